@@ -1,0 +1,1 @@
+def words(): return {"x%d"%i for i in range(100)}

@@ -1,0 +1,106 @@
+"""Which question an answer belongs to, and of what kind it is: the engine's bookkeeping.
+
+An answer in the chunk of its question is real-time. When the question is a standing one (registered as
+such, or told by its words), that answer is an acknowledgment, and what is said later without a question
+belongs to a standing question: its first answer is proactive, further ones are multi-response. An
+unasked answer with no standing question open is booked to the newest question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aura_core.types import Kind, Query
+
+_REPEATED = re.compile(
+    r"\b(every time|each time|whenever|any time|anytime|always|count every|keep (telling|reporting|counting))\b|每当|每次|一直"
+)
+_ONCE = re.compile(
+    r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the moment)\b|"
+    r"\b(when|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform)\b|"
+    r"\b(watch|look out|wait) for\b|提醒|告诉我.*时|时.*(告诉|通知|提醒)"
+)
+
+
+def standing_kind(text: str) -> Kind | None:
+    """PROACTIVE or MULTI_RESPONSE when the words ask for a later answer, else None.
+
+    >>> standing_kind("Tell me when a red cube appears.")
+    <Kind.PROACTIVE: 'proactive'>
+    """
+    text = text.lower()
+    if _REPEATED.search(text):
+        return Kind.MULTI_RESPONSE
+    return Kind.PROACTIVE if _ONCE.search(text) else None
+
+
+@dataclass
+class Entry:
+    """One question's record."""
+
+    query: Query
+    standing: Kind | None
+    later: int = 0  # unasked answers so far
+    answers: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Still owes an answer: a repeated question always, a proactive one until its first."""
+        return self.standing is Kind.MULTI_RESPONSE or (self.standing is Kind.PROACTIVE and self.later == 0)
+
+
+@dataclass(frozen=True)
+class Booking:
+    """To which question an answer was booked."""
+
+    query_id: str
+    kind: Kind
+    index: int
+    acknowledgment: bool
+
+
+class Ledger:
+    """All questions of one stream. Closed ones beyond `limit` are forgotten, oldest first."""
+
+    def __init__(self, limit: int = 64) -> None:
+        self.limit = limit
+        self.entries: list[Entry] = []
+
+    def ask(self, query: Query) -> None:
+        """Record a question in the chunk in which the model sees it."""
+        self.entries.append(Entry(query, query.kind or standing_kind(query.text)))
+        closed = [e for e in self.entries[:-1] if not e.open]
+        for entry in closed[: max(0, len(self.entries) - self.limit)]:
+            self.entries.remove(entry)
+
+    def open_ids(self) -> frozenset[str]:
+        """Ids of the standing questions that still owe an answer."""
+        return frozenset(e.query.id for e in self.entries if e.open)
+
+    def book(self, text: str, asked: Query | None) -> Booking:
+        """Book an answer; `asked` is the question of the same chunk, if there was one."""
+        if asked is not None:
+            entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
+            entry.answers += 1
+            return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, entry.standing is not None)
+        owner = self._owner(text)
+        if owner is None:  # spoken without any question: the model's own alert
+            return Booking("", Kind.PROACTIVE, 0, False)
+        owner.later += 1
+        owner.answers += 1
+        repeated = owner.standing is Kind.MULTI_RESPONSE or owner.later > 1
+        kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
+        return Booking(owner.query.id, kind, owner.answers - 1, False)
+
+    def _owner(self, text: str) -> Entry | None:
+        """The open standing question that shares most words with `text`; the newest on a tie."""
+        candidates = [e for e in self.entries if e.open] or self.entries[-1:]
+        words = set(text.lower().split())
+        best: Entry | None = None
+        most = -1
+        for entry in candidates:
+            shared = len(words & set(re.findall(r"\w+", entry.query.text.lower())))
+            if shared >= most:
+                best, most = entry, shared
+        return best

@@ -1,0 +1,73 @@
+"""PromptCodec: the only place that makes token ids, in inference and in training alike.
+
+The conversation is AURA's (arXiv 2604.04184): a system turn, the text of questions and answers whose
+video has left the window, then one user turn a chunk (its video, and the question only in the chunk in
+which it was asked) and one assistant turn a chunk: words, or the single silent token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
+from aura_core.stream.history import QAGroup
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You are watching a live video stream; the newest frame is now. Speak only when the user's message "
+    "or what you see calls for it. Otherwise output <|silent|>."
+)
+CHUNK_MIDDLE_S = 0.25  # mean time of a chunk's two frames, relative to its first
+
+
+class PromptCodec:
+    """Turns, as pieces that concatenate to exactly what the checkpoint's chat template would give."""
+
+    def __init__(self, tokenizer: Tokenizer, chat: ChatFormat, system_prompt: str | None = None) -> None:
+        self.tokenizer, self.chat = tokenizer, chat
+        self.system_prompt = chat.system_prompt if system_prompt is None else system_prompt
+        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
+        self._open = self._ids(chat.user[0] + stamp + chat.video_open)
+        self._answer = chat.user[1] + chat.assistant[0]
+        self._plain = self._ids(chat.video_close + self._answer)
+        # The end token itself comes from the model or from `silence`; what follows it is template.
+        self._after_end = self._ids(chat.assistant[1])[1:]
+        self.silence: tuple[int, ...] = (
+            (chat.silent_id,) if chat.silent_id != chat.end_id else ()
+        )
+
+    def head(self, history: Iterable[QAGroup]) -> Tokens:
+        """System turn and the text-only history."""
+        c = self.chat
+        text = c.system[0] + self.system_prompt + c.system[1] if self.system_prompt else ""
+        for group in history:
+            text += c.user[0] + plain_text(group.question) + c.user[1]
+            text += c.assistant[0] + plain_text("\n".join(group.answers)) + c.assistant[1]
+        return Tokens(self._ids(text))
+
+    def user(self, video: Video, question: str | None) -> list[Piece]:
+        """The chunk's user turn and the assistant header after it."""
+        after = self._plain
+        if question:
+            after = self._ids(self.chat.video_close + plain_text(question) + self._answer)
+        return [Tokens(self._open), video, Tokens(after)]
+
+    def assistant(self, answer_ids: Sequence[int] | None) -> Tokens:
+        """What follows the assistant header: the answer's ids or silence (None), and the end of the turn."""
+        ids = self.silence if answer_ids is None else tuple(answer_ids)
+        return Tokens((*ids, self.chat.end_id, *self._after_end))
+
+    def question_tokens(self, question: str) -> int:
+        """Tokens that `question` adds to a user turn."""
+        return len(self.tokenizer.encode(plain_text(question)))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Words of an answer."""
+        return self.tokenizer.decode(ids).strip()
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text))
+
+
+def plain_text(text: str) -> str:
+    """User text with nothing in it that a tokenizer would read as a special token."""
+    return text.strip().replace("<|", "< |").replace("|>", "| >")

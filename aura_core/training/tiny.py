@@ -1,0 +1,123 @@
+"""The embedded default's shape: a Qwen3-VL of about three million parameters and its word list.
+
+Everything here is published layout (config, tokenizer, chat template), so the result loads like any
+other Qwen3-VL folder. `aura.json` in the folder tells how the checkpoint was trained to decide.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aura_core.models.pixels import PixelSpec
+from aura_core.sim.questions import words
+
+SPECIALS = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
+    "<|image_pad|>", "<|video_pad|>", "<|silent|>", "<|unknown|>",
+)  # fmt: skip
+SYSTEM_PROMPT = "live table"
+FRAME = 96
+PIXELS = PixelSpec(16, 2, 2, FRAME * FRAME, FRAME * FRAME, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}"
+    "{% else %}{% for part in message.content %}"
+    "{% if part.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+AURA_JSON: dict[str, Any] = {
+    "trained_to_decide": True,
+    "silent_token": "<|silent|>",
+    "system_prompt": SYSTEM_PROMPT,
+    "frame_timestamps": False,
+}
+
+
+def vocabulary() -> list[str]:
+    """Special tokens first, then every word of the simulator's questions and answers, sorted."""
+    plain = {"user", "assistant", "system", *SYSTEM_PROMPT.split(), *words()}
+    return [*SPECIALS, *sorted(plain)]
+
+
+def build_tokenizer() -> Any:
+    """A word-level `PreTrainedTokenizerFast`: lower case, punctuation dropped, spelling folded."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocab = {word: i for i, word in enumerate(vocabulary())}
+    core = Tokenizer(models.WordLevel(vocab, unk_token="<|unknown|>"))
+    core.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(),
+        normalizers.Replace(Regex(r"what['’]s"), "what is"),
+        normalizers.Replace(Regex(r"\bcolor"), "colour"),
+        normalizers.Replace(Regex(r"[?.!,;:\"]"), " "),
+    ])  # fmt: skip
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        unk_token="<|unknown|>",
+        additional_special_tokens=[s for s in SPECIALS[1:-1] if s != "<|im_end|>"],
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def build_config(vocab: dict[str, int]) -> Any:
+    """`Qwen3VLConfig` of the embedded default; sizes are the prototype's, see the model card."""
+    from transformers import Qwen3VLConfig
+
+    vocab_size = (len(vocab) + 15) // 16 * 16
+    return Qwen3VLConfig(
+        text_config={
+            "vocab_size": vocab_size, "hidden_size": 192, "intermediate_size": 512,
+            "num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 32,
+            "max_position_embeddings": 8192, "tie_word_embeddings": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0,
+                                "mrope_section": [6, 5, 5], "mrope_interleaved": True},
+        },
+        vision_config={
+            "depth": 4, "hidden_size": 128, "intermediate_size": 384, "num_heads": 4, "patch_size": 16,
+            "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 192,
+            "num_position_embeddings": 36, "deepstack_visual_indexes": [1],
+        },
+        image_token_id=vocab["<|image_pad|>"], video_token_id=vocab["<|video_pad|>"],
+        vision_start_token_id=vocab["<|vision_start|>"], vision_end_token_id=vocab["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )  # fmt: skip
+
+
+def build_model(seed: int = 0) -> tuple[Any, Any]:
+    """Randomly initialised model (fp32, SDPA) and its tokenizer."""
+    import torch
+    from transformers import Qwen3VLForConditionalGeneration
+
+    torch.manual_seed(seed)
+    tokenizer = build_tokenizer()
+    model = Qwen3VLForConditionalGeneration(build_config(tokenizer.get_vocab()))
+    return model.float(), tokenizer
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the published layout: fp16 safetensors, configs, tokenizer, template, `aura.json`."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().to(torch.float16) for k, v in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=state)
+    tokenizer.save_pretrained(folder)
+    preprocessor = {
+        "image_processor_type": "Qwen2VLImageProcessor", "patch_size": PIXELS.patch,
+        "merge_size": PIXELS.merge, "temporal_patch_size": PIXELS.temporal,
+        "size": {"shortest_edge": PIXELS.min_pixels, "longest_edge": PIXELS.max_pixels},
+        "image_mean": list(PIXELS.mean), "image_std": list(PIXELS.std),
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")
+    (folder / "aura.json").write_text(json.dumps(AURA_JSON, indent=2) + "\n")

@@ -1,0 +1,128 @@
+"""What flows through the engine. Frozen; times are integers in nanoseconds of the frames' clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Kind(StrEnum):
+    """Why something was said (the engine's bookkeeping, see `stream/ledger.py`)."""
+
+    REAL_TIME = "real-time"  # in the chunk of its question
+    PROACTIVE = "proactive"  # later, the first answer to a standing question
+    MULTI_RESPONSE = "multi-response"  # later, one of several answers to a standing question
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture. `image` is RGB uint8 (height, width, 3)."""
+
+    image: NDArray[np.uint8]
+    stamp_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """One second of video: two frames, 0.5 s apart.
+
+    `index` counts seconds since the stream's first frame (it jumps where the camera was silent for
+    whole seconds). `repeated` counts frames that stand in for a missing one.
+    """
+
+    index: int
+    frames: tuple[Frame, ...]
+    start_ns: int
+    end_ns: int
+    repeated: int = 0
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the newest frame: what a response that describes this chunk carries."""
+        return self.frames[-1].stamp_ns
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question. Without a stamp it joins the next chunk that the engine closes."""
+
+    text: str
+    id: str = ""
+    stamp_ns: int | None = None
+    kind: Kind | None = None  # given for a registered watch; else the engine finds out
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Silent or speak, and the probability of silence that it was read from."""
+
+    silent: bool
+    p_silent: float
+    token_id: int
+
+
+@dataclass(frozen=True)
+class Response:
+    """Words, and which question they answer. `index` counts answers to that question from 0."""
+
+    text: str
+    kind: Kind
+    query_id: str
+    index: int
+    acknowledgment: bool
+    stamp_ns: int  # newest frame that the words describe
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One chunk, decided. Counters are exact; `*_ms` are wall milliseconds."""
+
+    chunk: int
+    stamp_ns: int
+    decision: Decision
+    response: Response | None
+    question: str | None  # text that was asked in this chunk
+    question_id: str | None
+    step_ms: float  # encode + prefill + decision + decode
+    decide_ms: float  # encode + prefill + decision: what a silent step costs
+    prefill_tokens: int
+    vision_encodes: int
+    decode_tokens: int
+    forwards: int
+    window_chunks: int  # chunks in view after this step
+    window_tokens: int  # tokens in the cache after this step
+    switched: bool  # the window was cut back in this step
+
+    @property
+    def state(self) -> str:
+        """`silent` or `speak`."""
+        return "silent" if self.response is None else "speak"
+
+    def as_json(self) -> dict[str, object]:
+        """The line that `aura run` and `aura replay` write for this step."""
+        r = self.response
+        return {
+            "chunk": self.chunk,
+            "stamp_ns": self.stamp_ns,
+            "state": self.state,
+            "p_silent": round(self.decision.p_silent, 6),
+            "text": r.text if r else "",
+            "query_id": r.query_id if r else "",
+            "kind": str(r.kind) if r else "",
+            "index": r.index if r else 0,
+            "acknowledgment": r.acknowledgment if r else False,
+            "question": self.question or "",
+            "step_ms": round(self.step_ms, 3),
+            "decide_ms": round(self.decide_ms, 3),
+            "prefill_tokens": self.prefill_tokens,
+            "vision_encodes": self.vision_encodes,
+            "decode_tokens": self.decode_tokens,
+            "forwards": self.forwards,
+            "window_chunks": self.window_chunks,
+            "window_tokens": self.window_tokens,
+            "switched": self.switched,
+        }
