@@ -1,0 +1,1 @@
+"""Where frames come from without ROS: files, cameras, network streams, folders and the simulator."""

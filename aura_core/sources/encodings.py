@@ -1,0 +1,95 @@
+"""Camera encodings to RGB: pure functions, shared by the bag reader and the ROS nodes.
+
+Encoding names are those of sensor_msgs/Image (`rgb8`, `bayer_rggb8`, `yuv422_yuy2`, ...).
+"""
+
+from __future__ import annotations
+
+import array
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import InputError
+
+RGB = NDArray[np.uint8]
+Buffer = bytes | bytearray | memoryview | NDArray[np.uint8] | array.array
+
+
+class _Layout(NamedTuple):
+    channels: int  # bytes a pixel
+    convert: int | None  # cv2 colour conversion code; None: it is RGB already
+
+
+_LAYOUTS: dict[str, _Layout] = {
+    "rgb8": _Layout(3, None),
+    "bgr8": _Layout(3, cv2.COLOR_BGR2RGB),
+    "8UC3": _Layout(3, cv2.COLOR_BGR2RGB),  # unnamed channels: OpenCV's order, as cv_bridge has it
+    "rgba8": _Layout(4, cv2.COLOR_RGBA2RGB),
+    "bgra8": _Layout(4, cv2.COLOR_BGRA2RGB),
+    "8UC4": _Layout(4, cv2.COLOR_BGRA2RGB),
+    "mono8": _Layout(1, cv2.COLOR_GRAY2RGB),
+    "8UC1": _Layout(1, cv2.COLOR_GRAY2RGB),
+    "yuv422_yuy2": _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuv422": _Layout(2, cv2.COLOR_YUV2RGB_UYVY),  # sensor_msgs: "yuv422" is UYVY
+    "uyvy": _Layout(2, cv2.COLOR_YUV2RGB_UYVY),
+    "bayer_rggb8": _Layout(1, cv2.COLOR_BayerRGGB2RGB),
+    "bayer_bggr8": _Layout(1, cv2.COLOR_BayerBGGR2RGB),
+    "bayer_gbrg8": _Layout(1, cv2.COLOR_BayerGBRG2RGB),
+    "bayer_grbg8": _Layout(1, cv2.COLOR_BayerGRBG2RGB),
+}
+SUPPORTED = tuple(_LAYOUTS)
+
+
+def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer) -> RGB:
+    """Pixels of one raw image, as RGB uint8 (height, width, 3).
+
+    Args:
+        encoding: a name of `SUPPORTED`.
+        height, width: pixels, at least 1.
+        step: bytes from one row to the next, padding included; 0 means no padding.
+        data: at least `step * height` bytes (the padding of the last row may be missing).
+
+    An unpadded `rgb8` image comes back as a read-only view of `data`, without a copy.
+    Raises `InputError` on an unknown encoding and on sizes that contradict each other.
+    """
+    layout = _LAYOUTS.get(encoding)
+    if layout is None:
+        raise InputError(f"image encoding '{encoding}' is not supported; supported are {', '.join(SUPPORTED)}")
+    if height < 1 or width < 1:
+        raise InputError(f"an image of {width}x{height} pixels has no content")
+    row = width * layout.channels
+    step = step or row
+    if step < row:
+        raise InputError(f"image step {step} is shorter than a row of {width} pixels of {encoding} ({row} bytes)")
+    if layout.channels == 2 and width % 2:
+        raise InputError(f"a {encoding} image has an even width, not {width}")
+    flat = np.frombuffer(data, np.uint8)
+    needed = step * (height - 1) + row
+    if flat.size < needed:
+        raise InputError(
+            f"image data has {flat.size} bytes; {width}x{height} {encoding} with step {step} needs {needed}"
+        )
+    if flat.size < step * height:  # last row without its padding
+        flat = np.pad(flat, (0, step * height - flat.size))
+    rows = flat[: step * height].reshape(height, step)[:, :row]
+    pixels = np.ascontiguousarray(rows).reshape(height, width, layout.channels)
+    if layout.convert is None:
+        pixels.flags.writeable = False
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, layout.convert), np.uint8)
+
+
+def decode_compressed(data: Buffer) -> RGB:
+    """Pixels of one JPEG, PNG (or other file that OpenCV reads), as RGB uint8 (height, width, 3).
+
+    Raises `InputError` where the bytes are no such image.
+    """
+    flat = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(flat, cv2.IMREAD_COLOR) if flat.size else None
+    if image is None:
+        raise InputError(f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
