@@ -1,0 +1,144 @@
+"""The checkpoint's own chat template, taken apart into the strings around each kind of content.
+
+The template is rendered with sentinel messages, the differences between renderings are the turns, and a
+longer conversation proves that the turns concatenate to what the template gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+
+from aura_core.errors import ModelError
+from aura_core.models.backend import ChatFormat
+from aura_core.models.sidecar import AuraSidecar
+from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT
+
+VIDEO_OPEN, VIDEO_CLOSE = "<|vision_start|>", "<|vision_end|>"
+VIDEO = f"{VIDEO_OPEN}<|video_pad|>{VIDEO_CLOSE}"  # what every Qwen-VL template writes for a video
+SILENT = "<|silent|>"
+_SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
+
+Message = dict[str, Any]
+
+
+class HFTokenizer:
+    """A `transformers` tokenizer behind the engine's protocol."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.inner = tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, nothing added; special tokens written out in it are recognised."""
+        return self.inner.encode(text, add_special_tokens=False)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids` without special tokens."""
+        return self.inner.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def single(self, token: str) -> int | None:
+        """The id of `token` when the vocabulary has it as one entry."""
+        return self.inner.get_vocab().get(token)
+
+
+def system(text: str) -> Message:
+    """A system message."""
+    return {"role": "system", "content": [{"type": "text", "text": text}]}
+
+
+def user(text: str) -> Message:
+    """A user message: one video, then `text` where there is any."""
+    words = [{"type": "text", "text": text}] if text else []
+    return {"role": "user", "content": [{"type": "video", "video": "chunk"}, *words]}
+
+
+def assistant(text: str) -> Message:
+    """An assistant message."""
+    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+
+
+def extract(tokenizer: HFTokenizer, template: str | None, family: str, sidecar: AuraSidecar, where: str) -> ChatFormat:
+    """The chat format of a checkpoint.
+
+    Args:
+        template: Jinja source of its chat template.
+        family: its `model_type`; Qwen3-VL expects frame timestamps unless `sidecar` says otherwise.
+        where: the checkpoint, for messages.
+
+    Raises:
+        ModelError: there is no template, it takes no videos, or its turns do not concatenate.
+    """
+    if not template:
+        raise ModelError(f"{where}: no chat template (chat_template.jinja, or in tokenizer_config.json)")
+
+    def render(*messages: Message, prompt: bool = False) -> str:
+        try:
+            return tokenizer.inner.apply_chat_template(
+                list(messages), chat_template=template, tokenize=False, add_generation_prompt=prompt
+            )
+        except (TemplateError, TypeError, ValueError) as e:
+            raise ModelError(f"{where}: its chat template refuses system, video and answer turns: {_line(e)}") from e
+
+    s, u, a = system(_SYSTEM), user(_QUESTION), assistant(_ANSWER)
+    begun = render(s, u)
+    user_turn = _rest(begun, render(s, u, u), where)
+    system_turn = begun.removesuffix(user_turn)
+    answer_turn = _rest(begun, render(s, u, a), where)
+    system_parts = _split(system_turn, _SYSTEM, where)
+    user_parts = _split(user_turn, VIDEO + _QUESTION, where)
+    answer_parts = _split(answer_turn, _ANSWER, where)
+
+    def turn(text: str) -> str:
+        return user_parts[0] + VIDEO + text + user_parts[1]
+
+    rebuilt = _SYSTEM.join(system_parts)
+    for i in range(3):
+        rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
+    rebuilt += turn(_QUESTION) + answer_parts[0]
+    whole = render(s, u, a, user(""), a, u, a, u, prompt=True)
+    if rebuilt != whole:
+        at = next((i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y), len(rebuilt))
+        raise ModelError(f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported")
+    for special in (VIDEO_OPEN, VIDEO_CLOSE):
+        if tokenizer.single(special) is None:
+            raise ModelError(f"{where}: its tokenizer lacks {special}")
+    end_id = next(iter(tokenizer.encode(answer_parts[1])), -1)
+    if end_id not in tokenizer.inner.added_tokens_decoder:
+        raise ModelError(f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token")
+    silent_id, trained = _silence(tokenizer, sidecar, end_id, where)
+    return ChatFormat(
+        system=system_parts, user=user_parts, assistant=answer_parts, video_open=VIDEO_OPEN, video_close=VIDEO_CLOSE,
+        timestamps=family == "qwen3_vl" if sidecar.frame_timestamps is None else sidecar.frame_timestamps,
+        silent_id=silent_id, end_id=end_id,
+        system_prompt=DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt,
+        trained_to_decide=trained,
+    )  # fmt: skip
+
+
+def _silence(tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str) -> tuple[int, bool]:
+    """The silent token's id (the end token's without one), and whether the checkpoint was trained with it."""
+    silent_id = tokenizer.single(sidecar.silent_token or SILENT)
+    if silent_id is None and sidecar.silent_token:
+        raise ModelError(f"{where}: aura.json names the silent token '{sidecar.silent_token}', the tokenizer lacks it")
+    known = silent_id is not None
+    trained = known if sidecar.trained_to_decide is None else sidecar.trained_to_decide
+    return (silent_id if silent_id is not None else end_id), trained
+
+
+def _rest(begin: str, text: str, where: str) -> str:
+    if not text.startswith(begin) or text == begin:
+        raise ModelError(f"{where}: its chat template does not write one turn after another: not supported")
+    return text[len(begin) :]
+
+
+def _split(text: str, sentinel: str, where: str) -> tuple[str, str]:
+    before, found, after = text.partition(sentinel)
+    if not found or sentinel in after:
+        raise ModelError(f"{where}: its chat template writes {text[:60]!r} where {sentinel!r} was expected")
+    return before, after
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,79 @@
+"""Where a checkpoint lies, and whether it is whole: everything that can be said before torch is imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from aura_core.errors import ModelError
+from aura_core.models.sidecar import read_json
+
+SUPPORTED = ("qwen3_vl", "qwen2_5_vl")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FILES = ["*.json", "*.safetensors", "*.jinja", "merges.txt"]
+
+
+def find(path: str, name: str) -> Path:
+    """The folder of a checkpoint: a local one, or the hub's snapshot of an id such as `Qwen/Qwen3-VL-2B-Instruct`.
+
+    What looks like a local path, or exists, never goes to the hub. Raises `ModelError`.
+    """
+    local = Path(path).expanduser()
+    if path.startswith(("/", ".", "~")) or local.exists():
+        if not local.is_dir():
+            state = "is not a folder" if local.exists() else "does not exist"
+            raise ModelError(f"{name}: the model folder {local} {state}")
+        return local
+    if not _HUB_ID.fullmatch(path):
+        raise ModelError(f"{name}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'")
+    return _snapshot(path)
+
+
+def check(folder: Path, name: str) -> str:
+    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not supported."""
+    if not (folder / "config.json").is_file():
+        raise _missing(name, folder, "config.json")
+    model_type = read_json(folder / "config.json").get("model_type")
+    if model_type not in SUPPORTED:
+        raise ModelError(f"{name}: model_type {model_type!r} is not supported; supported are {', '.join(SUPPORTED)}")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        weights = read_json(index).get("weight_map")
+        if not isinstance(weights, dict) or not weights:
+            raise ModelError(f"{index}: no weight_map in it")
+        for shard in sorted(set(weights.values())):
+            if not (folder / shard).is_file():
+                raise _missing(name, folder, shard)
+    elif not (folder / "model.safetensors").is_file():
+        raise _missing(name, folder, "model.safetensors (or model.safetensors.index.json and its shards)")
+    if not (folder / "tokenizer.json").is_file():
+        for file in ("vocab.json", "merges.txt"):
+            if not (folder / file).is_file():
+                raise _missing(name, folder, "tokenizer.json")
+    return str(model_type)
+
+
+def _missing(name: str, folder: Path, file: str) -> ModelError:
+    return ModelError(f"{name}: incomplete checkpoint: {file} is missing in {folder}")
+
+
+def _snapshot(hub_id: str) -> Path:
+    try:
+        import httpx
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as e:
+        raise not_installed(e) from e
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=_FILES))
+    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as e:
+        reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
+        raise ModelError(f"{hub_id}: not found on disk, and the hub did not give it: {reason[:200]}") from e
+
+
+def not_installed(error: ImportError) -> ModelError:
+    """The error of a missing optional package."""
+    return ModelError(
+        f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0 (a CPU or CUDA "
+        "build of your choice), then pip install 'aura_ros[models]'"
+    )

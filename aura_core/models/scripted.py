@@ -1,0 +1,159 @@
+"""A deterministic backend without torch, for tests of the engine and of what stands around it.
+
+It reads the very tokens that a model would get: the session keeps them all, finds the newest chunk and
+what was said in it so far, asks its script what to say there, and shapes the logits accordingly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import StreamError
+from aura_core.models.backend import ChatFormat, Piece, Video
+from aura_core.types import Chunk
+
+SPECIALS = (
+    "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|silent|>",
+)  # fmt: skip
+START, END, _, _, SILENT = range(256, 256 + len(SPECIALS))
+VOCABULARY = 256 + len(SPECIALS)
+
+
+class ByteTokenizer:
+    """One token a UTF-8 byte, and the special tokens."""
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`; special tokens written out in it are recognised."""
+        for i, special in enumerate(SPECIALS):
+            head, found, tail = text.partition(special)
+            if found:
+                return [*self.encode(head), 256 + i, *self.encode(tail)]
+        return list(text.encode())
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids` without special tokens; a character that is not complete yet is left out."""
+        return bytes(i for i in ids if i < 256).decode(errors="ignore")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A visual token: its chunk, and what the script may know of the frames."""
+
+    chunk: int
+    brightness: int  # mean of all pixels, 0..255
+    digest: int  # of all bytes
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a script decides on: the newest chunk, the question asked in it, and the chunk in view before it."""
+
+    now: Seen
+    question: str
+    before: Seen | None
+
+
+Say = Callable[[Moment], str | None]
+
+
+def describe_brightness(moment: Moment) -> str | None:
+    """The script when none is given: answers questions, and speaks up when the light changes."""
+    b = moment.now.brightness
+    if moment.question:
+        return f"You asked: {moment.question} The brightness is {b}."
+    if moment.before is not None and abs(b - moment.before.brightness) >= 40:
+        return f"The brightness changed to {b}."
+    return None
+
+
+class ScriptedSession:
+    """Keeps every token (`tokens`: ids, and `Seen` for visual ones) and counts what is done to it."""
+
+    def __init__(self, say: Say) -> None:
+        self.tokens: list[int | Seen] = []
+        self.forwards = 0
+        self.rollbacks: list[int] = []
+        self._say = say
+
+    @property
+    def length(self) -> int:
+        """Tokens held."""
+        return len(self.tokens)
+
+    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        """Append `pieces`; float32 logits (vocabulary,) that follow the script."""
+        if sum(len(p) for p in pieces) == 0:
+            raise StreamError("a prefill needs at least one token")
+        for piece in pieces:
+            self.tokens += [piece.features] * len(piece) if isinstance(piece, Video) else piece.ids
+        self.forwards += 1
+        return self._logits()
+
+    def rollback(self, length: int) -> None:
+        """Forget everything after the first `length` tokens."""
+        if not 0 <= length <= self.length:
+            raise StreamError(f"cannot roll back to {length} tokens: the session holds {self.length}")
+        self.rollbacks.append(length)
+        del self.tokens[length:]
+
+    def _logits(self) -> NDArray[np.float32]:
+        header = len(self.tokens) - 1 - self.tokens[::-1].index(START)
+        newline = self.tokens.index(ord("\n"), header)
+        said = [t for t in self.tokens[newline + 1 :] if isinstance(t, int)]
+        seen = [i for i, t in enumerate(self.tokens) if isinstance(t, Seen)]
+        now = self.tokens[seen[-1]]
+        assert isinstance(now, Seen)
+        question = [t for t in self.tokens[seen[-1] + 1 : header] if isinstance(t, int) and t < 256]
+        earlier = [t for t in (self.tokens[i] for i in seen) if isinstance(t, Seen) and t.chunk != now.chunk]
+        text = self._say(Moment(now, bytes(question).decode().strip(), earlier[-1] if earlier else None))
+        script = [SILENT] if text is None else list(text.encode())
+        rest = script[len(said) :] if script[: len(said)] == said else []
+        logits = np.zeros(VOCABULARY, np.float32)
+        logits[rest[0] if rest else END] = 9.0 + now.digest % 1000 / 1000  # so that p(silent) tells frames apart
+        return logits
+
+
+class ScriptedBackend:
+    """Says what its script says.
+
+    Args:
+        script: words by chunk index; a chunk that is not in it is silent. Or a function of the moment.
+            None: `describe_brightness`.
+        grid: rows and columns of visual tokens a chunk.
+    """
+
+    def __init__(self, script: Mapping[int, str] | Say | None = None, grid: tuple[int, int] = (2, 2)) -> None:
+        self.name = "scripted"
+        self.description = "scripted: no model, says what its script says"
+        self.tokenizer = ByteTokenizer()
+        self.chat = ChatFormat(
+            system=("<|im_start|>system\n", "<|im_end|>\n"), user=("<|im_start|>user\n", "<|im_end|>\n"),
+            assistant=("<|im_start|>assistant\n", "<|im_end|>\n"), video_open="<|vision_start|>",
+            video_close="<|vision_end|>", timestamps=False, silent_id=SILENT, end_id=END,
+            system_prompt="scripted", trained_to_decide=True,
+        )  # fmt: skip
+        self.grid = grid
+        self.encodes: list[int] = []  # chunk indices, in the order in which they were encoded
+        self.sessions: list[ScriptedSession] = []
+        if isinstance(script, Mapping):
+            self._say: Say = lambda moment: script.get(moment.now.chunk)
+        else:
+            self._say = script or describe_brightness
+
+    def encode(self, chunk: Chunk) -> Video:
+        """The chunk as `grid` visual tokens."""
+        self.encodes.append(chunk.index)
+        images = [np.ascontiguousarray(f.image) for f in chunk.frames]
+        digest = hashlib.sha256(b"".join(i.tobytes() for i in images)).digest()
+        brightness = round(sum(float(i.mean()) for i in images) / len(images))
+        return Video(Seen(chunk.index, brightness, int.from_bytes(digest[:6])), self.grid)
+
+    def open(self) -> ScriptedSession:
+        """A new, empty session, kept in `sessions`."""
+        self.sessions.append(ScriptedSession(self._say))
+        return self.sessions[-1]
