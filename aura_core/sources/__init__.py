@@ -1,1 +1,77 @@
-"""Where frames come from without ROS: files, cameras, network streams, folders and the simulator."""
+"""Where frames come from without ROS: files, cameras, network streams, folders and the simulator.
+
+with open_source("sim:7", duration_s=30) as source:
+    for frame in source:
+        assistant.push(frame)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aura_core.errors import InputError
+from aura_core.sources.base import FrameSource, Slots
+from aura_core.sources.limit import Limited
+
+KINDS = "a video file, a folder of images, camera:0, sim:SEED or rtsp://..."
+SIM_SECONDS = 60
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms")
+
+__all__ = ["KINDS", "FrameSource", "Slots", "open_source"]
+
+
+def open_source(
+    spec: str, fps: float | None = 2.0, duration_s: float | None = None, tolerance_s: float = 0.05
+) -> FrameSource:
+    """Open a source of frames.
+
+    Args:
+        spec: a video file, a folder of images, `camera:0` (or `/dev/video0`), `sim:SEED`, or a URL.
+        fps: frames a second to give. Cameras and videos are sampled down to it by their stamps, with the
+            chunker's rule; a folder and the simulator run at it. None: every frame (folder, simulator: 2).
+        duration_s: stop this long after the first frame; None: run to the end (the simulator: 60 s).
+        tolerance_s: how early a frame may be and still count for its slot (`ChunkerConfig.tolerance_s`).
+
+    Raises `InputError` when the source cannot be opened, and, while iterating, when it fails.
+    """
+    if fps is not None and not 0.0 < fps <= 1000.0:
+        raise InputError(f"frames a second must be above 0 and at most 1000, not {fps}")
+    if duration_s is not None and not 0.0 < duration_s < 1e9:
+        raise InputError(f"the duration must be more than 0 seconds, not {duration_s}")
+    source = _open(spec, fps, duration_s, tolerance_s)
+    return source if duration_s is None else Limited(source, duration_s)
+
+
+def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: float) -> FrameSource:
+    # Each reader is imported where it is used: PyAV and OpenCV are slow to load.
+    if spec.startswith("sim:"):
+        from aura_core.sources.folder import SimSource
+
+        seconds = SIM_SECONDS if duration_s is None else int(-(-duration_s // 1))
+        return SimSource(_number(spec, "sim:", "a seed"), seconds, fps)
+    if spec.startswith("camera:") or spec.startswith("/dev/video"):
+        from aura_core.sources.camera import CameraSource
+
+        device = spec if spec.startswith("/dev/") else _number(spec, "camera:", "a device number")
+        return CameraSource(device, fps, tolerance_s)
+    if "://" in spec:
+        from aura_core.sources.video import VideoSource
+
+        return VideoSource(spec, fps, tolerance_s, live=spec.partition("://")[0].lower() in LIVE_SCHEMES)
+    path = Path(spec)
+    if path.is_dir():
+        from aura_core.sources.folder import FolderSource
+
+        return FolderSource(path, fps)
+    if not path.exists():
+        raise InputError(f"{spec or repr(spec)}: there is no such file or folder; a source is {KINDS}")
+    from aura_core.sources.video import VideoSource
+
+    return VideoSource(spec, fps, tolerance_s)
+
+
+def _number(spec: str, prefix: str, what: str) -> int:
+    text = spec.removeprefix(prefix)
+    if not (text.isascii() and text.isdecimal()):
+        raise InputError(f"{spec}: {what} must follow '{prefix}', as in {prefix}0")
+    return int(text)

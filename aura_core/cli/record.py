@@ -1,0 +1,46 @@
+"""`aura record SOURCE --out BAG`: frames and questions to a rosbag2 recording, with no ROS."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aura_core.cli import options
+
+
+class Storage(StrEnum):
+    """File format of the bag."""
+
+    MCAP = "mcap"
+    SQLITE3 = "sqlite3"
+
+
+class Images(StrEnum):
+    """How the images are kept: `png` loses nothing, `jpeg` is smallest."""
+
+    RAW = "raw"
+    PNG = "png"
+    JPEG = "jpeg"
+
+
+def record(
+    source: Annotated[str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")],
+    out: Annotated[Path, typer.Option("--out", help="Bag folder to create.")],
+    ask: options.Ask = [],  # noqa: B006 - typer reads the default and never changes it
+    seconds: options.Seconds = None,
+    fps: Annotated[float, typer.Option(help="Frames a second to keep.")] = 2.0,
+    storage: Annotated[Storage, typer.Option(help="File format of the bag.")] = Storage.MCAP,
+    images: Annotated[Images, typer.Option(help="sensor_msgs/Image, or CompressedImage as PNG or JPEG.")] = Images.RAW,
+) -> None:
+    """Record SOURCE, with questions on /asr/text, as a bag that `aura replay` and `ros2 bag play` read."""
+    from aura_core.replay.lockstep import Asked, insert
+    from aura_core.replay.writer import write_bag
+    from aura_core.sources import open_source
+
+    questions = [Asked.parse(a) for a in ask]
+    with open_source(source, fps, seconds) as opened:
+        frames = write_bag(out, insert(opened, questions), storage.value, images.value)
+    print(f"{out}: {frames} frames and {len(questions)} questions")

@@ -1,0 +1,178 @@
+"""rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
+
+Only three message types are read, and these never changed, so their definitions are ours: a bag that
+holds none (older sqlite3 bags) or holds broken ones of other types is read all the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import apsw
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_typestore
+
+from aura_core.errors import InputError
+from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
+from aura_core.sources.base import NS, Slots
+from aura_core.sources.encodings import decode_compressed, decode_raw
+from aura_core.types import Frame, Query
+
+# What the reading library raises on damaged files, found by cutting and flipping bytes of good ones.
+DAMAGE = (
+    ReaderError, SerdeError, apsw.Error, OSError, EOFError, RuntimeError, MemoryError, struct.error,
+    ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
+)  # fmt: skip
+
+
+class Bag:
+    """An open recording. Iterate `events()`; close it, or use it as a context manager.
+
+    `skipped` counts compressed images that could not be decoded (a camera's broken JPEG).
+
+    Args:
+        path: rosbag2 folder, or a single `.mcap` or `.db3` file.
+        image_topic, text_topic: which topics; None finds them (see `topics.choose`).
+        fps: frames a second that are decoded, chosen by stamp with the chunker's rule; None: all.
+        tolerance_s: how early a frame may be and still count for its slot.
+
+    Raises `InputError` for a path that is no readable bag, and for one without the topic.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        image_topic: str | None = None,
+        text_topic: str | None = None,
+        fps: float | None = 2.0,
+        tolerance_s: float = 0.05,
+    ) -> None:
+        self.path = Path(path)
+        self.skipped = 0
+        self._slots = Slots(fps, tolerance_s)
+        self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self._reader = _open(self.path)
+        try:
+            self.topics = choose(self.path, self._reader.connections, image_topic, text_topic)
+        except InputError:
+            self.close()
+            raise
+        t = self.topics
+        heard = f"questions of {t.text_topic}" if t.text_topic else "no questions"
+        self.description = f"{self.path}: {t.images} images of {t.image_topic} ({t.image_type}), {heard}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._reader.is_open:
+            self._reader.close()
+
+    def events(self) -> Iterator[Frame | Query]:
+        """Frames and questions in the bag's order; at equal bag times questions come first.
+
+        A frame's stamp is its header stamp, or its bag time where that is zero. A question's stamp is its
+        bag time moved into the frames' clock by the newest frame's own difference of the two; one before
+        the first frame has no stamp and joins the first chunk.
+        """
+        newest: tuple[int, int] | None = None  # header stamp and bag time of the newest image
+        images = 0
+        for connection, bag_ns, data in self._in_order():
+            message = self._read(connection, bag_ns, data)
+            if connection.topic == self.topics.text_topic:
+                yield Query(message.data, stamp_ns=newest[0] + bag_ns - newest[1] if newest else None)
+                continue
+            stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
+            newest = stamp, bag_ns
+            images += 1
+            if self._slots.wants(stamp):
+                frame = self._frame(message, stamp, bag_ns)
+                if frame is not None:
+                    self._slots.took(stamp)
+                    yield frame
+        if images == self.skipped:
+            raise InputError(f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be decoded")
+
+    def _frame(self, message: Any, stamp: int, bag_ns: int) -> Frame | None:
+        try:
+            if self.topics.image_type == COMPRESSED:
+                try:
+                    return Frame(decode_compressed(message.data), stamp)
+                except InputError:
+                    self.skipped += 1
+                    return None
+            m = message
+            return Frame(decode_raw(m.encoding, m.height, m.width, m.step, m.data), stamp)
+        except InputError as e:
+            raise InputError(f"{self.path}: {self.topics.image_topic} at {bag_ns} ns: {e}") from e
+
+    def _in_order(self) -> Iterator[tuple[Connection, int, bytes]]:
+        """Messages of the chosen topics by bag time, questions before images of the same time."""
+        held: list[tuple[Connection, int, bytes]] = []
+        for message in self._messages():
+            if held and message[1] != held[0][1]:
+                yield from _questions_first(held)
+                held = []
+            held.append(message)
+        yield from _questions_first(held)
+
+    def _messages(self) -> Iterator[tuple[Connection, int, bytes]]:
+        messages = self._reader.messages(self.topics.connections)
+        while True:
+            try:
+                message = next(messages, None)
+            except DAMAGE as e:
+                raise _damaged(self.path, e) from e
+            if message is None:
+                return
+            yield message
+
+    def _read(self, connection: Connection, bag_ns: int, data: bytes) -> Any:
+        try:
+            return self._store.deserialize_cdr(data, connection.msgtype)
+        except DAMAGE as e:
+            raise InputError(f"{self.path}: the message of {connection.topic} at {bag_ns} ns is damaged") from e
+
+
+def _open(path: Path) -> Reader:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such bag (a rosbag2 folder, an .mcap or a .db3 file)")
+    target = path
+    if path.is_dir() and not (path / "metadata.yaml").exists():
+        # A recorder that was killed leaves no metadata; a single data file can be read without it.
+        files = sorted([*path.glob("*.mcap"), *path.glob("*.db3")])
+        if len(files) != 1:
+            raise InputError(f"{path}: not a rosbag2 folder: it has no metadata.yaml, and {len(files)} data files")
+        target = files[0]
+    elif path.is_file() and path.suffix not in (".mcap", ".db3"):
+        raise InputError(f"{path}: not a rosbag2 recording (a folder, an .mcap or a .db3 file)")
+    try:
+        reader = Reader(target)
+        reader.open()
+    except DAMAGE as e:
+        raise _damaged(path, e) from e
+    return reader
+
+
+def _questions_first(messages: list[tuple[Connection, int, bytes]]) -> list[tuple[Connection, int, bytes]]:
+    return sorted(messages, key=lambda m: m[0].msgtype in (IMAGE, COMPRESSED))
+
+
+def _damaged(path: Path, error: BaseException) -> InputError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"{path}: the bag is damaged or incomplete: {reason}")
+
+
+__all__ = ["Bag", "Choice"]

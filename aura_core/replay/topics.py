@@ -1,0 +1,84 @@
+"""Which topics of a bag are the camera and the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rosbags.interfaces import Connection
+
+from aura_core.errors import InputError
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+STRING = "std_msgs/msg/String"
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The topics that are replayed. `text_topic` is None when the bag asks nothing."""
+
+    image_topic: str
+    image_type: str
+    text_topic: str | None
+    images: int
+    connections: tuple[Connection, ...]
+
+
+def choose(path: Path, connections: Sequence[Connection], image: str | None, text: str | None) -> Choice:
+    """Choose the topics.
+
+    Without a name, the camera is the only image topic with messages, or the only one of them called
+    `image_raw` (or its `/compressed`), raw before compressed. Questions are a String topic that ends in
+    `asr/text`: any other String topic (`/robot_description`, say) must be named.
+    Raises `InputError` that lists what the bag has.
+    """
+    cameras = [c for c in connections if c.msgtype in (IMAGE, COMPRESSED)]
+    camera = _named(path, connections, cameras, image, "image") if image else _camera(path, connections, cameras)
+    strings = [c for c in connections if c.msgtype == STRING]
+    asked = _named(path, connections, strings, text, "text") if text else None
+    if asked is None:
+        heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith("/asr/text")]
+        if len({c.topic for c in heard}) > 1:
+            raise InputError(f"{path}: several topics with questions ({_list(heard)}); choose one with --text-topic")
+        asked = heard[0] if heard else None
+    chosen = [c for c in connections if (c.topic, c.msgtype) == (camera.topic, camera.msgtype)]
+    images = sum(c.msgcount for c in chosen)
+    if asked is not None:
+        chosen += [c for c in connections if (c.topic, c.msgtype) == (asked.topic, STRING)]
+    return Choice(camera.topic, camera.msgtype, asked.topic if asked else None, images, tuple(chosen))
+
+
+def _named(
+    path: Path, connections: Sequence[Connection], fitting: Sequence[Connection], name: str, what: str
+) -> Connection:
+    match = next((c for c in fitting if c.topic.strip("/") == name.strip("/")), None)
+    if match is not None:
+        if what == "image" and match.msgcount == 0:
+            raise InputError(f"{path}: there are no messages on the image topic {match.topic}")
+        return match
+    other = next((c for c in connections if c.topic.strip("/") == name.strip("/")), None)
+    if other is not None:
+        raise InputError(f"{path}: topic {other.topic} is {other.msgtype}, which is no {what} topic")
+    raise InputError(f"{path}: there is no topic {name}; the bag has {_list(connections)}")
+
+
+def _camera(path: Path, connections: Sequence[Connection], cameras: Sequence[Connection]) -> Connection:
+    filled = [c for c in cameras if c.msgcount]
+    if not filled:
+        raise InputError(f"{path}: there are no images in it; the bag has {_list(connections)}")
+    for ending in ("", "/image_raw", "/image_raw/compressed"):
+        found = [c for c in filled if f"/{c.topic.strip('/')}".endswith(ending)]
+        if len({c.topic for c in found}) == 1:
+            return found[0]
+    raise InputError(f"{path}: several image topics ({_list(filled)}); choose one with --image-topic")
+
+
+def _list(connections: Sequence[Connection]) -> str:
+    names = sorted({f"{c.topic} ({c.msgtype})" for c in connections})
+    if not names:
+        return "no topics"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

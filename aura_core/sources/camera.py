@@ -1,0 +1,48 @@
+"""A camera of this machine, through OpenCV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import cv2
+
+from aura_core.errors import InputError
+from aura_core.sources.base import FrameSource, Slots
+from aura_core.types import Frame
+
+
+class CameraSource(FrameSource):
+    """Device `index` (or a device path). Stamps are the monotonic clock when the frame was grabbed."""
+
+    live = True
+
+    def __init__(self, device: int | str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> None:
+        self.device = device
+        self._slots = Slots(fps, tolerance_s)
+        level = cv2.getLogLevel()
+        cv2.setLogLevel(0)  # OpenCV tries several drivers and complains about each
+        try:
+            self._capture = cv2.VideoCapture(device)
+        finally:
+            cv2.setLogLevel(level)
+        if not self._capture.isOpened():
+            raise InputError(f"camera:{device}: cannot open the camera; is it plugged in, and may this user read it?")
+        width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.description = f"camera {device}, {width}x{height}"
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def frames(self) -> Iterator[Frame]:
+        while self._capture.grab():  # grabbing every frame keeps the driver's queue short
+            stamp = time.monotonic_ns()
+            if not self._slots.wants(stamp):
+                continue
+            ok, image = self._capture.retrieve()
+            if not ok:
+                self.skipped += 1
+                continue
+            self._slots.took(stamp)
+            yield Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), stamp)
+        raise InputError(f"camera:{self.device}: the camera gives no more frames; was it unplugged?")

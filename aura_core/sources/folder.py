@@ -1,0 +1,63 @@
+"""A folder of pictures as a stream, and the simulator as one: stamps are exact, nothing is timed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from aura_core.errors import InputError
+from aura_core.sources.base import NS, FrameSource
+from aura_core.sources.encodings import decode_compressed
+from aura_core.types import Frame
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Sorts `frame2` before `frame10`."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(0, int(p)) if p.isdecimal() else (1, p.casefold()) for p in parts]
+
+
+class FolderSource(FrameSource):
+    """Every picture of a folder in natural order of its name, `fps` a second (2 by default), from stamp 0."""
+
+    def __init__(self, folder: Path, fps: float | None = None) -> None:
+        try:
+            names = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+        except OSError as e:
+            raise InputError(f"{folder}: cannot read the folder: {e.strerror}") from e
+        self.paths = sorted(names, key=lambda p: (natural_key(p.name), p.name))
+        if not self.paths:
+            raise InputError(f"{folder}: no images in this folder (looked for {', '.join(SUFFIXES)})")
+        self.fps = fps or 2.0
+        self.description = f"{len(self.paths)} images of {folder} at {self.fps:g} FPS"
+
+    def frames(self) -> Iterator[Frame]:
+        for i, path in enumerate(self.paths):
+            try:
+                image = decode_compressed(path.read_bytes())
+            except OSError as e:
+                raise InputError(f"{path}: cannot read the image: {e.strerror}") from e
+            except InputError as e:
+                raise InputError(f"{path}: {e}") from e
+            yield Frame(image, round(i * NS / self.fps))
+
+
+class SimSource(FrameSource):
+    """The tabletop world of one seed, two frames a second (or `fps`), stamps from 0."""
+
+    def __init__(self, seed: int, seconds: int = 60, fps: float | None = None, size: int | None = None) -> None:
+        from aura_core.sim.render import SIZE, Camera
+        from aura_core.sim.world import World
+
+        self.world = World.generate(seed, seconds)
+        self.fps = fps or 2.0
+        self.seconds = seconds
+        self._camera = Camera(self.world, size or SIZE)
+        self.description = f"simulated tabletop, seed {seed}, {seconds} s at {self.fps:g} FPS"
+
+    def frames(self) -> Iterator[Frame]:
+        for i in range(round(self.seconds * self.fps)):
+            yield Frame(self._camera.frame(i / self.fps), round(i * NS / self.fps))

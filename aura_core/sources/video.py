@@ -1,0 +1,112 @@
+"""Video files and network streams through PyAV (FFmpeg). Stamps come from the frames' own times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from aura_core.errors import InputError
+from aura_core.sources.base import NS, FrameSource, Slots
+from aura_core.types import Frame
+
+OPEN_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 10.0
+
+
+class VideoSource(FrameSource):
+    """One video stream. Stamps start at 0 for a file and at the monotonic clock for a live stream.
+
+    A frame's stamp is its presentation time, so a variable frame rate keeps its pace. All frames are
+    decoded, as the codec needs, but only those that `fps` wants are converted to RGB.
+    """
+
+    def __init__(self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, live: bool = False) -> None:
+        self.url, self.live = url, live
+        self._slots = Slots(fps, tolerance_s)
+        options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
+        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
+        av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines say less than our one error line
+        try:
+            self._container = av.open(url, options=options, timeout=timeout)
+        except av.FFmpegError as e:
+            raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
+        if not self._container.streams.video:
+            self._container.close()
+            raise InputError(f"{_shown(url)}: there is no video stream in it")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        context = self._stream.codec_context
+        rate = self._stream.average_rate
+        shown_rate = f"{float(rate):.3g} FPS" if rate else "unknown rate"
+        self.description = f"{_shown(url)}: {context.width}x{context.height} {context.name}, {shown_rate}"
+
+    def close(self) -> None:
+        self._container.close()
+
+    def frames(self) -> Iterator[Frame]:
+        first: int | None = None
+        start_ns = time.monotonic_ns() if self.live else 0
+        newest = -1
+        for picture in self._decoded():
+            ns = self._time_ns(picture)
+            if ns is None:  # no time of its own: one frame after the last
+                ns = newest + self._frame_ns() if first is not None else 0
+            first = ns if first is None else first
+            newest = ns
+            stamp = start_ns + ns - first
+            if self._slots.wants(stamp):
+                image = _upright(picture)
+                self._slots.took(stamp)
+                yield Frame(image, stamp)
+        if first is None:
+            raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
+        if self.live:
+            raise InputError(f"{_shown(self.url)}: the stream ended")
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Decoded pictures; damaged ones are counted in `skipped` and left out."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as e:
+                if self.live:
+                    raise InputError(f"{_shown(self.url)}: the stream broke off: {e.strerror}") from e
+                self.skipped += 1  # a file that is cut off: what came before is good
+                return
+            if packet is None:
+                return
+            try:
+                pictures = packet.decode()
+            except av.FFmpegError:
+                self.skipped += 1
+                continue
+            for picture in pictures:
+                if picture.is_corrupt:
+                    self.skipped += 1
+                else:
+                    yield picture
+
+    def _time_ns(self, picture: av.VideoFrame) -> int | None:
+        base = picture.time_base or self._stream.time_base
+        return None if picture.pts is None or base is None else round(Fraction(picture.pts) * base * NS)
+
+    def _frame_ns(self) -> int:
+        return round(NS / (self._stream.average_rate or 25))
+
+
+def _upright(picture: av.VideoFrame) -> np.ndarray:
+    """RGB uint8 (height, width, 3), turned as the file's display matrix says (phones film sideways)."""
+    image = picture.to_ndarray(format="rgb24")
+    turns = round(picture.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _shown(url: str) -> str:
+    """The address without a password in it."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url
