@@ -1,0 +1,45 @@
+# make demo    set up, then watch the assistant on real ROS 2; options: make demo ARGS="--headless --seconds 60"
+# make test    set up, then the tests; options: make test ARGS="-k window -x"
+# Others: setup, lint, format, test-slow, test-gpu, clean. Settings of the set-up: see .ci/setup.
+
+SHELL := /bin/bash
+PY := .venv/bin/python
+ARGS ?=
+
+# Of another environment's ROS wheels: this one's Python sets its own.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+export PYTHON TORCH TORCH_INDEX
+
+# Every process of a run shares one ROS domain, apart from other runs on the machine and network.
+ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
+	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
+
+.PHONY: help setup demo test test-slow test-gpu lint format clean
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+setup:
+	@.ci/setup
+
+demo: setup
+	@$(ROS_RUN) $(PY) -m aura_ros.demo $(ARGS)
+
+test: setup
+	@$(ROS_RUN) $(PY) -m pytest $(ARGS)
+
+test-slow: setup
+	@$(ROS_RUN) $(PY) -m pytest -m slow $(ARGS)
+
+test-gpu: setup
+	@$(ROS_RUN) $(PY) -m pytest -m gpu $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+format: setup
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+clean:
+	rm -rf .venv build install log out .pytest_cache .ruff_cache *.egg-info
