@@ -96,6 +96,11 @@ class StreamingAssistant:
         """Closed chunks that wait for `step`."""
         return len(self._pending)
 
+    @property
+    def next_chunk(self) -> Chunk | None:
+        """The chunk that the next `step` decides; None when none waits."""
+        return self._pending[0] if self._pending else None
+
     # ---- the step ----------------------------------------------------------------------------
 
     def step(self, on_text: OnText | None = None) -> Step | None:

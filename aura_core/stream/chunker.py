@@ -46,11 +46,11 @@ class Chunker:
         """The chunk that this frame closes, or None."""
         self.counters.frames += 1
         closed: Chunk | None = None
-        if self._anchor_ns is not None and self._jumped_back(frame):
+        if self._jumped_back(frame.stamp_ns):
             closed = self._restart()
         if self._anchor_ns is None:
             self._anchor_ns = frame.stamp_ns
-        slot = (frame.stamp_ns - self._anchor_ns + self._tolerance_ns) // self._period_ns
+        slot = self._slot_of(frame.stamp_ns)
         if slot == self._slot:
             self.counters.sampled_out += 1
             return closed
@@ -66,6 +66,15 @@ class Chunker:
         self._open[in_chunk] = frame
         # A gap and a completed chunk in one push cannot both happen: a chunk needs two pushes to fill.
         return self._close() if len(self._open) == PER_CHUNK else closed
+
+    def wants(self, stamp_ns: int) -> bool:
+        """Whether `push` would take a frame of this stamp. Pure: lets a caller skip converting the others."""
+        return self._anchor_ns is None or self._jumped_back(stamp_ns) or self._slot_of(stamp_ns) > self._slot
+
+    @property
+    def newest_chunk(self) -> int:
+        """Index of the chunk that holds the newest frame taken; -1 before the first."""
+        return self._base + self._slot // PER_CHUNK
 
     def flush(self) -> Chunk | None:
         """Close the half-filled chunk at the end of a stream."""
@@ -93,10 +102,15 @@ class Chunker:
         self._open = {}
         return Chunk(self._base + index, tuple(frames), start, start + span, repeated)
 
-    def _jumped_back(self, frame: Frame) -> bool:
+    def _slot_of(self, stamp_ns: int) -> int:
         assert self._anchor_ns is not None
+        return (stamp_ns - self._anchor_ns + self._tolerance_ns) // self._period_ns
+
+    def _jumped_back(self, stamp_ns: int) -> bool:
+        if self._anchor_ns is None:
+            return False
         newest = self._anchor_ns + self._slot * self._period_ns
-        return frame.stamp_ns < newest - round(JUMP_BACK_S * NS)
+        return stamp_ns < newest - round(JUMP_BACK_S * NS)
 
     def _restart(self) -> Chunk | None:
         """Anchor anew after the clock went back; chunk indices go on counting."""

@@ -42,7 +42,7 @@ class Entry:
     query: Query
     standing: Kind | None
     later: int = 0  # unasked answers so far
-    answers: int = 0
+    answers: int = 0  # acknowledgments not counted
 
     @property
     def open(self) -> bool:
@@ -78,12 +78,18 @@ class Ledger:
         """Ids of the standing questions that still owe an answer."""
         return frozenset(e.query.id for e in self.entries if e.open)
 
+    def question(self, query_id: str) -> str:
+        """The words of a question; empty when it is unknown or long forgotten."""
+        return next((e.query.text for e in reversed(self.entries) if e.query.id == query_id), "")
+
     def book(self, text: str, asked: Query | None) -> Booking:
         """Book an answer; `asked` is the question of the same chunk, if there was one."""
         if asked is not None:
             entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
+            if entry.standing is not None:  # a promise is no answer: the first answer counts from 0
+                return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1
-            return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, entry.standing is not None)
+            return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, False)
         owner = self._owner(text)
         if owner is None:  # spoken without any question: the model's own alert
             return Booking("", Kind.PROACTIVE, 0, False)

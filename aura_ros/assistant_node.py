@@ -1,0 +1,148 @@
+"""The assistant as a ROS node: frames and questions in, responses, alerts and heartbeats out.
+
+image_raw, asr/text -> Inbox -> Worker (the model's thread) -> aura/response, aura/alert, aura/heartbeat
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from aura_core.errors import InputError
+from aura_core.models import load
+from aura_core.types import Kind, Step
+from aura_ros import conversions as to
+from aura_ros import qos
+from aura_ros.msg import Alert, Heartbeat, Response
+from aura_ros.parameters import ASSISTANT, Value, declare, engine_config, on_set
+from aura_ros.pulse import Quiet, idle_state
+from aura_ros.run import AuraNode, run
+from aura_ros.worker import Events, Worker
+
+
+class AssistantNode(AuraNode):
+    """Callbacks only store; the worker decides; a timer speaks up when the worker has nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__("assistant_node")
+        values = declare(self, ASSISTANT)
+        self.config = engine_config(values)
+        self._stale_after_s = float(values["stale_after_s"])
+        raw = values["image_transport"] == "raw"
+        self._image_type, topic = (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
+        self._topic = self.resolve_topic_name(topic)
+        self._lock = threading.Lock()  # heartbeats leave from two threads
+        self._sequence, self._beat_at = 0, time.monotonic()
+        self._last_step: Step | None = None
+        self._newest_ns, self._arrived_at, self._frame_id = 0, 0.0, ""
+        self._stale = False
+        self._responses = self.create_publisher(Response, "aura/response", qos.EVENTS)
+        self._alerts = self.create_publisher(Alert, "aura/alert", qos.EVENTS)
+        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.EVENTS)
+        self.create_subscription(String, "asr/text", self._on_question, qos.EVENTS)
+        self._subscribe = self.create_guard_condition(self._watch)
+        self.add_on_set_parameters_callback(on_set(ASSISTANT, self._apply))
+        self.every(1.0, self._tick)
+        events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
+        model = self.config.model
+        self.worker = Worker(lambda: load(model), self.config, events, int(values["backlog_chunks"]))
+        self.get_logger().info(f"loading model {model.path}")
+        self.worker.start()
+
+    def close(self) -> bool:
+        """See `AuraNode`."""
+        return self.worker.stop()
+
+    # ---- callbacks: store and return ---------------------------------------------------------
+
+    def _watch(self) -> None:
+        """The model is ready: take frames from now on (earlier ones could only be thrown away)."""
+        self.create_subscription(self._image_type, self._topic, self._on_image, qos.FRAMES)
+
+    def _on_image(self, msg: Image | CompressedImage) -> None:
+        if problem := to.refuse_image(msg):
+            self.complain(problem)
+            return
+        stamp_ns = to.stamp_or(msg.header, self.now_ns())
+        self._newest_ns, self._arrived_at, self._frame_id = stamp_ns, time.monotonic(), msg.header.frame_id
+        if self._stale:
+            self._stale = False
+            self.get_logger().info("frames are back")
+        self.worker.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
+
+    def _on_question(self, msg: String) -> None:
+        try:
+            self.worker.inbox.ask(msg.data)
+        except InputError as e:
+            self.complain(f"question refused: {e}")
+
+    def _apply(self, name: str, value: Value) -> None:
+        if name == "decider.threshold":
+            self.worker.set_threshold(float(value) or None)
+        elif name == "stale_after_s":
+            self._stale_after_s = float(value)
+
+    def _tick(self) -> None:
+        """Once a second: diagnostics, and a heartbeat if no decided chunk has given one."""
+        now, health = time.monotonic(), self.worker.health()
+        quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
+        state, detail = idle_state(health, quiet, self._stale_after_s, self.config.model.path, self._topic)
+        if state == "no_frames" and not self._stale:
+            self._stale = True
+            self.get_logger().error(f"{detail}: the camera has stopped")
+            self.worker.inbox.end_of_frames()
+        if state:
+            self._beat(state, detail)
+        level = "error" if self.problem or state == "no_frames" else "warn" if state else "ok"
+        self.diagnose(level, self.problem or detail or "watching", {
+            "model": self.config.model.path, "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}", "last_error": self.last_problem,
+            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "", **asdict(health),
+        })  # fmt: skip
+
+    # ---- from the worker's thread ------------------------------------------------------------
+
+    def _on_ready(self, description: str) -> None:
+        self.get_logger().info(f"model ready: {description}")
+        self._subscribe.trigger()
+
+    def _on_text(self, text: str, stamp_ns: int) -> None:
+        self._responses.publish(to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns)))
+
+    def _on_step(self, step: Step, question: str) -> None:
+        self._last_step = step
+        if (r := step.response) is not None:
+            age_ms = self.age_ms(r.stamp_ns)
+            self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
+            if r.kind is not Kind.REAL_TIME:
+                self._alerts.publish(to.alert_msg(step, r, question, self._frame_id))
+        self._beat("silent" if r is None else "speaking", "")
+
+    def _on_error(self, problem: str, chunk: int | None) -> None:
+        self.complain(problem)
+        if chunk is not None:  # this second has neither words nor silence, but it has its heartbeat
+            self._beat("error", "", chunk)
+
+    def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:
+        health = self.worker.health()
+        with self._lock:
+            msg = to.heartbeat_msg(state, self.problem or detail, self._sequence, self._last_step, health,
+                                   self.config.window.max, self._frame_id, self.age_ms(self._newest_ns))  # fmt: skip
+            msg.chunk = msg.chunk if chunk is None else chunk
+            self._heartbeats.publish(msg)
+            self._sequence += 1
+            self._beat_at = time.monotonic()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(AssistantNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The only file that knows both ROS messages and the engine's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from aura_core.errors import InputError
+from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
+from aura_core.types import Frame, Step
+from aura_core.types import Response as CoreResponse
+from aura_ros.msg import Alert, Heartbeat, Response
+from aura_ros.worker import Health
+
+NS = 1_000_000_000
+_UINT32_MAX = 2**32 - 1
+LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
+
+
+def to_ns(stamp: Time) -> int:
+    """Nanoseconds of a message's stamp."""
+    return int(stamp.sec) * NS + int(stamp.nanosec)
+
+
+def to_time(stamp_ns: int) -> Time:
+    """Message stamp of nanoseconds; a negative time becomes zero."""
+    sec, nanosec = divmod(max(0, stamp_ns), NS)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def stamp_or(header: Header, arrival_ns: int) -> int:
+    """The header's stamp [ns], or the time of arrival for a driver that leaves it zero."""
+    return to_ns(header.stamp) or arrival_ns
+
+
+def refuse_image(msg: Image | CompressedImage) -> str:
+    """Why this image cannot be used, from its head alone; empty when it can."""
+    if isinstance(msg, Image) and msg.encoding not in SUPPORTED:
+        return f"image encoding '{msg.encoding}' is not supported; supported are {', '.join(SUPPORTED)}"
+    return "" if len(msg.data) else "the image has no data"
+
+
+def to_frame(msg: Image | CompressedImage, stamp_ns: int) -> Frame:
+    """RGB frame of a raw or compressed image. Raises `InputError` when it cannot be decoded."""
+    try:
+        if isinstance(msg, CompressedImage):
+            return Frame(decode_compressed(msg.data), stamp_ns)
+        return Frame(decode_raw(msg.encoding, msg.height, msg.width, msg.step, msg.data), stamp_ns)
+    except InputError as e:
+        raise InputError(f"frame {msg.header.frame_id or '(no frame_id)'} at {stamp_ns} ns: {e}") from e
+
+
+def to_image(frame: Frame, frame_id: str) -> Image:
+    """rgb8 message of a frame."""
+    height, width, _ = frame.image.shape
+    msg = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    msg.header = header(frame.stamp_ns, frame_id)
+    msg.data.frombytes(frame.image)  # 0.02 ms; assigning an array or a list takes 14-38 ms
+    return msg
+
+
+def header(stamp_ns: int, frame_id: str) -> Header:
+    """Header of a stamp in nanoseconds."""
+    return Header(stamp=to_time(stamp_ns), frame_id=frame_id)
+
+
+def partial_msg(text: str, stamp_ns: int, frame_id: str, age_ms: float) -> Response:
+    """The answer so far. Whose answer it is and what it cost is known with the final one."""
+    return Response(header=header(stamp_ns, frame_id), text=text, final=False, frame_age_ms=age_ms)
+
+
+def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: float) -> Response:
+    """The finished answer of a step."""
+    return Response(
+        header=header(response.stamp_ns, frame_id), text=response.text, kind=str(response.kind),
+        query_id=response.query_id, index=response.index, acknowledgment=response.acknowledgment,
+        final=response.final, p_silent=step.decision.p_silent, frame_age_ms=age_ms,
+        decide_ms=step.decide_ms, step_ms=step.step_ms,
+    )  # fmt: skip
+
+
+def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: str) -> Alert:
+    """A proactive or multi-response answer, as an event for other nodes."""
+    return Alert(
+        header=header(response.stamp_ns, frame_id), watch_id=response.query_id, instruction=instruction,
+        text=response.text, kind=str(response.kind), confidence=1.0 - step.decision.p_silent,
+        index=response.index,
+    )  # fmt: skip
+
+
+def heartbeat_msg(
+    state: str, detail: str, sequence: int, step: Step | None, health: Health, window_max: int,
+    frame_id: str, age_ms: float,
+) -> Heartbeat:  # fmt: skip
+    """One second's numbers; those of the model are of the newest step, zero before the first."""
+    msg = Heartbeat(state=state, detail=detail, sequence=sequence, window_max=window_max, frame_age_ms=age_ms)
+    msg.frames_dropped = _uint32(health.frames_dropped)
+    msg.chunks_dropped, msg.chunks_lost = _uint32(health.chunks_dropped), _uint32(health.chunks_lost)
+    msg.active_watches = health.active_watches
+    if step is not None:
+        msg.header = header(step.stamp_ns, frame_id)
+        msg.chunk = _uint32(step.chunk)
+        msg.p_silent, msg.step_ms = step.decision.p_silent, step.step_ms
+        msg.prefill_tokens, msg.vision_encodes = step.prefill_tokens, step.vision_encodes
+        msg.decode_tokens, msg.window_chunks = step.decode_tokens, step.window_chunks
+    return msg
+
+
+def diagnostics_msg(
+    stamp_ns: int, node: str, hardware: str, level: str, message: str, values: Mapping[str, object]
+) -> DiagnosticArray:
+    """One component's state; `level` is a key of `LEVELS`."""
+    status = DiagnosticStatus(level=LEVELS[level], name=node, message=message, hardware_id=hardware)
+    status.values = [KeyValue(key=k, value=str(v)) for k, v in values.items()]
+    return DiagnosticArray(header=header(stamp_ns, ""), status=[status])
+
+
+def _uint32(value: int) -> int:
+    """Clamped: a clock that steps from zero to today loses billions of seconds."""
+    return min(max(value, 0), _UINT32_MAX)

@@ -1,0 +1,176 @@
+"""Every parameter of every node: name, default, what it does, what it may be. From them, the engine's settings."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from aura_core.config import AssistantConfig
+from aura_core.errors import ConfigError
+
+Value = str | int | float | bool
+# rclpy's own parameters, which may stand in a file beside ours.
+_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter. `low` and `high` bound a number, both ends included; `choices` a word.
+
+    `off` is the value that stands for "not set" (None in the engine's settings): ROS has no null.
+    """
+
+    name: str
+    default: Value
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = True
+    off: Value | None = None
+
+    def descriptor(self) -> ParameterDescriptor:
+        """What `ros2 param describe` shows."""
+        d = ParameterDescriptor(name=self.name, description=self.description, read_only=self.read_only)
+        if self.choices:
+            d.additional_constraints = "one of " + ", ".join(self.choices)
+        if self.low is not None and self.high is not None:
+            if isinstance(self.default, float):
+                d.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
+            else:
+                d.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+        return d
+
+    def check(self, value: Value) -> str:
+        """Why `value` is refused; empty when it is not. (Type and range are rclpy's part.)"""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{self.name} must be a finite number"
+        if self.choices and value not in self.choices:
+            return f"{self.name} must be one of {', '.join(self.choices)}, not '{value}'"
+        return ""
+
+
+_D = AssistantConfig()
+
+# Names with a section (`window.keep`) are those of `aura_core.config`.
+ENGINE = (
+    Param("model.path", _D.model.path, "model: a local folder, a hub id, aura_tiny (embedded) or scripted (tests)"),
+    Param("model.dtype", _D.model.dtype, "number format of the weights",
+          choices=("auto", "float32", "bfloat16", "float16")),
+    Param("model.device", _D.model.device, "where the model runs: auto, cpu, cuda, cuda:0 ..."),
+    Param("model.attention", _D.model.attention, "attention code; auto is flash_attention_2 where installed, else sdpa",
+          choices=("auto", "sdpa", "eager", "flash_attention_2")),
+    Param("model.max_pixels", 0, "most pixels of one frame; larger ones are shrunk; 0: the checkpoint's own",
+          low=0, high=2**31 - 1, off=0),
+    Param("model.threads", 0, "CPU threads of the model; 0: torch's own choice", low=0, high=1024, off=0),
+    Param("window.keep", _D.window.keep, "chunks (seconds) of video kept when the window is cut back",
+          low=1, high=3600),
+    Param("window.max", _D.window.max, "chunks at which the window is cut back; more than window.keep",
+          low=2, high=7200),
+    Param("window.qa_groups", _D.window.qa_groups, "questions with their answers that stay as text",
+          low=0, high=1000),
+    Param("chunker.tolerance_s", _D.chunker.tolerance_s, "a frame this early still counts for its half second [s]",
+          low=0.0, high=0.2),
+    Param("decider.threshold", 0.0, "silent when p(silent) >= this; 0: silent when silence is the likeliest token",
+          low=0.0, high=1.0, read_only=False, off=0.0),
+    Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
+    Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
+          low=1, high=65536),
+    Param("speaker.max_pending_questions", _D.speaker.max_pending_questions, "most questions that may wait",
+          low=1, high=1000),
+    Param("system_prompt", "", "what the model is told first; empty: the checkpoint's own, or ours", off=""),
+)  # fmt: skip
+
+ASSISTANT = (
+    *ENGINE,
+    Param("backlog_chunks", 3, "seconds of video that may wait for a slow model; older ones are dropped",
+          low=1, high=60),
+    Param("image_transport", "raw", "raw: sensor_msgs/Image on image_raw; compressed: CompressedImage on "
+          "image_raw/compressed", choices=("raw", "compressed")),
+    Param("stale_after_s", 2.0, "without a frame for this long the state is no_frames [s]",
+          low=1.0, high=3600.0, read_only=False),
+)  # fmt: skip
+
+CAMERA = (
+    Param("source", "camera:0", "camera:N, a device path, a video file, a folder of images, rtsp:// or http(s)://"),
+    Param("fps", 10.0, "most frames published a second", low=0.1, high=240.0),
+    Param("frame_id", "camera", "frame_id of the images"),
+    Param("loop", False, "begin again at the end of a file or folder; else the node ends there"),
+    Param("reopen_s", 2.0, "wait between two tries to open a device or stream that is gone [s]", low=0.1, high=3600.0),
+)  # fmt: skip
+
+SIM_CAMERA = (
+    Param("seed", 900001, "which tabletop world", low=0, high=2**31 - 1),
+    Param("fps", 10.0, "frames a second", low=0.1, high=240.0),
+    Param("size", 192, "width and height of the picture [pixels]", low=32, high=4096),
+    Param("pace", "calm", "how often something happens", choices=("calm", "busy")),
+    Param("duration_s", 600, "seconds in which things happen; afterwards the table stays as it is", low=1, high=86400),
+    Param("frame_id", "sim_camera", "frame_id of the images"),
+    Param("wait_for_subscriber", True, "begin the world when somebody watches, so that its first second is seen"),
+)  # fmt: skip
+
+
+def declare(node: Node, table: Iterable[Param]) -> dict[str, Value]:
+    """Declare `table` on `node` and return the values. Raises `ConfigError` naming the parameter."""
+    table = tuple(table)
+    _refuse_unknown(node, [p.name for p in table])
+    values: dict[str, Value] = {}
+    for p in table:
+        try:
+            values[p.name] = node.declare_parameter(p.name, p.default, p.descriptor()).value
+        except ParameterException as e:
+            raise ConfigError(f"{node.get_name()}: parameter {p.name}: {' '.join(str(e).split())}") from e
+        if problem := p.check(values[p.name]):
+            raise ConfigError(f"{node.get_name()}: parameter {problem}")
+    return values
+
+
+def on_set(
+    table: Iterable[Param], apply: Callable[[str, Value], None]
+) -> Callable[[list[Parameter]], SetParametersResult]:
+    """A callback for `add_on_set_parameters_callback`: refuses with a reason, else applies."""
+    by_name = {p.name: p for p in table}
+
+    def callback(parameters: list[Parameter]) -> SetParametersResult:
+        ours = [(p.name, p.value) for p in parameters if p.name in by_name]
+        for name, value in ours:
+            if problem := by_name[name].check(value):
+                return SetParametersResult(successful=False, reason=problem)
+            if name == "decider.threshold" and value == 1.0:
+                return SetParametersResult(successful=False, reason=f"{name} must be below 1: it would never speak")
+        for name, value in ours:
+            apply(name, value)
+        return SetParametersResult(successful=True)
+
+    return callback
+
+
+def engine_config(values: dict[str, Value]) -> AssistantConfig:
+    """The engine's settings. Raises `ConfigError` on contradictions."""
+    data: dict[str, object] = {}
+    for p in ENGINE:
+        value = None if p.off is not None and values[p.name] == p.off else values[p.name]
+        section, _, key = p.name.rpartition(".")
+        if section:
+            data.setdefault(section, {})[key] = value  # type: ignore[index]
+        else:
+            data[key] = value
+    return AssistantConfig.from_dict(data, "parameters")
+
+
+def _refuse_unknown(node: Node, known: list[str]) -> None:
+    """rclpy takes a misspelt key of a parameter file without a word; here it ends the node."""
+    for key in node._parameter_overrides:  # the only place where rclpy keeps them
+        if key not in known and not key.startswith(_RCLPY):
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(
+                f"{node.get_name()}: unknown parameter '{key}' in the parameter file or arguments; {hint}"
+            )

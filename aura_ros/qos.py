@@ -1,0 +1,23 @@
+"""Every QoS profile of the package, by what flows through it."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+# Camera frames: best-effort on both ends reaches every camera driver (a reliable subscriber gets nothing
+# from a best-effort camera). The depth covers a short stall of the executor; older frames are worthless.
+FRAMES = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=5,
+    reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE,
+)  # fmt: skip
+
+# Words, alerts, heartbeats, questions: few, small, and none may be lost.
+EVENTS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=50,
+    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE,
+)  # fmt: skip
+
+DIAGNOSTICS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=10,
+    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE,
+)  # fmt: skip

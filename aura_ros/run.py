@@ -1,0 +1,113 @@
+"""What every node is and how it lives: one clear line and exit code 1 when it cannot start or go on, exit
+code 0 on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from aura_core.errors import AuraError, ConfigError
+from aura_ros import qos
+from aura_ros.conversions import diagnostics_msg
+
+_POLL_S = 0.1  # how soon a signal or the end of the node's work is seen
+_REPEAT_LOG_S = 30.0
+_SHOW_PROBLEM_S = 3.0  # how long a problem is shown after it was last met
+
+
+class AuraNode(Node):
+    """A node with diagnostics, complaints that do not flood the log, and an end of its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.done = threading.Event()  # set from any thread: the process ends
+        self.exit_code = 0
+        self.last_problem = ""
+        self._problem_at = -_SHOW_PROBLEM_S
+        self._complained: dict[str, float] = {}
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+
+    def close(self) -> bool:
+        """Stop the node's threads; False when one would not end in time."""
+        return True
+
+    def end(self, problem: str = "") -> None:
+        """End the process: with exit code 1 and this line, or well."""
+        if problem:
+            self.exit_code = 1
+            self.get_logger().fatal(problem)
+        self.done.set()
+
+    def complain(self, problem: str) -> None:
+        """Log a problem that may come back many times a second: at once, then every half minute. From any thread."""
+        kind, now = re.sub(r"\d+", "#", problem), time.monotonic()
+        self.last_problem, self._problem_at = problem, now
+        if now - self._complained.get(kind, -_REPEAT_LOG_S) >= _REPEAT_LOG_S:
+            self._complained[kind] = now
+            self.get_logger().error(problem)
+
+    @property
+    def problem(self) -> str:
+        """The newest problem while it is fresh; then empty."""
+        return self.last_problem if time.monotonic() - self._problem_at < _SHOW_PROBLEM_S else ""
+
+    def now_ns(self) -> int:
+        """The node's clock: the machine's, or the simulated one."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def age_ms(self, stamp_ns: int) -> float:
+        """Age of a stamp by the node's clock [ms]; 0 for a stamp of zero."""
+        return (self.now_ns() - stamp_ns) / 1e6 if stamp_ns else 0.0
+
+    def diagnose(self, level: str, message: str, values: Mapping[str, object], hardware: str = "") -> None:
+        """Publish this node's state on /diagnostics; `level` is ok, warn or error."""
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._diagnostics.publish(diagnostics_msg(self.now_ns(), name, hardware, level, message, values))
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> None:
+        """Call back by the machine's steady clock: also while simulated time stands still."""
+        self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+
+def run(make: Callable[[], AuraNode], args: Sequence[str] | None = None) -> int:
+    """Make the node and spin it until a signal comes or it is done; returns the exit code.
+
+    Signals are ours: rclpy's own handlers end the context under a worker thread that still publishes.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    argv = sys.argv if args is None else [sys.argv[0], *args]
+    try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+        if rest := remove_ros_args(argv)[1:]:
+            raise ConfigError(f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p name:=value")
+        node = make()
+    except (AuraError, RuntimeError) as e:  # RuntimeError: rcl cannot read its arguments or a parameter file
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not stop.is_set() and not node.done.is_set():
+        executor.spin_once(timeout_sec=_POLL_S)
+    if not node.close():  # a thread is stuck in a driver or a model: tearing down under it would crash
+        sys.stderr.flush()
+        os._exit(node.exit_code)
+    executor.remove_node(node)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return node.exit_code

@@ -1,0 +1,71 @@
+"""A camera that looks at a simulated tabletop: the same seed gives the same pictures, to the byte."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from sensor_msgs.msg import Image
+
+from aura_core.sim.render import Camera
+from aura_core.sim.world import BUSY, CALM, World
+from aura_core.types import Frame
+from aura_ros import qos
+from aura_ros.conversions import NS, to_image
+from aura_ros.parameters import SIM_CAMERA, declare
+from aura_ros.run import AuraNode, run
+
+_SETTLE_NS = NS // 2  # discovery is one-sided for a moment: the first frame must not be lost
+_MOST_BEHIND_NS = NS
+
+
+class SimCameraNode(AuraNode):
+    """Publishes `image_raw`; the frame of world time t carries the stamp start + t exactly."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_camera_node")
+        v = declare(self, SIM_CAMERA)
+        pace = BUSY if v["pace"] == "busy" else CALM
+        world = World.generate(int(v["seed"]), int(v["duration_s"]), pace)
+        self._camera = Camera(world, int(v["size"]))
+        self._frame_id, self._waits = str(v["frame_id"]), bool(v["wait_for_subscriber"])
+        self._period_ns = round(NS / float(v["fps"]))
+        self._start_ns: int | None = None
+        self._next = 0  # index of the next frame
+        self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
+        self.create_timer(self._period_ns / NS, self._tick)
+        self.every(1.0, self._report)
+        self.get_logger().info(
+            f"simulated tabletop, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}"
+        )
+
+    def _tick(self) -> None:
+        """Publish every frame that is due; none is skipped unless the machine falls a second behind."""
+        now_ns = self.now_ns()
+        if self._start_ns is None:
+            if self._waits and self._publisher.get_subscription_count() == 0:
+                return
+            self._start_ns = now_ns + (_SETTLE_NS if self._waits else 0)
+        due = (now_ns - self._start_ns) // self._period_ns
+        if (due - self._next) * self._period_ns > _MOST_BEHIND_NS:
+            self.complain(f"{due - self._next} frames behind: skipping to the newest")
+            self._next = due
+        while self._next <= due:
+            t_ns = self._next * self._period_ns
+            frame = Frame(self._camera.frame(t_ns / NS), self._start_ns + t_ns)
+            self._publisher.publish(to_image(frame, self._frame_id))
+            self._next += 1
+
+    def _report(self) -> None:
+        waiting = self._start_ns is None
+        message = "waiting for a subscriber" if waiting else "publishing"
+        self.diagnose("ok", self.problem or message, {"frames": self._next}, hardware="simulator")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(SimCameraNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""The one thread that owns the model: loads it, then decides second after second. Knows no ROS.
+
+Callbacks of the middleware store into the `Inbox`; what comes of it leaves through `Events`, called on the
+worker's thread. A bad frame or question is reported and skipped; a model that fails in a step is reported
+and starts from an empty window; only a model that cannot be loaded ends the worker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.errors import AuraError, InputError
+from aura_core.models.backend import Backend
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Frame, Step
+from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingFrame, PendingQuestion
+
+WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
+_POLL_S = 0.5
+# What a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
+_STEP_ERRORS = (AuraError, RuntimeError, ValueError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Where the worker reports to; each is called on the worker's thread."""
+
+    ready: Callable[[str], None]  # frames are taken from now on; the model's one-line description
+    step: Callable[[Step, str], None]  # and the words of the question that its response answers, or ""
+    text: Callable[[str, int], None]  # the answer so far, and the stamp of the frame that it describes
+    error: Callable[[str, int | None], None]  # what went wrong; the chunk that it cost, if it cost one
+    failed: Callable[[str], None]  # the worker has ended: the model cannot run
+
+
+@dataclass(frozen=True)
+class Health:
+    """A snapshot of the worker. Counters run from the start."""
+
+    phase: str  # new, loading, ready, failed, stopped
+    busy_s: float  # how long the present step has been running; 0 between steps
+    frames_received: int
+    frames_dropped: int  # wanted, but the model was too slow
+    chunks_dropped: int  # whole seconds dropped for the same reason
+    chunks_lost: int  # whole seconds in which no frame came
+    active_watches: int
+    errors: int
+
+
+class Worker:
+    """`start` it, feed `inbox`, `stop` it. `load` opens the model, on the worker's thread."""
+
+    def __init__(
+        self, load: Callable[[], Backend], config: AssistantConfig, events: Events, backlog_chunks: int = 3
+    ) -> None:
+        self.config, self.events = config, events
+        self.inbox = Inbox(config.chunker, backlog_chunks, config.speaker.max_pending_questions)
+        self._load = load
+        self._assistant: StreamingAssistant | None = None
+        self._phase, self._errors = "new", 0
+        self._step_began: float | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="aura worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load the model; returns at once."""
+        self._phase = "loading"
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End the thread, and at its next token an answer under way; False when it takes too long."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Change `decider.threshold`; holds from the next chunk on."""
+        self.config = replace(self.config, decider=DeciderConfig(threshold))
+        if self._assistant is not None:
+            self._assistant.decider.threshold = threshold
+
+    def health(self) -> Health:
+        """How the worker is doing now; from any thread."""
+        counters, assistant, began = self.inbox.counters(), self._assistant, self._step_began
+        missing = assistant.chunker.counters.lost_chunks if assistant else 0
+        return Health(
+            phase=self._phase, busy_s=time.monotonic() - began if began is not None else 0.0,
+            frames_received=counters.received, frames_dropped=counters.dropped_frames,
+            chunks_dropped=counters.dropped_chunks, chunks_lost=max(0, missing - counters.dropped_chunks),
+            active_watches=len(assistant.ledger.open_ids()) if assistant else 0, errors=self._errors,
+        )  # fmt: skip
+
+    # ---- on the worker's thread --------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            assistant = self._open()
+            if assistant is None:
+                return
+            while not self._stopping.is_set():
+                item = self.inbox.take(_POLL_S)
+                if item is not None:
+                    self._handle(assistant, item)
+        finally:  # also when a bug ends the thread: its traceback is printed, and the node must not live on
+            died = self._phase in ("loading", "ready") and not self._stopping.is_set()
+            if self._phase != "failed":
+                self._phase = "stopped"
+            if died:
+                self.events.failed("the worker thread ended by a bug; its traceback is above")
+
+    def _open(self) -> StreamingAssistant | None:
+        try:
+            backend = self._load()
+            assistant = StreamingAssistant(backend, self.config)
+            _warm(assistant)
+        except (AuraError, RuntimeError, OSError) as e:
+            self._phase = "failed"
+            self.events.failed(_line(e))
+            return None
+        self._assistant = assistant
+        self._phase = "ready"
+        self.events.ready(backend.description)
+        return assistant
+
+    def _handle(self, assistant: StreamingAssistant, item: Item) -> None:
+        """Items come in order and a chunk is decided as soon as it closes, so a question joins the
+        second in which it was asked: the very one that a replay gives it to."""
+        try:
+            if isinstance(item, PendingQuestion):
+                assistant.ask(item.text)
+            elif isinstance(item, PendingFrame):
+                assistant.push(item.make())
+            elif isinstance(item, EndOfFrames):
+                assistant.flush()
+        except InputError as e:
+            self._report(_line(e), None)
+        while assistant.ready and not self._stopping.is_set():
+            self._step(assistant)
+
+    def _step(self, assistant: StreamingAssistant) -> None:
+        chunk = assistant.next_chunk
+        assert chunk is not None
+        self._step_began = time.monotonic()
+        try:
+            step = assistant.step(lambda text: self._on_text(assistant, text, chunk.stamp_ns))
+        except _STEP_ERRORS as e:
+            _forget(assistant)
+            self._report(f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}", chunk.index)
+            return
+        finally:
+            self._step_began = None
+        if step is not None:
+            self.events.step(step, assistant.ledger.question(step.response.query_id) if step.response else "")
+
+    def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int) -> None:
+        if self._stopping.is_set():
+            assistant.cancel()
+        self.events.text(text, stamp_ns)
+
+    def _report(self, message: str, chunk: int | None) -> None:
+        self._errors += 1
+        self.events.error(message, chunk)
+
+
+def _warm(assistant: StreamingAssistant) -> None:
+    """One throw-away step: the first forward of a model is many times slower than the others."""
+    blank = np.zeros((*WARM_SIZE, 3), np.uint8)
+    for stamp_ns in (0, 500_000_000):
+        assistant.push(Frame(blank, stamp_ns))
+    assistant.step(lambda _text: assistant.cancel())
+    assistant.reset()
+
+
+def _forget(assistant: StreamingAssistant) -> None:
+    """Empty the window and the cache after a failed step, but keep the count of seconds."""
+    chunker = assistant.chunker
+    assistant.reset()
+    assistant.chunker = chunker
+
+
+def _line(e: BaseException) -> str:
+    return " ".join(str(e).split()) or type(e).__name__

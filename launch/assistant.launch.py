@@ -1,0 +1,64 @@
+"""Start the assistant, and with it a simulated tabletop, a real camera, or no camera at all.
+
+ros2 launch aura_ros assistant.launch.py
+ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device source:=rtsp://...
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+
+ARGUMENTS = (
+    ("params_file", str(CONFIG / "laptop.yaml"), "parameter file of the nodes", None),
+    ("model", "", "model.path: a local folder, a hub id or aura_tiny; empty: what params_file says", None),
+    ("device", "", "model.device: auto, cpu, cuda, cuda:0 ...; empty: what params_file says", None),
+    ("camera", "sim", "camera to start with it; none: something else publishes images", ["sim", "device", "none"]),
+    ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
+    ("seed", "900001", "for camera:=sim: which tabletop world", None),
+    ("image", "image_raw", "topic of the camera's images", None),
+    ("namespace", "", "namespace of all nodes", None),
+    ("use_sim_time", "false", "take the time from /clock (bags, simulators)", ["true", "false"]),
+    ("log_level", "info", "debug, info, warn, error", ["debug", "info", "warn", "error"]),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """`--show-args` lists the arguments."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+        for name, default, text, choices in ARGUMENTS
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
+
+
+def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The nodes that the arguments ask for."""
+    get = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+
+    def node(program: str, **parameters: object) -> Node:
+        own = {"use_sim_time": get["use_sim_time"] == "true", **parameters}
+        return Node(
+            package="aura_ros",
+            executable=program,
+            name=program,
+            namespace=get["namespace"],
+            output="screen",
+            parameters=[get["params_file"], own],
+            remappings=[("image_raw", get["image"])],
+            arguments=["--ros-args", "--log-level", get["log_level"]],
+        )
+
+    model = {f"model.{key}": get[name] for name, key in (("model", "path"), ("device", "device")) if get[name]}
+    nodes = [node("assistant_node", **model)]
+    if get["camera"] == "sim":
+        nodes.append(node("sim_camera_node", seed=int(get["seed"])))
+    elif get["camera"] == "device":
+        nodes.append(node("camera_node", source=get["source"]))
+    # Without the profile Fast DDS loses most images between processes: its default shared memory is too small.
+    profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml"))
+    return [profile, *nodes]
