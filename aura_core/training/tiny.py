@@ -10,8 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.pixels import PixelSpec
+from aura_core.models.sidecar import AuraSidecar
 from aura_core.sim.questions import words
+from aura_core.stream.prompt import PromptCodec
 
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
@@ -103,6 +106,13 @@ def build_model(seed: int = 0) -> tuple[Any, Any]:
     tokenizer = build_tokenizer()
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer.get_vocab()))
     return model.float(), tokenizer
+
+
+def codec(tokenizer: Any) -> PromptCodec:
+    """The prompt codec that the engine will use for this checkpoint."""
+    wrapped = HFTokenizer(tokenizer)
+    chat = extract(wrapped, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), "aura_tiny")
+    return PromptCodec(wrapped, chat)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -134,10 +134,12 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return sum((F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)), torch.zeros(()))
 
 
-def exact(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """Share of chunks of which every cell is right in all three respects."""
+def exact(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, list[float]]:
+    """Share of chunks of which every cell is right in all respects, and in colour, shape, state alone."""
     guess = torch.stack([p.argmax(-1) for p in logits.split(HEADS, dim=-1)], dim=-1)
-    return float((guess == targets).flatten(1).all(1).float().mean())
+    right = guess == targets
+    parts = [round(float(right[..., i].all(1).float().mean()), 4) for i in range(3)]
+    return float(right.flatten(1).all(1).float().mean()), parts
 
 
 def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -153,15 +155,19 @@ def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer
     ]
 
 
-def train(out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 40_000) -> None:
-    """Train for `minutes` of wall time and save the tower's weights to `out`."""
+def train(
+    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 40_000, first_seed: int = 1_000
+) -> None:
+    """Train for `minutes` of wall time and save tower and heads to `out`; continue from `out` if it is there."""
     model, _ = build_model(0)
     visual = model.model.visual
     net = torch.nn.ModuleDict({"visual": visual, "heads": Heads(192)})
+    if out.exists():
+        net.load_state_dict(torch.load(out, weights_only=True))
     opts = optimizers(net, lr)
     context = mp.get_context("fork")
     queue = context.Queue(maxsize=200)
-    worker = context.Process(target=_render, args=(range(1_000, FIRST_TEST_SEED), queue), daemon=True)
+    worker = context.Process(target=_render, args=(range(first_seed, FIRST_TEST_SEED), queue), daemon=True)
     worker.start()
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
     dev_x = torch.from_numpy(np.concatenate([f for f, _ in held]))
@@ -191,16 +197,20 @@ def train(out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool
         if step % 100 == 0 or elapsed > 0.995:
             with torch.no_grad():
                 feats = [batched_vision(visual, patches_of(x)) for x in dev_x.split(200)]
-            score = exact(net["heads"].main(torch.cat([m for m, _ in feats])), dev_y)
+            score, parts = exact(net["heads"].main(torch.cat([m for m, _ in feats])), dev_y)
             used = (time.monotonic() - start) / 60
-            print(f"step {step} {used:.1f} min pool {filled} loss {loss.item():.3f} dev exact {score:.4f}", flush=True)
-            torch.save(visual.state_dict(), out)
+            print(
+                f"step {step} {used:.1f} min seen {filled} loss {loss.item():.3f} "
+                f"dev exact {score:.4f} (colour, shape, state: {parts})",
+                flush=True,
+            )
+            torch.save(net.state_dict(), out)
         step += 1
-    torch.save(visual.state_dict(), out)
+    torch.save(net.state_dict(), out)
     worker.terminate()
 
 
 if __name__ == "__main__":
     import sys
 
-    train(Path(sys.argv[1]), float(sys.argv[2]))
+    train(Path(sys.argv[1]), float(sys.argv[2]), lr=float(sys.argv[3]), first_seed=int(sys.argv[4]))

@@ -1,0 +1,75 @@
+"""`aura eval TASK`: measured figures, with n and 95% interval."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from aura_core.errors import InputError
+
+app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
+
+
+@app.callback()
+def _tasks() -> None:
+    """Measure a model on a benchmark."""
+
+
+@app.command()
+def sim(
+    seeds: Annotated[
+        str, typer.Option(help="FIRST:END, END excluded; tests use seeds from 500000 on")
+    ] = "500000:500100",
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    model: Annotated[str, typer.Option(help="folder, hub id, or aura_tiny")] = "aura_tiny",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16")] = "auto",
+    threshold: Annotated[float | None, typer.Option(help="silent when p(silent) is at least this")] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", help="YAML; --model and the others win")] = None,
+    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
+) -> None:
+    """The tabletop benchmark: free-running episodes on held-out seeds."""
+    from dataclasses import replace
+
+    from aura_core.config import AssistantConfig, DeciderConfig
+    from aura_core.evaluation.sim import evaluate
+    from aura_core.models import load
+
+    console = Console(stderr=True)
+    config = AssistantConfig.from_yaml(config_file) if config_file else AssistantConfig()
+    config = replace(config, model=replace(config.model, path=model, device=device, dtype=dtype))
+    if threshold is not None:
+        config = replace(config, decider=DeciderConfig(threshold))
+    chosen = _seeds(seeds)
+    backend = load(config.model)
+    console.print(backend.description)
+    episodes = chosen if quiet else track(chosen, "episodes", console=console)
+    report = evaluate(backend, episodes, config, seconds)
+    table = Table("figure", "value", "95% interval", "n")
+    for name, m in report.figures.items():
+        table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    Console().print(table)
+    print(
+        f"{len(report.scores)} episodes, {report.steps} steps in {report.wall_s:.1f} s; "
+        f"step p50 {report.step_ms[0]:.1f} ms, p95 {report.step_ms[1]:.1f} ms"
+    )
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+
+
+def _seeds(text: str) -> list[int]:
+    first, _, end = text.partition(":")
+    if not first.isdigit() or (end and not end.isdigit()):
+        raise InputError(f"--seeds {text}: expected FIRST:END, as in 500000:500100")
+    chosen = list(range(int(first), int(end) if end else int(first) + 1))
+    if not chosen:
+        raise InputError(f"--seeds {text}: END must be larger than FIRST")
+    return chosen

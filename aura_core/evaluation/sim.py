@@ -1,0 +1,117 @@
+"""The simulator's own benchmark: free-running, on held-out seeds, through the very engine of the live node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura_core.config import AssistantConfig
+from aura_core.evaluation.scoring import EpisodeScore, Said, score
+from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
+from aura_core.models.backend import Backend
+from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.render import Camera
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Frame, Kind, Query, Step
+
+NS = 1_000_000_000
+EPISODE_S = 60
+
+
+def play(assistant: StreamingAssistant, episode: Episode, seconds: int) -> list[Step]:
+    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is reset."""
+    assistant.reset()
+    camera = Camera(episode.world)
+    asks = {a.chunk: a for a in episode.asks}
+    steps = []
+    for slot in range(2 * seconds):
+        chunk, second_frame = divmod(slot, 2)
+        if not second_frame and chunk in asks:
+            assistant.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
+        assistant.push(Frame(camera.frame(slot * 0.5), slot * NS // 2))
+        while (step := assistant.step()) is not None:
+            steps.append(step)
+    return steps
+
+
+def said(steps: Iterable[Step]) -> list[Said]:
+    """The spoken ones."""
+    return [Said(s.chunk, s.response.text, s.question) for s in steps if s.response is not None]
+
+
+@dataclass(frozen=True)
+class SimReport:
+    """Figures over all episodes, and the raw scores."""
+
+    figures: dict[str, Measured]
+    scores: tuple[EpisodeScore, ...]
+    steps: int
+    wall_s: float
+    step_ms: tuple[float, float]  # median and 95th percentile of whole steps
+
+    def as_json(self) -> dict[str, object]:
+        """Keys `group.figure` nested one level, with `steps` and `wall_s`."""
+        out: dict[str, object] = {}
+        for key, value in self.figures.items():
+            group, name = key.split(".")
+            section = out.setdefault(group, {})
+            assert isinstance(section, dict)
+            section[name] = value.as_json()
+        out |= {"steps": self.steps, "wall_s": round(self.wall_s, 2), "episodes": len(self.scores)}
+        out["step_ms"] = {"p50": round(self.step_ms[0], 2), "p95": round(self.step_ms[1], 2)}
+        return out
+
+
+def evaluate(
+    backend: Backend, seeds: Sequence[int], config: AssistantConfig | None = None,
+    seconds: int = EPISODE_S, progress: Callable[[EpisodeScore], None] | None = None,
+) -> SimReport:  # fmt: skip
+    """Run every seed's episode and sum up."""
+    assistant = StreamingAssistant(backend, config)
+    scores, times, start = [], [], time.perf_counter()
+    for seed in seeds:
+        episode = Episode.generate(seed, seconds, TEST_PLAN)
+        steps = play(assistant, episode, seconds)
+        times += [s.step_ms for s in steps]
+        scores.append(score(episode, said(steps), seconds))
+        if progress is not None:
+            progress(scores[-1])
+    wall_s = time.perf_counter() - start
+    p50, p95 = np.percentile(times, [50, 95])
+    return SimReport(figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)))
+
+
+def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
+    """All figures of a set of episodes."""
+    asked = [a for s in scores for a in s.asked]
+    now = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
+    standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
+    once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
+    many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
+    unasked = [m for s in scores for m in s.matched if m.in_time]
+    minutes = sum(s.seconds for s in scores) / 60
+    out = {
+        "realtime.exact_match": proportion(sum(a.right for a in now), len(now)),
+        "proactive.recall": proportion(sum(m.in_time for m in once), len(once)),
+        "proactive.false_alarms_per_min": rate(sum(len(s.false_alarms) for s in scores), minutes),
+        "proactive.text_match": proportion(sum(m.text == m.due.text for m in unasked), len(unasked)),
+        "multi.event_f1": bootstrap(scores, event_f1, len(many)),
+        "silence.precision": proportion(sum(s.silent_right for s in scores), sum(s.silent for s in scores)),
+        "standing.acknowledged": proportion(sum(a.right for a in standing), len(standing)),
+    }
+    for topic in sorted({a.ask.topic for a in now}):
+        of = [a for a in now if a.ask.topic == topic]
+        out[f"realtime.{topic}"] = proportion(sum(a.right for a in of), len(of))
+    return out
+
+
+def event_f1(scores: Sequence[EpisodeScore]) -> float:
+    """F1 of multi-response events at +-1 s."""
+    many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
+    hits = sum(m.in_time for m in many)
+    wrong = len(many) - hits + sum(s.multi_false_alarms() for s in scores)
+    return 2 * hits / (2 * hits + wrong) if many else float("nan")
+

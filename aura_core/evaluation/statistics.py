@@ -1,0 +1,65 @@
+"""Values with their sample size and 95% interval: nothing is reported without them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+Z = 1.959964  # two-sided 95%
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure: `n` is what it is a share of (or minutes, for a rate)."""
+
+    value: float
+    n: float
+    ci95: tuple[float, float]
+
+    def as_json(self) -> dict[str, object]:
+        """{value, n, ci95}; a figure that nothing was measured for is null."""
+
+        def number(x: float) -> float | None:
+            return None if math.isnan(x) else round(x, 4)
+
+        return {"value": number(self.value), "n": round(self.n, 2), "ci95": [number(c) for c in self.ci95]}
+
+
+def proportion(hits: int, n: int) -> Measured:
+    """Share with the Wilson score interval."""
+    if n == 0:
+        return Measured(math.nan, 0, (math.nan, math.nan))
+    p, z2 = hits / n, Z * Z
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Measured(p, n, (max(0.0, middle - half), min(1.0, middle + half)))
+
+
+def rate(count: int, minutes: float) -> Measured:
+    """Events a minute with the Poisson interval (Garwood's, by the Wilson-Hilferty approximation)."""
+    if minutes <= 0:
+        return Measured(math.nan, 0, (math.nan, math.nan))
+
+    def bound(k: float, z: float) -> float:
+        return k * (1 - 1 / (9 * k) + z / (3 * math.sqrt(k))) ** 3 if k > 0 else 0.0
+
+    return Measured(count / minutes, minutes, (bound(count, -Z) / minutes, bound(count + 1, Z) / minutes))
+
+
+def bootstrap(items: Sequence[T], figure: Callable[[Sequence[T]], float], n: float, draws: int = 1000) -> Measured:
+    """`figure` of `items`, with the percentile interval over resampled items (seeded)."""
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(draws):
+        value = figure([items[int(i)] for i in rng.integers(0, len(items), len(items))])
+        if not math.isnan(value):
+            values.append(value)
+    if not values:
+        return Measured(math.nan, 0, (math.nan, math.nan))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Measured(figure(items), n, (float(low), float(high)))

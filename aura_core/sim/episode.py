@@ -1,0 +1,144 @@
+"""A world with somebody who asks about it, and everything that ought to be said: the ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura_core.sim.questions import ACKNOWLEDGMENT, Condition, announce, real_time, standing
+from aura_core.sim.world import COLOURS, SHAPES, Event, World
+from aura_core.types import Kind
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question in its chunk, and what ought to be said in that same chunk."""
+
+    id: str
+    chunk: int
+    text: str
+    kind: Kind
+    answer: str
+    topic: str = ""
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """Words that are due later: an event that standing questions `ask_ids` wait for."""
+
+    chunk: int
+    text: str
+    ask_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is asked. Gaps are chunks between real-time questions."""
+
+    min_gap: int = 5
+    max_gap: int = 11
+    proactive: tuple[int, int] = (1, 2)  # least and most
+    multi: tuple[int, int] = (1, 1)
+    triggers: float = 0.65  # share of standing questions that something will answer
+    first: int = 1  # no question before this chunk
+
+
+TEST_PLAN = Plan()
+DENSE_PLAN = Plan(min_gap=1, max_gap=4, proactive=(2, 6), multi=(0, 2), triggers=0.65, first=0)
+NOTHING = Plan(min_gap=10_000, max_gap=10_001, proactive=(0, 0), multi=(0, 0), first=10_000)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One conversation about one world. `asks` and `dues` are in order of chunk."""
+
+    world: World
+    asks: tuple[Ask, ...]
+    dues: tuple[Due, ...]
+
+    @classmethod
+    def generate(cls, seed: int, duration_s: int, plan: Plan = TEST_PLAN, world: World | None = None) -> Episode:
+        """Deterministic in its arguments. Nobody asks in the very chunk of an event."""
+        world = world or World.generate(seed, duration_s)
+        rng = np.random.default_rng([seed, 4])
+        free = [c for c in range(plan.first, duration_s) if world.event_at(c) is None]
+        asks: list[Ask] = []
+        counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
+        kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
+        rng.shuffle(kinds)  # type: ignore[arg-type]
+        # Standing questions come early enough to be answered: in the first 70% of the time, spread out.
+        early = [c for c in free if c < max(plan.first + 1, int(duration_s * 0.7))]
+        chosen = sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False)) if early else []
+        for kind, chunk in zip(kinds, chosen, strict=False):
+            asks.append(_standing(rng, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))
+        taken = {a.chunk for a in asks}
+        at = plan.first + int(rng.integers(0, plan.max_gap))
+        for chunk in free:
+            if chunk >= at and chunk not in taken:
+                topic, text, answer = real_time(rng, world.states[chunk])
+                asks.append(Ask(f"r{chunk}", chunk, text, Kind.REAL_TIME, answer, topic))
+                at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
+        asks.sort(key=lambda a: a.chunk)
+        return cls(world, tuple(asks), tuple(dues_of(world, asks)))
+
+    def script(self) -> dict[int, str]:
+        """Chunk to words: the perfect assistant. Every other chunk is silent."""
+        return {a.chunk: a.answer for a in self.asks} | {d.chunk: d.text for d in self.dues}
+
+
+def dues_of(world: World, asks: Iterable[Ask]) -> list[Due]:
+    """What standing questions make due: a proactive one once, a multi-response one each time."""
+    waiting = [a for a in asks if a.condition is not None]
+    done: set[str] = set()
+    dues = []
+    for event in world.events:
+        ids = []
+        for ask in waiting:
+            assert ask.condition is not None
+            if ask.chunk < event.chunk and ask.id not in done and ask.condition.matches(event):
+                ids.append(ask.id)
+                if ask.kind is Kind.PROACTIVE:
+                    done.add(ask.id)
+        if ids:
+            dues.append(Due(event.chunk, announce(event), tuple(ids)))
+    return dues
+
+
+def _standing(rng: np.random.Generator, world: World, kind: Kind, chunk: int, plan: Plan, id: str) -> Ask:
+    later = [e for e in world.events if e.chunk > chunk + 1 and e.kind != "move"]
+    repeated = kind is Kind.MULTI_RESPONSE
+    if later and rng.random() < plan.triggers:
+        near = later[: max(3, len(later) // 2)]
+        condition = _widened(rng, near[int(rng.integers(len(near)))], repeated)
+    else:
+        condition = _never(rng, later, repeated)
+    return Ask(id, chunk, standing(rng, condition, repeated), kind, ACKNOWLEDGMENT, "standing", condition)
+
+
+def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Condition:
+    """A condition that `event` meets: exact, by colour, by shape, or anything."""
+    shares = (0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)
+    form = int(rng.choice(4, p=shares))
+    colour = event.item.colour if form in (0, 1) else None
+    shape = event.item.shape if form in (0, 2) else None
+    return Condition(event.kind, colour, shape)
+
+
+def _never(rng: np.random.Generator, later: list[Event], repeated: bool) -> Condition:
+    """A condition that none of `later` meets, close to one of them where possible (a distractor)."""
+    condition = Condition("enter", COLOURS[0], SHAPES[0])
+    for _ in range(30):
+        colour = COLOURS[int(rng.integers(len(COLOURS)))]
+        shape = SHAPES[int(rng.integers(len(SHAPES)))]
+        verb = "enter" if rng.random() < 0.6 else "leave"
+        if later and rng.random() < 0.7:
+            near = later[int(rng.integers(len(later)))].item
+            colour, shape = (near.colour, shape) if rng.random() < 0.5 else (colour, near.shape)
+        form = int(rng.choice(3, p=(0.4, 0.3, 0.3) if repeated else (0.7, 0.15, 0.15)))
+        condition = Condition(verb, colour if form != 2 else None, shape if form != 1 else None)
+        if not any(condition.matches(e) for e in later):
+            break
+    return condition

@@ -1,0 +1,78 @@
+"""Frozen vision features of many training worlds, on disk, filled by a background process.
+
+With the tower frozen a chunk's features never change, so each is rendered and encoded once and then read
+by every epoch; only the questions about it are drawn anew.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aura_core.errors import InputError
+from aura_core.sim.render import Camera
+from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, World
+from aura_core.training.tiny import build_model
+from aura_core.training.vision import CELLS, batched_vision, chunk_frames, patches_of
+
+CHUNKS = 90  # seconds of each training world
+WIDTH = 192
+
+
+def training_world(seed: int) -> World:
+    """World of a training or development seed: two in three are busy, rich in distractors."""
+    if seed >= FIRST_TEST_SEED:
+        raise InputError(f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}")
+    return World.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
+
+
+def encode_world(visual: torch.nn.Module, world: World) -> NDArray[np.float16]:
+    """Merged and deepstack features of every chunk: float16 (CHUNKS, 9, 2 * WIDTH)."""
+    camera = Camera(world)
+    frames = torch.from_numpy(np.stack([chunk_frames(camera, c) for c in range(world.duration_s)]))
+    with torch.no_grad():
+        merged, deep = batched_vision(visual, patches_of(frames))
+    return torch.cat((merged, deep), dim=-1).to(torch.float16).numpy()
+
+
+class FeatureBank:
+    """`len(bank)` worlds are ready; `bank[i]` is (seed, features)."""
+
+    def __init__(self, path: Path, first_seed: int, capacity: int) -> None:
+        self.path, self.first_seed, self.capacity = path, first_seed, capacity
+        mode: Any = "r+" if path.exists() else "w+"
+        self._data = np.memmap(path, np.float16, mode, shape=(capacity, CHUNKS, CELLS, 2 * WIDTH))
+        self._mark = path.with_suffix(".count")
+
+    def __len__(self) -> int:
+        return int(self._mark.read_text() or 0) if self._mark.exists() else 0
+
+    def __getitem__(self, i: int) -> tuple[int, NDArray[np.float16]]:
+        return self.first_seed + i, self._data[i]
+
+    def fill(self, tower: dict[str, torch.Tensor]) -> None:
+        """Encode worlds until the bank is full (in one thread)."""
+        torch.set_num_threads(1)
+        model, _ = build_model(0)
+        visual = model.model.visual
+        visual.load_state_dict(tower)
+        for i in range(len(self), self.capacity):
+            self._data[i] = encode_world(visual, training_world(self.first_seed + i))
+            self._mark.write_text(str(i + 1))
+
+    def fill_in_background(self, tower: dict[str, torch.Tensor]) -> Any:
+        """Start `fill` in a child process that dies with this one."""
+        process = mp.get_context("spawn").Process(target=self.fill, args=(tower,), daemon=True)
+        process.start()
+        return process
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "first_seed": self.first_seed, "capacity": self.capacity}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
