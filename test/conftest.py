@@ -1,0 +1,41 @@
+"""What every test shares: ROS kept to this run and this machine, and markers by folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Set before anything imports rclpy, and inherited by the processes that tests start.
+os.environ.update(
+    ROS_DOMAIN_ID=str(os.getpid() % 100 + 1),  # above 101 the ports may collide with ephemeral ones
+    ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
+    ROS_PYTHON_CHECK_FIELDS="1",  # a wrongly typed field raises here, and would abort the process elsewhere
+    FASTDDS_DEFAULT_PROFILES_FILE=str(REPOSITORY / "config" / "fastdds.xml"),
+    HF_HUB_OFFLINE="1",  # tests download nothing
+)
+
+HAS_ROS = importlib.util.find_spec("rclpy") is not None
+collect_ignore = [] if HAS_ROS else ["ros"]
+
+
+def pytest_report_header() -> str:
+    """Say what this run can test."""
+    return f"ROS domain {os.environ['ROS_DOMAIN_ID']}" if HAS_ROS else "no rclpy: test/ros is left out (`make test` sets it up)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything under test/ros starts real nodes."""
+    for item in items:
+        if item.path.is_relative_to(REPOSITORY / "test" / "ros"):
+            item.add_marker("ros")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the source tree."""
+    return REPOSITORY

@@ -1,0 +1,127 @@
+"""The package's own promises: what importing costs, one version, one list of words, and what is installed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import aura_core
+from aura_core.types import Kind
+
+MESSAGES = ("Alert", "Heartbeat", "Response")
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path) -> dict:
+    """pyproject.toml, read."""
+    return tomllib.loads((repository / "pyproject.toml").read_text())
+
+
+def constants(repository: Path, message: str) -> dict[str, str]:
+    """The string constants of one message file: name to value."""
+    text = (repository / "msg" / f"{message}.msg").read_text()
+    return dict(re.findall(r"^string ([A-Z_]+)=(\S+)", text, flags=re.MULTILINE))
+
+
+def test_importing_the_engine_needs_numpy_alone(repository: Path) -> None:
+    code = (
+        "import sys, sysconfig, aura_core\n"
+        "roots = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "installed = sysconfig.get_path('platlib')\n"
+        "def where(name): return getattr(sys.modules.get(name), '__file__', None) or ''\n"
+        "startup = {'ros_wheels_bootstrapper', 'sitecustomize', 'usercustomize', '_distutils_hack'}\n"
+        "print(sorted(n for n in roots - startup if where(n).startswith(installed) or n == 'aura_core'))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['aura_core', 'numpy']"
+
+
+@pytest.mark.parametrize("forbidden", ["rclpy", "aura_ros", "sensor_msgs", "std_msgs", "diagnostic_msgs"])
+def test_the_engine_never_imports_ros(repository: Path, forbidden: str) -> None:
+    pattern = re.compile(rf"^\s*(import|from)\s+{forbidden}\b", re.MULTILINE)
+    guilty = [p for p in (repository / "aura_core").rglob("*.py") if pattern.search(p.read_text(encoding="utf-8"))]
+    assert guilty == []
+
+
+def test_the_stream_never_imports_torch(repository: Path) -> None:
+    pattern = re.compile(r"^\s*(import|from)\s+(torch|transformers)\b", re.MULTILINE)
+    guilty = [p for p in (repository / "aura_core/stream").rglob("*.py") if pattern.search(p.read_text("utf-8"))]
+    assert guilty == []
+
+
+def test_one_version_everywhere(repository: Path, project: dict) -> None:
+    manifest = ElementTree.parse(repository / "package.xml").getroot()
+    assert manifest.findtext("version") == aura_core.__version__
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "aura_core.__version__"}
+    newest = re.search(r"^## (\S+)", (repository / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert newest and newest[1] in (aura_core.__version__, "Unreleased")
+
+
+def test_the_manifest_builds_messages_with_cmake(repository: Path) -> None:
+    manifest = ElementTree.parse(repository / "package.xml").getroot()
+    assert manifest.get("format") == "3"
+    assert manifest.findtext("export/build_type") == "ament_cmake"
+    assert manifest.findtext("member_of_group") == "rosidl_interface_packages"
+    assert manifest.findtext("license") == "Apache-2.0"
+
+
+def test_every_message_file_is_generated(repository: Path) -> None:
+    assert sorted(p.stem for p in (repository / "msg").glob("*.msg")) == sorted(MESSAGES)
+    cmake = (repository / "CMakeLists.txt").read_text()
+    assert sorted(re.findall(r'"msg/(\w+)\.msg"', cmake)) == sorted(MESSAGES)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_every_field_of_a_message_says_what_it_is(repository: Path, message: str) -> None:
+    lines = (repository / "msg" / f"{message}.msg").read_text().splitlines()
+    declarations = [line for line in lines if line.strip() and not line.startswith("#")]
+    assert declarations
+    assert [line for line in declarations if not re.search(r"\s# \S", line)] == []
+
+
+def test_message_kinds_are_the_engines_kinds(repository: Path) -> None:
+    kinds = {f"KIND_{kind.name}": kind.value for kind in Kind}
+    assert constants(repository, "Response") == kinds
+    assert constants(repository, "Alert") == {k: v for k, v in kinds.items() if k != "KIND_REAL_TIME"}
+
+
+def test_heartbeat_states(repository: Path) -> None:
+    states = ["silent", "speaking", "waiting", "no_frames", "paused", "error"]
+    assert constants(repository, "Heartbeat") == {f"STATE_{state.upper()}": state for state in states}
+
+
+def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:
+    """`pip install .` must build against the ROS release that the extra installs."""
+    extra = set(project["project"]["optional-dependencies"]["ros"])
+    build = {line for line in project["build-system"]["requires"] if line.startswith("ros-")}
+    assert build and build <= extra
+
+
+def test_every_installed_node_is_a_pip_command_too(repository: Path, project: dict) -> None:
+    cmake = (repository / "CMakeLists.txt").read_text()
+    (nodes,) = re.findall(r"foreach\(node IN ITEMS ([\w ]+)\)", cmake)
+    scripts = project["project"]["scripts"]
+    assert scripts.pop("aura") == "aura_core.cli:main"
+    assert sorted(scripts.values()) == sorted(f"aura_ros.{node}:main" for node in nodes.split())
+
+
+def test_image_profile_holds_many_camera_images(repository: Path) -> None:
+    ns = {"d": "http://www.eprosima.com"}
+    profile = ElementTree.parse(repository / "config" / "fastdds.xml").getroot()
+    shm = next(t for t in profile.iterfind(".//d:transport_descriptor", ns) if t.findtext("d:type", None, ns) == "SHM")
+    image = 1920 * 1080 * 3
+    assert int(shm.findtext("d:maxMessageSize", "0", ns)) >= image
+    assert int(shm.findtext("d:segment_size", "0", ns)) >= 8 * image
+
+
+def test_no_registry_host_is_named(repository: Path) -> None:
+    """Which package index to use is the machine's business."""
+    files = ["Makefile", "pyproject.toml", "setup.py", ".ci/setup", ".ci/system", ".ci/run"]
+    hosts = re.compile(r"pypi\.org|pythonhosted|download\.pytorch|huggingface\.co")
+    assert [name for name in files if hosts.search((repository / name).read_text())] == []
