@@ -59,11 +59,11 @@ def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: f
 
         return VideoSource(spec, fps, tolerance_s, live=spec.partition("://")[0].lower() in LIVE_SCHEMES)
     path = Path(spec)
-    if path.is_dir():
+    if spec and path.is_dir():
         from aura_core.sources.folder import FolderSource
 
         return FolderSource(path, fps)
-    if not path.exists():
+    if not spec or not path.exists():
         raise InputError(f"{spec or repr(spec)}: there is no such file or folder; a source is {KINDS}")
     from aura_core.sources.video import VideoSource
 

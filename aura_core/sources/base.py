@@ -53,7 +53,7 @@ class Slots:
     def __init__(self, fps: float | None, tolerance_s: float = 0.05) -> None:
         self._period_ns = None if fps is None else round(NS / fps)
         # A tolerance made for 2 FPS must not swallow the slots of a fast camera.
-        self._tolerance_ns = 0 if fps is None else round(min(tolerance_s, 0.25 / fps) * NS)
+        self._tolerance_ns = 0 if fps is None else round(min(tolerance_s, 0.4 / fps) * NS)
         self._anchor_ns: int | None = None
         self._slot = -1
 

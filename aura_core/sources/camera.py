@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import cv2
+from cv2.utils import logging as log
 
 from aura_core.errors import InputError
 from aura_core.sources.base import FrameSource, Slots
@@ -20,12 +21,12 @@ class CameraSource(FrameSource):
     def __init__(self, device: int | str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> None:
         self.device = device
         self._slots = Slots(fps, tolerance_s)
-        level = cv2.getLogLevel()
-        cv2.setLogLevel(0)  # OpenCV tries several drivers and complains about each
+        level = log.getLogLevel()
+        log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV tries several drivers and complains about each
         try:
             self._capture = cv2.VideoCapture(device)
         finally:
-            cv2.setLogLevel(level)
+            log.setLogLevel(level)
         if not self._capture.isOpened():
             raise InputError(f"camera:{device}: cannot open the camera; is it plugged in, and may this user read it?")
         width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
