@@ -65,7 +65,7 @@ def config(family: str, vocab: dict[str, int]) -> Any:
     text: dict[str, Any] = {
         "vocab_size": (len(vocab) + 15) // 16 * 16, "hidden_size": 64, "intermediate_size": 96,
         "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 4096, "initializer_range": 0.25, "bos_token_id": None,
+        "max_position_embeddings": 4096, "initializer_range": 0.15, "bos_token_id": None,
         "eos_token_id": vocab["<|im_end|>"],
     }  # fmt: skip
     vision: dict[str, Any] = {

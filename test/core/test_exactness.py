@@ -1,0 +1,284 @@
+"""The cache changes nothing: every step of a long run against a full recompute, and against the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import checkpoints  # noqa: E402
+
+from aura_core.config import AssistantConfig, ModelConfig, SpeakerConfig, WindowConfig  # noqa: E402
+from aura_core.models import load, positions, session  # noqa: E402
+from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
+from aura_core.models.pixels import patchify, resize  # noqa: E402
+from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.decision import Decider  # noqa: E402
+from aura_core.stream.window import tokens_in  # noqa: E402
+from aura_core.types import Chunk, Decision, Frame, Query, Step  # noqa: E402
+
+STEPS = 150
+TOLERANCE = 1e-5
+WINDOW = WindowConfig(keep=6, max=12, qa_groups=3)
+QUESTIONS = {2: "What colour is the ball?", 9: "Tell me when the red cube appears.", 30: "Why?", 31: "And now?",
+             77: "Tell me every time the hand has left.", 120: "What is on the table?"}  # fmt: skip
+SPOKEN = {2, 9, 11, 14, 23, 24, 25, 31, 47, 48, 60, 77, 78, 84, 90, 99, 101, 120, 133, 147, 149}
+CANCELLED = {24, 90}
+
+
+class ForcedDecider(Decider):
+    """Random weights do not know when to speak: speaks in the chunks of `SPOKEN`, and keeps the logits."""
+
+    def __init__(self, inner: Decider) -> None:
+        self.threshold, self.silent_ids = inner.threshold, inner.silent_ids
+        self.seen: list[NDArray[np.float32]] = []
+
+    def decide(self, logits: NDArray[np.float32]) -> Decision:
+        self.seen.append(logits)
+        decision = super().decide(logits)
+        if len(self.seen) - 1 not in SPOKEN:
+            return replace(decision, silent=True, token_id=self.silent_ids[0])
+        if not decision.silent:
+            return decision
+        words = logits.copy()
+        words[list(self.silent_ids)] = -np.inf
+        return Decision(False, decision.p_silent, int(words.argmax()))
+
+
+class Calls:
+    """Counts real calls of the vision tower and of the language model."""
+
+    def __init__(self, model: Any) -> None:
+        self.vision = self.language = 0
+        model.model.visual.register_forward_hook(self._seen)
+        model.model.language_model.register_forward_hook(self._read)
+
+    def _seen(self, *_: Any) -> None:
+        self.vision += 1
+
+    def _read(self, *_: Any) -> None:
+        self.language += 1
+
+
+@pytest.fixture(scope="module", params=checkpoints.FAMILIES)
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = checkpoints.write(tmp_path_factory.mktemp("checkpoint") / request.param, request.param)
+    loaded: Any = load(ModelConfig(path=str(folder), dtype="float32", device="cpu", threads=1))
+    with torch.no_grad():  # a loud end token: some answers end by themselves, others at the limit
+        loaded.model.lm_head.weight[loaded.chat.end_id] *= 2.0
+    return loaded
+
+
+def frame(index: int, size: tuple[int, int] = (64, 64)) -> Frame:
+    """Frame `index` of a noise video at 2 FPS."""
+    image = np.random.default_rng([7, index]).integers(0, 256, (*size, 3), dtype=np.uint8)
+    return Frame(image, index * 500_000_000)
+
+
+def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
+    start = index * 1_000_000_000
+    return Chunk(index, (frame(2 * index, size), frame(2 * index + 1, size)), start, start + 1_000_000_000)
+
+
+def run(backend: Any, steps: int) -> Iterator[tuple[StreamingAssistant, Step, NDArray[np.float32]]]:
+    """Each step of a run with questions, answers and cancelled answers, with the logits it decided on."""
+    config = AssistantConfig(window=WINDOW, speaker=SpeakerConfig(max_new_tokens=6))
+    assistant = StreamingAssistant(backend, config)
+    assistant.decider = decider = ForcedDecider(assistant.decider)
+    for i in range(steps):
+        for f in chunk(i).frames:
+            assistant.push(f)
+        if i in QUESTIONS:
+            assistant.ask(Query(QUESTIONS[i]))
+        said = 0
+
+        def on_text(_: str, i: int = i) -> None:
+            nonlocal said
+            said += 1
+            if i in CANCELLED and said == 2:
+                assistant.cancel()
+
+        step = assistant.step(on_text)
+        assert step is not None
+        yield assistant, step, decider.seen[-1]
+
+
+def decided_pieces(assistant: StreamingAssistant) -> list[Piece]:
+    """What the newest decision was made on, from nothing: the window before it and its user turn."""
+    codec, window = assistant.codec, assistant.window
+    pieces: list[Piece] = [codec.head(window.history)]
+    for turn in window.turns[:-1]:
+        pieces += turn.pieces(codec)
+    return pieces + codec.user(window.turns[-1].video, window.turns[-1].question)
+
+
+def cold(backend: Any, pieces: list[Piece], monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float32]:
+    """Logits of a fresh session that gets everything in one call."""
+    with monkeypatch.context() as m:
+        m.setattr(session, "BLOCK_TOKENS", 1 << 30)
+        fresh = backend.open()
+        logits = fresh.prefill(pieces)
+        assert fresh.forwards == 1
+    return logits
+
+
+def test_every_step_equals_a_full_recompute(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """150 steps, 23 switches, spoken and cancelled answers; and the counters of silent steps."""
+    monkeypatch.setattr(session, "BLOCK_TOKENS", 300)  # so that rebuilds run in several blocks
+    calls = Calls(backend.model)
+    worst, spread, switches, ended, limited = 0.0, 0.0, 0, 0, 0
+    vision = language = 0
+    for i, (assistant, step, logits) in enumerate(run(backend, STEPS)):
+        assert calls.vision == vision + 1 == i + 1 and step.vision_encodes == 1
+        assert calls.language == language + step.forwards
+        if not step.switched and step.response is None:
+            assert (step.forwards, step.decode_tokens) == (1, 0)
+        turn = assistant.window.turns[-1]
+        assert (turn.answer_ids is not None) == (i in SPOKEN)
+        if turn.answer_ids is not None:
+            ended += len(turn.answer_ids) < 6 and i not in CANCELLED
+            limited += len(turn.answer_ids) == 6
+            if i in CANCELLED:
+                assert len(turn.answer_ids) <= 2
+        reference = cold(backend, decided_pieces(assistant), monkeypatch)
+        worst = max(worst, float(np.abs(reference - logits).max()))
+        spread = max(spread, float(reference.std()))
+        switches += step.switched
+        language, vision = calls.language, calls.vision
+    print(f"\n{backend.family}: {STEPS} steps, {switches} switches, max logit difference {worst:.2e}, std {spread:.2f}")
+    assert switches == 1 + (STEPS - 1 - WINDOW.max) // (WINDOW.max - WINDOW.keep)
+    assert ended > 0 and limited > 0
+    assert spread > 0.5  # the logits are not so flat that everything is equal
+    assert worst <= TOLERANCE
+
+
+def test_a_step_prefills_the_chunk_and_the_tail_of_the_previous_turn(backend: Any) -> None:
+    tail = 0
+    for assistant, step, _ in run(backend, WINDOW.max):
+        turn = assistant.window.turns[-1]
+        head = 0 if step.chunk else len(assistant.codec.head(()))
+        assert step.prefill_tokens == head + tail + tokens_in(assistant.codec.user(turn.video, turn.question))
+        # What was decoded is in the cache already (all but the last token, where the limit ended the answer).
+        cached = assistant.session.length - tokens_in(decided_pieces(assistant))
+        tail = len(assistant.codec.assistant(turn.answer_ids)) - cached
+
+
+def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) -> None:
+    """The whole conversation through the library's own forward: its vision, its scatter, its positions."""
+    *_, (assistant, _, logits) = run(backend, 21)
+    pieces = decided_pieces(assistant)
+    pad, merge = backend.model.config.video_token_id, backend.pixels.merge
+    ids: list[int] = []
+    for piece in pieces:
+        ids += [pad] * len(piece) if isinstance(piece, Video) else piece.ids
+    patches, grids = zip(*(raw(backend, chunk(t.chunk)) for t in assistant.window.turns), strict=True)
+    tokens = torch.tensor([ids])
+    kinds = (tokens == pad).int() * 2  # 2 marks video tokens
+    with torch.inference_mode():
+        out = backend.model(
+            input_ids=tokens, pixel_values_videos=torch.from_numpy(np.concatenate(patches)),
+            video_grid_thw=torch.tensor(grids), mm_token_type_ids=kinds, logits_to_keep=1,
+        )  # fmt: skip
+        theirs, _ = backend.model.model.get_rope_index(tokens, kinds, video_grid_thw=torch.tensor(grids))
+    ours = session.PositionTrack()
+    assert np.array_equal(ours.extend(pieces), theirs[:, 0].numpy())
+    assert ours.next_position == int(theirs.max()) + 1
+    assert [(g[1] // merge, g[2] // merge) for g in grids] == [p.grid for p in pieces if isinstance(p, Video)]
+    assert float(np.abs(out.logits[0, -1].numpy() - logits).max()) <= TOLERANCE
+    backend.model.model.rope_deltas = None
+
+
+def raw(backend: Any, c: Chunk) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+    side = 64 // backend.pixels.factor * backend.pixels.factor
+    return patchify(np.stack([resize(f.image, side, side) for f in c.frames]), backend.pixels)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 128), (240, 180)])
+def test_a_chunk_is_encoded_as_the_library_encodes_it(backend: Any, size: tuple[int, int]) -> None:
+    """Alone bit for bit, deepstack features included, and in a batch of chunks up to rounding.
+
+    The largest size is one where the windows of Qwen2.5-VL do not divide the grid.
+    """
+    chunks = [chunk(i, size) for i in range(3)]
+    videos = [backend.encode(c) for c in chunks]
+    rows, columns = (s * backend.pixels.factor for s in videos[0].grid)
+    inputs = [patchify(np.stack([resize(f.image, rows, columns) for f in c.frames]), backend.pixels) for c in chunks]
+    batched = library_features(backend, inputs)
+    for video, single, many in zip(videos, inputs, batched, strict=True):
+        ours = [video.features[0], *video.features[1]]
+        assert len(ours) == (3 if backend.family == "qwen3_vl" else 1)
+        for a, b, c in zip(ours, library_features(backend, [single])[0], many, strict=True):
+            assert torch.equal(a, b)
+            assert float((a - c).abs().max()) <= TOLERANCE
+
+
+def library_features(backend: Any, inputs: list[tuple[NDArray[np.float32], tuple[int, int, int]]]) -> list[list[Any]]:
+    """Merged and deepstack features of each input, by the library's own entry point."""
+    with torch.inference_mode():
+        out = backend.model.model.get_video_features(
+            torch.from_numpy(np.concatenate([p for p, _ in inputs])), torch.tensor([g for _, g in inputs])
+        )
+    levels = [out.pooler_output, *(getattr(out, "deepstack_features", None) or [])]
+    return [list(features) for features in zip(*levels, strict=True)]
+
+
+def test_rollback_then_redo_is_exact_to_the_bit(backend: Any) -> None:
+    codec = StreamingAssistant(backend).codec
+    a, b = backend.encode(chunk(0)), backend.encode(chunk(1))
+    s = backend.open()
+    s.prefill([codec.head(()), *codec.user(a, None)])
+    length = s.length
+    first = s.prefill([codec.assistant((40, 41, 42)), *codec.user(b, "Why?")])
+    other = s.prefill([Tokens((50, 51))])
+    s.rollback(length)
+    assert s.length == length
+    assert np.array_equal(s.prefill([codec.assistant((40, 41, 42)), *codec.user(b, "Why?")]), first)
+    assert np.array_equal(s.prefill([Tokens((50, 51))]), other)
+    s.rollback(0)
+    assert s.length == 0
+    fresh = backend.open()
+    assert np.array_equal(s.prefill([codec.head(())]), fresh.prefill([codec.head(())]))
+
+
+def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
+    codec = StreamingAssistant(backend).codec
+    videos = [backend.encode(chunk(i)) for i in range(4)]
+
+    def turns(order: list[int]) -> list[list[Piece]]:
+        return [[codec.head(()), *codec.user(videos[order[0]], None)]] + [
+            [codec.assistant(None), *codec.user(videos[i], None)] for i in order[1:]
+        ]
+
+    alone = backend.open()
+    expected = [alone.prefill(t) for t in turns([0, 1, 2])]
+    one, two = backend.open(), backend.open()
+    for mine, theirs, want in zip(turns([0, 1, 2]), turns([3, 2, 1]), expected, strict=True):
+        two.prefill(theirs)
+        assert np.array_equal(one.prefill(mine), want)
+
+
+def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times further."""
+    codec = StreamingAssistant(backend).codec
+    pieces = [codec.head(()), *codec.user(backend.encode(chunk(0)), None)]
+    right = backend.open().prefill(pieces)
+    as_text = lambda start, grid: positions.text_positions(start, grid[0] * grid[1])  # noqa: E731
+    monkeypatch.setattr(positions, "grid_positions", as_text)
+    assert float(np.abs(backend.open().prefill(pieces) - right).max()) > 1000 * TOLERANCE
+
+
+def test_half_precision_runs(tmp_path: Path) -> None:
+    folder = checkpoints.write(tmp_path / "half", "qwen3_vl")
+    half: Any = load(ModelConfig(path=str(folder), dtype="bfloat16", device="cpu", attention="eager", threads=1))
+    codec = StreamingAssistant(half).codec
+    logits = half.open().prefill([codec.head(()), *codec.user(half.encode(chunk(0)), None)])
+    assert logits.dtype == np.float32 and np.isfinite(logits).all()
+    assert half.model.dtype == torch.bfloat16 and "bfloat16, eager" in half.description

@@ -1,0 +1,145 @@
+"""The chat template taken apart, and the tokens of whole conversations against the template itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import checkpoints  # noqa: E402
+from transformers import PreTrainedTokenizerFast  # noqa: E402
+
+from aura_core.config import WindowConfig  # noqa: E402
+from aura_core.errors import ModelError  # noqa: E402
+from aura_core.models import chat  # noqa: E402
+from aura_core.models.backend import Piece, Video  # noqa: E402
+from aura_core.models.sidecar import AuraSidecar, read_template  # noqa: E402
+from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT, PromptCodec  # noqa: E402
+from aura_core.stream.window import DualWindow, Turn  # noqa: E402
+
+GRID = (3, 2)
+
+
+def tokenizer(silent: bool = True) -> chat.HFTokenizer:
+    inner = PreTrainedTokenizerFast(tokenizer_object=checkpoints.tokenizer(silent), eos_token="<|im_end|>")
+    return chat.HFTokenizer(inner)
+
+
+def extract(template: str | None, family: str = "qwen3_vl", silent: bool = True, **sidecar: Any) -> Any:
+    return chat.extract(tokenizer(silent), template, family, AuraSidecar(**sidecar), "here")
+
+
+@pytest.mark.parametrize("family", checkpoints.FAMILIES)
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_the_families_templates_come_apart_into(family: str, silent: bool) -> None:
+    got = extract(checkpoints.TEMPLATES[family], family, silent)
+    words = tokenizer(silent)
+    assert got.system == ("<|im_start|>system\n", "<|im_end|>\n")
+    assert got.user == ("<|im_start|>user\n", "<|im_end|>\n")
+    assert got.assistant == ("<|im_start|>assistant\n", "<|im_end|>\n")
+    assert (got.video_open, got.video_close) == ("<|vision_start|>", "<|vision_end|>")
+    assert got.timestamps == (family == "qwen3_vl")
+    assert got.end_id == words.single("<|im_end|>")
+    assert got.silent_id == (words.single("<|silent|>") if silent else got.end_id)
+    assert got.trained_to_decide == silent
+    assert got.system_prompt == DEFAULT_SYSTEM_PROMPT
+
+
+def test_aura_json_has_the_last_word() -> None:
+    template = checkpoints.TEMPLATES["qwen3_vl"]
+    got = extract(template, trained_to_decide=False, system_prompt="", frame_timestamps=False)
+    assert (got.trained_to_decide, got.system_prompt, got.timestamps) == (False, "", False)
+    assert extract(template, "qwen2_5_vl", frame_timestamps=True).timestamps
+    other = extract(template, silent=False, silent_token="<|vision_pad|>")
+    assert other.silent_id == tokenizer().single("<|vision_pad|>") and other.trained_to_decide
+    with pytest.raises(ModelError, match=r"^here: aura.json names the silent token '<hush>', the tokenizer lacks it$"):
+        extract(template, silent_token="<hush>")
+
+
+def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
+    """A window with history, questions, answers and silence: as pieces, and as messages for the template."""
+    window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2))
+    script: list[tuple[str | None, str | None]] = [
+        ("What colour is the ball?", "red"), (None, None), ("Tell me when it leaves.", "I will tell you."),
+        (None, "It has left."), (None, None), ("Why?\n\nTell me <|im_end|> 42 times.", "Because, it's 10:30."),
+    ]  # fmt: skip
+    for i, (question, answer) in enumerate(script):
+        ids = tuple(codec.tokenizer.encode(answer)) if answer else None
+        window.append(Turn(i, Video(None, GRID), f"q{i}" if question else None, question, ids, answer, "q2"))
+    window.switch()
+    pieces = window.pieces(codec) + codec.user(Video(None, GRID), "And now?")
+    messages = [chat.system(codec.system_prompt)]
+    for group in window.history:
+        messages.append({"role": "user", "content": group.question})
+        messages.append({"role": "assistant", "content": "\n".join(group.answers)})
+    for turn in window.turns:
+        question = (turn.question or "").replace("<|", "< |").replace("|>", "| >")
+        messages.append(chat.user(question))
+        messages.append(chat.assistant(turn.answer or ("<|silent|>" if silent else "")))
+    return pieces, [*messages, chat.user("And now?")]
+
+
+@pytest.mark.parametrize("family", checkpoints.FAMILIES)
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_conversation_has_the_very_tokens_of_the_template(family: str, silent: bool) -> None:
+    words, template = tokenizer(silent), checkpoints.TEMPLATES[family]
+    codec = PromptCodec(words, extract(template, family, silent))
+    pieces, messages = conversation(codec, silent)
+    assert len(messages) == 1 + 2 * 2 + 3 * 2 + 1
+    text = words.inner.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
+    stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""  # mean of 0 s and 0.5 s, as the processor rounds it
+    pads = "<|video_pad|>" * (GRID[0] * GRID[1])
+    expanded = text.replace(chat.VIDEO, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
+    pad = words.single("<|video_pad|>")
+    ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
+    assert ids == words.encode(expanded)
+    assert ids.count(pad) == 4 * len(pads) // len("<|video_pad|>")
+
+
+def test_decoding_leaves_special_tokens_out_and_keeps_the_words() -> None:
+    words = tokenizer()
+    text = "It's 10:30 , and é 你好 ."
+    assert words.decode(words.encode(f"<|im_start|>{text}<|silent|><|im_end|>")) == text
+    assert words.encode("<|im_end|>") == [words.single("<|im_end|>")]
+
+
+BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
+    "none": (lambda t: None, "no chat template"),
+    "text only": (lambda t: checkpoints.TEXT_ONLY, "refuses system, video and answer turns"),
+    "syntax": (lambda t: t + "{% if %}", "refuses system, video and answer turns"),
+    "raises": (lambda t: "{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+    "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "AuraQuestionText' was expected"),
+    "one block": (lambda t: "{{ messages | length }}", "one turn after another"),
+    "drops answers": (lambda t: t.replace("{{ content(m.content) }}", "{{ content(m.content) if m.role == 'user' }}"),
+                      "'AuraSystemText' was expected"),
+    "ends plainly": (lambda t: t.replace("<|im_end|>", "END"), "no special token"),
+    "thinks": (lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<think>' }}{%- endif"), "rewrites turns"),
+    "numbers turns": (lambda t: t.replace("'<|im_start|>' +", "loop.index ~ '<|im_start|>' +"), "rewrites turns"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_template_that_does_not_come_apart_is_refused_in_one_line(case: str) -> None:
+    change, message = BAD[case]
+    with pytest.raises(ModelError) as e:
+        extract(change(checkpoints.TEMPLATES["qwen3_vl"]))
+    assert message in str(e.value) and str(e.value).startswith("here: ") and "\n" not in str(e.value)
+
+
+def test_the_template_with_videos_is_preferred_to_the_text_only_one(tmp_path: Path) -> None:
+    assert read_template(tmp_path, "fallback") == "fallback"
+    (tmp_path / "chat_template.jinja").write_text("jinja")
+    assert read_template(tmp_path, "fallback") == "jinja"
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "json"}))
+    assert read_template(tmp_path, "fallback") == "json"
+
+
+def test_an_empty_system_prompt_leaves_the_system_turn_out() -> None:
+    format_ = replace(extract(checkpoints.TEMPLATES["qwen3_vl"]), system_prompt="")
+    assert PromptCodec(tokenizer(), format_).head(()).ids == ()
