@@ -101,8 +101,9 @@ class AssistantNode(AuraNode):
             self._beat(state, detail)
         level = "error" if self.problem or state == "no_frames" else "warn" if state else "ok"
         self.diagnose(level, self.problem or detail or "watching", {
-            "model": self.config.model.path, "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}", "last_error": self.last_problem,
-            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "", **asdict(health),
+            "model": self.config.model.path, "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}",
+            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
+            "last_error": self.last_problem, **asdict(health),
         })  # fmt: skip
 
     # ---- from the worker's thread ------------------------------------------------------------

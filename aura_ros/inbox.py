@@ -65,6 +65,7 @@ class Inbox:
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._received = self._dropped_frames = self._dropped_chunks = 0
+        self._closed = False
         self._begun: int | None = None  # the second whose first frame the worker has already taken
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
@@ -96,15 +97,22 @@ class Inbox:
             self._items.append(EndOfFrames())
             self._changed.notify()
 
-    def take(self, timeout_s: float) -> Item | None:
-        """The oldest item, waiting up to `timeout_s` for one."""
+    def take(self) -> Item | None:
+        """The oldest item, waiting until there is one; None when the inbox is closed."""
         with self._changed:
-            if not self._items and not self._changed.wait_for(lambda: bool(self._items), timeout_s):
+            self._changed.wait_for(lambda: bool(self._items) or self._closed)
+            if self._closed:
                 return None
             item = self._items.popleft()
             if isinstance(item, PendingFrame):
                 self._begun = item.chunk
             return item
+
+    def close(self) -> None:
+        """Wake whoever waits in `take`; nothing more comes out."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def counters(self) -> InboxCounters:
         """A consistent snapshot."""

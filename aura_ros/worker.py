@@ -22,7 +22,6 @@ from aura_core.types import Frame, Step
 from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingFrame, PendingQuestion
 
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
-_POLL_S = 0.5
 # What a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
 _STEP_ERRORS = (AuraError, RuntimeError, ValueError, MemoryError)
 
@@ -62,7 +61,7 @@ class Worker:
         self.inbox = Inbox(config.chunker, backlog_chunks, config.speaker.max_pending_questions)
         self._load = load
         self._assistant: StreamingAssistant | None = None
-        self._phase, self._errors = "new", 0
+        self._phase, self._errors, self._said = "new", 0, ""
         self._step_began: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="aura worker", daemon=True)
@@ -75,6 +74,7 @@ class Worker:
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End the thread, and at its next token an answer under way; False when it takes too long."""
         self._stopping.set()
+        self.inbox.close()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -103,10 +103,8 @@ class Worker:
             assistant = self._open()
             if assistant is None:
                 return
-            while not self._stopping.is_set():
-                item = self.inbox.take(_POLL_S)
-                if item is not None:
-                    self._handle(assistant, item)
+            while (item := self.inbox.take()) is not None:
+                self._handle(assistant, item)
         finally:  # also when a bug ends the thread: its traceback is printed, and the node must not live on
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
             if self._phase != "failed":
@@ -146,7 +144,7 @@ class Worker:
     def _step(self, assistant: StreamingAssistant) -> None:
         chunk = assistant.next_chunk
         assert chunk is not None
-        self._step_began = time.monotonic()
+        self._step_began, self._said = time.monotonic(), ""
         try:
             step = assistant.step(lambda text: self._on_text(assistant, text, chunk.stamp_ns))
         except _STEP_ERRORS as e:
@@ -161,7 +159,9 @@ class Worker:
     def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int) -> None:
         if self._stopping.is_set():
             assistant.cancel()
-        self.events.text(text, stamp_ns)
+        if text != self._said:  # a token may be half a character, or a space
+            self._said = text
+            self.events.text(text, stamp_ns)
 
     def _report(self, message: str, chunk: int | None) -> None:
         self._errors += 1

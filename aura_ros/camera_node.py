@@ -1,0 +1,97 @@
+"""A real camera, a video file or a network stream as a ROS topic. A device that goes away is retried; what it
+showed last is never published again."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+
+from sensor_msgs.msg import Image
+
+from aura_core.errors import InputError
+from aura_core.sources import FrameSource, open_source
+from aura_core.types import Frame
+from aura_ros import qos
+from aura_ros.conversions import NS, to_image
+from aura_ros.parameters import CAMERA, declare
+from aura_ros.run import AuraNode, run
+
+_MOST_BEHIND_NS = NS  # a file that falls further behind goes on from now
+
+
+class CameraNode(AuraNode):
+    """One thread reads the source and publishes `image_raw`."""
+
+    def __init__(self) -> None:
+        super().__init__("camera_node")
+        v = declare(self, CAMERA)
+        self._spec, self._fps, self._frame_id = str(v["source"]), float(v["fps"]), str(v["frame_id"])
+        self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
+        self._frames, self._opened, self._failing = 0, 0, ""
+        self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
+        self.every(1.0, self._report)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="camera", daemon=True)
+        self._thread.start()
+
+    def close(self) -> bool:
+        """See `AuraNode`. A driver may block for seconds on a device that is gone."""
+        self._stopping.set()
+        self._thread.join(timeout=2.0)
+        return not self._thread.is_alive()
+
+    def _main(self) -> None:
+        """Read the source to its end, and open it again where that makes sense."""
+        while not self._stopping.is_set():
+            try:
+                with open_source(self._spec, self._fps) as source:
+                    self._read(source)
+                if not self._loop:
+                    self.get_logger().info(f"{self._spec}: the end")
+                    self.end()
+                    return
+            except InputError as e:
+                if not self._is_device():
+                    self.end(str(e))
+                    return
+                self._failing = str(e)
+                self.complain(f"{e}; trying again every {self._reopen_s:g} s")
+                self._stopping.wait(self._reopen_s)
+
+    def _read(self, source: FrameSource) -> None:
+        self._opened += 1
+        self.get_logger().info(f"{source.description} on {self._publisher.topic_name}")
+        start_ns = self.now_ns()
+        for frame in source:
+            stamp_ns = self.now_ns()
+            if not source.live:  # a file has its own clock: its frames come when they are due
+                behind_ns = stamp_ns - (start_ns + frame.stamp_ns)
+                if behind_ns > _MOST_BEHIND_NS:
+                    start_ns += behind_ns
+                self._stopping.wait(max(0, -behind_ns) / NS)
+                stamp_ns = start_ns + frame.stamp_ns
+            if self._stopping.is_set():
+                return
+            self._failing = ""
+            self._frames += 1
+            self._publisher.publish(to_image(Frame(frame.image, stamp_ns), self._frame_id))
+
+    def _is_device(self) -> bool:
+        """Whether the source may come back by itself: a device or a network stream, not a file."""
+        return self._spec.startswith(("camera:", "/dev/")) or "://" in self._spec
+
+    def _report(self) -> None:
+        source = self._spec.rpartition("@")[2]  # without a password
+        values = {"frames": self._frames, "opened": self._opened}
+        level = "error" if self._failing else "ok" if self._frames else "warn"
+        self.diagnose(level, self._failing or ("publishing" if self._frames else "opening"), values, source)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(CameraNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
