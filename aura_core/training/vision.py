@@ -172,23 +172,28 @@ def train(
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
     dev_x = torch.from_numpy(np.concatenate([f for f, _ in held]))
     dev_y = torch.from_numpy(np.concatenate([t for _, t in held]))
-    xs = torch.empty((pool, 2, FRAME, FRAME, 3), dtype=torch.uint8)
-    ys = torch.empty((pool, CELLS, 3), dtype=torch.long)
+    xs = np.empty((pool, 2, FRAME, FRAME, 3), np.uint8)
+    ys = np.empty((pool, CELLS, 3), np.int64)
+    rng = np.random.default_rng(first_seed)
     filled = at = step = 0
     start = time.monotonic()
     while (elapsed := (time.monotonic() - start) / (60 * minutes)) < 1.0:
-        while filled < 4 * batch or not queue.empty():
-            frames, targets = queue.get()
-            for f, t in zip(frames, targets, strict=True):
-                xs[at], ys[at] = torch.from_numpy(f), torch.from_numpy(t)
+        for _ in range(8):  # bounded: the renderer may be faster than this loop
+            if filled >= 4 * batch and queue.empty():
+                break
+            for f, t in zip(*queue.get(), strict=True):
+                xs[at], ys[at] = f, t
                 at, filled = (at + 1) % pool, min(filled + 1, pool)
+        if filled < 4 * batch:
+            continue
         scale = min(1.0, step / 50) * max(0.02, min(1.0, (1.0 - elapsed) / 0.6))
         for opt in opts:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
-        pick = torch.randint(0, filled, (batch,))
-        main, deep = batched_vision(visual, patches_of(xs[pick]))
-        loss = loss_of(net["heads"].main(main), ys[pick]) + 0.3 * loss_of(net["heads"].deep(deep), ys[pick])
+        pick = rng.integers(0, filled, batch)
+        wanted = torch.from_numpy(ys[pick])
+        main, deep = batched_vision(visual, patches_of(torch.from_numpy(xs[pick])))
+        loss = loss_of(net["heads"].main(main), wanted) + 0.3 * loss_of(net["heads"].deep(deep), wanted)
         net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
