@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class BuildWithMessages(build_py):
-    """Run CMake's install into a stage, then hand its files on: packages to the wheel's root, the rest to the prefix."""
+    """CMake installs into a stage; its Python packages go to the wheel's root, the rest to the prefix."""
 
     def run(self) -> None:
         super().run()

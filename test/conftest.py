@@ -25,7 +25,9 @@ collect_ignore = [] if HAS_ROS else ["ros"]
 
 def pytest_report_header() -> str:
     """Say what this run can test."""
-    return f"ROS domain {os.environ['ROS_DOMAIN_ID']}" if HAS_ROS else "no rclpy: test/ros is left out (`make test` sets it up)"
+    if not HAS_ROS:
+        return "no rclpy: test/ros is left out (`make test` sets it up)"
+    return f"ROS domain {os.environ['ROS_DOMAIN_ID']}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

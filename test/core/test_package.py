@@ -111,17 +111,12 @@ def test_every_installed_node_is_a_pip_command_too(repository: Path, project: di
     assert sorted(scripts.values()) == sorted(f"aura_ros.{node}:main" for node in nodes.split())
 
 
-def test_image_profile_holds_many_camera_images(repository: Path) -> None:
+def test_image_profile_holds_camera_images_and_fits_a_container(repository: Path) -> None:
     ns = {"d": "http://www.eprosima.com"}
     profile = ElementTree.parse(repository / "config" / "fastdds.xml").getroot()
     shm = next(t for t in profile.iterfind(".//d:transport_descriptor", ns) if t.findtext("d:type", None, ns) == "SHM")
+    segment, message = (int(shm.findtext(f"d:{name}", "0", ns)) for name in ("segment_size", "maxMessageSize"))
     image = 1920 * 1080 * 3
-    assert int(shm.findtext("d:maxMessageSize", "0", ns)) >= image
-    assert int(shm.findtext("d:segment_size", "0", ns)) >= 8 * image
-
-
-def test_no_registry_host_is_named(repository: Path) -> None:
-    """Which package index to use is the machine's business."""
-    files = ["Makefile", "pyproject.toml", "setup.py", ".ci/setup", ".ci/system", ".ci/run"]
-    hosts = re.compile(r"pypi\.org|pythonhosted|download\.pytorch|huggingface\.co")
-    assert [name for name in files if hosts.search((repository / name).read_text())] == []
+    assert image <= message <= segment
+    assert 2 * image <= segment
+    assert 3 * segment < 64 * 2**20  # camera, assistant and one more in a container's default /dev/shm
