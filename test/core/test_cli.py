@@ -1,0 +1,275 @@
+"""The `aura` command: what it prints and writes, its exit codes, and that run and replay decide alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from aura_core import __version__
+from aura_core.cli import main
+from aura_core.cli.stream import paced
+from aura_core.errors import InputError
+from aura_core.sources.base import FrameSource
+from aura_core.types import Frame, Query
+
+KEYS = {
+    "chunk", "stamp_ns", "state", "p_silent", "text", "query_id", "kind", "step_ms",
+    "prefill_tokens", "vision_encodes", "decode_tokens",
+}  # fmt: skip
+ASK = ("--ask", "3.0:what is on the table?", "--ask", "5.6:and now?", "--ask", "1.0:Tell me when a red cube appears.")
+SCRIPTED = ("--model", "scripted")
+
+
+def aura(*args: object) -> int:
+    with pytest.raises(SystemExit) as e:
+        main([str(a) for a in args])
+    return int(e.value.code or 0)
+
+
+def steps(path: Path) -> list[dict]:
+    """The JSON lines without what a clock measured."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("step_ms", "decide_ms")} for line in lines]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five seconds of pictures that get brighter at 4 s, so that the scripted model speaks up."""
+    out = tmp_path / "pictures"
+    out.mkdir()
+    rng = np.random.default_rng(3)
+    for k in range(10):
+        picture = rng.integers(0, 60, (24, 32, 3), np.uint8) + np.uint8(120 if k >= 8 else 0)
+        cv2.imwrite(str(out / f"{k}.png"), picture)
+    return out
+
+
+def test_run_prints_each_second_and_a_summary(capsys):
+    assert aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3.0:what is on the table?") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "source: simulated tabletop, seed 7, 5 s at 2 FPS"
+    assert out[1].startswith("model:  scripted")
+    assert out[2].startswith("   0 s  silent p=0.9")
+    assert out[5] == "   3 s  ? what is on the table?"
+    assert out[6].startswith("   3 s  You asked: what is on the table? The brightness is")
+    assert out[6].endswith("[real-time]")
+    assert out[-1].startswith("5 steps, 1 spoken, 4 silent; step median ")
+
+
+def test_run_writes_a_json_line_a_step(tmp_path, capsys):
+    out = tmp_path / "steps.jsonl"
+    assert aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3:hm?", "--out", out, "--quiet") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1  # the summary alone
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert all(set(line) >= KEYS for line in lines)
+    assert [line["chunk"] for line in lines] == [0, 1, 2, 3, 4]
+    assert [line["stamp_ns"] for line in lines] == [500_000_000 + k * 1_000_000_000 for k in range(5)]
+    assert [line["state"] for line in lines] == ["silent", "silent", "silent", "speak", "silent"]
+    spoken = lines[3]
+    assert (spoken["question"], spoken["query_id"], spoken["kind"]) == ("hm?", "q1", "real-time")
+    assert spoken["decode_tokens"] == len(spoken["text"].encode())
+    assert all(line["decode_tokens"] == 0 and line["forwards"] == 1 for line in lines if line["state"] == "silent")
+
+
+def test_out_to_stdout_is_pure_json(capsys):
+    assert aura("run", "sim:7", "--seconds", 2, *SCRIPTED, "--out", "-") == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line)["chunk"] for line in captured.out.splitlines()] == [0, 1]
+    assert "2 steps" in captured.err
+
+
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+@pytest.mark.parametrize("images", ["raw", "png"])
+@pytest.mark.parametrize("kind", ["sim", "folder"])
+def test_run_and_replay_decide_alike(tmp_path, folder, storage, images, kind, capsys):
+    source = ("sim:12", "--seconds", 9) if kind == "sim" else (folder,)
+    bag = tmp_path / "bag"
+    assert aura("run", *source, *SCRIPTED, *ASK, "--out", tmp_path / "run.jsonl") == 0
+    assert aura("record", *source, *ASK, "--out", bag, "--storage", storage, "--images", images) == 0
+    for out in ("first.jsonl", "second.jsonl"):
+        code = aura("replay", bag, *SCRIPTED, "--out", tmp_path / out)
+        assert code == 0 and steps(tmp_path / out) == steps(tmp_path / "run.jsonl")
+    told = steps(tmp_path / "run.jsonl")
+    assert len(told) == (9 if kind == "sim" else 5) and [s["question"] for s in told if s["question"]]
+    if kind == "folder":
+        assert [(s["chunk"], s["kind"], s["query_id"], s["acknowledgment"]) for s in told if s["text"]] == [
+            (1, "real-time", "q1", True),  # the promise to tell
+            (3, "real-time", "q2", False),
+            (4, "proactive", "q1", False),
+        ]
+
+
+def test_replay_takes_its_own_questions_and_end(tmp_path, capsys):
+    assert aura("record", "sim:3", "--seconds", 6, "--out", tmp_path / "bag") == 0
+    assert aura("run", "sim:3", "--seconds", 4, *SCRIPTED, *ASK, "--out", tmp_path / "run.jsonl") == 0
+    assert aura("replay", tmp_path / "bag", "--seconds", 4, *SCRIPTED, *ASK, "--out", tmp_path / "r.jsonl") == 0
+    assert steps(tmp_path / "r.jsonl") == steps(tmp_path / "run.jsonl") != []
+
+
+def test_a_bag_of_a_fast_camera_decides_like_one_that_was_sampled(tmp_path):
+    assert aura("record", "sim:3", "--seconds", 4, "--fps", 10, "--out", tmp_path / "fast", *ASK) == 0
+    assert aura("record", "sim:3", "--seconds", 4, "--out", tmp_path / "slow", *ASK) == 0
+    for name in ("fast", "slow"):
+        assert aura("replay", tmp_path / name, *SCRIPTED, "--out", tmp_path / f"{name}.jsonl") == 0
+    decided = [[s["state"] for s in steps(tmp_path / f"{name}.jsonl")] for name in ("fast", "slow")]
+    assert decided[0] == decided[1]
+
+
+def test_config_file_and_options_on_top(tmp_path, capsys):
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 2, "max": 3}}}))
+    out = tmp_path / "steps.jsonl"
+    assert aura("run", "sim:7", "--seconds", 8, "--config", config, "--out", out) == 0
+    assert [s["window_chunks"] for s in steps(out)] == [1, 2, 3, 3, 3, 3, 3, 3]
+    assert [s["switched"] for s in steps(out)] == [False] * 3 + [True] * 5
+    assert aura("run", "sim:7", "--config", config, "--dtype", "none") == 1
+
+
+def test_a_question_after_the_end_is_said_so(capsys):
+    assert aura("run", "sim:7", "--seconds", 2, *SCRIPTED, "--ask", "9:too late?", "--ask", "0:hm?") == 0
+    err = capsys.readouterr().err
+    assert err == "warning: question 'too late?' was never seen: the frames ended before its time\n"
+
+
+def test_refused_questions_of_a_bag_are_named_and_the_exit_code_tells(tmp_path, capsys):
+    from aura_core.replay.writer import write_bag
+
+    blank = np.zeros((4, 4, 3), np.uint8)
+    frames = [Frame(blank, k * 500_000_000) for k in range(8)]
+    asked = [Query("   ", stamp_ns=1_000_000_000), Query("word " * 10_000, stamp_ns=2_000_000_000)]
+    write_bag(tmp_path / "bag", sorted([*asked, *frames], key=lambda e: e.stamp_ns))
+    assert aura("replay", tmp_path / "bag", *SCRIPTED, "--out", tmp_path / "r.jsonl") == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "warning: question '' at 1000000000 ns is refused: the question is empty"
+    assert second.startswith("warning: question 'word word") and second.endswith("at most 512 are allowed")
+    assert len(steps(tmp_path / "r.jsonl")) == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("run", "/no/such/video.mp4"), "/no/such/video.mp4: there is no such file or folder"),
+        (("run", "camera:97"), "camera:97: cannot open the camera"),
+        (("run", "sim:7", "--model", "/no/such/model"), "/no/such/model"),
+        (("run", "sim:7", "--ask", "what?"), "--ask 'what?': expected SECONDS:QUESTION"),
+        (("run", "sim:7", "--ask", "3: "), "--ask '3:': the question is empty"),
+        (("run", "sim:7", *SCRIPTED, "--ask", "3:" + "word " * 10_000), "--ask at 3 s: the question has 49999 tokens"),
+        (("run", "sim:7", "--dtype", "float99"), "model.dtype must be one of"),
+        (("run", "sim:7", "--config", "/no/such.yaml"), "/no/such.yaml: cannot read the configuration"),
+        (
+            ("run", "sim:7", *SCRIPTED, "--out", "/no/such/folder/x.jsonl"),
+            "--out /no/such/folder/x.jsonl: cannot write",
+        ),
+        (("run", "sim:7", "--seconds", "0"), "the duration must be more than 0"),
+        (("replay", "/no/such/bag"), "/no/such/bag: there is no such bag"),
+        (("record", "sim:7", "--seconds", "1", "--out", "/proc/bag"), "/proc/bag: cannot write the bag"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_1(capsys, args, says):
+    assert aura(*args) == 1
+    captured = capsys.readouterr()
+    last = captured.err.splitlines()[-1]
+    assert last.startswith("error: ") and says in last and "Traceback" not in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_unknown_yaml_key(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("aura: {windows: {keep: 3}}")
+    assert aura("run", "sim:7", "--config", tmp_path / "c.yaml") == 1
+    assert "unknown key 'windows'" in capsys.readouterr().err
+
+
+def test_bag_without_the_topic_and_corrupt_bag(tmp_path, capsys):
+    assert aura("record", "sim:7", "--seconds", 1, "--out", tmp_path / "bag") == 0
+    assert aura("replay", tmp_path / "bag", "--image-topic", "/nope", *SCRIPTED) == 1
+    assert "the bag has /asr/text (std_msgs/msg/String), /image_raw" in capsys.readouterr().err
+    data = tmp_path / "bag" / "bag.mcap"
+    data.write_bytes(data.read_bytes()[:5000])
+    assert aura("replay", tmp_path / "bag", *SCRIPTED) == 1
+    assert "the bag is damaged or incomplete" in capsys.readouterr().err
+
+
+class _Camera(FrameSource):
+    """A live source that gives two seconds of frames and is unplugged, or stopped by Ctrl-C."""
+
+    description, live = "a camera", True
+
+    def __init__(self, end: BaseException) -> None:
+        self.end, self.closed = end, False
+
+    def frames(self):
+        for k in range(4):
+            yield Frame(np.zeros((4, 4, 3), np.uint8), k * 500_000_000)
+        raise self.end
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_camera_that_vanishes(tmp_path, capsys, monkeypatch):
+    camera = _Camera(InputError("camera:0: the camera gives no more frames"))
+    monkeypatch.setattr("aura_core.sources.open_source", lambda *a: camera)
+    assert aura("run", "camera:0", *SCRIPTED, "--out", tmp_path / "s.jsonl") == 1
+    assert capsys.readouterr().err.endswith("error: camera:0: the camera gives no more frames\n")
+    assert len(steps(tmp_path / "s.jsonl")) == 2 and camera.closed
+
+
+def test_ctrl_c_ends_with_the_summary(capsys, monkeypatch):
+    camera = _Camera(KeyboardInterrupt())
+    camera.live = False  # read in the main thread, where Ctrl-C arrives
+    monkeypatch.setattr("aura_core.sources.open_source", lambda *a: camera)
+    assert aura("run", "camera:0", *SCRIPTED) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-2] == "stopped" and out[-1].startswith("2 steps")
+
+
+def test_pacing_waits_for_the_stamps_and_never_for_what_is_late():
+    clock = [100.0]
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(round(seconds, 6))
+        clock[0] += seconds
+
+    blank = np.zeros((1, 1, 3), np.uint8)
+    seen = []
+    for event in paced([Frame(blank, 7_000_000_000 + k * 500_000_000) for k in range(5)], lambda: clock[0], sleep):
+        seen.append(event.stamp_ns)
+        clock[0] += 0.1 if len(seen) != 2 else 1.2
+    assert seen == [7_000_000_000 + k * 500_000_000 for k in range(5)]
+    assert slept == [0.4, 0.1]
+
+
+def test_realtime_run_decides_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr("aura_core.cli.stream.paced.__defaults__", (lambda: 0.0, lambda s: None))
+    for name, extra in (("a", ()), ("b", ("--realtime",))):
+        assert aura("run", "sim:7", "--seconds", 3, *SCRIPTED, *ASK, "--out", tmp_path / name, *extra) == 0
+    assert steps(tmp_path / "a") == steps(tmp_path / "b")
+
+
+def test_words_of_a_model_cannot_drive_the_terminal():
+    from aura_core.cli.show import one_line
+
+    assert one_line("a\x1b[2Jb\nc\x07 [bold]d[/]") == "a [2Jb c [bold]d[/]"
+
+
+def test_version_and_help_as_a_program():
+    run = [sys.executable, "-m", "aura_core.cli"]
+    assert subprocess.run([*run, "--version"], capture_output=True, text=True, check=True).stdout == (
+        f"aura {__version__}\n"
+    )
+    failed = subprocess.run([*run, "run", "/nope"], capture_output=True, text=True)
+    assert (failed.returncode, failed.stdout) == (1, "") and failed.stderr.startswith("error: /nope: there is no such")
+
+
+def test_importing_the_command_loads_no_model_library():
+    heavy = "torch", "transformers", "cv2", "av", "rosbags", "matplotlib", "rclpy"
+    code = f"import sys, aura_core.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
