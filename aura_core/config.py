@@ -58,7 +58,7 @@ class ChunkerConfig:
     tolerance_s: float = 0.05
 
     def __post_init__(self) -> None:
-        _require(self.fps == 2.0, f"chunker.fps must be 2.0 (a chunk is one temporal patch of two frames), not {self.fps}")
+        _require(self.fps == 2.0, f"chunker.fps must be 2.0 (two frames are one temporal patch), not {self.fps}")
         _require(0.0 <= self.tolerance_s <= 0.2, f"chunker.tolerance_s must be in [0, 0.2], not {self.tolerance_s}")
 
 

@@ -114,4 +114,3 @@ def event_f1(scores: Sequence[EpisodeScore]) -> float:
     hits = sum(m.in_time for m in many)
     wrong = len(many) - hits + sum(s.multi_false_alarms() for s in scores)
     return 2 * hits / (2 * hits + wrong) if many else float("nan")
-

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from aura_core.types import Kind, Query
 
 _REPEATED = re.compile(
-    r"\b(every time|each time|whenever|any time|anytime|always|count every|keep (telling|reporting|counting))\b|每当|每次|一直"
+    r"\b(every time|each time|whenever|any time|anytime|always|count every)\b|"
+    r"\bkeep (telling|reporting|counting)\b|每当|每次|一直"
 )
 _ONCE = re.compile(
     r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the moment)\b|"

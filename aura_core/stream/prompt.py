@@ -31,9 +31,7 @@ class PromptCodec:
         self._plain = self._ids(chat.video_close + self._answer)
         # The end token itself comes from the model or from `silence`; what follows it is template.
         self._after_end = self._ids(chat.assistant[1])[1:]
-        self.silence: tuple[int, ...] = (
-            (chat.silent_id,) if chat.silent_id != chat.end_id else ()
-        )
+        self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
 
     def head(self, history: Iterable[QAGroup]) -> Tokens:
         """System turn and the text-only history."""

@@ -145,7 +145,8 @@ def train(
     torch.set_num_threads(2)
     held = []
     for i in range(0, 48, 8):
-        episodes = [Episode.generate(410_000 + k, CHUNKS, TEST_PLAN, training_world(410_000 + k)) for k in range(i, i + 8)]
+        seeds = range(dev.first_seed + i, dev.first_seed + i + 8)
+        episodes = [Episode.generate(k, CHUNKS, TEST_PLAN, training_world(k)) for k in seeds]
         samples = [build(e, codec, 0, 60) for e in episodes]
         held.append((collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]), samples, episodes))
     parameters = torch.nn.ModuleDict({"lm": model.model.language_model})
@@ -183,8 +184,10 @@ def train(
             reported = minute
             figures = " ".join(f"{k} {v:.3f}" for k, v in teacher_forced(model, held).items())
             rate = seen / (minute * 60)
-            print(f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)} loss {value.item():.4f} | {figures}",
-                  flush=True)  # fmt: skip
+            print(
+                f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)} loss {value.item():.4f}", end=" | "
+            )
+            print(figures, flush=True)
             if save is not None:
                 save()
     producer.terminate()

@@ -66,9 +66,7 @@ def history_before(episode: Episode, turns: list[Turn], start: int, groups: int)
         return ()
     window = DualWindow(WindowConfig(keep=1, max=2, qa_groups=groups))
     answered = {i for d in episode.dues if d.chunk < start for i in d.ask_ids}
-    still_open = {
-        a.id for a in episode.asks if a.condition and (a.kind == "multi-response" or a.id not in answered)
-    }
+    still_open = {a.id for a in episode.asks if a.condition and (a.kind == "multi-response" or a.id not in answered)}
     window.turns = [*turns[:start], turns[start - 1]]  # `switch` keeps one turn: a copy that is not used
     window.switch(still_open)
     return window.history

@@ -1,0 +1,157 @@
+"""`make demo`: camera, assistant and user as real ROS 2 processes, judged by the simulator's ground truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rich.console import Console
+
+from aura_core.errors import AuraError, InputError
+from aura_core.evaluation.scoring import EpisodeScore, score
+from aura_core.evaluation.timeline import draw
+from aura_core.sim.render import Camera
+from aura_core.sim.showcase import showcase
+from aura_ros.demo_report import complete, report, table
+from aura_ros.demo_user import DemoUser
+
+START_S = 120.0  # most that loading the model may take
+SLACK_S = 20.0  # how long after its planned end a run is given up
+PICTURES = 10
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The demo's options."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="length of the run")
+    parser.add_argument("--seed", type=int, default=900001, help="which tabletop (tests use seeds from 500000 on)")
+    parser.add_argument("--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny")
+    parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument("--png", type=Path, default=Path("out/demo.png"), help="the timeline picture")
+    parser.add_argument("--headless", action="store_true", help="do not open the picture at the end")
+    return parser.parse_args(argv)
+
+
+def start(folder: Path, module: str, *parameters: str) -> subprocess.Popen[bytes]:
+    """Start a node in a process of its own, its output in `folder`."""
+    command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args"]
+    for parameter in parameters:
+        command += ["-p", parameter]
+    with (folder / f"{module}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    """End our own processes as Ctrl-C would; their exit codes."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    codes = []
+    for process in processes:
+        try:
+            codes.append(process.wait(timeout=10))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            codes.append(process.wait())
+    return codes
+
+
+def watch(user: DemoUser, processes: dict[str, subprocess.Popen[bytes]], folder: Path, seconds: int) -> None:
+    """Spin the user until the last second is decided. Raises `InputError` when a node ends or nothing comes."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(user)
+    deadline = time.monotonic() + START_S
+    begun = False
+    while seconds - 1 not in user.beats:
+        executor.spin_once(timeout_sec=0.05)
+        if user.beats and not begun:
+            begun, deadline = True, time.monotonic() + seconds + SLACK_S
+        for module, process in processes.items():
+            if process.poll() is not None:
+                lines = (folder / f"{module}.log").read_text(errors="replace").splitlines() or ["(no output)"]
+                raise InputError(f"{module} ended with code {process.returncode}: {lines[-1]}")
+        if time.monotonic() > deadline:
+            if begun:
+                return  # the table will show which seconds are missing
+            raise InputError(f"no frame was decided within {START_S:.0f} s ({user.state} {user.detail}); see {folder}")
+    end = time.monotonic() + 0.5  # the last second's response may be behind its heartbeat
+    while time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """One demo; returns the exit code."""
+    episode = showcase(options.seed, options.seconds)
+    folder = options.png.parent / "demo-logs"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def show(chunk: int, state: str, p_silent: float, text: str) -> None:
+        quiet = state == "silent"
+        words = f"[dim]silent  p={p_silent:.3f}[/]" if quiet else f"[bold]{text}[/]  [cyan]{state}[/]"
+        if state == "ask":
+            words = f"[yellow]user: {text}[/]"
+        console.print(f"{chunk:4d} s  {words}", highlight=False)
+
+    console.print(f"seed {options.seed}, {options.seconds} s; loading {options.model}; logs in {folder}/")
+    rclpy.init(args=[])
+    user = DemoUser(episode, show)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        processes["assistant_node"] = start(folder, "assistant_node", f"model.path:={options.model}")
+        processes["sim_camera_node"] = start(
+            folder, "sim_camera_node", f"seed:={options.seed}", f"duration_s:={options.seconds + 5}"
+        )
+        watch(user, processes, folder, options.seconds)
+    finally:
+        codes = stop(list(processes.values()))
+    result = score(episode, [s for s in user.said() if s.chunk < options.seconds], options.seconds)
+    save(options, user, result)
+    console.print(table(result))
+    document = report(options.seed, options.seconds, user, result, dict(zip(processes, codes, strict=True)))
+    p95 = {k: document[k]["p95"] for k in ("step_ms", "frame_age_ms")}
+    console.print(
+        f"{document['seconds_decided']}/{options.seconds} seconds decided, step p95 {p95['step_ms']:.0f} ms, "
+        f"newest frame {p95['frame_age_ms']:.0f} ms old at p95; timeline: {options.png}",
+        highlight=False,
+    )
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    user.destroy_node()
+    rclpy.try_shutdown()
+    return 0 if complete(document) else 1
+
+
+def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> None:
+    """Draw the timeline, and show it where there is a screen."""
+    camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
+    pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
+    p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
+    draw(result, user.said(), p_silent, options.png, f"aura_ros on a simulated tabletop, seed {options.seed}", pictures)
+    if not options.headless and os.environ.get("DISPLAY"):
+        subprocess.Popen(["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit code 0 only when every second was decided and every question answered."""
+    console = Console(soft_wrap=True)
+    try:
+        return run(arguments(argv), console)
+    except AuraError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

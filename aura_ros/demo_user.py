@@ -1,0 +1,81 @@
+"""The demo's user: asks on asr/text in the planned seconds, listens, and keeps what it heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from std_msgs.msg import String
+
+from aura_core.evaluation.scoring import Said
+from aura_core.sim.episode import Ask, Episode
+from aura_core.types import Kind
+from aura_ros import qos
+from aura_ros.conversions import to_ns
+from aura_ros.msg import Heartbeat, Response
+
+DECIDED = (Heartbeat.STATE_SILENT, Heartbeat.STATE_SPEAKING, Heartbeat.STATE_ERROR)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A final response, as it came."""
+
+    stamp_ns: int
+    text: str
+    kind: str
+    query_id: str
+    frame_age_ms: float
+
+
+class DemoUser(Node):
+    """One question goes out as soon as the second before it is decided, so it joins the planned second."""
+
+    def __init__(self, episode: Episode, show: Callable[[int, str, float, str], None]) -> None:
+        super().__init__("demo_user")
+        self.beats: dict[int, Heartbeat] = {}  # chunk -> its heartbeat
+        self.heard: list[Heard] = []
+        self.state = ""
+        self.detail = ""
+        self._asks = {a.chunk: a for a in episode.asks}
+        self._asked: list[Ask] = []
+        self._show = show
+        self._mouth = self.create_publisher(String, "asr/text", qos.EVENTS)
+        self.create_subscription(Heartbeat, "aura/heartbeat", self._on_heartbeat, qos.EVENTS)
+        self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
+
+    def _on_heartbeat(self, msg: Heartbeat) -> None:
+        self.state, self.detail = msg.state, msg.detail
+        if msg.state not in DECIDED or msg.chunk in self.beats:
+            return
+        self.beats[msg.chunk] = msg
+        if msg.state != Heartbeat.STATE_SPEAKING:
+            self._show(msg.chunk, msg.state, msg.p_silent, msg.detail)
+        ask = self._asks.get(msg.chunk + 1)
+        if ask is not None and ask not in self._asked:
+            self._asked.append(ask)
+            self._mouth.publish(String(data=ask.text))
+            self._show(ask.chunk, "ask", 0.0, ask.text)
+
+    def _on_response(self, msg: Response) -> None:
+        if not msg.final:
+            return
+        stamp_ns = to_ns(msg.header.stamp)
+        self.heard.append(Heard(stamp_ns, msg.text, msg.kind, msg.query_id, msg.frame_age_ms))
+        self._show(self.chunk_of(stamp_ns), msg.kind, msg.p_silent, msg.text)
+
+    def chunk_of(self, stamp_ns: int) -> int:
+        """Chunk of a stamp, by the stamps of the heartbeats (a chunk's newest frame is 0.5 s into it)."""
+        for chunk, beat in self.beats.items():
+            return chunk + round((stamp_ns - to_ns(beat.header.stamp)) / 1e9)
+        return 0
+
+    def said(self) -> list[Said]:
+        """What was heard, for scoring: real-time answers with the question that they answer."""
+        out = []
+        for h in sorted(self.heard, key=lambda h: h.stamp_ns):
+            number = int(h.query_id[1:]) if h.query_id[1:].isdigit() else 0
+            now = h.kind == Kind.REAL_TIME and 1 <= number <= len(self._asked)
+            out.append(Said(self.chunk_of(h.stamp_ns), h.text, self._asked[number - 1].text if now else None))
+        return out
