@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aura_core.config import ModelConfig
+from aura_core.errors import ModelError
 from aura_core.models.backend import Backend
 
 AURA_TINY = Path(__file__).parent / "aura_tiny"
@@ -17,6 +18,11 @@ def load(config: ModelConfig) -> Backend:
         from aura_core.models.scripted import ScriptedBackend
 
         return ScriptedBackend()
+    if config.path == "aura_tiny" and not (AURA_TINY / "config.json").is_file():
+        raise ModelError(
+            f"aura_tiny: incomplete checkpoint: config.json is missing in {AURA_TINY}; "
+            "install the package again, or name another model"
+        )
     from aura_core.models.qwen_vl import QwenVLBackend
 
     if config.path == "aura_tiny":

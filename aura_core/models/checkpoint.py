@@ -19,13 +19,13 @@ def find(path: str, name: str) -> Path:
     What looks like a local path, or exists, never goes to the hub. Raises `ModelError`.
     """
     local = Path(path).expanduser()
-    if path.startswith(("/", ".", "~")) or local.exists():
+    if path and (path.startswith(("/", ".", "~")) or local.exists()):
         if not local.is_dir():
             state = "is not a folder" if local.exists() else "does not exist"
             raise ModelError(f"{name}: the model folder {local} {state}")
         return local
     if not _HUB_ID.fullmatch(path):
-        raise ModelError(f"{name}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'")
+        raise ModelError(f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'")
     return _snapshot(path)
 
 
@@ -59,14 +59,13 @@ def _missing(name: str, folder: Path, file: str) -> ModelError:
 
 def _snapshot(hub_id: str) -> Path:
     try:
-        import httpx
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HTTPError  # of the HTTP client that this version of the hub uses
     except ImportError as e:
         raise not_installed(e) from e
     try:
         return Path(snapshot_download(hub_id, allow_patterns=_FILES))
-    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as e:
+    except (HTTPError, OSError, ValueError) as e:
         reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
         raise ModelError(f"{hub_id}: not found on disk, and the hub did not give it: {reason[:200]}") from e
 
@@ -75,5 +74,5 @@ def not_installed(error: ImportError) -> ModelError:
     """The error of a missing optional package."""
     return ModelError(
         f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0 (a CPU or CUDA "
-        "build of your choice), then pip install 'aura_ros[models]'"
+        "build of your choice), then the 'model' extra: pip install 'aura-ros[model]'"
     )

@@ -55,7 +55,10 @@ def read_aura(folder: Path) -> AuraSidecar:
             raise ModelError(f"{path}: unknown key '{key}'; known keys are {', '.join(known)}")
         if value is not None and type(value) is not _TYPES[key]:
             raise ModelError(f"{path}: {key} must be {_TYPES[key].__name__}, not {value!r}")
-    return AuraSidecar(**data)
+    sidecar = AuraSidecar(**data)
+    if sidecar.max_pixels is not None and sidecar.max_pixels < 1024:
+        raise ModelError(f"{path}: max_pixels must be at least 1024, not {sidecar.max_pixels}")
+    return sidecar
 
 
 def read_template(folder: Path, fallback: str | None) -> str | None:

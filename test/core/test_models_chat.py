@@ -12,16 +12,16 @@ import pytest
 
 pytest.importorskip("transformers")
 
-import checkpoints  # noqa: E402
-from transformers import PreTrainedTokenizerFast  # noqa: E402
+import checkpoints
+from transformers import PreTrainedTokenizerFast
 
-from aura_core.config import WindowConfig  # noqa: E402
-from aura_core.errors import ModelError  # noqa: E402
-from aura_core.models import chat  # noqa: E402
-from aura_core.models.backend import Piece, Video  # noqa: E402
-from aura_core.models.sidecar import AuraSidecar, read_template  # noqa: E402
-from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT, PromptCodec  # noqa: E402
-from aura_core.stream.window import DualWindow, Turn  # noqa: E402
+from aura_core.config import WindowConfig
+from aura_core.errors import ModelError
+from aura_core.models import chat
+from aura_core.models.backend import Piece, Video
+from aura_core.models.sidecar import AuraSidecar, read_template
+from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT, PromptCodec
+from aura_core.stream.window import DualWindow, Turn
 
 GRID = (3, 2)
 
