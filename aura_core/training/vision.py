@@ -156,7 +156,7 @@ def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer
 
 
 def train(
-    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 40_000, first_seed: int = 1_000
+    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 60_000, first_seed: int = 1_000
 ) -> None:
     """Train for `minutes` of wall time and save tower and heads to `out`; continue from `out` if it is there."""
     model, _ = build_model(0)
@@ -178,7 +178,7 @@ def train(
     filled = at = step = 0
     start = time.monotonic()
     while (elapsed := (time.monotonic() - start) / (60 * minutes)) < 1.0:
-        for _ in range(8):  # bounded: the renderer may be faster than this loop
+        for _ in range(30):  # bounded: the renderer may be faster than this loop
             if filled >= 4 * batch and queue.empty():
                 break
             for f, t in zip(*queue.get(), strict=True):

@@ -1,0 +1,130 @@
+"""Training: the loss by its formula, and samples that are exactly what the engine would have in its cache."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
+from aura_core.errors import InputError  # noqa: E402
+from aura_core.models.pixels import patchify  # noqa: E402
+from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
+from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
+from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.prompt import PromptCodec  # noqa: E402
+from aura_core.training.features import training_world  # noqa: E402
+from aura_core.training.loss import Supervised, balanced_loss, plain_loss  # noqa: E402
+from aura_core.training.samples import build  # noqa: E402
+from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
+from aura_core.training.vision import batched_vision, patches_of, sample_chunks  # noqa: E402
+from aura_core.types import Frame, Query  # noqa: E402
+
+NS = 1_000_000_000
+
+
+def reference_loss(logits, row, target, silent, hard, answers, hard_weight):
+    """The formula, token by token, in plain Python floats."""
+    total = 0.0
+    for i in range(len(target)):
+        p = math.exp(float(logits[i, target[i]])) / sum(math.exp(float(v)) for v in logits[i])
+        weight = 1.0
+        if silent[i]:
+            n_silent = sum(1 for j in range(len(target)) if row[j] == row[i] and silent[j])
+            weight = min(1.0, max(1, int(answers[row[i]])) / n_silent)
+            if hard[i] and hard_weight is not None:
+                weight = hard_weight
+        total -= weight * math.log(p)
+    return total / len(target)
+
+
+@pytest.mark.parametrize("hard_weight", [None, 1.0, 0.5])
+def test_balanced_loss_equals_its_formula(hard_weight):
+    rng = np.random.default_rng(0)
+    n, rows = 40, 3
+    logits = rng.normal(size=(n, 7))
+    row, target = rng.integers(0, rows, n), rng.integers(0, 7, n)
+    silent = rng.random(n) < 0.6
+    hard = silent & (rng.random(n) < 0.3)
+    answers = np.array([1, 4, 0])
+    s = Supervised(*(torch.from_numpy(a) for a in (row, target, silent, hard)))
+    got = balanced_loss(torch.from_numpy(logits).float(), s, rows, torch.from_numpy(answers), hard_weight)
+    assert float(got) == pytest.approx(
+        reference_loss(logits, row, target, silent, hard, answers, hard_weight), abs=1e-5
+    )
+
+
+def test_one_answer_gives_silence_the_papers_weight():
+    """With one answer among N silent turns, all silent turns together weigh as much as one token."""
+    n = 9
+    logits = torch.zeros((n + 1, 5))
+    s = Supervised(
+        torch.zeros(n + 1, dtype=torch.long), torch.zeros(n + 1, dtype=torch.long),
+        torch.tensor([True] * n + [False]), torch.zeros(n + 1, dtype=torch.bool),
+    )  # fmt: skip
+    loss = balanced_loss(logits, s, 1, torch.tensor([1]), None)
+    assert float(loss) == pytest.approx((n * (1 / n) + 1) * math.log(5) / (n + 1))
+    assert float(plain_loss(logits, s)) == pytest.approx(math.log(5))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 20), (10, 30), (20, 35)])
+def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
+    """The perfect assistant is played through the engine; its tokens equal the sample's, also after switches."""
+    world = training_world(11)
+    episode = Episode.generate(5, 90, DENSE_PLAN, world)
+    backend = ScriptedBackend(episode.script(), grid=(3, 3))
+    keep = 10
+    config = AssistantConfig(window=WindowConfig(keep=keep, max=2 * keep, qa_groups=10))
+    assistant = StreamingAssistant(backend, config)
+    asks = {a.chunk: a for a in episode.asks}
+    for chunk in range(stop):
+        if chunk in asks:
+            assistant.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
+        for half in range(2):
+            assistant.push(Frame(np.zeros((8, 8, 3), np.uint8), chunk * NS + half * NS // 2))
+        assistant.step()
+    codec = PromptCodec(backend.tokenizer, backend.chat)
+    sample = build(episode, codec, start, stop)
+    tokens = assistant.session.tokens
+    tail = codec.assistant(assistant.window.turns[-1].answer_ids).ids
+    cached = [0 if isinstance(t, Seen) else t for t in tokens]
+    n = len(cached)
+    assert list(sample.ids[:n]) == cached and 0 < len(sample.ids) - n <= len(tail)
+    assert list(sample.visual[:n]) == [isinstance(t, Seen) for t in tokens]
+
+
+def test_supervision_points_at_the_tokens_that_follow():
+    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
+    backend = ScriptedBackend(grid=(3, 3))
+    sample = build(episode, PromptCodec(backend.tokenizer, backend.chat), 20, 50)
+    assert np.array_equal(sample.ids[sample.at + 1], sample.target)
+    script = episode.script()
+    quiet = {int(c) for c in sample.chunk[sample.silent]}
+    assert quiet == {c for c in range(20, 50) if c not in script}
+    assert sample.answers == sum(20 <= c < 50 for c in script)
+    assert not (sample.hard & ~sample.silent).any()
+    events = {e.chunk for e in episode.world.events if 20 <= e.chunk < 50}
+    assert events - set(script) <= {int(c) for c in sample.chunk[sample.hard]}
+
+
+def test_held_out_seeds_are_refused():
+    with pytest.raises(InputError, match="held out"):
+        training_world(500_000)
+
+
+def test_the_batched_tower_equals_the_librarys():
+    model, _ = build_model(1)
+    frames, targets = sample_chunks(5, 3)
+    patches = patches_of(torch.from_numpy(frames))
+    assert targets.shape == (3, 9, 3)
+    with torch.no_grad():
+        merged, deep = batched_vision(model.model.visual, patches)
+        for i in range(3):
+            single, grid = patchify(frames[i], PIXELS)
+            assert np.array_equal(single, patches[i].numpy())
+            out = model.model.visual(torch.from_numpy(single), torch.tensor([grid]))
+            assert float((out.pooler_output - merged[i]).abs().max()) <= 1e-5
+            assert float((out.deepstack_features[0] - deep[i]).abs().max()) <= 1e-5
