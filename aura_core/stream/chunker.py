@@ -77,8 +77,12 @@ class Chunker:
         return self._base + self._slot // PER_CHUNK
 
     def flush(self) -> Chunk | None:
-        """Close the half-filled chunk at the end of a stream."""
-        return self._close() if self._open else None
+        """Close the half-filled chunk at the end of a stream; further frames of its second come too late."""
+        if not self._open:
+            return None
+        closed = self._close()
+        self._slot = self._slot // PER_CHUNK * PER_CHUNK + PER_CHUNK - 1
+        return closed
 
     def end_ns(self) -> int | None:
         """End of the chunk that is being filled, in the frames' clock."""

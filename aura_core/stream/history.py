@@ -53,7 +53,8 @@ def fold(
         if r.question is not None and r.question_id is not None:
             groups.append(QAGroup(r.question_id, r.question, ()))
         if r.answer is not None and groups:
-            owner = next((i for i, g in enumerate(groups) if g.query_id == r.answer_id), len(groups) - 1)
+            owners = [i for i, g in enumerate(groups) if g.query_id == r.answer_id]
+            owner = owners[-1] if owners else -1  # an id that was used again means its newest question
             groups[owner] = groups[owner].with_answer(r.answer)
     groups = [g for g in groups if g.answers or g.query_id in still_open]
     while len(groups) > limit:
