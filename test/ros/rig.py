@@ -1,0 +1,157 @@
+"""What the tests of the nodes share: node processes, and a test node that plays camera, user and listener."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from aura_ros.msg import Alert, Heartbeat, Response
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from aura_core.types import Frame
+from aura_ros import qos
+from aura_ros.conversions import NS, to_image, to_ns
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+WAIT_S = 60.0  # no test waits for this; it is where a hung one is given up
+T = TypeVar("T")
+DECIDED = ("silent", "speaking", "error")
+
+
+class Process:
+    """A node in a process of its own; killed by its pid at the end, if it still runs."""
+
+    def __init__(self, module: str, namespace: str, *args: str) -> None:
+        command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args", "-r", f"__ns:={namespace}", *args]
+        self._process = subprocess.Popen(
+            command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self.running:
+                self.end_cleanly()
+        finally:
+            if self.running:
+                self._process.kill()
+                print(self._process.communicate()[0])
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def end_cleanly(self, number: signal.Signals = signal.SIGINT) -> str:
+        """Send a signal, by which every node ends with exit code 0 and without a trace; what was printed."""
+        self._process.send_signal(number)
+        code, output = self.wait()
+        assert code == 0, output
+        assert not any(word in output for word in ("Traceback", "terminate", "[FATAL]")), output
+        return output
+
+    def wait(self) -> tuple[int, str]:
+        output, _ = self._process.communicate(timeout=WAIT_S)
+        return self._process.returncode, output
+
+
+class Rig:
+    """Listens to everything the assistant says in `namespace`, and can play its camera and its user."""
+
+    def __init__(self, namespace: str) -> None:
+        self._context = Context()
+        self._context.init()
+        self.node = Node("rig", namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.heartbeats: list[Heartbeat] = []
+        self.responses: list[Response] = []
+        self.alerts: list[Alert] = []
+        self.images: list[Image] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        self._listen(Heartbeat, "aura/heartbeat", self.heartbeats)
+        self._listen(Response, "aura/response", self.responses)
+        self._listen(Alert, "aura/alert", self.alerts)
+        self._listen(DiagnosticArray, "/diagnostics", self.diagnostics)
+        self.user = self.node.create_publisher(String, "asr/text", qos.EVENTS)
+        self.camera = self.node.create_publisher(Image, "image_raw", qos.FRAMES)
+        self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", qos.FRAMES)
+        self.start_ns = 1_000 * NS
+        self.second = 0
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def _listen(self, kind: Any, topic: str, into: list[Any]) -> None:
+        self.node.create_subscription(kind, topic, into.append, qos.EVENTS)
+
+    def watch_images(self) -> None:
+        self.node.create_subscription(Image, "image_raw", self.images.append, qos.FRAMES)
+
+    def until(self, found: Callable[[], T | None], what: str) -> T:
+        """Spin until `found` gives something true."""
+        deadline = time.monotonic() + WAIT_S
+        while not (value := found()):
+            assert time.monotonic() < deadline, f"waited {WAIT_S} s for {what}"
+            self._executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def matched(self, camera: Any = None) -> Self:
+        """Wait until the assistant hears its camera and its user, and we hear it."""
+        camera = camera or self.camera
+        self.until(lambda: camera.get_subscription_count() and self.user.get_subscription_count(), "the assistant")
+        self.until(lambda: self.heartbeats, "a heartbeat")
+        self.until(lambda: self.node.count_publishers("aura/response"), "the publisher of responses")
+        return self
+
+    def frames(self, grey: int = 0, halves: Sequence[int] = (0, 1)) -> list[int]:
+        """Publish the two frames of the next second; their stamps."""
+        stamps = [self.start_ns + self.second * NS + half * NS // 2 for half in halves]
+        for stamp in stamps:
+            self.camera.publish(to_image(Frame(np.full((8, 8, 3), grey, np.uint8), stamp), "rig"))
+        self.second += 1
+        return stamps
+
+    def decided(self, stamp_ns: int) -> Heartbeat:
+        """Wait for the heartbeat of the chunk whose newest frame has this stamp."""
+
+        def found() -> Heartbeat | None:
+            return next((h for h in self.heartbeats if to_ns(h.header.stamp) == stamp_ns and h.state in DECIDED), None)
+
+        return self.until(found, f"the heartbeat of {stamp_ns}")
+
+    def live_second(self, grey: int = 0) -> Heartbeat:
+        """Publish the next second and wait for its heartbeat."""
+        return self.decided(self.frames(grey)[-1])
+
+    def ask(self, text: str) -> None:
+        self.user.publish(String(data=text))
+
+    def state(self, state: str, detail: str = "", after: int = 0) -> Heartbeat:
+        """Wait for a heartbeat of this state with these words in its detail, after the first `after` ones."""
+        return self.until(
+            lambda: next((h for h in self.heartbeats[after:] if h.state == state and detail in h.detail), None),
+            f"a heartbeat '{state}' with '{detail}'",
+        )
+
+    def final(self, text: str = "") -> list[Response]:
+        return [r for r in self.responses if r.final and text in r.text]

@@ -1,0 +1,265 @@
+"""The assistant in a process of its own, spoken to over DDS: what it says, and what it survives."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from rclpy.parameter_client import AsyncParameterClient
+from rig import Process, Rig
+from sensor_msgs.msg import CompressedImage
+
+from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import drive
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Frame, Kind, Query
+from aura_ros.conversions import NS, header, to_image, to_ns
+
+Assistant = tuple[Process, Rig]
+Rigs = Callable[[], tuple[str, Rig]]
+
+
+def test_a_silent_second_gives_a_heartbeat_with_the_steps_numbers(assistant: Assistant) -> None:
+    _, rig = assistant
+    first, second = rig.live_second(), rig.live_second()
+    assert (first.state, second.state) == ("silent", "silent")
+    assert second.chunk == first.chunk + 1
+    assert second.sequence > first.sequence
+    assert (second.vision_encodes, second.decode_tokens) == (1, 0)
+    assert second.prefill_tokens > 0
+    assert second.window_chunks == first.window_chunks + 1
+    assert (second.window_max, second.active_watches, second.detail) == (60, 0, "")
+    assert 0.5 < second.p_silent <= 1.0
+    assert (second.frames_dropped, second.chunks_dropped, second.chunks_lost) == (0, 0, 0)
+    assert second.header.frame_id == "rig"
+
+
+def test_a_question_is_answered_in_its_second_with_the_stamp_of_its_frames(assistant: Assistant) -> None:
+    _, rig = assistant
+    rig.live_second()
+    rig.responses.clear()
+    rig.ask("how bright is it?")
+    rig.until(lambda: _asked(rig, "how bright is it?"), "the answer")
+    (response,) = rig.final()
+    assert response.text == "You asked: how bright is it? The brightness is 0."
+    assert (response.kind, response.index, response.acknowledgment) == (Kind.REAL_TIME, 0, False)
+    heartbeat = rig.decided(to_ns(response.header.stamp))
+    assert heartbeat.state == "speaking"
+    assert heartbeat.decode_tokens == len(response.text)
+    partials = [r.text for r in rig.responses if not r.final]
+    assert partials == sorted(set(partials), key=len)
+    assert partials[0] == "Y" and partials[-1] == response.text
+    assert {to_ns(r.header.stamp) for r in rig.responses} == {to_ns(response.header.stamp)}
+    assert response.step_ms >= response.decide_ms > 0
+
+
+def test_an_unasked_answer_is_an_alert_with_its_evidence(assistant: Assistant) -> None:
+    _, rig = assistant
+    rig.ask("Tell me whenever the brightness changes.")
+    rig.until(lambda: _asked(rig, "Tell me whenever"), "the acknowledgment")
+    acknowledgment = rig.final("Tell me whenever")[0]
+    assert acknowledgment.acknowledgment
+    assert not rig.alerts
+    assert rig.live_second().active_watches == 1
+    for index, grey in enumerate((100, 200)):
+        stamp = rig.frames(grey)[-1]
+        rig.until(lambda wanted=index + 1: len(rig.alerts) == wanted, "an alert")
+        alert = rig.alerts[-1]
+        assert alert.text == f"The brightness changed to {grey}."
+        assert alert.instruction == "Tell me whenever the brightness changes."
+        assert (alert.watch_id, alert.index) == (acknowledgment.query_id, index)
+        assert alert.kind == Kind.MULTI_RESPONSE
+        assert to_ns(alert.header.stamp) == stamp
+        assert alert.confidence > 0.9
+        rig.decided(stamp)
+    rig.until(lambda: len(rig.final("changed to")) == 2, "the responses")
+    assert [r.kind for r in rig.final("changed to")] == [Kind.MULTI_RESPONSE] * 2
+    rig.frames(0)
+    rig.until(lambda: len(rig.alerts) == 3, "the alert of the dark")
+
+
+def test_every_second_has_exactly_one_heartbeat_and_a_spoken_one_exactly_one_response(assistant: Assistant) -> None:
+    _, rig = assistant
+    stamps = [rig.frames(grey)[-1] for grey in (0, 0, 90, 90, 0)]
+    rig.decided(stamps[-1])
+    beats = [(to_ns(h.header.stamp), h.state) for h in rig.heartbeats if to_ns(h.header.stamp) in stamps]
+    states = ("silent", "silent", "speaking", "silent", "speaking")
+    assert beats == list(zip(stamps, states, strict=True))
+
+    def spoken() -> list[int]:
+        return [to_ns(r.header.stamp) for r in rig.final() if to_ns(r.header.stamp) in stamps]
+
+    rig.until(lambda: len(spoken()) == 2, "two responses")
+    assert spoken() == [stamps[2], stamps[4]]
+
+
+def test_images_that_cannot_be_read_are_named_and_survived(assistant: Assistant) -> None:
+    process, rig = assistant
+    rig.live_second()
+    for name, value, detail in (
+        ("encoding", "32FC1", "image encoding '32FC1' is not supported"),
+        ("step", 3, "step 3 is shorter than a row"),
+        ("height", 900, "image data has"),
+    ):
+        before = len(rig.heartbeats)
+        msg = to_image(Frame(np.zeros((8, 8, 3), np.uint8), rig.start_ns + rig.second * NS), "rig")
+        setattr(msg, name, value)
+        rig.camera.publish(msg)
+        rig.second += 1
+        rig.until(lambda: rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:]), detail)  # noqa: B023
+    assert process.running
+    rig.until(lambda: rig.live_second().detail == "", "a heartbeat without a complaint")
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        (" ", "question refused: the question is empty"),
+        ("word " * 10_000, "the question has 49999 tokens; at most 512"),
+    ],
+)
+def test_a_useless_question_is_refused_and_the_next_one_answered(assistant: Assistant, text: str, detail: str) -> None:
+    _, rig = assistant
+    before = len(rig.heartbeats)
+    rig.ask(text)
+    rig.until(lambda: rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:]), detail)
+    rig.responses.clear()
+    rig.ask("and now?")
+    rig.until(lambda: _asked(rig, "and now?"), "the answer")
+
+
+def test_a_camera_that_vanishes_is_told_and_its_return_is_noticed(assistant: Assistant) -> None:
+    process, rig = assistant
+    last = rig.live_second()
+    before, rig.diagnostics[:] = len(rig.heartbeats), []
+    (stamp,) = rig.frames(halves=(0,))  # it dies in the middle of a second
+    assert rig.decided(stamp).chunk == last.chunk + 1  # which is decided all the same
+    first = rig.state("no_frames", "no frame for", before)
+    later = rig.state("no_frames", "no frame for", len(rig.heartbeats))
+    assert later.sequence > first.sequence
+    assert to_ns(later.header.stamp) == stamp
+    rig.until(lambda: any(s.level == b"\x02" for d in rig.diagnostics for s in d.status), "an error in /diagnostics")
+    rig.second += 5
+    back = rig.live_second()
+    assert back.state == "silent"
+    assert (back.chunk, back.chunks_lost) == (last.chunk + 7, last.chunks_lost + 5)
+    assert process.running
+
+
+def test_a_stamp_of_zero_is_replaced_by_the_time_of_arrival(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted") as process:
+        rig.matched()
+        msg = to_image(Frame(np.zeros((8, 8, 3), np.uint8), 0), "rig")
+        begin_ns = rig.node.get_clock().now().nanoseconds
+        rig.until(lambda: rig.camera.publish(msg) or any(h.state == "silent" for h in rig.heartbeats), "a decision")
+        beat = next(h for h in rig.heartbeats if h.state == "silent")
+        assert begin_ns < to_ns(beat.header.stamp) < rig.node.get_clock().now().nanoseconds
+        process.end_cleanly(signal.SIGTERM)
+
+
+def test_compressed_images(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "image_transport:=compressed", "-p", "stale_after_s:=1.0")
+    with Process("assistant_node", namespace, *args):
+        rig.matched(rig.compressed)
+        rig.ask("how bright?")
+        for second, (grey, suffix) in enumerate(((120, ".png"), (40, ".jpg"))):
+            for half in range(2):
+                stamp = rig.start_ns + second * NS + half * NS // 2
+                msg = CompressedImage(header=header(stamp, "rig"), format=suffix[1:])
+                msg.data.frombytes(cv2.imencode(suffix, np.full((16, 16, 3), grey, np.uint8))[1])
+                rig.compressed.publish(msg)
+        # The question may have come in the first second or between the two.
+        rig.until(lambda: rig.final("brightness"), "an answer")
+        assert rig.final("brightness")[0].text.endswith(("brightness is 120.", "brightness is 40.", "changed to 40."))
+        garbage = CompressedImage(header=header(rig.start_ns + 9 * NS, "rig"), format="jpeg")
+        garbage.data.frombytes(b"no jpeg")
+        rig.compressed.publish(garbage)
+        rig.state("no_frames", "cannot be decoded (expected JPEG or PNG)")
+
+
+def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
+    frames, asked = [], {3: "how bright is it?", 5: "Tell me when it gets dark."}
+    rng = np.random.default_rng(3)
+    start_ns = 1_000 * NS
+    for i in range(20):
+        picture = rng.integers(0, 60, (24, 32, 3)).astype(np.uint8) + np.uint8(100 if 11 < i < 16 else 0)
+        frames.append(Frame(picture, start_ns + i * NS // 2))
+    events: list[Frame | Query] = []
+    for i, frame in enumerate(frames):
+        if i % 2 == 0 and i // 2 in asked:
+            events.append(Query(asked[i // 2]))
+        events.append(frame)
+    expected = list(drive(StreamingAssistant(ScriptedBackend()), events))
+    assert sum(s.response is not None for s in expected) == 4
+
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted", "-p", "stale_after_s:=1.0"):
+        rig.matched()
+        rig.camera.publish(to_image(frames[0], "rig"))
+        for i, frame in enumerate(frames[1:], 1):
+            if i % 2 == 0 and i // 2 in asked:
+                # The answer tells in which second a question was heard: a refused one is a mark of the same order.
+                before = len(rig.heartbeats)
+                rig.ask(asked[i // 2])
+                rig.ask(" ")
+                rig.state("no_frames", "the question is empty", before)
+            rig.camera.publish(to_image(frame, "rig"))
+            if i % 2:
+                rig.decided(frame.stamp_ns)
+        rig.until(lambda: len(rig.final()) == 4, "four answers")
+        beats = [h for h in rig.heartbeats if h.state in ("silent", "speaking")]
+    for beat, step in zip(beats, expected, strict=True):
+        assert to_ns(beat.header.stamp) == step.stamp_ns
+        assert (beat.chunk, beat.state == "silent") == (step.chunk, step.response is None)
+        assert beat.p_silent == np.float32(step.decision.p_silent)
+        assert (beat.prefill_tokens, beat.decode_tokens) == (step.prefill_tokens, step.decode_tokens)
+    spoken = [s.response for s in expected if s.response is not None]
+    for msg, response in zip(rig.final(), spoken, strict=True):
+        assert (msg.text, msg.kind, msg.query_id, msg.index, msg.acknowledgment, to_ns(msg.header.stamp)) == (
+            response.text, response.kind, response.query_id, response.index, response.acknowledgment,
+            response.stamp_ns,
+        )  # fmt: skip
+
+
+def test_parameters_can_be_set_or_are_refused_with_a_reason(assistant: Assistant) -> None:
+    _, rig = assistant
+    client = AsyncParameterClient(rig.node, "assistant_node")
+    rig.until(client.services_are_ready, "the parameter services")
+
+    def set_to(name: str, value: object) -> tuple[bool, str]:
+        future = client.set_parameters([Parameter(name, value=value)])
+        rig.until(future.done, "the answer")
+        (result,) = future.result().results
+        return result.successful, result.reason
+
+    assert set_to("decider.threshold", 0.5) == (True, "")
+    assert set_to("decider.threshold", 1.0) == (False, "decider.threshold must be below 1: it would never speak")
+    for value in (float("nan"), -0.1):
+        ok, reason = set_to("decider.threshold", value)
+        assert not ok and "out of range Min: 0.0, Max: 1.0" in reason
+    ok, reason = set_to("window.keep", 5)
+    assert not ok and "read-only" in reason
+    assert set_to("decider.threshold", 0.0) == (True, "")
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_node_with_one_line(rigs: Rigs) -> None:
+    namespace, _ = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=/no/such/model") as process:
+        code, output = process.wait()
+    assert code == 1
+    lines = [line for line in output.splitlines() if "INFO" not in line]
+    assert len(lines) == 1, output
+    assert "[FATAL]" in lines[0] and "/no/such/model" in lines[0]
+
+
+def _asked(rig: Rig, text: str) -> bool:
+    """Give the assistant seconds until it answers: a question and a frame are not ordered against each other."""
+    if not rig.final(text):
+        rig.live_second()
+    return bool(rig.final(text))

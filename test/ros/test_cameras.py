@@ -1,0 +1,109 @@
+"""The camera nodes in processes of their own: exact stamps, exact pixels, and devices that are not there."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rig import Process, Rig
+from sensor_msgs.msg import Image
+
+from aura_core.sim.render import Camera
+from aura_core.sim.world import World
+from aura_core.types import Kind
+from aura_ros.conversions import NS, to_frame, to_ns
+
+Rigs = Callable[[], tuple[str, Rig]]
+
+
+def stamps(images: list[Image]) -> list[int]:
+    return [to_ns(m.header.stamp) for m in images]
+
+
+def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
+    """The whole chain in real time: every second decided once, a question answered in the right one."""
+    namespace, rig = rigs()
+    rig.watch_images()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
+        rig.matched()
+        args = ("-p", "seed:=900002", "-p", "fps:=20.0", "-p", "size:=64")
+        with Process("sim_camera_node", namespace, *args) as camera:
+            rig.until(lambda: len(decided(rig)) == 2, "two decided seconds")
+            rig.ask("what is on the table?")
+            rig.until(lambda: rig.final("what is on the table?"), "the answer")
+            answered = len(decided(rig))
+            rig.until(lambda: len(decided(rig)) == answered + 1, "one more second")
+            camera.end_cleanly(signal.SIGTERM)
+    beats = decided(rig)
+    start_ns = to_ns(beats[0].header.stamp) - NS // 2
+    assert [b.chunk for b in beats] == list(range(len(beats)))
+    assert [to_ns(b.header.stamp) for b in beats] == [start_ns + c * NS + NS // 2 for c in range(len(beats))]
+    assert {(b.frames_dropped, b.chunks_dropped, b.chunks_lost) for b in beats} == {(0, 0, 0)}
+    (answer,) = rig.final("what is on the table?")
+    assert answer.kind == Kind.REAL_TIME
+    assert [b.state for b in beats if b.header.stamp == answer.header.stamp] == ["speaking"]
+    assert answer.header.frame_id == "sim_camera"
+
+    seen = stamps(rig.images)
+    assert seen[0] == start_ns  # the world began when it was watched, and its first frame was seen
+    assert seen == [start_ns + i * NS // 20 for i in range(len(seen))]
+    world = Camera(World.generate(900002, 600), 64)
+    for i in (0, 1, len(seen) - 1):
+        assert np.array_equal(to_frame(rig.images[i], 0).image, world.frame(i / 20))
+
+
+def decided(rig: Rig) -> list:
+    return [h for h in rig.heartbeats if h.state in ("silent", "speaking")]
+
+
+def test_a_folder_is_played_at_its_own_pace_and_the_node_ends(rigs: Rigs, tmp_path: Path) -> None:
+    for i in range(6):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((6, 10, 3), 40 * i, np.uint8))
+    namespace, rig = rigs()
+    rig.watch_images()
+    args = ("-p", f"source:={tmp_path}", "-p", "fps:=5.0", "-p", "frame_id:=folder", "-p", "loop:=true")
+    with Process("camera_node", namespace, *args):
+        rig.until(lambda: len(rig.images) >= 8, "frames of two rounds")
+    seen = stamps(rig.images)
+    greys = [int(to_frame(m, 0).image[0, 0, 0]) // 40 for m in rig.images]
+    assert greys == [(greys[0] + i) % 6 for i in range(len(greys))]
+    gaps = [b - a for a, b in itertools.pairwise(seen)]
+    assert [g for g, first in zip(gaps, greys[1:], strict=False) if first] == [NS // 5] * sum(map(bool, greys[1:]))
+    assert {(m.height, m.width, m.step, m.encoding, m.header.frame_id) for m in rig.images} == {
+        (6, 10, 30, "rgb8", "folder")
+    }
+
+
+def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
+    namespace, _ = rigs()
+    with Process("camera_node", namespace, "-p", f"source:={tmp_path}") as process:
+        code, output = process.wait()
+    assert code == 0, output
+    assert f"{tmp_path}: the end" in output
+
+
+def test_a_missing_file_ends_the_node_with_one_line(rigs: Rigs) -> None:
+    namespace, _ = rigs()
+    with Process("camera_node", namespace, "-p", "source:=/no/such/video.mp4") as process:
+        code, output = process.wait()
+    assert code == 1
+    assert len(output.splitlines()) == 1, output
+    assert "[FATAL]" in output and "/no/such/video.mp4: there is no such file or folder" in output
+
+
+def test_a_missing_device_is_an_error_in_the_diagnostics_and_retried(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    with Process("camera_node", namespace, "-p", "source:=camera:87", "-p", "reopen_s:=0.1") as process:
+
+        def complaint() -> bool:
+            mine = [s for d in rig.diagnostics for s in d.status if s.name == f"{namespace[1:]}/camera_node"]
+            return any(s.level == b"\x02" and "camera:87: cannot open" in s.message for s in mine)
+
+        rig.until(complaint, "an error in /diagnostics")
+        output = process.end_cleanly(signal.SIGTERM)
+    assert output.count("cannot open the camera") == 1  # tried many times, logged once

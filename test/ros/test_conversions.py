@@ -1,0 +1,108 @@
+"""Messages to core types and back, without DDS."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from aura_core.errors import InputError
+from aura_core.sources.encodings import SUPPORTED
+from aura_core.types import Decision, Frame, Kind, Response, Step
+from aura_ros import conversions as to
+from aura_ros.worker import Health
+
+NS = 1_000_000_000
+HEALTH = Health("ready", 0.0, 9, 4, 2, 2**40, 3, 0)
+SAID = Response("a red cube", Kind.PROACTIVE, "q3", 1, False, 7 * NS + 5)
+STEP = Step(
+    chunk=7, stamp_ns=7 * NS + 5, decision=Decision(False, 0.25, 1), response=SAID, question=None, question_id=None,
+    step_ms=30.5, decide_ms=20.5, prefill_tokens=11, vision_encodes=1, decode_tokens=4, forwards=5, window_chunks=8,
+    window_tokens=99, switched=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stamp_ns", [0, 1, NS - 1, NS, 1_795_218_080_432_407_052])
+def test_stamps_go_both_ways(stamp_ns: int) -> None:
+    assert to.to_ns(to.to_time(stamp_ns)) == stamp_ns
+
+
+def test_a_stamp_of_zero_is_the_time_of_arrival() -> None:
+    assert to.stamp_or(Header(), 77) == 77
+    assert to.stamp_or(to.header(5, ""), 77) == 5
+
+
+def test_an_image_goes_both_ways() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    msg = to.to_image(Frame(picture[:, ::-1], 3 * NS + 4), "cam")  # not contiguous
+    assert (msg.height, msg.width, msg.step, msg.encoding, msg.header.frame_id) == (5, 7, 21, "rgb8", "cam")
+    back = to.to_frame(msg, to.to_ns(msg.header.stamp))
+    assert back.stamp_ns == 3 * NS + 4
+    np.testing.assert_array_equal(back.image, picture[:, ::-1])
+
+
+def test_bgr_with_row_padding_is_read() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    padded = np.zeros((4, 20), np.uint8)
+    padded[:, :15] = picture[:, :, ::-1].reshape(4, 15)
+    msg = Image(height=4, width=5, step=20, encoding="bgr8")
+    msg.data.frombytes(padded)
+    np.testing.assert_array_equal(to.to_frame(msg, 0).image, picture)
+
+
+def test_a_compressed_image_is_read() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    msg = CompressedImage(format="png")
+    msg.data.frombytes(cv2.imencode(".png", picture[:, :, ::-1])[1])
+    assert to.refuse_image(msg) == ""
+    np.testing.assert_array_equal(to.to_frame(msg, 0).image, picture)
+
+
+def test_every_supported_encoding_is_let_through_and_others_are_named() -> None:
+    for encoding in SUPPORTED:
+        msg = Image(encoding=encoding)
+        msg.data.frombytes(b"x")
+        assert to.refuse_image(msg) == ""
+    assert to.refuse_image(Image(encoding="rgb8")) == "the image has no data"
+    assert to.refuse_image(Image(encoding="16UC1")).startswith("image encoding '16UC1' is not supported; ")
+
+
+def test_a_frame_that_cannot_be_read_says_which() -> None:
+    msg = Image(height=2, width=2, encoding="rgb8", header=to.header(0, "cam"))
+    msg.data.frombytes(b"xx")
+    with pytest.raises(InputError, match=r"^frame cam at 12 ns: image data has 2 bytes"):
+        to.to_frame(msg, 12)
+
+
+def test_an_answer_as_response_and_alert() -> None:
+    response = to.response_msg(STEP, SAID, "cam", 12.5)
+    assert to.to_ns(response.header.stamp) == SAID.stamp_ns
+    assert (response.text, response.kind, response.query_id, response.index) == ("a red cube", "proactive", "q3", 1)
+    assert (response.acknowledgment, response.final, response.p_silent) == (False, True, 0.25)
+    assert (response.frame_age_ms, response.decide_ms, response.step_ms) == (12.5, 20.5, 30.5)
+    alert = to.alert_msg(STEP, SAID, "tell me", "cam")
+    assert (alert.watch_id, alert.instruction, alert.text) == ("q3", "tell me", "a red cube")
+    assert (alert.kind, alert.confidence, alert.index, alert.header) == ("proactive", 0.75, 1, response.header)
+    partial = to.partial_msg("a red", 5, "cam", 1.0)
+    assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
+
+
+def test_a_heartbeat_before_the_first_step_and_after() -> None:
+    beat = to.heartbeat_msg("waiting", "loading", 3, None, HEALTH, 60, "cam", 0.0)
+    assert (beat.state, beat.detail, beat.sequence, beat.window_max, beat.chunk) == ("waiting", "loading", 3, 60, 0)
+    assert (beat.frames_dropped, beat.chunks_dropped, beat.active_watches) == (4, 2, 3)
+    assert beat.chunks_lost == 2**32 - 1  # a clock that stepped
+    assert to.to_ns(beat.header.stamp) == 0
+    beat = to.heartbeat_msg("silent", "", 4, STEP, HEALTH, 60, "cam", 8.0)
+    assert (beat.chunk, beat.p_silent, beat.step_ms, beat.frame_age_ms) == (7, 0.25, 30.5, 8.0)
+    assert (beat.prefill_tokens, beat.vision_encodes, beat.decode_tokens, beat.window_chunks) == (11, 1, 4, 8)
+    assert to.to_ns(beat.header.stamp) == STEP.stamp_ns
+
+
+def test_diagnostics() -> None:
+    msg = to.diagnostics_msg(NS, "ns/node", "cam", "warn", "slow", {"step_ms": 3.5})
+    (status,) = msg.status
+    assert (status.name, status.hardware_id, status.level, status.message) == ("ns/node", "cam", b"\x01", "slow")
+    assert [(v.key, v.value) for v in status.values] == [("step_ms", "3.5")]

@@ -1,0 +1,137 @@
+"""Parameters: what the files say is what the engine gets, and a wrong one is refused with one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+
+from aura_core.config import AssistantConfig
+from aura_ros import assistant_node, camera_node, sim_camera_node
+from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, engine_config
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
+TABLES = {"assistant_node": ASSISTANT, "camera_node": CAMERA, "sim_camera_node": SIM_CAMERA}
+
+
+@pytest.fixture
+def start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Runs a node that must refuse to start; its one line."""
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(main: Callable[[list[str]], int], *args: str) -> str:
+        assert main(list(args)) == 1
+        lines = [line for line in capfd.readouterr().err.splitlines() if "[rcl]" not in line]
+        assert len(lines) == 1
+        return lines[0]
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def params(*pairs: str) -> list[str]:
+    return ["--ros-args", *(word for pair in pairs for word in ("-p", pair))]
+
+
+@pytest.mark.parametrize(
+    ("pair", "error"),
+    [
+        (
+            "window.kep:=3",
+            "unknown parameter 'window.kep' in the parameter file or arguments; did you mean 'window.keep'?",
+        ),
+        ("window.keep:=60", "parameters: window: window.max (60) must be larger than window.keep (60)"),
+        ("model.dtype:=int8", "parameter model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'"),
+        ("decider.threshold:=1.5", "parameter decider.threshold: "),
+        ("decider.threshold:=.nan", "parameter decider.threshold"),
+        ("decider.threshold:=1.0", "decider.threshold must be between 0 and 1, not 1.0"),
+        ("window.keep:=thirty", "parameter window.keep: "),
+        ("window.keep:=0", "parameter window.keep: "),
+        ("image_transport:=theora", "parameter image_transport must be one of raw, compressed, not 'theora'"),
+        ("stale_after_s:=0.1", "parameter stale_after_s: "),
+    ],
+)
+def test_a_wrong_parameter_ends_the_assistant_with_one_line(start: Callable[..., str], pair: str, error: str) -> None:
+    line = start(assistant_node.main, *params(pair))
+    assert line.startswith("error: ") and error in line
+
+
+def test_an_unknown_key_of_a_file_is_named(start: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("/**/sim_camera_node:\n  ros__parameters:\n    sed: 7\n")
+    line = start(sim_camera_node.main, "--ros-args", "--params-file", str(file))
+    expected = "unknown parameter 'sed' in the parameter file or arguments; did you mean 'seed'?"
+    assert line == f"error: sim_camera_node: {expected}"
+
+
+@pytest.mark.parametrize("text", [None, "a: [1,\n", "window: {keep: 3}\n"])
+def test_a_file_that_cannot_be_read_is_named(start: Callable[..., str], tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "my.yaml"
+    if text is not None:
+        file.write_text(text)
+    line = start(camera_node.main, "--ros-args", "--params-file", str(file))
+    assert line.startswith("error: ") and str(file) in line
+
+
+def test_an_argument_that_nobody_reads_is_refused(start: Callable[..., str]) -> None:
+    line = start(assistant_node.main, "--model", "aura_tiny")
+    assert line.startswith("error: unknown arguments --model aura_tiny; parameters are given as --ros-args -p")
+
+
+def test_the_defaults_are_those_of_the_engine() -> None:
+    assert engine_config({p.name: p.default for p in ENGINE}) == AssistantConfig()
+
+
+def test_every_setting_of_the_engine_has_its_parameter() -> None:
+    names = set()
+    for section in dataclasses.fields(AssistantConfig):
+        value = getattr(AssistantConfig(), section.name)
+        keys = [f".{f.name}" for f in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else [""]
+        names |= {section.name + key for key in keys}
+    assert names - {p.name for p in ENGINE} == {"chunker.fps"}  # 2.0 is the only value it can have
+    assert {p.name for p in ENGINE} <= names
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.name)
+def test_the_shipped_files_are_read_by_the_nodes_that_they_name(file: Path) -> None:
+    sections = yaml.safe_load(file.read_text())
+    assert "/**/assistant_node" in sections
+    for section in sections:
+        name = section.removeprefix("/**/")
+        context = rclpy.Context()
+        context.init(["node", "--ros-args", "--params-file", str(file)])
+        node = rclpy.create_node(name, namespace="/robot", context=context)
+        values = declare(node, TABLES[name])
+        given = _flat(sections[section]["ros__parameters"])
+        assert {k: values[k] for k in given} == given
+        if name == "assistant_node":
+            config = engine_config(values)
+            assert config.model.path == given["model.path"]
+            assert config.decider.threshold is None
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
+    out: dict[str, object] = {}
+    for key, value in tree.items():
+        out |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return out
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_parameter_says_what_it_is(table: tuple) -> None:
+    assert len({p.name for p in table}) == len(table)
+    for p in table:
+        d = p.descriptor()
+        assert len(d.description) > 10
+        if isinstance(p.default, (int, float)) and not isinstance(p.default, bool):
+            assert d.integer_range or d.floating_point_range, p.name
+            assert p.low is not None and p.high is not None and p.low <= p.default <= p.high
+        assert not p.choices or d.additional_constraints
