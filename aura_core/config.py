@@ -112,6 +112,8 @@ class AssistantConfig:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as e:
             raise ConfigError(f"{path}: cannot read the configuration: {e.strerror}") from e
+        except UnicodeDecodeError as e:
+            raise ConfigError(f"{path}: not valid YAML: it is not UTF-8 text") from e
         except yaml.YAMLError as e:
             raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
         if not isinstance(data, dict):

@@ -183,11 +183,9 @@ class StreamingAssistant:
 
     def _take_question(self, chunk: Chunk) -> Query | None:
         """The oldest question whose time has come; one a chunk, the others wait for the next."""
-        if not self._questions:
-            return None
-        stamp = self._questions[0].stamp_ns
-        if stamp is not None and stamp >= chunk.end_ns:
-            return None
-        query = self._questions.popleft()
-        self.ledger.ask(query)
-        return query
+        for query in self._questions:
+            if query.stamp_ns is None or query.stamp_ns < chunk.end_ns:
+                self._questions.remove(query)
+                self.ledger.ask(query)
+                return query
+        return None

@@ -70,7 +70,8 @@ class Ledger:
 
     def ask(self, query: Query) -> None:
         """Record a question in the chunk in which the model sees it."""
-        self.entries.append(Entry(query, query.kind or standing_kind(query.text)))
+        kind = query.kind or standing_kind(query.text)
+        self.entries.append(Entry(query, None if kind is Kind.REAL_TIME else kind))
         closed = [e for e in self.entries[:-1] if not e.open]
         for entry in closed[: max(0, len(self.entries) - self.limit)]:
             self.entries.remove(entry)
@@ -103,7 +104,7 @@ class Ledger:
     def _owner(self, text: str) -> Entry | None:
         """The open standing question that shares most words with `text`; the newest on a tie."""
         candidates = [e for e in self.entries if e.open] or self.entries[-1:]
-        words = set(text.lower().split())
+        words = set(re.findall(r"\w+", text.lower()))
         best: Entry | None = None
         most = -1
         for entry in candidates:

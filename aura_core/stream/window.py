@@ -51,10 +51,19 @@ class DualWindow:
         return len(self.turns) >= self.config.max
 
     def switch(self, still_open: Container[str] = ()) -> None:
-        """Drop all but the newest `keep` turns; their words join the history."""
+        """Drop all but the newest `keep` turns; their words join the history.
+
+        A question whose answer is still in view stays, so that the answer does not stand there alone.
+        """
         gone, self.turns = self.turns[: -self.config.keep], self.turns[-self.config.keep :]
         rounds = (Round(t.question_id, t.question, t.answer_id, t.answer) for t in gone)
-        self.history = fold(self.history, rounds, self.config.qa_groups, still_open)
+        in_view = {t.answer_id for t in self.turns if t.answer_id is not None}
+        needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
+        self.history = fold(self.history, rounds, self.config.qa_groups, needed)
+
+    def _ids(self, gone: list[Turn]) -> set[str]:
+        """Ids of all questions of the history and of `gone`."""
+        return {g.query_id for g in self.history} | {t.question_id for t in gone if t.question_id is not None}
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
         """The whole window from nothing: what a full recompute prefills."""

@@ -1,0 +1,120 @@
+"""Settings from YAML: defaults, and one clear line for everything that is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aura_core.config import AssistantConfig, ChunkerConfig, DeciderConfig, ModelConfig, SpeakerConfig, WindowConfig
+from aura_core.errors import ConfigError
+
+
+def test_defaults_are_those_of_the_design():
+    c = AssistantConfig()
+    assert (c.model.path, c.window.keep, c.window.max, c.window.qa_groups) == ("aura_tiny", 30, 60, 10)
+    assert (c.chunker.fps, c.decider.threshold, c.system_prompt) == (2.0, None, None)
+    assert AssistantConfig.from_dict({}) == c
+
+
+def test_a_dictionary_of_all_settings_comes_back():
+    c = AssistantConfig(
+        ModelConfig("x", "bfloat16", "cuda:0", "sdpa", 4096, 2), WindowConfig(3, 9, 0), ChunkerConfig(2.0, 0.1),
+        DeciderConfig(0.5), SpeakerConfig(5, 6, 7), "be brief",
+    )  # fmt: skip
+    assert AssistantConfig.from_dict(dataclasses.asdict(c)) == c
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        c.window.keep = 4  # type: ignore[misc]
+
+
+def test_yaml_with_and_without_the_aura_section(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("window: {keep: 2, max: 4}\n")
+    assert AssistantConfig.from_yaml(path).window == WindowConfig(2, 4)
+    path.write_text("aura:\n  window: {keep: 2, max: 4}\n  decider: {threshold: 0.9}\nspeech: {}\n")
+    c = AssistantConfig.from_yaml(path)
+    assert (c.window, c.decider.threshold) == (WindowConfig(2, 4), 0.9)
+
+
+def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
+    assert AssistantConfig.from_dict({"chunker": {"fps": 2, "tolerance_s": 0}}).chunker == ChunkerConfig(2.0, 0.0)
+    with pytest.raises(ConfigError, match=r"keep must be int, not 30\.0"):
+        AssistantConfig.from_dict({"window": {"keep": 30.0}})
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, model, speaker"),
+        ({"window": {"kep": 3}}, "config: window: unknown key 'kep'; known keys are keep, max, qa_groups"),
+        ({1: 2}, "config: unknown key '1'"),
+        ({"window": 3}, "config: window: expected a mapping of settings, found 3"),
+        ({"window": None}, "config: window: expected a mapping of settings, found None"),
+        ({"window": {"keep": "30"}}, "config: window: keep must be int, not '30'"),
+        ({"window": {"keep": True}}, "config: window: keep must be int, not True"),
+        ({"window": {"keep": 0}}, "window.keep must be at least 1, not 0"),
+        ({"window": {"keep": 60}}, r"window.max \(60\) must be larger than window.keep \(60\)"),
+        ({"window": {"qa_groups": -1}}, "window.qa_groups must not be negative, not -1"),
+        ({"chunker": {"fps": 1.0}}, "chunker.fps must be 2.0"),
+        ({"chunker": {"tolerance_s": 0.3}}, r"chunker.tolerance_s must be in \[0, 0.2\], not 0.3"),
+        ({"chunker": {"tolerance_s": float("nan")}}, "chunker.tolerance_s"),
+        ({"decider": {"threshold": 1.0}}, "decider.threshold must be between 0 and 1, not 1.0"),
+        ({"decider": {"threshold": "high"}}, "threshold must be (float or null|null or float), not 'high'"),
+        ({"speaker": {"max_new_tokens": 0}}, "speaker.max_new_tokens must be at least 1, not 0"),
+        ({"model": {"dtype": "int8"}}, "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'"),
+        ({"model": {"attention": "fast"}}, "model.attention must be one of"),
+        ({"model": {"max_pixels": 10}}, "model.max_pixels must be at least 1024"),
+        ({"model": {"threads": 0}}, "model.threads must be at least 1"),
+        ({"model": {"path": None}}, "model: path must be str, not None"),
+        ({"system_prompt": 3}, "system_prompt must be"),
+    ],
+)
+def test_what_is_refused(data, says):
+    with pytest.raises(ConfigError, match=says) as e:
+        AssistantConfig.from_dict(data)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b": [", "not valid YAML"),
+        (b"", "expected a mapping of settings, found NoneType"),
+        (b"- a", "expected a mapping of settings, found list"),
+        (b"aura:", "expected a mapping of settings, found None"),
+        (b"\xff\xfe\x00\x01", "not valid YAML|cannot read"),
+        (b"a: \x00", "not valid YAML|cannot read"),
+        (b"window: {keep: 2, kep: 3}", "window: unknown key 'kep'"),
+    ],
+)
+def test_files_that_are_refused_by_name(tmp_path, content, says):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as e:
+        AssistantConfig.from_yaml(path)
+    assert str(e.value).startswith(str(path)) and "\n" not in str(e.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read the configuration: No such file"):
+        AssistantConfig.from_yaml(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot read the configuration: Is a directory"):
+        AssistantConfig.from_yaml(tmp_path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab", max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["keep", "max", "path"]), inner),
+    max_leaves=4,
+)
+sections = st.sampled_from(["model", "window", "chunker", "decider", "speaker", "system_prompt", "other"])
+
+
+@given(st.dictionaries(sections, values, max_size=3))
+def test_any_plain_values_give_settings_or_one_clear_line(data):
+    try:
+        AssistantConfig.from_dict(data)
+    except ConfigError as e:
+        assert str(e).startswith("config: ") and "\n" not in str(e)

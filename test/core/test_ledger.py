@@ -1,0 +1,146 @@
+"""Which question an answer belongs to, and of what kind it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aura_core.stream.ledger import Booking, Ledger, standing_kind
+from aura_core.types import Kind, Query
+
+REAL, PRO, MULTI = Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("What is on the table?", None),
+        ("How many cubes are there?", None),
+        ("Is there a red cube?", None),
+        ("What was there when I came in?", None),
+        ("桌上有什么？", None),
+        ("Tell me when a red cube appears.", PRO),
+        ("Let me know as soon as the kettle boils", PRO),
+        ("When the door opens, warn me.", PRO),
+        ("Once he sits down, please notify me", PRO),
+        ("Watch for a cat.", PRO),
+        ("看到猫的时候告诉我", PRO),
+        ("Tell me every time an object is removed.", MULTI),
+        ("Whenever someone enters, say who it is", MULTI),
+        ("Count every car", MULTI),
+        ("每当有人进来时告诉我", MULTI),
+    ],
+)
+def test_standing_questions_are_told_by_their_words(words, kind):
+    assert standing_kind(words) is kind
+    assert standing_kind(words.upper()) is kind
+
+
+def ask(ledger: Ledger, text: str, query_id: str, kind: Kind | None = None) -> Query:
+    query = Query(text, id=query_id, kind=kind)
+    ledger.ask(query)
+    return query
+
+
+def test_an_answer_in_the_chunk_of_its_question_is_real_time():
+    ledger = Ledger()
+    q = ask(ledger, "What is there?", "q1")
+    assert ledger.book("A cube.", q) == Booking("q1", REAL, 0, False)
+    assert ledger.open_ids() == frozenset()
+
+
+def test_a_proactive_question_is_promised_answered_and_closed():
+    ledger = Ledger()
+    q = ask(ledger, "Tell me when a red cube appears.", "q1")
+    assert ledger.open_ids() == {"q1"}
+    assert ledger.book("I will.", q) == Booking("q1", REAL, 0, True)
+    assert ledger.open_ids() == {"q1"}
+    assert ledger.book("A red cube appeared.", None) == Booking("q1", PRO, 0, False)
+    assert ledger.open_ids() == frozenset()
+    assert ledger.book("And another.", None) == Booking("q1", MULTI, 1, False)
+
+
+def test_a_repeated_question_stays_open_and_counts():
+    ledger = Ledger()
+    ask(ledger, "Tell me every time a cube appears.", "q1")
+    assert [ledger.book("A cube.", None) for _ in range(3)] == [Booking("q1", MULTI, k, False) for k in range(3)]
+    assert ledger.open_ids() == {"q1"}
+
+
+def test_a_registered_kind_wins_over_the_words():
+    ledger = Ledger()
+    ask(ledger, "the kettle", "w1", PRO)
+    assert ledger.open_ids() == {"w1"}
+    q = ask(ledger, "Tell me when it boils", "w2", REAL)
+    assert ledger.open_ids() == {"w1"}
+    assert ledger.book("It boils.", q) == Booking("w2", REAL, 0, False)  # used to pass for a promise
+    assert ledger.book("It boils.", None).query_id == "w1"
+
+
+def test_an_unasked_answer_with_no_standing_question_goes_to_the_newest():
+    ledger = Ledger()
+    assert ledger.book("Look out!", None) == Booking("", PRO, 0, False)
+    a, b = ask(ledger, "What is there?", "a"), ask(ledger, "How many?", "b")
+    ledger.book("x", a)
+    ledger.book("y", b)
+    assert ledger.book("Two more.", None) == Booking("b", PRO, 1, False)
+
+
+def test_an_unasked_answer_goes_to_the_open_question_it_shares_words_with():
+    """Punctuation used to hide a shared word: 'cube.' was not 'cube'."""
+    ledger = Ledger()
+    ask(ledger, "Tell me when you see a cube", "cube")
+    ask(ledger, "Tell me when a ball rolls by", "ball")
+    assert ledger.book("Now: cube.", None).query_id == "cube"
+    assert ledger.book("There, the BALL!", None).query_id == "ball"
+
+
+def test_the_newest_open_question_wins_a_tie():
+    ledger = Ledger()
+    for query_id in "ab":
+        ask(ledger, "Tell me every time something moves", query_id)
+    assert ledger.book("!", None).query_id == "b"
+
+
+def test_the_words_of_a_question_are_known():
+    ledger = Ledger()
+    ask(ledger, "What is there?", "a")
+    assert (ledger.question("a"), ledger.question("b")) == ("What is there?", "")
+
+
+def test_closed_questions_beyond_the_limit_are_forgotten_oldest_first_open_ones_never():
+    ledger = Ledger(limit=3)
+    ask(ledger, "Tell me when it rains", "open")
+    for k in range(6):
+        ask(ledger, "What?", f"q{k}")
+    assert [e.query.id for e in ledger.entries] == ["open", "q4", "q5"]
+
+
+words = st.sampled_from(
+    ["What is there?", "Tell me when a cube appears", "Tell me every time a ball leaves", "Watch for a cone"]
+)
+
+
+@given(st.lists(st.tuples(st.none() | words, st.booleans()), max_size=40), st.integers(1, 5))
+def test_what_holds_of_any_conversation(chunks, limit):
+    """Each chunk may ask, and may be answered."""
+    ledger = Ledger(limit)
+    counts: dict[str, list[int]] = {}
+    for i, (text, spoken) in enumerate(chunks):
+        query = ask(ledger, text, f"q{i}") if text else None
+        if query is not None:
+            closed = [e for e in ledger.entries[:-1] if not e.open]
+            assert len(ledger.entries) <= limit or not closed
+        open_before = ledger.open_ids()
+        if not spoken:
+            continue
+        b = ledger.book("a cube", query)
+        assert (b.kind is REAL) == (query is not None)
+        if query is not None:
+            assert b.query_id == query.id and b.acknowledgment == (standing_kind(query.text) is not None)
+        elif open_before:
+            assert b.query_id in open_before
+        if b.query_id and not b.acknowledgment:
+            counts.setdefault(b.query_id, []).append(b.index)
+    assert all(indices == list(range(len(indices))) for indices in counts.values())
