@@ -23,8 +23,9 @@ def tiny(
     ),
     vision_min: Annotated[float, typer.Option(help="minutes for the vision tower")] = 27.0,
     language_min: Annotated[float, typer.Option(help="minutes for the language model")] = 75.0,
-    worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 4000,
+    worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 1400,
     seed: Annotated[int, typer.Option(help="weights and sampling")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
     loss: Annotated[str, typer.Option(help="balanced (Silent-Speech Balanced Loss) or plain")] = "balanced",
 ) -> None:
     """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
@@ -33,4 +34,4 @@ def tiny(
 
     if loss not in ("balanced", "plain"):
         raise ConfigError(f"--loss must be balanced or plain, not '{loss}'")
-    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss))
+    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device))

@@ -1,4 +1,4 @@
-"""Frozen vision features of many training worlds, on disk, filled by a background process.
+"""Frozen vision features of many training worlds, on disk.
 
 With the tower frozen a chunk's features never change, so each is rendered and encoded once and then read
 by every epoch; only the questions about it are drawn anew.
@@ -55,24 +55,27 @@ class FeatureBank:
     def __getitem__(self, i: int) -> tuple[int, NDArray[np.float16]]:
         return self.first_seed + i, self._data[i]
 
-    def fill(self, tower: dict[str, torch.Tensor]) -> None:
-        """Encode worlds until the bank is full (in one thread)."""
-        torch.set_num_threads(1)
-        model, _ = build_model(0)
-        visual = model.model.visual
-        visual.load_state_dict(tower)
-        for i in range(len(self), self.capacity):
-            self._data[i] = encode_world(visual, training_world(self.first_seed + i))
-            self._mark.write_text(str(i + 1))
+    def fill(self, tower: dict[str, torch.Tensor], processes: int = 2) -> None:
+        """Encode worlds until the bank is full; continues where it was stopped."""
+        missing = range(len(self), self.capacity)
+        if not missing:
+            return
+        with mp.get_context("spawn").Pool(processes, _load_tower, (tower,)) as pool:
+            seeds = [self.first_seed + i for i in missing]
+            for i, features in zip(missing, pool.imap(_encode_seed, seeds, chunksize=4), strict=True):
+                self._data[i] = features
+                self._mark.write_text(str(i + 1))
 
-    def fill_in_background(self, tower: dict[str, torch.Tensor]) -> Any:
-        """Start `fill` in a child process that dies with this one."""
-        process = mp.get_context("spawn").Process(target=self.fill, args=(tower,), daemon=True)
-        process.start()
-        return process
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "first_seed": self.first_seed, "capacity": self.capacity}
+_tower: list[torch.nn.Module] = []  # of a worker process
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+
+def _load_tower(tower: dict[str, torch.Tensor]) -> None:
+    torch.set_num_threads(1)
+    model, _ = build_model(0)
+    model.model.visual.load_state_dict(tower)
+    _tower.append(model.model.visual)
+
+
+def _encode_seed(seed: int) -> NDArray[np.float16]:
+    return encode_world(_tower[0], training_world(seed))

@@ -7,7 +7,7 @@ trained on short windows does poorly in late chunks).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,16 @@ class Batch:
     at: torch.Tensor  # flat index into (B * L) of each supervised position
     supervised: Supervised
     answers: torch.Tensor
+
+    def to(self, device: str) -> Batch:
+        """The batch on a device."""
+
+        def move(value: Any) -> Any:
+            if isinstance(value, Supervised):
+                return Supervised(*(move(getattr(value, f.name)) for f in fields(value)))
+            return value.to(device)
+
+        return Batch(*(move(getattr(self, f.name)) for f in fields(self)))
 
 
 def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
@@ -106,7 +116,7 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
     for batch, samples, episodes in batches:
         with torch.no_grad():
             guess = logits_of(model, batch).argmax(-1)
-        good = (guess == batch.supervised.target).numpy()
+        good = (guess == batch.supervised.target).cpu().numpy()
         offset = 0
         for s, e in zip(samples, episodes, strict=True):
             ok = good[offset : offset + len(s.at)]
@@ -129,26 +139,27 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
 
 def train(
     model: Any, codec: PromptCodec, tower: dict[str, torch.Tensor], folder: Path, minutes: float, *,
-    lr: float = 2e-3, tokens: int = 8192, worlds: int = 4000, seed: int = 0, loss: str = "balanced",
-    begin: float = 0.0, save: Any = None,
+    lr: float = 2e-3, tokens: int = 8192, worlds: int = 1400, seed: int = 0, loss: str = "balanced",
+    begin: float = 0.0, save: Any = None, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum."""
     torch.manual_seed(seed)
+    torch.set_flush_denormal(True)
     model.model.visual.load_state_dict(tower)
     model.model.visual.requires_grad_(False)
+    model.to(device)
     dev = FeatureBank(folder / "dev.f16", 410_000, 48)
     dev.fill(tower)
     bank = FeatureBank(folder / "train.f16", 1_000, worlds)
-    producer = bank.fill_in_background(tower)
-    while len(bank) < min(100, worlds):
-        time.sleep(1)
+    bank.fill(tower)
     torch.set_num_threads(2)
     held = []
     for i in range(0, 48, 8):
         seeds = range(dev.first_seed + i, dev.first_seed + i + 8)
         episodes = [Episode.generate(k, CHUNKS, TEST_PLAN, training_world(k)) for k in seeds]
         samples = [build(e, codec, 0, 60) for e in episodes]
-        held.append((collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]), samples, episodes))
+        batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
+        held.append((batch, samples, episodes))
     parameters = torch.nn.ModuleDict({"lm": model.model.language_model})
     opts = optimizers(parameters, lr)
     rng = np.random.default_rng([seed, 5])
@@ -162,7 +173,7 @@ def train(
             samples.append(s)
             features.append(f)
             total += len(s.ids)
-        batch = collate(samples, features)
+        batch = collate(samples, features).to(device)
         scale = min(1.0, (step + 1) / 100) * max(0.01, min(1.0, (1.0 - used) / 0.7))
         for opt in opts:
             for group in opt.param_groups:
@@ -190,4 +201,3 @@ def train(
             print(figures, flush=True)
             if save is not None:
                 save()
-    producer.terminate()

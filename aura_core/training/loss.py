@@ -35,7 +35,7 @@ class Supervised:
 
 def weights(s: Supervised, rows: int, answers: torch.Tensor, hard_weight: float | None = 1.0) -> torch.Tensor:
     """w_t, float32 (N,). `answers` (rows,) is K of each row; `hard_weight` None is the paper's formula."""
-    silent_in_row = torch.zeros(rows).index_add_(0, s.row, s.silent.float()).clamp_(min=1.0)
+    silent_in_row = torch.zeros(rows, device=s.row.device).index_add_(0, s.row, s.silent.float()).clamp_(min=1.0)
     balanced = (answers.float().clamp(min=1.0) / silent_in_row)[s.row].clamp(max=1.0)
     if hard_weight is not None:
         balanced = torch.where(s.hard, torch.full_like(balanced, hard_weight), balanced)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from aura_core.models.pixels import resize
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, GRID, SHAPES, World
+from aura_core.training.muon import Muon
 from aura_core.training.tiny import FRAME, PIXELS, build_model
 
 CELLS = GRID * GRID
@@ -65,10 +66,12 @@ def batched_vision(visual: torch.nn.Module, patches: torch.Tensor) -> tuple[torc
     b, n, d = patches.shape
     side = FRAME // PIXELS.patch
     m = PIXELS.merge
-    ys, xs = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    line = torch.arange(side, device=patches.device)
+    ys, xs = torch.meshgrid(line, line, indexing="ij")
     order = [g.reshape(side // m, m, side // m, m).permute(0, 2, 1, 3).reshape(-1) for g in (ys, xs)]
     # The position table has side*side entries, so no interpolation happens at this frame size.
-    x = visual.patch_embed(patches.reshape(b * n, d)).reshape(b, n, -1)
+    stem = visual.patch_embed.proj  # a convolution whose stride is its kernel is a matrix product, and faster as one
+    x = F.linear(patches.reshape(b * n, d), stem.weight.flatten(1), stem.bias).reshape(b, n, -1)
     x = x + visual.pos_embed(order[0] * side + order[1])
     cos, sin = visual.rotary_pos_emb(x, torch.stack(order, dim=-1))
     cos, sin = cos[None, None], sin[None, None]
@@ -113,9 +116,42 @@ def sample_chunks(seed: int, count: int = 10) -> tuple[NDArray[np.uint8], NDArra
     return frames, np.stack([cell_targets(world, c) for c in chosen])
 
 
-def _render(seeds: range, queue: Any) -> None:
-    for seed in seeds:
-        queue.put(sample_chunks(seed))
+class Pool:
+    """Rendered chunks in shared memory, filled by a process of its own."""
+
+    def __init__(self, size: int, first_seed: int) -> None:
+        self.frames = torch.empty((size, 2, FRAME, FRAME, 3), dtype=torch.uint8).share_memory_()
+        self.targets = torch.empty((size, CELLS, 3), dtype=torch.long).share_memory_()
+        context = mp.get_context("fork")
+        self._rendered = context.Value("l", 0)
+        self._worker = context.Process(target=self._render, args=(first_seed,), daemon=True)
+        self._worker.start()
+
+    def _render(self, seed: int) -> None:
+        size, frames_out, targets_out = len(self.frames), self.frames.numpy(), self.targets.numpy()
+        while seed < FIRST_TEST_SEED and self._rendered.value < size:
+            frames, targets = sample_chunks(seed)
+            for f, t in zip(frames, targets, strict=True):
+                if self._rendered.value < size:
+                    frames_out[self._rendered.value], targets_out[self._rendered.value] = f, t
+                    self._rendered.value += 1
+            seed += 1
+
+    @property
+    def rendered(self) -> int:
+        """Chunks rendered so far."""
+        return int(self._rendered.value)
+
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frames (batch, 2, 96, 96, 3) and targets (batch, 9, 3) at random; waits for the first ones."""
+        while self.rendered < 4 * batch:
+            time.sleep(0.1)
+        pick = torch.from_numpy(rng.integers(0, self.rendered, batch))
+        return self.frames[pick], self.targets[pick]
+
+    def close(self) -> None:
+        """Stop the renderer."""
+        self._worker.terminate()
 
 
 class Heads(torch.nn.Module):
@@ -131,7 +167,7 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Sum of the three cross-entropies over all cells. logits (B, 9, sum(HEADS)), targets (B, 9, 3)."""
     parts = logits.flatten(0, 1).split(HEADS, dim=-1)
     flat = targets.flatten(0, 1)
-    return sum((F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)), torch.zeros(()))
+    return torch.stack([F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)]).sum()
 
 
 def exact(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, list[float]]:
@@ -150,50 +186,39 @@ def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer
             hidden = p.ndim == 2 and not any(k in name for k in ("embed", "lm_head", "main.", "deep."))
             (matrices if hidden else rest).append(p)
     return [
-        torch.optim.Muon(matrices, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+        Muon(matrices, lr=lr),
         torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, betas=(0.9, 0.98)),
     ]
 
 
 def train(
-    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 60_000, first_seed: int = 1_000
-) -> None:
+    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 48_000, first_seed: int = 1_000,
+    device: str = "cpu",
+) -> None:  # fmt: skip
     """Train for `minutes` of wall time and save tower and heads to `out`; continue from `out` if it is there."""
+    torch.set_flush_denormal(True)
     model, _ = build_model(0)
     visual = model.model.visual
     net = torch.nn.ModuleDict({"visual": visual, "heads": Heads(192)})
     if out.exists():
         net.load_state_dict(torch.load(out, weights_only=True))
+    net.to(device)
     opts = optimizers(net, lr)
-    context = mp.get_context("fork")
-    queue = context.Queue(maxsize=200)
-    worker = context.Process(target=_render, args=(range(first_seed, FIRST_TEST_SEED), queue), daemon=True)
-    worker.start()
+    chunks = Pool(pool, first_seed)
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
-    dev_x = torch.from_numpy(np.concatenate([f for f, _ in held]))
-    dev_y = torch.from_numpy(np.concatenate([t for _, t in held]))
-    xs = np.empty((pool, 2, FRAME, FRAME, 3), np.uint8)
-    ys = np.empty((pool, CELLS, 3), np.int64)
+    dev_x = torch.from_numpy(np.concatenate([f for f, _ in held])).to(device)
+    dev_y = torch.from_numpy(np.concatenate([t for _, t in held])).to(device)
     rng = np.random.default_rng(first_seed)
-    filled = at = step = 0
+    step = 0
     start = time.monotonic()
     while (elapsed := (time.monotonic() - start) / (60 * minutes)) < 1.0:
-        for _ in range(30):  # bounded: the renderer may be faster than this loop
-            if filled >= 4 * batch and queue.empty():
-                break
-            for f, t in zip(*queue.get(), strict=True):
-                xs[at], ys[at] = f, t
-                at, filled = (at + 1) % pool, min(filled + 1, pool)
-        if filled < 4 * batch:
-            continue
         scale = min(1.0, step / 50) * max(0.02, min(1.0, (1.0 - elapsed) / 0.6))
         for opt in opts:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
-        pick = rng.integers(0, filled, batch)
-        wanted = torch.from_numpy(ys[pick])
-        main, deep = batched_vision(visual, patches_of(torch.from_numpy(xs[pick])))
-        loss = loss_of(net["heads"].main(main), wanted) + 0.3 * loss_of(net["heads"].deep(deep), wanted)
+        frames, targets = (t.to(device) for t in chunks.draw(rng, batch))
+        main, deep = batched_vision(visual, patches_of(frames))
+        loss = loss_of(net["heads"].main(main), targets) + 0.3 * loss_of(net["heads"].deep(deep), targets)
         net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -205,17 +230,11 @@ def train(
             score, parts = exact(net["heads"].main(torch.cat([m for m, _ in feats])), dev_y)
             used = (time.monotonic() - start) / 60
             print(
-                f"step {step} {used:.1f} min seen {filled} loss {loss.item():.3f} "
+                f"step {step} {used:.1f} min rendered {chunks.rendered} loss {loss.item():.3f} "
                 f"dev exact {score:.4f} (colour, shape, state: {parts})",
                 flush=True,
             )
             torch.save(net.state_dict(), out)
         step += 1
     torch.save(net.state_dict(), out)
-    worker.terminate()
-
-
-if __name__ == "__main__":
-    import sys
-
-    train(Path(sys.argv[1]), float(sys.argv[2]), lr=float(sys.argv[3]), first_seed=int(sys.argv[4]))
+    chunks.close()
