@@ -5,9 +5,10 @@ from __future__ import annotations
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 # Camera frames: best-effort on both ends reaches every camera driver (a reliable subscriber gets nothing
-# from a best-effort camera). The depth covers a short stall of the executor; older frames are worthless.
+# from a best-effort camera). The depth covers a stall of the executor of a third of a second at 30 Hz, so that the
+# frames that the stamps choose are there; older frames are worthless.
 FRAMES = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=5,
+    history=HistoryPolicy.KEEP_LAST, depth=10,
     reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE,
 )  # fmt: skip
 

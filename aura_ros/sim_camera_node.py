@@ -15,7 +15,7 @@ from aura_ros.conversions import NS, to_image
 from aura_ros.parameters import SIM_CAMERA, declare
 from aura_ros.run import AuraNode, run
 
-_SETTLE_NS = NS // 2  # discovery is one-sided for a moment: the first frame must not be lost
+_SETTLE_NS = NS  # discovery is one-sided for a moment: the first frame must not be lost
 _MOST_BEHIND_NS = NS
 
 
