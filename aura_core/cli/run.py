@@ -31,12 +31,13 @@ def run(
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.chunker
-    with open_source(source, c.fps, seconds, c.tolerance_s) as opened, showing(out, quiet) as show:
+    opened = open_source(source, c.fps, seconds, c.tolerance_s)
+    frames = Newest(opened) if opened.live else opened
+    with frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         assistant = open_assistant(settings, show, opened.live)
         check_questions(assistant, questions)
-        with Newest(opened) if opened.live else opened as frames:
-            events = insert(frames, questions)
-            show_steps(assistant, paced(events) if realtime and not opened.live else events, show)
+        events = insert(frames, questions)
+        show_steps(assistant, paced(events) if realtime and not opened.live else events, show)
         if opened.skipped:
             show.warn(f"{opened.skipped} frames of {source} could not be decoded and were left out")

@@ -53,8 +53,10 @@ def test_a_threshold_decides_by_p_silent():
 
 
 def test_speech_that_a_threshold_forces_starts_with_the_best_word():
-    spoken = decide(0.999, 1, 2, 0, 6, 5)
+    values = logits(1, 2, 0, 6, 5)
+    spoken = Decider(DeciderConfig(0.999), CHAT).decide(values)
     assert not spoken.silent and spoken.token_id == 1
+    assert values.tolist() == [1, 2, 0, 6, 5]  # the caller's logits stay as they are
 
 
 def test_at_the_threshold_is_silent():
