@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aura_core.config import ModelConfig
 from aura_core.errors import ModelError
+from aura_core.models import checkpoint
 from aura_core.models.backend import Backend
 
 AURA_TINY = Path(__file__).parent / "aura_tiny"
@@ -23,6 +24,8 @@ def load(config: ModelConfig) -> Backend:
             f"aura_tiny: incomplete checkpoint: config.json is missing in {AURA_TINY}; "
             "install the package again, or name another model"
         )
+    if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():  # told at once: torch takes seconds
+        checkpoint.check(checkpoint.find(config.path, config.path), config.path)
     from aura_core.models.qwen_vl import QwenVLBackend
 
     if config.path == "aura_tiny":
