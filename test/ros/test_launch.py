@@ -1,0 +1,51 @@
+"""The launch file, where `launch_ros` is installed (there are no wheels of it)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("launch_ros")
+
+from launch.actions import DeclareLaunchArgument
+
+from launch import LaunchContext, LaunchDescription
+
+FILE = Path(__file__).resolve().parents[2] / "launch" / "assistant.launch.py"
+
+
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("assistant_launch", FILE)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_every_argument_is_described(module: ModuleType) -> None:
+    description = module.generate_launch_description()
+    assert isinstance(description, LaunchDescription)
+    declared = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
+    assert [d.name for d in declared] == [name for name, *_ in module.ARGUMENTS]
+    assert all(len(d.description) > 10 for d in declared)
+    assert Path(dict((n, d) for n, d, *_ in module.ARGUMENTS)["params_file"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("camera", "nodes"),
+    [
+        ("sim", ["assistant_node", "sim_camera_node"]),
+        ("device", ["assistant_node", "camera_node"]),
+        ("none", ["assistant_node"]),
+    ],
+)
+def test_the_camera_argument_chooses_the_nodes(module: ModuleType, camera: str, nodes: list[str]) -> None:
+    context = LaunchContext()
+    context.launch_configurations.update({name: default for name, default, *_ in module.ARGUMENTS} | {"camera": camera})
+    _, *actions = module._nodes(context)
+    assert [a.node_executable for a in actions] == nodes
+    assert {a.node_package for a in actions} == {"aura_ros"}
