@@ -95,9 +95,12 @@ def run(options: argparse.Namespace, console: Console) -> int:
     folder.mkdir(parents=True, exist_ok=True)
 
     def show(chunk: int, state: str, p_silent: float, text: str) -> None:
-        quiet = state == "silent"
-        words = f"[dim]silent  p={p_silent:.3f}[/]" if quiet else f"[bold]{text}[/]  [cyan]{state}[/]"
-        if state == "ask":
+        words = f"[bold]{text}[/]  p(silent)={p_silent:.3f}  [cyan]{state}[/]"
+        if state == "silent":
+            event = episode.world.event_at(chunk)
+            happened = f"   ({event.item.name} {event.kind}s)" if event else ""
+            words = f"[dim]silent  p(silent)={p_silent:.3f}{happened}[/]"
+        elif state == "ask":
             words = f"[yellow]user: {text}[/]"
         console.print(f"{chunk:4d} s  {words}", highlight=False)
 
@@ -143,7 +146,7 @@ def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> N
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; exit code 0 only when every second was decided and every question answered."""
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     try:
         return run(arguments(argv), console)
     except AuraError as e:
