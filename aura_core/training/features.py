@@ -6,6 +6,7 @@ by every epoch; only the questions about it are drawn anew.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing as mp
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ CHUNKS = 90  # seconds of each training world
 WIDTH = 192
 
 
+@functools.lru_cache(maxsize=4096)
 def training_world(seed: int) -> World:
     """World of a training or development seed: two in three are busy, rich in distractors."""
     if seed >= FIRST_TEST_SEED:

@@ -100,12 +100,13 @@ def logits_of(model: Any, batch: Batch) -> torch.Tensor:
     return model.lm_head(hidden.flatten(0, 1)[batch.at])
 
 
-def draw(rng: np.random.Generator, bank: FeatureBank, codec: PromptCodec, stage: Stage) -> tuple[Sample, np.ndarray]:
-    """A random stretch of a random world with fresh questions."""
+def draw(
+    rng: np.random.Generator, bank: FeatureBank, codec: PromptCodec, plans: tuple[Plan, ...], n: int
+) -> tuple[Sample, np.ndarray]:
+    """A random stretch of `n` chunks of a random world with fresh questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
-    plan = stage.plans[int(rng.integers(len(stage.plans)))]
+    plan = plans[int(rng.integers(len(plans)))]
     episode = Episode.generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed))
-    n = int(rng.integers(stage.chunks[0], stage.chunks[1] + 1))
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, CHUNKS - n + 1))
     return build(episode, codec, start, start + n), features[start : start + n]
 
@@ -139,7 +140,7 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
 
 def train(
     model: Any, codec: PromptCodec, tower: dict[str, torch.Tensor], folder: Path, minutes: float, *,
-    lr: float = 2e-3, tokens: int = 8192, worlds: int = 1400, seed: int = 0, loss: str = "balanced",
+    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced",
     begin: float = 0.0, save: Any = None, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum."""
@@ -168,8 +169,9 @@ def train(
         progress = begin + (1.0 - begin) * used
         stage = next(s for s in CURRICULUM if progress <= s.until)
         samples, features, total = [], [], 0
+        n = int(rng.integers(stage.chunks[0], stage.chunks[1] + 1))  # one length a batch: little padding
         while total < tokens:
-            s, f = draw(rng, bank, codec, stage)
+            s, f = draw(rng, bank, codec, stage.plans, n)
             samples.append(s)
             features.append(f)
             total += len(s.ids)

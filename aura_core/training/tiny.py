@@ -108,9 +108,25 @@ def build_model(seed: int = 0) -> tuple[Any, Any]:
     return model.float(), tokenizer
 
 
+class RememberingTokenizer(HFTokenizer):
+    """Encodes each text once: training asks the same few thousand questions over and over."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        super().__init__(tokenizer)
+        self._known: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """See `HFTokenizer`."""
+        if len(text) > 200:  # a whole history: never the same twice
+            return super().encode(text)
+        if text not in self._known:
+            self._known[text] = super().encode(text)
+        return self._known[text]
+
+
 def codec(tokenizer: Any) -> PromptCodec:
     """The prompt codec that the engine will use for this checkpoint."""
-    wrapped = HFTokenizer(tokenizer)
+    wrapped = RememberingTokenizer(tokenizer)
     chat = extract(wrapped, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), "aura_tiny")
     return PromptCodec(wrapped, chat)
 
