@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aura_core.config import DeciderConfig
+from aura_core.errors import ModelError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.stream.decision import Decider
 
@@ -85,3 +86,11 @@ def test_what_holds_of_any_logits(values, threshold, chat):
 def test_a_higher_threshold_never_silences(values):
     spoken = [not Decider(DeciderConfig(t), CHAT).decide(values).silent for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
     assert spoken == sorted(spoken)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_numbers_are_refused(value):
+    logits = np.zeros(5, np.float32)
+    logits[1] = value
+    with pytest.raises(ModelError, match="model.dtype"):
+        Decider(DeciderConfig(), CHAT).decide(logits)
