@@ -92,5 +92,5 @@ def test_a_higher_threshold_never_silences(values):
 def test_logits_that_are_not_numbers_are_refused(value):
     logits = np.zeros(5, np.float32)
     logits[1] = value
-    with pytest.raises(ModelError, match="model.dtype"):
+    with pytest.raises(ModelError, match="as a logit"):
         Decider(DeciderConfig(), CHAT).decide(logits)
