@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
+import rclpy
 from rig import Process, Rig
 from sensor_msgs.msg import Image
 
+from aura_core.errors import InputError
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
-from aura_core.types import Kind
+from aura_core.sources import FrameSource
+from aura_core.types import Frame, Kind
+from aura_ros import camera_node
 from aura_ros.conversions import NS, to_frame, to_ns
 
 Rigs = Callable[[], tuple[str, Rig]]
@@ -108,3 +113,34 @@ def test_a_missing_device_is_an_error_in_the_diagnostics_and_retried(rigs: Rigs)
         rig.until(complaint, "an error in /diagnostics")
         output = process.end_cleanly(signal.SIGTERM)
     assert output.count("cannot open the camera") == 1  # tried many times, logged once
+
+
+def test_a_camera_that_vanishes_is_opened_again_and_shows_nothing_old(
+    rigs: Rigs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = itertools.count(1)
+
+    class Unplugged(FrameSource):
+        description, live = "a loose cable", True
+
+        def frames(self) -> Iterator[Frame]:
+            for _ in range(2):
+                yield Frame(np.full((2, 2, 3), next(taken) % 256, np.uint8), 0)
+            raise InputError("camera:0: the camera gives no more frames; was it unplugged?")
+
+    namespace, rig = rigs()
+    rig.watch_images()
+    monkeypatch.setattr(camera_node, "open_source", lambda spec, fps: Unplugged())
+    rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "-p", "source:=camera:0", "-p", "reopen_s:=0.1"])
+    node = camera_node.CameraNode()
+    try:
+        rig.until(lambda: len(rig.images) >= 5, "frames of three openings")
+        assert node.close()
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    greys = [int(to_frame(m, 0).image[0, 0, 0]) for m in rig.images]
+    assert greys == sorted(set(greys))
+    assert node.last_problem == (
+        "camera:0: the camera gives no more frames; was it unplugged?; trying again every 0.1 s"
+    )
