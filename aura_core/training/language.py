@@ -82,7 +82,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         ids, positions, visual,
         torch.from_numpy(np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)),
         row * length + flat("at"),
-        Supervised(row, flat("target"), flat("silent"), flat("hard")),
+        Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ class Sample:
     """One sequence of L tokens, V of them visual in order of `chunks`.
 
     `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
-    whose logits predict it), `target`, `silent`, `hard`, `chunk`. `answers` counts supervised answers.
+    whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
     """
 
     ids: NDArray[np.int64]
@@ -37,6 +37,7 @@ class Sample:
     target: NDArray[np.int64]
     silent: NDArray[np.bool_]
     hard: NDArray[np.bool_]
+    event: NDArray[np.bool_]
     chunk: NDArray[np.int64]
     answers: int
 
@@ -81,7 +82,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     ids: list[int] = []
     visual: list[bool] = []
     pieces: list[Piece] = []
-    sup: list[tuple[int, int, bool, bool, int]] = []
+    sup: list[tuple[int, int, bool, bool, bool, int]] = []
 
     def put(piece: Tokens | Video) -> None:
         n = len(piece)
@@ -96,11 +97,12 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         spoken = (*turn.answer_ids, end) if turn.answer_ids is not None else codec.silence
         quiet = turn.answer_ids is None
         hard = quiet and turn.chunk in tricky
-        sup += [(len(ids) - 1 + i, t, quiet, hard, turn.chunk) for i, t in enumerate(spoken)]
+        event = turn.chunk in events
+        sup += [(len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk) for i, t in enumerate(spoken)]
         put(codec.assistant(turn.answer_ids))
-    at, target, silent, hards, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
+    at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
         np.asarray(ids), PositionTrack().extend(pieces), np.asarray(visual), range(start, stop),
-        at, target, silent.astype(bool), hards.astype(bool), chunk,
+        at, target, silent.astype(bool), hards.astype(bool), decisive.astype(bool), chunk,
         sum(c in script for c in range(start, stop)),
     )  # fmt: skip

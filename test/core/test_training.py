@@ -17,7 +17,7 @@ from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
-from aura_core.training.loss import Supervised, balanced_loss, plain_loss  # noqa: E402
+from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
 from aura_core.training.samples import build  # noqa: E402
 from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
 from aura_core.training.vision import batched_vision, patches_of, sample_chunks  # noqa: E402
@@ -26,7 +26,7 @@ from aura_core.types import Frame, Query  # noqa: E402
 NS = 1_000_000_000
 
 
-def reference_loss(logits, row, target, silent, hard, answers, hard_weight):
+def reference_loss(logits, row, target, silent, hard, event, answers, departures):
     """The formula, token by token, in plain Python floats."""
     total = 0.0
     for i in range(len(target)):
@@ -35,25 +35,28 @@ def reference_loss(logits, row, target, silent, hard, answers, hard_weight):
         if silent[i]:
             n_silent = sum(1 for j in range(len(target)) if row[j] == row[i] and silent[j])
             weight = min(1.0, max(1, int(answers[row[i]])) / n_silent)
-            if hard[i] and hard_weight is not None:
-                weight = hard_weight
+            if hard[i] and departures:
+                weight = 1.0
+        if event[i] and departures:
+            weight = EVENT_WEIGHT
         total -= weight * math.log(p)
     return total / len(target)
 
 
-@pytest.mark.parametrize("hard_weight", [None, 1.0, 0.5])
-def test_balanced_loss_equals_its_formula(hard_weight):
+@pytest.mark.parametrize("departures", [False, True])
+def test_balanced_loss_equals_its_formula(departures):
     rng = np.random.default_rng(0)
     n, rows = 40, 3
     logits = rng.normal(size=(n, 7))
     row, target = rng.integers(0, rows, n), rng.integers(0, 7, n)
     silent = rng.random(n) < 0.6
     hard = silent & (rng.random(n) < 0.3)
+    event = rng.random(n) < 0.2
     answers = np.array([1, 4, 0])
-    s = Supervised(*(torch.from_numpy(a) for a in (row, target, silent, hard)))
-    got = balanced_loss(torch.from_numpy(logits).float(), s, rows, torch.from_numpy(answers), hard_weight)
+    s = Supervised(*(torch.from_numpy(a) for a in (row, target, silent, hard, event)))
+    got = balanced_loss(torch.from_numpy(logits).float(), s, rows, torch.from_numpy(answers), departures)
     assert float(got) == pytest.approx(
-        reference_loss(logits, row, target, silent, hard, answers, hard_weight), abs=1e-5
+        reference_loss(logits, row, target, silent, hard, event, answers, departures), abs=1e-5
     )
 
 
@@ -63,9 +66,9 @@ def test_one_answer_gives_silence_the_papers_weight():
     logits = torch.zeros((n + 1, 5))
     s = Supervised(
         torch.zeros(n + 1, dtype=torch.long), torch.zeros(n + 1, dtype=torch.long),
-        torch.tensor([True] * n + [False]), torch.zeros(n + 1, dtype=torch.bool),
+        torch.tensor([True] * n + [False]), *(torch.zeros(n + 1, dtype=torch.bool) for _ in range(2)),
     )  # fmt: skip
-    loss = balanced_loss(logits, s, 1, torch.tensor([1]), None)
+    loss = balanced_loss(logits, s, 1, torch.tensor([1]), departures=False)
     assert float(loss) == pytest.approx((n * (1 / n) + 1) * math.log(5) / (n + 1))
     assert float(plain_loss(logits, s)) == pytest.approx(math.log(5))
 
