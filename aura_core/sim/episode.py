@@ -44,6 +44,7 @@ class Plan:
     multi: tuple[int, int] = (1, 1)
     triggers: float = 0.65  # share of standing questions that something will answer
     first: int = 1  # no question before this chunk
+    early: float = 0.7  # standing questions come in this first share of the time
 
 
 TEST_PLAN = Plan()
@@ -69,8 +70,7 @@ class Episode:
         counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
         kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
         rng.shuffle(kinds)  # type: ignore[arg-type]
-        # Standing questions come early enough to be answered: in the first 70% of the time, spread out.
-        early = [c for c in free if c < max(plan.first + 1, int(duration_s * 0.7))]
+        early = [c for c in free if c < max(plan.first + 1, int(duration_s * plan.early))]
         chosen = sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False)) if early else []
         for kind, chunk in zip(kinds, chosen, strict=False):
             asks.append(_standing(rng, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))

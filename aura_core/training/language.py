@@ -33,10 +33,12 @@ class Stage:
 
 SHORT = Plan(min_gap=1, max_gap=3, proactive=(8, 20), multi=(0, 4), first=0)
 MANY = Plan(min_gap=2, max_gap=6, proactive=(4, 10), multi=(0, 3), first=0)
+# One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
+FOCUS = Plan(min_gap=5, max_gap=12, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25)
 CURRICULUM = (
     Stage(0.15, (8, 12), (SHORT,)),
-    Stage(0.45, (20, 28), (SHORT, MANY, DENSE_PLAN)),
-    Stage(1.0, (30, 60), (MANY, DENSE_PLAN, TEST_PLAN)),
+    Stage(0.50, (14, 24), (FOCUS, FOCUS, FOCUS, MANY)),
+    Stage(1.0, (30, 60), (FOCUS, FOCUS, TEST_PLAN, TEST_PLAN, DENSE_PLAN)),
 )
 
 
