@@ -66,7 +66,7 @@ class SimReport:
 
 
 def evaluate(
-    backend: Backend, seeds: Sequence[int], config: AssistantConfig | None = None,
+    backend: Backend, seeds: Iterable[int], config: AssistantConfig | None = None,
     seconds: int = EPISODE_S, progress: Callable[[EpisodeScore], None] | None = None,
 ) -> SimReport:  # fmt: skip
     """Run every seed's episode and sum up."""

@@ -66,10 +66,17 @@ class ChatFormat:
 
 
 class Session(Protocol):
-    """One stream's cache. `length` is the number of tokens in it."""
+    """One stream's cache."""
 
-    length: int
-    forwards: int  # calls of the language model since the session was opened
+    @property
+    def length(self) -> int:
+        """Tokens in the cache."""
+        ...
+
+    @property
+    def forwards(self) -> int:
+        """Calls of the language model since the session was opened."""
+        ...
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
         """Append `pieces` and return the float32 logits (vocabulary,) after the last token."""
@@ -83,10 +90,19 @@ class Session(Protocol):
 class Backend(Protocol):
     """A model that is ready to run."""
 
-    name: str
-    description: str  # one line: model, device, dtype, attention, how it decides
-    tokenizer: Tokenizer
-    chat: ChatFormat
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str:
+        """One line: model, device, dtype, attention, how it decides."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def chat(self) -> ChatFormat: ...
 
     def encode(self, chunk: Chunk) -> Video:
         """Run the vision encoder on one chunk, as exactly one temporal grid."""

@@ -54,7 +54,7 @@ def chunk_frames(camera: Camera, chunk: int) -> NDArray[np.uint8]:
     return np.stack([resize(camera.frame(chunk + k * 0.5), FRAME, FRAME) for k in range(2)])
 
 
-def batched_vision(visual: torch.nn.Module, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The tower over many equal chunks at once (the library loops over them; equal to 4e-7).
 
     Args:
@@ -180,7 +180,8 @@ def exact(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, list[floa
 
 def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """Muon on the hidden matrices, AdamW on embeddings, convolutions, norms and biases."""
-    matrices, rest = [], []
+    matrices: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, p in module.named_parameters():
         if p.requires_grad:
             hidden = p.ndim == 2 and not any(k in name for k in ("embed", "lm_head", "main.", "deep."))
@@ -199,7 +200,8 @@ def train(
     torch.set_flush_denormal(True)
     model, _ = build_model(0)
     visual = model.model.visual
-    net = torch.nn.ModuleDict({"visual": visual, "heads": Heads(192)})
+    heads = Heads(192)
+    net = torch.nn.ModuleDict({"visual": visual, "heads": heads})
     if out.exists():
         net.load_state_dict(torch.load(out, weights_only=True))
     net.to(device)
@@ -218,7 +220,7 @@ def train(
                 group["lr"] = lr * scale
         frames, targets = (t.to(device) for t in chunks.draw(rng, batch))
         main, deep = batched_vision(visual, patches_of(frames))
-        loss = loss_of(net["heads"].main(main), targets) + 0.3 * loss_of(net["heads"].deep(deep), targets)
+        loss = loss_of(heads.main(main), targets) + 0.3 * loss_of(heads.deep(deep), targets)
         net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -227,7 +229,7 @@ def train(
         if step % 100 == 0 or elapsed > 0.995:
             with torch.no_grad():
                 feats = [batched_vision(visual, patches_of(x)) for x in dev_x.split(200)]
-            score, parts = exact(net["heads"].main(torch.cat([m for m, _ in feats])), dev_y)
+            score, parts = exact(heads.main(torch.cat([m for m, _ in feats])), dev_y)
             used = (time.monotonic() - start) / 60
             print(
                 f"step {step} {used:.1f} min rendered {chunks.rendered} loss {loss.item():.3f} "
