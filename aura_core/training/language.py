@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.stream.prompt import PromptCodec
@@ -35,9 +36,10 @@ SHORT = Plan(min_gap=1, max_gap=3, proactive=(8, 20), multi=(0, 4), first=0)
 MANY = Plan(min_gap=2, max_gap=6, proactive=(4, 10), multi=(0, 3), first=0)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
 FOCUS = Plan(min_gap=5, max_gap=12, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25)
+AUXILIARY = 0.5
 CURRICULUM = (
     Stage(0.15, (8, 12), (SHORT,)),
-    Stage(0.50, (14, 24), (FOCUS, FOCUS, FOCUS, MANY)),
+    Stage(0.60, (14, 24), (FOCUS, FOCUS, FOCUS, MANY)),
     Stage(1.0, (30, 60), (FOCUS, FOCUS, TEST_PLAN, TEST_PLAN, DENSE_PLAN)),
 )
 
@@ -53,6 +55,7 @@ class Batch:
     at: torch.Tensor  # flat index into (B * L) of each supervised position
     supervised: Supervised
     answers: torch.Tensor
+    awaited: torch.Tensor  # float32 (V, 2), see `samples.awaited_in`
 
     def to(self, device: str) -> Batch:
         """The batch on a device."""
@@ -86,6 +89,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         row * length + flat("at"),
         Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
+        torch.from_numpy(np.concatenate([s.awaited.reshape(-1, 2) for s in samples])),
     )  # fmt: skip
 
 
@@ -100,6 +104,29 @@ def logits_of(model: Any, batch: Batch) -> torch.Tensor:
         deepstack_visual_embeds=[deep], use_cache=False,
     ).last_hidden_state  # fmt: skip
     return model.lm_head(hidden.flatten(0, 1)[batch.at])
+
+
+class Matching:
+    """Auxiliary loss: visual tokens know, after the third layer, whether their object is awaited.
+
+    An event is rare, an object in view is not: this teaches matching what is seen with what was asked every second, and
+    leaves only its use to the decision. The linear read-out is thrown away after training.
+    """
+
+    def __init__(self, lm: Any) -> None:
+        self.head = torch.nn.Linear(WIDTH, 2)
+        self._hidden: torch.Tensor | None = None
+        lm.layers[2].register_forward_hook(self._keep)
+
+    def _keep(self, _module: Any, _inputs: Any, output: Any) -> None:
+        self._hidden = output[0] if isinstance(output, tuple) else output
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Mean binary cross-entropy over the occupied cells of the batch that `logits_of` ran last; a scalar."""
+        assert self._hidden is not None
+        logits = self.head(self._hidden[batch.visual])
+        known = ~batch.awaited.isnan()
+        return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
 
 
 def draw(
@@ -163,7 +190,9 @@ def train(
         samples = [build(e, codec, 0, 60) for e in episodes]
         batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
         held.append((batch, samples, episodes))
-    parameters = torch.nn.ModuleDict({"lm": model.model.language_model})
+    matching = Matching(model.model.language_model)
+    parameters = torch.nn.ModuleDict({"lm": model.model.language_model, "main": matching.head})
+    parameters.to(device)
     opts = optimizers(parameters, lr)
     rng = np.random.default_rng([seed, 5])
     start, step, seen, reported = time.monotonic(), 0, 0, 0.0
@@ -183,7 +212,8 @@ def train(
             for group in opt.param_groups:
                 group["lr"] = lr * scale
         logits = logits_of(model, batch)
-        value = (
+        match = matching(batch)
+        value = AUXILIARY * match + (
             balanced_loss(logits, batch.supervised, len(samples), batch.answers)
             if loss == "balanced"
             else plain_loss(logits, batch.supervised)
@@ -199,9 +229,8 @@ def train(
             reported = minute
             figures = " ".join(f"{k} {v:.3f}" for k, v in teacher_forced(model, held).items())
             rate = seen / (minute * 60)
-            print(
-                f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)} loss {value.item():.4f}", end=" | "
-            )
+            head = f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)}"
+            print(f"{head} loss {value.item():.4f} match {match.item():.4f}", end=" | ")
             print(figures, flush=True)
             if save is not None:
                 save()

@@ -27,6 +27,7 @@ class Sample:
 
     `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
     whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
+    `awaited` float32 (chunks, 9, 2): see `awaited_in`.
     """
 
     ids: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Sample:
     event: NDArray[np.bool_]
     chunk: NDArray[np.int64]
     answers: int
+    awaited: NDArray[np.float32]
 
 
 def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
@@ -73,6 +75,32 @@ def history_before(episode: Episode, turns: list[Turn], start: int, groups: int)
     return window.history
 
 
+def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """For each cell of chunks start .. stop - 1: is its object one whose arrival (0), whose departure (1) an open
+    standing question waits for? 1 yes, 0 no, NaN where the cell is empty. float32 (chunks, 9, 2)."""
+    out = np.full((stop - start, GRID * GRID, 2), np.nan, np.float32)
+    answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
+    for chunk in range(start, stop):
+        conditions = [
+            a.condition
+            for a in episode.asks
+            if a.condition is not None
+            and a.chunk < chunk
+            and (a.kind == "multi-response" or answered.get(a.id, chunk) >= chunk)
+        ]
+        event = episode.world.event_at(chunk)
+        items = list(episode.world.states[chunk])
+        if event is not None and event.before is not None:
+            items.append(event.before)
+        for item in items:
+            for i, verb in enumerate(("enter", "leave")):
+                out[chunk - start, item.slot, i] = any(
+                    c.verb == verb and c.colour in (None, item.colour) and c.shape in (None, item.shape)
+                    for c in conditions
+                )
+    return out
+
+
 def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int = 10) -> Sample:
     """The sample whose window shows chunks start .. stop - 1."""
     turns = turns_of(episode, codec, stop)
@@ -104,5 +132,5 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     return Sample(
         np.asarray(ids), PositionTrack().extend(pieces), np.asarray(visual), range(start, stop),
         at, target, silent.astype(bool), hards.astype(bool), decisive.astype(bool), chunk,
-        sum(c in script for c in range(start, stop)),
+        sum(c in script for c in range(start, stop)), awaited_in(episode, start, stop),
     )  # fmt: skip
