@@ -26,6 +26,8 @@ def tiny(
     worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 1400,
     seed: Annotated[int, typer.Option(help="weights and sampling")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
+    init: Annotated[Path | None, typer.Option(help="continue from this checkpoint folder")] = None,
+    begin: Annotated[float, typer.Option(min=0, max=1, help="skip this share of the curriculum")] = 0.0,
     loss: Annotated[str, typer.Option(help="balanced (Silent-Speech Balanced Loss) or plain")] = "balanced",
 ) -> None:
     """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
@@ -34,4 +36,4 @@ def tiny(
 
     if loss not in ("balanced", "plain"):
         raise ConfigError(f"--loss must be balanced or plain, not '{loss}'")
-    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device))
+    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin))

@@ -38,8 +38,8 @@ MANY = Plan(min_gap=2, max_gap=6, proactive=(4, 10), multi=(0, 3), first=0)
 FOCUS = Plan(min_gap=5, max_gap=12, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25)
 AUXILIARY = 0.5
 CURRICULUM = (
-    Stage(0.15, (8, 12), (SHORT,)),
-    Stage(0.60, (14, 24), (FOCUS, FOCUS, FOCUS, MANY)),
+    Stage(0.45, (8, 14), (FOCUS, FOCUS, FOCUS, MANY)),
+    Stage(0.70, (20, 30), (FOCUS, FOCUS, MANY, TEST_PLAN)),
     Stage(1.0, (30, 60), (FOCUS, FOCUS, TEST_PLAN, TEST_PLAN, DENSE_PLAN)),
 )
 

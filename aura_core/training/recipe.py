@@ -5,17 +5,29 @@ Every stage leaves its result in the working folder and is skipped or continued 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from aura_core.errors import ModelError
 from aura_core.training import language, tiny, vision
+
+FEATURE_SCALE = 0.1
+_LAST_LAYER = re.compile(r"merger(_list\.\d+)?\.linear_fc2\.")
+_VISUAL = "model.visual."
+
+Weights = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Minutes of wall time on 2 CPU cores; everything else derives from the stages' defaults."""
+    """Minutes of wall time on 2 CPU cores; everything else derives from the stages' defaults.
+
+    `init` continues from a saved checkpoint: its tower is kept, its language model trained on from the
+    share `begin` of the curriculum.
+    """
 
     vision_min: float = 25.0
     language_min: float = 75.0
@@ -23,31 +35,56 @@ class Recipe:
     seed: int = 0
     loss: str = "balanced"
     device: str = "cpu"
+    init: Path | None = None
+    begin: float = 0.0
 
 
-def tower_of(path: Path) -> dict[str, torch.Tensor]:
-    """The vision tower's weights out of a stage-1 checkpoint."""
+def tower_of(path: Path) -> Weights:
+    """The vision tower's weights out of a stage-1 checkpoint, its output scaled to the size of word embeddings.
+
+    Trained alone, the tower gives features of RMS 2.9 beside words of RMS 0.1: what attention writes onto visual
+    tokens then drowns, and matching what is seen with what was asked is learned ten times slower.
+    """
     state = torch.load(path, weights_only=True, map_location="cpu")
-    return {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
+    tower = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
+    return {k: v * FEATURE_SCALE if _LAST_LAYER.search(k) else v for k, v in tower.items()}
 
 
 def run(folder: Path, out: Path, recipe: Recipe) -> None:
     """Run all stages in `folder` and write the checkpoint to `out`."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
-    towers = folder / "vision.pt"
-    if not towers.exists():
-        vision.train(towers, recipe.vision_min, device=recipe.device)
     model, tokenizer = tiny.build_model(recipe.seed)
     weights = folder / "language.pt"
     if weights.exists():
         model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
-    begin = 0.5 if weights.exists() else 0.0
-    codec = tiny.codec(tokenizer)
+    elif recipe.init is not None:
+        model.load_state_dict(_saved(recipe.init))
+    if weights.exists() or recipe.init is not None:
+        tower = {k.removeprefix(_VISUAL): v.clone() for k, v in model.state_dict().items() if k.startswith(_VISUAL)}
+    else:
+        towers = folder / "vision.pt"
+        if not towers.exists():
+            part = folder / "vision.part.pt"  # a stage that was cut off goes on from here
+            vision.train(part, recipe.vision_min, device=recipe.device)
+            part.rename(towers)
+        tower = tower_of(towers)
     language.train(
-        model, codec, tower_of(towers), folder, recipe.language_min, worlds=recipe.worlds, seed=recipe.seed,
-        loss=recipe.loss, begin=begin, save=lambda: torch.save(model.state_dict(), weights),
+        model, tiny.codec(tokenizer), tower, folder, recipe.language_min, worlds=recipe.worlds, seed=recipe.seed,
+        loss=recipe.loss, begin=recipe.begin, save=lambda: torch.save(model.state_dict(), weights),
         device=recipe.device,
     )  # fmt: skip
     torch.save(model.state_dict(), weights)
-    tiny.save(model, tokenizer, out)
+    tiny.save(model.cpu(), tokenizer, out)
+
+
+def _saved(folder: Path) -> Weights:
+    """Weights of a checkpoint folder, float32; the tied output layer is filled in."""
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise ModelError(f"{folder}: no model.safetensors to continue from")
+    state = {k: v.float() for k, v in load_file(path).items()}
+    state.setdefault("lm_head.weight", state["model.language_model.embed_tokens.weight"])
+    return state

@@ -105,6 +105,8 @@ def build_model(seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer.get_vocab()))
+    # Words begin at about the size of the (scaled) visual features, so that neither drowns in the residual stream.
+    torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.1)
     return model.float(), tokenizer
 
 
