@@ -10,6 +10,7 @@ h = s + row, w = s + column; what follows starts at s + max(rows, columns).
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +24,20 @@ from aura_core.models.backend import Piece, Video
 
 def text_positions(start: int, length: int) -> NDArray[np.int64]:
     """Positions (3, length) of a run of text."""
-    return np.broadcast_to(np.arange(start, start + length, dtype=np.int64), (3, length))
+    out = np.empty((3, length), np.int64)
+    out[:] = np.arange(start, start + length)
+    return out
 
 
 def grid_positions(start: int, grid: tuple[int, int]) -> NDArray[np.int64]:
     """Positions (3, rows * columns) of one chunk, row by row."""
+    return _grid_at_zero(grid) + start
+
+
+@functools.lru_cache(maxsize=64)
+def _grid_at_zero(grid: tuple[int, int]) -> NDArray[np.int64]:
     rows, columns = np.indices(grid, dtype=np.int64).reshape(2, -1)
-    return np.stack([np.full_like(rows, start), rows + start, columns + start])
+    return np.stack([np.zeros_like(rows), rows, columns])
 
 
 @dataclass(frozen=True)

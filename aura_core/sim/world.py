@@ -10,6 +10,7 @@ sight before the next chunk, so both frames of the chunk show the action.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,7 +116,11 @@ class World:
 
     def event_at(self, chunk: int) -> Event | None:
         """The event of this chunk, if there is one."""
-        return next((e for e in self.events if e.chunk == chunk), None)
+        return self._by_chunk.get(chunk)
+
+    @functools.cached_property
+    def _by_chunk(self) -> dict[int, Event]:
+        return {e.chunk: e for e in self.events}
 
     def resting(self, t_s: float) -> tuple[tuple[Item, ...], Event | None]:
         """Items that no hand touches at `t_s`, and the event under way (None between events)."""

@@ -23,6 +23,7 @@ from aura_core.training.vision import CELLS, batched_vision, chunk_frames, patch
 
 CHUNKS = 90  # seconds of each training world
 WIDTH = 192
+FIRST_SEED, FIRST_DEV_SEED = 1_000, 410_000
 
 
 @functools.lru_cache(maxsize=4096)

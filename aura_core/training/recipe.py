@@ -5,17 +5,16 @@ Every stage leaves its result in the working folder and is skipped or continued 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from aura_core.errors import ModelError
-from aura_core.training import language, tiny, vision
+from aura_core.training import features, language, tiny, vision
 
-FEATURE_SCALE = 0.1
-_LAST_LAYER = re.compile(r"merger(_list\.\d+)?\.linear_fc2\.")
+FEATURE_RMS = 0.3
+_LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 _VISUAL = "model.visual."
 
 Weights = dict[str, torch.Tensor]
@@ -40,14 +39,20 @@ class Recipe:
 
 
 def tower_of(path: Path) -> Weights:
-    """The vision tower's weights out of a stage-1 checkpoint, its output scaled to the size of word embeddings.
+    """The vision tower's weights out of a stage-1 checkpoint, its two outputs scaled to `FEATURE_RMS`.
 
-    Trained alone, the tower gives features of RMS 2.9 beside words of RMS 0.1: what attention writes onto visual
+    Trained alone, the tower gives features of RMS 3 to 8 beside words of RMS 0.1: what attention writes onto visual
     tokens then drowns, and matching what is seen with what was asked is learned ten times slower.
     """
     state = torch.load(path, weights_only=True, map_location="cpu")
     tower = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
-    return {k: v * FEATURE_SCALE if _LAST_LAYER.search(k) else v for k, v in tower.items()}
+    visual = tiny.build_model()[0].model.visual
+    visual.load_state_dict(tower)
+    outputs = torch.from_numpy(features.encode_world(visual, features.training_world(features.FIRST_SEED))).float()
+    for layer, output in zip(_LAST_LAYERS, outputs.split(features.WIDTH, dim=-1), strict=True):
+        scale = FEATURE_RMS / output.square().mean().sqrt()
+        tower |= {k: v * scale for k, v in tower.items() if k.startswith(layer)}
+    return tower
 
 
 def run(folder: Path, out: Path, recipe: Recipe) -> None:

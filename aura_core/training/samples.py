@@ -27,7 +27,7 @@ class Sample:
 
     `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
     whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
-    `awaited` float32 (chunks, 9, 2): see `awaited_in`.
+    `awaited` float32 (chunks, 9, AWAITED): see `awaited_in`.
     """
 
     ids: NDArray[np.int64]
@@ -75,10 +75,14 @@ def history_before(episode: Episode, turns: list[Turn], start: int, groups: int)
     return window.history
 
 
+AWAITED = 3
+
+
 def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """For each cell of chunks start .. stop - 1: is its object one whose arrival (0), whose departure (1) an open
-    standing question waits for? 1 yes, 0 no, NaN where the cell is empty. float32 (chunks, 9, 2)."""
-    out = np.full((stop - start, GRID * GRID, 2), np.nan, np.float32)
+    """For each cell of chunks start .. stop - 1: does an open standing question wait for its object's arrival (0), for
+    its departure (1), and is it arriving or departing just so (2)? 1 yes, 0 no, NaN where the cell is empty.
+    float32 (chunks, 9, AWAITED)."""
+    out = np.full((stop - start, GRID * GRID, AWAITED), np.nan, np.float32)
     answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
     for chunk in range(start, stop):
         conditions = [
@@ -93,11 +97,13 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
         if event is not None and event.before is not None:
             items.append(event.before)
         for item in items:
+            cell = out[chunk - start, item.slot]
             for i, verb in enumerate(("enter", "leave")):
-                out[chunk - start, item.slot, i] = any(
+                cell[i] = any(
                     c.verb == verb and c.colour in (None, item.colour) and c.shape in (None, item.shape)
                     for c in conditions
                 )
+            cell[2] = event is not None and item == event.item and any(c.matches(event) for c in conditions)
     return out
 
 

@@ -1,8 +1,9 @@
 """Stage 1: the vision tower alone learns what lies in each cell and what just happened to it.
 
-One target set per merged visual token (the 3x3 cells of a 96x96 frame): colour, shape and what
-the chunk shows of it (present, entering, leaving, moved in, moved out). Two light heads, thrown
-away afterwards, read the merger's output and the deepstack output.
+Targets per merged visual token (the 3x3 cells of a 96x96 frame): colour, shape, what the chunk shows of it (present,
+entering, leaving, moved in, moved out), which cell it is, and whether "a red cube enters" and the like, for every
+condition that a question can name. Two linear heads, thrown away afterwards, read the merger's output and the
+deepstack output: what they can read, one attention of the language model can.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ from aura_core.training.tiny import FRAME, PIXELS, build_model
 CELLS = GRID * GRID
 STATES = ("empty", "present", "entering", "leaving", "moved in", "moved out")
 HEADS = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))
+KINDS = (len(COLOURS) + 1) * (len(SHAPES) + 1) - 1  # a colour, a shape or both; the last index of each is "any"
+HAPPENINGS = (
+    (STATES.index("present"), STATES.index("moved in")),
+    (STATES.index("entering"),),
+    (STATES.index("leaving"),),
+)
+READ_OUTS = (*HEADS, CELLS, KINDS * len(HAPPENINGS))
 
 
 def cell_targets(world: World, chunk: int) -> NDArray[np.int64]:
@@ -159,20 +167,36 @@ class Heads(torch.nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.main = torch.nn.Linear(width, sum(HEADS))
-        self.deep = torch.nn.Linear(width, sum(HEADS))
+        self.main = torch.nn.Linear(width, sum(READ_OUTS))
+        self.deep = torch.nn.Linear(width, sum(READ_OUTS))
+
+
+def conditions_met(targets: torch.Tensor) -> torch.Tensor:
+    """float32 (N, KINDS * len(HAPPENINGS)): whether a thing of this colour and shape (either may be any) rests, enters,
+    leaves, for cell targets (N, 3)."""
+    colour, shape, state = targets.unbind(-1)
+    c = F.one_hot(colour, len(COLOURS) + 1)[:, 1:].float()
+    s = F.one_hot(shape, len(SHAPES) + 1)[:, 1:].float()
+    c, s = (torch.cat((x, x.sum(1, keepdim=True)), dim=1) for x in (c, s))
+    kinds = (c[:, :, None] * s[:, None, :]).flatten(1)[:, :-1]
+    happens = torch.stack([torch.isin(state, state.new_tensor(h)).float() for h in HAPPENINGS], dim=1)
+    return (kinds[:, :, None] * happens[:, None, :]).flatten(1)
 
 
 def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Sum of the three cross-entropies over all cells. logits (B, 9, sum(HEADS)), targets (B, 9, 3)."""
-    parts = logits.flatten(0, 1).split(HEADS, dim=-1)
+    """Sum of the cross-entropies over all cells. logits (B, 9, sum(READ_OUTS)), targets (B, 9, 3)."""
+    *parts, cell, met = logits.flatten(0, 1).split(READ_OUTS, dim=-1)
     flat = targets.flatten(0, 1)
-    return torch.stack([F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)]).sum()
+    where = torch.arange(CELLS, device=flat.device).repeat(len(logits))
+    losses = [F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)]
+    losses.append(F.cross_entropy(cell, where))
+    losses.append(F.binary_cross_entropy_with_logits(met, conditions_met(flat), reduction="sum") / len(flat))
+    return torch.stack(losses).sum()
 
 
 def exact(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, list[float]]:
     """Share of chunks of which every cell is right in all respects, and in colour, shape, state alone."""
-    guess = torch.stack([p.argmax(-1) for p in logits.split(HEADS, dim=-1)], dim=-1)
+    guess = torch.stack([p.argmax(-1) for p in logits[..., : sum(HEADS)].split(HEADS, dim=-1)], dim=-1)
     right = guess == targets
     parts = [round(float(right[..., i].all(1).float().mean()), 4) for i in range(3)]
     return float(right.flatten(1).all(1).float().mean()), parts
