@@ -7,7 +7,7 @@ import types as pytypes
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aura_core.errors import ConfigError
 
@@ -35,19 +35,42 @@ class ModelConfig:
         _require(self.threads is None or self.threads >= 1, "model.threads must be at least 1")
 
 
+POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")
+
+
 @dataclass(frozen=True)
 class WindowConfig:
     """The dual window: at `max` chunks the video is cut back to the newest `keep`; questions and
-    answers of what was cut stay as text, at most `qa_groups` of them (AURA's N, N' and M)."""
+    answers of what was cut stay as text, at most `qa_groups` of them (AURA's N, N + N' and M).
+
+    `policy` says how the cache follows (see `stream/policies.py`). `hard_cap`: chunks that the window may reach
+    while the shadow is late; None: a third of max - keep above max. In YAML, `preset: default` (30/60) or `aura`
+    (30/45) stands for keep and max.
+    """
 
     keep: int = 30
     max: int = 60
     qa_groups: int = 10
+    policy: str = "shadow"
+    hard_cap: int | None = None
+
+    PRESETS: ClassVar[dict[str, dict[str, int]]] = {
+        "default": {"keep": 30, "max": 60},
+        "aura": {"keep": 30, "max": 45},
+    }
 
     def __post_init__(self) -> None:
         _require(self.keep >= 1, f"window.keep must be at least 1, not {self.keep}")
         _require(self.max > self.keep, f"window.max ({self.max}) must be larger than window.keep ({self.keep})")
         _require(self.qa_groups >= 0, f"window.qa_groups must not be negative, not {self.qa_groups}")
+        _one_of("window.policy", self.policy, POLICIES)
+        ok = self.hard_cap is None or self.hard_cap >= self.max
+        _require(ok, f"window.hard_cap ({self.hard_cap}) must not be smaller than window.max ({self.max})")
+
+    @property
+    def cap(self) -> int:
+        """Most chunks that the window ever holds."""
+        return self.max + (self.max - self.keep + 2) // 3 if self.hard_cap is None else self.hard_cap
 
 
 @dataclass(frozen=True)
@@ -126,6 +149,12 @@ def _build(cls: Any, data: Any, where: str) -> Any:
         raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
     hints = typing.get_type_hints(cls)
     known = {f.name for f in dataclasses.fields(cls)}
+    presets = getattr(cls, "PRESETS", {})
+    if presets and "preset" in data:
+        rest = {k: v for k, v in data.items() if k != "preset"}
+        if data["preset"] not in presets:
+            raise ConfigError(f"{where}: preset must be one of {', '.join(presets)}, not {data['preset']!r}")
+        data = presets[data["preset"]] | rest
     for key in data:
         if key not in known:
             raise ConfigError(f"{where}: unknown key '{key}'; known keys are {', '.join(sorted(known))}")

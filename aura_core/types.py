@@ -96,6 +96,7 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
+    missed_chunks: int = 0  # chunks before this one that were seen, but came too late to be decided
 
     @property
     def state(self) -> str:
@@ -125,4 +126,5 @@ class Step:
             "window_chunks": self.window_chunks,
             "window_tokens": self.window_tokens,
             "switched": self.switched,
+            "missed_chunks": self.missed_chunks,
         }

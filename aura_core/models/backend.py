@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,18 @@ class Session(Protocol):
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens, exactly."""
+        ...
+
+
+@runtime_checkable
+class Evictable(Protocol):
+    """A session that can forget tokens in the middle, as StreamingVLM does (arXiv 2510.09608): approximate."""
+
+    def evict(self, first: int, end: int) -> None:
+        """Cut tokens `first`..`end` out of the cache and turn the later ones' positions back to close the gap.
+
+        What later tokens took over from the cut ones, from the second layer up, stays: exact for one layer only.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ import functools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,3 +96,28 @@ class PositionTrack:
                 raise StreamError(f"cannot roll back to {length} tokens: that is inside the chunk at {cut.first}")
             kept[-1] = _Run(cut.first, length, cut.start, cut.start + length - cut.first, False)
         self._runs = kept
+
+    def evict(self, first: int, end: int) -> int:
+        """Cut tokens `first`..`end` out; returns by how much the positions of all later tokens were lowered."""
+        if not 0 <= first <= end <= self.length:
+            raise StreamError(f"cannot cut out tokens {first} to {end}: the cache holds {self.length}")
+        runs = [part for run in self._runs for part in _split(run, (first, end))]
+        before = [r for r in runs if r.end <= first]
+        later = [r for r in runs if r.first >= end]
+        begin = before[-1].after if before else 0
+        shift = (later[0].start if later else self.next_position) - begin
+        n = end - first
+        moved = [_Run(r.first - n, r.end - n, r.start - shift, r.after - shift, r.visual) for r in later]
+        self._runs = before + moved
+        return shift
+
+
+def _split(run: _Run, cuts: tuple[int, ...]) -> list[_Run]:
+    """`run` in parts that do not reach across any of `cuts` (cache indices)."""
+    inside = sorted({c for c in cuts if run.first < c < run.end})
+    if inside and run.visual:
+        raise StreamError(f"cannot cut inside the chunk at {run.first}")
+    edges = [run.first, *inside, run.end]
+    if len(edges) == 2:
+        return [run]
+    return [_Run(a, b, run.start + a - run.first, run.start + b - run.first, False) for a, b in pairwise(edges)]

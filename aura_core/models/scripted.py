@@ -101,6 +101,10 @@ class ScriptedSession:
         self.rollbacks.append(length)
         del self.tokens[length:]
 
+    def evict(self, first: int, end: int) -> None:
+        """Forget tokens `first`..`end`."""
+        del self.tokens[first:end]
+
     def _logits(self) -> NDArray[np.float32]:
         header = len(self.tokens) - 1 - self.tokens[::-1].index(START)
         newline = self.tokens.index(ord("\n"), header)

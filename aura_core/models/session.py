@@ -59,6 +59,22 @@ class KVSession:
         elif surplus:
             self._cache.crop(-surplus)  # the library takes negative counts only
 
+    @torch.inference_mode()
+    def evict(self, first: int, end: int) -> None:
+        """See `aura_core.models.backend.Evictable`. Cached keys carry their rotation: the later ones are turned back.
+
+        All three parts of a multimodal position drop by the same amount, so one rotation serves every frequency.
+        """
+        shift = self._track.evict(first, end)
+        angle = -shift * self._text.rotary_emb.inv_freq
+        cos, sin = torch.cat((angle, angle)).cos(), torch.cat((angle, angle)).sin()
+        for layer in self._cache.layers:
+            late = layer.keys[:, :, end:].float()
+            half = late.shape[-1] // 2
+            turned = late * cos + torch.cat((-late[..., half:], late[..., :half]), dim=-1) * sin
+            layer.keys = torch.cat((layer.keys[:, :, :first], turned.to(layer.keys.dtype)), dim=2)
+            layer.values = torch.cat((layer.values[:, :, :first], layer.values[:, :, end:]), dim=2)
+
     def _forward(self, block: Sequence[Piece]) -> torch.Tensor:
         """One call of the language model; hidden states (1, tokens, width)."""
         embed = self._text.embed_tokens

@@ -41,12 +41,13 @@ class Round:
 
 
 def fold(
-    history: Sequence[QAGroup], rounds: Iterable[Round], limit: int, still_open: Container[str] = ()
-) -> tuple[QAGroup, ...]:
+    history: Sequence[QAGroup], rounds: Iterable[Round], limit: int, still_open: Container[str] = (),
+    unanswered: Container[str] = (),
+) -> tuple[QAGroup, ...]:  # fmt: skip
     """History after `rounds` have left the window.
 
-    A question that nothing answered leaves no group, except an open standing question: it stays with an
-    empty answer, because it is still to be answered.
+    A question that nothing answered leaves no group, except an open standing question and one of `unanswered`:
+    it stays with an empty answer, because it may still be answered.
     """
     groups = list(history)
     for r in rounds:
@@ -56,7 +57,7 @@ def fold(
             owners = [i for i, g in enumerate(groups) if g.query_id == r.answer_id]
             owner = owners[-1] if owners else -1  # an id that was used again means its newest question
             groups[owner] = groups[owner].with_answer(r.answer)
-    groups = [g for g in groups if g.answers or g.query_id in still_open]
+    groups = [g for g in groups if g.answers or g.query_id in still_open or g.query_id in unanswered]
     while len(groups) > limit:
         closed = next((i for i, g in enumerate(groups) if g.query_id not in still_open), 0)
         del groups[closed]

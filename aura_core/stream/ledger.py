@@ -76,6 +76,10 @@ class Ledger:
         for entry in closed[: max(0, len(self.entries) - self.limit)]:
             self.entries.remove(entry)
 
+    def forget(self, query: Query | None) -> None:
+        """A question whose answer was taken back was never asked."""
+        self.entries = [e for e in self.entries if e.query is not query]
+
     def open_ids(self) -> frozenset[str]:
         """Ids of the standing questions that still owe an answer."""
         return frozenset(e.query.id for e in self.entries if e.open)

@@ -1,13 +1,16 @@
 """The dual window: when to append, when to switch, what to keep. Pure logic, no model.
 
-The window floats between `keep` and `max` chunks (AURA's N and N + N'): turns are appended, the prefix
-stays byte-identical and so cached, until `max` is reached; then one switch drops all but the newest
-`keep` turns and rewrites the text history, and only that switch costs a rebuild.
+The window floats between `keep` and `max` chunks (AURA's N and N + N'): turns are appended and the prefix
+stays byte-identical, and so cached, until `max` is reached; then one switch drops the oldest turns and
+rewrites the text history.
+
+What the next window begins with is known long before the switch: as soon as the turns that will go are
+closed, `plan` fixes their text history. That is what lets a shadow be prefilled ahead (`policies.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from aura_core.config import WindowConfig
@@ -33,33 +36,62 @@ class Turn:
         return [*codec.user(self.video, self.question), codec.assistant(self.answer_ids)]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The next switch: the oldest `drop` turns go, and `history` is the text that then stands before the rest."""
+
+    drop: int
+    history: tuple[QAGroup, ...]
+
+
 class DualWindow:
-    """Turns in view and the text of those that left."""
+    """Turns in view, the text of those that left, and the plan of the next switch."""
 
     def __init__(self, config: WindowConfig) -> None:
         self.config = config
         self.turns: list[Turn] = []
         self.history: tuple[QAGroup, ...] = ()
+        self.plan: Plan | None = None
 
-    def append(self, turn: Turn) -> None:
-        """Add the newest closed turn."""
+    def append(self, turn: Turn, still_open: Container[str] = ()) -> None:
+        """Add the newest closed turn. `still_open` are the ids of questions that still wait for an answer."""
         self.turns.append(turn)
+        self._prepare(still_open)
 
     @property
     def full(self) -> bool:
-        """True when the next chunk must be preceded by a switch."""
+        """True when the next chunk should be preceded by a switch."""
         return len(self.turns) >= self.config.max
 
     def switch(self, still_open: Container[str] = ()) -> None:
-        """Drop all but the newest `keep` turns; their words join the history.
+        """Carry out the plan: the oldest turns go, their words are in the history."""
+        assert self.plan is not None
+        self.turns, self.history, self.plan = self.turns[self.plan.drop :], self.plan.history, None
+        self._prepare(still_open)
 
-        A question whose answer is still in view stays, so that the answer does not stand there alone.
+    def amend(self, index: int, turn: Turn, still_open: Container[str] = ()) -> None:
+        """Put `turn` in the place of the turn at `index`; the plan is made again if it had words of that turn."""
+        self.turns[index] = turn
+        if self.plan is not None and index < self.plan.drop:
+            self.plan = None
+            self._prepare(still_open)
+
+    def _prepare(self, still_open: Container[str]) -> None:
+        """Fix the next window's history once the turns that will go are closed.
+
+        A question whose answer is still in view stays, so that the answer does not stand there alone; so does, for
+        one window, a question that has no answer yet: it may get one while the plan waits.
         """
-        gone, self.turns = self.turns[: -self.config.keep], self.turns[-self.config.keep :]
+        drop = self.config.max - self.config.keep
+        if self.plan is not None or len(self.turns) < drop:
+            return
+        gone, stay = self.turns[:drop], self.turns[drop:]
         rounds = (Round(t.question_id, t.question, t.answer_id, t.answer) for t in gone)
-        in_view = {t.answer_id for t in self.turns if t.answer_id is not None}
+        in_view = {t.answer_id for t in stay if t.answer_id is not None}
+        answered = {t.answer_id for t in gone}
+        unanswered = {t.question_id for t in gone if t.question_id is not None} - answered
         needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
-        self.history = fold(self.history, rounds, self.config.qa_groups, needed)
+        self.plan = Plan(drop, fold(self.history, rounds, self.config.qa_groups, needed, unanswered))
 
     def _ids(self, gone: list[Turn]) -> set[str]:
         """Ids of all questions of the history and of `gone`."""
@@ -73,7 +105,7 @@ class DualWindow:
         return out
 
 
-def tokens_in(pieces: list[Piece]) -> int:
+def tokens_in(pieces: Iterable[Piece]) -> int:
     """Number of tokens that `pieces` put into the cache."""
     return sum(len(p) for p in pieces)
 

@@ -67,12 +67,13 @@ def history_before(episode: Episode, turns: list[Turn], start: int, groups: int)
     """Text history when the window begins at chunk `start`."""
     if start == 0:
         return ()
-    window = DualWindow(WindowConfig(keep=1, max=2, qa_groups=groups))
+    window = DualWindow(WindowConfig(keep=1, max=start + 1, qa_groups=groups))
     answered = {i for d in episode.dues if d.chunk < start for i in d.ask_ids}
     still_open = {a.id for a in episode.asks if a.condition and (a.kind == "multi-response" or a.id not in answered)}
-    window.turns = [*turns[:start], turns[start - 1]]  # `switch` keeps one turn: a copy that is not used
-    window.switch(still_open)
-    return window.history
+    window.turns = turns[: start - 1]
+    window.append(turns[start - 1], still_open)
+    assert window.plan is not None
+    return window.plan.history
 
 
 AWAITED = 3

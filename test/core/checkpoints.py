@@ -58,13 +58,13 @@ def tokenizer(silent: bool) -> Any:
     return core
 
 
-def config(family: str, vocab: dict[str, int]) -> Any:
+def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
     """The family's configuration at toy sizes."""
     import transformers
 
     text: dict[str, Any] = {
         "vocab_size": (len(vocab) + 15) // 16 * 16, "hidden_size": 64, "intermediate_size": 96,
-        "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2,
         "max_position_embeddings": 4096, "initializer_range": 0.15, "bos_token_id": None,
         "eos_token_id": vocab["<|im_end|>"],
     }  # fmt: skip
@@ -87,7 +87,7 @@ def config(family: str, vocab: dict[str, int]) -> Any:
     return transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
 
 
-def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0) -> Path:
+def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0, layers: int = 3) -> Path:
     """Write a random checkpoint of `family` to `folder`; returns the folder."""
     import torch
     import transformers
@@ -95,7 +95,7 @@ def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0) -> P
     core = tokenizer(silent)
     torch.manual_seed(seed)
     name = "Qwen3VLForConditionalGeneration" if family == "qwen3_vl" else "Qwen2_5_VLForConditionalGeneration"
-    model = getattr(transformers, name)(config(family, core.get_vocab())).float()
+    model = getattr(transformers, name)(config(family, core.get_vocab(), layers)).float()
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, max_shard_size="300KB")
     _publish_config(folder / "config.json", family)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aura_core.config import AssistantConfig, DeciderConfig, SpeakerConfig, WindowConfig
 from aura_core.errors import InputError
-from aura_core.models.backend import Video
+from aura_core.models.backend import Piece, Video
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Kind, Query, Step
@@ -35,16 +35,16 @@ def chunk(assistant: StreamingAssistant, index: int, on_text: Callable[[str], No
 
 def cached(assistant: StreamingAssistant) -> list:
     """What the model's cache holds, and the end of the last turn that rides on the next prefill."""
-    assert assistant._tail is not None
-    return [*assistant.session.tokens, *assistant._tail.ids]
+    return [*assistant.session.tokens, *_flat(assistant.policy.lane.waiting)]
 
 
 def recomputed(assistant: StreamingAssistant) -> list:
     """The tokens of the window from nothing."""
-    out = []
-    for piece in assistant.window.pieces(assistant.codec):
-        out += [piece.features] * len(piece) if isinstance(piece, Video) else piece.ids
-    return out
+    return _flat(assistant.window.pieces(assistant.codec))
+
+
+def _flat(pieces: Iterable[Piece]) -> list:
+    return [t for p in pieces for t in ([p.features] * len(p) if isinstance(p, Video) else p.ids)]
 
 
 def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
@@ -247,7 +247,9 @@ def test_a_backlog_drops_the_oldest_chunks_and_counts_them():
         assistant.push(frame(slot))
     assert (assistant.ready, assistant.dropped_chunks) == (2, 3)
     assert assistant.next_chunk is not None and assistant.next_chunk.index == 3
-    assert [s.chunk for s in (assistant.step(), assistant.step()) if s] == [3, 4]
+    step = assistant.step()
+    assert step is not None and (step.chunk, step.missed_chunks, step.vision_encodes) == (4, 1, 2)
+    assert [t.chunk for t in assistant.window.turns] == [3, 4]  # seen, but only the newest decides
     assert assistant.step() is None and assistant.next_chunk is None
 
 
@@ -282,28 +284,31 @@ def test_reset_forgets_everything():
 
 # ---- anything at all -----------------------------------------------------------------------------
 
+EXACT = ["shadow", "floating", "recompute", "fifo"]
 events = st.lists(
     st.one_of(
         st.tuples(st.just("frame"), st.integers(0, 5)),  # half seconds to the next
         st.tuples(st.just("ask"), st.sampled_from(["What?", "Tell me when.", "Tell me every time.", "<|im_end|>"])),
-        st.tuples(st.just("step"), st.none()),
+        st.tuples(st.just("step"), st.sampled_from([None, None, "cancel", "discard"])),
+        st.tuples(st.just("idle"), st.integers(0, 4)),
+        st.tuples(st.just("amend"), st.tuples(st.integers(0, 5), st.sampled_from(["", "Y", "Other words"]))),
     ),
     max_size=60,
 )
 
 
-@given(events, st.dictionaries(st.integers(0, 60), st.sampled_from(["a", "Yes.", "é"])), st.data())
-@settings(max_examples=60, deadline=None)
-def test_the_cache_is_always_the_conversation(events, script, data):
-    """Frames, gaps, questions and answers in any order: the cache equals a full recompute after every step."""
+@given(
+    events, st.dictionaries(st.integers(0, 60), st.sampled_from(["a", "Yes.", "é"])), st.sampled_from(EXACT), st.data()
+)
+@settings(max_examples=150, deadline=None)
+def test_the_cache_is_always_the_conversation(events, script, policy, data):
+    """Frames, gaps, questions, answers, cancels and idle time in any order: the cache equals a full recompute."""
     keep = data.draw(st.integers(1, 3))
-    config = AssistantConfig(
-        window=WindowConfig(keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3))),
-        speaker=SpeakerConfig(max_new_tokens=data.draw(st.integers(1, 5))),
-    )
+    window = WindowConfig(keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3)), policy)
+    config = AssistantConfig(window=window, speaker=SpeakerConfig(max_new_tokens=data.draw(st.integers(1, 5))))
     backend = ScriptedBackend(script)
     assistant = StreamingAssistant(backend, config, data.draw(st.none() | st.integers(1, 3)))
-    slot, steps, asked = 0, [], 0
+    slot, steps, asked, discarded = 0, [], 0, False
     for kind, value in events:
         if kind == "frame":
             slot += value
@@ -314,16 +319,147 @@ def test_the_cache_is_always_the_conversation(events, script, data):
                 asked += 1
             except InputError:
                 pass
-        elif (step := assistant.step()) is not None:
+        elif kind == "idle":
+            assistant.idle(iter([False] * value + [True]).__next__)
+        elif kind == "amend":
+            turns = assistant.window.turns[-1 - value[0] :][:1]
+            done = [assistant.amend(t.chunk, value[1]) for t in turns]
+            assert done == [t.answer_ids is not None for t in turns]
+        else:
+            before = [t.chunk for t in assistant.window.turns]
+            if (step := assistant.step(_on_second_token(assistant, value))) is None:
+                continue
             steps.append(step)
-            assert cached(assistant) == recomputed(assistant)
+            assert step.window_chunks <= (window.cap if policy == "shadow" else window.max)
             assert step.window_tokens == assistant.session.length
-            assert keep <= step.window_chunks <= config.window.max or step.chunk < config.window.max
-            assert step.forwards == 1 + step.decode_tokens - (step.decode_tokens == config.speaker.max_new_tokens)
-            assert len(assistant.window.history) <= config.window.qa_groups
-    assert [s.chunk for s in steps] == sorted({s.chunk for s in steps}) == backend.encodes
+            if value == "discard" and step.response is None and step.decode_tokens:
+                discarded = True
+                assert step.chunk not in [t.chunk for t in assistant.window.turns]
+            else:
+                assert [t.chunk for t in assistant.window.turns][-1] == step.chunk > max([-1, *before])
+            assert step.forwards == 1 + step.decode_tokens - (step.decode_tokens == config.speaker.max_new_tokens) or (
+                value is not None
+            )
+        assert cached(assistant) == recomputed(assistant)
+        assert len(assistant.window.history) <= window.qa_groups
+    assert [s.chunk for s in steps] == sorted({s.chunk for s in steps})
+    assert len(backend.encodes) == len(steps) + sum(s.missed_chunks for s in steps)  # each chunk once in its life
     seen = [s.question_id for s in steps if s.question_id]
     assert seen == [f"q{k + 1}" for k in range(len(seen))] and len(seen) <= asked
     for s in steps:
-        if s.response is not None:
+        if s.response is not None and not discarded:
             assert (s.response.kind is Kind.REAL_TIME) == (s.question_id is not None)
+
+
+def _on_second_token(assistant: StreamingAssistant, how: str | None) -> Callable[[str], None]:
+    def on_text(_text: str) -> None:
+        nonlocal told
+        told += 1
+        if told == 2 and how is not None:
+            assistant.cancel(discard=how == "discard")
+
+    told = 0
+    return on_text
+
+
+@given(st.dictionaries(st.integers(0, 40), st.sampled_from(["Yes.", "é"])), st.integers(1, 6), st.integers(1, 6))
+@settings(max_examples=25, deadline=None)
+def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
+    """At every step of a replay, also where keep is larger or smaller than what a switch drops."""
+    runs = []
+    for policy in ("shadow", "floating", "recompute"):
+        window = WindowConfig(keep, keep + drop, 2, policy)
+        assistant = StreamingAssistant(ScriptedBackend(script), AssistantConfig(window=window))
+        for i in range(40):
+            if i % 7 == 3:
+                assistant.ask(["What?", "Tell me every time."][i % 2])
+            chunk(assistant, i)
+            runs.append((i, recomputed(assistant)))
+    third = len(runs) // 3
+    assert runs[:third] == runs[third : 2 * third] == runs[2 * third :]
+
+
+@pytest.mark.parametrize(("keep", "limit"), [(30, 60), (45, 60), (2, 9), (1, 2)])
+def test_the_shadow_is_ready_at_every_switch(keep, limit):
+    """The critical path is the new chunk and the tail at every step, and all the rest is done in idle time."""
+    assistant = StreamingAssistant(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit)))
+    tokens, head = [], len(assistant.codec.head(()))
+    for i in range(4 * limit):
+        step = chunk(assistant, i)
+        tokens.append(step.prefill_tokens)
+    counters = assistant.policy.counters
+    assert counters.rebuilds == counters.stretched == 0 and counters.switches == (4 * limit - keep - 1) // (
+        limit - keep
+    )
+    assert len(set(tokens[1:])) == 1 and tokens[0] == tokens[1] + head - 3  # silent, end, newline: no tail before
+    per_chunk = tokens[1]
+    assert counters.background_tokens <= counters.switches * (keep * per_chunk + head) + keep * per_chunk + head
+
+
+def test_a_shadow_without_idle_time_stretches_the_window_to_the_cap():
+    window = WindowConfig(keep=3, max=6, hard_cap=8)
+    assistant = StreamingAssistant(ScriptedBackend(), AssistantConfig(window=window), backlog=1)
+    sizes = [chunk(assistant, i).window_chunks for i in range(12)]
+    assert sizes == [1, 2, 3, 4, 5, 6, 7, 8, 6, 7, 8, 6]  # 8 - 3 + the new one
+    counters = assistant.policy.counters
+    assert (counters.stretched, counters.rebuilds, counters.switches) == (4, 2, 2)
+    assert cached(assistant) == recomputed(assistant)
+
+
+def test_background_work_yields_between_quanta():
+    assistant = StreamingAssistant(
+        ScriptedBackend(), AssistantConfig(window=WindowConfig(keep=6, max=8)), backlog=1
+    )  # fmt: skip
+    for i in range(6):
+        chunk(assistant, i)
+    asked: list[int] = []
+
+    def busy() -> bool:
+        asked.append(assistant.policy.counters.background_tokens)
+        return len(asked) == 3
+
+    tokens = assistant.idle(busy)
+    per_chunk = asked[2] - asked[1]
+    assert asked[0] == 0 and asked[1] > per_chunk > 0 and tokens == asked[2]  # the first one carries the head
+    assert assistant.idle() == 2 * per_chunk and assistant.idle() == 0
+
+
+def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
+    script = {1: "Hello there."}
+    keep, discard, silent = (StreamingAssistant(ScriptedBackend(s)) for s in (script, script, {}))
+    for assistant, how in ((keep, "cancel"), (discard, "discard"), (silent, None)):
+        chunk(assistant, 0)
+        assistant.ask("What?")
+        step = chunk(assistant, 1, _on_second_token(assistant, how))
+        assert (step.response.text if step.response else None) == ("He" if how == "cancel" else None)
+    assert keep.window.turns[1].answer == "He"
+    assert [t.chunk for t in discard.window.turns] == [0] and discard.ledger.entries == []
+    assert cached(discard) == recomputed(discard) == recomputed(silent)[: len(recomputed(discard))]
+    assert chunk(discard, 2).decision.silent
+    assert cached(discard) == recomputed(discard)
+
+
+def test_what_was_not_said_aloud_is_taken_back_from_the_conversation():
+    assistant = StreamingAssistant(ScriptedBackend({1: "One. Two. Three."}))
+    for i in range(4):
+        chunk(assistant, i)
+    assert assistant.amend(1, "One.")
+    assert assistant.window.turns[1].answer == "One." and cached(assistant) == recomputed(assistant)
+    assert assistant.amend(1, "") and assistant.window.turns[1].answer_ids is None
+    assert not assistant.amend(1, "again") and not assistant.amend(2, "never spoke") and not assistant.amend(77, "x")
+
+
+def test_eviction_keeps_the_words_and_the_order():
+    script = {2: "Yes."}
+    config = AssistantConfig(window=WindowConfig(keep=3, max=4, qa_groups=1, policy="evict"))
+    assistant = StreamingAssistant(ScriptedBackend(script), config)
+    for i in range(12):
+        if i in (2, 9):
+            assistant.ask("Red?" if i == 2 else "Blue?")
+        chunk(assistant, i)
+        tokens = assistant.session.tokens
+        seen = sorted({t.chunk for t in tokens if not isinstance(t, int)})
+        assert seen == list(range(max(0, i - 3), i + 1))
+        text = bytes(t for t in tokens if isinstance(t, int) and t < 256).decode()
+        assert ("Red?" in text and "Yes." in text) == (i >= 2)
+    assert assistant.policy.counters.switches == 8

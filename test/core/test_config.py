@@ -48,7 +48,10 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
     ("data", "says"),
     [
         ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, model, speaker"),
-        ({"window": {"kep": 3}}, "config: window: unknown key 'kep'; known keys are keep, max, qa_groups"),
+        (
+            {"window": {"kep": 3}},
+            "config: window: unknown key 'kep'; known keys are hard_cap, keep, max, policy, qa_groups",
+        ),
         ({1: 2}, "config: unknown key '1'"),
         ({"window": 3}, "config: window: expected a mapping of settings, found 3"),
         ({"window": None}, "config: window: expected a mapping of settings, found None"),
@@ -57,6 +60,9 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
         ({"window": {"keep": 0}}, "window.keep must be at least 1, not 0"),
         ({"window": {"keep": 60}}, r"window.max \(60\) must be larger than window.keep \(60\)"),
         ({"window": {"qa_groups": -1}}, "window.qa_groups must not be negative, not -1"),
+        ({"window": {"policy": "lru"}}, "window.policy must be one of shadow, floating, recompute, fifo, evict, not"),
+        ({"window": {"hard_cap": 59}}, r"window.hard_cap \(59\) must not be smaller than window.max \(60\)"),
+        ({"window": {"preset": "big"}}, "config: window: preset must be one of default, aura, not 'big'"),
         ({"chunker": {"fps": 1.0}}, "chunker.fps must be 2.0"),
         ({"chunker": {"tolerance_s": 0.3}}, r"chunker.tolerance_s must be in \[0, 0.2\], not 0.3"),
         ({"chunker": {"tolerance_s": float("nan")}}, "chunker.tolerance_s"),
@@ -118,3 +124,9 @@ def test_any_plain_values_give_settings_or_one_clear_line(data):
         AssistantConfig.from_dict(data)
     except ConfigError as e:
         assert str(e).startswith("config: ") and "\n" not in str(e)
+
+
+def test_a_preset_stands_for_keep_and_max():
+    assert AssistantConfig.from_dict({"window": {"preset": "aura"}}).window == WindowConfig(30, 45)
+    assert AssistantConfig.from_dict({"window": {"preset": "aura", "max": 50}}).window == WindowConfig(30, 50)
+    assert (WindowConfig(30, 60).cap, WindowConfig(30, 60, hard_cap=60).cap, WindowConfig(1, 2).cap) == (70, 60, 3)

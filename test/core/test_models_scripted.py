@@ -16,7 +16,7 @@ from aura_core.types import Frame, Step
 
 def run(backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]) -> list[Step]:
     """Steps over flat frames of brightness 100, or `light[chunk]`."""
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WindowConfig(keep=2, max=4)))
+    assistant = StreamingAssistant(backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating")))
     out = []
     for i in range(steps):
         if i in asked:

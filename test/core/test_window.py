@@ -63,13 +63,53 @@ def test_tokens_in_counts_visual_tokens():
 
 def test_an_open_question_stays_after_its_chunk_has_gone():
     window = DualWindow(WindowConfig(keep=1, max=2))
-    for t in (turn(0, "Tell me when."), turn(1)):
-        window.append(t)
+    window.append(turn(0, "Tell me when."), {"q0"})
+    window.append(turn(1), {"q0"})
     window.switch({"q0"})
     assert window.history == (QAGroup("q0", "Tell me when.", ()),)
+    window.append(turn(2), {"q0"})
+    window.switch()  # planned while it was open
+    assert window.history == (QAGroup("q0", "Tell me when.", ()),)
+    window.append(turn(3))
+    window.switch()
+    assert window.history == ()
+
+
+def test_an_unanswered_question_stays_for_one_window():
+    window = DualWindow(WindowConfig(keep=1, max=2))
+    for i in range(2):
+        window.append(turn(i, "Hm?" if i == 0 else None))
+    window.switch()
+    assert window.history == (QAGroup("q0", "Hm?", ()),)
     window.append(turn(2))
     window.switch()
     assert window.history == ()
+
+
+def test_the_plan_is_fixed_when_the_turns_that_go_are_closed():
+    window = DualWindow(WindowConfig(keep=3, max=5))
+    window.append(turn(0, "a?", "A."))
+    assert window.plan is None
+    window.append(turn(1))
+    plan = window.plan
+    assert plan is not None and plan.drop == 2 and plan.history == (QAGroup("q0", "a?", ("A.",)),)
+    for i in (2, 3, 4):
+        window.append(turn(i, "b?", "B."))
+        assert window.plan is plan
+    window.switch()
+    assert window.history == plan.history and [t.chunk for t in window.turns] == [2, 3, 4]
+    assert window.plan is not None and window.plan is not plan  # three turns are there: the next two to go are closed
+
+
+def test_amending_a_turn_that_will_go_changes_the_plan():
+    window = DualWindow(WindowConfig(keep=2, max=4))
+    for t in (turn(0, "a?", "All of it."), turn(1), turn(2)):
+        window.append(t)
+    window.amend(0, turn(0, "a?", "All"))
+    assert window.plan is not None and window.plan.history == (QAGroup("q0", "a?", ("All",)),)
+    plan = window.plan
+    window.amend(2, turn(2, "c?", "C."))
+    assert window.plan is plan
 
 
 def test_a_question_stays_while_its_answer_is_in_view():

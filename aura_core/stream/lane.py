@@ -1,0 +1,94 @@
+"""A lane: one session and the turns that its cache holds, with the way back to each of them.
+
+The end of the newest turn (`waiting`) is not in the cache yet: it rides on the next prefill, so that a silent
+step is one call of the model. Rollback is exact, so a lane can be rewound to any turn and go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError
+from aura_core.models.backend import Evictable, Piece, Session, Tokens
+from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.window import Turn, tokens_in
+
+
+class Lane:
+    """`begin` a window, then for each chunk `enter` its user turn and `leave` with what was said."""
+
+    def __init__(self, session: Session, codec: PromptCodec) -> None:
+        self.session, self.codec = session, codec
+        self.starts: list[int] = []  # cache length at which each turn's user part begins
+        self.waiting: list[Piece] = []  # belongs to the lane, but is not in the cache yet
+        self.prefilled = 0  # tokens, of all prefills so far
+
+    @property
+    def length(self) -> int:
+        """Tokens of the lane, those waiting included."""
+        return self.session.length + tokens_in(self.waiting)
+
+    def begin(self, head: Tokens) -> None:
+        """An empty window behind `head` (system turn and history)."""
+        if self.session.length:
+            self.session.rollback(0)
+        self.starts = []
+        self.waiting = [head]
+
+    def add(self, turn: Turn) -> None:
+        """A closed turn; it waits, to be prefilled with what comes next."""
+        self.starts.append(self.length)
+        self.waiting += [*self.codec.user(turn.video, turn.question), self.codec.assistant(turn.answer_ids)]
+
+    def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
+        """Prefill what waits and the user turn of a new chunk: float32 logits (vocabulary,) to decide on."""
+        self.starts.append(self.length)
+        return self._prefill([*self.waiting, *user])
+
+    def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
+        """Close the turn that was entered. The first `cached` ids of its answer are in the cache already."""
+        self.waiting = [Tokens(self.codec.assistant(answer_ids).ids[cached:])]
+
+    def take(self, turn: Turn) -> int:
+        """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens prefilled."""
+        before = self.prefilled
+        self.enter(self.codec.user(turn.video, turn.question))
+        self.leave(turn.answer_ids)
+        return self.prefilled - before
+
+    def decode(self, token: int) -> NDArray[np.float32]:
+        """Append one token of an answer; the next logits."""
+        return self._prefill([Tokens((token,))])
+
+    def rewind(self, turns: int) -> None:
+        """Go back to where only the first `turns` turns were here, exactly."""
+        if turns == len(self.starts):
+            return
+        self._back_to(self.starts[turns])
+        del self.starts[turns:]
+
+    def reopen(self, turn: Turn) -> None:
+        """Go back to where the newest turn, which is `turn`, was to be answered."""
+        self._back_to(self.starts[-1] + tokens_in(self.codec.user(turn.video, turn.question)))
+
+    def evict(self, first: int, end: int, turns: int = 0) -> None:
+        """Cut tokens `first`..`end` out of the cache (approximate, see `Evictable`); the oldest `turns` are gone."""
+        session = self.session
+        if not isinstance(session, Evictable):
+            raise ConfigError("window.policy evict needs a model that runs in this process")
+        session.evict(first, end)
+        self.starts = [s - (end - first) for s in self.starts[turns:]]
+
+    def _back_to(self, length: int) -> None:
+        if length > self.session.length:
+            self._prefill(self.waiting)  # a place inside what waits cannot be rolled back to
+        self.session.rollback(length)
+        self.waiting = []
+
+    def _prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        self.prefilled += tokens_in(pieces)
+        self.waiting = []
+        return self.session.prefill(pieces)

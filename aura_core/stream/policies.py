@@ -1,0 +1,243 @@
+"""How the cache follows the window: five policies behind one interface.
+
+| policy    | window             | cache                                                      | exact |
+| shadow    | floats keep..max   | the next window is prefilled in idle time, then swapped in | yes   |
+| floating  | floats keep..max   | rebuilt at each switch (AURA)                              | yes   |
+| recompute | floats keep..max   | rebuilt at every step: the oracle                          | yes   |
+| fifo      | slides, max chunks | all behind the history is rebuilt at every step            | yes   |
+| evict     | slides, max chunks | what leaves is cut out of the cache (StreamingVLM-like)    | no    |
+
+The first three hold the very same conversation at every step, and so decide alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.config import WindowConfig
+from aura_core.models.backend import Piece, Session, Tokens
+from aura_core.stream.lane import Lane
+from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.window import DualWindow, Turn, tokens_in
+
+Ids = Container[str]  # of questions that still wait for an answer
+
+
+@dataclass
+class WindowCounters:
+    """What the window did since the last reset."""
+
+    switches: int = 0
+    rebuilds: int = 0  # switches that found the shadow incomplete: the rest of it was prefilled on the spot
+    stretched: int = 0  # chunks entered while the window was over `max` and waited for its shadow
+    critical_tokens: int = 0  # prefilled while a decision waited
+    background_tokens: int = 0  # prefilled ahead
+    background_forwards: int = 0  # calls of the language model for that
+
+
+class Floating:
+    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build on."""
+
+    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
+        self.codec = codec
+        self.window = DualWindow(config)
+        self.counters = WindowCounters()
+        self.lane = Lane(open_session(), codec)
+        self.lane.begin(codec.head(()))
+
+    @property
+    def forwards(self) -> int:
+        """Calls of the language model that a decision or an answer waited for."""
+        return self.lane.session.forwards
+
+    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
+        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits (vocabulary,)."""
+        self.make_room(still_open)
+        self.counters.critical_tokens += tokens_in(self.lane.waiting) + tokens_in(user)
+        return self.lane.enter(user)
+
+    def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
+        """Close the turn that was entered; the first `cached` ids of its answer are in the cache already."""
+        self.lane.leave(turn.answer_ids, cached)
+        self.window.append(turn, still_open)
+
+    def add(self, turn: Turn, still_open: Ids = ()) -> None:
+        """A chunk that nobody decides: prefilled together with the next one."""
+        self.make_room(still_open)
+        self.lane.add(turn)
+        self.window.append(turn, still_open)
+
+    def discard(self, still_open: Ids = ()) -> None:
+        """Forget the turn that was entered and not left: nothing of it was ever here."""
+        self.lane.rewind(len(self.window.turns))
+
+    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the answer."""
+        later = self.window.turns[index + 1 :]
+        if later:
+            self.lane.rewind(index)
+            for t in (turn, *later):
+                self.lane.add(t)
+        else:
+            self.lane.reopen(turn)
+            self.lane.leave(turn.answer_ids)
+        self.window.amend(index, turn, still_open)
+
+    def background(self) -> int:
+        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when all is done."""
+        return 0
+
+    def make_room(self, still_open: Ids) -> None:
+        """Before a chunk is added: switch if the window is full."""
+        if self.window.full:
+            self.window.switch(still_open)
+            self.counters.switches += 1
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """The whole window anew, with the next prefill."""
+        self.lane.begin(self.codec.head(self.window.history))
+        for turn in self.window.turns:
+            self.lane.add(turn)
+
+
+class Recompute(Floating):
+    """Everything anew at every step: slow, and beyond doubt."""
+
+    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
+        """See `Floating.enter`."""
+        self.make_room(still_open)
+        self.rebuild()
+        return super().enter(user, still_open)
+
+
+class Fifo(Floating):
+    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is reused."""
+
+    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
+        super().__init__(open_session, codec, _sliding(config))
+        self._head = codec.head(())
+
+    def rebuild(self) -> None:
+        """What stands behind the first difference, with the next prefill."""
+        head = self.codec.head(self.window.history)
+        if head == self._head:
+            self.lane.rewind(0)
+        else:
+            self.lane.begin(head)
+        self._head = head
+        for turn in self.window.turns:
+            self.lane.add(turn)
+
+
+class Shadow(Floating):
+    """Two lanes: while one decides, the other prefills the next window chunk by chunk; a switch swaps them.
+
+    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While the shadow
+    lags (no idle time), the window stretches up to the hard cap; then the rest is prefilled on the spot.
+    """
+
+    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
+        super().__init__(open_session, codec, config)
+        self._shadow = Lane(open_session(), codec)
+        self._begun = False
+
+    @property
+    def forwards(self) -> int:
+        """See `Floating.forwards`."""
+        return self.lane.session.forwards + self._shadow.session.forwards - self.counters.background_forwards
+
+    def background(self) -> int:
+        """Prefill the oldest turn that the next window keeps and the shadow lacks."""
+        missing = self._missing()
+        if not missing:
+            return 0
+        before = self._shadow.session.forwards
+        tokens = self._shadow.take(missing[0])
+        self.counters.background_forwards += self._shadow.session.forwards - before
+        self.counters.background_tokens += tokens
+        return tokens
+
+    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+        """See `Floating.amend`; the shadow goes back to before that turn."""
+        plan = self.window.plan
+        super().amend(index, turn, still_open)
+        if not self._begun:
+            return
+        if plan is None or self.window.plan is not plan:
+            self._begun = False
+        elif index - plan.drop < len(self._shadow.starts):
+            self._shadow.rewind(index - plan.drop)
+
+    def make_room(self, still_open: Ids) -> None:
+        """Swap when the shadow is complete; wait for it up to the hard cap."""
+        if not self.window.full:
+            return
+        missing = self._missing()
+        if missing and len(self.window.turns) < self.window.config.cap:
+            self.counters.stretched += 1
+            return
+        self.counters.switches += 1
+        self.counters.rebuilds += bool(missing)
+        for turn in missing:
+            self._shadow.add(turn)
+        self.window.switch(still_open)
+        self.lane, self._shadow = self._shadow, self.lane
+        self._begun = False
+        self._shadow.begin(Tokens(()))  # frees the old window's memory
+
+    def _missing(self) -> list[Turn]:
+        plan = self.window.plan
+        if plan is None:
+            return []
+        if not self._begun:
+            self._shadow.begin(self.codec.head(plan.history))
+            self._begun = True
+        return self.window.turns[plan.drop + len(self._shadow.starts) :]
+
+
+class Evict(Floating):
+    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later tokens remember.
+
+    Video goes; of turns with words the words stay (the attention sink holds them), at most `qa_groups` of them.
+    """
+
+    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
+        super().__init__(open_session, codec, _sliding(config))
+        self._sink = len(codec.head(()))
+        self._words: list[tuple[str | None, int]] = []  # question id and tokens of the turns whose words stayed
+
+    def make_room(self, still_open: Ids) -> None:
+        """Cut the oldest turn out."""
+        if not self.window.full:
+            return
+        turn, (start, end) = self.window.turns[0], self.lane.starts[:2]
+        self.window.switch(still_open)
+        self.counters.switches += 1
+        if turn.question is None and turn.answer_ids is None:
+            self.lane.evict(start, end, turns=1)
+            return
+        first = start + len(self.codec.user(turn.video, turn.question)[0])
+        self.lane.evict(first, first + len(turn.video), turns=1)
+        self._words.append((turn.question_id, end - start - len(turn.video)))
+        if len(self._words) > self.window.config.qa_groups:
+            self._forget(still_open)
+
+    def _forget(self, still_open: Ids) -> None:
+        closed = [i for i, (id, _) in enumerate(self._words) if id is None or id not in still_open]
+        index = closed[0] if closed else 0
+        first = self._sink + sum(n for _, n in self._words[:index])
+        self.lane.evict(first, first + self._words.pop(index)[1])
+
+
+def _sliding(config: WindowConfig) -> WindowConfig:
+    return replace(config, keep=config.max - 1)
+
+
+POLICIES: dict[str, type[Floating]] = {
+    "shadow": Shadow, "floating": Floating, "recompute": Recompute, "fifo": Fifo, "evict": Evict,
+}  # fmt: skip
