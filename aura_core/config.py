@@ -98,15 +98,32 @@ class DeciderConfig:
 
 @dataclass(frozen=True)
 class SpeakerConfig:
-    """Limits on one answer and on questions."""
+    """Limits on one answer and on questions. `interruptible`: chunks that close during an answer are decided
+    between its tokens, and one that calls for words ends it."""
 
     max_new_tokens: int = 128
     max_question_tokens: int = 512
     max_pending_questions: int = 8
+    interruptible: bool = False
 
     def __post_init__(self) -> None:
-        for f in dataclasses.fields(self):
-            _require(getattr(self, f.name) >= 1, f"speaker.{f.name} must be at least 1, not {getattr(self, f.name)}")
+        for name in ("max_new_tokens", "max_question_tokens", "max_pending_questions"):
+            _require(getattr(self, name) >= 1, f"speaker.{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class WatchConfig:
+    """Standing questions. The same words for the same watch within `duplicate_s` seconds are said once; after any
+    answer a watch keeps silent for `cooldown_s` (its own, where it was given one). Times are stream time."""
+
+    max_open: int = 32
+    duplicate_s: float = 2.0
+    cooldown_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.max_open >= 1, f"watch.max_open must be at least 1, not {self.max_open}")
+        _require(self.duplicate_s >= 0, f"watch.duplicate_s must not be negative, not {self.duplicate_s}")
+        _require(self.cooldown_s >= 0, f"watch.cooldown_s must not be negative, not {self.cooldown_s}")
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,7 @@ class AssistantConfig:
     chunker: ChunkerConfig = field(default_factory=ChunkerConfig)
     decider: DeciderConfig = field(default_factory=DeciderConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     system_prompt: str | None = None
 
     @classmethod

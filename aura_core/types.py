@@ -47,12 +47,18 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Query:
-    """A question. Without a stamp it joins the next chunk that the engine closes."""
+    """A question. Without a stamp it joins the next chunk that the engine closes.
+
+    `limit` and `cooldown_s` are for watches (standing questions): the most answers, and the seconds of stream
+    time after an answer in which the watch gives no other; None: as configured.
+    """
 
     text: str
     id: str = ""
     stamp_ns: int | None = None
     kind: Kind | None = None  # given for a registered watch; else the engine finds out
+    limit: int | None = None
+    cooldown_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
+    suppressed: str = ""  # why an answer to a watch was not said: cancelled, limit, cooldown, duplicate
     missed_chunks: int = 0  # chunks before this one that were seen, but came too late to be decided
 
     @property
@@ -126,5 +133,6 @@ class Step:
             "window_chunks": self.window_chunks,
             "window_tokens": self.window_tokens,
             "switched": self.switched,
+            "suppressed": self.suppressed,
             "missed_chunks": self.missed_chunks,
         }

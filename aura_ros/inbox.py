@@ -108,6 +108,11 @@ class Inbox:
                 self._begun = item.chunk
             return item
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is there to take."""
+        return bool(self._items)
+
     def close(self) -> None:
         """Wake whoever waits in `take`; nothing more comes out."""
         with self._changed:

@@ -104,7 +104,9 @@ class Worker:
             if assistant is None:
                 return
             while (item := self.inbox.take()) is not None:
-                self._handle(assistant, item)
+                self._store(assistant, item)
+                if not (assistant.spoke and self.inbox.waiting):  # what came during an answer is seen together
+                    self._decide(assistant)
         finally:  # also when a bug ends the thread: its traceback is printed, and the node must not live on
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
             if self._phase != "failed":
@@ -115,7 +117,7 @@ class Worker:
     def _open(self) -> StreamingAssistant | None:
         try:
             backend = self._load()
-            assistant = StreamingAssistant(backend, self.config)
+            assistant = StreamingAssistant(backend, self.config, backlog=self.inbox.backlog_chunks)
             _warm(assistant)
         except (AuraError, RuntimeError, OSError) as e:
             self._phase = "failed"
@@ -126,9 +128,8 @@ class Worker:
         self.events.ready(backend.description)
         return assistant
 
-    def _handle(self, assistant: StreamingAssistant, item: Item) -> None:
-        """Items come in order and a chunk is decided as soon as it closes, so a question joins the
-        second in which it was asked: the very one that a replay gives it to."""
+    def _store(self, assistant: StreamingAssistant, item: Item) -> None:
+        """Items come in order, so a question joins the second in which it was asked: the one that a replay gives it."""
         try:
             if isinstance(item, PendingQuestion):
                 assistant.ask(item.text)
@@ -138,8 +139,16 @@ class Worker:
                 assistant.flush()
         except InputError as e:
             self._report(_line(e), None)
+
+    def _decide(self, assistant: StreamingAssistant) -> None:
+        """The chunks that have closed; then, until something comes, work ahead."""
         while assistant.ready and not self._stopping.is_set():
             self._step(assistant)
+        try:
+            assistant.idle(lambda: self.inbox.waiting or self._stopping.is_set())
+        except _STEP_ERRORS as e:
+            _forget(assistant)
+            self._report(f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None)
 
     def _step(self, assistant: StreamingAssistant) -> None:
         chunk = assistant.next_chunk
@@ -162,6 +171,9 @@ class Worker:
         if text != self._said:  # a token may be half a character, or a space
             self._said = text
             self.events.text(text, stamp_ns)
+        if self.config.speaker.interruptible:  # the engine looks between tokens at what has come meanwhile
+            while self.inbox.waiting and (item := self.inbox.take()) is not None:
+                self._store(assistant, item)
 
     def _report(self, message: str, chunk: int | None) -> None:
         self._errors += 1

@@ -16,16 +16,20 @@ from enum import Enum
 
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
-from aura_core.models.backend import Backend, Session, Video
+from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
-from aura_core.stream.ledger import Ledger
+from aura_core.stream.ledger import Ledger, standing_kind
 from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn
-from aura_core.types import Chunk, Decision, Frame, Query, Response, Step
+from aura_core.types import Chunk, Decision, Frame, Kind, Query, Response, Step
 
 OnText = Callable[[str], None]
+
+
+STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 
 
 class Cancel(Enum):
@@ -51,7 +55,8 @@ class StreamingAssistant:
         config: settings; the defaults when None.
         backlog: None (replay) is lockstep: every chunk is decided and `step` ends with the background work.
             A number (live) is the most closed chunks that may wait: older ones are dropped and counted in
-            `dropped_chunks`, only the newest of those waiting decides, and the caller gives idle time to `idle`.
+            `dropped_chunks`, of those that closed during an answer only the newest decides, and the caller gives
+            idle time to `idle`.
     """
 
     def __init__(self, backend: Backend, config: AssistantConfig | None = None, backlog: int | None = None) -> None:
@@ -68,11 +73,14 @@ class StreamingAssistant:
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.config.window)
         self.ledger = Ledger()
+        self.watches = Watches(self.ledger, self.config.watch)
         self.dropped_chunks = 0
         self._pending: deque[Chunk] = deque()
-        self._questions: deque[Query] = deque()
+        self._questions: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
         self._asked = 0
         self._cancelled: Cancel | None = None
+        self.spoke = False  # in the last step
+        self._peeked: dict[int, Video] = {}  # waiting chunks that were looked at during an answer
 
     @property
     def window(self) -> DualWindow:
@@ -111,8 +119,19 @@ class StreamingAssistant:
         if not query.id:
             self._asked += 1
             query = replace(query, id=f"q{self._asked}")
-        self._questions.append(query)
+        most = self.config.watch.max_open
+        if (query.kind or standing_kind(query.text)) in STANDING and len(self.ledger.open_ids()) >= most:
+            raise InputError(f"{most} watches are open already; cancel one first")
+        self._questions.append((query, self.chunker.next_chunk))
         return query
+
+    def unwatch(self, watch_id: str) -> bool:
+        """End a watch, or take back a question that was not answered yet; False when there is none of this id."""
+        for waiting in self._questions:
+            if waiting[0].id == watch_id:
+                self._questions.remove(waiting)
+                return True
+        return self.watches.cancel(watch_id)
 
     def cancel(self, discard: bool = False) -> None:
         """End the answer that is being spoken (from any thread). What was said stays in the history; with
@@ -164,12 +183,13 @@ class StreamingAssistant:
         chunk = self._pending.popleft()
         asked = self._take_question(chunk)
         counters = replace(self.policy.counters)
-        video = self.backend.encode(chunk)
+        video = self._video(chunk)
         user = self.codec.user(video, asked.text if asked else None)
         decision = self.decider.decide(self.policy.enter(user, self.ledger.open_ids()))
         decided = time.perf_counter()
-        answer = None if decision.silent else self._speak(decision, on_text)
-        response = self._close_turn(chunk, video, asked, answer)
+        answer = None if decision.silent else self._speak(decision, on_text, asked is None)
+        response, suppressed = self._close_turn(chunk, video, asked, answer, on_text)
+        self.spoke = answer is not None
         end = time.perf_counter()
         now = self.policy.counters
         step = Step(
@@ -179,7 +199,7 @@ class StreamingAssistant:
             prefill_tokens=now.critical_tokens - counters.critical_tokens, vision_encodes=1 + missed,
             decode_tokens=len(answer.ids) if answer else 0, forwards=self.policy.forwards - forwards,
             window_chunks=len(self.window.turns), window_tokens=self.session.length,
-            switched=now.switches > counters.switches, missed_chunks=missed,
+            switched=now.switches > counters.switches, suppressed=suppressed, missed_chunks=missed,
         )  # fmt: skip
         if self.backlog is None:
             self.idle()
@@ -188,43 +208,67 @@ class StreamingAssistant:
     def _catch_up(self) -> int:
         """Live: chunks that closed during a long answer are seen, but only the newest decides. How many were."""
         missed = 0
-        while self.backlog is not None and len(self._pending) > 1:
+        while self.backlog is not None and self.spoke and len(self._pending) > 1:
             chunk = self._pending.popleft()
-            self.policy.add(Turn(chunk.index, self.backend.encode(chunk)), self.ledger.open_ids())
+            self.policy.add(Turn(chunk.index, self._video(chunk)), self.ledger.open_ids())
             missed += 1
         return missed
 
-    def _speak(self, decision: Decision, on_text: OnText | None) -> Answer:
-        """Greedy decode from the decided first token."""
+    def _speak(self, decision: Decision, on_text: OnText | None, unasked: bool) -> Answer:
+        """Greedy decode from the decided first token. Unasked words that may be taken back are not told yet."""
         self._cancelled = None
         ids, lane = [decision.token_id], self.policy.lane
+        tell = None if unasked and not self.watches.settled else on_text
         while True:
-            if on_text is not None:
-                on_text(self.codec.text(ids))
-            if len(ids) >= self.config.speaker.max_new_tokens or self._cancelled:
+            if tell is not None:
+                tell(self.codec.text(ids))
+            if len(ids) >= self.config.speaker.max_new_tokens or self._cancelled or self._interrupted(ids):
                 return Answer(tuple(ids), len(ids) - 1)
             token = int(lane.decode(ids[-1]).argmax())
             if token in self.decider.silent_ids:
                 return Answer(tuple(ids), len(ids))
             ids.append(token)
 
-    def _close_turn(self, chunk: Chunk, video: Video, asked: Query | None, answer: Answer | None) -> Response | None:
-        """Book the answer and append the turn; its end waits for the next prefill."""
+    def _interrupted(self, ids: list[int]) -> bool:
+        """Whether a chunk that closed during this answer calls for words; it is decided again when its turn comes."""
+        if not (self.config.speaker.interruptible and self._pending) or self._pending[-1].index in self._peeked:
+            return False
+        chunk = self._pending[-1]
+        video = self._peeked[chunk.index] = self.backend.encode(chunk)
+        ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
+        logits = self.policy.lane.peek([ended, *self.codec.user(video, None)])
+        return not self.decider.decide(logits).silent
+
+    def _close_turn(
+        self, chunk: Chunk, video: Video, asked: Query | None, answer: Answer | None, on_text: OnText | None
+    ) -> tuple[Response | None, str]:
+        """Book the answer and append the turn, whose end waits for the next prefill; why words were taken back."""
         if answer is not None and self._cancelled is Cancel.DISCARD:
             self.policy.discard()
             self.ledger.forget(asked)
-            return None
+            return None, ""
         text = self.codec.text(answer.ids) if answer else None
-        response = None
-        if text is not None:
-            b = self.ledger.book(text, asked)
-            response = Response(text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns)
-        turn = Turn(
-            chunk.index, video, asked.id if asked else None, asked.text if asked else None,
-            answer.ids if answer else None, text, response.query_id if response else None,
-        )  # fmt: skip
+        turn = Turn(chunk.index, video, asked.id if asked else None, asked.text if asked else None)
+        response, suppressed = None, ""
+        if text is not None and answer is not None:
+            if asked is None and (suppressed := self.watches.objection(text, chunk.stamp_ns)):
+                self.policy.lane.reopen(turn)
+                answer = None
+            else:
+                if asked is None and on_text is not None and not self.watches.settled:
+                    on_text(text)
+                b = self.ledger.book(text, asked)
+                response = Response(text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns)
+                if asked is None:
+                    self.watches.said(b.query_id, text, chunk.stamp_ns)
+                turn = replace(turn, answer_ids=answer.ids, answer=text, answer_id=b.query_id)
         self.policy.leave(turn, answer.cached if answer else 0, self.ledger.open_ids())
-        return response
+        return response, suppressed
+
+    def _video(self, chunk: Chunk) -> Video:
+        """The chunk encoded: once in its life, also when it was looked at during an answer."""
+        known = self._peeked.pop(chunk.index, None)
+        return known or self.backend.encode(chunk)
 
     # ---- queues ------------------------------------------------------------------------------
 
@@ -233,14 +277,15 @@ class StreamingAssistant:
             return
         self._pending.append(chunk)
         while self.backlog is not None and len(self._pending) > self.backlog:
-            self._pending.popleft()
+            self._peeked.pop(self._pending.popleft().index, None)
             self.dropped_chunks += 1
 
     def _take_question(self, chunk: Chunk) -> Query | None:
         """The oldest question whose time has come; one a chunk, the others wait for the next."""
-        for query in self._questions:
-            if query.stamp_ns is None or query.stamp_ns < chunk.end_ns:
-                self._questions.remove(query)
+        for waiting in self._questions:
+            query, first = waiting
+            if chunk.index >= first if query.stamp_ns is None else query.stamp_ns < chunk.end_ns:
+                self._questions.remove(waiting)
                 self.ledger.ask(query)
                 return query
         return None

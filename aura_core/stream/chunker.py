@@ -76,6 +76,11 @@ class Chunker:
         """Index of the chunk that holds the newest frame taken; -1 before the first."""
         return self._base + self._slot // PER_CHUNK
 
+    @property
+    def next_chunk(self) -> int:
+        """Index of the chunk that closes next, if the camera goes on."""
+        return self._base + self._slot // PER_CHUNK + (0 if self._open else 1)
+
     def flush(self) -> Chunk | None:
         """Close the half-filled chunk at the end of a stream; further frames of its second come too late."""
         if not self._open:

@@ -63,6 +63,13 @@ class Lane:
         """Append one token of an answer; the next logits."""
         return self._prefill([Tokens((token,))])
 
+    def peek(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        """Logits after `pieces`, of which nothing stays."""
+        length = self.session.length
+        logits = self._prefill(pieces)
+        self.session.rollback(length)
+        return logits
+
     def rewind(self, turns: int) -> None:
         """Go back to where only the first `turns` turns were here, exactly."""
         if turns == len(self.starts):

@@ -44,10 +44,18 @@ class Entry:
     standing: Kind | None
     later: int = 0  # unasked answers so far
     answers: int = 0  # acknowledgments not counted
+    cancelled: bool = False
+
+    @property
+    def exhausted(self) -> bool:
+        """All answers that it was granted have been given."""
+        return self.query.limit is not None and self.later >= self.query.limit
 
     @property
     def open(self) -> bool:
-        """Still owes an answer: a repeated question always, a proactive one until its first."""
+        """Still owes an answer: a repeated question until its limit, a proactive one until its first."""
+        if self.cancelled or self.exhausted:
+            return False
         return self.standing is Kind.MULTI_RESPONSE or (self.standing is Kind.PROACTIVE and self.later == 0)
 
 
@@ -96,7 +104,7 @@ class Ledger:
                 return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1
             return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, False)
-        owner = self._owner(text)
+        owner = self.owner(text)
         if owner is None:  # spoken without any question: the model's own alert
             return Booking("", Kind.PROACTIVE, 0, False)
         owner.later += 1
@@ -105,14 +113,18 @@ class Ledger:
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
         return Booking(owner.query.id, kind, owner.answers - 1, False)
 
-    def _owner(self, text: str) -> Entry | None:
-        """The open standing question that shares most words with `text`; the newest on a tie."""
-        candidates = [e for e in self.entries if e.open] or self.entries[-1:]
+    def owner(self, text: str) -> Entry | None:
+        """The standing question that shares most words with an unasked `text`; the newest on a tie.
+
+        Open ones, and those that were ended by hand or by their limit: the model may not have noticed that.
+        """
+        standing = [e for e in self.entries if e.standing is not None and (e.open or e.cancelled or e.exhausted)]
+        candidates = standing or self.entries[-1:]
         words = set(re.findall(r"\w+", text.lower()))
         best: Entry | None = None
         most = -1
         for entry in candidates:
             shared = len(words & set(re.findall(r"\w+", entry.query.text.lower())))
-            if shared >= most:
+            if shared > most or (shared == most and (entry.open or best is None or not best.open)):
                 best, most = entry, shared
         return best

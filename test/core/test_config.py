@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_core.config import AssistantConfig, ChunkerConfig, DeciderConfig, ModelConfig, SpeakerConfig, WindowConfig
+from aura_core.config import (
+    AssistantConfig,
+    ChunkerConfig,
+    DeciderConfig,
+    ModelConfig,
+    SpeakerConfig,
+    WatchConfig,
+    WindowConfig,
+)
 from aura_core.errors import ConfigError
 
 
@@ -22,7 +30,7 @@ def test_defaults_are_those_of_the_design():
 def test_a_dictionary_of_all_settings_comes_back():
     c = AssistantConfig(
         ModelConfig("x", "bfloat16", "cuda:0", "sdpa", 4096, 2), WindowConfig(3, 9, 0), ChunkerConfig(2.0, 0.1),
-        DeciderConfig(0.5), SpeakerConfig(5, 6, 7), "be brief",
+        DeciderConfig(0.5), SpeakerConfig(5, 6, 7), WatchConfig(3, 1.0, 4.0), "be brief",
     )  # fmt: skip
     assert AssistantConfig.from_dict(dataclasses.asdict(c)) == c
     with pytest.raises(dataclasses.FrozenInstanceError):

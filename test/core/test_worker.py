@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class GatedBackend(ScriptedBackend):
         self.gate.set()
 
     def encode(self, chunk: Chunk) -> Video:
-        if self.sessions[1:]:  # the first session is the warm-up's
+        if self.sessions[2:]:  # the first two, a window and its shadow, are the warm-up's
             self.encoding.set()
             assert self.gate.wait(WAIT_S)
             if chunk.index in self.broken:
@@ -128,6 +128,7 @@ def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a
 
     run = runs(ScriptedBackend(), backlog=60).start()
     converted: list[int] = []
+    steps: list[Step] = []
 
     def make(stamp: int) -> Frame:
         converted.append(stamp)
@@ -137,7 +138,8 @@ def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a
         if i in questions:
             run.inbox.ask(questions[i])
         run.inbox.offer(stamp, lambda stamp=stamp: make(stamp))
-    steps = run.steps(seconds)
+        if i % 30 == 29:  # as a camera does: the next second comes when this one has been decided
+            steps += run.steps(1)
     assert [comparable(s) for s in steps] == [comparable(s) for s in expected]
     assert [s.response.kind for s in steps if s.question] == [Kind.REAL_TIME] * 2
     assert len(converted) == 2 * seconds + 1  # the last one belongs to the second after
@@ -158,6 +160,29 @@ def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: 
     assert [s.chunk for s in run.steps(4)] == [0, 7, 8, 9]
     health = run.worker.health()
     assert (health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (12, 6, 0)
+
+
+def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs: Make) -> None:
+    run = runs(ScriptedBackend({0: "Well, well."}), backlog=3)
+    told, go_on = threading.Event(), threading.Event()
+    tell = run.worker.events.text
+
+    def slow(text: str, stamp_ns: int) -> None:
+        tell(text, stamp_ns)
+        told.set()
+        assert go_on.wait(WAIT_S)
+
+    run.worker.events = replace(run.worker.events, text=slow)
+    run.start()
+    run.second(0)
+    assert told.wait(WAIT_S)
+    for index in (1, 2, 3):
+        run.second(index)
+    go_on.set()
+    first, second = run.steps(2)
+    assert first.response is not None and first.response.text == "Well, well."
+    assert (second.chunk, second.missed_chunks, second.window_chunks) == (3, 2, 4)
+    assert run.worker.health().chunks_dropped == 0
 
 
 def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
@@ -195,9 +220,11 @@ def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(ru
 def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "I will tell you.", 2: "It is dark now."})).start()
     run.inbox.ask("Tell me when it is dark.")
+    reports = []
     for index in range(3):
         run.second(index)
-    (_, ack, _), (_, silent, none), (_, alert, asked) = run.next("step"), run.next("step"), run.next("step")
+        reports.append(run.next("step"))
+    (_, ack, _), (_, silent, none), (_, alert, asked) = reports
     assert ack.response.acknowledgment and ack.response.index == 0
     assert silent.response is None and none == ""
     assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (Kind.PROACTIVE, 0, 2 * NS + NS // 2)

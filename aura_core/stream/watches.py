@@ -1,0 +1,93 @@
+"""Watches: standing questions that are listed and cancelled at run time, and what keeps them from chattering.
+
+The model sees the words of a watch and knows nothing of limits, cooldowns and cancellations; what it says all the
+same is taken back here, before anybody hears it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aura_core.config import WatchConfig
+from aura_core.stream.ledger import Entry, Ledger
+from aura_core.types import Kind
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A snapshot of one standing question. `last_ns`: stamp of its newest evidence, None before the first."""
+
+    id: str
+    text: str
+    kind: Kind
+    open: bool
+    answers: int
+    limit: int | None
+    cooldown_s: float
+    last_ns: int | None
+
+
+class Watches:
+    """The standing questions of one stream's `ledger`."""
+
+    def __init__(self, ledger: Ledger, config: WatchConfig) -> None:
+        self._ledger, self._config = ledger, config
+        self._said: dict[str, tuple[int, str]] = {}  # watch id: stamp and words of its newest answer
+
+    def list(self) -> list[Watch]:
+        """All standing questions that are still remembered, oldest first."""
+        return [
+            Watch(
+                e.query.id, e.query.text, e.standing, e.open, e.later, e.query.limit, self._cooldown_s(e),
+                self._said.get(e.query.id, (None, ""))[0],
+            )
+            for e in self._ledger.entries
+            if e.standing is not None
+        ]  # fmt: skip
+
+    def cancel(self, watch_id: str) -> bool:
+        """End a watch; False when no open one has this id."""
+        for entry in self._ledger.entries:
+            if entry.query.id == watch_id and entry.open:
+                entry.cancelled = True
+                return True
+        return False
+
+    @property
+    def settled(self) -> bool:
+        """Whether anything that the model may say unasked can be said, so that words may be told as they come."""
+        entries = [e for e in self._ledger.entries if e.standing is not None]
+        return not self._said and not any(e.cancelled or e.exhausted for e in entries)
+
+    def objection(self, text: str, stamp_ns: int) -> str:
+        """Why an unasked answer must not be said: cancelled, limit, cooldown or duplicate; "" when it may be."""
+        entry = self._ledger.owner(text)
+        if entry is None or entry.standing is None:
+            return ""
+        if entry.cancelled:
+            return "cancelled"
+        if entry.exhausted:
+            return "limit"
+        if entry.query.id not in self._said:
+            return ""
+        last_ns, words = self._said[entry.query.id]
+        since_ns = stamp_ns - last_ns
+        if 0 <= since_ns < self._cooldown_s(entry) * NS:
+            return "cooldown"
+        if words == _plain(text) and 0 <= since_ns <= self._config.duplicate_s * NS:
+            return "duplicate"
+        return ""
+
+    def said(self, watch_id: str, text: str, stamp_ns: int) -> None:
+        """Record an answer to a watch and the stamp of its evidence."""
+        self._said[watch_id] = stamp_ns, _plain(text)
+
+    def _cooldown_s(self, entry: Entry) -> float:
+        own = entry.query.cooldown_s
+        return self._config.cooldown_s if own is None else own
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".!")
