@@ -65,6 +65,7 @@ class StreamingAssistant:
         self.backlog = backlog
         self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt)
         self.decider = Decider(self.config.decider, backend.chat)
+        self.clock: Callable[[], float] = time.perf_counter  # of the steps' measured times; decides nothing
         self.reset()
 
     def reset(self) -> None:
@@ -116,12 +117,12 @@ class StreamingAssistant:
         tokens = self.codec.question_tokens(query.text)
         if tokens > limits.max_question_tokens:
             raise InputError(f"the question has {tokens} tokens; at most {limits.max_question_tokens} are allowed")
-        if not query.id:
-            self._asked += 1
-            query = replace(query, id=f"q{self._asked}")
         most = self.config.watch.max_open
         if (query.kind or standing_kind(query.text)) in STANDING and len(self.ledger.open_ids()) >= most:
             raise InputError(f"{most} watches are open already; cancel one first")
+        if not query.id:
+            self._asked += 1
+            query = replace(query, id=f"q{self._asked}")
         self._questions.append((query, self.chunker.next_chunk))
         return query
 
@@ -178,7 +179,7 @@ class StreamingAssistant:
         """
         if not self._pending:
             return None
-        start, forwards = time.perf_counter(), self.policy.forwards
+        start, forwards = self.clock(), self.policy.forwards
         missed = self._catch_up()
         chunk = self._pending.popleft()
         asked = self._take_question(chunk)
@@ -186,11 +187,11 @@ class StreamingAssistant:
         video = self._video(chunk)
         user = self.codec.user(video, asked.text if asked else None)
         decision = self.decider.decide(self.policy.enter(user, self.ledger.open_ids()))
-        decided = time.perf_counter()
+        decided = self.clock()
         answer = None if decision.silent else self._speak(decision, on_text, asked is None)
         response, suppressed = self._close_turn(chunk, video, asked, answer, on_text)
         self.spoke = answer is not None
-        end = time.perf_counter()
+        end = self.clock()
         now = self.policy.counters
         step = Step(
             chunk=chunk.index, stamp_ns=chunk.stamp_ns, decision=decision, response=response,
