@@ -1,0 +1,221 @@
+"""`aura bench engine`: all window policies side by side, on the same frames, questions and answers.
+
+Steps are interleaved: every policy takes step i before any takes step i + 1, in an order that rotates, so that a
+busy machine hurts all alike. Counters are exact; times are CPU time of the deciding thread (on a GPU: wall time).
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aura_core.bench.random_model import RandomBackend
+from aura_core.config import AssistantConfig, SpeakerConfig, WindowConfig
+from aura_core.models.backend import Piece
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.decision import Decider
+from aura_core.types import Chunk, Decision, Frame, Step
+
+NS = 1_000_000_000
+EXACT = ("shadow", "floating", "recompute")  # they hold the same conversation
+COLD_EVERY = 10  # steps between cold recomputes of a policy whose window is its own
+# What happens besides silence, by step modulo 50: a question with its answer, an answer unasked, one that is cancelled.
+ASKED, UNASKED, CANCELLED, PERIOD = 7, 23, 37, 50
+
+
+class Scripted(Decider):
+    """Random weights do not know when to speak: speaks at the steps above, and keeps the logits."""
+
+    def __init__(self, inner: Decider) -> None:
+        self.threshold, self.silent_ids = inner.threshold, inner.silent_ids
+        self.logits: NDArray[np.float32] = np.empty(0, np.float32)
+        self.step = -1
+
+    def decide(self, logits: NDArray[np.float32]) -> Decision:
+        """See `Decider.decide`."""
+        self.logits, self.step = logits, self.step + 1
+        decision = super().decide(logits)
+        if self.step % PERIOD not in (ASKED, UNASKED, CANCELLED):
+            return replace(decision, silent=True, token_id=self.silent_ids[0])
+        words = logits.copy()
+        words[list(self.silent_ids)] = -np.inf
+        return Decision(False, decision.p_silent, int(words.argmax()))
+
+
+@dataclass
+class Runner:
+    """One policy on its way, and what was measured of it."""
+
+    name: str
+    assistant: StreamingAssistant
+    decider: Scripted
+    clock: Callable[[], float]
+    ms: list[float] = field(default_factory=list)  # encode + prefill + decision
+    busy_ms: list[float] = field(default_factory=list)  # and the background work after it
+    steps: list[Step] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)  # prefilled in the step and after it
+    difference: float | None = None
+
+    def take(self, chunk: Chunk, measured: bool) -> None:
+        """One step."""
+        a, i = self.assistant, self.decider.step + 1
+        if i % PERIOD == ASKED:
+            a.ask("what is on the table?")
+        before = replace(a.policy.counters)
+        for frame in chunk.frames:
+            a.push(frame)
+        told = 0
+
+        def on_text(_: str) -> None:
+            nonlocal told
+            told += 1
+            if i % PERIOD == CANCELLED and told == 2:
+                a.cancel(discard=i % (2 * PERIOD) == CANCELLED)
+
+        step = a.step(on_text)
+        assert step is not None
+        start = self.clock()
+        a.idle()
+        background_ms = (self.clock() - start) * 1e3
+        if measured:
+            now = a.policy.counters
+            self.ms.append(step.decide_ms)
+            self.busy_ms.append(step.step_ms + background_ms)
+            self.steps.append(step)
+            self.tokens.append(
+                now.critical_tokens - before.critical_tokens + now.background_tokens - before.background_tokens
+            )
+
+    def differ(self, reference: NDArray[np.float32]) -> None:
+        """Compare the newest decision's logits with `reference`."""
+        worst = float(np.abs(self.decider.logits - reference).max())
+        self.difference = max(worst, self.difference or 0.0)
+
+    def figures(self) -> dict[str, Any]:
+        """The policy's part of the JSON."""
+        silent = [s for s in self.steps if s.response is None and s.decode_tokens == 0]
+        p50, p95, p99 = (float(np.percentile(self.ms, q)) for q in (50, 95, 99))
+        return {
+            "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": max(self.ms), "mean_ms": float(np.mean(self.ms)),
+            "busy_mean_ms": float(np.mean(self.busy_ms)),
+            "critical_tokens_max": max(s.prefill_tokens for s in self.steps),
+            "tokens_per_step": float(np.mean(self.tokens)),
+            "vision_encodes_per_chunk": sum(s.vision_encodes for s in self.steps) / len(self.steps),
+            "forwards_per_silent_step": sum(s.forwards for s in silent) / max(1, len(silent)),
+            "decodes_per_silent_step": sum(s.decode_tokens for s in silent) / max(1, len(silent)),
+            "switches": sum(s.switched for s in self.steps),
+            "max_logit_diff": self.difference,
+        }  # fmt: skip
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds: CPU time of this thread, or wall time around finished GPU work."""
+    if device.type != "cuda":
+        return time.thread_time
+
+    def wall() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return wall
+
+
+def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
+    """`count` chunks of noise."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        pair = [Frame(rng.integers(0, 256, (*size, 3), dtype=np.uint8), i * NS + k * NS // 2) for k in range(2)]
+        yield Chunk(i, (pair[0], pair[1]), i * NS, (i + 1) * NS)
+
+
+def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
+    """An assistant of its own on the shared weights."""
+    config = AssistantConfig(window=replace(window, policy=policy), speaker=SpeakerConfig(max_new_tokens=8))
+    assistant = StreamingAssistant(backend, config, backlog=1)  # live: background work is called, and timed, apart
+    assistant.clock = clock_of(backend.device)
+    assistant.decider = decider = Scripted(assistant.decider)
+    return Runner(policy, assistant, decider, assistant.clock)
+
+
+def cold(assistant: StreamingAssistant) -> NDArray[np.float32]:
+    """Logits of the newest decision on a fresh cache."""
+    codec, turn = assistant.codec, assistant.window.turns[-1]
+    pieces: list[Piece] = [codec.head(assistant.window.history)]
+    for earlier in assistant.window.turns[:-1]:
+        pieces += earlier.pieces(codec)
+    return assistant.backend.open().prefill(pieces + codec.user(turn.video, turn.question))
+
+
+def compare(
+    backend: RandomBackend, window: WindowConfig, policies: Iterable[str], steps: int, on_step: Callable[[], None]
+) -> dict[str, Runner]:
+    """All policies over the same stream; the first `window.max` steps fill the window and are not measured."""
+    runners = [runner(backend, window, p) for p in policies]
+    oracle = next((r for r in runners if r.name == "recompute"), None)
+    gc.collect()
+    for i, chunk in enumerate(frames(backend.frame, window.max + steps)):
+        gc.disable()  # a collection in the middle of one policy's step would be its spike
+        for k in range(len(runners)):
+            runners[(i + k) % len(runners)].take(chunk, i >= window.max)
+        gc.enable()
+        for r in runners:
+            if oracle is not None and r.name in EXACT:
+                r.differ(oracle.decider.logits)
+            elif i % COLD_EVERY == 0 and r.assistant.window.turns[-1].chunk == i:
+                r.differ(cold(r.assistant))
+        on_step()
+    return {r.name: r for r in runners}
+
+
+def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[str, float]:
+    """The figures that do not depend on the machine; those whose policies ran."""
+    drop = window.max - window.keep
+    pairs = {
+        "recompute_mean_over_shadow_mean": ("recompute", "mean_ms", "shadow", "mean_ms"),
+        "shadow_p99_over_p50": ("shadow", "p99_ms", "shadow", "p50_ms"),
+        "floating_worst_over_shadow_worst": ("floating", "max_ms", "shadow", "max_ms"),
+        "floating_worst_over_p50": ("floating", "max_ms", "floating", "p50_ms"),
+        "shadow_p50_over_evict_p50": ("shadow", "p50_ms", "evict", "p50_ms"),
+    }
+    out = {k: policies[a][b] / policies[c][d] for k, (a, b, c, d) in pairs.items() if a in policies and c in policies}
+    if "shadow" in policies and "evict" in policies:  # evict never prefills anything twice: its tokens are one chunk's
+        out["shadow_tokens_per_step_over_chunk"] = (
+            policies["shadow"]["tokens_per_step"] / policies["evict"]["tokens_per_step"]
+        )
+        out["max_over_drop"] = window.max / drop
+    return out
+
+
+def soak(backend: RandomBackend, window: WindowConfig, steps: int, on_step: Callable[[], None]) -> dict[str, float]:
+    """A long run of the shadow alone: does a step cost the same at the end, and does memory stay?"""
+    r = runner(backend, window, "shadow")
+    rss: list[float] = []
+    warm = 2 * window.max
+    for i, chunk in enumerate(frames(backend.frame, warm + steps)):
+        r.take(chunk, i >= warm)
+        del r.steps[:], r.tokens[:]
+        if i >= warm:
+            rss.append(resident_kb())
+        on_step()
+    half = len(rss) // 2
+    slope = float(np.polyfit(np.arange(len(rss) - half), rss[half:], 1)[0]) if len(rss) > 100 else float("nan")
+    first, last = np.median(r.ms[:100]), np.median(r.ms[-100:])
+    return {"steps": steps, "last100_over_first100": float(last / first), "rss_slope_kb_per_step": slope,
+            "rss_first_kb": rss[0], "rss_last_kb": rss[-1]}  # fmt: skip
+
+
+def resident_kb() -> float:
+    """Resident memory of this process in kB (its peak, where /proc is missing)."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm") as f:
+            return int(f.read().split()[1]) * resource.getpagesize() / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

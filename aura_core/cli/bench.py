@@ -1,0 +1,106 @@
+"""`aura bench PART`: what it costs, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _parts() -> None:
+    """Measure speed on this machine."""
+
+
+@app.command()
+def engine(
+    keep: Annotated[int, typer.Option(help="chunks kept at a switch")] = 30,
+    max_chunks: Annotated[int, typer.Option("--max", help="chunks at which the window switches")] = 60,
+    steps: Annotated[int, typer.Option(min=1, help="measured steps, after the window has filled")] = 150,
+    policies: Annotated[str, typer.Option(help="comma-separated")] = "shadow,floating,evict,fifo,recompute",
+    size: Annotated[str, typer.Option(help="small (4 M) or 8b: random weights of that shape")] = "small",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16")] = "float32",
+    attention: Annotated[str, typer.Option(help="sdpa or flash_attention_2")] = "sdpa",
+    soak: Annotated[int, typer.Option(min=0, help="instead: this many steps of the shadow alone, for flatness")] = 0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    plot: Annotated[Path | None, typer.Option(help="PNG of the latency of each step")] = None,
+) -> None:
+    """All window policies side by side on random weights: latency, tokens, exactness."""
+    import torch
+
+    from aura_core.bench import engine as bench
+    from aura_core.bench.random_model import RandomBackend
+    from aura_core.config import POLICIES, WindowConfig
+    from aura_core.errors import ConfigError
+
+    window = WindowConfig(keep, max_chunks)
+    names = [p.strip() for p in policies.split(",") if p.strip()]
+    if unknown := [p for p in names if p not in POLICIES]:
+        raise ConfigError(f"--policies: '{unknown[0]}' is none of {', '.join(POLICIES)}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"--device {device}: torch sees no CUDA device")
+    torch.set_num_threads(1)  # so that a thread's CPU time is the work
+    console = Console(stderr=True)
+    backend = RandomBackend(size, device, dtype, attention)
+    console.print(backend.description)
+    settings = {"keep": keep, "max": max_chunks, "size": size, "device": device, "dtype": dtype}
+    with Progress(console=console) as progress:
+        task = progress.add_task("steps", total=(soak + 2 * max_chunks) if soak else steps + max_chunks)
+        if soak:
+            out: dict[str, Any] = {
+                "soak": bench.soak(backend, window, soak, lambda: progress.advance(task)),
+                **settings,
+            }
+        else:
+            runners = bench.compare(backend, window, names, steps, lambda: progress.advance(task))
+            figures = {name: r.figures() for name, r in runners.items()}
+            out = {"policies": figures, "ratios": bench.ratios(figures, window), "steps": steps, **settings}
+    _show(out)
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(json.dumps(out, indent=2) + "\n")
+    if plot is not None and not soak:
+        _plot(plot, {name: r.ms for name, r in runners.items()}, keep, max_chunks)
+
+
+def _show(out: dict[str, Any]) -> None:
+    if "soak" in out:
+        for name, value in out["soak"].items():
+            print(f"{name} {value:.4g}")
+        return
+    columns = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms", "busy_mean_ms", "critical_tokens_max",
+               "tokens_per_step", "max_logit_diff")  # fmt: skip
+    table = Table("policy", *columns)
+    for name, figures in out["policies"].items():
+        table.add_row(name, *("-" if figures[c] is None else f"{figures[c]:.4g}" for c in columns))
+    Console().print(table)
+    for name, value in out["ratios"].items():
+        print(f"{name} {value:.3f}")
+
+
+def _plot(path: Path, ms: dict[str, list[float]], keep: int, max_chunks: int) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+    for name, values in ms.items():
+        axes.plot(values, label=name, linewidth=2 if name == "shadow" else 1, zorder=3 if name == "shadow" else 2)
+    axes.set_yscale("log")
+    axes.set_xlabel("step (one a second)")
+    axes.set_ylabel("time to decide, ms")
+    axes.set_title(f"What a decision costs, window {keep}/{max_chunks}")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(ncols=len(ms), loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
