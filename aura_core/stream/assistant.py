@@ -46,6 +46,7 @@ class StreamingAssistant:
 
     def reset(self) -> None:
         """Forget everything: frames, questions, window and cache."""
+        self.decider.reset()
         self.chunker = Chunker(self.config.chunker)
         self.window = DualWindow(self.config.window)
         self.ledger = Ledger()
@@ -116,7 +117,7 @@ class StreamingAssistant:
         video = self.backend.encode(chunk)
         pieces, switched = self._next_pieces()
         pieces += self.codec.user(video, asked.text if asked else None)
-        decision = self.decider.decide(self.session.prefill(pieces))
+        decision = self.decider.decide(self.session.prefill(pieces), chunk.stamp_ns, asked is not None)
         decided = time.perf_counter()
         answer_ids, cached = (None, 0) if decision.silent else self._speak(decision, on_text)
         response = self._close_turn(chunk, video, asked, answer_ids, cached)
