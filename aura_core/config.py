@@ -87,13 +87,24 @@ class ChunkerConfig:
 
 @dataclass(frozen=True)
 class DeciderConfig:
-    """Silent when the silent token wins the argmax, or, with a threshold, when p(silent) >= it."""
+    """When to speak; all off by default (see `stream/decision.py` for the exact rules).
+
+    `threshold`: silent when p(silent) >= it; None: when the silent token wins the argmax.
+    `rearm`: after unasked words p(silent) must reach it once before the next unasked words (hysteresis).
+    `min_gap_s`: least time between unasked words, in the frames' stamps. Answers to questions are never held back.
+    """
 
     threshold: float | None = None
+    rearm: float | None = None
+    min_gap_s: float = 0.0
 
     def __post_init__(self) -> None:
-        ok = self.threshold is None or 0.0 < self.threshold < 1.0
-        _require(ok, f"decider.threshold must be between 0 and 1, not {self.threshold}")
+        for name, level in (("threshold", self.threshold), ("rearm", self.rearm)):
+            _require(level is None or 0.0 < level < 1.0, f"decider.{name} must be between 0 and 1, not {level}")
+        ok = self.threshold is None or self.rearm is None or self.rearm >= self.threshold
+        _require(ok, f"decider.rearm ({self.rearm}) must not be below decider.threshold ({self.threshold})")
+        ok = 0.0 <= self.min_gap_s <= 86_400.0
+        _require(ok, f"decider.min_gap_s must be between 0 and 86400 (a day), not {self.min_gap_s}")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +62,21 @@ class Query:
     cooldown_s: float | None = None
 
 
+Reason = Literal["threshold", "hysteresis", "min_gap"]
+
+
 @dataclass(frozen=True)
 class Decision:
-    """Silent or speak, and the probability of silence that it was read from."""
+    """Silent or speak, and the probability of silence that it was read from.
+
+    `reason` is the setting that overruled the model: `threshold` (either way: see `silent`), `hysteresis` or
+    `min_gap` (words were held back); None when the model's own choice stands.
+    """
 
     silent: bool
     p_silent: float
     token_id: int
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,7 @@ class Step:
             "stamp_ns": self.stamp_ns,
             "state": self.state,
             "p_silent": round(self.decision.p_silent, 6),
+            "reason": self.decision.reason or "",
             "text": r.text if r else "",
             "query_id": r.query_id if r else "",
             "kind": str(r.kind) if r else "",

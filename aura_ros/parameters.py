@@ -80,6 +80,10 @@ ENGINE = (
           low=0.0, high=0.2),
     Param("decider.threshold", 0.0, "silent when p(silent) >= this; 0: silent when silence is the likeliest token",
           low=0.0, high=1.0, read_only=False, off=0.0),
+    Param("decider.rearm", 0.0, "after unasked words p(silent) must reach this before the next ones; 0: off",
+          low=0.0, high=1.0, off=0.0),
+    Param("decider.min_gap_s", _D.decider.min_gap_s, "least time between unasked words, in the frames' stamps [s]",
+          low=0.0, high=86400.0),
     Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
     Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
           low=1, high=65536),
@@ -146,7 +150,10 @@ def on_set(
             if name == "decider.threshold" and value == 1.0:
                 return SetParametersResult(successful=False, reason=f"{name} must be below 1: it would never speak")
         for name, value in ours:
-            apply(name, value)
+            try:
+                apply(name, value)
+            except ConfigError as e:  # contradicts a setting that is no parameter of this call
+                return SetParametersResult(successful=False, reason=str(e))
         return SetParametersResult(successful=True)
 
     return callback

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Backend
 from aura_core.stream.assistant import StreamingAssistant
@@ -80,8 +80,8 @@ class Worker:
         return not self._thread.is_alive()
 
     def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold`; holds from the next chunk on."""
-        self.config = replace(self.config, decider=DeciderConfig(threshold))
+        """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above `decider.rearm`."""
+        self.config = replace(self.config, decider=replace(self.config.decider, threshold=threshold))
         if self._assistant is not None:
             self._assistant.decider.threshold = threshold
 

@@ -36,14 +36,14 @@ class Scripted(Decider):
     """Random weights do not know when to speak: speaks at the steps above, and keeps the logits."""
 
     def __init__(self, inner: Decider) -> None:
-        self.threshold, self.silent_ids = inner.threshold, inner.silent_ids
+        self.threshold, self.silent_ids, self.restraint = inner.threshold, inner.silent_ids, inner.restraint
         self.logits: NDArray[np.float32] = np.empty(0, np.float32)
         self.step = -1
 
-    def decide(self, logits: NDArray[np.float32]) -> Decision:
+    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
         """See `Decider.decide`."""
         self.logits, self.step = logits, self.step + 1
-        decision = super().decide(logits)
+        decision = super().decide(logits, stamp_ns, asked)
         if self.step % PERIOD not in (ASKED, UNASKED, CANCELLED):
             return replace(decision, silent=True, token_id=self.silent_ids[0])
         words = logits.copy()

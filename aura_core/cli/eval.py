@@ -38,7 +38,7 @@ def sim(
     """The tabletop benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
-    from aura_core.config import AssistantConfig, DeciderConfig
+    from aura_core.config import AssistantConfig
     from aura_core.evaluation.sim import evaluate
     from aura_core.models import load
 
@@ -46,7 +46,7 @@ def sim(
     config = AssistantConfig.from_yaml(config_file) if config_file else AssistantConfig()
     config = replace(config, model=replace(config.model, path=model, device=device, dtype=dtype))
     if threshold is not None:
-        config = replace(config, decider=DeciderConfig(threshold))
+        config = replace(config, decider=replace(config.decider, threshold=threshold))
     chosen = _seeds(seeds)
     backend = load(config.model)
     console.print(backend.description)

@@ -61,7 +61,8 @@ def step_text(step: Step) -> Text:
         line.append(f"{clock}? {one_line(step.question)}\n", style="cyan")
     line.append(clock)
     if step.response is None:
-        return line.append(f"silent p={step.decision.p_silent:.3f}", style="dim")
+        held = f" ({step.decision.reason})" if step.decision.reason else ""
+        return line.append(f"silent p={step.decision.p_silent:.3f}{held}", style="dim")
     r = step.response
     line.append(one_line(r.text), style="bold green" if str(r.kind) == "real-time" else "bold yellow")
     return line.append(f"  [{r.kind}{', acknowledgment' if r.acknowledgment else ''}]", style="dim")

@@ -70,6 +70,7 @@ class StreamingAssistant:
 
     def reset(self) -> None:
         """Forget everything: frames, questions, window and cache."""
+        self.decider.reset()
         self.chunker = Chunker(self.config.chunker)
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.config.window)
@@ -186,7 +187,8 @@ class StreamingAssistant:
         counters = replace(self.policy.counters)
         video = self._video(chunk)
         user = self.codec.user(video, asked.text if asked else None)
-        decision = self.decider.decide(self.policy.enter(user, self.ledger.open_ids()))
+        logits = self.policy.enter(user, self.ledger.open_ids())
+        decision = self.decider.decide(logits, chunk.stamp_ns, asked is not None)
         decided = self.clock()
         answer = None if decision.silent else self._speak(decision, on_text, asked is None)
         response, suppressed = self._close_turn(chunk, video, asked, answer, on_text)
@@ -238,7 +240,7 @@ class StreamingAssistant:
         video = self._peeked[chunk.index] = self.backend.encode(chunk)
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         logits = self.policy.lane.peek([ended, *self.codec.user(video, None)])
-        return not self.decider.decide(logits).silent
+        return not self.decider.peek(logits, chunk.stamp_ns).silent
 
     def _close_turn(
         self, chunk: Chunk, video: Video, asked: Query | None, answer: Answer | None, on_text: OnText | None
@@ -246,6 +248,7 @@ class StreamingAssistant:
         """Book the answer and append the turn, whose end waits for the next prefill; why words were taken back."""
         if answer is not None and self._cancelled is Cancel.DISCARD:
             self.policy.discard()
+            self.decider.retract()
             self.ledger.forget(asked)
             return None, ""
         text = self.codec.text(answer.ids) if answer else None
@@ -254,6 +257,7 @@ class StreamingAssistant:
         if text is not None and answer is not None:
             if asked is None and (suppressed := self.watches.objection(text, chunk.stamp_ns)):
                 self.policy.lane.reopen(turn)
+                self.decider.retract()
                 answer = None
             else:
                 if asked is None and on_text is not None and not self.watches.settled:

@@ -42,12 +42,12 @@ class ForcedDecider(Decider):
 
     def __init__(self, inner: Decider, spoken: Container[int] = SPOKEN) -> None:
         self.spoken = spoken
-        self.threshold, self.silent_ids = inner.threshold, inner.silent_ids
+        self.threshold, self.silent_ids, self.restraint = inner.threshold, inner.silent_ids, inner.restraint
         self.seen: list[NDArray[np.float32]] = []
 
-    def decide(self, logits: NDArray[np.float32]) -> Decision:
+    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
         self.seen.append(logits)
-        decision = super().decide(logits)
+        decision = super().decide(logits, stamp_ns, asked)
         if len(self.seen) - 1 not in self.spoken:
             return replace(decision, silent=True, token_id=self.silent_ids[0])
         if not decision.silent:
