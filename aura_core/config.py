@@ -92,17 +92,29 @@ class DeciderConfig:
     `threshold`: silent when p(silent) >= it; None: when the silent token wins the argmax.
     `rearm`: after unasked words p(silent) must reach it once before the next unasked words (hysteresis).
     `min_gap_s`: least time between unasked words, in the frames' stamps. Answers to questions are never held back.
+    `mode`: token (the silent token), judge (a yes-or-no question each second, for any plain VLM), or auto: token
+    where the checkpoint was trained to decide, else judge. `{watches}` in the prompts stands for the open watches.
     """
 
     threshold: float | None = None
     rearm: float | None = None
     min_gap_s: float = 0.0
+    mode: str = "auto"
+    judge_prompt: str = (
+        "Requests that are open: {watches}. Look at the newest second of video. Does it show what was requested, "
+        "and was that not reported yet? Answer with yes or no."
+    )
+    report_prompt: str = "Report in one short sentence what you see now that was requested: {watches}."
 
     def __post_init__(self) -> None:
         for name, level in (("threshold", self.threshold), ("rearm", self.rearm)):
             _require(level is None or 0.0 < level < 1.0, f"decider.{name} must be between 0 and 1, not {level}")
         ok = self.threshold is None or self.rearm is None or self.rearm >= self.threshold
         _require(ok, f"decider.rearm ({self.rearm}) must not be below decider.threshold ({self.threshold})")
+        _one_of("decider.mode", self.mode, ("auto", "token", "judge"))
+        for name, prompt in (("judge_prompt", self.judge_prompt), ("report_prompt", self.report_prompt)):
+            ok = prompt.count("{") == prompt.count("}") == prompt.count("{watches}") == 1
+            _require(ok, f"decider.{name} must contain {{watches}} once and no other braces")
         ok = 0.0 <= self.min_gap_s <= 86_400.0
         _require(ok, f"decider.min_gap_s must be between 0 and 86400 (a day), not {self.min_gap_s}")
 

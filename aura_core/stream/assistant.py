@@ -14,9 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+import numpy as np
+
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Backend, Session, Tokens, Video
+from aura_core.stream import judge
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
 from aura_core.stream.ledger import Ledger, standing_kind
@@ -65,6 +68,9 @@ class StreamingAssistant:
         self.backlog = backlog
         self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt)
         self.decider = Decider(self.config.decider, backend.chat)
+        mode = self.config.decider.mode
+        judging = mode == "judge" or (mode == "auto" and not backend.chat.trained_to_decide)
+        self.judge = judge.Judge(self.codec, self.config.decider) if judging else None
         self.clock: Callable[[], float] = time.perf_counter  # of the steps' measured times; decides nothing
         self.reset()
 
@@ -186,12 +192,12 @@ class StreamingAssistant:
         asked = self._take_question(chunk)
         counters = replace(self.policy.counters)
         video = self._video(chunk)
-        user = self.codec.user(video, asked.text if asked else None)
-        logits = self.policy.enter(user, self.ledger.open_ids())
-        decision = self.decider.decide(logits, chunk.stamp_ns, asked is not None)
+        decision, request = self._decide(chunk, video, asked)
         decided = self.clock()
         answer = None if decision.silent else self._speak(decision, on_text, asked is None)
-        response, suppressed = self._close_turn(chunk, video, asked, answer, on_text)
+        response, suppressed = self._close_turn(
+            Turn(chunk.index, video, asked.id if asked else None, request), chunk, asked, answer, on_text
+        )
         self.spoke = answer is not None
         end = self.clock()
         now = self.policy.counters
@@ -217,6 +223,23 @@ class StreamingAssistant:
             missed += 1
         return missed
 
+    def _decide(self, chunk: Chunk, video: Video, asked: Query | None) -> tuple[Decision, str | None]:
+        """Prefill the chunk's user turn and decide; also the text in that turn: the question, a judge's request."""
+        still_open, text = self.ledger.open_ids(), asked.text if asked else None
+        user = self.codec.user(video, text)
+        if self.judge is None or asked is not None:
+            logits = self.policy.enter(user, still_open)
+            return self.decider.decide(logits, chunk.stamp_ns, asked is not None), text
+        watches = self.ledger.open_texts()
+        logits = self.policy.glance(user, self.judge.question(video, watches), still_open)
+        decision = self.decider.decide(self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT)
+        if decision.silent:
+            return decision, None
+        text = self.judge.request(watches)
+        words = self.policy.lane.proceed(self.codec.user(video, text)[-1])
+        words[list(self.decider.silent_ids)] = -np.inf
+        return replace(decision, token_id=int(words.argmax())), text
+
     def _speak(self, decision: Decision, on_text: OnText | None, unasked: bool) -> Answer:
         """Greedy decode from the decided first token. Unasked words that may be taken back are not told yet."""
         self._cancelled = None
@@ -239,11 +262,15 @@ class StreamingAssistant:
         chunk = self._pending[-1]
         video = self._peeked[chunk.index] = self.backend.encode(chunk)
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
-        logits = self.policy.lane.peek([ended, *self.codec.user(video, None)])
+        *seen, rest = self.codec.user(video, None)
+        question = self.judge.question(video, self.ledger.open_texts()) if self.judge else rest
+        logits = self.policy.lane.peek([ended, *seen, question])
+        if self.judge is not None:
+            return not self.decider.peek(self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT).silent
         return not self.decider.peek(logits, chunk.stamp_ns).silent
 
     def _close_turn(
-        self, chunk: Chunk, video: Video, asked: Query | None, answer: Answer | None, on_text: OnText | None
+        self, turn: Turn, chunk: Chunk, asked: Query | None, answer: Answer | None, on_text: OnText | None
     ) -> tuple[Response | None, str]:
         """Book the answer and append the turn, whose end waits for the next prefill; why words were taken back."""
         if answer is not None and self._cancelled is Cancel.DISCARD:
@@ -252,7 +279,6 @@ class StreamingAssistant:
             self.ledger.forget(asked)
             return None, ""
         text = self.codec.text(answer.ids) if answer else None
-        turn = Turn(chunk.index, video, asked.id if asked else None, asked.text if asked else None)
         response, suppressed = None, ""
         if text is not None and answer is not None:
             if asked is None and (suppressed := self.watches.objection(text, chunk.stamp_ns)):

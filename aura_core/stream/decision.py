@@ -113,23 +113,28 @@ class Decider:
         """Forget what was said."""
         self.restraint.reset()
 
-    def peek(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
+    def peek(
+        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False, silent: Sequence[int] | None = None
+    ) -> Decision:
         """`decide` without remembering it: for looking at a chunk that is decided later."""
-        decision = judge(logits, self.silent_ids, self.threshold, asked)
+        decision = judge(logits, self.silent_ids if silent is None else silent, self.threshold, asked)
         if decision.silent or asked:
             return decision
         reason = self.restraint.objection(decision.p_silent, stamp_ns)
         return decision if reason is None else Decision(True, decision.p_silent, self.silent_ids[0], reason)
 
-    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
+    def decide(
+        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False, silent: Sequence[int] | None = None
+    ) -> Decision:
         """Decide one chunk, and remember it.
 
         Args:
             logits: float32 (vocabulary,), see `judge`.
             stamp_ns: of the chunk; the gap is measured in these, never by a clock.
             asked: the user asked something in this chunk: no setting silences the answer.
+            silent: indices of `logits` that mean silence; None: the ids of the silent token and the end of turn.
         """
-        decision = self.peek(logits, stamp_ns, asked)
+        decision = self.peek(logits, stamp_ns, asked, silent)
         self.restraint.note(decision.p_silent, stamp_ns, not decision.silent and not asked)
         return decision
 

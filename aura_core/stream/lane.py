@@ -48,9 +48,23 @@ class Lane:
         self.starts.append(self.length)
         return self._prefill([*self.waiting, *user])
 
+    def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+        """`enter`, but with `question` for the end of the user turn: its logits. Nothing of the question stays, and
+        the user turn's own end waits."""
+        *seen, rest = user
+        self.starts.append(self.length)
+        logits = self._prefill([*self.waiting, *seen, question])
+        self.session.rollback(self.session.length - len(question))
+        self.waiting = [rest]
+        return logits
+
+    def proceed(self, rest: Piece) -> NDArray[np.float32]:
+        """After a `glance`: `rest` ends the user turn; the logits to answer from."""
+        return self._prefill([rest])
+
     def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
         """Close the turn that was entered. The first `cached` ids of its answer are in the cache already."""
-        self.waiting = [Tokens(self.codec.assistant(answer_ids).ids[cached:])]
+        self.waiting.append(Tokens(self.codec.assistant(answer_ids).ids[cached:]))
 
     def take(self, turn: Turn) -> int:
         """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens prefilled."""

@@ -92,6 +92,10 @@ class Ledger:
         """Ids of the standing questions that still owe an answer."""
         return frozenset(e.query.id for e in self.entries if e.open)
 
+    def open_texts(self) -> list[str]:
+        """The words of the standing questions that still owe an answer, oldest first."""
+        return [e.query.text for e in self.entries if e.open]
+
     def question(self, query_id: str) -> str:
         """The words of a question; empty when it is unknown or long forgotten."""
         return next((e.query.text for e in reversed(self.entries) if e.query.id == query_id), "")

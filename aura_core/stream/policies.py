@@ -60,6 +60,12 @@ class Floating:
         self.counters.critical_tokens += tokens_in(self.lane.waiting) + tokens_in(user)
         return self.lane.enter(user)
 
+    def glance(self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()) -> NDArray[np.float32]:
+        """`enter`, judged by `question` (see `Lane.glance`)."""
+        self.make_room(still_open)
+        self.counters.critical_tokens += tokens_in(self.lane.waiting) + tokens_in(user[:-1]) + len(question)
+        return self.lane.glance(user, question)
+
     def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
         """Close the turn that was entered; the first `cached` ids of its answer are in the cache already."""
         self.lane.leave(turn.answer_ids, cached)
@@ -108,11 +114,10 @@ class Floating:
 class Recompute(Floating):
     """Everything anew at every step: slow, and beyond doubt."""
 
-    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
-        """See `Floating.enter`."""
-        self.make_room(still_open)
+    def make_room(self, still_open: Ids) -> None:
+        """Switch if it is time, and rebuild in any case."""
+        super().make_room(still_open)
         self.rebuild()
-        return super().enter(user, still_open)
 
 
 class Fifo(Floating):
