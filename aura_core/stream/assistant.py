@@ -136,8 +136,8 @@ class StreamingAssistant:
             self.window.switch(self.ledger.open_ids())
             self.session.rollback(0)
             return self.window.pieces(self.codec), True
-        if self._tail is None:
-            return [self.codec.head(self.window.history)], False
+        if self._tail is None or self.session.length == 0:  # the first step, or one after a switch that failed
+            return self.window.pieces(self.codec), False
         return [self._tail], False
 
     def _speak(self, decision: Decision, on_text: OnText | None) -> tuple[tuple[int, ...], int]:
