@@ -57,6 +57,7 @@ class Entry:
     stream: bool
     max_tokens: int
     new_media: int
+    made: tuple[int, ...]  # tokens that were generated
     body: dict[str, Any]
     authorization: str | None
 
@@ -79,14 +80,13 @@ class Loopback:
         self.log: list[Entry] = []
         self.faults: deque[Fault] = deque()
         self.media: dict[str, tuple[str, Video]] = {}
-        self.cancelled = 0
+        self.cancelled = threading.Semaphore(0)  # released for each client that left a held stream
         self.posts = 0
         self._seen: list[list[tuple[Key, int]]] = []  # all that could be in a prefix cache
         self._tips: list[list[tuple[Key, int]]] = []  # the newest prompt of each conversation
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"loopback": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> Loopback:
@@ -101,6 +101,10 @@ class Loopback:
         """Lose all media, as a server does that is started again."""
         with self._lock:
             self.media.clear()
+
+    def wait_cancelled(self, count: int) -> bool:
+        """Whether `count` clients have left a held stream, at the latest in 10 s."""
+        return all(self.cancelled.acquire(timeout=10) for _ in range(count))
 
     # ---- one request -------------------------------------------------------------------------
 
@@ -197,6 +201,15 @@ def _same(old: list[tuple[Key, int]], new: list[tuple[Key, int]]) -> int:
     return next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
 
 
+class _Server(ThreadingHTTPServer):
+    """A client that goes away is no error worth a traceback."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing on stderr."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -235,7 +248,8 @@ class _Handler(BaseHTTPRequestHandler):
                 made = list(s.generate(pieces, body))
                 s._seen.append(keys + [(t, 1) for t, _ in made])
                 prompt = sum(len(p) for p in pieces)
-                s.log.append(Entry(prompt, reused, bool(body.get("stream")), body["max_tokens"], new, body,
+                s.log.append(Entry(prompt, reused, bool(body.get("stream")), body["max_tokens"], new,
+                                   tuple(t for t, _ in made), body,
                                    self.headers.get("Authorization")))  # fmt: skip
         except Refusal as e:
             return self._json(400, {"error": {"message": str(e), "type": "BadRequestError", "code": 400}})
@@ -261,6 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         return choice
 
     def _stream(self, choices: list[dict[str, Any]], finish: str, usage: dict[str, Any], fault: Fault) -> None:
+        s = self.loopback
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -273,7 +288,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._hang_up()
             if fault.kind == "hold" and i == fault.tokens:
                 readable, _, _ = select.select([self.connection], [], [], 10)
-                self.loopback.cancelled += bool(readable) and self.connection.recv(1) == b""
+                if readable and self.connection.recv(1) == b"":
+                    s.cancelled.release()
                 return self._hang_up()
             last = i == len(choices) - 1
             if last and fault.kind == "silent_stop":

@@ -19,9 +19,9 @@ from aura_core.types import Frame, Query, Step
 TEMPLATE = checkpoints.TEMPLATES["qwen3_vl"]
 WINDOW = WindowConfig(keep=2, max=6, qa_groups=3)
 QUESTIONS = {1: "What colour is the ball?", 4: "Tell me when the red cube appears.", 8: "Why?"}
-CANCELLED = 8
+CANCELLED = 3
+LONGEST = 3  # tokens of an answer
 NO_MS = {"step_ms": 0.0, "decide_ms": 0.0}
-QUIET_BIAS = 4.0
 
 
 def served_model(folder: Path) -> Any:
@@ -34,16 +34,28 @@ def served_model(folder: Path) -> Any:
     inner = model.tokenizer.inner
     words = [i for i in range(len(inner)) if inner.decode([i]).startswith(" ") and inner.decode([i])[1:].isalpha()]
     assert len(words) >= 10
+    silent, end = model.chat.silent_id, model.chat.end_id
     bias = torch.full((model.model.lm_head.out_features,), -1e3)
-    bias[words] = 0.0
-    bias[model.chat.end_id], bias[model.chat.silent_id] = 1.0, QUIET_BIAS
-    model.model.lm_head.register_forward_hook(lambda _module, _args, out: out + bias)
+    bias[words], bias[silent], bias[end] = 0.0, 4.2, -3.0
+    torch.manual_seed(101)  # with these, some chunks are silent, and answers have one word to four (tested)
+    with torch.no_grad():
+        weight = model.model.lm_head.weight
+        weight.copy_(torch.randn_like(weight) * 0.15)
+        weight[silent] *= 3
+        weight[end] *= 2
+    model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
     return model
 
 
 def open_served(server: Loopback, **options: Any) -> Any:
     """A client of `server`, with waits that take no time; `naps` on its wire tells how long they would have been."""
-    settings: dict[str, Any] = {"url": server.url, "model": "aura", "image_format": "png", "retries": 2} | options
+    settings: dict[str, Any] = {
+        "url": server.url,
+        "model": "aura",
+        "image_format": "png",
+        "retries": 2,
+        "answer_tokens": 8,
+    } | options
     backend: Any = load(ModelConfig(path=server.model.name), ServerConfig(**settings))
     backend._wire.naps = []
     backend._wire.sleep = backend._wire.naps.append
@@ -60,7 +72,7 @@ def assistant_for(backend: Any, config: AssistantConfig | None = None) -> Stream
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
     return StreamingAssistant(
-        backend, AssistantConfig(window=WINDOW, speaker=SpeakerConfig(max_new_tokens=6), decider=config.decider)
+        backend, AssistantConfig(window=WINDOW, speaker=SpeakerConfig(max_new_tokens=LONGEST), decider=config.decider)
     )
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
 from loopback import Loopback  # noqa: E402
-from served import NO_MS, TEMPLATE, WINDOW, open_served, run, served_model  # noqa: E402
+from served import CANCELLED, LONGEST, NO_MS, TEMPLATE, WINDOW, assistant_for, open_served, run, served_model  # noqa: E402
 
 from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
@@ -55,9 +55,10 @@ def test_the_run_has_everything_in_it(local: list[Step]) -> None:
     """Otherwise the equality below says little."""
     assert sum(s.switched for s in local) == 2
     spoken = [s for s in local if s.response is not None]
-    assert 3 <= len(spoken) <= STEPS - 3
-    assert any(s.decode_tokens == 6 for s in spoken) and any(s.decode_tokens < 6 for s in spoken)
-    assert len({s.response.text for s in spoken if s.response}) == len(spoken)
+    assert 1 <= STEPS - len(spoken) <= STEPS - 6
+    assert {s.decode_tokens for s in spoken} == {1, 2, LONGEST}
+    assert local[CANCELLED].decode_tokens == 2
+    assert len({s.response.text for s in spoken if s.response}) >= 3
 
 
 @pytest.mark.parametrize("one_request", [True, False])
@@ -70,8 +71,8 @@ def test_decisions_and_answers_are_those_of_the_model_in_this_process(
     remote = list(run(backend, STEPS))
     assert plain(remote) == plain(local)
     np.testing.assert_allclose(
-        [s.decision.p_silent for s in remote], [s.decision.p_silent for s in local], rtol=1e-3, atol=1e-5
-    )
+        [s.decision.p_silent for s in remote], [s.decision.p_silent for s in local], rtol=1e-3, atol=1e-3
+    )  # the end token may not be among the 20 that a server tells
     c = backend.counters
     spoken = sum(s.response is not None and s.decode_tokens > 1 for s in local)
     assert c.requests == len(server.log) == STEPS + (0 if one_request else spoken)
@@ -80,23 +81,26 @@ def test_decisions_and_answers_are_those_of_the_model_in_this_process(
     assert server.new_prefixes == 0
 
 
-def test_a_request_brings_the_new_chunk_and_the_tail_alone(local: list[Step], server: Loopback) -> None:
+def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> None:
     """All else is in the server's prefix cache: the ratio is exact, not measured."""
     server.new_prefixes = 3
     backend = open_served(server)
-    steps = list(run(backend, STEPS))
-    for step, entry in zip(steps, server.log, strict=True):
+    assistant, steps = assistant_for(backend), list[Step]()
+    end: tuple[int, ...] = ()
+    for step in run(backend, STEPS, assistant):
+        entry, before = server.log[-1], server.log[-2] if step.chunk else None
         assert entry.new_media == 1
-        if step.chunk and not step.switched:
-            # The tail's first token (silence, the end of an answer, or its last word) is there already.
-            assert entry.prompt - entry.reused == step.prefill_tokens - 1
+        if before is not None and not step.switched:
+            # Of the end of the last turn, what the server itself has generated is there already.
+            same = next((i for i, (a, b) in enumerate(zip(end, before.made, strict=False)) if a != b), len(before.made))
+            assert entry.reused == before.prompt + min(same, len(end))
+            assert entry.prompt - entry.reused <= step.prefill_tokens
+        steps.append(step)
+        end = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
     steady = [e for s, e in zip(steps, server.log, strict=True) if s.chunk and not s.switched]
-    expected = sum(s.window_tokens - s.decode_tokens for s in local if s.chunk and not s.switched)
-    assert sum(e.prompt for e in steady) >= expected - STEPS * 6
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
-    fresh = sum(s.prefill_tokens - 1 for s in steps if s.chunk and not s.switched)
-    assert ratio == 1 - fresh / sum(e.prompt for e in steady)
     assert ratio > 0.6
+    print(f"\nreused {ratio:.3f} of the prompt tokens")
     assert backend.counters.cached_tokens == sum(e.reused for e in server.log if e.body["stream"])
 
 
@@ -131,17 +135,20 @@ def test_a_warmed_window_makes_a_switch_an_ordinary_request(model: Any, server: 
     assert isinstance(window, DualWindow)
 
 
-def test_a_threshold_decides_as_in_this_process(model: Any, server: Loopback, local: list[Step]) -> None:
-    """Forced speech begins with a word that the server did not choose: another request goes on from it."""
-    threshold = float(np.median([s.decision.p_silent for s in local])) + 1e-4
+@pytest.mark.parametrize("threshold", [0.9, 0.05])
+def test_a_threshold_decides_as_in_this_process(model: Any, server: Loopback, threshold: float) -> None:
+    """0.9 forces a word that the server did not choose: another request goes on from it. 0.05 forces silence where
+    the server has begun to speak: its stream is closed."""
     config = AssistantConfig(decider=DeciderConfig(threshold))
     expected = list(run(model, STEPS, config=config))
-    forced = [s for s in expected if not s.decision.silent]
-    assert 2 <= len(forced) <= STEPS - 2
+    silent = sum(s.decision.silent for s in expected)
+    assert silent == 0 if threshold == 0.9 else 3 <= silent <= STEPS - 3
     server.new_prefixes = 3
     backend = open_served(server)
     assert plain(list(run(backend, STEPS, config=config))) == plain(expected)
-    assert backend.counters.prefix_violations == backend.counters.prompt_mismatches == 0
+    c = backend.counters
+    assert (c.prefix_violations, c.prompt_mismatches, c.cut_answers) == (0, 0, 0)
+    assert c.requests > STEPS if threshold == 0.9 else c.aborted_streams >= silent - 1
 
 
 def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
@@ -175,12 +182,11 @@ def test_tenants_share_no_names(server: Loopback) -> None:
 
 def test_without_uuids_all_bytes_go_with_each_request(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies: list[dict[str, Any]] = []
-    backend = open_served(server, media_uuids=False, media="images")
-    monkeypatch.setattr(backend._wire, "stream", lambda body: bodies.append(body) or _Nothing())
-    monkeypatch.setattr(backend._wire, "ask", lambda body: _one_token(backend.chat.silent_id))
+    backend = open_served(server, media_uuids=False, media="images", one_request=False)
+    monkeypatch.setattr(backend._wire, "ask", lambda body: bodies.append(body) or _one_token(backend.chat.silent_id))
     list(run(backend, 2))
     parts = bodies[1]["messages"][-1]["content"]
-    assert [p["type"] for p in parts][:2] == ["image_url", "image_url"] and "uuid" not in parts[0]
+    assert [p["type"] for p in parts] == ["image_url", "image_url", "text"] and "uuid" not in parts[0]
     assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
     assert backend.counters.media_sent == 1 + 2 and backend.counters.media_reused == 0
     assert "media_io_kwargs" not in bodies[0]
@@ -229,15 +235,6 @@ def test_the_configuration_names_the_server(server: Loopback, model: Any) -> Non
     assert backend.description.endswith(f"served as aura at {server.url}, frames as video, each sent once; "
                                         "decides by <|silent|>")  # fmt: skip
     assert ServerConfig().url == ""
-
-
-class _Nothing:
-    """A stream that ends without a word."""
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(())
-
-    def close(self) -> None: ...
 
 
 def _one_token(token: int) -> dict[str, Any]:
