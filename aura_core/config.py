@@ -16,7 +16,8 @@ from aura_core.errors import ConfigError
 class ModelConfig:
     """Which model, and how it runs.
 
-    `path` is a local folder, a hub id, `aura_tiny` (the embedded default) or `scripted`.
+    `path` is a local folder, a hub id, `aura_tiny` (the embedded default) or `scripted`. With a `server.url` it
+    says whose tokenizer and chat template the server's model has.
     `dtype`: auto, float32, bfloat16, float16. `device`: auto, cpu, cuda, cuda:0...
     `attention`: auto (flash_attention_2 where installed, else sdpa), sdpa, eager, flash_attention_2.
     """
@@ -36,6 +37,43 @@ class ModelConfig:
 
 
 POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """An OpenAI-compatible chat server (vLLM, SGLang) that runs the model. Without a `url`, this process does.
+
+    `model.path` still names the checkpoint: its tokenizer, chat template and frame sizes are read from there,
+    its weights are not. docs/server.md says what is sent and which flags a server needs.
+    """
+
+    url: str = ""  # base of the API, such as http://host:8000/v1
+    model: str = ""  # the name under which it is served; empty: model.path
+    tenant: str = ""  # secret salt: media and prefixes are shared only among those who have the same one
+    api_key_env: str = ""  # environment variable that holds the token of the Authorization header; empty: none
+    media: str = "video"  # video: one part a chunk; images: its two frames as pictures
+    media_uuids: bool = True  # name frames that the server has; False: send their bytes with each request
+    image_format: str = "jpeg"  # jpeg, or png: lossless, and several times larger
+    jpeg_quality: int = 90
+    one_request: bool = True  # the answer goes on in the request that decided; False: a request for each
+    answer_tokens: int = 128  # most tokens of one stream; a longer answer takes another request
+    connect_timeout_s: float = 3.0
+    read_timeout_s: float = 15.0  # longest silence of the server within a request
+    retries: int = 3  # of one request, on 429, 5xx and broken connections
+    retry_wait_s: float = 0.25  # before the first retry; doubled for each further one, less up to a half by chance
+    retry_wait_max_s: float = 4.0  # longest wait; a server that asks for more has failed
+
+    def __post_init__(self) -> None:
+        plain = self.url.startswith(("http://", "https://")) and "@" not in self.url and "?" not in self.url
+        hint = "(a token belongs into the environment, see api_key_env)"
+        _require(not self.url or plain, f"server.url must be a plain http:// or https:// address {hint}")
+        _one_of("server.media", self.media, ("video", "images"))
+        _one_of("server.image_format", self.image_format, ("jpeg", "png"))
+        _require(1 <= self.jpeg_quality <= 100, f"server.jpeg_quality must be in [1, 100], not {self.jpeg_quality}")
+        _require(self.answer_tokens >= 1, f"server.answer_tokens must be at least 1, not {self.answer_tokens}")
+        _require(0 <= self.retries <= 20, f"server.retries must be in [0, 20], not {self.retries}")
+        for name in ("connect_timeout_s", "read_timeout_s", "retry_wait_s", "retry_wait_max_s"):
+            _require(0.0 < getattr(self, name) <= 600.0, f"server.{name} must be in (0, 600] seconds")
 
 
 @dataclass(frozen=True)
@@ -160,6 +198,7 @@ class AssistantConfig:
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     system_prompt: str | None = None
+    server: ServerConfig = field(default_factory=ServerConfig)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], where: str = "config") -> AssistantConfig:

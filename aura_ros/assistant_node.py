@@ -50,8 +50,8 @@ class AssistantNode(AuraNode):
         self.add_on_set_parameters_callback(on_set(ASSISTANT, self._apply))
         self.every(1.0, self._tick)
         events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
-        model = self.config.model
-        self.worker = Worker(lambda: load(model), self.config, events, int(values["backlog_chunks"]))
+        model, server = self.config.model, self.config.server
+        self.worker = Worker(lambda: load(model, server), self.config, events, int(values["backlog_chunks"]))
         self.get_logger().info(f"loading model {model.path}")
         self.worker.start()
 

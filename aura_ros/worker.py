@@ -22,8 +22,8 @@ from aura_core.types import Frame, Step
 from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingFrame, PendingQuestion
 
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
-# What a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
-_STEP_ERRORS = (AuraError, RuntimeError, ValueError, MemoryError)
+# What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
+_STEP_ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ class Worker:
             self._step(assistant)
         try:
             assistant.idle(lambda: self.inbox.waiting or self._stopping.is_set())
+        except AuraError as e:  # the same quantum is tried again later, or its switch is a rebuild
+            self._report(_line(e), None)
         except _STEP_ERRORS as e:
             _forget(assistant)
             self._report(f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None)
@@ -156,6 +158,9 @@ class Worker:
         self._step_began, self._said = time.monotonic(), ""
         try:
             step = assistant.step(lambda text: self._on_text(assistant, text, chunk.stamp_ns))
+        except AuraError as e:  # the engine has put everything back
+            self._report(f"chunk {chunk.index} is lost: {_line(e)}", chunk.index)
+            return
         except _STEP_ERRORS as e:
             _forget(assistant)
             self._report(f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}", chunk.index)

@@ -48,7 +48,7 @@ def sim(
     if threshold is not None:
         config = replace(config, decider=replace(config.decider, threshold=threshold))
     chosen = _seeds(seeds)
-    backend = load(config.model)
+    backend = load(config.model, config.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
     report = evaluate(backend, episodes, config, seconds)

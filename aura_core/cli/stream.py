@@ -19,7 +19,7 @@ def open_assistant(config: AssistantConfig, show: Show, live: bool = False) -> S
     """Load the model and say which it is."""
     from aura_core.models import load
 
-    backend = load(config.model)
+    backend = load(config.model, config.server)
     show.note(f"model:  {backend.description}")
     return StreamingAssistant(backend, config, LIVE_BACKLOG if live else None)
 

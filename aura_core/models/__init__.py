@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from aura_core.config import ModelConfig
+from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError
 from aura_core.models import checkpoint
 from aura_core.models.backend import Backend
@@ -13,8 +13,13 @@ from aura_core.models.backend import Backend
 AURA_TINY = Path(__file__).parent / "aura_tiny"
 
 
-def load(config: ModelConfig) -> Backend:
-    """Open the model that `config` names. Raises `ModelError`: one line with the model and what to mend."""
+def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
+    """Open the model that `config` names, in this process or, where `server` has a url, there.
+
+    Raises `ModelError`: one line with the model and what to mend.
+    """
+    if server is not None and server.url:
+        return _load_served(config, server)
     if config.path == "scripted":
         from aura_core.models.scripted import ScriptedBackend
 
@@ -31,6 +36,16 @@ def load(config: ModelConfig) -> Backend:
     if config.path == "aura_tiny":
         return QwenVLBackend(replace(config, path=str(AURA_TINY)), name="aura_tiny")
     return QwenVLBackend(config)
+
+
+def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
+    if config.path == "scripted":
+        raise ModelError("scripted: has no tokenizer for server.url; model.path must name what the server serves")
+    from aura_core.models.server.backend import ServerBackend
+
+    if config.path == "aura_tiny":
+        return ServerBackend(replace(config, path=str(AURA_TINY)), server, name="aura_tiny")
+    return ServerBackend(config, server)
 
 
 __all__ = ["AURA_TINY", "load"]

@@ -7,6 +7,7 @@ longer conversation proves that the turns concatenate to what the template gives
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
@@ -38,9 +39,26 @@ class HFTokenizer:
         """Text of `ids` without special tokens."""
         return self.inner.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
+    def written(self, ids: Sequence[int]) -> str:
+        """Text of `ids` with special tokens written out: what `encode` reads back."""
+        return self.inner.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
     def single(self, token: str) -> int | None:
         """The id of `token` when the vocabulary has it as one entry."""
         return self.inner.get_vocab().get(token)
+
+
+def open_tokenizer(folder: Path, where: str) -> HFTokenizer:
+    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU torch."""
+    import transformers
+
+    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of it.
+    whole = (folder / "tokenizer.json").is_file()
+    kind = transformers.PreTrainedTokenizerFast if whole else transformers.AutoTokenizer
+    try:
+        return HFTokenizer(kind.from_pretrained(folder, local_files_only=True))
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {_line(e)}") from e
 
 
 def system(text: str) -> Message:

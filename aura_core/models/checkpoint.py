@@ -10,13 +10,15 @@ from aura_core.models.sidecar import read_json
 
 SUPPORTED = ("qwen3_vl", "qwen2_5_vl")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_FILES = ["*.json", "*.safetensors", "*.jinja", "merges.txt"]
+_TEXT_FILES = ["*.json", "*.jinja", "merges.txt"]
+_FILES = [*_TEXT_FILES, "*.safetensors"]
 
 
-def find(path: str, name: str) -> Path:
+def find(path: str, name: str, weights: bool = True) -> Path:
     """The folder of a checkpoint: a local one, or the hub's snapshot of an id such as `Qwen/Qwen3-VL-2B-Instruct`.
 
-    What looks like a local path, or exists, never goes to the hub. Raises `ModelError`.
+    What looks like a local path, or exists, never goes to the hub. Without `weights` only the small files are
+    fetched. Raises `ModelError`.
     """
     local = Path(path).expanduser()
     if path and (path.startswith(("/", ".", "~")) or local.exists()):
@@ -26,16 +28,22 @@ def find(path: str, name: str) -> Path:
         return local
     if not _HUB_ID.fullmatch(path):
         raise ModelError(f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'")
-    return _snapshot(path)
+    return _snapshot(path, _FILES if weights else _TEXT_FILES)
 
 
-def check(folder: Path, name: str) -> str:
-    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not supported."""
+def family(folder: Path, name: str) -> str:
+    """The `model_type` that config.json names. Raises `ModelError` when it is missing or not supported."""
     if not (folder / "config.json").is_file():
         raise _missing(name, folder, "config.json")
     model_type = read_json(folder / "config.json").get("model_type")
     if model_type not in SUPPORTED:
         raise ModelError(f"{name}: model_type {model_type!r} is not supported; supported are {', '.join(SUPPORTED)}")
+    return str(model_type)
+
+
+def check(folder: Path, name: str) -> str:
+    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not supported."""
+    model_type = family(folder, name)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         weights = read_json(index).get("weight_map")
@@ -50,21 +58,21 @@ def check(folder: Path, name: str) -> str:
         for file in ("vocab.json", "merges.txt"):
             if not (folder / file).is_file():
                 raise _missing(name, folder, "tokenizer.json")
-    return str(model_type)
+    return model_type
 
 
 def _missing(name: str, folder: Path, file: str) -> ModelError:
     return ModelError(f"{name}: incomplete checkpoint: {file} is missing in {folder}")
 
 
-def _snapshot(hub_id: str) -> Path:
+def _snapshot(hub_id: str, files: list[str]) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HTTPError  # of the HTTP client that this version of the hub uses
     except ImportError as e:
         raise not_installed(e) from e
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=_FILES))
+        return Path(snapshot_download(hub_id, allow_patterns=files))
     except (HTTPError, OSError, ValueError) as e:
         reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
         raise ModelError(f"{hub_id}: not found on disk, and the hub did not give it: {reason[:200]}") from e

@@ -21,7 +21,7 @@ try:
     import transformers
     from transformers.utils import logging as hf_logging
 
-    from aura_core.models.chat import HFTokenizer, extract
+    from aura_core.models.chat import HFTokenizer, extract, open_tokenizer
     from aura_core.models.session import KVSession
 except ImportError as e:
     raise checkpoint.not_installed(e) from e
@@ -53,9 +53,8 @@ class QwenVLBackend:
         self.attention = _attention(config.attention, self.device, self.dtype, self.name)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        inner = _tokenizer(folder, self.name)
-        self.tokenizer = HFTokenizer(inner)
-        template = read_template(folder, inner.chat_template)
+        self.tokenizer = open_tokenizer(folder, self.name)
+        template = read_template(folder, self.tokenizer.inner.chat_template)
         self.chat = extract(self.tokenizer, template, self.family, sidecar, self.name)
         self.model = _model(folder, self.family, self.name, self.dtype, self.attention).to(self.device)
         limit = config.max_pixels or sidecar.max_pixels
@@ -126,17 +125,6 @@ def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) 
         why = f"it needs CUDA in half precision, not {device} {dtype}" if installed else "flash_attn is not installed"
         raise ModelError(f"{where}: model.attention is flash_attention_2, but {why}; use auto or sdpa")
     return name
-
-
-def _tokenizer(folder: Path, where: str) -> Any:
-    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU torch."""
-    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of it.
-    whole = (folder / "tokenizer.json").is_file()
-    kind = transformers.PreTrainedTokenizerFast if whole else transformers.AutoTokenizer
-    try:
-        return kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {_line(e)}") from e
 
 
 def _model(folder: Path, family: str, where: str, dtype: torch.dtype, attention: str) -> Any:

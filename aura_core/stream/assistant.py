@@ -11,13 +11,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.stream import judge
 from aura_core.stream.chunker import Chunker
@@ -25,29 +24,12 @@ from aura_core.stream.decision import Decider
 from aura_core.stream.ledger import Ledger, standing_kind
 from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.speaker import Answer, Cancel, OnText, Speaker
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn
 from aura_core.types import Chunk, Decision, Frame, Kind, Query, Response, Step
 
-OnText = Callable[[str], None]
-
-
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
-
-
-class Cancel(Enum):
-    """How an answer under way was ended."""
-
-    KEEP = "keep"
-    DISCARD = "discard"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Ids of an answer, of which the first `cached` are in the cache."""
-
-    ids: tuple[int, ...]
-    cached: int
 
 
 class StreamingAssistant:
@@ -68,6 +50,7 @@ class StreamingAssistant:
         self.backlog = backlog
         self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt)
         self.decider = Decider(self.config.decider, backend.chat)
+        self.speaker = Speaker(self.codec, self.config.speaker, self.decider.silent_ids)
         mode = self.config.decider.mode
         judging = mode == "judge" or (mode == "auto" and not backend.chat.trained_to_decide)
         self.judge = judge.Judge(self.codec, self.config.decider) if judging else None
@@ -82,11 +65,10 @@ class StreamingAssistant:
         self.policy = policy(self.backend.open, self.codec, self.config.window)
         self.ledger = Ledger()
         self.watches = Watches(self.ledger, self.config.watch)
-        self.dropped_chunks = 0
+        self.dropped_chunks = self.failed_chunks = 0
         self._pending: deque[Chunk] = deque()
         self._questions: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
         self._asked = 0
-        self._cancelled: Cancel | None = None
         self.spoke = False  # in the last step
         self._peeked: dict[int, Video] = {}  # waiting chunks that were looked at during an answer
 
@@ -144,7 +126,7 @@ class StreamingAssistant:
     def cancel(self, discard: bool = False) -> None:
         """End the answer that is being spoken (from any thread). What was said stays in the history; with
         `discard` nothing does: cache and history are as they were before its chunk."""
-        self._cancelled = Cancel.DISCARD if discard else Cancel.KEEP
+        self.speaker.cancelled = Cancel.DISCARD if discard else Cancel.KEEP
 
     def amend(self, chunk: int, said: str) -> bool:
         """What was really said aloud in `chunk`, when that was less than the answer ("" : nothing).
@@ -182,17 +164,22 @@ class StreamingAssistant:
     def step(self, on_text: OnText | None = None) -> Step | None:
         """Decide the oldest waiting chunk; None when there is none.
 
-        `on_text` is called with the whole answer so far after each new token.
+        `on_text` is called with the whole answer so far after each new token. A model that fails (`AuraError`)
+        costs this chunk, counted in `failed_chunks`; its question is asked again in the next one.
         """
         if not self._pending:
             return None
         start, forwards = self.clock(), self.policy.forwards
+        counters = replace(self.policy.counters)
         missed = self._catch_up()
         chunk = self._pending.popleft()
         asked = self._take_question(chunk)
-        counters = replace(self.policy.counters)
-        video = self._video(chunk)
-        decision, request = self._decide(chunk, video, asked)
+        try:
+            video = self._video(chunk)
+            decision, request = self._decide(chunk, video, asked)
+        except AuraError:
+            self._give_back(asked)
+            raise
         decided = self.clock()
         answer = None if decision.silent else self._speak(decision, on_text, asked is None)
         response, suppressed = self._close_turn(
@@ -213,6 +200,14 @@ class StreamingAssistant:
         if self.backlog is None:
             self.idle()
         return step
+
+    def _give_back(self, asked: Query | None) -> None:
+        """The chunk could not be decided: it is lost, its question waits for the next one, the cache is as before."""
+        self.failed_chunks += 1
+        self.policy.discard()
+        if asked is not None:
+            self.ledger.forget(asked)
+            self._questions.appendleft((asked, 0))
 
     def _catch_up(self) -> int:
         """Live: chunks that closed during a long answer are seen, but only the newest decides. How many were."""
@@ -241,19 +236,9 @@ class StreamingAssistant:
         return replace(decision, token_id=int(words.argmax())), text
 
     def _speak(self, decision: Decision, on_text: OnText | None, unasked: bool) -> Answer:
-        """Greedy decode from the decided first token. Unasked words that may be taken back are not told yet."""
-        self._cancelled = None
-        ids, lane = [decision.token_id], self.policy.lane
+        """The answer. Unasked words that may be taken back are not told yet."""
         tell = None if unasked and not self.watches.settled else on_text
-        while True:
-            if tell is not None:
-                tell(self.codec.text(ids))
-            if len(ids) >= self.config.speaker.max_new_tokens or self._cancelled or self._interrupted(ids):
-                return Answer(tuple(ids), len(ids) - 1)
-            token = int(lane.decode(ids[-1]).argmax())
-            if token in self.decider.silent_ids:
-                return Answer(tuple(ids), len(ids))
-            ids.append(token)
+        return self.speaker.speak(self.policy.lane, decision.token_id, tell, self._interrupted)
 
     def _interrupted(self, ids: list[int]) -> bool:
         """Whether a chunk that closed during this answer calls for words; it is decided again when its turn comes."""
@@ -273,7 +258,7 @@ class StreamingAssistant:
         self, turn: Turn, chunk: Chunk, asked: Query | None, answer: Answer | None, on_text: OnText | None
     ) -> tuple[Response | None, str]:
         """Book the answer and append the turn, whose end waits for the next prefill; why words were taken back."""
-        if answer is not None and self._cancelled is Cancel.DISCARD:
+        if answer is not None and self.speaker.cancelled is Cancel.DISCARD:
             self.policy.discard()
             self.decider.retract()
             self.ledger.forget(asked)

@@ -45,15 +45,18 @@ class Lane:
 
     def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
         """Prefill what waits and the user turn of a new chunk: float32 logits (vocabulary,) to decide on."""
-        self.starts.append(self.length)
-        return self._prefill([*self.waiting, *user])
+        start = self.length
+        logits = self._prefill([*self.waiting, *user])
+        self.starts.append(start)
+        return logits
 
     def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
         """`enter`, but with `question` for the end of the user turn: its logits. Nothing of the question stays, and
         the user turn's own end waits."""
         *seen, rest = user
-        self.starts.append(self.length)
+        start = self.length
         logits = self._prefill([*self.waiting, *seen, question])
+        self.starts.append(start)
         self.session.rollback(self.session.length - len(question))
         self.waiting = [rest]
         return logits
@@ -110,6 +113,7 @@ class Lane:
         self.waiting = []
 
     def _prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        logits = self.session.prefill(pieces)  # first of all: where it fails, nothing has changed
         self.prefilled += tokens_in(pieces)
         self.waiting = []
-        return self.session.prefill(pieces)
+        return logits

@@ -1,0 +1,112 @@
+"""ServerBackend: the model runs elsewhere; here are its tokenizer, its chat template and the frames."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from aura_core.config import ModelConfig, ServerConfig
+from aura_core.errors import ModelError
+from aura_core.models import checkpoint
+from aura_core.models.backend import ChatFormat, Video
+from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
+from aura_core.types import Chunk
+
+try:
+    import transformers  # noqa: F401  (for its tokenizers alone; torch is not needed)
+    from jinja2 import TemplateError
+
+    from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
+    from aura_core.models.server.conversation import Reader
+    from aura_core.models.server.counters import Counters
+    from aura_core.models.server.media import MediaCodec
+    from aura_core.models.server.replies import ReplyReader
+    from aura_core.models.server.requests import Requests
+    from aura_core.models.server.session import ServerSession
+    from aura_core.models.server.warmer import Warmer
+    from aura_core.models.server.wire import Wire
+except ImportError as e:
+    raise ModelError(f"{e.name} is not installed, and server.url needs it: pip install 'aura-ros[server]'") from e
+
+
+class ServerBackend:
+    """A checkpoint that an OpenAI-compatible server runs. Opens no connection before the first decision.
+
+    Args:
+        config: `path` names the checkpoint, `max_pixels` bounds a frame; the other keys are the server's matter.
+        server: where it is served, and how it is asked.
+        name: what messages call the checkpoint; its path when None.
+
+    Raises:
+        ModelError: the checkpoint's text files are missing or of another kind.
+        ConfigError: the token's environment variable is not set.
+    """
+
+    tokenizer: HFTokenizer
+    chat: ChatFormat
+
+    def __init__(self, config: ModelConfig, server: ServerConfig, name: str | None = None) -> None:
+        where = name or config.path
+        folder = checkpoint.find(config.path, where, weights=False)
+        family = checkpoint.family(folder, where)
+        sidecar = read_aura(folder)
+        self.tokenizer = open_tokenizer(folder, where)
+        template = read_template(folder, self.tokenizer.inner.chat_template)
+        self.chat = extract(self.tokenizer, template, family, sidecar, where)
+        model = read_json(folder / "config.json")
+        pixels = read_pixels(folder, _vision(model, family), config.max_pixels or sidecar.max_pixels)
+        self.served = server.model or where
+        self.counters = Counters()
+        self.name = f"{self.served} at {server.url}"
+        self._config, self._media = server, MediaCodec(server, pixels)
+        self._wire = Wire(server, self.counters)
+        own_system = _writes_system(self.tokenizer, str(template), self.chat)
+        self._requests = Requests(server, self.served, self.chat, own_system, self._wire, self.counters)
+        self._reader = Reader(self.tokenizer, self.chat)
+        self._replies = ReplyReader(self.tokenizer, _vocabulary(model, self.tokenizer), self._wire.url)
+        self.warmer = Warmer(self.counters)
+        token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
+        decides = f"decides by {token}" if self.chat.trained_to_decide else (
+            f"not trained to be silent: {token} at once counts as silence")  # fmt: skip
+        frames = f"frames as {server.media}, {'each sent once' if server.media_uuids else 'sent with each request'}"
+        self.description = f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
+
+    def encode(self, chunk: Chunk) -> Video:
+        """The chunk's two frames, resized and compressed; the server's vision encoder sees each of them once."""
+        return self._media.encode(chunk)
+
+    def open(self) -> ServerSession:
+        """A new, empty session."""
+        c = self._config
+        return ServerSession(
+            self._requests, self._reader, self._replies, self.warmer, self.tokenizer, self.chat, c.one_request,
+            c.answer_tokens,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Stop background requests and close all connections."""
+        self.warmer.close()
+        self._wire.close()
+
+
+def _vision(model: dict[str, Any], family: str) -> SimpleNamespace:
+    """The sizes of the vision encoder's patches."""
+    given = model.get("vision_config")
+    sizes = {"patch_size": 16 if family == "qwen3_vl" else 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    return SimpleNamespace(**(sizes | (given if isinstance(given, dict) else {})))
+
+
+def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
+    """Number of the model's tokens: often padded beyond the tokenizer's."""
+    text = model.get("text_config")
+    size = (text if isinstance(text, dict) else model).get("vocab_size")
+    return max(size if isinstance(size, int) else 0, len(tokenizer.inner))
+
+
+def _writes_system(tokenizer: HFTokenizer, template: str, chat: ChatFormat) -> bool:
+    """Whether the template puts a system turn where none is given (Qwen2.5-VL's does)."""
+    try:
+        text = tokenizer.inner.apply_chat_template([user("x")], chat_template=template, tokenize=False)
+    except (TemplateError, TypeError, ValueError) as e:
+        raise ModelError(f"the chat template refuses a conversation without a system turn: {e}") from e
+    return not text.startswith(chat.user[0])

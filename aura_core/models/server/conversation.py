@@ -1,0 +1,126 @@
+"""Pieces to chat messages: the exact inverse of `stream/prompt.py` and the checkpoint's chat template.
+
+The engine appends token ids, a chat server takes messages and writes the ids itself. So the ids are cut at the
+template's own markers, the words between them become text, and the server's template puts the same markers back:
+a prefix of the ids is a prefix of the messages, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aura_core.errors import StreamError
+from aura_core.models.backend import ChatFormat, Piece, Video
+from aura_core.models.chat import HFTokenizer
+from aura_core.stream.prompt import CHUNK_MIDDLE_S
+
+Message = dict[str, Any]
+Item = int | Video
+
+
+@dataclass(frozen=True, eq=False)
+class Conversation:
+    """What the pieces say. `said` is the text of an assistant turn that is still open; None: all are closed."""
+
+    turns: tuple[tuple[str, Video | None, str], ...]  # role, the chunk in it, its words
+    said: str | None
+
+    def messages(self, parts: Callable[[Video], list[Message]]) -> list[Message]:
+        """The list for the server; `parts` gives a chunk's message parts."""
+        out: list[Message] = []
+        for role, video, text in self.turns:
+            if video is None:
+                out.append({"role": role, "content": text})
+            else:
+                words = [{"type": "text", "text": text}] if text else []
+                out.append({"role": role, "content": [*parts(video), *words]})
+        if self.said:
+            out.append({"role": "assistant", "content": self.said})
+        return out
+
+    @property
+    def continues(self) -> bool:
+        """The server must go on in the last message instead of beginning a new one."""
+        return bool(self.said)
+
+
+class Reader:
+    """Cuts token ids into turns.
+
+    Args:
+        chat: the checkpoint's template, taken apart.
+    """
+
+    def __init__(self, tokenizer: HFTokenizer, chat: ChatFormat) -> None:
+        self._text = tokenizer.written
+
+        def ids(text: str) -> tuple[int, ...]:
+            return tuple(tokenizer.encode(text))
+
+        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""  # the server's processor writes it itself
+        self._chunk = ids(chat.user[0] + stamp + chat.video_open)
+        self._video_close = ids(chat.video_close)
+        self._turns = [
+            (role, ids(around[0]), ids(around[1]))
+            for role, around in (("system", chat.system), ("user", chat.user), ("assistant", chat.assistant))
+        ]
+
+    def read(self, pieces: Sequence[Piece]) -> Conversation:
+        """The turns in `pieces`. Raises `StreamError` when they are no conversation: a bug in the caller."""
+        items: list[Item] = []
+        for piece in pieces:
+            if isinstance(piece, Video):
+                items.append(piece)
+            else:
+                items.extend(piece.ids)
+        turns: list[tuple[str, Video | None, str]] = []
+        at = 0
+        while at < len(items):
+            role, start, close = self._begin(items, at)
+            video = None
+            if role == "user" and (video := self._chunk_at(items, at)) is not None:
+                start = at + len(self._chunk) + 1 + len(self._video_close)
+            end = _find(items, close, start)
+            if end is None:
+                if role != "assistant":
+                    raise StreamError(f"the pieces end inside a {role} turn: a chat server cannot go on from there")
+                return Conversation(tuple(turns), self._words(items[start:]))
+            turns.append((role, video, self._words(items[start:end])))
+            at = end + len(close)
+        return Conversation(tuple(turns), None)
+
+    def _begin(self, items: list[Item], at: int) -> tuple[str, int, tuple[int, ...]]:
+        """Role of the turn that begins at `at`, where its words begin, and what closes it."""
+        for role, opening, close in self._turns:
+            if _is(items, at, opening):
+                return role, at + len(opening), close
+        raise StreamError(f"token {at} of the window begins no turn of the chat template: the pieces are out of order")
+
+    def _chunk_at(self, items: list[Item], at: int) -> Video | None:
+        """The chunk of the user turn at `at`; None for a turn of words alone."""
+        place = at + len(self._chunk)
+        if not _is(items, at, self._chunk) or place >= len(items):
+            return None
+        video = items[place]
+        if not isinstance(video, Video) or not _is(items, place + 1, self._video_close):
+            raise StreamError(f"token {place} of the window: expected one chunk and the end of its video")
+        return video
+
+    def _words(self, items: list[Item]) -> str:
+        if any(isinstance(i, Video) for i in items):
+            raise StreamError("a chunk stands where words were expected: the pieces are out of order")
+        return self._text([i for i in items if isinstance(i, int)])
+
+
+def _is(items: list[Item], at: int, ids: tuple[int, ...]) -> bool:
+    return tuple(i if isinstance(i, int) else -1 for i in items[at : at + len(ids)]) == ids
+
+
+def _find(items: list[Item], ids: tuple[int, ...], start: int) -> int | None:
+    first = ids[0]
+    for i in range(start, len(items) - len(ids) + 1):
+        if isinstance(items[i], int) and items[i] == first and _is(items, i, ids):
+            return i
+    return None

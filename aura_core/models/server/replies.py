@@ -1,0 +1,115 @@
+"""What a chat server replies, as the engine wants it: token ids and logits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ModelError
+from aura_core.models.chat import HFTokenizer
+from aura_core.models.server.wire import Interrupted
+
+TOP = 20  # most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API allows
+_NEVER = -1e4  # log-probability of what cannot come: far below every real one, and finite
+
+
+class Token:
+    """One generated token: its id, and the float32 log-probabilities (vocabulary,) that it was chosen from.
+
+    The server tells the `TOP` most likely tokens. The rest of the probability is spread evenly over all others,
+    so that the softmax of the vector gives the told ones exactly.
+    """
+
+    def __init__(self, token_id: int, known: dict[int, float]) -> None:
+        self.id = token_id
+        self._known = {i: max(p, _NEVER) for i, p in known.items()}
+
+    def logits(self, vocabulary: int) -> NDArray[np.float32]:
+        """Log-probabilities (vocabulary,), the chosen token's the largest."""
+        known = {i: p for i, p in self._known.items() if i < vocabulary}
+        rest = 1.0 - sum(math.exp(p) for p in known.values())
+        others = vocabulary - len(known)
+        floor = math.log(rest / others) if others and rest > 1e-9 else _NEVER
+        out = np.full(vocabulary, min(floor, min(known.values()) - 1e-3), np.float32)
+        for i, p in known.items():
+            out[i] = p
+        # Of two equal ones the server has chosen; rounding must not choose again.
+        out[self.id] = np.nextafter(out.max(), np.float32(np.inf), dtype=np.float32)
+        return out
+
+
+def certain(token_id: int, vocabulary: int) -> NDArray[np.float32]:
+    """Log-probabilities (vocabulary,) when only `token_id` can come."""
+    out = np.full(vocabulary, _NEVER, np.float32)
+    out[token_id] = 0.0
+    return out
+
+
+class ReplyReader:
+    """Reads choices. Token ids come as `token_id:N` (vLLM, asked for) or are found by their text.
+
+    Args:
+        vocabulary: number of the model's tokens.
+    """
+
+    def __init__(self, tokenizer: HFTokenizer, vocabulary: int, url: str) -> None:
+        self.vocabulary = vocabulary
+        self._tokenizer, self._url = tokenizer, url
+        self._by_text: dict[str, int] | None = None
+
+    def choice(self, reply: dict[str, Any]) -> dict[str, Any] | None:
+        """The first choice of a reply or of a stream's event; None for an event of figures alone."""
+        choices = reply.get("choices")
+        if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
+            return None
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            raise Interrupted(f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log")
+        return choices[0]
+
+    def tokens(self, choice: dict[str, Any]) -> list[Token]:
+        """The tokens of a choice; none in a stream's first and last events. Raises `ModelError`."""
+        logprobs = choice.get("logprobs")
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        if content is None:
+            text = (choice.get("delta") or choice.get("message") or {}).get("content")
+            if text:
+                raise ModelError(
+                    f"{self._url}: a reply without logprobs, from which silence is read; serve the model so that "
+                    "logprobs=true and top_logprobs=20 are allowed (vLLM: --max-logprobs 20)"
+                )
+            return []
+        try:
+            return [self._token(entry) for entry in content]
+        except (TypeError, KeyError, AttributeError, ValueError) as e:
+            raise Interrupted(f"{self._url}: logprobs of an unknown form: {str(content)[:200]}") from e
+
+    def _token(self, entry: dict[str, Any]) -> Token:
+        token = self._id(entry["token"])
+        if token is None or token >= self.vocabulary:
+            raise ModelError(
+                f"{self._url}: the server's token {entry['token']!r} is not in the tokenizer of model.path; it must "
+                "serve the same checkpoint, and name tokens by id (vLLM does, by return_tokens_as_token_ids)"
+            )
+        known = {token: float(entry["logprob"])}
+        for other in entry.get("top_logprobs") or []:
+            i = self._id(other["token"])
+            if i is not None:
+                known.setdefault(i, float(other["logprob"]))
+        if not all(math.isfinite(p) or p == -math.inf for p in known.values()):
+            raise ModelError(f"{self._url}: the model returned log-probabilities that are not numbers")
+        return Token(token, known)
+
+    def _id(self, token: str) -> int | None:
+        if token.startswith("token_id:"):
+            return int(token[len("token_id:") :])
+        if self._by_text is None:
+            table: dict[str, int] = {}
+            for i in sorted(self._tokenizer.inner.get_vocab().values(), reverse=True):
+                table[self._tokenizer.written([i])] = i
+            table.pop("\ufffd", None)  # pieces of characters look all alike
+            self._by_text = table
+        found = self._by_text.get(token)
+        return self._tokenizer.single(token) if found is None else found

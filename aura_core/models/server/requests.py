@@ -1,0 +1,99 @@
+"""Request bodies, and sending them: with the bytes that the server lacks, once more when it has lost some."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aura_core.config import ServerConfig
+from aura_core.errors import ModelError
+from aura_core.models.backend import ChatFormat, Video
+from aura_core.models.server.conversation import Conversation
+from aura_core.models.server.counters import Counters
+from aura_core.models.server.media import FRAME_TIMES, KnownMedia, Media
+from aura_core.models.server.replies import TOP
+from aura_core.models.server.wire import Refused, Wire
+
+T = TypeVar("T")
+
+
+class Requests:
+    """Builds and sends the requests of all sessions of one backend.
+
+    Everything but the messages is the same in each, and every part of the messages is the same whenever it is
+    sent again: servers reuse a prefix only when all of it is equal.
+    """
+
+    def __init__(
+        self, config: ServerConfig, model: str, chat: ChatFormat, own_system: bool, wire: Wire, counters: Counters
+    ) -> None:
+        self.wire, self.counters, self.known = wire, counters, KnownMedia()
+        self._config, self._own_system = config, own_system
+        self._base: dict[str, Any] = {"model": model, "temperature": 0.0}
+        if config.media == "video":
+            self._base["media_io_kwargs"] = {"video": FRAME_TIMES}
+        if config.tenant:
+            self._base["cache_salt"] = hashlib.sha256(b"aura prefix " + config.tenant.encode()).hexdigest()
+        self._decoding = {
+            "logprobs": True, "top_logprobs": TOP, "return_tokens_as_token_ids": True, "skip_special_tokens": False,
+            "stop_token_ids": sorted({chat.silent_id, chat.end_id}),
+        }  # fmt: skip
+
+    def stream(self, conversation: Conversation, tokens: int, then: Callable[[Any], T]) -> T:
+        """Stream up to `tokens` tokens; `then` gets the events and reads the first of them."""
+        options = {**self._decoding, "max_tokens": tokens, "stream": True, "stream_options": {"include_usage": True}}
+        return self._send(conversation, options, lambda body: then(self.wire.stream(body)))
+
+    def decide(self, conversation: Conversation) -> dict[str, Any]:
+        """One token, in one reply."""
+        return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.wire.ask)
+
+    def warm(self, conversation: Conversation) -> None:
+        """Let the server read the conversation, and nothing more."""
+        self._send(conversation, {"max_tokens": 1}, self.wire.ask)
+
+    def _send(self, conversation: Conversation, options: dict[str, Any], send: Callable[[dict[str, Any]], T]) -> T:
+        """`send` the body; when the server has lost a uuid, once more with the bytes of all."""
+        if self._own_system and (not conversation.turns or conversation.turns[0][0] != "system"):
+            raise ModelError("the checkpoint's chat template writes a system turn of its own: set a system_prompt")
+
+        def attempt(with_all_bytes: bool) -> T:
+            body, sent, named = self._body(conversation, options, with_all_bytes)
+            try:
+                result = send(body)
+            except Refused as e:
+                if not (e.media_miss and named):
+                    raise
+                self.known.clear()  # a cache that lost one, or a server that was started again
+                self.counters.add(resends=1)
+                return attempt(True)
+            self.known.add(sent)
+            return result
+
+        return self.wire.retrying(lambda: attempt(False))
+
+    def _body(
+        self, conversation: Conversation, options: dict[str, Any], all_bytes: bool
+    ) -> tuple[dict[str, Any], list[Media], int]:
+        """A body, the chunks in it with their bytes, and the number of those named by uuid alone."""
+        uuids = self._config.media_uuids
+        sent: list[Media] = []
+        named = 0
+
+        def parts(video: Video) -> list[dict[str, Any]]:
+            nonlocal named
+            media: Media = video.features
+            with_bytes = all_bytes or not uuids or not self.known.has(media)
+            if with_bytes:
+                sent.append(media)
+            else:
+                named += 1
+            return media.parts(with_bytes, uuids)
+
+        messages = conversation.messages(parts)
+        size = sum(len(url) for media in sent for url in media.urls)
+        self.counters.add(media_sent=len(sent), media_bytes=size, media_reused=named)
+        goes_on = conversation.continues
+        turn = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
+        return {**self._base, "messages": messages, **turn, **options}, sent, named

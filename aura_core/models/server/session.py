@@ -1,0 +1,224 @@
+"""One stream's session: the pieces are kept here, the cache is the server's, and a prefix is what ties them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ModelError, StreamError
+from aura_core.models.backend import ChatFormat, Piece, Tokens
+from aura_core.models.chat import HFTokenizer
+from aura_core.models.server.answer import Answer, book_usage
+from aura_core.models.server.conversation import Conversation, Reader
+from aura_core.models.server.counters import Counters
+from aura_core.models.server.replies import ReplyReader, Token, certain
+from aura_core.models.server.requests import Requests
+from aura_core.models.server.warmer import Warmer
+from aura_core.models.server.wire import Events
+
+_log = logging.getLogger(__name__)
+
+
+class ServerSession:
+    """A session over a chat server.
+
+    A decision is one request. The answer goes on in the stream that it opened: while the engine appends the very
+    token that the stream gave, the next one is read from it; anything else closes the stream, which cancels it.
+
+    After an error in a decision the session is as it was before the call. A server that dies within an answer is
+    asked to go on from what was said; when it does not come back, the answer ends there (`cut_answers`): what was
+    said stays, and nothing is said twice.
+    """
+
+    def __init__(
+        self, requests: Requests, reader: Reader, replies: ReplyReader, warmer: Warmer, tokenizer: HFTokenizer,
+        chat: ChatFormat, one_request: bool, answer_tokens: int,
+    ) -> None:  # fmt: skip
+        self.forwards = 0
+        self._requests, self._reader, self._replies, self._warmer = requests, reader, replies, warmer
+        self._tokenizer, self._chat = tokenizer, chat
+        self._first, self._answer_tokens = (answer_tokens if one_request else 1), answer_tokens
+        self._pieces: list[Piece] = []
+        self._length = 0
+        self._answer: Answer | None = None
+        self._sent: Conversation | None = None  # what the last request said, as long as nothing was rolled back
+
+    @property
+    def counters(self) -> Counters:
+        """The backend's counters."""
+        return self._requests.counters
+
+    @property
+    def length(self) -> int:
+        """Tokens appended."""
+        return self._length
+
+    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        """Append `pieces`; float32 log-probabilities (vocabulary,) after the last token.
+
+        Where all turns are closed there is nothing to be predicted: the pieces are only warmed, as by `warm`, and
+        the vector is NaN.
+
+        Raises:
+            ModelError: the server does not answer a decision, or in a way that no other try would change.
+            StreamError: the pieces are no conversation.
+        """
+        if sum(len(p) for p in pieces) == 0:
+            raise StreamError("a prefill needs at least one token")
+        answer = self._answer
+        only = pieces[0] if len(pieces) == 1 else None
+        goes_on = answer is not None and isinstance(only, Tokens) and only.ids == (answer.last,)
+        if not goes_on:
+            self.close()
+        kept, length, sent = len(self._pieces), self._length, self._sent
+        self._append(pieces)
+        try:
+            logits = self._after(goes_on)
+        except (ModelError, StreamError):
+            self.close()
+            del self._pieces[kept:]
+            self._length, self._sent = length, sent
+            raise
+        self.forwards += 1
+        return logits
+
+    def warm(self, pieces: Sequence[Piece]) -> None:
+        """Append `pieces` and let the server read them in the background; returns at once, never fails for the server.
+
+        For a window that is not in use yet (the shadow). Of several calls only the newest may reach the server:
+        it contains the others.
+        """
+        self.close()
+        self._append(pieces)
+        self._warm(self._reader.read(self._pieces))
+
+    def rollback(self, length: int) -> None:
+        """Forget everything after the first `length` tokens."""
+        if not 0 <= length <= self._length:
+            raise StreamError(f"cannot roll back to {length} tokens: the session holds {self._length}")
+        if length == self._length:
+            return
+        self.close()
+        self._sent = None
+        while self._length > length:
+            piece = self._pieces.pop()
+            self._length -= len(piece)
+            if self._length < length:
+                if not isinstance(piece, Tokens):
+                    raise StreamError(f"cannot roll back to {length} tokens: that is inside a chunk")
+                self._append([Tokens(piece.ids[: length - self._length])])
+
+    def close(self) -> None:
+        """Close the stream of an answer, if one is open; the session stays usable."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_answer", None) is not None:
+            self.close()
+
+    # ---- what comes after the last token -----------------------------------------------------
+
+    def _append(self, pieces: Sequence[Piece]) -> None:
+        self._pieces += [p for p in pieces if len(p)]
+        self._length += sum(len(p) for p in pieces)
+
+    def _after(self, goes_on: bool) -> NDArray[np.float32]:
+        if goes_on:
+            return self._next()
+        conversation = self._reader.read(self._pieces)
+        if conversation.said is None:
+            self._warm(conversation)
+            return np.full(self._replies.vocabulary, np.nan, np.float32)
+        if conversation.said:
+            return self._resume()
+        return self._logits(self._decide(conversation))
+
+    def _decide(self, conversation: Conversation) -> Token:
+        self._note(conversation)
+        if self._first > 1:
+            token = self._open(conversation, self._first)
+            if token is not None:
+                return token
+            self.close()  # some servers drop the logprobs of a stop token from a stream (SGLang)
+
+        reply = self._requests.decide(conversation)
+        book_usage(reply, self.counters, self._length)
+        choice = self._replies.choice(reply)
+        tokens = self._replies.tokens(choice) if choice else []
+        if not tokens:
+            raise ModelError(f"{self._requests.wire.url}: a reply without logprobs, from which silence is read")
+        return tokens[0]
+
+    def _open(self, conversation: Conversation, tokens: int) -> Token | None:
+        """Open a stream and read its first token; None when the server has nothing to say."""
+
+        def first(events: Events) -> tuple[Answer, Token | None]:
+            answer = Answer(events, self._replies, self.counters, self._length)
+            return answer, answer.read()
+
+        self._answer, token = self._requests.stream(conversation, tokens, first)
+        if token is not None and self._ends(token):
+            self._answer.drain()
+            self._answer = None
+        return token
+
+    def _next(self) -> NDArray[np.float32]:
+        """The open stream's next token."""
+        answer = self._answer
+        assert answer is not None
+        try:
+            token = answer.read()
+        except ModelError as e:
+            _log.warning("an answer broke off, and is asked for from there: %s", e)
+            self.counters.add(retries=1)
+            return self._resume()
+        if token is None and answer.finish != "stop":  # at the limit of one stream
+            return self._resume()
+        if token is None or self._ends(token):
+            answer.drain()
+            self._answer = None
+        return self._logits(token)
+
+    def _resume(self) -> NDArray[np.float32]:
+        """Go on in the last turn with a new request."""
+        self.close()
+        conversation = self._reader.read(self._pieces)
+        self._note(conversation)
+        try:
+            if "\ufffd" in (conversation.said or ""):
+                raise ModelError("it broke off within a character, and a chat server takes whole ones only")
+            return self._logits(self._open(conversation, self._answer_tokens))
+        except ModelError as e:
+            _log.error("an answer was cut where the server failed: %s", e)
+            self.counters.add(cut_answers=1)
+            self.close()
+            return self._logits(None)
+
+    def _logits(self, token: Token | None) -> NDArray[np.float32]:
+        """Log-probabilities that chose `token`; None: the answer is over."""
+        vocabulary = self._replies.vocabulary
+        return certain(self._chat.end_id, vocabulary) if token is None else token.logits(vocabulary)
+
+    def _ends(self, token: Token) -> bool:
+        return token.id in (self._chat.silent_id, self._chat.end_id)
+
+    def _note(self, conversation: Conversation) -> None:
+        """Count a request that does not extend the one before it: such a prefix would not be reused."""
+        old, self._sent = self._sent, conversation
+        if old is None:
+            return
+        same = conversation.turns[: len(old.turns)] == old.turns
+        if old.said and same:
+            begun = conversation.turns[len(old.turns) :]
+            same = (begun[0][2] if begun else conversation.said or "").startswith(old.said)
+        if not same:
+            self.counters.add(prefix_violations=1)
+
+    def _warm(self, conversation: Conversation) -> None:
+        self._note(conversation)
+        self._warmer.submit(id(self), lambda: self._requests.warm(conversation))

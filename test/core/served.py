@@ -1,0 +1,104 @@
+"""A random checkpoint to be served, a run of the engine over it, and a client of it: what the server's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import checkpoints
+import numpy as np
+import torch
+from loopback import Loopback
+
+from aura_core.config import AssistantConfig, ModelConfig, ServerConfig, SpeakerConfig, WindowConfig
+from aura_core.models import load
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Frame, Query, Step
+
+TEMPLATE = checkpoints.TEMPLATES["qwen3_vl"]
+WINDOW = WindowConfig(keep=2, max=6, qa_groups=3)
+QUESTIONS = {1: "What colour is the ball?", 4: "Tell me when the red cube appears.", 8: "Why?"}
+CANCELLED = 3
+LONGEST = 3  # tokens of an answer
+NO_MS = {"step_ms": 0.0, "decide_ms": 0.0}
+
+
+def served_model(folder: Path) -> Any:
+    """A random Qwen3-VL that speaks whole words alone, whose text is read back as the same tokens, and is often silent.
+
+    A chat server takes words, not tokens: random bytes would not come back as they were.
+    """
+    path = checkpoints.write(folder / "vlm", "qwen3_vl")
+    model: Any = load(ModelConfig(path=str(path), dtype="float32", device="cpu", threads=1))
+    inner = model.tokenizer.inner
+    words = [i for i in range(len(inner)) if inner.decode([i]).startswith(" ") and inner.decode([i])[1:].isalpha()]
+    assert len(words) >= 10
+    silent, end = model.chat.silent_id, model.chat.end_id
+    bias = torch.full((model.model.lm_head.out_features,), -1e3)
+    bias[words], bias[silent], bias[end] = 0.0, 4.2, -3.0
+    torch.manual_seed(101)  # with these, some chunks are silent, and answers have one word to four (tested)
+    with torch.no_grad():
+        weight = model.model.lm_head.weight
+        weight.copy_(torch.randn_like(weight) * 0.15)
+        weight[silent] *= 3
+        weight[end] *= 2
+    model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
+    return model
+
+
+def open_served(server: Loopback, **options: Any) -> Any:
+    """A client of `server`, with waits that take no time; `naps` on its wire tells how long they would have been."""
+    settings: dict[str, Any] = {
+        "url": server.url,
+        "model": "aura",
+        "image_format": "png",
+        "retries": 2,
+        "answer_tokens": 8,
+    } | options
+    backend: Any = load(ModelConfig(path=server.model.name), ServerConfig(**settings))
+    backend._wire.naps = []
+    backend._wire.sleep = backend._wire.naps.append
+    return backend
+
+
+def frame(index: int) -> Frame:
+    """Frame `index` of a noise video at 2 FPS."""
+    image = np.random.default_rng([7, index]).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    return Frame(image, index * 500_000_000)
+
+
+def assistant_for(backend: Any, config: AssistantConfig | None = None) -> StreamingAssistant:
+    """An assistant with the tests' window and short answers."""
+    config = config or AssistantConfig()
+    return StreamingAssistant(
+        backend, AssistantConfig(window=WINDOW, speaker=SpeakerConfig(max_new_tokens=LONGEST), decider=config.decider)
+    )
+
+
+def run(
+    backend: Any, steps: int, assistant: StreamingAssistant | None = None, config: AssistantConfig | None = None
+) -> Iterator[Step]:
+    """`steps` steps with questions, one of them cancelled at its second word."""
+    assistant = assistant or assistant_for(backend, config)
+    for i in range(steps):
+        step = one(assistant, i)
+        assert step is not None
+        yield step
+
+
+def one(assistant: StreamingAssistant, i: int) -> Step | None:
+    """Step `i`."""
+    assistant.push(frame(2 * i))
+    assistant.push(frame(2 * i + 1))
+    if i in QUESTIONS:
+        assistant.ask(Query(QUESTIONS[i]))
+    said = 0
+
+    def on_text(_: str) -> None:
+        nonlocal said
+        said += 1
+        if i == CANCELLED and said == 2:
+            assistant.cancel()
+
+    return assistant.step(on_text)

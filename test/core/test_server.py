@@ -1,0 +1,254 @@
+"""The engine over a chat server: the same decisions and answers as in this process, and what went over the wire."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("httpx")
+
+from loopback import Loopback  # noqa: E402
+from served import CANCELLED, LONGEST, NO_MS, TEMPLATE, WINDOW, assistant_for, open_served, run, served_model  # noqa: E402
+
+from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
+from aura_core.models.backend import Tokens  # noqa: E402
+from aura_core.models.server.replies import Token  # noqa: E402
+from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.decision import Decider  # noqa: E402
+from aura_core.stream.window import DualWindow  # noqa: E402
+from aura_core.types import Step  # noqa: E402
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return served_model(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def server(model: Any) -> Iterator[Loopback]:
+    with Loopback(model, TEMPLATE) as loopback:
+        yield loopback
+
+
+@pytest.fixture(scope="module")
+def local(model: Any) -> list[Step]:
+    """The run in this process that every other one must equal."""
+    return list(run(model, STEPS))
+
+
+def plain(steps: list[Step]) -> list[Step]:
+    """Steps without times; p(silent) is compared apart."""
+    return [replace(s, **NO_MS, decision=replace(s.decision, p_silent=0.0)) for s in steps]
+
+
+def test_the_run_has_everything_in_it(local: list[Step]) -> None:
+    """Otherwise the equality below says little."""
+    assert sum(s.switched for s in local) == 2
+    spoken = [s for s in local if s.response is not None]
+    assert 1 <= STEPS - len(spoken) <= STEPS - 6
+    assert {s.decode_tokens for s in spoken} == {1, 2, LONGEST}
+    assert local[CANCELLED].decode_tokens == 2
+    assert len({s.response.text for s in spoken if s.response}) >= 3
+
+
+@pytest.mark.parametrize("one_request", [True, False])
+def test_decisions_and_answers_are_those_of_the_model_in_this_process(
+    local: list[Step], server: Loopback, one_request: bool
+) -> None:
+    """Twelve steps, two switches, answers that end by themselves, at the limit, and one that is cancelled."""
+    backend = open_served(server, one_request=one_request)
+    server.new_prefixes = 3  # the first one and two switches
+    remote = list(run(backend, STEPS))
+    assert plain(remote) == plain(local)
+    np.testing.assert_allclose(
+        [s.decision.p_silent for s in remote], [s.decision.p_silent for s in local], rtol=1e-3, atol=1e-3
+    )  # the end token may not be among the 20 that a server tells
+    c = backend.counters
+    spoken = sum(s.response is not None for s in local)
+    assert c.requests == len(server.log) == STEPS + (0 if one_request else spoken)
+    assert (c.media_sent, c.retries, c.resends, c.prefix_violations, c.prompt_mismatches) == (STEPS, 0, 0, 0, 0)
+    assert c.media_sent + c.media_reused == sum(_media(e.body) for e in server.log)
+    assert server.new_prefixes == 0
+
+
+def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> None:
+    """All else is in the server's prefix cache: the ratio is exact, not measured."""
+    server.new_prefixes = 3
+    backend = open_served(server)
+    assistant, steps = assistant_for(backend), list[Step]()
+    end: tuple[int, ...] = ()
+    for step in run(backend, STEPS, assistant):
+        entry, before = server.log[-1], server.log[-2] if step.chunk else None
+        assert entry.new_media == 1
+        if before is not None and not step.switched:
+            # Of the end of the last turn, what the server itself has generated is there already.
+            same = next((i for i, (a, b) in enumerate(zip(end, before.made, strict=False)) if a != b), len(before.made))
+            assert entry.reused == before.prompt + min(same, len(end))
+            assert entry.prompt - entry.reused <= step.prefill_tokens
+        steps.append(step)
+        end = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
+    steady = [e for s, e in zip(steps, server.log, strict=True) if s.chunk and not s.switched]
+    ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
+    assert ratio > 0.6
+    print(f"\nreused {ratio:.3f} of the prompt tokens")
+    # The counts come at a stream's end, which a cancelled answer and one at the engine's limit never see.
+    assert 0 < backend.counters.cached_tokens <= sum(e.reused for e in server.log)
+    assert backend.counters.cached_tokens < backend.counters.prompt_tokens
+
+
+def test_a_warmed_window_makes_a_switch_an_ordinary_request(model: Any, server: Loopback) -> None:
+    """The shadow: after each step the next window's closed turns are read in the background."""
+    backend = open_served(server)
+    server.new_prefixes = 2  # the window's first prompt, and the shadow's
+    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
+    shadow, reused = None, []
+    for step in run(backend, WINDOW.max + 1, assistant):
+        window, codec = assistant.window, assistant.codec
+        reused.append(server.log[-1])
+        if step.switched or len(window.turns) <= WINDOW.keep:
+            continue
+        if shadow is None:
+            shadow = backend.open()
+        # What the switch will keep, as far as it is known; the whole of it only at the last step before.
+        coming = copy.copy(window)
+        coming.turns = list(window.turns)
+        if len(window.turns) == WINDOW.max:
+            coming.switch(assistant.ledger.open_ids())
+            shadow.warm(coming.pieces(codec))
+            assert backend.warmer.wait(10)
+    assert step.switched
+    assert backend.counters.warm_requests == 1 and backend.counters.warm_failures == 0
+    assert server.new_prefixes == 0  # so the switch extended what was warmed
+    warmed = server.log[-2]
+    assert (warmed.max_tokens, warmed.new_media) == (1, 0)
+    at_switch = server.log[-1]
+    header = len(backend.tokenizer.encode(backend.chat.assistant[0]))
+    assert at_switch.reused == warmed.prompt - header + 1  # of the header its first token, which begins every turn
+    assert isinstance(window, DualWindow)
+
+
+@pytest.mark.parametrize("threshold", [0.9, 0.05])
+def test_a_threshold_decides_as_in_this_process(model: Any, server: Loopback, threshold: float) -> None:
+    """0.9 forces a word that the server did not choose: another request goes on from it. 0.05 forces silence where
+    the server has begun to speak: its stream is closed."""
+    config = AssistantConfig(decider=DeciderConfig(threshold))
+    expected = list(run(model, STEPS, config=config))
+    silent = sum(s.decision.silent for s in expected)
+    assert silent == 0 if threshold == 0.9 else 3 <= silent <= STEPS - 3
+    server.new_prefixes = 3
+    backend = open_served(server)
+    assert plain(list(run(backend, STEPS, config=config))) == plain(expected)
+    c = backend.counters
+    assert (c.prefix_violations, c.prompt_mismatches, c.cut_answers) == (0, 0, 0)
+    assert c.requests > STEPS if threshold == 0.9 else c.aborted_streams >= silent - 1
+
+
+def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
+    backend = open_served(server)
+    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
+    list(run(backend, 2, assistant))
+    closed = assistant.window.pieces(assistant.codec)
+    session = backend.open()
+    logits = session.prefill(closed)
+    assert logits.shape == (backend._replies.vocabulary,) and np.isnan(logits).all()
+    assert backend.warmer.wait(10) and backend.counters.warm_requests == 1
+    assert session.length == sum(len(p) for p in closed)
+    with pytest.raises(Exception, match="returned nan as a logit"):
+        Decider(DeciderConfig(), backend.chat).decide(logits)
+
+
+def test_tenants_share_no_names(server: Loopback) -> None:
+    """The same frames of two tenants have other uuids and another salt; of one tenant the same."""
+
+    def first_body(tenant: str) -> dict[str, Any]:
+        server.new_prefixes = 1
+        list(run(open_served(server, tenant=tenant), 1))
+        return server.log[-1].body
+
+    one, again, other, nobody = (first_body(t) for t in ("red", "red", "blue", ""))
+    assert one == again
+    assert _uuid(one) != _uuid(other) != _uuid(nobody) != _uuid(one)
+    assert one["cache_salt"] != other["cache_salt"] and "cache_salt" not in nobody
+    assert "red" not in json.dumps(one).split('"messages"')[0]
+
+
+def test_without_uuids_all_bytes_go_with_each_request(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies: list[dict[str, Any]] = []
+    backend = open_served(server, media_uuids=False, media="images", one_request=False)
+    monkeypatch.setattr(backend._wire, "ask", lambda body: bodies.append(body) or _one_token(backend.chat.silent_id))
+    list(run(backend, 2))
+    parts = bodies[1]["messages"][-1]["content"]
+    assert [p["type"] for p in parts] == ["image_url", "image_url", "text"] and "uuid" not in parts[0]
+    assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert backend.counters.media_sent == 1 + 2 and backend.counters.media_reused == 0
+    assert "media_io_kwargs" not in bodies[0]
+
+
+def test_the_told_probabilities_are_exact_and_the_rest_is_spread() -> None:
+    token = Token(7, {7: np.log(0.5), 3: np.log(0.3), 9999: np.log(0.01)})
+    logits = token.logits(102)
+    assert logits.dtype == np.float32 and logits.argmax() == 7
+    p = np.exp(logits.astype(np.float64))
+    np.testing.assert_allclose([p[7], p[3], p[0], p.sum()], [0.5, 0.3, 0.2 / 100, 1.0], rtol=1e-5)
+    tied = Token(9, {9: np.log(0.5), 3: np.log(0.5)}).logits(10)
+    assert tied.argmax() == 9 and np.isfinite(tied).all()
+    assert np.isfinite(Token(1, {1: 0.0, 2: -np.inf}).logits(4)).all()
+
+
+def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Loopback) -> None:
+    backend = open_served(server)
+    for text in (" the", "<|silent|>", "<|im_end|>", "q"):
+        (token,) = backend._replies.tokens({"logprobs": {"content": [{"token": text, "logprob": -0.1}]}})
+        assert [token.id] == backend.tokenizer.encode(text)
+
+
+def test_a_rollback_is_exact(server: Loopback) -> None:
+    backend = open_served(server)
+    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
+    list(run(backend, 1, assistant))
+    pieces = assistant.window.pieces(assistant.codec)
+    session = backend.open()
+    codec = assistant.codec
+    ask = [*pieces, *codec.user(pieces[2], "And now?")]
+    server.new_prefixes = 1
+    before = session.prefill(ask)
+    length = session.length
+    session.prefill([Tokens((int(before.argmax()),))])
+    session.rollback(length - 1)
+    again = session.prefill([Tokens((codec.user(pieces[2], None)[-1].ids[-1],))])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(again, before)
+    session.rollback(0)
+    assert session.length == 0
+
+
+def test_the_configuration_names_the_server(server: Loopback, model: Any) -> None:
+    backend = open_served(server)
+    assert backend.name == f"aura at {server.url}"
+    assert backend.description.endswith(f"served as aura at {server.url}, frames as video, each sent once; "
+                                        "decides by <|silent|>")  # fmt: skip
+    assert ServerConfig().url == ""
+
+
+def _one_token(token: int) -> dict[str, Any]:
+    entry = {"token": f"token_id:{token}", "logprob": 0.0, "top_logprobs": []}
+    return {"choices": [{"message": {"content": ""}, "logprobs": {"content": [entry]}}]}
+
+
+def _media(body: dict[str, Any]) -> int:
+    return sum(
+        p["type"] == "video_url" for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
+    )
+
+
+def _uuid(body: dict[str, Any]) -> str:
+    return next(p["uuid"] for m in body["messages"] if isinstance(m["content"], list) for p in m["content"])

@@ -1,0 +1,384 @@
+"""Servers that die, stall, forget, refuse or talk nonsense: one line or a counted retry, and nothing said twice."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("httpx")
+
+from loopback import Fault, Loopback  # noqa: E402
+from served import LONGEST, TEMPLATE, assistant_for, frame, one, open_served, run, served_model  # noqa: E402
+from test_server import plain  # noqa: E402
+
+from aura_core.config import ModelConfig, ServerConfig  # noqa: E402
+from aura_core.errors import ConfigError, ModelError, StreamError  # noqa: E402
+from aura_core.models import load  # noqa: E402
+from aura_core.models.backend import Tokens  # noqa: E402
+from aura_core.types import Step  # noqa: E402
+
+STEPS = 7  # with one switch
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return served_model(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def server(model: Any) -> Iterator[Loopback]:
+    with Loopback(model, TEMPLATE, new_prefixes=3) as loopback:
+        yield loopback
+
+
+@pytest.fixture(scope="module")
+def local(model: Any) -> list[Step]:
+    return list(run(model, STEPS))
+
+
+@pytest.fixture(scope="module")
+def spoken(local: list[Step]) -> int:
+    """A step with a long answer that ends before it is cancelled."""
+    return next(s.chunk for s in local if s.decode_tokens == LONGEST and not s.switched)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=503), Fault("status", status=500), Fault("status", status=429),
+        Fault("status", status=503, headers={"Retry-After": "2"}), Fault("drop"), Fault("nonsense"),
+        Fault("no_choices"), Fault("die", tokens=0), Fault("error_event"),
+    ],
+    ids=lambda f: f"{f.kind}-{f.status}-{len(f.headers)}",
+)  # fmt: skip
+def test_a_failure_that_passes_is_retried_and_changes_nothing(
+    server: Loopback, local: list[Step], spoken: int, fault: Fault
+) -> None:
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    steps = []
+    for i in range(spoken + 2):
+        if i == spoken:
+            server.faults.append(fault)
+        steps.append(one(assistant, i))
+    assert plain(steps) == plain(local[: spoken + 2])  # type: ignore[arg-type]
+    assert (backend.counters.retries, backend.counters.cut_answers) == (1, 0)
+    assert backend.counters.requests == spoken + 2 + 1 == server.posts
+    (nap,) = backend._wire.naps
+    assert nap == 2.0 if fault.headers else 0.125 <= nap <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (Fault("status", status=503), "the server answered 503: told to fail; see its log (tries: 3)"),
+        (Fault("drop"), "(Server disconnected without sending a response.); see its log (tries: 3)"),
+        (Fault("nonsense"), "expected a chat completion, got '<html>It works!</html>'; is this an OpenAI-compatible"),
+        (Fault("no_choices"), "a reply without choices: {'choices': []}; see the server's log (tries: 3)"),
+    ],
+    ids=lambda p: getattr(p, "kind", ""),
+)  # fmt: skip
+def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
+    server: Loopback, local: list[Step], fault: Fault, says: str
+) -> None:
+    """The chunk is lost, the session is as it was, and the next step is decided on a sound conversation."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    one(assistant, 0)
+    length, pieces = assistant.session.length, len(assistant.session._pieces)
+    server.faults.extend([fault] * 3)
+    with pytest.raises(ModelError) as error:
+        one(assistant, 1)
+    assert str(error.value).startswith(f"{server.url}/chat/completions: ") and says in str(error.value)
+    assert "\n" not in str(error.value)
+    assert (assistant.session.length, len(assistant.session._pieces)) == (length, pieces)
+    assert backend.counters.retries == 2
+    assert [round(n, 3) for n in map(_scale, backend._wire.naps, (0.25, 0.5))] == [1.0, 1.0]
+    step = one(assistant, 2)
+    assert step is not None and step.chunk == 2 and len(assistant.window.turns) == 2
+    assert (backend.counters.prefix_violations, backend.counters.prompt_mismatches) == (0, 0)
+
+
+def test_a_switch_that_fails_is_made_up_for_in_the_next_step(server: Loopback, local: list[Step]) -> None:
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    at = next(s.chunk for s in local if s.switched)
+    for i in range(at):
+        one(assistant, i)
+    server.faults.extend([Fault("drop")] * 3)
+    with pytest.raises(ModelError, match="the connection broke"):
+        one(assistant, at)
+    step = one(assistant, at + 1)
+    assert step is not None and step.window_chunks == assistant.config.window.keep + 1
+    turns = server.log[-1].body["messages"]
+    assert [m["role"] for m in turns[-5:]] == ["user", "assistant", "user", "assistant", "user"]
+    assert assistant.session.length == step.window_tokens
+
+
+def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
+    server: Loopback, local: list[Step], spoken: int
+) -> None:
+    """Two tokens came, the connection broke, and one more request gets the rest: no word twice, none lost."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    steps = []
+    for i in range(STEPS):
+        if i == spoken:
+            server.faults.append(Fault("die", tokens=2))
+        steps.append(one(assistant, i))
+    assert plain(steps) == plain(local)  # type: ignore[arg-type]
+    assert (backend.counters.retries, backend.counters.cut_answers, backend.counters.requests) == (1, 0, STEPS + 1)
+    resumed = server.log[spoken + 1].body
+    assert resumed["continue_final_message"] and not resumed["add_generation_prompt"]
+    words = resumed["messages"][-1]
+    assert words["role"] == "assistant" and local[spoken].response is not None
+    assert local[spoken].response.text.startswith(words["content"].strip())  # type: ignore[union-attr]
+
+
+def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
+    server: Loopback, local: list[Step], spoken: int
+) -> None:
+    """What was said is kept and closed; the next step, on a server that is back, has it in its history once."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    for i in range(spoken):
+        one(assistant, i)
+    server.faults.extend([Fault("die", tokens=2), Fault("drop"), Fault("drop"), Fault("drop")])
+    said: list[str] = []
+    assistant.push(frame(2 * spoken))
+    assistant.push(frame(2 * spoken + 1))
+    step = assistant.step(said.append)
+    assert step is not None and step.response is not None and step.decode_tokens == 2
+    assert said[-1] == step.response.text
+    assert local[spoken].response.text.startswith(step.response.text)  # type: ignore[union-attr]
+    assert (backend.counters.cut_answers, backend.counters.retries) == (1, 1 + 2)
+    server.new_prefixes += 1
+    after = one(assistant, spoken + 1)
+    assert after is not None
+    messages = server.log[-1].body["messages"]
+    answers = [m["content"].strip() for m in messages if m["role"] == "assistant"]
+    assert answers[-1] == step.response.text and answers.count(step.response.text) == 1
+    assert backend.counters.prompt_mismatches == 0
+
+
+def test_a_slow_server_is_given_up_and_asked_again(server: Loopback) -> None:
+    backend = open_served(server, read_timeout_s=0.2, retries=1)
+    assistant = assistant_for(backend)
+    release = threading.Event()
+    server.faults.extend([Fault("wait", release=release)] * 2)
+    with pytest.raises(ModelError) as error:
+        one(assistant, 0)
+    release.set()
+    assert "nothing came for 0.2 s (server.read_timeout_s); the server is too slow or stuck (tries: 2)" in str(
+        error.value
+    )
+
+
+def test_forgotten_media_are_sent_again_once(server: Loopback, local: list[Step]) -> None:
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    steps = []
+    for i in range(STEPS):
+        if i == 4:
+            server.faults.append(Fault("forget"))
+        steps.append(one(assistant, i))
+    assert plain(steps) == plain(local)  # type: ignore[arg-type]
+    c = backend.counters
+    assert (c.resends, c.retries, c.requests) == (1, 0, STEPS + 1)
+    # Chunk 4's bytes twice, the four before it once more.
+    assert c.media_sent == STEPS + 5 and server.log[4].new_media == 5
+    assert c.media_bytes > 0
+
+
+def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
+    """A resend is made once; a server that says the same of bytes is broken."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    one(assistant, 0)
+    refuse = {"error": {"message": "Cache miss for video at index 0 but data is not provided.", "code": 400}}
+    sends: list[int] = []
+
+    def send(body: dict[str, Any]) -> Any:
+        sends.append(1)
+        raise backend._wire.failure(400, refuse["error"]["message"])
+
+    backend._wire.stream = send
+    with pytest.raises(ModelError, match="the server answered 400: Cache miss for video at index 0"):
+        one(assistant, 1)
+    assert len(sends) == 2 and backend.counters.resends == 1
+
+
+def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> None:
+    """The server, in the middle of an answer, sees the connection go; the history keeps what was said."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    for i in range(spoken):
+        one(assistant, i)
+    server.faults.append(Fault("hold", tokens=2))
+    assistant.push(frame(2 * spoken))
+    assistant.push(frame(2 * spoken + 1))
+    said: list[str] = []
+
+    def on_text(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            assistant.cancel()
+
+    step = assistant.step(on_text)
+    assert step is not None and step.decode_tokens == 2
+    assert backend.counters.aborted_streams == 0  # until the engine says what comes next
+    one(assistant, spoken + 1)
+    assert backend.counters.aborted_streams == 1
+    assert server.wait_cancelled(1)
+    assert server.log[-1].body["messages"][-2]["content"].strip() == said[-1]
+
+
+def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
+    backend = open_served(server)
+    server.faults.append(Fault("no_logprobs"))
+    with pytest.raises(ModelError, match=r"a reply without logprobs, from which silence is read; serve the model so"):
+        one(assistant_for(backend), 0)
+    assert backend.counters.retries == 0
+
+
+def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(server: Loopback, local: list[Step]) -> None:
+    """As SGLang's: silence then comes from a request for one token, and the end of an answer from the stream's end."""
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    steps = []
+    for i in range(STEPS):
+        server.faults.append(Fault("silent_stop"))
+        steps.append(one(assistant, i))
+        server.faults.clear()
+    assert [(s.decision.silent, s.decision.token_id) for s in steps] == [  # type: ignore[union-attr]
+        (s.decision.silent, s.decision.token_id) for s in local
+    ]
+    assert backend.counters.requests > STEPS and backend.counters.cut_answers == 0
+
+
+def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
+    backend = open_served(server, url=server.url.removesuffix("/v1"))
+    with pytest.raises(ModelError, match=r"answered 404: Not Found; server.url must end in /v1, and server.model be"):
+        one(assistant_for(backend), 0)
+    backend = open_served(server, api_key_env="")
+    server.faults.append(Fault("status", status=401))
+    with pytest.raises(ModelError, match=r"put its token into the variable that server.api_key_env names"):
+        one(assistant_for(backend), 0)
+    assert backend.counters.retries == 0
+
+
+def test_the_token_comes_from_the_environment_and_is_in_no_message(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("AURA_TEST_TOKEN", "s3cr3t-value")
+    backend = open_served(server, api_key_env="AURA_TEST_TOKEN")
+    one(assistant_for(backend), 0)
+    assert server.log[-1].authorization == "Bearer s3cr3t-value"
+    server.faults.extend([Fault("drop")] * 3)
+    with pytest.raises(ModelError) as error:
+        one(assistant_for(backend), 0)
+    assert "s3cr3t" not in str(error.value) + caplog.text + repr(backend.__dict__) + backend.description
+    monkeypatch.delenv("AURA_TEST_TOKEN")
+    with pytest.raises(ConfigError, match=r"server.api_key_env is AURA_TEST_TOKEN, but this variable is not set"):
+        open_served(server, api_key_env="AURA_TEST_TOKEN")
+
+
+def test_no_server_at_all(model: Any) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{s.getsockname()[1]}/v1"
+    backend: Any = load(ModelConfig(path=model.name), ServerConfig(url=url, retries=0))
+    with pytest.raises(ModelError, match=r"no connection; is the server running, and server.url right\? \(tries: 1\)"):
+        one(assistant_for(backend), 0)
+
+
+def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: Loopback) -> None:
+    backend = open_served(server)
+    server.faults.append(Fault("status", status=503, headers={"Retry-After": "600"}))
+    with pytest.raises(ModelError, match=r"it asks to wait 600 s; see its log \(tries: 1\)"):
+        one(assistant_for(backend), 0)
+    assert backend._wire.naps == []
+
+
+def test_background_requests_fail_without_a_word_to_the_engine(server: Loopback) -> None:
+    backend = open_served(server, retries=0)
+    assistant = assistant_for(backend)
+    one(assistant, 0)
+    session = backend.open()
+    server.faults.append(Fault("drop"))
+    session.warm(assistant.window.pieces(assistant.codec))
+    assert backend.warmer.wait(10)
+    assert (backend.counters.warm_requests, backend.counters.warm_failures) == (1, 1)
+    assert one(assistant, 1) is not None
+    backend.close()
+
+
+def test_of_waiting_background_requests_the_newest_is_kept(server: Loopback) -> None:
+    backend = open_served(server)
+    assistant = assistant_for(backend)
+    for i in range(3):
+        one(assistant, i)
+    pieces = assistant.window.pieces(assistant.codec)
+    first, rest = pieces[:5], pieces[5:]
+    assert len(pieces) == 1 + 3 * 4 and isinstance(first[-1], Tokens)
+    release = threading.Event()
+    server.faults.append(Fault("wait", release=release))
+    server.new_prefixes += 1
+    session = backend.open()
+    session.warm(first)
+    assert _until(lambda: backend.counters.warm_requests == 1)
+    session.warm(rest[:4])
+    session.warm(rest[4:])
+    release.set()
+    assert backend.warmer.wait(10)
+    assert (backend.counters.warm_requests, backend.counters.warm_skipped) == (2, 1)
+    assert server.log[-1].prompt == session.length + len(backend.tokenizer.encode(backend.chat.assistant[0]))
+
+
+def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
+    session = open_served(server).open()
+    with pytest.raises(StreamError, match="a prefill needs at least one token"):
+        session.prefill([])
+    with pytest.raises(StreamError, match="token 0 of the window begins no turn of the chat template"):
+        session.prefill([Tokens((5, 6))])
+    with pytest.raises(StreamError, match="cannot roll back to 3 tokens: the session holds 0"):
+        session.rollback(3)
+    assert session.length == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"url": "localhost:8000"}, "server.url must be a plain http:// or https:// address"),
+        ({"url": "http://user:secret@host/v1"}, "a token belongs into the environment"),
+        ({"media": "gif"}, "server.media must be one of video, images, not 'gif'"),
+        ({"retries": -1}, r"server.retries must be in \[0, 20\], not -1"),
+        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \(0, 600\] seconds"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ServerConfig(**options)
+
+
+def test_scripted_cannot_be_served() -> None:
+    with pytest.raises(ModelError, match=r"scripted: has no tokenizer for server.url"):
+        load(ModelConfig(path="scripted"), ServerConfig(url="http://127.0.0.1:1/v1"))
+
+
+def _scale(nap: float, full: float) -> float:
+    """1.0 when `nap` is between a half and the whole of `full`."""
+    return 1.0 if full / 2 <= nap <= full else nap / full
+
+
+def _until(true: Any) -> bool:
+    """Wait for `true`, at most 10 s."""
+    pause = threading.Event()
+    return any(true() or pause.wait(0.01) for _ in range(1000)) and true()
