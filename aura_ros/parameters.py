@@ -12,7 +12,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from aura_core.config import AssistantConfig
+from aura_core.config import POLICIES, AssistantConfig
 from aura_core.errors import ConfigError
 
 Value = str | int | float | bool
@@ -74,6 +74,10 @@ ENGINE = (
           low=1, high=3600),
     Param("window.max", _D.window.max, "chunks at which the window is cut back; more than window.keep",
           low=2, high=7200),
+    Param("window.policy", _D.window.policy, "how the cache follows the window; shadow is exact and flat",
+          choices=POLICIES),
+    Param("window.hard_cap", 0, "chunks the window may reach while its shadow is late; 0: max and a third of a window",
+          low=0, high=10_000, off=0),
     Param("window.qa_groups", _D.window.qa_groups, "questions with their answers that stay as text",
           low=0, high=1000),
     Param("chunker.tolerance_s", _D.chunker.tolerance_s, "a frame this early still counts for its half second [s]",
@@ -84,6 +88,10 @@ ENGINE = (
           low=0.0, high=1.0, off=0.0),
     Param("decider.min_gap_s", _D.decider.min_gap_s, "least time between unasked words, in the frames' stamps [s]",
           low=0.0, high=86400.0),
+    Param("decider.mode", _D.decider.mode, "token: the silent token decides; judge: a yes-or-no question each second, "
+          "for any plain VLM; auto: by the checkpoint", choices=("auto", "token", "judge")),
+    Param("decider.judge_prompt", _D.decider.judge_prompt, "the judge's question; {watches}: what was asked for"),
+    Param("decider.report_prompt", _D.decider.report_prompt, "what the judge's yes makes it asked for"),
     Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
     Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
           low=1, high=65536),
@@ -109,6 +117,13 @@ ENGINE = (
           low=0.01, high=600.0),
     Param("server.retry_wait_max_s", _D.server.retry_wait_max_s, "longest wait before a retry [s]",
           low=0.01, high=600.0),
+    Param("speaker.interruptible", _D.speaker.interruptible, "decide seconds that pass during an answer between its "
+          "words; one that calls for words ends it"),
+    Param("watch.max_open", _D.watch.max_open, "most standing questions that may be open", low=1, high=1000),
+    Param("watch.duplicate_s", _D.watch.duplicate_s, "the same words to the same watch are said once in this time [s]",
+          low=0.0, high=86_400.0),
+    Param("watch.cooldown_s", _D.watch.cooldown_s, "after an answer a watch is silent for this long [s]",
+          low=0.0, high=86_400.0),
     Param("system_prompt", "", "what the model is told first; empty: the checkpoint's own, or ours", off=""),
 )  # fmt: skip
 

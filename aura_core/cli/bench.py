@@ -76,11 +76,13 @@ def _show(out: dict[str, Any]) -> None:
         for name, value in out["soak"].items():
             print(f"{name} {value:.4g}")
         return
-    columns = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms", "busy_mean_ms", "critical_tokens_max",
-               "tokens_per_step", "max_logit_diff")  # fmt: skip
-    table = Table("policy", *columns)
-    for name, figures in out["policies"].items():
-        table.add_row(name, *("-" if figures[c] is None else f"{figures[c]:.4g}" for c in columns))
+    rows = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms", "busy_mean_ms", "critical_tokens_max",
+            "tokens_per_step", "vision_encodes_per_chunk", "forwards_per_silent_step", "decodes_per_silent_step",
+            "switches", "max_logit_diff")  # fmt: skip
+    policies = out["policies"]
+    table = Table("", *policies)
+    for row in rows:
+        table.add_row(row, *("-" if p[row] is None else f"{p[row]:.4g}" for p in policies.values()))
     Console().print(table)
     for name, value in out["ratios"].items():
         print(f"{name} {value:.3f}")
