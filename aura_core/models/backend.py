@@ -111,6 +111,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def context(self) -> int | None:
+        """Most tokens that a session may hold; None where only the server knows."""
+        ...
+
+    @property
     def tokenizer(self) -> Tokenizer: ...
 
     @property

@@ -82,6 +82,11 @@ class QwenVLBackend:
         rows, columns = grid[1] // self.pixels.merge, grid[2] // self.pixels.merge
         return Video((out.pooler_output, deepstack), (rows, columns))
 
+    @property
+    def context(self) -> int:
+        """Positions that the checkpoint was made for."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
     def open(self) -> Session:
         """A new, empty session."""
         return KVSession(self.model)

@@ -142,6 +142,7 @@ class ScriptedBackend:
             system_prompt="scripted", trained_to_decide=True,
         )  # fmt: skip
         self.grid = grid
+        self.context: int | None = None
         self.encodes: list[int] = []  # chunk indices, in the order in which they were encoded
         self.sessions: list[ScriptedSession] = []
         if isinstance(script, Mapping):

@@ -26,7 +26,7 @@ from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.speaker import Answer, Cancel, OnText, Speaker
 from aura_core.stream.watches import Watches
-from aura_core.stream.window import DualWindow, Turn
+from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.types import Chunk, Decision, Frame, Kind, Query, Response, Step
 
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
@@ -283,8 +283,11 @@ class StreamingAssistant:
 
     def _video(self, chunk: Chunk) -> Video:
         """The chunk encoded: once in its life, also when it was looked at during an answer."""
-        known = self._peeked.pop(chunk.index, None)
-        return known or self.backend.encode(chunk)
+        video = self._peeked.pop(chunk.index, None) or self.backend.encode(chunk)
+        if not self.window.turns:
+            turn = tokens_in([*self.codec.user(video, None), self.codec.assistant(None)])
+            check_context(self.config.window, turn, self.backend.context, self.backend.name)
+        return video
 
     # ---- queues ------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from aura_core.config import WindowConfig
+from aura_core.errors import ConfigError
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.stream.history import QAGroup, Round, fold
 from aura_core.stream.prompt import PromptCodec
@@ -103,6 +104,16 @@ class DualWindow:
         for turn in self.turns:
             out += turn.pieces(codec)
         return out
+
+
+def check_context(config: WindowConfig, per_chunk: int, context: int | None, name: str) -> None:
+    """Refuse a window that a model cannot hold. `per_chunk`: tokens of one silent turn."""
+    need = config.cap * per_chunk
+    if context is not None and need > context:
+        raise ConfigError(
+            f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of {per_chunk} tokens are {need}, "
+            f"its context is {context}; lower window.max or model.max_pixels"
+        )
 
 
 def tokens_in(pieces: Iterable[Piece]) -> int:

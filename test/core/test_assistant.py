@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_core.config import AssistantConfig, DeciderConfig, SpeakerConfig, WindowConfig
-from aura_core.errors import InputError
+from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.models.backend import Piece, Video
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.stream.assistant import StreamingAssistant
-from aura_core.types import Frame, Kind, Query, Step
+from aura_core.types import Chunk, Frame, Kind, Query, Step
 
 HALF = 500_000_000
 PIXEL = np.zeros((1, 1, 3), np.uint8)
@@ -483,6 +483,37 @@ def test_what_was_not_said_aloud_is_taken_back_from_the_conversation():
     assert assistant.window.turns[1].answer == "One." and cached(assistant) == recomputed(assistant)
     assert assistant.amend(1, "") and assistant.window.turns[1].answer_ids is None
     assert not assistant.amend(1, "again") and not assistant.amend(2, "never spoke") and not assistant.amend(77, "x")
+
+
+def test_a_window_that_the_model_cannot_hold_is_refused_at_the_first_chunk():
+    backend = ScriptedBackend()
+    per_chunk = chunk(StreamingAssistant(backend), 0).prefill_tokens  # head instead of a silent end
+    backend.context = 100
+    with pytest.raises(ConfigError, match=r"window.max \(60\) is too large for scripted: 70 chunks of \d+ tokens are"):
+        chunk(StreamingAssistant(backend), 0)
+    backend.context = 70 * per_chunk
+    assert chunk(StreamingAssistant(backend), 0).chunk == 0
+
+
+def test_a_model_that_fails_costs_a_chunk_and_no_question():
+    class Failing(ScriptedBackend):
+        broken = True
+
+        def encode(self, c: Chunk) -> Video:
+            if self.broken:
+                raise ModelError("the server is gone")
+            return super().encode(c)
+
+    backend = Failing({1: "Yes."})
+    assistant = StreamingAssistant(backend)
+    assistant.ask("Are you there?")
+    with pytest.raises(ModelError, match="the server is gone"):
+        chunk(assistant, 0)
+    assert assistant.failed_chunks == 1 and assistant.window.turns == [] and assistant.ledger.entries == []
+    backend.broken = False
+    step = chunk(assistant, 1)
+    assert step.question == "Are you there?" and step.response is not None and step.response.kind is Kind.REAL_TIME
+    assert cached(assistant) == recomputed(assistant)
 
 
 def test_eviction_keeps_the_words_and_the_order():

@@ -58,6 +58,7 @@ class ServerBackend:
         self.served = server.model or where
         self.counters = Counters()
         self.name = f"{self.served} at {server.url}"
+        self.context: int | None = None  # the server knows, and says so when a window is too long
         self._config, self._media = server, MediaCodec(server, pixels)
         self._wire = Wire(server, self.counters)
         own_system = _writes_system(self.tokenizer, str(template), self.chat)
