@@ -73,3 +73,41 @@ def _seeds(text: str) -> list[int]:
     if not chosen:
         raise InputError(f"--seeds {text}: END must be larger than FIRST")
     return chosen
+
+
+@app.command()
+def watches(
+    open_watches: Annotated[str, typer.Option("--open", help="numbers of open watches, comma-separated")] = "1,8",
+    seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    model: Annotated[str, typer.Option(help="folder, hub id, or aura_tiny")] = "aura_tiny",
+    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+) -> None:
+    """Many watches at once: asked in one conversation, or each in a fork of its own."""
+    from aura_core.config import ModelConfig
+    from aura_core.evaluation.watches import WAYS, evaluate
+    from aura_core.models import load
+
+    try:
+        numbers = [int(n) for n in open_watches.split(",")]
+    except ValueError:
+        raise InputError(f"--open must be numbers like 1,8, not '{open_watches}'") from None
+    if min(numbers) < 1:
+        raise InputError(f"--open must be at least 1, not {min(numbers)}")
+    chosen = _seeds(seeds)
+    backend = load(ModelConfig(path=model))
+    table = Table("open", "asked", "recall", "95% interval", "n", "false alarms/min", "ms a step", "tokens a step")
+    out: dict[str, object] = {}
+    for number in numbers:
+        for way in WAYS if number > 1 else ("conversation",):
+            r = evaluate(backend, chosen, number, way, seconds=seconds)
+            low, high = r.recall.ci95
+            table.add_row(
+                str(number), way, f"{r.recall.value:.3f}", f"{low:.3f} .. {high:.3f}", f"{r.recall.n:g}",
+                f"{r.false_alarms_per_min.value:.2f}", f"{r.step_ms:.1f}", f"{r.tokens:.1f}",
+            )  # fmt: skip
+            out[f"{way}{number}"] = r.as_json()
+    Console().print(table)
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(json.dumps(out, indent=2) + "\n")

@@ -96,7 +96,7 @@ class QwenVLBackend:
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
         decides = f"decides by {token}" if self.chat.trained_to_decide else (
-            f"not trained to be silent: {token} at once counts as silence")  # fmt: skip
+            "not trained to be silent: asked yes or no each second")  # fmt: skip
         dtype = str(self.dtype).removeprefix("torch.")
         return f"{self.name}: {self.family}, {size} parameters, {self.device}, {dtype}, {self.attention}; {decides}"
 

@@ -68,7 +68,7 @@ class ServerBackend:
         self.warmer = Warmer(self.counters)
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
         decides = f"decides by {token}" if self.chat.trained_to_decide else (
-            f"not trained to be silent: {token} at once counts as silence")  # fmt: skip
+            "not trained to be silent: asked yes or no each second")  # fmt: skip
         frames = f"frames as {server.media}, {'each sent once' if server.media_uuids else 'sent with each request'}"
         self.description = f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
 
