@@ -21,8 +21,8 @@ def tiny(
     work: Annotated[Path, typer.Option(help="folder for stages, features and logs; continued if it exists")] = Path(
         "runs/work"
     ),
-    vision_min: Annotated[float, typer.Option(help="minutes for the vision tower")] = 27.0,
-    language_min: Annotated[float, typer.Option(help="minutes for the language model")] = 75.0,
+    vision_min: Annotated[float, typer.Option(help="minutes for the vision tower")] = 40.0,
+    language_min: Annotated[float, typer.Option(help="minutes for the language model")] = 85.0,
     worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 1400,
     seed: Annotated[int, typer.Option(help="weights and sampling")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aura_core.sim.questions import ACKNOWLEDGMENT, Condition, announce, real_time, standing
+from aura_core.sim.questions import ACKNOWLEDGMENT, TOPIC_SHARES, Condition, announce, real_time, standing
 from aura_core.sim.world import COLOURS, SHAPES, Event, World
 from aura_core.types import Kind
 
@@ -45,6 +45,7 @@ class Plan:
     triggers: float = 0.65  # share of standing questions that something will answer
     first: int = 1  # no question before this chunk
     early: float = 0.7  # standing questions come in this first share of the time
+    topics: tuple[float, ...] = TOPIC_SHARES  # of real-time questions
 
 
 TEST_PLAN = Plan()
@@ -78,7 +79,7 @@ class Episode:
         at = plan.first + int(rng.integers(0, plan.max_gap))
         for chunk in free:
             if chunk >= at and chunk not in taken:
-                topic, text, answer = real_time(rng, world.states[chunk])
+                topic, text, answer = real_time(rng, world.states[chunk], plan.topics)
                 asks.append(Ask(f"r{chunk}", chunk, text, Kind.REAL_TIME, answer, topic))
                 at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
         asks.sort(key=lambda a: a.chunk)

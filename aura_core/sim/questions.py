@@ -37,6 +37,8 @@ COUNT_OF = ("how many {x} are there?", "how many {x} do you see?")
 EXISTS = ("is there {x}?", "do you see {x}?", "is {x} on the table?")
 WHERE = ("where is {x}?", "where do you see {x}?")
 COLOUR = ("what colour is the {x}?", "which colour does the {x} have?")
+TOPICS = ("list", "count", "count_of", "exists", "where", "colour", "shape")
+TOPIC_SHARES = (0.20, 0.12, 0.10, 0.20, 0.16, 0.12, 0.10)
 SHAPE = ("what is the {x} object?", "what shape is the {x} thing?")
 
 
@@ -87,10 +89,11 @@ def standing(rng: np.random.Generator, condition: Condition, repeated: bool) -> 
     return _one(rng, templates).format(x=condition.phrase, v=verb)
 
 
-def real_time(rng: np.random.Generator, items: Sequence[Item]) -> tuple[str, str, str]:
-    """A question about now: (topic, question, answer that is true for `items`)."""
-    topics = ("list", "count", "count_of", "exists", "where", "colour", "shape")
-    topic = str(rng.choice(topics, p=(0.20, 0.12, 0.10, 0.20, 0.16, 0.12, 0.10)))
+def real_time(
+    rng: np.random.Generator, items: Sequence[Item], shares: tuple[float, ...] = TOPIC_SHARES
+) -> tuple[str, str, str]:
+    """A question about now: (topic, question, answer that is true for `items`). `shares` go with `TOPICS`."""
+    topic = str(rng.choice(TOPICS, p=shares))
     if topic == "list":
         return topic, _one(rng, LIST), listing(items)
     if topic == "count":

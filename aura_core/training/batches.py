@@ -33,13 +33,14 @@ class Stage:
     plans: tuple[Plan, ...]
 
 
-SHORT = Plan(min_gap=1, max_gap=3, proactive=(8, 20), multi=(0, 4), first=0)
-MANY = Plan(min_gap=2, max_gap=6, proactive=(4, 10), multi=(0, 3), first=0)
+# What is on the table is learned first and has the longest answers; where, which colour and how many take longest.
+HARD = (0.06, 0.06, 0.17, 0.21, 0.24, 0.21, 0.05)
+MANY = Plan(min_gap=1, max_gap=4, proactive=(4, 10), multi=(0, 3), first=0, topics=HARD)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
-FOCUS = Plan(min_gap=5, max_gap=12, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25)
+FOCUS = Plan(min_gap=1, max_gap=4, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25, topics=HARD)
 CURRICULUM = (
-    Stage(0.45, (8, 14), (FOCUS, FOCUS, FOCUS, MANY)),
-    Stage(0.70, (20, 30), (FOCUS, FOCUS, MANY, TEST_PLAN)),
+    Stage(0.40, (8, 14), (FOCUS, FOCUS, FOCUS, MANY)),
+    Stage(0.65, (20, 30), (FOCUS, FOCUS, MANY, TEST_PLAN)),
     Stage(1.0, (30, 60), (FOCUS, FOCUS, TEST_PLAN, TEST_PLAN, DENSE_PLAN)),
 )
 

@@ -28,8 +28,8 @@ class Recipe:
     share `begin` of the curriculum.
     """
 
-    vision_min: float = 25.0
-    language_min: float = 75.0
+    vision_min: float = 40.0
+    language_min: float = 85.0
     worlds: int = 1400
     seed: int = 0
     loss: str = "balanced"
