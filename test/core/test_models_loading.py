@@ -51,7 +51,7 @@ def test_both_families_load_from_the_published_layout(family: str, silent: bool,
     shards = sorted(p.name for p in path.glob("*.safetensors"))
     assert len(shards) >= 2 and (path / "model.safetensors.index.json").is_file()
     backend: Any = load(config(path))
-    decides = "decides by <|silent|>" if silent else "not trained to be silent: <|im_end|> at once counts as silence"
+    decides = "decides by <|silent|>" if silent else "not trained to be silent: asked yes or no each second"
     assert backend.description.startswith(f"{path}: {family}, 0.")
     assert backend.description.endswith(f" M parameters, cpu, float32, sdpa; {decides}")
     assert "\n" not in backend.description
