@@ -82,7 +82,8 @@ class Watches:
 
     def said(self, watch_id: str, text: str, stamp_ns: int) -> None:
         """Record an answer to a watch and the stamp of its evidence."""
-        self._said[watch_id] = stamp_ns, _plain(text)
+        known = {e.query.id for e in self._ledger.entries}
+        self._said = {k: v for k, v in self._said.items() if k in known} | {watch_id: (stamp_ns, _plain(text))}
 
     def _cooldown_s(self, entry: Entry) -> float:
         own = entry.query.cooldown_s
