@@ -84,6 +84,8 @@ ENGINE = (
           low=0.0, high=1.0, off=0.0),
     Param("decider.min_gap_s", _D.decider.min_gap_s, "least time between unasked words, in the frames' stamps [s]",
           low=0.0, high=86400.0),
+    Param("gate.level", -1.0, "a chunk equal to the last encoded one within this many grey levels is not encoded "
+          "again; 8 passes a still camera's noise; -1: encode every chunk", low=-1.0, high=64.0, off=-1.0),
     Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
     Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
           low=1, high=65536),

@@ -18,6 +18,7 @@ from aura_core.errors import InputError
 from aura_core.models.backend import Backend, Piece, Tokens, Video
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
+from aura_core.stream.gate import StaticGate
 from aura_core.stream.ledger import Ledger
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
@@ -47,6 +48,7 @@ class StreamingAssistant:
     def reset(self) -> None:
         """Forget everything: frames, questions, window and cache."""
         self.decider.reset()
+        self.gate = StaticGate(self.backend.encode, self.config.gate)
         self.chunker = Chunker(self.config.chunker)
         self.window = DualWindow(self.config.window)
         self.ledger = Ledger()
@@ -114,7 +116,8 @@ class StreamingAssistant:
         chunk = self._pending.popleft()
         asked = self._take_question(chunk)
         start, forwards = time.perf_counter(), self.session.forwards
-        video = self.backend.encode(chunk)
+        encodes = self.gate.encodes
+        video = self.gate.encode(chunk)
         pieces, switched = self._next_pieces()
         pieces += self.codec.user(video, asked.text if asked else None)
         decision = self.decider.decide(self.session.prefill(pieces), chunk.stamp_ns, asked is not None)
@@ -126,9 +129,9 @@ class StreamingAssistant:
             chunk=chunk.index, stamp_ns=chunk.stamp_ns, decision=decision, response=response,
             question=asked.text if asked else None, question_id=asked.id if asked else None,
             step_ms=(end - start) * 1e3, decide_ms=(decided - start) * 1e3,
-            prefill_tokens=tokens_in(pieces), vision_encodes=1, decode_tokens=len(answer_ids or ()),
-            forwards=self.session.forwards - forwards, window_chunks=len(self.window.turns),
-            window_tokens=self.session.length, switched=switched,
+            prefill_tokens=tokens_in(pieces), vision_encodes=self.gate.encodes - encodes,
+            decode_tokens=len(answer_ids or ()), forwards=self.session.forwards - forwards,
+            window_chunks=len(self.window.turns), window_tokens=self.session.length, switched=switched,
         )  # fmt: skip
 
     def _next_pieces(self) -> tuple[list[Piece], bool]:

@@ -47,7 +47,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, model, speaker"),
+        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, gate, model, speaker"),
         ({"window": {"kep": 3}}, "config: window: unknown key 'kep'; known keys are keep, max, qa_groups"),
         ({1: 2}, "config: unknown key '1'"),
         ({"window": 3}, "config: window: expected a mapping of settings, found 3"),
