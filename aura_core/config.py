@@ -158,6 +158,18 @@ class DeciderConfig:
 
 
 @dataclass(frozen=True)
+class GateConfig:
+    """The static-scene gate (`stream/gate.py`): a chunk equal to the last encoded one within `level` grey levels
+    (0..255, of area averages) is not encoded again. None: every chunk is encoded. 8 passes a still camera's noise."""
+
+    level: float | None = None
+
+    def __post_init__(self) -> None:
+        ok = self.level is None or 0.0 <= self.level <= 64.0
+        _require(ok, f"gate.level must be between 0 and 64 grey levels, not {self.level}")
+
+
+@dataclass(frozen=True)
 class SpeakerConfig:
     """Limits on one answer and on questions. `interruptible`: chunks that close during an answer are decided
     between its tokens, and one that calls for words ends it."""
@@ -199,6 +211,7 @@ class AssistantConfig:
     watch: WatchConfig = field(default_factory=WatchConfig)
     system_prompt: str | None = None
     server: ServerConfig = field(default_factory=ServerConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], where: str = "config") -> AssistantConfig:

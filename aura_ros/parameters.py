@@ -92,6 +92,8 @@ ENGINE = (
           "for any plain VLM; auto: by the checkpoint", choices=("auto", "token", "judge")),
     Param("decider.judge_prompt", _D.decider.judge_prompt, "the judge's question; {watches}: what was asked for"),
     Param("decider.report_prompt", _D.decider.report_prompt, "what the judge's yes makes it asked for"),
+    Param("gate.level", -1.0, "a chunk equal to the last encoded one within this many grey levels is not encoded "
+          "again; 8 passes a still camera's noise; -1: encode every chunk", low=-1.0, high=64.0, off=-1.0),
     Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
     Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
           low=1, high=65536),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aura_core.errors import InputError
+from aura_core.cli import options
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
 
@@ -31,6 +31,7 @@ def sim(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0...")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16")] = "auto",
     threshold: Annotated[float | None, typer.Option(help="silent when p(silent) is at least this")] = None,
+    gate: Annotated[float | None, typer.Option(help="reuse features of a scene that is the same within this")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML; --model and the others win")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
@@ -38,7 +39,7 @@ def sim(
     """The tabletop benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
-    from aura_core.config import AssistantConfig
+    from aura_core.config import AssistantConfig, GateConfig
     from aura_core.evaluation.sim import evaluate
     from aura_core.models import load
 
@@ -47,7 +48,9 @@ def sim(
     config = replace(config, model=replace(config.model, path=model, device=device, dtype=dtype))
     if threshold is not None:
         config = replace(config, decider=replace(config.decider, threshold=threshold))
-    chosen = _seeds(seeds)
+    if gate is not None:
+        config = replace(config, gate=GateConfig(gate))
+    chosen = options.seeds(seeds)
     backend = load(config.model, config.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
@@ -57,22 +60,12 @@ def sim(
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
     Console().print(table)
     print(
-        f"{len(report.scores)} episodes, {report.steps} steps in {report.wall_s:.1f} s; "
-        f"step p50 {report.step_ms[0]:.1f} ms, p95 {report.step_ms[1]:.1f} ms"
+        f"{len(report.scores)} episodes, {report.steps} steps, {report.vision_encodes} vision encodes "
+        f"in {report.wall_s:.1f} s; step p50 {report.step_ms[0]:.1f} ms, p95 {report.step_ms[1]:.1f} ms"
     )
     if json_out is not None:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(json.dumps(report.as_json(), indent=2) + "\n")
-
-
-def _seeds(text: str) -> list[int]:
-    first, _, end = text.partition(":")
-    if not first.isdigit() or (end and not end.isdigit()):
-        raise InputError(f"--seeds {text}: expected FIRST:END, as in 500000:500100")
-    chosen = list(range(int(first), int(end) if end else int(first) + 1))
-    if not chosen:
-        raise InputError(f"--seeds {text}: END must be larger than FIRST")
-    return chosen
 
 
 @app.command()
@@ -94,7 +87,7 @@ def watches(
         raise InputError(f"--open must be numbers like 1,8, not '{open_watches}'") from None
     if min(numbers) < 1:
         raise InputError(f"--open must be at least 1, not {min(numbers)}")
-    chosen = _seeds(seeds)
+    chosen = options.seeds(seeds)
     backend = load(ModelConfig(path=model))
     table = Table("open", "asked", "recall", "95% interval", "n", "false alarms/min", "ms a step", "tokens a step")
     out: dict[str, object] = {}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aura_core.config import AssistantConfig
+from aura_core.errors import InputError
 
 Ask = Annotated[
     list[str],
@@ -29,3 +30,14 @@ def assistant_config(config: Path | None, model: str | None, device: str | None,
     settings = AssistantConfig.from_yaml(config) if config else AssistantConfig()
     given = {"path": model, "device": device, "dtype": dtype}
     return replace(settings, model=replace(settings.model, **{k: v for k, v in given.items() if v is not None}))
+
+
+def seeds(text: str) -> list[int]:
+    """FIRST:END (END excluded) or one seed. Raises `InputError` on anything else."""
+    first, _, end = text.partition(":")
+    if not first.isdigit() or (end and not end.isdigit()):
+        raise InputError(f"--seeds {text}: expected FIRST:END, as in 500000:500100")
+    chosen = list(range(int(first), int(end) if end else int(first) + 1))
+    if not chosen:
+        raise InputError(f"--seeds {text}: END must be larger than FIRST")
+    return chosen

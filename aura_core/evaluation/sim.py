@@ -51,6 +51,7 @@ class SimReport:
     steps: int
     wall_s: float
     step_ms: tuple[float, float]  # median and 95th percentile of whole steps
+    vision_encodes: int  # below `steps` where the static-scene gate reused features
 
     def as_json(self) -> dict[str, object]:
         """Keys `group.figure` nested one level, with `steps` and `wall_s`."""
@@ -61,6 +62,7 @@ class SimReport:
             assert isinstance(section, dict)
             section[name] = value.as_json()
         out |= {"steps": self.steps, "wall_s": round(self.wall_s, 2), "episodes": len(self.scores)}
+        out["vision_encodes"] = self.vision_encodes
         out["step_ms"] = {"p50": round(self.step_ms[0], 2), "p95": round(self.step_ms[1], 2)}
         return out
 
@@ -71,17 +73,18 @@ def evaluate(
 ) -> SimReport:  # fmt: skip
     """Run every seed's episode and sum up."""
     assistant = StreamingAssistant(backend, config)
-    scores, times, start = [], [], time.perf_counter()
+    scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
         episode = Episode.generate(seed, seconds, TEST_PLAN)
         steps = play(assistant, episode, seconds)
         times += [s.step_ms for s in steps]
+        encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))
         if progress is not None:
             progress(scores[-1])
     wall_s = time.perf_counter() - start
     p50, p95 = np.percentile(times, [50, 95])
-    return SimReport(figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)))
+    return SimReport(figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)), encodes)
 
 
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:

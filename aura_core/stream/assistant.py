@@ -21,6 +21,7 @@ from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.stream import judge
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
+from aura_core.stream.gate import StaticGate
 from aura_core.stream.ledger import Ledger, standing_kind
 from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
@@ -60,6 +61,7 @@ class StreamingAssistant:
     def reset(self) -> None:
         """Forget everything: frames, questions, window and cache."""
         self.decider.reset()
+        self.gate = StaticGate(self.backend.encode, self.config.gate)
         self.chunker = Chunker(self.config.chunker)
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.config.window)
@@ -170,7 +172,7 @@ class StreamingAssistant:
         if not self._pending:
             return None
         start, forwards = self.clock(), self.policy.forwards
-        counters = replace(self.policy.counters)
+        counters, encodes = replace(self.policy.counters), self.gate.encodes
         missed = self._catch_up()
         chunk = self._pending.popleft()
         asked = self._take_question(chunk)
@@ -192,7 +194,7 @@ class StreamingAssistant:
             chunk=chunk.index, stamp_ns=chunk.stamp_ns, decision=decision, response=response,
             question=asked.text if asked else None, question_id=asked.id if asked else None,
             step_ms=(end - start) * 1e3, decide_ms=(decided - start) * 1e3,
-            prefill_tokens=now.critical_tokens - counters.critical_tokens, vision_encodes=1 + missed,
+            prefill_tokens=now.critical_tokens - counters.critical_tokens, vision_encodes=self.gate.encodes - encodes,
             decode_tokens=len(answer.ids) if answer else 0, forwards=self.policy.forwards - forwards,
             window_chunks=len(self.window.turns), window_tokens=self.session.length,
             switched=now.switches > counters.switches, suppressed=suppressed, missed_chunks=missed,
@@ -245,7 +247,7 @@ class StreamingAssistant:
         if not (self.config.speaker.interruptible and self._pending) or self._pending[-1].index in self._peeked:
             return False
         chunk = self._pending[-1]
-        video = self._peeked[chunk.index] = self.backend.encode(chunk)
+        video = self._peeked[chunk.index] = self.gate.encode(chunk)
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         *seen, rest = self.codec.user(video, None)
         question = self.judge.question(video, self.ledger.open_texts()) if self.judge else rest
@@ -283,7 +285,7 @@ class StreamingAssistant:
 
     def _video(self, chunk: Chunk) -> Video:
         """The chunk encoded: once in its life, also when it was looked at during an answer."""
-        video = self._peeked.pop(chunk.index, None) or self.backend.encode(chunk)
+        video = self._peeked.pop(chunk.index, None) or self.gate.encode(chunk)
         if not self.window.turns:
             turn = tokens_in([*self.codec.user(video, None), self.codec.assistant(None)])
             check_context(self.config.window, turn, self.backend.context, self.backend.name)

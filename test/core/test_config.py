@@ -55,7 +55,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, model, server"),
+        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, gate, model, server"),
         (
             {"window": {"kep": 3}},
             "config: window: unknown key 'kep'; known keys are hard_cap, keep, max, policy, qa_groups",

@@ -1,0 +1,173 @@
+"""Which threshold on p(silent) a model wants: a sweep over recorded probabilities, then the truth.
+
+One free-running pass over validation episodes records p(silent) of every chunk. The sweep asks what would have
+been said at each threshold, were everything else equal: an ESTIMATE, because what a model has said is in view
+when it decides the next chunk. So the chosen threshold is run again, free, and both are reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.errors import InputError
+from aura_core.evaluation.scoring import EpisodeScore, Said, score
+from aura_core.evaluation.sim import play, said
+from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
+from aura_core.models.backend import Backend
+from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.decision import Restraint
+from aura_core.types import Step
+
+FIRST_TEST_SEED = 500_000
+OBJECTIVES = ("recall", "f1")
+GRID = (  # wider towards 0 and 1, where p(silent) of a trained model sits
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95,
+    0.98, 0.99, 0.995, 0.998, 0.999,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Record:
+    """One episode as it was run: what was due is in `episode`, p(silent) and the stamps in `steps`."""
+
+    episode: Episode
+    steps: tuple[Step, ...]
+    seconds: int
+
+    def free(self) -> EpisodeScore:
+        """Score of what was really said."""
+        return score(self.episode, said(self.steps), self.seconds)
+
+    def at(self, config: DeciderConfig) -> EpisodeScore:
+        """Score of what would have been said with `config`, everything else equal.
+
+        Chunks with a question keep their words: no setting silences those. Unasked words have no text here.
+        """
+        assert config.threshold is not None
+        restraint = Restraint(config)
+        words = {s.chunk: s for s in said(self.steps) if s.question is not None}
+        out: list[Said] = []
+        for step in self.steps:
+            p, asked = step.decision.p_silent, step.question is not None
+            speaks = not asked and p < config.threshold and restraint.objection(p, step.stamp_ns) is None
+            restraint.note(p, step.stamp_ns, speaks)
+            if step.chunk in words:
+                out.append(words[step.chunk])
+            elif speaks:
+                out.append(Said(step.chunk, "", None))
+        return score(self.episode, out, self.seconds)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Figures at one threshold; None is the model's own choice, the argmax."""
+
+    threshold: float | None
+    recall: Measured  # of all due events, told within 1 s
+    false_alarms_per_min: Measured
+    silence_precision: Measured
+    f1: Measured  # of due events and unasked words
+
+    def as_json(self) -> dict[str, object]:
+        """The threshold, and {value, n, ci95} of each figure."""
+        return {"threshold": self.threshold} | {
+            name: getattr(self, name).as_json()
+            for name in ("recall", "false_alarms_per_min", "silence_precision", "f1")
+        }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`base` is the model's own choice, free-running; `sweep` are estimates from that run; `estimate` is the
+    chosen one of them, and `free` what a free-running pass with that threshold really gave."""
+
+    base: Point
+    sweep: tuple[Point, ...]
+    estimate: Point
+    free: Point
+
+
+def record(
+    backend: Backend, seeds: Iterable[int], config: AssistantConfig | None = None, seconds: int = 60
+) -> list[Record]:
+    """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for tests."""
+    assistant = StreamingAssistant(backend, config)
+    out = []
+    for seed in seeds:
+        if seed >= FIRST_TEST_SEED:
+            raise InputError(
+                f"seed {seed} is a test seed; calibrate on seeds below {FIRST_TEST_SEED} (420000:420020 by default)"
+            )
+        episode = Episode.generate(seed, seconds, TEST_PLAN)
+        out.append(Record(episode, tuple(play(assistant, episode, seconds)), seconds))
+    return out
+
+
+def point(threshold: float | None, scores: Sequence[EpisodeScore]) -> Point:
+    """The figures of `scores`, with n and 95% interval."""
+    due = [m for s in scores for m in s.matched]
+    minutes = sum(s.seconds for s in scores) / 60
+    return Point(
+        threshold,
+        proportion(sum(m.in_time for m in due), len(due)),
+        rate(sum(len(s.false_alarms) for s in scores), minutes),
+        proportion(sum(s.silent_right for s in scores), sum(s.silent for s in scores)),
+        bootstrap(scores, _f1, len(due), draws=200),
+    )
+
+
+def _f1(scores: Sequence[EpisodeScore]) -> float:
+    due = [m for s in scores for m in s.matched]
+    hits = sum(m.in_time for m in due)
+    wrong = len(due) - hits + sum(len(s.false_alarms) for s in scores)
+    return 2 * hits / (2 * hits + wrong) if due else math.nan
+
+
+def sweep(records: Sequence[Record], config: DeciderConfig, grid: Sequence[float] = GRID) -> tuple[Point, ...]:
+    """Estimates at every threshold of `grid` that does not contradict `config.rearm`."""
+    allowed = [t for t in grid if config.rearm is None or t <= config.rearm]
+    return tuple(point(t, [r.at(replace(config, threshold=t)) for r in records]) for t in allowed)
+
+
+def pick(points: Sequence[Point], objective: str = "recall", max_false_alarms: float = 0.1) -> Point:
+    """The point with the best `objective` whose false alarms a minute are within the budget.
+
+    On a tie the one with fewer false alarms, then the one nearest to 0.5 in log-odds. Raises `InputError` when no
+    threshold within the budget finds anything.
+    """
+    if objective not in OBJECTIVES:
+        raise InputError(f"objective '{objective}': expected one of {', '.join(OBJECTIVES)}")
+    within = [p for p in points if p.false_alarms_per_min.value <= max_false_alarms and p.recall.value > 0]
+    if not within:
+        raise InputError(
+            f"no threshold finds a due event with at most {max_false_alarms:g} false alarms a minute; "
+            "allow more, or train the model further"
+        )
+
+    def key(p: Point) -> tuple[float, float, float]:
+        assert p.threshold is not None
+        odds = abs(math.log(p.threshold / (1 - p.threshold)))
+        return getattr(p, objective).value, -p.false_alarms_per_min.value, -odds
+
+    return max(within, key=key)
+
+
+def calibrate(
+    backend: Backend, seeds: Sequence[int], config: AssistantConfig | None = None, objective: str = "recall",
+    max_false_alarms: float = 0.1, seconds: int = 60,
+) -> Calibration:  # fmt: skip
+    """Record with the model's own choice, sweep, pick, and run the pick. `config` gives all other settings."""
+    config = config or AssistantConfig()
+    own = replace(config, decider=replace(config.decider, threshold=None))
+    records = record(backend, seeds, own, seconds)
+    if not any(r.free().matched for r in records):
+        raise InputError("nothing is due in these episodes; give more seeds or longer episodes")
+    points = sweep(records, own.decider)
+    best = pick(points, objective, max_false_alarms)
+    chosen = replace(own, decider=replace(own.decider, threshold=best.threshold))
+    again = [r.free() for r in record(backend, seeds, chosen, seconds)]
+    return Calibration(point(None, [r.free() for r in records]), points, best, point(best.threshold, again))
