@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from aura_core.cli import options
+from aura_core.errors import InputError
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
 

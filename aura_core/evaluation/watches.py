@@ -49,11 +49,9 @@ def plan(watches: int) -> Plan:
 def conversation(assistant: StreamingAssistant, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
     """All watches in one conversation: what was said, ms and prefilled tokens of all steps."""
     steps = play(assistant, episode, seconds)
-    return (
-        said(steps),
-        sum(s.step_ms for s in steps),
-        assistant.policy.counters.critical_tokens + assistant.policy.counters.background_tokens,
-    )
+    counters = assistant.policy.counters
+    tokens = counters.critical_tokens + counters.background_tokens
+    return said(steps), sum(s.step_ms for s in steps), tokens
 
 
 def fork(assistant: StreamingAssistant, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:

@@ -22,15 +22,14 @@ from aura_core.stream import judge
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
 from aura_core.stream.gate import StaticGate
-from aura_core.stream.ledger import Ledger, standing_kind
+from aura_core.stream.ledger import Ledger
 from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.questions import QuestionQueue
 from aura_core.stream.speaker import Answer, Cancel, OnText, Speaker
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
-from aura_core.types import Chunk, Decision, Frame, Kind, Query, Response, Step
-
-STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
+from aura_core.types import Chunk, Decision, Frame, Query, Response, Step
 
 
 class StreamingAssistant:
@@ -69,8 +68,7 @@ class StreamingAssistant:
         self.watches = Watches(self.ledger, self.config.watch)
         self.dropped_chunks = self.failed_chunks = 0
         self._pending: deque[Chunk] = deque()
-        self._questions: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
-        self._asked = 0
+        self._questions = QuestionQueue(self.codec, self.ledger, self.config.speaker, self.config.watch)
         self.spoke = False  # in the last step
         self._peeked: dict[int, Video] = {}  # waiting chunks that were looked at during an answer
 
@@ -98,32 +96,12 @@ class StreamingAssistant:
         self._queue(self.chunker.flush())
 
     def ask(self, query: Query | str) -> Query:
-        """Queue a question; returns it with its id. Raises `InputError` when it is empty or too long."""
-        query = Query(query) if isinstance(query, str) else query
-        limits = self.config.speaker
-        if not query.text.strip():
-            raise InputError("the question is empty")
-        if len(self._questions) >= limits.max_pending_questions:
-            raise InputError(f"{len(self._questions)} questions are waiting already; ask again when they are answered")
-        tokens = self.codec.question_tokens(query.text)
-        if tokens > limits.max_question_tokens:
-            raise InputError(f"the question has {tokens} tokens; at most {limits.max_question_tokens} are allowed")
-        most = self.config.watch.max_open
-        if (query.kind or standing_kind(query.text)) in STANDING and len(self.ledger.open_ids()) >= most:
-            raise InputError(f"{most} watches are open already; cancel one first")
-        if not query.id:
-            self._asked += 1
-            query = replace(query, id=f"q{self._asked}")
-        self._questions.append((query, self.chunker.next_chunk))
-        return query
+        """Queue a question; returns it with its id. Raises `InputError`, see `QuestionQueue.add`."""
+        return self._questions.add(Query(query) if isinstance(query, str) else query, self.chunker.next_chunk)
 
     def unwatch(self, watch_id: str) -> bool:
         """End a watch, or take back a question that was not answered yet; False when there is none of this id."""
-        for waiting in self._questions:
-            if waiting[0].id == watch_id:
-                self._questions.remove(waiting)
-                return True
-        return self.watches.cancel(watch_id)
+        return self._questions.remove(watch_id) or self.watches.cancel(watch_id)
 
     def cancel(self, discard: bool = False) -> None:
         """End the answer that is being spoken (from any thread). What was said stays in the history; with
@@ -175,7 +153,7 @@ class StreamingAssistant:
         counters, encodes = replace(self.policy.counters), self.gate.encodes
         missed = self._catch_up()
         chunk = self._pending.popleft()
-        asked = self._take_question(chunk)
+        asked = self._questions.take(chunk)
         try:
             video = self._video(chunk)
             decision, request = self._decide(chunk, video, asked)
@@ -208,8 +186,7 @@ class StreamingAssistant:
         self.failed_chunks += 1
         self.policy.discard()
         if asked is not None:
-            self.ledger.forget(asked)
-            self._questions.appendleft((asked, 0))
+            self._questions.give_back(asked)
 
     def _catch_up(self) -> int:
         """Live: chunks that closed during a long answer are seen, but only the newest decides. How many were."""
@@ -300,13 +277,3 @@ class StreamingAssistant:
         while self.backlog is not None and len(self._pending) > self.backlog:
             self._peeked.pop(self._pending.popleft().index, None)
             self.dropped_chunks += 1
-
-    def _take_question(self, chunk: Chunk) -> Query | None:
-        """The oldest question whose time has come; one a chunk, the others wait for the next."""
-        for waiting in self._questions:
-            query, first = waiting
-            if chunk.index >= first if query.stamp_ns is None else query.stamp_ns < chunk.end_ns:
-                self._questions.remove(waiting)
-                self.ledger.ask(query)
-                return query
-        return None
