@@ -32,7 +32,10 @@ def sim(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0...")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16")] = "auto",
     threshold: Annotated[float | None, typer.Option(help="silent when p(silent) is at least this")] = None,
-    gate: Annotated[float | None, typer.Option(help="reuse features of a scene that is the same within this")] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option(help="reuse features of a scene that is the same within this many grey levels (0: off)"),
+    ] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML; --model and the others win")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
