@@ -1,7 +1,5 @@
-"""The assistant as a ROS node: frames and questions in, responses, alerts and heartbeats out.
-
-image_raw, asr/text -> Inbox -> Worker (the model's thread) -> aura/response, aura/alert, aura/heartbeat
-"""
+"""The assistant as a ROS node: image_raw, asr/text -> Inbox -> Worker (the model's thread) -> aura/response,
+aura/alert, aura/heartbeat. Services: `services.py`."""
 
 from __future__ import annotations
 
@@ -23,6 +21,7 @@ from aura_ros.msg import Alert, Heartbeat, Response
 from aura_ros.parameters import ASSISTANT, Value, declare, engine_config, on_set
 from aura_ros.pulse import Quiet, idle_state
 from aura_ros.run import AuraNode, run
+from aura_ros.services import WatchServices
 from aura_ros.worker import Events, Worker
 
 
@@ -40,8 +39,7 @@ class AssistantNode(AuraNode):
         self._lock = threading.Lock()  # heartbeats leave from two threads
         self._sequence, self._beat_at = 0, time.monotonic()
         self._last_step: Step | None = None
-        self._newest_ns, self._arrived_at, self._frame_id = 0, 0.0, ""
-        self._stale = False
+        self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
         self._responses = self.create_publisher(Response, "aura/response", qos.EVENTS)
         self._alerts = self.create_publisher(Alert, "aura/alert", qos.EVENTS)
         self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.EVENTS)
@@ -52,6 +50,7 @@ class AssistantNode(AuraNode):
         events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
         model, server = self.config.model, self.config.server
         self.worker = Worker(lambda: load(model, server), self.config, events, int(values["backlog_chunks"]))
+        self.services = WatchServices(self, self.worker)
         self.get_logger().info(f"loading model {model.path}")
         self.worker.start()
 

@@ -12,9 +12,10 @@ from std_msgs.msg import Header
 
 from aura_core.errors import InputError
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
+from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import Frame, Step
 from aura_core.types import Response as CoreResponse
-from aura_ros.msg import Alert, Heartbeat, Response
+from aura_ros.msg import Alert, Heartbeat, Response, Watch
 from aura_ros.worker import Health
 
 NS = 1_000_000_000
@@ -90,6 +91,14 @@ def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: st
         header=header(response.stamp_ns, frame_id), watch_id=response.query_id, instruction=instruction,
         text=response.text, kind=str(response.kind), confidence=1.0 - step.decision.p_silent,
         index=response.index,
+    )  # fmt: skip
+
+
+def watch_msg(watch: CoreWatch) -> Watch:
+    """What a watch is and what has become of it."""
+    return Watch(
+        id=watch.id, text=watch.text, kind=str(watch.kind), open=watch.open, answers=watch.answers,
+        limit=watch.limit or 0, cooldown_s=float(watch.cooldown_s), last_evidence=to_time(watch.last_ns or 0),
     )  # fmt: skip
 
 

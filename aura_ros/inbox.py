@@ -11,12 +11,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from aura_core.config import ChunkerConfig
 from aura_core.errors import InputError
+from aura_core.stream.assistant import StreamingAssistant
 from aura_core.stream.chunker import Chunker
 from aura_core.types import Frame
 
@@ -39,12 +42,20 @@ class PendingQuestion:
     text: str
 
 
+@dataclass(frozen=True, eq=False)
+class PendingCall:
+    """Something to do with the engine between two steps; `done` takes what it returns or raises."""
+
+    work: Callable[[StreamingAssistant], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
 @dataclass(frozen=True)
 class EndOfFrames:
     """The camera went silent or the stream ended: decide what is there."""
 
 
-Item = PendingFrame | PendingQuestion | EndOfFrames
+Item = PendingFrame | PendingQuestion | PendingCall | EndOfFrames
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,20 @@ class Inbox:
             self._items.append(PendingQuestion(text))
             self._changed.notify()
 
+    def call(self, work: Callable[[StreamingAssistant], Any]) -> Future[Any]:
+        """Have `work` done on the worker's thread, in its order among frames and questions. The future raises
+        `InputError` when too many wait already or the worker ends first."""
+        call = PendingCall(work)
+        with self._changed:
+            if self._closed:
+                call.done.set_exception(InputError("the assistant is stopping"))
+            elif sum(isinstance(i, PendingCall) for i in self._items) >= self.max_questions:
+                call.done.set_exception(InputError("too many requests are waiting already; try again later"))
+            else:
+                self._items.append(call)
+                self._changed.notify()
+        return call.done
+
     def end_of_frames(self) -> None:
         """Have the half-filled second decided without waiting for its other frame."""
         with self._changed:
@@ -118,6 +143,9 @@ class Inbox:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            calls = [i for i in self._items if isinstance(i, PendingCall)]
+        for call in calls:  # outside the lock: who waits for it may ask again
+            call.done.set_exception(InputError("the assistant is stopping"))
 
     def counters(self) -> InboxCounters:
         """A consistent snapshot."""

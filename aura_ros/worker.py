@@ -19,7 +19,7 @@ from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Backend
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Step
-from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingFrame, PendingQuestion
+from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingCall, PendingFrame, PendingQuestion
 
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 # What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
@@ -135,6 +135,8 @@ class Worker:
                 assistant.ask(item.text)
             elif isinstance(item, PendingFrame):
                 assistant.push(item.make())
+            elif isinstance(item, PendingCall):
+                _answer(item, assistant)
             elif isinstance(item, EndOfFrames):
                 assistant.flush()
         except InputError as e:
@@ -183,6 +185,16 @@ class Worker:
     def _report(self, message: str, chunk: int | None) -> None:
         self._errors += 1
         self.events.error(message, chunk)
+
+
+def _answer(call: PendingCall, assistant: StreamingAssistant) -> None:
+    """Refusals go to the caller; a bug ends the worker, as everywhere."""
+    try:
+        result = call.work(assistant)
+    except InputError as e:
+        call.done.set_exception(e)
+    else:
+        call.done.set_result(result)
 
 
 def _warm(assistant: StreamingAssistant) -> None:

@@ -82,6 +82,10 @@ class Session(Protocol):
         """Append `pieces` and return the float32 logits (vocabulary,) after the last token."""
         ...
 
+    def warm(self, pieces: Sequence[Piece]) -> None:
+        """Append `pieces` like `prefill`, but nobody reads the logits: a server may do it in the background."""
+        ...
+
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens, exactly."""
         ...

@@ -87,12 +87,16 @@ class ScriptedSession:
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
         """Append `pieces`; float32 logits (vocabulary,) that follow the script."""
+        self.warm(pieces)
+        return self._logits()
+
+    def warm(self, pieces: Sequence[Piece]) -> None:
+        """Append `pieces`."""
         if sum(len(p) for p in pieces) == 0:
             raise StreamError("a prefill needs at least one token")
         for piece in pieces:
             self.tokens += [piece.features] * len(piece) if isinstance(piece, Video) else piece.ids
         self.forwards += 1
-        return self._logits()
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens."""

@@ -43,12 +43,12 @@ class KVSession:
     @torch.inference_mode()
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
         """Append `pieces`; the float32 logits (vocabulary,) after the last token."""
-        hidden = None
-        for block in blocks(pieces, BLOCK_TOKENS):
-            hidden = self._forward(block)
-        if hidden is None:
-            raise StreamError("a prefill needs at least one token")
-        return self._head(hidden[:, -1])[0].float().cpu().numpy()
+        return self._head(self._append(pieces)[:, -1])[0].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def warm(self, pieces: Sequence[Piece]) -> None:
+        """Append `pieces` without the head."""
+        self._append(pieces)
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens, exactly (prefilling it again gives the same bits)."""
@@ -74,6 +74,15 @@ class KVSession:
             turned = late * cos + torch.cat((-late[..., half:], late[..., :half]), dim=-1) * sin
             layer.keys = torch.cat((layer.keys[:, :, :first], turned.to(layer.keys.dtype)), dim=2)
             layer.values = torch.cat((layer.values[:, :, :first], layer.values[:, :, end:]), dim=2)
+
+    def _append(self, pieces: Sequence[Piece]) -> torch.Tensor:
+        """Hidden states of the last block."""
+        hidden = None
+        for block in blocks(pieces, BLOCK_TOKENS):
+            hidden = self._forward(block)
+        if hidden is None:
+            raise StreamError("a prefill needs at least one token")
+        return hidden
 
     def _forward(self, block: Sequence[Piece]) -> torch.Tensor:
         """One call of the language model; hidden states (1, tokens, width)."""

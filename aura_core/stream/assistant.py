@@ -161,7 +161,7 @@ class StreamingAssistant:
             self._give_back(asked)
             raise
         decided = self.clock()
-        answer = None if decision.silent else self._speak(decision, on_text, asked is None)
+        answer = None if decision.silent else self._speak(decision, on_text if self._may_tell(chunk, asked) else None)
         response, suppressed = self._close_turn(
             Turn(chunk.index, video, asked.id if asked else None, request), chunk, asked, answer, on_text
         )
@@ -214,10 +214,12 @@ class StreamingAssistant:
         words[list(self.decider.silent_ids)] = -np.inf
         return replace(decision, token_id=int(words.argmax())), text
 
-    def _speak(self, decision: Decision, on_text: OnText | None, unasked: bool) -> Answer:
-        """The answer. Unasked words that may be taken back are not told yet."""
-        tell = None if unasked and not self.watches.settled else on_text
-        return self.speaker.speak(self.policy.lane, decision.token_id, tell, self._interrupted)
+    def _may_tell(self, chunk: Chunk, asked: Query | None) -> bool:
+        """Whether words are told as they come: unasked ones that may be taken back are not."""
+        return asked is not None or self.watches.settled(chunk.stamp_ns)
+
+    def _speak(self, decision: Decision, on_text: OnText | None) -> Answer:
+        return self.speaker.speak(self.policy.lane, decision.token_id, on_text, self._interrupted)
 
     def _interrupted(self, ids: list[int]) -> bool:
         """Whether a chunk that closed during this answer calls for words; it is decided again when its turn comes."""
@@ -250,7 +252,7 @@ class StreamingAssistant:
                 self.decider.retract()
                 answer = None
             else:
-                if asked is None and on_text is not None and not self.watches.settled:
+                if on_text is not None and not self._may_tell(chunk, asked):
                     on_text(text)
                 b = self.ledger.book(text, asked)
                 response = Response(text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns)

@@ -71,10 +71,14 @@ class Lane:
 
     def take(self, turn: Turn) -> int:
         """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens prefilled."""
-        before = self.prefilled
-        self.enter(self.codec.user(turn.video, turn.question))
+        pieces, start = [*self.waiting, *self.codec.user(turn.video, turn.question)], self.length
+        self.session.warm(pieces)
+        tokens = tokens_in(pieces)
+        self.prefilled += tokens
+        self.waiting = []
+        self.starts.append(start)
         self.leave(turn.answer_ids)
-        return self.prefilled - before
+        return tokens
 
     def decode(self, token: int) -> NDArray[np.float32]:
         """Append one token of an answer; the next logits."""

@@ -55,11 +55,10 @@ class Watches:
                 return True
         return False
 
-    @property
-    def settled(self) -> bool:
-        """Whether anything that the model may say unasked can be said, so that words may be told as they come."""
+    def settled(self, stamp_ns: int) -> bool:
+        """Whether anything that the model may say unasked can be said now, so that words may be told as they come."""
         entries = [e for e in self._ledger.entries if e.standing is not None]
-        return not self._said and not any(e.cancelled or e.exhausted for e in entries)
+        return not any(e.cancelled or e.exhausted or self._resting(e, stamp_ns) for e in entries)
 
     def objection(self, text: str, stamp_ns: int) -> str:
         """Why an unasked answer must not be said: cancelled, limit, cooldown or duplicate; "" when it may be."""
@@ -70,20 +69,24 @@ class Watches:
             return "cancelled"
         if entry.exhausted:
             return "limit"
-        if entry.query.id not in self._said:
+        resting = self._resting(entry, stamp_ns)
+        if resting == "duplicate" and self._said[entry.query.id][1] != _plain(text):
             return ""
-        last_ns, words = self._said[entry.query.id]
-        since_ns = stamp_ns - last_ns
-        if 0 <= since_ns < self._cooldown_s(entry) * NS:
-            return "cooldown"
-        if words == _plain(text) and 0 <= since_ns <= self._config.duplicate_s * NS:
-            return "duplicate"
-        return ""
+        return resting
 
     def said(self, watch_id: str, text: str, stamp_ns: int) -> None:
         """Record an answer to a watch and the stamp of its evidence."""
         known = {e.query.id for e in self._ledger.entries}
         self._said = {k: v for k, v in self._said.items() if k in known} | {watch_id: (stamp_ns, _plain(text))}
+
+    def _resting(self, entry: Entry, stamp_ns: int) -> str:
+        """What an answer so soon after the last one would be: cooldown, or duplicate if its words are the same."""
+        if entry.query.id not in self._said:
+            return ""
+        since_ns = stamp_ns - self._said[entry.query.id][0]
+        if 0 <= since_ns < self._cooldown_s(entry) * NS:
+            return "cooldown"
+        return "duplicate" if 0 <= since_ns <= self._config.duplicate_s * NS else ""
 
     def _cooldown_s(self, entry: Entry) -> float:
         own = entry.query.cooldown_s

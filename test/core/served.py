@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import numpy as np
 import torch
 from loopback import Loopback
 
-from aura_core.config import AssistantConfig, ModelConfig, ServerConfig, SpeakerConfig, WindowConfig
+from aura_core.config import AssistantConfig, ModelConfig, ServerConfig, SpeakerConfig, WatchConfig, WindowConfig
 from aura_core.models import load
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Query, Step
 
 TEMPLATE = checkpoints.TEMPLATES["qwen3_vl"]
-WINDOW = WindowConfig(keep=2, max=6, qa_groups=3)
+WINDOW = WindowConfig(keep=2, max=6, qa_groups=3, policy="floating")
 QUESTIONS = {1: "What colour is the ball?", 4: "Tell me when the red cube appears.", 8: "Why?"}
 CANCELLED = 3
 LONGEST = 3  # tokens of an answer
@@ -68,12 +69,14 @@ def frame(index: int) -> Frame:
     return Frame(image, index * 500_000_000)
 
 
-def assistant_for(backend: Any, config: AssistantConfig | None = None) -> StreamingAssistant:
+def assistant_for(backend: Any, config: AssistantConfig | None = None, policy: str = "floating") -> StreamingAssistant:
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
-    return StreamingAssistant(
-        backend, AssistantConfig(window=WINDOW, speaker=SpeakerConfig(max_new_tokens=LONGEST), decider=config.decider)
-    )
+    config = AssistantConfig(
+        window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=LONGEST), decider=config.decider,
+        watch=WatchConfig(duplicate_s=0.0),  # every word is told as it comes, and so can be cancelled
+    )  # fmt: skip
+    return StreamingAssistant(backend, config)
 
 
 def run(
@@ -89,10 +92,10 @@ def run(
 
 def one(assistant: StreamingAssistant, i: int) -> Step | None:
     """Step `i`."""
-    assistant.push(frame(2 * i))
-    assistant.push(frame(2 * i + 1))
     if i in QUESTIONS:
         assistant.ask(Query(QUESTIONS[i]))
+    assistant.push(frame(2 * i))
+    assistant.push(frame(2 * i + 1))
     said = 0
 
     def on_text(_: str) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
 
-from aura_core.config import AssistantConfig, ModelConfig, SpeakerConfig, WindowConfig  # noqa: E402
+from aura_core.config import AssistantConfig, ModelConfig, SpeakerConfig, WatchConfig, WindowConfig  # noqa: E402
 from aura_core.errors import StreamError  # noqa: E402
 from aura_core.models import load, positions, session  # noqa: E402
 from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
@@ -96,14 +96,17 @@ def run(
     backend: Any, steps: int, policy: str = "shadow"
 ) -> Iterator[tuple[StreamingAssistant, Step, NDArray[np.float32]]]:
     """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its logits."""
-    config = AssistantConfig(window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=6))
+    config = AssistantConfig(
+        window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=6),
+        watch=WatchConfig(duplicate_s=0.0),  # every word is told as it comes, and so can be cancelled
+    )  # fmt: skip
     assistant = StreamingAssistant(backend, config)
     assistant.decider = decider = ForcedDecider(assistant.decider)
     for i in range(steps):
-        for f in chunk(i).frames:
-            assistant.push(f)
         if i in QUESTIONS:
             assistant.ask(Query(QUESTIONS[i]))
+        for f in chunk(i).frames:
+            assistant.push(f)
         said = 0
 
         def on_text(_: str, i: int = i) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,6 @@ from aura_core.models.backend import Tokens  # noqa: E402
 from aura_core.models.server.replies import Token  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.decision import Decider  # noqa: E402
-from aura_core.stream.window import DualWindow  # noqa: E402
 from aura_core.types import Step  # noqa: E402
 
 STEPS = 12
@@ -106,35 +104,27 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
     assert backend.counters.cached_tokens < backend.counters.prompt_tokens
 
 
-def test_a_warmed_window_makes_a_switch_an_ordinary_request(model: Any, server: Loopback) -> None:
-    """The shadow: after each step the next window's closed turns are read in the background."""
+def test_the_shadow_makes_a_switch_an_ordinary_request(local: list[Step], server: Loopback) -> None:
+    """The next window is read by the server in the background, one chunk a request: no prompt begins from nothing."""
     backend = open_served(server)
-    server.new_prefixes = 2  # the window's first prompt, and the shadow's
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
-    shadow, reused = None, []
-    for step in run(backend, WINDOW.max + 1, assistant):
-        window, codec = assistant.window, assistant.codec
-        reused.append(server.log[-1])
-        if step.switched or len(window.turns) <= WINDOW.keep:
-            continue
-        if shadow is None:
-            shadow = backend.open()
-        # What the switch will keep, as far as it is known; the whole of it only at the last step before.
-        coming = copy.copy(window)
-        coming.turns = list(window.turns)
-        if len(window.turns) == WINDOW.max:
-            coming.switch(assistant.ledger.open_ids())
-            shadow.warm(coming.pieces(codec))
-            assert backend.warmer.wait(10)
-    assert step.switched
-    assert backend.counters.warm_requests == 1 and backend.counters.warm_failures == 0
-    assert server.new_prefixes == 0  # so the switch extended what was warmed
-    warmed = server.log[-2]
-    assert (warmed.max_tokens, warmed.new_media) == (1, 0)
-    at_switch = server.log[-1]
-    header = len(backend.tokenizer.encode(backend.chat.assistant[0]))
-    assert at_switch.reused == warmed.prompt - header + 1  # of the header its first token, which begins every turn
-    assert isinstance(window, DualWindow)
+    assistant = assistant_for(backend, policy="shadow")
+    server.new_prefixes = 3  # the window's first prompt, and the first of each of two shadows
+    steps, ahead = list[Step](), 0
+    for step in run(backend, STEPS, assistant):
+        steps.append(step)
+        if step.switched:  # all but the new chunk and the end of the turn before it was read ahead
+            decided = next(e for e in reversed(server.log) if e.max_tokens != 1)
+            assert decided.reused >= ahead > 0
+            assert decided.prompt - decided.reused <= step.prefill_tokens
+        assert backend.warmer.wait(10)
+        ahead = server.log[-1].prompt if server.log[-1].max_tokens == 1 else 0
+    warmed = [e for e in server.log if e.max_tokens == 1]
+    assert [e.new_media for e in warmed] == [0] * 4 and not any(e.stream for e in warmed)
+    assert sum(s.switched for s in steps) == 2
+    assert [(s.state, s.response) for s in steps] == [(s.state, s.response) for s in local]
+    c = backend.counters
+    assert (c.warm_requests, c.warm_failures, c.requests) == (4, 0, STEPS + 4)
+    assert (c.media_sent, c.prefix_violations, c.prompt_mismatches, server.new_prefixes) == (STEPS, 0, 0, 0)
 
 
 @pytest.mark.parametrize("threshold", [0.9, 0.05])

@@ -1,0 +1,82 @@
+"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent import futures
+from typing import TypeVar
+
+from rclpy.node import Node
+from rclpy.task import Future
+
+from aura_core.errors import InputError
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Kind, Query
+from aura_ros import conversions as to
+from aura_ros.srv import Ask, CancelWatch, ListWatches
+from aura_ros.worker import Worker
+
+T = TypeVar("T")
+
+
+class WatchServices:
+    """`aura/ask`, `aura/list_watches`, `aura/cancel_watch` of a node whose engine `worker` owns."""
+
+    def __init__(self, node: Node, worker: Worker) -> None:
+        self._node, self._worker = node, worker
+        node.create_service(Ask, "aura/ask", self._ask)
+        node.create_service(ListWatches, "aura/list_watches", self._list)
+        node.create_service(CancelWatch, "aura/cancel_watch", self._cancel)
+
+    async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
+        try:
+            query = _query(request)
+            asked = await self._on_worker(lambda assistant: assistant.ask(query))
+        except InputError as e:
+            response.reason = str(e)
+        else:
+            response.accepted, response.query_id = True, asked.id
+        return response
+
+    async def _list(self, _request: ListWatches.Request, response: ListWatches.Response) -> ListWatches.Response:
+        try:
+            watches = await self._on_worker(lambda assistant: assistant.watches.list())
+        except InputError as e:
+            self._node.get_logger().error(f"watches could not be listed: {e}")
+            return response
+        response.watches = [to.watch_msg(w) for w in watches]
+        return response
+
+    async def _cancel(self, request: CancelWatch.Request, response: CancelWatch.Response) -> CancelWatch.Response:
+        try:
+            response.cancelled = await self._on_worker(lambda assistant: assistant.unwatch(request.watch_id))
+        except InputError as e:
+            response.reason = str(e)
+            return response
+        if not response.cancelled:
+            response.reason = f"no open watch has the id '{request.watch_id}'"
+        return response
+
+    async def _on_worker(self, work: Callable[[StreamingAssistant], T]) -> T:
+        """What `work` returns or raises on the worker's thread; the executor goes on meanwhile."""
+        answer: Future[T] = Future(executor=self._node.executor)
+
+        def hand_over(done: futures.Future[T]) -> None:
+            error = done.exception()
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        self._worker.inbox.call(work).add_done_callback(hand_over)
+        return await answer
+
+
+def _query(request: Ask.Request) -> Query:
+    """Raises `InputError` for a kind that does not exist."""
+    try:
+        kind = Kind(request.kind) if request.kind else None
+    except ValueError:
+        raise InputError(f"kind must be one of {', '.join(Kind)} or empty, not '{request.kind}'") from None
+    cooldown_s = request.cooldown_s if request.cooldown_s >= 0 else None
+    return Query(request.text, kind=kind, limit=request.limit or None, cooldown_s=cooldown_s)

@@ -1,0 +1,70 @@
+"""Requests to the engine between two steps: on the worker's thread, in order, bounded, and never left hanging."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from aura_core.config import AssistantConfig, ChunkerConfig
+from aura_core.errors import AuraError, InputError
+from aura_core.models.scripted import ScriptedBackend
+from aura_core.types import Query
+from aura_ros.inbox import Inbox
+from aura_ros.worker import Events, Worker
+
+WAIT_S = 20.0
+
+
+def _worker() -> tuple[Worker, threading.Event]:
+    ready = threading.Event()
+
+    def ignore(*_: object) -> None:
+        """What the worker reports is of no interest here."""
+
+    events = Events(ready=lambda _: ready.set(), step=ignore, text=ignore, error=ignore, failed=ignore)
+    return Worker(lambda: ScriptedBackend(), AssistantConfig(), events), ready
+
+
+def test_a_call_runs_on_the_workers_thread_before_what_comes_later() -> None:
+    worker, ready = _worker()
+    names: list[str] = []
+    calls: list[Future[Any]] = [
+        worker.inbox.call(lambda a: a.ask(Query("tell me when it gets dark"))),
+        worker.inbox.call(lambda _: names.append(threading.current_thread().name)),
+        worker.inbox.call(lambda a: a.unwatch("q1")),
+        worker.inbox.call(lambda a: a.unwatch("q1")),
+    ]
+    worker.start()
+    assert ready.wait(WAIT_S)
+    results = [c.result(WAIT_S) for c in calls]
+    assert results[0].id == "q1"
+    assert names == ["aura worker"]
+    assert results[2:] == [True, False], "asked, taken back, and no longer there"
+    assert worker.stop()
+
+
+def test_a_refusal_reaches_the_caller_and_the_worker_lives() -> None:
+    worker, _ = _worker()
+    refused = worker.inbox.call(lambda a: a.ask(""))
+    asked = worker.inbox.call(lambda a: a.ask("what is there?"))
+    worker.start()
+    with pytest.raises(InputError, match="empty"):
+        refused.result(WAIT_S)
+    assert asked.result(WAIT_S).id == "q1"
+    assert worker.stop()
+
+
+def test_calls_are_bounded_and_end_with_the_worker() -> None:
+    inbox = Inbox(ChunkerConfig(), backlog_chunks=1, max_questions=2)
+    waiting = [inbox.call(lambda _: None) for _ in range(3)]
+    with pytest.raises(InputError, match="too many"):
+        waiting[2].result(0)
+    assert not waiting[0].done()
+    inbox.close()
+    waiting.append(inbox.call(lambda _: None))
+    for call in (waiting[0], waiting[1], waiting[3]):
+        with pytest.raises(AuraError, match="stopping"):
+            call.result(0)

@@ -1,0 +1,85 @@
+"""Questions and watches as services, over DDS: ids, settings, list, cancel, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aura_ros.srv import Ask, CancelWatch, ListWatches
+from rig import Process, Rig
+
+from aura_core.types import Kind
+from aura_ros.conversions import to_ns
+
+Assistant = tuple[Process, Rig]
+WATCH = "Tell me whenever the brightness changes."
+
+
+def _call(rig: Rig, kind: Any, name: str, **fields: Any) -> Any:
+    client = rig.node.create_client(kind, name)
+    rig.until(client.service_is_ready, name)
+    future = client.call_async(kind.Request(**fields))
+    rig.until(future.done, f"the answer of {name}")
+    rig.node.destroy_client(client)
+    return future.result()
+
+
+def _ask(rig: Rig, text: str, kind: str = "", limit: int = 0, cooldown_s: float = -1.0) -> Ask.Response:
+    return _call(rig, Ask, "aura/ask", text=text, kind=kind, limit=limit, cooldown_s=cooldown_s)
+
+
+def _watches(rig: Rig) -> dict[str, Any]:
+    return {w.id: w for w in _call(rig, ListWatches, "aura/list_watches").watches}
+
+
+def test_a_watch_is_asked_for_listed_and_cancelled(assistant: Assistant) -> None:
+    _, rig = assistant
+    asked = _ask(rig, WATCH)
+    assert asked.accepted and asked.query_id and not asked.reason
+    assert asked.query_id not in _watches(rig), "a question that no chunk has taken yet is not a watch"
+    rig.live_second()
+    stamp = rig.frames(90)[-1]
+    rig.until(lambda: rig.alerts, "the alert")
+    assert rig.alerts[-1].watch_id == asked.query_id
+    watch = _watches(rig)[asked.query_id]
+    assert (watch.text, watch.kind, watch.open, watch.answers) == (WATCH, Kind.MULTI_RESPONSE, True, 1)
+    assert to_ns(watch.last_evidence) == stamp
+    first = _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id)
+    assert first.cancelled and not first.reason
+    again = _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id)
+    assert not again.cancelled and asked.query_id in again.reason
+    heard = len(rig.alerts)
+    rig.decided(rig.frames(180)[-1])
+    assert len(rig.alerts) == heard, "a cancelled watch is silent"
+    assert not _watches(rig)[asked.query_id].open
+
+
+def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:
+    _, rig = assistant
+    asked = _ask(rig, WATCH, kind="multi-response", limit=1, cooldown_s=0.5)
+    rig.live_second()
+    rig.decided(rig.frames(90)[-1])
+    rig.decided(rig.frames(180)[-1])
+    assert [a.watch_id for a in rig.alerts].count(asked.query_id) == 1
+    watch = _watches(rig)[asked.query_id]
+    assert (watch.open, watch.answers, watch.limit, watch.cooldown_s) == (False, 1, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 2000, "", "tokens")],
+    ids=["empty", "unknown kind", "too long"],
+)
+def test_a_refused_question_says_why(assistant: Assistant, text: str, kind: str, words: str) -> None:
+    _, rig = assistant
+    asked = _ask(rig, text, kind)
+    assert not asked.accepted and not asked.query_id
+    assert words in asked.reason
+
+
+def test_a_question_that_waits_can_be_taken_back(assistant: Assistant) -> None:
+    _, rig = assistant
+    asked = _ask(rig, "how bright is it?")
+    assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
+    heartbeat = rig.live_second()
+    assert heartbeat.state == "silent"
