@@ -50,7 +50,7 @@ class AssistantNode(AuraNode):
         events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
         model, server = self.config.model, self.config.server
         self.worker = Worker(lambda: load(model, server), self.config, events, int(values["backlog_chunks"]))
-        self.services = WatchServices(self, self.worker)
+        WatchServices(self, self.worker)
         self.get_logger().info(f"loading model {model.path}")
         self.worker.start()
 

@@ -126,3 +126,10 @@ def test_too_many_watches_are_refused():
         assistant.ask("Tell me when it rains.")
     assistant.ask("What is there?")
     assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "q2"
+
+
+def test_words_are_told_as_they_come_unless_they_may_be_taken_back():
+    """Soon after an answer the next one may be a duplicate, so it is told whole; later it is told letter by letter."""
+    assistant, told = watching({2: "One.", 3: "Two.", 9: "Three."}, RED)
+    play(assistant, 0, 10, told)
+    assert told == ["O", "On", "One", "One.", "Two.", "T", "Th", "Thr", "Thre", "Three", "Three."]
