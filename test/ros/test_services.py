@@ -15,10 +15,10 @@ Assistant = tuple[Process, Rig]
 WATCH = "Tell me whenever the brightness changes."
 
 
-def _call(rig: Rig, kind: Any, name: str, **fields: Any) -> Any:
-    client = rig.node.create_client(kind, name)
+def _call(rig: Rig, service: Any, name: str, /, **fields: Any) -> Any:
+    client = rig.node.create_client(service, name)
     rig.until(client.service_is_ready, name)
-    future = client.call_async(kind.Request(**fields))
+    future = client.call_async(service.Request(**fields))
     rig.until(future.done, f"the answer of {name}")
     rig.node.destroy_client(client)
     return future.result()
