@@ -14,7 +14,8 @@ import pytest
 import aura_core
 from aura_core.types import Kind
 
-MESSAGES = ("Alert", "Heartbeat", "Response")
+ROOT = Path(__file__).resolve().parents[2]
+INTERFACES = sorted(str(p.relative_to(ROOT)) for kind in ("msg", "srv") for p in (ROOT / kind).iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +72,16 @@ def test_the_manifest_builds_messages_with_cmake(repository: Path) -> None:
     assert manifest.findtext("license") == "Apache-2.0"
 
 
-def test_every_message_file_is_generated(repository: Path) -> None:
-    assert sorted(p.stem for p in (repository / "msg").glob("*.msg")) == sorted(MESSAGES)
+def test_every_interface_file_is_generated(repository: Path) -> None:
     cmake = (repository / "CMakeLists.txt").read_text()
-    assert sorted(re.findall(r'"msg/(\w+)\.msg"', cmake)) == sorted(MESSAGES)
+    assert sorted(re.findall(r'"((?:msg|srv)/\w+\.(?:msg|srv))"', cmake)) == INTERFACES
 
 
-@pytest.mark.parametrize("message", MESSAGES)
-def test_every_field_of_a_message_says_what_it_is(repository: Path, message: str) -> None:
-    lines = (repository / "msg" / f"{message}.msg").read_text().splitlines()
-    declarations = [line for line in lines if line.strip() and not line.startswith("#")]
-    assert declarations
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_field_of_an_interface_says_what_it_is(repository: Path, interface: str) -> None:
+    lines = (repository / interface).read_text().splitlines()
+    assert lines[0].startswith("# ")
+    declarations = [line for line in lines if line.strip() and not line.startswith(("#", "---"))]
     assert [line for line in declarations if not re.search(r"\s# \S", line)] == []
 
 
