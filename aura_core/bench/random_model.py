@@ -25,16 +25,16 @@ class Size:
 
 
 SIZES = {
-    # About 5 million parameters, 144 visual tokens a chunk; as with the large models nearly all the work of a step is
-    # the language model's.
+    # 12 million parameters, 64 visual tokens a chunk. The proportions are those of an 8B model: the vision encoder is a
+    # small part of a step, and at a full window attention costs nearly as much as the matrix products.
     "small": Size(
-        {"vocab_size": 512, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 6,
-         "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": True,
+        {"vocab_size": 512, "hidden_size": 384, "intermediate_size": 2304, "num_hidden_layers": 4,
+         "num_attention_heads": 6, "num_key_value_heads": 1, "head_dim": 32, "tie_word_embeddings": True,
          "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [6, 5, 5],
                              "mrope_interleaved": True}},
-        {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 256,
-         "num_position_embeddings": 576, "deepstack_visual_indexes": [0]},
-        (384, 384),
+        {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 384,
+         "num_position_embeddings": 256, "deepstack_visual_indexes": [0]},
+        (256, 256),
     ),
     "8b": Size(  # Qwen3-VL-8B's configuration; 300 visual tokens a chunk
         {"vocab_size": 151_936, "hidden_size": 4096, "intermediate_size": 12_288, "num_hidden_layers": 36,

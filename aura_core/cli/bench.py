@@ -25,7 +25,7 @@ def engine(
     max_chunks: Annotated[int, typer.Option("--max", help="chunks at which the window switches")] = 60,
     steps: Annotated[int, typer.Option(min=1, help="measured steps, after the window has filled")] = 150,
     policies: Annotated[str, typer.Option(help="comma-separated")] = "shadow,floating,evict,fifo,recompute",
-    size: Annotated[str, typer.Option(help="small (4 M) or 8b: random weights of that shape")] = "small",
+    size: Annotated[str, typer.Option(help="small (12 M) or 8b: random weights of that shape")] = "small",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16")] = "float32",
     attention: Annotated[str, typer.Option(help="sdpa or flash_attention_2")] = "sdpa",

@@ -1,0 +1,105 @@
+"""The benchmark counts what it says: all policies over one stream, exact ones exact, and figures that can be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from typer.testing import CliRunner  # noqa: E402
+
+from aura_core.bench import engine as bench  # noqa: E402
+from aura_core.bench.random_model import SIZES, RandomBackend, Size  # noqa: E402
+from aura_core.cli import app  # noqa: E402
+from aura_core.config import WindowConfig  # noqa: E402
+
+POLICIES = ("shadow", "floating", "evict", "fifo", "recompute")
+WINDOW = WindowConfig(3, 6)
+STEPS = 46  # with a question, an answer unasked and a discarded one
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as m:
+        m.setitem(SIZES, "small", _tiny(SIZES["small"]))
+        backend = RandomBackend("small")
+    runs = bench.compare(backend, WINDOW, POLICIES, STEPS, lambda: None)
+    return {name: run.figures() for name, run in runs.items()}
+
+
+def _tiny(size: Size) -> Size:
+    text = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return Size(size.text | text, size.vision | {"out_hidden_size": 64}, (64, 64))
+
+
+def test_exact_policies_are_exact_and_eviction_is_not(figures: dict[str, dict[str, Any]]) -> None:
+    for name in ("shadow", "floating", "fifo"):
+        assert 0 <= figures[name]["max_logit_diff"] <= 1e-5, name
+    assert figures["recompute"]["max_logit_diff"] == 0
+    assert figures["evict"]["max_logit_diff"] > 1e-4
+
+
+def test_counters_tell_the_policies_apart(figures: dict[str, dict[str, Any]]) -> None:
+    for name in POLICIES:
+        assert figures[name]["vision_encodes_per_chunk"] == 1
+        assert figures[name]["decodes_per_silent_step"] == 0
+    shadow, floating, evict = (figures[n] for n in ("shadow", "floating", "evict"))
+    assert shadow["forwards_per_silent_step"] == 1
+    assert shadow["critical_tokens_max"] < 1.5 * evict["critical_tokens_max"], "only their answers differ in length"
+    assert shadow["tokens_per_step"] <= 1.05 * floating["tokens_per_step"], "the same work, at other times"
+    assert floating["critical_tokens_max"] > 2 * shadow["critical_tokens_max"], "the spike at a switch"
+    assert figures["recompute"]["tokens_per_step"] > 3 * shadow["tokens_per_step"]
+    assert shadow["switches"] == floating["switches"] >= 12
+
+
+def test_the_ratios_are_those_of_the_figures(figures: dict[str, dict[str, Any]]) -> None:
+    ratios = bench.ratios(figures, WINDOW)
+    assert ratios["max_over_drop"] == 2
+    shadow, evict = figures["shadow"]["tokens_per_step"], figures["evict"]["tokens_per_step"]
+    assert ratios["shadow_tokens_per_step_over_chunk"] == shadow / evict
+    made_up = {"floating": {"max_ms": 30.0, "p50_ms": 3.0}, "shadow": {"max_ms": 4.0, "p50_ms": 2.0, "p99_ms": 3.0}}
+    assert bench.ratios(made_up, WINDOW) == {
+        "shadow_p99_over_p50": 1.5, "floating_worst_over_shadow_worst": 7.5, "floating_worst_over_p50": 10.0,
+        "max_over_drop": 2.0,
+    }  # fmt: skip
+
+
+def test_the_command_writes_json_and_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", _tiny(SIZES["small"]))
+    out, plot = tmp_path / "a" / "engine.json", tmp_path / "b" / "engine.png"
+    args = ["bench", "engine", "--keep", "2", "--max", "4", "--steps", "3", "--policies", "shadow,floating"]
+    result = CliRunner().invoke(app, [*args, "--json", str(out), "--plot", str(plot)])
+    assert result.exit_code == 0, result.output
+    data = json.loads(out.read_text())
+    assert set(data["policies"]) == {"shadow", "floating"}
+    assert (data["steps"], data["keep"], data["max"]) == (3, 2, 4)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_soak_tells_flatness_and_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", _tiny(SIZES["small"]))
+    out = tmp_path / "soak.json"
+    args = ["bench", "engine", "--keep", "2", "--max", "4", "--soak", "120", "--json", str(out)]
+    assert CliRunner().invoke(app, args).exit_code == 0
+    soak = json.loads(out.read_text())["soak"]
+    assert soak["steps"] == 120 and soak["last100_over_first100"] > 0 and soak["rss_last_kb"] > 0
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--policies", "shadow,magic"], "'magic' is none of"),
+        (["--keep", "9", "--max", "9"], "keep"),
+        (["--size", "huge"], "--size must be one of"),
+    ],
+    ids=["policy", "window", "size"],
+)
+def test_wrong_arguments_are_one_line(args: list[str], says: str) -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", *args])
+    assert result.exit_code != 0
+    assert says in f"{result.output}{result.exception}"
