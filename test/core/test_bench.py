@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from typer.testing import CliRunner  # noqa: E402
+from typer.testing import CliRunner
 
-from aura_core.bench import engine as bench  # noqa: E402
-from aura_core.bench.random_model import SIZES, RandomBackend, Size  # noqa: E402
-from aura_core.cli import app  # noqa: E402
-from aura_core.config import WindowConfig  # noqa: E402
+from aura_core.bench import engine as bench
+from aura_core.bench.random_model import SIZES, RandomBackend, Size
+from aura_core.cli import app
+from aura_core.config import WindowConfig
 
 POLICIES = ("shadow", "floating", "evict", "fifo", "recompute")
 WINDOW = WindowConfig(3, 6)
@@ -53,7 +53,7 @@ def test_counters_tell_the_policies_apart(figures: dict[str, dict[str, Any]]) ->
     assert shadow["critical_tokens_max"] < 1.5 * evict["critical_tokens_max"], "only their answers differ in length"
     assert shadow["tokens_per_step"] <= 1.05 * floating["tokens_per_step"], "the same work, at other times"
     assert floating["critical_tokens_max"] > 2 * shadow["critical_tokens_max"], "the spike at a switch"
-    assert figures["recompute"]["tokens_per_step"] > 3 * shadow["tokens_per_step"]
+    assert figures["recompute"]["tokens_per_step"] > 2 * shadow["tokens_per_step"]
     assert shadow["switches"] == floating["switches"] >= 12
 
 
@@ -65,7 +65,6 @@ def test_the_ratios_are_those_of_the_figures(figures: dict[str, dict[str, Any]])
     made_up = {"floating": {"max_ms": 30.0, "p50_ms": 3.0}, "shadow": {"max_ms": 4.0, "p50_ms": 2.0, "p99_ms": 3.0}}
     assert bench.ratios(made_up, WINDOW) == {
         "shadow_p99_over_p50": 1.5, "floating_worst_over_shadow_worst": 7.5, "floating_worst_over_p50": 10.0,
-        "max_over_drop": 2.0,
     }  # fmt: skip
 
 
