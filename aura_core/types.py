@@ -60,6 +60,7 @@ class Query:
     kind: Kind | None = None  # given for a registered watch; else the engine finds out
     limit: int | None = None
     cooldown_s: float | None = None
+    urgent: bool = False  # its answers may break into the user's speech
 
 
 Reason = Literal["threshold", "hysteresis", "min_gap"]
@@ -90,6 +91,7 @@ class Response:
     acknowledgment: bool
     stamp_ns: int  # newest frame that the words describe
     final: bool = True
+    urgent: bool = False  # of a watch whose answers may break into the user's speech
 
 
 @dataclass(frozen=True)

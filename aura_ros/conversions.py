@@ -80,7 +80,7 @@ def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: floa
     return Response(
         header=header(response.stamp_ns, frame_id), text=response.text, kind=str(response.kind),
         query_id=response.query_id, index=response.index, acknowledgment=response.acknowledgment,
-        final=response.final, p_silent=step.decision.p_silent, frame_age_ms=age_ms,
+        final=response.final, urgent=response.urgent, p_silent=step.decision.p_silent, frame_age_ms=age_ms,
         decide_ms=step.decide_ms, step_ms=step.step_ms,
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: st
     return Alert(
         header=header(response.stamp_ns, frame_id), watch_id=response.query_id, instruction=instruction,
         text=response.text, kind=str(response.kind), confidence=1.0 - step.decision.p_silent,
-        index=response.index,
+        index=response.index, urgent=response.urgent,
     )  # fmt: skip
 
 
@@ -98,7 +98,8 @@ def watch_msg(watch: CoreWatch) -> Watch:
     """What a watch is and what has become of it."""
     return Watch(
         id=watch.id, text=watch.text, kind=str(watch.kind), open=watch.open, answers=watch.answers,
-        limit=watch.limit or 0, cooldown_s=float(watch.cooldown_s), last_evidence=to_time(watch.last_ns or 0),
+        limit=watch.limit or 0, cooldown_s=float(watch.cooldown_s), urgent=watch.urgent,
+        last_evidence=to_time(watch.last_ns or 0),
     )  # fmt: skip
 
 

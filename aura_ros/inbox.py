@@ -122,11 +122,14 @@ class Inbox:
             self._items.append(EndOfFrames())
             self._changed.notify()
 
-    def take(self) -> Item | None:
-        """The oldest item, waiting until there is one; None when the inbox is closed."""
+    def take(self, calls: bool = True) -> Item | None:
+        """The oldest item, waiting until there is one; None when the inbox is closed, or without `calls` when the
+        oldest one is a call."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items) or self._closed)
             if self._closed:
+                return None
+            if not calls and isinstance(self._items[0], PendingCall):
                 return None
             item = self._items.popleft()
             if isinstance(item, PendingFrame):

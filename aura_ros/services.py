@@ -9,7 +9,7 @@ from typing import TypeVar
 from rclpy.node import Node
 from rclpy.task import Future
 
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
@@ -32,7 +32,7 @@ class WatchServices:
         try:
             query = _query(request)
             asked = await self._on_worker(lambda assistant: assistant.ask(query))
-        except InputError as e:
+        except AuraError as e:
             response.reason = str(e)
         else:
             response.accepted, response.query_id = True, asked.id
@@ -41,7 +41,7 @@ class WatchServices:
     async def _list(self, _request: ListWatches.Request, response: ListWatches.Response) -> ListWatches.Response:
         try:
             watches = await self._on_worker(lambda assistant: assistant.watches.list())
-        except InputError as e:
+        except AuraError as e:
             self._node.get_logger().error(f"watches could not be listed: {e}")
             return response
         response.watches = [to.watch_msg(w) for w in watches]
@@ -50,7 +50,7 @@ class WatchServices:
     async def _cancel(self, request: CancelWatch.Request, response: CancelWatch.Response) -> CancelWatch.Response:
         try:
             response.cancelled = await self._on_worker(lambda assistant: assistant.unwatch(request.watch_id))
-        except InputError as e:
+        except AuraError as e:
             response.reason = str(e)
             return response
         if not response.cancelled:
@@ -79,4 +79,4 @@ def _query(request: Ask.Request) -> Query:
     except ValueError:
         raise InputError(f"kind must be one of {', '.join(Kind)} or empty, not '{request.kind}'") from None
     cooldown_s = request.cooldown_s if request.cooldown_s >= 0 else None
-    return Query(request.text, kind=kind, limit=request.limit or None, cooldown_s=cooldown_s)
+    return Query(request.text, kind=kind, limit=request.limit or None, cooldown_s=cooldown_s, urgent=request.urgent)

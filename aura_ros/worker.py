@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Step
 from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingCall, PendingFrame, PendingQuestion
 
+_REMEMBERED = 64  # answers of which it may still be told that less was heard
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 # What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
 _STEP_ERRORS = (RuntimeError, ValueError, MemoryError)
@@ -63,6 +66,8 @@ class Worker:
         self._assistant: StreamingAssistant | None = None
         self._phase, self._errors, self._said = "new", 0, ""
         self._step_began: float | None = None
+        self._answering: int | None = None  # stamp of the answer that is being made
+        self._spoken: dict[int, int] = {}  # stamps of the newest answers, and their chunks
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="aura worker", daemon=True)
 
@@ -78,6 +83,17 @@ class Worker:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def heard(self, stamp_ns: int, said: str) -> None:
+        """Of the answer with this stamp only `said` was heard aloud: if it is still being made, it ends at its next
+        token; the conversation goes on as if `said` had been the answer. From any thread."""
+        assistant = self._assistant
+        if assistant is None:
+            return
+        if self._answering == stamp_ns:
+            assistant.cancel()
+        done = self.inbox.call(lambda a: stamp_ns in self._spoken and a.amend(self._spoken[stamp_ns], said))
+        done.add_done_callback(self._complain)
 
     def set_threshold(self, threshold: float | None) -> None:
         """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above `decider.rearm`."""
@@ -168,19 +184,28 @@ class Worker:
             self._report(f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}", chunk.index)
             return
         finally:
-            self._step_began = None
+            self._step_began = self._answering = None
+        if step is not None and step.response is not None:
+            self._spoken[step.stamp_ns] = step.chunk
+            if len(self._spoken) > _REMEMBERED:
+                del self._spoken[next(iter(self._spoken))]
         if step is not None:
             self.events.step(step, assistant.ledger.question(step.response.query_id) if step.response else "")
 
     def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int) -> None:
+        self._answering = stamp_ns
         if self._stopping.is_set():
             assistant.cancel()
         if text != self._said:  # a token may be half a character, or a space
             self._said = text
             self.events.text(text, stamp_ns)
         if self.config.speaker.interruptible:  # the engine looks between tokens at what has come meanwhile
-            while self.inbox.waiting and (item := self.inbox.take()) is not None:
+            while self.inbox.waiting and (item := self.inbox.take(calls=False)) is not None:
                 self._store(assistant, item)
+
+    def _complain(self, done: Future[Any]) -> None:
+        if (error := done.exception()) is not None:
+            self._report(f"what was said aloud could not be remembered: {_line(error)}", None)
 
     def _report(self, message: str, chunk: int | None) -> None:
         self._errors += 1
@@ -188,10 +213,10 @@ class Worker:
 
 
 def _answer(call: PendingCall, assistant: StreamingAssistant) -> None:
-    """Refusals go to the caller; a bug ends the worker, as everywhere."""
+    """Refusals and failures of the model go to the caller; a bug ends the worker, as everywhere."""
     try:
         result = call.work(assistant)
-    except InputError as e:
+    except AuraError as e:
         call.done.set_exception(e)
     else:
         call.done.set_result(result)

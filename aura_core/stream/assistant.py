@@ -255,7 +255,9 @@ class StreamingAssistant:
                 if on_text is not None and not self._may_tell(chunk, asked):
                     on_text(text)
                 b = self.ledger.book(text, asked)
-                response = Response(text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns)
+                response = Response(
+                    text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns, urgent=b.urgent
+                )
                 if asked is None:
                     self.watches.said(b.query_id, text, chunk.stamp_ns)
                 turn = replace(turn, answer_ids=answer.ids, answer=text, answer_id=b.query_id)

@@ -67,6 +67,7 @@ class Booking:
     kind: Kind
     index: int
     acknowledgment: bool
+    urgent: bool = False
 
 
 class Ledger:
@@ -115,7 +116,7 @@ class Ledger:
         owner.answers += 1
         repeated = owner.standing is Kind.MULTI_RESPONSE or owner.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
-        return Booking(owner.query.id, kind, owner.answers - 1, False)
+        return Booking(owner.query.id, kind, owner.answers - 1, False, owner.query.urgent)
 
     def owner(self, text: str) -> Entry | None:
         """The standing question that shares most words with an unasked `text`; the newest on a tie.

@@ -27,6 +27,7 @@ class Watch:
     limit: int | None
     cooldown_s: float
     last_ns: int | None
+    urgent: bool = False
 
 
 class Watches:
@@ -41,7 +42,7 @@ class Watches:
         return [
             Watch(
                 e.query.id, e.query.text, e.standing, e.open, e.later, e.query.limit, self._cooldown_s(e),
-                self._said.get(e.query.id, (None, ""))[0],
+                self._said.get(e.query.id, (None, ""))[0], e.query.urgent,
             )
             for e in self._ledger.entries
             if e.standing is not None

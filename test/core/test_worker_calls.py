@@ -6,12 +6,13 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aura_core.config import AssistantConfig, ChunkerConfig
 from aura_core.errors import AuraError, InputError
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.types import Query
+from aura_core.types import Frame, Query
 from aura_ros.inbox import Inbox
 from aura_ros.worker import Events, Worker
 
@@ -68,3 +69,27 @@ def test_calls_are_bounded_and_end_with_the_worker() -> None:
     for call in (waiting[0], waiting[1], waiting[3]):
         with pytest.raises(AuraError, match="stopping"):
             call.result(0)
+
+
+def test_what_was_heard_aloud_replaces_the_answer() -> None:
+    """A whole answer was given, the user heard two words of it: the conversation holds those two."""
+    worker, ready = _worker()
+    worker.start()
+    assert ready.wait(WAIT_S)
+    worker.inbox.ask("what is there?")
+    for half in range(2):
+        stamp = half * 500_000_000
+        worker.inbox.offer(stamp, lambda stamp=stamp: Frame(np.zeros((4, 4, 3), np.uint8), stamp))  # type: ignore[misc]
+    answers = worker.inbox.call(lambda a: [t.answer for t in a.window.turns])
+    assert answers.result(WAIT_S) == ["You asked: what is there? The brightness is 0."]
+    worker.heard(123, "no answer has this stamp")
+    worker.heard(500_000_000, "You asked")
+    after = worker.inbox.call(lambda a: ([t.answer for t in a.window.turns], bytes(_text(a.session.tokens))))
+    turns, text = after.result(WAIT_S)
+    assert turns == ["You asked"]
+    assert b"The brightness is" not in text
+    assert worker.stop()
+
+
+def _text(tokens: list[Any]) -> list[int]:
+    return [t for t in tokens if isinstance(t, int) and t < 256]
