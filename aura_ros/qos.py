@@ -22,3 +22,15 @@ DIAGNOSTICS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10,
     reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE,
 )  # fmt: skip
+
+# Sound: small messages at 15 a second; a lost one is a gap in a word. The depth covers a few seconds of a busy machine.
+AUDIO = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100,
+    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE,
+)  # fmt: skip
+
+# States that a node that starts later must know: whether the robot, or the user, is speaking.
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1,
+    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)  # fmt: skip

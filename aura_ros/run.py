@@ -82,11 +82,13 @@ class AuraNode(Node):
         self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
-def run(make: Callable[[], AuraNode], args: Sequence[str] | None = None) -> int:
-    """Make the node and spin it until a signal comes or it is done; returns the exit code.
+def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: Sequence[str] | None = None) -> int:
+    """Make the node, or several nodes of one process, and spin until a signal comes or one is done; the exit code.
 
     Signals are ours: rclpy's own handlers end the context under a worker thread that still publishes.
     """
+    makers = [make] if callable(make) else make
+    nodes: list[AuraNode] = []
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -95,19 +97,27 @@ def run(make: Callable[[], AuraNode], args: Sequence[str] | None = None) -> int:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         if rest := remove_ros_args(argv)[1:]:
             raise ConfigError(f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p name:=value")
-        node = make()
+        for maker in makers:
+            nodes.append(maker())
     except (AuraError, RuntimeError) as e:  # RuntimeError: rcl cannot read its arguments or a parameter file
         print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        if not all([node.close() for node in nodes]):  # those that came before it
+            sys.stderr.flush()
+            os._exit(1)
         rclpy.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while not stop.is_set() and not node.done.is_set():
+    for node in nodes:
+        executor.add_node(node)
+    while not stop.is_set() and not any(node.done.is_set() for node in nodes):
         executor.spin_once(timeout_sec=_POLL_S)
-    if not node.close():  # a thread is stuck in a driver or a model: tearing down under it would crash
+    closed = [node.close() for node in nodes]
+    code = max(node.exit_code for node in nodes)
+    if not all(closed):  # a thread is stuck in a driver or a model: tearing down under it would crash
         sys.stderr.flush()
-        os._exit(node.exit_code)
-    executor.remove_node(node)
-    node.destroy_node()
+        os._exit(code)
+    for node in nodes:
+        executor.remove_node(node)
+        node.destroy_node()
     rclpy.try_shutdown()
-    return node.exit_code
+    return code

@@ -1,6 +1,7 @@
 """Start the assistant, and with it a simulated tabletop, a real camera, or no camera at all.
 
 ros2 launch aura_ros assistant.launch.py
+ros2 launch aura_ros assistant.launch.py voice:=true
 ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device source:=rtsp://...
 """
 
@@ -22,6 +23,7 @@ ARGUMENTS = (
     ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
     ("seed", "900001", "for camera:=sim: which tabletop world", None),
     ("image", "image_raw", "topic of the camera's images", None),
+    ("voice", "false", "hear and speak: microphone, ASR, TTS and speaker nodes", ["true", "false", "one_process"]),
     ("namespace", "", "namespace of all nodes", None),
     ("use_sim_time", "false", "take the time from /clock (bags, simulators)", ["true", "false"]),
     ("log_level", "info", "debug, info, warn, error", ["debug", "info", "warn", "error"]),
@@ -60,6 +62,10 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         nodes.append(node("sim_camera_node", seed=int(get["seed"])))
     elif get["camera"] == "device":
         nodes.append(node("camera_node", source=get["source"]))
+    if get["voice"] == "one_process":
+        nodes.append(node("voice_node"))
+    elif get["voice"] == "true":
+        nodes += [node(f"{part}_node") for part in ("microphone", "asr", "tts", "speaker")]
     # Without the profile Fast DDS loses most images between processes: its default shared memory is too small.
     profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml"))
     return [profile, *nodes]

@@ -1,0 +1,35 @@
+"""Between the messages of sound and speech and the types of `aura_core.speech`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aura_core.errors import InputError
+from aura_core.speech.types import Audio
+from aura_core.speech.types import Transcript as CoreTranscript
+from aura_ros.conversions import header, to_ns, to_time
+from aura_ros.msg import AudioChunk, Transcript
+
+_RATES = (4000, 384_000)
+
+
+def to_audio(msg: AudioChunk) -> Audio:
+    """Raises `InputError` for a rate that no sound device has."""
+    if not _RATES[0] <= msg.rate <= _RATES[1]:
+        raise InputError(f"sound of {msg.rate} samples a second; between {_RATES[0]} and {_RATES[1]} are understood")
+    return Audio(np.frombuffer(msg.samples, np.int16), msg.rate, to_ns(msg.header.stamp))
+
+
+def audio_msg(audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False) -> AudioChunk:
+    """A run of sound as a message."""
+    msg = AudioChunk(header=header(audio.stamp_ns, frame_id), rate=audio.rate, utterance=utterance, last=last)
+    msg.samples.frombytes(np.ascontiguousarray(audio.samples, np.int16))  # a list would take 10 times as long
+    return msg
+
+
+def transcript_msg(heard: CoreTranscript, frame_id: str) -> Transcript:
+    """What was understood, as a message."""
+    return Transcript(
+        header=header(heard.end_ns, frame_id), state=str(heard.state), text=heard.text, confidence=heard.confidence,
+        start=to_time(heard.start_ns), end=to_time(heard.end_ns), reason=heard.reason,
+    )  # fmt: skip
