@@ -1,4 +1,6 @@
-"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker between two steps."""
+"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker between two steps.
+
+And what the mouth reports: when less was heard than the assistant said, its memory holds what was heard."""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from aura_core.errors import AuraError, InputError
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
+from aura_ros import qos
+from aura_ros.msg import Said
 from aura_ros.srv import Ask, CancelWatch, ListWatches
 from aura_ros.worker import Worker
 
@@ -24,9 +28,14 @@ class WatchServices:
 
     def __init__(self, node: Node, worker: Worker) -> None:
         self._node, self._worker = node, worker
+        node.create_subscription(Said, "aura/said", self._said, qos.EVENTS)
         node.create_service(Ask, "aura/ask", self._ask)
         node.create_service(ListWatches, "aura/list_watches", self._list)
         node.create_service(CancelWatch, "aura/cancel_watch", self._cancel)
+
+    def _said(self, msg: Said) -> None:
+        if not msg.complete:
+            self._worker.heard(to.to_ns(msg.header.stamp), msg.text)
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:

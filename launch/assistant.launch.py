@@ -48,7 +48,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return Node(
             package="aura_ros",
             executable=program,
-            name=program,
+            name=None if program == "voice_node" else program,  # four nodes, each with a name of its own
             namespace=get["namespace"],
             output="screen",
             parameters=[get["params_file"], own],
