@@ -1,0 +1,110 @@
+"""A loudspeaker: speaker/audio in; robot_speaking, speaker/playback and speaker/reference out.
+
+It stops in the middle of a word when the user begins to speak, and tells how much was heard.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from std_msgs.msg import Bool
+
+from aura_core.errors import InputError
+from aura_core.speech.devices import Loudspeaker
+from aura_ros import qos
+from aura_ros.conversions import header
+from aura_ros.msg import AudioChunk, Playback
+from aura_ros.parameters import declare
+from aura_ros.run import AuraNode, run
+from aura_ros.speech_conversions import audio_msg, to_audio
+from aura_ros.voice_parameters import SPEAKER
+
+_POLL_S = 0.02
+
+
+class SpeakerNode(AuraNode):
+    """Callbacks fill the device's buffer; a timer tells what it has played."""
+
+    def __init__(self) -> None:
+        super().__init__("speaker_node")
+        v = declare(self, SPEAKER)
+        self._barge_in = bool(v["barge_in"])
+        self._speaking = False
+        self._under_way: dict[str, None] = {}  # utterances, in the order in which they began
+        self._user_speaks, self._interrupted = False, 0
+        self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
+        self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
+        self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO) if v["reference"] else None
+        self._device = Loudspeaker(str(v["device"]) or None)
+        self._device.open()
+        self._robot_speaking.publish(Bool(data=False))
+        self.create_subscription(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
+        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
+        self.every(_POLL_S, self._poll)
+        self.every(1.0, self._report)
+
+    def close(self) -> bool:
+        """See `AuraNode`."""
+        self._device.close()
+        return True
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        try:
+            queued = self._device.buffer.write(to_audio(msg), msg.utterance, msg.last)
+        except InputError as e:
+            self.complain(str(e))
+            return
+        if queued:  # what comes late for an utterance that was stopped is refused
+            self._under_way[msg.utterance] = None
+            self._say_speaking(True)
+
+    def _on_user(self, msg: Bool) -> None:
+        began, self._user_speaks = msg.data and not self._user_speaks, bool(msg.data)
+        if began and self._barge_in and self._speaking:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Silence, now; and a report of each utterance that was under way."""
+        self._interrupted += 1
+        buffer = self._device.buffer
+        for utterance, samples in buffer.stop().items():
+            self._under_way.pop(str(utterance), None)
+            self._tell(str(utterance), samples / buffer.rate, complete=False)
+        self._poll()
+
+    def _poll(self) -> None:
+        """Utterances that have been played to their end, and the sound that was in the air."""
+        buffer = self._device.buffer
+        for utterance in buffer.finished():
+            self._under_way.pop(str(utterance), None)
+            self._tell(str(utterance), buffer.played(utterance) / buffer.rate, complete=True)
+        if self._speaking and not self._under_way and buffer.idle:
+            self._say_speaking(False)
+        if self._reference is not None:
+            for audio in self._device.take_played():
+                self._reference.publish(audio_msg(audio))
+
+    def _tell(self, utterance: str, played_s: float, complete: bool) -> None:
+        now = header(self.now_ns(), "")
+        self._playback.publish(Playback(header=now, utterance=utterance, played_s=played_s, complete=complete))
+
+    def _say_speaking(self, speaking: bool) -> None:
+        if speaking != self._speaking:
+            self._speaking = speaking
+            self._robot_speaking.publish(Bool(data=speaking))
+
+    def _report(self) -> None:
+        level = "error" if self._device.failing else "ok"
+        self.diagnose(level, self.problem or self._device.state, {
+            "interrupted": self._interrupted, "underflows": self._device.underflows,
+        })  # fmt: skip
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(SpeakerNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

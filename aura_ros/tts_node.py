@@ -1,0 +1,128 @@
+"""Mouth: aura/response in, speaker/audio sentence by sentence out, and aura/said: what was heard of each answer."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from std_msgs.msg import Bool
+
+from aura_core.errors import AuraError
+from aura_core.speech.mouth import Said as CoreSaid
+from aura_core.speech.mouth import Sentence
+from aura_core.speech.tts import Synthesizer
+from aura_core.speech.types import NS, Audio
+from aura_ros import qos
+from aura_ros.conversions import header, to_ns
+from aura_ros.msg import AudioChunk, Playback, Response, Said
+from aura_ros.parameters import Value, declare
+from aura_ros.run import AuraNode, run
+from aura_ros.speech_conversions import audio_msg
+from aura_ros.talker import Talker
+from aura_ros.voice_parameters import TTS
+from aura_ros.voice_settings import mouth_config, open_voice
+
+_POLL_S = 0.01
+_NOTHING = np.empty(0, np.int16)
+
+
+class TtsNode(AuraNode):
+    """Callbacks tell the talker; one thread makes sound, a sentence ahead of the loudspeaker."""
+
+    def __init__(self) -> None:
+        super().__init__("tts_node")
+        values = declare(self, TTS)
+        self._talker = Talker(mouth_config(values))
+        self._user_speaks = False
+        self._voice: Synthesizer | None = None
+        self._session = f"{time.time_ns():x}"  # a restarted mouth must not reuse an utterance's name
+        self._stopping = threading.Event()
+        self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
+        self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
+        self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
+        self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
+        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
+        self.every(1.0, self._report)
+        self._thread = threading.Thread(target=self._main, args=(values,), name="mouth", daemon=True)
+        self._thread.start()
+
+    def close(self) -> bool:
+        """See `AuraNode`."""
+        self._stopping.set()
+        self._talker.cut.set()
+        self._thread.join(timeout=3.0)
+        return not self._thread.is_alive()
+
+    def _on_response(self, msg: Response) -> None:
+        answer = str(to_ns(msg.header.stamp))  # one answer a frame
+        self._talker.response(answer, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
+
+    def _on_user(self, msg: Bool) -> None:
+        self._user_speaks = bool(msg.data)
+
+    def _on_playback(self, msg: Playback) -> None:
+        session, _, tag = msg.utterance.partition(":")
+        if session == self._session:
+            self._tell(self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), "interrupted")
+
+    # ---- the mouth's thread ------------------------------------------------------------------
+
+    def _main(self, values: dict[str, Value]) -> None:
+        try:
+            self._voice = voice = open_voice(values)
+        except (AuraError, OSError) as e:
+            self.end(" ".join(str(e).split()))
+            return
+        self.get_logger().info(f"speaking: {voice.description}")
+        while not self._stopping.wait(_POLL_S):
+            if self._talker.give_up_overdue():
+                self.complain("a sentence was never reported as played: is speaker_node running?")
+            sentence = self._talker.next(self._user_speaks)
+            self._tell(self._talker.ended(), "dropped")
+            if sentence is not None:
+                self._speak(voice, sentence)
+        voice.close()
+
+    def _speak(self, voice: Synthesizer, sentence: Sentence) -> None:
+        """Make one sentence and send it piece by piece; it is cut between two pieces."""
+        name, length_ns = f"{self._session}:{sentence.tag}", 0
+        pieces = voice.speak(sentence.speech)
+        try:
+            for piece in pieces:
+                if self._talker.cut.is_set():
+                    return
+                length_ns += piece.duration_ns
+                self._audio.publish(audio_msg(piece, utterance=name))
+        except AuraError as e:
+            self.complain(" ".join(str(e).split()))
+            self._talker.failed(sentence.tag)
+        finally:
+            pieces.close()
+        self._audio.publish(audio_msg(Audio(_NOTHING, voice.rate), utterance=name, last=True))
+        self._talker.made(sentence.tag, length_ns)
+
+    def _tell(self, ended: Iterable[CoreSaid], reason: str) -> None:
+        for said in ended:
+            query_id = self._talker.query_of(said.id)
+            msg = Said(header=header(int(said.id), ""), query_id=query_id, text=said.text, complete=said.complete)
+            msg.reason = "" if said.complete else reason
+            self._said.publish(msg)
+
+    def _report(self) -> None:
+        voice = self._voice.description if self._voice else ""
+        level = "error" if self.problem else "ok" if voice else "warn"
+        values = {"voice": voice, **asdict(self._talker.counters)}
+        self.diagnose(level, self.problem or ("ready" if voice else "loading"), values)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(TtsNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
