@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
 from aura_core.speech.ears import Ears, Endpoint, Event, Onset
+from aura_core.speech.echo import ApmEcho, EchoCanceller
 from aura_core.speech.types import Audio, Heard
 from aura_core.speech.types import Transcript as CoreTranscript
 from aura_ros import qos
@@ -26,6 +27,13 @@ from aura_ros.voice_settings import open_ears
 _WAITING = 100  # chunks of sound (6 s): a recogniser that is slower than speech loses the oldest, counted
 
 
+@dataclass(frozen=True)
+class Far:
+    """What the loudspeaker plays."""
+
+    audio: Audio
+
+
 class AsrNode(AuraNode):
     """Callbacks store; one thread listens, and publishes what it understands."""
 
@@ -34,7 +42,8 @@ class AsrNode(AuraNode):
         values = declare(self, ASR)
         self._mutes = values["echo"] == "mute"
         self._ears: Ears | None = None
-        self._sound: queue.Queue[Audio | bool] = queue.Queue(_WAITING)
+        self._echo: EchoCanceller | None = None
+        self._waiting: queue.Queue[Audio | Far | bool] = queue.Queue(_WAITING)
         self._dropped, self._heard_at, self._frame_id = 0, 0.0, ""
         self._robot_speaks = False
         self._stopping = threading.Event()
@@ -68,23 +77,24 @@ class AsrNode(AuraNode):
         self._put(bool(msg.data))
 
     def _on_reference(self, msg: AudioChunk) -> None:
-        if (ears := self._ears) is not None and ears.echo is not None:
-            ears.echo.reference(to_audio(msg))
+        self._put(Far(to_audio(msg)))
 
-    def _put(self, item: Audio | bool) -> None:
+    def _put(self, item: Audio | Far | bool) -> None:
         while True:
             try:
-                self._sound.put_nowait(item)
+                self._waiting.put_nowait(item)
                 return
             except queue.Full:
                 self._dropped += 1
-                self._sound.get_nowait()
+                self._waiting.get_nowait()
 
     # ---- the ears' thread --------------------------------------------------------------------
 
     def _main(self, values: dict[str, object]) -> None:
         try:
-            self._ears = ears = open_ears(values)
+            ears = open_ears(values)
+            self._echo = ApmEcho() if values["echo"] == "apm" else None
+            self._ears = ears
         except (AuraError, OSError, RuntimeError) as e:
             self.end(" ".join(str(e).split()))
             return
@@ -92,15 +102,19 @@ class AsrNode(AuraNode):
         self._user_speaking.publish(Bool(data=False))
         while not self._stopping.is_set():
             try:
-                item = self._sound.get(timeout=0.1)
+                item = self._waiting.get(timeout=0.1)
             except queue.Empty:
                 continue
             for event in self._listen(ears, item):
                 self._tell(event)
 
-    def _listen(self, ears: Ears, item: Audio | bool) -> list[Event]:
+    def _listen(self, ears: Ears, item: Audio | Far | bool) -> list[Event]:
+        if isinstance(item, Far):
+            if self._echo is not None:
+                self._echo.far(item.audio)
+            return []
         if isinstance(item, Audio):
-            return ears.push(item)
+            return ears.push(item if self._echo is None else self._echo.near(item))
         self._robot_speaks = item
         return ears.robot(item, self.now_ns(), mute=self._mutes)
 

@@ -6,13 +6,15 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from aura_core.speech.devices import Microphone
+from aura_core.errors import ConfigError
+from aura_core.speech.devices import DeviceConfig, Microphone
 from aura_ros import qos
 from aura_ros.msg import AudioChunk
 from aura_ros.parameters import declare
 from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import audio_msg
 from aura_ros.voice_parameters import MICROPHONE
+from aura_ros.voice_settings import device_name
 
 
 class MicrophoneNode(AuraNode):
@@ -22,9 +24,10 @@ class MicrophoneNode(AuraNode):
         super().__init__("microphone_node")
         v = declare(self, MICROPHONE)
         self._frame_id = str(v["frame_id"])
-        self._chunks, self._state = 0, ""
+        self._chunks, self._reason = 0, ""
         self._publisher = self.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
-        self._microphone = Microphone(str(v["device"]) or None, int(v["rate"]), int(v["chunk_ms"]))
+        device = DeviceConfig(device_name(v["device"]), int(v["rate"]), int(v["chunk_ms"]))
+        self._microphone = Microphone(device, clock=self.now_ns)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="microphone", daemon=True)
@@ -37,20 +40,25 @@ class MicrophoneNode(AuraNode):
         return not self._thread.is_alive()
 
     def _main(self) -> None:
-        with self._microphone as microphone:
-            while not self._stopping.is_set():
-                audio = microphone.read(timeout_s=0.2)
-                if audio is not None:
-                    self._chunks += 1
-                    self._publisher.publish(audio_msg(audio, self._frame_id))
-                if (state := microphone.state) != self._state:
-                    self._state = state
-                    (self.get_logger().error if microphone.failing else self.get_logger().info)(state)
+        try:
+            self._microphone.open()
+        except ConfigError as e:
+            self.end(str(e))
+            return
+        while not self._stopping.is_set():
+            audio = self._microphone.read(timeout_s=0.2)
+            if audio is not None and len(audio.samples):
+                self._chunks += 1
+                self._publisher.publish(audio_msg(audio, self._frame_id))
+        self._microphone.close()
 
     def _report(self) -> None:
-        level = "error" if self._microphone.failing else "ok" if self._chunks else "warn"
-        values = {"chunks": self._chunks, "overflows": self._microphone.overflows}
-        self.diagnose(level, self._microphone.state, values)
+        state = self._microphone.state
+        if state.reason != self._reason:
+            self._reason = state.reason
+            self.get_logger().error(state.reason) if state.reason else self.get_logger().info(f"hearing {state.device}")
+        values = {"chunks": self._chunks, "opened": state.opened, "lost": state.lost, "overflows": state.overflows}
+        self.diagnose("ok" if state.ok else "error", state.reason or "hearing", values, hardware=state.device)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from std_msgs.msg import Bool
 
 from aura_core.errors import InputError
-from aura_core.speech.devices import Loudspeaker
+from aura_core.speech.devices import DeviceConfig, Loudspeaker
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
@@ -19,6 +19,7 @@ from aura_ros.parameters import declare
 from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import audio_msg, to_audio
 from aura_ros.voice_parameters import SPEAKER
+from aura_ros.voice_settings import device_name
 
 _POLL_S = 0.02
 
@@ -35,9 +36,12 @@ class SpeakerNode(AuraNode):
         self._user_speaks, self._interrupted = False, 0
         self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
         self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
-        self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO) if v["reference"] else None
-        self._device = Loudspeaker(str(v["device"]) or None)
-        self._device.open()
+        self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO)
+        device = DeviceConfig(device_name(v["device"]), int(v["rate"]))
+        self._device = Loudspeaker(device, clock=self.now_ns, keep_reference=bool(v["reference"]))
+        self._reason = self._device.open().reason
+        if self._reason:
+            self.get_logger().error(self._reason)
         self._robot_speaking.publish(Bool(data=False))
         self.create_subscription(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
         self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
@@ -51,13 +55,15 @@ class SpeakerNode(AuraNode):
 
     def _on_audio(self, msg: AudioChunk) -> None:
         try:
-            queued = self._device.buffer.write(to_audio(msg), msg.utterance, msg.last)
+            queued = self._device.write(to_audio(msg), msg.utterance, msg.last)
         except InputError as e:
             self.complain(str(e))
             return
         if queued:  # what comes late for an utterance that was stopped is refused
             self._under_way[msg.utterance] = None
             self._say_speaking(True)
+        elif msg.last and msg.utterance not in self._under_way:  # no device: nothing of it was heard
+            self._tell(msg.utterance, 0.0, complete=False)
 
     def _on_user(self, msg: Bool) -> None:
         began, self._user_speaks = msg.data and not self._user_speaks, bool(msg.data)
@@ -81,9 +87,8 @@ class SpeakerNode(AuraNode):
             self._tell(str(utterance), buffer.played(utterance) / buffer.rate, complete=True)
         if self._speaking and not self._under_way and buffer.idle:
             self._say_speaking(False)
-        if self._reference is not None:
-            for audio in self._device.take_played():
-                self._reference.publish(audio_msg(audio))
+        while self._device.reference is not None and (audio := self._device.reference.get(0.0)) is not None:
+            self._reference.publish(audio_msg(audio))
 
     def _tell(self, utterance: str, played_s: float, complete: bool) -> None:
         now = header(self.now_ns(), "")
@@ -95,10 +100,14 @@ class SpeakerNode(AuraNode):
             self._robot_speaking.publish(Bool(data=speaking))
 
     def _report(self) -> None:
-        level = "error" if self._device.failing else "ok"
-        self.diagnose(level, self.problem or self._device.state, {
-            "interrupted": self._interrupted, "underflows": self._device.underflows,
-        })  # fmt: skip
+        state = self._device.state
+        if state.reason != self._reason:
+            self._reason = state.reason
+            self.get_logger().error(state.reason) if state.reason else self.get_logger().info(f"back on {state.device}")
+        values = {"interrupted": self._interrupted, "opened": state.opened, "lost": state.lost,
+                  "refused_samples": self._device.refused, "underruns": self._device.buffer.underruns}  # fmt: skip
+        message = self.problem or state.reason or ("speaking" if self._speaking else "ready")
+        self.diagnose("ok" if state.ok else "error", message, values, hardware=state.device)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -9,13 +9,14 @@ _E = EndpointConfig()
 
 MICROPHONE = (
     Param("device", "", "part of a sound device's name, or its number; empty: the system's default"),
-    Param("rate", 16000, "samples a second that are published [Hz]", low=8000, high=192_000),
-    Param("chunk_ms", 64, "length of one message [ms]", low=10, high=1000),
+    Param("rate", 16000, "samples a second that are published [Hz]", low=8000, high=96_000),
+    Param("chunk_ms", 64, "length of one message [ms]", low=5, high=200),
     Param("frame_id", "microphone", "frame_id of the sound"),
 )
 
 SPEAKER = (
     Param("device", "", "part of a sound device's name, or its number; empty: the system's default"),
+    Param("rate", 48000, "samples a second that the device is asked for [Hz]", low=8000, high=96_000),
     Param("barge_in", True, "stop when the user begins to speak (needs ears that hear while the robot speaks: "
           "asr_node's echo: apm, or a headset)"),
     Param("reference", True, "publish what is played on speaker/reference, for echo cancellation"),
@@ -51,7 +52,8 @@ TTS = (
     Param("backend", "auto", "what speaks: espeak, flite (programs, by apt), piper; auto: the first that is installed",
           choices=("auto", "espeak", "flite", "piper")),
     Param("voice", "", "name of a voice, or for piper a voice file; empty: the backend's own"),
-    Param("speed", 1.0, "1 is normal", low=0.25, high=4.0),
+    Param("speed", 1.0, "1 is the voice's own pace", low=0.5, high=2.0),
+    Param("device", "cpu", "where piper runs: cpu, cuda, cuda:1 ..."),
     Param("stale_after_s", 5.0, "words that could not be said for this long are dropped [s]", low=0.5, high=600.0),
     Param("max_queue", 16, "most sentences that wait; the oldest are dropped", low=1, high=1000),
 )  # fmt: skip

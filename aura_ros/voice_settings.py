@@ -1,0 +1,45 @@
+"""From the parameters of the speech nodes to ears and mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aura_core.speech.asr import AsrConfig, open_recognizer
+from aura_core.speech.ears import Ears, EarsConfig
+from aura_core.speech.endpointing import EndpointConfig
+from aura_core.speech.mouth import MouthConfig
+from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
+from aura_core.speech.vad import open_vad
+from aura_core.speech.wake import WakeConfig
+from aura_ros.parameters import Value
+
+Values = Mapping[str, Value]
+
+
+def device_name(value: Value) -> str | int | None:
+    """A sound device: part of its name, its number, or None for the default."""
+    text = str(value).strip()
+    return int(text) if text.isdigit() else text or None
+
+
+def mouth_config(v: Values) -> MouthConfig:
+    """Raises `ConfigError` on contradictions."""
+    return MouthConfig(stale_after_s=float(v["stale_after_s"]), max_sentences=int(v["max_queue"]))
+
+
+def open_voice(v: Values) -> Synthesizer:
+    """Raises `ConfigError` where the voice is missing."""
+    config = TtsConfig(str(v["backend"]), str(v["voice"]), speed=float(v["speed"]), device=str(v["device"]))
+    return open_synthesizer(config)
+
+
+def open_ears(v: Values) -> Ears:
+    """Raises `ConfigError` where a model is missing."""
+    endpoint = EndpointConfig(
+        onset=float(v["onset"]), offset=float(v["offset"]), pre_roll_ms=int(v["pre_roll_ms"]),
+        hangover_ms=int(v["hangover_ms"]), short_hangover_ms=int(v["short_hangover_ms"]),
+        long_hangover_ms=int(v["long_hangover_ms"]), max_s=float(v["max_s"]),
+    )  # fmt: skip
+    wake = WakeConfig(str(v["wake"]), str(v["wake_phrase"]), float(v["wake_after_s"]))
+    asr = AsrConfig(str(v["backend"]), str(v["model"]), str(v["language"]), str(v["device"]), str(v["grammar_file"]))
+    return Ears(EarsConfig(endpoint, wake), open_vad(str(v["vad"])), open_recognizer(asr, wake))
