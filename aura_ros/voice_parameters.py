@@ -29,6 +29,8 @@ ASR = (
     Param("language", "en", "language of the user: en, zh, or auto (whisper)"),
     Param("device", "auto", "where whisper runs: cpu, cuda:1, ...; auto: the second GPU where there are two"),
     Param("grammar_file", "", "pocketsphinx: more question templates, one a line"),
+    Param("rejection", 0.5, "how sure pocketsphinx must be that it was one of its sentences; 0: take everything",
+          low=0.0, high=1.0),
     Param("vad", "pysilero", "voice activity detection: pysilero, or silero (onnxruntime)",
           choices=("pysilero", "silero")),
     Param("onset", _E.onset, "p(voice) from which on a frame of 32 ms counts as speech", low=0.01, high=0.99),

@@ -40,6 +40,9 @@ def open_ears(v: Values) -> Ears:
         hangover_ms=int(v["hangover_ms"]), short_hangover_ms=int(v["short_hangover_ms"]),
         long_hangover_ms=int(v["long_hangover_ms"]), max_s=float(v["max_s"]),
     )  # fmt: skip
-    wake = WakeConfig(str(v["wake"]), str(v["wake_phrase"]), float(v["wake_after_s"]))
-    asr = AsrConfig(str(v["backend"]), str(v["model"]), str(v["language"]), str(v["device"]), str(v["grammar_file"]))
+    wake = WakeConfig(str(v["wake"]), str(v["wake_phrase"]), after_s=float(v["wake_after_s"]))
+    asr = AsrConfig(
+        str(v["backend"]), str(v["model"]), str(v["language"]), str(v["device"]), str(v["grammar_file"]),
+        float(v["rejection"]),
+    )  # fmt: skip
     return Ears(EarsConfig(endpoint, wake), open_vad(str(v["vad"])), open_recognizer(asr, wake))
