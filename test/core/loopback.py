@@ -9,19 +9,15 @@ It can be told to misbehave, one request after another.
 from __future__ import annotations
 
 import base64
-import contextlib
-import json
 import re
-import select
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cv2
 import numpy as np
+from loopback_wire import Entry, Fault, Handler, Refusal, Server
 
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.types import Chunk, Frame
@@ -29,41 +25,6 @@ from aura_core.types import Chunk, Frame
 PAD = "<|video_pad|>"
 PLACE = f"<|vision_start|>{PAD}<|vision_end|>"
 Key = int | str  # a text token, or a frame's uuid
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What the next request meets.
-
-    kind: status (answers `status` with `headers`), drop (closes without a word), die (closes after `tokens`
-    tokens), hold (waits after `tokens` tokens until the client is gone), nonsense, no_choices, no_logprobs,
-    error_event, forget (loses all media first), wait (answers after `release` is set), silent_stop (ends a
-    stream without telling its last token).
-    """
-
-    kind: str
-    tokens: int = 0
-    status: int = 503
-    headers: dict[str, str] = field(default_factory=dict)
-    release: threading.Event | None = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One request that was answered: tokens of its prompt, and how many of these an earlier one began with."""
-
-    prompt: int
-    reused: int
-    stream: bool
-    max_tokens: int
-    new_media: int
-    made: tuple[int, ...]  # tokens that were generated
-    body: dict[str, Any]
-    authorization: str | None
-
-
-class Refusal(Exception):
-    """A 4xx with vLLM's body."""
 
 
 class Loopback:
@@ -82,11 +43,11 @@ class Loopback:
         self.media: dict[str, tuple[str, Video]] = {}
         self.cancelled = threading.Semaphore(0)  # released for each client that left a held stream
         self.posts = 0
-        self._seen: list[list[tuple[Key, int]]] = []  # all that could be in a prefix cache
+        self.seen: list[list[tuple[Key, int]]] = []  # all that could be in a prefix cache
         self._tips: list[list[tuple[Key, int]]] = []  # the newest prompt of each conversation
-        self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"loopback": self})
-        self._http = _Server(("127.0.0.1", 0), handler)
+        self.lock = threading.Lock()
+        handler = type("Handler", (Handler,), {"loopback": self})
+        self._http = Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> Loopback:
@@ -99,7 +60,7 @@ class Loopback:
 
     def forget(self) -> None:
         """Lose all media, as a server does that is started again."""
-        with self._lock:
+        with self.lock:
             self.media.clear()
 
     def wait_cancelled(self, count: int) -> bool:
@@ -170,7 +131,7 @@ class Loopback:
     def accept(self, keys: list[tuple[Key, int]]) -> int:
         """Tokens of the longest prefix that an earlier request had. Refuses a prompt that extends none."""
         header = len(self.model.tokenizer.encode(self.model.chat.assistant[0]))
-        best = max((sum(n for _, n in keys[: _same(old, keys)]) for old in self._seen), default=0)
+        best = max((sum(n for _, n in keys[: _same(old, keys)]) for old in self.seen), default=0)
         # A prompt that was only warmed ends in a header that is not in the next one.
         tips = [tip for tip in self._tips if _same(tip, keys) >= len(tip) - header]
         if tips:
@@ -199,127 +160,6 @@ class Loopback:
 def _same(old: list[tuple[Key, int]], new: list[tuple[Key, int]]) -> int:
     """Entries that both begin with."""
     return next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-
-
-class _Server(ThreadingHTTPServer):
-    """A client that goes away is no error worth a traceback."""
-
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing on stderr."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
-    protocol_version = "HTTP/1.1"
-    loopback: Loopback
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing on stderr."""
-
-    def do_POST(self) -> None:
-        s = self.loopback
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with s._lock:
-            s.posts += 1
-            fault = s.faults.popleft() if s.faults else Fault("none")
-        if self.path != "/v1/chat/completions":
-            return self._json(404, {"detail": "Not Found"})
-        if fault.kind == "wait":
-            assert fault.release is not None
-            fault.release.wait(10)
-        if fault.kind == "status":
-            return self._json(fault.status, {"error": {"message": "told to fail", "code": fault.status}}, fault.headers)
-        if fault.kind == "drop":
-            return self._hang_up()
-        if fault.kind == "nonsense":
-            return self._raw(b"<html>It works!</html>")
-        if fault.kind == "no_choices":
-            return self._raw(b'{"object":"chat.completion","choices":[]}' if not body.get("stream") else
-                             b'data: {"choices":[]}\n\ndata: [DONE]\n\n')  # fmt: skip
-        if fault.kind == "forget":
-            s.forget()
-        try:
-            with s._lock:
-                pieces, keys, new = s.pieces(body)
-                reused = s.accept(keys)
-                made = list(s.generate(pieces, body))
-                s._seen.append(keys + [(t, 1) for t, _ in made])
-                prompt = sum(len(p) for p in pieces)
-                s.log.append(Entry(prompt, reused, bool(body.get("stream")), body["max_tokens"], new,
-                                   tuple(t for t, _ in made), body,
-                                   self.headers.get("Authorization")))  # fmt: skip
-        except Refusal as e:
-            return self._json(400, {"error": {"message": str(e), "type": "BadRequestError", "code": 400}})
-        usage = {"prompt_tokens": prompt, "completion_tokens": len(made),
-                 "prompt_tokens_details": {"cached_tokens": reused}}  # fmt: skip
-        choices = [self._choice(token, p, body, fault) for token, p in made]
-        finish = "length" if made[-1][0] not in body.get("stop_token_ids", [s.model.chat.end_id]) else "stop"
-        if body.get("stream"):
-            with contextlib.suppress(OSError):  # the client may be gone
-                self._stream(choices, finish, usage, fault)
-        else:
-            self._json(200, {"choices": [choices[0] | {"finish_reason": finish}], "usage": usage})
-
-    def _choice(self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault) -> dict[str, Any]:
-        text = self.loopback.model.tokenizer.inner.decode([token])
-        choice: dict[str, Any] = {"index": 0, "delta" if body.get("stream") else "message": {"content": text}}
-        if body.get("logprobs") and fault.kind != "no_logprobs":
-            best = np.argsort(-p, kind="stable")[: body["top_logprobs"]]
-            top = [{"token": f"token_id:{i}", "logprob": float(p[i])} for i in best]
-            choice["logprobs"] = {"content": [
-                {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
-            ]}  # fmt: skip
-        return choice
-
-    def _stream(self, choices: list[dict[str, Any]], finish: str, usage: dict[str, Any], fault: Fault) -> None:
-        s = self.loopback
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
-        if fault.kind == "error_event":
-            return self._event({"error": {"message": "engine died", "type": "InternalServerError", "code": 500}})
-        for i, choice in enumerate(choices):
-            if fault.kind == "die" and i == fault.tokens:
-                return self._hang_up()
-            if fault.kind == "hold" and i == fault.tokens:
-                readable, _, _ = select.select([self.connection], [], [], 10)
-                if readable and self.connection.recv(1) == b"":
-                    s.cancelled.release()
-                return self._hang_up()
-            last = i == len(choices) - 1
-            if last and fault.kind == "silent_stop":
-                choice = choice | {"logprobs": None, "delta": {}}
-            self._event({"choices": [choice | {"finish_reason": finish if last else None}]})
-        self._event({"choices": [], "usage": usage})
-        self._chunk(b"data: [DONE]\n\n")
-        self._chunk(b"")
-
-    def _event(self, value: dict[str, Any]) -> None:
-        self._chunk(b"data: " + json.dumps(value).encode() + b"\n\n")
-
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        self.wfile.flush()
-
-    def _json(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        self._raw(json.dumps(value).encode(), status, headers or {})
-
-    def _raw(self, data: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        with contextlib.suppress(OSError):  # a client that did not wait
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    def _hang_up(self) -> None:
-        self.close_connection = True
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:

@@ -105,3 +105,8 @@ def one(assistant: StreamingAssistant, i: int) -> Step | None:
             assistant.cancel()
 
     return assistant.step(on_text)
+
+
+def plain(steps: list[Step]) -> list[Step]:
+    """Steps without times; p(silent) is compared apart."""
+    return [replace(s, **NO_MS, decision=replace(s.decision, p_silent=0.0)) for s in steps]

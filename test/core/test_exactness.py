@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +13,31 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
+from exactness_rig import (  # noqa: E402
+    CANCELLED,
+    DISCARDED,
+    SPOKEN,
+    WINDOW,
+    Calls,
+    ForcedDecider,
+    chunk,
+    cold,
+    decided_pieces,
+    run,
+    window_pieces,
+)
 
-from aura_core.config import AssistantConfig, ModelConfig, SpeakerConfig, WatchConfig, WindowConfig  # noqa: E402
+from aura_core.config import AssistantConfig, ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import StreamError  # noqa: E402
 from aura_core.models import load, positions, session  # noqa: E402
 from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
 from aura_core.models.pixels import patchify, resize  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
-from aura_core.stream.decision import Decider  # noqa: E402
 from aura_core.stream.window import tokens_in  # noqa: E402
-from aura_core.types import Chunk, Decision, Frame, Query, Step  # noqa: E402
+from aura_core.types import Chunk  # noqa: E402
 
 STEPS = 150
 TOLERANCE = 1e-5
-WINDOW = WindowConfig(keep=6, max=12, qa_groups=3)
-QUESTIONS = {2: "What colour is the ball?", 9: "Tell me when the red cube appears.", 30: "Why?", 31: "And now?",
-             77: "Tell me every time the hand has left.", 120: "What is on the table?"}  # fmt: skip
-SPOKEN = {2, 9, 11, 14, 23, 24, 25, 31, 47, 48, 60, 77, 78, 84, 90, 99, 101, 120, 133, 147, 149}
-CANCELLED = {24, 90}
-DISCARDED = {48, 133}
-AMENDED = {26: 25, 100: 99, 103: 101}  # after this chunk it is told that less was said aloud in that one
-
-
-class ForcedDecider(Decider):
-    """Random weights do not know when to speak: speaks in the chunks of `spoken`, and keeps the logits."""
-
-    def __init__(self, inner: Decider, spoken: Container[int] = SPOKEN) -> None:
-        self.spoken = spoken
-        self.threshold, self.silent_ids, self.restraint = inner.threshold, inner.silent_ids, inner.restraint
-        self.seen: list[NDArray[np.float32]] = []
-
-    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
-        self.seen.append(logits)
-        decision = super().decide(logits, stamp_ns, asked)
-        if len(self.seen) - 1 not in self.spoken:
-            return replace(decision, silent=True, token_id=self.silent_ids[0])
-        if not decision.silent:
-            return decision
-        words = logits.copy()
-        words[list(self.silent_ids)] = -np.inf
-        return Decision(False, decision.p_silent, int(words.argmax()))
-
-
-class Calls:
-    """Counts real calls of the vision tower and of the language model."""
-
-    def __init__(self, model: Any) -> None:
-        self.vision = self.language = 0
-        model.model.visual.register_forward_hook(self._seen)
-        model.model.language_model.register_forward_hook(self._read)
-
-    def _seen(self, *_: Any) -> None:
-        self.vision += 1
-
-    def _read(self, *_: Any) -> None:
-        self.language += 1
 
 
 @pytest.fixture(scope="module", params=checkpoints.FAMILIES)
@@ -79,70 +47,6 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with torch.no_grad():  # a loud end token: some answers end by themselves, others at the limit
         loaded.model.lm_head.weight[loaded.chat.end_id] *= 2.0
     return loaded
-
-
-def frame(index: int, size: tuple[int, int] = (64, 64)) -> Frame:
-    """Frame `index` of a noise video at 2 FPS."""
-    image = np.random.default_rng([7, index]).integers(0, 256, (*size, 3), dtype=np.uint8)
-    return Frame(image, index * 500_000_000)
-
-
-def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
-    start = index * 1_000_000_000
-    return Chunk(index, (frame(2 * index, size), frame(2 * index + 1, size)), start, start + 1_000_000_000)
-
-
-def run(
-    backend: Any, steps: int, policy: str = "shadow"
-) -> Iterator[tuple[StreamingAssistant, Step, NDArray[np.float32]]]:
-    """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its logits."""
-    config = AssistantConfig(
-        window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=6),
-        watch=WatchConfig(duplicate_s=0.0),  # every word is told as it comes, and so can be cancelled
-    )  # fmt: skip
-    assistant = StreamingAssistant(backend, config)
-    assistant.decider = decider = ForcedDecider(assistant.decider)
-    for i in range(steps):
-        if i in QUESTIONS:
-            assistant.ask(Query(QUESTIONS[i]))
-        for f in chunk(i).frames:
-            assistant.push(f)
-        said = 0
-
-        def on_text(_: str, i: int = i) -> None:
-            nonlocal said
-            said += 1
-            if i in CANCELLED | DISCARDED and said == 2:
-                assistant.cancel(discard=i in DISCARDED)
-
-        step = assistant.step(on_text)
-        assert step is not None
-        yield assistant, step, decider.seen[-1]
-        if i in AMENDED:
-            ids = next(t.answer_ids for t in assistant.window.turns if t.chunk == AMENDED[i])
-            assert ids is not None and assistant.amend(AMENDED[i], assistant.codec.text(ids[:1]))
-
-
-def decided_pieces(assistant: StreamingAssistant) -> list[Piece]:
-    """What the newest decision was made on, from nothing: the window before it and its user turn."""
-    codec, turn = assistant.codec, assistant.window.turns[-1]
-    return [*window_pieces(assistant, -1), *codec.user(turn.video, turn.question)]
-
-
-def window_pieces(assistant: StreamingAssistant, stop: int | None = None) -> list[Piece]:
-    """The first `stop` turns of the window, from nothing."""
-    pieces: list[Piece] = [assistant.codec.head(assistant.window.history)]
-    return pieces + [p for turn in assistant.window.turns[:stop] for p in turn.pieces(assistant.codec)]
-
-
-def cold(backend: Any, pieces: list[Piece], monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float32]:
-    """Logits of a fresh session that gets everything in one call."""
-    with monkeypatch.context() as m:
-        m.setattr(session, "BLOCK_TOKENS", 1 << 30)
-        fresh = backend.open()
-        logits = fresh.prefill(pieces)
-        assert fresh.forwards == 1
-    return logits
 
 
 @pytest.mark.parametrize("policy", ["shadow", pytest.param("floating", marks=pytest.mark.slow)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,17 @@ pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
 from loopback import Loopback  # noqa: E402
-from served import CANCELLED, LONGEST, NO_MS, TEMPLATE, WINDOW, assistant_for, open_served, run, served_model  # noqa: E402
+from served import (  # noqa: E402
+    CANCELLED,
+    LONGEST,
+    TEMPLATE,
+    WINDOW,
+    assistant_for,
+    open_served,
+    plain,
+    run,
+    served_model,
+)
 
 from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
@@ -42,11 +51,6 @@ def server(model: Any) -> Iterator[Loopback]:
 def local(model: Any) -> list[Step]:
     """The run in this process that every other one must equal."""
     return list(run(model, STEPS))
-
-
-def plain(steps: list[Step]) -> list[Step]:
-    """Steps without times; p(silent) is compared apart."""
-    return [replace(s, **NO_MS, decision=replace(s.decision, p_silent=0.0)) for s in steps]
 
 
 def test_the_run_has_everything_in_it(local: list[Step]) -> None:

@@ -1,8 +1,7 @@
-"""Servers that die, stall, forget, refuse or talk nonsense: one line or a counted retry, and nothing said twice."""
+"""Servers that die, stall, forget or talk nonsense: one line or a counted retry, and nothing said twice."""
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,14 +12,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from loopback import Fault, Loopback  # noqa: E402
-from served import LONGEST, TEMPLATE, assistant_for, frame, one, open_served, run, served_model  # noqa: E402
-from test_server import plain  # noqa: E402
+from loopback import Loopback  # noqa: E402
+from loopback_wire import Fault  # noqa: E402
+from served import LONGEST, TEMPLATE, assistant_for, frame, one, open_served, plain, run, served_model  # noqa: E402
 
-from aura_core.config import ModelConfig, ServerConfig  # noqa: E402
-from aura_core.errors import ConfigError, ModelError, StreamError  # noqa: E402
-from aura_core.models import load  # noqa: E402
-from aura_core.models.backend import Tokens  # noqa: E402
+from aura_core.errors import ModelError  # noqa: E402
 from aura_core.types import Step  # noqa: E402
 
 STEPS = 7  # with one switch
@@ -239,14 +235,6 @@ def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> 
     assert server.log[-1].body["messages"][-2]["content"].strip() == said[-1]
 
 
-def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
-    backend = open_served(server)
-    server.faults.append(Fault("no_logprobs"))
-    with pytest.raises(ModelError, match=r"a reply without logprobs, from which silence is read; serve the model so"):
-        one(assistant_for(backend), 0)
-    assert backend.counters.retries == 0
-
-
 def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(server: Loopback, local: list[Step]) -> None:
     """As SGLang's: silence then comes from a request for one token, and the end of an answer from the stream's end."""
     backend = open_served(server)
@@ -262,43 +250,6 @@ def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(server: Lo
     assert backend.counters.requests > STEPS and backend.counters.cut_answers == 0
 
 
-def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
-    backend = open_served(server, url=server.url.removesuffix("/v1"))
-    with pytest.raises(ModelError, match=r"answered 404: Not Found; server.url must end in /v1, and server.model be"):
-        one(assistant_for(backend), 0)
-    backend = open_served(server, api_key_env="")
-    server.faults.append(Fault("status", status=401))
-    with pytest.raises(ModelError, match=r"put its token into the variable that server.api_key_env names"):
-        one(assistant_for(backend), 0)
-    assert backend.counters.retries == 0
-
-
-def test_the_token_comes_from_the_environment_and_is_in_no_message(
-    server: Loopback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG")
-    monkeypatch.setenv("AURA_TEST_TOKEN", "s3cr3t-value")
-    backend = open_served(server, api_key_env="AURA_TEST_TOKEN")
-    one(assistant_for(backend), 0)
-    assert server.log[-1].authorization == "Bearer s3cr3t-value"
-    server.faults.extend([Fault("drop")] * 3)
-    with pytest.raises(ModelError) as error:
-        one(assistant_for(backend), 0)
-    assert "s3cr3t" not in str(error.value) + caplog.text + repr(backend.__dict__) + backend.description
-    monkeypatch.delenv("AURA_TEST_TOKEN")
-    with pytest.raises(ConfigError, match=r"server.api_key_env is AURA_TEST_TOKEN, but this variable is not set"):
-        open_served(server, api_key_env="AURA_TEST_TOKEN")
-
-
-def test_no_server_at_all(model: Any) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{s.getsockname()[1]}/v1"
-    backend: Any = load(ModelConfig(path=model.name), ServerConfig(url=url, retries=0))
-    with pytest.raises(ModelError, match=r"no connection; is the server running, and server.url right\? \(tries: 1\)"):
-        one(assistant_for(backend), 0)
-
-
 def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: Loopback) -> None:
     backend = open_served(server)
     server.faults.append(Fault("status", status=503, headers={"Retry-After": "600"}))
@@ -307,78 +258,6 @@ def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: Loopback) -> 
     assert backend._wire.naps == []
 
 
-def test_background_requests_fail_without_a_word_to_the_engine(server: Loopback) -> None:
-    backend = open_served(server, retries=0)
-    assistant = assistant_for(backend)
-    one(assistant, 0)
-    session = backend.open()
-    server.faults.append(Fault("drop"))
-    session.warm(assistant.window.pieces(assistant.codec))
-    assert backend.warmer.wait(10)
-    assert (backend.counters.warm_requests, backend.counters.warm_failures) == (1, 1)
-    assert one(assistant, 1) is not None
-    backend.close()
-
-
-def test_of_waiting_background_requests_the_newest_is_kept(server: Loopback) -> None:
-    backend = open_served(server)
-    assistant = assistant_for(backend)
-    for i in range(3):
-        one(assistant, i)
-    pieces = assistant.window.pieces(assistant.codec)
-    first, rest = pieces[:5], pieces[5:]
-    assert len(pieces) == 1 + 3 * 4 and isinstance(first[-1], Tokens)
-    release = threading.Event()
-    server.faults.append(Fault("wait", release=release))
-    server.new_prefixes += 1
-    session = backend.open()
-    session.warm(first)
-    assert _until(lambda: backend.counters.warm_requests == 1)
-    session.warm(rest[:4])
-    session.warm(rest[4:])
-    release.set()
-    assert backend.warmer.wait(10)
-    assert (backend.counters.warm_requests, backend.counters.warm_skipped) == (2, 1)
-    assert server.log[-1].prompt == session.length + len(backend.tokenizer.encode(backend.chat.assistant[0]))
-
-
-def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
-    session = open_served(server).open()
-    with pytest.raises(StreamError, match="a prefill needs at least one token"):
-        session.prefill([])
-    with pytest.raises(StreamError, match="token 0 of the window begins no turn of the chat template"):
-        session.prefill([Tokens((5, 6))])
-    with pytest.raises(StreamError, match="cannot roll back to 3 tokens: the session holds 0"):
-        session.rollback(3)
-    assert session.length == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"url": "localhost:8000"}, "server.url must be a plain http:// or https:// address"),
-        ({"url": "http://user:secret@host/v1"}, "a token belongs into the environment"),
-        ({"media": "gif"}, "server.media must be one of video, images, not 'gif'"),
-        ({"retries": -1}, r"server.retries must be in \[0, 20\], not -1"),
-        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \(0, 600\] seconds"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        ServerConfig(**options)
-
-
-def test_scripted_cannot_be_served() -> None:
-    with pytest.raises(ModelError, match=r"scripted: has no tokenizer for server.url"):
-        load(ModelConfig(path="scripted"), ServerConfig(url="http://127.0.0.1:1/v1"))
-
-
 def _scale(nap: float, full: float) -> float:
     """1.0 when `nap` is between a half and the whole of `full`."""
     return 1.0 if full / 2 <= nap <= full else nap / full
-
-
-def _until(true: Any) -> bool:
-    """Wait for `true`, at most 10 s."""
-    pause = threading.Event()
-    return any(true() or pause.wait(0.01) for _ in range(1000)) and true()

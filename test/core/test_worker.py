@@ -1,111 +1,28 @@
-"""The worker thread and its inbox, without ROS: nothing lost without being counted, nothing fatal but the load."""
+"""The worker thread, without ROS: the engine's very steps, and nothing lost without being counted."""
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
 import pytest
+from worker_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
-from aura_core.config import AssistantConfig, ChunkerConfig, DeciderConfig, SpeakerConfig
-from aura_core.errors import InputError, ModelError
-from aura_core.models.backend import Video
-from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
 from aura_core.stream.assistant import StreamingAssistant
-from aura_core.types import Chunk, Frame, Kind, Query, Step
-from aura_ros.inbox import EndOfFrames, Inbox, PendingFrame, PendingQuestion
-from aura_ros.pulse import Quiet, idle_state
-from aura_ros.worker import Events, Health, Worker
+from aura_core.types import Frame, Kind, Query, Step
 
-NS = 1_000_000_000
-WAIT_S = 20.0
 TIMES = ("step_ms", "decide_ms")
 
 
-def frame(stamp_ns: int, grey: int = 0) -> Frame:
-    return Frame(np.full((4, 4, 3), grey, np.uint8), stamp_ns)
-
-
-class GatedBackend(ScriptedBackend):
-    """Encodes only while `gate` is set; `broken` names chunks at which the model fails."""
-
-    def __init__(self, script: Any = None, broken: tuple[int, ...] = ()) -> None:
-        super().__init__(script)
-        self.gate, self.encoding, self.broken = threading.Event(), threading.Event(), broken
-        self.gate.set()
-
-    def encode(self, chunk: Chunk) -> Video:
-        if self.sessions[2:]:  # the first two, a window and its shadow, are the warm-up's
-            self.encoding.set()
-            assert self.gate.wait(WAIT_S)
-            if chunk.index in self.broken:
-                raise RuntimeError("out of memory\n  tried to allocate 2 GiB")
-        return super().encode(chunk)
-
-
-@dataclass
-class Run:
-    """A started worker and what it has reported."""
-
-    backend: ScriptedBackend
-    config: AssistantConfig = field(default_factory=AssistantConfig)
-    backlog: int = 3
-    load: Callable[[], ScriptedBackend] | None = None
-
-    def __post_init__(self) -> None:
-        self.reports: queue.Queue[tuple[Any, ...]] = queue.Queue()
-        put = self.reports.put
-        events = Events(
-            ready=lambda text: put(("ready", text)), step=lambda step, asked: put(("step", step, asked)),
-            text=lambda text, stamp: put(("text", text, stamp)), error=lambda text, chunk: put(("error", text, chunk)),
-            failed=lambda text: put(("failed", text)),
-        )  # fmt: skip
-        self.worker = Worker(self.load or (lambda: self.backend), self.config, events, self.backlog)
-        self.inbox = self.worker.inbox
-
-    def start(self) -> Run:
-        self.worker.start()
-        assert self.next("ready") == ("ready", self.backend.description)
-        return self
-
-    def next(self, kind: str) -> tuple[Any, ...]:
-        """The next report of this kind; others before it are passed over."""
-        while True:
-            report = self.reports.get(timeout=WAIT_S)
-            if report[0] == kind:
-                return report
-
-    def steps(self, n: int) -> list[Step]:
-        return [self.next("step")[1] for _ in range(n)]
-
-    def second(self, index: int, grey: int = 0) -> None:
-        for half in (0, NS // 2):
-            stamp = index * NS + half
-            self.inbox.offer(stamp, lambda stamp=stamp: frame(stamp, grey))
-
-
 @pytest.fixture
-def runs() -> Iterator[Callable[..., Run]]:
-    made: list[Run] = []
-
-    def make(backend: ScriptedBackend | None = None, **kwargs: Any) -> Run:
-        made.append(Run(backend or ScriptedBackend({}), **kwargs))
-        return made[-1]
-
-    yield make
-    for run in made:
-        if isinstance(run.backend, GatedBackend):
-            run.backend.gate.set()
-        assert run.worker.stop(WAIT_S)
-
-
-Make = Callable[..., Run]
+def runs() -> Iterator[Make]:
+    with made_runs() as make:
+        yield make
 
 
 def comparable(step: Step) -> dict[str, object]:
@@ -244,103 +161,6 @@ def test_partial_texts_grow_and_repeat_nothing(runs: Make) -> None:
     assert report[1].response.text == "a b é"
 
 
-def test_a_frame_that_cannot_be_converted_is_reported_and_repeated(runs: Make) -> None:
-    run = runs().start()
-
-    def bad() -> Frame:
-        raise InputError("image data has 3 bytes,\n  too few")
-
-    run.inbox.offer(0, lambda: frame(0))
-    run.inbox.offer(NS // 2, bad)
-    run.second(1)
-    assert run.next("error") == ("error", "image data has 3 bytes, too few", None)
-    assert [s.chunk for s in run.steps(2)] == [0, 1]
-    assert run.worker.health().errors == 1
-
-
-@pytest.mark.parametrize("text", ["", "   \n"])
-def test_an_empty_question_is_refused_at_once(runs: Make, text: str) -> None:
-    with pytest.raises(InputError, match=r"^the question is empty$"):
-        runs().inbox.ask(text)
-
-
-def test_an_overlong_question_is_reported_and_the_next_one_answered(runs: Make) -> None:
-    run = runs(ScriptedBackend()).start()
-    run.inbox.ask("word " * 10_000)
-    run.inbox.ask("short?")
-    run.second(0)
-    assert run.next("error") == ("error", "the question has 49999 tokens; at most 512 are allowed", None)
-    assert run.steps(1)[0].question == "short?"
-
-
-def test_too_many_questions_are_refused(runs: Make) -> None:
-    inbox = runs(config=AssistantConfig(speaker=SpeakerConfig(max_pending_questions=2))).inbox
-    inbox.ask("one?")
-    inbox.ask("two?")
-    with pytest.raises(InputError, match=r"^2 questions are waiting already"):
-        inbox.ask("three?")
-
-
-def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -> None:
-    run = runs(GatedBackend({}, broken=(1,))).start()
-    for index in range(3):
-        run.second(index)
-    first, second = run.steps(1)[0], run.next("error")
-    assert second[1:] == (
-        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB", 1
-    )  # fmt: skip
-    third = run.steps(1)[0]
-    assert (first.chunk, first.window_chunks) == (0, 1)
-    assert (third.chunk, third.window_chunks, third.stamp_ns) == (2, 1, 2 * NS + NS // 2)
-    assert run.worker.health().phase == "ready"
-
-
-@pytest.mark.parametrize(
-    "error", [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")]
-)
-def test_a_model_that_cannot_be_loaded_ends_the_worker_with_one_line(runs: Make, error: Exception) -> None:
-    def load() -> ScriptedBackend:
-        raise error
-
-    run = runs(load=load)
-    run.worker.start()
-    assert run.next("failed") == ("failed", "no such folder")
-    assert run.worker.stop(WAIT_S)
-    assert run.worker.health().phase == "failed"
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
-    def script(moment: Moment) -> str | None:
-        raise KeyError("bug")
-
-    run = runs(ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)).start()
-    run.second(0, grey=9)
-    assert "bug" in run.next("failed")[1]
-    assert run.worker.stop(WAIT_S)
-
-
-def test_stop_ends_a_long_answer(runs: Make) -> None:
-    backend = GatedBackend({0: "word " * 1000})
-    run = runs(backend, config=AssistantConfig(speaker=SpeakerConfig(max_new_tokens=100_000))).start()
-    texts = threading.Semaphore(0)
-    blocked = threading.Event()
-    worker = run.worker
-
-    def on_text(_text: str, _stamp: int) -> None:
-        texts.release()
-        assert blocked.wait(WAIT_S)
-
-    object.__setattr__(worker.events, "text", on_text)
-    run.second(0)
-    assert texts.acquire(timeout=WAIT_S)
-    assert not worker.stop(0.0)  # the answer is under way
-    blocked.set()
-    assert worker.stop(WAIT_S)
-    assert run.steps(1)[0].decode_tokens <= 3
-    assert worker.health().phase == "stopped"
-
-
 def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> None:
     run = runs().start()
     run.inbox.offer(0, lambda: frame(0))
@@ -363,45 +183,3 @@ def test_the_threshold_can_change_while_running(runs: Make) -> None:
     run.worker.set_threshold(None)
     run.second(2)
     assert run.steps(1)[0].decision.silent
-
-
-def test_the_inbox_keeps_order_and_ends_when_closed() -> None:
-    inbox = Inbox(ChunkerConfig(), 3, 8)
-    assert inbox.offer(0, lambda: frame(0))
-    assert not inbox.offer(1, lambda: frame(1))
-    inbox.ask("q?")
-    inbox.end_of_frames()
-    assert [type(inbox.take()) for _ in range(3)] == [PendingFrame, PendingQuestion, EndOfFrames]
-    threading.Timer(0.05, inbox.close).start()
-    assert inbox.take() is None
-
-
-def test_a_second_whose_first_frame_is_taken_is_not_dropped() -> None:
-    inbox = Inbox(ChunkerConfig(), 1, 8)
-    for half in range(2):
-        inbox.offer(half * NS // 2, lambda: frame(0))
-    assert isinstance(inbox.take(), PendingFrame)
-    for half in range(2, 10):
-        inbox.offer(half * NS // 2, lambda: frame(0))
-    inbox.end_of_frames()
-    items = list(iter(inbox.take, EndOfFrames()))
-    assert [item.chunk for item in items if isinstance(item, PendingFrame)] == [0, 3, 3, 4, 4]
-    assert inbox.counters().dropped_chunks == 2
-
-
-HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("phase", "quiet", "expected"),
-    [
-        ("loading", Quiet(None, 9.0), ("waiting", "loading model m")),
-        ("ready", Quiet(None, 9.0), ("waiting", "no frame has come yet on /image_raw")),
-        ("ready", Quiet(2.0, 0.5), ("no_frames", "no frame for 2.0 s on /image_raw")),
-        ("ready", Quiet(0.1, 2.0), ("waiting", "the model has been busy for 3.2 s")),
-        ("ready", Quiet(1.9, 1.9), ("", "")),
-    ],
-)
-def test_idle_state(phase: str, quiet: Quiet, expected: tuple[str, str]) -> None:
-    health = Health(phase, *list(vars(HEALTH).values())[1:])
-    assert idle_state(health, quiet, 2.0, "m", "/image_raw") == expected

@@ -1,0 +1,109 @@
+"""What a server or its client refuses: paths, tokens, settings and pieces that cannot work, one clear line each."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("httpx")
+
+from loopback import Loopback  # noqa: E402
+from loopback_wire import Fault  # noqa: E402
+from served import TEMPLATE, assistant_for, one, open_served, served_model  # noqa: E402
+
+from aura_core.config import ModelConfig, ServerConfig  # noqa: E402
+from aura_core.errors import ConfigError, ModelError, StreamError  # noqa: E402
+from aura_core.models import load  # noqa: E402
+from aura_core.models.backend import Tokens  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return served_model(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def server(model: Any) -> Iterator[Loopback]:
+    with Loopback(model, TEMPLATE, new_prefixes=3) as loopback:
+        yield loopback
+
+
+def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
+    backend = open_served(server)
+    server.faults.append(Fault("no_logprobs"))
+    with pytest.raises(ModelError, match=r"a reply without logprobs, from which silence is read; serve the model so"):
+        one(assistant_for(backend), 0)
+    assert backend.counters.retries == 0
+
+
+def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
+    backend = open_served(server, url=server.url.removesuffix("/v1"))
+    with pytest.raises(ModelError, match=r"answered 404: Not Found; server.url must end in /v1, and server.model be"):
+        one(assistant_for(backend), 0)
+    backend = open_served(server, api_key_env="")
+    server.faults.append(Fault("status", status=401))
+    with pytest.raises(ModelError, match=r"put its token into the variable that server.api_key_env names"):
+        one(assistant_for(backend), 0)
+    assert backend.counters.retries == 0
+
+
+def test_the_token_comes_from_the_environment_and_is_in_no_message(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("AURA_TEST_TOKEN", "s3cr3t-value")
+    backend = open_served(server, api_key_env="AURA_TEST_TOKEN")
+    one(assistant_for(backend), 0)
+    assert server.log[-1].authorization == "Bearer s3cr3t-value"
+    server.faults.extend([Fault("drop")] * 3)
+    with pytest.raises(ModelError) as error:
+        one(assistant_for(backend), 0)
+    assert "s3cr3t" not in str(error.value) + caplog.text + repr(backend.__dict__) + backend.description
+    monkeypatch.delenv("AURA_TEST_TOKEN")
+    with pytest.raises(ConfigError, match=r"server.api_key_env is AURA_TEST_TOKEN, but this variable is not set"):
+        open_served(server, api_key_env="AURA_TEST_TOKEN")
+
+
+def test_no_server_at_all(model: Any) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{s.getsockname()[1]}/v1"
+    backend: Any = load(ModelConfig(path=model.name), ServerConfig(url=url, retries=0))
+    with pytest.raises(ModelError, match=r"no connection; is the server running, and server.url right\? \(tries: 1\)"):
+        one(assistant_for(backend), 0)
+
+
+def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
+    session = open_served(server).open()
+    with pytest.raises(StreamError, match="a prefill needs at least one token"):
+        session.prefill([])
+    with pytest.raises(StreamError, match="token 0 of the window begins no turn of the chat template"):
+        session.prefill([Tokens((5, 6))])
+    with pytest.raises(StreamError, match="cannot roll back to 3 tokens: the session holds 0"):
+        session.rollback(3)
+    assert session.length == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"url": "localhost:8000"}, "server.url must be a plain http:// or https:// address"),
+        ({"url": "http://user:secret@host/v1"}, "a token belongs into the environment"),
+        ({"media": "gif"}, "server.media must be one of video, images, not 'gif'"),
+        ({"retries": -1}, r"server.retries must be in \[0, 20\], not -1"),
+        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \(0, 600\] seconds"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ServerConfig(**options)
+
+
+def test_scripted_cannot_be_served() -> None:
+    with pytest.raises(ModelError, match=r"scripted: has no tokenizer for server.url"):
+        load(ModelConfig(path="scripted"), ServerConfig(url="http://127.0.0.1:1/v1"))

@@ -1,0 +1,80 @@
+"""Live sources: a camera that is unplugged, and the newest frames of one that is faster than its reader."""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from aura_core.errors import InputError
+from aura_core.sources.base import FrameSource
+from aura_core.sources.camera import CameraSource
+from aura_core.sources.newest import Newest
+from aura_core.types import Frame
+
+
+class _Capture:
+    """Stands in for cv2.VideoCapture: a device that gives `count` frames and is then unplugged."""
+
+    def __init__(self, count: int) -> None:
+        self.left, self.released = count, False
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, _property: int) -> float:
+        return 2.0
+
+    def grab(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        return (False, None) if self.left == 0 else (True, np.full((2, 2, 3), (1, 2, 3), np.uint8))
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_camera_gives_rgb_with_rising_stamps_and_says_when_it_is_unplugged(monkeypatch):
+    capture = _Capture(4)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda device: capture)
+    source = CameraSource(0, fps=None)
+    frames = []
+    with pytest.raises(InputError, match="camera:0: the camera gives no more frames"):
+        for frame in source:
+            frames.append(frame)
+    source.close()
+    assert len(frames) == 3 and source.skipped == 1 and capture.released and source.live
+    assert frames[0].image[0, 0].tolist() == [3, 2, 1]
+    assert frames[0].stamp_ns <= frames[1].stamp_ns <= frames[2].stamp_ns
+
+
+class _Burst(FrameSource):
+    """Gives `count` frames at once, says so, and then fails."""
+
+    description = "burst"
+
+    def __init__(self, count: int) -> None:
+        self.count, self.done, self.closed = count, threading.Event(), False
+
+    def frames(self):
+        for k in range(self.count):
+            yield Frame(np.zeros((1, 1, 3), np.uint8), k)
+        self.done.set()
+        raise InputError("unplugged")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_newest_keeps_the_newest_and_counts_the_rest():
+    burst = _Burst(10)
+    got = []
+    with Newest(burst, depth=3) as newest, pytest.raises(InputError, match="unplugged"):
+        for frame in newest:
+            got.append(frame.stamp_ns)
+            assert burst.done.wait(10)  # a consumer that is slower than the whole burst
+    assert got[-3:] == [7, 8, 9] and newest.dropped == 10 - len(got) >= 6 and burst.closed
