@@ -85,6 +85,11 @@ class ApmEcho:
         """See EchoCanceller."""
         self._far.put(self._far_input.push(audio), audio.stamp_ns)
 
+    @property
+    def late(self) -> int:
+        """Samples of the far end that came too late to be of use: where it grows, echo gets through."""
+        return self._far.late
+
     def near(self, audio: Audio) -> Audio:
         """See EchoCanceller."""
         if not len(self._rest):
@@ -115,7 +120,8 @@ class FarEnd:
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self._runs: deque[tuple[int, NDArray[np.int16]]] = deque()  # number of the first sample since time 0; samples
-        self._end = 0
+        self._end = self._taken = 0
+        self.late = 0  # samples that came when their time had been asked for already
 
     def put(self, samples: NDArray[np.int16], stamp_ns: int) -> None:
         """Sound that begins to play at this time."""
@@ -123,6 +129,7 @@ class FarEnd:
         if self._runs and abs(at - self._end) <= self.rate * _SNAP_S:
             at = self._end  # no seam from the jitter of stamps
         self._end = at + len(samples)
+        self.late += max(0, min(self._taken, self._end) - at)
         if len(samples):
             self._runs.append((at, samples))
         while self._runs and self._runs[0][0] < self._end - _KEEP_S * self.rate:
@@ -131,6 +138,7 @@ class FarEnd:
     def take(self, stamp_ns: int, n: int) -> NDArray[np.int16]:
         """The n samples that play from this time on; earlier ones are forgotten."""
         at = stamp_ns * self.rate // NS
+        self._taken = at + n
         block = np.zeros(n, dtype=np.int16)
         while self._runs and self._runs[0][0] + len(self._runs[0][1]) <= at:
             self._runs.popleft()

@@ -142,7 +142,7 @@ class Mouth:
         """The sentence to synthesize now; None: nothing, or not now. Drops what is stale.
 
         Urgent answers first; then the one that was begun; then by arrival. An unasked answer that is not urgent
-        waits until the user has paused.
+        waits until the user has paused. Ask when what sounds is nearly over: what was handed out grows stale no more.
         """
         if user_speaking:
             self._user_spoke_ns = now_ns
@@ -152,10 +152,10 @@ class Mouth:
         )
         ready = [a for a in self._answers.values() if a.urgent or paused or not a.unasked]
         # An answer that was begun keeps the floor while its next sentence is still being written.
-        ready = [a for a in ready if a.waiting or (a.begun and not a.over)]
+        ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
         if not ready:
             return None
-        answer = min(ready, key=lambda a: (not (a.urgent and a.waiting), not a.begun))  # the first of equals
+        answer = min(ready, key=lambda a: (not a.urgent, not a.begun))  # the first of equals
         if not answer.waiting:
             return None
         sentence = answer.waiting.pop(0)

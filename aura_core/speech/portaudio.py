@@ -43,8 +43,8 @@ class Stream(Protocol):
         ...
 
 
-# samples (n, channels) int16, stream time of the first sample [s], stream time now [s], whether samples were lost
-Callback = Callable[[Any, float, float, bool], None]
+# samples (n, channels) int16, rate [Hz], stream time of the first sample [s], and now [s], whether samples were lost
+Callback = Callable[[Any, int, float, float, bool], None]
 
 
 class User(Protocol):
@@ -74,7 +74,7 @@ class PortAudio:
             raise ConfigError("audio: the PortAudio library is not installed: apt install libportaudio2") from None
         self._sd = sounddevice
         self._users: list[User] = []
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # taken before a device's own lock, never after
 
     @classmethod
     def shared(cls) -> PortAudio:
@@ -86,18 +86,18 @@ class PortAudio:
 
     def join(self, user: User) -> None:
         """Take part in `refresh`."""
-        with self._lock:
+        with self.lock:
             self._users.append(user)
 
     def leave(self, user: User) -> None:
         """Take no part any more."""
-        with self._lock:
+        with self.lock:
             if user in self._users:
                 self._users.remove(user)
 
     def refresh(self, asking: User) -> None:
         """Find devices anew. No stream may be open then: the others are closed for a moment, if they allow it."""
-        with self._lock:
+        with self.lock:
             suspended = []
             try:
                 for user in self._users:
@@ -113,7 +113,7 @@ class PortAudio:
 
     def devices(self) -> list[DeviceInfo]:
         """Every device."""
-        with self._lock:
+        with self.lock:
             return [
                 DeviceInfo(
                     i, d["name"], d["max_input_channels"], d["max_output_channels"], round(d["default_samplerate"])
@@ -142,7 +142,7 @@ class PortAudio:
         """Open and start a mono int16 stream at `rate`, or at the device's own rate or channels. Raises DeviceError."""
         channels = device.outputs if output else device.inputs
         failure = ""
-        with self._lock:
+        with self.lock:
             # A device that lies about its rate or has no mono is asked again for what is its own.
             for hz, n in dict.fromkeys([(rate, 1), (device.rate, 1), (rate, 2), (device.rate, min(channels, 2))]):
                 try:
@@ -160,7 +160,7 @@ class _Stream:
     ) -> None:
         def call(block: Any, frames: int, time: Any, status: Any) -> None:
             first = time.outputBufferDacTime if output else time.inputBufferAdcTime
-            callback(block, first, time.currentTime, bool(status))
+            callback(block, rate, first, time.currentTime, bool(status))
 
         make = sd.OutputStream if output else sd.InputStream
         self._stream = make(

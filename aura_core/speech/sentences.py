@@ -6,10 +6,11 @@ import re
 
 CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CLOSERS = "\"'”’»)]}」』）】》*_"
-_END = re.compile(rf"\.{{2,}}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
+_END = re.compile(r"\.{2,}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
 _WORD = re.compile(r"\w", re.UNICODE)
-_NEVER_LAST = frozenset("mr mrs ms dr prof st vs approx ca fig no nos eq sec e.g i.e cf incl max min".split())
-_MAYBE_LAST = frozenset("a.m p.m etc jr sr inc ltd co u.s u.k u.s.a ph.d al".split())  # last when a capital follows
+_NEVER_LAST = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl"))
+_BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))  # "No. 5", but "No. It fell."
+_MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))  # if a capital follows
 
 
 class SentenceSplitter:
@@ -47,7 +48,7 @@ class SentenceSplitter:
             end = match.end()
             if end - start > self.max_chars:
                 break
-            while end < len(text) and text[end] in _CLOSERS and not match[0] == "\n":
+            while end < len(text) and text[end] in _CLOSERS and match[0] != "\n":
                 end += 1
             verdict = self._ends(text, start, match, end)
             if verdict is None and not final:
@@ -73,6 +74,8 @@ class SentenceSplitter:
         if mark == ".":
             if word in _NEVER_LAST or before.strip().isdigit():  # "1. The first of a list"
                 return False
+            if word in _BEFORE_DIGIT:
+                return not following[0].isdigit() if following else None
             if len(word) == 1 and word.isalpha() and word != "i" and before.rstrip()[-1].isupper():
                 return False  # the initial of a name
         if (mark == "." and word in _MAYBE_LAST) or mark.startswith("..") or mark == "…":

@@ -67,9 +67,8 @@ class ProcessSynthesizer:
             try:
                 yield from self._pieces(child.stdout)
                 if child.wait(_TIMEOUT_S) != 0:
-                    raise SynthesisError(
-                        f"tts: {self.description} ended with {_status(child.returncode)} in {_short(sentence)!r}: {tail(errors)}"
-                    )
+                    how = f"{_status(child.returncode)} in {_short(sentence)!r}"
+                    raise SynthesisError(f"tts: {self.description} ended with {how}: {tail(errors)}")
             finally:
                 self._running = None
                 kill(child)
