@@ -1,0 +1,236 @@
+"""A sound device that may be absent, or go and come back: a state and a retry, never a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError
+from aura_core.speech.portaudio import DeviceError, PortAudio, Stream
+from aura_core.speech.types import NS
+
+_BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
+_STALLED_S = 2.0  # without a callback: the device is gone, whatever PortAudio says
+_TEND_S = 0.2
+_JUMP_NS = NS // 10  # stamps follow the count of samples, and jump only where they are this far off
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """`name`: index, name or part of one; None: the default device. `rate`: wanted, in Hz; another is resampled."""
+
+    name: str | int | None = None
+    rate: int = 16_000
+    block_ms: int = 20
+    queue_s: float = 5.0  # what may wait unread
+
+    def __post_init__(self) -> None:
+        if not 8_000 <= self.rate <= 96_000:
+            raise ConfigError(f"audio.rate must be in [8000, 96000] Hz, not {self.rate}")
+        if not 5 <= self.block_ms <= 200 or not 0.1 <= self.queue_s <= 60:
+            raise ConfigError("audio: block_ms must be in [5, 200] and queue_s in [0.1, 60]")
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """`ok`, or the one-line `reason` why not. Counts are since the start."""
+
+    ok: bool
+    reason: str
+    device: str  # its name, while it is open
+    rate: int  # its own, while it is open
+    opened: int  # times
+    lost: int  # times that it went away while running
+    overflows: int  # blocks that nobody read in time, or that the device dropped
+    retry_s: float  # until the next try; 0 while ok
+
+
+class BlockQueue:
+    """Blocks from a callback to a reader. Bounded: the oldest go, and are counted."""
+
+    def __init__(self, blocks: int) -> None:
+        self._blocks: deque[Any] = deque(maxlen=max(1, blocks))
+        self._there = threading.Condition()
+        self.overflows = 0
+
+    def put(self, block: Any) -> None:
+        """For the callback: never waits for more than a copy."""
+        with self._there:
+            self.overflows += len(self._blocks) == self._blocks.maxlen
+            self._blocks.append(block)
+            self._there.notify()
+
+    def get(self, timeout_s: float) -> Any | None:
+        """The oldest block; None when none came in time."""
+        with self._there:
+            if not self._blocks:
+                self._there.wait(timeout_s)
+            return self._blocks.popleft() if self._blocks else None
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._there:
+            self._blocks.clear()
+
+
+class Device:
+    """Opens, watches and opens again. `tend` does one round; `open` starts a thread that calls it."""
+
+    _output: bool
+
+    def __init__(
+        self,
+        config: DeviceConfig | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        audio: PortAudio | None = None,
+    ) -> None:
+        self.config = config or self._default()
+        self._clock = clock
+        self._audio = audio
+        self._stream: Stream | None = None
+        self._lock = threading.RLock()
+        self._reason = "not opened yet"
+        self._opened = self._lost = self._tries = self._device_overflows = 0
+        self._retry_at_ns = 0
+        self._called_ns = 0  # monotonic; when the callback last ran
+        self._stamp_ns: int | None = None  # of the next sample
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @staticmethod
+    def _default() -> DeviceConfig:
+        return DeviceConfig()
+
+    def open(self) -> DeviceState:
+        """Try to open the device, and go on trying in the background. Raises ConfigError only without sounddevice."""
+        self._audio = self._audio or PortAudio.shared()
+        self._audio.join(self)
+        self.tend(time.monotonic_ns())
+        self._thread = threading.Thread(target=self._watch, name=type(self).__name__.lower(), daemon=True)
+        self._thread.start()
+        return self.state
+
+    def close(self) -> None:
+        """Stop, at once."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._audio is not None:
+            self._audio.leave(self)
+        with self._lock:
+            self._drop("closed")
+
+    @property
+    def state(self) -> DeviceState:
+        """How it is."""
+        with self._lock:
+            stream, wait_ns = self._stream, max(0, self._retry_at_ns - time.monotonic_ns())
+            return DeviceState(
+                stream is not None, self._reason, stream.device if stream else "", stream.rate if stream else 0,
+                self._opened, self._lost, self._overflows(), 0.0 if stream else wait_ns / NS,
+            )  # fmt: skip
+
+    def tend(self, now_ns: int) -> None:
+        """One round: notice a lost device, try to open an absent one when it is time. `now_ns` is monotonic."""
+        assert self._audio is not None
+        with self._lock:
+            if self._stream is not None:
+                silent = now_ns - self._called_ns > _STALLED_S * NS
+                if self._stream.active and not silent:
+                    return
+                self._lost += 1
+                name = self._stream.device
+                self._drop(f"audio: {name} {'fell silent' if self._stream.active else 'went away'}")
+                self._tries = 0
+                self._wait(now_ns)
+                return
+            if now_ns < self._retry_at_ns:
+                return
+        with self._audio.lock, self._lock:
+            if self._stream is not None:
+                return  # a refresh that another device asked for has opened it
+            if self._tries or self._lost:
+                self._audio.refresh(self)
+            try:
+                self._start(now_ns)
+            except DeviceError as error:
+                self._reason = str(error)
+                self._wait(now_ns)
+
+    def suspend(self) -> bool:
+        """See portaudio.User."""
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
+            return True
+
+    def resume(self) -> None:
+        """See portaudio.User."""
+        with self._lock:
+            if not self._reason:  # it was open
+                try:
+                    self._start(time.monotonic_ns())
+                except DeviceError as error:
+                    self._reason = str(error)
+                    self._lost += 1
+                    self._retry_at_ns = 0
+
+    def _start(self, now_ns: int) -> None:
+        assert self._audio is not None
+        device = self._audio.find(self.config.name, self._output)
+        self._called_ns, self._stamp_ns = now_ns, None
+        block_s = self.config.block_ms / 1000
+        self._stream = self._audio.open(device, self._output, self.config.rate, block_s, self._callback)
+        self._reason, self._tries, self._retry_at_ns = "", 0, 0
+        self._opened += 1
+        self._started(self._stream)
+
+    def _wait(self, now_ns: int) -> None:
+        self._retry_at_ns = now_ns + int(_BACKOFF_S[min(self._tries, len(_BACKOFF_S) - 1)] * NS)
+        self._tries += 1
+
+    def _drop(self, reason: str) -> None:
+        stream, self._stream, self._reason = self._stream, None, reason
+        if stream is not None:
+            stream.close()
+            self._stopped()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(_TEND_S):
+            with contextlib.suppress(ConfigError):
+                self.tend(time.monotonic_ns())
+
+    def _stamp(self, frames: int, rate: int, first_s: float, now_s: float) -> int:
+        """The host's time of a block's first sample, from the stream's; smooth, as callbacks come unevenly."""
+        offset_s = first_s - now_s
+        if not 0 < (offset_s if self._output else -offset_s) < 1:  # ALSA's pulse plugin gives 0 at times
+            latency = self._stream.latency_s if self._stream is not None else 0.0
+            offset_s = latency if self._output else -latency
+        measured = self._clock() + int(offset_s * NS)
+        if self._stamp_ns is None or abs(measured - self._stamp_ns) > _JUMP_NS:
+            stamp = measured
+        else:
+            stamp = self._stamp_ns + (measured - self._stamp_ns) // 64
+        self._stamp_ns = stamp + frames * NS // rate
+        return stamp
+
+    def _overflows(self) -> int:
+        return self._device_overflows
+
+    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+        raise NotImplementedError
+
+    def _started(self, stream: Stream) -> None:
+        """The stream runs."""
+
+    def _stopped(self) -> None:
+        """The stream is gone."""

@@ -1,0 +1,107 @@
+"""Microphone and loudspeaker: sound in and out of the callback's thread, resampled, stamped by the host's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.speech.device import BlockQueue, Device, DeviceConfig, DeviceState
+from aura_core.speech.playback import PlaybackBuffer
+from aura_core.speech.portaudio import PortAudio, Stream, list_devices
+from aura_core.speech.resample import Resampler
+from aura_core.speech.types import Audio
+
+__all__ = ["BlockQueue", "DeviceConfig", "DeviceState", "Loudspeaker", "Microphone", "list_devices"]
+
+
+class Microphone(Device):
+    """`read` gives mono int16 at the wanted rate; `stamp_ns` is the host's time of the first sample's capture."""
+
+    _output = False
+
+    def __init__(
+        self,
+        config: DeviceConfig | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        audio: PortAudio | None = None,
+    ) -> None:
+        super().__init__(config, clock, audio)
+        self._blocks = BlockQueue(int(self.config.queue_s * 1000 / self.config.block_ms))
+        self._resampler: Resampler | None = None
+
+    def read(self, timeout_s: float = 0.1) -> Audio | None:
+        """The next block; None when none came in time (look at `state`). One reader."""
+        entry = self._blocks.get(timeout_s)
+        if entry is None:
+            return None
+        samples, rate, stamp = entry
+        if self._resampler is None or self._resampler.rate != rate:
+            self._resampler = Resampler(rate, self.config.rate)
+        return Audio(self._resampler.push(samples), self.config.rate, stamp)
+
+    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+        self._called_ns = time.monotonic_ns()
+        self._device_overflows += lost
+        self._blocks.put((block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s)))
+
+    def _overflows(self) -> int:
+        return self._device_overflows + self._blocks.overflows
+
+
+class Loudspeaker(Device):
+    """Plays its `buffer` without a pause: silence when there is nothing to say.
+
+    `reference`, where asked for, collects what is played with the time at which it sounds: the far end of an echo
+    canceller.
+    """
+
+    _output = True
+
+    def __init__(
+        self,
+        config: DeviceConfig | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        audio: PortAudio | None = None,
+        keep_reference: bool = False,
+    ) -> None:
+        super().__init__(config, clock, audio)
+        self.buffer = PlaybackBuffer(self.config.rate)
+        blocks = int(self.config.queue_s * 1000 / self.config.block_ms)
+        self.reference: BlockQueue | None = BlockQueue(blocks) if keep_reference else None
+        self.refused = 0  # samples written while there was no device
+
+    @staticmethod
+    def _default() -> DeviceConfig:
+        return DeviceConfig(rate=48_000)
+
+    def write(self, audio: Audio, tag: object, last: bool = False) -> int:
+        """Queue sound (see PlaybackBuffer.write). Without a device nothing is queued, so that nothing is said late."""
+        if self._stream is None:
+            self.refused += len(audio.samples)
+            return 0
+        return self.buffer.write(audio, tag, last)
+
+    def suspend(self) -> bool:
+        """See portaudio.User: not while it speaks."""
+        return (self._stream is None or self.buffer.idle) and super().suspend()
+
+    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+        self._called_ns = time.monotonic_ns()
+        self._device_overflows += lost
+        samples = np.empty(len(block), dtype=np.int16)
+        self.buffer.read_into(samples)
+        block[:] = samples[:, None]
+        stamp = self._stamp(len(block), rate, first_s, now_s)
+        if self.reference is not None:
+            self.reference.put(Audio(samples, rate, stamp))
+
+    def _started(self, stream: Stream) -> None:
+        if stream.rate != self.buffer.rate:
+            self.buffer.restart(stream.rate)
+
+    def _stopped(self) -> None:
+        self.buffer.stop()  # what was to be said then is not said when it comes back
+        self.buffer.read(self.buffer.rate // 100)  # nor the fade

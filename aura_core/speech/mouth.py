@@ -1,0 +1,292 @@
+"""What to say next, and what was said: answers in, sentences out. No threads, no clock: the time is passed in."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aura_core.errors import ConfigError
+from aura_core.speech.normalise import for_speech
+from aura_core.speech.sentences import CJK, SentenceSplitter
+from aura_core.speech.types import NS
+from aura_core.types import Kind
+
+_UNASKED = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
+_CHARS_PER_S = 14.0  # of English read aloud: stands in for a length that is not known yet
+_REMEMBERED = 256  # answers that are over: later text for them is ignored
+
+
+@dataclass(frozen=True)
+class MouthConfig:
+    """Manners. A sentence that waited longer than `stale_after_s` is dropped: nothing is said late.
+
+    `pause_s`: how long the user must have been silent before an unasked answer begins.
+    `max_sentences`: what may wait; of an answer that does not fit, the rest is dropped.
+    """
+
+    stale_after_s: float = 5.0
+    pause_s: float = 0.3
+    max_sentences: int = 32
+    max_chars: int = 200  # of a sentence: see SentenceSplitter
+
+    def __post_init__(self) -> None:
+        if self.stale_after_s <= 0 or self.pause_s < 0 or self.pause_s >= self.stale_after_s:
+            raise ConfigError("mouth: 0 <= pause_s < stale_after_s is needed")
+        if self.max_sentences < 1 or self.max_chars < 20:
+            raise ConfigError("mouth: max_sentences must be at least 1 and max_chars at least 20")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence to synthesize. `tag` names its samples everywhere after this, and is never used twice."""
+
+    tag: int
+    answer_id: str
+    text: str  # as the assistant wrote it
+    speech: str  # as the synthesizer gets it, never empty
+    urgent: bool
+    stamp_ns: int  # when it became complete
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was heard of an answer: `complete` when that is all of it."""
+
+    id: str
+    text: str
+    complete: bool
+
+
+@dataclass
+class MouthCounters:
+    """Since the start. Sentences, except `answers` and `interruptions`."""
+
+    answers: int = 0
+    said: int = 0
+    stale: int = 0  # waited too long
+    overflow: int = 0  # did not fit
+    failed: int = 0  # the synthesizer or the loudspeaker did not manage
+    interrupted: int = 0  # dropped or cut short by an interruption
+    interruptions: int = 0
+
+
+@dataclass
+class _Answer:
+    id: str
+    splitter: SentenceSplitter
+    touched_ns: int  # when its text last grew, or a sentence of it was last reported back
+    resumed_ns: int = 0  # when its next sentence could have begun: the end of the one before
+    unasked: bool = False
+    urgent: bool = False
+    final: bool = False
+    cut: bool = False  # something was dropped: the rest is not said either
+    missing: bool = False  # a sentence failed: the rest is said all the same
+    waiting: list[Sentence] = field(default_factory=list)
+    sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported back yet
+    made_ns: dict[int, int] = field(default_factory=dict)  # length of the sound of those, where it is known
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.said or self.sounding)
+
+    @property
+    def over(self) -> bool:
+        return (self.final or self.cut) and not self.waiting and not self.sounding
+
+
+class Mouth:
+    """Answers grow through `response`; `next` hands out one sentence at a time; `spoken` or `failed` report it back."""
+
+    def __init__(self, config: MouthConfig | None = None) -> None:
+        self.config = config or MouthConfig()
+        self.counters = MouthCounters()
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()  # in the order of arrival, those that are not over
+        self._over: OrderedDict[str, None] = OrderedDict()
+        self._tags = 0
+        self._ended: list[Said] = []
+        self._user_spoke_ns: int | None = None
+
+    def response(self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int) -> None:
+        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet.
+
+        What was given out stays: a text that was changed is spoken from where the earlier one had got to. Text for
+        an answer that is over (said, interrupted or dropped) is ignored.
+        """
+        if id in self._over:
+            return
+        answer = self._answers.get(id)
+        if answer is None:
+            answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
+            self._answers[id] = answer
+            self.counters.answers += 1
+        answer.unasked = answer.unasked or kind in _UNASKED
+        answer.urgent = answer.urgent or urgent
+        answer.touched_ns = now_ns
+        answer.final = answer.final or final
+        for sentence in answer.splitter.feed(text, final):
+            speech = for_speech(sentence)
+            if not speech:
+                continue  # an emoji, a rule between paragraphs
+            if answer.cut or not self._room_for(answer):
+                answer.cut = True
+                self.counters.overflow += 1
+                continue
+            self._tags += 1
+            answer.waiting.append(Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns))
+        self._settle(answer)
+
+    def next(self, now_ns: int, user_speaking: bool = False) -> Sentence | None:
+        """The sentence to synthesize now; None: nothing, or not now. Drops what is stale.
+
+        Urgent answers first; then the one that was begun; then by arrival. An unasked answer that is not urgent
+        waits until the user has paused. Ask when what sounds is nearly over: what was handed out grows stale no more.
+        """
+        if user_speaking:
+            self._user_spoke_ns = now_ns
+        self._drop_stale(now_ns)
+        paused = self._user_spoke_ns is None or (
+            not user_speaking and now_ns - self._user_spoke_ns >= self.config.pause_s * NS
+        )
+        ready = [a for a in self._answers.values() if a.urgent or paused or not a.unasked]
+        # An answer that was begun keeps the floor while its next sentence is still being written.
+        ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
+        if not ready:
+            return None
+        answer = min(ready, key=lambda a: (not a.urgent, not a.begun))  # the first of equals
+        if not answer.waiting:
+            return None
+        sentence = answer.waiting.pop(0)
+        answer.sounding[sentence.tag] = sentence
+        return sentence
+
+    def made(self, tag: int, duration_ns: int) -> None:
+        """The whole sound of a sentence is made, and this long: what `interrupted` reckons with."""
+        for answer in self._answers.values():
+            if tag in answer.sounding:
+                answer.made_ns[tag] = duration_ns
+
+    def spoken(self, tag: int, now_ns: int) -> None:
+        """A sentence was played to its end."""
+        self._report(tag, now_ns, failed=False)
+
+    def failed(self, tag: int, now_ns: int) -> None:
+        """A sentence could not be made or played. Its answer goes on with the next one."""
+        self._report(tag, now_ns, failed=True)
+
+    def ended(self) -> list[Said]:
+        """What was heard of the answers that came to their end since the last call (interrupted ones left out)."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def interrupted(self, played_ns: Mapping[int, int]) -> list[Said]:
+        """Everything stops: what was heard of each answer that was not over, in the order of arrival.
+
+        `played_ns` is how much sound of each tag came out, in nanoseconds. Of a sentence that was cut short, the
+        words are taken by the share of its sound that was played, whole words only.
+        """
+        self.counters.interruptions += 1
+        answers = []
+        for answer in list(self._answers.values()):
+            for tag, sentence in answer.sounding.items():
+                words = self._words_heard(answer, sentence, played_ns.get(tag, 0))
+                if words:
+                    answer.said.append(words)
+                if words == sentence.text:
+                    self.counters.said += 1
+                else:
+                    answer.cut = True
+                    self.counters.interrupted += 1
+            self.counters.interrupted += len(answer.waiting)
+            complete = answer.final and not (answer.cut or answer.missing or answer.waiting)
+            answers.append(Said(answer.id, _joined(answer.said), complete))
+            self._forget(answer)
+        return answers
+
+    @property
+    def waiting(self) -> int:
+        """Sentences that are complete and not handed out."""
+        return sum(len(a.waiting) for a in self._answers.values())
+
+    @property
+    def busy(self) -> bool:
+        """Something is sounding or waits to."""
+        return any(a.waiting or a.sounding for a in self._answers.values())
+
+    def _report(self, tag: int, now_ns: int, failed: bool) -> None:
+        answer = next((a for a in self._answers.values() if tag in a.sounding), None)
+        if answer is None:
+            return  # interrupted meanwhile
+        sentence = answer.sounding.pop(tag)
+        answer.made_ns.pop(tag, None)
+        answer.touched_ns = answer.resumed_ns = now_ns
+        if failed:
+            answer.missing = True
+            self.counters.failed += 1
+        else:
+            answer.said.append(sentence.text)
+            self.counters.said += 1
+        self._settle(answer)
+
+    def _drop_stale(self, now_ns: int) -> None:
+        """Drop what waited too long, with the rest of its answer: an answer without its beginning misleads.
+
+        While an answer sounds its next sentences wait for their turn, which is no delay.
+        """
+        limit_ns = int(self.config.stale_after_s * NS)
+        for answer in list(self._answers.values()):
+            if answer.sounding:
+                continue
+            since = max(answer.waiting[0].stamp_ns, answer.resumed_ns) if answer.waiting else answer.touched_ns
+            if now_ns - since > limit_ns:
+                self.counters.stale += len(answer.waiting)
+                answer.waiting.clear()
+                answer.cut = True
+                self._settle(answer)
+
+    def _room_for(self, answer: _Answer) -> bool:
+        """Whether one more sentence fits; an urgent one takes the place of the newest that is not urgent."""
+        if self.waiting < self.config.max_sentences:
+            return True
+        victims = [a for a in self._answers.values() if a.waiting and not a.urgent]
+        if not answer.urgent or not victims:
+            return False
+        victims[-1].waiting.pop()
+        victims[-1].cut = True
+        self.counters.overflow += 1
+        self._settle(victims[-1])
+        return True
+
+    def _words_heard(self, answer: _Answer, sentence: Sentence, played_ns: int) -> str:
+        """The words of a sentence that came out in this time; the whole text when all of it did."""
+        total_ns = answer.made_ns.get(sentence.tag)
+        if total_ns is not None and played_ns >= total_ns:
+            return sentence.text
+        if total_ns is None:
+            total_ns = max(int(len(sentence.speech) / _CHARS_PER_S * NS), played_ns + 1)
+        heard = len(sentence.text) * played_ns / total_ns
+        ends = [m.end() for m in re.finditer(rf"[{CJK}]|[^\s{CJK}]+", sentence.text)]
+        return sentence.text[: max((end for end in ends[:-1] if end <= heard), default=0)]
+
+    def _settle(self, answer: _Answer) -> None:
+        if answer.over:
+            self._ended.append(
+                Said(answer.id, _joined(answer.said), answer.final and not answer.cut and not answer.missing)
+            )
+            self._forget(answer)
+
+    def _forget(self, answer: _Answer) -> None:
+        if self._answers.pop(answer.id, None) is not None:
+            self._over[answer.id] = None
+            while len(self._over) > _REMEMBERED:
+                self._over.popitem(last=False)
+
+
+def _joined(sentences: list[str]) -> str:
+    """Sentences as one text; Chinese without spaces between."""
+    text = ""
+    for sentence in sentences:
+        text += ("" if not text or re.search(rf"[{CJK}。！？；，、：”」]$", text) else " ") + sentence
+    return text

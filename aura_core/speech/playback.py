@@ -1,0 +1,208 @@
+"""Sound on its way to the loudspeaker: written by one thread, read by the device's callback, stopped at any moment."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError
+from aura_core.speech.resample import Resampler
+from aura_core.speech.types import NS, Audio
+
+_FADE_S = 0.005  # short enough to be silence at once, long enough not to click
+_REMEMBERED = 256  # tags whose counts are kept
+
+
+@dataclass
+class _Run:
+    """Samples of one tag that lie together in the ring."""
+
+    tag: Hashable
+    left: int  # samples still to be played
+
+
+class PlaybackBuffer:
+    """A ring of mono int16 at `rate`. `capacity_s` bounds it: what does not fit is refused and counted.
+
+    The callback's side (`read`) copies under a lock that no other side holds for longer than a copy.
+    """
+
+    def __init__(self, rate: int, capacity_s: float = 60.0) -> None:
+        if not 4_000 <= rate <= 384_000 or not 0.1 <= capacity_s <= 600:
+            raise ConfigError("playback: rate must be in [4000, 384000] Hz and capacity_s in [0.1, 600]")
+        self.capacity_s = capacity_s
+        self._writer = threading.Lock()  # resampling takes a while: never held by the callback, taken before `_lock`
+        self._lock = threading.Lock()
+        self.overflow = 0  # samples refused for want of room
+        self.underruns = 0  # times that a sentence fell silent before its last sample was written
+        self._configure(rate)
+
+    def _configure(self, rate: int) -> None:
+        self.rate = rate
+        self._ring = np.zeros(int(rate * self.capacity_s), dtype=np.int16)
+        self._read_at = self._queued = 0
+        self._runs: deque[_Run] = deque()
+        self._fading = np.zeros(0, dtype=np.int16)  # the tail that a stop left, already ramped down
+        self._played: OrderedDict[Hashable, int] = OrderedDict()
+        self._stopped: OrderedDict[Hashable, None] = OrderedDict()  # tags whose later samples are refused
+        self._complete: OrderedDict[Hashable, None] = OrderedDict()  # tags whose last sample was written
+        self._resampler: Resampler | None = None
+        self._writing: Hashable | None = None
+        self._starved = False
+
+    def restart(self, rate: int) -> None:
+        """Empty, at another rate: the device came back as another one. Counts by tag begin anew."""
+        with self._writer, self._lock:
+            self._configure(rate)
+
+    def write(self, audio: Audio, tag: Hashable, last: bool = False) -> int:
+        """Queue sound of a tag, resampled; `last`: no more of it follows. Returns the samples that were queued.
+
+        Tags are written one after another, not mixed. After `stop` nothing more of the tags that it cut is taken.
+        """
+        with self._writer:
+            if tag in self._stopped:
+                return 0
+            if tag != self._writing or self._resampler is None or self._resampler.rate != audio.rate:
+                self._flush()
+                self._resampler = Resampler(audio.rate, self.rate)
+                self._writing = tag
+            with self._lock:
+                self._played.setdefault(tag, 0)
+                _bound(self._played)
+            queued = self._put(self._resampler.push(audio.samples), tag)
+            if last:
+                queued += self._flush()
+                with self._lock:
+                    self._complete[tag] = None
+            return queued
+
+    def read(self, n: int) -> NDArray[np.int16]:
+        """The next n samples (n,), silence where there are none."""
+        block = np.empty(n, dtype=np.int16)
+        self.read_into(block)
+        return block
+
+    def read_into(self, block: NDArray[np.int16]) -> int:
+        """Fill a block (n,) with the next samples and silence; returns how many are not silence. For the callback."""
+        with self._lock:
+            done = min(len(self._fading), len(block))
+            if done:
+                block[:done] = self._fading[:done]
+                self._fading = self._fading[done:]
+            count = min(self._queued, len(block) - done)
+            self._take(block[done : done + count])
+            done += count
+            block[done:] = 0
+            starved = done < len(block) and self._writing is not None and self._writing not in self._complete
+            starved = starved and self._played.get(self._writing, 0) > 0
+            self.underruns += starved and not self._starved
+            self._starved = starved
+            return done
+
+    def stop(self) -> dict[Hashable, int]:
+        """Drop what is queued; the next samples fade out within 5 ms. Returns how many samples of each tag came out,
+        for the tags that this cut (the fade counts as played)."""
+        with self._writer, self._lock:
+            cut: list[Hashable] = [run.tag for run in self._runs]
+            if self._writing is not None and self._writing not in self._complete:
+                cut.append(self._writing)
+            size = min(int(self.rate * _FADE_S), self._queued)
+            fading = np.empty(size, dtype=np.int16)
+            self._take(fading)
+            ramp = np.linspace(1.0, 0.0, size, dtype=np.float32)
+            if size:
+                self._fading = np.concatenate([self._fading, (fading * ramp).astype(np.int16)])
+            self._read_at = (self._read_at + self._queued) % len(self._ring)
+            self._queued = 0
+            self._runs.clear()
+            self._resampler, self._writing, self._starved = None, None, False
+            for tag in cut:
+                self._stopped[tag] = None
+                self._complete.pop(tag, None)
+            _bound(self._stopped)
+            return {tag: self._played.get(tag, 0) for tag in dict.fromkeys(cut)}
+
+    def played(self, tag: Hashable) -> int:
+        """How many samples of a tag were given to the device, at `rate`."""
+        with self._lock:
+            return self._played.get(tag, 0)
+
+    def played_ns(self, tag: Hashable) -> int:
+        """How much sound of a tag was given to the device, in nanoseconds: what `Mouth.interrupted` wants."""
+        return self.played(tag) * NS // self.rate
+
+    def finished(self) -> list[Hashable]:
+        """The tags that were played to their last sample since the last call, in order."""
+        with self._writer, self._lock:
+            queued = {run.tag for run in self._runs}
+            done = [tag for tag in self._complete if tag not in queued]
+            for tag in done:
+                del self._complete[tag]
+                if tag == self._writing:
+                    self._writing, self._resampler = None, None
+            return done
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued, nothing fades."""
+        with self._lock:
+            return not self._queued and not len(self._fading)
+
+    @property
+    def queued_ns(self) -> int:
+        """How long the sound that is queued lasts."""
+        with self._lock:
+            return self._queued * NS // self.rate
+
+    def _flush(self) -> int:
+        """Queue what the resampler of the tag being written still holds."""
+        if self._resampler is None or self._writing is None:
+            return 0
+        tail, self._resampler = self._resampler.flush(), None
+        return self._put(tail, self._writing)
+
+    def _put(self, samples: NDArray[np.int16], tag: Hashable) -> int:
+        with self._lock:
+            room = len(self._ring) - self._queued
+            self.overflow += max(0, len(samples) - room)
+            samples = samples[:room]
+            if not len(samples):
+                return 0
+            at = (self._read_at + self._queued) % len(self._ring)
+            first = min(len(samples), len(self._ring) - at)
+            self._ring[at : at + first] = samples[:first]
+            self._ring[: len(samples) - first] = samples[first:]
+            self._queued += len(samples)
+            if self._runs and self._runs[-1].tag == tag:
+                self._runs[-1].left += len(samples)
+            else:
+                self._runs.append(_Run(tag, len(samples)))
+            return len(samples)
+
+    def _take(self, block: NDArray[np.int16]) -> None:
+        """Move the next len(block) queued samples out of the ring, and count them by tag."""
+        count = len(block)
+        first = min(count, len(self._ring) - self._read_at)
+        block[:first] = self._ring[self._read_at : self._read_at + first]
+        block[first:] = self._ring[: count - first]
+        self._read_at = (self._read_at + count) % len(self._ring)
+        self._queued -= count
+        while count:
+            run = self._runs[0]
+            part = min(run.left, count)
+            self._played[run.tag] = self._played.get(run.tag, 0) + part
+            run.left -= part
+            count -= part
+            if not run.left:
+                self._runs.popleft()
+
+
+def _bound(table: OrderedDict[Hashable, object]) -> None:
+    while len(table) > _REMEMBERED:
+        table.popitem(last=False)

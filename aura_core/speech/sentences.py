@@ -1,0 +1,94 @@
+"""Complete sentences out of an answer that grows, so that its first words are spoken while the last are still made."""
+
+from __future__ import annotations
+
+import re
+
+CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CLOSERS = "\"'”’»)]}」』）】》*_"
+_END = re.compile(r"\.{2,}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
+_WORD = re.compile(r"\w", re.UNICODE)
+_NEVER_LAST = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl"))
+_BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))  # "No. 5", but "No. It fell."
+_MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))  # if a capital follows
+
+
+class SentenceSplitter:
+    """Splits one answer. Keeps only how much of it was given out, so a changed beginning is never given twice.
+
+    `max_chars`: a sentence longer than this is cut, at a comma where there is one.
+    """
+
+    def __init__(self, max_chars: int = 200) -> None:
+        self.max_chars = max_chars
+        self._given = 0  # characters of the answer that were given out
+
+    def feed(self, text: str, final: bool = False) -> list[str]:
+        """Take the whole answer so far; return the sentences that became complete, stripped of white space.
+
+        Unless `final`, an end that more text may revoke ("0." of "0.5", "..." before a small letter) is not one yet.
+        """
+        sentences: list[str] = []
+        while self._given < len(text):
+            end = self._find_end(text, final)
+            if end is None:
+                break
+            sentence = text[self._given : end].strip().lstrip("”’」』）】》").strip()
+            self._given = end
+            if _WORD.search(sentence):
+                sentences.append(sentence)
+        return sentences
+
+    def _find_end(self, text: str, final: bool) -> int | None:
+        """The index just after the next sentence; None: not complete yet."""
+        start = self._given
+        while start < len(text) and text[start].isspace():
+            start += 1
+        for match in _END.finditer(text, start):
+            end = match.end()
+            if end - start > self.max_chars:
+                break
+            while end < len(text) and text[end] in _CLOSERS and match[0] != "\n":
+                end += 1
+            verdict = self._ends(text, start, match, end)
+            if verdict is None and not final:
+                return self._cut(text, start)
+            if verdict is not False:
+                return end
+        return self._cut(text, start) or (len(text) if final else None)
+
+    @staticmethod
+    def _ends(text: str, start: int, match: re.Match[str], end: int) -> bool | None:
+        """Whether a sentence ends at `end`; None: the text that follows will tell."""
+        mark = match[0]
+        if mark == "\n" or mark[0] in "。！？；":
+            return True
+        if end >= len(text):
+            return None
+        if not text[end].isspace():
+            # "0.5", "aura.py", "?!"; but Chinese is written without spaces
+            return re.match(rf"[{CJK}]", text[end]) is not None
+        before = text[start : match.start()]
+        word = before.split()[-1].lstrip("(\"'“‘").lower() if before.split() else ""
+        following = text[end:].lstrip()
+        if mark == ".":
+            if word in _NEVER_LAST or before.strip().isdigit():  # "1. The first of a list"
+                return False
+            if word in _BEFORE_DIGIT:
+                return not following[0].isdigit() if following else None
+            if len(word) == 1 and word.isalpha() and word != "i" and before.rstrip()[-1].isupper():
+                return False  # the initial of a name
+        if (mark == "." and word in _MAYBE_LAST) or mark.startswith("..") or mark == "…":
+            return following[0].isupper() or not following[0].isalnum() if following else None
+        return True
+
+    def _cut(self, text: str, start: int) -> int | None:
+        """Where to cut what is too long for one breath; None: it is not."""
+        if len(text) - start <= self.max_chars:
+            return None
+        piece = text[start : start + self.max_chars]
+        for pattern in (r"[,;:](?=\s)|[，、：；]", r"\s"):
+            ends = [m.end() for m in re.finditer(pattern, piece)]
+            if ends and ends[-1] > self.max_chars // 4:
+                return start + ends[-1]
+        return start + self.max_chars

@@ -1,0 +1,65 @@
+"""Piper in a process of its own: `python -m aura_core.speech.tts.piper_worker VOICE.onnx [--cuda]`.
+
+Piper is GPL and optional; here is the only place that imports it. Standard input: one JSON object a line, {"text",
+"length_scale"}. Standard output: one JSON line, {"rate"} or {"error"}; then for each sentence its pieces, each a
+little-endian uint32 of its size in bytes and as many bytes of mono int16; size 0 ends the sentence, and size
+0xFFFFFFFF ends it with a JSON line, {"error"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import IO
+
+FAILED = 0xFFFFFFFF
+
+
+def main(arguments: list[str]) -> int:
+    """Load one voice and speak until standard input ends."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints is no sound
+
+    try:
+        from piper import PiperVoice, SynthesisConfig
+
+        folder = Path(arguments[0]).parent
+        voice = PiperVoice.load(arguments[0], use_cuda="--cuda" in arguments, download_dir=folder)
+        if voice.config.phoneme_type.value == "pinyin" and not (folder / "g2pW").is_dir():
+            raise FileNotFoundError(f"there is no folder {folder / 'g2pW'}, and it is never downloaded")
+    except Exception as error:  # any: a broken ONNX file raises onnxruntime's own kinds
+        _line(out, {"error": _text(error)})
+        return 1
+    _line(out, {"rate": voice.config.sample_rate})
+    for line in sys.stdin:
+        request = json.loads(line)
+        scale = voice.config.length_scale * request["length_scale"]
+        try:
+            for chunk in voice.synthesize(request["text"], SynthesisConfig(length_scale=scale)):
+                data = chunk.audio_int16_bytes
+                if data:
+                    out.write(struct.pack("<I", len(data)) + data)
+                    out.flush()
+        except Exception as error:  # the next sentence may do
+            out.write(struct.pack("<I", FAILED))
+            _line(out, {"error": _text(error)})
+            continue
+        out.write(struct.pack("<I", 0))
+        out.flush()
+    return 0
+
+
+def _line(out: IO[bytes], value: dict[str, object]) -> None:
+    out.write(json.dumps(value).encode() + b"\n")
+    out.flush()
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

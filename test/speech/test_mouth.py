@@ -1,0 +1,188 @@
+"""What is said next, and what was said. Times are exact: the mouth has no clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from aura_core.errors import ConfigError
+from aura_core.speech.mouth import Mouth, MouthConfig, Said
+from aura_core.speech.types import NS
+
+MS = NS // 1000
+
+
+def test_sentences_come_out_while_the_answer_grows() -> None:
+    mouth = Mouth()
+    mouth.response("a", "I see a", False, now_ns=0)
+    assert mouth.next(0) is None
+    mouth.response("a", "I see a cup. It is", False, now_ns=1)
+    first = mouth.next(1)
+    assert first is not None and (first.text, first.answer_id, first.stamp_ns) == ("I see a cup.", "a", 1)
+    assert mouth.next(2) is None
+    mouth.response("a", "I see a cup. It is 0.5 m away.", True, "real-time", now_ns=3)
+    second = mouth.next(3)
+    assert second is not None and second.speech == "It is zero point five metres away."
+    mouth.spoken(first.tag, 4)
+    assert mouth.ended() == []
+    mouth.spoken(second.tag, 5)
+    assert mouth.ended() == [Said("a", "I see a cup. It is 0.5 m away.", True)]
+    assert not mouth.busy and mouth.counters.said == 2 and mouth.counters.answers == 1
+    mouth.response("a", "I see a cup. It is 0.5 m away. More.", True, now_ns=6)
+    assert mouth.next(6) is None  # it is over
+
+
+def test_an_unasked_answer_waits_for_a_pause() -> None:
+    mouth = Mouth(MouthConfig(pause_s=0.3))
+    mouth.response("w", "The cup fell.", True, "proactive", now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    assert mouth.next(200 * MS, user_speaking=True) is None
+    assert mouth.next(499 * MS) is None
+    sentence = mouth.next(500 * MS)
+    assert sentence is not None and sentence.text == "The cup fell."
+
+
+def test_an_asked_answer_passes_an_unasked_one_that_waits() -> None:
+    mouth = Mouth()
+    mouth.response("w", "The cup fell.", True, "multi-response", now_ns=0)
+    mouth.response("a", "It is red.", True, "real-time", now_ns=1)
+    sentence = mouth.next(2, user_speaking=True)
+    assert sentence is not None and sentence.answer_id == "a"
+
+
+def test_an_urgent_answer_waits_for_nobody_and_goes_first() -> None:
+    mouth = Mouth()
+    mouth.response("a", "One. Two. Three.", True, now_ns=0)
+    assert mouth.next(0).text == "One."  # type: ignore[union-attr]
+    mouth.response("u", "The stove is on.", True, "proactive", urgent=True, now_ns=1)
+    urgent = mouth.next(1, user_speaking=True)
+    assert urgent is not None and (urgent.text, urgent.urgent) == ("The stove is on.", True)
+    assert mouth.next(2).text == "Two."  # type: ignore[union-attr]
+
+
+def test_an_answer_keeps_the_floor_until_it_is_complete() -> None:
+    mouth = Mouth()
+    mouth.response("a", "One. Tw", False, now_ns=0)
+    first = mouth.next(0)
+    mouth.response("b", "Other.", True, now_ns=1)
+    assert mouth.next(1) is None
+    mouth.response("a", "One. Two.", True, now_ns=2)
+    assert mouth.next(2).text == "Two."  # type: ignore[union-attr]
+    assert mouth.next(3).text == "Other."  # type: ignore[union-attr]
+    assert first is not None
+
+
+def test_an_answer_that_stopped_growing_gives_the_floor_back() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth.response("a", "One. Tw", False, now_ns=0)
+    mouth.spoken(mouth.next(0).tag, NS)  # type: ignore[union-attr]
+    mouth.response("b", "Other.", True, now_ns=5 * NS)
+    assert mouth.next(6 * NS) is None
+    assert mouth.next(6 * NS + 1).text == "Other."  # type: ignore[union-attr]
+    assert mouth.ended() == [Said("a", "One.", False)]
+
+
+def test_stale_sentences_are_dropped_with_the_rest_of_their_answer() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth.response("w", "The cup fell. It", False, "proactive", now_ns=0)
+    mouth.response("w", "The cup fell. It broke.", True, "proactive", now_ns=4 * NS)
+    assert mouth.next(5 * NS, user_speaking=True) is None
+    assert mouth.waiting == 2
+    assert mouth.next(5 * NS + 1, user_speaking=True) is None
+    assert mouth.waiting == 0 and mouth.counters.stale == 2
+    assert mouth.ended() == [Said("w", "", False)]
+
+
+def test_waiting_for_its_own_sentences_makes_nothing_stale() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth.response("a", "One. Two. Three.", True, now_ns=0)
+    now = 0
+    for text in ("One.", "Two.", "Three."):
+        sentence = mouth.next(now)
+        assert sentence is not None and sentence.text == text
+        now += 8 * NS
+        assert mouth.waiting == 3 - 1 - ("One.", "Two.", "Three.").index(text)
+        mouth.spoken(sentence.tag, now)
+    assert mouth.ended() == [Said("a", "One. Two. Three.", True)] and mouth.counters.stale == 0
+
+
+def test_the_queue_is_bounded_and_an_answer_is_cut_at_its_end() -> None:
+    mouth = Mouth(MouthConfig(max_sentences=2))
+    mouth.response("a", "One. Two. Three. Four.", True, now_ns=0)
+    assert mouth.waiting == 2 and mouth.counters.overflow == 2
+    mouth.response("u", "Fire.", True, urgent=True, now_ns=0)
+    assert mouth.waiting == 2 and mouth.counters.overflow == 3
+    assert [mouth.next(1).text, mouth.next(1).text, mouth.next(1)] == ["Fire.", "One.", None]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "One."), (0.3, "One. The red"), (0.5, "One. The red cup is"), (0.99, "One. The red cup is on the"),
+     (1.0, "One. The red cup is on the table.")],
+)  # fmt: skip
+def test_an_interruption_keeps_whole_words_by_the_share_played(share: float, text: str) -> None:
+    mouth = Mouth()
+    mouth.response("a", "One. The red cup is on the table. Three.", True, now_ns=0)
+    mouth.spoken(mouth.next(0).tag, 1)  # type: ignore[union-attr]
+    sentence = mouth.next(1)
+    assert sentence is not None
+    mouth.made(sentence.tag, 1000 * MS)
+    assert mouth.interrupted({sentence.tag: int(share * 1000) * MS}) == [Said("a", text, False)]
+    assert not mouth.busy and mouth.next(2) is None
+    assert mouth.counters.interrupted == (1 if share == 1.0 else 2)
+    mouth.response("a", "One. The red cup is on the table. Three. Four.", True, now_ns=3)
+    mouth.spoken(sentence.tag, 3)
+    assert mouth.next(3) is None and mouth.ended() == []
+
+
+def test_an_interruption_after_the_last_sample_leaves_the_answer_complete() -> None:
+    mouth = Mouth()
+    mouth.response("a", "One.", True, now_ns=0)
+    sentence = mouth.next(0)
+    assert sentence is not None
+    mouth.made(sentence.tag, 500)
+    assert mouth.interrupted({sentence.tag: 500}) == [Said("a", "One.", True)]
+
+
+def test_an_interruption_while_the_sound_is_still_made_estimates_its_length() -> None:
+    mouth = Mouth()
+    mouth.response("a", "x" * 6 + " " + "y" * 7 + " zzzzzzzzzzzzzz", True, now_ns=0)  # 29 characters: 2.07 s
+    sentence = mouth.next(0)
+    assert sentence is not None
+    assert mouth.interrupted({sentence.tag: NS}) == [Said("a", "xxxxxx yyyyyyy"[:14], False)]
+
+
+def test_chinese_is_cut_between_characters() -> None:
+    mouth = Mouth()
+    mouth.response("a", "杯子。它在桌子上面。", True, now_ns=0)
+    mouth.spoken(mouth.next(0).tag, 0)  # type: ignore[union-attr]
+    sentence = mouth.next(0)
+    assert sentence is not None
+    mouth.made(sentence.tag, 700)
+    assert mouth.interrupted({sentence.tag: 300}) == [Said("a", "杯子。它在桌", False)]
+
+
+def test_what_is_not_begun_is_reported_as_unsaid_when_interrupted() -> None:
+    mouth = Mouth()
+    mouth.response("a", "One.", True, now_ns=0)
+    mouth.response("b", "Two.", True, now_ns=0)
+    assert mouth.interrupted({}) == [Said("a", "", False), Said("b", "", False)]
+    assert mouth.counters.interruptions == 1
+
+
+def test_a_sentence_that_failed_does_not_silence_the_next() -> None:
+    mouth = Mouth()
+    mouth.response("a", "One. Two.", True, now_ns=0)
+    mouth.failed(mouth.next(0).tag, 0)  # type: ignore[union-attr]
+    mouth.spoken(mouth.next(0).tag, 1)  # type: ignore[union-attr]
+    assert mouth.ended() == [Said("a", "Two.", False)] and mouth.counters.failed == 1
+
+
+def test_what_cannot_be_spoken_is_left_out() -> None:
+    mouth = Mouth()
+    mouth.response("a", "🎉 \n---\nDone.", True, now_ns=0)
+    assert mouth.next(0).speech == "Done."  # type: ignore[union-attr]
+
+
+def test_bad_manners_are_refused() -> None:
+    with pytest.raises(ConfigError, match="pause_s < stale_after_s"):
+        MouthConfig(stale_after_s=0.2)

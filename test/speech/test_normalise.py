@@ -1,0 +1,62 @@
+"""Text for speech."""
+
+from __future__ import annotations
+
+import pytest
+
+from aura_core.speech.normalise import for_speech, number_words
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("It is 0.5 m away.", "It is zero point five metres away."),
+        ("1 m, 1.5 m and 12 cm", "one metre, one point five metres and twelve centimetres"),
+        ("30 % at 21 °C, -5°C outside", "thirty percent at twenty-one degrees Celsius, minus five degrees Celsius outside"),
+        ("30% sure.", "thirty percent sure."),
+        ("2 cups", "two cups"),
+        ("1,250 people", "one thousand two hundred and fifty people"),
+        ("at 14:05", "at fourteen oh five"),
+        ("at 2:30 pm.", "at two thirty p m"),
+        ("at 9:00", "at nine o'clock"),
+        ("12:34:01", "twelve thirty-four and one second"),
+        ("2-3 cups", "two to three cups"),
+        ("version 1.2.10", "version one point two point ten"),
+        ("room 007", "room zero zero seven"),
+        ("the 1st, 2nd, 3rd, 12th and 21st", "the first, second, third, twelfth and twenty-first"),
+        ("½ cup, 2 ½ cups, 1/2", "one half cup, two and one half cups, one half"),
+        ("5 km/h or 3 m/s", "five kilometres per hour or three metres per second"),
+        ("sensor A4 and USB3", "sensor A4 and USB3"),
+        ("30 x 40 cm", "thirty by forty centimetres"),
+        ("~5 s", "about five seconds"),
+        ("$5", "five dollars"),
+        ("a **red** _cup_ and `code`", "a red cup and code"),
+        ("## Title", "Title"),
+        ("- first point", "first point"),
+        ("1. first point", "one, first point"),
+        ("see [the page](https://a.b/c?d=1) now", "see the page now"),
+        ("look at https://example.org/x.html, please.", "look at, please."),
+        ("done 🎉👍🏽!", "done!"),
+        ("<b>bold</b>", "bold"),
+        ("snake_case", "snake case"),
+        ("**half of a pair", "half of a pair"),
+        ("杯子高12厘米，**红色**。🎉", "杯子高12厘米，红色。"),
+        ("距离0.5 m。", "距离0.5 m。"),
+        ("🎉", ""),
+        ("---", ""),
+        ("https://example.org", ""),
+    ],
+)
+def test_says(written: str, said: str) -> None:
+    assert for_speech(written) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "zero"), (15, "fifteen"), (-40, "minus forty"), (101, "one hundred and one"), (110, "one hundred and ten"),
+     (1234, "one thousand two hundred and thirty-four"), (10**6 + 1, "one million and one"),
+     (10**15 - 1, "nine hundred and ninety-nine trillion nine hundred and ninety-nine billion "
+      "nine hundred and ninety-nine million nine hundred and ninety-nine thousand nine hundred and ninety-nine")],
+)  # fmt: skip
+def test_number_words(value: int, words: str) -> None:
+    assert number_words(value) == words
