@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
-from aura_core.speech.ears import Ears, Endpoint, Event, Onset
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.echo import ApmEcho, EchoCanceller
 from aura_core.speech.types import Audio, Heard
 from aura_core.speech.types import Transcript as CoreTranscript
@@ -98,7 +99,7 @@ class AsrNode(AuraNode):
         except (AuraError, OSError, RuntimeError) as e:
             self.end(" ".join(str(e).split()))
             return
-        self.get_logger().info(f"listening: {ears.description}")
+        self.get_logger().info(f"listening with {values['backend']}, wake phrase {values['wake']}, echo {values['echo']}")
         self._user_speaking.publish(Bool(data=False))
         while not self._stopping.is_set():
             try:
@@ -115,8 +116,12 @@ class AsrNode(AuraNode):
             return []
         if isinstance(item, Audio):
             return ears.push(item if self._echo is None else self._echo.near(item))
-        self._robot_speaks = item
-        return ears.robot(item, self.now_ns(), mute=self._mutes)
+        self._robot_speaks, now_ns = item, self.now_ns()
+        if not item:
+            ears.unmute(now_ns)
+        elif self._mutes:
+            ears.mute(from_ns=now_ns)
+        return []
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
@@ -125,7 +130,7 @@ class AsrNode(AuraNode):
                 self._text.publish(String(data=event.text))
             elif event.state is Heard.REJECTED:
                 self.get_logger().info(f"not sent ({event.reason}): {event.text}")
-        elif isinstance(event, (Onset, Endpoint)):
+        elif isinstance(event, (Onset, End)):
             self._user_speaking.publish(Bool(data=isinstance(event, Onset)))
 
     def _report(self) -> None:

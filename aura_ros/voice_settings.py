@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aura_core.speech.asr import AsrConfig, open_recognizer
-from aura_core.speech.ears import Ears, EarsConfig
+from aura_core.speech import ears
+from aura_core.speech.asr import AsrConfig
 from aura_core.speech.endpointing import EndpointConfig
 from aura_core.speech.mouth import MouthConfig
 from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
-from aura_core.speech.vad import open_vad
 from aura_core.speech.wake import WakeConfig
 from aura_ros.parameters import Value
 
@@ -33,7 +32,7 @@ def open_voice(v: Values) -> Synthesizer:
     return open_synthesizer(config)
 
 
-def open_ears(v: Values) -> Ears:
+def open_ears(v: Values) -> ears.Ears:
     """Raises `ConfigError` where a model is missing."""
     endpoint = EndpointConfig(
         onset=float(v["onset"]), offset=float(v["offset"]), pre_roll_ms=int(v["pre_roll_ms"]),
@@ -45,4 +44,4 @@ def open_ears(v: Values) -> Ears:
         str(v["backend"]), str(v["model"]), str(v["language"]), str(v["device"]), str(v["grammar_file"]),
         float(v["rejection"]),
     )  # fmt: skip
-    return Ears(EarsConfig(endpoint, wake), open_vad(str(v["vad"])), open_recognizer(asr, wake))
+    return ears.open_ears(ears.EarsConfig(str(v["vad"]), endpoint, asr, wake))

@@ -1,0 +1,110 @@
+"""Sound devices without hardware: a private PulseAudio, for tests, benchmarks and the demo.
+
+Sinks (what is played): `speaker` is the robot's loudspeaker, `user` is where a synthetic user speaks. The source
+`microphone` hears the user, and, once `couple` was called, the loudspeaker too. Each sink's monitor can be recorded.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aura_core.errors import InputError
+
+RATE = 48_000
+_START_S = 10.0
+
+
+def missing() -> str:
+    """What virtual devices lack on this machine; empty: nothing."""
+    for program, package in (("pulseaudio", "pulseaudio"), ("pactl", "pulseaudio-utils")):
+        if shutil.which(program) is None:
+            return f"{program} is not installed: apt install {package}"
+    if ctypes.util.find_library("portaudio") is None:
+        return "the PortAudio library is not installed: apt install libportaudio2"
+    if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
+        return "ALSA's pulse plugin is not installed: apt install libasound2-plugins"
+    return ""
+
+
+@dataclass
+class VirtualAudio:
+    """A running server. `environment` points programs at it."""
+
+    folder: Path
+    environment: dict[str, str]
+    server: subprocess.Popen[bytes]
+
+    def pactl(self, *arguments: str) -> str:
+        """Run pactl on this server; what it printed. Raises `InputError` where it fails."""
+        done = subprocess.run(["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=10)
+        if done.returncode:
+            raise InputError(f"pactl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def sink(self, name: str) -> str:
+        """Add a loudspeaker; its module's number."""
+        # Without norewinds the first callback of a stream comes two seconds late.
+        return self.pactl("load-module", "module-null-sink", f"sink_name={name}", f"rate={RATE}", "channels=1",
+                          "norewinds=1")  # fmt: skip
+
+    def lead(self, sink: str, into: str) -> None:
+        """What is played on `sink` is heard on `into`, too."""
+        self.pactl("load-module", "module-loopback", f"source={sink}.monitor", f"sink={into}", "latency_msec=20")
+
+    def couple(self, percent: int = 40) -> None:
+        """Let the microphone hear the loudspeaker, at this share of its amplitude: a room without a headset."""
+        self.lead("speaker", "room")
+        newest = self.pactl("list", "short", "sink-inputs").splitlines()[-1].split()[0]
+        self.pactl("set-sink-input-volume", newest, str(round(65536 * (percent / 100) ** (1 / 3))))
+
+
+@contextmanager
+def virtual_devices(folder: Path) -> Iterator[VirtualAudio]:
+    """A server of its own, with its files in `folder` (a short path: it holds a socket).
+
+    Raises `InputError` naming what is not installed, or what the server said.
+    """
+    if reason := missing():
+        raise InputError(f"virtual sound devices: {reason}")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    socket = folder / "native.sock"
+    own = {k: v for k, v in os.environ.items() if not k.startswith("PULSE_") and k != "DBUS_SESSION_BUS_ADDRESS"}
+    here = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=false", "--use-pid-file=no",
+               "--disable-shm=yes", "--realtime=no", "--high-priority=no", "--log-target=stderr",
+               "-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"]  # fmt: skip
+    with open(folder / "log", "wb") as log:  # to a file: a pipe that nobody reads would stop it
+        server = subprocess.Popen(command, env=own | here, stdout=log, stderr=log, start_new_session=True)
+    audio = VirtualAudio(folder, own | {"PULSE_SERVER": f"unix:{socket}", "XDG_RUNTIME_DIR": str(folder)}, server)
+    try:
+        _wait(audio)
+        for name in ("speaker", "user", "room"):
+            audio.sink(name)
+        audio.lead("user", "room")
+        audio.pactl("load-module", "module-remap-source", "master=room.monitor", "source_name=microphone")
+        yield audio
+    finally:
+        server.terminate()
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait(audio: VirtualAudio) -> None:
+    until = time.monotonic() + _START_S
+    while subprocess.run(["pactl", "info"], env=audio.environment, capture_output=True).returncode:
+        if audio.server.poll() is not None or time.monotonic() > until:
+            said = (audio.folder / "log").read_text(errors="replace").splitlines() or ["nothing"]
+            raise InputError(f"pulseaudio did not start; it said: {said[-1]}")
+        time.sleep(0.05)

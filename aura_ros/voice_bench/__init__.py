@@ -1,0 +1,1 @@
+"""`aura bench voice`: ears and mouth over virtual devices, measured from outside, at the devices themselves."""

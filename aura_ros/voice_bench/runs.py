@@ -1,0 +1,180 @@
+"""The benchmark's runs: conversations, interruptions, an idle ear. Each returns plain figures with their n."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aura_core.errors import InputError
+from aura_core.speech.virtual import VirtualAudio
+from aura_core.speech.voices import USERS, available, pad, say
+from aura_ros.voice_bench.taps import Tap, play
+from aura_ros.voice_bench.user import BenchUser
+
+QUESTIONS = (
+    "what is on the table?", "where is the red cube?", "how many objects are on the table?",
+    "tell me when a blue ball appears", "is there a green star?", "tell me every time something leaves",
+    "what colour is the cone?", "do you see a yellow ball?",
+)  # fmt: skip
+ANSWER = "I see a red cube on the left and a blue ball in the middle."
+STORY = (
+    "There is a red cube on the left and a blue ball in the middle of the table, and behind them there is a green star "
+    "beside a yellow cone, which was brought by a hand a little while ago, and nothing else has happened since then."
+)
+START_S = 60.0
+SILENCE_S = 0.25  # a pause so long is the end of what was said
+
+
+def percentiles(values: Iterable[float]) -> dict[str, float | int]:
+    """Median and 95th percentile of milliseconds."""
+    all_values = list(values)
+    if not all_values:
+        return {"p50": float("nan"), "p95": float("nan"), "n": 0}
+    p50, p95 = np.percentile(all_values, (50, 95))
+    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "n": len(all_values)}
+
+
+@contextmanager
+def nodes(
+    modules: Sequence[str], audio: VirtualAudio, folder: Path, parameters: Mapping[str, object]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Node processes on the virtual devices; ended as Ctrl-C would."""
+    environment = {**os.environ, **audio.environment, "PULSE_SINK": "speaker", "PULSE_SOURCE": "microphone"}
+    given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    running = []
+    for module in modules:
+        with (folder / f"{module}.log").open("ab") as log:
+            command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args", *given]
+            running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def voices() -> list[str]:
+    """Synthetic users that this machine has."""
+    found = [v for v in USERS if available(v)]
+    if not found:
+        raise InputError("no synthetic voice is installed: apt install flite espeak-ng")
+    return found
+
+
+def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[str, Any]:
+    """`n` questions, each answered aloud into a room in which the microphone hears the loudspeaker."""
+    user, users = BenchUser(ANSWER), voices()
+    room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
+    stages: dict[str, list[float]] = {k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")}
+    unheard = 0
+    with nodes(["voice_node"], audio, folder, {"echo": echo}):
+        user.until(lambda: user.user and user.robot, "the nodes", START_S)
+        user.spin(1.0)
+        for i in range(n):
+            asked, began = len(user.texts), time.monotonic()
+            play(pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 100, 100), "user", audio.environment)
+            try:
+                user.until(lambda asked=asked: len(user.texts) > asked, "a transcript", 8.0)
+            except InputError:
+                unheard += 1
+                continue
+            heard_at = user.texts[asked][0]
+            user.until(lambda: robot.loud(heard_at), "an answer")
+            out_at = robot.loud(heard_at)[0]
+            user.until(lambda: not user.robot[-1][1] and user.robot[-1][0] > heard_at, "the end of the answer", 30.0)
+            end_at = room.loud(began, heard_at)[-1]
+            endpoint_at = max((t for t, speaks in user.user if not speaks and t <= heard_at + 0.05), default=heard_at)
+            sound_at = next(t for t in user.sounds if t >= heard_at)
+            for stage, seconds in (
+                ("endpoint", endpoint_at - end_at), ("asr", heard_at - endpoint_at), ("tts", sound_at - heard_at),
+                ("output", out_at - sound_at), ("round_trip", out_at - end_at),
+            ):  # fmt: skip
+                stages[stage].append(seconds * 1e3)
+            user.spin(1.5)  # time to hear itself
+    room.close()
+    robot.close()
+    answers = n - unheard
+    own = len(user.texts) + len(user.rejected) - answers
+    user.close()
+    return {
+        "round_trip_ms": percentiles(stages.pop("round_trip")),
+        "stages_ms": {name: percentiles(values) for name, values in stages.items()},
+        "self_triggers": {"value": max(0, own), "n": answers},
+        "unheard": {"value": unheard, "n": n},
+    }
+
+
+def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
+    """`n` long answers, each broken into by the user, with echo cancellation."""
+    user, users = BenchUser(), voices()
+    room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
+    silent_ms: list[float] = []
+    own = kept_talking = complete = 0
+    with nodes(["voice_node"], audio, folder, {"echo": "apm"}):
+        user.until(lambda: user.user and user.robot, "the nodes", START_S)
+        user.say(ANSWER)  # the echo canceller learns the room
+        user.until(lambda: user.said, "the first answer")
+        for i in range(n):
+            user.spin(1.0)
+            said, onsets = len(user.said), len(user.user)
+            user.say(STORY)
+            asked_at = time.monotonic()
+            user.until(lambda at=asked_at: robot.loud(at), "the robot's voice")
+            user.spin(1.0 + 0.07 * i)
+            own += any(speaks for _, speaks in user.user[onsets:])
+            began = time.monotonic()
+            play(pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 0, 100), "user", audio.environment)
+            user.spin(3.0)
+            onset_at = room.loud(began)[0]
+            last = [t for t in robot.loud(onset_at)]
+            gap = next((a for a, b in zip(last, last[1:], strict=False) if b - a > SILENCE_S), last[-1] if last else onset_at)
+            if time.monotonic() - gap < SILENCE_S:
+                kept_talking += 1
+            else:
+                silent_ms.append((gap - onset_at) * 1e3)
+            user.until(lambda at=said: len(user.said) > at, "what was said", 30.0)
+            complete += user.said[said][1].complete
+            user.until(lambda: not user.robot[-1][1], "silence", 30.0)
+    room.close()
+    robot.close()
+    user.close()
+    return {
+        "barge_in_ms": percentiles(silent_ms) | {"kept_talking": kept_talking},
+        "self_triggers_apm": {"value": own, "n": n},
+        "said_in_full": {"value": complete, "n": n},
+    }
+
+
+def idle(audio: VirtualAudio, folder: Path, seconds: float) -> dict[str, Any]:
+    """Share of one core that microphone and ears take in a silent room."""
+    user = BenchUser()
+    with nodes(["microphone_node", "asr_node"], audio, folder, {}) as running:
+        user.until(lambda: user.user, "the ears", START_S)
+        user.spin(3.0)
+        before, began = [_cpu_s(p.pid) for p in running], time.monotonic()
+        user.spin(seconds)
+        took, spent = time.monotonic() - began, [_cpu_s(p.pid) for p in running]
+    user.close()
+    shares = [(b - a) / took for a, b in zip(before, spent, strict=True)]
+    return {"idle_cpu": {"value": round(sum(shares), 4), "n": round(took), "microphone_node": round(shares[0], 4),
+                         "asr_node": round(shares[1], 4)}}  # fmt: skip
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
