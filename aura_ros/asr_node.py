@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.endpointing import End, Onset
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
-from aura_core.speech.ears import Ears, Event
-from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.echo import ApmEcho, EchoCanceller
 from aura_core.speech.types import Audio, Heard
 from aura_core.speech.types import Transcript as CoreTranscript
@@ -99,7 +99,9 @@ class AsrNode(AuraNode):
         except (AuraError, OSError, RuntimeError) as e:
             self.end(" ".join(str(e).split()))
             return
-        self.get_logger().info(f"listening with {values['backend']}, wake phrase {values['wake']}, echo {values['echo']}")
+        self.get_logger().info(
+            f"listening with {values['backend']}, wake phrase {values['wake']}, echo {values['echo']}"
+        )
         self._user_speaking.publish(Bool(data=False))
         while not self._stopping.is_set():
             try:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 
-from aura_core.errors import AuraError, InputError
+from aura_core.errors import AuraError
 from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
 from aura_core.sim.render import Camera
 from aura_core.sim.showcase import showcase
+from aura_ros.demo_processes import start, stop, watch
 from aura_ros.demo_report import complete, report, table
 from aura_ros.demo_user import DemoUser
+from aura_ros.demo_voice import VoiceUser, open_devices
 
-START_S = 120.0  # most that loading the model may take
-SLACK_S = 20.0  # how long after its planned end a run is given up
 PICTURES = 10
 
 
@@ -37,60 +35,23 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny")
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument("--png", type=Path, default=Path("out/demo.png"), help="the timeline picture")
+    parser.add_argument(
+        "--voice", action="store_true", help="speak the questions and the answers (devices: see --devices)"
+    )
+    parser.add_argument(
+        "--devices",
+        choices=("auto", "real", "virtual"),
+        default="auto",
+        help="with --voice: auto takes real sound devices where there are any",
+    )
+    parser.add_argument("--wav", type=Path, default=Path("out/demo.wav"), help="with virtual devices: what was heard")
     parser.add_argument("--headless", action="store_true", help="do not open the picture at the end")
     return parser.parse_args(argv)
 
 
-def start(folder: Path, module: str, *parameters: str) -> subprocess.Popen[bytes]:
-    """Start a node in a process of its own, its output in `folder`."""
-    command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args"]
-    for parameter in parameters:
-        command += ["-p", parameter]
-    with (folder / f"{module}.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-
-def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """End our own processes as Ctrl-C would; their exit codes."""
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-    codes = []
-    for process in processes:
-        try:
-            codes.append(process.wait(timeout=10))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            codes.append(process.wait())
-    return codes
-
-
-def watch(user: DemoUser, processes: dict[str, subprocess.Popen[bytes]], folder: Path, seconds: int) -> None:
-    """Spin the user until the last second is decided. Raises `InputError` when a node ends or nothing comes."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(user)
-    deadline = time.monotonic() + START_S
-    begun = False
-    while seconds - 1 not in user.beats:
-        executor.spin_once(timeout_sec=0.05)
-        if user.beats and not begun:
-            begun, deadline = True, time.monotonic() + seconds + SLACK_S
-        for module, process in processes.items():
-            if process.poll() is not None:
-                lines = (folder / f"{module}.log").read_text(errors="replace").splitlines() or ["(no output)"]
-                raise InputError(f"{module} ended with code {process.returncode}: {lines[-1]}")
-        if time.monotonic() > deadline:
-            if begun:
-                return  # the table will show which seconds are missing
-            raise InputError(f"no frame was decided within {START_S:.0f} s ({user.state} {user.detail}); see {folder}")
-    end = time.monotonic() + 0.5  # the last second's response may be behind its heartbeat
-    while time.monotonic() < end:
-        executor.spin_once(timeout_sec=0.05)
-
-
 def run(options: argparse.Namespace, console: Console) -> int:
     """One demo; returns the exit code."""
-    episode = showcase(options.seed, options.seconds)
+    episode = showcase(options.seed, options.seconds, spoken=options.voice)
     folder = options.png.parent / "demo-logs"
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -106,16 +67,24 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
     console.print(f"seed {options.seed}, {options.seconds} s; loading {options.model}; logs in {folder}/")
     rclpy.init(args=[])
-    user = DemoUser(episode, show)
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        processes["assistant_node"] = start(folder, "assistant_node", f"model.path:={options.model}")
-        processes["sim_camera_node"] = start(
-            folder, "sim_camera_node", f"seed:={options.seed}", f"duration_s:={options.seconds + 5}"
-        )
-        watch(user, processes, folder, options.seconds)
-    finally:
-        codes = stop(list(processes.values()))
+    with contextlib.ExitStack() as stack:
+        user = DemoUser(episode, show)
+        voice = stack.enter_context(open_devices(options.devices, options.wav)) if options.voice else None
+        try:
+            if voice is not None:
+                console.print(voice.description, highlight=False)
+                user = VoiceUser(episode, show, voice)
+                processes["voice_node"] = start(folder, "voice_node", env=voice.environment)
+                user.wait_for_ears()
+            processes["assistant_node"] = start(folder, "assistant_node", f"model.path:={options.model}")
+            processes["sim_camera_node"] = start(
+                folder, "sim_camera_node", f"seed:={options.seed}", f"duration_s:={options.seconds + 5}"
+            )
+            watch(user, processes, folder, options.seconds)
+        finally:
+            codes = stop(list(processes.values()))
+    episode = user.episode()
     result = score(episode, [s for s in user.said() if s.chunk < options.seconds], options.seconds)
     save(options, user, result)
     console.print(table(result))

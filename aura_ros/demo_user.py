@@ -38,6 +38,7 @@ class DemoUser(Node):
         self.heard: list[Heard] = []
         self.state = ""
         self.detail = ""
+        self._episode = episode
         self._asks = {a.chunk: a for a in episode.asks}
         self._asked: list[Ask] = []
         self._show = show
@@ -54,9 +55,17 @@ class DemoUser(Node):
             self._show(msg.chunk, msg.state, msg.p_silent, msg.detail)
         ask = self._asks.get(msg.chunk + 1)
         if ask is not None and ask not in self._asked:
-            self._asked.append(ask)
-            self._mouth.publish(String(data=ask.text))
-            self._show(ask.chunk, "ask", 0.0, ask.text)
+            self.ask(ask)
+
+    def ask(self, ask: Ask) -> None:
+        """Ask this question now."""
+        self._asked.append(ask)
+        self._mouth.publish(String(data=ask.text))
+        self._show(ask.chunk, "ask", 0.0, ask.text)
+
+    def episode(self) -> Episode:
+        """The episode as it went."""
+        return self._episode
 
     def _on_response(self, msg: Response) -> None:
         if not msg.final:

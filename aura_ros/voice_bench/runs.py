@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from aura_core.speech.voices import USERS, available, pad, say
 
 from aura_core.errors import InputError
 from aura_core.speech.virtual import VirtualAudio
-from aura_core.speech.voices import USERS, available, pad, say
 from aura_ros.voice_bench.taps import Tap, play
 from aura_ros.voice_bench.user import BenchUser
 
@@ -142,7 +142,9 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
             user.spin(3.0)
             onset_at = room.loud(began)[0]
             last = [t for t in robot.loud(onset_at)]
-            gap = next((a for a, b in zip(last, last[1:], strict=False) if b - a > SILENCE_S), last[-1] if last else onset_at)
+            gap = next(
+                (a for a, b in zip(last, last[1:], strict=False) if b - a > SILENCE_S), last[-1] if last else onset_at
+            )
             if time.monotonic() - gap < SILENCE_S:
                 kept_talking += 1
             else:

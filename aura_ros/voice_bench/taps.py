@@ -62,7 +62,9 @@ class Tap:
 def play(audio: Audio, sink: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Begin to play into a virtual device; returns at once."""
     command = ["pacat", "--playback", f"--device={sink}", "--raw", "--format=s16le", f"--rate={audio.rate}"]
-    process = subprocess.Popen([*command, "--channels=1", "--latency-msec=20"], env=dict(environment), stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "--channels=1", "--latency-msec=20"], env=dict(environment), stdin=subprocess.PIPE
+    )
     assert process.stdin is not None
 
     def feed() -> None:

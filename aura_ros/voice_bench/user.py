@@ -60,7 +60,9 @@ class BenchUser:
     def say(self, text: str, kind: Kind = Kind.REAL_TIME, urgent: bool = False) -> None:
         """What an assistant would publish."""
         stamp = header(self.node.get_clock().now().nanoseconds, "")
-        self._responses.publish(Response(header=stamp, text=text, kind=str(kind), query_id="q1", final=True, urgent=urgent))
+        self._responses.publish(
+            Response(header=stamp, text=text, kind=str(kind), query_id="q1", final=True, urgent=urgent)
+        )
 
     def spin(self, seconds: float) -> None:
         """Take messages for so long."""
