@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from aura_core.errors import StreamError
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.cache import roomy_cache
