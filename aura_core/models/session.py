@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
 
 from aura_core.errors import StreamError
 from aura_core.models.backend import Piece, Tokens, Video
+from aura_core.models.cache import roomy_cache
 from aura_core.models.positions import PositionTrack
 
 # Tokens of one call of the language model: a window rebuilt in one call needs a query x key mask of the
@@ -32,7 +32,7 @@ class KVSession:
     def __init__(self, model: Any) -> None:
         self.forwards = 0
         self._text, self._head = model.model.language_model, model.lm_head
-        self._cache = DynamicCache()
+        self._cache = roomy_cache()
         self._track = PositionTrack()
 
     @property
@@ -54,9 +54,7 @@ class KVSession:
         """Forget everything after the first `length` tokens, exactly (prefilling it again gives the same bits)."""
         surplus = self.length - length
         self._track.rollback(length)
-        if length == 0:
-            self._cache = DynamicCache()
-        elif surplus:
+        if surplus:
             self._cache.crop(-surplus)  # the library takes negative counts only
 
     @torch.inference_mode()
@@ -72,8 +70,7 @@ class KVSession:
             late = layer.keys[:, :, end:].float()
             half = late.shape[-1] // 2
             turned = late * cos + torch.cat((-late[..., half:], late[..., :half]), dim=-1) * sin
-            layer.keys = torch.cat((layer.keys[:, :, :first], turned.to(layer.keys.dtype)), dim=2)
-            layer.values = torch.cat((layer.values[:, :, :first], layer.values[:, :, end:]), dim=2)
+            layer.cut(first, end, turned.to(layer.keys.dtype))
 
     def _append(self, pieces: Sequence[Piece]) -> torch.Tensor:
         """Hidden states of the last block."""
