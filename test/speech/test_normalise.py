@@ -12,7 +12,10 @@ from aura_core.speech.normalise import for_speech, number_words
     [
         ("It is 0.5 m away.", "It is zero point five metres away."),
         ("1 m, 1.5 m and 12 cm", "one metre, one point five metres and twelve centimetres"),
-        ("30 % at 21 °C, -5°C outside", "thirty percent at twenty-one degrees Celsius, minus five degrees Celsius outside"),
+        (
+            "30 % at 21 °C, -5°C outside",
+            "thirty percent at twenty-one degrees Celsius, minus five degrees Celsius outside",
+        ),
         ("30% sure.", "thirty percent sure."),
         ("2 cups", "two cups"),
         ("1,250 people", "one thousand two hundred and fifty people"),

@@ -71,7 +71,9 @@ def start(folder: Path) -> VirtualAudio:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     socket = folder / "native.sock"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PULSE_") and k != "DBUS_SESSION_BUS_ADDRESS"}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith("PULSE_") and k != "DBUS_SESSION_BUS_ADDRESS"
+    }
     environment.update(
         HOME=str(folder), XDG_RUNTIME_DIR=str(folder), XDG_CONFIG_HOME=str(folder), PULSE_SERVER=f"unix:{socket}"
     )
