@@ -1,4 +1,4 @@
-"""Devices that are absent, lie, go and come back, behind a made-up sounddevice; and the real thing on virtual devices."""
+"""Devices that are absent, lie, go and come back, behind a made-up sounddevice; and virtual ones in real time."""
 
 from __future__ import annotations
 

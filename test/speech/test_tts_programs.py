@@ -23,7 +23,8 @@ out = sys.stdout.buffer
 if "mute" in text: sys.exit(3)
 if "noise" in text: out.write(b"this is not a WAV file"); sys.exit(0)
 rate = 8000 if "slow" in text else 16000
-out.write(b"RIFF" + struct.pack("<I", 0x7FFFF024) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16))
+out.write(b"RIFF" + struct.pack("<I", 0x7FFFF024) + b"WAVEfmt ")
+out.write(struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16))
 out.write(b"LIST" + struct.pack("<I", 3) + b"abc\\0" + b"data" + struct.pack("<I", 0x7FFFF000))
 out.write(b"\\1\\2" * 3000); out.flush()
 if "die" in text:
@@ -103,7 +104,7 @@ def test_a_program_that_is_gone_is_one_line() -> None:
         def command(self, sentence: str) -> tuple[list[str], bytes]:
             return ["/nowhere/speak"], b""
 
-    with pytest.raises(SynthesisError, match="program does not start: .*/nowhere/speak"):
+    with pytest.raises(SynthesisError, match=r"program does not start: .*/nowhere/speak"):
         list(Gone().speak("hello"))
 
 
@@ -165,7 +166,7 @@ def test_an_unknown_voice_is_one_line(backend: str) -> None:
 
 def test_a_voice_file_that_is_missing_is_refused() -> None:
     installed("flite")
-    with pytest.raises(ConfigError, match="there is no file /nowhere/a.flitevox; voices are never downloaded"):
+    with pytest.raises(ConfigError, match=r"there is no file /nowhere/a\.flitevox; voices are never downloaded"):
         open_synthesizer(TtsConfig("flite", voice="/nowhere/a.flitevox"))
 
 
