@@ -20,6 +20,7 @@ from aura_core.speech.types import NS
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
 _STALLED_S = 2.0  # without a callback: the device is gone, whatever PortAudio says
 _TEND_S = 0.2
+_HUNG_S = 5.0
 _JUMP_NS = NS // 10  # stamps follow the count of samples, and jump only where they are this far off
 
 
@@ -122,7 +123,9 @@ class Device:
         """Stop, at once."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_HUNG_S)
+            if self._thread.is_alive():
+                return  # a device hangs within PortAudio: its thread ends with the process
         if self._audio is not None:
             self._audio.leave(self)
         with self._lock:
@@ -130,13 +133,13 @@ class Device:
 
     @property
     def state(self) -> DeviceState:
-        """How it is."""
-        with self._lock:
-            stream, wait_ns = self._stream, max(0, self._retry_at_ns - time.monotonic_ns())
-            return DeviceState(
-                stream is not None, self._reason, stream.device if stream else "", stream.rate if stream else 0,
-                self._opened, self._lost, self._overflows(), 0.0 if stream else wait_ns / NS,
-            )  # fmt: skip
+        """How it is. Without the lock: a device that hangs while it is opened must not hang who asks."""
+        stream, wait_ns = self._stream, max(0, self._retry_at_ns - time.monotonic_ns())
+        reason = self._reason or ("" if stream else "audio: looking for devices")
+        return DeviceState(
+            stream is not None, reason if stream is None else "", stream.device if stream else "",
+            stream.rate if stream else 0, self._opened, self._lost, self._overflows(), 0.0 if stream else wait_ns / NS,
+        )  # fmt: skip
 
     def tend(self, now_ns: int) -> None:
         """One round: notice a lost device, try to open an absent one when it is time. `now_ns` is monotonic."""
@@ -215,7 +218,7 @@ class Device:
         if not 0 < (offset_s if self._output else -offset_s) < 1:  # ALSA's pulse plugin gives 0 at times
             latency = self._stream.latency_s if self._stream is not None else 0.0
             offset_s = latency if self._output else -latency
-        measured = self._clock() + int(offset_s * NS)
+        measured = self._clock() + round(offset_s * NS)
         if self._stamp_ns is None or abs(measured - self._stamp_ns) > _JUMP_NS:
             stamp = measured
         else:

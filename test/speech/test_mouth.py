@@ -186,3 +186,19 @@ def test_what_cannot_be_spoken_is_left_out() -> None:
 def test_bad_manners_are_refused() -> None:
     with pytest.raises(ConfigError, match="pause_s < stale_after_s"):
         MouthConfig(stale_after_s=0.2)
+
+
+def test_asking_before_the_last_sentence_has_sounded_finds_the_next_one_fresh() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth.response("a", "One. Two.", True, now_ns=0)
+    first = mouth.next(0)
+    second = mouth.next(8 * NS)  # the first, of eight seconds, is nearly over
+    assert first is not None and second is not None and second.text == "Two."
+
+
+def test_an_answer_that_was_begun_goes_on_before_an_earlier_one_that_waited() -> None:
+    mouth = Mouth(MouthConfig(pause_s=0.3))
+    mouth.response("w", "The cup fell.", True, "proactive", now_ns=0)
+    mouth.response("a", "One. Two.", True, "real-time", now_ns=0)
+    texts = [mouth.next(0, user_speaking=True), mouth.next(NS), mouth.next(NS)]
+    assert [s.text for s in texts if s] == ["One.", "Two.", "The cup fell."]

@@ -1,4 +1,4 @@
-"""A private PulseAudio without hardware: what goes into the virtual loudspeaker can be heard by the virtual microphone."""
+"""A private PulseAudio without hardware: what the virtual loudspeaker plays can be heard by the virtual microphone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,369 @@
+"""Devices that are absent, lie, go and come back, behind a made-up sounddevice; and virtual ones in real time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from virtual import VirtualAudio
+
+from aura_core.errors import ConfigError
+from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, list_devices
+from aura_core.speech.portaudio import PortAudio
+from aura_core.speech.types import NS, Audio
+
+MS = NS // 1000
+
+
+class FakeSound:
+    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is initialised."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self) -> None:
+        self.plugged = ["mic", "speaker"]
+        self.rates = {16_000, 48_000}
+        self.mono = True
+        self.streams: list[FakeStream] = []
+        self.opens = self.refreshes = 0
+        self.default = SimpleNamespace(device=[0, 1])
+        self._initialize()
+
+    def _initialize(self) -> None:
+        self.seen = list(self.plugged)
+
+    def _terminate(self) -> None:
+        assert not [s for s in self.streams if s.open], "a stream is open"
+        self.refreshes += 1
+
+    def query_devices(self) -> list[dict[str, Any]]:
+        channels = {"mic": (2, 0), "speaker": (0, 2), "usb mic": (1, 0)}
+        return [
+            {"name": n, "max_input_channels": channels[n][0], "max_output_channels": channels[n][1],
+             "default_samplerate": 48_000.0} for n in self.seen
+        ]  # fmt: skip
+
+    def InputStream(self, **options: Any) -> FakeStream:
+        return FakeStream(self, **options)
+
+    OutputStream = InputStream
+
+
+class FakeStream:
+    def __init__(self, sound: FakeSound, **options: Any) -> None:
+        sound.opens += 1
+        name = sound.seen[options["device"]]
+        if name not in sound.plugged:
+            raise sound.PortAudioError("Device\nunavailable")
+        if options["samplerate"] not in sound.rates or (options["channels"] == 1 and not sound.mono):
+            raise sound.PortAudioError("Invalid sample rate")
+        self.callback, self.channels = options["callback"], options["channels"]
+        self.open = self.active = True
+        self.latency = 0.03
+        sound.streams.append(self)
+
+    def start(self) -> None:
+        pass
+
+    def close(self, ignore_errors: bool) -> None:
+        self.open = self.active = False
+
+    def call(self, block: np.ndarray, adc: float = 9.98, dac: float = 10.02, status: bool = False) -> None:
+        time_info = SimpleNamespace(inputBufferAdcTime=adc, outputBufferDacTime=dac, currentTime=10.0)
+        self.callback(block, len(block), time_info, status)
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
+    fake = FakeSound()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)  # type: ignore[arg-type]
+    return fake
+
+
+class Clock:
+    now = 1_000 * NS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def microphone(sound: FakeSound, audio: PortAudio | None = None, **options: Any) -> tuple[Microphone, Clock]:
+    clock = Clock()
+    device = Microphone(DeviceConfig(**options), clock, audio or PortAudio())
+    device._audio.join(device)  # type: ignore[union-attr]  # `open` without its thread
+    return device, clock
+
+
+def loudspeaker(sound: FakeSound, audio: PortAudio | None = None, **options: Any) -> Loudspeaker:
+    device = Loudspeaker(DeviceConfig(**{"rate": 48_000, **options}), Clock(), audio or PortAudio(), True)
+    device._audio.join(device)  # type: ignore[union-attr]
+    return device
+
+
+def block(n: int, channels: int = 1, first: int = 0) -> np.ndarray:
+    return np.repeat(np.arange(first, first + n, dtype=np.int16)[:, None], channels, 1)
+
+
+def test_a_block_is_copied_and_stamped_by_the_host_clock(sound: FakeSound) -> None:
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    data = block(320)
+    sound.streams[0].call(data)
+    data[:] = 0
+    audio = mic.read(0)
+    assert audio is not None and audio.samples.tolist() == list(range(320))
+    assert (audio.rate, audio.stamp_ns) == (16_000, 1_000 * NS - 20 * MS)
+    assert mic.read(0) is None and mic.state.ok and mic.state.device == "mic"
+
+
+def test_stamps_follow_the_samples_through_jitter_and_jump_over_gaps(sound: FakeSound) -> None:
+    mic, clock = microphone(sound)
+    mic.tend(0)
+    stamps = []
+    for late_ms in (0, 7, 0, 12, 500):
+        clock.now += (20 + late_ms) * MS
+        sound.streams[0].call(block(320))
+        clock.now -= (late_ms if late_ms < 500 else 0) * MS
+        stamps.append(mic.read(0).stamp_ns)  # type: ignore[union-attr]
+    steps = np.diff(stamps) / MS
+    assert np.abs(steps[:3] - 20).max() < 0.3 and abs(steps[3] - 520) < 1
+
+
+def test_a_stream_without_times_is_stamped_by_its_latency(sound: FakeSound) -> None:
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    sound.streams[0].call(block(320), adc=0.0)
+    assert mic.read(0).stamp_ns == 1_000 * NS - 30 * MS  # type: ignore[union-attr]
+
+
+def test_a_device_without_the_wanted_rate_is_resampled(sound: FakeSound) -> None:
+    sound.rates, sound.mono = {48_000}, False
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    assert (mic.state.rate, sound.streams[0].channels) == (48_000, 2)
+    got = 0
+    for _ in range(50):
+        sound.streams[0].call(block(960, 2))
+        audio = mic.read(0)
+        assert audio is not None and audio.rate == 16_000
+        got += len(audio.samples)
+    assert abs(got - 16_000) < 50
+
+
+def test_what_nobody_reads_is_dropped_oldest_first_and_counted(sound: FakeSound) -> None:
+    mic, _ = microphone(sound, queue_s=0.1)
+    mic.tend(0)
+    for i in range(8):
+        sound.streams[0].call(block(320, first=i), status=i == 3)
+    assert mic.state.overflows == 3 + 1
+    assert mic.read(0).samples[0] == 3  # type: ignore[union-attr]
+
+
+def test_an_absent_device_is_tried_again_with_backoff(sound: FakeSound) -> None:
+    sound.plugged = sound.seen = ["speaker"]
+    mic, _ = microphone(sound, name="usb")
+    tries = []
+    for ms in range(0, 40_000, 100):
+        before = sound.refreshes
+        mic.tend(ms * MS)
+        if sound.refreshes > before or ms == 0:
+            tries.append(ms // 1000)
+    assert tries == [0, 1, 3, 7, 15, 25, 35]
+    assert mic.state.reason == "audio: there is no input device 'usb'; there is none"
+    sound.plugged = ["speaker", "usb mic"]
+    mic.tend(45_000 * MS)
+    assert mic.state.ok and mic.state.device == "usb mic" and mic.state.reason == ""
+
+
+def test_a_device_that_cannot_be_opened_is_one_line(sound: FakeSound) -> None:
+    sound.plugged = []
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    assert mic.state.reason == "audio: mic cannot be opened: Device unavailable" and not mic.state.ok
+
+
+@pytest.mark.parametrize("how", ["went away", "fell silent"])
+def test_an_unplugged_device_is_noticed_and_comes_back(sound: FakeSound, how: str) -> None:
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    mic._called_ns = 5 * NS
+    mic.tend(6 * NS)
+    assert mic.state.ok
+    sound.plugged = ["speaker"]
+    if how == "went away":
+        sound.streams[0].active = False
+    at = 6 * NS if how == "went away" else 7 * NS + 1
+    mic.tend(at)
+    assert mic.state.reason == f"audio: mic {how}" and mic.state.lost == 1 and not sound.streams[0].open
+    mic.tend(at + NS - 1)
+    assert sound.refreshes == 0
+    mic.tend(at + NS)  # still away
+    assert sound.refreshes == 1 and not mic.state.ok
+    sound.plugged = ["speaker", "mic"]
+    mic.tend(at + 3 * NS)
+    assert mic.state.ok and mic.state.opened == 2
+    sound.streams[-1].call(block(320))
+    assert len(mic.read(0).samples) == 320  # type: ignore[union-attr]
+
+
+def test_looking_for_one_device_pauses_the_other_but_never_its_speech(sound: FakeSound) -> None:
+    audio = PortAudio()
+    sound.plugged = sound.seen = ["speaker"]
+    speaker, (mic, _) = loudspeaker(sound, audio), microphone(sound, audio)
+    speaker.tend(0)
+    mic.tend(0)
+    speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), 1, last=True)
+    sound.plugged = ["mic", "speaker"]
+    mic.tend(2 * NS)
+    assert sound.refreshes == 0 and speaker.state.opened == 1 and not mic.state.ok
+    speaker.buffer.read(4800)
+    mic.tend(4 * NS)
+    assert sound.refreshes == 1 and mic.state.ok and speaker.state.ok and speaker.state.opened == 2
+    assert speaker.state.lost == 0
+
+
+def test_the_loudspeaker_plays_its_buffer_and_keeps_the_reference(sound: FakeSound) -> None:
+    sound.mono = False
+    speaker = loudspeaker(sound)
+    speaker.tend(0)
+    assert speaker.write(Audio(np.arange(1, 101, dtype=np.int16), 48_000), "a", last=True) == 100
+    out = np.full((120, 2), 99, dtype=np.int16)
+    sound.streams[0].call(out)
+    assert out[:, 0].tolist() == list(range(1, 101)) + [0] * 20 and (out[:, 1] == out[:, 0]).all()
+    assert speaker.reference is not None
+    far = speaker.reference.get(0)
+    assert far.samples.tolist() == out[:, 0].tolist() and far.stamp_ns == 1_000 * NS + 20 * MS
+    assert speaker.buffer.finished() == ["a"]
+
+
+def test_nothing_is_said_late_when_the_loudspeaker_comes_back(sound: FakeSound) -> None:
+    speaker = loudspeaker(sound)
+    speaker.tend(0)
+    speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), "a")
+    sound.streams[0].active = False
+    speaker.tend(NS)
+    assert speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), "a") == 0 and speaker.refused == 4800
+    sound.rates = {44_100, 48_000}
+    speaker.tend(2 * NS)
+    assert speaker.state.ok and speaker.buffer.idle
+    out = np.full((480, 1), 99, dtype=np.int16)
+    sound.streams[-1].call(out)
+    assert not out.any()
+
+
+def test_a_loudspeaker_at_another_rate_changes_its_buffer(sound: FakeSound) -> None:
+    sound.rates = {48_000}
+    speaker = loudspeaker(sound, rate=16_000)
+    speaker.tend(0)
+    assert speaker.buffer.rate == 48_000
+    assert speaker.write(Audio(np.ones(1600, dtype=np.int16), 16_000), "a", last=True) == pytest.approx(4800, abs=2)
+
+
+def test_devices_are_found_by_index_and_part_of_a_name(sound: FakeSound) -> None:
+    sound.plugged = sound.seen = ["mic", "usb mic", "speaker"]
+    audio = PortAudio()
+    sound.default.device = [1, 2]
+    assert audio.find(None, output=False).name == "usb mic"
+    assert audio.find("mic", output=False).name == "mic"  # the whole name first
+    assert audio.find("USB", output=False).index == 1
+    assert audio.find(2, output=True).name == "speaker"
+    assert [d.name for d in audio.devices()] == sound.seen
+
+
+def test_closing_ends_the_thread_and_the_stream(sound: FakeSound) -> None:
+    mic = Microphone(audio=PortAudio())
+    assert mic.open().ok
+    mic.close()
+    assert not sound.streams[0].open and not mic._thread.is_alive()  # type: ignore[union-attr]
+    assert mic.state.reason == "closed"
+
+
+def test_a_missing_package_and_a_missing_library_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PortAudio, "_shared", None)
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(ConfigError, match=r'pip install "aura-ros\[voice\]"'):
+        Microphone().open()
+
+    class Broken:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "sounddevice":
+                raise OSError("PortAudio library not found")
+
+    monkeypatch.delitem(sys.modules, "sounddevice")
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(ConfigError, match="apt install libportaudio2"):
+        Microphone().open()
+
+
+@pytest.mark.parametrize("options", [{"rate": 100}, {"block_ms": 0}, {"queue_s": 0}])
+def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="audio"):
+        DeviceConfig(**options)
+
+
+# Real time from here on: few, and short.
+
+
+def hear(mic: Microphone, seconds: float) -> np.ndarray:
+    """What the microphone gives within this time."""
+    until, got = time.monotonic() + seconds, [np.zeros(0, dtype=np.int16)]
+    while time.monotonic() < until:
+        if (audio := mic.read()) is not None:
+            got.append(audio.samples)
+    return np.concatenate(got)
+
+
+def wait(condition: Any, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    return bool(condition())
+
+
+def tone(seconds: float, rate: int = 22_050) -> Audio:
+    return Audio((10_000 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(np.int16), rate)
+
+
+@pytest.mark.audio
+def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(virtual_audio: VirtualAudio) -> None:
+    pytest.importorskip("sounddevice")
+    PortAudio.shared().refresh(None)  # type: ignore[arg-type]  # an earlier test may have looked at other devices
+    assert any("pulse" in line for line in list_devices())
+    mic, speaker = Microphone(DeviceConfig("pulse")), Loudspeaker(DeviceConfig("pulse", 48_000))
+    try:
+        assert mic.open().ok and speaker.open().ok
+        hear(mic, 0.5)
+        speaker.write(tone(0.5), "whole", last=True)
+        sound = hear(mic, 1.5)
+        loud = np.abs(sound) > 500
+        assert 0.45 < loud.sum() / 16_000 / 0.97 < 0.55 and speaker.buffer.finished() == ["whole"]
+        spectrum = np.abs(np.fft.rfft(sound))
+        assert abs(np.argmax(spectrum) * 16_000 / len(sound) - 440) < 2
+
+        speaker.write(tone(5), "cut")
+        assert wait(lambda: speaker.buffer.played("cut") > 24_000, 5)
+        played = speaker.buffer.stop()["cut"]
+        sound = hear(mic, 1.5)
+        loud = np.flatnonzero(np.abs(sound) > 500)
+        assert len(sound) - loud.max() > 8000  # silent for the rest
+        assert abs((loud.max() - loud.min()) / 16_000 - played / 48_000) < 0.1  # and at once
+
+        virtual_audio.unplug("speaker")
+        virtual_audio.unplug("voice")  # else the streams are moved there
+        assert wait(lambda: not mic.state.ok and not speaker.state.ok, 8)
+        assert speaker.write(tone(0.1), "lost") == 0
+        virtual_audio.plug("speaker")
+        virtual_audio.plug("voice")
+        assert wait(lambda: mic.state.ok and speaker.state.ok, 12)
+        assert mic.state.lost >= 1 and "\n" not in mic.state.reason
+        hear(mic, 0.3)
+        speaker.write(tone(0.3), "again", last=True)
+        assert np.abs(hear(mic, 1.0)).max() > 5000
+    finally:
+        mic.close()
+        speaker.close()
