@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asr import AsrConfig, Hinter, Recognition, Recognizer, grammar_of, open_recognizer
-from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Hint, Onset
+from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import NS, Audio, Heard, Transcript
+from aura_core.speech.types import Audio, Heard, Transcript
 from aura_core.speech.vad import FRAME, RATE, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
@@ -192,7 +192,7 @@ class Ears:
     def _ended(self, end: End) -> list[Event]:
         heard = Recognition(self._partial, 0.0) if end.too_long else self._recognizer.finish()
         needed = self._wake.required(end.start_ns)
-        called, text = self._wake.strip(heard.text)
+        called, text = self._wake.without_phrase(heard.text)
         reason = ""
         if end.too_long:
             reason = "too_long"

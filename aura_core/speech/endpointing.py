@@ -45,15 +45,17 @@ class EndpointConfig:
     max_s: float = 15.0
 
     def __post_init__(self) -> None:
-        _require(0.0 < self.offset <= self.onset < 1.0, f"offset ({self.offset}) and onset ({self.onset}): 0 < offset <= onset < 1")
+        both = f"offset ({self.offset}) and onset ({self.onset})"
+        _require(0.0 < self.offset <= self.onset < 1.0, f"{both}: 0 < offset <= onset < 1")
         frames = f"onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
         _require(1 <= self.onset_frames <= self.onset_window <= 32, f"{frames}: 1 <= frames <= window <= 32")
         _require(0 <= self.pre_roll_ms <= 5_000, f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}")
         lengths = (self.short_hangover_ms, self.hangover_ms, self.long_hangover_ms)
         ordered = 32 <= lengths[0] <= lengths[1] <= lengths[2] <= 10_000
-        _require(ordered, f"32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000 does not hold: {lengths}")
+        order = "32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000"
+        _require(ordered, f"{order} does not hold: {lengths}")
         _require(1.0 <= self.max_s <= 60.0, f"max_s must be in [1, 60], not {self.max_s}")
-        _require(self.max_s * 1000 > self.long_hangover_ms, f"max_s ({self.max_s}) must be longer than long_hangover_ms")
+        _require(self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms")
 
     def hangover_ns(self, hint: Hint) -> int:
         """Silence after which the utterance is over."""
@@ -88,7 +90,8 @@ class Endpointer:
     def __init__(self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None) -> None:
         self.config = config or EndpointConfig()
         self._hint = hint
-        self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=self._pre_roll_frames())
+        held = self._pre_roll_frames() + self.config.onset_window  # an onset is noticed a few frames late
+        self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
         self.reset()
 
     @property
@@ -146,9 +149,11 @@ class Endpointer:
         if len(loud) < self.config.onset_frames:
             return None
         self._speaking = True
-        self._stamp_ns = self._before[0][0]
         self._start_ns, self._end_ns = loud[0], loud[-1] + FRAME_NS
-        self._frames = [f for _, f in self._before]
+        since_ns = self._start_ns - self._pre_roll_frames() * FRAME_NS
+        kept = [(stamp, f) for stamp, f in self._before if stamp >= since_ns - FRAME_NS // 2]
+        self._stamp_ns = kept[0][0]
+        self._frames = [f for _, f in kept]
         self._hinted = Hint.UNKNOWN
         return Onset(self._start_ns, self._audio())
 
@@ -168,8 +173,7 @@ class Endpointer:
         return Audio(samples, RATE, self._stamp_ns)
 
     def _pre_roll_frames(self) -> int:
-        """The pre-roll and the frames that it takes to notice an onset, in frames."""
-        return -(-self.config.pre_roll_ms * MS // FRAME_NS) + self.config.onset_window
+        return -(-self.config.pre_roll_ms * MS // FRAME_NS)
 
 
 def _require(ok: bool, message: str) -> None:

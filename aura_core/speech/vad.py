@@ -94,7 +94,7 @@ def _wheel_model() -> Path:
     """Where the `silero-vad` wheel keeps its network. The package itself is not imported: it would load torch."""
     spec = importlib.util.find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("vad: silero needs its wheel (pip install --no-deps silero-vad) or the path of its .onnx file")
+        raise ConfigError("vad: silero needs its wheel (pip install --no-deps silero-vad) or a path to its .onnx")
     return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
 
 

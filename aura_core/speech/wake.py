@@ -68,7 +68,7 @@ class WakeRule:
             return self.config.mode is WakeMode.REQUIRED
         return self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
 
-    def strip(self, text: str) -> tuple[bool, str]:
+    def without_phrase(self, text: str) -> tuple[bool, str]:
         """Whether `text` begins with the phrase, and `text` without it."""
         words = text.split()
         plain = [" ".join(words_of(w)) for w in words]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 DETERMINERS = frozenset({"a", "an", "the", "this", "that", "these", "those"})
 
+LETTERS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # each is a word of its own
+LETTER_OR_WORD = re.compile(rf"[{LETTERS}]|[^\W_{LETTERS}]+(?:'[^\W_{LETTERS}]+)*")
+
 
 @dataclass(frozen=True)
 class WordErrors:
@@ -41,8 +44,7 @@ def words_of(text: str, ignore: Iterable[str] = ()) -> list[str]:
 
     Chinese, Japanese and Korean letters count as a word each.
     """
-    found = re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'"))
-    words = [w for chunk in found for w in re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+", chunk)]
+    words = LETTER_OR_WORD.findall(text.lower().replace("’", "'"))
     dropped = frozenset(ignore)
     return [w for w in words if w not in dropped]
 

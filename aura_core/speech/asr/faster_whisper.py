@@ -41,7 +41,7 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
     """`model`: a folder with model.bin, config.json and tokenizer.json."""
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        raise ConfigError(f"asr.model: no such folder: {folder}; faster_whisper takes a local folder, nothing is downloaded")
+        raise ConfigError(f"asr.model: no such folder: {folder}; nothing is downloaded: give a local folder")
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"asr.model: {folder} has no {', '.join(missing)}")

@@ -20,7 +20,47 @@ from aura_core.errors import ConfigError
 
 TOKEN = re.compile(r"\{(?P<slot>\w+)\}|(?P<open>\[)|(?P<close>\])|(?P<word>[a-z]+(?:'[a-z]+)*)|(?P<space>[\s?.,!]+)")
 PHONES = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
+    [
+        "AA",
+        "AE",
+        "AH",
+        "AO",
+        "AW",
+        "AY",
+        "B",
+        "CH",
+        "D",
+        "DH",
+        "EH",
+        "ER",
+        "EY",
+        "F",
+        "G",
+        "HH",
+        "IH",
+        "IY",
+        "JH",
+        "K",
+        "L",
+        "M",
+        "N",
+        "NG",
+        "OW",
+        "OY",
+        "P",
+        "R",
+        "S",
+        "SH",
+        "T",
+        "TH",
+        "UH",
+        "UW",
+        "V",
+        "W",
+        "Y",
+        "Z",
+        "ZH",
+    ]
 )
 MAX_DEPTH = 8  # slots within slots
 
@@ -183,7 +223,7 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
     while at < len(text):
         token = TOKEN.match(text, at)
         if token is None:
-            raise ConfigError(f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] may be here")
+            raise ConfigError(f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] go here")
         at = token.end()
         if token["word"]:
             stack[-1].append(Word(token["word"]))

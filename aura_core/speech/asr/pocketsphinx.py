@@ -62,17 +62,37 @@ class PocketSphinx:
         return np.clip(samples + noise, -32768, 32767).astype(np.int16)
 
 
-MIDDLE, SLOPE = 0.0, 1.0  # set from measurements
+# Of `score` below, per frame of 10 ms. Measured on template sentences and foreign ones by six synthetic voices with
+# noise at 30 and 20 dB: 98% of the former lie above MIDDLE, more than 90% of the latter below.
+MIDDLE, SLOPE = -0.0148, 0.0008
+LEAST = 1e-30  # a segment's probability is never taken to be less
 
 
-def fit(segments: Iterable[tuple[str, int, int]]) -> float:
-    """A confidence in [0, 1] from (word, frames, acoustic score) of each segment of the best path."""
-    real = [(frames, score) for word, frames, score in segments if not word.startswith(("<", "[", "("))]
-    frames = sum(f for f, _ in real)
-    if not frames:
-        return 0.0
-    mean = sum(s for _, s in real) / frames
-    return 1.0 / (1.0 + math.exp(-(mean - MIDDLE) / SLOPE))
+def fit(segments: Iterable[tuple[str, int, float]]) -> float:
+    """A confidence in [0, 1] from (word, frames, acoustic probability) of each segment of the best path."""
+    exponent = (score(segments) - MIDDLE) / SLOPE
+    return 1.0 / (1.0 + math.exp(min(-exponent, 700.0)))
+
+
+def score(segments: Iterable[tuple[str, int, float]]) -> float:
+    """Mean log-probability of a frame over the sentence, plus that of the two neighbouring segments that fit worst.
+
+    0 at best. Silence around the sentence does not count, silence within does: strange words are taken for it.
+    """
+    real = [(word, frames, math.log(max(p, LEAST))) for word, frames, p in segments if frames > 0 and word != "(NULL)"]
+    while real and _filler(real[0][0]):
+        real.pop(0)
+    while real and _filler(real[-1][0]):
+        real.pop()
+    if not real:
+        return math.log(LEAST)
+    mean = sum(p for _, _, p in real) / sum(n for _, n, _ in real)
+    pairs = [real[i : i + 2] for i in range(max(1, len(real) - 1))]
+    return mean + min(sum(p for _, _, p in pair) / sum(n for _, n, _ in pair) for pair in pairs)
+
+
+def _filler(word: str) -> bool:
+    return word.startswith(("<", "["))
 
 
 def open_pocketsphinx(grammar: Grammar, wake: WakeConfig, model: str = "", rejection: float = 0.5) -> PocketSphinx:

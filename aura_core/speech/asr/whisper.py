@@ -75,5 +75,5 @@ def find_checkpoint(model: str) -> Path:
         raise ConfigError(f"asr.model: no such file: {path}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper" / f"{model}.pt"
     if not cache.is_file():
-        raise ConfigError(f"asr.model: neither a file '{model}' nor {cache} exists; nothing is downloaded: give a .pt path")
+        raise ConfigError(f"asr.model: no file '{model}' or {cache}; nothing is downloaded: give a .pt path")
     return cache
