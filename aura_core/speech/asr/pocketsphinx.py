@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError, ModelError
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
-from aura_core.speech.wake import WakeConfig
+from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.speech.wer import words_of
 
 NOISE_LSB = 25.0  # standard deviation of the noise that is added: pure digital silence ruins the recognition
@@ -28,9 +28,10 @@ NOISE_SAMPLES = 16_000
 class PocketSphinx:
     """A decoder with its grammar. `rejection`: below this confidence the speech was none of its sentences."""
 
-    def __init__(self, decoder: Any, rejection: float) -> None:
+    def __init__(self, decoder: Any, rejection: float, wake: WakeConfig) -> None:
         self._decoder = decoder
         self._rejection = rejection
+        self._wake = WakeRule(wake)
         self._noise = np.rint(np.random.default_rng(0).normal(0.0, NOISE_LSB, NOISE_SAMPLES)).astype(np.int32)
         self._fed = 0
         self._open = False
@@ -44,7 +45,7 @@ class PocketSphinx:
     def feed(self, samples: NDArray[np.int16]) -> str | None:
         self._decoder.process_raw(self._noisy(samples).tobytes(), False, False)
         found = self._decoder.hyp()
-        return (found.hypstr or None) if found is not None else None
+        return (self._spelt(found.hypstr) or None) if found is not None else None
 
     def finish(self) -> Recognition:
         self._decoder.end_utt()
@@ -53,7 +54,12 @@ class PocketSphinx:
         if found is None or not found.hypstr:
             return Recognition("", 0.0, in_grammar=False)
         sure = fit([(s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()])
-        return Recognition(found.hypstr, sure, in_grammar=sure >= self._rejection)
+        return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
+
+    def _spelt(self, text: str) -> str:
+        """The wake phrase as it is written, whichever of its homophones the decoder took."""
+        called, rest = self._wake.without_phrase(text)
+        return f"{' '.join(words_of(self._wake.config.phrase))} {rest}".strip() if called else text
 
     def _noisy(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The same samples always get the same noise: what is heard does not depend on how it was cut into pieces."""
@@ -120,7 +126,7 @@ def open_pocketsphinx(grammar: Grammar, wake: WakeConfig, model: str = "", rejec
     phrases = [s for s in wake.spellings if all(decoder.lookup_word(w) is not None for w in s)]
     decoder.add_jsgf_string("questions", grammar.jsgf(tuple(" ".join(s) for s in phrases)))
     decoder.activate_search("questions")
-    return PocketSphinx(decoder, rejection)
+    return PocketSphinx(decoder, rejection, wake)
 
 
 def _files(pocketsphinx: Any, model: str) -> tuple[Path, Path]:

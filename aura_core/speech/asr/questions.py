@@ -32,60 +32,11 @@ aura = AO R AH
 
 # Words after which nobody stops: the rest of the question is still to come.
 TRAILING = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "my",
-        "your",
-        "is",
-        "are",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "has",
-        "have",
-        "what",
-        "which",
-        "who",
-        "where",
-        "when",
-        "how",
-        "why",
-        "if",
-        "whether",
-        "and",
-        "or",
-        "but",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "for",
-        "from",
-        "with",
-        "by",
-        "as",
-        "there",
-        "me",
-        "you",
-        "know",
-        "time",
-        "many",
-        "every",
-        "each",
-        "tell",
-        "let",
-        "alert",
-        "something",
-    ]
+    """
+    a an the this that my your is are do does did can could will would has have what which who where
+    when how why if whether and or but to of in on at for from with by as there me you know time many
+    every each tell let alert something
+    """.split()  # noqa: SIM905
 )
 
 
