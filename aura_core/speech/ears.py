@@ -16,11 +16,10 @@ from aura_core.speech.asr import AsrConfig, Hinter, Recognition, Recognizer, gra
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio, Heard, Transcript
-from aura_core.speech.vad import FRAME, RATE, Vad, open_vad
+from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
-QUIET_FRAMES = 16  # half a second without sound: the VAD need not be asked until there is some
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,13 @@ class EarsConfig:
     min_confidence: float = 0.0  # finals below are rejected as low_confidence
     mute_tail_ms: int = 350  # after the robot's voice: its echo in the room, and what the devices still hold
     max_gap_ms: int = 100  # stamps that jump by more: sound was lost
+    gate_db: float = 4.0  # the VAD is asked about sound this much louder than the room; 0: about all of it
     quiet_lsb: int = 8  # a frame whose peak is below is silence, without asking the VAD
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_confidence <= 1.0:
             raise ConfigError(f"ears.min_confidence must be in [0, 1], not {self.min_confidence}")
-        for name, most in (("mute_tail_ms", 5_000), ("max_gap_ms", 5_000), ("quiet_lsb", 3_000)):
+        for name, most in (("mute_tail_ms", 5_000), ("max_gap_ms", 5_000), ("gate_db", 20), ("quiet_lsb", 3_000)):
             if not 0 <= getattr(self, name) <= most:
                 raise ConfigError(f"ears.{name} must be in [0, {most}], not {getattr(self, name)}")
 
@@ -68,14 +68,15 @@ class Ears:
     def __init__(self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None) -> None:
         self.config = config
         self.counters = Counters()
-        self._vad, self._recognizer = vad, recognizer
+        self._vad = Gate(vad, config.gate_db, config.quiet_lsb)
+        self._recognizer = recognizer
         self._endpointer = Endpointer(config.endpoint, hinter if config.adaptive else None)
         self._wake = WakeRule(config.wake)
         self._resampler: Resampler | None = None
         self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
-        self._expected_ns: int | None = None  # stamp of the next sample to come
+        self._expected_ns: int | None = None  # stamp of the next sample to come, by the last stamp
+        self._clock_ns = 0  # the same by all the stamps: smooth
         self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
-        self._quiet = 0  # frames of silence in a row
         self._muted_from_ns, self._muted_until_ns = 0, 0
         self._partial = ""
 
@@ -94,6 +95,7 @@ class Ears:
         assert self._resampler is not None
         self._rest = np.concatenate([self._rest, self._resampler.push(audio.samples)])
         self._expected_ns = audio.end_ns
+        self._clock_ns += audio.duration_ns
         whole = len(self._rest) // FRAME * FRAME
         for start in range(0, whole, FRAME):
             events += self._frame(self._rest[start : start + FRAME], self._rest_ns)
@@ -136,9 +138,11 @@ class Ears:
             self.counters.gaps += self._expected_ns is not None
             events = self.finish()
             self._resampler = fresh
-            self._rest_ns = audio.stamp_ns
+            self._rest_ns = self._clock_ns = audio.stamp_ns
         else:
-            self._rest_ns += jump_ns // 16  # follow the sender's clock, smoothly
+            shift_ns = (audio.stamp_ns - self._clock_ns) // 16  # follow the sender's clock, smoothly
+            self._rest_ns += shift_ns
+            self._clock_ns += shift_ns
         return events
 
     def _frame(self, frame: NDArray[np.int16], stamp_ns: int) -> list[Event]:
@@ -148,9 +152,8 @@ class Ears:
             return self._interrupted()
         peak = max(int(frame.max()), -int(frame.min()))
         self.counters.clipped += peak >= CLIP_LSB
-        probability = self._probability(frame, peak)
-        if probability is None:
-            return []
+        probability = self._vad(frame, self._endpointer.speaking)
+        self.counters.vad_frames = self._vad.asked
         happened = self._endpointer.push(frame, probability, stamp_ns)
         if isinstance(happened, Onset):
             self.counters.utterances += 1
@@ -162,17 +165,6 @@ class Ears:
         if self._endpointer.speaking and not self._endpointer.overlong:
             return self._fed(frame, self._endpointer.start_ns, stamp_ns)
         return []
-
-    def _probability(self, frame: NDArray[np.int16], peak: int) -> float | None:
-        """How likely `frame` is speech; None when it has been quiet for so long that nothing need be done."""
-        if peak >= self.config.quiet_lsb:
-            if self._quiet > QUIET_FRAMES:
-                self._vad.reset()
-            self._quiet = 0
-            self.counters.vad_frames += 1
-            return self._vad(frame)
-        self._quiet += 1
-        return 0.0 if self._endpointer.speaking or self._quiet <= QUIET_FRAMES else None
 
     def _fed(self, samples: NDArray[np.int16], start_ns: int, stamp_ns: int) -> list[Event]:
         partial = self._recognizer.feed(samples)
@@ -186,7 +178,6 @@ class Ears:
         """The sound stops here: end the utterance under way, forget the rest."""
         end = self._endpointer.finish()
         self._vad.reset()
-        self._quiet = 0
         return self._ended(end) if end is not None else []
 
     def _ended(self, end: End) -> list[Event]:

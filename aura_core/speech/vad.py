@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,47 @@ class SileroOnnx:
     def reset(self) -> None:
         self._state = np.zeros((2, 1, 128), dtype=np.float32)
         self._input = np.zeros((1, CONTEXT + FRAME), dtype=np.float32)
+
+
+class Gate:
+    """Asks the VAD only where the level is over that of the room: an idle ear must cost next to nothing.
+
+    The room's level is the least of late, rising by 0.8 dB/s. A frame `open_db` above it opens the gate for half a
+    second; the VAD then gets the frames just before, too, for it judges by context. `open_db` 0: always open.
+    """
+
+    HELD = 16  # frames that the gate stays open
+    CONTEXT = 3  # frames before it that the VAD is given
+    RISE = 1.003  # of the room's level, per frame
+    FIRST, MOST = 30.0, 400.0  # the room's level at the start and at most (RMS): speech must not pass for the room
+
+    def __init__(self, vad: Vad, open_db: float, quiet_lsb: int) -> None:
+        self.asked = 0
+        self._room = self.FIRST
+        self._vad, self._ratio, self._quiet_lsb = vad, 10 ** (open_db / 20), quiet_lsb
+        self.reset()
+
+    def __call__(self, frame: NDArray[np.int16], speaking: bool) -> float:
+        """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is `speaking`."""
+        level = float(np.sqrt(np.mean(np.square(frame, dtype=np.float32))))
+        self._room = min(max(min(level, self._room * self.RISE), 1.0), self.MOST)
+        loud = level >= self._room * self._ratio and np.abs(frame.astype(np.int32)).max() >= self._quiet_lsb
+        if loud or speaking:
+            self._open = self.HELD
+        if not self._open:
+            self._before.append(frame)
+            return 0.0
+        self._open -= 1
+        while self._before:
+            self._vad(self._before.popleft())
+        self.asked += 1
+        return self._vad(frame)
+
+    def reset(self) -> None:
+        """Forget what came before, but not how loud the room is."""
+        self._vad.reset()
+        self._open = 0
+        self._before: deque[NDArray[np.int16]] = deque(maxlen=self.CONTEXT)
 
 
 def checked(frame: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -108,9 +108,21 @@ def test_an_hour_of_digital_silence_asks_nobody() -> None:
     minute = silence(60_000)
     for k in range(60):
         assert e.push(Audio(minute, 16_000, T0 + k * 60 * NS)) == []
-    assert e.counters.vad_frames == e._vad.asked == e._recognizer.begun == 0
+    assert e.counters.vad_frames == e._vad.asked == e._vad._vad.asked == e._recognizer.begun == 0
     assert e.counters.frames == 112_500
     assert last(hear(e, SAID, at_ns=T0 + 3600 * NS)).state is Heard.FINAL
+
+
+def test_a_noisy_room_is_learnt_and_speech_in_it_heard() -> None:
+    e = ears()
+    room = np.random.default_rng(0).normal(0, 60, 16_000 * 20).astype(np.int16)
+    hear(e, room, piece=1600)
+    assert e._vad._vad.asked <= 140  # while it learns
+    final = last(hear(e, SAID + room[: len(SAID)], at_ns=T0 + 20 * NS))
+    assert final.start_ns == pytest.approx(T0 + 21 * NS, abs=FRAME_NS)
+    every = ears(gate_db=0.0)
+    hear(every, room, piece=1600)
+    assert every._vad._vad.asked == len(room) // 512
 
 
 def test_lost_sound_ends_the_utterance() -> None:
@@ -130,6 +142,15 @@ def test_jitter_of_stamps_is_no_gap() -> None:
         jitter = (-30 if k % 2 else 30) * MS
         events += e.push(Audio(SAID[k * 320 : (k + 1) * 320], 16_000, T0 + k * 20 * MS + jitter))
     assert e.counters.gaps == 0 and last(events).state is Heard.FINAL
+
+
+def test_a_drifting_clock_is_followed() -> None:
+    e = ears()
+    for k in range(60):  # the sender's seconds are 1.005 of ours
+        e.push(Audio(silence(1000), 16_000, T0 + k * 1_005 * MS))
+    start_ns = T0 + 60 * 1_005 * MS
+    assert e.counters.gaps == 0
+    assert last(hear(e, SAID, at_ns=start_ns)).start_ns == pytest.approx(start_ns + NS, abs=80 * MS)
 
 
 def test_a_changed_rate_is_a_new_start() -> None:
