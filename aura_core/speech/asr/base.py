@@ -1,0 +1,74 @@
+"""What every recogniser offers, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import InputError
+from aura_core.speech.resample import Resampler
+from aura_core.speech.types import Audio
+
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What was understood. `confidence` is in [0, 1]; `in_grammar` is False for speech that fits no known sentence."""
+
+    text: str
+    confidence: float = 1.0
+    in_grammar: bool = True
+
+
+class Recognizer(Protocol):
+    """One utterance at a time: `begin`, `feed` as the sound comes, `finish`."""
+
+    def begin(self) -> None:
+        """A new utterance; one under way is dropped."""
+        ...
+
+    def feed(self, samples: NDArray[np.int16]) -> str | None:
+        """More of it, mono at 16 kHz. Returns the words so far, None where the backend cannot tell or they are none."""
+        ...
+
+    def finish(self) -> Recognition:
+        """The utterance is over: its words."""
+        ...
+
+
+def transcribe(recognizer: Recognizer, audio: Audio, piece: int = 1_600) -> Recognition:
+    """The words of a whole sound of any rate, fed in pieces of `piece` samples."""
+    samples = audio.samples
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise InputError(f"audio must be mono int16 (n,), not {samples.dtype} {samples.shape}")
+    if audio.rate != RATE:
+        resampler = Resampler(audio.rate, RATE)
+        samples = np.concatenate([resampler.push(samples), resampler.flush()])
+    recognizer.begin()
+    for start in range(0, len(samples), piece):
+        recognizer.feed(samples[start : start + piece])
+    return recognizer.finish()
+
+
+class Collected:
+    """For backends that want the whole utterance at once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[NDArray[np.int16]] = []
+
+    def begin(self) -> None:
+        self._pieces = []
+
+    def feed(self, samples: NDArray[np.int16]) -> str | None:
+        self._pieces.append(samples)
+        return None
+
+    def taken(self) -> NDArray[np.float32]:
+        """All of it as float32 (n,) in [-1, 1); nothing is left."""
+        pieces, self._pieces = self._pieces, []
+        samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
+        return samples.astype(np.float32) / 32768.0

@@ -1,0 +1,61 @@
+"""faster-whisper (CTranslate2) from a local folder. Never downloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import ConfigError, ModelError
+from aura_core.speech.asr.base import Collected, Recognition
+from aura_core.speech.asr.devices import pick
+from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
+
+FILES = ("model.bin", "config.json", "tokenizer.json")  # without the last one the library would ask the network
+
+
+class FasterWhisper(Collected):
+    """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
+
+    def __init__(self, model: Any, language: str) -> None:
+        super().__init__()
+        self._model = model
+        self._language = None if language == "auto" else language
+
+    def finish(self) -> Recognition:
+        samples = self.taken()
+        if len(samples) < MIN_SAMPLES:
+            return Recognition("", 0.0)
+        segments, _ = self._model.transcribe(
+            samples,
+            language=self._language,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+        )
+        parts = list(segments)  # a generator: the work is done here
+        text = " ".join(" ".join(s.text for s in parts).split())
+        return Recognition(text, confidence([(s.avg_logprob, s.no_speech_prob) for s in parts]))
+
+
+def open_faster_whisper(model: str, language: str = "en", device: str = "auto") -> FasterWhisper:
+    """`model`: a folder with model.bin, config.json and tokenizer.json."""
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"asr.model: no such folder: {folder}; nothing is downloaded: give a local folder")
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"asr.model: {folder} has no {', '.join(missing)}")
+    try:
+        import ctranslate2
+        import faster_whisper
+    except ImportError:
+        raise ConfigError('asr.backend: faster_whisper needs its package: pip install "aura-ros[whisper]"') from None
+    kind, index = pick(device, ctranslate2.get_cuda_device_count())
+    try:
+        loaded = faster_whisper.WhisperModel(str(folder), device=kind, device_index=index, local_files_only=True)
+    except (RuntimeError, ValueError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"asr.model: {folder} is no faster-whisper model: {why}") from error
+    if language == "zh" and not loaded.model.is_multilingual:
+        raise ConfigError(f"asr.language: {folder} knows English only: take a multilingual model for 'zh'")
+    return FasterWhisper(loaded, language)

@@ -1,0 +1,250 @@
+"""The sentences that a closed recogniser listens for: templates with slots, to and from text, and as JSGF.
+
+A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A slot has
+alternatives, each with a weight in front if it is likelier than others: `the: /8/ the | a`. A file of templates:
+
+    # one template a line; a slot before or after its use; built-in slots such as {colour} may be used or replaced
+    tool: hammer | screw driver
+    bring me {the} {tool}
+    aura = AO R AH      # how a word outside the dictionary sounds (ARPAbet)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aura_core.errors import ConfigError
+
+TOKEN = re.compile(r"\{(?P<slot>\w+)\}|(?P<open>\[)|(?P<close>\])|(?P<word>[a-z]+(?:'[a-z]+)*)|(?P<space>[\s?.,!]+)")
+PHONES = frozenset(
+    """
+    AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH
+    """.split()  # noqa: SIM905
+)
+MAX_DEPTH = 8  # slots within slots
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    name: str
+
+
+@dataclass(frozen=True)
+class Optional:
+    parts: tuple[Part, ...]
+
+
+Part = Word | Slot | Optional
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One alternative of a slot."""
+
+    parts: tuple[Part, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Templates, slots, and how words sound that no dictionary has."""
+
+    templates: tuple[tuple[Part, ...], ...]
+    slots: Mapping[str, tuple[Choice, ...]]
+    sounds: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.templates:
+            raise ConfigError("grammar: there are no templates")
+        for template in self.templates:
+            self._check(template, ())
+
+    def _check(self, parts: tuple[Part, ...], above: tuple[str, ...]) -> None:
+        for part in parts:
+            if isinstance(part, Optional):
+                self._check(part.parts, above)
+            if not isinstance(part, Slot):
+                continue
+            if part.name not in self.slots:
+                raise ConfigError(f"grammar: there is no slot {{{part.name}}}")
+            if part.name in above or len(above) >= MAX_DEPTH:
+                raise ConfigError(f"grammar: the slot {{{part.name}}} contains itself, or slots are nested too deeply")
+            for choice in self.slots[part.name]:
+                self._check(choice.parts, (*above, part.name))
+
+    def words(self) -> set[str]:
+        """Every word of it."""
+        choices = [c.parts for name in self._used() for c in self.slots[name]]
+        return {w for parts in (*self.templates, *choices) for w in _words(parts)}
+
+    def matches(self, text: str) -> bool:
+        """Whether `text` is one of its sentences, word by word."""
+        said = re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+        return any(len(said) in self._ends(t, said, {0}) for t in self.templates)
+
+    def jsgf(self, wake: tuple[str, ...] = ()) -> str:
+        """The grammar in JSGF; one of the phrases `wake` may go before each sentence."""
+        front = ""
+        lines = ["#JSGF V1.0;", "grammar aura;"]
+        if wake:
+            front = "[ <wake> ] "
+            lines.append(f"<wake> = {' | '.join(wake)};")
+        lines.append(f"public <utterance> = {front}<sentence>;")
+        lines.append(f"<sentence> = {' | '.join(_jsgf(t) for t in self.templates)};")
+        for name in sorted(self._used()):
+            total = sum(c.weight for c in self.slots[name])
+            options = [f"/{c.weight / total:.6f}/ {_jsgf(c.parts)}" for c in self.slots[name]]
+            lines.append(f"<slot_{name}> = {' | '.join(options)};")
+        return "\n".join(lines) + "\n"
+
+    def _used(self) -> set[str]:
+        used: set[str] = set()
+        todo = [s for t in self.templates for s in _slots(t)]
+        while todo:
+            name = todo.pop()
+            if name not in used:
+                used.add(name)
+                todo += [s for c in self.slots[name] for s in _slots(c.parts)]
+        return used
+
+    def _ends(self, parts: tuple[Part, ...], said: list[str], starts: set[int]) -> set[int]:
+        for part in parts:
+            if isinstance(part, Word):
+                starts = {i + 1 for i in starts if i < len(said) and said[i] == part.text}
+            elif isinstance(part, Optional):
+                starts = starts | self._ends(part.parts, said, starts)
+            else:
+                starts = set().union(*(self._ends(c.parts, said, starts) for c in self.slots[part.name]))
+            if not starts:
+                break
+        return starts
+
+
+def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
+    """The grammar of a text in the format above, on top of `base`. Raises ConfigError with `name` and the line."""
+    templates = list(base.templates) if base else []
+    slots = dict(base.slots) if base else {}
+    sounds = dict(base.sounds) if base else {}
+    own: dict[str, int] = {}
+    uses: list[tuple[int, tuple[Part, ...]]] = []
+    for number, raw in enumerate(lines.splitlines(), 1):
+        line = raw.split("#", 1)[0].strip()
+        where = f"{name}:{number}"
+        if not line:
+            continue
+        if "=" in line:
+            word, phones = (side.strip() for side in line.split("=", 1))
+            sounds[word.lower()] = _phones(phones, word, where)
+        elif ":" in line:
+            slot, options = (side.strip() for side in line.split(":", 1))
+            if not re.fullmatch(r"\w+", slot):
+                raise ConfigError(f"{where}: '{slot}' is no name of a slot: letters, digits and _ only")
+            if slot in own:
+                raise ConfigError(f"{where}: the slot '{slot}' was defined in line {own[slot]}")
+            own[slot] = number
+            slots[slot] = tuple(_choice(option, where) for option in options.split("|"))
+            uses += [(number, c.parts) for c in slots[slot]]
+        else:
+            template = parse_parts(line, where)
+            if template not in templates:
+                templates.append(template)
+            uses.append((number, template))
+    for number, parts in uses:
+        for slot in _slots(parts):
+            if slot not in slots:
+                raise ConfigError(f"{name}:{number}: there is no slot {{{slot}}}; define it in a line '{slot}: a | b'")
+    try:
+        return Grammar(tuple(templates), slots, sounds)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def read_grammar(path: Path, base: Grammar | None = None) -> Grammar:
+    """The grammar of a file, on top of `base`."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path), base)
+    except OSError as error:
+        raise ConfigError(f"asr.grammar_file: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"asr.grammar_file: {path} is not UTF-8 text") from error
+
+
+def parse_parts(text: str, where: str) -> tuple[Part, ...]:
+    """A template's parts. Raises ConfigError that begins with `where`."""
+    stack: list[list[Part]] = [[]]
+    at = 0
+    text = text.lower()
+    while at < len(text):
+        token = TOKEN.match(text, at)
+        if token is None:
+            raise ConfigError(f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] go here")
+        at = token.end()
+        if token["word"]:
+            stack[-1].append(Word(token["word"]))
+        elif token["slot"]:
+            stack[-1].append(Slot(token["slot"]))
+        elif token["open"]:
+            stack.append([])
+        elif token["close"]:
+            inner = tuple(stack.pop())
+            if not stack or not inner:
+                raise ConfigError(f"{where}: a ] without its [, or nothing between them, in '{text}'")
+            stack[-1].append(Optional(inner))
+    if len(stack) != 1:
+        raise ConfigError(f"{where}: a [ without its ] in '{text}'")
+    if all(isinstance(p, Optional) for p in stack[0]):
+        raise ConfigError(f"{where}: nothing need be said for '{text}'")
+    return tuple(stack[0])
+
+
+def _choice(text: str, where: str) -> Choice:
+    found = re.fullmatch(r"\s*(?:/(?P<weight>[^/]*)/)?(?P<rest>.*)", text)
+    assert found is not None
+    weight = 1.0
+    if found["weight"] is not None:
+        if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", found["weight"]) or not float(found["weight"]) > 0.0:
+            raise ConfigError(f"{where}: the weight /{found['weight']}/ must be a positive number")
+        weight = float(found["weight"])
+    return Choice(parse_parts(found["rest"].strip(), where), weight)
+
+
+def _phones(text: str, word: str, where: str) -> str:
+    phones = text.upper().split()
+    wrong = [p for p in phones if p not in PHONES]
+    if not re.fullmatch(r"[A-Za-z]+(?:'[A-Za-z]+)*", word) or not phones or wrong:
+        hint = f": {' '.join(wrong)}" if wrong else ""
+        raise ConfigError(f"{where}: 'word = PHONES' takes one word and ARPAbet sounds without stress{hint}")
+    return " ".join(phones)
+
+
+def _words(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Word):
+            yield part.text
+        elif isinstance(part, Optional):
+            yield from _words(part.parts)
+
+
+def _slots(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Slot):
+            yield part.name
+        elif isinstance(part, Optional):
+            yield from _slots(part.parts)
+
+
+def _jsgf(parts: tuple[Part, ...]) -> str:
+    def one(part: Part) -> str:
+        if isinstance(part, Word):
+            return part.text
+        return f"<slot_{part.name}>" if isinstance(part, Slot) else f"[ {_jsgf(part.parts)} ]"
+
+    return " ".join(one(p) for p in parts)

@@ -1,0 +1,79 @@
+"""openai-whisper from a local checkpoint. Never downloads: a name is looked up among the files that are there."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import ConfigError, ModelError
+from aura_core.speech.asr.base import Collected, Recognition
+from aura_core.speech.asr.devices import pick
+
+MIN_SAMPLES = 1_600  # a tenth of a second: less is no word
+
+
+class Whisper(Collected):
+    """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
+
+    def __init__(self, model: Any, language: str) -> None:
+        super().__init__()
+        self._model = model
+        self._language = None if language == "auto" else language
+
+    def finish(self) -> Recognition:
+        samples = self.taken()
+        if len(samples) < MIN_SAMPLES:
+            return Recognition("", 0.0)
+        result = self._model.transcribe(
+            samples,
+            language=self._language,
+            temperature=0.0,
+            condition_on_previous_text=False,  # each utterance stands alone
+            without_timestamps=True,
+            fp16=self._model.device.type == "cuda",
+        )
+        segments = result["segments"]
+        text = " ".join(str(result["text"]).split())
+        return Recognition(text, confidence([(s["avg_logprob"], s["no_speech_prob"]) for s in segments]))
+
+
+def confidence(segments: list[tuple[float, float]]) -> float:
+    """From (mean log-probability of a token, probability of no speech) of each segment; the worst one counts."""
+    sure = [math.exp(min(logprob, 0.0)) * (1.0 - silence) for logprob, silence in segments]
+    return max(0.0, min(sure, default=0.0))
+
+
+def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whisper:
+    """`model`: a .pt file, or a name such as `base` whose file whisper's own cache already has."""
+    path = find_checkpoint(model)
+    try:
+        import torch
+        import whisper
+    except ImportError:
+        raise ConfigError('asr.backend: whisper needs openai-whisper: pip install "aura-ros[whisper]"') from None
+    kind, index = pick(device, torch.cuda.device_count())
+    name = "cpu" if kind == "cpu" else f"cuda:{index}"
+    try:
+        loaded = whisper.load_model(str(path), device=name)
+    except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"asr.model: {path} is no whisper checkpoint: {why}") from error
+    if language == "zh" and not loaded.is_multilingual:
+        raise ConfigError(f"asr.language: {path} knows English only: take a multilingual checkpoint for 'zh'")
+    return Whisper(loaded, language)
+
+
+def find_checkpoint(model: str) -> Path:
+    """The file of `model`. Raises ConfigError where whisper would begin to download."""
+    path = Path(model).expanduser()
+    if path.is_file():
+        return path.absolute()
+    if "/" in model or path.suffix:
+        raise ConfigError(f"asr.model: no such file: {path}")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper" / f"{model}.pt"
+    if not cache.is_file():
+        raise ConfigError(f"asr.model: no file '{model}' or {cache}; nothing is downloaded: give a .pt path")
+    return cache

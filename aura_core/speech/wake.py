@@ -1,0 +1,91 @@
+"""The wake phrase: who is spoken to. Off, required, or required once the robot has been silent for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aura_core.errors import ConfigError
+from aura_core.speech.types import NS
+from aura_core.speech.wer import words_of
+
+
+class WakeMode(StrEnum):
+    """When an utterance must begin with the wake phrase."""
+
+    OFF = "off"
+    REQUIRED = "required"
+    AFTER_SILENCE = "after_silence"  # in the course of a conversation it may be left out
+
+
+HOMOPHONES = {
+    "hey aura": ("hey ora", "hey or a", "hey aurora", "hey laura", "hi aura", "hey oura", "hey aura's", "hay aura"),
+}
+
+
+@dataclass(frozen=True)
+class WakeConfig:
+    """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its own."""
+
+    mode: WakeMode = WakeMode.OFF
+    phrase: str = "hey aura"
+    aliases: tuple[str, ...] = ()
+    after_s: float = 20.0  # silence of the robot, in seconds, after which the phrase is required again
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "mode", WakeMode(self.mode))
+        except ValueError:
+            modes = ", ".join(WakeMode)
+            raise ConfigError(f"wake.mode must be one of {modes}, not '{self.mode}'") from None
+        if not words_of(self.phrase):
+            raise ConfigError("wake.phrase must have at least one word")
+        if not self.after_s > 0.0:
+            raise ConfigError(f"wake.after_s must be positive, not {self.after_s}")
+
+    @property
+    def spellings(self) -> tuple[tuple[str, ...], ...]:
+        """The phrase and its aliases as words; longer ones first, so that none is cut in the middle."""
+        texts = (self.phrase, *self.aliases, *HOMOPHONES.get(" ".join(words_of(self.phrase)), ()))
+        unique = {tuple(words_of(t)) for t in texts} - {()}
+        return tuple(sorted(unique, key=lambda words: (-len(words), words)))
+
+
+class WakeRule:
+    """Decides, utterance by utterance, whether the phrase is needed and whether it is there."""
+
+    def __init__(self, config: WakeConfig | None = None) -> None:
+        self.config = config or WakeConfig()
+        self._robot_end_ns: int | None = None
+
+    def robot_spoke(self, end_ns: int) -> None:
+        """The robot's voice ended at `end_ns`: what comes soon after is part of the conversation."""
+        self._robot_end_ns = max(end_ns, self._robot_end_ns or end_ns)
+
+    def required(self, start_ns: int) -> bool:
+        """Whether an utterance that begins at `start_ns` must have the phrase."""
+        if self.config.mode is not WakeMode.AFTER_SILENCE:
+            return self.config.mode is WakeMode.REQUIRED
+        return self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
+
+    def without_phrase(self, text: str) -> tuple[bool, str]:
+        """Whether `text` begins with the phrase, and `text` without it."""
+        words = text.split()
+        plain = [" ".join(words_of(w)) for w in words]
+        for spelling in self.config.spellings:
+            taken = _taken(plain, spelling)
+            if taken:
+                return True, " ".join(words[taken:]).lstrip(" ,.!;:-")
+        return False, text
+
+
+def _taken(plain: list[str], spelling: tuple[str, ...]) -> int:
+    """How many of the words make up `spelling` from the start on; 0 if they do not. Bare punctuation is skipped."""
+    want = list(spelling)
+    for i, word in enumerate(plain):
+        if not want:
+            return i
+        for part in word.split():
+            if not want or part != want.pop(0):
+                return 0
+    return len(plain) if not want else 0

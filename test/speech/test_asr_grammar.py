@@ -1,0 +1,111 @@
+"""Templates to sentences and to JSGF; the built-in grammar has all that the simulator asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aura_core.errors import ConfigError
+from aura_core.sim import questions as q
+from aura_core.sim.world import COLOURS, SHAPES, World
+from aura_core.speech.asr import AsrConfig, grammar_of
+from aura_core.speech.asr.grammar import parse
+from aura_core.speech.asr.questions import Hinter, built_in
+from aura_core.speech.endpointing import Hint
+from aura_core.speech.offgrammar import SENTENCES
+
+
+def test_everything_that_is_asked_is_in_it() -> None:
+    rng = np.random.default_rng(0)
+    for colour in (*COLOURS, None):
+        for shape in (*SHAPES, None):
+            for verb in ("enter", "leave"):
+                for repeated in (False, True):
+                    question = q.standing(rng, q.Condition(verb, colour, shape), repeated)
+                    assert built_in().matches(question), question
+    for seed in range(200):
+        question = q.real_time(rng, World.generate(seed, 3).states[-1])[1]
+        assert built_in().matches(question), question
+    assert built_in().words() <= q.words() | {"when", "if"}
+
+
+def test_what_is_foreign_is_not() -> None:
+    assert len(set(SENTENCES)) >= 40
+    assert [s for s in SENTENCES if built_in().matches(s)] == []
+    for wrong in ("", "what is", "what is on the table now", "where is the red", "tell me when"):
+        assert not built_in().matches(wrong)
+
+
+def test_a_file_adds_templates(tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(
+        "# ours\ntool: hammer | /3/ screw driver\nbring me {the} [{colour}] {tool}, please!\nxerxes = Z ER K S\n"
+    )
+    grammar = grammar_of(AsrConfig(grammar_file=str(path)))
+    assert grammar is not None
+    assert grammar.matches("Bring me the screw driver please")
+    assert grammar.matches("bring me a red hammer please")
+    assert not grammar.matches("bring me hammer please")
+    assert grammar.matches("what do you see?")
+    assert grammar.sounds["xerxes"] == "Z ER K S"
+    assert {"hammer", "screw", "driver", "please"} <= grammar.words()
+
+
+def test_jsgf() -> None:
+    grammar = parse("x: cat | /3/ big dog\nwhere is [my] {x}?\nstop it\nunused: z", "here")
+    assert grammar.jsgf(("hey aura",)) == (
+        "#JSGF V1.0;\ngrammar aura;\n<wake> = hey aura;\n"
+        "public <utterance> = [ <wake> ] <sentence>;\n"
+        "<sentence> = where is [ my ] <slot_x> | stop it;\n"
+        "<slot_x> = /0.250000/ cat | /0.750000/ big dog;\n"
+    )
+    assert "wake" not in grammar.jsgf()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("what is {that}", r"own:1: there is no slot \{that\}"),
+        ("ok then\nx: a | ", "own:2: nothing need be said"),
+        ("x: a\nx: b\n{x}", "own:2: the slot 'x' was defined in line 1"),
+        ("x: {y}\ny: {x}\n{x}", "own: .*contains itself"),
+        ("x: /0/ a\n{x}", "own:1: the weight"),
+        ("x: /b/ a\n{x}", "own:1: the weight"),
+        ("\nnumber 5", "own:2: '5'"),
+        ("what [is", r"own:1: a \[ without"),
+        ("what is]", r"own:1: a \] without"),
+        ("[what]", "own:1: nothing need be said"),
+        ("x y = AH", "own:1: 'word = PHONES'"),
+        ("x = QQ", "own:1: .*QQ"),
+        ("my slot: a", "own:1: 'my slot' is no name"),
+        ("# nothing", "own: grammar: there are no templates"),
+    ],
+)
+def test_errors_name_the_line(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(text, "own")
+
+
+def test_a_missing_or_binary_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        grammar_of(AsrConfig(grammar_file=str(tmp_path / "none.txt")))
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        grammar_of(AsrConfig(grammar_file=str(tmp_path / "binary")))
+
+
+@pytest.mark.parametrize(
+    ("partial", "hint"),
+    [
+        ("what do you see", Hint.COMPLETE),
+        ("hey aura what do you see", Hint.COMPLETE),
+        ("hey aura", Hint.DANGLING),
+        ("where is the", Hint.DANGLING),
+        ("the weather", Hint.UNKNOWN),
+        ("", Hint.UNKNOWN),
+    ],
+)
+def test_hints(partial: str, hint: Hint) -> None:
+    assert Hinter(built_in(), (("hey", "aura"),))(partial) is hint

@@ -1,0 +1,86 @@
+"""The embedded recogniser on sentences that flite and espeak-ng speak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aura_core.errors import ConfigError
+from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
+from aura_core.speech.asr.base import Recognizer
+from aura_core.speech.asr.pocketsphinx import fit, score
+from aura_core.speech.types import Audio
+from aura_core.speech.voices import available, mix_noise, pad, say
+from aura_core.speech.wake import WakeConfig
+from aura_core.speech.wer import DETERMINERS, word_errors
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    pytest.importorskip("pocketsphinx")
+    return open_recognizer(AsrConfig())
+
+
+def spoken(text: str, voice: str) -> Audio:
+    if not available(voice):
+        pytest.skip(f"the program that has the voice {voice} is not installed")
+    return mix_noise(pad(say(text, voice), 300, 400), 30.0, seed=1)
+
+
+@pytest.mark.parametrize("voice", ["slt", "en-gb"])
+@pytest.mark.parametrize(
+    "text", ["what do you see", "tell me when a red cube appears", "hey aura where is the blue ball"]
+)
+def test_questions_are_understood(recognizer: Recognizer, voice: str, text: str) -> None:
+    heard = transcribe(recognizer, spoken(text, voice))
+    assert word_errors(text, heard.text, DETERMINERS).errors == 0
+    assert heard.in_grammar and heard.confidence > 0.5
+
+
+@pytest.mark.parametrize("voice", ["slt", "en-us"])
+@pytest.mark.parametrize("text", ["could somebody bring me another cup of coffee", "is it raining outside"])
+def test_other_speech_is_off_grammar(recognizer: Recognizer, voice: str, text: str) -> None:
+    assert not transcribe(recognizer, spoken(text, voice)).in_grammar
+
+
+def test_silence_has_no_words(recognizer: Recognizer) -> None:
+    heard = transcribe(recognizer, Audio(np.zeros(16_000, np.int16), 16_000))
+    assert not heard.in_grammar
+
+
+def test_partials_grow(recognizer: Recognizer) -> None:
+    audio = spoken("how many red objects are there", "slt")
+    recognizer.begin()
+    partials = [recognizer.feed(audio.samples[i : i + 1600]) for i in range(0, len(audio.samples), 1600)]
+    assert "how many" in partials
+    assert recognizer.finish().text == "how many red objects are there"
+
+
+def test_own_templates_and_words(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    path = tmp_path / "own.txt"
+    path.write_text("bring me the flumox\n")
+    with pytest.raises(ConfigError, match="no 'flumox'"):
+        open_recognizer(AsrConfig(grammar_file=str(path)))
+    path.write_text("bring me the flumox\nflumox = F L UW M AH K S\n")
+    recognizer = open_recognizer(AsrConfig(grammar_file=str(path)), WakeConfig(phrase="hello robot"))
+    assert (
+        transcribe(recognizer, spoken("hello robot bring me the floomux", "slt")).text
+        == "hello robot bring me the flumox"
+    )
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    with pytest.raises(ConfigError, match="no acoustic model's folder"):
+        open_recognizer(AsrConfig(model=str(tmp_path)))
+
+
+def test_the_score_sees_the_worst_stretch_and_no_outer_silence() -> None:
+    good = [("<sil>", 50, 0.01), ("what", 10, 0.95), ("is", 10, 0.95), ("there", 10, 0.95), ("<sil>", 50, 0.01)]
+    assert score(good) == pytest.approx(2 * np.log(0.95) / 10)
+    bad = [*good[:3], ("<sil>", 20, 0.4), *good[3:]]
+    assert fit(bad) < 0.01 < 0.9 < fit(good)
+    assert fit([]) < 1e-9 and fit([("<sil>", 20, 0.0)]) < 1e-9

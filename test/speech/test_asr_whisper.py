@@ -1,0 +1,107 @@
+"""Whisper through its own loader and decoder, on a checkpoint made here; and what is refused before it could load."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asr_fixtures import planted_whisper
+
+from aura_core.errors import ConfigError, ModelError
+from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
+from aura_core.speech.asr.devices import pick
+from aura_core.speech.types import Audio
+
+NOISE = np.random.default_rng(0).normal(0, 500, 32_000).astype(np.int16)
+
+
+def test_a_planted_sentence_is_transcribed(tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    path = planted_whisper(tmp_path / "x.pt", "what do you see?")
+    recognizer = open_recognizer(AsrConfig("whisper", str(path), device="cpu"))
+    heard = transcribe(recognizer, Audio(NOISE, 16_000))
+    assert heard.text == "what do you see?"
+    assert heard.in_grammar and heard.confidence == pytest.approx(1.0, abs=0.01)
+    assert transcribe(recognizer, Audio(NOISE[:100], 16_000)).text == ""  # nothing is left of the one before
+
+
+def test_chinese_is_found_by_itself(tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    path = planted_whisper(tmp_path / "x.pt", "你看到什么?", language="zh")
+    for language in ("auto", "zh"):
+        recognizer = open_recognizer(AsrConfig("whisper", str(path), language=language, device="cpu"))
+        assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("whisper")
+    (tmp_path / "text.pt").write_text("nothing of the kind")
+    torch.save({"weights": 1}, tmp_path / "other.pt")
+    for name in ("text.pt", "other.pt"):
+        with pytest.raises(ModelError, match=rf"{name} is no whisper checkpoint"):
+            open_recognizer(AsrConfig("whisper", str(tmp_path / name), device="cpu"))
+
+
+def test_names_are_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, message in (("base", "nothing is downloaded"), ("/no/such.pt", "no such file")):
+        with pytest.raises(ConfigError, match=message):
+            open_recognizer(AsrConfig("whisper", name))
+    with pytest.raises(ConfigError, match="nothing is downloaded"):
+        open_recognizer(AsrConfig("faster_whisper", "tiny"))
+    with pytest.raises(ModelError, match=r"has no model\.bin, config\.json, tokenizer\.json"):
+        open_recognizer(AsrConfig("faster_whisper", str(tmp_path)))
+
+
+def test_a_broken_faster_whisper_folder(tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(ModelError, match="is no faster-whisper model"):
+        open_recognizer(AsrConfig("faster_whisper", str(tmp_path), device="cpu"))
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("x.pt", "model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    for package in ("whisper", "faster_whisper", "pocketsphinx"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for config in (AsrConfig("whisper", str(tmp_path / "x.pt")), AsrConfig("faster_whisper", str(tmp_path))):
+        with pytest.raises(ConfigError, match=r"aura-ros\[whisper\]"):
+            open_recognizer(config)
+    with pytest.raises(ConfigError, match=r"aura-ros\[voice\]"):
+        open_recognizer(AsrConfig())
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "expected"),
+    [("auto", 0, ("cpu", 0)), ("auto", 1, ("cuda", 0)), ("auto", 2, ("cuda", 1)), ("auto", 4, ("cuda", 1)),
+     ("cpu", 2, ("cpu", 0)), ("cuda", 2, ("cuda", 0)), ("cuda:1", 2, ("cuda", 1))],
+)  # fmt: skip
+def test_which_device(device: str, gpus: int, expected: tuple[str, int]) -> None:
+    assert pick(device, gpus) == expected
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="no cuda:1"):
+        pick("cuda:1", 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"backend": "siri"}, "backend"),
+        ({"language": "fr"}, "language"),
+        ({"language": "zh"}, "pocketsphinx knows English only"),
+        ({"backend": "whisper"}, "asr.model"),
+        ({"backend": "whisper", "model": "x.pt", "grammar_file": "g"}, "grammar_file"),
+        ({"device": "cuda:x"}, "device"),
+        ({"rejection": 1.5}, "rejection"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, object], word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        AsrConfig(**wrong)

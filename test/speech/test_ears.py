@@ -1,0 +1,255 @@
+"""From stamped sound to transcripts, with a VAD that looks at the level and a recogniser that says what it is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aura_core.errors import ConfigError, InputError
+from aura_core.speech.asr.base import Recognition
+from aura_core.speech.ears import Ears, EarsConfig, Event
+from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
+from aura_core.speech.types import NS, Audio, Heard, Transcript
+from aura_core.speech.vad import FRAME
+from aura_core.speech.wake import WakeConfig
+
+T0 = 1_700_000_000 * NS
+MS = 1_000_000
+
+
+class LevelVad:
+    def __init__(self) -> None:
+        self.asked = self.resets = 0
+
+    def __call__(self, frame: NDArray[np.int16]) -> float:
+        self.asked += 1
+        return 0.95 if np.abs(frame).max() > 1_000 else 0.05
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class Told:
+    """Recognises `says`; its partials are the words one by one."""
+
+    def __init__(self, says: Recognition) -> None:
+        self.says = says
+        self.begun = self.fed = self.finished = self.pieces = 0
+
+    def begin(self) -> None:
+        self.begun += 1
+        self.fed = self.pieces = 0
+
+    def feed(self, samples: NDArray[np.int16]) -> str | None:
+        self.fed += len(samples)
+        self.pieces += 1
+        return " ".join(self.says.text.split()[: self.pieces]) or None
+
+    def finish(self) -> Recognition:
+        self.finished += 1
+        return self.says
+
+
+def ears(says: str | Recognition = "is there a cube", **settings: object) -> Ears:
+    said = Recognition(says, 0.9) if isinstance(says, str) else says
+    return Ears(EarsConfig(**settings), LevelVad(), Told(said))
+
+
+def speech(ms: int, rate: int = 16_000, level: int = 8_000) -> NDArray[np.int16]:
+    return (level * np.sin(2 * np.pi * 300 * np.arange(ms * rate // 1000) / rate)).astype(np.int16)
+
+
+def silence(ms: int, rate: int = 16_000) -> NDArray[np.int16]:
+    return np.zeros(ms * rate // 1000, np.int16)
+
+
+def hear(e: Ears, samples: NDArray[np.int16], rate: int = 16_000, piece: int = 320, at_ns: int = T0) -> list[Event]:
+    events: list[Event] = []
+    for i in range(0, len(samples), piece):
+        events += e.push(Audio(samples[i : i + piece], rate, at_ns + i * NS // rate))
+    return events
+
+
+def last(events: list[Event]) -> Transcript:
+    assert isinstance(events[-1], Transcript)
+    return events[-1]
+
+
+SAID = np.concatenate([silence(1000), speech(1000), silence(1000)])
+
+
+@pytest.mark.parametrize(
+    ("rate", "piece"), [(16_000, 320), (16_000, 7), (16_000, 50_000), (48_000, 480), (44_100, 1024), (8_000, 80)]
+)
+def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
+    e = ears()
+    events = hear(e, np.concatenate([silence(1000, rate), speech(1000, rate), silence(1000, rate)]), rate, piece)
+    kinds = [type(x) for x in events]
+    assert kinds[0] is Onset and kinds[-2:] == [End, Transcript]
+    final = last(events)
+    assert (final.state, final.text, final.confidence, final.reason) == (Heard.FINAL, "is there a cube", 0.9, "")
+    assert final.start_ns == pytest.approx(T0 + NS, abs=FRAME_NS)
+    assert final.end_ns == pytest.approx(T0 + 2 * NS, abs=FRAME_NS)
+    assert [x.text for x in events if isinstance(x, Transcript)][:4] == [
+        "is",
+        "is there",
+        "is there a",
+        "is there a cube",
+    ]
+    end = events[-2]
+    assert isinstance(end, End)
+    assert e._recognizer.fed == len(end.audio.samples) - FRAME  # all but the last frame, before the end
+    assert e.counters.utterances == e.counters.finals == 1 and e.counters.gaps == 0
+
+
+def test_an_hour_of_digital_silence_asks_nobody() -> None:
+    e = ears()
+    minute = silence(60_000)
+    for k in range(60):
+        assert e.push(Audio(minute, 16_000, T0 + k * 60 * NS)) == []
+    assert e.counters.vad_frames == e._vad.asked == e._vad._vad.asked == e._recognizer.begun == 0
+    assert e.counters.frames == 112_500
+    assert last(hear(e, SAID, at_ns=T0 + 3600 * NS)).state is Heard.FINAL
+
+
+def test_a_noisy_room_is_learnt_and_speech_in_it_heard() -> None:
+    e = ears()
+    room = np.random.default_rng(0).normal(0, 60, 16_000 * 20).astype(np.int16)
+    hear(e, room, piece=1600)
+    assert e._vad._vad.asked <= 140  # while it learns
+    final = last(hear(e, SAID + room[: len(SAID)], at_ns=T0 + 20 * NS))
+    assert final.start_ns == pytest.approx(T0 + 21 * NS, abs=FRAME_NS)
+    every = ears(gate_db=0.0)
+    hear(every, room, piece=1600)
+    assert every._vad._vad.asked == len(room) // 512
+
+
+def test_lost_sound_ends_the_utterance() -> None:
+    e = ears()
+    hear(e, SAID[: 16_000 + 8_000])
+    events = hear(e, silence(1000), at_ns=T0 + 4 * NS)
+    assert [type(x) for x in events] == [End, Transcript]
+    assert last(events).end_ns == pytest.approx(T0 + 1_500 * MS, abs=FRAME_NS)
+    assert e.counters.gaps == 1
+    assert hear(e, silence(1000), at_ns=T0) == [] and e.counters.gaps == 2  # a bag that begins again
+
+
+def test_jitter_of_stamps_is_no_gap() -> None:
+    e = ears()
+    events: list[Event] = []
+    for k in range(len(SAID) // 320):
+        jitter = (-30 if k % 2 else 30) * MS
+        events += e.push(Audio(SAID[k * 320 : (k + 1) * 320], 16_000, T0 + k * 20 * MS + jitter))
+    assert e.counters.gaps == 0 and last(events).state is Heard.FINAL
+
+
+def test_a_drifting_clock_is_followed() -> None:
+    e = ears()
+    for k in range(60):  # the sender's seconds are 1.005 of ours
+        e.push(Audio(silence(1000), 16_000, T0 + k * 1_005 * MS))
+    start_ns = T0 + 60 * 1_005 * MS
+    assert e.counters.gaps == 0
+    assert last(hear(e, SAID, at_ns=start_ns)).start_ns == pytest.approx(start_ns + NS, abs=80 * MS)
+
+
+def test_a_changed_rate_is_a_new_start() -> None:
+    e = ears()
+    hear(e, SAID[:24_000])
+    events = hear(e, silence(100, 48_000), 48_000, at_ns=T0 + 1_500 * MS)
+    assert last(events).state is Heard.FINAL and e.counters.gaps == 1
+
+
+def test_muted_sound_is_ignored_with_its_tail() -> None:
+    e = ears()
+    e.mute(T0 + 1_700 * MS)
+    assert hear(e, SAID) == []  # speech ends at 2 s, the mute at 2.05 s
+    assert e.counters.muted > 60 and e._recognizer.begun == 0
+    late = ears()
+    late.mute(T0 + 1_300 * MS)
+    assert last(hear(late, SAID)).start_ns == pytest.approx(T0 + 1_650 * MS, abs=2 * FRAME_NS)
+
+
+def test_mute_until_told() -> None:
+    e = ears(wake=WakeConfig("after_silence", after_s=5.0))
+    e.mute()
+    assert hear(e, SAID) == []
+    e.unmute(T0 + 3 * NS)
+    assert e.muted(T0 + 3_349 * MS) and not e.muted(T0 + 3_350 * MS)
+    assert last(hear(e, SAID, at_ns=T0 + 3 * NS)).state is Heard.FINAL  # part of the conversation
+    assert last(hear(e, SAID, at_ns=T0 + 9 * NS)).reason == "no_wake_phrase"
+
+
+def test_the_robot_begins_to_speak_amid_an_utterance() -> None:
+    e = ears()
+    e.mute(T0 + 10 * NS, from_ns=T0 + 1_600 * MS)
+    events = hear(e, SAID)
+    assert [type(x) for x in events if not isinstance(x, Transcript) or x.state is not Heard.PARTIAL] == [
+        Onset,
+        End,
+        Transcript,
+    ]
+    assert last(events).end_ns <= T0 + 1_650 * MS
+
+
+@pytest.mark.parametrize(
+    ("says", "settings", "reason"),
+    [
+        (Recognition("", 0.0), {}, "empty"),
+        (Recognition("what is there", 0.2, False), {}, "off_grammar"),
+        (Recognition("what is there", 0.2), {"min_confidence": 0.3}, "low_confidence"),
+        (Recognition("what is there", 0.9, False), {"wake": WakeConfig("required")}, "no_wake_phrase"),
+        (Recognition("hey aura what is there", 0.1, False), {"wake": WakeConfig("required")}, "off_grammar"),
+        (Recognition("hey aura", 0.9), {"wake": WakeConfig("required")}, "empty"),
+    ],
+)
+def test_rejected_utterances_say_why(says: Recognition, settings: dict[str, object], reason: str) -> None:
+    e = ears(says, **settings)
+    heard = last(hear(e, SAID))
+    assert (heard.state, heard.reason) == (Heard.REJECTED, reason)
+    assert e.counters.rejected == {reason: 1} and e.counters.finals == 0
+
+
+@pytest.mark.parametrize("mode", ["off", "required"])
+def test_the_wake_phrase_is_taken_off(mode: str) -> None:
+    heard = last(hear(ears("hey aura what is there", wake=WakeConfig(mode)), SAID))
+    assert (heard.state, heard.text) == (Heard.FINAL, "what is there")
+
+
+def test_a_monologue_is_rejected_and_bounded() -> None:
+    e = ears(endpoint=EndpointConfig(max_s=3.0))
+    events = hear(e, np.concatenate([speech(20_000), silence(1000)]))
+    transcripts = [x for x in events if isinstance(x, Transcript) and x.state is not Heard.PARTIAL]
+    assert [t.reason for t in transcripts] == ["too_long"] * 7
+    assert e._recognizer.fed <= 3 * 16_000 + 512 and e._recognizer.finished == 0
+    assert last(hear(e, SAID, at_ns=T0 + 21 * NS)).state is Heard.FINAL
+
+
+def test_clipping_is_counted() -> None:
+    e = ears()
+    hear(e, np.concatenate([speech(64, level=32_767), speech(640)]))
+    assert e.counters.clipped == 2
+
+
+def test_finish_ends_and_starts_anew() -> None:
+    e = ears()
+    hear(e, SAID[:24_000])
+    assert [type(x) for x in e.finish()] == [End, Transcript]
+    assert e.finish() == []
+
+
+def test_wrong_sound_is_refused() -> None:
+    for wrong in (np.zeros(8, np.float32), np.zeros((8, 2), np.int16)):
+        with pytest.raises(InputError, match="mono int16"):
+            ears().push(Audio(wrong, 16_000))
+    with pytest.raises(InputError, match="1 Hz"):
+        ears().push(Audio(np.zeros(8, np.int16), 1))
+    assert ears().push(Audio(np.zeros(0, np.int16), 16_000)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_confidence": 2.0}, {"mute_tail_ms": -1}, {"max_gap_ms": 9_999}, {"quiet_lsb": -1}]
+)
+def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        EarsConfig(**wrong)
