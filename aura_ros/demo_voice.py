@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from aura_core.speech.voices import USERS, available, pad, say
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
@@ -21,6 +20,7 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.sim.showcase import retimed
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.virtual import VirtualAudio, virtual_devices
+from aura_core.speech.voices import USERS, available, pad, say
 from aura_ros import qos
 from aura_ros.demo_user import DemoUser
 from aura_ros.voice_bench.taps import RATE, Tap, play

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aura_core.speech.endpointing import EndpointConfig
-
 from aura_ros.parameters import Param
 
 _E = EndpointConfig()

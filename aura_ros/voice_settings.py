@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aura_core.speech import ears
 from aura_core.speech.asr import AsrConfig
 from aura_core.speech.endpointing import EndpointConfig
-from aura_core.speech.wake import WakeConfig
-
-from aura_core.speech import ears
 from aura_core.speech.mouth import MouthConfig
 from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
+from aura_core.speech.wake import WakeConfig
 from aura_ros.parameters import Value
 
 Values = Mapping[str, Value]

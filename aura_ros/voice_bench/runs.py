@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aura_core.speech.voices import USERS, available, pad, say
 
 from aura_core.errors import InputError
 from aura_core.speech.virtual import VirtualAudio
+from aura_core.speech.voices import USERS, available, pad, say
 from aura_ros.voice_bench.taps import Tap, play
 from aura_ros.voice_bench.user import BenchUser
 
@@ -94,9 +95,9 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
                 unheard += 1
                 continue
             heard_at = user.texts[asked][0]
-            user.until(lambda: robot.loud(heard_at), "an answer")
+            user.until(lambda at=heard_at: robot.loud(at), "an answer")
             out_at = robot.loud(heard_at)[0]
-            user.until(lambda: not user.robot[-1][1] and user.robot[-1][0] > heard_at, "the end of the answer", 30.0)
+            user.until(lambda at=heard_at: user.quiet_since(at), "the end of the answer", 30.0)
             end_at = room.loud(began, heard_at)[-1]
             endpoint_at = max((t for t, speaks in user.user if not speaks and t <= heard_at + 0.05), default=heard_at)
             sound_at = next(t for t in user.sounds if t >= heard_at)
@@ -141,10 +142,8 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
             play(pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 0, 100), "user", audio.environment)
             user.spin(3.0)
             onset_at = room.loud(began)[0]
-            last = [t for t in robot.loud(onset_at)]
-            gap = next(
-                (a for a, b in zip(last, last[1:], strict=False) if b - a > SILENCE_S), last[-1] if last else onset_at
-            )
+            talk = robot.loud(onset_at) or [onset_at]
+            gap = next((a for a, b in itertools.pairwise(talk) if b - a > SILENCE_S), talk[-1])
             if time.monotonic() - gap < SILENCE_S:
                 kept_talking += 1
             else:

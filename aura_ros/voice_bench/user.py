@@ -64,6 +64,10 @@ class BenchUser:
             Response(header=stamp, text=text, kind=str(kind), query_id="q1", final=True, urgent=urgent)
         )
 
+    def quiet_since(self, at_s: float) -> bool:
+        """Whether the robot has spoken after `at_s` and is silent now."""
+        return not self.robot[-1][1] and self.robot[-1][0] > at_s
+
     def spin(self, seconds: float) -> None:
         """Take messages for so long."""
         end = time.monotonic() + seconds
