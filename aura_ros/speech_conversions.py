@@ -23,7 +23,9 @@ def to_audio(msg: AudioChunk) -> Audio:
 def audio_msg(audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False) -> AudioChunk:
     """A run of sound as a message."""
     msg = AudioChunk(header=header(audio.stamp_ns, frame_id), rate=audio.rate, utterance=utterance, last=last)
-    msg.samples.frombytes(np.ascontiguousarray(audio.samples, np.int16))  # a list would take 10 times as long
+    msg.samples.frombytes(
+        np.ascontiguousarray(audio.samples, np.int16).view(np.uint8)
+    )  # a list would take 10 times as long
     return msg
 
 

@@ -83,7 +83,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     stages: dict[str, list[float]] = {k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")}
     unheard = 0
-    with nodes(["voice_node"], audio, folder, {"echo": echo}):
+    with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.spin(1.0)
         for i in range(n):
@@ -126,7 +126,7 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     silent_ms: list[float] = []
     own = kept_talking = complete = 0
-    with nodes(["voice_node"], audio, folder, {"echo": "apm"}):
+    with nodes(["voice_node"], audio, folder, {"asr_node:echo": "apm"}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.say(ANSWER)  # the echo canceller learns the room
         user.until(lambda: user.said, "the first answer")
