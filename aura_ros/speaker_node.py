@@ -85,7 +85,8 @@ class SpeakerNode(AuraNode):
         for utterance in buffer.finished():
             self._under_way.pop(str(utterance), None)
             self._tell(str(utterance), buffer.played(utterance) / buffer.rate, complete=True)
-        if self._speaking and not self._under_way and buffer.idle:
+        over = not self._under_way and buffer.idle and self.now_ns() >= self._device.sounds_until_ns
+        if self._speaking and over:  # what the device still holds will be heard, by our own ears too
             self._say_speaking(False)
         while self._device.reference is not None and (audio := self._device.reference.get(0.0)) is not None:
             self._reference.publish(audio_msg(audio))

@@ -72,6 +72,7 @@ class Loudspeaker(Device):
         blocks = int(self.config.queue_s * 1000 / self.config.block_ms)
         self.reference: BlockQueue | None = BlockQueue(blocks) if keep_reference else None
         self.refused = 0  # samples written while there was no device
+        self.sounds_until_ns = 0  # by the clock: when the newest sound will have left the device
 
     @staticmethod
     def _default() -> DeviceConfig:
@@ -92,9 +93,11 @@ class Loudspeaker(Device):
         self._called_ns = time.monotonic_ns()
         self._device_overflows += lost
         samples = np.empty(len(block), dtype=np.int16)
-        self.buffer.read_into(samples)
+        sounding = self.buffer.read_into(samples)
         block[:] = samples[:, None]
         stamp = self._stamp(len(block), rate, first_s, now_s)
+        if sounding:
+            self.sounds_until_ns = stamp + sounding * NS // rate
         if self.reference is not None:
             self.reference.put(Audio(samples, rate, stamp))
 
