@@ -17,7 +17,7 @@ def to_audio(msg: AudioChunk) -> Audio:
     """Raises `InputError` for a rate that no sound device has."""
     if not _RATES[0] <= msg.rate <= _RATES[1]:
         raise InputError(f"sound of {msg.rate} samples a second; between {_RATES[0]} and {_RATES[1]} are understood")
-    return Audio(np.frombuffer(msg.samples, np.int16), msg.rate, to_ns(msg.header.stamp))
+    return Audio(np.asarray(msg.samples, np.int16), msg.rate, to_ns(msg.header.stamp))
 
 
 def audio_msg(audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False) -> AudioChunk:

