@@ -12,7 +12,7 @@ from aura_core.speech.device import BlockQueue, Device, DeviceConfig, DeviceStat
 from aura_core.speech.playback import PlaybackBuffer
 from aura_core.speech.portaudio import PortAudio, Stream, list_devices
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import Audio
+from aura_core.speech.types import NS, Audio
 
 __all__ = ["BlockQueue", "DeviceConfig", "DeviceState", "Loudspeaker", "Microphone", "list_devices"]
 
