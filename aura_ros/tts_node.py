@@ -26,7 +26,7 @@ from aura_ros.talker import Talker
 from aura_ros.voice_parameters import TTS
 from aura_ros.voice_settings import mouth_config, open_voice
 
-_POLL_S = 0.01
+_POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
 _NOTHING = np.empty(0, np.int16)
 
 
@@ -40,7 +40,7 @@ class TtsNode(AuraNode):
         self._user_speaks = False
         self._voice: Synthesizer | None = None
         self._session = f"{time.time_ns():x}"  # a restarted mouth must not reuse an utterance's name
-        self._stopping = threading.Event()
+        self._stopping, self._news = threading.Event(), threading.Event()
         self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
@@ -53,6 +53,7 @@ class TtsNode(AuraNode):
     def close(self) -> bool:
         """See `AuraNode`."""
         self._stopping.set()
+        self._news.set()
         self._talker.cut.set()
         self._thread.join(timeout=3.0)
         return not self._thread.is_alive()
@@ -60,6 +61,7 @@ class TtsNode(AuraNode):
     def _on_response(self, msg: Response) -> None:
         answer = str(to_ns(msg.header.stamp))  # one answer a frame
         self._talker.response(answer, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
+        self._news.set()
 
     def _on_user(self, msg: Bool) -> None:
         self._user_speaks = bool(msg.data)
@@ -68,6 +70,7 @@ class TtsNode(AuraNode):
         session, _, tag = msg.utterance.partition(":")
         if session == self._session:
             self._tell(self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), "interrupted")
+            self._news.set()
 
     # ---- the mouth's thread ------------------------------------------------------------------
 
@@ -78,7 +81,9 @@ class TtsNode(AuraNode):
             self.end(" ".join(str(e).split()))
             return
         self.get_logger().info(f"speaking: {voice.description}")
-        while not self._stopping.wait(_POLL_S):
+        while not self._stopping.is_set():
+            self._news.wait(_POLL_S)
+            self._news.clear()
             if self._talker.give_up_overdue():
                 self.complain("a sentence was never reported as played: is speaker_node running?")
             sentence = self._talker.next(self._user_speaks)

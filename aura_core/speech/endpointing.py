@@ -25,7 +25,8 @@ MS = 1_000_000
 class Hint(StrEnum):
     """What the words so far say about the end of the utterance."""
 
-    COMPLETE = "complete"
+    COMPLETE = "complete"  # a sentence, and none goes on from here
+    EXTENDABLE = "extendable"  # a sentence, and the beginning of a longer one
     DANGLING = "dangling"
     UNKNOWN = "unknown"
 
@@ -40,7 +41,7 @@ class EndpointConfig:
     onset_window: int = 4
     pre_roll_ms: int = 320  # kept from before the onset: the network needs a moment, a word's start must not be lost
     hangover_ms: int = 600
-    short_hangover_ms: int = 250
+    short_hangover_ms: int = 160
     long_hangover_ms: int = 900
     max_s: float = 15.0
 
@@ -59,8 +60,13 @@ class EndpointConfig:
 
     def hangover_ns(self, hint: Hint) -> int:
         """Silence after which the utterance is over."""
-        ms = {Hint.COMPLETE: self.short_hangover_ms, Hint.DANGLING: self.long_hangover_ms}.get(hint, self.hangover_ms)
-        return ms * MS
+        ms = {
+            Hint.COMPLETE: self.short_hangover_ms,
+            Hint.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
+            Hint.DANGLING: self.long_hangover_ms,
+            Hint.UNKNOWN: self.hangover_ms,
+        }
+        return ms[hint] * MS
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aura_core.errors import InputError
@@ -41,6 +41,7 @@ class VirtualAudio:
     folder: Path
     environment: dict[str, str]
     server: subprocess.Popen[bytes]
+    _modules: dict[str, str] = field(default_factory=dict)  # by what they add
 
     def pactl(self, *arguments: str) -> str:
         """Run pactl on this server; what it printed. Raises `InputError` where it fails."""
@@ -49,11 +50,21 @@ class VirtualAudio:
             raise InputError(f"pactl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def sink(self, name: str) -> str:
-        """Add a loudspeaker; its module's number."""
+    def add_sink(self, name: str) -> None:
+        """Add a loudspeaker."""
         # Without norewinds the first callback of a stream comes two seconds late.
-        return self.pactl("load-module", "module-null-sink", f"sink_name={name}", f"rate={RATE}", "channels=1",
-                          "norewinds=1")  # fmt: skip
+        self._add(name, "module-null-sink", f"sink_name={name}", f"rate={RATE}", "channels=1", "norewinds=1")
+
+    def add_source(self, name: str, sink: str) -> None:
+        """Add a microphone that hears what is played on `sink`."""
+        self._add(name, "module-remap-source", f"master={sink}.monitor", f"source_name={name}")
+
+    def remove(self, name: str) -> None:
+        """Take away a loudspeaker, with the microphones that hear it, or a microphone."""
+        self.pactl("unload-module", self._modules.pop(name))
+
+    def _add(self, name: str, *arguments: str) -> None:
+        self._modules[name] = self.pactl("load-module", *arguments)
 
     def lead(self, sink: str, into: str) -> None:
         """What is played on `sink` is heard on `into`, too."""
@@ -88,9 +99,9 @@ def virtual_devices(folder: Path) -> Iterator[VirtualAudio]:
     try:
         _wait(audio)
         for name in ("speaker", "user", "room"):
-            audio.sink(name)
+            audio.add_sink(name)
         audio.lead("user", "room")
-        audio.pactl("load-module", "module-remap-source", "master=room.monitor", "source_name=microphone")
+        audio.add_source("microphone", "room")
         yield audio
     finally:
         server.terminate()

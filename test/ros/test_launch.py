@@ -49,3 +49,20 @@ def test_the_camera_argument_chooses_the_nodes(module: ModuleType, camera: str, 
     _, *actions = module._nodes(context)
     assert [a.node_executable for a in actions] == nodes
     assert {a.node_package for a in actions} == {"aura_ros"}
+
+
+@pytest.mark.parametrize(
+    ("voice", "nodes"),
+    [
+        ("false", []),
+        ("true", ["microphone_node", "asr_node", "tts_node", "speaker_node"]),
+        ("one_process", ["voice_node"]),
+    ],
+)
+def test_the_voice_argument_adds_ears_and_mouth(module: ModuleType, voice: str, nodes: list[str]) -> None:
+    context = LaunchContext()
+    given = {name: default for name, default, *_ in module.ARGUMENTS} | {"camera": "none", "voice": voice}
+    context.launch_configurations.update(given)
+    _, assistant, *actions = module._nodes(context)
+    assert [a.node_executable for a in actions] == nodes
+    assert assistant.node_executable == "assistant_node"

@@ -14,9 +14,10 @@ import yaml
 from aura_core.config import AssistantConfig
 from aura_ros import assistant_node, camera_node, sim_camera_node
 from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, engine_config
+from aura_ros.voice_parameters import VOICE
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
-TABLES = {"assistant_node": ASSISTANT, "camera_node": CAMERA, "sim_camera_node": SIM_CAMERA}
+TABLES = {"assistant_node": ASSISTANT, "camera_node": CAMERA, "sim_camera_node": SIM_CAMERA, **VOICE}
 
 
 @pytest.fixture

@@ -109,3 +109,21 @@ def test_a_missing_or_binary_file(tmp_path: Path) -> None:
 )
 def test_hints(partial: str, hint: Hint) -> None:
     assert Hinter(built_in(), (("hey", "aura"),))(partial) is hint
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("", True),
+        ("bring", True),
+        ("bring me the hammer", True),
+        ("bring me the hammer now", False),
+        ("bring me the screw", True),
+        ("bring me the screw driver", True),
+        ("bring me a spoon", False),
+        ("stop", False),
+    ],
+)
+def test_whether_a_sentence_goes_on(text: str, more: bool) -> None:
+    grammar = parse("tool: hammer | screw driver\nbring me the {tool} [now]\n[please] stop", "mine")
+    assert grammar.goes_on(text) is more

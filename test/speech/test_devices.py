@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from virtual import VirtualAudio
+from virtual import plug
 
 from aura_core.errors import ConfigError
 from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, list_devices
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import NS, Audio
+from aura_core.speech.virtual import VirtualAudio
 
 MS = NS // 1000
 
@@ -353,12 +354,11 @@ def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(virtu
         assert len(sound) - loud.max() > 8000  # silent for the rest
         assert abs((loud.max() - loud.min()) / 16_000 - played / 48_000) < 0.1  # and at once
 
-        virtual_audio.unplug("speaker")
-        virtual_audio.unplug("voice")  # else the streams are moved there
+        for sink in ("speaker", "user", "room"):  # all: else the streams are moved there
+            virtual_audio.remove(sink)
         assert wait(lambda: not mic.state.ok and not speaker.state.ok, 8)
         assert speaker.write(tone(0.1), "lost") == 0
-        virtual_audio.plug("speaker")
-        virtual_audio.plug("voice")
+        plug(virtual_audio)
         assert wait(lambda: mic.state.ok and speaker.state.ok, 12)
         assert mic.state.lost >= 1 and "\n" not in mic.state.reason
         hear(mic, 0.3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from aura_core.errors import ConfigError
+from aura_core.speech.asr.grammar import parse
 from aura_core.speech.asr.questions import Hinter, built_in
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Endpointer, Hint, Onset
 from aura_core.speech.vad import FRAME
@@ -51,10 +52,11 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "frames"), [("what do you see", 8), ("is there a", 29), ("the kitchen light", 19), ("", 19)]
+    ("words", "frames"),
+    [("what do you see", 5), ("what do you hear", 12), ("is there a", 29), ("the kitchen light", 19), ("", 19)],
 )
 def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
-    endpointer = Endpointer(hint=Hinter(built_in()))
+    endpointer = Endpointer(hint=Hinter(parse("what do you hear [now]", "mine", built_in())))
     run(endpointer, [0.9] * 10)
     endpointer.hear(words)
     ((at, end),) = run(endpointer, [0.0] * 60, first=10)

@@ -67,8 +67,7 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def voice(voice_path: Path) -> Iterator[Piper]:
-    voice = open_synthesizer(TtsConfig("piper", str(voice_path)))
-    assert isinstance(voice, Piper)
+    voice = Piper(TtsConfig("piper", str(voice_path)))
     yield voice
     voice.close()
 

@@ -87,8 +87,13 @@ class Grammar:
 
     def matches(self, text: str) -> bool:
         """Whether `text` is one of its sentences, word by word."""
-        said = re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+        said = _said(text)
         return any(len(said) in self._ends(t, said, {0}) for t in self.templates)
+
+    def goes_on(self, text: str) -> bool:
+        """Whether a longer sentence begins with `text`."""
+        said = _said(text)
+        return any(self._follows(t, said, {0}) for t in self.templates)
 
     def jsgf(self, wake: tuple[str, ...] = ()) -> str:
         """The grammar in JSGF; one of the phrases `wake` may go before each sentence."""
@@ -126,6 +131,20 @@ class Grammar:
             if not starts:
                 break
         return starts
+
+    def _follows(self, parts: tuple[Part, ...], said: list[str], starts: set[int]) -> bool:
+        """Whether a word of `parts` may come right after all that was said."""
+        for part in parts:
+            if isinstance(part, Word):
+                inside = len(said) in starts
+            elif isinstance(part, Optional):
+                inside = self._follows(part.parts, said, starts)
+            else:
+                inside = any(self._follows(c.parts, said, starts) for c in self.slots[part.name])
+            if inside:
+                return True
+            starts = self._ends((part,), said, starts)
+        return False
 
 
 def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
@@ -223,6 +242,10 @@ def _phones(text: str, word: str, where: str) -> str:
         hint = f": {' '.join(wrong)}" if wrong else ""
         raise ConfigError(f"{where}: 'word = PHONES' takes one word and ARPAbet sounds without stress{hint}")
     return " ".join(phones)
+
+
+def _said(text: str) -> list[str]:
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
 
 
 def _words(parts: tuple[Part, ...]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def built_in() -> Grammar:
 
 
 class Hinter:
-    """Complete: a sentence of the grammar. Dangling: ends with a word that wants another."""
+    """Complete, extendable: a sentence of the grammar. Dangling: ends with a word that wants another."""
 
     def __init__(self, grammar: Grammar | None = None, wake: Iterable[tuple[str, ...]] = ()) -> None:
         self._grammar = grammar
@@ -74,7 +74,7 @@ class Hinter:
         if not words:
             return Hint.UNKNOWN
         if self._grammar is not None and self._grammar.matches(" ".join(words)):
-            return Hint.COMPLETE
+            return Hint.EXTENDABLE if self._grammar.goes_on(" ".join(words)) else Hint.COMPLETE
         return Hint.DANGLING if words[-1] in TRAILING else Hint.UNKNOWN
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aura_core.errors import ConfigError
 from aura_core.speech.resample import Resampler
 from aura_core.speech.tts.base import Synthesizer, TtsConfig
+from aura_core.speech.tts.trim import Trimmed
 from aura_core.speech.types import Audio
 
 
@@ -30,6 +31,7 @@ def open_synthesizer(config: TtsConfig | None = None) -> Synthesizer:
         from aura_core.speech.tts.piper import Piper
 
         voice = Piper(config)
+    voice = Trimmed(voice)
     return voice if config.rate in (0, voice.rate) else AtRate(voice, config.rate)
 
 
