@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from aura_core.errors import ConfigError
+
+VOICE_BENCH = "aura_ros.voice_bench"
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -71,30 +78,14 @@ def engine(
         _plot(plot, {name: r.ms for name, r in runners.items()}, keep, max_chunks)
 
 
-@app.command()
-def voice(
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
-    n: Annotated[int, typer.Option(min=1, help="conversations, and interruptions")] = 20,
-    sentences: Annotated[int, typer.Option(min=1, help="sentences that each voice says to the recogniser")] = 40,
-    idle_s: Annotated[float, typer.Option(min=1.0, help="length of the idle run")] = 20.0,
-    logs: Annotated[Path, typer.Option(help="folder of the nodes' logs")] = Path("out/voice-logs"),
-) -> None:
+# A process of its own, with its own options: the engine never imports ROS.
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def voice(context: typer.Context) -> None:
     """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word errors, idle CPU."""
-    from aura_core.errors import ConfigError
-
-    try:
-        from aura_ros.voice_bench.report import measure
-    except ImportError as e:
-        raise ConfigError(f"aura bench voice needs ROS 2 and this package's messages ({e.name} is missing)") from e
-    console = Console(stderr=True)
-    out = measure(n, sentences, idle_s, logs, lambda line: console.print(line, highlight=False))
-    table = Table("", "figure")
-    for name, value in out.items():
-        table.add_row(name, json.dumps(value))
-    Console().print(table)
-    if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(out, indent=2) + "\n")
+    for package in ("rclpy", VOICE_BENCH.partition(".")[0]):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"aura bench voice needs ROS 2 and this package's nodes: {package} is missing (README)")
+    raise typer.Exit(subprocess.run([sys.executable, "-m", VOICE_BENCH, *context.args]).returncode)
 
 
 def _show(out: dict[str, Any]) -> None:

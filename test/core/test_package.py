@@ -105,7 +105,7 @@ def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:
 
 def test_every_installed_node_is_a_pip_command_too(repository: Path, project: dict) -> None:
     cmake = (repository / "CMakeLists.txt").read_text()
-    (nodes,) = re.findall(r"foreach\(node IN ITEMS ([\w ]+)\)", cmake)
+    (nodes,) = re.findall(r"foreach\(node IN ITEMS ([\w\s]+)\)", cmake)
     scripts = project["project"]["scripts"]
     assert scripts.pop("aura") == "aura_core.cli:main"
     assert sorted(scripts.values()) == sorted(f"aura_ros.{node}:main" for node in nodes.split())

@@ -179,7 +179,7 @@ def test_another_rate_is_resampled_and_cancelled_through() -> None:
     assert lengths[1] == pytest.approx(lengths[0], abs=0.001)
     pieces = wanted.speak(text * 20)
     next(pieces)
-    child = wanted._voice._running  # type: ignore[attr-defined]
+    child = wanted._voice._voice._running  # type: ignore[attr-defined]
     pieces.close()  # type: ignore[attr-defined]
     assert child.poll() is not None
 

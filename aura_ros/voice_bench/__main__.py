@@ -1,0 +1,49 @@
+"""`python -m aura_ros.voice_bench`, which is what `aura bench voice` runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aura_core.errors import AuraError
+from aura_ros.voice_bench.report import measure
+
+
+def voice(
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    n: Annotated[int, typer.Option(min=1, help="conversations, and interruptions")] = 20,
+    sentences: Annotated[int, typer.Option(min=1, help="sentences that each voice says to the recogniser")] = 40,
+    idle_s: Annotated[float, typer.Option(min=1.0, help="length of the idle run")] = 20.0,
+    logs: Annotated[Path, typer.Option(help="folder of the nodes' logs")] = Path("out/voice-logs"),
+) -> None:
+    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word errors, idle CPU."""
+    progress = Console(stderr=True)
+    out = measure(n, sentences, idle_s, logs, lambda line: progress.print(line, highlight=False))
+    table = Table("", "figure")
+    for name, value in out.items():
+        table.add_row(name, json.dumps(value))
+    Console().print(table)
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(json.dumps(out, indent=2) + "\n")
+
+
+def main() -> None:
+    """Errors that a user can mend are one line on stderr and exit code 1."""
+    app = typer.Typer(name="aura bench voice", add_completion=False, pretty_exceptions_enable=False)
+    app.command(name="voice")(voice)
+    try:
+        app(prog_name="aura bench voice")
+    except AuraError as e:
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
