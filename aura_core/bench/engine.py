@@ -196,21 +196,38 @@ def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[st
 
 
 def soak(backend: RandomBackend, window: WindowConfig, steps: int, on_step: Callable[[], None]) -> dict[str, float]:
-    """A long run of the shadow alone: does a step cost the same at the end, and does memory stay?"""
+    """A long run of the shadow alone: does a step cost the same at the end, and does memory stay?
+
+    Beside each of the first and the last hundred steps the same piece of work is done, a fresh prefill of one turn:
+    where its time changes, it was the machine that changed.
+    """
     r = runner(backend, window, "shadow")
+    codec, seconds = r.assistant.codec, clock_of(backend.device)
     rss: list[float] = []
+    control: list[float] = []
+    work: list[Piece] = []
     warm = 2 * window.max
     for i, chunk in enumerate(frames(backend.frame, warm + steps)):
         r.take(chunk, i >= warm)
         del r.steps[:], r.tokens[:]
         if i >= warm:
             rss.append(resident_kb())
+        if warm <= i < warm + 100 or i >= warm + steps - 100:
+            work = work or [
+                codec.head(r.assistant.window.history),
+                *codec.user(r.assistant.window.turns[-1].video, None),
+            ]
+            began = seconds()
+            backend.open().prefill(work)
+            control.append((seconds() - began) * 1e3)
         on_step()
     half = len(rss) // 2
     slope = float(np.polyfit(np.arange(len(rss) - half), rss[half:], 1)[0]) if len(rss) > 100 else float("nan")
     first, last = np.median(r.ms[:100]), np.median(r.ms[-100:])
-    return {"steps": steps, "last100_over_first100": float(last / first), "rss_slope_kb_per_step": slope,
-            "rss_first_kb": rss[0], "rss_last_kb": rss[-1]}  # fmt: skip
+    machine = np.median(control[-100:]) / np.median(control[:100])
+    return {"steps": steps, "last100_over_first100": float(last / first / machine),
+            "last100_over_first100_raw": float(last / first), "control_last_over_first": float(machine),
+            "rss_slope_kb_per_step": slope, "rss_first_kb": rss[0], "rss_last_kb": rss[-1]}  # fmt: skip
 
 
 def resident_kb() -> float:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError
 from aura_core.speech.portaudio import DeviceError, PortAudio, Stream
+from aura_core.speech.sample_clock import SampleClock
 from aura_core.speech.types import NS
 
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
 _STALLED_S = 2.0  # without a callback: the device is gone, whatever PortAudio says
 _TEND_S = 0.2
 _HUNG_S = 5.0
-_JUMP_NS = NS // 10  # stamps follow the count of samples, and jump only where they are this far off
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Device:
         self._opened = self._lost = self._tries = self._device_overflows = 0
         self._retry_at_ns = 0
         self._called_ns = 0  # monotonic; when the callback last ran
-        self._stamp_ns: int | None = None  # of the next sample
+        self._samples = SampleClock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -190,7 +190,7 @@ class Device:
     def _start(self, now_ns: int) -> None:
         assert self._audio is not None
         device = self._audio.find(self.config.name, self._output)
-        self._called_ns, self._stamp_ns = now_ns, None
+        self._called_ns, self._samples = now_ns, SampleClock()
         block_s = self.config.block_ms / 1000
         self._stream = self._audio.open(device, self._output, self.config.rate, block_s, self._callback)
         self._reason, self._tries, self._retry_at_ns = "", 0, 0
@@ -212,19 +212,13 @@ class Device:
             with contextlib.suppress(ConfigError):
                 self.tend(time.monotonic_ns())
 
-    def _stamp(self, frames: int, rate: int, first_s: float, now_s: float) -> int:
-        """The host's time of a block's first sample, from the stream's; smooth, as callbacks come unevenly."""
+    def _stamp(self, frames: int, rate: int, first_s: float, now_s: float, lost: bool) -> int:
+        """The host's time of a block's first sample, from the stream's."""
         offset_s = first_s - now_s
         if not 0 < (offset_s if self._output else -offset_s) < 1:  # ALSA's pulse plugin gives 0 at times
             latency = self._stream.latency_s if self._stream is not None else 0.0
             offset_s = latency if self._output else -latency
-        measured = self._clock() + round(offset_s * NS)
-        if self._stamp_ns is None or abs(measured - self._stamp_ns) > _JUMP_NS:
-            stamp = measured
-        else:
-            stamp = self._stamp_ns + (measured - self._stamp_ns) // 64
-        self._stamp_ns = stamp + frames * NS // rate
-        return stamp
+        return self._samples.stamp(self._clock() + round(offset_s * NS), frames, rate, lost)
 
     def _overflows(self) -> int:
         return self._device_overflows

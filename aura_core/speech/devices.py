@@ -45,7 +45,7 @@ class Microphone(Device):
     def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
         self._called_ns = time.monotonic_ns()
         self._device_overflows += lost
-        self._blocks.put((block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s)))
+        self._blocks.put((block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s, lost)))
 
     def _overflows(self) -> int:
         return self._device_overflows + self._blocks.overflows
@@ -95,7 +95,7 @@ class Loudspeaker(Device):
         samples = np.empty(len(block), dtype=np.int16)
         sounding = self.buffer.read_into(samples)
         block[:] = samples[:, None]
-        stamp = self._stamp(len(block), rate, first_s, now_s)
+        stamp = self._stamp(len(block), rate, first_s, now_s, lost)
         if sounding:
             self.sounds_until_ns = stamp + sounding * NS // rate
         if self.reference is not None:

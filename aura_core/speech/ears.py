@@ -167,7 +167,9 @@ class Ears:
         return []
 
     def _fed(self, samples: NDArray[np.int16], start_ns: int, stamp_ns: int) -> list[Event]:
-        partial = self._recognizer.feed(samples)
+        partial = None
+        for start in range(0, len(samples), FRAME):  # a recogniser may hold the interpreter: not for long
+            partial = self._recognizer.feed(samples[start : start + FRAME]) or partial
         if partial is None or partial == self._partial:
             return []
         self._partial = partial
