@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -106,7 +106,7 @@ def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: S
             os._exit(1)
         rclpy.try_shutdown()
         return 1
-    executor = SingleThreadedExecutor()
+    executor = _executor()
     for node in nodes:
         executor.add_node(node)
     while not stop.is_set() and not any(node.done.is_set() for node in nodes):
@@ -121,3 +121,13 @@ def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: S
         node.destroy_node()
     rclpy.try_shutdown()
     return code
+
+
+def _executor() -> Executor:
+    """One thread. The wait-set executor looks at every entity for every message: nearly three times the CPU, measured
+    with 31 messages of sound a second (3.9 % of a core against 1.5 %). ROS 2 before Kilted has no other."""
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()

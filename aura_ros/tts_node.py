@@ -27,6 +27,7 @@ from aura_ros.voice_parameters import TTS
 from aura_ros.voice_settings import mouth_config, open_voice
 
 _POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
+_AHEAD_S = 3.0  # sound that is sent before it can be heard: a burst would overrun the queue on its way
 _NOTHING = np.empty(0, np.int16)
 
 
@@ -95,10 +96,11 @@ class TtsNode(AuraNode):
     def _speak(self, voice: Synthesizer, sentence: Sentence) -> None:
         """Make one sentence and send it piece by piece; it is cut between two pieces."""
         name, length_ns = f"{self._session}:{sentence.tag}", 0
+        began = time.monotonic()
         pieces = voice.speak(sentence.speech)
         try:
             for piece in pieces:
-                if self._talker.cut.is_set():
+                if self._talker.cut.wait(max(0.0, length_ns / NS - (time.monotonic() - began) - _AHEAD_S)):
                     return
                 length_ns += piece.duration_ns
                 self._audio.publish(audio_msg(piece, utterance=name))

@@ -68,7 +68,14 @@ class VirtualAudio:
 
     def lead(self, sink: str, into: str) -> None:
         """What is played on `sink` is heard on `into`, too."""
-        self.pactl("load-module", "module-loopback", f"source={sink}.monitor", f"sink={into}", "latency_msec=20")
+        self.pactl(
+            "load-module",
+            "module-loopback",
+            f"source={sink}.monitor",
+            f"sink={into}",
+            "latency_msec=20",
+            "adjust_time=0",
+        )
 
     def couple(self, percent: int = 40) -> None:
         """Let the microphone hear the loudspeaker, at this share of its amplitude: a room without a headset."""

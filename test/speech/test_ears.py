@@ -35,7 +35,7 @@ class Told:
 
     def __init__(self, says: Recognition) -> None:
         self.says = says
-        self.begun = self.fed = self.finished = self.pieces = 0
+        self.begun = self.fed = self.finished = 0
 
     def begin(self) -> None:
         self.begun += 1

@@ -33,14 +33,47 @@ def rms(samples: NDArray[np.int16]) -> float:
     return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
 
 
+def at(number: int) -> int:
+    """The time of a sample at 1 kHz."""
+    return number * NS // 1000
+
+
 def test_the_far_end_is_taken_by_time() -> None:
     far = FarEnd(1000)
-    far.put(np.arange(1, 11, dtype=np.int16), 100 * NS // 1000)
-    assert far.take(95 * NS // 1000, 10).tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
-    assert far.take(105 * NS // 1000, 8).tolist() == [6, 7, 8, 9, 10, 0, 0, 0]
-    far.put(np.arange(11, 13, dtype=np.int16), 113 * NS // 1000)  # 3 ms of jitter: no seam
-    assert far.late == 2  # of which the first two are too late
-    assert far.take(110 * NS // 1000, 4).tolist() == [11, 12, 0, 0]
+    far.put(np.arange(1, 11, dtype=np.int16), at(1000))
+    assert far.take(at(900), 10).tolist() == [0] * 10
+    assert far.take(at(995), 10).tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
+    assert far.take(at(1005), 8).tolist() == [6, 7, 8, 9, 10, 0, 0, 0]
+
+
+def test_jitter_of_the_far_end_makes_no_seam_and_what_is_late_is_counted() -> None:
+    far = FarEnd(1000)
+    far.put(np.arange(1, 11, dtype=np.int16), at(1000))
+    assert far.take(at(1000), 12).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0]
+    far.put(np.arange(11, 16, dtype=np.int16), at(1013))  # 3 ms of jitter; the first two are too late
+    assert far.late == 2
+    assert far.take(at(1009), 4).tolist() == [13, 14, 15, 0]  # and jitter of who takes them
+
+
+def test_both_ends_of_the_far_end_are_set_in_silence_and_by_leaps() -> None:
+    far, silence = FarEnd(1000), np.zeros(10, dtype=np.int16)
+    sound = np.arange(1, 11, dtype=np.int16)
+    far.put(silence, at(1000))
+    far.put(silence, at(1035))  # 25 ms later than the count says, in silence: believed
+    far.put(sound, at(1048))
+    assert far.take(at(1044), 12).tolist() == [0, *sound, 0]
+    far.put(sound, at(1255))  # 200 ms later, in sound: believed too
+    assert far.take(at(1254), 12).tolist() == [0, *sound, 0]
+    assert far.take(at(1400), 5).tolist() == [0] * 5
+
+
+def test_who_takes_waits_for_a_far_end_that_is_there() -> None:
+    far = FarEnd(1000)
+    assert not far.awaited(at(1000), 10)  # none yet
+    far.put(np.ones(100, dtype=np.int16), at(1000))
+    assert not far.awaited(at(1090), 10)
+    assert far.awaited(at(1091), 10) and far.awaited(at(1400), 10)
+    assert not far.awaited(at(1700), 10)  # gone
 
 
 def test_the_far_end_is_bounded() -> None:
