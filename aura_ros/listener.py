@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aura_core.errors import AuraError
+from aura_core.speech.device import BlockQueue
 from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import EchoCanceller
 from aura_core.speech.types import Audio
 
-WAITING = 100  # runs of sound (6 s): ears that are slower than speech lose the oldest, counted
+WAITING = 300  # runs of sound (4 s or more): ears that are slower than speech lose the oldest, counted
 LOST_S = 0.5  # without sound for so long, the microphone is gone: who was speaking is not any more
 
 
@@ -35,20 +35,18 @@ class Listener:
     """`put` sound from any thread; `run` gives it to the ears, on one."""
 
     def __init__(self, mutes: bool) -> None:
-        self.dropped = 0
         self._mutes = mutes
-        self._sound: queue.Queue[Near | Far] = queue.Queue(WAITING)
+        self._sound = BlockQueue(WAITING)
         self._robot: deque[tuple[bool, int]] = deque()  # apart from the sound: none of these may be dropped
 
     def put(self, sound: Near | Far) -> None:
         """Sound, in the order in which it came."""
-        while True:
-            try:
-                self._sound.put_nowait(sound)
-                return
-            except queue.Full:
-                self.dropped += 1
-                self._sound.get_nowait()
+        self._sound.put(sound)
+
+    @property
+    def dropped(self) -> int:
+        """Runs of sound that were lost, as the ears were too slow."""
+        return self._sound.overflows
 
     def robot(self, speaks: bool, now_ns: int) -> None:
         """The robot's voice begins or ends."""
@@ -60,10 +58,7 @@ class Listener:
     ) -> None:  # fmt: skip
         """Listen until `stop`. Sound that cannot be used is complained of and skipped."""
         while not stop.is_set():
-            try:
-                sound = self._sound.get(timeout=LOST_S)
-            except queue.Empty:
-                sound = None
+            sound = self._sound.get(LOST_S)
             while self._robot:
                 self._heed(ears, *self._robot.popleft())
             try:
@@ -79,6 +74,8 @@ class Listener:
             ears.unmute(at_ns)
         elif self._mutes:
             ears.mute(from_ns=at_ns)
+        else:
+            ears.listen_over_voice()
 
     def _hear(self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | None) -> list[Event]:
         if sound is None:

@@ -10,7 +10,7 @@ _E = EndpointConfig()
 MICROPHONE = (
     Param("device", "", "part of a sound device's name, or its number; empty: the system's default"),
     Param("rate", 16000, "samples a second that are published [Hz]", low=8000, high=96_000),
-    Param("chunk_ms", 32, "length of one message [ms]", low=5, high=200),
+    Param("chunk_ms", 48, "length of one message [ms]", low=5, high=200),
     Param("frame_id", "microphone", "frame_id of the sound"),
 )
 

@@ -34,8 +34,10 @@ def open_voice(v: Values) -> Synthesizer:
 
 def open_ears(v: Values) -> ears.Ears:
     """Raises `ConfigError` where a model is missing."""
+    onset = float(v["onset"])
     endpoint = EndpointConfig(
-        onset=float(v["onset"]), offset=float(v["offset"]), pre_roll_ms=int(v["pre_roll_ms"]),
+        onset=onset, sure=max(onset, EndpointConfig.sure), offset=float(v["offset"]),
+        onset_over_voice=max(onset, EndpointConfig.onset_over_voice), pre_roll_ms=int(v["pre_roll_ms"]),
         hangover_ms=int(v["hangover_ms"]), short_hangover_ms=int(v["short_hangover_ms"]),
         long_hangover_ms=int(v["long_hangover_ms"]), max_s=float(v["max_s"]),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from aura_core.speech.types import Audio, Heard, Transcript
 from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
+CATCH_UP = 4  # frames that the recogniser is fed in the time of one
 CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
 
 
@@ -79,6 +80,7 @@ class Ears:
         self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
         self._muted_from_ns, self._muted_until_ns = 0, 0
         self._partial = ""
+        self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # speech that the recogniser has not had yet
 
     @property
     def speaking(self) -> bool:
@@ -108,8 +110,13 @@ class Ears:
         self._muted_from_ns = from_ns
         self._muted_until_ns = 2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
 
+    def listen_over_voice(self) -> None:
+        """The robot speaks, and its echo is cancelled as well as can be: a user must be heard more surely."""
+        self._endpointer.over_voice = True
+
     def unmute(self, at_ns: int) -> None:
         """The robot's voice ended at `at_ns`; the tail is still ignored. The wake rule hears of it."""
+        self._endpointer.over_voice = False
         self._muted_until_ns = min(self._muted_until_ns, at_ns + self.config.mute_tail_ms * MS)
         self.robot_spoke(at_ns)
 
@@ -159,22 +166,26 @@ class Ears:
             self.counters.utterances += 1
             self._partial = ""
             self._recognizer.begin()
-            return [happened, *self._fed(happened.audio.samples, happened.stamp_ns, stamp_ns)]
+            self._unfed = happened.audio.samples  # told first: whoever speaks must fall silent at once
+            return [happened]
         if isinstance(happened, End):
             return self._ended(happened)
         if self._endpointer.speaking and not self._endpointer.overlong:
-            return self._fed(frame, self._endpointer.start_ns, stamp_ns)
+            self._unfed = np.concatenate([self._unfed, frame])
+            return self._feed(CATCH_UP, stamp_ns)
         return []
 
-    def _fed(self, samples: NDArray[np.int16], start_ns: int, stamp_ns: int) -> list[Event]:
+    def _feed(self, frames: int, stamp_ns: int) -> list[Event]:
+        """Give the recogniser up to so many frames of what waits for it, one by one: it holds the interpreter."""
         partial = None
-        for start in range(0, len(samples), FRAME):  # a recogniser may hold the interpreter: not for long
-            partial = self._recognizer.feed(samples[start : start + FRAME]) or partial
+        for _ in range(min(frames, len(self._unfed) // FRAME)):
+            partial = self._recognizer.feed(self._unfed[:FRAME]) or partial
+            self._unfed = self._unfed[FRAME:]
         if partial is None or partial == self._partial:
             return []
         self._partial = partial
         self._endpointer.hear(partial)
-        return [Transcript(Heard.PARTIAL, partial, 1.0, start_ns, stamp_ns + FRAME_NS)]
+        return [Transcript(Heard.PARTIAL, partial, 1.0, self._endpointer.start_ns, stamp_ns + FRAME_NS)]
 
     def _interrupted(self) -> list[Event]:
         """The sound stops here: end the utterance under way, forget the rest."""
@@ -183,6 +194,9 @@ class Ears:
         return self._ended(end) if end is not None else []
 
     def _ended(self, end: End) -> list[Event]:
+        if not end.too_long:
+            self._feed(len(self._unfed), end.end_ns)
+        self._unfed = self._unfed[:0]
         heard = Recognition(self._partial, 0.0) if end.too_long else self._recognizer.finish()
         needed = self._wake.required(end.start_ns)
         called, text = self._wake.without_phrase(heard.text)

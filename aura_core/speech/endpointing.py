@@ -1,7 +1,8 @@
 """Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
 
-Onset: `onset_frames` of the last `onset_window` frames over `onset`. End: no frame over `offset` for a hangover, which
-is short when the words so far are a complete question and long when they end in the air ("is there a").
+Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`. End: no frame over
+`offset` for a hangover, which is short when the words so far are a complete question and long when they end in the air
+("is there a").
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class EndpointConfig:
     """Probabilities in (0, 1); lengths in milliseconds, `max_s` in seconds."""
 
     onset: float = 0.5
+    sure: float = 0.85
+    onset_over_voice: float = 0.7  # instead of `onset` while the robot speaks: what is left of its echo is no user
     offset: float = 0.35
     onset_frames: int = 3
     onset_window: int = 4
@@ -48,6 +51,9 @@ class EndpointConfig:
     def __post_init__(self) -> None:
         both = f"offset ({self.offset}) and onset ({self.onset})"
         _require(0.0 < self.offset <= self.onset < 1.0, f"{both}: 0 < offset <= onset < 1")
+        _require(self.onset <= self.sure <= 1.0, f"sure ({self.sure}) must be in [onset, 1]")
+        over_voice = f"onset_over_voice ({self.onset_over_voice}) must be in [onset, 1]"
+        _require(self.onset <= self.onset_over_voice <= 1.0, over_voice)
         frames = f"onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
         _require(1 <= self.onset_frames <= self.onset_window <= 32, f"{frames}: 1 <= frames <= window <= 32")
         _require(0 <= self.pre_roll_ms <= 5_000, f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}")
@@ -98,6 +104,7 @@ class Endpointer:
         self._hint = hint
         held = self._pre_roll_frames() + self.config.onset_window  # an onset is noticed a few frames late
         self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
+        self.over_voice = False  # the robot speaks, and is heard here
         self.reset()
 
     @property
@@ -118,7 +125,7 @@ class Endpointer:
     def reset(self) -> None:
         """Forget everything; an utterance under way is dropped."""
         self._before.clear()
-        self._recent: deque[tuple[int, bool]] = deque(maxlen=self.config.onset_window)
+        self._recent: deque[tuple[int, float]] = deque(maxlen=self.config.onset_window)
         self._frames: list[NDArray[np.int16]] = []
         self._speaking = self._cut = False
         self._hinted = Hint.UNKNOWN
@@ -150,9 +157,11 @@ class Endpointer:
 
     def _wait(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | None:
         self._before.append((stamp_ns, frame))
-        self._recent.append((stamp_ns, probability >= self.config.onset))
-        loud = [stamp for stamp, over in self._recent if over]
-        if len(loud) < self.config.onset_frames:
+        self._recent.append((stamp_ns, probability))
+        onset = self.config.onset_over_voice if self.over_voice else self.config.onset
+        loud = [stamp for stamp, p in self._recent if p >= onset]
+        sure = len(self._recent) > 1 and all(p >= self.config.sure for _, p in list(self._recent)[-2:])
+        if len(loud) < self.config.onset_frames and not sure:
             return None
         self._speaking = True
         self._start_ns, self._end_ns = loud[0], loud[-1] + FRAME_NS

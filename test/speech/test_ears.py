@@ -78,6 +78,18 @@ def last(events: list[Event]) -> Transcript:
 SAID = np.concatenate([silence(1000), speech(1000), silence(1000)])
 
 
+def test_an_onset_is_told_before_the_recogniser_works() -> None:
+    e = ears()
+    told = e._recognizer
+    assert isinstance(told, Told)
+    for i in range(0, len(SAID), FRAME):
+        if any(isinstance(x, Onset) for x in e.push(Audio(SAID[i : i + FRAME], 16_000, T0 + i * NS // 16_000))):
+            break
+    assert (told.begun, told.fed) == (1, 0)
+    hear(e, SAID[i + FRAME :], at_ns=T0 + (i + FRAME) * NS // 16_000)
+    assert told.finished == 1 and told.fed > 16_000  # nothing is lost
+
+
 @pytest.mark.parametrize(
     ("rate", "piece"), [(16_000, 320), (16_000, 7), (16_000, 50_000), (48_000, 480), (44_100, 1024), (8_000, 80)]
 )

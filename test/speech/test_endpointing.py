@@ -27,12 +27,26 @@ def run(endpointer: Endpointer, probabilities: list[float], first: int = 0) -> l
 
 
 def test_onset_needs_three_of_four() -> None:
-    assert run(Endpointer(), [0.9, 0.9, 0.1, 0.1, 0.9, 0.9, 0.1, 0.1] * 5) == []
-    (at, onset), *_ = run(Endpointer(), [0.1] * 20 + [0.9, 0.1, 0.9, 0.9])
+    assert run(Endpointer(), [0.8, 0.8, 0.1, 0.1, 0.8, 0.8, 0.1, 0.1] * 5) == []
+    (at, onset), *_ = run(Endpointer(), [0.1] * 20 + [0.9, 0.1, 0.8, 0.8])
     assert at == 23
     assert onset.stamp_ns == START_NS + 20 * FRAME_NS
     assert onset.audio.stamp_ns == START_NS + 10 * FRAME_NS  # 320 ms of pre-roll before frame 20
     assert onset.audio.samples[0] == 10 and onset.audio.samples[-1] == 23
+
+
+def test_two_sure_frames_in_a_row_are_an_onset() -> None:
+    assert run(Endpointer(), [0.9, 0.1] * 20) == []
+    ((at, onset),) = run(Endpointer(), [0.1] * 20 + [0.9, 0.9])
+    assert at == 21 and onset.stamp_ns == START_NS + 20 * FRAME_NS
+
+
+def test_over_the_robots_voice_a_user_must_be_heard_more_surely() -> None:
+    endpointer = Endpointer()
+    endpointer.over_voice = True
+    assert run(endpointer, [0.1] * 20 + [0.6] * 20 + [0.1] * 10) == []
+    ((at, _),) = run(endpointer, [0.75, 0.1, 0.75, 0.75], first=50)
+    assert at == 53
 
 
 def test_end_after_the_hangover_with_all_the_sound() -> None:
