@@ -76,6 +76,7 @@ def sim(
 def watches(
     open_watches: Annotated[str, typer.Option("--open", help="numbers of open watches, comma-separated")] = "1,8",
     seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
+    ways: Annotated[str, typer.Option(help="how they are asked: conversation, fork")] = "conversation,fork",
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     model: Annotated[str, typer.Option(help="folder, hub id, or aura_tiny")] = "aura_tiny",
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
@@ -91,12 +92,14 @@ def watches(
         raise InputError(f"--open must be numbers like 1,8, not '{open_watches}'") from None
     if min(numbers) < 1:
         raise InputError(f"--open must be at least 1, not {min(numbers)}")
+    if strange := set(ways.split(",")) - set(WAYS):
+        raise InputError(f"--ways are {', '.join(WAYS)}, not '{min(strange)}'")
     chosen = options.seeds(seeds)
     backend = load(ModelConfig(path=model))
     table = Table("open", "asked", "recall", "95% interval", "n", "false alarms/min", "ms a step", "tokens a step")
     out: dict[str, object] = {}
     for number in numbers:
-        for way in WAYS if number > 1 else ("conversation",):
+        for way in ways.split(",") if number > 1 else ("conversation",):
             r = evaluate(backend, chosen, number, way, seconds=seconds)
             low, high = r.recall.ci95
             table.add_row(
