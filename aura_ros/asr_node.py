@@ -84,7 +84,11 @@ class AsrNode(AuraNode):
         told = ", ".join(f"{key}: {values[key]}" for key in ("backend", "wake", "echo"))
         self.get_logger().info(f"listening; {told}")
         self._user_speaking.publish(Bool(data=False))
-        self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
+        try:
+            self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
+        finally:
+            if not self._stopping.is_set():  # the trace is printed too; who started the node may start it again
+                self.end("the ears have failed")
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
@@ -93,6 +97,8 @@ class AsrNode(AuraNode):
                 self._text.publish(String(data=event.text))
             elif event.state is Heard.REJECTED:
                 self.get_logger().info(f"not sent ({event.reason}): {event.text}")
+                if event.reason.startswith("failed"):
+                    self.complain(f"the recogniser {event.reason}; the utterance is lost")
         elif isinstance(event, (Onset, End)):
             self._user_speaking.publish(Bool(data=isinstance(event, Onset)))
 

@@ -20,6 +20,8 @@ from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # frames that the recogniser is fed in the time of one
+# What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as RuntimeError.
+_RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
 CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
 
 
@@ -197,12 +199,14 @@ class Ears:
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns)
         self._unfed = self._unfed[:0]
-        heard = Recognition(self._partial, 0.0) if end.too_long else self._recognizer.finish()
+        heard, failure = (Recognition(self._partial, 0.0), "") if end.too_long else self._recognized()
         needed = self._wake.required(end.start_ns)
         called, text = self._wake.without_phrase(heard.text)
         reason = ""
         if end.too_long:
             reason = "too_long"
+        elif failure:
+            reason = "failed"
         elif not text.strip():
             reason = "empty"
         elif needed and not called:
@@ -217,7 +221,15 @@ class Ears:
             self.counters.finals += 1
         self._partial = ""
         state = Heard.REJECTED if reason else Heard.FINAL
+        reason = f"{reason}: {failure}" if failure else reason
         return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
+
+    def _recognized(self) -> tuple[Recognition, str]:
+        """The utterance's words, and why there are none. One that fails costs the utterance, never the ears."""
+        try:
+            return self._recognizer.finish(), ""
+        except _RECOGNIZER_ERRORS as e:
+            return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
 
 
 def open_ears(config: EarsConfig) -> Ears:

@@ -43,7 +43,7 @@ class Transcript:
     """Words of one utterance. `start_ns` and `end_ns` are the times of speech, without the silence around it.
 
     `confidence` is in [0, 1], 1 where a recogniser gives none. `reason` says why it was rejected: `no_wake_phrase`,
-    `off_grammar`, `low_confidence`, `empty`, `too_long`.
+    `off_grammar`, `low_confidence`, `empty`, `too_long`, `failed: <why>`.
     """
 
     state: Heard

@@ -264,3 +264,21 @@ def test_wrong_sound_is_refused() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         EarsConfig(**wrong)
+
+
+def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = ears()
+    recognise, failures = Told.finish, iter([RuntimeError("CUDA out of\nmemory"), MemoryError()])
+
+    def finish(self: Told) -> Recognition:
+        if error := next(failures, None):
+            raise error
+        return recognise(self)
+
+    monkeypatch.setattr(Told, "finish", finish)
+    heard = [hear(listening, SAID, at_ns=T0 + 3 * k * NS) for k in range(3)]
+    assert [(last(events).state, last(events).reason) for events in heard] == [
+        (Heard.REJECTED, "failed: CUDA out of memory"), (Heard.REJECTED, "failed: MemoryError"), (Heard.FINAL, ""),
+    ]  # fmt: skip
+    assert all(isinstance(events[-2], End) for events in heard)  # the floor is free again
+    assert listening.counters.rejected == {"failed": 2}
