@@ -23,6 +23,8 @@ class Ask:
     answer: str
     topic: str = ""
     condition: Condition | None = None
+    language: str = "en"
+    unseen: bool = False  # in a phrasing that training never sees
 
 
 @dataclass(frozen=True)

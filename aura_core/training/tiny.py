@@ -13,16 +13,16 @@ from typing import Any
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.pixels import PixelSpec
 from aura_core.models.sidecar import AuraSidecar
-from aura_core.sim.questions import words
+from aura_core.sim.room.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
 
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
     "<|image_pad|>", "<|video_pad|>", "<|silent|>", "<|unknown|>",
 )  # fmt: skip
-SYSTEM_PROMPT = "live table"
-FRAME = 96
-PIXELS = PixelSpec(16, 2, 2, FRAME * FRAME, FRAME * FRAME, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SYSTEM_PROMPT = "live room"
+HEIGHT, WIDTH = 96, 128  # of frames, in pixels
+PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -49,8 +49,9 @@ def vocabulary() -> list[str]:
 
 
 def build_tokenizer() -> Any:
-    """A word-level `PreTrainedTokenizerFast`: lower case, punctuation dropped, spelling folded."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+    """A `PreTrainedTokenizerFast` of English words and Chinese characters: lower case, punctuation dropped, spelling
+    folded."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     vocab = {word: i for i, word in enumerate(vocabulary())}
@@ -59,9 +60,14 @@ def build_tokenizer() -> Any:
         normalizers.Lowercase(),
         normalizers.Replace(Regex(r"what['’]s"), "what is"),
         normalizers.Replace(Regex(r"\bcolor"), "colour"),
-        normalizers.Replace(Regex(r"[?.!,;:\"]"), " "),
+        normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
     ])  # fmt: skip
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    core.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated"),
+    ])  # fmt: skip
+    core.decoder = decoders.Sequence([  # a space before each word and none between characters
+        decoders.Replace(Regex("^(?=[a-z])"), " "), decoders.Fuse(), decoders.Strip(" ", 1, 0),
+    ])  # fmt: skip
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
         eos_token="<|im_end|>",
@@ -81,15 +87,15 @@ def build_config(vocab: dict[str, int]) -> Any:
     return Qwen3VLConfig(
         text_config={
             "vocab_size": vocab_size, "hidden_size": 192, "intermediate_size": 512,
-            "num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 32,
+            "num_hidden_layers": 6, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 32,
             "max_position_embeddings": 8192, "tie_word_embeddings": True,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0,
                                 "mrope_section": [6, 5, 5], "mrope_interleaved": True},
         },
         vision_config={
-            "depth": 4, "hidden_size": 128, "intermediate_size": 384, "num_heads": 4, "patch_size": 16,
+            "depth": 5, "hidden_size": 128, "intermediate_size": 384, "num_heads": 4, "patch_size": 16,
             "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 192,
-            "num_position_embeddings": 36, "deepstack_visual_indexes": [1],
+            "num_position_embeddings": 64, "deepstack_visual_indexes": [1],
         },
         image_token_id=vocab["<|image_pad|>"], video_token_id=vocab["<|video_pad|>"],
         vision_start_token_id=vocab["<|vision_start|>"], vision_end_token_id=vocab["<|vision_end|>"],

@@ -1,9 +1,9 @@
-"""Stage 1: the vision tower alone learns what lies in each cell and what just happened to it.
+"""Stage 1: the vision tower alone learns what there is in the room and what just happened to it.
 
-Targets per merged visual token (the 3x3 cells of a 96x96 frame): colour, shape, what the chunk shows of it (present,
-entering, leaving, moved in, moved out), which cell it is, and whether "a red cube enters" and the like, for every
-condition that a question can name. Two linear heads, thrown away afterwards, read the merger's output and the
-deepstack output: what they can read, one attention of the language model can.
+Targets (`targets.py`) per place on the table: colour, shape, what the chunk shows of it (present, entering, leaving, moved
+in, moved out), which place it is, and whether "a red cube enters" and the like, for every condition that a question can
+name; for everything else yes or no, at a token of its own. Two linear heads, thrown away afterwards, read the merger's
+output and the deepstack output: what they can read, one attention of the language model can.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from aura_core.models.pixels import resize
-from aura_core.sim.render import Camera
-from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, GRID, SHAPES, World
+from aura_core.sim.room.render import Camera
+from aura_core.sim.room.world import Room
+from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, SHAPES
 from aura_core.training.muon import Muon
-from aura_core.training.tiny import FRAME, PIXELS, build_model
+from aura_core.training.targets import FACT_TOKENS, SLOT_TOKENS, STATES, facts_of, items_of
+from aura_core.training.tiny import HEIGHT, PIXELS, WIDTH, build_model
 
-CELLS = GRID * GRID
-STATES = ("empty", "present", "entering", "leaving", "moved in", "moved out")
 HEADS = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))
 KINDS = (len(COLOURS) + 1) * (len(SHAPES) + 1) - 1  # a colour, a shape or both; the last index of each is "any"
 HAPPENINGS = (
@@ -33,55 +33,30 @@ HAPPENINGS = (
     (STATES.index("entering"),),
     (STATES.index("leaving"),),
 )
-READ_OUTS = (*HEADS, CELLS, KINDS * len(HAPPENINGS))
-
-
-def cell_targets(world: World, chunk: int) -> NDArray[np.int64]:
-    """(9, 3): colour + 1 or 0, shape + 1 or 0, state index, for each cell of `chunk`."""
-    out = np.zeros((CELLS, 3), np.int64)
-
-    def put(item: Any, state: str) -> None:
-        out[item.slot] = COLOURS.index(item.colour) + 1, SHAPES.index(item.shape) + 1, STATES.index(state)
-
-    for item in world.states[chunk]:
-        put(item, "present")
-    event = world.event_at(chunk)
-    if event is not None:
-        if event.kind == "enter":
-            put(event.after, "entering")
-        elif event.kind == "leave":
-            put(event.before, "leaving")
-        else:
-            put(event.before, "moved out")
-            put(event.after, "moved in")
-    return out
+READ_OUTS = (*HEADS, len(SLOT_TOKENS), KINDS * len(HAPPENINGS))
 
 
 def chunk_frames(camera: Camera, chunk: int) -> NDArray[np.uint8]:
-    """The two frames of a chunk at the model's size: uint8 (2, 96, 96, 3)."""
-    return np.stack([resize(camera.frame(chunk + k * 0.5), FRAME, FRAME) for k in range(2)])
+    """The two frames of a chunk at the model's size: uint8 (2, 96, 128, 3)."""
+    return np.stack([resize(camera.frame(chunk + k * 0.5), HEIGHT, WIDTH) for k in range(2)])
 
 
 def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The tower over many equal chunks at once (the library loops over them; equal to 4e-7).
 
     Args:
-        patches: float32 (B, 36, 1536), each row one chunk as `patchify` lays it out.
+        patches: float32 (B, 48, 1536), each row one chunk as `patchify` lays it out.
 
     Returns:
-        merged features and first deepstack features, each (B, 9, out_hidden).
+        merged features and first deepstack features, each (B, 12, out_hidden).
     """
     b, n, d = patches.shape
-    side = FRAME // PIXELS.patch
     m = PIXELS.merge
-    line = torch.arange(side, device=patches.device)
-    ys, xs = torch.meshgrid(line, line, indexing="ij")
-    order = [g.reshape(side // m, m, side // m, m).permute(0, 2, 1, 3).reshape(-1) for g in (ys, xs)]
-    # The position table has side*side entries, so no interpolation happens at this frame size.
+    at, weight, order = _layout(visual, patches.device)
     stem = visual.patch_embed.proj  # a convolution whose stride is its kernel is a matrix product, and faster as one
     x = F.linear(patches.reshape(b * n, d), stem.weight.flatten(1), stem.bias).reshape(b, n, -1)
-    x = x + visual.pos_embed(order[0] * side + order[1])
-    cos, sin = visual.rotary_pos_emb(x, torch.stack(order, dim=-1))
+    x = x + (visual.pos_embed(at) * weight[:, :, None]).sum(1)
+    cos, sin = visual.rotary_pos_emb(x, order)
     cos, sin = cos[None, None], sin[None, None]
     deep = None
     for i, block in enumerate(visual.blocks):
@@ -97,51 +72,67 @@ def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, to
     return visual.merger(x.reshape(b * n, -1)).reshape(b, n // m**2, -1), deep
 
 
+def _layout(visual: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Which entries of the position table each patch mixes, with what weights, and its row and column."""
+    from transformers.models.qwen3_vl import modeling_qwen3_vl as library
+
+    grid = torch.tensor([[1, HEIGHT // PIXELS.patch, WIDTH // PIXELS.patch]], device=device)
+    at, weight = library.get_vision_interpolation_indices_and_weights(
+        grid, num_grid_per_side=visual.num_grid_per_side, mode=visual.interpolation_mode,
+        align_corners=visual.interpolation_align_corners, spatial_merge_size=PIXELS.merge, kwargs={},
+    )  # fmt: skip
+    return at, weight, library.get_vision_position_ids(grid, PIXELS.merge, kwargs={})
+
+
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     a, b = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-b, a), dim=-1) * sin
 
 
 def patches_of(frames: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, 2, 96, 96, 3) to patches (B, 36, 1536): `patchify` for a batch."""
-    b, p, m, s = frames.shape[0], PIXELS.patch, PIXELS.merge, FRAME // PIXELS.factor
+    """uint8 (B, 2, 96, 128, 3) to patches (B, 48, 1536): `patchify` for a batch."""
+    b, p, m, rows, columns = len(frames), PIXELS.patch, PIXELS.merge, HEIGHT // PIXELS.factor, WIDTH // PIXELS.factor
     x = frames.float().div_(127.5).sub_(1.0)
-    x = x.reshape(b, 2, s, m, p, s, m, p, 3).permute(0, 2, 5, 3, 6, 8, 1, 4, 7)
-    return x.reshape(b, s * s * m * m, 3 * 2 * p * p)
+    x = x.reshape(b, 2, rows, m, p, columns, m, p, 3).permute(0, 2, 5, 3, 6, 8, 1, 4, 7)
+    return x.reshape(b, rows * columns * m * m, 3 * 2 * p * p)
 
 
-def sample_chunks(seed: int, count: int = 10) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Up to `count` chunks of world `seed`, events first: frames (n, 2, 96, 96, 3), targets (n, 9, 3)."""
-    world = World.generate(seed, 40, BUSY if seed % 2 else CALM)
-    camera = Camera(world)
+Chunks = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]
+
+
+def sample_chunks(seed: int, count: int = 10) -> Chunks:
+    """Up to `count` chunks of room `seed`, events first: frames (n, 2, 96, 128, 3), items (n, 6, 3), facts (n, F)."""
+    room = Room.generate(seed, 40, BUSY if seed % 2 else CALM)
+    camera = Camera(room)
     rng = np.random.default_rng([seed, 9])
-    busy = [e.chunk for e in world.events]
+    busy = [e.chunk for e in room.events]
     calm = [c for c in range(40) if c not in busy]
     rng.shuffle(busy)
     rng.shuffle(calm)
     chosen = busy[: count * 2 // 3] + calm[: count - min(len(busy), count * 2 // 3)]
     frames = np.stack([chunk_frames(camera, c) for c in chosen])
-    return frames, np.stack([cell_targets(world, c) for c in chosen])
+    return frames, np.stack([items_of(room, c) for c in chosen]), np.stack([facts_of(room, c) for c in chosen])
 
 
 class Pool:
     """Rendered chunks in shared memory, filled by a process of its own."""
 
     def __init__(self, size: int, first_seed: int) -> None:
-        self.frames = torch.empty((size, 2, FRAME, FRAME, 3), dtype=torch.uint8).share_memory_()
-        self.targets = torch.empty((size, CELLS, 3), dtype=torch.long).share_memory_()
+        self.frames = torch.empty((size, 2, HEIGHT, WIDTH, 3), dtype=torch.uint8).share_memory_()
+        self.items = torch.empty((size, len(SLOT_TOKENS), 3), dtype=torch.long).share_memory_()
+        self.facts = torch.empty((size, len(FACT_TOKENS))).share_memory_()
         context = mp.get_context("fork")
         self._rendered = context.Value("l", 0)
         self._worker = context.Process(target=self._render, args=(first_seed,), daemon=True)
         self._worker.start()
 
     def _render(self, seed: int) -> None:
-        size, frames_out, targets_out = len(self.frames), self.frames.numpy(), self.targets.numpy()
+        size, shelves = len(self.frames), (self.frames.numpy(), self.items.numpy(), self.facts.numpy())
         while seed < FIRST_TEST_SEED and self._rendered.value < size:
-            frames, targets = sample_chunks(seed)
-            for f, t in zip(frames, targets, strict=True):
+            for chunk in zip(*sample_chunks(seed), strict=True):
                 if self._rendered.value < size:
-                    frames_out[self._rendered.value], targets_out[self._rendered.value] = f, t
+                    for shelf, value in zip(shelves, chunk, strict=True):
+                        shelf[self._rendered.value] = value
                     self._rendered.value += 1
             seed += 1
 
@@ -150,12 +141,12 @@ class Pool:
         """Chunks rendered so far."""
         return int(self._rendered.value)
 
-    def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Frames (batch, 2, 96, 96, 3) and targets (batch, 9, 3) at random; waits for the first ones."""
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Frames, items and facts of `batch` random chunks; waits for the first ones."""
         while self.rendered < 4 * batch:
             time.sleep(0.1)
         pick = torch.from_numpy(rng.integers(0, self.rendered, batch))
-        return self.frames[pick], self.targets[pick]
+        return self.frames[pick], self.items[pick], self.facts[pick]
 
     def close(self) -> None:
         """Stop the renderer."""
@@ -167,13 +158,13 @@ class Heads(torch.nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.main = torch.nn.Linear(width, sum(READ_OUTS))
-        self.deep = torch.nn.Linear(width, sum(READ_OUTS))
+        self.main = torch.nn.Linear(width, sum(READ_OUTS) + len(FACT_TOKENS))
+        self.deep = torch.nn.Linear(width, sum(READ_OUTS) + len(FACT_TOKENS))
 
 
 def conditions_met(targets: torch.Tensor) -> torch.Tensor:
     """float32 (N, KINDS * len(HAPPENINGS)): whether a thing of this colour and shape (either may be any) rests, enters,
-    leaves, for cell targets (N, 3)."""
+    leaves, for items (N, 3)."""
     colour, shape, state = targets.unbind(-1)
     c = F.one_hot(colour, len(COLOURS) + 1)[:, 1:].float()
     s = F.one_hot(shape, len(SHAPES) + 1)[:, 1:].float()
@@ -183,23 +174,33 @@ def conditions_met(targets: torch.Tensor) -> torch.Tensor:
     return (kinds[:, :, None] * happens[:, None, :]).flatten(1)
 
 
-def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Sum of the cross-entropies over all cells. logits (B, 9, sum(READ_OUTS)), targets (B, 9, 3)."""
-    *parts, cell, met = logits.flatten(0, 1).split(READ_OUTS, dim=-1)
-    flat = targets.flatten(0, 1)
-    where = torch.arange(CELLS, device=flat.device).repeat(len(logits))
-    losses = [F.cross_entropy(p, flat[:, i]) for i, p in enumerate(parts)]
-    losses.append(F.cross_entropy(cell, where))
+def read_out(logits: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+    """Of all tokens' logits (B, 12, ...): those for the places on the table, split by `READ_OUTS`, each (B, 6, .), and
+    those for the facts (B, F), each at its own token."""
+    items, facts = logits.split((sum(READ_OUTS), len(FACT_TOKENS)), dim=-1)
+    return items[:, list(SLOT_TOKENS)].split(READ_OUTS, dim=-1), facts[:, list(FACT_TOKENS), range(len(FACT_TOKENS))]
+
+
+def loss_of(logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+    """Sum of the cross-entropies. logits (B, 12, ...), items (B, 6, 3), facts (B, F)."""
+    parts, said = read_out(logits)
+    *heads, place, met = (p.flatten(0, 1) for p in parts)
+    flat = items.flatten(0, 1)
+    where = torch.arange(len(SLOT_TOKENS), device=flat.device).repeat(len(logits))
+    losses = [F.cross_entropy(p, flat[:, i]) for i, p in enumerate(heads)]
+    losses.append(F.cross_entropy(place, where))
     losses.append(F.binary_cross_entropy_with_logits(met, conditions_met(flat), reduction="sum") / len(flat))
+    losses.append(F.binary_cross_entropy_with_logits(said, facts, reduction="sum") / len(facts))
     return torch.stack(losses).sum()
 
 
-def exact(logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, list[float]]:
-    """Share of chunks of which every cell is right in all respects, and in colour, shape, state alone."""
-    guess = torch.stack([p.argmax(-1) for p in logits[..., : sum(HEADS)].split(HEADS, dim=-1)], dim=-1)
-    right = guess == targets
-    parts = [round(float(right[..., i].all(1).float().mean()), 4) for i in range(3)]
-    return float(right.flatten(1).all(1).float().mean()), parts
+def exact(logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor) -> tuple[float, list[float]]:
+    """Share of chunks in which everything is right; and colours, shapes, states, facts alone."""
+    parts, said = read_out(logits)
+    right = torch.stack([p.argmax(-1) for p in parts[:3]], dim=-1) == items
+    known = ((said > 0) == (facts > 0.5)).all(1)
+    each = [*(right[..., i].all(1) for i in range(3)), known]
+    return float((right.flatten(1).all(1) & known).float().mean()), [round(float(e.float().mean()), 4) for e in each]
 
 
 def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -232,8 +233,7 @@ def train(
     opts = optimizers(net, lr)
     chunks = Pool(pool, first_seed)
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
-    dev_x = torch.from_numpy(np.concatenate([f for f, _ in held])).to(device)
-    dev_y = torch.from_numpy(np.concatenate([t for _, t in held])).to(device)
+    dev_x, *dev_y = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*held, strict=True))
     rng = np.random.default_rng(first_seed)
     step = 0
     start = time.monotonic()
@@ -242,9 +242,9 @@ def train(
         for opt in opts:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
-        frames, targets = (t.to(device) for t in chunks.draw(rng, batch))
+        frames, items, facts = (t.to(device) for t in chunks.draw(rng, batch))
         main, deep = batched_vision(visual, patches_of(frames))
-        loss = loss_of(heads.main(main), targets) + 0.3 * loss_of(heads.deep(deep), targets)
+        loss = loss_of(heads.main(main), items, facts) + 0.3 * loss_of(heads.deep(deep), items, facts)
         net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -253,11 +253,11 @@ def train(
         if step % 100 == 0 or elapsed > 0.995:
             with torch.no_grad():
                 feats = [batched_vision(visual, patches_of(x)) for x in dev_x.split(200)]
-            score, parts = exact(heads.main(torch.cat([m for m, _ in feats])), dev_y)
+            score, parts = exact(heads.main(torch.cat([m for m, _ in feats])), *dev_y)
             used = (time.monotonic() - start) / 60
             print(
                 f"step {step} {used:.1f} min rendered {chunks.rendered} loss {loss.item():.3f} "
-                f"dev exact {score:.4f} (colour, shape, state: {parts})",
+                f"dev exact {score:.4f} (colour, shape, state, facts: {parts})",
                 flush=True,
             )
             torch.save(net.state_dict(), out)

@@ -1,0 +1,102 @@
+"""A room with somebody who asks about it, and everything that ought to be said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aura_core.sim.episode import TEST_PLAN, Ask, Due, Episode, Plan
+from aura_core.sim.room.talk import TOPICS, WAITABLE, Talk, Wait
+from aura_core.sim.room.world import Event, Room
+from aura_core.sim.world import COLOURS, SHAPES
+from aura_core.types import Kind
+
+CHINESE_SHARE, UNSEEN_SHARE = 0.25, 0.2  # of test episodes; of phrasings in them
+
+
+def generate(
+    seed: int, duration_s: int, plan: Plan = TEST_PLAN, room: Room | None = None, language: str | None = None,
+    unseen: float = UNSEEN_SHARE, topics: dict[str, float] = TOPICS,
+) -> Episode:  # fmt: skip
+    """Deterministic in its arguments. Nobody asks in the very chunk of an event; a person speaks one language."""
+    room = room or Room.generate(seed, duration_s)
+    rng = np.random.default_rng([seed, 14])
+    language = language or ("zh" if rng.random() < CHINESE_SHARE else "en")
+    talk = Talk(language, unseen)
+    free = [c for c in range(plan.first, duration_s) if room.event_at(c) is None]
+    counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
+    kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
+    rng.shuffle(kinds)  # type: ignore[arg-type]
+    early = [c for c in free if c < max(plan.first + 1, int(duration_s * plan.early))]
+    chosen = sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False)) if early else []
+    asks: list[Ask] = []
+    for kind, chunk in zip(kinds, chosen, strict=False):
+        asks.append(_standing(rng, talk, language, room, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))
+    taken = {a.chunk for a in asks}
+    at = plan.first + int(rng.integers(0, plan.max_gap))
+    for chunk in free:
+        if chunk >= at and chunk not in taken:
+            q = talk.real_time(rng, room, chunk, topics)
+            asks.append(
+                Ask(f"r{chunk}", chunk, q.text, Kind.REAL_TIME, q.answer, q.topic, None, language, q.unseen)
+            )
+            at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
+    asks.sort(key=lambda a: a.chunk)
+    return Episode(room, tuple(asks), tuple(_dues(talk, room, asks)))
+
+
+def _dues(talk: Talk, room: Room, asks: list[Ask]) -> list[Due]:
+    """What standing questions make due: a proactive one once, a multi-response one each time."""
+    done: set[str] = set()
+    dues = []
+    for event in room.events:
+        ids = [
+            a.id for a in asks
+            if a.condition is not None and a.chunk < event.chunk and a.id not in done and a.condition.matches(event)
+        ]  # fmt: skip
+        done |= {a.id for a in asks if a.id in ids and a.kind is Kind.PROACTIVE}
+        if ids:
+            dues.append(Due(event.chunk, talk.announce(event), tuple(ids)))
+    return dues
+
+
+def _standing(
+    rng: np.random.Generator, talk: Talk, language: str, room: Room, kind: Kind, chunk: int, plan: Plan, id: str
+) -> Ask:
+    later = [e for e in room.events if e.chunk > chunk + 1 and e.kind in WAITABLE]
+    repeated = kind is Kind.MULTI_RESPONSE
+    if later and rng.random() < plan.triggers:
+        near = later[: max(3, len(later) // 2)]
+        wait = _widened(rng, near[int(rng.integers(len(near)))], repeated)
+    else:
+        wait = _never(rng, later)
+    text, unseen = talk.standing(rng, wait, repeated)
+    return Ask(id, chunk, text, kind, talk.words.acknowledgment, "standing", wait, language, unseen)
+
+
+def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Wait:
+    """A condition that `event` meets: for objects exact, by colour, by shape, or anything."""
+    if event.item is None:
+        return Wait(event.kind)
+    form = int(rng.choice(4, p=(0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)))
+    return Wait(
+        event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None
+    )
+
+
+def _never(rng: np.random.Generator, later: list[Event]) -> Wait:
+    """A condition that none of `later` meets, close to one of them where possible (a distractor)."""
+    wait = Wait("person falls")
+    for _ in range(30):
+        kind = str(rng.choice(WAITABLE)) if rng.random() < 0.5 else str(rng.choice(["item enters", "item leaves"]))
+        wait = Wait(kind)
+        if kind.startswith("item"):
+            colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
+            items = [e.item for e in later if e.item is not None]
+            if items and rng.random() < 0.7:
+                near = items[int(rng.integers(len(items)))]
+                colour, shape = (near.colour, shape) if rng.random() < 0.5 else (colour, near.shape)
+            form = int(rng.choice(3, p=(0.6, 0.2, 0.2)))
+            wait = Wait(kind, colour if form != 2 else None, shape if form != 1 else None)
+        if not any(wait.matches(e) for e in later):
+            break
+    return wait

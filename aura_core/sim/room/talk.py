@@ -1,0 +1,244 @@
+"""Questions about a room in words, with the answers that the room makes true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
+
+from aura_core.sim.room.chinese import CHINESE
+from aura_core.sim.room.phrases import ENGLISH, Language, Phrases
+from aura_core.sim.room.world import Event, Item, Room, State
+from aura_core.sim.world import COLOURS, SHAPES
+
+LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
+PAST_S = 25  # what is asked about lies no further back: in every window's view
+FORGOTTEN_S = 65  # further back than any window reaches
+WAITABLE = tuple(ENGLISH.clauses)  # kinds of event that may be waited for
+
+TOPICS = {
+    "list": 0.11, "count": 0.06, "count of": 0.08, "exists": 0.10, "where": 0.08, "colour": 0.07, "shape": 0.05,
+    "person": 0.04, "where person": 0.03, "pose": 0.04, "cat": 0.03, "where cat": 0.03,
+    "door": 0.03, "lamp": 0.03, "kettle": 0.03, "cup": 0.03, "night": 0.02,
+    "took": 0.04, "brought": 0.04, "last": 0.04, "order": 0.07,
+}  # fmt: skip
+PAST = ("took", "brought", "last", "order")
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a standing question waits for: an event of this kind, and for objects of this colour and shape."""
+
+    kind: str
+    colour: str | None = None
+    shape: str | None = None
+
+    def matches(self, event: Event | None) -> bool:
+        """Whether `event` is what the question waits for."""
+        if event is None or event.kind != self.kind:
+            return False
+        if event.item is None:
+            return True
+        return self.colour in (None, event.item.colour) and self.shape in (None, event.item.shape)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about now or the recent past, and the true answer. `unseen`: in words kept out of training."""
+
+    topic: str
+    text: str
+    answer: str
+    unseen: bool
+
+
+class Talk:
+    """One person's way of asking: a language ("en" or "zh"), and how often in phrasings kept out of training."""
+
+    def __init__(self, language: str = "en", unseen: float = 0.0) -> None:
+        self.words: Language = LANGUAGES[language]
+        self.unseen = unseen
+
+    def real_time(self, rng: np.random.Generator, room: Room, chunk: int, topics: dict[str, float] = TOPICS) -> Question:
+        """A question in `chunk`, in which nothing happens. Topics that cannot be asked then become lists."""
+        topic = str(rng.choice(list(topics), p=np.array(list(topics.values())) / sum(topics.values())))
+        state = room.states[chunk]
+        asked: tuple[Phrases, dict[str, str], str] | None
+        if topic in self.words.facets:
+            asked = self._facet(rng, topic, state)
+        elif topic in PAST:
+            asked = self._past(rng, topic, room, chunk)
+        elif topic in ("person", "where person", "pose", "cat", "where cat"):
+            asked = self._living(topic, state)
+        else:
+            asked = self._items(rng, topic, state.items)
+        if asked is None:
+            topic, asked = "list", (self.words.questions["list"], {}, self.listing(state.items))
+        phrases, slots, answer = asked
+        text, unseen = self._phrase(rng, phrases)
+        text = text.format(**slots)
+        if rng.random() < 0.2:
+            text = _one(rng, self.words.decorations).format(q=text)
+        return Question(topic, text, answer, unseen)
+
+    def standing(self, rng: np.random.Generator, wait: Wait, repeated: bool) -> tuple[str, bool]:
+        """A standing question in words, and whether in words kept out of training."""
+        frame, new_frame = self._phrase(rng, self.words.always if repeated else self.words.once)
+        clause, new_clause = self._phrase(rng, self.words.clauses[wait.kind])
+        x = self.thing(wait.colour, wait.shape, definite=wait.kind == "item leaves")
+        return frame.format(c=clause.format(x=x)), new_frame or new_clause
+
+    def announce(self, event: Event) -> str:
+        """What is said about an event, whichever standing question it answers."""
+        words = self.words.announcements[event.kind]
+        if event.item is None:
+            return words
+        colour, shape = event.item.colour, event.item.shape
+        return words.format(a=self.thing(colour, shape), the=self.thing(colour, shape, definite=True))
+
+    def thing(self, colour: str | None, shape: str | None, definite: bool = False) -> str:
+        """A noun phrase for a colour, a shape, both or neither."""
+        w = self.words
+        c, s = w.colours.get(colour or ""), w.shapes.get(shape or "")
+        if c and s:
+            return (w.the_thing if definite else w.a_thing).format(c=c, s=s)
+        if s:
+            return w.a_shape.format(s=s)
+        return w.a_colour.format(c=c) if c else w.anything
+
+    def listing(self, items: Sequence[Item]) -> str:
+        """All objects, by colour and shape; 'nothing' for an empty table."""
+        ordered = sorted(items, key=lambda i: (COLOURS.index(i.colour), SHAPES.index(i.shape)))
+        return self.words.conjunction.join(self.thing(i.colour, i.shape) for i in ordered) or self.words.nothing
+
+    def _phrase(self, rng: np.random.Generator, phrases: Phrases) -> tuple[str, bool]:
+        unseen = rng.random() < self.unseen
+        return _one(rng, phrases.unseen if unseen else phrases.seen), unseen
+
+    def _facet(self, rng: np.random.Generator, topic: str, state: State) -> tuple[Phrases, dict[str, str], str]:
+        facet, first = self.words.facets[topic], bool(getattr(state, topic))
+        value = facet.values[0 if first else 1]
+        if rng.random() < 0.5:
+            return facet.open, {}, value
+        asked = _one(rng, facet.values)
+        return facet.polar, {"v": asked}, self.words.yes_no[asked != value]
+
+    def _living(self, topic: str, state: State) -> tuple[Phrases, dict[str, str], str]:
+        w = self.words
+        if topic in ("person", "cat"):
+            return w.questions[topic], {}, w.yes_no[getattr(state, topic) is None]
+        if topic == "where cat":
+            answer = w.cat_places[state.cat] if state.cat else w.not_seen.format(x=w.cat)
+        elif state.person is None:
+            answer = w.not_seen.format(x=w.person)
+        else:
+            answer = w.stands[state.person] if topic == "where person" else w.poses[state.lying]
+        return w.questions[topic], {}, answer
+
+    def _past(
+        self, rng: np.random.Generator, topic: str, room: Room, chunk: int
+    ) -> tuple[Phrases, dict[str, str], str] | None:
+        phrases = self.words.questions[topic]
+        before = [e for e in room.events if e.chunk < chunk]
+        recent = [e for e in before if e.chunk > chunk - PAST_S]
+        if topic == "last":
+            return (phrases, {}, self.announce(recent[-1])) if recent else None
+        if topic == "order":
+            return self._order(rng, phrases, recent)
+        kind = "item leaves" if topic == "took" else "item enters"
+        matching = [e for e in before if e.kind == kind and e.chunk > chunk - FORGOTTEN_S]
+        if not matching:
+            return phrases, {}, self.words.nothing
+        item, at = matching[-1].item, matching[-1].chunk
+        assert item is not None
+        return (phrases, {}, self.thing(item.colour, item.shape, definite=True)) if at > chunk - PAST_S else None
+
+    def _order(
+        self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]
+    ) -> tuple[Phrases, dict[str, str], str] | None:
+        """The last two different objects that came."""
+        names = [(e.item.colour, e.item.shape) for e in recent if e.kind == "item enters" and e.item is not None]
+        if len(names) < 2 or len(set(names)) < len(names):
+            return None
+        first, second = (self.thing(*n, definite=True) for n in names[-2:])
+        x, y = (first, second) if rng.random() < 0.5 else (second, first)
+        return phrases, {"x": x, "y": y}, first
+
+    def _items(
+        self, rng: np.random.Generator, topic: str, items: Sequence[Item]
+    ) -> tuple[Phrases, dict[str, str], str] | None:
+        w, phrases = self.words, self.words.questions[topic]
+        if topic == "list":
+            return phrases, {}, self.listing(items)
+        if topic == "count":
+            return phrases, {}, w.numbers[len(items)]
+        colour, shape = _target(rng, items)
+        has: Callable[[Item], bool]
+        if topic == "count of":
+            if rng.random() < 0.5:
+                return phrases, {"x": w.plural_shape.format(s=w.shapes[shape])}, _count(w, items, "shape", shape)
+            return phrases, {"x": w.plural_colour.format(c=w.colours[colour])}, _count(w, items, "colour", colour)
+        if topic == "exists":
+            form = rng.random()
+            c, s = (colour, shape) if form < 0.6 else (colour, None) if form < 0.8 else (None, shape)
+            found = any(c in (None, i.colour) and s in (None, i.shape) for i in items)
+            return phrases, {"x": self.thing(c, s)}, w.yes_no[not found]
+        if topic == "where":
+            places = [w.places[i.column] for i in items if (i.colour, i.shape) == (colour, shape)]
+            lost = w.not_seen.format(x=self.thing(colour, shape))
+            return phrases, {"x": self.thing(colour, shape, definite=True)}, places[0] if places else lost
+        by_shape = topic == "colour"
+        has = (lambda i: i.shape == shape) if by_shape else (lambda i: i.colour == colour)
+        seen = [i for i in items if has(i)]
+        if len(seen) > 1:
+            return None
+        if by_shape:
+            answer = w.colours[seen[0].colour] if seen else w.not_seen.format(x=self.thing(None, shape))
+            return phrases, {"x": w.shapes[shape]}, answer
+        answer = self.thing(None, seen[0].shape) if seen else w.not_seen.format(x=self.thing(colour, None))
+        return phrases, {"x": w.colours[colour]}, answer
+
+
+def vocabulary() -> set[str]:
+    """Every English word and Chinese character that questions and answers can contain."""
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, str):
+            found.update(re.findall(r"[a-z]+|[\u4e00-\u9fff]", re.sub(r"\{\w+\}", " ", value.lower())))
+            if value in SHAPES:  # the English plural is made by a letter
+                found.add(f"{value}s")
+        elif isinstance(value, dict):
+            walk(tuple(value.values()))
+        elif isinstance(value, tuple):
+            for part in value:
+                walk(part)
+        elif is_dataclass(value):
+            for f in fields(value):
+                walk(getattr(value, f.name))
+
+    walk(tuple(LANGUAGES.values()))
+    return found - {"s"}
+
+
+def _count(words: Language, items: Sequence[Item], attribute: str, value: str) -> str:
+    return words.numbers[sum(getattr(i, attribute) == value for i in items)]
+
+
+def _target(rng: np.random.Generator, items: Sequence[Item]) -> tuple[str, str]:
+    """A colour and shape to ask about: of an object that is there (60%), else mixed or random."""
+    form = rng.random()
+    if items and form < 0.6:
+        item = items[int(rng.integers(len(items)))]
+        return item.colour, item.shape
+    colour, shape = _one(rng, COLOURS), _one(rng, SHAPES)
+    if items and form < 0.85:  # near miss: right colour or right shape, but perhaps not together
+        item = items[int(rng.integers(len(items)))]
+        return (item.colour, shape) if rng.random() < 0.5 else (colour, item.shape)
+    return colour, shape
+
+
+def _one(rng: np.random.Generator, options: Sequence[str]) -> str:
+    return options[int(rng.integers(len(options)))]

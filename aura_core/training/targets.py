@@ -1,0 +1,98 @@
+"""What each of a chunk's visual tokens ought to know: the ground truth of stage 1, and of stage 2's auxiliary loss.
+
+A chunk of the room is 3 x 4 tokens. Every place on the table and everything else in the room has a token of its own,
+the one where it is seen when the robot looks straight ahead; attention brings it there when the head is turned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.sim.episode import Episode
+from aura_core.sim.room.world import KINDS, Item, Room, State
+from aura_core.sim.world import COLOURS, SHAPES
+
+GRID = (3, 4)
+TOKENS = GRID[0] * GRID[1]
+SLOT_TOKENS = (5, 6, 7, 9, 10, 11)  # of the places on the table
+STATES = ("empty", "present", "entering", "leaving", "moved in", "moved out")
+
+_DOOR, _WINDOW, _PERSON, _LAMP, _CUP, _CAT = 0, 1, 2, 3, 4, 8
+_KETTLE = _LAMP
+RESTING = {
+    "door": _DOOR, "night": _WINDOW, "person 0": _PERSON, "person 1": _PERSON, "person 2": _PERSON, "lying": _PERSON,
+    "lamp": _LAMP, "kettle": _KETTLE, "cup": _CUP, "cat floor": _CAT, "cat table": _CAT,
+}  # fmt: skip
+_SUBJECTS = {
+    "person": _PERSON, "door": _DOOR, "lamp": _LAMP, "kettle": _KETTLE, "cat": _CAT, "cup": _CUP, "night": _WINDOW,
+    "day": _WINDOW,
+}  # fmt: skip
+HAPPENING = {k: _SUBJECTS[k.split()[0]] for k in KINDS if not k.startswith("item")}
+FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
+AWAITED = 3 + len(HAPPENING)
+
+
+def items_of(room: Room, chunk: int) -> NDArray[np.int64]:
+    """(6, 3): colour + 1 or 0, shape + 1 or 0, index of the state, for each place on the table."""
+    out = np.zeros((len(SLOT_TOKENS), 3), np.int64)
+
+    def put(item: Item, state: str) -> None:
+        out[item.slot] = COLOURS.index(item.colour) + 1, SHAPES.index(item.shape) + 1, STATES.index(state)
+
+    for item in room.states[chunk].items:
+        put(item, "present")
+    event = room.event_at(chunk)
+    if event is not None and event.item is not None:
+        if event.kind == "item moves":
+            put(event.item, "moved out")
+            put(next(i for i in event.after.items if i not in event.before.items), "moved in")
+        else:
+            put(event.item, "entering" if event.kind == "item enters" else "leaving")
+    return out
+
+
+def facts_of(room: Room, chunk: int) -> NDArray[np.float32]:
+    """float32 (len(FACT_TOKENS),): what is so at the end of the chunk, and what happened in it."""
+    event = room.event_at(chunk)
+    resting = _resting(room.states[chunk])
+    happening = [event is not None and event.kind == kind for kind in HAPPENING]
+    return np.asarray([*(resting[name] for name in RESTING), *happening], np.float32)
+
+
+def _resting(state: State) -> dict[str, bool]:
+    return {
+        "door": state.door, "night": state.night, "lying": state.lying, "lamp": state.lamp, "kettle": state.kettle,
+        "cup": state.cup, "cat floor": state.cat == "floor", "cat table": state.cat == "table",
+    } | {f"person {i}": state.person == i for i in range(3)}  # fmt: skip
+
+
+def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """For each token of chunks start .. stop - 1, what open standing questions wait for: the arrival (0) and departure
+    (1) of its object, whether it arrives or departs just so (2), and each other kind of event at its token (3 on).
+    1 yes, 0 no, NaN where there is no such thing. float32 (chunks, 12, AWAITED)."""
+    out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
+    answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
+    for chunk in range(start, stop):
+        waits = [
+            a.condition
+            for a in episode.asks
+            if a.condition is not None
+            and a.chunk < chunk
+            and (a.kind == "multi-response" or answered.get(a.id, chunk) >= chunk)
+        ]
+        kinds = {w.kind for w in waits}
+        for i, (kind, token) in enumerate(HAPPENING.items()):
+            out[chunk - start, token, 3 + i] = kind in kinds
+        event = episode.world.event_at(chunk)
+        items = set(episode.world.states[chunk].items)
+        if event is not None and event.item is not None:
+            items.add(event.item)
+        for item in items:
+            cell = out[chunk - start, SLOT_TOKENS[item.slot]]
+            for i, kind in enumerate(("item enters", "item leaves")):
+                cell[i] = any(
+                    w.kind == kind and w.colour in (None, item.colour) and w.shape in (None, item.shape) for w in waits
+                )
+            cell[2] = event is not None and item == event.item and any(w.matches(event) for w in waits)
+    return out
