@@ -25,6 +25,7 @@ class Ask:
     condition: Condition | None = None
     language: str = "en"
     unseen: bool = False  # in a phrasing that training never sees
+    evidence: int | None = None  # a question about the past: the chunk that has to be in view to answer it
 
 
 @dataclass(frozen=True)

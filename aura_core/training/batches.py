@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
+from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Plan
+from aura_core.sim.room.episode import generate
+from aura_core.sim.room.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.features import CHUNKS, WIDTH, FeatureBank, training_world
 from aura_core.training.loss import Supervised
-from aura_core.training.samples import AWAITED, Sample, build
+from aura_core.training.samples import Sample, build
+from aura_core.training.targets import AWAITED
 
 GROUP = 4  # batches that are drawn together and sorted by length: little padding
 
@@ -33,11 +36,14 @@ class Stage:
     plans: tuple[Plan, ...]
 
 
-# What is on the table is learned first and has the longest answers; where, which colour and how many take longest.
-HARD = (0.06, 0.06, 0.17, 0.21, 0.24, 0.21, 0.05)
-MANY = Plan(min_gap=1, max_gap=4, proactive=(4, 10), multi=(0, 3), first=0, topics=HARD)
+# What is on the table is learned first and has the longest answers; where, how many and what was take longest.
+HARD = TOPICS | {
+    "list": 0.05, "count": 0.05, "count of": 0.12, "exists": 0.15, "where": 0.13, "colour": 0.12, "took": 0.07,
+    "brought": 0.07, "last": 0.07, "order": 0.10,
+}  # fmt: skip
+MANY = Plan(min_gap=1, max_gap=4, proactive=(4, 10), multi=(0, 3), first=0)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
-FOCUS = Plan(min_gap=1, max_gap=4, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25, topics=HARD)
+FOCUS = Plan(min_gap=1, max_gap=4, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25)
 CURRICULUM = (
     Stage(0.40, (8, 14), (FOCUS, FOCUS, FOCUS, MANY)),
     Stage(0.65, (20, 30), (FOCUS, FOCUS, MANY, TEST_PLAN)),
@@ -56,7 +62,7 @@ class Batch:
     at: torch.Tensor  # flat index into (B * L) of each supervised position
     supervised: Supervised
     answers: torch.Tensor
-    awaited: torch.Tensor  # float32 (V, AWAITED), see `samples.awaited_in`
+    awaited: torch.Tensor  # float32 (V, AWAITED), see `targets.awaited_in`
     tokens: int  # without padding
 
     def to(self, device: str) -> Batch:
@@ -71,7 +77,7 @@ class Batch:
 
 
 def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
-    """Samples with the features (chunks, 9, 2 * WIDTH) of their chunks, to one batch."""
+    """Samples with the features (chunks, 12, 2 * WIDTH) of their chunks, to one batch."""
     b, length = len(samples), max(len(s.ids) for s in samples)
     ids = torch.zeros((b, length), dtype=torch.long)
     positions = torch.zeros((3, b, length), dtype=torch.long)
@@ -102,7 +108,8 @@ def draw(
     """A random stretch of `n` chunks of a random world with fresh questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
-    episode = Episode.generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed))
+    topics = HARD if plan in (FOCUS, MANY) else TOPICS
+    episode = generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics)
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, CHUNKS - n + 1))
     return build(episode, codec, start, start + n), features[start : start + n]
 

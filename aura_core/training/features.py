@@ -16,10 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
-from aura_core.sim.render import Camera
-from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, World
+from aura_core.sim.room.render import Camera
+from aura_core.sim.room.world import Room
+from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED
+from aura_core.training.targets import TOKENS
 from aura_core.training.tiny import build_model
-from aura_core.training.vision import CELLS, batched_vision, chunk_frames, patches_of
+from aura_core.training.vision import batched_vision, chunk_frames, patches_of
 
 CHUNKS = 90  # seconds of each training world
 WIDTH = 192
@@ -27,15 +29,15 @@ FIRST_SEED, FIRST_DEV_SEED = 1_000, 410_000
 
 
 @functools.lru_cache(maxsize=4096)
-def training_world(seed: int) -> World:
+def training_world(seed: int) -> Room:
     """World of a training or development seed: two in three are busy, rich in distractors."""
     if seed >= FIRST_TEST_SEED:
         raise InputError(f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}")
-    return World.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
+    return Room.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
 
 
-def encode_world(visual: torch.nn.Module, world: World) -> NDArray[np.float16]:
-    """Merged and deepstack features of every chunk: float16 (CHUNKS, 9, 2 * WIDTH)."""
+def encode_world(visual: torch.nn.Module, world: Room) -> NDArray[np.float16]:
+    """Merged and deepstack features of every chunk: float16 (CHUNKS, 12, 2 * WIDTH)."""
     camera = Camera(world)
     frames = torch.from_numpy(np.stack([chunk_frames(camera, c) for c in range(world.duration_s)]))
     with torch.no_grad():
@@ -49,7 +51,7 @@ class FeatureBank:
     def __init__(self, path: Path, first_seed: int, capacity: int) -> None:
         self.path, self.first_seed, self.capacity = path, first_seed, capacity
         mode: Any = "r+" if path.exists() else "w+"
-        self._data = np.memmap(path, np.float16, mode, shape=(capacity, CHUNKS, CELLS, 2 * WIDTH))
+        self._data = np.memmap(path, np.float16, mode, shape=(capacity, CHUNKS, TOKENS, 2 * WIDTH))
         self._mark = path.with_suffix(".count")
 
     def __len__(self) -> int:

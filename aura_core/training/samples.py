@@ -1,7 +1,7 @@
 """Episodes to training sequences, through the very window and prompt code that inference uses.
 
 A sample is what the engine's cache holds at the end of a stretch of chunks: system turn, text history of
-what left the window, then one turn a chunk. Supervised are all assistant turns in view.
+what left the window, then one turn a chunk. Supervised are all assistant turns in view whose evidence is in view.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from aura_core.config import WindowConfig
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.positions import PositionTrack
 from aura_core.sim.episode import Ask, Episode
-from aura_core.sim.world import GRID
 from aura_core.stream.history import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
+from aura_core.training.targets import GRID, awaited_in
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Sample:
 
     `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
     whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
-    `awaited` float32 (chunks, 9, AWAITED): see `awaited_in`.
+    `awaited` float32 (chunks, 12, AWAITED): see `targets.awaited_in`.
     """
 
     ids: NDArray[np.int64]
@@ -56,7 +56,7 @@ def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
         ids = tuple(codec.tokenizer.encode(text)) if text is not None else None
         turns.append(
             Turn(
-                chunk, Video(chunk, (GRID, GRID)), ask.id if ask else None, ask.text if ask else None,
+                chunk, Video(chunk, GRID), ask.id if ask else None, ask.text if ask else None,
                 ids, text, owner if text is not None else None,
             )
         )  # fmt: skip
@@ -76,44 +76,13 @@ def history_before(episode: Episode, turns: list[Turn], start: int, groups: int)
     return window.plan.history
 
 
-AWAITED = 3
-
-
-def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """For each cell of chunks start .. stop - 1: does an open standing question wait for its object's arrival (0), for
-    its departure (1), and is it arriving or departing just so (2)? 1 yes, 0 no, NaN where the cell is empty.
-    float32 (chunks, 9, AWAITED)."""
-    out = np.full((stop - start, GRID * GRID, AWAITED), np.nan, np.float32)
-    answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
-    for chunk in range(start, stop):
-        conditions = [
-            a.condition
-            for a in episode.asks
-            if a.condition is not None
-            and a.chunk < chunk
-            and (a.kind == "multi-response" or answered.get(a.id, chunk) >= chunk)
-        ]
-        event = episode.world.event_at(chunk)
-        items = list(episode.world.states[chunk])
-        if event is not None and event.before is not None:
-            items.append(event.before)
-        for item in items:
-            cell = out[chunk - start, item.slot]
-            for i, verb in enumerate(("enter", "leave")):
-                cell[i] = any(
-                    c.verb == verb and c.colour in (None, item.colour) and c.shape in (None, item.shape)
-                    for c in conditions
-                )
-            cell[2] = event is not None and item == event.item and any(c.matches(event) for c in conditions)
-    return out
-
-
 def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int = 10) -> Sample:
     """The sample whose window shows chunks start .. stop - 1."""
     turns = turns_of(episode, codec, stop)
     script, end = episode.script(), codec.chat.end_id
     events = {e.chunk for e in episode.world.events}
     tricky = events | {d.chunk + 1 for d in episode.dues} | {a.chunk + 1 for a in episode.asks}
+    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < start}
     ids: list[int] = []
     visual: list[bool] = []
     pieces: list[Piece] = []
@@ -133,11 +102,12 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         quiet = turn.answer_ids is None
         hard = quiet and turn.chunk in tricky
         event = turn.chunk in events
-        sup += [(len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk) for i, t in enumerate(spoken)]
+        if turn.chunk not in blind:
+            sup += [(len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk) for i, t in enumerate(spoken)]
         put(codec.assistant(turn.answer_ids))
     at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
         np.asarray(ids), PositionTrack().extend(pieces), np.asarray(visual), range(start, stop),
         at, target, silent.astype(bool), hards.astype(bool), decisive.astype(bool), chunk,
-        sum(c in script for c in range(start, stop)), awaited_in(episode, start, stop),
+        sum(c in script and c not in blind for c in range(start, stop)), awaited_in(episode, start, stop),
     )  # fmt: skip

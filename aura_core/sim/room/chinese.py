@@ -19,7 +19,8 @@ CHINESE = Language(
             ("你看到桌上有哪些东西?", "告诉我桌上有什么"),
         ),
         "count": Phrases(
-            ("桌子上有几个东西?", "桌上有多少东西?", "你看到桌子上有几个东西?"), ("你看到桌上有多少东西?", "桌上有几个东西?")
+            ("桌子上有几个东西?", "桌上有多少东西?", "你看到桌子上有几个东西?"),
+            ("你看到桌上有多少东西?", "桌上有几个东西?"),
         ),
         "count of": Phrases(("有几个{x}?", "你看到几个{x}?", "桌子上有多少{x}?"), ("桌上有几个{x}?",)),
         "exists": Phrases(("有没有{x}?", "你看到{x}了吗?", "桌子上有{x}吗?"), ("桌上有没有{x}?",)),
@@ -68,7 +69,8 @@ CHINESE = Language(
         ("{c}时告诉我", "如果{c}就叫我"),
     ),
     always=Phrases(
-        ("每次{c}都告诉我", "每次{c}都提醒我", "每当{c}就告诉我", "每次{c}都叫我"), ("每当{c}就提醒我", "每当{c}都告诉我"),
+        ("每次{c}都告诉我", "每次{c}都提醒我", "每当{c}就告诉我", "每次{c}都叫我"),
+        ("每当{c}就提醒我", "每当{c}都告诉我"),
     ),
     clauses={
         "item enters": Phrases(("{x}出现", "有{x}来", "{x}被放到桌子上"), ("{x}来",)),
@@ -96,7 +98,8 @@ CHINESE = Language(
     announcements={
         "item enters": "{a}出现了", "item leaves": "{the}不见了", "item moves": "{the}动了",
         "person enters": "有人进来了", "person leaves": "人走了", "person reaches": "那个人伸手了",
-        "person falls": "那个人摔倒了", "person gets up": "那个人起来了", "door opens": "门开了", "door closes": "门关了",
+        "person falls": "那个人摔倒了", "person gets up": "那个人起来了",
+        "door opens": "门开了", "door closes": "门关了",
         "lamp goes on": "灯亮了", "lamp goes off": "灯不亮了", "kettle starts": "水壶冒气了",
         "kettle stops": "水壶安静了", "cat comes": "猫来了", "cat leaves": "猫走了", "cat jumps up": "猫跳到桌子上了",
         "cat jumps down": "猫跳到地上了", "cup near edge": "杯子靠近边了", "cup safe": "杯子安全了",

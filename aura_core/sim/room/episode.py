@@ -37,7 +37,7 @@ def generate(
         if chunk >= at and chunk not in taken:
             q = talk.real_time(rng, room, chunk, topics)
             asks.append(
-                Ask(f"r{chunk}", chunk, q.text, Kind.REAL_TIME, q.answer, q.topic, None, language, q.unseen)
+                Ask(f"r{chunk}", chunk, q.text, Kind.REAL_TIME, q.answer, q.topic, None, language, q.unseen, q.evidence)
             )
             at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
     asks.sort(key=lambda a: a.chunk)
@@ -78,9 +78,7 @@ def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Wait:
     if event.item is None:
         return Wait(event.kind)
     form = int(rng.choice(4, p=(0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)))
-    return Wait(
-        event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None
-    )
+    return Wait(event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None)
 
 
 def _never(rng: np.random.Generator, later: list[Event]) -> Wait:

@@ -179,7 +179,9 @@ ENGLISH = Language(
         "item enters": Phrases(
             ("{x} appears", "{x} comes", "{x} arrives", "{x} is put on the table"), ("{x} comes on the table",)
         ),
-        "item leaves": Phrases(("{x} leaves", "{x} is gone", "{x} is taken away", "{x} goes away"), ("{x} leaves the table",)),
+        "item leaves": Phrases(
+            ("{x} leaves", "{x} is gone", "{x} is taken away", "{x} goes away"), ("{x} leaves the table",)
+        ),
         "person enters": Phrases(
             ("a person comes in", "somebody comes in", "a person appears", "someone enters the room"),
             ("somebody enters the room",),
@@ -188,7 +190,8 @@ ENGLISH = Language(
             ("the person leaves", "the person goes away", "somebody leaves the room"), ("the person leaves the room",)
         ),
         "person reaches": Phrases(
-            ("the person reaches for something", "somebody reaches over the table"), ("the person reaches over the table",)
+            ("the person reaches for something", "somebody reaches over the table"),
+            ("the person reaches over the table",)
         ),
         "person falls": Phrases(
             ("the person falls", "somebody falls", "a person falls down"), ("the person falls down",)
@@ -207,7 +210,8 @@ ENGLISH = Language(
         ),
         "cat jumps down": Phrases(("the cat jumps down", "the cat leaves the table"), ("the cat is on the floor",)),
         "cup near edge": Phrases(
-            ("the cup is near the edge", "the cup comes near the edge", "the cup is not safe"), ("you see the cup near the edge",)
+            ("the cup is near the edge", "the cup comes near the edge", "the cup is not safe"),
+            ("you see the cup near the edge",)
         ),
         "cup safe": Phrases(("the cup is safe", "the cup leaves the edge"), ("you see the cup safe",)),
         "night falls": Phrases(("it gets dark", "night comes"), ("it is night",)),

@@ -46,12 +46,18 @@ class Wait:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about now or the recent past, and the true answer. `unseen`: in words kept out of training."""
+    """A question about now or the recent past, and the true answer. `unseen`: in words kept out of training.
+    `evidence`: the chunk that has to be in view to answer it, where that is not its own."""
 
     topic: str
     text: str
     answer: str
     unseen: bool
+    evidence: int | None = None
+
+
+# The phrases of a question, its slots, the true answer, and the evidence (see `Question`).
+_Asked = tuple[Phrases, dict[str, str], str] | tuple[Phrases, dict[str, str], str, int]
 
 
 class Talk:
@@ -61,11 +67,13 @@ class Talk:
         self.words: Language = LANGUAGES[language]
         self.unseen = unseen
 
-    def real_time(self, rng: np.random.Generator, room: Room, chunk: int, topics: dict[str, float] = TOPICS) -> Question:
+    def real_time(
+        self, rng: np.random.Generator, room: Room, chunk: int, topics: dict[str, float] = TOPICS
+    ) -> Question:
         """A question in `chunk`, in which nothing happens. Topics that cannot be asked then become lists."""
         topic = str(rng.choice(list(topics), p=np.array(list(topics.values())) / sum(topics.values())))
         state = room.states[chunk]
-        asked: tuple[Phrases, dict[str, str], str] | None
+        asked: _Asked | None
         if topic in self.words.facets:
             asked = self._facet(rng, topic, state)
         elif topic in PAST:
@@ -76,12 +84,12 @@ class Talk:
             asked = self._items(rng, topic, state.items)
         if asked is None:
             topic, asked = "list", (self.words.questions["list"], {}, self.listing(state.items))
-        phrases, slots, answer = asked
+        phrases, slots, answer, *evidence = asked
         text, unseen = self._phrase(rng, phrases)
         text = text.format(**slots)
         if rng.random() < 0.2:
             text = _one(rng, self.words.decorations).format(q=text)
-        return Question(topic, text, answer, unseen)
+        return Question(topic, text, answer, unseen, *evidence)
 
     def standing(self, rng: np.random.Generator, wait: Wait, repeated: bool) -> tuple[str, bool]:
         """A standing question in words, and whether in words kept out of training."""
@@ -117,7 +125,7 @@ class Talk:
         unseen = rng.random() < self.unseen
         return _one(rng, phrases.unseen if unseen else phrases.seen), unseen
 
-    def _facet(self, rng: np.random.Generator, topic: str, state: State) -> tuple[Phrases, dict[str, str], str]:
+    def _facet(self, rng: np.random.Generator, topic: str, state: State) -> _Asked:
         facet, first = self.words.facets[topic], bool(getattr(state, topic))
         value = facet.values[0 if first else 1]
         if rng.random() < 0.5:
@@ -125,7 +133,7 @@ class Talk:
         asked = _one(rng, facet.values)
         return facet.polar, {"v": asked}, self.words.yes_no[asked != value]
 
-    def _living(self, topic: str, state: State) -> tuple[Phrases, dict[str, str], str]:
+    def _living(self, topic: str, state: State) -> _Asked:
         w = self.words
         if topic in ("person", "cat"):
             return w.questions[topic], {}, w.yes_no[getattr(state, topic) is None]
@@ -137,14 +145,12 @@ class Talk:
             answer = w.stands[state.person] if topic == "where person" else w.poses[state.lying]
         return w.questions[topic], {}, answer
 
-    def _past(
-        self, rng: np.random.Generator, topic: str, room: Room, chunk: int
-    ) -> tuple[Phrases, dict[str, str], str] | None:
+    def _past(self, rng: np.random.Generator, topic: str, room: Room, chunk: int) -> _Asked | None:
         phrases = self.words.questions[topic]
         before = [e for e in room.events if e.chunk < chunk]
         recent = [e for e in before if e.chunk > chunk - PAST_S]
         if topic == "last":
-            return (phrases, {}, self.announce(recent[-1])) if recent else None
+            return (phrases, {}, self.announce(recent[-1]), recent[-1].chunk) if recent else None
         if topic == "order":
             return self._order(rng, phrases, recent)
         kind = "item leaves" if topic == "took" else "item enters"
@@ -153,22 +159,19 @@ class Talk:
             return phrases, {}, self.words.nothing
         item, at = matching[-1].item, matching[-1].chunk
         assert item is not None
-        return (phrases, {}, self.thing(item.colour, item.shape, definite=True)) if at > chunk - PAST_S else None
+        return (phrases, {}, self.thing(item.colour, item.shape, True), at) if at > chunk - PAST_S else None
 
-    def _order(
-        self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]
-    ) -> tuple[Phrases, dict[str, str], str] | None:
+    def _order(self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]) -> _Asked | None:
         """The last two different objects that came."""
-        names = [(e.item.colour, e.item.shape) for e in recent if e.kind == "item enters" and e.item is not None]
+        came = [e for e in recent if e.kind == "item enters"]
+        names = [(e.item.colour, e.item.shape) for e in came if e.item is not None]
         if len(names) < 2 or len(set(names)) < len(names):
             return None
         first, second = (self.thing(*n, definite=True) for n in names[-2:])
         x, y = (first, second) if rng.random() < 0.5 else (second, first)
-        return phrases, {"x": x, "y": y}, first
+        return phrases, {"x": x, "y": y}, first, came[-2].chunk
 
-    def _items(
-        self, rng: np.random.Generator, topic: str, items: Sequence[Item]
-    ) -> tuple[Phrases, dict[str, str], str] | None:
+    def _items(self, rng: np.random.Generator, topic: str, items: Sequence[Item]) -> _Asked | None:
         w, phrases = self.words, self.words.questions[topic]
         if topic == "list":
             return phrases, {}, self.listing(items)

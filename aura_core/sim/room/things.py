@@ -65,7 +65,9 @@ def person(c: Canvas, x: float, fallen: float, reach: float, skin: Colour, cloth
     foot_y = mix(0.47, 0.425, fallen)
 
     def at(along: float, across: float = 0.0) -> Point:  # along the body from the feet, across to the right
-        return x + along * np.sin(angle) + across * np.cos(angle), foot_y - along * np.cos(angle) + across * np.sin(angle)
+        return x + along * np.sin(angle) + across * np.cos(angle), foot_y - along * np.cos(angle) + across * np.sin(
+            angle
+        )
 
     trousers = shade(clothes, 0.5)
     for leg in (-0.02, 0.02):
