@@ -1,9 +1,9 @@
 """Stage 1: the vision tower alone learns what there is in the room and what just happened to it.
 
 Targets (`targets.py`) per place on the table: colour, shape, what the chunk shows of it (present, entering, leaving,
-moved in, moved out), which place it is, and whether "a red cube enters" and the like, for every condition that a question can
-name; for everything else yes or no, at a token of its own. Two linear heads, thrown away afterwards, read the merger's
-output and the deepstack output: what they can read, one attention of the language model can.
+moved in, moved out), which place it is, and whether "a red cube enters" and the like, for every condition that a
+question can name; for everything else yes or no, at a token of its own. Two linear heads, thrown away afterwards, read
+the merger's output and the deepstack output: what they can read, one attention of the language model can.
 """
 
 from __future__ import annotations
