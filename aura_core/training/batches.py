@@ -1,4 +1,4 @@
-"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by a process of their own.
+"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by processes of their own.
 
 The curriculum lengthens the window: short and dense first, the deployed length last (a model that was
 trained on short windows does poorly in late chunks).
@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Plan
 from aura_core.sim.room.episode import generate
 from aura_core.sim.room.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
+from aura_core.training.cores import cores
 from aura_core.training.features import CHUNKS, WIDTH, FeatureBank, training_world
 from aura_core.training.loss import Supervised
 from aura_core.training.samples import Sample, build
@@ -103,15 +104,17 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
 
 
 def draw(
-    rng: np.random.Generator, bank: FeatureBank, codec: PromptCodec, plans: tuple[Plan, ...], n: int
-) -> tuple[Sample, np.ndarray]:
-    """A random stretch of `n` chunks of a random world with fresh questions."""
+    rng: np.random.Generator, bank: FeatureBank, codec: PromptCodec, plans: tuple[Plan, ...], chunks: tuple[int, int]
+) -> Iterator[tuple[Sample, np.ndarray]]:
+    """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, MANY) else TOPICS
     episode = generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics)
-    start = 0 if rng.random() < 0.35 else int(rng.integers(0, CHUNKS - n + 1))
-    return build(episode, codec, start, start + n), features[start : start + n]
+    start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
+    while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
+        yield build(episode, codec, start, start + n), features[start : start + n]
+        start += n
 
 
 class BatchStream(IterableDataset[Batch]):
@@ -122,7 +125,8 @@ class BatchStream(IterableDataset[Batch]):
         self.progress = mp.get_context("fork").Value("d", begin)
 
     def __iter__(self) -> Iterator[Batch]:
-        rng = np.random.default_rng([self._seed, 5])
+        worker = get_worker_info()
+        rng = np.random.default_rng([self._seed, 5, worker.id if worker else 0])
         while True:
             stage = next(s for s in CURRICULUM if self.progress.value <= s.until)
             groups = self._group(rng, stage)
@@ -133,16 +137,17 @@ class BatchStream(IterableDataset[Batch]):
         drawn: list[tuple[Sample, np.ndarray]] = []
         total = 0
         while total < GROUP * self._tokens:
-            n = int(rng.integers(stage.chunks[0], stage.chunks[1] + 1))
-            drawn.append(draw(rng, self._bank, self._codec, stage.plans, n))
-            total += len(drawn[-1][0].ids)
+            for pair in draw(rng, self._bank, self._codec, stage.plans, stage.chunks):
+                drawn.append(pair)
+                total += len(pair[0].ids)
         drawn.sort(key=lambda pair: len(pair[0].ids))
         ends = np.cumsum([len(s.ids) for s, _ in drawn])
         cuts = np.searchsorted(ends, np.arange(1, GROUP) * total / GROUP) + 1
         return [drawn[i:j] for i, j in zip([0, *cuts], [*cuts, len(drawn)], strict=True) if i < j]
 
     def loader(self) -> DataLoader[Batch]:
-        """Draws ahead in one process."""
+        """Draws ahead, in processes of its own."""
         return DataLoader(
-            self, batch_size=None, num_workers=1, prefetch_factor=2 * GROUP, multiprocessing_context="fork"
-        )
+            self, batch_size=None, num_workers=max(1, cores() - 1), prefetch_factor=2 * GROUP,
+            multiprocessing_context="fork",
+        )  # fmt: skip

@@ -19,6 +19,7 @@ from aura_core.errors import InputError
 from aura_core.sim.room.render import Camera
 from aura_core.sim.room.world import Room
 from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED
+from aura_core.training.cores import cores
 from aura_core.training.targets import TOKENS
 from aura_core.training.tiny import build_model
 from aura_core.training.vision import batched_vision, chunk_frames, patches_of
@@ -60,12 +61,12 @@ class FeatureBank:
     def __getitem__(self, i: int) -> tuple[int, NDArray[np.float16]]:
         return self.first_seed + i, self._data[i]
 
-    def fill(self, tower: dict[str, torch.Tensor], processes: int = 2) -> None:
+    def fill(self, tower: dict[str, torch.Tensor]) -> None:
         """Encode worlds until the bank is full; continues where it was stopped."""
         missing = range(len(self), self.capacity)
         if not missing:
             return
-        with mp.get_context("spawn").Pool(processes, _load_tower, (tower,)) as pool:
+        with mp.get_context("spawn").Pool(cores(), _load_tower, (tower,)) as pool:
             seeds = [self.first_seed + i for i in missing]
             for i, features in zip(missing, pool.imap(_encode_seed, seeds, chunksize=4), strict=True):
                 self._data[i] = features

@@ -22,6 +22,7 @@ from aura_core.models.pixels import resize
 from aura_core.sim.room.render import Camera
 from aura_core.sim.room.world import Room
 from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, SHAPES
+from aura_core.training.cores import cores
 from aura_core.training.muon import Muon
 from aura_core.training.targets import FACT_TOKENS, SLOT_TOKENS, STATES, facts_of, items_of
 from aura_core.training.tiny import HEIGHT, PIXELS, WIDTH, build_model
@@ -115,31 +116,37 @@ def sample_chunks(seed: int, count: int = 10) -> Chunks:
 
 
 class Pool:
-    """Rendered chunks in shared memory, filled by a process of its own."""
+    """Rendered chunks in shared memory, filled by processes of their own: each fills every `workers`-th place."""
 
-    def __init__(self, size: int, first_seed: int) -> None:
+    def __init__(self, size: int, first_seed: int, workers: int = 1) -> None:
         self.frames = torch.empty((size, 2, HEIGHT, WIDTH, 3), dtype=torch.uint8).share_memory_()
         self.items = torch.empty((size, len(SLOT_TOKENS), 3), dtype=torch.long).share_memory_()
         self.facts = torch.empty((size, len(FACT_TOKENS))).share_memory_()
         context = mp.get_context("fork")
-        self._rendered = context.Value("l", 0)
-        self._worker = context.Process(target=self._render, args=(first_seed,), daemon=True)
-        self._worker.start()
+        self._rendered = [context.Value("l", 0) for _ in range(workers)]
+        self._workers = [
+            context.Process(target=self._render, args=(first_seed, i), daemon=True) for i in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
 
-    def _render(self, seed: int) -> None:
-        size, shelves = len(self.frames), (self.frames.numpy(), self.items.numpy(), self.facts.numpy())
-        while seed < FIRST_TEST_SEED and self._rendered.value < size:
+    def _render(self, first_seed: int, worker: int) -> None:
+        count, every = self._rendered[worker], len(self._rendered)
+        places = range(worker, len(self.frames), every)
+        shelves = (self.frames.numpy(), self.items.numpy(), self.facts.numpy())
+        seed = first_seed + worker
+        while seed < FIRST_TEST_SEED and count.value < len(places):
             for chunk in zip(*sample_chunks(seed), strict=True):
-                if self._rendered.value < size:
+                if count.value < len(places):
                     for shelf, value in zip(shelves, chunk, strict=True):
-                        shelf[self._rendered.value] = value
-                    self._rendered.value += 1
-            seed += 1
+                        shelf[places[count.value]] = value
+                    count.value += 1
+            seed += every
 
     @property
     def rendered(self) -> int:
-        """Chunks rendered so far."""
-        return int(self._rendered.value)
+        """How many chunks from the first one on are rendered without a gap."""
+        return len(self._rendered) * min(int(r.value) for r in self._rendered)
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Frames, items and facts of `batch` random chunks; waits for the first ones."""
@@ -149,8 +156,9 @@ class Pool:
         return self.frames[pick], self.items[pick], self.facts[pick]
 
     def close(self) -> None:
-        """Stop the renderer."""
-        self._worker.terminate()
+        """Stop rendering."""
+        for worker in self._workers:
+            worker.terminate()
 
 
 class Heads(torch.nn.Module):
@@ -231,7 +239,7 @@ def train(
         net.load_state_dict(torch.load(out, weights_only=True))
     net.to(device)
     opts = optimizers(net, lr)
-    chunks = Pool(pool, first_seed)
+    chunks = Pool(pool, first_seed, max(1, cores() - 1))
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
     dev_x, *dev_y = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*held, strict=True))
     rng = np.random.default_rng(first_seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -13,14 +14,34 @@ from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
-from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
+from aura_core.sim.episode import DENSE_PLAN  # noqa: E402
+from aura_core.sim.room.episode import generate  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
 from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
 from aura_core.training.samples import build  # noqa: E402
+from aura_core.training.targets import (  # noqa: E402
+    FACT_TOKENS,
+    GRID,
+    HAPPENING,
+    SLOT_TOKENS,
+    STATES,
+    awaited_in,
+    facts_of,
+    items_of,
+)
 from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
-from aura_core.training.vision import batched_vision, patches_of, sample_chunks  # noqa: E402
+from aura_core.training.vision import (  # noqa: E402
+    READ_OUTS,
+    Pool,
+    batched_vision,
+    conditions_met,
+    exact,
+    loss_of,
+    patches_of,
+    sample_chunks,
+)
 from aura_core.types import Frame, Query  # noqa: E402
 
 NS = 1_000_000_000
@@ -76,9 +97,8 @@ def test_one_answer_gives_silence_the_papers_weight():
 @pytest.mark.parametrize(("start", "stop"), [(0, 20), (10, 30), (20, 35)])
 def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
     """The perfect assistant is played through the engine; its tokens equal the sample's, also after switches."""
-    world = training_world(11)
-    episode = Episode.generate(5, 90, DENSE_PLAN, world)
-    backend = ScriptedBackend(episode.script(), grid=(3, 3))
+    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    backend = ScriptedBackend(episode.script(), grid=GRID)
     keep = 10
     config = AssistantConfig(window=WindowConfig(keep=keep, max=2 * keep, qa_groups=10))
     assistant = StreamingAssistant(backend, config)
@@ -100,14 +120,16 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
 
 
 def test_supervision_points_at_the_tokens_that_follow():
-    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
-    backend = ScriptedBackend(grid=(3, 3))
+    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    backend = ScriptedBackend(grid=GRID)
     sample = build(episode, PromptCodec(backend.tokenizer, backend.chat), 20, 50)
     assert np.array_equal(sample.ids[sample.at + 1], sample.target)
     script = episode.script()
     quiet = {int(c) for c in sample.chunk[sample.silent]}
     assert quiet == {c for c in range(20, 50) if c not in script}
-    assert sample.answers == sum(20 <= c < 50 for c in script)
+    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < 20 <= a.chunk < 50}
+    assert blind and not blind & {int(c) for c in sample.chunk}  # nobody can know what is out of view
+    assert sample.answers == sum(20 <= c < 50 and c not in blind for c in script)
     assert not (sample.hard & ~sample.silent).any()
     events = {e.chunk for e in episode.world.events if 20 <= e.chunk < 50}
     assert events - set(script) <= {int(c) for c in sample.chunk[sample.hard]}
@@ -120,9 +142,9 @@ def test_held_out_seeds_are_refused():
 
 def test_the_batched_tower_equals_the_librarys():
     model, _ = build_model(1)
-    frames, targets = sample_chunks(5, 3)
+    frames, items, facts = sample_chunks(5, 3)
     patches = patches_of(torch.from_numpy(frames))
-    assert targets.shape == (3, 9, 3)
+    assert items.shape == (3, len(SLOT_TOKENS), 3) and facts.shape == (3, len(FACT_TOKENS))
     with torch.no_grad():
         merged, deep = batched_vision(model.model.visual, patches)
         for i in range(3):
@@ -131,3 +153,73 @@ def test_the_batched_tower_equals_the_librarys():
             out = model.model.visual(torch.from_numpy(single), torch.tensor([grid]))
             assert float((out.pooler_output - merged[i]).abs().max()) <= 1e-5
             assert float((out.deepstack_features[0] - deep[i]).abs().max()) <= 1e-5
+
+
+def test_the_towers_targets_are_the_rooms_state():
+    room = training_world(11)
+    happened = list(HAPPENING)
+    for chunk in range(90):
+        items, facts = items_of(room, chunk), facts_of(room, chunk)
+        state, event = room.states[chunk], room.event_at(chunk)
+        resting = {i.slot for i in state.items}
+        shown = set(np.flatnonzero(items[:, 2]))
+        assert resting <= shown and len(shown - resting) <= 1
+        said = [happened[i] for i in np.flatnonzero(facts[-len(happened) :])]
+        assert said == ([event.kind] if event is not None and event.item is None else [])
+        if event is not None and event.kind == "item leaves":
+            assert STATES[items[event.item.slot, 2]] == "leaving"
+        assert facts[0] == state.door
+
+
+def test_what_is_awaited_where():
+    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    awaited = awaited_in(episode, 10, 60)
+    dues = {d.chunk for d in episode.dues}
+    kinds = list(HAPPENING)
+    for chunk in range(10, 60):
+        event = episode.world.event_at(chunk)
+        if event is None or event.kind == "item moves":
+            continue
+        if event.item is None:
+            said = awaited[chunk - 10, HAPPENING[event.kind], 3 + kinds.index(event.kind)]
+        else:
+            said = awaited[chunk - 10, SLOT_TOKENS[event.item.slot], 2]
+        assert said == (chunk in dues)
+
+
+def test_a_pool_filled_by_several_processes_is_the_pool_of_one():
+    one, two = Pool(24, 1_000), Pool(24, 1_000, 2)
+    rng = np.random.default_rng(0)
+    for pool in (one, two):
+        pool.draw(rng, 6)
+        while pool.rendered < 24:
+            time.sleep(0.05)
+        pool.close()
+    first = {f.tobytes() for f in one.frames.numpy()}
+    assert len(first) == 24
+    assert {f.tobytes() for f in two.frames.numpy()[::2]} <= first | {f.tobytes() for f in sample_chunks(1_002)[0]}
+    assert {f.tobytes() for f in two.frames.numpy()[1::2]} & first
+
+
+def test_losses_and_scores_of_a_perfect_tower():
+    _, items, facts = (torch.from_numpy(x) for x in sample_chunks(5, 4))
+    width = sum(READ_OUTS) + len(FACT_TOKENS)
+    logits = torch.full((4, 12, width), -20.0)
+    slots = list(SLOT_TOKENS)
+    start = 0
+    for head, size in enumerate(READ_OUTS[:3]):
+        logits[:, slots, start : start + size] = torch.where(
+            torch.nn.functional.one_hot(items[..., head], size).bool(), 20.0, -20.0
+        )
+        start += size
+    for i, token in enumerate(SLOT_TOKENS):
+        logits[:, token, start + i] = 20.0
+    start += len(SLOT_TOKENS)
+    met = conditions_met(items.flatten(0, 1)).reshape(4, len(slots), -1)
+    logits[:, slots, start : start + met.shape[-1]] = met * 40 - 20
+    for f, token in enumerate(FACT_TOKENS):
+        logits[:, token, sum(READ_OUTS) + f] = facts[:, f] * 40 - 20
+    assert float(loss_of(logits, items, facts)) < 1e-3
+    assert exact(logits, items, facts) == (1.0, [1.0, 1.0, 1.0, 1.0])
+    logits[0, FACT_TOKENS[0], sum(READ_OUTS)] *= -1
+    assert exact(logits, items, facts) == (0.75, [1.0, 1.0, 1.0, 0.75])
