@@ -19,6 +19,7 @@ from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
 from aura_core.sim.render import Camera
 from aura_core.sim.showcase import showcase
+from aura_core.sim.talk import Talk
 from aura_ros.demo_processes import start, stop, watch
 from aura_ros.demo_report import complete, report, table
 from aura_ros.demo_user import DemoUser
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         words = f"[bold]{text}[/]  p(silent)={p_silent:.3f}  [cyan]{state}[/]"
         if state == "silent":
             event = episode.world.event_at(chunk)
-            happened = f"   ({event.item.name} {event.kind}s)" if event else ""
+            happened = f"   ({Talk().announce(event)})" if event else ""
             words = f"[dim]silent  p(silent)={p_silent:.3f}{happened}[/]"
         elif state == "ask":
             words = f"[yellow]user: {text}[/]"
@@ -108,7 +109,7 @@ def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> N
     camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
     pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
     p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
-    draw(result, user.said(), p_silent, options.png, f"aura_ros on a simulated tabletop, seed {options.seed}", pictures)
+    draw(result, user.said(), p_silent, options.png, f"aura_ros on a simulated room, seed {options.seed}", pictures)
     if not options.headless and os.environ.get("DISPLAY"):
         subprocess.Popen(["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

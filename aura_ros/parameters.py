@@ -150,7 +150,7 @@ CAMERA = (
 SIM_CAMERA = (
     Param("seed", 900001, "which tabletop world", low=0, high=2**31 - 1),
     Param("fps", 10.0, "frames a second", low=0.1, high=240.0),
-    Param("size", 192, "width and height of the picture [pixels]", low=32, high=4096),
+    Param("width", 192, "width of the picture [pixels]; it is 4:3", low=32, high=4096),
     Param("pace", "calm", "how often something happens", choices=("calm", "busy")),
     Param("duration_s", 600, "seconds in which things happen; afterwards the table stays as it is", low=1, high=86400),
     Param("frame_id", "sim_camera", "frame_id of the images"),

@@ -1,4 +1,4 @@
-"""A camera that looks at a simulated tabletop: the same seed gives the same pictures, to the byte."""
+"""A camera that looks at a simulated room: the same seed gives the same pictures, to the byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SimCameraNode(AuraNode):
         v = declare(self, SIM_CAMERA)
         pace = BUSY if v["pace"] == "busy" else CALM
         world = World.generate(int(v["seed"]), int(v["duration_s"]), pace)
-        self._camera = Camera(world, int(v["size"]))
+        self._camera = Camera(world, int(v["width"]))
         self._frame_id, self._waits = str(v["frame_id"]), bool(v["wait_for_subscriber"])
         self._period_ns = round(NS / float(v["fps"]))
         self._start_ns: int | None = None
@@ -35,9 +35,7 @@ class SimCameraNode(AuraNode):
         self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
         self.create_timer(self._period_ns / NS / 4, self._tick)  # a frame is at most a quarter period late
         self.every(1.0, self._report)
-        self.get_logger().info(
-            f"simulated tabletop, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}"
-        )
+        self.get_logger().info(f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}")
 
     def _tick(self) -> None:
         """Publish every frame that is due; none is skipped unless the machine falls a second behind."""

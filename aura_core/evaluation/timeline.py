@@ -1,4 +1,4 @@
-"""A run as one picture: what happened on the table, what was asked, what was said, and p(silent)."""
+"""A run as one picture: what happened in the room, what was asked, what was said, and p(silent)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.evaluation.scoring import EpisodeScore, Said
+from aura_core.sim.talk import Talk
 
-_KINDS = {"enter": "#3a7d44", "leave": "#b23a48", "move": "#8d99ae"}
+_DUE, _EVENT = "#3a7d44", "#8d99ae"
 
 
 def draw(
@@ -56,24 +57,25 @@ def draw(
 
 
 def _draw_lanes(axis: object, score: EpisodeScore, said: Sequence[Said]) -> None:
-    """Three lanes of short texts on staggered heights: table, user, assistant."""
+    """Three lanes of short texts on staggered heights: room, user, assistant."""
     from matplotlib.axes import Axes
 
     assert isinstance(axis, Axes)
     axis.set_xlim(-0.5, score.seconds - 0.5)
     axis.set_ylim(0, 12)
-    axis.set_yticks([10, 6, 2], ["on the table", "user", "assistant"])
+    axis.set_yticks([10, 6, 2], ["in the room", "user", "assistant"])
     axis.tick_params(left=False)
     for y in (4, 8):
         axis.axhline(y, color="#dddddd", linewidth=0.8)
     wrong = {(f.chunk, f.text) for f in score.false_alarms}
     wrong |= {(a.ask.chunk, a.text) for a in score.asked if a.text is not None and not a.right}
     dues = {m.due.chunk: m for m in score.matched}
+    talk = Talk()
     for i, event in enumerate(e for e in score.episode.world.events if e.chunk < score.seconds):
         due = dues.get(event.chunk)
-        label = f"{event.item.name} {event.kind}s" + (" (due)" if due else "")
+        label = talk.announce(event) + (" (due)" if due else "")
         weight = "bold" if due else "normal"
-        _note(axis, event.chunk, 11.3 - (i % 4) * 0.85, label, _KINDS[event.kind], weight)
+        _note(axis, event.chunk, 11.3 - (i % 4) * 0.85, label, _DUE if due else _EVENT, weight)
         if due is not None and not due.in_time:
             axis.axvspan(event.chunk - 0.5, event.chunk + 0.5, color="#f6c28b", alpha=0.6)
     for i, asked in enumerate(score.asked):

@@ -1,15 +1,17 @@
-"""A world with somebody who asks about it, and everything that ought to be said: the ground truth."""
+"""A room with somebody who asks about it, and everything that ought to be said: the ground truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aura_core.sim.questions import ACKNOWLEDGMENT, TOPIC_SHARES, Condition, announce, real_time, standing
+from aura_core.sim.talk import TOPICS, WAITABLE, Talk, Wait
 from aura_core.sim.world import COLOURS, SHAPES, Event, World
 from aura_core.types import Kind
+
+CHINESE_SHARE, UNSEEN_SHARE = 0.25, 0.2  # of episodes; of phrasings in them
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Ask:
     kind: Kind
     answer: str
     topic: str = ""
-    condition: Condition | None = None
+    condition: Wait | None = None
     language: str = "en"
     unseen: bool = False  # in a phrasing that training never sees
     evidence: int | None = None  # a question about the past: the chunk that has to be in view to answer it
@@ -48,7 +50,6 @@ class Plan:
     triggers: float = 0.65  # share of standing questions that something will answer
     first: int = 1  # no question before this chunk
     early: float = 0.7  # standing questions come in this first share of the time
-    topics: tuple[float, ...] = TOPIC_SHARES  # of real-time questions
 
 
 TEST_PLAN = Plan()
@@ -58,32 +59,45 @@ NOTHING = Plan(min_gap=10_000, max_gap=10_001, proactive=(0, 0), multi=(0, 0), f
 
 @dataclass(frozen=True)
 class Episode:
-    """One conversation about one world. `asks` and `dues` are in order of chunk."""
+    """One conversation about one room, in one language. `asks` and `dues` are in order of chunk."""
 
     world: World
     asks: tuple[Ask, ...]
     dues: tuple[Due, ...]
 
     @classmethod
-    def generate(cls, seed: int, duration_s: int, plan: Plan = TEST_PLAN, world: World | None = None) -> Episode:
-        """Deterministic in its arguments. Nobody asks in the very chunk of an event."""
+    def generate(
+        cls, seed: int, duration_s: int, plan: Plan = TEST_PLAN, world: World | None = None,
+        language: str | None = None, unseen: float = UNSEEN_SHARE, topics: dict[str, float] = TOPICS,
+    ) -> Episode:  # fmt: skip
+        """Deterministic in its arguments. Nobody asks in the very chunk of an event.
+
+        `language` is drawn where it is not given; `unseen` is the share of phrasings that training never sees.
+        """
         world = world or World.generate(seed, duration_s)
-        rng = np.random.default_rng([seed, 4])
+        rng = np.random.default_rng([seed, 14])
+        language = language or ("zh" if rng.random() < CHINESE_SHARE else "en")
+        talk = Talk(language, unseen)
         free = [c for c in range(plan.first, duration_s) if world.event_at(c) is None]
-        asks: list[Ask] = []
         counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
         kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
         rng.shuffle(kinds)  # type: ignore[arg-type]
         early = [c for c in free if c < max(plan.first + 1, int(duration_s * plan.early))]
         chosen = sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False)) if early else []
+        asks: list[Ask] = []
         for kind, chunk in zip(kinds, chosen, strict=False):
-            asks.append(_standing(rng, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))
+            asks.append(_standing(rng, talk, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))
         taken = {a.chunk for a in asks}
         at = plan.first + int(rng.integers(0, plan.max_gap))
         for chunk in free:
             if chunk >= at and chunk not in taken:
-                topic, text, answer = real_time(rng, world.states[chunk], plan.topics)
-                asks.append(Ask(f"r{chunk}", chunk, text, Kind.REAL_TIME, answer, topic))
+                q = talk.real_time(rng, world, chunk, topics)
+                asks.append(
+                    Ask(
+                        f"r{chunk}", chunk, q.text, Kind.REAL_TIME, q.answer, q.topic, None, language, q.unseen,
+                        q.evidence,
+                    )
+                )  # fmt: skip
                 at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
         asks.sort(key=lambda a: a.chunk)
         return cls(world, tuple(asks), tuple(dues_of(world, asks)))
@@ -93,56 +107,56 @@ class Episode:
         return {a.chunk: a.answer for a in self.asks} | {d.chunk: d.text for d in self.dues}
 
 
-def dues_of(world: World, asks: Iterable[Ask]) -> list[Due]:
+def dues_of(world: World, asks: Sequence[Ask]) -> list[Due]:
     """What standing questions make due: a proactive one once, a multi-response one each time."""
-    waiting = [a for a in asks if a.condition is not None]
+    talk = Talk(asks[0].language) if asks else Talk()
     done: set[str] = set()
     dues = []
     for event in world.events:
-        ids = []
-        for ask in waiting:
-            assert ask.condition is not None
-            if ask.chunk < event.chunk and ask.id not in done and ask.condition.matches(event):
-                ids.append(ask.id)
-                if ask.kind is Kind.PROACTIVE:
-                    done.add(ask.id)
+        ids = [
+            a.id for a in asks
+            if a.condition is not None and a.chunk < event.chunk and a.id not in done and a.condition.matches(event)
+        ]  # fmt: skip
+        done |= {a.id for a in asks if a.id in ids and a.kind is Kind.PROACTIVE}
         if ids:
-            dues.append(Due(event.chunk, announce(event), tuple(ids)))
+            dues.append(Due(event.chunk, talk.announce(event), tuple(ids)))
     return dues
 
 
-def _standing(rng: np.random.Generator, world: World, kind: Kind, chunk: int, plan: Plan, id: str) -> Ask:
-    later = [e for e in world.events if e.chunk > chunk + 1 and e.kind != "move"]
+def _standing(rng: np.random.Generator, talk: Talk, world: World, kind: Kind, chunk: int, plan: Plan, id: str) -> Ask:
+    later = [e for e in world.events if e.chunk > chunk + 1 and e.kind in WAITABLE]
     repeated = kind is Kind.MULTI_RESPONSE
     if later and rng.random() < plan.triggers:
         near = later[: max(3, len(later) // 2)]
-        condition = _widened(rng, near[int(rng.integers(len(near)))], repeated)
+        wait = _widened(rng, near[int(rng.integers(len(near)))], repeated)
     else:
-        condition = _never(rng, later, repeated)
-    return Ask(id, chunk, standing(rng, condition, repeated), kind, ACKNOWLEDGMENT, "standing", condition)
+        wait = _never(rng, later)
+    text, unseen = talk.standing(rng, wait, repeated)
+    return Ask(id, chunk, text, kind, talk.words.acknowledgment, "standing", wait, talk.language, unseen)
 
 
-def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Condition:
-    """A condition that `event` meets: exact, by colour, by shape, or anything."""
-    shares = (0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)
-    form = int(rng.choice(4, p=shares))
-    colour = event.item.colour if form in (0, 1) else None
-    shape = event.item.shape if form in (0, 2) else None
-    return Condition(event.kind, colour, shape)
+def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Wait:
+    """A condition that `event` meets: for objects exact, by colour, by shape, or anything."""
+    if event.item is None:
+        return Wait(event.kind)
+    form = int(rng.choice(4, p=(0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)))
+    return Wait(event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None)
 
 
-def _never(rng: np.random.Generator, later: list[Event], repeated: bool) -> Condition:
+def _never(rng: np.random.Generator, later: list[Event]) -> Wait:
     """A condition that none of `later` meets, close to one of them where possible (a distractor)."""
-    condition = Condition("enter", COLOURS[0], SHAPES[0])
+    wait = Wait("person falls")
     for _ in range(30):
-        colour = COLOURS[int(rng.integers(len(COLOURS)))]
-        shape = SHAPES[int(rng.integers(len(SHAPES)))]
-        verb = "enter" if rng.random() < 0.6 else "leave"
-        if later and rng.random() < 0.7:
-            near = later[int(rng.integers(len(later)))].item
-            colour, shape = (near.colour, shape) if rng.random() < 0.5 else (colour, near.shape)
-        form = int(rng.choice(3, p=(0.4, 0.3, 0.3) if repeated else (0.7, 0.15, 0.15)))
-        condition = Condition(verb, colour if form != 2 else None, shape if form != 1 else None)
-        if not any(condition.matches(e) for e in later):
+        kind = str(rng.choice(WAITABLE)) if rng.random() < 0.5 else str(rng.choice(["item enters", "item leaves"]))
+        wait = Wait(kind)
+        if kind.startswith("item"):
+            colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
+            items = [e.item for e in later if e.item is not None]
+            if items and rng.random() < 0.7:
+                near = items[int(rng.integers(len(items)))]
+                colour, shape = (near.colour, shape) if rng.random() < 0.5 else (colour, near.shape)
+            form = int(rng.choice(3, p=(0.6, 0.2, 0.2)))
+            wait = Wait(kind, colour if form != 2 else None, shape if form != 1 else None)
+        if not any(wait.matches(e) for e in later):
             break
-    return condition
+    return wait

@@ -1,8 +1,5 @@
-"""Pixels of a tabletop world: about half a millisecond a 192x192 frame on one core.
-
-`Camera(world).frame(t_s)` is a pure function of the world's seed and of `t_s` rounded to a
-millisecond, so a replay, a bag and a live node see the same bytes.
-"""
+"""Pixels of a room. `Camera(world).frame(t_s)` is a pure function of the room's seed and of `t_s` rounded to a
+millisecond, so a replay, a bag and a live node see the same bytes."""
 
 from __future__ import annotations
 
@@ -12,162 +9,182 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.sim.world import Event, Item, World
+from aura_core.sim.canvas import Canvas, Colour, Image, mix, smooth
+from aura_core.sim.room import things
+from aura_core.sim.world import Event, State, World
 
-SIZE = 192
-_SHIFT = 4  # sub-pixel bits of cv2's drawing functions
-_RGB = {
-    "red": (208, 40, 38),
-    "green": (44, 165, 62),
-    "blue": (44, 84, 214),
-    "yellow": (236, 208, 44),
-    "purple": (150, 58, 182),
-    "white": (238, 238, 238),
-}
-_TABLES = ((124, 92, 62), (96, 98, 104), (150, 122, 92), (70, 78, 90), (92, 84, 70), (120, 118, 112))
-_SKINS = ((224, 172, 135), (198, 134, 96), (141, 92, 62), (92, 60, 42))
-_SLEEVES = ((40, 46, 60), (110, 40, 50), (60, 80, 60), (200, 200, 196))
-_EDGE = {"left": (-0.22, None), "right": (1.22, None), "front": (None, 1.22)}
-
-Image = NDArray[np.uint8]
+WIDTH = 192  # pixels, unless told
+_WALLS = ((196, 190, 176), (170, 184, 190), (188, 176, 160), (160, 166, 158), (204, 196, 200))
+_FLOORS = ((120, 92, 66), (104, 98, 92), (134, 116, 92), (86, 78, 74))
+_TABLES = ((146, 104, 66), (112, 82, 58), (168, 148, 122), (128, 128, 132))
+_SKINS: tuple[Colour, ...] = ((224, 172, 135), (198, 134, 96), (141, 92, 62), (92, 60, 42))
+_CLOTHES: tuple[Colour, ...] = ((60, 80, 120), (130, 60, 66), (70, 110, 84), (150, 140, 120), (90, 80, 100))
+_HAIR: tuple[Colour, ...] = ((40, 30, 26), (110, 74, 40), (70, 64, 60), (180, 160, 110))
+_FUR: tuple[Colour, ...] = ((60, 56, 54), (196, 130, 66), (150, 146, 142), (226, 220, 210))
+_DOORS: tuple[Colour, ...] = ((150, 110, 74), (120, 130, 140), (170, 160, 146), (98, 112, 100))
+_METAL: tuple[Colour, ...] = ((170, 174, 180), (120, 60, 56), (70, 90, 110))
+_CUPS: tuple[Colour, ...] = ((230, 226, 216), (90, 150, 160), (206, 140, 90))
+_EDGE = {"left": (-0.15, None), "right": (1.15, None), "front": (None, 0.83)}
+_PAN, _TILT, _TURN_S = 0.045, 0.022, 0.4
 
 
 @functools.lru_cache(maxsize=4)
-def _noise_bank(size: int) -> NDArray[np.int16]:
-    """Shared sensor noise, sigma 16 (scaled by each camera), larger than a frame by 64 pixels."""
-    rng = np.random.default_rng(20_240)
-    return np.clip(rng.normal(0.0, 16.0, (size + 64, size + 64, 3)), -64, 64).astype(np.int16)
+def _noise(width: int) -> NDArray[np.int16]:
+    """Sensor noise of sigma 16, larger than a frame by 64 pixels."""
+    rng = np.random.default_rng(20_241)
+    return np.clip(rng.normal(0.0, 16.0, (height_of(width) + 64, width + 64, 3)), -64, 64).astype(np.int16)
+
+
+def height_of(width: int) -> int:
+    """Height of a frame [pixels]: three quarters of its width."""
+    return width * 3 // 4
 
 
 class Camera:
-    """Looks down on one world. `size` is the frame's width and height in pixels."""
+    """The robot's head in one room: uint8 RGB frames (height, width, 3), `width` pixels wide and 4:3."""
 
-    def __init__(self, world: World, size: int = SIZE) -> None:
-        self.world, self.size = world, size
-        rng = np.random.default_rng([world.seed, 2])
-        self._skin = _SKINS[int(rng.integers(len(_SKINS)))]
-        self._sleeve = _SLEEVES[int(rng.integers(len(_SLEEVES)))]
-        self._light = float(rng.uniform(0.75, 1.15))
-        self._swing = float(rng.uniform(0.0, 0.1))
-        self._period_s = float(rng.uniform(8.0, 30.0))
-        self._tint = rng.uniform(0.95, 1.05, 3)
-        self._noise = float(rng.uniform(0.1, 0.4))
-        self._jitter = float(rng.uniform(0.0, 0.008))
-        self._margin = int(np.ceil(self.size * 0.02))
-        self._table = self._draw_table(rng)
-        bank = _noise_bank(size).astype(np.float32) * self._noise
-        self._bank = bank.astype(np.int16)
+    def __init__(self, world: World, width: int = WIDTH) -> None:
+        self.world, self.width, self.height = world, width, height_of(width)
+        rng = np.random.default_rng([world.seed, 12])
+
+        def one(options: tuple[Colour, ...]) -> Colour:
+            r, g, b = np.clip(np.asarray(options[int(rng.integers(len(options)))]) * rng.uniform(0.9, 1.1), 0, 255)
+            return float(r), float(g), float(b)
+
+        self._skin, self._sleeve, self._clothes, self._hair = one(_SKINS), one(_CLOTHES), one(_CLOTHES), one(_HAIR)
+        self._fur, self._door, self._metal, self._cup = one(_FUR), one(_DOORS), one(_METAL), one(_CUPS)
+        self._light, self._swing = float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.0, 0.08))
+        self._period_s, self._cloud = float(rng.uniform(8.0, 30.0)), float(rng.random())
+        self._grain = (_noise(self.width) * float(rng.uniform(0.1, 0.35))).astype(np.int16)
+        self._margin = int(np.ceil(self.width * (_PAN + 0.02)))
+        self._walls = self._textured(rng, one(_WALLS), one(_FLOORS))
+        table = one(_TABLES)
+        self._table = self._textured(rng, table, table)
+        self._turns = self._head(rng)
 
     def frame(self, t_s: float) -> Image:
-        """RGB frame, uint8 (size, size, 3), of the world at `t_s` seconds."""
-        rng = np.random.default_rng([self.world.seed, 3, round(t_s * 1000) + 1_000_000])
-        dx, dy = rng.uniform(-self._jitter, self._jitter, 2)
-        m, s = self._margin, self.size
-        ox, oy = m - round(dx * s), m - round(dy * s)
-        image = self._table[oy : oy + s, ox : ox + s].copy()
-        items, event = self.world.resting(t_s)
-        for item in items:
-            self._draw_item(image, item, item.x + dx, item.y + dy)
-        if event is not None:
-            self._draw_event(image, event, event.progress(t_s), dx, dy)
-        gain = self._light * (1.0 + self._swing * np.sin(2 * np.pi * t_s / self._period_s))
-        image = cv2.convertScaleAbs(image, alpha=gain)
+        """RGB frame of the room at `t_s` seconds."""
+        rng = np.random.default_rng([self.world.seed, 13, round(t_s * 1000) + 1_000_000])
+        dx, dy = self.looking(t_s)
+        c = Canvas(np.empty((self.height, self.width, 3), np.uint8), dx, dy)
+        c.paste(self._walls, self._margin, -1.0, -1.0, 2.0, 2.0)
+        state, event = self.world.at(t_s)
+        p = event.progress(t_s) if event else 0.0
+        seen = event.after if event is not None and p >= 0.5 else state  # of what changes at once
+        things.window(c, seen.night, self._cloud)
+        things.door(c, self._opened(state, event, p), self._door)
+        things.lamp(c, seen.lamp)
+        self._draw_person(c, state, event, p)
+        c.paste(self._table, self._margin, *things.TABLE)
+        things.cup(c, self._cup_at(state, event, p), self._cup)
+        things.kettle(c, seen.kettle, self._metal, (0.9 * t_s) % 1.0)
+        self._draw_cat(c, state, event, p, t_s)
+        self._draw_items(c, state, event, p)
+        dark = mix(0.46, 0.66, seen.lamp) if seen.night else 1.0
+        gain = dark * self._light * (1.0 + self._swing * np.sin(2 * np.pi * t_s / self._period_s))
+        image = cv2.convertScaleAbs(c.image, alpha=gain)
+        if seen.lamp:  # it is no darker by night
+            things.lamp(Canvas(image, dx, dy), on=True)
         nx, ny = rng.integers(0, 64, 2)
-        return cv2.add(image, self._bank[ny : ny + s, nx : nx + s], dtype=cv2.CV_8U)
+        return cv2.add(image, self._grain[ny : ny + self.height, nx : nx + self.width], dtype=cv2.CV_8U)
 
-    def _draw_table(self, rng: np.random.Generator) -> Image:
-        side = self.size + 2 * self._margin
-        base = np.asarray(_TABLES[int(rng.integers(len(_TABLES)))]) * rng.uniform(0.85, 1.15)
-        coarse = rng.normal(0.0, 1.0, (int(rng.integers(3, 7)), int(rng.integers(3, 24)), 1))
-        grain = cv2.resize(coarse.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
-        ramp = np.linspace(-1, 1, side, dtype=np.float32)
-        slope = rng.uniform(-10, 10) * ramp[None, :] + rng.uniform(-10, 10) * ramp[:, None]
-        table = base * self._tint + (rng.uniform(2, 7) * grain + slope)[..., None]
-        return np.clip(table, 0, 255).astype(np.uint8)
+    def looking(self, t_s: float) -> tuple[float, float]:
+        """How far the picture is shifted at `t_s`: the head turns now and then."""
+        x, y, last = 0.0, 0.0, (0.0, 0.0)
+        for start, target in self._turns:
+            if t_s < start:
+                break
+            u = smooth((t_s - start) / _TURN_S)
+            x, y = mix(last[0], target[0], u), mix(last[1], target[1], u)
+            last = target
+        return x, y
 
-    def _draw_event(self, image: Image, event: Event, p: float, dx: float, dy: float) -> None:
-        """The hand and what it carries at progress `p` (see the phases in each branch)."""
-        home = event.item
-        edge_x, edge_y = _EDGE[event.side]
-        out_x, out_y = home.x if edge_x is None else edge_x, home.y if edge_y is None else edge_y
-        if event.kind == "enter":  # carry in until 0.6, then the empty hand withdraws
-            u = _smooth(p / 0.6)
-            x, y = _mix(out_x, home.x, u), _mix(out_y, home.y, u)
-            v = _smooth((p - 0.6) / 0.4)
-            hand_x, hand_y = _mix(x, out_x, v), _mix(y, out_y, v)
-        elif event.kind == "leave":  # the empty hand comes until 0.4, then carries out
-            u, v = _smooth(p / 0.4), _smooth((p - 0.4) / 0.6)
-            x, y = _mix(home.x, out_x, v), _mix(home.y, out_y, v)
-            hand_x, hand_y = (x, y) if v > 0 else (_mix(out_x, x, u), _mix(out_y, y, u))
-        else:  # comes until 0.3, carries until 0.65, withdraws
-            old = event.before
-            assert old is not None
-            from_x = old.x if edge_x is None else edge_x
-            from_y = old.y if edge_y is None else edge_y
-            u, v, w = _smooth(p / 0.3), _smooth((p - 0.3) / 0.35), _smooth((p - 0.65) / 0.35)
-            x, y = _mix(old.x, home.x, v), _mix(old.y, home.y, v)
-            hand_x, hand_y = _mix(_mix(from_x, x, u), out_x, w), _mix(_mix(from_y, y, u), out_y, w)
-        self._draw_hand(image, event.side, hand_x + dx, hand_y + dy)
-        self._draw_item(image, home, x + dx, y + dy)
+    def _head(self, rng: np.random.Generator) -> list[tuple[float, tuple[float, float]]]:
+        def anywhere() -> tuple[float, float]:
+            return float(rng.uniform(-_PAN, _PAN)), float(rng.uniform(-_TILT, _TILT))
 
-    def _draw_hand(self, image: Image, side: str, x: float, y: float) -> None:
-        reach = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "front": (0.0, 1.0)}[side]
-        palm = (x + 0.10 * reach[0], y + 0.10 * reach[1])
-        wrist = (x + 0.26 * reach[0], y + 0.26 * reach[1])
-        far = (x + 1.5 * reach[0], y + 1.5 * reach[1])
-        width = max(1, round(0.10 * self.size))
-        cv2.line(image, self._px(*wrist), self._px(*far), self._sleeve, round(width * 1.3), cv2.LINE_AA, _SHIFT)
-        cv2.line(image, self._px(*palm), self._px(*wrist), self._skin, width, cv2.LINE_AA, _SHIFT)
-        cv2.circle(image, self._px(*palm), self._len(0.075), self._skin, -1, cv2.LINE_AA, _SHIFT)
-        across = (-reach[1], reach[0])
-        for spread in (-0.055, 0.055):  # two fingers around the object
-            tip = (x - 0.05 * reach[0] + spread * across[0] * 2, y - 0.05 * reach[1] + spread * across[1] * 2)
-            cv2.line(image, self._px(*palm), self._px(*tip), self._skin, max(1, width // 3), cv2.LINE_AA, _SHIFT)
+        turns = [(-10.0, anywhere())]
+        t = float(rng.uniform(2.0, 12.0))
+        while rng_moves := t < self.world.duration_s:
+            turns.append((t, anywhere()))
+            t += float(rng.uniform(4.0, 16.0))
+        assert not rng_moves
+        return turns if rng.random() < 0.6 else turns[:1]
 
-    def _draw_item(self, image: Image, item: Item, x: float, y: float) -> None:
-        r = item.radius
-        if not (-r < x < 1 + r and -r < y < 1 + r):
+    def _textured(self, rng: np.random.Generator, above: Colour, below: Colour) -> Image:
+        h, w = self.height + 2 * self._margin, self.width + 2 * self._margin
+        horizon = self._margin + round(0.43 * self.width)
+        base = np.empty((h, w, 3), np.float32)
+        base[:horizon], base[horizon:] = above, below
+        coarse = rng.normal(0.0, 1.0, (int(rng.integers(3, 7)), int(rng.integers(3, 16)))).astype(np.float32)
+        grain = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)
+        ramp = np.linspace(-1, 1, w, dtype=np.float32)[None, :] * float(rng.uniform(-10, 10))
+        return np.clip(base + (float(rng.uniform(1.5, 5)) * grain + ramp)[..., None], 0, 255).astype(np.uint8)
+
+    def _opened(self, state: State, event: Event | None, p: float) -> float:
+        if event is None or event.kind not in ("door opens", "door closes"):
+            return float(state.door)
+        return mix(float(state.door), float(event.after.door), smooth((p - 0.2) / 0.6))
+
+    def _cup_at(self, state: State, event: Event | None, p: float) -> float:
+        places = things.CUP_SAFE, things.CUP_EDGE
+        after = event.after if event is not None else state
+        return mix(places[state.cup], places[after.cup], smooth((p - 0.1) / 0.8))
+
+    def _draw_person(self, c: Canvas, state: State, event: Event | None, p: float) -> None:
+        looks = self._skin, self._clothes, self._hair
+        kind = event.kind if event is not None else ""
+        if kind == "person enters":
+            assert event is not None and event.after.person is not None
+            things.person(c, mix(-0.1, things.STANDS[event.after.person], smooth(0.25 + 0.75 * p)), 0.0, 0.0, *looks)
             return
-        colour = tuple(float(c) for c in np.clip(np.asarray(_RGB[item.colour]) * self._tint, 0, 255))
-        light = tuple(min(255.0, c * 0.6 + 102.0) for c in colour)
-        dark = tuple(c * 0.62 for c in colour)
-        shadow = (x + 0.15 * r, y + 0.3 * r)
-        cv2.ellipse(image, self._px(*shadow), (self._len(r * 0.9), self._len(r * 0.75)), 0, 0, 360,
-                    (38, 34, 32), -1, cv2.LINE_AA, _SHIFT)  # fmt: skip
-        if item.shape == "ball":
-            cv2.circle(image, self._px(x, y), self._len(r * 0.9), colour, -1, cv2.LINE_AA, _SHIFT)
-            cv2.circle(image, self._px(x - r * 0.3, y - r * 0.32), self._len(r * 0.26), light, -1, cv2.LINE_AA, _SHIFT)
-        elif item.shape == "cube":
-            a, top = r * 0.78, r * 0.42
-            self._poly(image, [(x - a, y - a + top), (x + a, y - a + top), (x + a, y + a), (x - a, y + a)], colour)
-            self._poly(image, [(x - a, y - a + top), (x - a * 0.6, y - a - top * 0.2),
-                               (x + a * 1.25, y - a - top * 0.2), (x + a, y - a + top)], light)  # fmt: skip
-            self._poly(image, [(x + a, y - a + top), (x + a * 1.25, y - a - top * 0.2),
-                               (x + a * 1.25, y + a * 0.7), (x + a, y + a)], dark)  # fmt: skip
-        elif item.shape == "cone":
-            self._poly(image, [(x, y - r), (x + r * 0.85, y + r * 0.75), (x - r * 0.85, y + r * 0.75)], colour)
-            self._poly(image, [(x, y - r), (x + r * 0.85, y + r * 0.75), (x + r * 0.35, y + r * 0.85)], dark)
+        if state.person is None:
+            return
+        x = things.STANDS[state.person]
+        if kind == "person leaves":
+            things.person(c, mix(x, -0.1, smooth(0.9 * p)), 0.0, 0.0, *looks)
+        elif kind in ("person falls", "person gets up"):
+            u = smooth(p / 0.85)
+            things.person(c, x, u if kind == "person falls" else 1.0 - u, 0.0, *looks)
         else:
-            turns = np.arange(10) * np.pi / 5 - np.pi / 2
-            spokes = np.where(np.arange(10) % 2 == 0, 1.08, 0.46) * r
-            points = [(x + d * np.cos(a), y + d * np.sin(a)) for a, d in zip(turns, spokes, strict=True)]
-            cv2.fillPoly(image, [np.asarray([self._px(*p) for p in points], np.int32)], colour, cv2.LINE_AA, _SHIFT)
+            reach = float(np.sin(np.pi * min(1.0, p * 1.02))) if kind == "person reaches" else 0.0
+            things.person(c, x, float(state.lying), reach, *looks)
 
-    def _poly(self, image: Image, points: list[tuple[float, float]], colour: tuple[float, ...]) -> None:
-        corners = np.asarray([self._px(*p) for p in points], np.int32)
-        cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, _SHIFT)
+    def _draw_cat(self, c: Canvas, state: State, event: Event | None, p: float, t_s: float) -> None:
+        away = (-0.12, things.CAT["floor"][1])
+        before = things.CAT[state.cat] if state.cat else away
+        after = event.after if event is not None else state
+        to = things.CAT[after.cat] if after.cat else away
+        if before == to == away:
+            return
+        u = smooth(0.1 + 0.9 * p) if before != to else 0.0
+        arch = 0.0 if away in (before, to) else 0.12 * float(np.sin(np.pi * u))
+        things.cat(c, (mix(before[0], to[0], u), mix(before[1], to[1], u) - arch), self._fur, t_s)
 
-    def _px(self, x: float, y: float) -> tuple[int, int]:
-        return round(x * self.size * (1 << _SHIFT)), round(y * self.size * (1 << _SHIFT))
+    def _draw_items(self, c: Canvas, state: State, event: Event | None, p: float) -> None:
+        held = event.item if event is not None else None
+        for thing in sorted(state.items, key=lambda i: i.y):  # those behind first
+            if thing != held:
+                things.item(c, thing, thing.x, thing.y)
+        if event is None or held is None:
+            return
+        edge_x, edge_y = _EDGE[event.side]
+        away = (held.x if edge_x is None else edge_x, held.y if edge_y is None else edge_y)
+        home = (held.x, held.y)
+        if event.kind == "item enters":  # carried in until 0.6, then the empty hand withdraws
+            at = _between(away, home, p / 0.6)
+            hand = _between(at, away, (p - 0.6) / 0.4)
+        elif event.kind == "item leaves":  # the empty hand comes until 0.4, then carries it out
+            at = _between(home, away, (p - 0.4) / 0.6)
+            hand = at if p > 0.4 else _between(away, home, p / 0.4)
+        else:  # comes until 0.3, carries until 0.65, withdraws
+            moved = next(i for i in event.after.items if (i.colour, i.shape) == (held.colour, held.shape))
+            at = _between(home, (moved.x, moved.y), (p - 0.3) / 0.35)
+            hand = _between(_between(away, at, p / 0.3), away, (p - 0.65) / 0.35)
+        things.hand(c, event.side, *hand, self._skin, self._sleeve)
+        things.item(c, held, *at)
 
-    def _len(self, length: float) -> int:
-        return round(length * self.size * (1 << _SHIFT))
 
-
-def _smooth(u: float) -> float:
-    u = min(max(u, 0.0), 1.0)
-    return u * u * (3.0 - 2.0 * u)
-
-
-def _mix(a: float, b: float, u: float) -> float:
-    return a + (b - a) * u
+def _between(a: tuple[float, float], b: tuple[float, float], u: float) -> tuple[float, float]:
+    u = smooth(u)
+    return mix(a[0], b[0], u), mix(a[1], b[1], u)

@@ -46,17 +46,17 @@ class FolderSource(FrameSource):
 
 
 class SimSource(FrameSource):
-    """The tabletop world of one seed, two frames a second (or `fps`), stamps from 0."""
+    """The simulated room of one seed, two frames a second (or `fps`), stamps from 0."""
 
-    def __init__(self, seed: int, seconds: int = 60, fps: float | None = None, size: int | None = None) -> None:
-        from aura_core.sim.render import SIZE, Camera
+    def __init__(self, seed: int, seconds: int = 60, fps: float | None = None, width: int | None = None) -> None:
+        from aura_core.sim.render import WIDTH, Camera
         from aura_core.sim.world import World
 
         self.world = World.generate(seed, seconds)
         self.fps = fps or 2.0
         self.seconds = seconds
-        self._camera = Camera(self.world, size or SIZE)
-        self.description = f"simulated tabletop, seed {seed}, {seconds} s at {self.fps:g} FPS"
+        self._camera = Camera(self.world, width or WIDTH)
+        self.description = f"simulated room, seed {seed}, {seconds} s at {self.fps:g} FPS"
 
     def frames(self) -> Iterator[Frame]:
         for i in range(round(self.seconds * self.fps)):

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Plan
-from aura_core.sim.room.episode import generate
-from aura_core.sim.room.talk import TOPICS
+from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
+from aura_core.sim.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.cores import cores
 from aura_core.training.features import CHUNKS, WIDTH, FeatureBank, training_world
@@ -110,7 +109,7 @@ def draw(
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, MANY) else TOPICS
-    episode = generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics)
+    episode = Episode.generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics)
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
         yield build(episode, codec, start, start + n), features[start : start + n]

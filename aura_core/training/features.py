@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
-from aura_core.sim.room.render import Camera
-from aura_core.sim.room.world import Room
-from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED
+from aura_core.sim.render import Camera
+from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, World
 from aura_core.training.cores import cores
 from aura_core.training.targets import TOKENS
 from aura_core.training.tiny import build_model
@@ -30,14 +29,14 @@ FIRST_SEED, FIRST_DEV_SEED = 1_000, 410_000
 
 
 @functools.lru_cache(maxsize=4096)
-def training_world(seed: int) -> Room:
+def training_world(seed: int) -> World:
     """World of a training or development seed: two in three are busy, rich in distractors."""
     if seed >= FIRST_TEST_SEED:
         raise InputError(f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}")
-    return Room.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
+    return World.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
 
 
-def encode_world(visual: torch.nn.Module, world: Room) -> NDArray[np.float16]:
+def encode_world(visual: torch.nn.Module, world: World) -> NDArray[np.float16]:
     """Merged and deepstack features of every chunk: float16 (CHUNKS, 12, 2 * WIDTH)."""
     camera = Camera(world)
     frames = torch.from_numpy(np.stack([chunk_frames(camera, c) for c in range(world.duration_s)]))

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from aura_core.sim.episode import TEST_PLAN, Episode
-from aura_core.sim.room.episode import generate
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.batches import Batch, BatchStream, collate
 from aura_core.training.features import CHUNKS, FIRST_DEV_SEED, FIRST_SEED, WIDTH, FeatureBank, training_world
@@ -105,7 +104,7 @@ def train(
     held = []
     for i in range(0, 48, 8):
         seeds = range(dev.first_seed + i, dev.first_seed + i + 8)
-        episodes = [generate(k, CHUNKS, TEST_PLAN, training_world(k)) for k in seeds]
+        episodes = [Episode.generate(k, CHUNKS, TEST_PLAN, training_world(k)) for k in seeds]
         samples = [build(e, codec, 0, 60) for e in episodes]
         batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
         held.append((batch, samples, episodes))

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.sim.episode import Episode
-from aura_core.sim.room.world import KINDS, Item, Room, State
-from aura_core.sim.world import COLOURS, SHAPES
+from aura_core.sim.world import COLOURS, KINDS, SHAPES, Item, State, World
 
 GRID = (3, 4)
 TOKENS = GRID[0] * GRID[1]
@@ -33,7 +32,7 @@ FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
 AWAITED = 3 + len(HAPPENING)
 
 
-def items_of(room: Room, chunk: int) -> NDArray[np.int64]:
+def items_of(room: World, chunk: int) -> NDArray[np.int64]:
     """(6, 3): colour + 1 or 0, shape + 1 or 0, index of the state, for each place on the table."""
     out = np.zeros((len(SLOT_TOKENS), 3), np.int64)
 
@@ -52,7 +51,7 @@ def items_of(room: Room, chunk: int) -> NDArray[np.int64]:
     return out
 
 
-def facts_of(room: Room, chunk: int) -> NDArray[np.float32]:
+def facts_of(room: World, chunk: int) -> NDArray[np.float32]:
     """float32 (len(FACT_TOKENS),): what is so at the end of the chunk, and what happened in it."""
     event = room.event_at(chunk)
     resting = _resting(room.states[chunk])

@@ -13,7 +13,7 @@ from typing import Any
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.pixels import PixelSpec
 from aura_core.models.sidecar import AuraSidecar
-from aura_core.sim.room.talk import vocabulary as words
+from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
 
 SPECIALS = (

@@ -19,9 +19,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from aura_core.models.pixels import resize
-from aura_core.sim.room.render import Camera
-from aura_core.sim.room.world import Room
-from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, SHAPES
+from aura_core.sim.render import Camera
+from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, SHAPES, World
 from aura_core.training.cores import cores
 from aura_core.training.muon import Muon
 from aura_core.training.targets import FACT_TOKENS, SLOT_TOKENS, STATES, facts_of, items_of
@@ -103,7 +102,7 @@ Chunks = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]
 
 def sample_chunks(seed: int, count: int = 10) -> Chunks:
     """Up to `count` chunks of room `seed`, events first: frames (n, 2, 96, 128, 3), items (n, 6, 3), facts (n, F)."""
-    room = Room.generate(seed, 40, BUSY if seed % 2 else CALM)
+    room = World.generate(seed, 40, BUSY if seed % 2 else CALM)
     camera = Camera(room)
     rng = np.random.default_rng([seed, 9])
     busy = [e.chunk for e in room.events]

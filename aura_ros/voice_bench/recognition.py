@@ -25,7 +25,7 @@ def questions(count: int) -> list[str]:
     found: dict[str, None] = {}
     seed = SEED
     while len(found) < count:
-        for ask in Episode.generate(seed, 60).asks:
+        for ask in Episode.generate(seed, 60, language="en").asks:
             found.setdefault(ask.text)
         seed += 1
     return list(found)[:count]

@@ -14,8 +14,7 @@ from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
-from aura_core.sim.episode import DENSE_PLAN  # noqa: E402
-from aura_core.sim.room.episode import generate  # noqa: E402
+from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
@@ -97,7 +96,7 @@ def test_one_answer_gives_silence_the_papers_weight():
 @pytest.mark.parametrize(("start", "stop"), [(0, 20), (10, 30), (20, 35)])
 def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
     """The perfect assistant is played through the engine; its tokens equal the sample's, also after switches."""
-    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
     backend = ScriptedBackend(episode.script(), grid=GRID)
     keep = 10
     config = AssistantConfig(window=WindowConfig(keep=keep, max=2 * keep, qa_groups=10))
@@ -120,7 +119,7 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
 
 
 def test_supervision_points_at_the_tokens_that_follow():
-    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
     backend = ScriptedBackend(grid=GRID)
     sample = build(episode, PromptCodec(backend.tokenizer, backend.chat), 20, 50)
     assert np.array_equal(sample.ids[sample.at + 1], sample.target)
@@ -172,7 +171,7 @@ def test_the_towers_targets_are_the_rooms_state():
 
 
 def test_what_is_awaited_where():
-    episode = generate(5, 90, DENSE_PLAN, training_world(11))
+    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
     awaited = awaited_in(episode, 10, 60)
     dues = {d.chunk for d in episode.dues}
     kinds = list(HAPPENING)

@@ -34,7 +34,7 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
         rig.matched()
-        args = ("-p", "seed:=900002", "-p", "fps:=10.0", "-p", "size:=64")
+        args = ("-p", "seed:=900002", "-p", "fps:=10.0", "-p", "width:=64")
         with Process("sim_camera_node", namespace, *args) as camera:
             rig.until(lambda: len(decided(rig)) == 2, "two decided seconds")
             rig.watch_images()  # not before: the world begins with its first subscriber

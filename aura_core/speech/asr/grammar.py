@@ -87,13 +87,15 @@ class Grammar:
 
     def matches(self, text: str) -> bool:
         """Whether `text` is one of its sentences, word by word."""
-        said = _said(text)
-        return any(len(said) in self._ends(t, said, {0}) for t in self.templates)
+        walk = _Walk(self.slots, _said(text))
+        return any(len(walk.said) in walk.ends(t, frozenset({0})) for t in self.templates)
 
     def goes_on(self, text: str) -> bool:
         """Whether a longer sentence begins with `text`."""
-        said = _said(text)
-        return any(self._follows(t, said, {0}) for t in self.templates)
+        walk = _Walk(self.slots, _said(text))
+        for template in self.templates:
+            walk.ends(template, frozenset({0}))
+        return walk.goes_on
 
     def jsgf(self, wake: tuple[str, ...] = ()) -> str:
         """The grammar in JSGF; one of the phrases `wake` may go before each sentence."""
@@ -120,31 +122,34 @@ class Grammar:
                 todo += [s for c in self.slots[name] for s in _slots(c.parts)]
         return used
 
-    def _ends(self, parts: tuple[Part, ...], said: list[str], starts: set[int]) -> set[int]:
+
+class _Walk:
+    """One text's way through templates: after which of its words a part may end, given where it may start."""
+
+    def __init__(self, slots: Mapping[str, tuple[Choice, ...]], said: list[str]) -> None:
+        self.said = said
+        self.goes_on = False  # some part wanted a word after the last one
+        self._slots = slots
+        self._known: dict[tuple[str, frozenset[int]], frozenset[int]] = {}
+
+    def ends(self, parts: tuple[Part, ...], starts: frozenset[int]) -> frozenset[int]:
         for part in parts:
             if isinstance(part, Word):
-                starts = {i + 1 for i in starts if i < len(said) and said[i] == part.text}
+                self.goes_on = self.goes_on or len(self.said) in starts
+                starts = frozenset(i + 1 for i in starts if i < len(self.said) and self.said[i] == part.text)
             elif isinstance(part, Optional):
-                starts = starts | self._ends(part.parts, said, starts)
+                starts = starts | self.ends(part.parts, starts)
             else:
-                starts = set().union(*(self._ends(c.parts, said, starts) for c in self.slots[part.name]))
+                starts = self._slot(part.name, starts)
             if not starts:
                 break
         return starts
 
-    def _follows(self, parts: tuple[Part, ...], said: list[str], starts: set[int]) -> bool:
-        """Whether a word of `parts` may come right after all that was said."""
-        for part in parts:
-            if isinstance(part, Word):
-                inside = len(said) in starts
-            elif isinstance(part, Optional):
-                inside = self._follows(part.parts, said, starts)
-            else:
-                inside = any(self._follows(c.parts, said, starts) for c in self.slots[part.name])
-            if inside:
-                return True
-            starts = self._ends((part,), said, starts)
-        return False
+    def _slot(self, name: str, starts: frozenset[int]) -> frozenset[int]:
+        if (name, starts) not in self._known:  # many templates come to the same slot
+            found = (self.ends(c.parts, starts) for c in self._slots[name])
+            self._known[name, starts] = frozenset().union(*found)
+        return self._known[name, starts]
 
 
 def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
-from aura_core.sim import questions as q
+from aura_core.sim.phrases import ENGLISH, Phrases
 from aura_core.sim.world import COLOURS, SHAPES
 from aura_core.speech.asr.grammar import Grammar, parse
 from aura_core.speech.endpointing import Hint
@@ -21,9 +21,6 @@ shapes: {" | ".join(f"{s}s" for s in SHAPES)}
 thing: /4/ {{a}} {{colour}} {{shape}} | {{a}} {{shape}} | something {{colour}}
 comer: /4/ {{a}} {{colour}} {{shape}} | {{a}} {{shape}} | something {{colour}} | /0.5/ something
 goer: /4/ {{the}} {{colour}} {{shape}} | {{a}} {{shape}} | something {{colour}} | /0.5/ something
-comes: {" | ".join(q.VERBS["enter"])}
-goes: {" | ".join(q.VERBS["leave"])}
-event: {{comer}} {{comes}} | {{goer}} {{goes}}
 counted: {{shapes}} | {{colour}} objects
 that_one: {{the}} {{colour}} {{shape}}
 colour = K AH L ER
@@ -40,20 +37,31 @@ TRAILING = frozenset(
 )
 
 
+# What stands in the slots of a topic's questions.
+_SLOTS = {
+    "count of": {"x": "{counted}"},
+    "exists": {"x": "{thing}"},
+    "where": {"x": "{that_one}"},
+    "colour": {"x": "{shape}"},
+    "shape": {"x": "{colour}"},
+    "order": {"x": "{that_one}", "y": "{that_one}"},
+}
+_CLAUSE_SLOTS = {"item enters": {"x": "{comer}"}, "item leaves": {"x": "{goer}"}}
+
+
 @functools.cache
 def built_in() -> Grammar:
-    """The sentences of `aura_core.sim.questions`, with the words that its worlds put into them."""
-    events = _filled((*q.PROACTIVE, *q.MULTI), "{x} {v}", "{event}")
-    about = (
-        *q.LIST,
-        *q.COUNT,
-        *_filled(q.COUNT_OF, "{x}", "{counted}"),
-        *_filled(q.EXISTS, "{x}", "{thing}"),
-        *_filled(q.WHERE, "{x}", "{that_one}"),
-        *_filled(q.COLOUR, "{x}", "{shape}"),
-        *_filled(q.SHAPE, "{x}", "{colour}"),
-    )
-    return parse("\n".join((SLOTS, *events, *about)), "built-in grammar")
+    """The English sentences of `aura_core.sim.phrases`, with the words that its rooms put into them."""
+    clauses = [c for kind, ways in ENGLISH.clauses.items() for c in _filled(ways, _CLAUSE_SLOTS.get(kind, {}))]
+    lines = [SLOTS, "clause: " + " | ".join(clauses)]
+    for ways in (ENGLISH.once, ENGLISH.always):
+        lines += _filled(ways, {"c": "{clause}"})
+    for topic, ways in ENGLISH.questions.items():
+        lines += _filled(ways, _SLOTS.get(topic, {}))
+    for name, facet in ENGLISH.facets.items():
+        lines.append(f"{name}_is: " + " | ".join(facet.values))
+        lines += [*_filled(facet.polar, {"v": f"{{{name}_is}}"}), *_filled(facet.open, {})]
+    return parse("\n".join(lines), "built-in grammar")
 
 
 class Hinter:
@@ -78,5 +86,6 @@ class Hinter:
         return Hint.DANGLING if words[-1] in TRAILING else Hint.UNKNOWN
 
 
-def _filled(templates: Iterable[str], old: str, new: str) -> tuple[str, ...]:
-    return tuple(t.replace(old, new) for t in templates)
+def _filled(ways: Phrases, slots: dict[str, str]) -> list[str]:
+    """Both those that training hears and those that it does not: a user may say either."""
+    return [text.format(**slots).rstrip("?") for text in (*ways.seen, *ways.unseen)]

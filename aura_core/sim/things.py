@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aura_core.sim.room.canvas import Canvas, Colour, Point, mix, shade
-from aura_core.sim.room.world import Item
+from aura_core.sim.canvas import Canvas, Colour, Point, mix, shade
+from aura_core.sim.world import Item
 
 RGB: dict[str, Colour] = {
     "red": (208, 40, 38),

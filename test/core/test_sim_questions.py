@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from aura_core.sim.episode import DENSE_PLAN, Ask, Episode
-from aura_core.sim.room.episode import generate
-from aura_core.sim.room.phrases import Language, Phrases
-from aura_core.sim.room.talk import LANGUAGES, PAST, PAST_S, TOPICS, Talk, Wait, vocabulary
-from aura_core.sim.room.world import Room, State
+from aura_core.sim.phrases import Language, Phrases
+from aura_core.sim.talk import LANGUAGES, PAST, PAST_S, TOPICS, Talk, Wait, vocabulary
+from aura_core.sim.world import State, World
 from aura_core.types import Kind
 
 EPISODES = [
-    generate(seed, 60, DENSE_PLAN, language=language) for seed in range(700_000, 700_060) for language in ("en", "zh")
+    Episode.generate(seed, 60, DENSE_PLAN, language=language)
+    for seed in range(700_000, 700_060)
+    for language in ("en", "zh")
 ]
 
 
-def asked(language: str, topic: str) -> list[tuple[Ask, State, Room]]:
+def asked(language: str, topic: str) -> list[tuple[Ask, State, World]]:
     found = []
     for e in EPISODES:
         for a in e.asks:
@@ -30,8 +31,8 @@ def asked(language: str, topic: str) -> list[tuple[Ask, State, Room]]:
 
 
 def test_an_episode_is_a_function_of_its_seed() -> None:
-    assert generate(9, 60) == generate(9, 60)
-    assert {generate(seed, 60).asks[0].language for seed in range(40)} == {"en", "zh"}
+    assert Episode.generate(9, 60) == Episode.generate(9, 60)
+    assert {Episode.generate(seed, 60).asks[0].language for seed in range(40)} == {"en", "zh"}
 
 
 def test_every_topic_is_asked_in_both_languages() -> None:
@@ -143,7 +144,7 @@ def test_what_waits_is_answered_in_the_chunk_of_its_event() -> None:
 
 
 def test_conditions() -> None:
-    room = next(r for r in (Room.generate(s, 60) for s in range(50)) if any(e.kind == "item enters" for e in r.events))
+    room = next(r for r in (World.generate(s, 60) for s in range(50)) if any(e.kind == "item enters" for e in r.events))
     event = next(e for e in room.events if e.kind == "item enters")
     assert event.item is not None
     colour, shape = event.item.colour, event.item.shape
@@ -174,7 +175,7 @@ def test_phrasings_kept_out_of_training_have_known_words_only(language: str) -> 
 def test_training_never_hears_the_phrasings_kept_out() -> None:
     out = {x for language in LANGUAGES.values() for p in phrases_of(language) for x in p.unseen}
     rng = np.random.default_rng(0)
-    talk, room = Talk("en", unseen=0.0), Room.generate(1, 60)
+    talk, room = Talk("en", unseen=0.0), World.generate(1, 60)
     quiet = [c for c in range(60) if room.event_at(c) is None]
     texts = {talk.real_time(rng, room, quiet[i % len(quiet)]).text for i in range(500)}
     assert not texts & out

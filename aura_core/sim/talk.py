@@ -8,12 +8,11 @@ from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 
-from aura_core.sim.room.chinese import CHINESE
-from aura_core.sim.room.phrases import ENGLISH, Language, Phrases
-from aura_core.sim.room.world import Event, Item, Room, State
-from aura_core.sim.world import COLOURS, SHAPES
+from aura_core.sim.chinese import CHINESE
+from aura_core.sim.phrases import ENGLISH, Language, Phrases
+from aura_core.sim.world import COLOURS, SHAPES, Event, Item, State, World
 
-LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
+LANGUAGES: dict[str, Language] = {"en": ENGLISH, "zh": CHINESE}
 PAST_S = 25  # what is asked about lies no further back: in every window's view
 FORGOTTEN_S = 65  # further back than any window reaches
 WAITABLE = tuple(ENGLISH.clauses)  # kinds of event that may be waited for
@@ -64,11 +63,11 @@ class Talk:
     """One person's way of asking: a language ("en" or "zh"), and how often in phrasings kept out of training."""
 
     def __init__(self, language: str = "en", unseen: float = 0.0) -> None:
-        self.words: Language = LANGUAGES[language]
+        self.language, self.words = language, LANGUAGES[language]
         self.unseen = unseen
 
     def real_time(
-        self, rng: np.random.Generator, room: Room, chunk: int, topics: dict[str, float] = TOPICS
+        self, rng: np.random.Generator, room: World, chunk: int, topics: dict[str, float] = TOPICS
     ) -> Question:
         """A question in `chunk`, in which nothing happens. Topics that cannot be asked then become lists."""
         topic = str(rng.choice(list(topics), p=np.array(list(topics.values())) / sum(topics.values())))
@@ -97,6 +96,12 @@ class Talk:
         clause, new_clause = self._phrase(rng, self.words.clauses[wait.kind])
         x = self.thing(wait.colour, wait.shape, definite=wait.kind == "item leaves")
         return frame.format(c=clause.format(x=x)), new_frame or new_clause
+
+    def standing_plainly(self, wait: Wait, repeated: bool) -> str:
+        """A standing question in the first of its phrasings."""
+        frame = (self.words.always if repeated else self.words.once).seen[0]
+        x = self.thing(wait.colour, wait.shape, definite=wait.kind == "item leaves")
+        return frame.format(c=self.words.clauses[wait.kind].seen[0].format(x=x))
 
     def announce(self, event: Event) -> str:
         """What is said about an event, whichever standing question it answers."""
@@ -145,7 +150,7 @@ class Talk:
             answer = w.stands[state.person] if topic == "where person" else w.poses[state.lying]
         return w.questions[topic], {}, answer
 
-    def _past(self, rng: np.random.Generator, topic: str, room: Room, chunk: int) -> _Asked | None:
+    def _past(self, rng: np.random.Generator, topic: str, room: World, chunk: int) -> _Asked | None:
         phrases = self.words.questions[topic]
         before = [e for e in room.events if e.chunk < chunk]
         recent = [e for e in before if e.chunk > chunk - PAST_S]

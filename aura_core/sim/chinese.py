@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aura_core.sim.room.phrases import Facet, Language, Phrases
+from aura_core.sim.phrases import Facet, Language, Phrases
 
 CHINESE = Language(
     colours={"red": "红色", "green": "绿色", "blue": "蓝色", "yellow": "黄色", "purple": "紫色", "white": "白色"},
