@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 def test_run_prints_each_second_and_a_summary(capsys):
     assert aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3.0:what is on the table?") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "source: simulated tabletop, seed 7, 5 s at 2 FPS"
+    assert out[0] == "source: simulated room, seed 7, 5 s at 2 FPS"
     assert out[1].startswith("model:  scripted")
     assert out[2].startswith("   0 s  silent p=0.9")
     assert out[5] == "   3 s  ? what is on the table?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aura_core.sim.render import HEIGHT, WIDTH, Camera
+from aura_core.sim.render import WIDTH, Camera, height_of
 from aura_core.sim.world import BUSY, KINDS, MAX_ITEMS, Event, State, World
 
 ROOMS = [World.generate(seed, 60, BUSY) for seed in range(700_000, 700_040)]
@@ -83,7 +83,7 @@ def test_after_the_event_the_camera_shows_the_new_state() -> None:
 
 def test_a_frame_and_where_the_head_looks() -> None:
     camera = Camera(ROOMS[0])
-    assert camera.frame(0.0).shape == (HEIGHT, WIDTH, 3) and camera.frame(0.0).dtype == np.uint8
+    assert camera.frame(0.0).shape == (height_of(WIDTH), WIDTH, 3) and camera.frame(0.0).dtype == np.uint8
     cameras = [Camera(room) for room in ROOMS]
     looks = [[c.looking(t / 4) for t in range(240)] for c in cameras]
     assert np.abs(looks).max((0, 1)) == pytest.approx([0.045, 0.022], abs=0.002)

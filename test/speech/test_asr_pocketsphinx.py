@@ -31,7 +31,7 @@ def spoken(text: str, voice: str) -> Audio:
 
 @pytest.mark.parametrize("voice", ["slt", "en-gb"])
 @pytest.mark.parametrize(
-    "text", ["what do you see", "tell me when a red cube appears", "hey aura where is the blue ball"]
+    "text", ["what is on the table", "tell me when a red cube appears", "hey aura where is the blue ball"]
 )
 def test_questions_are_understood(recognizer: Recognizer, voice: str, text: str) -> None:
     heard = transcribe(recognizer, spoken(text, voice))
