@@ -89,9 +89,10 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / name).write_bytes(b"{}")
     for package in ("whisper", "faster_whisper", "pocketsphinx"):
         monkeypatch.setitem(sys.modules, package, None)
-    for config in (AsrConfig("whisper", str(tmp_path / "x.pt")), AsrConfig("faster_whisper", str(tmp_path))):
-        with pytest.raises(ConfigError, match=r"aura-ros\[whisper\]"):
-            open_recognizer(config)
+    with pytest.raises(ConfigError, match=r"aura-ros\[whisper\]"):
+        open_recognizer(AsrConfig("whisper", str(tmp_path / "x.pt")))
+    with pytest.raises(ConfigError, match=r"aura-ros\[faster-whisper\]"):
+        open_recognizer(AsrConfig("faster_whisper", str(tmp_path)))
     with pytest.raises(ConfigError, match=r"aura-ros\[voice\]"):
         open_recognizer(AsrConfig())
 
