@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,7 +87,7 @@ def fault_of(q: Question) -> str:
     if q.kind is Kind.PROACTIVE and len(q.answers) > 1:
         return "a proactive question has one answer at most"
     chunks = [a.chunk for a in q.answers]
-    if q.chunk < 0 or any(b <= a for a, b in zip(chunks, chunks[1:], strict=False)):
+    if q.chunk < 0 or any(b <= a for a, b in itertools.pairwise(chunks)):
         return "times must not be negative and must grow"
     if q.kind is not Kind.REAL_TIME and chunks and chunks[0] <= q.chunk:
         return "an answer before or with its question"
