@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +12,10 @@ from aura_core.cli import options
 from aura_core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from aura_core.data.engine import Job
+    from rich.console import Console
+
     from aura_core.data.settings import DataConfig
+    from aura_core.data.worker import Job
 
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
 
@@ -46,6 +48,18 @@ def _stages() -> None:
     """From raw video to training samples: prepare, synthesize, refine, structure, verify; or all."""
 
 
+@dataclass(frozen=True)
+class How:
+    """What changes how a run is done, and not what it writes."""
+
+    engine: str
+    ray_address: str | None
+    processes: int
+    requests: int = 1
+    retry_failed: bool = False
+    quiet: bool = False
+
+
 @app.command()
 def prepare(
     out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
@@ -55,7 +69,7 @@ def prepare(
     """Stage 1: any video or bag to clips of two frames a second in H.264."""
     settings = _settings(config, None, None, None)
     _sources(out, source_in, source, seeds, seconds, settings)
-    _run(["prepare"], out, out, settings, source, None, engine, ray_address, processes, 1, False, quiet)
+    _run(["prepare"], out, out, settings, source, None, How(engine, ray_address, processes, quiet=quiet))
 
 
 def _later(stage: str, about: str) -> None:
@@ -66,21 +80,8 @@ def _later(stage: str, about: str) -> None:
         quiet: Quiet = False,
     ) -> None:  # fmt: skip
         settings = _settings(config, mllm, mllm_model, token_env)
-        start = source_in or out
-        _run(
-            [stage],
-            start,
-            out,
-            settings,
-            source,
-            prompts,
-            engine,
-            ray_address,
-            processes,
-            requests,
-            retry_failed,
-            quiet,
-        )
+        how = How(engine, ray_address, processes, requests, retry_failed, quiet)
+        _run([stage], source_in or out, out, settings, source, prompts, how)
 
     command.__doc__ = about
     app.command(stage)(command)
@@ -101,15 +102,15 @@ def all_stages(
 ) -> None:  # fmt: skip
     """All five stages."""
     from aura_core.data import STAGES
-    from aura_core.data.engine import Job, open_author
+    from aura_core.data.mllm import MLLM
+    from aura_core.data.prompts import Prompts as Texts
 
     settings = _settings(config, mllm, mllm_model, token_env)
-    if source != "sim":
-        open_author(Job("synthesize", out, out, settings, "mllm", prompts))  # what is missing is told at once
+    if source == "files":
+        MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)  # what is missing is told at once
     _sources(out, source_in, source, seeds, seconds, settings)
-    _run(
-        list(STAGES), out, out, settings, source, prompts, engine, ray_address, processes, requests, retry_failed, quiet
-    )
+    how = How(engine, ray_address, processes, requests, retry_failed, quiet)
+    _run(list(STAGES), out, out, settings, source, prompts, how)
 
 
 @app.command()
@@ -156,39 +157,37 @@ def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: in
 
 
 def _run(
-    stages: list[str], start: Path, out: Path, settings: DataConfig, source: str, prompts: Path | None, engine: str,
-    ray_address: str | None, processes: int, requests: int, retry_failed: bool, quiet: bool,
-) -> None:  # fmt: skip
+    stages: list[str], start: Path, out: Path, settings: DataConfig, source: str, prompts: Path | None, how: How
+) -> None:
     from rich.console import Console
 
     from aura_core.data import report as reports
-    from aura_core.data.engine import Job
+    from aura_core.data.worker import Job
 
-    console = Console(stderr=True)
+    author = "mllm" if source == "files" else "oracle"
     for stage in stages:
-        author = "mllm" if source == "files" else "oracle"
-        job = Job(stage, start, out, settings, author, prompts, requests if author == "mllm" else 1)
-        _run_stage(job, engine, ray_address, processes, retry_failed, console, quiet)
+        job = Job(stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1)
+        _run_stage(job, how, Console(stderr=True))
     data = reports.save(out)
-    if not quiet:
+    if not how.quiet:
         _show(data)
 
 
-def _run_stage(
-    job: Job, engine: str, address: str | None, processes: int, retry_failed: bool, console: object, quiet: bool
-) -> None:
+def _run_stage(job: Job, how: How, console: Console) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from aura_core.data.engine import run
 
     columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet) as progress:  # type: ignore[arg-type]
+    with Progress(*columns, console=console, disable=how.quiet) as progress:
         bar = progress.add_task(job.stage)
-        told = run(
-            job, engine, processes, retry_failed, lambda n, of: progress.update(bar, completed=n, total=of), address
-        )
-        for note in told.notes:
-            progress.console.print(f"note: {note}", soft_wrap=True, highlight=False)
+
+        def tell(there: int, shards: int) -> None:
+            progress.update(bar, completed=there, total=shards)
+
+        told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
+    for note in told.notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
 
 
 def _show(data: dict[str, object]) -> None:

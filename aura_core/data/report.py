@@ -66,16 +66,20 @@ def tables(report: dict[str, Any]) -> list[Any]:
     """Tables for `rich`: the stages, and what was left out and why."""
     from rich.table import Table
 
-    stages = Table("stage", "shards", "items", "records", "rejected", "failed", "records/s", "requests", "tokens")
+    paid = any(s["cost"] for s in report["stages"].values())
+    stages = Table("stage", "shards", "items", "out", "left out", "failed", "out/s")
+    if paid:
+        stages.add_column("requests")
+        stages.add_column("tokens")
     reasons = Table("stage", "left out because", "n")
     for name, s in report["stages"].items():
         cost, rate = s["cost"], s["records_per_s"]
-        tokens = f"{cost.get('prompt_tokens', 0):g} + {cost.get('completion_tokens', 0):g}" if cost else ""
-        stages.add_row(
-            name, f"{s['shards']['done']} of {s['shards']['all']}", str(s["items"]), str(s["records"]),
-            str(sum(s["rejected"].values())), str(s["failed"]), f"{rate:.2f}" if rate else "",
-            f"{cost.get('requests', 0):g}" if cost else "", tokens,
-        )  # fmt: skip
+        row = [name, f"{s['shards']['done']} of {s['shards']['all']}", str(s["items"]), str(s["records"])]
+        row += [str(sum(s["rejected"].values())), str(s["failed"]), f"{rate:.2f}" if rate else ""]
+        if paid and cost:
+            row.append(f"{cost.get('requests', 0):g}")
+            row.append(f"{cost.get('prompt_tokens', 0)} + {cost.get('completion_tokens', 0)}")
+        stages.add_row(*row)
         for reason, n in sorted(s["rejected"].items(), key=lambda r: -r[1]):
             reasons.add_row(name, reason, str(n))
     return [stages, reasons] if reasons.row_count else [stages]
