@@ -45,7 +45,7 @@ def find_sources(place: Path) -> list[Source]:
     """Every file (and rosbag2 folder) below `place`, by name. Raises `InputError` when there is none."""
     if not place.exists():
         raise InputError(f"{place}: there is no such file or folder")
-    found = sorted(_below(place)) if place.is_dir() else [place]
+    found = sorted(_below(place))
     if not found:
         raise InputError(f"{place}: no files in this folder")
     out = []
@@ -213,28 +213,26 @@ class _Reader:
 
 
 def _declared_s(place: str) -> float:
-    """How long a video's header says that it is; 0 when it does not."""
+    """How long a video's header says that it is, by its duration or its number of frames; 0 when it does not."""
     import av
 
     with av.open(place) as container:
         stream = container.streams.video[0]
+        told = [(container.duration or 0) / av.time_base]
         if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        return (container.duration or 0) / av.time_base
+            told = [float(stream.duration * stream.time_base)]
+        if stream.frames and stream.average_rate:  # a file that was cut off keeps this number
+            told.append(float(stream.frames / stream.average_rate))
+        return max(told)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if (
-            not path.is_dir()
-            or (path / "metadata.yaml").exists()
-            or any(path.glob("*.mcap"))
-            or any(path.glob("*.db3"))
-        ):
-            yield path
-        else:
+def _below(place: Path) -> Iterator[Path]:
+    """`place` itself if it is a file or a bag, else what lies in it."""
+    if not place.is_dir() or any(any(place.glob(p)) for p in ("metadata.yaml", "*.mcap", "*.db3")):
+        yield place
+        return
+    for path in place.iterdir():
+        if not path.name.startswith("."):
             yield from _below(path)
 
 
