@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -96,6 +99,24 @@ def test_same_bytes_each_time(tmp_path):
     path = video(tmp_path / "v.mp4", [100 * k for k in range(70)])
     (a,), (b,) = prepared(path, tmp_path / "a").records, prepared(path, tmp_path / "b").records
     assert (tmp_path / "a" / a.video).read_bytes() == (tmp_path / "b" / b.video).read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
+    """Regression: x264's macroblock tree reads memory that nobody has written. glibc can fill it with anything."""
+    code = (
+        "import sys; from pathlib import Path; from aura_core.data import prepare as p; "
+        "s = p.open_stage(Path(sys.argv[1]), p.PrepareConfig()); [s.work(x) for x in p.sim_sources([1002], 24)]"
+    )
+    made = []
+    for fill in ("1", "85", "170"):
+        known = {
+            "MALLOC_PERTURB_": fill,
+            "MALLOC_MMAP_THRESHOLD_": "1000000000",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / fill)], env=os.environ | known, check=True)
+        made.append((tmp_path / fill / "prepare/clips/sim-1002.mp4").read_bytes())
+    assert made[0] == made[1] == made[2]
 
 
 def test_a_long_source_becomes_several_clips(tmp_path):
