@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -215,7 +216,7 @@ def write(path: Path, data: bytes) -> None:
 
 def temporary_of(path: Path) -> Path:
     """Where `path` is made before it is renamed; `StageFolder.sweep` removes it when that never happens."""
-    return path.with_name(f"{path.stem}{_TEMPORARY}{os.getpid()}{path.suffix}")
+    return path.with_name(f"{path.stem}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}{path.suffix}")
 
 
 def commit(temporary: Path, path: Path) -> None:
