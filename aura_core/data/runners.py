@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import threading
@@ -86,6 +87,7 @@ def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> I
     if not ray.is_initialized():
         cores = None if address else processes
         ray.init(address, num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     rows = ray.data.from_items([{"index": i} for i in missing], override_num_blocks=len(missing))

@@ -39,7 +39,7 @@ def test_ray_writes_what_the_local_engine_writes(tmp_path, monkeypatch):
         assert told.endswith("shard-00002.jsonl: half-written: made again")
         assert shards(out) == shards(tmp_path / "local")
         (out / "prepare/clips/sim-1001.mp4").write_bytes(b"x")
-        with pytest.raises(InputError, match="sim-1001.mp4: damaged"):
+        with pytest.raises(InputError, match=r"sim-1001\.mp4: damaged"):
             run(Job("synthesize", out, tmp_path / "more", config), engine="ray")
     finally:
         ray.shutdown()

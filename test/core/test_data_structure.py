@@ -60,16 +60,17 @@ def said_in(conversation: Conversation) -> dict[int, str]:
     return due | {q.chunk: q.acknowledgment or q.answers[0].text for q in conversation.questions}
 
 
-WINDOWS = [SMALL, WindowConfig(keep=3, max=5, qa_groups=1), WindowConfig(keep=10, max=30, qa_groups=10)]
+WINDOWS = [SMALL, WindowConfig(keep=3, max=5, qa_groups=1), WindowConfig(keep=4, max=16, qa_groups=2)]
 
 
 def test_sample_ids_are_the_ids_that_the_engine_feeds():
-    assert check(range(9), WINDOWS) >= 50
+    assert check(range(32), WINDOWS) >= 250
 
 
 @pytest.mark.slow
 def test_a_thousand_sample_ids_are_the_ids_that_the_engine_feeds():
-    windows = [*WINDOWS, replace(SMALL, policy="floating"), WindowConfig(keep=1, max=2, qa_groups=0), WindowConfig()]
+    windows = [*WINDOWS, replace(SMALL, policy="floating"), WindowConfig(keep=1, max=2, qa_groups=0)]
+    windows += [WindowConfig(keep=10, max=30), WindowConfig()]
     assert check(range(1000, 1120), windows) >= 1000
 
 
