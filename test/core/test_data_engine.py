@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from data_rig import REPOSITORY, aura, shards, small_run
+from data_rig import REPOSITORY, shards, small_run
 
+from aura_core.cli import main
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import sim_sources
@@ -246,15 +247,17 @@ def test_killed_at_random_points_it_writes_the_same_bytes(whole, tmp_path, kills
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def test_the_command_refuses_in_one_line(tmp_path):
+def test_the_command_refuses_in_one_line(tmp_path, capsys):
     for arguments, told in (
         (("all", "--out", tmp_path / "a", "--source", "moon"), "--source must be files or sim, not 'moon'"),
         (("all", "--out", tmp_path / "a", "--in", tmp_path), "an MLLM is needed: give --mllm URL"),
         (("prepare", "--out", tmp_path / "a", "--source", "sim", "--seeds", "499999:500001"), "held out for tests"),
         (("report", "--out", tmp_path / "a"), "no run of the data engine there"),
     ):
-        result = aura(*arguments)
-        assert (result.returncode, result.stderr.count("\n")) == (1, 1) and told in result.stderr, result.stderr
+        with pytest.raises(SystemExit) as e:
+            main(["data", *map(str, arguments)])
+        line = capsys.readouterr().err
+        assert (e.value.code, line.count("\n")) == (1, 1) and told in line, line
 
 
 def test_unknown_settings_are_named(tmp_path):

@@ -24,7 +24,6 @@ from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import find_sources
-from aura_core.data.prompts import FIELDS, NAMES, Prompts
 from aura_core.data.schema import Conversation
 from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
 from aura_core.data.store import Done, StageFolder, read_samples
@@ -101,7 +100,8 @@ def test_a_check_sees_nothing_that_comes_later(mllm, prepared, tmp_path):
     newest = [float(labels[-1].removeprefix("second ")) for kind, labels in mllm.pictures if kind == "visible"]
     assert newest == [3.5, LIGHT + 0.5, LIGHT - 0.5, 12.5] * 2
     whole = [labels[-1] for kind, labels in mllm.pictures if kind == "later"]
-    assert whole == [f"second {SECONDS - 0.5:g}"] * 3  # (two scenes are alike) every time until the clip ends must be listed
+    # Every time until the clip ends must be listed. Two of the four scenes are alike: asked once.
+    assert whole == [f"second {SECONDS - 0.5:g}"] * 3
 
 
 def test_what_was_paid_for_is_not_asked_again_and_gives_the_same_bytes(mllm, prepared, tmp_path):
@@ -283,37 +283,14 @@ def test_the_command_asks_the_mllm(mllm, tmp_path):
     assert "empty file" in result.stdout and len(list(read_samples(tmp_path / "run"))) == 4
 
 
-# ---- prompts ---------------------------------------------------------------------------------------
-
-
-def test_prompts_are_read_from_the_package_and_replaced_by_the_users(mllm, prepared, tmp_path):
-    ours = Prompts.load()
-    assert set(ours.texts) == set(NAMES) and all(f"${f}" in ours.texts[n] for n, fs in FIELDS.items() for f in fs)
+def test_other_prompts_on_the_same_folder_are_refused(mllm, prepared, tmp_path):
     folder = tmp_path / "prompts"
     folder.mkdir()
     (folder / "rephrase.md").write_text("$question in other words, please")
-    mine = Prompts.load(folder)
-    assert mine.fill("rephrase", question="Hm?") == "Hm? in other words, please"
-    assert mine.texts["now"] == ours.texts["now"] and mine.sha256 != ours.sha256
     out = tmp_path / "run"
     synthesize(mllm, prepared, out)
     with pytest.raises(InputError, match=r"made with settings\.author\.prompts"):
         run(Job("synthesize", prepared, out, settings(mllm), "mllm", prompts=folder))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "told"),
-    [
-        ("rephrase.md", "in other words", r"the field \$question is missing"),
-        ("rephrase.md", "$question $why", r"unknown field \$why; known are question"),
-        ("rephrase.md", "$question for $5", "a \\$ that begins no field"),
-        ("rephrasing.md", "", "unknown prompt rephrasing.md"),
-    ],
-)
-def test_a_wrong_prompt_is_named(tmp_path, name, text, told):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=told):
-        Prompts.load(tmp_path)
 
 
 def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
