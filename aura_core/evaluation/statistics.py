@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 Z = 1.959964  # two-sided 95%
@@ -63,3 +64,22 @@ def bootstrap(items: Sequence[T], figure: Callable[[Sequence[T]], float], n: flo
         return Measured(math.nan, 0, (math.nan, math.nan))
     low, high = np.percentile(values, [2.5, 97.5])
     return Measured(figure(items), n, (float(low), float(high)))
+
+
+def bootstrap_sums(
+    tallies: Sequence[Sequence[float]], figure: Callable[[NDArray[np.float64]], float], n: float, draws: int = 1000
+) -> Measured:
+    """`bootstrap` of a figure that is a function of sums over the items, and much faster.
+
+    Args:
+        tallies: one row an item, as long as the array that `figure` takes: float64 (columns,).
+        n: what the figure is a share of.
+    """
+    if not tallies:
+        return Measured(math.nan, 0, (math.nan, math.nan))
+    rows = np.asarray(tallies, np.float64)
+    items = len(rows)
+    weights = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=draws)
+    values = [v for sums in weights @ rows if not math.isnan(v := figure(sums))]
+    low, high = np.percentile(values, [2.5, 97.5]) if values else (math.nan, math.nan)
+    return Measured(figure(rows.sum(axis=0)), n, (float(low), float(high)))
