@@ -31,10 +31,13 @@ class Measured:
         return {"value": number(self.value), "n": round(self.n, 2), "ci95": [number(c) for c in self.ci95]}
 
 
+NOTHING = Measured(math.nan, 0, (math.nan, math.nan))
+
+
 def proportion(hits: int, n: int) -> Measured:
     """Share with the Wilson score interval."""
     if n == 0:
-        return Measured(math.nan, 0, (math.nan, math.nan))
+        return NOTHING
     p, z2 = hits / n, Z * Z
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
@@ -44,7 +47,7 @@ def proportion(hits: int, n: int) -> Measured:
 def rate(count: int, minutes: float) -> Measured:
     """Events a minute with the Poisson interval (Garwood's, by the Wilson-Hilferty approximation)."""
     if minutes <= 0:
-        return Measured(math.nan, 0, (math.nan, math.nan))
+        return NOTHING
 
     def bound(k: float, z: float) -> float:
         return k * (1 - 1 / (9 * k) + z / (3 * math.sqrt(k))) ** 3 if k > 0 else 0.0
@@ -61,7 +64,7 @@ def bootstrap(items: Sequence[T], figure: Callable[[Sequence[T]], float], n: flo
         if not math.isnan(value):
             values.append(value)
     if not values:
-        return Measured(math.nan, 0, (math.nan, math.nan))
+        return NOTHING
     low, high = np.percentile(values, [2.5, 97.5])
     return Measured(figure(items), n, (float(low), float(high)))
 
@@ -76,7 +79,7 @@ def bootstrap_sums(
         n: what the figure is a share of.
     """
     if not tallies:
-        return Measured(math.nan, 0, (math.nan, math.nan))
+        return NOTHING
     rows = np.asarray(tallies, np.float64)
     items = len(rows)
     weights = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=draws)
