@@ -183,6 +183,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     figures = {f"IA-QTF1 {kind}": _f1(of, slots_of[kind]) for kind, of in tallies.items()}
     if everything:
         figures["IA-QTF1"] = _f1(everything, len(outcomes))
+        figures["TP of a slot"] = bootstrap([o.value for o in outcomes], lambda v: sum(v) / len(v), len(outcomes))
     if chains:
         figures["NCCS"] = bootstrap(chains, lambda c: sum(c) / len(c), len(chains))
     if broken_into:
