@@ -7,6 +7,7 @@ file, so a scoring that was cut off goes on, and one that is repeated costs noth
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -102,6 +103,8 @@ class ApiJudge:
             raise InputError(f"--judge-url {self.url}: must be an http:// or https:// address")
         if not self.model:
             raise InputError("--judge-url needs --judge-model, the name under which the judge is served")
+        if importlib.util.find_spec("httpx") is None:
+            raise InputError("a judge by API needs httpx: pip install 'aura-ros[judge]'")
         self._token = os.environ.get(self.key_env, "") if self.key_env else ""
         if self.key_env and not self._token:
             raise InputError(f"--judge-key-env {self.key_env}: the environment variable is not set")

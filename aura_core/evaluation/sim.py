@@ -94,8 +94,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     """All figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
     answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
-    past = [a for a in answered if getattr(a.ask, "evidence", None) is not None]
-    now = [a for a in answered if a not in past]
+    now = [a for a in answered if _evidence(a) is None]
     standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
     once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
@@ -114,7 +113,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         out[f"realtime.{topic}"] = _exact([a for a in now if a.ask.topic == topic])
     slots = sum(multi_slots(s) for s in scores)
     further = {
-        "past.exact_match": _exact(past),
+        "past.exact_match": _exact([a for a in answered if _evidence(a) is not None]),
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
         "standing.sw_f1": _summed(scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)),
@@ -125,17 +124,28 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     return out | {key: m for key, m in further.items() if m.n}  # of what these episodes do not ask, nothing is said
 
 
+# What a scene knows of its questions; one that does not say asks about now, in English, in words seen in training.
+
+
+def _evidence(asked: Asked) -> int | None:
+    return getattr(asked.ask, "evidence", None)
+
+
+def _unseen(asked: Asked) -> bool:
+    return getattr(asked.ask, "unseen", False)
+
+
+def _chinese(asked: Asked) -> bool:
+    return getattr(asked.ask, "language", "en") == "zh"
+
+
 def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:
     """Seen against unseen phrasings, English against Chinese, where both are asked."""
-    unseen = [a for a in now if getattr(a.ask, "unseen", False)]
-    chinese = [a for a in now if getattr(a.ask, "language", "en") == "zh"]
     out = {}
-    if unseen:
-        out["realtime.unseen_paraphrase"] = _exact(unseen)
-        out["realtime.seen_paraphrase"] = _exact([a for a in now if a not in unseen])
-    if chinese:
-        out["realtime.zh"] = _exact(chinese)
-        out["realtime.en"] = _exact([a for a in now if a not in chinese])
+    for one, other, is_one in (("unseen_paraphrase", "seen_paraphrase", _unseen), ("zh", "en", _chinese)):
+        if any(map(is_one, now)):
+            out[f"realtime.{one}"] = _exact([a for a in now if is_one(a)])
+            out[f"realtime.{other}"] = _exact([a for a in now if not is_one(a)])
     return out
 
 

@@ -12,12 +12,16 @@ import av
 import numpy as np
 
 from aura_core.config import AssistantConfig, WindowConfig
+from aura_core.evaluation.judge import RuleJudge
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken
+from aura_core.evaluation.tasks import TASKS
+from aura_core.evaluation.tasks.base import Broken
 from aura_core.models.scripted import Moment, Say, ScriptedBackend
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame
 
 NS = 1_000_000_000
+JUDGE = RuleJudge()
 CONFIG = AssistantConfig(window=WindowConfig(keep=3, max=6))
 
 
@@ -65,3 +69,14 @@ def write(path: Path, data: Any) -> Path:
 def said(name: str, *words: tuple[float, str] | tuple[float, str, str], asked: bool = True) -> Prediction:
     """A prediction of (second, text[, question]); booked to question 0 where none is given."""
     return Prediction(name, tuple(Spoken(w[0], w[1], w[2] if len(w) > 2 else "0", asked) for w in words), 60)
+
+
+def items_of(task: str, data: Path, skip: bool = False) -> list[Item]:
+    """The items of a benchmark's annotation files."""
+    return TASKS[task].read(data, Broken(skip))
+
+
+def figures(task: str, items: Sequence[Item], *predictions: Prediction) -> dict[str, tuple[float, float]]:
+    """Scores of predictions: figure to (value, n)."""
+    scores = TASKS[task].score(items, {p.item: p for p in predictions}, JUDGE)
+    return {name: (round(float(m.value), 4), m.n) for name, m in scores.figures.items()}
