@@ -20,6 +20,11 @@ AT_END = math.inf  # of `Question.at_s`: asked in the last chunk of the video
 PREVIOUS = "##ANSWER##"  # in a question: what was said to the one before
 
 
+def chunk_of(at_s: float) -> int:
+    """Index of the newest chunk that has ended by `at_s`, rounded up to a full second: nothing later is seen."""
+    return max(0, math.ceil(min(at_s, 1e9)) - 1)
+
+
 @dataclass(frozen=True)
 class Due:
     """Words that are due at `at_s`; they count from `start_s` to `end_s`."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.evaluation.judge import RuleJudge
+from aura_core.evaluation.polled import PolledAssistant
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken
 from aura_core.evaluation.tasks import TASKS
 from aura_core.evaluation.tasks.base import Broken
@@ -48,6 +49,11 @@ def frames(levels: Sequence[int]) -> list[Frame]:
 def assistant(say: Say, config: AssistantConfig = CONFIG) -> StreamingAssistant:
     """An engine whose model says what `say` says."""
     return StreamingAssistant(ScriptedBackend(say), config)
+
+
+def polled(say: Say, config: AssistantConfig = CONFIG) -> PolledAssistant:
+    """The same, polled."""
+    return PolledAssistant(ScriptedBackend(say), config)
 
 
 def seen(moment: Moment) -> str | None:

@@ -184,10 +184,10 @@ def test_nothing_could_be_played(ovo, tmp_path, capsys):
 def test_killed_in_the_middle_and_run_again(tmp_path):
     """A real process, killed while it plays; the second run ends with what one run would have written."""
     data = tmp_path / "data"
-    rows = [{"id": k, "task": "EPM", "video": "v.mp4", "realtime": 20, "question": f"q{k}?", "answer": "x",
-             "options": ["v", "w"], "gt": 1} for k in range(30)]  # fmt: skip
+    rows = [{"id": k, "task": "EPM", "video": "v.mp4", "realtime": 10, "question": f"q{k}?", "answer": "x",
+             "options": ["v", "w"], "gt": 1} for k in range(14)]  # fmt: skip
     rig.write(data / "ovo_bench_new.json", rows)
-    rig.video(data / "src_videos" / "v.mp4", [100] * 20)
+    rig.video(data / "src_videos" / "v.mp4", [100] * 10)
     args = ("eval", "ovobench", "--data", str(data), *SCRIPTED, "--out")
     assert aura(*args, tmp_path / "whole") == 0
     command = [sys.executable, "-m", "aura_core.cli", *args, str(tmp_path / "cut")]

@@ -27,7 +27,7 @@ def trigger(at_s: float, **fields) -> dict:
 def omnipro_data(tmp_path: Path) -> Path:
     rig.write(tmp_path / "benchmark.json", [
         pro("alert", "instant_event_alert", trigger(10), trigger(30)),
-        pro("count", "cumulative_counting", trigger(10, count=1), trigger(20, count=2)),
+        pro("count", "cumulative_counting", trigger(10, count=1), trigger(20, count=2), trigger(40, count=3)),
         pro("place", "explicit_target_grounding", trigger(10, position="top-left")),
         pro("state", "realtime_state_monitor", trigger(10, state_from="red", state_to="green")),
         pro("tale", "event_narration", trigger(10, response="a dog runs off")),
@@ -40,7 +40,7 @@ def test_omnipro_items(omnipro_data):
     (q,) = alert.questions
     assert (q.at_s, q.kind, q.shown, alert.end_s) == (4, Kind.MULTI_RESPONSE, "Tell me.", 60)
     assert [(d.at_s, d.start_s, d.end_s) for d in q.due] == [(10, 7, 13), (30, 27, 33)]
-    assert [d.text for d in count.questions[0].due] == ["1", "2"] and place.questions[0].due[0].text == "top-left"
+    assert [d.text for d in count.questions[0].due] == ["1", "2", "3"] and place.questions[0].due[0].text == "top-left"
     assert "top-center" in place.questions[0].text and "one of: green, red;" in state.questions[0].text
 
 
@@ -59,11 +59,11 @@ def test_omnipro_scores(omnipro_data):
     )  # fmt: skip
     assert f["instant_event_alert time-F1"] == (0.5, 2)
     assert "instant_event_alert content" not in f and f["instant_event_alert joint-F1"] == (0.5, 2)
-    assert f["cumulative_counting time-F1"] == (1.0, 2) and f["cumulative_counting content"] == (0.5, 2)
-    assert f["cumulative_counting joint-F1"] == (0.5, 2)
+    assert f["cumulative_counting time-F1"] == (0.8, 3) and f["cumulative_counting content"] == (0.5, 2)
+    assert f["cumulative_counting joint-F1"] == (0.4, 3)
     assert f["explicit_target_grounding joint-F1"] == f["event_narration joint-F1"] == (1.0, 1)
     assert f["realtime_state_monitor time-F1"] == (0.0, 1)  # 3.5 s late
-    assert f["mean time-F1"] == ((0.5 + 1 + 1 + 0 + 1) / 5, 7)
+    assert f["mean time-F1"] == (round((0.5 + 0.8 + 1 + 0 + 1) / 5, 4), 8)
 
 
 def test_omnipro_reads_numbers_and_places_from_words():

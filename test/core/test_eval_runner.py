@@ -6,21 +6,24 @@ import math
 
 import eval_rig as rig
 import pytest
+from assistant_rig import cached, recomputed
 
 from aura_core.errors import InputError
+from aura_core.evaluation.polled import play_polled
 from aura_core.evaluation.predictions import Header, Writer, read
-from aura_core.evaluation.records import AT_END, PREVIOUS, Poll, Question, Spoken
-from aura_core.evaluation.runner import by_second, chunk_of, open_video, play, play_polled, run
+from aura_core.evaluation.records import AT_END, PREVIOUS, Poll, Question, Spoken, chunk_of
+from aura_core.evaluation.runner import open_video, play, run
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
 
+WAYS = [(play, rig.assistant), (play_polled, rig.polled)]
 LEVELS = [10 * k for k in range(1, 13)]  # second k (from 0) is of level 10 * (k + 1)
 
 
-@pytest.mark.parametrize("way", [play, play_polled])
+@pytest.mark.parametrize(("way", "engine"), WAYS)
 @pytest.mark.parametrize(("at_s", "level", "second"), [(0, 1, 1), (1, 1, 1), (3, 3, 3), (3.2, 4, 4), (12, 12, 12)])
-def test_a_question_sees_the_video_up_to_its_second_and_nothing_beyond(way, at_s, level, second):
-    p = way(rig.assistant(rig.seen), rig.item(Question("q", at_s, "?")), rig.frames(LEVELS))
+def test_a_question_sees_the_video_up_to_its_second_and_nothing_beyond(way, engine, at_s, level, second):
+    p = way(engine(rig.seen), rig.item(Question("q", at_s, "?")), rig.frames(LEVELS))
     assert p.said == (Spoken(second, str(level), "q", True),) and p.unasked == ()
     assert chunk_of(at_s) == second - 1
 
@@ -29,19 +32,19 @@ def test_a_free_run_stops_at_its_end_and_polling_at_the_last_question():
     q = Question("q", 3, "?")
     assert play(rig.assistant(rig.seen), rig.item(q, end_s=5), rig.frames(LEVELS)).seconds == 5
     assert play(rig.assistant(rig.seen), rig.item(q), rig.frames(LEVELS)).seconds == 12
-    assert play_polled(rig.assistant(rig.seen), rig.item(q), rig.frames(LEVELS)).seconds == 3
+    assert play_polled(rig.polled(rig.seen), rig.item(q), rig.frames(LEVELS)).seconds == 3
 
 
-@pytest.mark.parametrize("way", [play, play_polled])
-def test_questions_later_than_the_video_are_asked_at_its_end(way):
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_questions_later_than_the_video_are_asked_at_its_end(way, engine):
     late = rig.item(Question("a", AT_END, "?"), Question("b", 500, "?"))
-    p = way(rig.assistant(rig.seen), late, rig.frames(LEVELS[:4]))
+    p = way(engine(rig.seen), late, rig.frames(LEVELS[:4]))
     assert {(s.question, s.text) for s in p.said} == {("a", "4"), ("b", "4")} and p.unasked == ()
 
 
 def test_a_video_without_a_frame_leaves_its_questions_unasked():
     assert play(rig.assistant(rig.seen), rig.item(Question("q", 1, "?")), []).unasked == ("q",)
-    assert play_polled(rig.assistant(rig.seen), rig.item(Question("q", 1, "?")), []).unasked == ("q",)
+    assert play_polled(rig.polled(rig.seen), rig.item(Question("q", 1, "?")), []).unasked == ("q",)
 
 
 def test_one_chunk_takes_one_question():
@@ -49,8 +52,8 @@ def test_one_chunk_takes_one_question():
     assert [(s.at_s, s.question, s.text) for s in p.said] == [(2, "a", "2"), (3, "b", "3")]
 
 
-@pytest.mark.parametrize("way", [play, play_polled])
-def test_a_question_may_repeat_what_was_said_before(way):
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_a_question_may_repeat_what_was_said_before(way, engine):
     asked = []
 
     def say(moment):
@@ -59,7 +62,7 @@ def test_a_question_may_repeat_what_was_said_before(way):
         return "a cup" if moment.question else None
 
     two = rig.item(Question("a", 2, "What is it?"), Question("b", 4, f"Where is {PREVIOUS}?"))
-    way(rig.assistant(say), two, rig.frames(LEVELS))
+    way(engine(say), two, rig.frames(LEVELS))
     assert set(asked) == {"What is it?", "Where is a cup?"}
 
 
@@ -72,7 +75,7 @@ def test_free_running_says_what_it_likes_and_polled_says_nothing_unasked():
     assert [(s.at_s, s.text, s.asked) for s in free.said] == [
         (1, "second 0", False), (2, "second 1", False), (3, "I see you asked.", True), (4, "second 3", False),
     ]  # fmt: skip
-    polled = play_polled(rig.assistant(chatty), rig.item(q), rig.frames(LEVELS[:4]))
+    polled = play_polled(rig.polled(chatty), rig.item(q), rig.frames(LEVELS[:4]))
     assert polled.said == (Spoken(3, "I see you asked.", "q", True),)
 
 
@@ -82,22 +85,34 @@ def test_polled_words_are_forced_unless_silence_may_be_right():
 
     free = play(rig.assistant(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
     assert free.said == () and free.unasked == ()
-    forced = play_polled(rig.assistant(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
+    forced = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
     assert len(forced.said) == 1
-    allowed = play_polled(rig.assistant(mute), rig.item(Question("q", 2, "?", silence=True)), rig.frames(LEVELS))
+    allowed = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?", silence=True)), rig.frames(LEVELS))
     assert allowed.said == () and allowed.unasked == ()
 
 
-def test_polled_looks_back_no_further_than_the_window():
-    chunks = []
+def test_a_polled_question_leaves_no_trace():
+    """Asked last, a question sees the very tokens that it sees when it is the only one."""
+    questions = [Question(str(k), k, f"question {k}?") for k in (1, 2, 5, 9, 9, 10)]
+    many, one = rig.polled(rig.seen), rig.polled(rig.seen)
+    play_polled(many, rig.item(*questions), rig.frames(LEVELS))
+    play_polled(one, rig.item(questions[-1]), rig.frames(LEVELS))
+    (backend_many, backend_one) = many.backend, one.backend
+    assert cached(many) == cached(one) == recomputed(one)
+    assert backend_many.encodes == backend_one.encodes == list(range(10))  # each chunk once
+    assert many.window.history == () and many.ledger.entries == []
+
+
+def test_polled_looks_at_the_window_that_the_engine_holds():
+    views = []
 
     def say(moment):
-        chunks.append((moment.now.brightness, moment.question))
-        return "x" if moment.question else None
+        if moment.question:
+            views.append((moment.now.chunk, moment.before.chunk if moment.before else None))
+        return None
 
-    play_polled(rig.assistant(say), rig.item(Question("q", 10, "?")), rig.frames(LEVELS))
-    levels = list(dict.fromkeys(level for level, _ in chunks))
-    assert levels == [50, 60, 70, 80, 90, 100]  # window.max is 6
+    play_polled(rig.polled(say), rig.item(Question("q", 10, "?"), Question("r", 3, "?")), rig.frames(LEVELS))
+    assert set(views) == {(2, 1), (9, 8)}
 
 
 def test_a_standing_question_waits_when_free_and_is_polled_until_yes():
@@ -116,18 +131,18 @@ def test_a_standing_question_waits_when_free_and_is_polled_until_yes():
     free = play(rig.assistant(say), rig.item(q), rig.frames(LEVELS))
     assert [(s.at_s, s.text, s.asked) for s in free.said] == [(2, "okay", True), (6, "It is bright.", False)]
     assert "Now?" not in seen
-    polled = play_polled(rig.assistant(say), rig.item(q), rig.frames(LEVELS))
+    polled = play_polled(rig.polled(say), rig.item(q), rig.frames(LEVELS))
     assert polled.said == (Spoken(6, "It is bright.", "q", False),)
     never = Question("q", 2, "Tell me.", kind=Kind.PROACTIVE, poll=Poll("Now?", 5))
-    p = play_polled(rig.assistant(say), rig.item(never), rig.frames(LEVELS))
+    p = play_polled(rig.polled(say), rig.item(never), rig.frames(LEVELS))
     assert p.said == () and p.seconds == 5 and p.unasked == ()
 
 
-def test_frames_a_little_early_belong_to_the_next_second():
-    early = [f for f in rig.frames([1, 2, 3])]
-    early[2] = type(early[2])(early[2].image, early[2].stamp_ns - 40_000_000)
-    assert [(s, len(g)) for s, g in by_second(early, 0.05)] == [(0, 2), (1, 2), (2, 2)]
-    assert [(s, len(g)) for s, g in by_second(early, 0.0)] == [(0, 3), (1, 1), (2, 2)]
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_seconds_without_frames_put_a_question_off(way, engine):
+    gap = [f for f in rig.frames(LEVELS) if not 3 <= f.stamp_ns / rig.NS < 6]
+    p = way(engine(rig.seen), rig.item(Question("q", 4, "?")), gap)
+    assert p.said == (Spoken(7, "7", "q", True),)
 
 
 def test_videos_are_looked_for_in_several_places(tmp_path):
