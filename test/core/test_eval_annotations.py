@@ -5,9 +5,7 @@ from __future__ import annotations
 import eval_rig as rig
 import pytest
 from eval_rig import JUDGE, items_of
-from test_eval_omnipro import pro, trigger
-from test_eval_ovobench import OVO, ovo
-from test_eval_streamingbench import sb_entry, sb_question
+from eval_samples import OVO, ovo, pro, sb_entry, sb_question, trigger
 
 from aura_core.errors import InputError
 from aura_core.evaluation.tasks import TASKS

@@ -8,19 +8,11 @@ from pathlib import Path
 import eval_rig as rig
 import pytest
 from eval_rig import figures, items_of
+from eval_samples import pro, trigger
 
 from aura_core.evaluation.records import Prediction, Spoken
 from aura_core.evaluation.tasks import omnipro
 from aura_core.types import Kind
-
-
-def pro(id: str, task: str, *triggers: dict, **fields) -> dict:
-    return {"id": id, "task": task, "video_path": f"raw_videos/{id}.mp4", "duration": 60, "question": "Tell me.",
-            "question_time": "00:04", "audio_dependency": "none", "ground_truth": list(triggers)} | fields  # fmt: skip
-
-
-def trigger(at_s: float, **fields) -> dict:
-    return {"trigger_time_sec": at_s, "trigger_type": "visual", "response": f"it is {at_s:g}"} | fields
 
 
 @pytest.fixture

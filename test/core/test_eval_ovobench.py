@@ -7,25 +7,9 @@ from pathlib import Path
 import eval_rig as rig
 import pytest
 from eval_rig import JUDGE, figures, items_of
+from eval_samples import OVO
 
 from aura_core.evaluation.tasks import ovobench
-
-
-def ovo(id: int, task: str, realtime: float, gt: int) -> dict:
-    return {"id": id, "task": task, "video": f"src/{id}.mp4", "realtime": realtime, "question": "What?",
-            "answer": "x", "options": ["v", "w", "x"], "gt": gt}  # fmt: skip
-
-
-OVO = [
-    ovo(0, "EPM", 9, 2), ovo(1, "ASI", 4, 0), ovo(2, "OCR", 3.5, 1),
-    {"id": 3, "task": "REC", "video": "r.mp4", "activity": "jump", "start_times": [1], "end_times": [2],
-     "test_info": [{"realtime": 5, "count": 1}, {"realtime": 9.0, "count": 12}]},
-    {"id": 4, "task": "SSR", "video": "s.mp4", "tutorial": "t", "all_steps": ["cut"], "start_time": [1],
-     "end_time": [2], "test_info": [{"realtime": 4, "step": "cut", "type": 0},
-                                   {"realtime": 6, "step": "cut", "type": 1}]},
-    {"id": 5, "task": "CRR", "video": "c.mp4", "question": "Why?", "answer": "a", "ask_time": 2, "clue_time": 5,
-     "test_info": [{"realtime": 3, "type": 0}]},
-]  # fmt: skip
 
 
 @pytest.fixture

@@ -8,28 +8,12 @@ from pathlib import Path
 import eval_rig as rig
 import pytest
 from eval_rig import figures, items_of
+from eval_samples import PROACTIVE, sb_entry, sb_question
 
 from aura_core.errors import InputError
 from aura_core.evaluation.records import Poll, Prediction, Spoken
 from aura_core.evaluation.tasks import streamingbench
 from aura_core.types import Kind
-
-OPTIONS = ["A. one", "B. two", "C. three", "D. four"]
-
-
-def sb_question(time: str, answer: str, task: str = "Counting", options=OPTIONS) -> dict:
-    return {"task_type": task, "question": f"How many at {time}?", "time_stamp": time, "answer": answer,
-            "options": options, "required_ability": "working memory"}  # fmt: skip
-
-
-def sb_entry(video: str, *questions: dict) -> dict:
-    return {"time": "[0:00:00 - 0:00:10]", "questions": list(questions), "video_categories": "x", "video_path": video}
-
-
-PROACTIVE = {
-    "task_type": "Proactive Output", "question": 'When it is 3, output "3".', "time_stamp": "00:00:02",
-    "ground_truth_time_stamp": "00:00:06", "ground_truth_output": "3", "required_ability": "working memory",
-}  # fmt: skip
 
 
 @pytest.fixture
