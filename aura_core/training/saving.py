@@ -57,16 +57,23 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
     Raises `ModelError` when the adapter is missing or was made for another checkpoint.
     """
     try:
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict
+        from safetensors import safe_open
     except ImportError as e:
         raise ModelError("peft is not installed, and LoRA needs it: pip install 'aura-ros[train]'") from e
-    if not (adapter / "adapter_model.safetensors").is_file():
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
         raise ModelError(f"{adapter}: no adapter_model.safetensors in it")
     backend, added = open_base(config)
     try:
-        backend.model = PeftModel.from_pretrained(backend.model, adapter).merge_and_unload()
+        model = PeftModel.from_pretrained(backend.model, adapter)
     except (RuntimeError, ValueError, KeyError) as e:
         raise ModelError(f"{adapter}: does not fit {config.path}: {' '.join(str(e).split())[:200]}") from e
+    with safe_open(weights, "pt") as file:
+        strangers = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(model, save_embedding_layers=False)))
+    if strangers:  # the library leaves out what it does not know, and goes on
+        raise ModelError(f"{adapter}: does not fit {config.path}: {len(strangers)} weights, first {strangers[0]}")
+    backend.model = model.merge_and_unload()
     save_checkpoint(backend, added, base_folder(config.path), out, dtype)
 
 

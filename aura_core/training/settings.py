@@ -109,6 +109,9 @@ class TuneRecipe:
         _one_of("result", self.result, ("merged", "adapter"))
         _require(self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0")
         _require(self.every >= 1 and self.save_every >= 1, "every and save_every must be at least 1")
+        first, _, end = self.sim_seeds.partition(":")
+        ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
+        _require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:

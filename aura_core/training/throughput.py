@@ -16,7 +16,8 @@ from aura_core.training.packing import Row
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
     """Operations a second of a large matrix product on this machine, the best of those done within `seconds`."""
     n = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    draw = torch.Generator(device).manual_seed(0)  # its own: a run's random state must not depend on being measured
+    a, b = (torch.randn(n, n, device=device, generator=draw).to(dtype) for _ in range(2))
     best, end = 0.0, time.perf_counter() + seconds
     a @ b  # the first one also allocates
     while best == 0.0 or time.perf_counter() < end:
