@@ -13,7 +13,7 @@ from aura_core.training.opening import StreamModel
 from aura_core.training.packing import Row
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
+def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.1) -> float:
     """Operations a second of a large matrix product on this machine, the best of those done within `seconds`."""
     n = 8192 if device.type == "cuda" else 1024
     draw = torch.Generator(device).manual_seed(0)  # its own: a run's random state must not depend on being measured
