@@ -16,7 +16,7 @@ import typer
 
 from aura_core import AuraError, __version__
 
-COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "bench")
+COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "data", "bench")
 
 app = typer.Typer(
     name="aura", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aura_core.cli import options
+from aura_core.cli import benchmark, options
 from aura_core.errors import InputError
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
@@ -38,6 +38,9 @@ def sim(
     ] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML; --model and the others win")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    watches: Annotated[
+        int, typer.Option(min=0, help="also the recall with this many watches open, on the same seeds; 0: not")
+    ] = 0,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
 ) -> None:
     """The tabletop benchmark: free-running episodes on held-out seeds."""
@@ -45,6 +48,7 @@ def sim(
 
     from aura_core.config import AssistantConfig, GateConfig
     from aura_core.evaluation.sim import evaluate
+    from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
 
     console = Console(stderr=True)
@@ -59,6 +63,9 @@ def sim(
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
     report = evaluate(backend, episodes, config, seconds)
+    if watches:
+        many = open_together(backend, chosen, watches, "conversation", config, seconds)
+        report = replace(report, figures=report.figures | {f"watches{watches}.recall": many.recall})
     table = Table("figure", "value", "95% interval", "n")
     for name, m in report.figures.items():
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
@@ -111,3 +118,6 @@ def watches(
     if json_out is not None:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(json.dumps(out, indent=2) + "\n")
+
+
+benchmark.register(app)

@@ -1,18 +1,20 @@
-"""`aura train`: the recipe that makes the embedded model."""
+"""`aura train`: make the embedded model, fine-tune a checkpoint, and compare losses on the simulator."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Train the embedded model.", no_args_is_help=True)
+app = typer.Typer(help="Train the embedded model, or fine-tune a checkpoint.", no_args_is_help=True)
 
 
 @app.callback()
 def _recipes() -> None:
-    """Train the embedded model."""
+    """Train the embedded model, or fine-tune a checkpoint."""
 
 
 @app.command()
@@ -37,3 +39,62 @@ def tiny(
     if loss not in ("balanced", "plain"):
         raise ConfigError(f"--loss must be balanced or plain, not '{loss}'")
     run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin))
+
+
+@app.command()
+def model(
+    recipe: Annotated[str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")],
+    out: Annotated[Path, typer.Option(help="folder for the log, the checkpoints and the result")],
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")] = False,
+    loss: Annotated[
+        str | None, typer.Option(help="balanced, balanced_all, plain or harness, over the recipe's")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto or cpu; accelerate chooses among several")] = "auto",
+) -> None:
+    """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train model ...`)."""
+    from aura_core.training.settings import TuneRecipe
+
+    settings = TuneRecipe.read(recipe)
+    if loss is not None:
+        settings = replace(settings, loss=loss)
+    from aura_core.training.trainer import Trainer
+
+    done = Trainer(settings, out, resume, device).run()
+    print(f"{done.model}: {done.steps} steps, {done.tokens} tokens in {done.wall_s:.0f} s, loss {done.loss:.4f}")
+
+
+@app.command()
+def merge(
+    model: Annotated[str, typer.Option(help="checkpoint that the adapter was trained on")],
+    adapter: Annotated[Path, typer.Option(help="folder of the adapter")],
+    out: Annotated[Path, typer.Option(help="folder for the checkpoint")],
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "bfloat16",
+) -> None:
+    """Write a checkpoint with a LoRA adapter in its weights."""
+    import torch
+
+    from aura_core.config import ModelConfig
+    from aura_core.errors import ConfigError
+    from aura_core.training.saving import merge as write
+
+    if dtype not in ("float32", "bfloat16", "float16"):
+        raise ConfigError(f"--dtype must be float32, bfloat16 or float16, not '{dtype}'")
+    write(ModelConfig(model, "float32", "cpu", "sdpa"), adapter, out, getattr(torch, dtype))
+    print(out)
+
+
+@app.command()
+def ablation(
+    what: Annotated[str, typer.Option(help="loss, last-only or window")],
+    model: Annotated[str, typer.Option(help="checkpoint whose vision tower sees")] = "aura_tiny",
+    work: Annotated[Path, typer.Option(help="folder for features and finished arms")] = Path("runs/ablation"),
+    steps: Annotated[int, typer.Option(min=1, help="batches of each arm")] = 600,
+    worlds: Annotated[int, typer.Option(min=1, help="worlds to train on (90 s each)")] = 200,
+    episodes: Annotated[int, typer.Option(min=1, help="minutes of the simulator that each arm plays")] = 20,
+    warm: Annotated[bool, typer.Option("--warm", help="start from the checkpoint's language model")] = False,
+) -> None:
+    """Change one thing, keep the budget, and print the figures of both arms as JSON."""
+    from aura_core.training.ablation import Budget, ablate
+
+    budget = Budget(steps=steps, worlds=worlds, episodes=episodes, fresh=not warm)
+    print(json.dumps(ablate(what, model, work, budget), indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.evaluation.scoring import EpisodeScore, Said, score
-from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
+from aura_core.evaluation.metrics import Count
+from aura_core.evaluation.scoring import Asked, EpisodeScore, Said, score
+from aura_core.evaluation.standing import delays_s, multi_count, multi_slots, window_counts
+from aura_core.evaluation.statistics import NOTHING, Measured, bootstrap, bootstrap_sums, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
@@ -90,7 +93,8 @@ def evaluate(
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     """All figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
-    now = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
+    answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
+    now = [a for a in answered if _evidence(a) is None]
     standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
     once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
@@ -106,9 +110,65 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         "standing.acknowledged": proportion(sum(a.right for a in standing), len(standing)),
     }
     for topic in sorted({a.ask.topic for a in now}):
-        of = [a for a in now if a.ask.topic == topic]
-        out[f"realtime.{topic}"] = proportion(sum(a.right for a in of), len(of))
+        out[f"realtime.{topic}"] = _exact([a for a in now if a.ask.topic == topic])
+    slots = sum(multi_slots(s) for s in scores)
+    further = {
+        "past.exact_match": _exact([a for a in answered if _evidence(a) is not None]),
+        "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
+        "multi.slot_tp": _slot_tp(scores, slots),
+        "standing.sw_f1": _summed(scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)),
+        "proactive.time_error_s": _mean(delays_s(once)),
+        "multi.time_error_s": _mean(delays_s(many)),
+        **_phrasings(now),
+    }
+    return out | {key: m for key, m in further.items() if m.n}  # of what these episodes do not ask, nothing is said
+
+
+# What a scene knows of its questions; one that does not say asks about now, in English, in words seen in training.
+
+
+def _evidence(asked: Asked) -> int | None:
+    return getattr(asked.ask, "evidence", None)
+
+
+def _unseen(asked: Asked) -> bool:
+    return getattr(asked.ask, "unseen", False)
+
+
+def _chinese(asked: Asked) -> bool:
+    return getattr(asked.ask, "language", "en") == "zh"
+
+
+def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:
+    """Seen against unseen phrasings, English against Chinese, where both are asked."""
+    out = {}
+    for one, other, is_one in (("unseen_paraphrase", "seen_paraphrase", _unseen), ("zh", "en", _chinese)):
+        if any(map(is_one, now)):
+            out[f"realtime.{one}"] = _exact([a for a in now if is_one(a)])
+            out[f"realtime.{other}"] = _exact([a for a in now if not is_one(a)])
     return out
+
+
+def _exact(asked: Sequence[Asked]) -> Measured:
+    return proportion(sum(a.right for a in asked), len(asked))
+
+
+def _summed(
+    scores: Sequence[EpisodeScore], count: Callable[[EpisodeScore], Count], figure: Callable[[Count], float], n: int
+) -> Measured:
+    """A figure of counts that add up over the episodes."""
+    rows = [[c.tp, c.fp, c.fn] for c in map(count, scores)]
+    return bootstrap_sums(rows, lambda sums: figure(Count(*sums)), n)
+
+
+def _slot_tp(scores: Sequence[EpisodeScore], slots: int) -> Measured:
+    """Mean true positive of a slot: unlike IA-QTF1 itself, it falls with every second of delay."""
+    rows = [[multi_count(s).tp, multi_slots(s)] for s in scores]
+    return bootstrap_sums(rows, lambda sums: sums[0] / sums[1] if sums[1] else math.nan, slots)
+
+
+def _mean(values: Sequence[float]) -> Measured:
+    return bootstrap(values, lambda v: sum(v) / len(v), len(values)) if values else NOTHING
 
 
 def event_f1(scores: Sequence[EpisodeScore]) -> float:

@@ -38,7 +38,8 @@ class VideoSource(FrameSource):
             self._container.close()
             raise InputError(f"{_shown(url)}: there is no video stream in it")
         self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
+        # Not by frames: such a decoder that is left before its end waits for ever for its own threads.
+        self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
         rate = self._stream.average_rate
         shown_rate = f"{float(rate):.3g} FPS" if rate else "unknown rate"

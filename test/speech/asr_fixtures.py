@@ -1,4 +1,4 @@
-"""A tiny whisper checkpoint whose weights are set by hand: it hears one sentence in everything."""
+"""Tiny whisper checkpoints whose weights are set by hand: they hear one sentence in everything."""
 
 from __future__ import annotations
 
@@ -14,6 +14,42 @@ def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
     Every block adds nothing, so the decoder's state is its positional embedding. That of position p points to the
     token that shall follow p, and each such token's embedding points there too.
     """
+    import torch
+
+    dims, state = _planted(sentence, language)
+    torch.save({"dims": dims, "model_state_dict": state}, path)
+    return path
+
+
+def planted_faster_whisper(folder: Path, text: str, language: str = "en") -> Path:
+    """Write the same weights as a CTranslate2 folder, with the tokenizer that comes with openai-whisper."""
+    import whisper
+    from ctranslate2.specs import WhisperSpec
+
+    _, state = _planted(text, language)
+    tokenizer = whisper.tokenizer.get_tokenizer(True, num_languages=99)
+    names = _token_names(tokenizer.encoding)
+    spec = WhisperSpec(1, 1, 1, 1)
+    for conv in ("conv1", "conv2"):
+        _set_linear(getattr(spec.encoder, conv), state, f"encoder.{conv}")
+    spec.decoder.embeddings.weight = state["decoder.token_embedding.weight"]
+    spec.decoder.projection.weight = state["decoder.token_embedding.weight"]
+    for side, part, norm in ((spec.encoder, "encoder", "ln_post"), (spec.decoder, "decoder", "ln")):
+        side.position_encodings.encodings = state[f"{part}.positional_embedding"]
+        _set_norm(side.layer_norm, state, f"{part}.{norm}")
+        _set_block(side.layer[0], state, f"{part}.blocks.0")
+    spec.config.lang_ids = list(tokenizer.all_language_tokens)
+    spec.config.alignment_heads = [(0, 0)]
+    spec.register_vocabulary(names)
+    spec.validate()
+    folder.mkdir(parents=True, exist_ok=True)
+    spec.save(str(folder))
+    _save_tokenizer(folder / "tokenizer.json", names, tokenizer.eot)
+    return folder
+
+
+def _planted(sentence: str, language: str) -> tuple[dict[str, int], dict[str, Any]]:
+    """The dimensions, and the weights by openai-whisper's names."""
     import torch
     import whisper
 
@@ -38,5 +74,54 @@ def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
     for position in range(dims["n_text_ctx"]):
         axis = axes[following.get(position, tokenizer.eot)]
         state["decoder.positional_embedding"][position, axis] = 1_000.0
-    torch.save({"dims": dims, "model_state_dict": state}, path)
-    return path
+    return dims, state
+
+
+def _set_block(layer: Any, state: dict[str, Any], name: str) -> None:
+    own, cross = f"{name}.attn", f"{name}.cross_attn"
+    _set_linear(layer.self_attention.linear[0], state, f"{own}.query", f"{own}.key", f"{own}.value")
+    _set_linear(layer.self_attention.linear[1], state, f"{own}.out")
+    _set_norm(layer.self_attention.layer_norm, state, f"{own}_ln")
+    if hasattr(layer, "attention"):  # of the decoder, to what the encoder heard
+        _set_linear(layer.attention.linear[0], state, f"{cross}.query")
+        _set_linear(layer.attention.linear[1], state, f"{cross}.key", f"{cross}.value")
+        _set_linear(layer.attention.linear[2], state, f"{cross}.out")
+        _set_norm(layer.attention.layer_norm, state, f"{cross}_ln")
+    _set_linear(layer.ffn.linear_0, state, f"{name}.mlp.0")
+    _set_linear(layer.ffn.linear_1, state, f"{name}.mlp.2")
+    _set_norm(layer.ffn.layer_norm, state, f"{name}.mlp_ln")
+
+
+def _set_linear(spec: Any, state: dict[str, Any], *names: str) -> None:
+    """One layer or convolution, or several layers side by side; whisper's keys have no bias, so theirs is 0."""
+    import torch
+
+    spec.weight = torch.cat([state[f"{name}.weight"] for name in names])
+    spec.bias = torch.cat([state.get(f"{name}.bias", torch.zeros(len(state[f"{name}.weight"]))) for name in names])
+
+
+def _set_norm(spec: Any, state: dict[str, Any], name: str) -> None:
+    spec.gamma, spec.beta = state[f"{name}.weight"], state[f"{name}.bias"]
+
+
+def _token_names(encoding: Any) -> list[str]:
+    """Every token's bytes as GPT-2's vocabularies write them: a printable character for each byte."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    chars = {byte: chr(byte) for byte in printable} | {byte: chr(256 + k) for k, byte in enumerate(others)}
+    tokens = (encoding.decode_single_token_bytes(k) for k in range(encoding.n_vocab))
+    return ["".join(chars[byte] for byte in token) for token in tokens]
+
+
+def _save_tokenizer(path: Path, names: list[str], eot: int) -> None:
+    """Byte-level BPE: tiktoken merges what gives the token of the lowest rank, so all its splits are merges."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    vocabulary = {name: k for k, name in enumerate(names)}
+    splits = ((name[:k], name[k:]) for name in names[:eot] for k in range(1, len(name)))
+    merges = [(a, b) for a, b in splits if a in vocabulary and b in vocabulary]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(names[eot:])  # they are in the vocabulary, and keep their ids
+    tokenizer.save(str(path))

@@ -1,4 +1,4 @@
-"""Whisper through its own loader and decoder, on a checkpoint made here; and what is refused before it could load."""
+"""Both whispers through their own loaders and decoders, on checkpoints made here; and what is refused before that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr_fixtures import planted_whisper
+from asr_fixtures import planted_faster_whisper, planted_whisper
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
@@ -32,6 +32,26 @@ def test_chinese_is_found_by_itself(tmp_path: Path) -> None:
     path = planted_whisper(tmp_path / "x.pt", "你看到什么?", language="zh")
     for language in ("auto", "zh"):
         recognizer = open_recognizer(AsrConfig("whisper", str(path), language=language, device="cpu"))
+        assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
+
+
+def test_faster_whisper_transcribes_a_planted_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    pytest.importorskip("faster_whisper")
+    folder = planted_faster_whisper(tmp_path, "what do you see?")
+    recognizer = open_recognizer(AsrConfig("faster_whisper", str(folder), device="cpu"))
+    heard = transcribe(recognizer, Audio(NOISE, 16_000))
+    assert heard.text == "what do you see?"
+    assert heard.in_grammar and heard.confidence == pytest.approx(1.0, abs=0.01)
+    assert transcribe(recognizer, Audio(NOISE[:100], 16_000)).text == ""
+
+
+def test_faster_whisper_finds_chinese_by_itself(tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    pytest.importorskip("faster_whisper")
+    folder = planted_faster_whisper(tmp_path, "你看到什么?", language="zh")
+    for language in ("auto", "zh"):
+        recognizer = open_recognizer(AsrConfig("faster_whisper", str(folder), language=language, device="cpu"))
         assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
 
 
@@ -69,9 +89,10 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / name).write_bytes(b"{}")
     for package in ("whisper", "faster_whisper", "pocketsphinx"):
         monkeypatch.setitem(sys.modules, package, None)
-    for config in (AsrConfig("whisper", str(tmp_path / "x.pt")), AsrConfig("faster_whisper", str(tmp_path))):
-        with pytest.raises(ConfigError, match=r"aura-ros\[whisper\]"):
-            open_recognizer(config)
+    with pytest.raises(ConfigError, match=r"aura-ros\[whisper\]"):
+        open_recognizer(AsrConfig("whisper", str(tmp_path / "x.pt")))
+    with pytest.raises(ConfigError, match=r"aura-ros\[faster-whisper\]"):
+        open_recognizer(AsrConfig("faster_whisper", str(tmp_path)))
     with pytest.raises(ConfigError, match=r"aura-ros\[voice\]"):
         open_recognizer(AsrConfig())
 

@@ -32,9 +32,9 @@ class Interrupted(ModelError):
 class Refused(ModelError):
     """The server understood and said no: another try would get the same answer."""
 
-    def __init__(self, message: str, media_miss: bool) -> None:
+    def __init__(self, message: str, media_miss: bool, status: int = 400) -> None:
         super().__init__(message)
-        self.media_miss = media_miss
+        self.media_miss, self.status = media_miss, status
 
 
 class Wire:
@@ -113,10 +113,12 @@ class Wire:
             asked = f"; it asks to wait {wait:.0f} s" if wait is not None else ""
             return Interrupted(f"{line}{asked}; see its log", wait)
         if status in (401, 403):
-            return Refused(f"{line}; put its token into the variable that server.api_key_env names", False)
+            return Refused(f"{line}; put its token into the variable that server.api_key_env names", False, status)
         if status == 404:
-            return Refused(f"{line}; server.url must end in /v1, and server.model be a name that it serves", False)
-        return Refused(line, _is_media_miss(said))
+            return Refused(
+                f"{line}; server.url must end in /v1, and server.model be a name that it serves", False, status
+            )
+        return Refused(line, _is_media_miss(said), status)
 
     def _broken(self, e: httpx.TransportError) -> Interrupted:
         if isinstance(e, httpx.ConnectError | httpx.ConnectTimeout):

@@ -49,7 +49,7 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
         import ctranslate2
         import faster_whisper
     except ImportError:
-        raise ConfigError('asr.backend: faster_whisper needs its package: pip install "aura-ros[whisper]"') from None
+        raise ConfigError('asr.backend: faster_whisper is missing: pip install "aura-ros[faster-whisper]"') from None
     kind, index = pick(device, ctranslate2.get_cuda_device_count())
     try:
         loaded = faster_whisper.WhisperModel(str(folder), device=kind, device_index=index, local_files_only=True)

@@ -1,0 +1,229 @@
+"""`aura eval BENCHMARK` and `aura eval score`: public streaming benchmarks, played and scored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from aura_core.cli import options
+from aura_core.errors import InputError
+from aura_core.evaluation.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    from aura_core.evaluation.judge import Judge
+    from aura_core.evaluation.predictions import Header
+    from aura_core.evaluation.records import Item, Prediction
+    from aura_core.evaluation.tasks.base import Broken
+
+Data = Annotated[Path, typer.Option("--data", help="Folder with the annotation files and the videos.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a report with a timeline of each item here.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N items.")]
+Skip = Annotated[bool, typer.Option("--skip-broken", help="Leave out and count what cannot be used.")]
+JudgeUrl = Annotated[str, typer.Option("--judge-url", help="OpenAI-compatible API of a judge; else rules judge.")]
+JudgeModel = Annotated[str, typer.Option("--judge-model", help="Name under which the judge is served.")]
+JudgeKey = Annotated[str, typer.Option("--judge-key-env", help="Environment variable with the judge's token.")]
+JudgePrompts = Annotated[Path | None, typer.Option("--judge-prompts", help="Folder with prompts of your own.")]
+
+
+class JudgeOptions(NamedTuple):
+    """What the command line says about the judge."""
+
+    url: str
+    model: str
+    key_env: str
+    prompts: Path | None
+
+    def open(self, kept: Path) -> Judge:
+        """An LLM where there is an address, else rules."""
+        from aura_core.evaluation.judge import PROMPTS, ApiJudge, RuleJudge
+
+        if not self.url:
+            return RuleJudge()
+        return ApiJudge(self.url, self.model, self.key_env, kept, self.prompts or PROMPTS)
+
+
+def register(app: typer.Typer) -> None:
+    """Add one command a benchmark, and `score`."""
+    for task in TASKS.values():
+        app.command(task.name, help=f"{task.title}: play its videos, record what is said, and score it.")(
+            _command(task)
+        )
+    app.command("score")(score)
+
+
+def _command(task: Task) -> object:
+    def evaluate(
+        data: Data,
+        out: Annotated[Path, typer.Option("--out", help="Predictions; a run that was cut off goes on from them.")],
+        model: options.Model = None,
+        config: options.Config = None,
+        device: options.Device = None,
+        dtype: options.Dtype = None,
+        polled: Annotated[
+            bool, typer.Option("--polled", help="As the authors: silent until a question, which is forced.")
+        ] = False,
+        limit: Limit = None,
+        skip_broken: Skip = False,
+        html: Html = None,
+        json_out: Json = None,
+        judge_url: JudgeUrl = "",
+        judge_model: JudgeModel = "",
+        judge_key_env: JudgeKey = "",
+        judge_prompts: JudgePrompts = None,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    ) -> None:
+        from aura_core.evaluation import predictions
+
+        if polled and not task.polled:
+            raise InputError(f"--polled: {task.title} is free-running by its authors' own protocol")
+        settings = options.assistant_config(config, model, device, dtype)
+        judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(out))
+        items, broken = _items(task, data, skip_broken, limit)
+        header = predictions.Header.of(task.name, settings, polled)
+        missing = _play(items, data, settings, header, out, quiet)
+        known = predictions.read(out)
+        chosen, _ = predictions.select(known.predictions, items, out, skip=True)  # --limit may leave some out
+        notes = [f"{len(missing)} items could not be played and are not in n"] if missing else []
+        _report(task, header, items, chosen, judge, broken, notes, json_out, html)
+
+    return evaluate
+
+
+def score(
+    task: Annotated[str, typer.Argument(help=f"One of {', '.join(TASKS)}.")],
+    path: Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="A prediction file, of ours or of the authors.")],
+    data: Data,
+    published: Annotated[str, typer.Option("--published", help="Name of the model, in a file that has several.")] = "",
+    limit: Limit = None,
+    skip_broken: Skip = False,
+    html: Html = None,
+    json_out: Json = None,
+    judge_url: JudgeUrl = "",
+    judge_model: JudgeModel = "",
+    judge_key_env: JudgeKey = "",
+    judge_prompts: JudgePrompts = None,
+) -> None:
+    """Score predictions without running a model."""
+    from aura_core.evaluation import predictions
+
+    if task not in TASKS:
+        raise InputError(f"task '{task}': expected one of {', '.join(TASKS)}")
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    benchmark = TASKS[task]
+    items, broken = _items(benchmark, data, skip_broken, None)
+    if predictions.is_ours(path):
+        known = predictions.read(path)
+        header, found = known.header, list(known.predictions)
+        _warn(known.dropped)
+        if header.task != task:
+            raise InputError(f"{path}: has predictions of {header.task}, not of {task}")
+    else:
+        header = predictions.Header(task, published or path.stem, "published", "")
+        found = benchmark.published(path, items, published)
+    chosen, left_out = predictions.select(found, items, path, skip_broken)
+    for line in left_out:
+        _warn(line)
+    notes = [f"{len(left_out)} predictions are left out"] if left_out else []
+    judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(path))
+    _report(benchmark, header, items[:limit], chosen, judge, broken, notes, json_out, html)
+
+
+def _items(task: Task, data: Path, skip_broken: bool, limit: int | None) -> tuple[list[Item], Broken]:
+    from aura_core.evaluation.tasks.base import Broken
+
+    if not data.is_dir():
+        raise InputError(f"--data {data}: there is no such folder")
+    broken = Broken(skip_broken)
+    items = task.read(data, broken)
+    for line in broken.named:
+        _warn(f"left out: {line}")
+    if not items:
+        raise InputError(f"--data {data}: not one item of {task.title} can be used")
+    return items[:limit], broken
+
+
+def _play(items: list[Item], data: Path, settings: object, header: Header, out: Path, quiet: bool) -> tuple[str, ...]:
+    """Play what is not in `out` yet; the items that could not be played."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from aura_core.config import AssistantConfig
+    from aura_core.evaluation import predictions, runner
+    from aura_core.models import load
+
+    assert isinstance(settings, AssistantConfig)
+    console = Console(stderr=True)
+    with predictions.Writer(out, header) as writer:
+        _warn(writer.dropped)
+        if all(item.id in writer.done for item in items):
+            return ()
+        backend = load(settings.model, settings.server)
+        console.print(f"{backend.description}; {header.mode}; {len(items)} items", soft_wrap=True, highlight=False)
+        with Progress(console=console, disable=quiet) as progress:
+            bar = progress.add_task(header.task, total=len(items))
+            counts = runner.run(
+                items, data, backend, settings, writer, header.mode == "polled", lambda _: progress.advance(bar)
+            )
+    for line in counts.missing:
+        _warn(f"not played: {line}")
+    if not writer.done:
+        raise InputError(f"--data {data}: not one of {len(items)} items could be played")
+    return counts.missing
+
+
+def _report(
+    task: Task, header: Header, items: list[Item], chosen: dict[str, Prediction], judge: Judge, broken: Broken,
+    notes: list[str], json_out: Path | None, html: Path | None,
+) -> None:  # fmt: skip
+    """Score; print the table; write what was asked for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aura_core.evaluation.html import report
+
+    scores = task.score(items, chosen, judge)
+    if broken.named:
+        notes.append(f"{len(broken.named)} broken items are left out")
+    scores = replace(scores, notes=(*scores.notes, *notes))
+    table = Table("figure", "value", "95% interval", "n")
+    for name, m in scores.figures.items():
+        table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    Console().print(table)
+    scored = sum(i.id in chosen for i in items)
+    subtitle = f"{header.model}, {header.mode}: {scored} of {len(items)} items"
+    print(f"{subtitle}; judge: {scores.judge}")
+    for note in scores.notes:
+        print(f"note: {note}")
+    if json_out is not None:
+        figures = {name: m.as_json() for name, m in scores.figures.items()}
+        about = {"task": task.name, "model": header.model, "mode": header.mode, "settings": header.settings}
+        counts = {"items": len(items), "scored": scored, "broken": len(broken.named)}
+        out = about | counts | {"judge": scores.judge, "notes": list(scores.notes), "figures": figures}
+        _write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")
+    if html is not None:
+        _write(html, report(f"{task.title}", subtitle, scores, items, chosen))
+
+
+def _kept(predictions: Path) -> Path:
+    """Where the judge's verdicts are kept: beside the predictions."""
+    return predictions.with_name(f"{predictions.name}.judge.jsonl")
+
+
+def _warn(text: str) -> None:
+    if text:
+        print(f"warning: {' '.join(text.split())}", file=sys.stderr)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise InputError(f"{path}: cannot write the file: {e.strerror}") from e

@@ -1,0 +1,199 @@
+"""`aura data`: from raw video to training samples, in five stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aura_core.cli import options
+from aura_core.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aura_core.data.settings import DataConfig
+    from aura_core.data.worker import Job
+
+app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
+
+In = Annotated[
+    Path | None, typer.Option("--in", help="prepare: videos and bags, a file or a folder; else: a run folder")
+]
+Out = Annotated[Path, typer.Option("--out", help="run folder; a run that was ended goes on where it was")]
+Origin = Annotated[str, typer.Option("--source", help="files (an MLLM writes the questions), or sim (the simulator)")]
+Seeds = Annotated[
+    str, typer.Option(help="FIRST:END for --source sim, END excluded; below 500000 (those are for tests)")
+]
+Seconds = Annotated[int, typer.Option(min=4, help="length of each simulated clip")]
+Settings = Annotated[Path | None, typer.Option("--config", help="YAML with the stages' settings (docs/data.md)")]
+Url = Annotated[
+    str | None, typer.Option("--mllm", help="base of an OpenAI-compatible API, such as http://host:8000/v1")
+]
+MllmName = Annotated[str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")]
+TokenEnv = Annotated[str | None, typer.Option("--token-env", help="environment variable with the API's token")]
+Prompts = Annotated[Path | None, typer.Option(help="folder with prompts that replace the package's")]
+Engine = Annotated[str, typer.Option(help="local, or ray: Ray Data")]
+RayAddress = Annotated[str | None, typer.Option(help="of a Ray cluster; none: one is started here")]
+Processes = Annotated[int, typer.Option(min=1, help="shards at once")]
+Requests = Annotated[int, typer.Option(min=1, help="requests to the MLLM at once, of each process")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
+
+
+@app.callback()
+def _stages() -> None:
+    """From raw video to training samples: prepare, synthesize, refine, structure, verify; or all."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What changes how a run is done, and not what it writes."""
+
+    engine: str
+    ray_address: str | None
+    processes: int
+    requests: int = 1
+    retry_failed: bool = False
+    quiet: bool = False
+
+
+@app.command()
+def prepare(
+    out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
+    config: Settings = None, engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Stage 1: any video or bag to clips of two frames a second in H.264."""
+    settings = _settings(config, None, None, None)
+    _sources(out, source_in, source, seeds, seconds, settings)
+    _run(["prepare"], out, out, settings, source, None, How(engine, ray_address, processes, quiet=quiet))
+
+
+def _later(stage: str, about: str) -> None:
+    def command(
+        out: Out, source_in: In = None, source: Origin = "files", config: Settings = None, mllm: Url = None,
+        mllm_model: MllmName = None, token_env: TokenEnv = None, prompts: Prompts = None, engine: Engine = "local",
+        ray_address: RayAddress = None, processes: Processes = 1, requests: Requests = 4, retry_failed: Retry = False,
+        quiet: Quiet = False,
+    ) -> None:  # fmt: skip
+        settings = _settings(config, mllm, mllm_model, token_env)
+        how = How(engine, ray_address, processes, requests, retry_failed, quiet)
+        _run([stage], source_in or out, out, settings, source, prompts, how)
+
+    command.__doc__ = about
+    app.command(stage)(command)
+
+
+_later("synthesize", "Stage 2: scenes and timestamped questions, each time verified twice.")
+_later("refine", "Stage 3: siblings of other difficulties, paraphrases.")
+_later("structure", "Stage 4: samples, one for each answer, through the engine's window and prompt code.")
+_later("verify", "Stage 5: drop what is not grounded in window and history.")
+
+
+@app.command("all")
+def all_stages(
+    out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
+    config: Settings = None, mllm: Url = None, mllm_model: MllmName = None, token_env: TokenEnv = None,
+    prompts: Prompts = None, engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1,
+    requests: Requests = 4, retry_failed: Retry = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """All five stages."""
+    from aura_core.data import STAGES
+    from aura_core.data.mllm import MLLM
+    from aura_core.data.prompts import Prompts as Texts
+
+    settings = _settings(config, mllm, mllm_model, token_env)
+    if source == "files":
+        MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)  # what is missing is told at once
+    _sources(out, source_in, source, seeds, seconds, settings)
+    how = How(engine, ray_address, processes, requests, retry_failed, quiet)
+    _run(list(STAGES), out, out, settings, source, prompts, how)
+
+
+@app.command()
+def report(out: Out, json_out: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None) -> None:
+    """What every stage of a run made, left out and cost."""
+    import json
+
+    from aura_core.data import report as reports
+
+    data = reports.save(out)
+    _show(data)
+    if json_out is not None:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def _settings(config: Path | None, url: str | None, model: str | None, token_env: str | None) -> DataConfig:
+    """The file's settings, with what the command line says on top."""
+    from aura_core.data.settings import DataConfig
+
+    settings = DataConfig.from_yaml(config) if config else DataConfig()
+    given = {"url": url, "model": model, "api_key_env": token_env}
+    return replace(settings, server=replace(settings.server, **{k: v for k, v in given.items() if v is not None}))
+
+
+def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig) -> None:
+    """List what there is to prepare."""
+    from aura_core.data.engine import write_sources
+    from aura_core.data.oracle import SCENES, scene_of
+    from aura_core.data.prepare import find_sources, sim_sources
+
+    if source == "files":
+        if place is None:
+            raise InputError("--in is missing: a video, a bag, or a folder with such")
+        write_sources(out, find_sources(place), settings)
+        return
+    if source not in SCENES:
+        raise ConfigError(f"--source must be files or {' or '.join(SCENES)}, not '{source}'")
+    if seconds > settings.prepare.max_seconds:
+        raise ConfigError(f"--seconds {seconds} is above prepare.max_seconds, {settings.prepare.max_seconds}")
+    chosen = options.seeds(seeds)
+    scene_of(f"{source}:{chosen[-1]}")
+    write_sources(out, sim_sources(chosen, seconds, source), settings)
+
+
+def _run(
+    stages: list[str], start: Path, out: Path, settings: DataConfig, source: str, prompts: Path | None, how: How
+) -> None:
+    from rich.console import Console
+
+    from aura_core.data import report as reports
+    from aura_core.data.worker import Job
+
+    author = "mllm" if source == "files" else "oracle"
+    for stage in stages:
+        job = Job(stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1)
+        _run_stage(job, how, Console(stderr=True))
+    data = reports.save(out)
+    if not how.quiet:
+        _show(data)
+
+
+def _run_stage(job: Job, how: How, console: Console) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from aura_core.data.engine import run
+
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=how.quiet) as progress:
+        bar = progress.add_task(job.stage)
+
+        def tell(there: int, shards: int) -> None:
+            progress.update(bar, completed=there, total=shards)
+
+        told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
+    for note in told.notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
+
+
+def _show(data: dict[str, object]) -> None:
+    from rich.console import Console
+
+    from aura_core.data import report as reports
+
+    for table in reports.tables(data):
+        Console().print(table)

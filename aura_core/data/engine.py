@@ -1,0 +1,119 @@
+"""Runs a stage over its shards: in this process, in several, or on Ray Data; the same functions, the same bytes.
+
+A shard of the stage before becomes a shard of this one. Whoever makes it writes it, whole or not at all; a run that
+was killed goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aura_core.data.prepare import Source
+from aura_core.data.runners import ENGINES
+from aura_core.data.settings import DataConfig
+from aura_core.data.store import Done, StageFolder, write
+from aura_core.data.worker import Job
+from aura_core.errors import ConfigError, InputError
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one run of a stage did. `notes` name shards that were redone and why."""
+
+    stage: str
+    shards: int
+    made: int  # in this run
+    wall_s: float
+    records_made: int
+    notes: tuple[str, ...]
+
+
+def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
+    """The sources as shards: what `prepare` reads. Raises `InputError` when the folder was made of others."""
+    folder, size = StageFolder(run, "sources"), config.shard_size
+    known = [[s.name, s.bytes, s.seconds] for s in sources]
+    shards = [sources[i : i + size] for i in range(0, len(sources), size)]
+    with folder.lock():
+        folder.claim(
+            {"shard_size": size},
+            {"sources": hashlib.sha256(json.dumps(known).encode()).hexdigest(), "count": str(len(sources))},
+            len(shards),
+            ".",
+        )
+        for index, part in enumerate(shards):
+            try:
+                if folder.done(index) is not None and list(folder.read(index, Source)) == part:
+                    continue
+            except InputError:
+                pass  # what was damaged is written again
+            folder.save(index, part, (), Done("", "", "", len(part), len(part), 0, 0.0))
+
+
+def run(
+    job: Job, engine: str = "local", processes: int = 1, retry_failed: bool = False,
+    progress: Callable[[int, int], None] | None = None, ray_address: str | None = None,
+) -> Report:  # fmt: skip
+    """Make the shards that are missing. `progress` is told (shards that are there, all shards).
+
+    Raises `InputError` when the stage before is not finished, or the folder was made with other settings.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'")
+    start = time.monotonic()
+    inputs = job.before.all_done()
+    media = "." if job.stage == "prepare" else os.path.relpath(job.media, job.out)
+    folder = job.folder
+    with folder.lock():
+        folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
+        folder.sweep()
+        missing, notes = _missing(job, inputs, retry_failed)
+        there = len(inputs) - len(missing)
+        if progress is not None:
+            progress(there, len(inputs))
+        made: list[Done] = []
+        for done in ENGINES[engine](job, missing, processes, ray_address):
+            made.append(done)
+            if progress is not None:
+                progress(there + len(made), len(inputs))
+        wall = time.monotonic() - start
+        report = Report(job.stage, len(inputs), len(made), wall, sum(d.records for d in made), tuple(notes))
+        if made:
+            _remember(folder, report, engine, processes)
+    return report
+
+
+def _missing(job: Job, inputs: list[Done], retry_failed: bool) -> tuple[list[int], list[str]]:
+    """Shards to make, and what is to be said about those that were begun already."""
+    missing, notes = [], []
+    for index, source in enumerate(inputs):
+        try:
+            done = job.folder.done(index)
+            if done is None:
+                missing.append(index)
+                continue
+            if done.input_sha256 != source.sha256:
+                raise InputError(f"{job.folder.shard(index)}: made of an earlier input")
+            if retry_failed and done.failures:
+                raise InputError(f"{job.folder.shard(index)}: {done.failures} items had failed")
+        except InputError as e:
+            notes.append(f"{e}: made again")
+            missing.append(index)
+    return missing, notes
+
+
+def _remember(folder: StageFolder, report: Report, engine: str, processes: int) -> None:
+    """Add this run to the stage's list of runs: wall times, for throughput."""
+    path = folder.path / "runs.json"
+    try:
+        runs = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        runs = []
+    entry = {"engine": engine, "processes": processes, "shards": report.made, "records": report.records_made}
+    runs.append(entry | {"wall_s": round(report.wall_s, 3)})
+    write(path, (json.dumps(runs, indent=1) + "\n").encode())

@@ -1,0 +1,150 @@
+"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on disk, counted.
+
+A reply that was paid for is kept: a run that was killed asks for nothing twice, and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aura_core.config import ServerConfig
+from aura_core.data.outcome import ItemError
+from aura_core.data.prompts import Prompts
+from aura_core.data.store import write
+from aura_core.errors import ConfigError, InputError, ModelError
+from aura_core.models.server.counters import Counters
+
+T = TypeVar("T")
+FATAL = (401, 403, 404)  # nothing that another item would fare better with
+
+
+class Malformed(Exception):
+    """A reply that is not what was asked for; the message is told to the MLLM."""
+
+
+class MLLM:
+    """One server. `ask` may be called from many threads.
+
+    Args:
+        config: address, token variable, time-outs and retries (see `ServerConfig`).
+        prompts: for the system turn and the repair turn.
+        replies: folder of remembered replies; None: nothing is remembered.
+    """
+
+    def __init__(self, config: ServerConfig, prompts: Prompts, max_tokens: int, replies: Path | None = None) -> None:
+        if not config.url or not config.model:
+            raise ConfigError("an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the settings)")
+        try:
+            from aura_core.models.server.wire import Wire
+        except ImportError as e:
+            raise ConfigError(f"{e.name} is not installed, and an MLLM needs it: pip install 'aura-ros[server]'") from e
+        self._wire_counters = Counters()
+        self._wire = Wire(config, self._wire_counters)
+        self._config, self._prompts, self._max_tokens, self._replies = config, prompts, max_tokens, replies
+        self._spent: Counter[str] = Counter()
+        self._seconds = 0.0
+        self._lock = threading.Lock()
+
+    def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
+        """`parse` of the JSON object that the MLLM replies to `content`.
+
+        Raises `ItemError` when the server refuses this request, gives up, or replies nonsense twice; `InputError` when
+        it would refuse every request.
+        """
+        messages = [{"role": "system", "content": self._prompts.texts["system"]}, {"role": "user", "content": content}]
+        text = self._reply(messages)
+        try:
+            return parse(_object(text))
+        except Malformed as e:
+            self._count(repairs=1)
+            repair = self._prompts.fill("repair", fault=str(e))
+            messages += [{"role": "assistant", "content": text}, {"role": "user", "content": repair}]
+        try:
+            return parse(_object(self._reply(messages)))
+        except Malformed as e:
+            self._count(malformed=1)
+            raise ItemError("malformed reply", str(e)) from e
+
+    def cost(self) -> dict[str, float]:
+        """Requests (retries included), tokens as the server tells, seconds that replies took, in all."""
+        with self._lock:
+            spent, seconds = dict(self._spent), self._seconds
+        wire = self._wire_counters.as_dict()
+        return {**spent, "requests": wire["requests"], "retries": wire["retries"], "seconds": round(seconds, 3)}
+
+    def _reply(self, messages: list[dict[str, Any]]) -> str:
+        """The text of a reply, remembered or new."""
+        body = {"model": self._config.model, "messages": messages, "max_tokens": self._max_tokens, "temperature": 0}
+        key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        path = self._replies / key[:2] / f"{key}.json" if self._replies is not None else None
+        if path is not None and path.exists():
+            try:
+                text = str(json.loads(path.read_text(encoding="utf-8"))["text"])
+            except (OSError, ValueError, KeyError, TypeError) as e:
+                raise InputError(f"{path}: a damaged reply; delete this file and run again") from e
+            self._count(remembered=1)
+            return text
+        start = time.monotonic()
+        reply = self._send(body)
+        with self._lock:
+            self._seconds += time.monotonic() - start
+        usage = reply.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        self._count(**{k: v for k in ("prompt_tokens", "completion_tokens") if isinstance(v := usage.get(k), int)})
+        text = _text(reply)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, json.dumps({"text": text}, ensure_ascii=False).encode())
+        return text
+
+    def _send(self, body: dict[str, Any]) -> dict[str, Any]:
+        from aura_core.models.server.wire import Refused
+
+        try:
+            return self._wire.retrying(lambda: self._wire.ask(body))
+        except Refused as e:
+            self._count(refused=1)
+            if e.status in FATAL:
+                raise InputError(str(e)) from e
+            raise ItemError("refused by the MLLM's server", str(e)) from e
+        except ModelError as e:
+            self._count(gave_up=1)
+            raise ItemError("no reply from the MLLM", str(e), transient=True) from e
+
+    def _count(self, **amounts: int) -> None:
+        with self._lock:
+            self._spent.update(amounts)
+
+
+def picture(jpeg: bytes, label: str) -> list[dict[str, Any]]:
+    """Parts of a message: a label, and a JPEG with it."""
+    url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+    return [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": url}}]
+
+
+def _text(reply: dict[str, Any]) -> str:
+    try:
+        text = reply["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError) as e:
+        raise ItemError("not a chat completion", str(reply)) from e
+    return text if isinstance(text, str) else ""
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The JSON object in a reply: some models think aloud before it or fence it in."""
+    begin, end = text.find("{"), text.rfind("}")
+    try:
+        value = json.loads(text[begin : end + 1]) if 0 <= begin < end else None
+    except ValueError as e:
+        raise Malformed(f"it is not valid JSON ({e})") from e
+    if not isinstance(value, dict):
+        raise Malformed("there is no JSON object in it")
+    return value

@@ -1,0 +1,186 @@
+"""An MLLM as author and judge: what it is shown, and what its replies must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aura_core.data.author import Draft, Sibling
+from aura_core.data.mllm import MLLM, Malformed, picture
+from aura_core.data.prompts import Prompts
+from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
+from aura_core.data.settings import DataConfig
+from aura_core.data.video import FPS, jpeg, read_clip
+from aura_core.types import Kind
+
+LONGEST = 640  # pixels of a picture's longer side
+_STANDING = {"proactive": Kind.PROACTIVE, "multi-response": Kind.MULTI_RESPONSE}
+
+
+class MLLMAuthor:
+    """See `Author`. Reads the clips below `media`."""
+
+    def __init__(self, mllm: MLLM, prompts: Prompts, config: DataConfig, media: Path) -> None:
+        self._mllm, self._prompts, self._config, self._media = mllm, prompts, config, media
+
+    @classmethod
+    def open(cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path) -> MLLMAuthor:
+        """Connects to nothing yet. Raises `ConfigError`."""
+        texts = Prompts.load(prompts)
+        return cls(MLLM(config.server, texts, config.max_reply_tokens, replies), texts, config, media)
+
+    def cost(self) -> dict[str, float]:
+        """See `MLLM.cost`."""
+        return self._mllm.cost()
+
+    def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
+        """The MLLM's corrected list."""
+        shown = ", ".join(f"{s.first}-{s.stop}" for s in cuts)
+        content = self._shown(clip, 0, clip.seconds, self._config.synthesize.frames)
+        content += _words(self._prompts.fill("scenes", seconds=clip.seconds, cuts=shown))
+        return self._mllm.ask(content, lambda r: [_scene(s) for s in _list(r, "scenes")])
+
+    def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
+        """Questions about now from the scene alone; requests for later from the scene to the clip's end."""
+        c, last = self._config.synthesize, scene.stop - 1
+        drafts: list[Draft] = []
+        if c.real_time:
+            content = self._shown(clip, scene.first, scene.stop, c.frames)
+            content += _words(self._prompts.fill("now", count=c.real_time, first=scene.first, last=last))
+            drafts += self._mllm.ask(content, lambda r: [_now(q) for q in _list(r, "questions")])[: c.real_time]
+        if c.proactive or c.multi_response:
+            content = self._shown(clip, scene.first, clip.seconds, c.frames)
+            text = self._prompts.fill(
+                "later", proactive=c.proactive, multi_response=c.multi_response, first=scene.first, last=last,
+                end=clip.seconds - 1,
+            )  # fmt: skip
+            requests = self._mllm.ask([*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")])
+            for kind, most in ((Kind.PROACTIVE, c.proactive), (Kind.MULTI_RESPONSE, c.multi_response)):
+                drafts += [d for d in requests if d.kind is kind][:most]
+        return [replace(d, id=f"{clip.id}/{scene.first}-{i}") for i, d in enumerate(drafts)]
+
+    def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
+        """Asked with the pictures up to `chunk`, from the evidence on."""
+        first = min(answer.evidence, chunk) - self._config.synthesize.look_back_s + 1
+        text = self._prompts.fill("visible", question=question.draft, answer=answer.text, second=chunk)
+        content = [*self._until(clip, first, chunk), *_words(text)]
+        return self._mllm.ask(content, lambda r: _field(r, "visible", bool))
+
+    def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
+        """Other difficulties of the same second."""
+        if count == 0:
+            return []
+        text = self._prompts.fill(
+            "siblings", question=question.text, level=question.level, count=count, second=question.chunk
+        )
+        content = [*self._back(clip, question.chunk), *_words(text)]
+        found = self._mllm.ask(content, lambda r: [_sibling(q) for q in _list(r, "questions")])
+        return found[:count]
+
+    def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
+        """The MLLM's answer from the pictures up to `chunk`."""
+        content = [*self._back(clip, chunk), *_words(self._prompts.fill("answer", question=text, second=chunk))]
+        return self._mllm.ask(
+            content, lambda r: Answer(chunk, _field(r, "answer", str), _field(r, "evidence", int, chunk))
+        )
+
+    def rephrase(self, clip: Clip, question: Question) -> str:
+        """Needs no pictures."""
+        content = _words(self._prompts.fill("rephrase", question=question.text))
+        return self._mllm.ask(content, lambda r: _field(r, "request", str))
+
+    def ungrounded(self, sample: Sample) -> str:
+        """Shown what the model will have, and nothing else."""
+        t = sample.target
+        history = "\n".join(f"- {g.question} -> {' / '.join(g.answers)}" for g in sample.history) or "(nothing)"
+        turns = "\n".join(
+            f"- {w.chunk}: {w.question or ''} -> {(w.answer if w.chunk != t.chunk else None) or ''}"
+            for w in sample.turns
+        )
+        text = self._prompts.fill(
+            "grounded", history=history, turns=turns, question=t.question, answer=t.answer, second=t.chunk,
+            first=sample.first,
+        )  # fmt: skip
+        content = [*self._shown(sample.clip, sample.first, sample.stop, self._config.verify.frames), *_words(text)]
+        return self._mllm.ask(content, _verdict)
+
+    # ---- pictures --------------------------------------------------------------------------------
+
+    def _back(self, clip: Clip, chunk: int) -> list[dict[str, Any]]:
+        return self._until(clip, chunk - self._config.synthesize.look_back_s + 1, chunk)
+
+    def _until(self, clip: Clip, first: int, chunk: int) -> list[dict[str, Any]]:
+        return self._shown(clip, max(0, first), chunk + 1, self._config.synthesize.frames)
+
+    def _shown(self, clip: Clip, first: int, stop: int, most: int) -> list[dict[str, Any]]:
+        """Labelled pictures of chunks `first` .. `stop` - 1: at most `most`, evenly spread, the last second whole."""
+        images = read_clip(self._media / clip.video)
+        slots = range(first * FPS, stop * FPS)
+        if len(slots) > most:
+            earlier = len(slots) - FPS
+            chosen = {slots[i * earlier // (most - FPS)] for i in range(most - FPS)} if most > FPS else set()
+            slots = sorted(chosen | {*slots[-FPS:]})
+        out: list[dict[str, Any]] = []
+        for slot in slots:
+            out += picture(jpeg(images[slot], LONGEST, self._config.server.jpeg_quality), f"second {slot / FPS:g}")
+        return out
+
+
+# ---- replies ---------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text}]
+
+
+def _list(reply: Any, name: str) -> list[Any]:
+    return _field(reply, name, list)
+
+
+def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
+    """A field of a reply. Raises `Malformed`."""
+    if not isinstance(data, dict):
+        raise Malformed(f"expected an object with '{name}', found {data!r:.60}")
+    value = data.get(name, default)
+    if value is None:
+        raise Malformed(f"the field '{name}' is missing")
+    if kind is int and isinstance(value, float) and value >= 0:
+        value = int(value)  # a second and a half lies in second 1
+    if type(value) is not kind or (kind is str and not value.strip()):
+        raise Malformed(f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}")
+    return value
+
+
+def _scene(data: Any) -> Scene:
+    return Scene(_field(data, "first", int), _field(data, "stop", int), _field(data, "summary", str))
+
+
+def _now(data: Any) -> Draft:
+    second = _field(data, "second", int)
+    answer = Answer(second, _field(data, "answer", str), _field(data, "evidence", int, second))
+    text = _field(data, "question", str)
+    return Draft("", Kind.REAL_TIME, second, text, (answer,), "", _field(data, "level", int))
+
+
+def _later(data: Any) -> Draft:
+    kind = _STANDING.get(_field(data, "kind", str))
+    if kind is None:
+        raise Malformed(f"'kind' must be one of {', '.join(_STANDING)}, not {data['kind']!r}")
+    answers = []
+    for a in _list(data, "answers"):
+        second = _field(a, "second", int)
+        answers.append(Answer(second, _field(a, "answer", str), second))
+    return Draft(
+        "", kind, _field(data, "second", int), _field(data, "request", str), tuple(answers),
+        _field(data, "acknowledgment", str), _field(data, "level", int),
+    )  # fmt: skip
+
+
+def _sibling(data: Any) -> Sibling:
+    return Sibling(_field(data, "question", str), _field(data, "level", int))
+
+
+def _verdict(reply: Any) -> str:
+    return "" if _field(reply, "grounded", bool) else _field(reply, "reason", str, "no reason given")

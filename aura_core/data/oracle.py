@@ -1,0 +1,187 @@
+"""The simulator's truth in the place of an MLLM: it knows what happens and is never wrong.
+
+Written against `Episode` (asks, dues, world), not against a table or a room: a scene is registered in `SCENES`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aura_core.data.author import Draft, Sibling
+from aura_core.data.outcome import ItemError
+from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
+from aura_core.errors import InputError
+from aura_core.sim import questions as table
+from aura_core.sim.episode import TEST_PLAN, Ask, Episode, Plan
+from aura_core.sim.world import FIRST_TEST_SEED, World
+from aura_core.types import Frame, Kind
+
+NS = 1_000_000_000
+EVERY_SECOND = Plan(min_gap=1, max_gap=1, proactive=(0, 0), multi=(0, 0), first=0)
+DRAWS = 12  # other sets of questions about the same world, to find siblings in
+LEVEL_OF = {"exists": 1, "colour": 2, "shape": 2, "where": 3, "list": 4, "count": 4, "count_of": 5}
+
+
+@dataclass(frozen=True)
+class SimScene:
+    """A simulated place: how an episode of it is made and drawn, and which of its sentences mean the same."""
+
+    world: Callable[[int, int], Any]  # seed, seconds
+    episode: Callable[[int, int, Plan, Any], Episode]  # seed, seconds, plan, world
+    camera: Callable[[Any], Any]  # has frame(t_s) -> RGB uint8 (height, width, 3)
+    paraphrases: tuple[tuple[str, ...], ...]  # groups of templates, with {x} and {v} for what stays
+    levels: dict[str, int]  # difficulty of each topic
+
+
+def _table_camera(world: Any) -> Any:
+    from aura_core.sim.render import Camera
+
+    return Camera(world)
+
+
+SCENES = {
+    "sim": SimScene(
+        World.generate,
+        Episode.generate,
+        _table_camera,
+        (table.PROACTIVE, table.MULTI, table.LIST, table.COUNT, table.COUNT_OF, table.EXISTS, table.WHERE, table.COLOUR,
+         table.SHAPE),
+        LEVEL_OF,
+    )
+}  # fmt: skip
+
+
+def scene_of(source: str) -> tuple[SimScene, int]:
+    """Scene and seed of a source such as `sim:7`. Raises `InputError`."""
+    name, _, seed = source.rpartition(":")
+    if name not in SCENES or not seed.isdigit():
+        raise InputError(f"{source}: not a simulated clip ({', '.join(f'{s}:SEED' for s in SCENES)}); it needs an MLLM")
+    if int(seed) >= FIRST_TEST_SEED:
+        raise InputError(f"{source}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones")
+    return SCENES[name], int(seed)
+
+
+def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
+    """The pictures of a simulated clip, two a second."""
+    scene, seed = scene_of(source)
+    camera = scene.camera(scene.world(seed, seconds))
+    for slot in range(2 * seconds):
+        yield Frame(camera.frame(slot / 2), slot * NS // 2)
+
+
+class Oracle:
+    """An `Author` that looks the answers up."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._episodes = functools.lru_cache(maxsize=256)(self._draw)
+
+    def cost(self) -> dict[str, float]:
+        """Nothing."""
+        return {}
+
+    def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
+        """A simulated world has no cuts of its own."""
+        return list(cuts)
+
+    def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
+        """The episode's questions of this scene, with all that is due to them until the clip ends."""
+        episode, levels = self._episode(clip), scene_of(clip.source)[0].levels
+        drafts = []
+        for ask in episode.asks:
+            if scene.first <= ask.chunk < scene.stop:
+                standing = ask.kind is not Kind.REAL_TIME
+                answers = (
+                    [Answer(d.chunk, d.text, d.chunk) for d in episode.dues if ask.id in d.ask_ids]
+                    if standing
+                    else [Answer(ask.chunk, ask.answer, evidence_of(ask))]
+                )
+                drafts.append(
+                    Draft(
+                        f"{clip.id}/{ask.id}", ask.kind, ask.chunk, ask.text, tuple(answers),
+                        ask.answer if standing else "", levels.get(ask.topic, 3),
+                    )
+                )  # fmt: skip
+        return drafts
+
+    def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
+        """Whether this very answer is true in this very second."""
+        if question.kind is Kind.REAL_TIME:
+            return self._truth(clip, question.draft, chunk) == answer.text
+        episode = self._episode(clip)
+        ids = {a.id for a in episode.asks if a.text == question.draft}
+        return any(d.chunk == chunk and d.text == answer.text and ids & set(d.ask_ids) for d in episode.dues)
+
+    def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
+        """What other sets of questions ask in that second, one of each difficulty."""
+        levels = scene_of(clip.source)[0].levels
+        found: dict[int, str] = {}
+        for draw in range(1, DRAWS):
+            for ask in self._episode(clip, draw).asks:
+                level = levels.get(ask.topic, 3)
+                if ask.chunk == question.chunk and level != question.level:
+                    found.setdefault(level, ask.text)
+        return [Sibling(text, level) for level, text in sorted(found.items())][:count]
+
+    def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
+        """The truth. Raises `ItemError` for a question that nobody asks in that second."""
+        for draw in range(DRAWS):
+            for ask in self._episode(clip, draw).asks:
+                if (ask.text, ask.chunk, ask.kind) == (text, chunk, Kind.REAL_TIME):
+                    return Answer(chunk, ask.answer, evidence_of(ask))
+        raise ItemError("unknown question", f"'{text}' at {chunk} s")
+
+    def rephrase(self, clip: Clip, question: Question) -> str:
+        """Another of the templates that mean the same."""
+        for group in scene_of(clip.source)[0].paraphrases:
+            for template in group:
+                pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>.+?)", re.escape(template))
+                if match := re.fullmatch(pattern, question.text):
+                    rng = np.random.default_rng(_number(f"{self._seed} {question.id}"))
+                    return group[int(rng.integers(len(group)))].format(**match.groupdict())
+        return question.text
+
+    def ungrounded(self, sample: Sample) -> str:
+        """The answer must be what is true in its second."""
+        t, clip = sample.target, sample.clip
+        if t.acknowledgment:
+            return ""
+        if t.kind is Kind.REAL_TIME:
+            return "" if self._truth(clip, t.draft, t.chunk) == t.answer else "it is not true in this second"
+        due = {d.text for d in self._episode(clip).dues if d.chunk == t.chunk}
+        return "" if t.answer in due else "nothing of the kind happens in this second"
+
+    def _truth(self, clip: Clip, text: str, chunk: int) -> str | None:
+        try:
+            return self.answer(clip, text, chunk).text
+        except ItemError:
+            return None
+
+    def _episode(self, clip: Clip, draw: int = 0) -> Episode:
+        first = round(clip.start_s)
+        if first:
+            raise InputError(f"{clip.id}: a simulated clip must begin at 0 s; raise prepare.max_seconds")
+        return self._episodes(clip.source, clip.seconds, draw)
+
+    def _draw(self, source: str, seconds: int, draw: int) -> Episode:
+        scene, seed = scene_of(source)
+        world = scene.world(seed, seconds)
+        if draw == 0:
+            return scene.episode(_number(f"{self._seed} {source}"), seconds, TEST_PLAN, world)
+        return scene.episode(_number(f"{self._seed} {source} {draw}"), seconds, EVERY_SECOND, world)
+
+
+def evidence_of(ask: Ask) -> int:
+    """The second that shows what the answer tells: an ask about the past names it in `evidence`."""
+    return int(getattr(ask, "evidence", ask.chunk))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")

@@ -1,0 +1,242 @@
+"""Stage 1: any video or bag to clips of two frames a second in H.264; what cannot be decoded is rejected, with reasons.
+
+Sampled by the frames' own times, so a variable frame rate keeps its pace: a half-second slot shows the first frame
+that falls into it (the engine's own rule), and one without a frame repeats the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from aura_core.data.outcome import ItemError, Outcome, Stage
+from aura_core.data.schema import Clip
+from aura_core.data.settings import PrepareConfig
+from aura_core.data.store import commit, temporary_of
+from aura_core.data.video import FPS, ClipWriter, fitted, resized
+from aura_core.errors import InputError
+from aura_core.types import Frame
+
+NS = 1_000_000_000
+SLOT_NS = NS // FPS
+EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's chunker
+CUT_SHORT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to make clips of. `place` is where it is read; `name` stays the same when the folder moves."""
+
+    VERSION: ClassVar[int] = 1
+    id: str
+    name: str
+    place: str
+    bytes: int
+    seconds: int  # to read; 0: all
+
+
+def find_sources(place: Path) -> list[Source]:
+    """Every file (and rosbag2 folder) below `place`, by name. Raises `InputError` when there is none."""
+    if not place.exists():
+        raise InputError(f"{place}: there is no such file or folder")
+    found = sorted(_below(place))
+    if not found:
+        raise InputError(f"{place}: no files in this folder")
+    out = []
+    for path in found:
+        name = path.name if path == place else path.relative_to(place).as_posix()
+        size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+        out.append(Source(_id(name), name, str(path.resolve()), size, 0))
+    return out
+
+
+def sim_sources(seeds: list[int], seconds: int, scene: str = "sim") -> list[Source]:
+    """One simulated world a seed."""
+    return [Source(f"{scene}-{s}", f"{scene}:{s}", f"{scene}:{s}", 0, seconds) for s in seeds]
+
+
+def open_stage(run: Path, config: PrepareConfig) -> Stage:
+    """The stage, writing clips below `run`/prepare/clips."""
+    folder = run / "prepare" / "clips"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Stage(Source, lambda source: prepare(source, folder, config))
+
+
+def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
+    """Clips of one source; all of it or nothing."""
+    out = Outcome()
+    parts: list[_Part] = []
+    try:
+        skipped = _read(source, folder, config, parts)
+        kept = [p for p in parts if p.seconds >= config.min_seconds]
+        if not kept:
+            raise ItemError("too short", f"{sum(p.seconds for p in parts)} s, {config.min_seconds} are needed")
+        for part in kept:
+            part.writer.close()
+            with part.writer.path.open("rb") as file:
+                os.fsync(file.fileno())
+                size = file.seek(0, os.SEEK_END)
+            path = folder / f"{part.id}.mp4"
+            commit(part.writer.path, path)
+            video = f"prepare/clips/{path.name}"
+            out.files[video] = size
+            height, width = part.size
+            out.records.append(
+                Clip(
+                    part.id, source.name, video, part.start_s, part.seconds, width, height, part.repeated, skipped
+                )
+            )  # fmt: skip
+        out.counts["seconds"] = sum(p.seconds for p in kept)
+        out.counts["repeated slots"] = sum(p.repeated for p in kept)
+    finally:
+        for part in parts:
+            part.writer.close()
+            part.writer.path.unlink(missing_ok=True)
+    return out
+
+
+class _Part:
+    """One clip in the making."""
+
+    def __init__(self, id: str, folder: Path, size: tuple[int, int], start_s: float, crf: int) -> None:
+        self.id, self.size, self.start_s, self.repeated = id, size, start_s, 0
+        self.writer = ClipWriter(temporary_of(folder / f"{id}.mp4"), size, crf)
+
+    @property
+    def seconds(self) -> int:
+        return self.writer.frames // FPS
+
+
+def _read(source: Source, folder: Path, config: PrepareConfig, parts: list[_Part]) -> int:
+    """Fill `parts` with the source's slots, whole seconds only; the number of frames that could not be decoded."""
+    limit = config.max_seconds * FPS
+    held: list[tuple[Frame, bool]] = []  # slots of a second that is not whole yet
+    with ExitStack() as stack:
+        reader = _Reader(source, stack)
+        slots = 0
+        for frame, new in _slots(reader.frames(), config.max_gap_s):
+            slots += 1
+            held.append((frame, new))
+            if len(held) < FPS:
+                continue
+            if not parts or parts[-1].writer.frames == limit:
+                if parts:
+                    parts[-1].writer.close()
+                size = parts[0].size if parts else fitted(*frame.image.shape[:2], config.max_pixels)
+                start = (slots - FPS) / FPS
+                name = source.id if not parts else f"{source.id}-{len(parts)}"
+                parts.append(_Part(name, folder, size, start, config.crf))
+            for f, fresh in held:
+                parts[-1].writer.add(resized(f.image, parts[-1].size))
+                parts[-1].repeated += not fresh
+            held = []
+        return reader.check(slots / FPS)
+
+
+def _slots(frames: Iterator[Frame], max_gap_s: float) -> Iterator[tuple[Frame, bool]]:
+    """For each half second the frame that it shows, and whether it is a new one."""
+    first = last = None
+    slot = -1
+    for frame in frames:
+        if first is None or last is None:
+            first, last = frame.stamp_ns, frame
+        now = (frame.stamp_ns - first + EARLY_NS) // SLOT_NS
+        if frame.stamp_ns < last.stamp_ns:
+            raise ItemError("clock jumps back", f"after {(last.stamp_ns - first) / NS:.1f} s")
+        if frame.stamp_ns - last.stamp_ns > max_gap_s * NS:
+            gap = (frame.stamp_ns - last.stamp_ns) / NS
+            raise ItemError("gap", f"no frame for {gap:.1f} s after {(last.stamp_ns - first) / NS:.1f} s")
+        for _ in range(slot + 1, now):
+            yield last, False
+        if now > slot:
+            yield frame, True
+            slot = now
+        last = frame
+
+
+class _Reader:
+    """A video, a bag or a simulated world as frames, wanted ones only."""
+
+    def __init__(self, source: Source, stack: ExitStack) -> None:
+        self.source = source
+        self._bag = self._video = None
+        path = Path(source.place)
+        try:
+            if source.seconds:
+                from aura_core.data.oracle import sim_frames
+
+                self._frames = sim_frames(source.name, source.seconds)
+            elif path.is_dir() or path.suffix in (".mcap", ".db3"):
+                from aura_core.replay.bag import Bag
+
+                self._bag = stack.enter_context(Bag(path))
+                self._frames = (e for e in self._bag.events() if isinstance(e, Frame))
+            else:
+                if path.stat().st_size == 0:
+                    raise ItemError("empty file")
+                from aura_core.sources.video import VideoSource
+
+                self._video = stack.enter_context(VideoSource(source.place))
+                self._frames = self._video.frames()
+        except OSError as e:
+            raise ItemError("cannot be read", str(e)) from e
+        except InputError as e:
+            raise ItemError("no video stream" if "no video stream" in str(e) else "cannot be opened", str(e)) from e
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames. Raises `ItemError` where the source breaks off."""
+        try:
+            yield from self._frames
+        except InputError as e:
+            reason = "no frame can be decoded" if "not one" in str(e) else "damaged"
+            raise ItemError(reason, str(e)) from e
+
+    def check(self, seconds: float) -> int:
+        """Frames that could not be decoded. A video with any is rejected (what follows them is smeared), and so is
+        one that ends long before its header says; a bag's frames stand each for itself."""
+        if self._bag is not None:
+            return self._bag.skipped
+        if self._video is None:
+            return 0
+        if self._video.skipped:
+            raise ItemError("broken in the middle", f"{self._video.skipped} packets cannot be decoded")
+        declared = _declared_s(self.source.place)
+        if declared - seconds > CUT_SHORT_S:
+            raise ItemError("broken in the middle", f"it ends after {seconds:.1f} of {declared:.1f} s")
+        return 0
+
+
+def _declared_s(place: str) -> float:
+    """How long a video's header says that it is, by its duration or its number of frames; 0 when it does not."""
+    import av
+
+    with av.open(place) as container:
+        stream = container.streams.video[0]
+        told = [(container.duration or 0) / av.time_base]
+        if stream.duration is not None and stream.time_base is not None:
+            told = [float(stream.duration * stream.time_base)]
+        if stream.frames and stream.average_rate:  # a file that was cut off keeps this number
+            told.append(float(stream.frames / stream.average_rate))
+        return max(told)
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """`place` itself if it is a file or a bag, else what lies in it."""
+    if not place.is_dir() or any(any(place.glob(p)) for p in ("metadata.yaml", "*.mcap", "*.db3")):
+        yield place
+        return
+    for path in place.iterdir():
+        if not path.name.startswith("."):
+            yield from _below(path)
+
+
+def _id(name: str) -> str:
+    """Readable, safe as a file name, and different for different names."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "clip"
+    return f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,112 @@
+"""Stage 3: questions of all difficulties, in many phrasings, laid out as one conversation.
+
+A real-time question gets siblings of four more difficulties; one of the five is kept and answered (AURA). Standing
+questions are rephrased: their times were verified and must not move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from aura_core.data.author import Author, Sibling
+from aura_core.data.outcome import ItemError, Outcome, Stage
+from aura_core.data.schema import LEVELS, Clip, Conversation, Question
+from aura_core.data.settings import RefineConfig
+from aura_core.types import Kind
+
+
+def open_stage(author: Author, config: RefineConfig, seed: int, threads: int) -> Stage:
+    """The stage on conversations."""
+    return Stage(Conversation, lambda c: refine(c, author, config, seed), author.cost, threads)
+
+
+def refine(conversation: Conversation, author: Author, config: RefineConfig, seed: int) -> Outcome:
+    """The conversation with refined questions, at most one a second."""
+    out = Outcome()
+    clip = conversation.clip
+    questions = []
+    for q in conversation.questions:
+        if q.kind is Kind.REAL_TIME:
+            questions.append(_one_of_five(q, clip, author, config, seed, out))
+        else:
+            questions.append(_rephrased(q, clip, author, out))
+    kept = _arranged(questions, out)
+    if not kept:
+        out.reject(clip.id, "no question left")
+        return out
+    out.records.append(replace(conversation, questions=tuple(kept)))
+    return out
+
+
+def _one_of_five(q: Question, clip: Clip, author: Author, config: RefineConfig, seed: int, out: Outcome) -> Question:
+    """The question or one of its siblings, answered; the question itself where the sibling fails."""
+    try:
+        siblings = _usable(q, author.siblings(clip, q, config.siblings), out)
+        rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(q.id.encode()).digest()[:8], "big")])
+        chosen = int(rng.integers(1 + len(siblings)))
+        out.counts["siblings"] += len(siblings)
+        if chosen == 0:
+            out.counts["drafts kept"] += 1
+            return q
+        s = siblings[chosen - 1]
+        answer = author.answer(clip, s.text, q.chunk)
+        sibling = replace(q, text=s.text, draft=s.text, level=s.level, answers=(answer,))
+        if author.visible(clip, sibling, answer, q.chunk):
+            out.counts["siblings kept"] += 1
+            return sibling
+        out.reject(q.id, "sibling's answer not visible", f"'{s.text}' -> '{answer.text}' at {q.chunk} s")
+    except ItemError as e:
+        if e.transient:
+            raise
+        out.reject(q.id, f"sibling: {e.reason}", e.detail)
+    except ValueError as e:
+        out.reject(q.id, "sibling contradicts itself", str(e))
+    return q
+
+
+def _usable(q: Question, siblings: Sequence[Sibling], out: Outcome) -> list[Sibling]:
+    """Siblings of other difficulties, one of each."""
+    taken, usable = {q.level}, []
+    for s in siblings:
+        if s.level in taken or s.level not in LEVELS or not s.text.strip():
+            out.reject(q.id, "sibling of no new difficulty", f"level {s.level}: '{s.text}'")
+            continue
+        taken.add(s.level)
+        usable.append(s)
+    return usable
+
+
+def _rephrased(q: Question, clip: Clip, author: Author, out: Outcome) -> Question:
+    try:
+        text = author.rephrase(clip, q)
+        if text.strip():
+            out.counts["rephrased"] += text != q.text
+            return replace(q, text=text)
+        out.reject(q.id, "rephrasing is empty")
+    except ItemError as e:
+        if e.transient:
+            raise
+        out.reject(q.id, f"rephrasing: {e.reason}", e.detail)
+    return q
+
+
+def _arranged(questions: Sequence[Question], out: Outcome) -> list[Question]:
+    """Questions that one conversation can hold: one a second, none in the second of another's answer.
+
+    What was answered later has gone through more checks, so standing questions come first.
+    """
+    kept: list[Question] = []
+    for q in sorted(questions, key=lambda q: (q.kind is Kind.REAL_TIME, q.chunk, q.id)):
+        if any(q.chunk == k.chunk for k in kept):
+            out.reject(q.id, "two questions in one second", f"at {q.chunk} s")
+        elif any(q.chunk == a.chunk for k in kept for a in k.answers):
+            out.reject(q.id, "asked in the second of another's answer", f"at {q.chunk} s")
+        elif any(k.chunk == a.chunk for k in kept for a in q.answers):
+            out.reject(q.id, "answered in the second of another question", f"asked at {q.chunk} s")
+        else:
+            kept.append(q)
+    return sorted(kept, key=lambda q: (q.chunk, q.id))

@@ -1,0 +1,85 @@
+"""What every stage of a run took, made and left out, and what it cost: one object, and one table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aura_core.data import STAGES
+from aura_core.data.outcome import total
+from aura_core.data.store import StageFolder, write
+from aura_core.errors import InputError
+
+
+def summarise(run: Path) -> dict[str, Any]:
+    """All stages that were begun. Raises `InputError` when none was."""
+    stages = {}
+    for stage in STAGES:
+        folder = StageFolder(run, stage)
+        if (folder.path / "manifest.json").exists():
+            stages[stage] = _stage(folder)
+    if not stages:
+        raise InputError(f"{run}: no run of the data engine there")
+    return {"version": 1, "stages": stages}
+
+
+def save(run: Path) -> dict[str, Any]:
+    """`summarise`, written to `run`/report.json."""
+    report = summarise(run)
+    write(run / "report.json", (json.dumps(report, indent=2) + "\n").encode())
+    return report
+
+
+def _stage(folder: StageFolder) -> dict[str, Any]:
+    shards, done, faults = int(folder.manifest()["shards"]), [], []
+    for index in range(shards):
+        try:
+            if (d := folder.done(index)) is not None:
+                done.append(d)
+        except InputError as e:
+            faults.append(str(e))
+    runs = _runs(folder.path / "runs.json")
+    wall, made = sum(r["wall_s"] for r in runs), sum(r["records"] for r in runs)
+    return {
+        "shards": {"done": len(done), "all": shards, "faults": faults},
+        "items": sum(d.items for d in done),
+        "records": sum(d.records for d in done),
+        "failed": sum(d.failures for d in done),
+        "rejected": total([d.reasons for d in done]),
+        "counts": total([d.counts for d in done]),
+        "cost": total([d.cost for d in done]),
+        "worker_s": round(sum(d.seconds for d in done), 3),
+        "records_per_s": round(made / wall, 3) if wall else None,
+        "runs": runs,
+    }
+
+
+def _runs(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    except (OSError, ValueError):
+        return []  # only throughput is lost
+
+
+def tables(report: dict[str, Any]) -> list[Any]:
+    """Tables for `rich`: the stages, and what was left out and why."""
+    from rich.table import Table
+
+    paid = any(s["cost"] for s in report["stages"].values())
+    stages = Table("stage", "shards", "items", "out", "left out", "failed", "out/s")
+    if paid:
+        stages.add_column("requests")
+        stages.add_column("tokens")
+    reasons = Table("stage", "left out because", "n")
+    for name, s in report["stages"].items():
+        cost, rate = s["cost"], s["records_per_s"]
+        row = [name, f"{s['shards']['done']} of {s['shards']['all']}", str(s["items"]), str(s["records"])]
+        row += [str(sum(s["rejected"].values())), str(s["failed"]), f"{rate:.2f}" if rate else ""]
+        if paid and cost:
+            row.append(f"{cost.get('requests', 0):g}")
+            row.append(f"{cost.get('prompt_tokens', 0)} + {cost.get('completion_tokens', 0)}")
+        stages.add_row(*row)
+        for reason, n in sorted(s["rejected"].items(), key=lambda r: -r[1]):
+            reasons.add_row(name, reason, str(n))
+    return [stages, reasons] if reasons.row_count else [stages]

@@ -1,0 +1,102 @@
+"""Where shards are made: in this process, in several, or by Ray Data."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from typing import Any
+
+from aura_core.data.store import Done
+from aura_core.data.worker import Job, ShardWorker
+from aura_core.errors import AuraError, ConfigError, InputError
+
+
+def _local(job: Job, missing: list[int], processes: int, _address: str | None) -> Iterator[Done]:
+    if not missing:
+        return
+    if processes == 1:
+        yield from map(ShardWorker(job), missing)
+        return
+    context = multiprocessing.get_context("spawn")
+    arguments = (job, os.getpid())
+    with ProcessPoolExecutor(min(processes, len(missing)), context, _enter, arguments) as pool:
+        try:
+            yield from pool.map(_make, missing)
+        except BrokenProcessPool as e:
+            raise InputError(f"{job.stage}: a worker process died (out of memory?); run again to go on") from e
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_worker: ShardWorker | None = None
+_job: Job | None = None
+
+
+def _enter(job: Job, parent: int) -> None:
+    global _job
+    _job = job
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _make(index: int) -> Done:
+    global _worker
+    if _worker is None:  # here, not in `_enter`: an error there would only break the pool
+        assert _job is not None
+        _worker = ShardWorker(_job)
+    return _worker(index)
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose run was killed would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+class RayWorker:
+    """`ShardWorker` as Ray Data calls it: rows in, rows out."""
+
+    def __init__(self, job: Job) -> None:
+        self._make = ShardWorker(job)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """{"index"} to {"done", "error"}: an error that a user can mend is told, not retried."""
+        try:
+            return {"done": json.dumps(asdict(self._make(int(row["index"])))), "error": ""}
+        except AuraError as e:
+            return {"done": "", "error": str(e)}
+
+
+def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> Iterator[Done]:
+    try:
+        import ray
+        import ray.data
+    except ImportError as e:
+        raise ConfigError(f"{e.name} is not installed, and --engine ray needs it: pip install 'aura-ros[ray]'") from e
+    if not missing:
+        return
+    if not ray.is_initialized():
+        cores = None if address else processes
+        ray.init(address, num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    rows = ray.data.from_items([{"index": i} for i in missing], override_num_blocks=len(missing))
+    size = min(processes, len(missing))
+    made = rows.map(RayWorker, fn_constructor_args=(job,), concurrency=size, num_cpus=1)
+    for row in made.iter_rows():
+        if row["error"]:
+            raise InputError(row["error"])
+        yield Done(**json.loads(row["done"]))
+
+
+ENGINES: dict[str, Callable[[Job, list[int], int, str | None], Iterator[Done]]] = {"local": _local, "ray": _ray}

@@ -1,0 +1,191 @@
+"""Stage 4: a conversation to training samples, one for each answer, through the engine's own window and prompt code.
+
+The conversation is lived through second by second as `StreamingAssistant.step` does it: the question is entered into
+the ledger, the window makes room, the answer is booked, the turn is appended. What is in view when an answer is due is
+the sample, so its tokens are the tokens that the engine will feed at that step (tested).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from aura_core.config import ModelConfig, WatchConfig
+from aura_core.data.outcome import Outcome, Stage
+from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
+from aura_core.data.settings import StructureConfig
+from aura_core.errors import ModelError
+from aura_core.models.backend import Piece, Tokens, Video
+from aura_core.stream.ledger import Ledger
+from aura_core.stream.prompt import PromptCodec, plain_text
+from aura_core.stream.watches import Watches
+from aura_core.stream.window import DualWindow, Turn
+from aura_core.types import Kind, Query
+
+NS = 1_000_000_000
+GRID = (1, 1)  # visual tokens of a chunk: they change neither window nor text
+
+
+def open_stage(config: StructureConfig) -> Stage:
+    """The stage, with the checkpoint's tokenizer."""
+    codec = open_codec(config.checkpoint)
+    return Stage(Conversation, lambda c: structure(c, codec, config))
+
+
+def open_codec(checkpoint: str) -> PromptCodec:
+    """Tokenizer and chat template of a checkpoint, without its weights and without torch. Raises `ModelError`."""
+    if checkpoint == "scripted":
+        from aura_core.models.scripted import ScriptedBackend
+
+        backend = ScriptedBackend()
+        return PromptCodec(backend.tokenizer, backend.chat)
+    from aura_core.models import AURA_TINY
+    from aura_core.models import checkpoint as files
+    from aura_core.models.sidecar import read_aura, read_template
+
+    try:
+        from aura_core.models.chat import extract, open_tokenizer
+    except ImportError as e:
+        raise ModelError(f"{e.name} is not installed; it reads the tokenizer: pip install 'aura-ros[server]'") from e
+    path = str(AURA_TINY) if checkpoint == "aura_tiny" else ModelConfig(path=checkpoint).path
+    folder = files.find(path, checkpoint, weights=False)
+    tokenizer = open_tokenizer(folder, checkpoint)
+    template = read_template(folder, tokenizer.inner.chat_template)
+    chat = extract(tokenizer, template, files.family(folder, checkpoint), read_aura(folder), checkpoint)
+    return PromptCodec(tokenizer, chat)
+
+
+def structure(conversation: Conversation, codec: PromptCodec, config: StructureConfig) -> Outcome:
+    """All samples of one conversation."""
+    out = Outcome()
+    clip = conversation.clip
+    questions = [q for q in conversation.questions if _speakable(q, codec, config, out)]
+    asked, due = {q.chunk: q for q in questions}, _due(questions)
+    window, ledger = DualWindow(config.window), Ledger()
+    watches = Watches(ledger, WatchConfig())
+    spoken: dict[int, str] = {}  # chunk to words
+    for chunk in range(clip.seconds):
+        question = asked.get(chunk)
+        query = Query(question.text, question.id, chunk * NS, question.kind) if question else None
+        if query is not None:
+            ledger.ask(query)
+        if window.full:
+            window.switch(ledger.open_ids())
+            out.counts["switches"] += 1
+        turn = Turn(chunk, Video(chunk, GRID), query.id if query else None, query.text if query else None)
+        text, owner, evidence = _said(chunk, question, due)
+        if owner is not None:
+            ids = tuple(codec.tokenizer.encode(plain_text(text)))
+            said, stamp = codec.text(ids), chunk * NS + NS // 2  # words as the engine reads them back; newest frame
+            if query is None and (objection := watches.objection(said, stamp)):
+                out.reject(f"{clip.id}/{chunk}", f"the engine would not say it: {objection}", text)
+            else:
+                booked = ledger.book(said, query).query_id
+                if query is None:
+                    watches.said(booked, said, stamp)
+                turn = replace(turn, answer_ids=ids, answer=said, answer_id=booked)
+                spoken[chunk] = text
+                out.records.append(
+                    _sample(clip, window, turn, _target(owner, query, chunk, text, evidence), spoken, codec)
+                )
+                out.counts[f"{owner.kind} samples"] += 1
+        window.append(turn, ledger.open_ids())
+    if not out.records:
+        out.reject(clip.id, "nothing to say")
+    return out
+
+
+def pieces_of(sample: Sample, codec: PromptCodec, videos: Iterable[Video]) -> list[Piece]:
+    """The sample as the engine's pieces: head, then user and assistant turn of each chunk in view.
+
+    `videos` are the encoded chunks `first` .. `stop` - 1. The last piece is the target's assistant turn.
+    """
+    words = {w.chunk: w for w in sample.turns}
+    pieces: list[Piece] = [codec.head(sample.history)]
+    for chunk, video in zip(range(sample.first, sample.stop), videos, strict=True):
+        w = words.get(chunk)
+        pieces += codec.user(video, w.question if w else None)
+        ids = tuple(codec.tokenizer.encode(plain_text(w.answer))) if w and w.answer is not None else None
+        pieces.append(codec.assistant(ids))
+    return pieces
+
+
+def digest(pieces: Iterable[Piece]) -> tuple[int, str]:
+    """Number of text tokens, and a hash of the sequence in which each chunk's video stands as -1 - chunk."""
+    ids: list[int] = []
+    text = 0
+    for piece in pieces:
+        if isinstance(piece, Tokens):
+            ids += piece.ids
+            text += len(piece.ids)
+        else:
+            ids.append(-1 - int(piece.features))
+    return text, hashlib.sha256(np.asarray(ids, "<i8").tobytes()).hexdigest()
+
+
+def _due(questions: Iterable[Question]) -> dict[int, list[tuple[Question, Answer]]]:
+    """Later answers of standing questions, by second."""
+    due: dict[int, list[tuple[Question, Answer]]] = {}
+    for q in questions:
+        if q.kind is not Kind.REAL_TIME:
+            for answer in q.answers:
+                due.setdefault(answer.chunk, []).append((q, answer))
+    return due
+
+
+def _said(
+    chunk: int, question: Question | None, due: dict[int, list[tuple[Question, Answer]]]
+) -> tuple[str, Question | None, int]:
+    """What is said in a second, the question behind it (None: silence), and the second that shows the evidence.
+
+    Answers of several questions that fall together are said together; the same words are said once.
+    """
+    if question is not None:
+        if question.kind is Kind.REAL_TIME:
+            return question.answers[0].text, question, question.answers[0].evidence
+        return question.acknowledgment, question, chunk
+    if chunk not in due:
+        return "", None, chunk
+    texts = dict.fromkeys(a.text.strip() for _, a in due[chunk])
+    return " ".join(texts), due[chunk][-1][0], min(a.evidence for _, a in due[chunk])
+
+
+def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Outcome) -> bool:
+    """Whether the engine would take the question and say all its answers to the end."""
+    words = [q.acknowledgment] if q.acknowledgment else []
+    lengths = [codec.question_tokens(t) for t in (*words, *(a.text for a in q.answers))]
+    asked = codec.question_tokens(q.text)
+    if min([asked, *lengths]) == 0:
+        out.reject(q.id, "words that the tokenizer does not know", q.text)
+    elif asked > config.max_question_tokens:
+        out.reject(q.id, "question too long", f"{asked} tokens, {config.max_question_tokens} are allowed")
+    elif max(lengths, default=0) > config.max_answer_tokens:
+        out.reject(q.id, "answer too long", f"{max(lengths)} tokens, {config.max_answer_tokens} are allowed")
+    else:
+        return True
+    return False
+
+
+def _target(q: Question, query: Query | None, chunk: int, text: str, evidence: int) -> Target:
+    acknowledgment = query is not None and q.kind is not Kind.REAL_TIME
+    return Target(chunk, q.id, q.kind, acknowledgment, q.text, q.draft, text, evidence)
+
+
+def _sample(
+    clip: Clip, window: DualWindow, newest: Turn, target: Target, spoken: dict[int, str], codec: PromptCodec
+) -> Sample:
+    turns = [*window.turns, newest]
+    pieces: list[Piece] = [codec.head(window.history)]
+    for turn in turns:
+        pieces += turn.pieces(codec)
+    tokens, sha = digest(pieces)
+    words = tuple(
+        Words(t.chunk, t.question_id, t.question, spoken[t.chunk] if t.answer_ids is not None else None, t.answer_id)
+        for t in turns
+        if t.question is not None or t.answer_ids is not None
+    )
+    stop = target.chunk + 1
+    return Sample(f"{clip.id}/{target.chunk}", clip, turns[0].chunk, stop, window.history, words, target, tokens, sha)

@@ -1,0 +1,94 @@
+"""Stage 2: scenes, and questions with times, each time checked twice.
+
+Two-step verification (AURA): an answer must be visible at its time, and the answer of a standing question must not be
+visible in the second before. A question with one wrong time is rejected whole: its silences cannot be trusted either.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aura_core.data import scenes as pictures
+from aura_core.data.author import Author, Draft
+from aura_core.data.outcome import ItemError, Outcome, Stage
+from aura_core.data.schema import Clip, Conversation, Question, Scene
+from aura_core.data.settings import SynthesizeConfig
+from aura_core.data.video import FPS, read_clip
+from aura_core.types import Kind
+
+
+def open_stage(media: Path, author: Author, config: SynthesizeConfig, threads: int) -> Stage:
+    """The stage on clips below `media`."""
+    return Stage(Clip, lambda clip: synthesize(clip, media, author, config), author.cost, threads)
+
+
+def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig) -> Outcome:
+    """The clip's conversation: verified questions only."""
+    out = Outcome()
+    images = read_clip(media / clip.video)
+    if len(images) != FPS * clip.seconds:
+        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
+    cuts = pictures.cut(images, config)
+    scenes = author.scenes(clip, cuts) if config.ask_scenes else cuts
+    if fault := _fault(scenes, clip.seconds):
+        out.counts["scene lists refused"] += 1
+        out.reject(clip.id, "scenes: " + fault)
+        scenes = cuts
+    questions: list[Question] = []
+    for scene in scenes:
+        for draft in author.questions(clip, scene):
+            out.counts[f"{draft.kind} drafts"] += 1
+            question = _checked(draft, clip, scene, out)
+            if question is not None and _verified(question, clip, author, out):
+                out.counts[f"{draft.kind} verified"] += 1
+                questions.append(question)
+    if not questions:
+        out.reject(clip.id, "no question left")
+        return out
+    questions.sort(key=lambda q: (q.chunk, q.id))
+    out.counts["scenes"] = len(scenes)
+    out.records.append(Conversation(clip, tuple(scenes), tuple(questions)))
+    return out
+
+
+def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
+    """The draft as a question, unless its times contradict the clip or its own kind."""
+    if not scene.first <= draft.chunk < scene.stop:
+        out.reject(draft.id, "asked outside its scene", f"at {draft.chunk} s, the scene is {scene.first}..{scene.stop}")
+        return None
+    late = [a.chunk for a in draft.answers if not 0 <= a.chunk < clip.seconds]
+    if late:
+        out.reject(draft.id, "time outside the clip", f"{late[0]} s of {clip.seconds} s")
+        return None
+    try:
+        return Question(
+            draft.id, draft.kind, draft.chunk, draft.text, draft.answers, draft.acknowledgment, draft.level, draft.text
+        )
+    except ValueError as e:
+        out.reject(draft.id, "contradicts itself", str(e))
+        return None
+
+
+def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
+    """Whether every time of the question stands both checks."""
+    for answer in question.answers:
+        out.counts["times checked"] += 1
+        if not author.visible(clip, question, answer, answer.chunk):
+            reason = "not visible at its time"
+        elif question.kind is not Kind.REAL_TIME and author.visible(clip, question, answer, answer.chunk - 1):
+            reason = "visible before its time"
+        else:
+            continue
+        out.counts["times refused"] += 1
+        out.reject(question.id, reason, f"'{question.text}' -> '{answer.text}' at {answer.chunk} s")
+        return False
+    return True
+
+
+def _fault(scenes: list[Scene], seconds: int) -> str:
+    """What is wrong with a list of scenes; "" when they follow each other from 0 to `seconds`."""
+    edges = [0, *(s.stop for s in scenes)]
+    if not scenes or edges[-1] != seconds:
+        return "they do not cover the clip"
+    wrong = any(s.first != e or s.stop <= s.first for s, e in zip(scenes, edges, strict=False))
+    return "gap or overlap" if wrong else ""

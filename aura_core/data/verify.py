@@ -1,0 +1,32 @@
+"""Stage 5: a judge drops samples whose answer does not follow from what the model will have: window and QA history.
+
+Two rules need no judge: the question must still be known, and its evidence still be in view.
+"""
+
+from __future__ import annotations
+
+from aura_core.data.author import Author
+from aura_core.data.outcome import Outcome, Stage
+from aura_core.data.schema import Sample
+
+
+def open_stage(author: Author, threads: int) -> Stage:
+    """The stage on samples."""
+    return Stage(Sample, lambda s: verify(s, author), author.cost, threads)
+
+
+def verify(sample: Sample, author: Author) -> Outcome:
+    """The sample, or why it was dropped."""
+    out = Outcome()
+    target = sample.target
+    known = {w.question_id for w in sample.turns} | {g.query_id for g in sample.history}
+    if target.question_id not in known:
+        out.reject(sample.id, "the question is forgotten", target.question)
+    elif target.evidence < sample.first:
+        out.reject(sample.id, "the evidence is out of view", f"{target.evidence} s, in view from {sample.first} s")
+    elif reason := author.ungrounded(sample):
+        out.reject(sample.id, "not grounded", f"{reason} ('{target.question}' -> '{target.answer}')")
+    else:
+        out.records.append(sample)
+        out.counts[f"{target.kind} samples"] += 1
+    return out

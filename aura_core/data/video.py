@@ -1,0 +1,87 @@
+"""Clips on disk: H.264 at two frames a second, slot k shown at k / 2 seconds; the same pictures give the same bytes."""
+
+from __future__ import annotations
+
+import functools
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import InputError
+
+FPS = 2
+Image = NDArray[np.uint8]
+
+
+class ClipWriter:
+    """Encodes RGB uint8 (height, width, 3) pictures of one size. One thread: the bytes do not depend on the machine's
+    number of cores."""
+
+    def __init__(self, path: Path, size: tuple[int, int], crf: int) -> None:
+        self.path = path
+        self._out = av.open(str(path), "w", format="mp4")
+        self._stream = self._out.add_stream("libx264", rate=FPS)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+        # The macroblock tree of x264 reads memory that nobody has written: with it, bytes differ from run to run.
+        known = {"threads": "1", "g": "20", "x264-params": "mbtree=0"}
+        self._stream.options = {"crf": str(crf), "preset": "veryfast", **known}
+        self.frames = 0
+        self._open = True
+
+    def add(self, image: Image) -> None:
+        """The picture of the next slot."""
+        picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+        picture.pts, picture.time_base = self.frames, Fraction(1, FPS)
+        self._out.mux(self._stream.encode(picture))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file; may be called twice."""
+        if self._open:
+            self._open = False
+            self._out.mux(self._stream.encode())
+            self._out.close()
+
+
+def fitted(height: int, width: int, max_pixels: int) -> tuple[int, int]:
+    """(height, width) scaled down to at most `max_pixels`, both even, as H.264 wants."""
+    scale = min(1.0, (max_pixels / (height * width)) ** 0.5)
+    return max(2, int(height * scale) // 2 * 2), max(2, int(width * scale) // 2 * 2)
+
+
+def resized(image: Image, size: tuple[int, int]) -> Image:
+    """`image` at `size` (height, width), by area average."""
+    if image.shape[:2] == size:
+        return image
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
+@functools.lru_cache(maxsize=8)
+def read_clip(path: Path) -> tuple[Image, ...]:
+    """All pictures of a prepared clip, RGB uint8 (height, width, 3). Raises `InputError` when it is damaged."""
+    images: list[Image] = []
+    try:
+        with av.open(str(path)) as container:
+            for picture in container.decode(video=0):
+                if picture.time != len(images) / FPS:
+                    raise InputError(f"{path}: not a prepared clip: picture {len(images)} is at {picture.time} s")
+                images.append(picture.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, IndexError) as e:
+        raise InputError(f"{path}: cannot be decoded: {e}; delete it and run `aura data prepare` again") from e
+    return tuple(images)
+
+
+def jpeg(image: Image, longest: int, quality: int) -> bytes:
+    """The picture as JPEG, its longer side at most `longest` pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    if scale < 1.0:
+        image = resized(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert ok
+    return data.tobytes()

@@ -1,0 +1,135 @@
+"""One self-contained HTML file: the scores, and a timeline of each item (asked, due, said) as inline SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Prediction, Scores, Spoken
+
+WIDTH, LANE, LEFT = 960, 26, 70  # pixels: of the picture, of a lane's height, of the lane's names
+MOST_ITEMS = 300
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1060px; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: .6rem 0 1.4rem; } td, th { padding: .15rem .8rem .15rem 0; text-align: left;
+vertical-align: top; border-bottom: 1px solid #e3e3e3; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
+h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; } .note { color: #8a5a00; }
+.wrong { color: #b23a48; } .right { color: #2c6e49; }
+svg text { font: 11px system-ui, sans-serif; fill: #444; } details { margin: .3rem 0; } summary { cursor: pointer; }
+@media (prefers-color-scheme: dark) { body { background: #16181c; color: #ddd; } svg text { fill: #bbb; }
+td, th { border-color: #333; } }
+"""
+
+
+def report(
+    title: str, subtitle: str, scores: Scores, items: Sequence[Item], predictions: Mapping[str, Prediction]
+) -> str:
+    """The whole page. Items without a prediction are left out; beyond `MOST_ITEMS` only a count is given."""
+    of: dict[str, list[Outcome]] = {}
+    for outcome in scores.outcomes:
+        of.setdefault(outcome.item, []).append(outcome)
+    played = [i for i in items if i.id in predictions]
+    parts = [_item(i, predictions[i.id], of.get(i.id, [])) for i in played[:MOST_ITEMS]]
+    if len(played) > MOST_ITEMS:
+        parts.append(f"<p>{len(played) - MOST_ITEMS} more items are not shown.</p>")
+    notes = "".join(f'<p class="note">{escape(n)}</p>' for n in scores.notes)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p><p>Judge: {escape(scores.judge)}</p>{notes}\n"
+        f"{_table(scores)}\n{''.join(parts)}</body></html>\n"
+    )
+
+
+def _table(scores: Scores) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td class="n">{_number(m.value)}</td>'
+        f'<td class="n">{_number(m.ci95[0])} .. {_number(m.ci95[1])}</td><td class="n">{m.n:g}</td></tr>\n'
+        for name, m in scores.figures.items()
+    )
+    return f"<table><tr><th>figure</th><th>value</th><th>95% interval</th><th>n</th></tr>\n{rows}</table>"
+
+
+def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
+    """A heading, the timeline, and what the dots mean in words."""
+    value = sum(o.value for o in outcomes) / len(outcomes) if outcomes else math.nan
+    head = f"<h2>{escape(item.id)} <small>{_number(value)} of {len(outcomes)}</small></h2>"
+    asked = "".join(_row(q.at_s, "asked", escape(q.shown or q.text)) for q in item.questions)
+    scored = "".join(
+        _row(
+            o.at_s, f'<span class="{"right" if o.value >= 0.5 else "wrong"}">{_number(o.value)}</span>',
+            f"{escape(o.said) or '(silence)'}<br><small>true: {escape(o.truth)}</small>",
+        )
+        for o in outcomes
+    )  # fmt: skip
+    said = "".join(_row(s.at_s, "said", escape(s.text)) for s in p.said)
+    words = f"<details><summary>in words</summary><table>{asked}{scored}{said}</table></details>"
+    return f"{head}{timeline(item, p)}{words}\n"
+
+
+def _row(at_s: float | None, what: str, text: str) -> str:
+    """A row of the table; `what` and `text` are HTML."""
+    return f'<tr><td class="n">{_clock(at_s)}</td><td>{what}</td><td>{text}</td></tr>'
+
+
+def timeline(item: Item, p: Prediction) -> str:
+    """Three lanes over the seconds of the video: asked (ticks), due (windows), said (dots; hollow: to a question)."""
+    due = [d for q in item.questions for d in q.due]
+    times = [q.at_s for q in item.questions if q.at_s != AT_END]
+    times += [d.end_s for d in due] + [s.until_s for s in p.said] + [p.seconds or 0]
+    end_s = max([1.0, *(t for t in times if t < 1e8)])
+    height = 3 * LANE + 20
+
+    def x(at_s: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - 10) * min(at_s, end_s) / end_s, 1)
+
+    lines = [
+        f'<text x="0" y="{k * LANE + 17}">{name}</text><line x1="{LEFT}" x2="{WIDTH}" y1="{k * LANE + 13}" '
+        f'y2="{k * LANE + 13}" stroke="#cccccc"/>'
+        for k, name in enumerate(("asked", "due", "said"))
+    ]
+    lines += [_tick(x(q.at_s), q.shown or q.text, q.at_s) for q in item.questions]
+    lines += [_window(x, d) for d in due]
+    lines += [_dot(x(s.at_s), s) for s in p.said]
+    step = next(s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if end_s / s <= 12)
+    for t in range(0, int(end_s) + 1, step):
+        lines.append(f'<text x="{x(t)}" y="{height - 4}" text-anchor="middle">{_clock(t)}</text>')
+    return f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img">{"".join(lines)}</svg>'
+
+
+def _tick(x: float, text: str, at_s: float) -> str:
+    return f'<rect x="{x - 1.5}" y="4" width="3" height="18" fill="#33658a"><title>{_tip(at_s, text)}</title></rect>'
+
+
+def _window(x: object, due: Due) -> str:
+    assert callable(x)
+    left, right = x(max(0.0, due.start_s)), x(due.end_s)
+    return (
+        f'<rect x="{left}" y="{LANE + 5}" width="{max(2.0, round(right - left, 1))}" height="16" fill="#2c6e49" '
+        f'fill-opacity="0.3"><title>{_tip(due.at_s, due.text)}</title></rect>'
+        f'<rect x="{x(due.at_s) - 1}" y="{LANE + 3}" width="2" height="20" fill="#2c6e49"/>'
+    )
+
+
+def _dot(x: float, said: Spoken) -> str:
+    fill = "none" if said.asked else "#d17b0f"
+    return (
+        f'<circle cx="{x}" cy="{2 * LANE + 13}" r="5" fill="{fill}" stroke="#d17b0f" stroke-width="2">'
+        f"<title>{_tip(said.at_s, said.text)}</title></circle>"
+    )
+
+
+def _tip(at_s: float, text: str) -> str:
+    return escape(f"{_clock(at_s)} {text}")
+
+
+def _clock(at_s: float | None) -> str:
+    if at_s is None or at_s >= 1e8:
+        return "end"
+    minutes, seconds = divmod(at_s, 60)
+    return f"{int(minutes)}:{seconds:04.1f}".removesuffix(".0") if seconds % 1 else f"{int(minutes)}:{int(seconds):02d}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

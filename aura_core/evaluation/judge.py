@@ -1,0 +1,200 @@
+"""Is what was said the same as what is true? Asked of an LLM over an OpenAI-compatible API, or told by rules.
+
+The prompts are files (`prompts/*.txt`); a folder of one's own may replace them. Verdicts of an LLM are kept in a
+file, so a scoring that was cut off goes on, and one that is repeated costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from aura_core.errors import InputError
+
+PROMPTS = Path(__file__).parent / "prompts"
+RETRIES = 3
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")  # a CJK character is a word of its own
+_STOP = frozenset(re.findall(r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"))
+
+
+@dataclass(frozen=True)
+class Grade:
+    """`score` is between 0 and 1; what `flag` means is in the prompt (content given away, plainly wrong)."""
+
+    score: float
+    flag: bool = False
+
+
+class Judge(Protocol):
+    """Grades words against the truth. `description` is one line for reports."""
+
+    description: str
+
+    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
+        """`prompt` is one of answer, acknowledgment, core, interrupted; `later` is what becomes due afterwards."""
+        ...
+
+
+class RuleJudge:
+    """Words in common: no model, no network, and no notion of synonyms.
+
+    answer, core, interrupted: 1 when all words of the truth are said, else the F1 of the words.
+    acknowledgment: content is given away when at least half of the truth's words are said; else the score is 1.
+    """
+
+    description = "rules (words in common); a judge by API is needed to compare with published figures"
+
+    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
+        """See the class."""
+        due, told = Counter(words(truth)), Counter(words(said))
+        common = (due & told).total()
+        recall = common / due.total() if due else 0.0
+        if prompt == "acknowledgment":
+            asked = Counter(words(question))
+            news = due - asked  # words of the question may be repeated
+            given = (news & told).total() >= 0.5 * news.total() if news else False
+            return Grade(0.0 if given else 1.0, given)
+        if not due or not told:
+            return Grade(float(truth.strip() == said.strip()))
+        return Grade(1.0 if recall == 1.0 else 2 * common / (due.total() + told.total()))
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words without articles and the like; all of them where nothing else is left."""
+    every = _WORD.findall(text.lower())
+    return [w for w in every if w not in _STOP] or every
+
+
+@dataclass
+class ApiJudge:
+    """An LLM behind `url` (the base, such as http://host:8000/v1), temperature 0.
+
+    Args:
+        key_env: environment variable with the token; empty: none is sent.
+        kept: JSON lines with the verdicts so far; None: they are not kept.
+        prompts: folder of the prompt files.
+
+    Raises `InputError` when the server cannot be reached or refuses. An answer that is not the JSON that was asked
+    for scores 0 and is counted in `malformed`.
+    """
+
+    url: str
+    model: str
+    key_env: str = ""
+    kept: Path | None = None
+    prompts: Path = PROMPTS
+    timeout_s: float = 60.0
+    malformed: int = 0
+    asked: int = 0
+    sleep: Callable[[float], None] = time.sleep
+    _verdicts: dict[str, Grade] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise InputError(f"--judge-url {self.url}: must be an http:// or https:// address")
+        if not self.model:
+            raise InputError("--judge-url needs --judge-model, the name under which the judge is served")
+        if importlib.util.find_spec("httpx") is None:
+            raise InputError("a judge by API needs httpx: pip install 'aura-ros[judge]'")
+        self._token = os.environ.get(self.key_env, "") if self.key_env else ""
+        if self.key_env and not self._token:
+            raise InputError(f"--judge-key-env {self.key_env}: the environment variable is not set")
+        if self.kept is not None and self.kept.is_file():
+            for line in self.kept.read_text(encoding="utf-8").splitlines():
+                self._remember(line)
+
+    @property
+    def description(self) -> str:
+        """Model and address."""
+        malformed = f"; {self.malformed} answers were malformed and count as 0" if self.malformed else ""
+        return f"{self.model} at {self.url}{malformed}"
+
+    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
+        """See `Judge`."""
+        text = self._template(prompt).format(question=question, truth=truth, said=said, later=later or "(nothing)")
+        key = hashlib.sha256(f"{self.model}\n{text}".encode()).hexdigest()
+        if key not in self._verdicts:
+            grade = read_verdict(self._ask(text)) or read_verdict(self._ask(text))
+            if grade is None:
+                self.malformed += 1
+                return Grade(0.0)
+            self._verdicts[key] = grade
+            self._keep(key, grade)
+        return self._verdicts[key]
+
+    def _template(self, name: str) -> str:
+        path = self.prompts / f"{name}.txt"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as e:
+            raise InputError(f"{path}: cannot read the judge's prompt: {e.strerror}") from e
+
+    def _ask(self, text: str) -> str:
+        import httpx
+
+        self.asked += 1
+        body = {
+            "model": self.model, "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 256,
+        }  # fmt: skip
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        why = ""
+        for attempt in range(RETRIES):
+            if attempt:
+                self.sleep(2.0**attempt)
+            try:
+                reply = httpx.post(
+                    f"{self.url.rstrip('/')}/chat/completions", json=body, headers=headers, timeout=self.timeout_s
+                )
+            except httpx.HTTPError as e:
+                why = f"{type(e).__name__}: {e}"
+                continue
+            if reply.status_code == 200:
+                return _content(reply)
+            why = f"status {reply.status_code}: {reply.text[:200]}"
+            if reply.status_code != 429 and reply.status_code < 500:
+                break
+        raise InputError(f"judge {self.model} at {self.url}: no answer ({why}); run again: verdicts so far are kept")
+
+    def _keep(self, key: str, grade: Grade) -> None:
+        if self.kept is None:
+            return
+        with self.kept.open("a", encoding="utf-8") as out:
+            out.write(json.dumps({"key": key, "score": grade.score, "flag": grade.flag}) + "\n")
+
+    def _remember(self, line: str) -> None:
+        """A kept verdict; a half-written line is asked again."""
+        try:
+            verdict = json.loads(line)
+            self._verdicts[verdict["key"]] = Grade(float(verdict["score"]), bool(verdict["flag"]))
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+            return
+
+
+def read_verdict(text: str) -> Grade | None:
+    """The first JSON object with a score in `text`; None when there is none."""
+    for found in re.finditer(r"\{", text):
+        try:
+            data, _ = json.JSONDecoder().raw_decode(text, found.start())
+        except json.JSONDecodeError:
+            continue
+        score = data.get("score")
+        if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+            return Grade(float(score), data.get("flag") is True)
+    return None
+
+
+def _content(reply: Any) -> str:
+    """The message of a chat completion; "" when the body is something else."""
+    try:
+        return str(reply.json()["choices"][0]["message"]["content"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""

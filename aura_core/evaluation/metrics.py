@@ -1,0 +1,202 @@
+"""Metrics of streaming benchmarks, on plain times and words. Times are seconds of video.
+
+Sources: IA-QTF1 and NCCS, OmniInteract (arXiv 2605.26485); SW-F1, Streaming Harness (arXiv 2606.08615); greedy
+matching, merging and joint F1, OmniPro (arXiv 2605.18577).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aura_core.evaluation.records import Spoken
+
+ACK_WEIGHT = 0.2
+LEAST_QUALITY = 0.5
+MERGE_S = 2.0
+MATCH_S = 3.0
+
+
+@dataclass(frozen=True)
+class Count:
+    """True positives (soft ones are fractions), false positives and misses; they add up."""
+
+    tp: float = 0.0
+    fp: float = 0.0
+    fn: float = 0.0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
+
+    @property
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN); NaN when there is nothing to find and nothing was said."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def sw_f1(self) -> float:
+        """2 TP / (2 TP + 0.2 FP + 2 FN): a missed event costs ten times a word too many."""
+        return _ratio(2 * self.tp, 2 * self.tp + 0.2 * self.fp + 2 * self.fn)
+
+
+def total(counts: Sequence[Count]) -> Count:
+    """Their sum."""
+    return sum(counts, Count())
+
+
+# ---- interaction-aware quality-timeliness F1 (IA-QTF1) ------------------------------------------
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A time span in which one answer is due.
+
+    Words from `start_s` to before `due_s` are early (an acknowledgment, or content that cannot be known yet), from
+    `due_s` to before `end_s` they are the core. `hard`: words that run on past `end_s` are a false positive.
+    `interrupted`: the user breaks in, so no core answer is due.
+    """
+
+    start_s: float
+    due_s: float
+    end_s: float
+    truth: str = ""
+    ack_weight: float = ACK_WEIGHT
+    hard: bool = True
+    interrupted: bool = False
+
+
+Phase = Literal["early", "core"]
+Quality = Callable[[Slot, Phase, Sequence[Spoken]], float | None]
+"""Quality of a phase's words, 0..1; None for early words that give away what cannot be known yet."""
+
+
+@dataclass(frozen=True)
+class SlotScore:
+    """One slot's share: its counts, the parts of its true positive, and the words that were booked to it."""
+
+    slot: Slot
+    count: Count
+    ack: float
+    core: float
+    said: tuple[Spoken, ...]
+    core_at_s: float | None = None  # first core words
+
+
+def decay(at_s: float, peak_s: float, end_s: float) -> float:
+    """Timeliness: 1 up to `peak_s`, then linearly down to 0 at `end_s`."""
+    if at_s <= peak_s:
+        return 1.0
+    return 0.0 if at_s >= end_s else 1.0 - (at_s - peak_s) / (end_s - peak_s)
+
+
+def assign(slots: Sequence[Slot], said: Sequence[Spoken]) -> tuple[list[list[Spoken]], list[Spoken]]:
+    """The words of each slot, and those of none. Of slots that overlap, the one that began last takes them."""
+    of_slot: list[list[Spoken]] = [[] for _ in slots]
+    outside = []
+    for words in sorted(said, key=lambda s: (s.at_s, s.until_s)):
+        inside = [k for k, s in enumerate(slots) if s.start_s <= words.at_s < s.end_s]
+        if inside:
+            of_slot[max(inside, key=lambda k: (slots[k].start_s, k))].append(words)
+        else:
+            outside.append(words)
+    return of_slot, outside
+
+
+def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScore:
+    """TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, with T = `decay` of the phase's first words.
+
+    False positives: early words that give content away, a core below quality 0.5 (which then earns nothing), and
+    words past a hard end. A slot whose core earns nothing is a miss, unless it was interrupted.
+    """
+    early = [s for s in said if s.at_s < slot.due_s]
+    core = [s for s in said if s.at_s >= slot.due_s]
+    ack = earned = 0.0
+    fp = 0
+    if early:
+        q = quality(slot, "early", early)
+        fp += q is None
+        ack = slot.ack_weight * (q or 0.0) * decay(early[0].at_s, slot.start_s, slot.due_s)
+    if core and not slot.interrupted:
+        q = quality(slot, "core", core) or 0.0
+        if q < LEAST_QUALITY:
+            fp += 1
+        else:
+            earned = (1 - slot.ack_weight) * q * decay(core[0].at_s, slot.due_s, slot.end_s)
+    if said and (slot.hard or slot.interrupted):
+        fp += max(s.until_s for s in said) > slot.end_s
+    fn = 0 if slot.interrupted else int(earned <= 0)
+    return SlotScore(
+        slot, Count(min(1.0, ack + earned), fp, fn), ack, earned, tuple(said), core[0].at_s if core else None
+    )
+
+
+def score_slots(slots: Sequence[Slot], said: Sequence[Spoken], quality: Quality) -> tuple[list[SlotScore], Count]:
+    """Every slot's score, and the sum with words outside of all slots as false positives: its `f1` is IA-QTF1."""
+    of_slot, outside = assign(slots, said)
+    scores = [score_slot(slot, words, quality) for slot, words in zip(slots, of_slot, strict=True)]
+    return scores, total([s.count for s in scores]) + Count(fp=len(outside))
+
+
+def nested_chain(inner: SlotScore, outer: SlotScore) -> float:
+    """NCCS of one pair: sqrt(core_outer * core_inner) when the inner answer came first; else 0."""
+    if inner.core <= 0 or outer.core <= 0 or inner.core_at_s is None or outer.core_at_s is None:
+        return 0.0
+    return math.sqrt(inner.core * outer.core) if inner.core_at_s <= outer.core_at_s else 0.0
+
+
+# ---- events -------------------------------------------------------------------------------------
+
+
+def merge(said: Sequence[Spoken], gap_s: float = MERGE_S) -> list[Spoken]:
+    """Words that follow within `gap_s` of the ones before are one utterance, at the time of its first."""
+    out: list[Spoken] = []
+    last_s = -math.inf
+    for words in sorted(said, key=lambda s: s.at_s):
+        if words.at_s - last_s <= gap_s:
+            first = out[-1]
+            out[-1] = Spoken(first.at_s, f"{first.text} {words.text}", first.question, first.asked, words.end_s)
+        else:
+            out.append(words)
+        last_s = words.at_s
+    return out
+
+
+def match(times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S) -> list[tuple[int, int]]:
+    """One-to-one pairs (index of time, index of due) within the tolerance, the closest first."""
+    near = sorted(
+        (abs(t - d), i, j) for i, t in enumerate(times_s) for j, d in enumerate(due_s) if abs(t - d) <= tolerance_s
+    )
+    pairs: list[tuple[int, int]] = []
+    for _, i, j in near:
+        if all(i != a and j != b for a, b in pairs):
+            pairs.append((i, j))
+    return sorted(pairs, key=lambda p: p[1])
+
+
+def event_count(times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S) -> Count:
+    """Counts whose `f1` is the event (time) F1."""
+    hits = len(match(times_s, due_s, tolerance_s))
+    return Count(hits, len(times_s) - hits, len(due_s) - hits)
+
+
+def joint_f1(right: float, said: float, due: float) -> float:
+    """F1 of events that were told in time AND right: 2 right / (said + due)."""
+    return _ratio(2 * right, said + due)
+
+
+def window_count(said: Sequence[tuple[float, bool]], windows: Sequence[tuple[float, float]]) -> Count:
+    """Counts of `Count.sw_f1`. TP: a window with a right answer inside; FN: one without; FP: words outside of all.
+
+    Args:
+        said: (time, right) of all words; right is judged for the window that they fall into.
+        windows: (start, end) of each, ends included.
+    """
+    hits = sum(any(right and a <= t <= b for t, right in said) for a, b in windows)
+    outside = sum(not any(a <= t <= b for a, b in windows) for t, _ in said)
+    return Count(hits, outside, len(windows) - hits)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan

@@ -1,0 +1,178 @@
+"""The prediction file: JSON lines, a header and then one line an item, written as soon as the item has been played.
+
+A run that was cut off goes on where it stopped: a half-written last line is dropped and named, items that are there
+are not played again. A file of another task, model, mode or settings is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from aura_core.config import AssistantConfig, ServerConfig
+from aura_core.errors import InputError
+from aura_core.evaluation.records import Item, Prediction, Spoken
+
+FORMAT = "aura-predictions"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the predictions are of. `settings` is a digest of everything that decides beside the model's path."""
+
+    task: str
+    model: str
+    mode: str  # free-running or polled
+    settings: str
+
+    @classmethod
+    def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
+        """The header of a run; where a server is and its secrets do not count."""
+        kept = replace(config, server=ServerConfig())
+        digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
+        return cls(task, config.model.path, "polled" if polled else "free-running", digest)
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """A file that was read. `dropped` tells of a half-written last line."""
+
+    header: Header
+    predictions: tuple[Prediction, ...]
+    dropped: str = ""
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file begins with this format's header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as f:
+        return f.readline(4096).startswith(b'{"format": "' + FORMAT.encode())
+
+
+def read(path: Path) -> PredictionFile:
+    """Read a prediction file. Raises `InputError` naming the line that is wrong."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise InputError(f"{path}: cannot read the predictions: {e.strerror}") from e
+    lines = data.split(b"\n")
+    half = lines.pop()  # empty where the last line is whole
+    if not lines:
+        raise InputError(f"{path}: not a prediction file: it has no header line")
+    header = _header(path, _parse(path, 1, lines[0]))
+    predictions = [_prediction(path, n, _parse(path, n, line)) for n, line in enumerate(lines[1:], 2)]
+    seen: set[str] = set()
+    for n, p in enumerate(predictions, 2):
+        if p.item in seen:
+            raise InputError(f"{path}: line {n}: item {p.item} is there twice; remove one of the two lines")
+        seen.add(p.item)
+    dropped = f"{path}: line {len(lines) + 1} was written half and is dropped" if half else ""
+    return PredictionFile(header, tuple(predictions), dropped)
+
+
+class Writer:
+    """Appends predictions to a file, or goes on with one. Use as a context manager.
+
+    `done` holds the ids of items that are there; `dropped` tells of a half-written line that was cut off.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path, self.done, self.dropped = path, set[str](), ""
+        fresh = not path.exists() or b"\n" not in path.read_bytes()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if fresh:
+                line = {"format": FORMAT, "version": VERSION} | asdict(header)
+                path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+            else:
+                self._go_on(header)
+            self._out: TextIO = path.open("a", encoding="utf-8")
+        except OSError as e:
+            raise InputError(f"--out {path}: cannot write the file: {e.strerror}") from e
+
+    def _go_on(self, header: Header) -> None:
+        known = read(self.path)
+        for name, old in asdict(known.header).items():
+            if old != (new := getattr(header, name)):
+                raise InputError(f"--out {self.path}: its {name} is {old}, this run's is {new}; name another file")
+        self.done = {p.item for p in known.predictions}
+        self.dropped = known.dropped
+        if known.dropped:
+            data = self.path.read_bytes()
+            with self.path.open("r+b") as f:
+                f.truncate(data.rindex(b"\n") + 1)
+
+    def add(self, prediction: Prediction) -> None:
+        """Append one item, at once."""
+        self._out.write(json.dumps(as_json(prediction), ensure_ascii=False) + "\n")
+        self._out.flush()
+        self.done.add(prediction.item)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.close()
+
+
+def as_json(p: Prediction) -> dict[str, object]:
+    """The line of one item."""
+    said = [
+        {"at_s": s.at_s, "text": s.text, "question": s.question, "asked": s.asked}
+        | ({} if s.end_s is None else {"end_s": s.end_s})
+        for s in p.said
+    ]
+    return {"item": p.item, "seconds": p.seconds, "said": said} | ({"unasked": p.unasked} if p.unasked else {})
+
+
+def select(
+    predictions: Sequence[Prediction], items: Sequence[Item], where: object, skip: bool = False
+) -> tuple[dict[str, Prediction], list[str]]:
+    """Predictions by item id, and what was left out. Unknown items and duplicates are refused, or with `skip` named."""
+    known = {i.id for i in items}
+    out: dict[str, Prediction] = {}
+    named = []
+    for p in predictions:
+        if p.item in known and p.item not in out:
+            out[p.item] = p
+            continue
+        why = "is there twice" if p.item in out else "is not in the annotation files"
+        named.append(f"{where}: item {p.item} {why}")
+        if not skip:
+            raise InputError(f"{named[-1]} (--skip-broken leaves such predictions out)")
+    return out, named
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        data = None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: line {number}: not a JSON object; the file is damaged there")
+    return data
+
+
+def _header(path: Path, data: dict[str, Any]) -> Header:
+    if data.get("format") != FORMAT:
+        raise InputError(f"{path}: not a prediction file: line 1 is not its header")
+    if data.get("version") != VERSION:
+        raise InputError(f"{path}: is of version {data.get('version')}; this program reads version {VERSION}")
+    return Header(*(str(data.get(name, "")) for name in ("task", "model", "mode", "settings")))
+
+
+def _prediction(path: Path, number: int, data: dict[str, Any]) -> Prediction:
+    try:
+        said = tuple(
+            Spoken(float(s["at_s"]), str(s["text"]), str(s["question"]), bool(s["asked"]), s.get("end_s"))
+            for s in data["said"]
+        )
+        return Prediction(str(data["item"]), said, data["seconds"], tuple(data.get("unasked", ())))
+    except (KeyError, TypeError, ValueError) as e:
+        raise InputError(f"{path}: line {number}: field {e} is missing or of the wrong kind") from e

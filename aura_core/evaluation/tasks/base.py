@@ -1,0 +1,197 @@
+"""What every benchmark file offers, and how annotation files are read: a bad field is named with file and item."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError
+from aura_core.evaluation.judge import Judge
+from aura_core.evaluation.records import Item, Outcome, Prediction, Question, Scores
+from aura_core.evaluation.statistics import Measured, proportion
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+
+
+@dataclass
+class Broken:
+    """Items that cannot be used. Without `skip` the first one is refused; with it they are left out and named."""
+
+    skip: bool = False
+    named: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def item(self) -> Iterator[None]:
+        """Around the reading of one item."""
+        try:
+            yield
+        except InputError as e:
+            if not self.skip:
+                raise InputError(f"{e} (--skip-broken leaves such items out)") from e
+            self.named.append(str(e))
+
+
+Read = Callable[[Path, Broken], list[Item]]
+Score = Callable[[Sequence[Item], Mapping[str, Prediction], Judge], Scores]
+Published = Callable[[Path, Sequence[Item], str], list[Prediction]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark.
+
+    Args:
+        read: the annotation files below a folder, as items.
+        score: items and predictions (by item id; those that were not run are missing) to figures.
+        published: predictions in the authors' own format. The text names a model, where a file holds several.
+        polled: whether its authors ask a model that cannot wait (then `--polled` has a meaning).
+        judged: whether free text is compared, so that a judge by API changes the figures.
+    """
+
+    name: str
+    title: str
+    read: Read
+    score: Score
+    published: Published
+    polled: bool = False
+    judged: bool = False
+
+
+class Record:
+    """One record of an annotation file. Every getter raises `InputError` naming file, item and field."""
+
+    def __init__(self, data: Any, file: Path | str, item: object) -> None:
+        self.where = f"{file}: item {item}"
+        if not isinstance(data, dict):
+            raise InputError(f"{self.where}: expected an object with fields, found {type(data).__name__}")
+        self.data: dict[str, Any] = data
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
+    def get(self, key: str) -> Any:
+        """The field as it is."""
+        if key not in self.data or self.data[key] is None:
+            raise InputError(f"{self.where}: field '{key}' is missing")
+        return self.data[key]
+
+    def text(self, key: str) -> str:
+        """A text that is not empty."""
+        value = self.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise InputError(f"{self.where}: field '{key}' must be a text, not {value!r}")
+        return value
+
+    def number(self, key: str) -> float:
+        """A number, not negative."""
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            raise InputError(f"{self.where}: field '{key}' must be a number from 0 on, not {value!r}")
+        return float(value)
+
+    def seconds(self, key: str) -> float:
+        """Seconds, given as a number or as [HH:]MM:SS."""
+        return self.moment(self.get(key), key)
+
+    def moment(self, value: Any, key: str) -> float:
+        """`seconds` of a value that is already at hand; `key` is for the message."""
+        clock = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+        if clock is not None:
+            hours, minutes, rest = clock.groups()
+            return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
+        try:
+            at_s = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            at_s = math.nan
+        if not 0 <= at_s < math.inf:
+            raise InputError(f"{self.where}: field '{key}' must be a time (seconds or HH:MM:SS), not {value!r}")
+        return at_s
+
+    def rows(self, key: str) -> list[Any]:
+        """A list that is not empty."""
+        value = self.get(key)
+        if not isinstance(value, list) or not value:
+            raise InputError(f"{self.where}: field '{key}' must be a list with something in it, not {value!r}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """True or false, also in words; false where the field is missing."""
+        value = self.data.get(key, False)
+        return value.strip().lower() in ("1", "true", "yes") if isinstance(value, str) else bool(value)
+
+    def wrong(self, key: str, why: str) -> InputError:
+        """The error for a field that is there and makes no sense."""
+        return InputError(f"{self.where}: field '{key}' {why}")
+
+
+def load_json(path: Path) -> Any:
+    """A JSON file. Raises `InputError` naming it and the line."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(f"{path}: cannot read the file: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise InputError(f"{path}: not a JSON file: it is not UTF-8 text") from e
+    except json.JSONDecodeError as e:
+        raise InputError(f"{path}: not a JSON file: line {e.lineno}: {e.msg}") from e
+
+
+def load_rows(path: Path) -> list[Any]:
+    """A JSON file whose top level is a list."""
+    data = load_json(path)
+    if not isinstance(data, list):
+        raise InputError(f"{path}: expected a list of items, found {type(data).__name__}")
+    return data
+
+
+def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]:
+    """Those of `names` that exist in `data` or in one of its `folders`. Raises `InputError` when none does."""
+    found = []
+    for name in names:
+        places = [data / folder / name for folder in ("", *folders)]
+        found += [p for p in places if p.is_file()][:1]
+    if not found:
+        raise InputError(f"{data}: none of the annotation files {', '.join(names)} is here; see docs/evaluation.md")
+    return found
+
+
+def unique(items: list[Item]) -> list[Item]:
+    """`items`, whose ids must differ. Raises `InputError` naming one that does not."""
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise InputError(f"item {item.id} is there twice; remove one of the two")
+        seen.add(item.id)
+    return items
+
+
+def asked(items: Sequence[Item], predictions: Mapping[str, Prediction]) -> Iterator[tuple[Item, Prediction, Question]]:
+    """Every question that was put to the model, with its item and what was said there."""
+    for item in items:
+        if (p := predictions.get(item.id)) is not None:
+            yield from ((item, p, q) for q in item.questions if q.id not in p.unasked)
+
+
+def unasked_note(predictions: Mapping[str, Prediction]) -> tuple[str, ...]:
+    """A remark where questions were not put, or have no reply in a published file: they are not in n."""
+    n = sum(len(p.unasked) for p in predictions.values())
+    return (f"{n} questions were not put or have no reply: they are not counted",) if n else ()
+
+
+def share(outcomes: Sequence[Outcome]) -> Measured:
+    """Share of right outcomes (value 1), with its interval."""
+    return proportion(sum(o.value >= 1 for o in outcomes), len(outcomes))
+
+
+def by_group(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes by group, in order of appearance."""
+    groups: dict[str, list[Outcome]] = {}
+    for o in outcomes:
+        groups.setdefault(o.group, []).append(o)
+    return groups

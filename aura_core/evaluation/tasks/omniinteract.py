@@ -1,0 +1,280 @@
+"""OmniInteract (arXiv 2605.26485): one question with one answer, nested questions, one question with many answers.
+
+Free-running by its own protocol. Scores are IA-QTF1 (see `evaluation/metrics.py`) and NCCS, and what happened when a
+user broke in. The benchmark's questions are in the sound of its videos; here they are given as text at their times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError
+from aura_core.evaluation.judge import Judge
+from aura_core.evaluation.metrics import (
+    Count,
+    Phase,
+    Quality,
+    Slot,
+    SlotScore,
+    nested_chain,
+    score_slots,
+)
+from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.statistics import Measured, bootstrap, bootstrap_sums, proportion
+from aura_core.evaluation.tasks.base import Broken, Record, Task, load_json, unique
+from aura_core.types import Kind
+
+SUBSETS = ("1q1a", "1q1a_math", "1qna")
+TAIL_S = 60.0  # of the last slot
+TRANSCRIPTS = ("precise_truncation.json", "wav_transcript_aligned.json", "wav_transcript.json", "output.json")
+
+
+def read(data: Path, broken: Broken) -> list[Item]:
+    """One item a video of each subset that is there."""
+    root = data / "data" if (data / "data").is_dir() else data
+    items = []
+    for subset in SUBSETS:
+        for video, annotation, scene in _entries(root / subset, broken):
+            with broken.item():
+                items.append(_item(root, subset, video, annotation, scene))
+    if not items and not broken.named:
+        raise InputError(f"{data}: none of the folders {', '.join(SUBSETS)} with annotations is here")
+    return unique(items)
+
+
+def _entries(folder: Path, broken: Broken) -> list[tuple[str, str, str]]:
+    """(video, annotation, scene) of a subset, by its map, or by equal names where it has none."""
+    listed = folder / "video_json_map.json"
+    entries = []
+    if listed.is_file():
+        rows = Record(load_json(listed), listed, "map").rows("entries")
+        for n, row in enumerate(rows):
+            with broken.item():
+                r = Record(row, listed, n)
+                scene = r.text("scene_type") if "scene_type" in r else "1QnA"
+                entries.append((r.text("video"), r.text("annotation"), scene))
+        return entries
+    for path in sorted((folder / "annotations").rglob("*.json")):
+        name = path.relative_to(folder / "annotations")
+        scene = "1QnA" if folder.name == "1qna" else "multi_turn"
+        videos = "videos_bench" if folder.name == "1qna" else "videos"
+        entries.append((f"{videos}/{name.with_suffix('.mp4')}", f"annotations/{name}", scene))
+    return entries
+
+
+def _item(root: Path, subset: str, video: str, annotation: str, scene: str) -> Item:
+    path = root / subset / annotation
+    data = load_json(path)
+    if scene == "1QnA":
+        questions, slots = _steps(Record(data, path, annotation))
+    else:
+        if not isinstance(data, list):
+            raise InputError(f"{path}: expected a list of questions, found {type(data).__name__}")
+        rows = sorted((_row(row, path, n) for n, row in enumerate(data)), key=lambda r: (r[0].at_s, r[1].due_s))
+        questions, bare = tuple(q for q, _ in rows), [s for _, s in rows]
+        slots = _nested(bare, path) if scene == "nested" else _turns(bare)
+    if not questions or not slots:
+        raise InputError(f"{path}: item {annotation}: there are no questions in it")
+    roles = [("outer", "inner")[k % 2] if scene == "nested" else "" for k in range(len(slots))]
+    truth = {"slots": tuple(slots), "scene": scene, "roles": tuple(roles), "subset": subset}
+    place = f"{subset}/{video}"
+    return Item(place, (place, f"data/{place}"), questions, None, truth)
+
+
+def _row(row: Any, path: Path, n: int) -> tuple[Question, Slot]:
+    """A question with its one answer; the slot has no end yet."""
+    record = Record(row, path, n)
+    start_s, due_s = record.seconds("question_time"), record.seconds("answer_time")
+    text, truth = record.text("question_text"), str(record.data.get("answer_text") or "")
+    kind = Kind.PROACTIVE if record.data.get("question_type") == "proactive" else Kind.REAL_TIME
+    slot = Slot(start_s, due_s, math.inf, truth, interrupted=record.flag("is_interrupted"))
+    group = str(record.data.get("question_type") or "unknown").strip().lower()
+    due = Due(due_s, truth, due_s, due_s + TAIL_S)
+    return Question(str(n), start_s, text, group, truth, (due,), kind, text), slot
+
+
+def _turns(slots: Sequence[Slot]) -> list[Slot]:
+    """A slot ends where the next question begins."""
+    ends = [s.start_s for s in slots[1:]] + [s.due_s + TAIL_S for s in slots[-1:]]
+    return [_ending(s, max(end, s.start_s)) for s, end in zip(slots, ends, strict=True)]
+
+
+def _nested(slots: Sequence[Slot], path: Path) -> list[Slot]:
+    """Outer and inner slots in turn: the inner question comes and is due before the outer one is due."""
+    groups = []
+    k = 0
+    while k < len(slots):
+        outer = slots[k]
+        inside = [
+            j for j in range(k + 1, len(slots))
+            if outer.start_s < slots[j].start_s < outer.due_s and slots[j].due_s <= outer.due_s
+        ]  # fmt: skip
+        if not inside:
+            raise InputError(f"{path}: item {k}: is nested, but no question comes before its answer_time")
+        groups.append((outer, slots[inside[0]]))
+        k = inside[0] + 1
+    ends = [outer.start_s for outer, _ in groups[1:]] + [groups[-1][0].due_s + TAIL_S]
+    return [
+        slot
+        for (outer, inner), end in zip(groups, ends, strict=True)
+        for slot in (_ending(outer, max(end, outer.due_s)), _ending(inner, outer.due_s))
+    ]
+
+
+def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
+    """One question and its many answers: only the first slot has time for an acknowledgment."""
+    if "conversations" in record:
+        turns = [Record(t, record.where, f"turn {k}") for k, t in enumerate(record.rows("conversations"))]
+        asked = next((t for t in turns if t.data.get("from") == "user"), None)
+        if asked is None:
+            raise record.wrong("conversations", "has no turn from the user")
+        at_s, text = asked.seconds("timestamp"), asked.text("value")
+        answers = [t for t in turns if t.data.get("from") == "assistant"]
+        rows = [(t.seconds("timestamp"), t.text("value"), t.flag("interrupted")) for t in answers]
+    else:
+        at_s, text = record.seconds("question_time"), record.text("question_text")
+        answers = [Record(a, record.where, f"answer {k}") for k, a in enumerate(record.rows("answers"))]
+        rows = [(a.seconds("answer_time"), a.text("answer_text"), a.flag("interrupted")) for a in answers]
+    if not rows:
+        raise record.wrong("conversations", "has no turn from the assistant")
+    rows.sort()
+    known = str(record.data.get("inferred_knowledge") or "").strip()  # the judge may see it, the model not
+    due = tuple(Due(t, words, t, t + TAIL_S) for t, words, _ in rows)
+    question = Question("0", at_s, text, "1qna", "", due, Kind.MULTI_RESPONSE, f"{known}\n{text}".strip())
+    ends = [t for t, _, _ in rows[1:]] + [rows[-1][0] + TAIL_S]
+    slots = [
+        Slot(at_s if k == 0 else t, t, max(end, t), words, 0.2 if k == 0 else 0.0, interrupted, interrupted)
+        for k, ((t, words, interrupted), end) in enumerate(zip(rows, ends, strict=True))
+    ]
+    return (question,), slots
+
+
+def _ending(slot: Slot, end_s: float) -> Slot:
+    return Slot(slot.start_s, slot.due_s, end_s, slot.truth, slot.ack_weight, slot.hard, slot.interrupted)
+
+
+def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
+    """IA-QTF1 over all, by subset and by kind of slot; NCCS; the quality of what was said before an interruption."""
+    outcomes: list[Outcome] = []
+    tallies: dict[str, list[Count]] = {}
+    slots_of: dict[str, int] = {}
+    chains: list[float] = []
+    broken_into: list[tuple[bool, float]] = []  # said something, its quality
+    for item in items:
+        if (p := predictions.get(item.id)) is None:
+            continue
+        scores, counted = score_slots(item.truth["slots"], p.said, quality_of(item, judge))
+        kinds = _kinds(item)
+        for k, s in enumerate(scores):
+            at_s = s.slot.due_s
+            words = " ".join(w.text for w in s.said)
+            outcomes.append(Outcome(item.id, str(k), kinds[k], s.count.tp, words, s.slot.truth, at_s))
+            tallies.setdefault(kinds[k], []).append(s.count)
+            slots_of[kinds[k]] = slots_of.get(kinds[k], 0) + 1
+            if s.slot.interrupted:
+                broken_into.append(_before_interruption(item, s, judge))
+        tallies.setdefault("", []).append(counted)
+        if item.truth["scene"] == "nested":
+            chains += [nested_chain(scores[k + 1], scores[k]) for k in range(0, len(scores), 2)]
+    everything = tallies.pop("", [])
+    figures = {f"IA-QTF1 {kind}": _f1(of, slots_of[kind]) for kind, of in tallies.items()}
+    if everything:
+        figures["IA-QTF1"] = _f1(everything, len(outcomes))
+        figures["TP of a slot"] = bootstrap([o.value for o in outcomes], lambda v: sum(v) / len(v), len(outcomes))
+    if chains:
+        figures["NCCS"] = bootstrap(chains, lambda c: sum(c) / len(c), len(chains))
+    if broken_into:
+        figures["interrupted: silent"] = proportion(sum(not spoke for spoke, _ in broken_into), len(broken_into))
+        if grades := [q for spoke, q in broken_into if spoke]:
+            figures["interrupted: quality"] = bootstrap(grades, lambda g: sum(g) / len(g), len(grades))
+    return Scores(figures, tuple(outcomes), judge.description)
+
+
+def _f1(counts: Sequence[Count], n: int) -> Measured:
+    return bootstrap_sums([[c.tp, c.fp, c.fn] for c in counts], lambda s: Count(*s).f1, n)
+
+
+def _kinds(item: Item) -> list[str]:
+    """For each slot: realtime, proactive, nested or 1qna (they exclude each other)."""
+    scene, slots = item.truth["scene"], item.truth["slots"]
+    if scene != "multi_turn":
+        return ["nested" if scene == "nested" else "1qna"] * len(slots)
+    return [q.group for q in item.questions]
+
+
+def quality_of(item: Item, judge: Judge) -> Quality:
+    """The judge as a `metrics.Quality` for the slots of one item."""
+    slots = item.truth["slots"]
+    by_start = {(s.start_s, s.due_s): q for s, q in zip(slots, _questions(item), strict=True)}
+
+    def quality(slot: Slot, phase: Phase, said: Sequence[Spoken]) -> float | None:
+        words = " ".join(s.text for s in said)
+        question = by_start[slot.start_s, slot.due_s]
+        if phase == "early":
+            grade = judge.grade("acknowledgment", question, slot.truth, words)
+            return None if grade.flag else grade.score
+        later = "\n".join(f"- {s.truth}" for s in slots if s.due_s > slot.due_s)
+        return judge.grade("core", question, slot.truth, words, later).score
+
+    return quality
+
+
+def _questions(item: Item) -> list[str]:
+    """The text of each slot's question."""
+    texts = {q.at_s: q.shown for q in item.questions}
+    first = item.questions[0].shown
+    return [texts.get(s.start_s, first) for s in item.truth["slots"]]
+
+
+def _before_interruption(item: Item, s: SlotScore, judge: Judge) -> tuple[bool, float]:
+    if not s.said:
+        return False, 0.0
+    k = item.truth["slots"].index(s.slot)
+    words = " ".join(w.text for w in s.said)
+    return True, judge.grade("interrupted", _questions(item)[k], s.slot.truth, words).score
+
+
+def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
+    """The authors' output folder: <subset>/<video path with __ for />/<transcript>, {text, chunks[{text, timestamp}]}.
+
+    Where words are aligned and a chunk runs across a slot's due time, the chunk is cut there.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: expected the folder of the model's outputs, one folder a subset")
+    out = []
+    for item in items:
+        subset, _, video = item.id.partition("/")
+        folder = path / subset / Path(video).with_suffix("").as_posix().replace("/", "__")
+        file = next((folder / name for name in TRANSCRIPTS if (folder / name).is_file()), None)
+        if file is not None:
+            record = Record(load_json(file), file, item.id)
+            said = [s for n, c in enumerate(record.get("chunks")) for s in _said(c, file, n, item)]
+            out.append(Prediction(item.id, tuple(said)))
+    if not out:
+        raise InputError(f"{path}: no transcript ({', '.join(TRANSCRIPTS)}) of any item is here")
+    return out
+
+
+def _said(raw: Any, file: Path, n: int, item: Item) -> list[Spoken]:
+    chunk = Record(raw, file, f"chunk {n}")
+    stamps = chunk.rows("timestamp")
+    if len(stamps) != 2:
+        raise chunk.wrong("timestamp", f"must be [start, end], not {stamps!r}")
+    start_s, end_s = sorted(chunk.moment(t, "timestamp") for t in stamps)
+    text = str(chunk.data.get("text") or "")
+    of = [s for s in item.truth["slots"] if s.start_s <= start_s < s.end_s]
+    due_s = max(of, key=lambda s: s.start_s).due_s if of else math.inf
+    aligned = [w for w in chunk.data.get("aligned_words") or [] if isinstance(w, dict) and "start" in w]
+    if not start_s < due_s < end_s or not aligned:
+        return [Spoken(start_s, text, end_s=end_s)]
+    parts = [w for w in aligned if w["start"] < due_s], [w for w in aligned if w["start"] >= due_s]
+    return [
+        Spoken(float(p[0]["start"]), " ".join(str(w.get("text", "")) for w in p), end_s=float(p[-1].get("end", end_s)))
+        for p in parts if p
+    ]  # fmt: skip
+
+
+TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True)

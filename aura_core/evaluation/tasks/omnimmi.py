@@ -1,0 +1,176 @@
+"""OmniMMI (arXiv 2503.22952): grounding and dependent questions in several turns, alerts, and when to keep silent.
+
+As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is right when the
+first one falls into the window; turn-taking is right when nothing is said. Free answers are judged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError
+from aura_core.evaluation.judge import Judge
+from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.statistics import bootstrap_sums, proportion
+from aura_core.evaluation.tasks.base import (
+    Broken,
+    Record,
+    Task,
+    asked,
+    by_group,
+    find,
+    load_rows,
+    share,
+    unasked_note,
+    unique,
+)
+from aura_core.types import Kind
+
+PARTS = (
+    "dynamic_state_grounding", "multiturn_dependency_reasoning", "action_prediction", "speaker_identification",
+    "proactive_alerting", "proactive_turntaking",
+)  # fmt: skip
+TURNS, ALERT, SILENCE = PARTS[:2], PARTS[4], PARTS[5]
+RIGHT = 0.5  # of a judge's score
+NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
+NOW = "{question}\nIs that in view now? Answer yes or no."
+
+
+def read(data: Path, broken: Broken) -> list[Item]:
+    """One item an annotation of each part that is there."""
+    items = []
+    for path in find(data, [f"{part}.json" for part in PARTS], ("omnimmi",)):
+        for n, row in enumerate(load_rows(path)):
+            with broken.item():
+                items.append(_item(Record(row, path, n), path.stem, n))
+    return unique(items)
+
+
+def _item(record: Record, part: str, n: int) -> Item:
+    video = record.text("video")
+    questions = _READERS[part](record, part)
+    times = [q.due[0].end_s if q.due else q.at_s for q in questions]
+    end_s = None if max(times) == AT_END else max(times) + 1
+    return Item(f"{part}/{n}", (f"videos/{video}", video), questions, end_s, {"part": part})
+
+
+def _turns(record: Record, part: str) -> tuple[Question, ...]:
+    """Each turn is asked at the middle of its interval, rounded up to a second."""
+    questions = []
+    for k, raw in enumerate(record.rows("qa")):
+        turn = Record(raw, record.where, f"turn {k}")
+        begin, dashes, end = turn.text("timestamp").partition("--")
+        if not dashes:
+            raise turn.wrong("timestamp", f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}")
+        middle_s = (turn.moment(begin.strip(), "timestamp") + turn.moment(end.strip(), "timestamp")) / 2
+        questions.append(Question(str(k), math.ceil(middle_s), turn.text("question"), part, turn.text("answer")))
+    return tuple(questions)
+
+
+def _step(record: Record, part: str) -> tuple[Question, ...]:
+    text = NEXT.format(question=record.text("question"), vocab=", ".join(map(str, record.rows("vocab"))))
+    return (Question("0", AT_END, text, part, record.text("answer"), shown=record.text("question")),)
+
+
+def _speaker(record: Record, part: str) -> tuple[Question, ...]:
+    return (Question("0", record.seconds("timestamp"), record.text("question"), part, record.text("answer")),)
+
+
+def _alert(record: Record, part: str) -> tuple[Question, ...]:
+    window, text = record.rows("answer"), record.text("question")
+    if len(window) != 2:
+        raise record.wrong("answer", f"must be [start, end] in seconds, not {window!r}")
+    start_s, end_s = (record.moment(w, "answer") for w in window)
+    poll = Poll(NOW.format(question=text), end_s)
+    return (Question("0", 0.0, text, part, "", (Due(start_s, text, start_s, end_s),), Kind.PROACTIVE, poll=poll),)
+
+
+def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
+    """The conversation so far, ending with a turn of the user that calls for no answer."""
+    *before, last = record.rows("conversation")
+    if not isinstance(last, dict) or set(last) != {"human"}:
+        raise record.wrong("conversation", "must end with a turn of the human alone")
+    lines = [f"{who}: {words}" for turn in before for who, words in turn.items()]
+    text = "\n".join([*lines, f"human: {last['human']}"])
+    return (Question("0", AT_END, text, part, "", shown=last["human"], silence=True),)
+
+
+_READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking), strict=True))
+
+
+def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
+    """Accuracy by part (of items; of single turns beside it), and the mean of the parts."""
+    outcomes = [_outcome(item, p, q, judge) for item, p, q in asked(items, predictions)]
+    figures = {}
+    whole: dict[str, dict[str, bool]] = {}
+    for o in outcomes:
+        of = whole.setdefault(o.group, {})
+        of[o.item] = of.get(o.item, True) and o.value == 1
+    for part, of in by_group(outcomes).items():
+        figures[part] = proportion(sum(whole[part].values()), len(whole[part]))
+        if part in TURNS:
+            figures[f"{part} (single turns)"] = share(of)
+    rows = [[float(part == p) * x for p in PARTS for x in (ok, 1)] for part in whole for ok in whole[part].values()]
+    if rows:
+        figures["total"] = bootstrap_sums(rows, _mean_of_parts, len(rows))
+    return Scores(figures, tuple(outcomes), judge.description, unasked_note(predictions))
+
+
+def _mean_of_parts(sums: Any) -> float:
+    shares = [right / n for right, n in sums.reshape(-1, 2) if n]
+    return sum(shares) / len(shares)
+
+
+def _outcome(item: Item, p: Prediction, q: Question, judge: Judge) -> Outcome:
+    if q.group == ALERT:
+        (due,) = q.due
+        first = next((s for s in p.answers(q.id) if not s.asked), None)  # in the question's second: an acknowledgment
+        hit = first is not None and due.start_s <= first.at_s <= due.end_s
+        return Outcome(item.id, q.id, q.group, float(hit), first.text if first else "", due.text, due.at_s)
+    said = p.answer(q.id)
+    if q.group == SILENCE:
+        return Outcome(item.id, q.id, q.group, float(not said), said, "(silence)", p.seconds)
+    right = bool(said) and judge.grade("answer", q.shown or q.text, q.truth, said).score >= RIGHT
+    return Outcome(item.id, q.id, q.group, float(right), said, q.truth, p.seconds if q.at_s == AT_END else q.at_s)
+
+
+def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
+    """The authors' prediction lines: samples with `pred`, one JSON object a line; one file or a folder of them."""
+    known = {_key(i): i for i in items}
+    out = []
+    for file in sorted(path.glob("*.json*")) if path.is_dir() else [path]:
+        for n, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                record = Record(json.loads(line), file, f"in line {n}")
+            except json.JSONDecodeError:
+                raise InputError(f"{file}: line {n}: not a JSON object; one sample a line is expected") from None
+            turns = record.data.get("qa") or [record.data]
+            first = turns[0].get("question") or record.data.get("conversation", [{}])[-1].get("human", "")
+            item = known.get((record.text("video"), first, len(turns)))
+            if item is None:
+                out.append(Prediction(f"{record.text('video')} ('{first}')", ()))
+                continue
+            said = [s for q, t in zip(item.questions, turns, strict=True) for s in _said(q, t.get("pred", ""))]
+            out.append(Prediction(item.id, tuple(said)))
+    return out
+
+
+def _key(item: Item) -> tuple[str, str, int]:
+    return item.videos[-1], item.questions[0].shown or item.questions[0].text, len(item.questions)
+
+
+def _said(q: Question, pred: Any) -> list[Spoken]:
+    """Words; for alerts their times; for turn-taking 1 (silent) or 0."""
+    if q.group == ALERT:
+        return [Spoken(float(t), "(alert)", q.id) for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
+    if q.group == SILENCE and not isinstance(pred, str):
+        pred = "" if pred == 1 else "(words)"
+    silent = q.group == SILENCE and pred.startswith("<2>")  # a token of silence of some published models
+    return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
+
+
+TASK = Task("omnimmi", "OmniMMI", read, score, published, polled=True, judged=True)

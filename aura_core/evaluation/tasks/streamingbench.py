@@ -1,0 +1,171 @@
+"""StreamingBench (arXiv 2411.03628): multiple choice over a stream, and proactive output.
+
+Scores as the authors' `count.py`: the first character of the reply is the letter; proactive output is in time within
++-2 s of the truth, and right when it also contains the true words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError
+from aura_core.evaluation.judge import Judge
+from aura_core.evaluation.records import Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.statistics import proportion
+from aura_core.evaluation.tasks.base import (
+    Broken,
+    Record,
+    Task,
+    asked,
+    by_group,
+    find,
+    load_rows,
+    share,
+    unasked_note,
+    unique,
+)
+from aura_core.types import Kind
+
+PARTS = ("real", "omni", "sqa", "proactive")
+OPTIONS = 4
+_LABEL = re.compile(r"[A-Z]\.\s*")
+PROACTIVE = "Proactive Output"
+TOLERANCE_S = 2.0
+GRACE_S = 4.0  # polled: asked up to this long after the truth
+FIELDS = {
+    "task_type", "question", "time_stamp", "answer", "options", "required_ability", "ground_truth_time_stamp",
+    "ground_truth_output", "audio_path", "time", "cause", "effect",
+}  # fmt: skip
+CHOICE = "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
+EARLIER = "At {time} somebody asked: {question}\nOptions:\n{options}\nThe right answer was {answer}.\n"
+READY = '{question}\nIs this the moment to say "{output}"? Answer yes or no.'
+
+
+def read(data: Path, broken: Broken) -> list[Item]:
+    """One item a video of each part that is there: all of its questions, in order of the file."""
+    items: list[Item] = []
+    for path in find(data, [f"questions_{p}.json" for p in PARTS], ("src/data", "data")):
+        part = path.stem.removeprefix("questions_")
+        videos: dict[str, list[Question]] = {}
+        for n, entry in enumerate(_entries(load_rows(path))):
+            with broken.item():
+                record = Record(entry, path, n)
+                video = record.text("video_path")
+                questions = videos.setdefault(video, [])
+                for question in record.rows("questions"):
+                    questions.append(_question(Record(question, path, n), str(len(questions)), questions))
+        items += [_item(part, video, questions) for video, questions in videos.items() if questions]
+    return unique(items)
+
+
+def _entries(rows: list[Any]) -> list[Any]:
+    """The SQA file holds a list for each video."""
+    return [entry for row in rows for entry in (row if isinstance(row, list) else [row])]
+
+
+def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
+    at_s, group, text = record.seconds("time_stamp"), record.text("task_type"), record.text("question")
+    if "ground_truth_time_stamp" in record:
+        due_s, output = record.seconds("ground_truth_time_stamp"), record.text("ground_truth_output")
+        poll = Poll(READY.format(question=text, output=output), due_s + GRACE_S)
+        due = Due(due_s, output, due_s - TOLERANCE_S, due_s + TOLERANCE_S)
+        return Question(id, at_s, text, group, due=(due,), kind=Kind.PROACTIVE, shown=text, poll=poll)
+    options = lettered(record.rows("options"))
+    answer = record.text("answer").strip()
+    if answer not in [o[0] for o in options]:
+        raise record.wrong("answer", f"must be the letter of an option, not {answer!r}")
+    shown = "\n".join(options)
+    told = CHOICE.format(question=text, options=shown)
+    history = "".join(q.shown for q in earlier) if group == "Sequential Question Answering" else ""
+    shown = EARLIER.format(time=record.get("time_stamp"), question=text, options=shown, answer=answer)
+    return Question(id, at_s, told, group, answer, shown=shown, polled=history + told if history else "")
+
+
+def lettered(options: Sequence[Any]) -> list[str]:
+    """Four options with their letters in front, whichever of them the file has labelled.
+
+    Some options of the file were torn at a comma: a piece without a letter belongs to the option before it. What
+    comes after the fourth is no option (the authors' prompt leaves it out, too).
+    """
+    texts = [str(o).strip() for o in options if str(o).strip()]
+    if texts and texts[0].startswith("A."):
+        whole: list[str] = []
+        for text in texts:
+            torn = len(texts) > OPTIONS and not _LABEL.match(text)
+            if torn and whole:
+                whole[-1] += f", {text}"
+            else:
+                whole.append(_LABEL.sub("", text))
+        texts = whole
+    return [f"{chr(65 + k)}. {text}" for k, text in enumerate(texts[:OPTIONS])]
+
+
+def _item(part: str, video: str, questions: Sequence[Question]) -> Item:
+    name = video.removeprefix("./")
+    places = (name, f"videos/{Path(name).name}", f"src/data/{name}", f"data/{name}")
+    end_s = max(q.poll.until_s if q.poll else q.at_s + 1 for q in questions)
+    return Item(f"{part}/{video}", places, tuple(questions), end_s, {"part": part})
+
+
+def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
+    """Accuracy by task type, part and over all; proactive output by time and by time and words."""
+    outcomes: list[Outcome] = []
+    timely: list[bool] = []
+    parts: dict[str, list[Outcome]] = {}
+    for item, p, q in asked(items, predictions):
+        if q.poll is None:
+            said = p.answer(q.id).strip()
+            outcome = Outcome(item.id, q.id, q.group, float(said[:1] == q.truth), said, q.truth, q.at_s)
+        else:
+            (due,) = q.due
+            words = next((s for s in p.answers(q.id) if not s.asked), None)  # in its own second: an acknowledgment
+            timely.append(words is not None and due.start_s <= words.at_s <= due.end_s)
+            said = words.text if words else ""
+            right = timely[-1] and due.text in said
+            outcome = Outcome(item.id, q.id, q.group, float(right), said, due.text, due.at_s)
+        outcomes.append(outcome)
+        parts.setdefault(item.truth["part"], []).append(outcome)
+    figures = {name: share(of) for name, of in by_group(outcomes).items()}
+    if timely:
+        figures[f"{PROACTIVE} (time alone)"] = proportion(sum(timely), len(timely))
+    figures |= {f"part {name}": share(of) for name, of in parts.items()}
+    figures["overall"] = share(outcomes)
+    return Scores(figures, tuple(outcomes), "no judge: letters and words are compared", unasked_note(predictions))
+
+
+def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
+    """The question file with a model's replies in it, under the model's name, as the authors' scripts write it."""
+    rows = [(e.get("video_path", ""), q) for e in _entries(load_rows(path)) for q in e.get("questions", [])]
+    names = sorted({key for _, q in rows for key in q} - FIELDS)
+    name = model or (names[0] if len(names) == 1 else "")
+    if name not in names:
+        raise InputError(f"{path}: has replies of {', '.join(names) or 'no model'}; choose one with --published")
+    known = {(i.id.partition("/")[2], q.shown, q.at_s): (i, q) for i in items for q in i.questions}
+    said: dict[str, list[Spoken]] = {}
+    for n, (video, raw) in enumerate(rows):
+        key = _question(Record(raw, path, n), "", ())
+        item, q = known.get((video, key.shown, key.at_s), (None, None))
+        words = said.setdefault(item.id if item else video, [])
+        if q is not None and raw.get(name):
+            words += _reply(raw[name], q)
+    return [Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()]
+
+
+def _reply(reply: Any, q: Question) -> list[Spoken]:
+    """A plain reply, or for proactive output the dialog of which the last turn counts."""
+    if isinstance(reply, str):
+        return [Spoken(q.at_s, reply, q.id, True)]
+    last = (reply.get("dialog_history") or [{}])[-1]
+    return [Spoken(float(last["time"]), str(last["content"]), q.id)] if "time" in last else []
+
+
+def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[str, ...]:
+    """Questions that the file has no reply to: the authors leave them out of the count."""
+    replied = {s.question for s in words}
+    return tuple(q.id for i in items if i.id == item for q in i.questions if q.id not in replied)
+
+
+TASK = Task("streamingbench", "StreamingBench", read, score, published, polled=True)

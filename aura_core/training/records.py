@@ -1,0 +1,149 @@
+"""Sample records on disk: JSON lines in shards, one window a line, as the data engine's last stages write them.
+
+    {"type": "Sample", "version": 1, "id": "a-17", "clip": {"video": "clips/a.mp4"}, "first": 12, "stop": 42,
+     "history": [{"query_id": "q1", "question": "Tell me when ...", "answers": ["I will tell you."]}],
+     "turns": [{"chunk": 15, "question": "What ...?", "answer": "A red cup."}, {"chunk": 41, "answer": "The ..."}]}
+
+`clip.video` is a file, looked for in the folder above the shard's, beside the shard and in the working directory, or
+`sim:7`, a world of the simulator. Chunks that `turns` does not name are silent. Further keys are left alone, but for
+`events`: chunks in which something happened, announced or not (only `balanced_all` asks).
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError
+from aura_core.stream.history import QAGroup
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words of one chunk: a question, an answer, or both."""
+
+    chunk: int
+    question: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, behind the text of `history`.
+
+    `turns` are in order of chunk. `where` is the record's file and line.
+    """
+
+    id: str
+    clip: str
+    first: int
+    stop: int
+    history: tuple[QAGroup, ...]
+    turns: tuple[Said, ...]
+    events: tuple[int, ...]
+    where: str
+
+
+class Shards:
+    """All records of the shards that a pattern names, read from disk one at a time: `len`, and by index.
+
+    Every line is read and checked once, when this is made. Raises `InputError` naming file and line.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
+        self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
+        content = hashlib.sha256()
+        for path in paths:
+            offset = 0
+            for number, line in enumerate(_lines(path), start=1):
+                if line.strip():
+                    content.update(line.strip())
+                    parse(line, path, number)
+                    self._lines.append((path, number, offset))
+                offset += len(line)
+        self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
+        if not self._lines:
+            what = "no file of this name" if not paths else "there is no record in it"
+            raise InputError(f"{pattern}: {what}; expected JSON lines, one sample each")
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, index: int) -> Record:
+        path, number, offset = self._lines[index]
+        with path.open("rb") as file:
+            file.seek(offset)
+            return parse(file.readline(), path, number)
+
+
+def _lines(path: Path) -> Sequence[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror}") from e
+
+
+def parse(line: bytes, path: Path, number: int) -> Record:
+    """The record of one line. Raises `InputError` naming `path`, line `number` and what is wrong."""
+    where = f"{path}:{number}"
+    try:
+        data = json.loads(line)
+    except ValueError as e:
+        raise InputError(f"{where}: not a whole JSON record (a shard that was cut off?): {e}") from e
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: expected a JSON object, found {type(data).__name__}")
+    if data.get("type", "Sample") != "Sample" or data.get("version") != VERSION:
+        kind = f"{data.get('type')!r} of version {data.get('version')!r}"
+        raise InputError(f"{where}: found a record of type {kind}; expected 'Sample' of version {VERSION}")
+    first, stop = _get(data, "first", int, where), _get(data, "stop", int, where)
+    if not 0 <= first < stop:
+        raise InputError(f"{where}: first ({first}) and stop ({stop}) are no range of chunks")
+    turns = tuple(_said(t, where) for t in _get(data, "turns", list, where))
+    chunks = [t.chunk for t in turns]
+    if chunks != sorted(set(chunks)) or any(not first <= c < stop for c in chunks):
+        raise InputError(f"{where}: turns must be of different chunks, in order, from {first} to {stop - 1}: {chunks}")
+    clip = _get(_get(data, "clip", dict, where), "video", str, f"{where}: clip")
+    history = tuple(_group(g, where) for g in _get(data, "history", list, where))
+    events = tuple(data.get("events", ()))
+    return Record(_get(data, "id", str, where), _found(clip, path), first, stop, history, turns, events, where)
+
+
+def _found(clip: str, shard: Path) -> str:
+    """Where the clip lies; its own name where it is nowhere, or no file."""
+    for folder in (shard.parent.parent, shard.parent):
+        if not clip.startswith("sim:") and (folder / clip).is_file():
+            return str(folder / clip)
+    return clip
+
+
+def _said(data: Any, where: str) -> Said:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: a turn must be an object, not {data!r}")
+    words = [data.get(key) for key in ("question", "answer")]
+    if any(w is not None and not (isinstance(w, str) and w.strip()) for w in words):
+        raise InputError(f"{where}: question and answer of a turn must be words or left out, not {words}")
+    return Said(_get(data, "chunk", int, where), *words)
+
+
+def _group(data: Any, where: str) -> QAGroup:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: history must hold objects, not {data!r}")
+    answers = _get(data, "answers", list, where)
+    if not all(isinstance(a, str) for a in answers):
+        raise InputError(f"{where}: answers of the history must be strings: {answers!r}")
+    return QAGroup(str(data.get("query_id", "")), _get(data, "question", str, where), tuple(answers))
+
+
+def _get(data: dict[str, Any], key: str, kind: type, where: str) -> Any:
+    value = data.get(key)
+    if type(value) is not kind:
+        raise InputError(f"{where}: '{key}' must be {kind.__name__}, not {value!r}")
+    return value

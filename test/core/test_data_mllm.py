@@ -1,0 +1,298 @@
+"""The stages with an MLLM behind a real HTTP server: good replies, malformed ones, time-outs, errors, and lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from data_rig import aura, shards
+from data_server import (
+    LIGHT,
+    SECONDS,
+    FakeMLLM,
+    hang_up,
+    light_video,
+    question,
+    request,
+    says,
+    sleep,
+    status,
+)  # fmt: skip
+
+from aura_core.config import ServerConfig
+from aura_core.data import STAGES, report
+from aura_core.data.engine import run, write_sources
+from aura_core.data.prepare import find_sources
+from aura_core.data.schema import Conversation
+from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.store import Done, StageFolder, read_samples
+from aura_core.data.worker import Job
+from aura_core.errors import AuraError, ConfigError, InputError
+
+pytest.importorskip("httpx")
+
+
+@pytest.fixture
+def mllm():
+    with FakeMLLM() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A run folder with two clips, ready for synthesis."""
+    out = tmp_path_factory.mktemp("clips")
+    for name, dark in (("a", 20), ("b", 40)):
+        light_video(out / "in" / f"{name}.mp4", dark)
+    config = DataConfig()
+    write_sources(out, find_sources(out / "in"), config)
+    run(Job("prepare", out, out, config))
+    return out
+
+
+def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
+    known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
+    return DataConfig(
+        synthesize=SynthesizeConfig(real_time=1), structure=StructureConfig("scripted"),
+        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
+    )  # fmt: skip
+
+
+def synthesize(mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object) -> Done:
+    run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
+    (done,) = StageFolder(out, "synthesize").all_done()
+    return done
+
+
+def talks(out: Path) -> list[Conversation]:
+    return list(StageFolder(out, "synthesize").read(0, Conversation))
+
+
+# ---- good --------------------------------------------------------------------------------------
+
+
+def test_all_stages_with_an_mllm(mllm, prepared, tmp_path):
+    config = settings(mllm)
+    for i, stage in enumerate(STAGES[1:]):
+        run(Job(stage, prepared if i == 0 else tmp_path, tmp_path, config, "mllm", threads=3))
+    (first, second) = talks(tmp_path)
+    assert [(s.first, s.stop) for s in first.scenes] == [(0, LIGHT), (LIGHT, SECONDS)]  # cut where the light goes on
+    assert [(q.chunk, q.text, [a.chunk for a in q.answers]) for q in first.questions] == [
+        (2, "tell me when the light goes on", [LIGHT]), (3, "how is the light?", [3]), (12, "how is the light?", [12]),
+    ]  # fmt: skip
+    assert second.questions[0].id != first.questions[0].id
+    samples = list(read_samples(tmp_path))
+    assert [s.target.chunk for s in samples] == [2, 3, LIGHT, 12] * 2
+    assert {s.target.question for s in samples if s.target.chunk in (2, LIGHT)} == {"say when the lamp turns on"}
+    for s in samples:
+        if s.target.chunk in (3, 12):
+            assert s.target.answer == ("it is bright" if s.target.chunk == 12 else "it is dark")
+    stages = report.save(tmp_path)["stages"]
+    asked = sum(s["cost"].get("requests", 0) for s in stages.values())
+    assert asked == sum(mllm.kinds.values()) and mllm.kinds["grounded"] == len(samples)
+    assert stages["verify"]["cost"]["prompt_tokens"] == 100 * len(samples)
+    assert stages["verify"]["cost"]["completion_tokens"] == 10 * len(samples)
+
+
+def test_a_check_sees_nothing_that_comes_later(mllm, prepared, tmp_path):
+    synthesize(mllm, prepared, tmp_path)
+    newest = [float(labels[-1].removeprefix("second ")) for kind, labels in mllm.pictures if kind == "visible"]
+    assert newest == [3.5, LIGHT + 0.5, LIGHT - 0.5, 12.5] * 2
+    whole = [labels[-1] for kind, labels in mllm.pictures if kind == "later"]
+    # Every time until the clip ends must be listed. Two of the four scenes are alike: asked once.
+    assert whole == [f"second {SECONDS - 0.5:g}"] * 3
+
+
+def test_what_was_paid_for_is_not_asked_again_and_gives_the_same_bytes(mllm, prepared, tmp_path):
+    first = synthesize(mllm, prepared, tmp_path)
+    asked, before = sum(mllm.kinds.values()), shards(tmp_path)
+    for kind in ("done", "jsonl"):
+        (tmp_path / "synthesize" / f"shard-00000.{kind}").unlink()
+    mllm.replies["now"] = lambda t, b: {"questions": []}  # another reply now would change the result
+    second = synthesize(mllm, prepared, tmp_path)
+    assert sum(mllm.kinds.values()) == asked and shards(tmp_path) == before
+    assert first.cost["requests"] == asked and second.cost["requests"] == 0
+    assert second.cost["remembered"] == asked + first.cost["remembered"]
+
+
+def test_the_same_request_from_two_threads_is_no_trouble(mllm, tmp_path):
+    """Regression: both wrote the reply through the same temporary file."""
+    for name in "abcdefgh":
+        light_video(tmp_path / "in" / f"{name}.mp4")
+    config = settings(mllm)
+    write_sources(tmp_path, find_sources(tmp_path / "in"), config)
+    run(Job("prepare", tmp_path, tmp_path, config))
+    assert synthesize(mllm, tmp_path, tmp_path, threads=8).records == 8
+
+
+# ---- malformed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "I see a lamp.",
+        '{"questions": [',
+        '["no object"]',
+        '{"answers": []}',
+        '{"questions": [{"second": "three"}]}',
+        "",
+    ],
+)
+def test_a_malformed_reply_is_repaired_once(mllm, prepared, tmp_path, nonsense):
+    mllm.faults["now"] = [says(nonsense)]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.cost["repairs"] == 1 and done.records == 2 and done.reasons == {}
+    assert len(talks(tmp_path)[0].questions) == 3
+
+
+def test_nonsense_twice_costs_the_clip_and_is_counted(mllm, prepared, tmp_path):
+    mllm.faults["now"] = [says("no"), says("still no")]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert (done.records, done.failures, done.reasons) == (1, 0, {"malformed reply": 1})
+    (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
+    assert "there is no JSON object in it" in left_out.detail and left_out.item.startswith("a-")
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        ({"kind": "later"}, "'kind' must be one of proactive, multi-response"),
+        ({"second": True}, "'second' must be int, not True"),
+        ({"request": " "}, "'request' must be a text"),
+        ({"answers": [{"second": 4}]}, "the field 'answer' is missing"),
+        ({"level": None}, "the field 'level' is missing"),
+    ],
+)
+def test_a_reply_with_wrong_fields_is_told_what_is_wrong(mllm, prepared, tmp_path, reply, fault):
+    mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, LIGHT) | reply]}
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.reasons == {"malformed reply": 2} and done.cost["malformed"] == 2
+    assert all(fault in r.detail for r in StageFolder(tmp_path, "synthesize").rejected(0))
+
+
+# ---- lies ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claimed", "reason"),
+    [
+        (LIGHT - 2, "not visible at its time"),
+        (LIGHT + 3, "visible before its time"),
+        (SECONDS + 5, "time outside the clip"),
+        (1, "contradicts itself"),  # before it was asked
+    ],
+)
+def test_a_lie_about_a_time_is_caught_and_counted(mllm, prepared, tmp_path, claimed, reason):
+    mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, claimed)] if "\n0 and" in t else []}
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.reasons == {reason: 2}
+    assert all(q.kind == "real-time" for c in talks(tmp_path) for q in c.questions)
+
+
+def test_one_lie_among_several_times_refuses_the_request(mllm, prepared, tmp_path):
+    mllm.replies["later"] = lambda t, b: {
+        "requests": [request("multi-response", 2, LIGHT, 12)] if "\n0 and" in t else []
+    }
+    assert synthesize(mllm, prepared, tmp_path).reasons == {"visible before its time": 2}
+
+
+def test_a_false_answer_is_refused(mllm, prepared, tmp_path):
+    mllm.replies["now"] = lambda t, b: {"questions": [question(3) | {"answer": "it is bright"}] if "0 to" in t else []}
+    assert synthesize(mllm, prepared, tmp_path).reasons == {"not visible at its time": 2}
+
+
+def test_an_ungrounded_sample_is_dropped_with_the_judges_reason(mllm, prepared, tmp_path):
+    config = settings(mllm)
+    mllm.replies["grounded"] = lambda t, b: {"grounded": "at second 12:" not in t, "reason": "the lamp is hidden"}
+    for i, stage in enumerate(STAGES[1:]):
+        run(Job(stage, prepared if i == 0 else tmp_path, tmp_path, config, "mllm"))
+    assert [s.target.chunk for s in read_samples(tmp_path)] == [2, 3, LIGHT] * 2
+    dropped = list(StageFolder(tmp_path, "verify").rejected(0))
+    assert [r.reason for r in dropped] == ["not grounded"] * 2 and "the lamp is hidden" in dropped[0].detail
+
+
+# ---- a server that fails ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [status(500), status(429, Retry_After="0"), hang_up, sleep(1.5)])
+def test_a_passing_failure_is_tried_again(mllm, prepared, tmp_path, fault):
+    mllm.faults["visible"] = [fault]
+    done = synthesize(mllm, prepared, tmp_path, read_timeout_s=1.0)
+    assert done.records == 2 and done.reasons == {} and done.cost["retries"] == 1
+    assert done.cost["requests"] == sum(mllm.kinds.values())
+
+
+def test_a_time_out_that_stays_costs_the_item_and_can_be_made_up_for(mllm, prepared, tmp_path):
+    whole = tmp_path / "whole"
+    synthesize(mllm, prepared, whole)
+    mllm.faults["now"] = [sleep(0.5)] * 3
+    done = synthesize(mllm, prepared, tmp_path, read_timeout_s=0.2)
+    assert (done.records, done.failures, done.reasons) == (1, 1, {"no reply from the MLLM": 1})
+    (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
+    assert "nothing came for 0.2 s" in left_out.detail
+    job = Job("synthesize", prepared, tmp_path, settings(mllm), "mllm")
+    assert run(job).made == 0
+    again = run(job, retry_failed=True)
+    assert again.made == 1 and again.notes[0].endswith("1 items had failed: made again")
+    assert shards(tmp_path)["synthesize/shard-00000.jsonl"] == shards(whole)["synthesize/shard-00000.jsonl"]
+
+
+def test_a_server_that_is_down_ends_the_run_and_writes_nothing(mllm, prepared, tmp_path):
+    mllm.faults["now"] = [status(503)] * 6
+    with pytest.raises(InputError, match="all 2 items failed, the last with: no reply from the MLLM"):
+        synthesize(mllm, prepared, tmp_path)
+    assert not (tmp_path / "synthesize" / "shard-00000.jsonl").exists()
+    assert synthesize(mllm, prepared, tmp_path).records == 2
+
+
+def test_a_request_that_the_server_refuses_costs_the_item(mllm, prepared, tmp_path):
+    mllm.faults["now"] = [status(400)]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert (done.records, done.reasons) == (1, {"refused by the MLLM's server": 1})
+
+
+@pytest.mark.parametrize("code", [401, 404])
+def test_a_wrong_token_or_name_ends_the_run(mllm, prepared, tmp_path, code):
+    mllm.faults["now"] = [status(code)] * 2
+    with pytest.raises(InputError, match=f"the server answered {code}"):
+        synthesize(mllm, prepared, tmp_path)
+
+
+def test_the_token_comes_from_the_environment(mllm, prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "abc")
+    synthesize(mllm, prepared, tmp_path, api_key_env="MY_TOKEN")
+    assert set(mllm.headers) == {"Bearer abc"}
+    monkeypatch.delenv("MY_TOKEN")
+    with pytest.raises(ConfigError, match="MY_TOKEN, but this variable is not set"):
+        synthesize(mllm, prepared, tmp_path / "other", api_key_env="MY_TOKEN")
+    written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert b"abc" not in written.replace(b"abcdef", b"")
+
+
+def test_the_command_asks_the_mllm(mllm, tmp_path):
+    light_video(tmp_path / "in" / "lamp.mp4")
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"")
+    (tmp_path / "data.yaml").write_text("structure: {checkpoint: scripted}\n")
+    result = aura(
+        "all", "--in", tmp_path / "in", "--out", tmp_path / "run", "--mllm", mllm.url, "--mllm-model", "m",
+        "--config", tmp_path / "data.yaml",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "empty file" in result.stdout and len(list(read_samples(tmp_path / "run"))) == 4
+
+
+def test_other_prompts_on_the_same_folder_are_refused(mllm, prepared, tmp_path):
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / "rephrase.md").write_text("$question in other words, please")
+    out = tmp_path / "run"
+    synthesize(mllm, prepared, out)
+    with pytest.raises(InputError, match=r"made with settings\.author\.prompts"):
+        run(Job("synthesize", prepared, out, settings(mllm), "mllm", prompts=folder))
+
+
+def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
+    with pytest.raises(AuraError, match="an MLLM is needed"):
+        run(Job("synthesize", prepared, tmp_path, replace(DataConfig(), server=ServerConfig()), "mllm"))

@@ -1,0 +1,45 @@
+"""Ray Data runs the same stage functions and writes the same bytes. Needs the extra `ray`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+from data_rig import REPOSITORY, shards, small_run
+
+from aura_core.data import STAGES
+from aura_core.data.engine import run, write_sources
+from aura_core.data.prepare import sim_sources
+from aura_core.data.worker import Job
+from aura_core.errors import ConfigError, InputError
+
+
+def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
+    config = small_run(tmp_path, range(1000, 1001), 8)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'aura-ros\[ray\]'"):
+        run(Job("refine", tmp_path, tmp_path, config), engine="ray")
+
+
+@pytest.mark.slow
+def test_ray_writes_what_the_local_engine_writes(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)]))
+    seeds = range(1000, 1004)
+    config = small_run(tmp_path / "local", seeds, 30, shard_size=1)
+    out = tmp_path / "ray"
+    write_sources(out, sim_sources(list(seeds), 30), config)
+    try:
+        for stage in STAGES:
+            assert run(Job(stage, out, out, config), engine="ray", processes=2).made == 4
+        assert shards(out) == shards(tmp_path / "local")
+        (out / "structure" / "shard-00002.done").unlink()
+        (told,) = run(Job("structure", out, out, config), engine="ray").notes
+        assert told.endswith("shard-00002.jsonl: half-written: made again")
+        assert shards(out) == shards(tmp_path / "local")
+        (out / "prepare/clips/sim-1001.mp4").write_bytes(b"x")
+        with pytest.raises(InputError, match=r"sim-1001\.mp4: damaged"):
+            run(Job("synthesize", out, tmp_path / "more", config), engine="ray")
+    finally:
+        ray.shutdown()

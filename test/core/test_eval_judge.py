@@ -1,0 +1,184 @@
+"""Judges: rules by hand, and an LLM behind a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from aura_core.errors import InputError
+from aura_core.evaluation.judge import PROMPTS, ApiJudge, Grade, RuleJudge, read_verdict, words
+
+RULES = RuleJudge()
+
+
+@pytest.mark.parametrize(
+    ("truth", "said", "score"),
+    [
+        ("a red cup", "It is the RED cup!", 1.0),  # all words of the truth
+        ("a red cup", "a blue cup", 0.5),  # 1 common of 2 + 2
+        ("a red cup", "nothing", 0.0),
+        ("a red cup", "", 0.0),
+        ("", "", 1.0),
+        ("打开窗户", "他打开了窗户", 1.0),
+        ("打开窗户", "关上窗户", 0.5),
+        ("it", "it", 1.0),  # where there are only small words, they count
+    ],
+)
+def test_rules_count_words_in_common(truth, said, score):
+    assert RULES.grade("answer", "?", truth, said) == Grade(score)
+
+
+def test_rules_tell_an_acknowledgment_from_content_given_away():
+    ask = "Tell me when the cat jumps on the table."
+    assert RULES.grade("acknowledgment", ask, "The cat jumps on the table now.", "I will watch the cat.") == Grade(1.0)
+    early = RULES.grade("acknowledgment", "What comes next?", "Add two eggs", "Add two eggs and stir")
+    assert early == Grade(0.0, True)
+
+
+def test_words():
+    assert words("The cup, 3 of it: 红杯") == ["cup", "3", "红", "杯"] and words("the") == ["the"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "grade"),
+    [
+        ('{"score": 0.7, "flag": true, "reason": "x"}', Grade(0.7, True)),
+        ('Sure!\n```json\n{"score": 1}\n```', Grade(1.0)),
+        ('{"a": 1} {"score": 0.2}', Grade(0.2)),
+        ('{"score": 3}', None), ('{"score": "high"}', None), ('{"score": true}', None), ("yes", None), ("{{", None),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_the_first_object_with_a_score(reply, grade):
+    assert read_verdict(reply) == grade
+
+
+class Server:
+    """Answers with `replies` in turn (status, text), the last one for ever; keeps the requests."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, str]] = [(200, '{"score": 1.0}')]
+        self.requests: list[tuple[str, dict, str]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.requests.append((self.path, body, self.headers.get("Authorization", "")))
+                status, text = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                out = json.dumps({"choices": [{"message": {"content": text}}]}) if status == 200 else text
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(out.encode())
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    s = Server()
+    yield s
+    s.close()
+
+
+def judge(server: Server, **fields) -> ApiJudge:
+    return ApiJudge(server.url, "judge-1", sleep=lambda s: None, **fields)
+
+
+def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
+    monkeypatch.setenv("JUDGE", "secret")
+    j = judge(server, key_env="JUDGE")
+    assert j.grade("answer", "What is it?", "a cup", "A mug.") == Grade(1.0)
+    ((path, body, token),) = server.requests
+    assert path == "/v1/chat/completions" and token == "Bearer secret"
+    assert body["model"] == "judge-1" and body["temperature"] == 0
+    text = body["messages"][0]["content"]
+    assert "Question: What is it?\nReference: a cup\nAnswer: A mug.\n" in text and "{" in text and "{{" not in text
+    assert j.description == f"judge-1 at {server.url}"
+
+
+@pytest.mark.parametrize("prompt", ["answer", "acknowledgment", "core", "interrupted"])
+def test_every_prompt_holds_what_is_judged(prompt):
+    text = (PROMPTS / f"{prompt}.txt").read_text().format(question="QQ", truth="TT", said="SS {x}", later="LL")
+    assert "QQ" in text and "TT" in text and "SS {x}" in text and '"score"' in text
+    assert ("LL" in text) == (prompt == "core")
+
+
+def test_verdicts_are_kept_and_a_half_line_is_asked_again(server, tmp_path):
+    kept = tmp_path / "v.jsonl"
+    server.replies = [(200, '{"score": 0.25, "flag": true}'), (200, '{"score": 0.5}')]
+    for said in ("a", "b", "a"):
+        judge(server, kept=kept).grade("answer", "?", "t", said)
+    assert len(server.requests) == 2 and len(kept.read_text().splitlines()) == 2
+    assert judge(server, kept=kept).grade("answer", "?", "t", "a") == Grade(0.25, True)
+    kept.write_text(kept.read_text()[:-5])
+    assert judge(server, kept=kept).grade("answer", "?", "t", "b") == Grade(0.5)
+    assert len(server.requests) == 3
+
+
+def test_busy_and_broken_servers_are_tried_again(server):
+    server.replies = [(429, "busy"), (503, "down"), (200, '{"score": 0.5}')]
+    assert judge(server).grade("answer", "?", "t", "s") == Grade(0.5) and len(server.requests) == 3
+
+
+def test_a_refusal_is_told_at_once(server):
+    server.replies = [(401, "no such token")]
+    with pytest.raises(InputError, match=r"judge-1 at .*: no answer \(status 401: no such token"):
+        judge(server).grade("answer", "?", "t", "s")
+    assert len(server.requests) == 1
+
+
+def test_malformed_verdicts_score_nothing_and_are_counted(server, tmp_path):
+    server.replies = [(200, "I cannot say.")]
+    j = judge(server, kept=tmp_path / "v")
+    assert j.grade("answer", "?", "t", "s") == Grade(0.0) and len(server.requests) == 2
+    assert j.description.endswith("1 answers were malformed and count as 0") and not (tmp_path / "v").exists()
+
+
+def test_a_server_that_is_gone(server):
+    url = server.url
+    server.close()
+    with pytest.raises(InputError, match=r"no answer \(Connect"):
+        ApiJudge(url, "m", sleep=lambda s: None).grade("answer", "?", "t", "s")
+
+
+def test_prompts_of_ones_own(server, tmp_path):
+    (tmp_path / "answer.txt").write_text("MINE {said}")
+    judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
+    assert server.requests[0][1]["messages"][0]["content"] == "MINE s"
+    with pytest.raises(InputError, match=r"core\.txt: cannot read the judge's prompt"):
+        judge(server, prompts=tmp_path).grade("core", "?", "t", "s")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"url": "host:8000", "model": "m"}, "must be an http"),
+        ({"url": "http://h/v1", "model": ""}, "needs --judge-model"),
+        ({"url": "http://h/v1", "model": "m", "key_env": "NOT_SET_ANYWHERE"}, "the environment variable is not set"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_refused_at_once(fields, says):
+    with pytest.raises(InputError, match=says):
+        ApiJudge(**fields)
+
+
+def test_prompts_are_packaged(repository: Path):
+    import tomllib
+
+    data = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert data["aura_core.evaluation"] == ["prompts/*.txt"]

@@ -1,0 +1,173 @@
+"""Items through the engine: nothing later than the question is seen, free-running and polled."""
+
+from __future__ import annotations
+
+import math
+
+import eval_rig as rig
+import pytest
+from assistant_rig import cached, recomputed
+
+from aura_core.errors import InputError
+from aura_core.evaluation.polled import play_polled
+from aura_core.evaluation.predictions import Header, Writer, read
+from aura_core.evaluation.records import AT_END, PREVIOUS, Poll, Question, Spoken, chunk_of
+from aura_core.evaluation.runner import open_video, play, run
+from aura_core.models.scripted import ScriptedBackend
+from aura_core.types import Kind
+
+WAYS = [(play, rig.assistant), (play_polled, rig.polled)]
+LEVELS = [10 * k for k in range(1, 13)]  # second k (from 0) is of level 10 * (k + 1)
+
+
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+@pytest.mark.parametrize(("at_s", "level", "second"), [(0, 1, 1), (1, 1, 1), (3, 3, 3), (3.2, 4, 4), (12, 12, 12)])
+def test_a_question_sees_the_video_up_to_its_second_and_nothing_beyond(way, engine, at_s, level, second):
+    p = way(engine(rig.seen), rig.item(Question("q", at_s, "?")), rig.frames(LEVELS))
+    assert p.said == (Spoken(second, str(level), "q", True),) and p.unasked == ()
+    assert chunk_of(at_s) == second - 1
+
+
+def test_a_free_run_stops_at_its_end_and_polling_at_the_last_question():
+    q = Question("q", 3, "?")
+    assert play(rig.assistant(rig.seen), rig.item(q, end_s=5), rig.frames(LEVELS)).seconds == 5
+    assert play(rig.assistant(rig.seen), rig.item(q), rig.frames(LEVELS)).seconds == 12
+    assert play_polled(rig.polled(rig.seen), rig.item(q), rig.frames(LEVELS)).seconds == 3
+
+
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_questions_later_than_the_video_are_asked_at_its_end(way, engine):
+    late = rig.item(Question("a", AT_END, "?"), Question("b", 500, "?"))
+    p = way(engine(rig.seen), late, rig.frames(LEVELS[:4]))
+    assert {(s.question, s.text) for s in p.said} == {("a", "4"), ("b", "4")} and p.unasked == ()
+
+
+def test_a_video_without_a_frame_leaves_its_questions_unasked():
+    assert play(rig.assistant(rig.seen), rig.item(Question("q", 1, "?")), []).unasked == ("q",)
+    assert play_polled(rig.polled(rig.seen), rig.item(Question("q", 1, "?")), []).unasked == ("q",)
+
+
+def test_one_chunk_takes_one_question():
+    p = play(rig.assistant(rig.seen), rig.item(Question("a", 2, "?"), Question("b", 2, "?")), rig.frames(LEVELS))
+    assert [(s.at_s, s.question, s.text) for s in p.said] == [(2, "a", "2"), (3, "b", "3")]
+
+
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_a_question_may_repeat_what_was_said_before(way, engine):
+    asked = []
+
+    def say(moment):
+        if moment.question:
+            asked.append(moment.question)
+        return "a cup" if moment.question else None
+
+    two = rig.item(Question("a", 2, "What is it?"), Question("b", 4, f"Where is {PREVIOUS}?"))
+    way(engine(say), two, rig.frames(LEVELS))
+    assert set(asked) == {"What is it?", "Where is a cup?"}
+
+
+def test_free_running_says_what_it_likes_and_polled_says_nothing_unasked():
+    def chatty(moment):
+        return "I see you asked." if moment.question else f"second {moment.now.chunk}"
+
+    q = Question("q", 3, "?")
+    free = play(rig.assistant(chatty), rig.item(q), rig.frames(LEVELS[:4]))
+    assert [(s.at_s, s.text, s.asked) for s in free.said] == [
+        (1, "second 0", False), (2, "second 1", False), (3, "I see you asked.", True), (4, "second 3", False),
+    ]  # fmt: skip
+    polled = play_polled(rig.polled(chatty), rig.item(q), rig.frames(LEVELS[:4]))
+    assert polled.said == (Spoken(3, "I see you asked.", "q", True),)
+
+
+def test_polled_words_are_forced_unless_silence_may_be_right():
+    def mute(moment):
+        return None
+
+    free = play(rig.assistant(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
+    assert free.said == () and free.unasked == ()
+    forced = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
+    assert len(forced.said) == 1
+    allowed = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?", silence=True)), rig.frames(LEVELS))
+    assert allowed.said == () and allowed.unasked == ()
+
+
+def test_a_polled_question_leaves_no_trace():
+    """Asked last, a question sees the very tokens that it sees when it is the only one."""
+    questions = [Question(str(k), k, f"question {k}?") for k in (1, 2, 5, 9, 9, 10)]
+    many, one = rig.polled(rig.seen), rig.polled(rig.seen)
+    play_polled(many, rig.item(*questions), rig.frames(LEVELS))
+    play_polled(one, rig.item(questions[-1]), rig.frames(LEVELS))
+    (backend_many, backend_one) = many.backend, one.backend
+    assert cached(many) == cached(one) == recomputed(one)
+    assert backend_many.encodes == backend_one.encodes == list(range(10))  # each chunk once
+    assert many.window.history == () and many.ledger.entries == []
+
+
+def test_polled_looks_at_the_window_that_the_engine_holds():
+    views = []
+
+    def say(moment):
+        if moment.question:
+            views.append((moment.now.chunk, moment.before.chunk if moment.before else None))
+        return None
+
+    play_polled(rig.polled(say), rig.item(Question("q", 10, "?"), Question("r", 3, "?")), rig.frames(LEVELS))
+    assert set(views) == {(2, 1), (9, 8)}
+
+
+def test_a_standing_question_waits_when_free_and_is_polled_until_yes():
+    seen = []
+
+    def say(moment):
+        seen.append(moment.question)
+        bright = moment.now.brightness >= 60
+        if moment.question == "Now?":
+            return "Yes" if bright else "No"
+        if moment.question:
+            return "It is bright." if bright else "okay"
+        return "It is bright." if bright and moment.before and moment.before.brightness < 60 else None
+
+    q = Question("q", 2, "Tell me when it is bright.", kind=Kind.PROACTIVE, poll=Poll("Now?", 9))
+    free = play(rig.assistant(say), rig.item(q), rig.frames(LEVELS))
+    assert [(s.at_s, s.text, s.asked) for s in free.said] == [(2, "okay", True), (6, "It is bright.", False)]
+    assert "Now?" not in seen
+    polled = play_polled(rig.polled(say), rig.item(q), rig.frames(LEVELS))
+    assert polled.said == (Spoken(6, "It is bright.", "q", False),)
+    never = Question("q", 2, "Tell me.", kind=Kind.PROACTIVE, poll=Poll("Now?", 5))
+    p = play_polled(rig.polled(say), rig.item(never), rig.frames(LEVELS))
+    assert p.said == () and p.seconds == 5 and p.unasked == ()
+
+
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_seconds_without_frames_put_a_question_off(way, engine):
+    gap = [f for f in rig.frames(LEVELS) if not 3 <= f.stamp_ns / rig.NS < 6]
+    p = way(engine(rig.seen), rig.item(Question("q", 4, "?")), gap)
+    assert p.said == (Spoken(7, "7", "q", True),)
+
+
+def test_videos_are_looked_for_in_several_places(tmp_path):
+    rig.video(tmp_path / "b" / "v.mp4", [50])
+    it = rig.item(Question("q", 1, "?"))
+    with pytest.raises(InputError, match=r"video v\.mp4 is not in"):
+        open_video(it, tmp_path)
+    with open_video(type(it)("i", ("a/v.mp4", "b/v.mp4"), it.questions), tmp_path) as source:
+        assert len(list(source)) == 2
+
+
+def test_missing_and_broken_videos_are_named_and_the_others_played(tmp_path):
+    rig.video(tmp_path / "good.mp4", [10, 20, 30])
+    (tmp_path / "bad.mp4").write_bytes(b"not a video")
+    items = [rig.Item(n, (f"{n}.mp4",), (Question("q", 2, "?"),)) for n in ("bad", "gone", "good")]
+    header = Header.of("t", rig.CONFIG, False)
+    with Writer(tmp_path / "out.jsonl", header) as writer:
+        counts = run(items, tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
+    assert counts.played == 1 and [m.split(":")[0] for m in counts.missing] == ["item bad", "item gone"]
+    (p,) = read(tmp_path / "out.jsonl").predictions
+    assert p.item == "good" and p.said == (Spoken(2, "2", "q", True),) and p.seconds == 3
+    with Writer(tmp_path / "out.jsonl", header) as writer:
+        again = run(items, tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
+    assert (again.played, again.known, len(again.missing)) == (0, 1, 2)
+
+
+def test_never_is_later_than_any_chunk():
+    assert chunk_of(math.inf) == 999_999_999

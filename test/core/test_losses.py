@@ -1,0 +1,138 @@
+"""The losses by name, each against its formula written out token by token."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from aura_core.errors import ConfigError  # noqa: E402
+from aura_core.training.loss import (  # noqa: E402
+    LOSSES,
+    Supervised,
+    balanced_loss,
+    first_of_turn,
+    loss_of,
+    plain_loss,
+    weighting,
+)
+
+
+def batch(seed=0, rows=4, vocabulary=7):
+    """Random turns: (logits, supervised, answers); silent turns have one token, answers one to four."""
+    rng = np.random.default_rng(seed)
+    row, turn, silent, hard, event, answers = [], [], [], [], [], []
+    for r in range(rows):
+        spoken = rng.random(9) < 0.35 if r else np.zeros(9, bool)  # the first row says nothing
+        answers.append(int(spoken.sum()))
+        for t, speaks in enumerate(spoken):
+            n = int(rng.integers(1, 5)) if speaks else 1
+            row += [r] * n
+            turn += [t] * n
+            silent += [not speaks] * n
+            hard += [not speaks and rng.random() < 0.3] * n
+            event += [i == 0 and rng.random() < 0.3 for i in range(n)]
+    logits = torch.from_numpy(rng.normal(size=(len(row), vocabulary))).float()
+    target = torch.from_numpy(rng.integers(0, vocabulary, len(row)))
+    flags = (torch.tensor(f) for f in (silent, hard, event))
+    return logits, Supervised(torch.tensor(row), target, *flags, torch.tensor(turn)), torch.tensor(answers)
+
+
+def log_p(logits, s, i):
+    p = [math.exp(float(v)) for v in logits[i]]
+    return math.log(p[int(s.target[i])] / sum(p))
+
+
+def paper(logits, s, rows):
+    """L = -(1/sum m_t) sum m_t w_t log p(y_t): m_t on silent turns and the last answer, w_t = 1/N_silent on silence."""
+    total, count = 0.0, 0
+    for i in range(len(s.target)):
+        mine = [j for j in range(len(s.target)) if s.row[j] == s.row[i]]
+        if s.silent[i]:
+            m, w = 1, 1 / sum(bool(s.silent[j]) for j in mine)
+        else:
+            m, w = int(s.turn[i] == max(int(s.turn[j]) for j in mine if not s.silent[j])), 1.0
+        total -= m * w * log_p(logits, s, i)
+        count += m
+    return total / count
+
+
+def harness(logits, s):
+    """Weighted mean: first silence 1, repeated silence 0.8, first token of a response 1.5, other 1."""
+    quiet = {(int(r), int(t)) for r, t, q in zip(s.row, s.turn, s.silent, strict=True) if q}
+    total = weight = 0.0
+    for i in range(len(s.target)):
+        here, before = ((int(s.row[i]), int(s.turn[i]) - d) for d in (0, 1))
+        if s.silent[i]:
+            w = 0.8 if before in quiet else 1.0
+        else:
+            w = 1.0 if i and here == (int(s.row[i - 1]), int(s.turn[i - 1])) else 1.5
+        total -= w * log_p(logits, s, i)
+        weight += w
+    return total / weight
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_loss_equals_its_formula(seed):
+    logits, s, answers = batch(seed)
+    rows = len(answers)
+    assert float(loss_of("balanced", logits, s, rows, answers)) == pytest.approx(paper(logits, s, rows), abs=1e-5)
+    assert float(loss_of("harness", logits, s, rows, answers)) == pytest.approx(harness(logits, s), abs=1e-5)
+    mean = -sum(log_p(logits, s, i) for i in range(len(s.target))) / len(s.target)
+    assert float(loss_of("plain", logits, s, rows, answers)) == pytest.approx(mean, abs=1e-5)
+
+
+def test_the_names_give_what_the_functions_of_the_embedded_recipe_give():
+    logits, s, answers = batch()
+    assert torch.equal(loss_of("balanced_all", logits, s, 4, answers), balanced_loss(logits, s, 4, answers))
+    assert float(loss_of("plain", logits, s, 4, answers)) == pytest.approx(float(plain_loss(logits, s)), abs=1e-6)
+
+
+def test_all_silence_of_a_sequence_weighs_as_much_as_one_word():
+    _, s, answers = batch(3)
+    w, total = weighting("balanced", s, 4, answers)
+    for row in range(4):
+        assert float(w[(s.row == row) & s.silent].sum()) == pytest.approx(1.0)
+    assert float(total) == float((w > 0).sum())
+
+
+def test_earlier_answers_teach_nothing():
+    """Their evidence may have left the window: a model taught to say them would learn to make things up."""
+    _, s, answers = batch(3)
+    w, _ = weighting("balanced", s, 4, answers)
+    last = {int(r): max(int(t) for t in s.turn[(s.row == r) & ~s.silent]) for r in s.row[~s.silent].unique()}
+    earlier = torch.tensor([not q and int(t) < last[int(r)] for r, t, q in zip(s.row, s.turn, s.silent, strict=True)])
+    assert earlier.any() and not w[earlier].any()
+
+
+def test_parts_of_a_batch_add_up():
+    """Sums and divisors of two halves make the loss of the whole."""
+    logits, s, answers = batch(1)
+    for name in LOSSES:
+        top = bottom = 0.0
+        for rows in ((0, 1), (2, 3)):
+            mine = (s.row == rows[0]) | (s.row == rows[1])
+            part = Supervised(s.row[mine] - rows[0], *(v[mine] for v in (s.target, s.silent, s.hard, s.event, s.turn)))
+            w, total = weighting(name, part, 2, answers[list(rows)])
+            losses = torch.nn.functional.cross_entropy(logits[mine], part.target, reduction="none")
+            top, bottom = top + float((w * losses).sum()), bottom + float(total)
+        assert top / bottom == pytest.approx(float(loss_of(name, logits, s, 4, answers)), abs=1e-5), name
+
+
+def test_the_first_token_of_a_turn():
+    one = torch.zeros(5, dtype=torch.bool)
+    s = Supervised(torch.tensor([0, 0, 0, 1, 1]), torch.zeros(5).long(), one, one, one, torch.tensor([0, 1, 1, 1, 2]))
+    assert first_of_turn(s).tolist() == [True, True, False, True, True]
+
+
+def test_an_unknown_name_and_missing_turns_are_refused():
+    _, s, answers = batch()
+    with pytest.raises(ConfigError, match="balanced, balanced_all, plain, harness, not 'focal'"):
+        weighting("focal", s, 4, answers)
+    bare = Supervised(s.row, s.target, s.silent, s.hard, s.event)
+    assert float(weighting("balanced_all", bare, 4, answers)[1]) == len(s.row)
+    with pytest.raises(ConfigError, match="turn"):
+        weighting("balanced", bare, 4, answers)

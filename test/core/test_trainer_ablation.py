@@ -1,0 +1,71 @@
+"""Ablations: both arms get the same batches, and nothing but the loss differs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from aura_core.config import ModelConfig  # noqa: E402
+from aura_core.errors import ConfigError  # noqa: E402
+from aura_core.models import load  # noqa: E402
+from aura_core.stream.prompt import PromptCodec  # noqa: E402
+from aura_core.training import ablation  # noqa: E402
+from aura_core.training.features import CHUNKS, WIDTH  # noqa: E402
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Four worlds of noise instead of rendered ones, and episodes of six seconds."""
+
+    class Noise:
+        def __init__(self, path, first_seed, capacity):
+            self.first, self.capacity = first_seed, capacity
+
+        def __len__(self):
+            return self.capacity
+
+        def __getitem__(self, i):
+            return self.first + i, np.random.default_rng(i).normal(0, 0.3, (CHUNKS, 9, 2 * WIDTH)).astype(np.float16)
+
+        def fill(self, tower, processes=2):
+            pass
+
+    monkeypatch.setattr(ablation, "FeatureBank", Noise)
+    played = ablation.evaluate
+    monkeypatch.setattr(ablation, "evaluate", lambda b, seeds, config: played(b, seeds, config, seconds=6))
+    return ablation.Budget(steps=2, tokens=600, worlds=4, episodes=1)
+
+
+def test_both_arms_of_an_ablation_spend_the_same_budget(small, tmp_path):
+    told = ablation.ablate("loss", "aura_tiny", tmp_path, small)
+    arms = told["arms"]
+    assert list(arms) == ["plain", "balanced"]
+    assert arms["plain"]["tokens"] == arms["balanced"]["tokens"] > 0
+    assert arms["plain"]["loss"] != arms["balanced"]["loss"]
+    assert {"proactive", "realtime", "multi"} <= arms["plain"]["sim"].keys()
+    json.dumps(told)
+    (tmp_path / "arm-plain.json").write_text(json.dumps({"asked": {"model": "x"}}))  # of another budget: run again
+    assert ablation.ablate("last-only", "aura_tiny", tmp_path, small)["arms"]["balanced"] == arms["balanced"]
+
+
+def test_the_batches_are_the_same_and_know_their_turns(small, tmp_path):
+    backend = load(ModelConfig("aura_tiny", device="cpu"))
+    codec = PromptCodec(backend.tokenizer, backend.chat)
+    bank = ablation.FeatureBank(tmp_path, 1000, 4)
+    one, other = (next(ablation.batches(bank, codec, small)) for _ in range(2))
+    assert torch.equal(one.ids, other.ids) and torch.equal(one.at, other.at)
+    s = one.supervised
+    assert not s.hard.any() and not s.event.any()
+    for turn in s.turn.unique():
+        of = s.turn == turn
+        assert len(s.row[of].unique()) == 1 and (int(of.sum()) == 1) == bool(s.silent[of].all())
+        assert bool(s.silent[of].all()) or int(s.target[of][-1]) == backend.chat.end_id
+
+
+def test_an_unknown_ablation_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--what must be one of loss, last-only, window, not 'size'"):
+        ablation.ablate("size", "aura_tiny", tmp_path, ablation.Budget())

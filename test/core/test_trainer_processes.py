@@ -1,0 +1,97 @@
+"""The trainer in processes of its own: killed by the system, and two at a time (copied, and sharded by FSDP2)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+pytest.importorskip("peft")
+
+import checkpoints  # noqa: E402
+import tuning_rig  # noqa: E402
+import yaml  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).with_name("tuning_processes.py")
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return checkpoints.write(tmp_path_factory.mktemp("base"), "qwen3_vl", silent=False, layers=2)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return tuning_rig.write_shards(tmp_path_factory.mktemp("data"), range(30, 40), chunks=4)
+
+
+def start(recipe, out, *flags, processes=1, **environment):
+    run = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
+    command = [sys.executable, *run, str(PROGRAM), str(recipe), str(out), *flags]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process):
+    told = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, told
+    return told
+
+
+def write(path, *args, **changes):
+    path.write_text(yaml.safe_dump(tuning_rig.recipe_dict(*args, **changes)))
+    return path
+
+
+def losses(out):
+    return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("wait_lines", [1, 3])
+def test_kill_9_and_resume_give_the_same_bytes(base, shards, tmp_path, wait_lines):
+    recipe = write(tmp_path / "r.yaml", base, shards, schedule={"steps": 8, "lr": 1e-3}, lora=LORA)
+    finish(start(recipe, tmp_path / "whole"))
+    cut, log = start(recipe, tmp_path / "cut"), tmp_path / "cut" / "log.jsonl"
+    while not (log.exists() and len(log.read_text().splitlines()) >= wait_lines):
+        assert cut.poll() is None, cut.communicate()[0]
+        time.sleep(0.005)
+    cut.send_signal(signal.SIGKILL)
+    cut.communicate()
+    finish(start(recipe, tmp_path / "cut", "--resume"))
+    one, other = ((tmp_path / d / "model" / "model.safetensors").read_bytes() for d in ("whole", "cut"))
+    assert one == other
+    assert losses(tmp_path / "whole") == losses(tmp_path / "cut")
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment"), [("MULTI_CPU", {"ACCELERATE_USE_CPU": "true"}), ("FSDP", {"FORCE_FSDP": "1"})]
+)
+@pytest.mark.parametrize("rank", [0, 4])
+def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environment, rank):
+    """Two processes with a sample each in a step, against one with two; stopped in between and gone on with."""
+    lora = {"rank": rank, "alpha": 8}
+    one = write(tmp_path / "one.yaml", base, shards, batch={"tokens": 800, "rows": 1}, lora=lora)
+    two = write(tmp_path / "two.yaml", base, shards, batch={"tokens": 400, "rows": 1}, lora=lora)
+    finish(start(one, tmp_path / "one"))
+    assert f"kind {kind}" in finish(start(two, tmp_path / "two", processes=2, **environment))
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-4)
+    first, second = (load_file(tmp_path / d / "model" / "model.safetensors") for d in ("one", "two"))
+    assert max(float((first[n] - second[n]).abs().max()) for n in first) < 1e-3
+
+    shutil.rmtree(tmp_path / "two" / "steps" / "000004")
+    finish(start(two, tmp_path / "two", "--resume", processes=2, **environment))
+    again = load_file(tmp_path / "two" / "model" / "model.safetensors")
+    assert max(float((again[n] - second[n]).abs().max()) for n in again) < 1e-6

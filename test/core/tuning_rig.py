@@ -1,0 +1,59 @@
+"""Sample records of the simulator and small recipes, for the tests of the trainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aura_core.models.backend import Video
+from aura_core.sim.episode import DENSE_PLAN, Episode
+from aura_core.stream.history import QAGroup
+from aura_core.training.settings import TuneRecipe
+
+
+def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) -> dict[str, Any]:
+    """A window of the perfect conversation about world `seed`, as the data engine writes it."""
+    episode = Episode.generate(seed, stop, DENSE_PLAN)
+    asks, script = {a.chunk: a for a in episode.asks}, episode.script()
+    turns = [
+        {"chunk": c, "question": asks[c].text if c in asks else None, "answer": script.get(c)}
+        for c in range(first, stop)
+        if c in asks or c in script
+    ]
+    groups = [{"query_id": g.query_id, "question": g.question, "answers": list(g.answers)} for g in history]
+    return {
+        "type": "Sample", "version": 1, "id": f"{seed}-{stop}", "clip": {"video": f"sim:{seed}"}, "first": first,
+        "stop": stop, "history": groups, "turns": turns, "events": [e.chunk for e in episode.world.events],
+    }  # fmt: skip
+
+
+def write_shards(folder: Path, seeds: range, chunks: int = 6, shards: int = 2) -> str:
+    """Records of windows of `chunks` chunks, in shards; returns their pattern."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(shards):
+        lines = [json.dumps(sample(s, 2, 2 + chunks)) for s in seeds[i::shards]]
+        (folder / f"shard-{i:05d}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return str(folder / "shard-*.jsonl")
+
+
+def recipe_dict(model: Path | str, train: str, **changes: Any) -> dict[str, Any]:
+    """A recipe of few and small steps in plain values."""
+    data = {
+        "model": str(model), "data": {"train": train, "workers": 0}, "precision": "fp32", "max_pixels": 4096,
+        "batch": {"tokens": 1000, "rows": 1}, "schedule": {"steps": 4, "lr": 1e-3, "warmup": 0.25}, "save_every": 2,
+        "checkpointing": False,
+    }  # fmt: skip
+    return data | changes
+
+
+def recipe(model: Path | str, train: str, **changes: Any) -> TuneRecipe:
+    """`recipe_dict`, read."""
+    from aura_core.config import _build
+
+    return _build(TuneRecipe, recipe_dict(model, train, **changes), "recipe")
+
+
+def placeholder(video: Video) -> list[int]:
+    """What an example holds for a chunk."""
+    return [0] * len(video)
