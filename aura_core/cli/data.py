@@ -139,7 +139,7 @@ def _settings(config: Path | None, url: str | None, model: str | None, token_env
 def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig) -> None:
     """List what there is to prepare."""
     from aura_core.data.engine import write_sources
-    from aura_core.data.oracle import SCENES, scene_of
+    from aura_core.data.oracle import seed_of
     from aura_core.data.prepare import find_sources, sim_sources
 
     if source == "files":
@@ -147,12 +147,12 @@ def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: in
             raise InputError("--in is missing: a video, a bag, or a folder with such")
         write_sources(out, find_sources(place), settings)
         return
-    if source not in SCENES:
-        raise ConfigError(f"--source must be files or {' or '.join(SCENES)}, not '{source}'")
+    if source != "sim":
+        raise ConfigError(f"--source must be files or sim, not '{source}'")
     if seconds > settings.prepare.max_seconds:
         raise ConfigError(f"--seconds {seconds} is above prepare.max_seconds, {settings.prepare.max_seconds}")
     chosen = options.seeds(seeds)
-    scene_of(f"{source}:{chosen[-1]}")
+    seed_of(f"{source}:{chosen[-1]}")
     write_sources(out, sim_sources(chosen, seconds, source), settings)
 
 

@@ -1,16 +1,11 @@
-"""The simulator's truth in the place of an MLLM: it knows what happens and is never wrong.
-
-Written against `Episode` (asks, dues, world), not against a table or a room: a scene is registered in `SCENES`.
-"""
+"""The simulator's truth in the place of an MLLM: it knows what happens and is never wrong."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,60 +13,45 @@ from aura_core.data.author import Draft, Sibling
 from aura_core.data.outcome import ItemError
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.errors import InputError
-from aura_core.sim import questions as table
 from aura_core.sim.episode import TEST_PLAN, Ask, Episode, Plan
+from aura_core.sim.talk import LANGUAGES, TOPICS
 from aura_core.sim.world import FIRST_TEST_SEED, World
 from aura_core.types import Frame, Kind
 
 NS = 1_000_000_000
 EVERY_SECOND = Plan(min_gap=1, max_gap=1, proactive=(0, 0), multi=(0, 0), first=0)
 DRAWS = 12  # other sets of questions about the same world, to find siblings in
-LEVEL_OF = {"exists": 1, "colour": 2, "shape": 2, "where": 3, "list": 4, "count": 4, "count_of": 5}
+# Difficulty of each topic: 1 a glance, 2 details, 3 places, 4 counting and lists, 5 the past.
+_LEVELS = {
+    1: ("exists", "person", "cat", "door", "lamp", "kettle", "cup", "night"),
+    2: ("colour", "shape", "pose"),
+    3: ("where", "where_person", "where_cat"),
+    4: ("list", "count", "count_of"),
+    5: ("took", "brought", "last", "order"),
+}
+LEVEL_OF = {topic: level for level, topics in _LEVELS.items() for topic in topics}
+assert set(LEVEL_OF) == set(TOPICS)
+# Templates that mean the same, of those that training may hear.
+PARAPHRASES = tuple(
+    ways.seen for words in LANGUAGES.values() for ways in (words.once, words.always, *words.questions.values())
+)
 
 
-@dataclass(frozen=True)
-class SimScene:
-    """A simulated place: how an episode of it is made and drawn, and which of its sentences mean the same."""
-
-    world: Callable[[int, int], Any]  # seed, seconds
-    episode: Callable[[int, int, Plan, Any], Episode]  # seed, seconds, plan, world
-    camera: Callable[[Any], Any]  # has frame(t_s) -> RGB uint8 (height, width, 3)
-    paraphrases: tuple[tuple[str, ...], ...]  # groups of templates, with {x} and {v} for what stays
-    levels: dict[str, int]  # difficulty of each topic
-
-
-def _table_camera(world: Any) -> Any:
-    from aura_core.sim.render import Camera
-
-    return Camera(world)
-
-
-SCENES = {
-    "sim": SimScene(
-        World.generate,
-        Episode.generate,
-        _table_camera,
-        (table.PROACTIVE, table.MULTI, table.LIST, table.COUNT, table.COUNT_OF, table.EXISTS, table.WHERE, table.COLOUR,
-         table.SHAPE),
-        LEVEL_OF,
-    )
-}  # fmt: skip
-
-
-def scene_of(source: str) -> tuple[SimScene, int]:
-    """Scene and seed of a source such as `sim:7`. Raises `InputError`."""
+def seed_of(source: str) -> int:
+    """Seed of a source such as `sim:7`. Raises `InputError`."""
     name, _, seed = source.rpartition(":")
-    if name not in SCENES or not seed.isdigit():
-        raise InputError(f"{source}: not a simulated clip ({', '.join(f'{s}:SEED' for s in SCENES)}); it needs an MLLM")
+    if name != "sim" or not seed.isdigit():
+        raise InputError(f"{source}: not a simulated clip (sim:SEED); it needs an MLLM")
     if int(seed) >= FIRST_TEST_SEED:
         raise InputError(f"{source}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones")
-    return SCENES[name], int(seed)
+    return int(seed)
 
 
 def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
     """The pictures of a simulated clip, two a second."""
-    scene, seed = scene_of(source)
-    camera = scene.camera(scene.world(seed, seconds))
+    from aura_core.sim.render import Camera
+
+    camera = Camera(World.generate(seed_of(source), seconds))
     for slot in range(2 * seconds):
         yield Frame(camera.frame(slot / 2), slot * NS // 2)
 
@@ -93,7 +73,7 @@ class Oracle:
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
         """The episode's questions of this scene, with all that is due to them until the clip ends."""
-        episode, levels = self._episode(clip), scene_of(clip.source)[0].levels
+        episode = self._episode(clip)
         drafts = []
         for ask in episode.asks:
             if scene.first <= ask.chunk < scene.stop:
@@ -106,7 +86,7 @@ class Oracle:
                 drafts.append(
                     Draft(
                         f"{clip.id}/{ask.id}", ask.kind, ask.chunk, ask.text, tuple(answers),
-                        ask.answer if standing else "", levels.get(ask.topic, 3),
+                        ask.answer if standing else "", LEVEL_OF.get(ask.topic, 3),
                     )
                 )  # fmt: skip
         return drafts
@@ -121,11 +101,10 @@ class Oracle:
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """What other sets of questions ask in that second, one of each difficulty."""
-        levels = scene_of(clip.source)[0].levels
         found: dict[int, str] = {}
         for draw in range(1, DRAWS):
             for ask in self._episode(clip, draw).asks:
-                level = levels.get(ask.topic, 3)
+                level = LEVEL_OF[ask.topic]
                 if ask.chunk == question.chunk and level != question.level:
                     found.setdefault(level, ask.text)
         return [Sibling(text, level) for level, text in sorted(found.items())][:count]
@@ -140,7 +119,7 @@ class Oracle:
 
     def rephrase(self, clip: Clip, question: Question) -> str:
         """Another of the templates that mean the same."""
-        for group in scene_of(clip.source)[0].paraphrases:
+        for group in PARAPHRASES:
             for template in group:
                 pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>.+?)", re.escape(template))
                 if match := re.fullmatch(pattern, question.text):
@@ -171,16 +150,18 @@ class Oracle:
         return self._episodes(clip.source, clip.seconds, draw)
 
     def _draw(self, source: str, seconds: int, draw: int) -> Episode:
-        scene, seed = scene_of(source)
-        world = scene.world(seed, seconds)
+        world = World.generate(seed_of(source), seconds)
         if draw == 0:
-            return scene.episode(_number(f"{self._seed} {source}"), seconds, TEST_PLAN, world)
-        return scene.episode(_number(f"{self._seed} {source} {draw}"), seconds, EVERY_SECOND, world)
+            return Episode.generate(_number(f"{self._seed} {source}"), seconds, TEST_PLAN, world, unseen=0.0)
+        first = self._episodes(source, seconds, 0)
+        language = first.asks[0].language if first.asks else "en"  # one person speaks one language
+        number = _number(f"{self._seed} {source} {draw}")
+        return Episode.generate(number, seconds, EVERY_SECOND, world, language, unseen=0.0)
 
 
 def evidence_of(ask: Ask) -> int:
     """The second that shows what the answer tells: an ask about the past names it in `evidence`."""
-    return int(getattr(ask, "evidence", ask.chunk))
+    return ask.chunk if ask.evidence is None else ask.evidence
 
 
 def _number(text: str) -> int:

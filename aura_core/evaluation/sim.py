@@ -17,6 +17,7 @@ from aura_core.evaluation.statistics import NOTHING, Measured, bootstrap, bootst
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
+from aura_core.sim.talk import PAST
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Kind, Query, Step
 
@@ -94,7 +95,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     """All figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
     answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
-    now = [a for a in answered if _evidence(a) is None]
+    now = [a for a in answered if not _past(a)]
     standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
     once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
@@ -113,7 +114,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         out[f"realtime.{topic}"] = _exact([a for a in now if a.ask.topic == topic])
     slots = sum(multi_slots(s) for s in scores)
     further = {
-        "past.exact_match": _exact([a for a in answered if _evidence(a) is not None]),
+        "past.exact_match": _exact([a for a in answered if _past(a)]),
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
         "standing.sw_f1": _summed(scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)),
@@ -124,19 +125,16 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     return out | {key: m for key, m in further.items() if m.n}  # of what these episodes do not ask, nothing is said
 
 
-# What a scene knows of its questions; one that does not say asks about now, in English, in words seen in training.
-
-
-def _evidence(asked: Asked) -> int | None:
-    return getattr(asked.ask, "evidence", None)
+def _past(asked: Asked) -> bool:
+    return asked.ask.topic in PAST
 
 
 def _unseen(asked: Asked) -> bool:
-    return getattr(asked.ask, "unseen", False)
+    return asked.ask.unseen
 
 
 def _chinese(asked: Asked) -> bool:
-    return getattr(asked.ask, "language", "en") == "zh"
+    return asked.ask.language == "zh"
 
 
 def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:

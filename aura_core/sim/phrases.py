@@ -80,7 +80,7 @@ ENGLISH = Language(
              "count the objects on the table", "how many things are there on the table?"),
             ("count the things on the table", "how many objects do you see on the table?"),
         ),
-        "count of": Phrases(
+        "count_of": Phrases(
             ("how many {x} are there?", "how many {x} do you see?", "count the {x}", "how many {x} are on the table?"),
             ("how many {x} do you see on the table?", "count the {x} on the table"),
         ),
@@ -105,7 +105,7 @@ ENGLISH = Language(
             ("is there a person?", "do you see a person?", "is anyone there?", "is somebody in the room?"),
             ("is there a person in the room?", "do you see somebody?"),
         ),
-        "where person": Phrases(
+        "where_person": Phrases(
             ("where is the person?", "where do you see the person?", "tell me where the person is"),
             ("where in the room is the person?",),
         ),
@@ -117,7 +117,7 @@ ENGLISH = Language(
             ("is there a cat?", "do you see a cat?", "is the cat there?", "is a cat in the room?"),
             ("is there a cat in the room?", "do you see the cat?"),
         ),
-        "where cat": Phrases(
+        "where_cat": Phrases(
             ("where is the cat?", "where do you see the cat?", "tell me where the cat is"),
             ("where in the room is the cat?",),
         ),

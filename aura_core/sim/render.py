@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.sim.canvas import Canvas, Colour, Image, mix, smooth
 from aura_core.sim import things
+from aura_core.sim.canvas import Canvas, Colour, Image, mix, smooth
 from aura_core.sim.world import Event, State, World
 
 WIDTH = 192  # pixels, unless told

@@ -18,8 +18,8 @@ FORGOTTEN_S = 65  # further back than any window reaches
 WAITABLE = tuple(ENGLISH.clauses)  # kinds of event that may be waited for
 
 TOPICS = {
-    "list": 0.11, "count": 0.06, "count of": 0.08, "exists": 0.10, "where": 0.08, "colour": 0.07, "shape": 0.05,
-    "person": 0.04, "where person": 0.03, "pose": 0.04, "cat": 0.03, "where cat": 0.03,
+    "list": 0.11, "count": 0.06, "count_of": 0.08, "exists": 0.10, "where": 0.08, "colour": 0.07, "shape": 0.05,
+    "person": 0.04, "where_person": 0.03, "pose": 0.04, "cat": 0.03, "where_cat": 0.03,
     "door": 0.03, "lamp": 0.03, "kettle": 0.03, "cup": 0.03, "night": 0.02,
     "took": 0.04, "brought": 0.04, "last": 0.04, "order": 0.07,
 }  # fmt: skip
@@ -77,7 +77,7 @@ class Talk:
             asked = self._facet(rng, topic, state)
         elif topic in PAST:
             asked = self._past(rng, topic, room, chunk)
-        elif topic in ("person", "where person", "pose", "cat", "where cat"):
+        elif topic in ("person", "where_person", "pose", "cat", "where_cat"):
             asked = self._living(topic, state)
         else:
             asked = self._items(rng, topic, state.items)
@@ -142,12 +142,12 @@ class Talk:
         w = self.words
         if topic in ("person", "cat"):
             return w.questions[topic], {}, w.yes_no[getattr(state, topic) is None]
-        if topic == "where cat":
+        if topic == "where_cat":
             answer = w.cat_places[state.cat] if state.cat else w.not_seen.format(x=w.cat)
         elif state.person is None:
             answer = w.not_seen.format(x=w.person)
         else:
-            answer = w.stands[state.person] if topic == "where person" else w.poses[state.lying]
+            answer = w.stands[state.person] if topic == "where_person" else w.poses[state.lying]
         return w.questions[topic], {}, answer
 
     def _past(self, rng: np.random.Generator, topic: str, room: World, chunk: int) -> _Asked | None:
@@ -184,7 +184,7 @@ class Talk:
             return phrases, {}, w.numbers[len(items)]
         colour, shape = _target(rng, items)
         has: Callable[[Item], bool]
-        if topic == "count of":
+        if topic == "count_of":
             if rng.random() < 0.5:
                 return phrases, {"x": w.plural_shape.format(s=w.shapes[shape])}, _count(w, items, "shape", shape)
             return phrases, {"x": w.plural_colour.format(c=w.colours[colour])}, _count(w, items, "colour", colour)

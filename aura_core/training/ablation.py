@@ -90,7 +90,7 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         net.model.visual.load_state_dict(tower)
     net.model.visual.requires_grad_(False)
     bank = FeatureBank(work / f"worlds-{budget.worlds}.f16", FIRST_SEED, budget.worlds)
-    bank.fill(tower, processes=1)
+    bank.fill(tower)
     matching = Matching(net.model.language_model)  # the recipe's auxiliary loss, the same for every arm
     opts = optimizers(torch.nn.ModuleDict({"lm": net.model.language_model, "main": matching.head}), budget.lr)
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
@@ -124,11 +124,10 @@ def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[B
     while True:
         samples, features, tokens = [], [], 0
         while tokens < budget.tokens:
-            n = int(rng.integers(budget.chunks[0], budget.chunks[1] + 1))
-            sample, seen = draw(rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), n)
-            samples.append(sample)
-            features.append(seen)
-            tokens += len(sample.ids)
+            for sample, seen in draw(rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks):
+                samples.append(sample)
+                features.append(seen)
+                tokens += len(sample.ids)
         batch = collate(samples, features)
         yield replace(batch, supervised=_bare(batch.supervised, batch.at))
 

@@ -38,7 +38,7 @@ class Stage:
 
 # What is on the table is learned first and has the longest answers; where, how many and what was take longest.
 HARD = TOPICS | {
-    "list": 0.05, "count": 0.05, "count of": 0.12, "exists": 0.15, "where": 0.13, "colour": 0.12, "took": 0.07,
+    "list": 0.05, "count": 0.05, "count_of": 0.12, "exists": 0.15, "where": 0.13, "colour": 0.12, "took": 0.07,
     "brought": 0.07, "last": 0.07, "order": 0.10,
 }  # fmt: skip
 MANY = Plan(min_gap=1, max_gap=4, proactive=(4, 10), multi=(0, 3), first=0)

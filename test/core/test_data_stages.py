@@ -12,7 +12,7 @@ from aura_core.config import WindowConfig
 from aura_core.data import prepare as preparing
 from aura_core.data import scenes
 from aura_core.data.author import Draft, Sibling
-from aura_core.data.oracle import Oracle, scene_of
+from aura_core.data.oracle import Oracle, seed_of
 from aura_core.data.outcome import ItemError
 from aura_core.data.prepare import sim_sources
 from aura_core.data.refine import refine
@@ -258,7 +258,7 @@ def test_a_sample_whose_evidence_has_left_the_window_is_dropped(run):
 )
 def test_the_oracle_knows_only_worlds_that_are_not_held_out(source, told):
     with pytest.raises(InputError, match=told):
-        scene_of(source)
+        seed_of(source)
 
 
 def test_the_oracle_answers_what_is_asked_and_nothing_else():

@@ -91,7 +91,7 @@ def test_yes_or_no_about_the_room(topic: str, word: str, is_so: object) -> None:
 
 
 def test_who_is_there_and_where() -> None:
-    for ask, state, _ in asked("en", "where person"):
+    for ask, state, _ in asked("en", "where_person"):
         assert ask.answer == (("on the left", "in the middle", "on the right")[state.person]
                               if state.person is not None else "i do not see a person")  # fmt: skip
     for ask, state, _ in asked("en", "pose"):

@@ -39,7 +39,7 @@ TRAILING = frozenset(
 
 # What stands in the slots of a topic's questions.
 _SLOTS = {
-    "count of": {"x": "{counted}"},
+    "count_of": {"x": "{counted}"},
     "exists": {"x": "{thing}"},
     "where": {"x": "{that_one}"},
     "colour": {"x": "{shape}"},
