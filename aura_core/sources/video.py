@@ -29,7 +29,9 @@ class VideoSource(FrameSource):
         self._slots = Slots(fps, tolerance_s)
         options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
-        av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines say less than our one error line
+        # FFmpeg's own lines say less than our one error line. None, and no level: at any level its decoder threads call
+        # into Python with each error, and a video that is left before its end can wait for them for ever.
+        av.logging.set_level(None)
         try:
             self._container = av.open(url, options=options, timeout=timeout)
         except av.FFmpegError as e:
