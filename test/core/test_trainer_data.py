@@ -169,7 +169,7 @@ def test_a_video_is_found_beside_its_shards_and_decoded(opened, tmp_path):
 
 
 def test_decoder_threads_never_wait_for_python(tmp_path):
-    """They did with every error that they logged: a worker that left a clip before its end hung, one time in ten."""
+    """They did with every error that they logged: a worker that left a clip early hung now and then."""
     import av
 
     write_video(tmp_path / "a.mp4", 4)
