@@ -29,7 +29,9 @@ class VideoSource(FrameSource):
         self._slots = Slots(fps, tolerance_s)
         options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
-        av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines say less than our one error line
+        # FFmpeg's own lines say less than our one error line. None, and no level: at any level its decoder threads call
+        # into Python with each error, and a video that is left before its end can wait for them for ever.
+        av.logging.set_level(None)
         try:
             self._container = av.open(url, options=options, timeout=timeout)
         except av.FFmpegError as e:
@@ -38,8 +40,7 @@ class VideoSource(FrameSource):
             self._container.close()
             raise InputError(f"{_shown(url)}: there is no video stream in it")
         self._stream = self._container.streams.video[0]
-        # Not by frames: such a decoder that is left before its end waits for ever for its own threads.
-        self._stream.thread_type = "SLICE"
+        self._stream.thread_type = "SLICE"  # by frames it is known to hang beside torch when left before its end
         context = self._stream.codec_context
         rate = self._stream.average_rate
         shown_rate = f"{float(rate):.3g} FPS" if rate else "unknown rate"

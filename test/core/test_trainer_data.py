@@ -168,6 +168,15 @@ def test_a_video_is_found_beside_its_shards_and_decoded(opened, tmp_path):
     assert build(r, opened.codec, opened.backend.pixels).silent.all()
 
 
+def test_decoder_threads_never_wait_for_python(tmp_path):
+    """They did with every error that they logged: a worker that left a clip early hung now and then."""
+    import av
+
+    write_video(tmp_path / "a.mp4", 4)
+    clip_chunks(record(tmp_path, clip={"video": str(tmp_path / "a.mp4")}, first=0, stop=2, turns=[]))
+    assert av.logging.get_level() is None
+
+
 def test_a_clip_that_is_too_short_broken_or_missing_is_named(tmp_path):
     write_video(tmp_path / "a.mp4", 4)
     (tmp_path / "b.mp4").write_bytes(b"no video")
