@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types as pytypes
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aura_core.errors import ConfigError
+from aura_core.plain import build, one_of, read_yaml, require
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,10 @@ class ModelConfig:
     threads: int | None = None  # CPU threads; None: torch's own choice
 
     def __post_init__(self) -> None:
-        _one_of("model.dtype", self.dtype, ("auto", "float32", "bfloat16", "float16"))
-        _one_of("model.attention", self.attention, ("auto", "sdpa", "eager", "flash_attention_2"))
-        _require(self.max_pixels is None or self.max_pixels >= 1024, "model.max_pixels must be at least 1024")
-        _require(self.threads is None or self.threads >= 1, "model.threads must be at least 1")
+        one_of("model.dtype", self.dtype, ("auto", "float32", "bfloat16", "float16"))
+        one_of("model.attention", self.attention, ("auto", "sdpa", "eager", "flash_attention_2"))
+        require(self.max_pixels is None or self.max_pixels >= 1024, "model.max_pixels must be at least 1024")
+        require(self.threads is None or self.threads >= 1, "model.threads must be at least 1")
 
 
 POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")
@@ -66,14 +63,14 @@ class ServerConfig:
     def __post_init__(self) -> None:
         plain = self.url.startswith(("http://", "https://")) and "@" not in self.url and "?" not in self.url
         hint = "(a token belongs into the environment, see api_key_env)"
-        _require(not self.url or plain, f"server.url must be a plain http:// or https:// address {hint}")
-        _one_of("server.media", self.media, ("video", "images"))
-        _one_of("server.image_format", self.image_format, ("jpeg", "png"))
-        _require(1 <= self.jpeg_quality <= 100, f"server.jpeg_quality must be in [1, 100], not {self.jpeg_quality}")
-        _require(self.answer_tokens >= 1, f"server.answer_tokens must be at least 1, not {self.answer_tokens}")
-        _require(0 <= self.retries <= 20, f"server.retries must be in [0, 20], not {self.retries}")
+        require(not self.url or plain, f"server.url must be a plain http:// or https:// address {hint}")
+        one_of("server.media", self.media, ("video", "images"))
+        one_of("server.image_format", self.image_format, ("jpeg", "png"))
+        require(1 <= self.jpeg_quality <= 100, f"server.jpeg_quality must be in [1, 100], not {self.jpeg_quality}")
+        require(self.answer_tokens >= 1, f"server.answer_tokens must be at least 1, not {self.answer_tokens}")
+        require(0 <= self.retries <= 20, f"server.retries must be in [0, 20], not {self.retries}")
         for name in ("connect_timeout_s", "read_timeout_s", "retry_wait_s", "retry_wait_max_s"):
-            _require(0.0 < getattr(self, name) <= 600.0, f"server.{name} must be in (0, 600] seconds")
+            require(0.0 < getattr(self, name) <= 600.0, f"server.{name} must be in (0, 600] seconds")
 
 
 @dataclass(frozen=True)
@@ -98,12 +95,12 @@ class WindowConfig:
     }
 
     def __post_init__(self) -> None:
-        _require(self.keep >= 1, f"window.keep must be at least 1, not {self.keep}")
-        _require(self.max > self.keep, f"window.max ({self.max}) must be larger than window.keep ({self.keep})")
-        _require(self.qa_groups >= 0, f"window.qa_groups must not be negative, not {self.qa_groups}")
-        _one_of("window.policy", self.policy, POLICIES)
+        require(self.keep >= 1, f"window.keep must be at least 1, not {self.keep}")
+        require(self.max > self.keep, f"window.max ({self.max}) must be larger than window.keep ({self.keep})")
+        require(self.qa_groups >= 0, f"window.qa_groups must not be negative, not {self.qa_groups}")
+        one_of("window.policy", self.policy, POLICIES)
         ok = self.hard_cap is None or self.hard_cap >= self.max
-        _require(ok, f"window.hard_cap ({self.hard_cap}) must not be smaller than window.max ({self.max})")
+        require(ok, f"window.hard_cap ({self.hard_cap}) must not be smaller than window.max ({self.max})")
 
     @property
     def cap(self) -> int:
@@ -119,8 +116,8 @@ class ChunkerConfig:
     tolerance_s: float = 0.05
 
     def __post_init__(self) -> None:
-        _require(self.fps == 2.0, f"chunker.fps must be 2.0 (two frames are one temporal patch), not {self.fps}")
-        _require(0.0 <= self.tolerance_s <= 0.2, f"chunker.tolerance_s must be in [0, 0.2], not {self.tolerance_s}")
+        require(self.fps == 2.0, f"chunker.fps must be 2.0 (two frames are one temporal patch), not {self.fps}")
+        require(0.0 <= self.tolerance_s <= 0.2, f"chunker.tolerance_s must be in [0, 0.2], not {self.tolerance_s}")
 
 
 @dataclass(frozen=True)
@@ -146,15 +143,15 @@ class DeciderConfig:
 
     def __post_init__(self) -> None:
         for name, level in (("threshold", self.threshold), ("rearm", self.rearm)):
-            _require(level is None or 0.0 < level < 1.0, f"decider.{name} must be between 0 and 1, not {level}")
+            require(level is None or 0.0 < level < 1.0, f"decider.{name} must be between 0 and 1, not {level}")
         ok = self.threshold is None or self.rearm is None or self.rearm >= self.threshold
-        _require(ok, f"decider.rearm ({self.rearm}) must not be below decider.threshold ({self.threshold})")
-        _one_of("decider.mode", self.mode, ("auto", "token", "judge"))
+        require(ok, f"decider.rearm ({self.rearm}) must not be below decider.threshold ({self.threshold})")
+        one_of("decider.mode", self.mode, ("auto", "token", "judge"))
         for name, prompt in (("judge_prompt", self.judge_prompt), ("report_prompt", self.report_prompt)):
             ok = prompt.count("{") == prompt.count("}") == prompt.count("{watches}") == 1
-            _require(ok, f"decider.{name} must contain {{watches}} once and no other braces")
+            require(ok, f"decider.{name} must contain {{watches}} once and no other braces")
         ok = 0.0 <= self.min_gap_s <= 86_400.0
-        _require(ok, f"decider.min_gap_s must be between 0 and 86400 (a day), not {self.min_gap_s}")
+        require(ok, f"decider.min_gap_s must be between 0 and 86400 (a day), not {self.min_gap_s}")
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         ok = self.level is None or 0.0 <= self.level <= 64.0
-        _require(ok, f"gate.level must be between 0 and 64 grey levels, not {self.level}")
+        require(ok, f"gate.level must be between 0 and 64 grey levels, not {self.level}")
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,7 @@ class SpeakerConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "max_question_tokens", "max_pending_questions"):
-            _require(getattr(self, name) >= 1, f"speaker.{name} must be at least 1, not {getattr(self, name)}")
+            require(getattr(self, name) >= 1, f"speaker.{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -194,9 +191,9 @@ class WatchConfig:
     cooldown_s: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.max_open >= 1, f"watch.max_open must be at least 1, not {self.max_open}")
-        _require(self.duplicate_s >= 0, f"watch.duplicate_s must not be negative, not {self.duplicate_s}")
-        _require(self.cooldown_s >= 0, f"watch.cooldown_s must not be negative, not {self.cooldown_s}")
+        require(self.max_open >= 1, f"watch.max_open must be at least 1, not {self.max_open}")
+        require(self.duplicate_s >= 0, f"watch.duplicate_s must not be negative, not {self.duplicate_s}")
+        require(self.cooldown_s >= 0, f"watch.cooldown_s must not be negative, not {self.cooldown_s}")
 
 
 @dataclass(frozen=True)
@@ -216,64 +213,10 @@ class AssistantConfig:
     @classmethod
     def from_dict(cls, data: dict[str, Any], where: str = "config") -> AssistantConfig:
         """Build from nested plain values. Raises `ConfigError` naming the key and where it stands."""
-        return _build(cls, data, where)
+        return build(cls, data, where)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> AssistantConfig:
         """Read the `aura:` section of a YAML file (or the whole file where it has none)."""
-        import yaml
-
-        path = Path(path)
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as e:
-            raise ConfigError(f"{path}: cannot read the configuration: {e.strerror}") from e
-        except UnicodeDecodeError as e:
-            raise ConfigError(f"{path}: not valid YAML: it is not UTF-8 text") from e
-        except yaml.YAMLError as e:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
-        if not isinstance(data, dict):
-            raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
+        data = read_yaml(Path(path), "configuration")
         return cls.from_dict(data.get("aura", data), str(path))
-
-
-def _build(cls: Any, data: Any, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
-    hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls)}
-    presets = getattr(cls, "PRESETS", {})
-    if presets and "preset" in data:
-        rest = {k: v for k, v in data.items() if k != "preset"}
-        if data["preset"] not in presets:
-            raise ConfigError(f"{where}: preset must be one of {', '.join(presets)}, not {data['preset']!r}")
-        data = presets[data["preset"]] | rest
-    for key in data:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key '{key}'; known keys are {', '.join(sorted(known))}")
-    values = {k: _convert(hints[k], v, f"{where}: {k}") for k, v in data.items()}
-    try:
-        return cls(**values)
-    except ConfigError as e:
-        raise ConfigError(f"{where}: {e}") from e
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, where)
-    options = typing.get_args(kind) if isinstance(kind, pytypes.UnionType) else (kind,)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not any(type(value) is o for o in options):
-        names = " or ".join("null" if o is type(None) else o.__name__ for o in options)
-        raise ConfigError(f"{where} must be {names}, not {value!r}")
-    return value
-
-
-def _require(ok: bool, message: str) -> None:
-    if not ok:
-        raise ConfigError(message)
-
-
-def _one_of(name: str, value: str, options: tuple[str, ...]) -> None:
-    _require(value in options, f"{name} must be one of {', '.join(options)}, not '{value}'")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aura_core.config import ServerConfig, WindowConfig, _build
-from aura_core.errors import ConfigError
+from aura_core.config import ServerConfig, WindowConfig
+from aura_core.plain import build, read_yaml, require
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class PrepareConfig:
     crf: int = 18  # quality of H.264: 0 lossless, 51 worst
 
     def __post_init__(self) -> None:
-        _require(1 <= self.min_seconds <= self.max_seconds, "prepare: 1 <= min_seconds <= max_seconds is needed")
-        _require(self.max_gap_s >= 1.0, f"prepare.max_gap_s must be at least 1, not {self.max_gap_s}")
-        _require(self.max_pixels >= 1024, f"prepare.max_pixels must be at least 1024, not {self.max_pixels}")
-        _require(0 <= self.crf <= 51, f"prepare.crf must be in [0, 51], not {self.crf}")
+        require(1 <= self.min_seconds <= self.max_seconds, "prepare: 1 <= min_seconds <= max_seconds is needed")
+        require(self.max_gap_s >= 1.0, f"prepare.max_gap_s must be at least 1, not {self.max_gap_s}")
+        require(self.max_pixels >= 1024, f"prepare.max_pixels must be at least 1024, not {self.max_pixels}")
+        require(0 <= self.crf <= 51, f"prepare.crf must be in [0, 51], not {self.crf}")
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class SynthesizeConfig:
     look_back_s: int = 8  # seconds that a verification sees
 
     def __post_init__(self) -> None:
-        _require(2 <= self.min_scene_s <= self.max_scene_s, "synthesize: 2 <= min_scene_s <= max_scene_s is needed")
-        _require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
-        _require(self.look_back_s >= 1, f"synthesize.look_back_s must be at least 1, not {self.look_back_s}")
+        require(2 <= self.min_scene_s <= self.max_scene_s, "synthesize: 2 <= min_scene_s <= max_scene_s is needed")
+        require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
+        require(self.look_back_s >= 1, f"synthesize.look_back_s must be at least 1, not {self.look_back_s}")
         for name in ("real_time", "proactive", "multi_response"):
-            _require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
+            require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RefineConfig:
     siblings: int = 4
 
     def __post_init__(self) -> None:
-        _require(0 <= self.siblings <= 4, f"refine.siblings must be in [0, 4], not {self.siblings}")
+        require(0 <= self.siblings <= 4, f"refine.siblings must be in [0, 4], not {self.siblings}")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class StructureConfig:
     def __post_init__(self) -> None:
         policies = ("shadow", "floating", "recompute")
         ok = self.window.policy in policies
-        _require(ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide")
+        require(ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide")
         for name in ("max_answer_tokens", "max_question_tokens"):
-            _require(getattr(self, name) >= 1, f"structure.{name} must be at least 1, not {getattr(self, name)}")
+            require(getattr(self, name) >= 1, f"structure.{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class VerifyConfig:
     frames: int = 48
 
     def __post_init__(self) -> None:
-        _require(self.frames >= 2, f"verify.frames must be at least 2, not {self.frames}")
+        require(self.frames >= 2, f"verify.frames must be at least 2, not {self.frames}")
 
 
 @dataclass(frozen=True)
@@ -105,31 +105,17 @@ class DataConfig:
     shard_size: int = 16
 
     def __post_init__(self) -> None:
-        _require(self.shard_size >= 1, f"shard_size must be at least 1, not {self.shard_size}")
-        _require(self.max_reply_tokens >= 16, "max_reply_tokens must be at least 16")
+        require(self.shard_size >= 1, f"shard_size must be at least 1, not {self.shard_size}")
+        require(self.max_reply_tokens >= 16, "max_reply_tokens must be at least 16")
 
     @classmethod
     def from_yaml(cls, path: Path) -> DataConfig:
         """Read a YAML file (its `data:` section, where it has one). Raises `ConfigError` naming the key."""
-        import yaml
-
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as e:
-            raise ConfigError(f"{path}: cannot read the settings: {e.strerror}") from e
-        except (UnicodeDecodeError, yaml.YAMLError) as e:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
-        if not isinstance(data, dict):
-            raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
-        return _build(cls, data.get("data", data), str(path))
+        data = read_yaml(path, "settings")
+        return build(cls, data.get("data", data), str(path))
 
     def of_stage(self, stage: str) -> dict[str, Any]:
         """The settings that change what `stage` writes, as plain values."""
         if stage == "sources":
             return {"shard_size": self.shard_size}
         return {"seed": self.seed, **dataclasses.asdict(getattr(self, stage))}
-
-
-def _require(ok: bool, message: str) -> None:
-    if not ok:
-        raise ConfigError(message)

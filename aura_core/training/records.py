@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aura_core.data.schema import Sample
 from aura_core.errors import InputError
 from aura_core.stream.history import QAGroup
 
-VERSION = 1
+VERSION = Sample.VERSION
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from aura_core.config import _build, _one_of, _require
 from aura_core.errors import ConfigError
+from aura_core.plain import build, one_of, read_yaml, require
 from aura_core.training.loss import LOSSES
 
 
@@ -23,9 +23,9 @@ class DataSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        _require(bool(self.train), "data.train must name shards, such as samples/train-*.jsonl")
-        _require(self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}")
-        _require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
+        require(bool(self.train), "data.train must name shards, such as samples/train-*.jsonl")
+        require(self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}")
+        require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class LoraSettings:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.rank >= 0, f"lora.rank must not be negative, not {self.rank}")
-        _require(self.alpha >= 1, f"lora.alpha must be at least 1, not {self.alpha}")
-        _require(0.0 <= self.dropout < 1.0, f"lora.dropout must be in [0, 1), not {self.dropout}")
+        require(self.rank >= 0, f"lora.rank must not be negative, not {self.rank}")
+        require(self.alpha >= 1, f"lora.alpha must be at least 1, not {self.alpha}")
+        require(0.0 <= self.dropout < 1.0, f"lora.dropout must be in [0, 1), not {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class BatchSettings:
     rows: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.tokens >= 1, f"batch.tokens must be at least 1, not {self.tokens}")
-        _require(self.rows >= 1, f"batch.rows must be at least 1, not {self.rows}")
+        require(self.tokens >= 1, f"batch.tokens must be at least 1, not {self.tokens}")
+        require(self.rows >= 1, f"batch.rows must be at least 1, not {self.rows}")
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class ScheduleSettings:
     clip: float = 1.0  # largest norm of the gradients
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, f"schedule.steps must be at least 1, not {self.steps}")
-        _require(self.lr > 0.0, f"schedule.lr must be above 0, not {self.lr}")
-        _require(self.clip > 0.0, f"schedule.clip must be above 0, not {self.clip}")
+        require(self.steps >= 1, f"schedule.steps must be at least 1, not {self.steps}")
+        require(self.lr > 0.0, f"schedule.lr must be above 0, not {self.lr}")
+        require(self.clip > 0.0, f"schedule.clip must be above 0, not {self.clip}")
         for name in ("warmup", "floor", "beta2"):
-            _require(0.0 <= getattr(self, name) < 1.0, f"schedule.{name} must be in [0, 1), not {getattr(self, name)}")
+            require(0.0 <= getattr(self, name) < 1.0, f"schedule.{name} must be in [0, 1), not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -102,34 +102,27 @@ class TuneRecipe:
     sim_seeds: str = ""
 
     def __post_init__(self) -> None:
-        _one_of("loss", self.loss, LOSSES)
-        _one_of("vision", self.vision, ("frozen", "tuned"))
-        _one_of("precision", self.precision, ("fp32", "bf16"))
-        _one_of("attention", self.attention, ("auto", "sdpa", "flash_attention_2"))
-        _one_of("result", self.result, ("merged", "adapter"))
-        _require(self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0")
-        _require(self.every >= 1 and self.save_every >= 1, "every and save_every must be at least 1")
+        one_of("loss", self.loss, LOSSES)
+        one_of("vision", self.vision, ("frozen", "tuned"))
+        one_of("precision", self.precision, ("fp32", "bf16"))
+        one_of("attention", self.attention, ("auto", "sdpa", "flash_attention_2"))
+        one_of("result", self.result, ("merged", "adapter"))
+        require(self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0")
+        require(self.every >= 1 and self.save_every >= 1, "every and save_every must be at least 1")
         first, _, end = self.sim_seeds.partition(":")
         ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
-        _require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
+        require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:
         """A YAML file, or a recipe of `training/recipes` by its name without .yaml. Raises `ConfigError`."""
-        import yaml
-
         packaged = resources.files("aura_core.training") / "recipes" / f"{name}.yaml"
         source: Any = packaged if "/" not in name and packaged.is_file() else Path(name)
-        try:
-            data = yaml.safe_load(source.read_text(encoding="utf-8"))
-        except OSError as e:
-            raise ConfigError(f"{name}: cannot read the recipe: {e.strerror}") from e
-        except (UnicodeDecodeError, yaml.YAMLError) as e:
-            raise ConfigError(f"{name}: not valid YAML: {' '.join(str(e).split())}") from e
+        data = read_yaml(source, "recipe")
         for key in ("model", "data"):
-            if not isinstance(data, dict) or key not in data:
+            if key not in data:
                 raise ConfigError(f"{name}: '{key}' is missing in the recipe")
-        return _build(cls, data, name)
+        return build(cls, data, name)
 
     def as_json(self) -> dict[str, Any]:
         """The recipe in plain values."""

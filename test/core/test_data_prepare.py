@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from bags import IMAGE, START, S, image, raw_bag
+from videos import write_grey_video
 
 from aura_core.data import prepare as stage
 from aura_core.data.outcome import ItemError, Outcome
@@ -23,22 +23,6 @@ from aura_core.replay.writer import write_bag
 from aura_core.types import Frame
 
 MS = 1_000_000
-
-
-def video(path: Path, times_ms: list[int], size: tuple[int, int] = (64, 48), codec: str = "mpeg4") -> Path:
-    """Frame k is grey of level 10 * (k mod 25), shown at `times_ms[k]`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=30)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        stream.codec_context.gop_size = 5
-        for k, ms in enumerate(times_ms):
-            picture = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), 10 * k % 250, np.uint8), format="rgb24")
-            picture.pts, picture.time_base = ms, Fraction(1, 1000)
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode())
-    return path
 
 
 def prepared(path: Path, run: Path, **settings: float) -> Outcome:
@@ -58,7 +42,7 @@ def levels(run: Path, clip) -> list[int]:
 
 
 def test_a_steady_video_gives_two_frames_a_second(tmp_path):
-    out = prepared(video(tmp_path / "v.mp4", [100 * k for k in range(70)]), tmp_path)
+    out = prepared(write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(70)]), tmp_path)
     (clip,) = out.records
     assert (clip.source, clip.seconds, clip.width, clip.height, clip.repeated, clip.skipped) == (
         "v.mp4",
@@ -79,7 +63,7 @@ def test_a_steady_video_gives_two_frames_a_second(tmp_path):
 def test_a_variable_frame_rate_is_sampled_by_time_and_not_by_index(tmp_path):
     """Ten frames a second at first, one a second later: by index the second half would run five times too fast."""
     times = [100 * k for k in range(20)] + [2000 + 1000 * k for k in range(5)]
-    out = prepared(video(tmp_path / "v.mkv", times), tmp_path)
+    out = prepared(write_grey_video(tmp_path / "v.mkv", times), tmp_path)
     (clip,) = out.records
     assert levels(tmp_path, clip) == [0, 5, 10, 15, 20, 20, 21, 21, 22, 22, 23, 23]
     assert clip.seconds == 6 and clip.repeated == 4
@@ -88,7 +72,7 @@ def test_a_variable_frame_rate_is_sampled_by_time_and_not_by_index(tmp_path):
 @pytest.mark.parametrize(("gap_s", "reason"), [(9.0, None), (12.0, "gap")])
 def test_a_long_pause_is_no_video(tmp_path, gap_s, reason):
     times = [500 * k for k in range(6)]
-    path = video(tmp_path / "v.mkv", [*times, *(times[-1] + round(gap_s * 1000) + t for t in times)])
+    path = write_grey_video(tmp_path / "v.mkv", [*times, *(times[-1] + round(gap_s * 1000) + t for t in times)])
     if reason is not None:
         assert refused(path, tmp_path) == reason
     else:
@@ -96,7 +80,7 @@ def test_a_long_pause_is_no_video(tmp_path, gap_s, reason):
 
 
 def test_same_bytes_each_time(tmp_path):
-    path = video(tmp_path / "v.mp4", [100 * k for k in range(70)])
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(70)])
     (a,), (b,) = prepared(path, tmp_path / "a").records, prepared(path, tmp_path / "b").records
     assert (tmp_path / "a" / a.video).read_bytes() == (tmp_path / "b" / b.video).read_bytes()
 
@@ -120,7 +104,7 @@ def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
 
 
 def test_a_long_source_becomes_several_clips(tmp_path):
-    path = video(tmp_path / "v.mp4", [250 * k for k in range(60)])  # 15 s
+    path = write_grey_video(tmp_path / "v.mp4", [250 * k for k in range(60)])  # 15 s
     clips = prepared(path, tmp_path, max_seconds=6, min_seconds=3).records
     assert [(c.start_s, c.seconds) for c in clips] == [(0.0, 6), (6.0, 6), (12.0, 3)]
     assert [levels(tmp_path, c)[0] for c in clips] == [0, 24, 23]
@@ -131,7 +115,7 @@ def test_a_long_source_becomes_several_clips(tmp_path):
 
 def test_large_frames_are_scaled_to_even_sizes(tmp_path):
     assert fitted(480, 640, 640 * 480) == (480, 640) and fitted(1080, 1920, 640 * 480) == (414, 738)
-    path = video(tmp_path / "v.mp4", [500 * k for k in range(10)], size=(128, 96))
+    path = write_grey_video(tmp_path / "v.mp4", [500 * k for k in range(10)], size=(128, 96))
     (clip,) = prepared(path, tmp_path, max_pixels=3000).records
     assert (clip.width, clip.height) == (62, 46) and read_clip(tmp_path / clip.video)[0].shape == (46, 62, 3)
 
@@ -161,11 +145,11 @@ def test_sound_without_pictures(tmp_path):
 
 
 def test_too_short(tmp_path):
-    assert refused(video(tmp_path / "v.mp4", [100 * k for k in range(29)]), tmp_path) == "too short"
+    assert refused(write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(29)]), tmp_path) == "too short"
 
 
 def test_broken_in_the_middle(tmp_path):
-    path = video(tmp_path / "v.mp4", [100 * k for k in range(100)])
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(100)])
     data = bytearray(path.read_bytes())
     start = data.index(b"mdat") + 4
     size = int.from_bytes(data[start - 8 : start - 4], "big") - 8
@@ -176,7 +160,7 @@ def test_broken_in_the_middle(tmp_path):
 
 @pytest.mark.parametrize("name", ["v.mkv", "v.avi"])
 def test_cut_off(tmp_path, name):
-    path = video(tmp_path / name, [100 * k for k in range(100)])
+    path = write_grey_video(tmp_path / name, [100 * k for k in range(100)])
     data = path.read_bytes()
     end = data.find(b"idx1") if name.endswith("avi") else len(data)  # AVI: its index is longer than its pictures
     path.write_bytes(data[: end // 2])
@@ -184,7 +168,7 @@ def test_cut_off(tmp_path, name):
 
 
 def test_cut_off_before_its_index(tmp_path):
-    path = video(tmp_path / "v.mp4", [100 * k for k in range(100)])
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(100)])
     path.write_bytes(path.read_bytes()[:-300])
     assert refused(path, tmp_path) in ("cannot be opened", "broken in the middle")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from videos import write_grey_video
 
 from aura_core.errors import InputError
 from aura_core.sources import open_source
@@ -17,27 +16,12 @@ from aura_core.types import Frame
 MS = 1_000_000
 
 
-def _video(path: Path, times_ms: list[int], size: tuple[int, int] = (64, 48), codec: str = "mpeg4") -> Path:
-    """A video whose frame k is grey of level 10 * k (mod 250), shown at `times_ms[k]`."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=30)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        stream.codec_context.gop_size = 5
-        for k, ms in enumerate(times_ms):
-            picture = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), 10 * k % 250, np.uint8), format="rgb24")
-            picture.pts, picture.time_base = ms, Fraction(1, 1000)
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode())
-    return path
-
-
 def _levels(frames: list[Frame]) -> list[int]:
     return [round(float(f.image.mean()) / 10) for f in frames]
 
 
 def test_video_is_sampled_by_presentation_time(tmp_path):
-    path = _video(tmp_path / "v.mp4", [33 * k for k in range(100)])
+    path = write_grey_video(tmp_path / "v.mp4", [33 * k for k in range(100)])
     with open_source(str(path)) as source:
         frames = list(source)
     # slot k begins at 500 k ms, 50 ms of tolerance: frames 0, 14 (462), 29 (957), 44, 60, 75, 90
@@ -49,7 +33,7 @@ def test_video_is_sampled_by_presentation_time(tmp_path):
 
 def test_variable_frame_rate_keeps_its_own_times(tmp_path):
     times = [0, 40, 80, 1000, 1010, 2600, 2640, 5000]
-    frames = list(open_source(str(_video(tmp_path / "v.mkv", times)), fps=None))
+    frames = list(open_source(str(write_grey_video(tmp_path / "v.mkv", times)), fps=None))
     assert [f.stamp_ns for f in frames] == [t * MS for t in times]
     sampled = list(open_source(str(tmp_path / "v.mkv")))
     assert [f.stamp_ns // MS for f in sampled] == [0, 1000, 2600, 5000]
@@ -57,12 +41,12 @@ def test_variable_frame_rate_keeps_its_own_times(tmp_path):
 
 
 def test_stamps_start_at_zero_where_the_file_does_not(tmp_path):
-    frames = list(open_source(str(_video(tmp_path / "v.mkv", [7000, 7500, 8000]))))
+    frames = list(open_source(str(write_grey_video(tmp_path / "v.mkv", [7000, 7500, 8000]))))
     assert [f.stamp_ns // MS for f in frames] == [0, 500, 1000]
 
 
 def test_duration_cuts_any_source(tmp_path):
-    path = _video(tmp_path / "v.mp4", [100 * k for k in range(40)])
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(40)])
     assert [f.stamp_ns // MS for f in open_source(str(path), duration_s=1.5)] == [0, 500, 1000]
 
 
@@ -90,7 +74,7 @@ def test_a_phone_video_is_turned_upright(tmp_path):
 
 
 def test_damage_in_the_middle_costs_those_frames_only(tmp_path):
-    path = _video(tmp_path / "v.avi", [40 * k for k in range(100)])
+    path = write_grey_video(tmp_path / "v.avi", [40 * k for k in range(100)])
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
@@ -104,7 +88,7 @@ def test_damage_in_the_middle_costs_those_frames_only(tmp_path):
 
 
 def test_a_file_that_is_cut_off_gives_what_came_before(tmp_path):
-    path = _video(tmp_path / "v.mkv", [40 * k for k in range(100)])
+    path = write_grey_video(tmp_path / "v.mkv", [40 * k for k in range(100)])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     frames = list(open_source(str(path)))
     assert 1 <= len(frames) < 9

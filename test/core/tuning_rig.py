@@ -49,9 +49,9 @@ def recipe_dict(model: Path | str, train: str, **changes: Any) -> dict[str, Any]
 
 def recipe(model: Path | str, train: str, **changes: Any) -> TuneRecipe:
     """`recipe_dict`, read."""
-    from aura_core.config import _build
+    from aura_core.plain import build
 
-    return _build(TuneRecipe, recipe_dict(model, train, **changes), "recipe")
+    return build(TuneRecipe, recipe_dict(model, train, **changes), "recipe")
 
 
 def placeholder(video: Video) -> list[int]:

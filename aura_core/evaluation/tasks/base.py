@@ -150,6 +150,15 @@ def load_rows(path: Path) -> list[Any]:
     return data
 
 
+def read_each(path: Path, broken: Broken, item: Callable[[Any, Path, int], Item]) -> list[Item]:
+    """One item an annotation of a JSON list: `item(row, path, index)`."""
+    items = []
+    for n, row in enumerate(load_rows(path)):
+        with broken.item():
+            items.append(item(row, path, n))
+    return unique(items)
+
+
 def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]:
     """Those of `names` that exist in `data` or in one of its `folders`. Raises `InputError` when none does."""
     found = []

@@ -18,7 +18,7 @@ from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import MATCH_S, Count, joint_f1, match, merge, total
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
-from aura_core.evaluation.tasks.base import Broken, Record, Task, find, load_rows, unique
+from aura_core.evaluation.tasks.base import Broken, Record, Task, find, read_each
 from aura_core.types import Kind
 
 FILE = "benchmark.json"
@@ -44,11 +44,7 @@ _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b")
 def read(data: Path, broken: Broken) -> list[Item]:
     """One item an annotation."""
     (path,) = find(data, [FILE], ("data",))
-    items = []
-    for n, row in enumerate(load_rows(path)):
-        with broken.item():
-            items.append(_item(row, path, n))
-    return unique(items)
+    return read_each(path, broken, _item)
 
 
 def _item(row: Any, path: Path, n: int) -> Item:

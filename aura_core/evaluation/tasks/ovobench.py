@@ -28,10 +28,9 @@ from aura_core.evaluation.tasks.base import (
     by_group,
     find,
     load_json,
-    load_rows,
+    read_each,
     share,
     unasked_note,
-    unique,
 )
 
 FILE = "ovo_bench_new.json"
@@ -60,11 +59,7 @@ CRR = (
 def read(data: Path, broken: Broken) -> list[Item]:
     """One item an annotation: a question, or all test points of a forward task."""
     (path,) = find(data, [FILE], ("data",))
-    items = []
-    for n, row in enumerate(load_rows(path)):
-        with broken.item():
-            items.append(_item(row, path, n))
-    return unique(items)
+    return read_each(path, broken, _item)
 
 
 def _item(row: Any, path: Path, n: int) -> Item:

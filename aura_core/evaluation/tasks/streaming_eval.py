@@ -16,7 +16,7 @@ from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import Count, window_count
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums
-from aura_core.evaluation.tasks.base import Broken, Record, Task, find, load_rows, unique
+from aura_core.evaluation.tasks.base import Broken, Record, Task, find, read_each
 from aura_core.types import Kind
 
 FILE = "streaming_eval.json"
@@ -28,11 +28,7 @@ RIGHT = 0.5  # of a judge's score
 def read(data: Path, broken: Broken) -> list[Item]:
     """One item an annotation: a video, a question, and the windows in which answers are due."""
     (path,) = find(data, [FILE], ())
-    items = []
-    for n, row in enumerate(load_rows(path)):
-        with broken.item():
-            items.append(_item(row, path, n))
-    return unique(items)
+    return read_each(path, broken, _item)
 
 
 def _item(row: Any, path: Path, n: int) -> Item:
