@@ -32,7 +32,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The demo's options."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the run")
-    parser.add_argument("--seed", type=int, default=900001, help="which tabletop (tests use seeds from 500000 on)")
+    parser.add_argument("--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)")
     parser.add_argument("--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny")
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument("--png", type=Path, default=Path("out/demo.png"), help="the timeline picture")

@@ -148,11 +148,11 @@ CAMERA = (
 )  # fmt: skip
 
 SIM_CAMERA = (
-    Param("seed", 900001, "which tabletop world", low=0, high=2**31 - 1),
+    Param("seed", 900001, "which room", low=0, high=2**31 - 1),
     Param("fps", 10.0, "frames a second", low=0.1, high=240.0),
     Param("width", 192, "width of the picture [pixels]; it is 4:3", low=32, high=4096),
     Param("pace", "calm", "how often something happens", choices=("calm", "busy")),
-    Param("duration_s", 600, "seconds in which things happen; afterwards the table stays as it is", low=1, high=86400),
+    Param("duration_s", 600, "seconds in which things happen; afterwards the room stays as it is", low=1, high=86400),
     Param("frame_id", "sim_camera", "frame_id of the images"),
     Param("wait_for_subscriber", True, "begin the world when somebody watches, so that its first second is seen"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Start the assistant, and with it a simulated tabletop, a real camera, or no camera at all.
+"""Start the assistant, and with it a simulated room, a real camera, or no camera at all.
 
 ros2 launch aura_ros assistant.launch.py
 ros2 launch aura_ros assistant.launch.py voice:=true
@@ -21,7 +21,7 @@ ARGUMENTS = (
     ("device", "", "model.device: auto, cpu, cuda, cuda:0 ...; empty: what params_file says", None),
     ("camera", "sim", "camera to start with it; none: something else publishes images", ["sim", "device", "none"]),
     ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
-    ("seed", "900001", "for camera:=sim: which tabletop world", None),
+    ("seed", "900001", "for camera:=sim: which room", None),
     ("image", "image_raw", "topic of the camera's images", None),
     ("voice", "false", "hear and speak: microphone, ASR, TTS and speaker nodes", ["true", "false", "one_process"]),
     ("namespace", "", "namespace of all nodes", None),

@@ -43,7 +43,7 @@ def sim(
     ] = 0,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
 ) -> None:
-    """The tabletop benchmark: free-running episodes on held-out seeds."""
+    """The household benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
     from aura_core.config import AssistantConfig, GateConfig

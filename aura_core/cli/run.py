@@ -1,4 +1,4 @@
-"""`aura run SOURCE`: watch a video, camera, folder or simulated table, with no ROS."""
+"""`aura run SOURCE`: watch a video, camera, folder or simulated room, with no ROS."""
 
 from __future__ import annotations
 
