@@ -138,7 +138,7 @@ def train(
             opt.step()
         step, seen = step + 1, seen + batch.tokens
         minute = used * minutes
-        if minute - reported >= 2.0:
+        if minute - reported >= 4.0:
             reported = minute
             figures = " ".join(f"{k} {v:.3f}" for k, v in teacher_forced(model, held).items())
             rate = seen / (minute * 60)

@@ -33,6 +33,7 @@ HAPPENINGS = (
     (STATES.index("entering"),),
     (STATES.index("leaving"),),
 )
+SHIFT = 2  # pixels
 READ_OUTS = (*HEADS, len(SLOT_TOKENS), KINDS * len(HAPPENINGS))
 
 
@@ -160,6 +161,12 @@ class Pool:
             worker.terminate()
 
 
+def jittered(frames: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Chunks (B, 2, H, W, 3) moved by up to `SHIFT` pixels, each its own way: the pool is not learned by heart."""
+    moves = rng.integers(-SHIFT, SHIFT + 1, (len(frames), 2))
+    return torch.stack([f.roll((int(dy), int(dx)), (1, 2)) for f, (dy, dx) in zip(frames, moves, strict=True)])
+
+
 class Heads(torch.nn.Module):
     """Linear read-outs of the merged and of the deepstack features."""
 
@@ -249,7 +256,8 @@ def train(
         for opt in opts:
             for group in opt.param_groups:
                 group["lr"] = lr * scale
-        frames, items, facts = (t.to(device) for t in chunks.draw(rng, batch))
+        frames, items, facts = chunks.draw(rng, batch)
+        frames, items, facts = (t.to(device) for t in (jittered(frames, rng), items, facts))
         main, deep = batched_vision(visual, patches_of(frames))
         loss = loss_of(heads.main(main), items, facts) + 0.3 * loss_of(heads.deep(deep), items, facts)
         net.zero_grad(set_to_none=True)
