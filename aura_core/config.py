@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from aura_core.parameter_file import engine_settings, is_parameter_file
 from aura_core.plain import build, one_of, read_yaml, require
 
 
@@ -217,6 +218,8 @@ class AssistantConfig:
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> AssistantConfig:
-        """Read the `aura:` section of a YAML file (or the whole file where it has none)."""
+        """Read the `aura:` section of a YAML file (or the whole file where it has none), or a ROS 2 parameter file."""
         data = read_yaml(Path(path), "configuration")
+        if is_parameter_file(data):
+            return cls.from_dict(engine_settings(data, str(path)), str(path))
         return cls.from_dict(data.get("aura", data), str(path))

@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 
 from aura_core.config import POLICIES, AssistantConfig
 from aura_core.errors import ConfigError
+from aura_core.parameter_file import nested
 
 Value = str | int | float | bool
 # rclpy's own parameters, which may stand in a file beside ours.
@@ -22,10 +23,7 @@ _RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter. `low` and `high` bound a number, both ends included; `choices` a word.
-
-    `off` is the value that stands for "not set" (None in the engine's settings): ROS has no null.
-    """
+    """One parameter. `low` and `high` bound a number, both ends included; `choices` a word."""
 
     name: str
     default: Value
@@ -34,7 +32,6 @@ class Param:
     high: float | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = True
-    off: Value | None = None
 
     def descriptor(self) -> ParameterDescriptor:
         """What `ros2 param describe` shows."""
@@ -59,7 +56,7 @@ class Param:
 
 _D = AssistantConfig()
 
-# Names with a section (`window.keep`) are those of `aura_core.config`.
+# Names with a section (`window.keep`) are those of `aura_core.config`; some values stand for null there.
 ENGINE = (
     Param("model.path", _D.model.path, "model: a local folder, a hub id, aura_tiny (embedded) or scripted (tests)"),
     Param("model.dtype", _D.model.dtype, "number format of the weights",
@@ -68,8 +65,8 @@ ENGINE = (
     Param("model.attention", _D.model.attention, "attention code; auto is flash_attention_2 where installed, else sdpa",
           choices=("auto", "sdpa", "eager", "flash_attention_2")),
     Param("model.max_pixels", 0, "most pixels of one frame; larger ones are shrunk; 0: the checkpoint's own",
-          low=0, high=2**31 - 1, off=0),
-    Param("model.threads", 0, "CPU threads of the model; 0: torch's own choice", low=0, high=1024, off=0),
+          low=0, high=2**31 - 1),
+    Param("model.threads", 0, "CPU threads of the model; 0: torch's own choice", low=0, high=1024),
     Param("window.keep", _D.window.keep, "chunks (seconds) of video kept when the window is cut back",
           low=1, high=3600),
     Param("window.max", _D.window.max, "chunks at which the window is cut back; more than window.keep",
@@ -77,15 +74,15 @@ ENGINE = (
     Param("window.policy", _D.window.policy, "how the cache follows the window; shadow is exact and flat",
           choices=POLICIES),
     Param("window.hard_cap", 0, "chunks the window may reach while its shadow is late; 0: max and a third of a window",
-          low=0, high=10_000, off=0),
+          low=0, high=10_000),
     Param("window.qa_groups", _D.window.qa_groups, "questions with their answers that stay as text",
           low=0, high=1000),
     Param("chunker.tolerance_s", _D.chunker.tolerance_s, "a frame this early still counts for its half second [s]",
           low=0.0, high=0.2),
     Param("decider.threshold", 0.0, "silent when p(silent) >= this; 0: silent when silence is the likeliest token",
-          low=0.0, high=1.0, read_only=False, off=0.0),
+          low=0.0, high=1.0, read_only=False),
     Param("decider.rearm", 0.0, "after unasked words p(silent) must reach this before the next ones; 0: off",
-          low=0.0, high=1.0, off=0.0),
+          low=0.0, high=1.0),
     Param("decider.min_gap_s", _D.decider.min_gap_s, "least time between unasked words, in the frames' stamps [s]",
           low=0.0, high=86400.0),
     Param("decider.mode", _D.decider.mode, "token: the silent token decides; judge: a yes-or-no question each second, "
@@ -93,7 +90,7 @@ ENGINE = (
     Param("decider.judge_prompt", _D.decider.judge_prompt, "the judge's question; {watches}: what was asked for"),
     Param("decider.report_prompt", _D.decider.report_prompt, "what the judge's yes makes it asked for"),
     Param("gate.level", -1.0, "a chunk equal to the last encoded one within this many grey levels is not encoded "
-          "again; 8 passes a still camera's noise; -1: encode every chunk", low=-1.0, high=64.0, off=-1.0),
+          "again; 8 passes a still camera's noise; -1: encode every chunk", low=-1.0, high=64.0),
     Param("speaker.max_new_tokens", _D.speaker.max_new_tokens, "most tokens of one answer", low=1, high=8192),
     Param("speaker.max_question_tokens", _D.speaker.max_question_tokens, "most tokens of one question",
           low=1, high=65536),
@@ -126,7 +123,7 @@ ENGINE = (
           low=0.0, high=86_400.0),
     Param("watch.cooldown_s", _D.watch.cooldown_s, "after an answer a watch is silent for this long [s]",
           low=0.0, high=86_400.0),
-    Param("system_prompt", "", "what the model is told first; empty: the checkpoint's own, or ours", off=""),
+    Param("system_prompt", "", "what the model is told first; empty: the checkpoint's own, or ours"),
 )  # fmt: skip
 
 ASSISTANT = (
@@ -198,14 +195,7 @@ def on_set(
 
 def engine_config(values: dict[str, Value]) -> AssistantConfig:
     """The engine's settings. Raises `ConfigError` on contradictions."""
-    data: dict[str, object] = {}
-    for p in ENGINE:
-        value = None if p.off is not None and values[p.name] == p.off else values[p.name]
-        section, _, key = p.name.rpartition(".")
-        if section:
-            data.setdefault(section, {})[key] = value  # type: ignore[index]
-        else:
-            data[key] = value
+    data = nested({p.name: values[p.name] for p in ENGINE})
     return AssistantConfig.from_dict(data, "parameters")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -18,6 +19,9 @@ os.environ.update(
     FASTDDS_DEFAULT_PROFILES_FILE=str(REPOSITORY / "config" / "fastdds.xml"),
     HF_HUB_OFFLINE="1",  # tests download nothing
 )
+
+hypothesis.settings.register_profile("aura", deadline=None)  # how long an example takes is no matter of right or wrong
+hypothesis.settings.load_profile("aura")
 
 HAS_ROS = importlib.util.find_spec("rclpy") is not None
 collect_ignore = [] if HAS_ROS else ["ros"]

@@ -16,7 +16,10 @@ Ask = Annotated[
     typer.Option("--ask", help="SECONDS:QUESTION, counted from the first frame; repeatable."),
 ]
 Out = Annotated[str | None, typer.Option("--out", help="Write one JSON line a step to this file ('-': to stdout).")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file with the assistant's settings.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML settings, or the node's ROS 2 parameter file."),
+]
 Model = Annotated[str | None, typer.Option("--model", help="Checkpoint folder, hub id, aura_tiny or scripted.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:0 ...")]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]

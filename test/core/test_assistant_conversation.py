@@ -51,7 +51,7 @@ events = st.lists(
 @given(
     events, st.dictionaries(st.integers(0, 60), st.sampled_from(["a", "Yes.", "é"])), st.sampled_from(EXACT), st.data()
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_cache_is_always_the_conversation(events, script, policy, data):
     """Frames, gaps, questions, answers, cancels and idle time in any order: the cache equals a full recompute."""
     keep = data.draw(st.integers(1, 3))

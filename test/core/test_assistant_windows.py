@@ -27,7 +27,7 @@ def test_a_switch_rebuilds_the_window_once_and_keeps_the_words():
 
 
 @given(st.dictionaries(st.integers(0, 40), st.sampled_from(["Yes.", "é"])), st.integers(1, 6), st.integers(1, 6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
     """At every step of a replay, also where keep is larger or smaller than what a switch drops."""
     runs = []

@@ -61,7 +61,7 @@ samples = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.one_of(clips, conversations, samples, st.builds(Rejection, st.text(), st.text(), st.text())))
 def test_round_trip(record):
     line = to_line(record)

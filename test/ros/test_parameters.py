@@ -12,6 +12,7 @@ import rclpy
 import yaml
 
 from aura_core.config import AssistantConfig
+from aura_core.parameter_file import NODES_OWN
 from aura_ros import assistant_node, camera_node, sim_camera_node
 from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, engine_config
 from aura_ros.voice_parameters import VOICE
@@ -97,6 +98,8 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
         names |= {section.name + key for key in keys}
     assert names - {p.name for p in ENGINE} == {"chunker.fps"}  # 2.0 is the only value it can have
     assert {p.name for p in ENGINE} <= names
+    own = {p.name for p in ASSISTANT} - {p.name for p in ENGINE}
+    assert own <= set(NODES_OWN)
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.name)
@@ -115,6 +118,7 @@ def test_the_shipped_files_are_read_by_the_nodes_that_they_name(file: Path) -> N
             config = engine_config(values)
             assert config.model.path == given["model.path"]
             assert config.decider.threshold is None
+            assert AssistantConfig.from_yaml(file) == config  # `aura replay --config FILE` is what the node was
         node.destroy_node()
         context.try_shutdown()
 
