@@ -31,6 +31,7 @@ def tiny(
     init: Annotated[Path | None, typer.Option(help="continue from this checkpoint folder")] = None,
     begin: Annotated[float, typer.Option(min=0, max=1, help="skip this share of the curriculum")] = 0.0,
     loss: Annotated[str, typer.Option(help="balanced (Silent-Speech Balanced Loss) or plain")] = "balanced",
+    tokens: Annotated[int, typer.Option(min=512, help="tokens of a batch; 32768 for a GPU")] = 4096,
 ) -> None:
     """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
     from aura_core.errors import ConfigError
@@ -38,7 +39,7 @@ def tiny(
 
     if loss not in ("balanced", "plain"):
         raise ConfigError(f"--loss must be balanced or plain, not '{loss}'")
-    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin))
+    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin, tokens))
 
 
 @app.command()

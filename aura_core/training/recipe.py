@@ -24,6 +24,7 @@ Weights = dict[str, torch.Tensor]
 class Recipe:
     """Minutes of wall time on 2 CPU cores; everything else derives from the stages' defaults.
 
+    `tokens` are those of a language model's batch: a GPU is idle at what suits a CPU.
     `init` continues from a saved checkpoint: its tower is kept, its language model trained on from the
     share `begin` of the curriculum.
     """
@@ -36,6 +37,7 @@ class Recipe:
     device: str = "cpu"
     init: Path | None = None
     begin: float = 0.0
+    tokens: int = 4096
 
 
 def tower_of(path: Path) -> Weights:
@@ -59,6 +61,8 @@ def run(folder: Path, out: Path, recipe: Recipe) -> None:
     """Run all stages in `folder` and write the checkpoint to `out`."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
+    if recipe.device != "cpu":
+        torch.set_float32_matmul_precision("high")  # TF32
     model, tokenizer = tiny.build_model(recipe.seed)
     weights = folder / "language.pt"
     if weights.exists():
@@ -75,8 +79,8 @@ def run(folder: Path, out: Path, recipe: Recipe) -> None:
             part.rename(towers)
         tower = tower_of(towers)
     language.train(
-        model, tiny.codec(tokenizer), tower, folder, recipe.language_min, worlds=recipe.worlds, seed=recipe.seed,
-        loss=recipe.loss, begin=recipe.begin, save=lambda: torch.save(model.state_dict(), weights),
+        model, tiny.codec(tokenizer), tower, folder, recipe.language_min, tokens=recipe.tokens, worlds=recipe.worlds,
+        seed=recipe.seed, loss=recipe.loss, begin=recipe.begin, save=lambda: torch.save(model.state_dict(), weights),
         device=recipe.device,
     )  # fmt: skip
     torch.save(model.state_dict(), weights)
