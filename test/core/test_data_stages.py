@@ -29,10 +29,10 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A folder with a few simulated clips."""
+    """A folder with a few simulated clips, each of one scene: in no room does it get dark or light."""
     folder = tmp_path_factory.mktemp("run")
     stage = preparing.open_stage(folder, PrepareConfig(crf=30))
-    return folder, [stage.work(s).records[0] for s in sim_sources([1000, 1001, 1002], SECONDS)]
+    return folder, [stage.work(s).records[0] for s in sim_sources([1008, 1024, 1026], SECONDS)]
 
 
 def conversations(run, author=None) -> list:
@@ -186,9 +186,9 @@ def test_a_rephrased_request_waits_for_the_same():
         oracle.rephrase(c, replace(standing(3, [], Kind.PROACTIVE, "tell me when a red cube appears"), id=f"q{i}"))
         for i in range(40)
     }
-    assert texts == {
-        f"{t} a red cube appears" for t in ("tell me when", "let me know when", "alert me when", "tell me if")
-    }
+    before = ("tell me when", "let me know when", "alert me when", "tell me if", "say something when", "warn me when",
+              "i want to know when")  # fmt: skip
+    assert texts == {f"{t} a red cube appears" for t in before} | {"when a red cube appears tell me"}
     assert oracle.rephrase(c, standing(3, [], Kind.PROACTIVE, "please look out")) == "please look out"
 
 
