@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from aura_core.evaluation.metrics import Count
@@ -88,22 +86,13 @@ def test_figures_and_what_is_not_asked_is_not_reported():
     assert not {"multi.ia_qtf1", "standing.sw_f1", "proactive.time_error_s", "multi.time_error_s"} & set(none)
 
 
-@dataclass(frozen=True)
-class RicherAsk(Ask):
-    """A question with what a richer scene knows of it."""
-
-    language: str = "en"
-    unseen: bool = False
-    evidence: int | None = None
-
-
 def test_questions_about_the_past_in_other_words_and_in_chinese():
     now = Kind.REAL_TIME
     asks = (
-        RicherAsk("a", 1, "what is there?", now, "nothing"),
-        RicherAsk("b", 4, "pray tell, what is there?", now, "nothing", unseen=True),
-        RicherAsk("c", 7, "有什么?", now, "没有", language="zh"),
-        RicherAsk("d", 10, "what did the hand take?", now, "a cup", evidence=6),
+        Ask("a", 1, "what is there?", now, "nothing"),
+        Ask("b", 4, "pray tell, what is there?", now, "nothing", unseen=True),
+        Ask("c", 7, "有什么?", now, "没有", language="zh"),
+        Ask("d", 10, "what did the hand take?", now, "a cup", "took", evidence=6),
     )
     said = [Said(a.chunk, a.answer if a.id in "acd" else "a cup", a.text) for a in asks]
     f = figures([scored(*said, asks=asks, dues=())])
