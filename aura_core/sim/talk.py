@@ -69,20 +69,12 @@ class Talk:
     def real_time(
         self, rng: np.random.Generator, room: World, chunk: int, topics: dict[str, float] = TOPICS
     ) -> Question:
-        """A question in `chunk`, in which nothing happens. Topics that cannot be asked then become lists."""
-        topic = str(rng.choice(list(topics), p=np.array(list(topics.values())) / sum(topics.values())))
-        state = room.states[chunk]
-        asked: _Asked | None
-        if topic in self.words.facets:
-            asked = self._facet(rng, topic, state)
-        elif topic in PAST:
-            asked = self._past(rng, topic, room, chunk)
-        elif topic in ("person", "where_person", "pose", "cat", "where_cat"):
-            asked = self._living(topic, state)
-        else:
-            asked = self._items(rng, topic, state.items)
-        if asked is None:
-            topic, asked = "list", (self.words.questions["list"], {}, self.listing(state.items))
+        """A question in `chunk`, in which nothing happens. A topic that cannot be asked then is drawn again."""
+        shares = np.array(list(topics.values())) / sum(topics.values())
+        asked: _Asked | None = None
+        while asked is None:
+            topic = str(rng.choice(list(topics), p=shares))
+            asked = self._asked(rng, topic, room, chunk)
         phrases, slots, answer, *evidence = asked
         text, unseen = self._phrase(rng, phrases)
         text = text.format(**slots)
@@ -125,6 +117,16 @@ class Talk:
         """All objects, by colour and shape; 'nothing' for an empty table."""
         ordered = sorted(items, key=lambda i: (COLOURS.index(i.colour), SHAPES.index(i.shape)))
         return self.words.conjunction.join(self.thing(i.colour, i.shape) for i in ordered) or self.words.nothing
+
+    def _asked(self, rng: np.random.Generator, topic: str, room: World, chunk: int) -> _Asked | None:
+        state = room.states[chunk]
+        if topic in self.words.facets:
+            return self._facet(rng, topic, state)
+        if topic in PAST:
+            return self._past(rng, topic, room, chunk)
+        if topic in ("person", "where_person", "pose", "cat", "where_cat"):
+            return self._living(topic, state)
+        return self._items(rng, topic, state.items)
 
     def _phrase(self, rng: np.random.Generator, phrases: Phrases) -> tuple[str, bool]:
         unseen = rng.random() < self.unseen
