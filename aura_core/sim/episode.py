@@ -50,6 +50,7 @@ class Plan:
     triggers: float = 0.65  # share of standing questions that something will answer
     first: int = 1  # no question before this chunk
     early: float = 0.7  # standing questions come in this first share of the time
+    objects: float = 0.0  # share of those that something will answer which are made to wait for an object
 
 
 TEST_PLAN = Plan()
@@ -128,6 +129,8 @@ def _standing(rng: np.random.Generator, talk: Talk, world: World, kind: Kind, ch
     repeated = kind is Kind.MULTI_RESPONSE
     if later and rng.random() < plan.triggers:
         near = later[: max(3, len(later) // 2)]
+        if plan.objects and rng.random() < plan.objects:
+            near = [e for e in near if e.item is not None] or near
         wait = _widened(rng, near[int(rng.integers(len(near)))], repeated)
     else:
         wait = _never(rng, later)
