@@ -16,11 +16,9 @@ UNSET: dict[str, int | float | str] = {
     "model.max_pixels": 0, "model.threads": 0, "window.hard_cap": 0, "decider.threshold": 0.0, "decider.rearm": 0.0,
     "gate.level": -1.0, "system_prompt": "",
 }  # fmt: skip
-# Parameters of the node that are no business of the engine's; the last three are rclpy's own.
-NODES_OWN = (
-    "backlog_chunks", "image_transport", "stale_after_s",
-    "use_sim_time", "start_type_description_service", "qos_overrides",
-)  # fmt: skip
+# rclpy's own, which may stand in a file beside ours; and those of the node that are no business of the engine's.
+RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
+NODES_OWN = ("backlog_chunks", "image_transport", "stale_after_s", *RCLPY)
 
 
 def nested(parameters: Mapping[str, Any]) -> dict[str, Any]:

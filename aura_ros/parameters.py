@@ -14,11 +14,9 @@ from rclpy.parameter import Parameter
 
 from aura_core.config import POLICIES, AssistantConfig
 from aura_core.errors import ConfigError
-from aura_core.parameter_file import nested
+from aura_core.parameter_file import RCLPY, nested
 
 Value = str | int | float | bool
-# rclpy's own parameters, which may stand in a file beside ours.
-_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def engine_config(values: dict[str, Value]) -> AssistantConfig:
 def _refuse_unknown(node: Node, known: list[str]) -> None:
     """rclpy takes a misspelt key of a parameter file without a word; here it ends the node."""
     for key in node._parameter_overrides:  # the only place where rclpy keeps them
-        if key not in known and not key.startswith(_RCLPY):
+        if key not in known and key.split(".")[0] not in RCLPY:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
             raise ConfigError(
