@@ -51,7 +51,9 @@ def to_frame(msg: Image | CompressedImage, stamp_ns: int) -> Frame:
     try:
         if isinstance(msg, CompressedImage):
             return Frame(decode_compressed(msg.data), stamp_ns)
-        return Frame(decode_raw(msg.encoding, msg.height, msg.width, msg.step, msg.data), stamp_ns)
+        return Frame(
+            decode_raw(msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian)), stamp_ns
+        )
     except InputError as e:
         raise InputError(f"frame {msg.header.frame_id or '(no frame_id)'} at {stamp_ns} ns: {e}") from e
 

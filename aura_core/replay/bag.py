@@ -114,7 +114,7 @@ class Bag:
                     self.skipped += 1
                     return None
             m = message
-            return Frame(decode_raw(m.encoding, m.height, m.width, m.step, m.data), stamp)
+            return Frame(decode_raw(m.encoding, m.height, m.width, m.step, m.data, bool(m.is_bigendian)), stamp)
         except InputError as e:
             raise InputError(f"{self.path}: {self.topics.image_topic} at {bag_ns} ns: {e}") from e
 

@@ -19,8 +19,9 @@ Buffer = bytes | bytearray | memoryview | NDArray[np.uint8] | array.array
 
 
 class _Layout(NamedTuple):
-    channels: int  # bytes a pixel
+    channels: int  # bytes a pixel; of the first plane where chroma has a plane of its own
     convert: int | None  # cv2 colour conversion code; None: it is RGB already
+    chroma_plane: bool = False  # half as many rows again follow, of the same step: interleaved chroma
 
 
 _LAYOUTS: dict[str, _Layout] = {
@@ -32,6 +33,9 @@ _LAYOUTS: dict[str, _Layout] = {
     "8UC4": _Layout(4, cv2.COLOR_BGRA2RGB),
     "mono8": _Layout(1, cv2.COLOR_GRAY2RGB),
     "8UC1": _Layout(1, cv2.COLOR_GRAY2RGB),
+    "mono16": _Layout(2, cv2.COLOR_GRAY2RGB),
+    "nv12": _Layout(1, cv2.COLOR_YUV2RGB_NV12, chroma_plane=True),
+    "nv21": _Layout(1, cv2.COLOR_YUV2RGB_NV21, chroma_plane=True),
     "yuv422_yuy2": _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
     "yuv422": _Layout(2, cv2.COLOR_YUV2RGB_UYVY),  # sensor_msgs: "yuv422" is UYVY
@@ -42,16 +46,19 @@ _LAYOUTS: dict[str, _Layout] = {
     "bayer_grbg8": _Layout(1, cv2.COLOR_BayerGRBG2RGB),
 }
 SUPPORTED = tuple(_LAYOUTS)
+_SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")  # two pixels of a row have one chroma
 
 
-def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer) -> RGB:
+def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer, big_endian: bool = False) -> RGB:
     """Pixels of one raw image, as RGB uint8 (height, width, 3).
 
     Args:
         encoding: a name of `SUPPORTED`.
         height, width: pixels, at least 1.
         step: bytes from one row to the next, padding included; 0 means no padding.
-        data: at least `step * height` bytes (the padding of the last row may be missing).
+        data: at least `step * height` bytes, half as many more for `nv12` and `nv21` (the padding of the last row
+            may be missing).
+        big_endian: byte order of `mono16`, whose upper byte is kept (65,535 becomes 255, as cv_bridge scales it).
 
     An unpadded `rgb8` image comes back as a read-only view of `data`, without a copy.
     Raises `InputError` on an unknown encoding and on sizes that contradict each other.
@@ -65,18 +72,23 @@ def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer) 
     step = step or row
     if step < row:
         raise InputError(f"image step {step} is shorter than a row of {width} pixels of {encoding} ({row} bytes)")
-    if layout.channels == 2 and width % 2:
+    if encoding in _SHARED_CHROMA and width % 2:
         raise InputError(f"a {encoding} image has an even width, not {width}")
+    if layout.chroma_plane and height % 2:
+        raise InputError(f"a {encoding} image has an even height, not {height}")
     flat = np.frombuffer(data, np.uint8)
-    needed = step * (height - 1) + row
+    rows = height * 3 // 2 if layout.chroma_plane else height
+    needed = step * (rows - 1) + row
     if flat.size < needed:
         raise InputError(
             f"image data has {flat.size} bytes; {width}x{height} {encoding} with step {step} needs {needed}"
         )
-    if flat.size < step * height:  # last row without its padding
-        flat = np.pad(flat, (0, step * height - flat.size))
-    rows = flat[: step * height].reshape(height, step)[:, :row]
-    pixels = np.ascontiguousarray(rows).reshape(height, width, layout.channels)
+    if flat.size < step * rows:  # last row without its padding
+        flat = np.pad(flat, (0, step * rows - flat.size))
+    pixels = np.ascontiguousarray(flat[: step * rows].reshape(rows, step)[:, :row])
+    pixels = pixels.reshape(rows, width, layout.channels)
+    if encoding == "mono16":
+        pixels = np.ascontiguousarray(pixels[..., :1] if big_endian else pixels[..., 1:])
     if layout.convert is None:
         pixels.flags.writeable = False
         return pixels

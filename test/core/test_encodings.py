@@ -47,6 +47,24 @@ def test_mono_is_repeated_over_the_channels(encoding):
     np.testing.assert_array_equal(decode_raw(encoding, 6, 8, 0, grey.tobytes()), np.dstack([grey] * 3))
 
 
+@pytest.mark.parametrize(("big_endian", "order"), [(False, "<u2"), (True, ">u2")])
+def test_mono16_keeps_the_upper_byte_of_either_order(big_endian, order):
+    grey = RGB[..., 0].astype(np.uint16) * 256 + RGB[..., 1]
+    rows = np.pad(grey.astype(order).view(np.uint8), ((0, 0), (0, 4)), constant_values=9)
+    image = decode_raw("mono16", 6, 8, 20, rows.tobytes(), big_endian)
+    np.testing.assert_array_equal(image, np.dstack([RGB[..., 0]] * 3))
+
+
+@pytest.mark.parametrize(("encoding", "chroma"), [("nv12", (90, 240)), ("nv21", (240, 90))])
+def test_chroma_in_a_plane_of_its_own(encoding, chroma):
+    """Four rows of red (BT.601), padded to ten bytes a row in both planes."""
+    planes = np.full((6, 10), 255, np.uint8)
+    planes[:4, :8], planes[4:, :8:2], planes[4:, 1:8:2] = 81, *chroma
+    image = decode_raw(encoding, 4, 8, 10, planes.tobytes()[:-2])
+    assert image.shape == (4, 8, 3)
+    assert np.abs(image.astype(int) - (254, 0, 0)).max() <= 2, image[0, 0]
+
+
 @pytest.mark.parametrize(
     ("encoding", "order"), [("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv"), ("yuv422", "uyvy"), ("uyvy", "uyvy")]
 )
@@ -78,6 +96,10 @@ def test_last_row_may_lack_its_padding():
         ("rgb8", 6, 8, 24, 143, "has 143 bytes; 8x6 rgb8 with step 24 needs 144"),
         ("rgb8", 6, 8, 24, 0, "has 0 bytes"),
         ("yuyv", 2, 7, 14, 28, "even width"),
+        ("nv12", 4, 7, 7, 42, "even width"),
+        ("nv12", 3, 8, 8, 36, "even height"),
+        ("nv12", 4, 8, 8, 32, "has 32 bytes; 8x4 nv12 with step 8 needs 48"),
+        ("mono16", 2, 8, 8, 32, "step 8 is shorter than a row"),
     ],
 )
 def test_contradictions_are_refused(encoding, height, width, step, size, says):

@@ -52,6 +52,13 @@ def test_bgr_with_row_padding_is_read() -> None:
     np.testing.assert_array_equal(to.to_frame(msg, 0).image, picture)
 
 
+@pytest.mark.parametrize("big_endian", [0, 1])
+def test_the_byte_order_of_a_message_is_kept(big_endian: int) -> None:
+    msg = Image(height=1, width=2, step=4, encoding="mono16", is_bigendian=big_endian)
+    msg.data.frombytes(b"\x10\x20\x30\x40")
+    assert to.to_frame(msg, 0).image[0, :, 0].tolist() == ([0x10, 0x30] if big_endian else [0x20, 0x40])
+
+
 def test_a_compressed_image_is_read() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
     msg = CompressedImage(format="png")
