@@ -23,9 +23,10 @@ from aura_core.evaluation.sim import evaluate
 from aura_core.models import load
 from aura_core.sim.episode import TEST_PLAN
 from aura_core.stream.prompt import PromptCodec
+from aura_core.training.auxiliary import Auxiliary
 from aura_core.training.batches import FOCUS, Batch, collate, draw
 from aura_core.training.features import FIRST_SEED, FeatureBank
-from aura_core.training.language import AUXILIARY, Matching, logits_of
+from aura_core.training.language import logits_of
 from aura_core.training.loss import Supervised, loss_of
 from aura_core.training.vision import optimizers
 
@@ -91,8 +92,8 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
     net.model.visual.requires_grad_(False)
     bank = FeatureBank(work / f"worlds-{budget.worlds}.f16", FIRST_SEED, budget.worlds)
     bank.fill(tower)
-    matching = Matching(net.model.language_model)  # the recipe's auxiliary loss, the same for every arm
-    opts = optimizers(torch.nn.ModuleDict({"lm": net.model.language_model, "main": matching.head}), budget.lr)
+    auxiliary = Auxiliary(net.model.language_model)  # the recipe's, the same for every arm
+    opts = optimizers(torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr)
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
     stream = batches(bank, PromptCodec(backend.tokenizer, backend.chat), budget)
     seen, start, curve = 0, time.perf_counter(), []
@@ -105,7 +106,7 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         value = loss_of(loss, logits_of(net, batch), batch.supervised, len(batch.ids), batch.answers)
         for opt in opts:
             opt.zero_grad(set_to_none=True)
-        (value + AUXILIARY * matching(batch)).backward()
+        (value + auxiliary(batch)).backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for opt in opts:
             opt.step()

@@ -63,6 +63,9 @@ class Batch:
     supervised: Supervised
     answers: torch.Tensor
     awaited: torch.Tensor  # float32 (V, AWAITED), see `targets.awaited_in`
+    decides: torch.Tensor  # flat index into (B * L) of each chunk's decision, C in all
+    items: torch.Tensor  # int64 (C, 6, 3), see `targets.items_of`
+    facts: torch.Tensor  # float32 (C, F), see `targets.facts_of`
     tokens: int  # without padding
 
     def to(self, device: str) -> Batch:
@@ -91,6 +94,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         return torch.from_numpy(np.concatenate([getattr(s, name) for s in samples]))
 
     row = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.at) for s in samples]))
+    owner = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.decides) for s in samples]))
     return Batch(
         ids, positions, visual,
         torch.from_numpy(np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)),
@@ -98,6 +102,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
         torch.from_numpy(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
+        owner * length + flat("decides"), flat("items"), flat("facts"),
         sum(len(s.ids) for s in samples),
     )  # fmt: skip
 

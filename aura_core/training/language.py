@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.prompt import PromptCodec
+from aura_core.training.auxiliary import Auxiliary
 from aura_core.training.batches import Batch, BatchStream, collate
 from aura_core.training.features import CHUNKS, FIRST_DEV_SEED, FIRST_SEED, WIDTH, FeatureBank, training_world
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.samples import Sample, build
-from aura_core.training.targets import AWAITED
 from aura_core.training.vision import optimizers
-
-AUXILIARY = 0.5  # weight of `Matching`
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
@@ -33,29 +30,6 @@ def logits_of(model: Any, batch: Batch) -> torch.Tensor:
         deepstack_visual_embeds=[deep], use_cache=False,
     ).last_hidden_state  # fmt: skip
     return model.lm_head(hidden.flatten(0, 1)[batch.at])
-
-
-class Matching:
-    """Auxiliary loss: visual tokens know, after the third layer, whether their object is awaited.
-
-    An event is rare, an object in view is not: this teaches matching what is seen with what was asked every second, and
-    leaves only its use to the decision. The linear read-out is thrown away after training.
-    """
-
-    def __init__(self, lm: Any) -> None:
-        self.head = torch.nn.Linear(WIDTH, AWAITED)
-        self._hidden: torch.Tensor | None = None
-        lm.layers[2].register_forward_hook(self._keep)
-
-    def _keep(self, _module: Any, _inputs: Any, output: Any) -> None:
-        self._hidden = output[0] if isinstance(output, tuple) else output
-
-    def __call__(self, batch: Batch) -> torch.Tensor:
-        """Mean binary cross-entropy over the occupied cells of the batch that `logits_of` ran last; a scalar."""
-        assert self._hidden is not None
-        logits = self.head(self._hidden[batch.visual])
-        known = ~batch.awaited.isnan()
-        return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
 
 
 def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Episode]]]) -> dict[str, float]:
@@ -108,8 +82,8 @@ def train(
         samples = [build(e, codec, 0, 60) for e in episodes]
         batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
         held.append((batch, samples, episodes))
-    matching = Matching(model.model.language_model)
-    parameters = torch.nn.ModuleDict({"lm": model.model.language_model, "main": matching.head})
+    auxiliary = Auxiliary(model.model.language_model)
+    parameters = torch.nn.ModuleDict({"lm": model.model.language_model, "main": auxiliary.heads})
     parameters.to(device)
     opts = optimizers(parameters, lr)
     stream = BatchStream(bank, codec, tokens, seed, begin)
@@ -125,8 +99,8 @@ def train(
             for group in opt.param_groups:
                 group["lr"] = lr * scale
         logits = logits_of(model, batch)
-        match = matching(batch)
-        value = AUXILIARY * match + (
+        aside = auxiliary(batch)
+        value = aside + (
             balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
             if loss == "balanced"
             else plain_loss(logits, batch.supervised)
@@ -143,7 +117,7 @@ def train(
             figures = " ".join(f"{k} {v:.3f}" for k, v in teacher_forced(model, held).items())
             rate = seen / (minute * 60)
             head = f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)}"
-            print(f"{head} loss {value.item():.4f} match {match.item():.4f}", end=" | ")
+            print(f"{head} loss {value.item():.4f} auxiliary {aside.item():.4f}", end=" | ")
             print(figures, flush=True)
             if save is not None:
                 save()

@@ -18,7 +18,7 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.history import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
-from aura_core.training.targets import GRID, awaited_in
+from aura_core.training.targets import GRID, awaited_in, facts_of, items_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Sample:
 
     `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
     whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
-    `awaited` float32 (chunks, 12, AWAITED): see `targets.awaited_in`.
+    For the auxiliary losses, see `targets`: `awaited` float32 (chunks, 12, AWAITED); and where each chunk is decided
+    (the position whose logits choose silence or the first word), `decides` int64 (chunks,), with what its room is like
+    there, `items` int64 (chunks, 6, 3) and `facts` float32 (chunks, F).
     """
 
     ids: NDArray[np.int64]
@@ -42,6 +44,9 @@ class Sample:
     chunk: NDArray[np.int64]
     answers: int
     awaited: NDArray[np.float32]
+    decides: NDArray[np.int64]
+    items: NDArray[np.int64]
+    facts: NDArray[np.float32]
 
 
 def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
@@ -86,6 +91,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     ids: list[int] = []
     visual: list[bool] = []
     pieces: list[Piece] = []
+    decides: list[int] = []
     sup: list[tuple[int, int, bool, bool, bool, int]] = []
 
     def put(piece: Tokens | Video) -> None:
@@ -98,6 +104,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     for turn in turns[start:stop]:
         for piece in codec.user(turn.video, turn.question):
             put(piece)
+        decides.append(len(ids) - 1)
         spoken = (*turn.answer_ids, end) if turn.answer_ids is not None else codec.silence
         quiet = turn.answer_ids is None
         hard = quiet and turn.chunk in tricky
@@ -110,4 +117,6 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         np.asarray(ids), PositionTrack().extend(pieces), np.asarray(visual), range(start, stop),
         at, target, silent.astype(bool), hards.astype(bool), decisive.astype(bool), chunk,
         sum(c in script and c not in blind for c in range(start, stop)), awaited_in(episode, start, stop),
+        np.asarray(decides), np.stack([items_of(episode.world, c) for c in range(start, stop)]),
+        np.stack([facts_of(episode.world, c) for c in range(start, stop)]),
     )  # fmt: skip

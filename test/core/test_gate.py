@@ -159,7 +159,7 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     backend = load(ModelConfig(device="cpu", dtype="float32"))
     plain, gated = (StreamingAssistant(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0))
     reused = 0
-    for seed in (420_011,):
+    for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)
         with_gate = play(gated, episode, 24)
         assert seen(with_gate) == seen(play(plain, episode, 24))

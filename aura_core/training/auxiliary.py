@@ -1,0 +1,65 @@
+"""Auxiliary losses of stage 2: linear read-outs of hidden layers, thrown away after training.
+
+Words are rare and each says one thing; what the words need is there every second. Two read-outs teach it densely and
+leave only its use to the words:
+
+- *matching*, at the visual tokens: whether their object is awaited by a standing question (`targets.awaited_in`);
+- *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+
+from aura_core.sim.world import COLOURS, SHAPES
+from aura_core.training.targets import AWAITED, FACT_TOKENS, RESTING, SLOT_TOKENS, STATES
+
+if TYPE_CHECKING:
+    from aura_core.training.batches import Batch
+
+WEIGHT = 0.5  # of each of the two
+MATCHING, GATHERING = 2, 3  # the layers that are read out, counted from zero
+_PLACE = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))  # logits of one place on the table
+
+
+class Auxiliary:
+    """Both read-outs of one language model; calling it gives their weighted sum for the batch that ran last."""
+
+    def __init__(self, lm: Any) -> None:
+        width = lm.config.hidden_size
+        gathered = sum(_PLACE) * len(SLOT_TOKENS) + len(FACT_TOKENS)
+        self.heads = torch.nn.ModuleDict(
+            {"matching": torch.nn.Linear(width, AWAITED), "gathering": torch.nn.Linear(width, gathered)}
+        )
+        self._hidden: dict[int, torch.Tensor] = {}
+        for layer in (MATCHING, GATHERING):
+            lm.layers[layer].register_forward_hook(self._keeper(layer))
+
+    def _keeper(self, layer: int) -> Any:
+        def keep(_module: Any, _inputs: Any, output: Any) -> None:
+            self._hidden[layer] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """A scalar."""
+        return WEIGHT * (self.matching(batch) + self.gathering(batch))
+
+    def matching(self, batch: Batch) -> torch.Tensor:
+        """Mean binary cross-entropy over the visual tokens that have something to be awaited."""
+        logits = self.heads["matching"](self._hidden[MATCHING][batch.visual])
+        known = ~batch.awaited.isnan()
+        return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
+
+    def gathering(self, batch: Batch) -> torch.Tensor:
+        """Cross-entropies of a place's colour, shape and state, and of the facts for each lasting one."""
+        logits = self.heads["gathering"](self._hidden[GATHERING].flatten(0, 1)[batch.decides])
+        places, facts = logits.split((sum(_PLACE) * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
+        parts = places.reshape(-1, sum(_PLACE)).split(_PLACE, dim=-1)
+        items = batch.items.flatten(0, 1)
+        losses = [F.cross_entropy(p, items[:, i]) for i, p in enumerate(parts)]
+        said = F.binary_cross_entropy_with_logits(facts, batch.facts, reduction="sum")
+        return torch.stack([*losses, said / (len(facts) * len(RESTING))]).sum()
