@@ -10,20 +10,27 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import torch.nn.functional as F  # noqa: E402
+
 from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
+from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
+from aura_core.training.auxiliary import Auxiliary  # noqa: E402
+from aura_core.training.batches import collate  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
+from aura_core.training.language import logits_of  # noqa: E402
 from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
 from aura_core.training.samples import build  # noqa: E402
 from aura_core.training.targets import (  # noqa: E402
     FACT_TOKENS,
     GRID,
     HAPPENING,
+    RESTING,
     SLOT_TOKENS,
     STATES,
     awaited_in,
@@ -31,6 +38,7 @@ from aura_core.training.targets import (  # noqa: E402
     items_of,
 )
 from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
+from aura_core.training.tiny import codec as tiny_codec  # noqa: E402
 from aura_core.training.vision import (  # noqa: E402
     READ_OUTS,
     Pool,
@@ -132,6 +140,45 @@ def test_supervision_points_at_the_tokens_that_follow():
     assert not (sample.hard & ~sample.silent).any()
     events = {e.chunk for e in episode.world.events if 20 <= e.chunk < 50}
     assert events - set(script) <= {int(c) for c in sample.chunk[sample.hard]}
+
+
+def test_every_decision_knows_its_second_in_a_batch_too():
+    backend = ScriptedBackend(grid=GRID)
+    codec = PromptCodec(backend.tokenizer, backend.chat)
+    spans = ((5, 0, 12), (6, 3, 20))
+    episodes = {seed: Episode.generate(seed, 30, DENSE_PLAN, training_world(seed)) for seed, _, _ in spans}
+    samples = [build(episodes[seed], codec, start, stop) for seed, start, stop in spans]
+    batch = collate(samples, [np.zeros((len(s.chunks), 12, 384), np.float16) for s in samples])
+    seconds = [(seed, c) for seed, start, stop in spans for c in range(start, stop)]
+    flat, row = batch.ids.flatten(), batch.decides // batch.ids.shape[1]
+    assert row.tolist() == [0] * 12 + [1] * 17
+    first = {}  # the first supervised token of each second is predicted where the second is decided
+    for at, chunk in zip(batch.at.tolist(), np.concatenate([s.chunk for s in samples]).tolist(), strict=True):
+        first.setdefault((at // batch.ids.shape[1], chunk), at)
+    for i, (seed, chunk) in enumerate(seconds):
+        if (int(row[i]), chunk) in first:
+            assert first[int(row[i]), chunk] == batch.decides[i]
+        assert np.array_equal(batch.items[i], items_of(episodes[seed].world, chunk))
+        assert np.array_equal(batch.facts[i], facts_of(episodes[seed].world, chunk))
+    assert len(set(flat[batch.decides].tolist())) == 1  # the end of the assistant's header
+
+
+def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
+    model, tokenizer = build_model(0)
+    auxiliary = Auxiliary(model.model.language_model)
+    sample = build(Episode.generate(5, 30, DENSE_PLAN, training_world(5)), tiny_codec(tokenizer), 0, 12)
+    batch = collate([sample], [np.zeros((12, 12, 384), np.float16)])
+    with torch.no_grad():
+        logits_of(model, batch)
+        sizes = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))
+        places = [F.one_hot(batch.items[..., i], n) for i, n in enumerate(sizes)]
+        said = torch.cat((torch.cat(places, -1).flatten(1), 2 * batch.facts - 1), -1) * 30.0
+        said[:, : sum(sizes) * 6] *= 2
+        auxiliary.heads["gathering"].forward = lambda _hidden: said
+        assert float(auxiliary.gathering(batch)) < 1e-6
+        said[:, -1] *= -1
+        wrong = float(auxiliary.gathering(batch))
+        assert wrong == pytest.approx(30.0 / len(RESTING), rel=1e-4)  # every second wrong in one fact
 
 
 def test_held_out_seeds_are_refused():
