@@ -83,6 +83,9 @@ def train(
         batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
         held.append((batch, samples, episodes))
     auxiliary = Auxiliary(model.model.language_model)
+    heads = folder / "auxiliary.pt"
+    if heads.exists():  # read-outs drawn anew would disturb a model that is trained on
+        auxiliary.heads.load_state_dict(torch.load(heads, weights_only=True, map_location="cpu"))
     parameters = torch.nn.ModuleDict({"lm": model.model.language_model, "main": auxiliary.heads})
     parameters.to(device)
     opts = optimizers(parameters, lr)
@@ -119,5 +122,7 @@ def train(
             head = f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)}"
             print(f"{head} loss {value.item():.4f} auxiliary {aside.item():.4f}", end=" | ")
             print(figures, flush=True)
+            torch.save(auxiliary.heads.state_dict(), heads)
             if save is not None:
                 save()
+    torch.save(auxiliary.heads.state_dict(), heads)
