@@ -1,10 +1,11 @@
 """Auxiliary losses of stage 2: linear read-outs of hidden layers, thrown away after training.
 
-Words are rare and each says one thing; what the words need is there every second. Two read-outs teach it densely and
-leave only its use to the words:
+Words are rare and each says one thing; what the words need is there every second. These teach it densely, and leave
+only its use to the words:
 
 - *matching*, at the visual tokens: whether their object is awaited by a standing question (`targets.awaited_in`);
-- *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`).
+- *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`),
+  and what is waited for (`conditions_in`). Whether to speak is then one product of the two.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from aura_core.sim.world import COLOURS, SHAPES
-from aura_core.training.targets import AWAITED, FACT_TOKENS, RESTING, SLOT_TOKENS, STATES
+from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, RESTING, SLOT_TOKENS, STATES
 
 if TYPE_CHECKING:
     from aura_core.training.batches import Batch
@@ -32,8 +33,14 @@ class Auxiliary:
         width = lm.config.hidden_size
         gathered = sum(_PLACE) * len(SLOT_TOKENS) + len(FACT_TOKENS)
         self.heads = torch.nn.ModuleDict(
-            {"matching": torch.nn.Linear(width, AWAITED), "gathering": torch.nn.Linear(width, gathered)}
+            {
+                "matching": torch.nn.Linear(width, AWAITED),
+                "gathering": torch.nn.Linear(width, gathered),
+                "conditions": torch.nn.Linear(width, CONDITIONS),
+            }
         )
+        torch.nn.init.zeros_(self.heads["conditions"].weight)  # hardly any of them holds: it begins with "none"
+        torch.nn.init.constant_(self.heads["conditions"].bias, -4.0)
         self._hidden: dict[int, torch.Tensor] = {}
         for layer in (MATCHING, GATHERING):
             lm.layers[layer].register_forward_hook(self._keeper(layer))
@@ -55,11 +62,16 @@ class Auxiliary:
         return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
 
     def gathering(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropies of a place's colour, shape and state, and of the facts for each lasting one."""
-        logits = self.heads["gathering"](self._hidden[GATHERING].flatten(0, 1)[batch.decides])
+        """Cross-entropies of a place's colour, shape and state, of the facts for each lasting one, and of a second's
+        conditions."""
+        hidden = self._hidden[GATHERING].flatten(0, 1)[batch.decides]
+        logits = self.heads["gathering"](hidden)
         places, facts = logits.split((sum(_PLACE) * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
         parts = places.reshape(-1, sum(_PLACE)).split(_PLACE, dim=-1)
         items = batch.items.flatten(0, 1)
         losses = [F.cross_entropy(p, items[:, i]) for i, p in enumerate(parts)]
         said = F.binary_cross_entropy_with_logits(facts, batch.facts, reduction="sum")
-        return torch.stack([*losses, said / (len(facts) * len(RESTING))]).sum()
+        losses.append(said / (len(facts) * len(RESTING)))
+        met = self.heads["conditions"](hidden)
+        losses.append(F.binary_cross_entropy_with_logits(met, batch.conditions, reduction="sum") / len(met))
+        return torch.stack(losses).sum()

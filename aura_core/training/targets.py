@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.sim.episode import Episode
+from aura_core.sim.talk import Wait
 from aura_core.sim.world import COLOURS, KINDS, SHAPES, Item, State, World
 
 GRID = (3, 4)
@@ -30,6 +31,9 @@ _SUBJECTS = {
 HAPPENING = {k: _SUBJECTS[k.split()[0]] for k in KINDS if not k.startswith("item")}
 FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
 AWAITED = 3 + len(HAPPENING)
+ITEM_KINDS = ("item enters", "item leaves")
+THINGS = (len(COLOURS) + 1) * (len(SHAPES) + 1)  # that can be waited for: a colour or any, a shape or any
+CONDITIONS = 2 * len(ITEM_KINDS) * THINGS + len(HAPPENING)
 
 
 def items_of(room: World, chunk: int) -> NDArray[np.int64]:
@@ -66,20 +70,54 @@ def _resting(state: State) -> dict[str, bool]:
     } | {f"person {i}": state.person == i for i in range(3)}  # fmt: skip
 
 
-def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """For each token of chunks start .. stop - 1, what open standing questions wait for: the arrival (0) and departure
-    (1) of its object, whether it arrives or departs just so (2), and each other kind of event at its token (3 on).
-    1 yes, 0 no, NaN where there is no such thing. float32 (chunks, 12, AWAITED)."""
-    out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
+def open_waits(episode: Episode, start: int, stop: int) -> list[list[Wait]]:
+    """What standing questions wait for in each of the chunks start .. stop - 1, when it begins."""
     answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
-    for chunk in range(start, stop):
-        waits = [
+    return [
+        [
             a.condition
             for a in episode.asks
             if a.condition is not None
             and a.chunk < chunk
             and (a.kind == "multi-response" or answered.get(a.id, chunk) >= chunk)
         ]
+        for chunk in range(start, stop)
+    ]
+
+
+def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """Both sides of the decision in chunks start .. stop - 1, yes or no: for each arrival and departure that a question
+    can name, whether it is waited for and whether it happens; for each other kind of event, whether it is waited for
+    (that it happens is among `facts_of`). float32 (chunks, CONDITIONS)."""
+    out = np.zeros((stop - start, CONDITIONS), np.float32)
+    waited, happens, others = np.split(out, (len(ITEM_KINDS) * THINGS, 2 * len(ITEM_KINDS) * THINGS), axis=1)
+    kinds = list(HAPPENING)
+    for i, waits in enumerate(open_waits(episode, start, stop)):
+        for w in waits:
+            if w.kind in ITEM_KINDS:
+                waited[i, _thing(w.kind, w.colour, w.shape)] = 1
+            else:
+                others[i, kinds.index(w.kind)] = 1
+        event = episode.world.event_at(start + i)
+        if event is not None and event.item is not None and event.kind in ITEM_KINDS:
+            for colour in (event.item.colour, None):
+                for shape in (event.item.shape, None):
+                    happens[i, _thing(event.kind, colour, shape)] = 1
+    return out
+
+
+def _thing(kind: str, colour: str | None, shape: str | None) -> int:
+    c = COLOURS.index(colour) if colour else len(COLOURS)
+    s = SHAPES.index(shape) if shape else len(SHAPES)
+    return ITEM_KINDS.index(kind) * THINGS + c * (len(SHAPES) + 1) + s
+
+
+def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """For each token of chunks start .. stop - 1, what open standing questions wait for: the arrival (0) and departure
+    (1) of its object, whether it arrives or departs just so (2), and each other kind of event at its token (3 on).
+    1 yes, 0 no, NaN where there is no such thing. float32 (chunks, 12, AWAITED)."""
+    out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
+    for chunk, waits in enumerate(open_waits(episode, start, stop), start):
         kinds = {w.kind for w in waits}
         for i, (kind, token) in enumerate(HAPPENING.items()):
             out[chunk - start, token, 3 + i] = kind in kinds
@@ -89,7 +127,7 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
             items.add(event.item)
         for item in items:
             cell = out[chunk - start, SLOT_TOKENS[item.slot]]
-            for i, kind in enumerate(("item enters", "item leaves")):
+            for i, kind in enumerate(ITEM_KINDS):
                 cell[i] = any(
                     w.kind == kind and w.colour in (None, item.colour) and w.shape in (None, item.shape) for w in waits
                 )

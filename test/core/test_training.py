@@ -21,7 +21,7 @@ from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.auxiliary import Auxiliary  # noqa: E402
-from aura_core.training.batches import collate  # noqa: E402
+from aura_core.training.batches import FOCUS, collate  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
 from aura_core.training.language import logits_of  # noqa: E402
 from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
@@ -30,10 +30,13 @@ from aura_core.training.targets import (  # noqa: E402
     FACT_TOKENS,
     GRID,
     HAPPENING,
+    ITEM_KINDS,
     RESTING,
     SLOT_TOKENS,
     STATES,
+    THINGS,
     awaited_in,
+    conditions_in,
     facts_of,
     items_of,
 )
@@ -160,6 +163,7 @@ def test_every_decision_knows_its_second_in_a_batch_too():
             assert first[int(row[i]), chunk] == batch.decides[i]
         assert np.array_equal(batch.items[i], items_of(episodes[seed].world, chunk))
         assert np.array_equal(batch.facts[i], facts_of(episodes[seed].world, chunk))
+        assert np.array_equal(batch.conditions[i], conditions_in(episodes[seed], chunk, chunk + 1)[0])
     assert len(set(flat[batch.decides].tolist())) == 1  # the end of the assistant's header
 
 
@@ -175,6 +179,7 @@ def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
         said = torch.cat((torch.cat(places, -1).flatten(1), 2 * batch.facts - 1), -1) * 30.0
         said[:, : sum(sizes) * 6] *= 2
         auxiliary.heads["gathering"].forward = lambda _hidden: said
+        auxiliary.heads["conditions"].forward = lambda _hidden: 60.0 * batch.conditions - 30.0
         assert float(auxiliary.gathering(batch)) < 1e-6
         said[:, -1] *= -1
         wrong = float(auxiliary.gathering(batch))
@@ -231,6 +236,22 @@ def test_what_is_awaited_where():
         else:
             said = awaited[chunk - 10, SLOT_TOKENS[event.item.slot], 2]
         assert said == (chunk in dues)
+
+
+def test_a_second_is_due_where_what_is_waited_for_happens():
+    """What the decision needs: two sides whose product is the truth, for objects and for everything else."""
+    things, seen = len(ITEM_KINDS) * THINGS, np.zeros(3, bool)
+    for seed in range(5, 15):
+        episode = Episode.generate(seed, 90, FOCUS, training_world(seed))
+        dues = {d.chunk for d in episode.dues}
+        conditions = conditions_in(episode, 0, 90)
+        waited, happens, others = np.split(conditions, (things, 2 * things), axis=1)
+        happened = np.stack([facts_of(episode.world, c)[-len(HAPPENING) :] for c in range(90)])
+        due = (waited * happens).any(1) | (others * happened).any(1)
+        assert set(np.flatnonzero(due)) == dues
+        seen |= [(waited * happens).any(), (others * happened).any(), bool(dues)]
+        assert np.array_equal(conditions_in(episode, 40, 60), conditions[40:60])
+    assert seen.all()
 
 
 def test_a_pool_filled_by_several_processes_is_the_pool_of_one():
