@@ -3,6 +3,7 @@
 Words are rare and each says one thing; what the words need is there every second. These teach it densely, and leave
 only its use to the words:
 
+- *asking*, where the second of a question is decided: what it waits for (`asked_in`), so that one place has it all;
 - *matching*, at the visual tokens: whether their object is awaited by a standing question (`targets.awaited_in`);
 - *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`),
   and what is waited for (`conditions_in`). Whether to speak is then one product of the two.
@@ -16,24 +17,26 @@ import torch
 import torch.nn.functional as F
 
 from aura_core.sim.world import COLOURS, SHAPES
-from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, RESTING, SLOT_TOKENS, STATES
+from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, QUESTIONS, RESTING, SLOT_TOKENS, STATES
 
 if TYPE_CHECKING:
     from aura_core.training.batches import Batch
 
-WEIGHT = 0.5  # of each of the two
-MATCHING, GATHERING = 2, 3  # the layers that are read out, counted from zero
+WEIGHT = 0.5
+CONDITIONS_WEIGHT = 0.2  # of the sum over all conditions; more of it drowns the words
+ASKING, MATCHING, GATHERING = 1, 2, 3  # the layers that are read out, counted from zero
 _PLACE = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))  # logits of one place on the table
 
 
 class Auxiliary:
-    """Both read-outs of one language model; calling it gives their weighted sum for the batch that ran last."""
+    """The read-outs of one language model; calling it gives their weighted sum for the batch that ran last."""
 
     def __init__(self, lm: Any) -> None:
         width = lm.config.hidden_size
         gathered = sum(_PLACE) * len(SLOT_TOKENS) + len(FACT_TOKENS)
         self.heads = torch.nn.ModuleDict(
             {
+                "asking": torch.nn.Linear(width, QUESTIONS),
                 "matching": torch.nn.Linear(width, AWAITED),
                 "gathering": torch.nn.Linear(width, gathered),
                 "conditions": torch.nn.Linear(width, CONDITIONS),
@@ -42,7 +45,7 @@ class Auxiliary:
         torch.nn.init.zeros_(self.heads["conditions"].weight)  # hardly any of them holds: it begins with "none"
         torch.nn.init.constant_(self.heads["conditions"].bias, -4.0)
         self._hidden: dict[int, torch.Tensor] = {}
-        for layer in (MATCHING, GATHERING):
+        for layer in (ASKING, MATCHING, GATHERING):
             lm.layers[layer].register_forward_hook(self._keeper(layer))
 
     def _keeper(self, layer: int) -> Any:
@@ -53,7 +56,14 @@ class Auxiliary:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """A scalar."""
-        return WEIGHT * (self.matching(batch) + self.gathering(batch))
+        return WEIGHT * (self.asking(batch) + self.matching(batch) + self.gathering(batch))
+
+    def asking(self, batch: Batch) -> torch.Tensor:
+        """Weighted mean cross-entropy over the seconds in which something is asked."""
+        logits = self.heads["asking"](self._hidden[ASKING].flatten(0, 1)[batch.decides])
+        weight = torch.ones(QUESTIONS, device=logits.device)
+        weight[0] = 0.1  # most questions wait for nothing
+        return F.cross_entropy(logits, batch.asked, weight, ignore_index=-1)
 
     def matching(self, batch: Batch) -> torch.Tensor:
         """Mean binary cross-entropy over the visual tokens that have something to be awaited."""
@@ -73,5 +83,6 @@ class Auxiliary:
         said = F.binary_cross_entropy_with_logits(facts, batch.facts, reduction="sum")
         losses.append(said / (len(facts) * len(RESTING)))
         met = self.heads["conditions"](hidden)
-        losses.append(F.binary_cross_entropy_with_logits(met, batch.conditions, reduction="sum") / len(met))
+        right = F.binary_cross_entropy_with_logits(met, batch.conditions, reduction="sum")
+        losses.append(CONDITIONS_WEIGHT * right / len(met))
         return torch.stack(losses).sum()

@@ -68,6 +68,7 @@ class Batch:
     items: torch.Tensor  # int64 (C, 6, 3), see `targets.items_of`
     facts: torch.Tensor  # float32 (C, F), see `targets.facts_of`
     conditions: torch.Tensor  # float32 (C, CONDITIONS), see `targets.conditions_in`
+    asked: torch.Tensor  # int64 (C,), see `targets.asked_in`
     tokens: int  # without padding
 
     def to(self, device: str) -> Batch:
@@ -104,7 +105,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
         torch.from_numpy(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
-        owner * length + flat("decides"), flat("items"), flat("facts"), flat("conditions"),
+        owner * length + flat("decides"), flat("items"), flat("facts"), flat("conditions"), flat("asked"),
         sum(len(s.ids) for s in samples),
     )  # fmt: skip
 

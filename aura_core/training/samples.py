@@ -18,7 +18,7 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.history import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
-from aura_core.training.targets import GRID, awaited_in, conditions_in, facts_of, items_of
+from aura_core.training.targets import GRID, asked_in, awaited_in, conditions_in, facts_of, items_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Sample:
     whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
     For the auxiliary losses, see `targets`: `awaited` float32 (chunks, 12, AWAITED); and where each chunk is decided
     (the position whose logits choose silence or the first word), `decides` int64 (chunks,), with what its room is like
-    there, `items` int64 (chunks, 6, 3) and `facts` float32 (chunks, F), and `conditions` float32 (chunks, CONDITIONS).
+    there, `items` int64 (chunks, 6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS) and
+    `asked` int64 (chunks,).
     """
 
     ids: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Sample:
     items: NDArray[np.int64]
     facts: NDArray[np.float32]
     conditions: NDArray[np.float32]
+    asked: NDArray[np.int64]
 
 
 def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
@@ -120,4 +122,5 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         sum(c in script and c not in blind for c in range(start, stop)), awaited_in(episode, start, stop),
         np.asarray(decides), np.stack([items_of(episode.world, c) for c in range(start, stop)]),
         np.stack([facts_of(episode.world, c) for c in range(start, stop)]), conditions_in(episode, start, stop),
+        asked_in(episode, start, stop),
     )  # fmt: skip

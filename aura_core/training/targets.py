@@ -33,6 +33,7 @@ FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
 AWAITED = 3 + len(HAPPENING)
 ITEM_KINDS = ("item enters", "item leaves")
 THINGS = (len(COLOURS) + 1) * (len(SHAPES) + 1)  # that can be waited for: a colour or any, a shape or any
+QUESTIONS = 1 + len(ITEM_KINDS) * THINGS + len(HAPPENING)  # about now; or each condition that may be waited for
 CONDITIONS = 2 * len(ITEM_KINDS) * THINGS + len(HAPPENING)
 
 
@@ -104,6 +105,22 @@ def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32
                 for shape in (event.item.shape, None):
                     happens[i, _thing(event.kind, colour, shape)] = 1
     return out
+
+
+def asked_in(episode: Episode, start: int, stop: int) -> NDArray[np.int64]:
+    """What is asked in chunks start .. stop - 1: -1 nothing, 0 a question about now or the past, else the condition of
+    a standing question, counted from 1. int64 (chunks,)."""
+    out = np.full(stop - start, -1, np.int64)
+    for ask in episode.asks:
+        if start <= ask.chunk < stop:
+            out[ask.chunk - start] = 0 if ask.condition is None else 1 + _condition(ask.condition)
+    return out
+
+
+def _condition(wait: Wait) -> int:
+    if wait.kind in ITEM_KINDS:
+        return _thing(wait.kind, wait.colour, wait.shape)
+    return len(ITEM_KINDS) * THINGS + list(HAPPENING).index(wait.kind)
 
 
 def _thing(kind: str, colour: str | None, shape: str | None) -> int:

@@ -35,6 +35,7 @@ from aura_core.training.targets import (  # noqa: E402
     SLOT_TOKENS,
     STATES,
     THINGS,
+    asked_in,
     awaited_in,
     conditions_in,
     facts_of,
@@ -251,6 +252,11 @@ def test_a_second_is_due_where_what_is_waited_for_happens():
         assert set(np.flatnonzero(due)) == dues
         seen |= [(waited * happens).any(), (others * happened).any(), bool(dues)]
         assert np.array_equal(conditions_in(episode, 40, 60), conditions[40:60])
+        asked, standing = asked_in(episode, 0, 90), np.concatenate((waited, others), axis=1)
+        assert {c: asked[c] > 0 for c in np.flatnonzero(asked >= 0)} == {
+            a.chunk: a.kind != "real-time" for a in episode.asks
+        }
+        assert all(standing[c + 1, asked[c] - 1] for c in np.flatnonzero(asked > 0) if c < 89)
     assert seen.all()
 
 
