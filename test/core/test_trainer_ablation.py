@@ -15,6 +15,7 @@ from aura_core.models import load  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training import ablation  # noqa: E402
 from aura_core.training.features import CHUNKS, WIDTH  # noqa: E402
+from aura_core.training.targets import TOKENS  # noqa: E402
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def small(monkeypatch):
             return self.capacity
 
         def __getitem__(self, i):
-            return self.first + i, np.random.default_rng(i).normal(0, 0.3, (CHUNKS, 9, 2 * WIDTH)).astype(np.float16)
+            return self.first + i, np.random.default_rng(i).normal(0, 0.3, (CHUNKS, TOKENS, 2 * WIDTH)).astype(
+                np.float16
+            )
 
         def fill(self, tower, processes=2):
             pass
