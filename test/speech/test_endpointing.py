@@ -67,7 +67,7 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
 
 @pytest.mark.parametrize(
     ("words", "frames"),
-    [("what do you see", 5), ("what do you hear", 12), ("is there a", 29), ("the kitchen light", 19), ("", 19)],
+    [("what is on the table", 5), ("what do you hear", 12), ("is there a", 29), ("the kitchen light", 19), ("", 19)],
 )
 def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
     endpointer = Endpointer(hint=Hinter(parse("what do you hear [now]", "mine", built_in())))
