@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from aura_core.sim.world import COLOURS, SHAPES
-from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, QUESTIONS, RESTING, SLOT_TOKENS, STATES
+from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, QUESTIONS, RESTING, SLOT_TOKENS
+from aura_core.training.vision import HEADS
 
 if TYPE_CHECKING:
     from aura_core.training.batches import Batch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WEIGHT = 0.5
 CONDITIONS_WEIGHT = 0.2  # of the sum over all conditions; more of it drowns the words
 ASKING, MATCHING, GATHERING = 1, 2, 3  # the layers that are read out, counted from zero
-_PLACE = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))  # logits of one place on the table
+_PLACE = sum(HEADS)  # logits of one place on the table
 
 
 class Auxiliary:
@@ -33,7 +33,7 @@ class Auxiliary:
 
     def __init__(self, lm: Any) -> None:
         width = lm.config.hidden_size
-        gathered = sum(_PLACE) * len(SLOT_TOKENS) + len(FACT_TOKENS)
+        gathered = _PLACE * len(SLOT_TOKENS) + len(FACT_TOKENS)
         self.heads = torch.nn.ModuleDict(
             {
                 "asking": torch.nn.Linear(width, QUESTIONS),
@@ -63,7 +63,9 @@ class Auxiliary:
         logits = self.heads["asking"](self._hidden[ASKING].flatten(0, 1)[batch.decides])
         weight = torch.ones(QUESTIONS, device=logits.device)
         weight[0] = 0.1  # most questions wait for nothing
-        return F.cross_entropy(logits, batch.asked, weight, ignore_index=-1)
+        told = F.cross_entropy(logits, batch.asked, weight, ignore_index=-1, reduction="sum")
+        asked = weight[batch.asked[batch.asked >= 0]].sum()
+        return told / asked.clamp(min=0.1)  # a batch in which nothing is asked has no loss
 
     def matching(self, batch: Batch) -> torch.Tensor:
         """Mean binary cross-entropy over the visual tokens that have something to be awaited."""
@@ -76,8 +78,8 @@ class Auxiliary:
         conditions."""
         hidden = self._hidden[GATHERING].flatten(0, 1)[batch.decides]
         logits = self.heads["gathering"](hidden)
-        places, facts = logits.split((sum(_PLACE) * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
-        parts = places.reshape(-1, sum(_PLACE)).split(_PLACE, dim=-1)
+        places, facts = logits.split((_PLACE * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
+        parts = places.reshape(-1, _PLACE).split(HEADS, dim=-1)
         items = batch.items.flatten(0, 1)
         losses = [F.cross_entropy(p, items[:, i]) for i, p in enumerate(parts)]
         said = F.binary_cross_entropy_with_logits(facts, batch.facts, reduction="sum")

@@ -33,8 +33,9 @@ FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
 AWAITED = 3 + len(HAPPENING)
 ITEM_KINDS = ("item enters", "item leaves")
 THINGS = (len(COLOURS) + 1) * (len(SHAPES) + 1)  # that can be waited for: a colour or any, a shape or any
-QUESTIONS = 1 + len(ITEM_KINDS) * THINGS + len(HAPPENING)  # about now; or each condition that may be waited for
-CONDITIONS = 2 * len(ITEM_KINDS) * THINGS + len(HAPPENING)
+WAITS = len(ITEM_KINDS) * THINGS + len(HAPPENING)  # conditions that may be waited for
+QUESTIONS = 1 + WAITS  # about now; or one of them
+CONDITIONS = WAITS + len(ITEM_KINDS) * THINGS
 
 
 def items_of(room: World, chunk: int) -> NDArray[np.int64]:
@@ -87,23 +88,17 @@ def open_waits(episode: Episode, start: int, stop: int) -> list[list[Wait]]:
 
 
 def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """Both sides of the decision in chunks start .. stop - 1, yes or no: for each arrival and departure that a question
-    can name, whether it is waited for and whether it happens; for each other kind of event, whether it is waited for
-    (that it happens is among `facts_of`). float32 (chunks, CONDITIONS)."""
+    """Both sides of the decision in chunks start .. stop - 1, yes or no: which conditions are waited for, and which
+    arrivals and departures that a question can name happen (what else happens is among `facts_of`). float32 (chunks,
+    CONDITIONS)."""
     out = np.zeros((stop - start, CONDITIONS), np.float32)
-    waited, happens, others = np.split(out, (len(ITEM_KINDS) * THINGS, 2 * len(ITEM_KINDS) * THINGS), axis=1)
-    kinds = list(HAPPENING)
     for i, waits in enumerate(open_waits(episode, start, stop)):
-        for w in waits:
-            if w.kind in ITEM_KINDS:
-                waited[i, _thing(w.kind, w.colour, w.shape)] = 1
-            else:
-                others[i, kinds.index(w.kind)] = 1
+        out[i, [_condition(w) for w in waits]] = 1
         event = episode.world.event_at(start + i)
         if event is not None and event.item is not None and event.kind in ITEM_KINDS:
             for colour in (event.item.colour, None):
                 for shape in (event.item.shape, None):
-                    happens[i, _thing(event.kind, colour, shape)] = 1
+                    out[i, WAITS + _condition(Wait(event.kind, colour, shape))] = 1
     return out
 
 
@@ -118,15 +113,11 @@ def asked_in(episode: Episode, start: int, stop: int) -> NDArray[np.int64]:
 
 
 def _condition(wait: Wait) -> int:
-    if wait.kind in ITEM_KINDS:
-        return _thing(wait.kind, wait.colour, wait.shape)
-    return len(ITEM_KINDS) * THINGS + list(HAPPENING).index(wait.kind)
-
-
-def _thing(kind: str, colour: str | None, shape: str | None) -> int:
-    c = COLOURS.index(colour) if colour else len(COLOURS)
-    s = SHAPES.index(shape) if shape else len(SHAPES)
-    return ITEM_KINDS.index(kind) * THINGS + c * (len(SHAPES) + 1) + s
+    if wait.kind not in ITEM_KINDS:
+        return len(ITEM_KINDS) * THINGS + list(HAPPENING).index(wait.kind)
+    colour = COLOURS.index(wait.colour) if wait.colour else len(COLOURS)
+    shape = SHAPES.index(wait.shape) if wait.shape else len(SHAPES)
+    return ITEM_KINDS.index(wait.kind) * THINGS + colour * (len(SHAPES) + 1) + shape
 
 
 def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:

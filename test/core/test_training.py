@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from aura_core.training.targets import (  # noqa: E402
     SLOT_TOKENS,
     STATES,
     THINGS,
+    WAITS,
     asked_in,
     awaited_in,
     conditions_in,
@@ -182,6 +184,8 @@ def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
         auxiliary.heads["gathering"].forward = lambda _hidden: said
         auxiliary.heads["conditions"].forward = lambda _hidden: 60.0 * batch.conditions - 30.0
         assert float(auxiliary.gathering(batch)) < 1e-6
+        nothing_asked = replace(batch, asked=torch.full_like(batch.asked, -1))
+        assert float(auxiliary.asking(nothing_asked)) == 0.0 < float(auxiliary.asking(batch))
         said[:, -1] *= -1
         wrong = float(auxiliary.gathering(batch))
         assert wrong == pytest.approx(30.0 / len(RESTING), rel=1e-4)  # every second wrong in one fact
@@ -246,7 +250,7 @@ def test_a_second_is_due_where_what_is_waited_for_happens():
         episode = Episode.generate(seed, 90, FOCUS, training_world(seed))
         dues = {d.chunk for d in episode.dues}
         conditions = conditions_in(episode, 0, 90)
-        waited, happens, others = np.split(conditions, (things, 2 * things), axis=1)
+        waited, others, happens = np.split(conditions, (things, WAITS), axis=1)
         happened = np.stack([facts_of(episode.world, c)[-len(HAPPENING) :] for c in range(90)])
         due = (waited * happens).any(1) | (others * happened).any(1)
         assert set(np.flatnonzero(due)) == dues
