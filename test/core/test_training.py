@@ -4,47 +4,33 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402
 
 from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
-from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.training.auxiliary import Auxiliary  # noqa: E402
-from aura_core.training.batches import FOCUS, collate  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
-from aura_core.training.language import logits_of  # noqa: E402
 from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
 from aura_core.training.samples import build  # noqa: E402
 from aura_core.training.targets import (  # noqa: E402
     FACT_TOKENS,
     GRID,
     HAPPENING,
-    ITEM_KINDS,
-    RESTING,
     SLOT_TOKENS,
     STATES,
-    THINGS,
-    WAITS,
-    asked_in,
-    awaited_in,
-    conditions_in,
     facts_of,
     items_of,
 )
 from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
-from aura_core.training.tiny import codec as tiny_codec  # noqa: E402
 from aura_core.training.vision import (  # noqa: E402
     READ_OUTS,
     Pool,
@@ -148,49 +134,6 @@ def test_supervision_points_at_the_tokens_that_follow():
     assert events - set(script) <= {int(c) for c in sample.chunk[sample.hard]}
 
 
-def test_every_decision_knows_its_second_in_a_batch_too():
-    backend = ScriptedBackend(grid=GRID)
-    codec = PromptCodec(backend.tokenizer, backend.chat)
-    spans = ((5, 0, 12), (6, 3, 20))
-    episodes = {seed: Episode.generate(seed, 30, DENSE_PLAN, training_world(seed)) for seed, _, _ in spans}
-    samples = [build(episodes[seed], codec, start, stop) for seed, start, stop in spans]
-    batch = collate(samples, [np.zeros((len(s.chunks), 12, 384), np.float16) for s in samples])
-    seconds = [(seed, c) for seed, start, stop in spans for c in range(start, stop)]
-    flat, row = batch.ids.flatten(), batch.decides // batch.ids.shape[1]
-    assert row.tolist() == [0] * 12 + [1] * 17
-    first = {}  # the first supervised token of each second is predicted where the second is decided
-    for at, chunk in zip(batch.at.tolist(), np.concatenate([s.chunk for s in samples]).tolist(), strict=True):
-        first.setdefault((at // batch.ids.shape[1], chunk), at)
-    for i, (seed, chunk) in enumerate(seconds):
-        if (int(row[i]), chunk) in first:
-            assert first[int(row[i]), chunk] == batch.decides[i]
-        assert np.array_equal(batch.items[i], items_of(episodes[seed].world, chunk))
-        assert np.array_equal(batch.facts[i], facts_of(episodes[seed].world, chunk))
-        assert np.array_equal(batch.conditions[i], conditions_in(episodes[seed], chunk, chunk + 1)[0])
-    assert len(set(flat[batch.decides].tolist())) == 1  # the end of the assistant's header
-
-
-def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
-    model, tokenizer = build_model(0)
-    auxiliary = Auxiliary(model.model.language_model)
-    sample = build(Episode.generate(5, 30, DENSE_PLAN, training_world(5)), tiny_codec(tokenizer), 0, 12)
-    batch = collate([sample], [np.zeros((12, 12, 384), np.float16)])
-    with torch.no_grad():
-        logits_of(model, batch)
-        sizes = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))
-        places = [F.one_hot(batch.items[..., i], n) for i, n in enumerate(sizes)]
-        said = torch.cat((torch.cat(places, -1).flatten(1), 2 * batch.facts - 1), -1) * 30.0
-        said[:, : sum(sizes) * 6] *= 2
-        auxiliary.heads["gathering"].forward = lambda _hidden: said
-        auxiliary.heads["conditions"].forward = lambda _hidden: 60.0 * batch.conditions - 30.0
-        assert float(auxiliary.gathering(batch)) < 1e-6
-        nothing_asked = replace(batch, asked=torch.full_like(batch.asked, -1))
-        assert float(auxiliary.asking(nothing_asked)) == 0.0 < float(auxiliary.asking(batch))
-        said[:, -1] *= -1
-        wrong = float(auxiliary.gathering(batch))
-        assert wrong == pytest.approx(30.0 / len(RESTING), rel=1e-4)  # every second wrong in one fact
-
-
 def test_held_out_seeds_are_refused():
     with pytest.raises(InputError, match="held out"):
         training_world(500_000)
@@ -225,43 +168,6 @@ def test_the_towers_targets_are_the_rooms_state():
         if event is not None and event.kind == "item leaves":
             assert STATES[items[event.item.slot, 2]] == "leaving"
         assert facts[0] == state.door
-
-
-def test_what_is_awaited_where():
-    episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
-    awaited = awaited_in(episode, 10, 60)
-    dues = {d.chunk for d in episode.dues}
-    kinds = list(HAPPENING)
-    for chunk in range(10, 60):
-        event = episode.world.event_at(chunk)
-        if event is None or event.kind == "item moves":
-            continue
-        if event.item is None:
-            said = awaited[chunk - 10, HAPPENING[event.kind], 3 + kinds.index(event.kind)]
-        else:
-            said = awaited[chunk - 10, SLOT_TOKENS[event.item.slot], 2]
-        assert said == (chunk in dues)
-
-
-def test_a_second_is_due_where_what_is_waited_for_happens():
-    """What the decision needs: two sides whose product is the truth, for objects and for everything else."""
-    things, seen = len(ITEM_KINDS) * THINGS, np.zeros(3, bool)
-    for seed in range(5, 15):
-        episode = Episode.generate(seed, 90, FOCUS, training_world(seed))
-        dues = {d.chunk for d in episode.dues}
-        conditions = conditions_in(episode, 0, 90)
-        waited, others, happens = np.split(conditions, (things, WAITS), axis=1)
-        happened = np.stack([facts_of(episode.world, c)[-len(HAPPENING) :] for c in range(90)])
-        due = (waited * happens).any(1) | (others * happened).any(1)
-        assert set(np.flatnonzero(due)) == dues
-        seen |= [(waited * happens).any(), (others * happened).any(), bool(dues)]
-        assert np.array_equal(conditions_in(episode, 40, 60), conditions[40:60])
-        asked, standing = asked_in(episode, 0, 90), np.concatenate((waited, others), axis=1)
-        assert {c: asked[c] > 0 for c in np.flatnonzero(asked >= 0)} == {
-            a.chunk: a.kind != "real-time" for a in episode.asks
-        }
-        assert all(standing[c + 1, asked[c] - 1] for c in np.flatnonzero(asked > 0) if c < 89)
-    assert seen.all()
 
 
 def test_a_pool_filled_by_several_processes_is_the_pool_of_one():
