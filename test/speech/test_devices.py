@@ -1,82 +1,20 @@
-"""Devices that are absent, lie, go and come back, behind a made-up sounddevice; and virtual ones in real time."""
+"""Devices that are absent, lie, go and come back, behind a made-up sounddevice."""
 
 from __future__ import annotations
 
 import sys
-import time
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from virtual import plug
+from fake_sound import FakeSound
 
 from aura_core.errors import ConfigError
-from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, list_devices
+from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import NS, Audio
-from aura_core.speech.virtual import VirtualAudio
 
 MS = NS // 1000
-
-
-class FakeSound:
-    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is initialised."""
-
-    class PortAudioError(Exception):
-        pass
-
-    def __init__(self) -> None:
-        self.plugged = ["mic", "speaker"]
-        self.rates = {16_000, 48_000}
-        self.mono = True
-        self.streams: list[FakeStream] = []
-        self.opens = self.refreshes = 0
-        self.default = SimpleNamespace(device=[0, 1])
-        self._initialize()
-
-    def _initialize(self) -> None:
-        self.seen = list(self.plugged)
-
-    def _terminate(self) -> None:
-        assert not [s for s in self.streams if s.open], "a stream is open"
-        self.refreshes += 1
-
-    def query_devices(self) -> list[dict[str, Any]]:
-        channels = {"mic": (2, 0), "speaker": (0, 2), "usb mic": (1, 0)}
-        return [
-            {"name": n, "max_input_channels": channels[n][0], "max_output_channels": channels[n][1],
-             "default_samplerate": 48_000.0} for n in self.seen
-        ]  # fmt: skip
-
-    def InputStream(self, **options: Any) -> FakeStream:
-        return FakeStream(self, **options)
-
-    OutputStream = InputStream
-
-
-class FakeStream:
-    def __init__(self, sound: FakeSound, **options: Any) -> None:
-        sound.opens += 1
-        name = sound.seen[options["device"]]
-        if name not in sound.plugged:
-            raise sound.PortAudioError("Device\nunavailable")
-        if options["samplerate"] not in sound.rates or (options["channels"] == 1 and not sound.mono):
-            raise sound.PortAudioError("Invalid sample rate")
-        self.callback, self.channels = options["callback"], options["channels"]
-        self.open = self.active = True
-        self.latency = 0.03
-        sound.streams.append(self)
-
-    def start(self) -> None:
-        pass
-
-    def close(self, ignore_errors: bool) -> None:
-        self.open = self.active = False
-
-    def call(self, block: np.ndarray, adc: float = 9.98, dac: float = 10.02, status: bool = False) -> None:
-        time_info = SimpleNamespace(inputBufferAdcTime=adc, outputBufferDacTime=dac, currentTime=10.0)
-        self.callback(block, len(block), time_info, status)
 
 
 @pytest.fixture
@@ -327,65 +265,3 @@ def test_a_missing_package_and_a_missing_library_are_named(monkeypatch: pytest.M
 def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="audio"):
         DeviceConfig(**options)
-
-
-# Real time from here on: few, and short.
-
-
-def hear(mic: Microphone, seconds: float) -> np.ndarray:
-    """What the microphone gives within this time."""
-    until, got = time.monotonic() + seconds, [np.zeros(0, dtype=np.int16)]
-    while time.monotonic() < until:
-        if (audio := mic.read()) is not None:
-            got.append(audio.samples)
-    return np.concatenate(got)
-
-
-def wait(condition: Any, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.02)
-    return bool(condition())
-
-
-def tone(seconds: float, rate: int = 22_050) -> Audio:
-    return Audio((10_000 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(np.int16), rate)
-
-
-@pytest.mark.audio
-def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(virtual_audio: VirtualAudio) -> None:
-    pytest.importorskip("sounddevice")
-    PortAudio.shared().refresh(None)  # type: ignore[arg-type]  # an earlier test may have looked at other devices
-    assert any("pulse" in line for line in list_devices())
-    mic, speaker = Microphone(DeviceConfig("pulse")), Loudspeaker(DeviceConfig("pulse", 48_000))
-    try:
-        assert mic.open().ok and speaker.open().ok
-        hear(mic, 0.5)
-        speaker.write(tone(0.5), "whole", last=True)
-        sound = hear(mic, 1.5)
-        loud = np.abs(sound) > 500
-        assert 0.45 < loud.sum() / 16_000 / 0.97 < 0.55 and speaker.buffer.finished() == ["whole"]
-        spectrum = np.abs(np.fft.rfft(sound))
-        assert abs(np.argmax(spectrum) * 16_000 / len(sound) - 440) < 2
-
-        speaker.write(tone(5), "cut")
-        assert wait(lambda: speaker.buffer.played("cut") > 24_000, 5)
-        played = speaker.buffer.stop()["cut"]
-        sound = hear(mic, 1.5)
-        loud = np.flatnonzero(np.abs(sound) > 500)
-        assert len(sound) - loud.max() > 8000  # silent for the rest
-        assert abs((loud.max() - loud.min()) / 16_000 - played / 48_000) < 0.1  # and at once
-
-        for sink in ("speaker", "user", "room"):  # all: else the streams are moved there
-            virtual_audio.remove(sink)
-        assert wait(lambda: not mic.state.ok and not speaker.state.ok, 8)
-        assert speaker.write(tone(0.1), "lost") == 0
-        plug(virtual_audio)
-        assert wait(lambda: mic.state.ok and speaker.state.ok, 12)
-        assert mic.state.lost >= 1 and "\n" not in mic.state.reason
-        hear(mic, 0.3)
-        speaker.write(tone(0.3), "again", last=True)
-        assert np.abs(hear(mic, 1.0)).max() > 5000
-    finally:
-        mic.close()
-        speaker.close()

@@ -1,0 +1,67 @@
+"""A made-up sounddevice: what this package uses of it, with devices that lie, go and come back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+
+class FakeSound:
+    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is initialised."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self) -> None:
+        self.plugged = ["mic", "speaker"]
+        self.rates = {16_000, 48_000}
+        self.mono = True
+        self.streams: list[FakeStream] = []
+        self.opens = self.refreshes = 0
+        self.default = SimpleNamespace(device=[0, 1])
+        self._initialize()
+
+    def _initialize(self) -> None:
+        self.seen = list(self.plugged)
+
+    def _terminate(self) -> None:
+        assert not [s for s in self.streams if s.open], "a stream is open"
+        self.refreshes += 1
+
+    def query_devices(self) -> list[dict[str, Any]]:
+        channels = {"mic": (2, 0), "speaker": (0, 2), "usb mic": (1, 0)}
+        return [
+            {"name": n, "max_input_channels": channels[n][0], "max_output_channels": channels[n][1],
+             "default_samplerate": 48_000.0} for n in self.seen
+        ]  # fmt: skip
+
+    def InputStream(self, **options: Any) -> FakeStream:
+        return FakeStream(self, **options)
+
+    OutputStream = InputStream
+
+
+class FakeStream:
+    def __init__(self, sound: FakeSound, **options: Any) -> None:
+        sound.opens += 1
+        name = sound.seen[options["device"]]
+        if name not in sound.plugged:
+            raise sound.PortAudioError("Device\nunavailable")
+        if options["samplerate"] not in sound.rates or (options["channels"] == 1 and not sound.mono):
+            raise sound.PortAudioError("Invalid sample rate")
+        self.callback, self.channels = options["callback"], options["channels"]
+        self.open = self.active = True
+        self.latency = 0.03
+        sound.streams.append(self)
+
+    def start(self) -> None:
+        pass
+
+    def close(self, ignore_errors: bool) -> None:
+        self.open = self.active = False
+
+    def call(self, block: np.ndarray, adc: float = 9.98, dac: float = 10.02, status: bool = False) -> None:
+        time_info = SimpleNamespace(inputBufferAdcTime=adc, outputBufferDacTime=dac, currentTime=10.0)
+        self.callback(block, len(block), time_info, status)
