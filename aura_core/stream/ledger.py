@@ -19,8 +19,9 @@ _REPEATED = re.compile(
 )
 _ONCE = re.compile(
     r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the moment)\b|"
-    r"\b(when|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform)\b|"
-    r"\b(watch|look out|wait) for\b|提醒|告诉我.*时|时.*(告诉|通知|提醒)"
+    r"\b(when|if|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform|say something)\b|"
+    r"\b(want|like|need) to know (when|once|as soon as|the moment)\b|"
+    r"\b(watch|look out|wait) for\b|提醒|告诉我.*时|(时|如果).*(告诉|通知|叫我)"
 )
 
 
