@@ -51,6 +51,7 @@ class Plan:
     first: int = 1  # no question before this chunk
     early: float = 0.7  # standing questions come in this first share of the time
     objects: float = 0.0  # share of those that something will answer which are made to wait for an object
+    exact: float = 0.55  # share of one-time questions about objects that name colour and shape
 
 
 TEST_PLAN = Plan()
@@ -70,15 +71,17 @@ class Episode:
     def generate(
         cls, seed: int, duration_s: int, plan: Plan = TEST_PLAN, world: World | None = None,
         language: str | None = None, unseen: float = UNSEEN_SHARE, topics: dict[str, float] = TOPICS,
+        varied: bool = False,
     ) -> Episode:  # fmt: skip
         """Deterministic in its arguments. Nobody asks in the very chunk of an event.
 
-        `language` is drawn where it is not given; `unseen` is the share of phrasings that training never sees.
+        `language` is drawn where it is not given; `unseen` is the share of phrasings that training never sees,
+        `varied` adds the many that are for training alone.
         """
         world = world or World.generate(seed, duration_s)
         rng = np.random.default_rng([seed, 14])
         language = language or ("zh" if rng.random() < CHINESE_SHARE else "en")
-        talk = Talk(language, unseen)
+        talk = Talk(language, unseen, varied)
         free = [c for c in range(plan.first, duration_s) if world.event_at(c) is None]
         counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
         kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
@@ -131,18 +134,19 @@ def _standing(rng: np.random.Generator, talk: Talk, world: World, kind: Kind, ch
         near = later[: max(3, len(later) // 2)]
         if plan.objects and rng.random() < plan.objects:
             near = [e for e in near if e.item is not None] or near
-        wait = _widened(rng, near[int(rng.integers(len(near)))], repeated)
+        forms = (0.25, 0.25, 0.3, 0.2) if repeated else (plan.exact, *(p * (1 - plan.exact) for p in (0.4, 0.4, 0.2)))
+        wait = _widened(rng, near[int(rng.integers(len(near)))], forms)
     else:
         wait = _never(rng, later)
     text, unseen = talk.standing(rng, wait, repeated)
     return Ask(id, chunk, text, kind, talk.words.acknowledgment, "standing", wait, talk.language, unseen)
 
 
-def _widened(rng: np.random.Generator, event: Event, repeated: bool) -> Wait:
-    """A condition that `event` meets: for objects exact, by colour, by shape, or anything."""
+def _widened(rng: np.random.Generator, event: Event, forms: tuple[float, ...]) -> Wait:
+    """A condition that `event` meets: for objects exact, by colour, by shape, or anything, with these odds."""
     if event.item is None:
         return Wait(event.kind)
-    form = int(rng.choice(4, p=(0.25, 0.25, 0.3, 0.2) if repeated else (0.55, 0.18, 0.18, 0.09)))
+    form = int(rng.choice(4, p=forms))
     return Wait(event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None)
 
 

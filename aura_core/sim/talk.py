@@ -9,10 +9,12 @@ from dataclasses import dataclass, fields, is_dataclass
 import numpy as np
 
 from aura_core.sim.chinese import CHINESE
+from aura_core.sim.paraphrases import varied
 from aura_core.sim.phrases import ENGLISH, Language, Phrases
 from aura_core.sim.world import COLOURS, SHAPES, Event, Item, State, World
 
 LANGUAGES: dict[str, Language] = {"en": ENGLISH, "zh": CHINESE}
+VARIED = {name: varied(name, words) for name, words in LANGUAGES.items()}
 PAST_S = 25  # what is asked about lies no further back: in every window's view
 FORGOTTEN_S = 65  # further back than any window reaches
 WAITABLE = tuple(ENGLISH.clauses)  # kinds of event that may be waited for
@@ -60,10 +62,11 @@ _Asked = tuple[Phrases, dict[str, str], str] | tuple[Phrases, dict[str, str], st
 
 
 class Talk:
-    """One person's way of asking: a language ("en" or "zh"), and how often in phrasings kept out of training."""
+    """One person's way of asking: a language ("en" or "zh"), how often in phrasings kept out of training, and whether
+    in the many further ones that are for training alone."""
 
-    def __init__(self, language: str = "en", unseen: float = 0.0) -> None:
-        self.language, self.words = language, LANGUAGES[language]
+    def __init__(self, language: str = "en", unseen: float = 0.0, varied: bool = False) -> None:
+        self.language, self.words = language, (VARIED if varied else LANGUAGES)[language]
         self.unseen = unseen
 
     def real_time(

@@ -5,8 +5,10 @@ only its use to the words:
 
 - *asking*, where the second of a question is decided: what it waits for (`asked_in`), so that one place has it all;
 - *matching*, at the visual tokens: whether their object is awaited by a standing question (`targets.awaited_in`);
+- *closing*, where an answer ends: which one-time questions it has answered (`closed_in`);
 - *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`),
-  and what is waited for (`conditions_in`). Whether to speak is then one product of the two.
+  and what is waited for (`conditions_in`);
+- *meeting*, one layer later: what of the one is among the other. Whether to speak is then a sum.
 """
 
 from __future__ import annotations
@@ -16,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from aura_core.training.targets import AWAITED, CONDITIONS, FACT_TOKENS, QUESTIONS, RESTING, SLOT_TOKENS
+from aura_core.training.targets import (
+    AWAITED,
+    CONDITIONS,
+    FACT_TOKENS,
+    HAPPENING,
+    QUESTIONS,
+    RESTING,
+    SLOT_TOKENS,
+    WAITS,
+)
 from aura_core.training.vision import HEADS
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 
 WEIGHT = 0.5
 CONDITIONS_WEIGHT = 0.2  # of the sum over all conditions; more of it drowns the words
-ASKING, MATCHING, GATHERING = 1, 2, 3  # the layers that are read out, counted from zero
+ASKING, MATCHING, GATHERING, MEETING = 1, 2, 3, 4  # the layers that are read out, counted from zero
 _PLACE = sum(HEADS)  # logits of one place on the table
 
 
@@ -40,12 +51,15 @@ class Auxiliary:
                 "matching": torch.nn.Linear(width, AWAITED),
                 "gathering": torch.nn.Linear(width, gathered),
                 "conditions": torch.nn.Linear(width, CONDITIONS),
+                "closing": torch.nn.Linear(width, WAITS),
+                "meeting": torch.nn.Linear(width, WAITS),
             }
         )
-        torch.nn.init.zeros_(self.heads["conditions"].weight)  # hardly any of them holds: it begins with "none"
-        torch.nn.init.constant_(self.heads["conditions"].bias, -4.0)
+        for name in ("conditions", "closing", "meeting"):  # hardly any of them holds: they begin with "none"
+            torch.nn.init.zeros_(self.heads[name].weight)
+            torch.nn.init.constant_(self.heads[name].bias, -4.0)
         self._hidden: dict[int, torch.Tensor] = {}
-        for layer in (ASKING, MATCHING, GATHERING):
+        for layer in (ASKING, MATCHING, GATHERING, MEETING):
             lm.layers[layer].register_forward_hook(self._keeper(layer))
 
     def _keeper(self, layer: int) -> Any:
@@ -56,7 +70,13 @@ class Auxiliary:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """A scalar."""
-        return WEIGHT * (self.asking(batch) + self.matching(batch) + self.gathering(batch))
+        return WEIGHT * (
+            self.asking(batch)
+            + self.matching(batch)
+            + self.closing(batch)
+            + self.gathering(batch)
+            + self.meeting(batch)
+        )
 
     def asking(self, batch: Batch) -> torch.Tensor:
         """Weighted mean cross-entropy over the seconds in which something is asked."""
@@ -88,3 +108,17 @@ class Auxiliary:
         right = F.binary_cross_entropy_with_logits(met, batch.conditions, reduction="sum")
         losses.append(CONDITIONS_WEIGHT * right / len(met))
         return torch.stack(losses).sum()
+
+    def closing(self, batch: Batch) -> torch.Tensor:
+        """Binary cross-entropy of what is closed, the mean over the answers to standing questions."""
+        answered = ~batch.closed[:, 0].isnan()
+        logits = self.heads["closing"](self._hidden[MATCHING].flatten(0, 1)[batch.ends[answered]])
+        told = F.binary_cross_entropy_with_logits(logits, batch.closed[answered], reduction="sum")
+        return CONDITIONS_WEIGHT * told / max(1, len(logits))
+
+    def meeting(self, batch: Batch) -> torch.Tensor:
+        """Binary cross-entropy of what is waited for and happens in a second, the mean over the batch's seconds."""
+        logits = self.heads["meeting"](self._hidden[MEETING].flatten(0, 1)[batch.decides])
+        happens = torch.cat((batch.conditions[:, WAITS:], batch.facts[:, -len(HAPPENING) :]), dim=1)
+        told = F.binary_cross_entropy_with_logits(logits, happens * batch.conditions[:, :WAITS], reduction="sum")
+        return told / len(logits)

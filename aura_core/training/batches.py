@@ -45,10 +45,14 @@ HARD = TOPICS | {
 MANY = Plan(min_gap=1, max_gap=3, proactive=(4, 10), multi=(0, 3), first=0, objects=0.6)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
 FOCUS = Plan(min_gap=1, max_gap=3, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25, objects=0.85)
+# One-time questions by colour, by shape or for anything: what they wait for happens again after they are answered.
+ONCE = Plan(
+    min_gap=1, max_gap=3, proactive=(2, 3), multi=(0, 1), triggers=0.9, first=0, early=0.15, objects=0.9, exact=0.3
+)
 CURRICULUM = (
-    Stage(0.40, (8, 14), (FOCUS, FOCUS, FOCUS, MANY)),
-    Stage(0.65, (20, 30), (FOCUS, FOCUS, MANY, TEST_PLAN)),
-    Stage(1.0, (30, 60), (FOCUS, FOCUS, FOCUS, FOCUS, MANY, TEST_PLAN, DENSE_PLAN)),
+    Stage(0.40, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
+    Stage(0.65, (20, 30), (FOCUS, ONCE, MANY, TEST_PLAN)),
+    Stage(1.0, (30, 60), (FOCUS, FOCUS, FOCUS, ONCE, ONCE, ONCE, MANY, TEST_PLAN, DENSE_PLAN)),
 )
 
 
@@ -69,6 +73,8 @@ class Batch:
     facts: torch.Tensor  # float32 (C, F), see `targets.facts_of`
     conditions: torch.Tensor  # float32 (C, CONDITIONS), see `targets.conditions_in`
     asked: torch.Tensor  # int64 (C,), see `targets.asked_in`
+    ends: torch.Tensor  # flat index into (B * L) of the end of each chunk's answer, C in all
+    closed: torch.Tensor  # float32 (C, WAITS), see `targets.closed_in`
     tokens: int  # without padding
 
     def to(self, device: str) -> Batch:
@@ -97,7 +103,7 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         return torch.from_numpy(np.concatenate([getattr(s, name) for s in samples]))
 
     row = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.at) for s in samples]))
-    owner = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.decides) for s in samples]))
+    owner = length * torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.chunks) for s in samples]))
     return Batch(
         ids, positions, visual,
         torch.from_numpy(np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)),
@@ -105,7 +111,8 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
         torch.from_numpy(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
-        owner * length + flat("decides"), flat("items"), flat("facts"), flat("conditions"), flat("asked"),
+        owner + flat("decides"), flat("items"), flat("facts"), flat("conditions"), flat("asked"),
+        owner + flat("ends"), flat("closed"),
         sum(len(s.ids) for s in samples),
     )  # fmt: skip
 
@@ -116,8 +123,10 @@ def draw(
     """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
-    topics = HARD if plan in (FOCUS, MANY) else TOPICS
-    episode = Episode.generate(int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics)
+    topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
+    episode = Episode.generate(
+        int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics, varied=True
+    )
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
         yield build(episode, codec, start, start + n), features[start : start + n]

@@ -18,7 +18,7 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.history import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
-from aura_core.training.targets import GRID, asked_in, awaited_in, conditions_in, facts_of, items_of
+from aura_core.training.targets import GRID, asked_in, awaited_in, closed_in, conditions_in, facts_of, items_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Sample:
     For the auxiliary losses, see `targets`: `awaited` float32 (chunks, 12, AWAITED); and where each chunk is decided
     (the position whose logits choose silence or the first word), `decides` int64 (chunks,), with what its room is like
     there, `items` int64 (chunks, 6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS) and
-    `asked` int64 (chunks,).
+    `asked` int64 (chunks,); where its answer ends, `ends` int64 (chunks,), with `closed` float32 (chunks, WAITS).
     """
 
     ids: NDArray[np.int64]
@@ -50,6 +50,8 @@ class Sample:
     facts: NDArray[np.float32]
     conditions: NDArray[np.float32]
     asked: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    closed: NDArray[np.float32]
 
 
 def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
@@ -95,6 +97,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     visual: list[bool] = []
     pieces: list[Piece] = []
     decides: list[int] = []
+    ends: list[int] = []
     sup: list[tuple[int, int, bool, bool, bool, int]] = []
 
     def put(piece: Tokens | Video) -> None:
@@ -114,6 +117,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         event = turn.chunk in events
         if turn.chunk not in blind:
             sup += [(len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk) for i, t in enumerate(spoken)]
+        ends.append(len(ids) + len(codec.silence if quiet else spoken[:-1]))
         put(codec.assistant(turn.answer_ids))
     at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
@@ -122,5 +126,5 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         sum(c in script and c not in blind for c in range(start, stop)), awaited_in(episode, start, stop),
         np.asarray(decides), np.stack([items_of(episode.world, c) for c in range(start, stop)]),
         np.stack([facts_of(episode.world, c) for c in range(start, stop)]), conditions_in(episode, start, stop),
-        asked_in(episode, start, stop),
+        asked_in(episode, start, stop), np.asarray(ends), closed_in(episode, start, stop),
     )  # fmt: skip

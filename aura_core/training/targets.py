@@ -112,6 +112,21 @@ def asked_in(episode: Episode, start: int, stop: int) -> NDArray[np.int64]:
     return out
 
 
+def closed_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """Which conditions nobody waits for any more after what is said in chunks start .. stop - 1: those of one-time
+    questions that it answers. NaN where nothing is said of a standing question. float32 (chunks, WAITS)."""
+    out = np.full((stop - start, WAITS), np.nan, np.float32)
+    asks = {a.id: a for a in episode.asks}
+    for due in episode.dues:
+        if start <= due.chunk < stop:
+            out[due.chunk - start] = 0
+            answered = sorted((asks[i] for i in due.ask_ids), key=lambda a: a.kind == "multi-response")
+            for ask in answered:  # what is also asked for every time stays open
+                assert ask.condition is not None
+                out[due.chunk - start, _condition(ask.condition)] = ask.kind == "proactive"
+    return out
+
+
 def _condition(wait: Wait) -> int:
     if wait.kind not in ITEM_KINDS:
         return len(ITEM_KINDS) * THINGS + list(HAPPENING).index(wait.kind)

@@ -10,8 +10,9 @@ import pytest
 
 from aura_core.sim.episode import DENSE_PLAN, Ask, Episode
 from aura_core.sim.phrases import Language, Phrases
-from aura_core.sim.talk import LANGUAGES, PAST, PAST_S, TOPICS, Talk, Wait, vocabulary
+from aura_core.sim.talk import LANGUAGES, PAST, PAST_S, TOPICS, VARIED, Talk, Wait, vocabulary
 from aura_core.sim.world import State, World
+from aura_core.stream.ledger import standing_kind
 from aura_core.types import Kind
 
 EPISODES = [
@@ -170,6 +171,21 @@ def test_phrasings_kept_out_of_training_have_known_words_only(language: str) -> 
     for p in all_of:
         assert p.unseen and not set(p.unseen) & set(p.seen)
         assert tokens(p.unseen) <= seen, p
+    for p in (VARIED[language].once, VARIED[language].always, *VARIED[language].clauses.values()):
+        assert not set(p.unseen) & set(p.seen) and len(p.seen) >= 4
+        assert tokens(p.seen) <= seen, tokens(p.seen) - seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_engine_knows_a_standing_question_by_its_words(language: str) -> None:
+    words = VARIED[language]
+    clauses = [c.format(x="a red cube") for p in words.clauses.values() for c in (*p.seen, *p.unseen)]
+    for frames, kind in ((words.once, Kind.PROACTIVE), (words.always, Kind.MULTI_RESPONSE)):
+        for frame in (*frames.seen, *frames.unseen):
+            assert {standing_kind(frame.format(c=c)) for c in clauses} == {kind}, frame
+    facets = [p for f in words.facets.values() for p in (f.polar, f.open)]
+    for p in (*words.questions.values(), *facets):
+        assert {standing_kind(text) for text in (*p.seen, *p.unseen)} == {None}, p
 
 
 def test_training_never_hears_the_phrasings_kept_out() -> None:

@@ -16,7 +16,7 @@ from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.auxiliary import Auxiliary  # noqa: E402
-from aura_core.training.batches import FOCUS, collate  # noqa: E402
+from aura_core.training.batches import FOCUS, ONCE, collate  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
 from aura_core.training.language import logits_of  # noqa: E402
 from aura_core.training.samples import build  # noqa: E402
@@ -31,6 +31,7 @@ from aura_core.training.targets import (  # noqa: E402
     WAITS,
     asked_in,
     awaited_in,
+    closed_in,
     conditions_in,
     facts_of,
     items_of,
@@ -58,7 +59,11 @@ def test_every_decision_knows_its_second_in_a_batch_too():
         assert np.array_equal(batch.items[i], items_of(episodes[seed].world, chunk))
         assert np.array_equal(batch.facts[i], facts_of(episodes[seed].world, chunk))
         assert np.array_equal(batch.conditions[i], conditions_in(episodes[seed], chunk, chunk + 1)[0])
+        assert np.array_equal(batch.closed[i], closed_in(episodes[seed], chunk, chunk + 1)[0], equal_nan=True)
     assert len(set(flat[batch.decides].tolist())) == 1  # the end of the assistant's header
+    assert set(flat[batch.ends].tolist()) == {backend.chat.end_id}
+    spoken = batch.ends - batch.decides > 1 + len(codec.silence)
+    assert spoken.tolist() == [chunk in episodes[seed].script() for seed, chunk in seconds]
 
 
 def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
@@ -117,3 +122,46 @@ def test_a_second_is_due_where_what_is_waited_for_happens():
         }
         assert all(standing[c + 1, asked[c] - 1] for c in np.flatnonzero(asked > 0) if c < 89)
     assert seen.all()
+
+
+def test_what_is_waited_for_is_what_was_asked_less_what_is_closed():
+    """Second by second, from both sides: what a decision has to know, and where it can read it."""
+    closed_once = 0
+    for seed in range(5, 15):
+        episode = Episode.generate(seed, 90, ONCE, training_world(seed))
+        waited, asked = conditions_in(episode, 0, 90)[:, :WAITS], asked_in(episode, 0, 90)
+        closed = closed_in(episode, 0, 90)
+        assert {*np.flatnonzero(~np.isnan(closed[:, 0]))} == {d.chunk for d in episode.dues}
+        expected = np.zeros(WAITS, bool)
+        for chunk in range(90):
+            assert np.array_equal(waited[chunk] > 0, expected)
+            expected &= closed[chunk] != 1
+            if asked[chunk] > 0:
+                expected[asked[chunk] - 1] = True
+        closed_once += int(np.nansum(closed))
+    assert closed_once > 10
+
+
+def test_closing_and_meeting_cost_nothing_when_right():
+    model, tokenizer = build_model(0)
+    auxiliary = Auxiliary(model.model.language_model)
+    episode = Episode.generate(6, 90, ONCE, training_world(6))
+    batch = collate([build(episode, tiny_codec(tokenizer), 0, 90)], [np.zeros((90, 12, 384), np.float16)])
+    dues = {d.chunk for d in episode.dues}
+    met = torch.zeros(90, WAITS)
+    asks = {a.id: a for a in episode.asks}
+    for due in episode.dues:
+        for id in due.ask_ids:
+            met[due.chunk, asked_in(episode, 0, 90)[asks[id].chunk] - 1] = 1
+    with torch.no_grad():
+        logits_of(model, batch)
+        auxiliary.heads["meeting"].forward = lambda _hidden: 60.0 * met - 30.0
+        assert float(auxiliary.meeting(batch)) < 1e-6
+        auxiliary.heads["meeting"].forward = lambda _hidden: torch.full((90, WAITS), -30.0)
+        assert float(auxiliary.meeting(batch)) == pytest.approx(30.0 * float(met.sum()) / 90, rel=1e-4)
+        right = 60.0 * batch.closed[sorted(dues)] - 30.0
+        auxiliary.heads["closing"].forward = lambda _hidden: right
+        assert float(auxiliary.closing(batch)) < 1e-6 < float(met.sum())
+        silent = replace(batch, closed=torch.full_like(batch.closed, torch.nan))
+        auxiliary.heads["closing"].forward = lambda hidden: hidden[:, :WAITS]
+        assert float(auxiliary.closing(silent)) == 0.0  # nothing is said of a standing question
