@@ -120,12 +120,15 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
 
 
 def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
-    """The same batches for every arm: windows with one or two lasting conditions, or asked about as the tests are."""
+    """The same batches for every arm: windows with one or two lasting conditions, or asked about as the tests are.
+
+    All in the few phrasings that are soon learned.
+    """
     rng = np.random.default_rng([budget.seed, 7])
     while True:
         samples, features, tokens = [], [], 0
         while tokens < budget.tokens:
-            for sample, seen in draw(rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks):
+            for sample, seen in draw(rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False):
                 samples.append(sample)
                 features.append(seen)
                 tokens += len(sample.ids)

@@ -118,14 +118,19 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
 
 
 def draw(
-    rng: np.random.Generator, bank: FeatureBank, codec: PromptCodec, plans: tuple[Plan, ...], chunks: tuple[int, int]
+    rng: np.random.Generator,
+    bank: FeatureBank,
+    codec: PromptCodec,
+    plans: tuple[Plan, ...],
+    chunks: tuple[int, int],
+    varied: bool = True,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
     """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
     episode = Episode.generate(
-        int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics, varied=True
+        int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics, varied=varied
     )
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
