@@ -85,6 +85,18 @@ def merge(
 
 
 @app.command()
+def average(
+    models: Annotated[list[Path], typer.Argument(help="checkpoint folders of one shape")],
+    out: Annotated[Path, typer.Option(help="folder for the checkpoint")],
+) -> None:
+    """Write the mean of several checkpoints' weights."""
+    from aura_core.training.averaging import average as write
+
+    write(models, out)
+    print(out)
+
+
+@app.command()
 def ablation(
     what: Annotated[str, typer.Option(help="loss, last-only or window")],
     model: Annotated[str, typer.Option(help="checkpoint whose vision tower sees")] = "aura_tiny",
