@@ -2,7 +2,7 @@
 
 Callbacks of the middleware store into the `Inbox`; what comes of it leaves through `Events`, called on the
 worker's thread. A bad frame or question is reported and skipped; a model that fails in a step is reported
-and starts from an empty window; only a model that cannot be loaded ends the worker.
+and starts from an empty window, with the words of the conversation; only a model that cannot be loaded ends the worker.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Worker:
         except AuraError as e:  # the same quantum is tried again later, or its switch is a rebuild
             self._report(_line(e), None)
         except _STEP_ERRORS as e:
-            _forget(assistant)
+            assistant.recover()
             self._report(f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None)
 
     def _step(self, assistant: StreamingAssistant) -> None:
@@ -180,8 +180,10 @@ class Worker:
             self._report(f"chunk {chunk.index} is lost: {_line(e)}", chunk.index)
             return
         except _STEP_ERRORS as e:
-            _forget(assistant)
+            given_up = assistant.recover()
             self._report(f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}", chunk.index)
+            if given_up is not None:
+                self._report(f"the model failed twice over a question, which is given up: {given_up.text}", None)
             return
         finally:
             self._step_began = self._answering = None
@@ -229,13 +231,6 @@ def _warm(assistant: StreamingAssistant) -> None:
         assistant.push(Frame(blank, stamp_ns))
     assistant.step(lambda _text: assistant.cancel())
     assistant.reset()
-
-
-def _forget(assistant: StreamingAssistant) -> None:
-    """Empty the window and the cache after a failed step, but keep the count of seconds."""
-    chunker = assistant.chunker
-    assistant.reset()
-    assistant.chunker = chunker
 
 
 def _line(e: BaseException) -> str:

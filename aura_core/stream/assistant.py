@@ -22,6 +22,7 @@ from aura_core.stream import judge
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.decision import Decider
 from aura_core.stream.gate import StaticGate
+from aura_core.stream.history import QAGroup
 from aura_core.stream.ledger import Ledger
 from aura_core.stream.policies import POLICIES
 from aura_core.stream.prompt import PromptCodec
@@ -59,16 +60,29 @@ class StreamingAssistant:
 
     def reset(self) -> None:
         """Forget everything: frames, questions, window and cache."""
-        self.decider.reset()
-        self.gate = StaticGate(self.backend.encode, self.config.gate)
         self.chunker = Chunker(self.config.chunker)
-        policy = POLICIES[self.config.window.policy]
-        self.policy = policy(self.backend.open, self.codec, self.config.window)
         self.ledger = Ledger()
         self.watches = Watches(self.ledger, self.config.watch)
         self.dropped_chunks = self.failed_chunks = 0
         self._pending: deque[Chunk] = deque()
         self._questions = QuestionQueue(self.codec, self.ledger, self.config.speaker, self.config.watch)
+        self._begin(())
+
+    def recover(self) -> Query | None:
+        """After a model broke inside `step` or `idle` (out of memory, a lost device): window and cache begin anew.
+
+        Words stay: what was asked and said is in the history, watches are open as before, and the question of that
+        step is asked again; one over which the model broke twice is given up, and returned.
+        """
+        given_up = self._questions.retry()
+        self._begin(self.window.words(self.ledger.open_ids()))
+        return given_up
+
+    def _begin(self, history: tuple[QAGroup, ...]) -> None:
+        self.decider.reset()
+        self.gate = StaticGate(self.backend.encode, self.config.gate)
+        policy = POLICIES[self.config.window.policy]
+        self.policy = policy(self.backend.open, self.codec, self.config.window, history)
         self.spoke = False  # in the last step
         self._peeked: dict[int, Video] = {}  # waiting chunks that were looked at during an answer
 
@@ -157,8 +171,10 @@ class StreamingAssistant:
         try:
             video = self._video(chunk)
             decision, request = self._decide(chunk, video, asked)
-        except AuraError:
-            self._give_back(asked)
+        except AuraError:  # the chunk is lost, its question waits for the next one, the cache is as before
+            self.failed_chunks += 1
+            self.policy.discard()
+            self._questions.give_back()
             raise
         decided = self.clock()
         answer = None if decision.silent else self._speak(decision, on_text if self._may_tell(chunk, asked) else None)
@@ -166,6 +182,7 @@ class StreamingAssistant:
             Turn(chunk.index, video, asked.id if asked else None, request), chunk, asked, answer, on_text
         )
         self.spoke = answer is not None
+        self._questions.done()
         end = self.clock()
         now = self.policy.counters
         step = Step(
@@ -180,13 +197,6 @@ class StreamingAssistant:
         if self.backlog is None:
             self.idle()
         return step
-
-    def _give_back(self, asked: Query | None) -> None:
-        """The chunk could not be decided: it is lost, its question waits for the next one, the cache is as before."""
-        self.failed_chunks += 1
-        self.policy.discard()
-        if asked is not None:
-            self._questions.give_back(asked)
 
     def _catch_up(self) -> int:
         """Live: chunks that closed during a long answer are seen, but only the newest decides. How many were."""

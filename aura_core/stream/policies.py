@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 from aura_core.config import WindowConfig
 from aura_core.models.backend import Piece, Session, Tokens
+from aura_core.stream.history import QAGroup
 from aura_core.stream.lane import Lane
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
 
 Ids = Container[str]  # of questions that still wait for an answer
+Open = Callable[[], Session]
+Words = tuple[QAGroup, ...]
 
 
 @dataclass
@@ -42,12 +45,12 @@ class WindowCounters:
 class Floating:
     """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build on."""
 
-    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
+    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
         self.codec = codec
-        self.window = DualWindow(config)
+        self.window = DualWindow(config, history)
         self.counters = WindowCounters()
-        self.lane = Lane(open_session(), codec)
-        self.lane.begin(codec.head(()))
+        self.lane = Lane(open_(), codec)
+        self.lane.begin(codec.head(history))
 
     @property
     def forwards(self) -> int:
@@ -123,9 +126,9 @@ class Recompute(Floating):
 class Fifo(Floating):
     """Drop the oldest chunk at every step; only the common prefix (system turn and history) is reused."""
 
-    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
-        super().__init__(open_session, codec, _sliding(config))
-        self._head = codec.head(())
+    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+        super().__init__(open_, codec, _sliding(config), history)
+        self._head = codec.head(history)
 
     def rebuild(self) -> None:
         """What stands behind the first difference, with the next prefill."""
@@ -146,9 +149,9 @@ class Shadow(Floating):
     lags (no idle time), the window stretches up to the hard cap; then the rest is prefilled on the spot.
     """
 
-    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
-        super().__init__(open_session, codec, config)
-        self._shadow = Lane(open_session(), codec)
+    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+        super().__init__(open_, codec, config, history)
+        self._shadow = Lane(open_(), codec)
         self._begun = False
 
     @property
@@ -211,9 +214,9 @@ class Evict(Floating):
     Video goes; of turns with words the words stay (the attention sink holds them), at most `qa_groups` of them.
     """
 
-    def __init__(self, open_session: Callable[[], Session], codec: PromptCodec, config: WindowConfig) -> None:
-        super().__init__(open_session, codec, _sliding(config))
-        self._sink = len(codec.head(()))
+    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+        super().__init__(open_, codec, _sliding(config), history)
+        self._sink = len(codec.head(history))
         self._words: list[tuple[str | None, int]] = []  # question id and tokens of the turns whose words stayed
 
     def make_room(self, still_open: Ids) -> None:

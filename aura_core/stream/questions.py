@@ -21,6 +21,8 @@ class QuestionQueue:
         self._codec, self._ledger, self._speaker, self._watch = codec, ledger, speaker, watch
         self._waiting: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
         self._named = 0
+        self._taken: Query | None = None  # by the step that is being made
+        self._broken: Query | None = None  # the one over which the model last broke
 
     def add(self, query: Query, next_chunk: int) -> Query:
         """Queue a question that came while `next_chunk` was being filled; it gets an id if it has none.
@@ -53,13 +55,31 @@ class QuestionQueue:
             if chunk.index >= first if query.stamp_ns is None else query.stamp_ns < chunk.end_ns:
                 self._waiting.remove(waiting)
                 self._ledger.ask(query)
+                self._taken = query
                 return query
         return None
 
-    def give_back(self, query: Query) -> None:
-        """A taken question whose chunk could not be decided: it is the first to be taken again."""
-        self._ledger.forget(query)
-        self._waiting.appendleft((query, 0))
+    def done(self) -> None:
+        """The step that took a question has been made."""
+        self._taken = None
+
+    def give_back(self) -> None:
+        """The step could not be made: its question is the first to be taken again."""
+        query, self._taken = self._taken, None
+        if query is not None:
+            self._ledger.forget(query)
+            self._waiting.appendleft((query, 0))
+
+    def retry(self) -> Query | None:
+        """`give_back`, where the model broke: once. The second time the question is given up, and returned."""
+        query = self._taken
+        if query is not None and query is self._broken:
+            self._ledger.forget(query)
+            self._taken = None
+            return query
+        self._broken = query or self._broken
+        self.give_back()
+        return None
 
     def remove(self, query_id: str) -> bool:
         """Take a waiting question back; False when none has this id."""

@@ -48,10 +48,10 @@ class Plan:
 class DualWindow:
     """Turns in view, the text of those that left, and the plan of the next switch."""
 
-    def __init__(self, config: WindowConfig) -> None:
+    def __init__(self, config: WindowConfig, history: tuple[QAGroup, ...] = ()) -> None:
         self.config = config
         self.turns: list[Turn] = []
-        self.history: tuple[QAGroup, ...] = ()
+        self.history = history
         self.plan: Plan | None = None
 
     def append(self, turn: Turn, still_open: Container[str] = ()) -> None:
@@ -77,6 +77,11 @@ class DualWindow:
             self.plan = None
             self._prepare(still_open)
 
+    def words(self, still_open: Container[str] = ()) -> tuple[QAGroup, ...]:
+        """What the history would be if every turn went."""
+        needed = {i for i in self._ids(self.turns) if i in still_open}
+        return fold(self.history, _rounds(self.turns), self.config.qa_groups, needed)
+
     def _prepare(self, still_open: Container[str]) -> None:
         """Fix the next window's history once the turns that will go are closed.
 
@@ -87,12 +92,11 @@ class DualWindow:
         if self.plan is not None or len(self.turns) < drop:
             return
         gone, stay = self.turns[:drop], self.turns[drop:]
-        rounds = (Round(t.question_id, t.question, t.answer_id, t.answer) for t in gone)
         in_view = {t.answer_id for t in stay if t.answer_id is not None}
         answered = {t.answer_id for t in gone}
         unanswered = {t.question_id for t in gone if t.question_id is not None} - answered
         needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
-        self.plan = Plan(drop, fold(self.history, rounds, self.config.qa_groups, needed, unanswered))
+        self.plan = Plan(drop, fold(self.history, _rounds(gone), self.config.qa_groups, needed, unanswered))
 
     def _ids(self, gone: list[Turn]) -> set[str]:
         """Ids of all questions of the history and of `gone`."""
@@ -104,6 +108,10 @@ class DualWindow:
         for turn in self.turns:
             out += turn.pieces(codec)
         return out
+
+
+def _rounds(turns: Iterable[Turn]) -> Iterable[Round]:
+    return (Round(t.question_id, t.question, t.answer_id, t.answer) for t in turns)
 
 
 def check_context(config: WindowConfig, per_chunk: int, context: int | None, name: str) -> None:

@@ -71,6 +71,21 @@ def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -
     assert run.worker.health().phase == "ready"
 
 
+def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None:
+    run = runs(GatedBackend({4: "yes"}, broken=(1, 2, 3)), backlog=8).start()
+    run.inbox.ask("tell me when it falls")
+    run.second(0)
+    run.inbox.ask("is it safe?")
+    run.inbox.ask("is it day?")
+    for index in (1, 2, 3, 4):
+        run.second(index)
+    run.steps(1)
+    errors = [run.next("error")[1] for _ in range(4)]
+    assert errors[2] == "the model failed twice over a question, which is given up: is it safe?"
+    assert run.steps(1)[0].question == "is it day?"
+    assert run.worker.health().active_watches == 1
+
+
 @pytest.mark.parametrize(
     "error", [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")]
 )

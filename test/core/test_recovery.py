@@ -1,0 +1,94 @@
+"""After a model broke inside a step: video and cache are gone, nothing that was said or asked is."""
+
+from __future__ import annotations
+
+import pytest
+from assistant_rig import cached, chunk, recomputed
+
+from aura_core.config import AssistantConfig, WindowConfig
+from aura_core.models.backend import Video
+from aura_core.models.scripted import ScriptedBackend
+from aura_core.stream.assistant import StreamingAssistant
+from aura_core.types import Chunk, Kind
+
+
+class Breaking(ScriptedBackend):
+    """Runs out of memory at the chunks in `broken`."""
+
+    broken: tuple[int, ...] = ()
+
+    def encode(self, c: Chunk) -> Video:
+        if c.index in self.broken:
+            raise RuntimeError("out of memory")
+        return super().encode(c)
+
+
+def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> StreamingAssistant:
+    """Has promised a watch and answered a question, and is about to break."""
+    backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
+    backend.broken = broken
+    assistant = StreamingAssistant(backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy)))
+    assistant.ask("Tell me every time it falls.")
+    chunk(assistant, 0)
+    assistant.ask("How many cups?")
+    chunk(assistant, 1)
+    chunk(assistant, 2)
+    return assistant
+
+
+def break_down(assistant: StreamingAssistant, index: int = 3) -> None:
+    with pytest.raises(RuntimeError, match="out of memory"):
+        chunk(assistant, index)
+
+
+@pytest.mark.parametrize("policy", ["shadow", "floating", "recompute", "fifo", "evict"])
+def test_the_conversation_goes_on_behind_its_words(policy):
+    assistant = watching(policy)
+    assistant.ask("Is it safe?")
+    break_down(assistant)
+    assert assistant.recover() is None
+    assert assistant.window.turns == [] and cached(assistant) == recomputed(assistant)
+    assert [(g.question, g.answers) for g in assistant.window.history] == [
+        ("Tell me every time it falls.", ("okay",)), ("How many cups?", ("two cups",)),
+    ]  # fmt: skip
+    step = chunk(assistant, 4)
+    assert step.chunk == 4 and step.question == "Is it safe?" and step.response.text == "yes"
+    fell = chunk(assistant, 5).response
+    assert (fell.kind, fell.query_id) == (Kind.MULTI_RESPONSE, "q1")
+    assert [w.id for w in assistant.watches.list() if w.open] == ["q1"]
+    assert assistant.ask("And now?").id == "q4"
+    for index in range(6, 20):
+        chunk(assistant, index)
+        if policy != "evict":
+            assert cached(assistant) == recomputed(assistant)
+
+
+def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
+    backend = Breaking({})
+    backend.broken = (1,)
+    assistant = StreamingAssistant(backend)
+    assistant.ask("Warn me if it falls.")
+    chunk(assistant, 0)
+    break_down(assistant, 1)
+    assistant.recover()
+    assert [(g.question, g.answers) for g in assistant.window.history] == [("Warn me if it falls.", ())]
+
+
+def test_a_question_over_which_it_breaks_twice_is_given_up():
+    assistant = watching(broken=(3, 4))
+    assistant.ask("Is it safe?")
+    assistant.ask("Is it day?")
+    break_down(assistant)
+    assert assistant.recover() is None
+    break_down(assistant, 4)
+    given_up = assistant.recover()
+    assert given_up is not None and given_up.text == "Is it safe?"
+    assert chunk(assistant, 5).question == "Is it day?"
+    assert "Is it safe?" not in [e.query.text for e in assistant.ledger.entries]
+
+
+def test_work_ahead_that_breaks_takes_no_question_back():
+    assistant = watching()
+    assert assistant.recover() is None
+    assert chunk(assistant, 4).question is None
+    assert len(assistant.ledger.entries) == 2
