@@ -44,7 +44,7 @@ def calibrate(
         raise InputError(f"--objective {objective}: expected one of {', '.join(calibration.OBJECTIVES)}")
     for path in (json_out, out):
         _make_folder(path)  # before the long run
-    backend = load(settings.model)
+    backend = load(settings.model, settings.server)
     Console(stderr=True).print(backend.description)
     result = calibration.calibrate(backend, chosen, settings, objective, max_false_alarms, seconds)
     _show(result)

@@ -28,15 +28,15 @@ def sim(
         str, typer.Option(help="FIRST:END, END excluded; tests use seeds from 500000 on")
     ] = "500000:500100",
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
-    model: Annotated[str, typer.Option(help="folder, hub id, or aura_tiny")] = "aura_tiny",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0...")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16")] = "auto",
+    config: options.Config = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
     threshold: Annotated[float | None, typer.Option(help="silent when p(silent) is at least this")] = None,
     gate: Annotated[
         float | None,
-        typer.Option(help="reuse features of a scene that is the same within this many grey levels (0: off)"),
+        typer.Option(help="reuse features of a scene that is the same within this many grey levels"),
     ] = None,
-    config_file: Annotated[Path | None, typer.Option("--config", help="YAML; --model and the others win")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     watches: Annotated[
         int, typer.Option(min=0, help="also the recall with this many watches open, on the same seeds; 0: not")
@@ -46,25 +46,24 @@ def sim(
     """The household benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
-    from aura_core.config import AssistantConfig, GateConfig
+    from aura_core.config import GateConfig
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
 
     console = Console(stderr=True)
-    config = AssistantConfig.from_yaml(config_file) if config_file else AssistantConfig()
-    config = replace(config, model=replace(config.model, path=model, device=device, dtype=dtype))
+    settings = options.assistant_config(config, model, device, dtype)
     if threshold is not None:
-        config = replace(config, decider=replace(config.decider, threshold=threshold))
+        settings = replace(settings, decider=replace(settings.decider, threshold=threshold))
     if gate is not None:
-        config = replace(config, gate=GateConfig(gate))
+        settings = replace(settings, gate=GateConfig(gate))
     chosen = options.seeds(seeds)
-    backend = load(config.model, config.server)
+    backend = load(settings.model, settings.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
-    report = evaluate(backend, episodes, config, seconds)
+    report = evaluate(backend, episodes, settings, seconds)
     if watches:
-        many = open_together(backend, chosen, watches, "conversation", config, seconds)
+        many = open_together(backend, chosen, watches, "conversation", settings, seconds)
         report = replace(report, figures=report.figures | {f"watches{watches}.recall": many.recall})
     table = Table("figure", "value", "95% interval", "n")
     for name, m in report.figures.items():
@@ -85,11 +84,13 @@ def watches(
     seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
     ways: Annotated[str, typer.Option(help="how they are asked: conversation, fork")] = "conversation,fork",
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
-    model: Annotated[str, typer.Option(help="folder, hub id, or aura_tiny")] = "aura_tiny",
+    config: options.Config = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
 ) -> None:
     """Many watches at once: asked in one conversation, or each in a fork of its own."""
-    from aura_core.config import ModelConfig
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
 
@@ -102,12 +103,13 @@ def watches(
     if strange := set(ways.split(",")) - set(WAYS):
         raise InputError(f"--ways are {', '.join(WAYS)}, not '{min(strange)}'")
     chosen = options.seeds(seeds)
-    backend = load(ModelConfig(path=model))
+    settings = options.assistant_config(config, model, device, dtype)
+    backend = load(settings.model, settings.server)
     table = Table("open", "asked", "recall", "95% interval", "n", "false alarms/min", "ms a step", "tokens a step")
     out: dict[str, object] = {}
     for number in numbers:
         for way in ways.split(",") if number > 1 else ("conversation",):
-            r = evaluate(backend, chosen, number, way, seconds=seconds)
+            r = evaluate(backend, chosen, number, way, settings, seconds)
             low, high = r.recall.ci95
             table.add_row(
                 str(number), way, f"{r.recall.value:.3f}", f"{low:.3f} .. {high:.3f}", f"{r.recall.n:g}",

@@ -32,12 +32,19 @@ def run(
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.chunker
     opened = open_source(source, c.fps, seconds, c.tolerance_s)
-    frames = Newest(opened) if opened.live else opened
-    with frames, showing(out, quiet) as show:
+    newest = Newest(opened) if opened.live else None
+    with newest or opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         assistant = open_assistant(settings, show, opened.live)
         check_questions(assistant, questions)
         events = insert(frames, questions)
-        show_steps(assistant, paced(events) if realtime and not opened.live else events, show)
+        if newest is not None:
+            refused = show_steps(assistant, events, show, lambda: newest.waiting)
+            if newest.dropped:
+                show.warn(f"{newest.dropped} frames of {source} came while the model was busy and were left out")
+        else:
+            refused = show_steps(assistant, paced(events) if realtime else events, show)
         if opened.skipped:
             show.warn(f"{opened.skipped} frames of {source} could not be decoded and were left out")
+    if refused:
+        raise typer.Exit(1)

@@ -34,10 +34,13 @@ def check_questions(assistant: StreamingAssistant, questions: Sequence[Asked]) -
         assistant.reset()
 
 
-def show_steps(assistant: StreamingAssistant, events: Iterable[Frame | Query], show: Show) -> int:
+def show_steps(
+    assistant: StreamingAssistant, events: Iterable[Frame | Query], show: Show,
+    waiting: Callable[[], bool] | None = None,
+) -> int:  # fmt: skip
     """Run `events` through the engine and show every step; returns how many questions were refused.
 
-    Ctrl-C ends the stream, as the end of a camera does.
+    Ctrl-C ends the stream, as the end of a camera does. `waiting`: see `drive`.
     """
     queries: list[Query] = []
     refused: list[Query] = []
@@ -48,7 +51,7 @@ def show_steps(assistant: StreamingAssistant, events: Iterable[Frame | Query], s
         show.warn(f"question '{shorten(query.text)}'{at} is refused: {error}")
 
     try:
-        for step in drive(assistant, _noting(events, queries), on_refused=refuse):
+        for step in drive(assistant, _noting(events, queries), on_refused=refuse, waiting=waiting):
             show.step(step)
     except KeyboardInterrupt:
         show.note("stopped")

@@ -1,4 +1,5 @@
-"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no drops.
+"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no drops (but those
+of a live source).
 
 `aura run`, `aura replay` and the evaluation all go through `drive`, so the same frames and questions give
 the same decisions.
@@ -75,10 +76,12 @@ def drive(
     events: Iterable[Frame | Query],
     on_text: OnText | None = None,
     on_refused: OnRefused | None = None,
+    waiting: Callable[[], bool] | None = None,
 ) -> Iterator[Step]:
     """Feed `events` to the engine and yield every step as soon as its chunk is full.
 
-    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised.
+    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised. `waiting` (live)
+    tells whether an event is there to be taken: until one is, the engine works ahead.
     """
     for event in events:
         if isinstance(event, Frame):
@@ -91,6 +94,8 @@ def drive(
                     raise
                 on_refused(event, e)
         yield from _steps(assistant, on_text)
+        if waiting is not None:
+            assistant.idle(waiting)
     assistant.flush()
     yield from _steps(assistant, on_text)
 

@@ -38,6 +38,11 @@ class Newest(FrameSource):
         if self._error is not None:
             raise self._error
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame is there to be taken."""
+        return bool(self._waiting)
+
     def close(self) -> None:
         self._closing = True
         if self._thread.is_alive():

@@ -273,3 +273,15 @@ def test_importing_the_command_loads_no_model_library():
     heavy = "torch", "transformers", "cv2", "av", "rosbags", "matplotlib", "rclpy"
     code = f"import sys, aura_core.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", [["sim"], ["watches", "--open", "1"]])
+def test_eval_measures_the_model_of_the_settings_file(tmp_path, capsys, command):
+    settings, out = tmp_path / "mine.yaml", tmp_path / "out.json"
+    settings.write_text(yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 4, "max": 8}}}))
+    args = ("--config", settings, "--seeds", "420000", "--seconds", 10, "--json", out)
+    assert aura("eval", *command, *args) == 0
+    assert json.loads(out.read_text())
+    settings.write_text(yaml.safe_dump({"aura": {"model": {"path": "/no/such/model"}}}))
+    assert aura("eval", *command, *args) == 1
+    assert "/no/such/model" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from bags import MS, START, frame
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Asked, drive, insert, until
@@ -79,3 +80,17 @@ def test_a_question_in_the_half_filled_last_chunk_is_seen():
         drive(StreamingAssistant(ScriptedBackend()), insert([frame(0), frame(500), frame(1000)], [Asked("hm?", 1.7)]))
     )
     assert [(s.chunk, s.question) for s in steps] == [(0, None), (1, "hm?")]
+
+
+def test_a_live_stream_is_worked_ahead_of_while_nothing_waits():
+    """So that a switch of the window finds its shadow complete; a stream that is always late rebuilds."""
+    events = [frame(500 * k) for k in range(2 * 40)]
+    config = AssistantConfig(window=WindowConfig(keep=4, max=8))
+    counters = []
+    for waits in (False, True):
+        assistant = StreamingAssistant(ScriptedBackend(), config, backlog=2)
+        assert len(list(drive(assistant, events, waiting=lambda waits=waits: waits))) == 40
+        counters.append(assistant.policy.counters)
+    timely, late = counters
+    assert timely.switches > 5 and timely.rebuilds == timely.stretched == 0 and timely.background_tokens > 0
+    assert late.rebuilds == late.switches > 0 and late.background_tokens == 0
