@@ -113,6 +113,7 @@ def heartbeat_msg(
     msg = Heartbeat(state=state, detail=detail, sequence=sequence, window_max=window_max, frame_age_ms=age_ms)
     msg.frames_dropped = _uint32(health.frames_dropped)
     msg.chunks_dropped, msg.chunks_lost = _uint32(health.chunks_dropped), _uint32(health.chunks_lost)
+    msg.chunks_missed = _uint32(health.chunks_missed)
     msg.active_watches = health.active_watches
     if step is not None:
         msg.header = header(step.stamp_ns, frame_id)

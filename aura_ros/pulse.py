@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aura_ros.worker import Health
 
+SILENCE_S = 2.0  # without a decided chunk for so long the node speaks for itself: whoever listens must know it lives
+
 
 @dataclass(frozen=True)
 class Quiet:
@@ -23,6 +25,7 @@ def idle_state(health: Health, quiet: Quiet, stale_after_s: float, model: str, t
         return "waiting", f"no frame has come yet on {topic}"
     if quiet.frame_s >= stale_after_s:
         return "no_frames", f"no frame for {quiet.frame_s:.1f} s on {topic}"
-    if quiet.beat_s >= stale_after_s:
-        return "waiting", f"the model has been busy for {health.busy_s:.1f} s"
+    if quiet.beat_s >= SILENCE_S:
+        why = f"the model has been busy for {health.busy_s:.1f} s" if health.busy_s else "no second is complete yet"
+        return "waiting", why
     return "", ""

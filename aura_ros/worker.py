@@ -49,6 +49,7 @@ class Health:
     frames_received: int
     frames_dropped: int  # wanted, but the model was too slow
     chunks_dropped: int  # whole seconds dropped for the same reason
+    chunks_missed: int  # whole seconds that passed during an answer: seen, but not decided
     chunks_lost: int  # whole seconds in which no frame came
     active_watches: int
     errors: int
@@ -64,7 +65,7 @@ class Worker:
         self.inbox = Inbox(config.chunker, backlog_chunks, config.speaker.max_pending_questions)
         self._load = load
         self._assistant: StreamingAssistant | None = None
-        self._phase, self._errors, self._said = "new", 0, ""
+        self._phase, self._errors, self._missed, self._said = "new", 0, 0, ""
         self._step_began: float | None = None
         self._answering: int | None = None  # stamp of the answer that is being made
         self._spoken: dict[int, int] = {}  # stamps of the newest answers, and their chunks
@@ -105,10 +106,12 @@ class Worker:
         """How the worker is doing now; from any thread."""
         counters, assistant, began = self.inbox.counters(), self._assistant, self._step_began
         missing = assistant.chunker.counters.lost_chunks if assistant else 0
+        dropped = counters.dropped_chunks + (assistant.dropped_chunks if assistant else 0)
         return Health(
             phase=self._phase, busy_s=time.monotonic() - began if began is not None else 0.0,
             frames_received=counters.received, frames_dropped=counters.dropped_frames,
-            chunks_dropped=counters.dropped_chunks, chunks_lost=max(0, missing - counters.dropped_chunks),
+            chunks_dropped=dropped, chunks_missed=self._missed,
+            chunks_lost=max(0, missing - counters.dropped_chunks),
             active_watches=len(assistant.ledger.open_ids()) if assistant else 0, errors=self._errors,
         )  # fmt: skip
 
@@ -192,6 +195,7 @@ class Worker:
             if len(self._spoken) > _REMEMBERED:
                 del self._spoken[next(iter(self._spoken))]
         if step is not None:
+            self._missed += step.missed_chunks
             self.events.step(step, assistant.ledger.question(step.response.query_id) if step.response else "")
 
     def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int) -> None:

@@ -23,6 +23,12 @@ ARGUMENTS = (
     ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
     ("seed", "900001", "for camera:=sim: which room", None),
     ("image", "image_raw", "topic of the camera's images", None),
+    (
+        "image_transport",
+        "",
+        "raw, or compressed: IMAGE/compressed; empty: what params_file says",
+        ["", "raw", "compressed"],
+    ),
     ("voice", "false", "hear and speak: microphone, ASR, TTS and speaker nodes", ["true", "false", "one_process"]),
     ("namespace", "", "namespace of all nodes", None),
     ("use_sim_time", "false", "take the time from /clock (bags, simulators)", ["true", "false"]),
@@ -52,12 +58,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             namespace=get["namespace"],
             output="screen",
             parameters=[get["params_file"], own],
-            remappings=[("image_raw", get["image"])],
+            remappings=[("image_raw", get["image"]), ("image_raw/compressed", f"{get['image']}/compressed")],
             arguments=["--ros-args", "--log-level", get["log_level"]],
         )
 
-    model = {f"model.{key}": get[name] for name, key in (("model", "path"), ("device", "device")) if get[name]}
-    nodes = [node("assistant_node", **model)]
+    names = {"model": "model.path", "device": "model.device", "image_transport": "image_transport"}
+    nodes = [node("assistant_node", **{name: get[key] for key, name in names.items() if get[key]})]
     if get["camera"] == "sim":
         nodes.append(node("sim_camera_node", seed=int(get["seed"])))
     elif get["camera"] == "device":

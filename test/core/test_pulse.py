@@ -7,7 +7,7 @@ import pytest
 from aura_ros.pulse import Quiet, idle_state
 from aura_ros.worker import Health
 
-HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0)
+HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0)
 def test_idle_state(phase: str, quiet: Quiet, expected: tuple[str, str]) -> None:
     health = Health(phase, *list(vars(HEALTH).values())[1:])
     assert idle_state(health, quiet, 2.0, "m", "/image_raw") == expected
+
+
+def test_a_node_that_waits_long_for_frames_still_says_that_it_lives() -> None:
+    idle = Health("ready", 0.0, *list(vars(HEALTH).values())[2:])
+    assert idle_state(idle, Quiet(60.0, 2.0), 3600.0, "m", "/image_raw") == ("waiting", "no second is complete yet")

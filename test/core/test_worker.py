@@ -99,6 +99,7 @@ def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs
     first, second = run.steps(2)
     assert first.response is not None and first.response.text == "Well, well."
     assert (second.chunk, second.missed_chunks, second.window_chunks) == (3, 2, 4)
+    assert run.worker.health().chunks_missed == 2
     assert run.worker.health().chunks_dropped == 0
 
 

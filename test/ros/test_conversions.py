@@ -15,7 +15,7 @@ from aura_ros import conversions as to
 from aura_ros.worker import Health
 
 NS = 1_000_000_000
-HEALTH = Health("ready", 0.0, 9, 4, 2, 2**40, 3, 0)
+HEALTH = Health("ready", 0.0, 9, 4, 2, 7, 2**40, 3, 0)
 SAID = Response("a red cube", Kind.PROACTIVE, "q3", 1, False, 7 * NS + 5)
 STEP = Step(
     chunk=7, stamp_ns=7 * NS + 5, decision=Decision(False, 0.25, 1), response=SAID, question=None, question_id=None,
@@ -101,6 +101,7 @@ def test_a_heartbeat_before_the_first_step_and_after() -> None:
     assert (beat.state, beat.detail, beat.sequence, beat.window_max, beat.chunk) == ("waiting", "loading", 3, 60, 0)
     assert (beat.frames_dropped, beat.chunks_dropped, beat.active_watches) == (4, 2, 3)
     assert beat.chunks_lost == 2**32 - 1  # a clock that stepped
+    assert (beat.chunks_dropped, beat.chunks_missed) == (2, 7)
     assert to.to_ns(beat.header.stamp) == 0
     beat = to.heartbeat_msg("silent", "", 4, STEP, HEALTH, 60, "cam", 8.0)
     assert (beat.chunk, beat.p_silent, beat.step_ms, beat.frame_age_ms) == (7, 0.25, 30.5, 8.0)

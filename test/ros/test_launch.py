@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("launch_ros")
 
 from launch.actions import DeclareLaunchArgument
+from launch_ros.utilities import evaluate_parameters
 
 from launch import LaunchContext, LaunchDescription
 
@@ -66,3 +67,16 @@ def test_the_voice_argument_adds_ears_and_mouth(module: ModuleType, voice: str, 
     _, assistant, *actions = module._nodes(context)
     assert [a.node_executable for a in actions] == nodes
     assert assistant.node_executable == "assistant_node"
+
+
+@pytest.mark.parametrize(("given", "parameter"), [("compressed", {"image_transport": "compressed"}), ("", {})])
+def test_the_image_arguments_reach_the_assistant(module: ModuleType, given: str, parameter: dict[str, str]) -> None:
+    context = LaunchContext()
+    arguments = {name: default for name, default, *_ in module.ARGUMENTS}
+    arguments |= {"camera": "none", "image": "cam/image", "image_transport": given}
+    context.launch_configurations.update(arguments)
+    _, assistant = module._nodes(context)
+    own = evaluate_parameters(context, assistant._Node__parameters)[-1]
+    assert own == {"use_sim_time": False, **parameter}
+    remapped = [tuple("".join(p.text for p in part) for part in pair) for pair in assistant._Node__remappings]
+    assert remapped == [("image_raw", "cam/image"), ("image_raw/compressed", "cam/image/compressed")]

@@ -10,6 +10,7 @@ from rig import Process, Rig
 
 from aura_core.types import Kind
 from aura_ros.conversions import to_ns
+from aura_ros.services import _query
 
 Assistant = tuple[Process, Rig]
 WATCH = "Tell me whenever the brightness changes."
@@ -30,6 +31,14 @@ def _ask(rig: Rig, text: str, kind: str = "", limit: int = 0, cooldown_s: float 
 
 def _watches(rig: Rig) -> dict[str, Any]:
     return {w.id: w for w in _call(rig, ListWatches, "aura/list_watches").watches}
+
+
+def test_settings_that_a_caller_leaves_out_stay_as_configured() -> None:
+    request = Ask.Request(text=WATCH)
+    query = _query(request)
+    assert (query.limit, query.cooldown_s, query.kind, query.urgent) == (None, None, None, False)
+    request.cooldown_s = 0.0
+    assert _query(request).cooldown_s == 0.0
 
 
 def test_a_watch_is_asked_for_listed_and_cancelled(assistant: Assistant) -> None:
