@@ -2,6 +2,9 @@
 
 As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is right when the
 first one falls into the window; turn-taking is right when nothing is said. Free answers are judged.
+
+Free-running, questions come when their `online_inference_utils.py` asks them; polled, with the video and the words of
+their `inference_utils.py` (clips that end with the interval; earlier turns of grounding written before a question).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.records import AT_END, TURNS, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
 from aura_core.evaluation.tasks.base import (
     Broken,
@@ -34,7 +37,7 @@ PARTS = (
     "dynamic_state_grounding", "multiturn_dependency_reasoning", "action_prediction", "speaker_identification",
     "proactive_alerting", "proactive_turntaking",
 )  # fmt: skip
-TURNS, ALERT, SILENCE = PARTS[:2], PARTS[4], PARTS[5]
+SEVERAL, GROUNDING, ALERT, SILENCE = PARTS[:2], PARTS[0], PARTS[4], PARTS[5]
 RIGHT = 0.5  # of a judge's score
 NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
 NOW = "{question}\nIs that in view now? Answer yes or no."
@@ -59,15 +62,20 @@ def _item(record: Record, part: str, n: int) -> Item:
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:
-    """Each turn is asked at the middle of its interval, rounded up to a second."""
+    """Each turn is asked at the middle of its interval, rounded up to a second; polled, at its end, rounded down."""
     questions = []
     for k, raw in enumerate(record.rows("qa")):
         turn = Record(raw, record.where, f"turn {k}")
         begin, dashes, end = turn.text("timestamp").partition("--")
         if not dashes:
             raise turn.wrong("timestamp", f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}")
-        middle_s = (turn.moment(begin.strip(), "timestamp") + turn.moment(end.strip(), "timestamp")) / 2
-        questions.append(Question(str(k), math.ceil(middle_s), turn.text("question"), part, turn.text("answer")))
+        begin_s, end_s = (turn.moment(t.strip(), "timestamp") for t in (begin, end))
+        text = turn.text("question")
+        polled = f"{TURNS}user\n{text}\nassistant\n" if part == GROUNDING else ""
+        middle_s = math.ceil((begin_s + end_s) / 2)
+        questions.append(
+            Question(str(k), middle_s, text, part, turn.text("answer"), polled=polled, polled_s=math.floor(end_s))
+        )
     return tuple(questions)
 
 
@@ -77,7 +85,9 @@ def _step(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _speaker(record: Record, part: str) -> tuple[Question, ...]:
-    return (Question("0", record.seconds("timestamp"), record.text("question"), part, record.text("answer")),)
+    """Asked when the person speaks; polled, at the end of the video."""
+    at_s, text, truth = record.seconds("timestamp"), record.text("question"), record.text("answer")
+    return (Question("0", at_s, text, part, truth, polled_s=AT_END),)
 
 
 def _alert(record: Record, part: str) -> tuple[Question, ...]:
@@ -90,13 +100,14 @@ def _alert(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
-    """The conversation so far, ending with a turn of the user that calls for no answer."""
-    *before, last = record.rows("conversation")
-    if not isinstance(last, dict) or set(last) != {"human"}:
+    """The conversation so far, ending with a turn of the user that calls for no answer; polled, its last two turns."""
+    turns = [Record(turn, record.where, f"turn {k}") for k, turn in enumerate(record.rows("conversation"))]
+    last = turns[-1]
+    if set(last.data) != {"human"}:
         raise record.wrong("conversation", "must end with a turn of the human alone")
-    lines = [f"{who}: {words}" for turn in before for who, words in turn.items()]
-    text = "\n".join([*lines, f"human: {last['human']}"])
-    return (Question("0", AT_END, text, part, "", shown=last["human"], silence=True),)
+    text = "\n".join(f"{who}: {words}" for turn in turns for who, words in turn.data.items())
+    polled = "".join(f"{who}\n{words}\n" for turn in turns[-2:] for who, words in turn.data.items())
+    return (Question("0", AT_END, text, part, "", shown=last.text("human"), polled=polled, silence=True),)
 
 
 _READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking), strict=True))
@@ -112,7 +123,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         of[o.item] = of.get(o.item, True) and o.value == 1
     for part, of in by_group(outcomes).items():
         figures[part] = proportion(sum(whole[part].values()), len(whole[part]))
-        if part in TURNS:
+        if part in SEVERAL:
             figures[f"{part} (single turns)"] = share(of)
     rows = [[float(part == p) * x for p in PARTS for x in (ok, 1)] for part in whole for ok in whole[part].values()]
     if rows:
