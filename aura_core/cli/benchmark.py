@@ -162,7 +162,11 @@ def _play(items: list[Item], data: Path, settings: object, header: Header, out: 
     console = Console(stderr=True)
     with predictions.Writer(out, header) as writer:
         _warn(writer.dropped)
-        if all(item.id in writer.done for item in items):
+        known = sum(item.id in writer.done for item in items)
+        if known:
+            there = f"{known} items were there already, in {out}"
+            console.print(there, soft_wrap=True, highlight=False, markup=False)
+        if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
         console.print(f"{backend.description}; {header.mode}; {len(items)} items", soft_wrap=True, highlight=False)
@@ -204,6 +208,7 @@ def _report(
     if json_out is not None:
         figures = {name: m.as_json() for name, m in scores.figures.items()}
         about = {"task": task.name, "model": header.model, "mode": header.mode, "settings": header.settings}
+        about["weights"] = header.weights
         counts = {"items": len(items), "scored": scored, "broken": len(broken.named)}
         out = about | counts | {"judge": scores.judge, "notes": list(scores.notes), "figures": figures}
         _write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")

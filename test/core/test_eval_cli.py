@@ -18,6 +18,7 @@ from aura_core.cli import main
 from aura_core.evaluation.html import MOST_ITEMS, report
 from aura_core.evaluation.records import AT_END, Due, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import proportion
+from aura_core.models.scripted import ScriptedBackend
 
 SCRIPTED = ("--model", "scripted", "--quiet")  # answers "You asked: <question> The brightness is <b>."
 
@@ -74,7 +75,23 @@ def test_a_second_run_plays_nothing_and_needs_no_model(ovo, tmp_path, capsys, mo
     assert aura(*args) == 0
     first = (tmp_path / "p").read_bytes()
     monkeypatch.setattr("aura_core.models.load", lambda *a: pytest.fail("the model was loaded"))
+    capsys.readouterr()
     assert aura(*args) == 0 and (tmp_path / "p").read_bytes() == first
+    assert f"3 items were there already, in {tmp_path / 'p'}" in capsys.readouterr().err
+
+
+def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(ovo, tmp_path, capsys, monkeypatch):
+    """Regression: the second run printed the figures of the first and said nothing."""
+    model = tmp_path / "model"
+    model.mkdir()
+    monkeypatch.setattr("aura_core.models.load", lambda *a: ScriptedBackend())
+    args = ("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", "--model", model, "--quiet")
+    (model / "model.safetensors").write_bytes(b"one")
+    assert aura(*args) == 0 and aura(*args) == 0
+    assert "2 items were there already" in capsys.readouterr().err
+    (model / "model.safetensors").write_bytes(b"two")
+    assert aura(*args) == 1
+    assert f"what lies at {model} has changed; name another file" in capsys.readouterr().err
 
 
 def test_polled_is_another_run(ovo, tmp_path, capsys):
