@@ -29,7 +29,8 @@ from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
 FROZEN_S = 30  # seconds that the last picture may stand for questions that are later than the video's end
-OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would
+OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would,
+QUESTION_TOKENS = 8192  # and at more length: lists of options, the turns before
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ def run(
     progress: Callable[[Item], None] = lambda item: None,
 ) -> RunCounts:  # fmt: skip
     """Play all items that `writer` does not have yet. A video that is missing or broken is named, not raised."""
-    speaker = replace(config.speaker, max_pending_questions=max(OPEN_QUESTIONS, config.speaker.max_pending_questions))
+    own = config.speaker
+    speaker = replace(
+        own, max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
+        max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
+    )  # fmt: skip
     assistant = (PolledAssistant if polled else StreamingAssistant)(backend, replace(config, speaker=speaker))
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:

@@ -236,5 +236,16 @@ def test_missing_and_broken_videos_are_named_and_the_others_played(tmp_path):
     assert (again.played, again.known, len(again.missing)) == (0, 1, 2)
 
 
+def test_questions_of_a_benchmark_may_be_long_and_many(tmp_path):
+    """Regression: over 512 tokens, such as a list of next steps, an item counted as not played."""
+    rig.video(tmp_path / "v.mp4", [10, 20, 30])
+    text = " ".join(str(k) for k in range(1000))
+    assert ScriptedBackend().tokenizer.encode(text)[512:]
+    with Writer(tmp_path / "out.jsonl", Header.of("t", rig.CONFIG, False)) as writer:
+        item = rig.item(*(Question(str(k), 2, text) for k in range(20)))
+        counts = run([item], tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
+    assert counts.missing == () and len(read(tmp_path / "out.jsonl").predictions[0].said) == 20
+
+
 def test_never_is_later_than_any_chunk():
     assert chunk_of(math.inf) == 999_999_999
