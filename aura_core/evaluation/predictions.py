@@ -93,8 +93,8 @@ class Writer:
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path, self.done, self.dropped = path, set[str](), ""
-        fresh = not path.exists() or b"\n" not in path.read_bytes()
         try:
+            fresh = not path.exists() or b"\n" not in path.read_bytes()
             path.parent.mkdir(parents=True, exist_ok=True)
             if fresh:
                 line = {"format": FORMAT, "version": VERSION} | asdict(header)
