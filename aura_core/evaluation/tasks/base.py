@@ -120,6 +120,13 @@ class Record:
             raise InputError(f"{self.where}: field '{key}' must be a list with something in it, not {value!r}")
         return value
 
+    def records(self, key: str, what: str) -> list[Record]:
+        """The objects of a list, which may be empty; `what` names one of them in messages."""
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise InputError(f"{self.where}: field '{key}' must be a list, not {value!r}")
+        return [Record(each, self.where, f"{what} {k}") for k, each in enumerate(value)]
+
     def flag(self, key: str) -> bool:
         """True or false, also in words; false where the field is missing."""
         value = self.data.get(key, False)
@@ -140,6 +147,25 @@ def load_json(path: Path) -> Any:
         raise InputError(f"{path}: not a JSON file: it is not UTF-8 text") from e
     except json.JSONDecodeError as e:
         raise InputError(f"{path}: not a JSON file: line {e.lineno}: {e.msg}") from e
+
+
+def load_lines(path: Path) -> list[Record]:
+    """The objects of a file of JSON lines; empty lines are passed over. Raises `InputError` naming file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as e:
+        raise InputError(f"{path}: cannot read the file: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise InputError(f"{path}: not a file of JSON lines: it is not UTF-8 text") from e
+    records = []
+    for n, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(Record(json.loads(line), path, f"in line {n}"))
+        except json.JSONDecodeError:
+            raise InputError(f"{path}: line {n}: not a JSON object; one a line is expected") from None
+    return records
 
 
 def load_rows(path: Path) -> list[Any]:

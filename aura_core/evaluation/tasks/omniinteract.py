@@ -251,15 +251,14 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
         file = next((folder / name for name in TRANSCRIPTS if (folder / name).is_file()), None)
         if file is not None:
             record = Record(load_json(file), file, item.id)
-            said = [s for n, c in enumerate(record.get("chunks")) for s in _said(c, file, n, item)]
+            said = [s for chunk in record.records("chunks", "chunk") for s in _said(chunk, item)]
             out.append(Prediction(item.id, tuple(said)))
     if not out:
         raise InputError(f"{path}: no transcript ({', '.join(TRANSCRIPTS)}) of any item is here")
     return out
 
 
-def _said(raw: Any, file: Path, n: int, item: Item) -> list[Spoken]:
-    chunk = Record(raw, file, f"chunk {n}")
+def _said(chunk: Record, item: Item) -> list[Spoken]:
     stamps = chunk.rows("timestamp")
     if len(stamps) != 2:
         raise chunk.wrong("timestamp", f"must be [start, end], not {stamps!r}")
@@ -267,14 +266,15 @@ def _said(raw: Any, file: Path, n: int, item: Item) -> list[Spoken]:
     text = str(chunk.data.get("text") or "")
     of = [s for s in item.truth["slots"] if s.start_s <= start_s < s.end_s]
     due_s = max(of, key=lambda s: s.start_s).due_s if of else math.inf
-    aligned = [w for w in chunk.data.get("aligned_words") or [] if isinstance(w, dict) and "start" in w]
+    words = chunk.records("aligned_words", "word") if chunk.data.get("aligned_words") else []
+    aligned = [
+        Spoken(w.seconds("start"), str(w.data.get("text", "")), end_s=w.seconds("end") if "end" in w else end_s)
+        for w in words if "start" in w
+    ]  # fmt: skip
     if not start_s < due_s < end_s or not aligned:
         return [Spoken(start_s, text, end_s=end_s)]
-    parts = [w for w in aligned if w["start"] < due_s], [w for w in aligned if w["start"] >= due_s]
-    return [
-        Spoken(float(p[0]["start"]), " ".join(str(w.get("text", "")) for w in p), end_s=float(p[-1].get("end", end_s)))
-        for p in parts if p
-    ]  # fmt: skip
+    parts = [w for w in aligned if w.at_s < due_s], [w for w in aligned if w.at_s >= due_s]
+    return [Spoken(p[0].at_s, " ".join(w.text for w in p), end_s=p[-1].end_s) for p in parts if p]
 
 
 TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True)

@@ -9,13 +9,11 @@ their `inference_utils.py` (clips that end with the interval; earlier turns of g
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.records import AT_END, TURNS, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
@@ -26,6 +24,7 @@ from aura_core.evaluation.tasks.base import (
     asked,
     by_group,
     find,
+    load_lines,
     load_rows,
     share,
     unasked_note,
@@ -154,18 +153,16 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     known = {_key(i): i for i in items}
     out = []
     for file in sorted(path.glob("*.json*")) if path.is_dir() else [path]:
-        for n, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                record = Record(json.loads(line), file, f"in line {n}")
-            except json.JSONDecodeError:
-                raise InputError(f"{file}: line {n}: not a JSON object; one sample a line is expected") from None
-            turns = record.data.get("qa") or [record.data]
-            first = turns[0].get("question") or record.data.get("conversation", [{}])[-1].get("human", "")
-            item = known.get((record.text("video"), first, len(turns)))
+        for record in load_lines(file):
+            turns = record.records("qa", "turn") if record.data.get("qa") else [record]
+            asked = "human" if "conversation" in record else "question"
+            first = record.records("conversation", "turn")[-1:] if asked == "human" else turns[:1]
+            video, question = record.text("video"), "".join(str(r.data.get(asked, "")) for r in first)
+            item = known.get((video, question, len(turns)))
             if item is None:
-                out.append(Prediction(f"{record.text('video')} ('{first}')", ()))
+                out.append(Prediction(f"{video} ('{question}')", ()))
                 continue
-            said = [s for q, t in zip(item.questions, turns, strict=True) for s in _said(q, t.get("pred", ""))]
+            said = [s for q, t in zip(item.questions, turns, strict=True) for s in _said(q, t)]
             out.append(Prediction(item.id, tuple(said)))
     return out
 
@@ -174,12 +171,16 @@ def _key(item: Item) -> tuple[str, str, int]:
     return item.videos[-1], item.questions[0].shown or item.questions[0].text, len(item.questions)
 
 
-def _said(q: Question, pred: Any) -> list[Spoken]:
+def _said(q: Question, turn: Record) -> list[Spoken]:
     """Words; for alerts their times; for turn-taking 1 (silent) or 0."""
+    pred = turn.data.get("pred", "")
     if q.group == ALERT:
-        return [Spoken(float(t), "(alert)", q.id) for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
-    if q.group == SILENCE and not isinstance(pred, str):
+        times = [t for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
+        return [Spoken(turn.moment(t, "pred"), "(alert)", q.id) for t in times]
+    if q.group == SILENCE and pred in (0, 1):
         pred = "" if pred == 1 else "(words)"
+    if not isinstance(pred, str):
+        raise turn.wrong("pred", f"must be a text, not {pred!r}")
     silent = q.group == SILENCE and pred.startswith("<2>")  # a token of silence of some published models
     return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
 
