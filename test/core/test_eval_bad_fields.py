@@ -20,7 +20,7 @@ from aura_core.evaluation.records import Item, Prediction, Spoken
 from aura_core.evaluation.tasks import TASKS
 from aura_core.evaluation.tasks.base import Broken
 
-BAD: tuple[Any, ...] = (None, 3, -1.5, "two", "", True, [], [3], {}, {"x": 1})
+BAD: tuple[Any, ...] = (None, 3, -1.5, "two", "", True, [], [3], {}, {"x": 1}, 10**400)
 TURNS = [{"question": "What?", "answer": "a", "timestamp": "1.0 -- 4.0"},
          {"question": "After ##ANSWER##?", "answer": "b", "timestamp": "1.0 -- 4.0"}]  # fmt: skip
 TALK = [{"human": "Why?", "assistant": "So."}, {"human": "Oh well."}]

@@ -91,9 +91,10 @@ class Record:
     def number(self, key: str) -> float:
         """A number, not negative."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        number = as_float(value) if isinstance(value, int | float) else math.nan
+        if not 0 <= number < math.inf:
             raise InputError(f"{self.where}: field '{key}' must be a number from 0 on, not {value!r}")
-        return float(value)
+        return number
 
     def seconds(self, key: str) -> float:
         """Seconds, given as a number or as [HH:]MM:SS."""
@@ -105,10 +106,7 @@ class Record:
         if clock is not None:
             hours, minutes, rest = clock.groups()
             return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
-        try:
-            at_s = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            at_s = math.nan
+        at_s = as_float(value)
         if not 0 <= at_s < math.inf:
             raise InputError(f"{self.where}: field '{key}' must be a time (seconds or HH:MM:SS), not {value!r}")
         return at_s
@@ -135,6 +133,14 @@ class Record:
     def wrong(self, key: str, why: str) -> InputError:
         """The error for a field that is there and makes no sense."""
         return InputError(f"{self.where}: field '{key}' {why}")
+
+
+def as_float(value: Any) -> float:
+    """A number, also in a text; NaN for what is none, for true and false, and for what no float can hold."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def load_json(path: Path) -> Any:

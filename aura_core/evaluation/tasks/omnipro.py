@@ -6,7 +6,6 @@ within +-3 s; then the content: nothing for alerts, position, count or state exa
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import MATCH_S, Count, joint_f1, match, merge, total
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
-from aura_core.evaluation.tasks.base import Broken, Record, Task, find, load_lines, read_each
+from aura_core.evaluation.tasks.base import Broken, Record, Task, as_float, find, load_lines, read_each
 from aura_core.types import Kind
 
 FILE = "benchmark.json"
@@ -77,10 +76,7 @@ def _due(trigger: Record, content: str) -> Due:
 def _whole(trigger: Record, key: str) -> int:
     """A whole number, also in quotes: a count that is none could never be met, and be found out hours later."""
     value = trigger.get(key)
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
+    number = as_float(value)
     if not number.is_integer():
         raise trigger.wrong(key, f"must be a whole number, not {value!r}")
     return int(number)
