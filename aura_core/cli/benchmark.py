@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from aura_core.cli import options
+from aura_core.cli import options, output
 from aura_core.errors import InputError
 from aura_core.evaluation.tasks import TASKS, Task
 
@@ -82,6 +82,7 @@ def _command(task: Task) -> object:
 
         if polled and not task.polled:
             raise InputError(f"--polled: {task.title} is free-running by its authors' own protocol")
+        _check(json_out, html)
         settings = options.assistant_config(config, model, device, dtype)
         judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(out))
         items, broken = _items(task, data, skip_broken, limit)
@@ -116,6 +117,7 @@ def score(
         raise InputError(f"task '{task}': expected one of {', '.join(TASKS)}")
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
+    _check(json_out, html)
     benchmark = TASKS[task]
     items, broken = _items(benchmark, data, skip_broken, None)
     if predictions.is_ours(path):
@@ -133,6 +135,11 @@ def score(
     notes = [f"{len(left_out)} predictions are left out"] if left_out else []
     judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(path))
     _report(benchmark, header, items[:limit], chosen, judge, broken, notes, json_out, html)
+
+
+def _check(json_out: Path | None, html: Path | None) -> None:
+    output.check("--json", json_out)
+    output.check("--html", html)
 
 
 def _items(task: Task, data: Path, skip_broken: bool, limit: int | None) -> tuple[list[Item], Broken]:
@@ -162,7 +169,11 @@ def _play(items: list[Item], data: Path, settings: object, header: Header, out: 
     console = Console(stderr=True)
     with predictions.Writer(out, header) as writer:
         _warn(writer.dropped)
-        if all(item.id in writer.done for item in items):
+        known = sum(item.id in writer.done for item in items)
+        if known:
+            there = f"{known} items were there already, in {out}"
+            console.print(there, soft_wrap=True, highlight=False, markup=False)
+        if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
         console.print(f"{backend.description}; {header.mode}; {len(items)} items", soft_wrap=True, highlight=False)
@@ -204,11 +215,12 @@ def _report(
     if json_out is not None:
         figures = {name: m.as_json() for name, m in scores.figures.items()}
         about = {"task": task.name, "model": header.model, "mode": header.mode, "settings": header.settings}
+        about["weights"] = header.weights
         counts = {"items": len(items), "scored": scored, "broken": len(broken.named)}
         out = about | counts | {"judge": scores.judge, "notes": list(scores.notes), "figures": figures}
-        _write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")
+        output.write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")
     if html is not None:
-        _write(html, report(f"{task.title}", subtitle, scores, items, chosen))
+        output.write(html, report(f"{task.title}", subtitle, scores, items, chosen))
 
 
 def _kept(predictions: Path) -> Path:
@@ -219,11 +231,3 @@ def _kept(predictions: Path) -> Path:
 def _warn(text: str) -> None:
     if text:
         print(f"warning: {' '.join(text.split())}", file=sys.stderr)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise InputError(f"{path}: cannot write the file: {e.strerror}") from e

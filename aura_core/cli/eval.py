@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aura_core.cli import benchmark, options
+from aura_core.cli import benchmark, options, output
 from aura_core.errors import InputError
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
@@ -51,6 +51,7 @@ def sim(
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
 
+    output.check("--json", json_out)
     console = Console(stderr=True)
     settings = options.assistant_config(config, model, device, dtype)
     if threshold is not None:
@@ -74,8 +75,7 @@ def sim(
         f"in {report.wall_s:.1f} s; step p50 {report.step_ms[0]:.1f} ms, p95 {report.step_ms[1]:.1f} ms"
     )
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+        output.write(json_out, json.dumps(report.as_json(), indent=2) + "\n")
 
 
 @app.command()
@@ -102,6 +102,7 @@ def watches(
         raise InputError(f"--open must be at least 1, not {min(numbers)}")
     if strange := set(ways.split(",")) - set(WAYS):
         raise InputError(f"--ways are {', '.join(WAYS)}, not '{min(strange)}'")
+    output.check("--json", json_out)
     chosen = options.seeds(seeds)
     settings = options.assistant_config(config, model, device, dtype)
     backend = load(settings.model, settings.server)
@@ -118,8 +119,7 @@ def watches(
             out[f"{way}{number}"] = r.as_json()
     Console().print(table)
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(out, indent=2) + "\n")
+        output.write(json_out, json.dumps(out, indent=2) + "\n")
 
 
 benchmark.register(app)

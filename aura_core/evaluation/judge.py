@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,7 +109,7 @@ class ApiJudge:
         if self.key_env and not self._token:
             raise InputError(f"--judge-key-env {self.key_env}: the environment variable is not set")
         if self.kept is not None and self.kept.is_file():
-            for line in self.kept.read_text(encoding="utf-8").splitlines():
+            for line in self._kept_lines(self.kept):
                 self._remember(line)
 
     @property
@@ -120,7 +120,8 @@ class ApiJudge:
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
         """See `Judge`."""
-        text = self._template(prompt).format(question=question, truth=truth, said=said, later=later or "(nothing)")
+        known = {"question": question, "truth": truth, "said": said, "later": later or "(nothing)"}
+        text = fill(self._template(prompt), known)
         key = hashlib.sha256(f"{self.model}\n{text}".encode()).hexdigest()
         if key not in self._verdicts:
             grade = read_verdict(self._ask(text)) or read_verdict(self._ask(text))
@@ -137,6 +138,8 @@ class ApiJudge:
             return path.read_text(encoding="utf-8")
         except OSError as e:
             raise InputError(f"{path}: cannot read the judge's prompt: {e.strerror}") from e
+        except UnicodeDecodeError as e:
+            raise InputError(f"{path}: cannot read the judge's prompt: it is not UTF-8 text") from e
 
     def _ask(self, text: str) -> str:
         import httpx
@@ -167,8 +170,22 @@ class ApiJudge:
     def _keep(self, key: str, grade: Grade) -> None:
         if self.kept is None:
             return
-        with self.kept.open("a", encoding="utf-8") as out:
-            out.write(json.dumps({"key": key, "score": grade.score, "flag": grade.flag}) + "\n")
+        try:
+            with self.kept.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({"key": key, "score": grade.score, "flag": grade.flag}) + "\n")
+        except OSError as e:
+            raise InputError(
+                f"{self.kept}: cannot keep the judge's verdicts here: {e.strerror}; copy the predictions to a folder "
+                "that can be written"
+            ) from e
+
+    @staticmethod
+    def _kept_lines(kept: Path) -> list[str]:
+        """Bytes that are no UTF-8 spoil their line alone, which is asked again."""
+        try:
+            return kept.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as e:
+            raise InputError(f"{kept}: cannot read the verdicts so far: {e.strerror}") from e
 
     def _remember(self, line: str) -> None:
         """A kept verdict; a half-written line is asked again."""
@@ -177,6 +194,12 @@ class ApiJudge:
             self._verdicts[verdict["key"]] = Grade(float(verdict["score"]), bool(verdict["flag"]))
         except (json.JSONDecodeError, KeyError, TypeError, ValueError):
             return
+
+
+def fill(template: str, known: Mapping[str, str]) -> str:
+    """`template` with {name} replaced where the name is known. All other braces are the template's own, such as those
+    of JSON; and what was put in is not looked at again: a reply may well say {truth}."""
+    return re.sub(r"\{(" + "|".join(known) + r")\}", lambda m: known[m[1]], template)
 
 
 def read_verdict(text: str) -> Grade | None:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.config import AssistantConfig
-from aura_core.evaluation.records import PREVIOUS, Item, Prediction, Question, Spoken, chunk_of
+from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
+from aura_core.evaluation.turns import Turns
 from aura_core.models.backend import Backend
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.stream.decision import Decider, judge
@@ -76,7 +77,8 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
     """One pass, with every question on its own."""
     assistant.reset()
     said: list[Spoken] = []
-    pending = sorted(item.questions, key=lambda q: q.at_s)
+    turns = Turns(item.questions, polled=True)
+    pending = turns.in_order()
     asked: set[str] = set()
     seconds = 0
 
@@ -84,18 +86,18 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
         """Whether the question is put to this chunk; one that is later than the video is put to its last."""
         if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
             return all(s.question != question.id for s in said)
-        come = question.poll is None and chunk_of(question.at_s) <= chunk.index
+        come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
         return question.id not in asked and (come or last)
 
     def put(question: Question) -> None:
         """Ask; a poll that is not answered with yes leaves the question open."""
         if question.poll is not None and "yes" not in assistant.reply(question.poll.text).lower():
             return
-        text = (question.polled or question.text).replace(PREVIOUS, said[-1].text if said else "")
-        if words := assistant.reply(text, question.silence):
+        if words := assistant.reply(turns.text(question, said), question.silence):
             said.append(Spoken(seconds, words, question.id, asked=question.poll is None))
 
-    for chunk, last in _chunks(assistant, item, frames):
+    ends = [chunk_of(q.poll.until_s if q.poll else turns.at_s(q)) for q in item.questions]
+    for chunk, last in _chunks(assistant, max(ends, default=-1), frames):
         seconds = chunk.index + 1
         for question in pending:
             if wanted(question, chunk, last):
@@ -105,9 +107,8 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
     return Prediction(item.id, tuple(said), seconds, tuple(q.id for q in pending if q.id not in asked))
 
 
-def _chunks(assistant: PolledAssistant, item: Item, frames: Iterable[Frame]) -> Iterator[tuple[Chunk, bool]]:
-    """The chunk that waits next, once it is known whether it is the last one that a question needs."""
-    end = max((chunk_of(q.poll.until_s if q.poll else q.at_s) for q in item.questions), default=-1)
+def _chunks(assistant: PolledAssistant, end: int, frames: Iterable[Frame]) -> Iterator[tuple[Chunk, bool]]:
+    """The chunk that waits next, up to chunk `end`, once it is known whether it is the last one of the video."""
     for frame in frames:
         assistant.push(frame)
         while (chunk := assistant.next_chunk) is not None and (assistant.ready > 1 or chunk.index >= end):

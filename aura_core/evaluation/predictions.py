@@ -1,7 +1,8 @@
 """The prediction file: JSON lines, a header and then one line an item, written as soon as the item has been played.
 
 A run that was cut off goes on where it stopped: a half-written last line is dropped and named, items that are there
-are not played again. A file of another task, model, mode or settings is refused.
+are not played again. A file of another task, model, mode or settings is refused, and so is one of the same model folder
+with other weights in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 from aura_core.config import AssistantConfig, ServerConfig
 from aura_core.errors import InputError
 from aura_core.evaluation.records import Item, Prediction, Spoken
+from aura_core.models.fingerprint import fingerprint
 
 FORMAT = "aura-predictions"
 VERSION = 1
@@ -23,19 +25,26 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What the predictions are of. `settings` is a digest of everything that decides beside the model's path."""
+    """What the predictions are of. `settings` is a digest of everything that decides beside the model.
+
+    `weights` tells two models at one path apart: their fingerprint, or the name under which a server has them ("" in a
+    file that is older than this field, and for the authors' own files).
+    """
 
     task: str
     model: str
     mode: str  # free-running or polled
     settings: str
+    weights: str = ""
 
     @classmethod
     def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
-        """The header of a run; where a server is and its secrets do not count."""
+        """The header of a run; where a server is and its secrets do not count. Raises `ModelError` without a model."""
         kept = replace(config, server=ServerConfig())
         digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
-        return cls(task, config.model.path, "polled" if polled else "free-running", digest)
+        server, path = config.server, config.model.path
+        weights = f"served as {server.model or path}" if server.url else fingerprint(path)
+        return cls(task, path, "polled" if polled else "free-running", digest, weights)
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,8 @@ class Writer:
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path, self.done, self.dropped = path, set[str](), ""
-        fresh = not path.exists() or b"\n" not in path.read_bytes()
         try:
+            fresh = not path.exists() or b"\n" not in path.read_bytes()
             path.parent.mkdir(parents=True, exist_ok=True)
             if fresh:
                 line = {"format": FORMAT, "version": VERSION} | asdict(header)
@@ -99,8 +108,15 @@ class Writer:
     def _go_on(self, header: Header) -> None:
         known = read(self.path)
         for name, old in asdict(known.header).items():
-            if old != (new := getattr(header, name)):
-                raise InputError(f"--out {self.path}: its {name} is {old}, this run's is {new}; name another file")
+            if old == (new := getattr(header, name)):
+                continue
+            if name == "weights" and not old:
+                raise InputError(
+                    f"--out {self.path}: does not say of which weights it is (it was written before that was kept), so "
+                    f"it cannot be continued; name another file"
+                )
+            hint = f": what lies at {header.model} has changed" if name == "weights" else ""
+            raise InputError(f"--out {self.path}: its {name} is {old}, this run's is {new}{hint}; name another file")
         self.done = {p.item for p in known.predictions}
         self.dropped = known.dropped
         if known.dropped:
@@ -164,7 +180,7 @@ def _header(path: Path, data: dict[str, Any]) -> Header:
         raise InputError(f"{path}: not a prediction file: line 1 is not its header")
     if data.get("version") != VERSION:
         raise InputError(f"{path}: is of version {data.get('version')}; this program reads version {VERSION}")
-    return Header(*(str(data.get(name, "")) for name in ("task", "model", "mode", "settings")))
+    return Header(*(str(data.get(name, "")) for name in ("task", "model", "mode", "settings", "weights")))
 
 
 def _prediction(path: Path, number: int, data: dict[str, Any]) -> Prediction:

@@ -17,7 +17,8 @@ from aura_core.evaluation.statistics import Measured
 from aura_core.types import Kind
 
 AT_END = math.inf  # of `Question.at_s`: asked in the last chunk of the video
-PREVIOUS = "##ANSWER##"  # in a question: what was said to the one before
+PREVIOUS = "##ANSWER##"  # in a question: what was said to the turn before it (see `evaluation/turns.py`)
+TURNS = "##TURNS##"  # in a question: all turns before it, with what was said to them
 
 
 def chunk_of(at_s: float) -> int:
@@ -47,9 +48,9 @@ class Poll:
 class Question:
     """One question of an item. `id` is unique within it.
 
-    `text` is what the model is told, `shown` what a report shows. `polled` replaces `text` in polled mode, where
-    it differs. `truth` is the right answer in its own second, `due` are words that are due later. With `silence`
-    no answer may be the right one: polled mode does not force words then.
+    `text` is what the model is told, `shown` what a report shows. In polled mode `polled` replaces `text`, and
+    `polled_s` replaces `at_s`, where they differ. `truth` is the right answer in its own second, `due` are words that
+    are due later. With `silence` no answer may be the right one: polled mode does not force words then.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Question:
     kind: Kind = Kind.REAL_TIME
     shown: str = ""
     polled: str = ""
+    polled_s: float | None = None
     poll: Poll | None = None
     silence: bool = False
 

@@ -18,7 +18,8 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
 from aura_core.evaluation.polled import PolledAssistant, play_polled
 from aura_core.evaluation.predictions import Writer
-from aura_core.evaluation.records import PREVIOUS, Item, Prediction, Question, Spoken, chunk_of
+from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
+from aura_core.evaluation.turns import Turns
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import drive
 from aura_core.sources import open_source
@@ -28,7 +29,8 @@ from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
 FROZEN_S = 30  # seconds that the last picture may stand for questions that are later than the video's end
-OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would
+OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would,
+QUESTION_TOKENS = 8192  # and at more length: lists of options, the turns before
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,11 @@ def run(
     progress: Callable[[Item], None] = lambda item: None,
 ) -> RunCounts:  # fmt: skip
     """Play all items that `writer` does not have yet. A video that is missing or broken is named, not raised."""
-    speaker = replace(config.speaker, max_pending_questions=max(OPEN_QUESTIONS, config.speaker.max_pending_questions))
+    own = config.speaker
+    speaker = replace(
+        own, max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
+        max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
+    )  # fmt: skip
     assistant = (PolledAssistant if polled else StreamingAssistant)(backend, replace(config, speaker=speaker))
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
@@ -80,29 +86,34 @@ def play(assistant: StreamingAssistant, item: Item, frames: Iterable[Frame]) -> 
     """One free-running pass."""
     assistant.reset()
     said: list[Spoken] = []
-    waiting = deque(sorted(item.questions, key=lambda q: q.at_s))
+    turns = Turns(item.questions)
+    waiting = deque(turns.in_order())
     asked: set[str] = set()
     seconds = 0
 
-    def query(question: Question, now_ns: int) -> Query:
-        text = question.text.replace(PREVIOUS, said[-1].text if said else "")
-        return Query(text, question.id, min(_start_ns(question), now_ns), question.kind)
+    def questions(now_ns: int, late: bool) -> Iterator[Query]:
+        """Those whose chunk begins (with `late`: all that are left). Held back: one that repeats the answer to a
+        turn which has not been decided, and those behind it."""
+        while waiting and (late or _start_ns(waiting[0]) <= now_ns) and turns.ready(waiting[0], asked):
+            q = waiting.popleft()
+            yield Query(turns.text(q, said), q.id, min(_start_ns(q), now_ns), q.kind)
 
     def events() -> Iterator[Frame | Query]:
-        """Frames, and each question as soon as its chunk begins, so that it may repeat what was said before."""
+        """Frames, and each question before the first frame of its chunk, or as soon afterwards as it is known."""
         frame: Frame | None = None
         for coming in itertools.chain(frames, (None,)):
             if coming is not None and item.end_s is not None and coming.stamp_ns >= math.ceil(item.end_s) * NS:
                 coming = None
             if frame is not None:
-                while waiting and (coming is None or _start_ns(waiting[0]) <= frame.stamp_ns):
-                    yield query(waiting.popleft(), frame.stamp_ns)
+                yield from questions(frame.stamp_ns, coming is None)
                 yield frame
             if coming is None:
                 break
             frame = coming
         if frame is not None:
-            yield from _frozen(frame, lambda: len(asked) < len(item.questions))
+            for held in _frozen(frame, lambda: len(asked) < len(item.questions)):
+                yield from questions(held.stamp_ns, True)
+                yield held
 
     for step in drive(assistant, events()):
         seconds = step.chunk + 1

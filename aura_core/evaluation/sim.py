@@ -13,7 +13,7 @@ from aura_core.config import AssistantConfig
 from aura_core.evaluation.metrics import Count
 from aura_core.evaluation.scoring import Asked, EpisodeScore, Said, score
 from aura_core.evaluation.standing import delays_s, multi_count, multi_slots, window_counts
-from aura_core.evaluation.statistics import NOTHING, Measured, bootstrap, bootstrap_sums, proportion, rate
+from aura_core.evaluation.statistics import Measured, bootstrap, bootstrap_sums, mean_by_item, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
@@ -118,8 +118,8 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
         "standing.sw_f1": _summed(scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)),
-        "proactive.time_error_s": _mean(delays_s(once)),
-        "multi.time_error_s": _mean(delays_s(many)),
+        "proactive.time_error_s": mean_by_item([delays_s(s.of_kind(Kind.PROACTIVE)) for s in scores]),
+        "multi.time_error_s": mean_by_item([delays_s(s.of_kind(Kind.MULTI_RESPONSE)) for s in scores]),
         **_phrasings(now),
     }
     return out | {key: m for key, m in further.items() if m.n}  # of what these episodes do not ask, nothing is said
@@ -163,10 +163,6 @@ def _slot_tp(scores: Sequence[EpisodeScore], slots: int) -> Measured:
     """Mean true positive of a slot: unlike IA-QTF1 itself, it falls with every second of delay."""
     rows = [[multi_count(s).tp, multi_slots(s)] for s in scores]
     return bootstrap_sums(rows, lambda sums: sums[0] / sums[1] if sums[1] else math.nan, slots)
-
-
-def _mean(values: Sequence[float]) -> Measured:
-    return bootstrap(values, lambda v: sum(v) / len(v), len(values)) if values else NOTHING
 
 
 def event_f1(scores: Sequence[EpisodeScore]) -> float:

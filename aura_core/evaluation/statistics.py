@@ -86,3 +86,10 @@ def bootstrap_sums(
     values = [v for sums in weights @ rows if not math.isnan(v := figure(sums))]
     low, high = np.percentile(values, [2.5, 97.5]) if values else (math.nan, math.nan)
     return Measured(figure(rows.sum(axis=0)), n, (float(low), float(high)))
+
+
+def mean_by_item(values: Sequence[Sequence[float]]) -> Measured:
+    """Mean of all values, each item's given together: the interval resamples items. Items without values are no part
+    of it; `n` is the number of values."""
+    rows = [[sum(of), len(of)] for of in values if of]
+    return bootstrap_sums(rows, lambda sums: float(sums[0] / sums[1]), sum(n for _, n in rows))

@@ -29,6 +29,10 @@ BROKEN = [
      [{"video": "v", "qa": [{"question": "q", "answer": "a", "timestamp": "9"}]}], "turn 0: field 'timestamp' must be"),
     ("omnipro", "benchmark.json", [pro("7", "event_narration")], "item 7: field 'ground_truth' must be a list"),
     ("omnipro", "benchmark.json", [pro("7", "snapshot_counting", trigger(3))], "trigger 0: field 'count' is missing"),
+    ("omnipro", "benchmark.json", [pro("7", "snapshot_counting", trigger(3, count="two"))],
+     "trigger 0: field 'count' must be a whole number, not 'two'"),
+    ("omnimmi", "proactive_turntaking.json", [{"video": "v", "conversation": ["Hi.", {"human": "Oh well."}]}],
+     r"proactive_turntaking\.json: item 0: item turn 0: expected an object with fields, found str"),
     ("streaming-eval", "streaming_eval.json", [{"id": "7", "mode": "x", "position": "present"}], "field 'mode'"),
 ]  # fmt: skip
 

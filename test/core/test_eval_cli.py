@@ -14,10 +14,11 @@ from pathlib import Path
 import eval_rig as rig
 import pytest
 
-from aura_core.cli import main
+from aura_core.cli import main, output
 from aura_core.evaluation.html import MOST_ITEMS, report
 from aura_core.evaluation.records import AT_END, Due, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import proportion
+from aura_core.models.scripted import ScriptedBackend
 
 SCRIPTED = ("--model", "scripted", "--quiet")  # answers "You asked: <question> The brightness is <b>."
 
@@ -74,7 +75,23 @@ def test_a_second_run_plays_nothing_and_needs_no_model(ovo, tmp_path, capsys, mo
     assert aura(*args) == 0
     first = (tmp_path / "p").read_bytes()
     monkeypatch.setattr("aura_core.models.load", lambda *a: pytest.fail("the model was loaded"))
+    capsys.readouterr()
     assert aura(*args) == 0 and (tmp_path / "p").read_bytes() == first
+    assert f"3 items were there already, in {tmp_path / 'p'}" in capsys.readouterr().err
+
+
+def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(ovo, tmp_path, capsys, monkeypatch):
+    """Regression: the second run printed the figures of the first and said nothing."""
+    model = tmp_path / "model"
+    model.mkdir()
+    monkeypatch.setattr("aura_core.models.load", lambda *a: ScriptedBackend())
+    args = ("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", "--model", model, "--quiet")
+    (model / "model.safetensors").write_bytes(b"one")
+    assert aura(*args) == 0 and aura(*args) == 0
+    assert "2 items were there already" in capsys.readouterr().err
+    (model / "model.safetensors").write_bytes(b"two")
+    assert aura(*args) == 1
+    assert f"what lies at {model} has changed; name another file" in capsys.readouterr().err
 
 
 def test_polled_is_another_run(ovo, tmp_path, capsys):
@@ -156,6 +173,39 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, args, says):
     assert aura("eval", *args) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and says in line
+
+
+@pytest.mark.parametrize("place", ["file/x", "folder"])
+@pytest.mark.parametrize(
+    ("args", "option"),
+    [
+        (("sim", "--json"), "--json"), (("watches", "--json"), "--json"),
+        (("ovobench", "--data", "data", "--out", "p", "--json"), "--json"),
+        (("ovobench", "--data", "data", "--out", "p", "--html"), "--html"),
+        (("ovobench", "--data", "data", "--out"), "--out"),
+        (("score", "ovobench", "data/ovo_bench_new.json", "--data", "data", "--html"), "--html"),
+    ],
+)  # fmt: skip
+def test_outputs_that_cannot_be_written_are_told_before_anything_is_played(
+    ovo, tmp_path, monkeypatch, capsys, args, option, place
+):
+    """Regression: a traceback after the whole run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aura_core.models.load", lambda *a: pytest.fail("the model was loaded"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    assert aura("eval", *args, place) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {option} {place}: cannot write the file: ")
+    assert (tmp_path / "file").read_text() == "kept" and not (tmp_path / "p").exists()
+
+
+def test_checking_an_output_leaves_it_as_it_was(tmp_path):
+    output.check("--json", tmp_path / "new" / "a")
+    (tmp_path / "b").write_text("before")
+    output.check("--json", tmp_path / "b")
+    output.check("--json", None)
+    assert not (tmp_path / "new" / "a").exists() and (tmp_path / "b").read_text() == "before"
 
 
 def test_predictions_of_another_task_and_broken_annotations(ovo, tmp_path, capsys):

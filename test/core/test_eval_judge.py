@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aura_core.errors import InputError
-from aura_core.evaluation.judge import PROMPTS, ApiJudge, Grade, RuleJudge, read_verdict, words
+from aura_core.evaluation.judge import PROMPTS, ApiJudge, Grade, RuleJudge, fill, read_verdict, words
 
 RULES = RuleJudge()
 
@@ -113,8 +113,9 @@ def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
 
 @pytest.mark.parametrize("prompt", ["answer", "acknowledgment", "core", "interrupted"])
 def test_every_prompt_holds_what_is_judged(prompt):
-    text = (PROMPTS / f"{prompt}.txt").read_text().format(question="QQ", truth="TT", said="SS {x}", later="LL")
-    assert "QQ" in text and "TT" in text and "SS {x}" in text and '"score"' in text
+    known = {"question": "QQ", "truth": "TT", "said": "SS {x}", "later": "LL"}
+    text = fill((PROMPTS / f"{prompt}.txt").read_text(), known)
+    assert "QQ" in text and "TT" in text and "SS {x}" in text and '{"score"' in text and "{{" not in text
     assert ("LL" in text) == (prompt == "core")
 
 
@@ -128,6 +129,15 @@ def test_verdicts_are_kept_and_a_half_line_is_asked_again(server, tmp_path):
     kept.write_text(kept.read_text()[:-5])
     assert judge(server, kept=kept).grade("answer", "?", "t", "b") == Grade(0.5)
     assert len(server.requests) == 3
+
+
+def test_verdicts_that_cannot_be_kept_or_read_are_told(server, tmp_path):
+    with pytest.raises(InputError, match=r"gone/v: cannot keep the judge's verdicts here: .*; copy the predictions"):
+        judge(server, kept=tmp_path / "gone" / "v").grade("answer", "?", "t", "s")
+    kept = tmp_path / "v"
+    judge(server, kept=kept).grade("answer", "?", "t", "s")
+    kept.write_bytes(b"\xff\n" + kept.read_bytes())
+    assert judge(server, kept=kept).grade("answer", "?", "t", "s") == Grade(1.0) and len(server.requests) == 2
 
 
 def test_busy_and_broken_servers_are_tried_again(server):
@@ -160,6 +170,14 @@ def test_prompts_of_ones_own(server, tmp_path):
     (tmp_path / "answer.txt").write_text("MINE {said}")
     judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
     assert server.requests[0][1]["messages"][0]["content"] == "MINE s"
+    own = 'Q: {question}\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'  # JSON as it is: no KeyError
+    (tmp_path / "answer.txt").write_text(own)
+    judge(server, prompts=tmp_path).grade("answer", "why {truth}?", "t", "{said}")
+    text = server.requests[1][1]["messages"][0]["content"]
+    assert text == 'Q: why {truth}?\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'
+    (tmp_path / "answer.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"answer\.txt: cannot read the judge's prompt: it is not UTF-8 text"):
+        judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
     with pytest.raises(InputError, match=r"core\.txt: cannot read the judge's prompt"):
         judge(server, prompts=tmp_path).grade("core", "?", "t", "s")
 

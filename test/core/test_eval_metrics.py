@@ -22,7 +22,7 @@ from aura_core.evaluation.metrics import (
     window_count,
 )
 from aura_core.evaluation.records import Spoken
-from aura_core.evaluation.statistics import bootstrap_sums
+from aura_core.evaluation.statistics import bootstrap_sums, mean_by_item
 
 
 def words(*at: float | tuple[float, float], text: str = "x") -> list[Spoken]:
@@ -133,3 +133,11 @@ def test_bootstrap_of_sums_is_seeded_and_brackets_the_value():
     assert m.value == 0.5 and m.n == 40
     assert m.ci95 == (pytest.approx(0.35, abs=0.03), pytest.approx(0.65, abs=0.03))
     assert bootstrap_sums([], lambda s: 1.0, 0).n == 0
+
+
+def test_a_mean_is_drawn_by_item():
+    """Twenty equal values of one item are one observation: drawn one by one, the interval was 0.35 to 0.65."""
+    m = mean_by_item([[0.0] * 20, [], [1.0] * 20])
+    assert (m.value, m.n, m.ci95) == (0.5, 40, (0.0, 1.0))
+    assert mean_by_item([[0.0, 1.0, 1.0, 1.0]]).ci95 == (0.75, 0.75)
+    assert mean_by_item([[], []]).n == mean_by_item([]).n == 0

@@ -90,6 +90,55 @@ def test_omniinteract_what_is_told_too_early_is_a_false_positive(omniinteract_da
     assert f["IA-QTF1 realtime"] == (round(1.6 / 2.6, 4), 1)
 
 
+def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_one_kind(omniinteract_data):
+    """Regression: they counted in the total alone, so that a kind on its own had a higher figure than the total."""
+    turns, nested, many = items = items_of("omniinteract", omniinteract_data)
+    p = rig.said(many.id, (5, "okay"), (10, "crack eggs"), (20, "whisk milk"), (90, "and so on"), (95, "well"))
+    f = figures("omniinteract", items, p)  # TP 1 + 1, FP 2
+    assert f["IA-QTF1 1qna"] == f["IA-QTF1"] == (round(4 / 6, 4), 2)
+    f = figures("omniinteract", items, rig.said(nested.id, (12, "inner thing"), (40, "outer end"), (200, "what?")))
+    assert f["IA-QTF1 nested"] == f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)  # TP 0.8 + 0.8, FP 1
+    f = figures("omniinteract", items, rig.said(turns.id, (1, "red box"), (30, "blue cup"), (200, "what?")))
+    assert f["IA-QTF1 realtime"] == f["IA-QTF1 proactive"] == (1.0, 1)  # two kinds: nobody's words
+    assert f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)
+
+
+def test_omniinteract_reports_by_subset(omniinteract_data):
+    """Regression: two subsets of the same kind of scene were mixed."""
+    rig.write(omniinteract_data / "1q1a_math/annotations/t.json", [qa("00:01", "00:01", "four")])
+    turns, _, math_item, many = items = items_of("omniinteract", omniinteract_data)
+    f = figures(
+        "omniinteract", items,
+        rig.said(turns.id, (1, "red box"), (30, "blue cup")), rig.said(math_item.id, (1, "five")),
+        rig.said(many.id, (10, "crack eggs"), (20, "nothing")),
+    )  # fmt: skip
+    assert f["IA-QTF1 subset 1q1a"] == (1.0, 2) and f["IA-QTF1 subset 1q1a_math"] == (0.0, 1)
+    assert f["IA-QTF1 subset 1qna"] == (round(1.6 / 3.6, 4), 2)  # TP 0.8, FP 1, FN 1
+    assert f["IA-QTF1 realtime"] == (round(1.6 / 3.6, 4), 2)
+
+
+def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
+    """Regression: slots, pairs and grades were drawn one by one. Of a single item there is nothing to draw."""
+    rows = [qa("00:02", "00:40", "outer end"), qa("00:10", "00:12", "inner thing"),
+            qa("01:00", "01:40", "outer two"), qa("01:10", "01:12", "inner two")]  # fmt: skip
+    rig.write(omniinteract_data / "1q1a/annotations/n.json", rows)
+    cut = [qa(f"00:{t}0", f"00:{t}1", "red box", interrupted=True) for t in (1, 2, 3)]
+    rig.write(omniinteract_data / "1q1a/annotations/t.json", cut)
+    turns, nested, _ = items = items_of("omniinteract", omniinteract_data)
+    predictions = {
+        nested.id: rig.said(nested.id, (12, "inner thing"), (40, "outer end"), (75, "wrong words")),
+        turns.id: rig.said(turns.id, (11, "red box"), (21, "green")),
+    }
+    for item, names in (
+        (nested, ("IA-QTF1 nested", "IA-QTF1", "NCCS", "TP of a slot")),
+        (turns, ("interrupted: quality",)),
+    ):
+        scores = omniinteract.score(items, {item.id: predictions[item.id]}, JUDGE)
+        for name in names:
+            m = scores.figures[name]
+            assert 0 < m.value < 1 and m.ci95 == (m.value, m.value), name
+
+
 def test_omniinteract_interruptions(omniinteract_data, tmp_path):
     rig.write(tmp_path / "1q1a/annotations/t.json", [qa("00:01", "00:02", "red box", "realtime", True),
                                                      qa("00:05", "00:06", "blue cup", "realtime", "yes")])  # fmt: skip

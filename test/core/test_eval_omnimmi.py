@@ -12,7 +12,7 @@ from eval_rig import figures, items_of
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Grade
 from aura_core.evaluation.predictions import select
-from aura_core.evaluation.records import AT_END, Prediction, Spoken
+from aura_core.evaluation.records import AT_END, TURNS, Prediction, Spoken
 from aura_core.evaluation.tasks import omnimmi
 from aura_core.types import Kind
 
@@ -43,6 +43,18 @@ def test_omnimmi_items(omnimmi_data):
     (q,) = alert.questions
     assert (q.at_s, q.kind, q.due[0].start_s, q.due[0].end_s, q.poll.until_s) == (0, Kind.PROACTIVE, 5, 9, 9)
     assert turn.questions[0].text == "human: Why?\nassistant: So.\nhuman: Oh well." and turn.questions[0].silence
+
+
+def test_polled_questions_see_and_hear_what_the_authors_offline_script_gives(omnimmi_data):
+    grounding, action, speaker, _, turn = items_of("omnimmi", omnimmi_data)
+    assert [q.polled_s for q in grounding.questions] == [5, 12]  # their clips end with the interval
+    assert grounding.questions[1].polled == f"{TURNS}user\nAnd after ##ANSWER##?\nassistant\n"
+    assert speaker.questions[0].polled_s == AT_END and action.questions[0].polled_s is None
+    assert turn.questions[0].polled == "human\nWhy?\nassistant\nSo.\nhuman\nOh well.\n"
+    qa = [{"question": q, "answer": "x", "timestamp": "2.0 -- 5.9"} for q in ("What?", "After ##ANSWER##?")]
+    rig.write(omnimmi_data / "multiturn_dependency_reasoning.json", [{"video": "m.mp4", "qa": qa}])
+    several = items_of("omnimmi", omnimmi_data)[1]
+    assert [(q.at_s, q.polled_s, q.polled) for q in several.questions] == [(4, 5, ""), (4, 5, "")]
 
 
 def test_omnimmi_scores(omnimmi_data):

@@ -9,14 +9,14 @@ from pathlib import Path
 import eval_rig as rig
 import pytest
 
-from aura_core.config import ServerConfig, WindowConfig
+from aura_core.config import ModelConfig, ServerConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.evaluation.predictions import Header, Writer, is_ours, read, select
 from aura_core.evaluation.records import Prediction, Question, Spoken
 from aura_core.evaluation.runner import run
 from aura_core.models.scripted import ScriptedBackend
 
-HEADER = Header("ovobench", "m", "free-running", "abc")
+HEADER = Header("ovobench", "m", "free-running", "abc", "f00d")
 P = Prediction("7", (Spoken(1, "a cup ☕\n", "0", True), Spoken(2.5, "b", end_s=3.0)), 9, ("1",))
 
 
@@ -73,11 +73,11 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(tmp_path):
         assert finish(path) == whole
 
 
-@pytest.mark.parametrize("name", ["task", "model", "mode", "settings"])
+@pytest.mark.parametrize("name", ["task", "model", "mode", "settings", "weights"])
 def test_a_file_of_another_run_is_not_continued(tmp_path, name):
     with Writer(tmp_path / "p", HEADER):
         pass
-    with pytest.raises(InputError, match=f"its {name} is .* this run's is other; name another file"):
+    with pytest.raises(InputError, match=f"its {name} is .* this run's is other.*; name another file"):
         Writer(tmp_path / "p", replace(HEADER, **{name: "other"}))
 
 
@@ -85,7 +85,29 @@ def test_settings_are_told_apart_but_not_where_the_server_is():
     a = Header.of("t", rig.CONFIG, False)
     assert a.mode == "free-running" and Header.of("t", rig.CONFIG, True).mode == "polled"
     assert Header.of("t", replace(rig.CONFIG, window=WindowConfig(keep=3, max=7)), False).settings != a.settings
-    assert Header.of("t", replace(rig.CONFIG, server=ServerConfig(url="http://h/v1")), False) == a
+    there, elsewhere = (replace(rig.CONFIG, server=ServerConfig(url=f"http://{h}/v1")) for h in "ab")
+    assert Header.of("t", there, False) == Header.of("t", elsewhere, False)
+
+
+def test_weights_are_told_apart_by_fingerprint_and_a_servers_by_name(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"before")
+    config = replace(rig.CONFIG, model=ModelConfig(path=str(folder)))
+    before = Header.of("t", config, False)
+    (folder / "model.safetensors").write_bytes(b"after!")
+    after = Header.of("t", config, False)
+    assert replace(before, weights="") == replace(after, weights="") and before != after
+    served = replace(config, server=ServerConfig(url="http://h/v1", model="big"))
+    assert Header.of("t", served, False).weights == "served as big"
+    with Writer(tmp_path / "p", before):
+        pass
+    with pytest.raises(InputError, match=f"its weights is .*: what lies at {folder} has changed; name another file"):
+        Writer(tmp_path / "p", after)
+    with Writer(tmp_path / "old", replace(before, weights="")):
+        pass
+    with pytest.raises(InputError, match="old: does not say of which weights it is"):
+        Writer(tmp_path / "old", after)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from assistant_rig import cached, recomputed
 from aura_core.errors import InputError
 from aura_core.evaluation.polled import play_polled
 from aura_core.evaluation.predictions import Header, Writer, read
-from aura_core.evaluation.records import AT_END, PREVIOUS, Poll, Question, Spoken, chunk_of
+from aura_core.evaluation.records import AT_END, PREVIOUS, TURNS, Poll, Question, Spoken, chunk_of
 from aura_core.evaluation.runner import open_video, play, run
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
@@ -64,6 +64,73 @@ def test_a_question_may_repeat_what_was_said_before(way, engine):
     two = rig.item(Question("a", 2, "What is it?"), Question("b", 4, f"Where is {PREVIOUS}?"))
     way(engine(say), two, rig.frames(LEVELS))
     assert set(asked) == {"What is it?", "Where is a cup?"}
+
+
+def repeating(*, silent: str = ""):
+    """A model that answers with the level that it sees, and the questions that it was asked."""
+    asked: list[str] = []
+
+    def say(moment):
+        if not moment.question:
+            return "by itself" if moment.now.chunk % 2 else None
+        if moment.question not in asked:
+            asked.append(moment.question)
+        return None if moment.question == silent else f"level {rig.seen(moment)}"
+
+    return say, asked
+
+
+@pytest.mark.parametrize(
+    ("times", "then"),
+    [((2, 2, 2), (2, 3, 4)), ((2, 3, 4), (2, 3, 4)), ((2, 2, 9), (2, 3, 9)), ((12, 12, 12), (12, 13, 14))],
+)
+def test_a_turn_in_the_same_second_waits_for_the_answer_that_it_repeats(times, then):
+    """Regression: it was told before the turn before it was decided, and repeated "" or what was said by itself."""
+    say, asked = repeating()
+    texts = ("What?", f"After {PREVIOUS}?", f"And after {PREVIOUS}?")
+    turns = [Question(str(k), at_s, text) for k, (at_s, text) in enumerate(zip(times, texts, strict=True))]
+    p = play(rig.assistant(say), rig.item(*turns, end_s=times[-1] + 1), rig.frames(LEVELS))
+    answers = [s for s in p.said if s.asked]
+    assert [(s.question, s.at_s) for s in answers] == [("0", then[0]), ("1", then[1]), ("2", then[2])]
+    assert asked == ["What?", f"After {answers[0].text}?", f"And after {answers[1].text}?"] and p.unasked == ()
+
+
+@pytest.mark.parametrize(("way", "engine"), WAYS)
+def test_a_turn_repeats_the_turn_before_it_and_no_other_words(way, engine):
+    """Regression: the last words of any kind were repeated, such as those that were said unasked."""
+    say, asked = repeating()
+    two = rig.item(Question("a", 1, "What?"), Question("b", 7, f"After {PREVIOUS}?"))
+    way(engine(say), two, rig.frames(LEVELS))
+    assert asked == ["What?", "After level 1?"]
+
+
+def test_a_turn_after_silence_and_a_first_turn_with_the_placeholder():
+    say, asked = repeating(silent="What?")
+    two = rig.item(Question("a", 1, "What?"), Question("b", 1, f"After '{PREVIOUS}'?"))
+    play(rig.assistant(say), two, rig.frames([10]))
+    assert asked == ["What?", "After ''?"]
+    say, asked = repeating()
+    play(rig.assistant(say), rig.item(Question("a", 3, f"After {PREVIOUS}?")), rig.frames(LEVELS))
+    assert asked == [f"After {PREVIOUS}?"]  # as the authors' script leaves it
+
+
+def test_turns_whose_times_are_in_disorder_keep_theirs():
+    say, asked = repeating()
+    turns = Question("a", 5, "What?"), Question("b", 3, f"After {PREVIOUS}?"), Question("c", 4, "Else?")
+    p = play(rig.assistant(say), rig.item(*turns), rig.frames(LEVELS))
+    assert asked == ["Else?", "What?", "After level 5?"] and p.unasked == ()
+
+
+def test_polled_questions_may_come_later_and_tell_all_turns_before():
+    say, asked = repeating()
+    told = f"{TURNS}user\n%s\nassistant\n"
+    turns = (
+        Question("a", 1, "What?", polled=told % "What?", polled_s=3),
+        Question("b", 2, "Then?", polled=told % "Then?", polled_s=6),
+    )
+    p = play_polled(rig.polled(say), rig.item(*turns), rig.frames(LEVELS))
+    assert asked == ["user\nWhat?\nassistant", "user\nWhat?\nassistant\nlevel 3\nuser\nThen?\nassistant"]
+    assert [(s.at_s, s.text) for s in p.said] == [(3, "level 3"), (6, "level 6")] and p.seconds == 6
 
 
 def test_free_running_says_what_it_likes_and_polled_says_nothing_unasked():
@@ -167,6 +234,17 @@ def test_missing_and_broken_videos_are_named_and_the_others_played(tmp_path):
     with Writer(tmp_path / "out.jsonl", header) as writer:
         again = run(items, tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
     assert (again.played, again.known, len(again.missing)) == (0, 1, 2)
+
+
+def test_questions_of_a_benchmark_may_be_long_and_many(tmp_path):
+    """Regression: over 512 tokens, such as a list of next steps, an item counted as not played."""
+    rig.video(tmp_path / "v.mp4", [10, 20, 30])
+    text = " ".join(str(k) for k in range(1000))
+    assert ScriptedBackend().tokenizer.encode(text)[512:]
+    with Writer(tmp_path / "out.jsonl", Header.of("t", rig.CONFIG, False)) as writer:
+        item = rig.item(*(Question(str(k), 2, text) for k in range(20)))
+        counts = run([item], tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
+    assert counts.missing == () and len(read(tmp_path / "out.jsonl").predictions[0].said) == 20
 
 
 def test_never_is_later_than_any_chunk():

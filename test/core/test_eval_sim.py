@@ -74,6 +74,9 @@ def test_figures_and_what_is_not_asked_is_not_reported():
     assert f["multi.time_error_s"].value == 1.5 and f["multi.slot_tp"].value == pytest.approx((2 - 3 / 60) / 2)
     assert f["multi.ia_qtf1"].value == 1.0 and f["multi.ia_qtf1"].n == 2
     assert f["standing.sw_f1"].value == pytest.approx(4 / (4 + 0.2 + 2)) and f["standing.sw_f1"].n == 3
+    assert f["multi.time_error_s"].ci95 == (1.5, 1.5)  # whole episodes are drawn, and there is one
+    more = figures([s, scored(ACK, unasked(15, "x left"), unasked(25, "y left"))])["multi.time_error_s"]
+    assert (more.value, more.n, more.ci95) == (0.75, 4, (0.0, 1.5))
     absent = {
         "past.exact_match",
         "realtime.unseen_paraphrase",

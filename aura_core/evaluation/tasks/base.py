@@ -91,9 +91,10 @@ class Record:
     def number(self, key: str) -> float:
         """A number, not negative."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        number = as_float(value) if isinstance(value, int | float) else math.nan
+        if not 0 <= number < math.inf:
             raise InputError(f"{self.where}: field '{key}' must be a number from 0 on, not {value!r}")
-        return float(value)
+        return number
 
     def seconds(self, key: str) -> float:
         """Seconds, given as a number or as [HH:]MM:SS."""
@@ -105,10 +106,7 @@ class Record:
         if clock is not None:
             hours, minutes, rest = clock.groups()
             return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
-        try:
-            at_s = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            at_s = math.nan
+        at_s = as_float(value)
         if not 0 <= at_s < math.inf:
             raise InputError(f"{self.where}: field '{key}' must be a time (seconds or HH:MM:SS), not {value!r}")
         return at_s
@@ -120,6 +118,13 @@ class Record:
             raise InputError(f"{self.where}: field '{key}' must be a list with something in it, not {value!r}")
         return value
 
+    def records(self, key: str, what: str) -> list[Record]:
+        """The objects of a list, which may be empty; `what` names one of them in messages."""
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise InputError(f"{self.where}: field '{key}' must be a list, not {value!r}")
+        return [Record(each, self.where, f"{what} {k}") for k, each in enumerate(value)]
+
     def flag(self, key: str) -> bool:
         """True or false, also in words; false where the field is missing."""
         value = self.data.get(key, False)
@@ -128,6 +133,14 @@ class Record:
     def wrong(self, key: str, why: str) -> InputError:
         """The error for a field that is there and makes no sense."""
         return InputError(f"{self.where}: field '{key}' {why}")
+
+
+def as_float(value: Any) -> float:
+    """A number, also in a text; NaN for what is none, for true and false, and for what no float can hold."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def load_json(path: Path) -> Any:
@@ -140,6 +153,25 @@ def load_json(path: Path) -> Any:
         raise InputError(f"{path}: not a JSON file: it is not UTF-8 text") from e
     except json.JSONDecodeError as e:
         raise InputError(f"{path}: not a JSON file: line {e.lineno}: {e.msg}") from e
+
+
+def load_lines(path: Path) -> list[Record]:
+    """The objects of a file of JSON lines; empty lines are passed over. Raises `InputError` naming file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as e:
+        raise InputError(f"{path}: cannot read the file: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise InputError(f"{path}: not a file of JSON lines: it is not UTF-8 text") from e
+    records = []
+    for n, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(Record(json.loads(line), path, f"in line {n}"))
+        except json.JSONDecodeError:
+            raise InputError(f"{path}: line {n}: not a JSON object; one a line is expected") from None
+    return records
 
 
 def load_rows(path: Path) -> list[Any]:

@@ -1,30 +1,21 @@
 """OmniInteract (arXiv 2605.26485): one question with one answer, nested questions, one question with many answers.
 
-Free-running by its own protocol. Scores are IA-QTF1 (see `evaluation/metrics.py`) and NCCS, and what happened when a
-user broke in. The benchmark's questions are in the sound of its videos; here they are given as text at their times.
+Free-running by its own protocol. The benchmark's questions are in the sound of its videos; here they are given as text
+at their times. Its scores are in `omniinteract_scores.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from aura_core.errors import InputError
-from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.metrics import (
-    Count,
-    Phase,
-    Quality,
-    Slot,
-    SlotScore,
-    nested_chain,
-    score_slots,
-)
-from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
-from aura_core.evaluation.statistics import Measured, bootstrap, bootstrap_sums, proportion
+from aura_core.evaluation.metrics import Slot
+from aura_core.evaluation.records import Due, Item, Prediction, Question, Spoken
 from aura_core.evaluation.tasks.base import Broken, Record, Task, load_json, unique
+from aura_core.evaluation.tasks.omniinteract_scores import score
 from aura_core.types import Kind
 
 SUBSETS = ("1q1a", "1q1a_math", "1qna")
@@ -156,87 +147,6 @@ def _ending(slot: Slot, end_s: float) -> Slot:
     return Slot(slot.start_s, slot.due_s, end_s, slot.truth, slot.ack_weight, slot.hard, slot.interrupted)
 
 
-def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """IA-QTF1 over all, by subset and by kind of slot; NCCS; the quality of what was said before an interruption."""
-    outcomes: list[Outcome] = []
-    tallies: dict[str, list[Count]] = {}
-    slots_of: dict[str, int] = {}
-    chains: list[float] = []
-    broken_into: list[tuple[bool, float]] = []  # said something, its quality
-    for item in items:
-        if (p := predictions.get(item.id)) is None:
-            continue
-        scores, counted = score_slots(item.truth["slots"], p.said, quality_of(item, judge))
-        kinds = _kinds(item)
-        for k, s in enumerate(scores):
-            at_s = s.slot.due_s
-            words = " ".join(w.text for w in s.said)
-            outcomes.append(Outcome(item.id, str(k), kinds[k], s.count.tp, words, s.slot.truth, at_s))
-            tallies.setdefault(kinds[k], []).append(s.count)
-            slots_of[kinds[k]] = slots_of.get(kinds[k], 0) + 1
-            if s.slot.interrupted:
-                broken_into.append(_before_interruption(item, s, judge))
-        tallies.setdefault("", []).append(counted)
-        if item.truth["scene"] == "nested":
-            chains += [nested_chain(scores[k + 1], scores[k]) for k in range(0, len(scores), 2)]
-    everything = tallies.pop("", [])
-    figures = {f"IA-QTF1 {kind}": _f1(of, slots_of[kind]) for kind, of in tallies.items()}
-    if everything:
-        figures["IA-QTF1"] = _f1(everything, len(outcomes))
-        figures["TP of a slot"] = bootstrap([o.value for o in outcomes], lambda v: sum(v) / len(v), len(outcomes))
-    if chains:
-        figures["NCCS"] = bootstrap(chains, lambda c: sum(c) / len(c), len(chains))
-    if broken_into:
-        figures["interrupted: silent"] = proportion(sum(not spoke for spoke, _ in broken_into), len(broken_into))
-        if grades := [q for spoke, q in broken_into if spoke]:
-            figures["interrupted: quality"] = bootstrap(grades, lambda g: sum(g) / len(g), len(grades))
-    return Scores(figures, tuple(outcomes), judge.description)
-
-
-def _f1(counts: Sequence[Count], n: int) -> Measured:
-    return bootstrap_sums([[c.tp, c.fp, c.fn] for c in counts], lambda s: Count(*s).f1, n)
-
-
-def _kinds(item: Item) -> list[str]:
-    """For each slot: realtime, proactive, nested or 1qna (they exclude each other)."""
-    scene, slots = item.truth["scene"], item.truth["slots"]
-    if scene != "multi_turn":
-        return ["nested" if scene == "nested" else "1qna"] * len(slots)
-    return [q.group for q in item.questions]
-
-
-def quality_of(item: Item, judge: Judge) -> Quality:
-    """The judge as a `metrics.Quality` for the slots of one item."""
-    slots = item.truth["slots"]
-    by_start = {(s.start_s, s.due_s): q for s, q in zip(slots, _questions(item), strict=True)}
-
-    def quality(slot: Slot, phase: Phase, said: Sequence[Spoken]) -> float | None:
-        words = " ".join(s.text for s in said)
-        question = by_start[slot.start_s, slot.due_s]
-        if phase == "early":
-            grade = judge.grade("acknowledgment", question, slot.truth, words)
-            return None if grade.flag else grade.score
-        later = "\n".join(f"- {s.truth}" for s in slots if s.due_s > slot.due_s)
-        return judge.grade("core", question, slot.truth, words, later).score
-
-    return quality
-
-
-def _questions(item: Item) -> list[str]:
-    """The text of each slot's question."""
-    texts = {q.at_s: q.shown for q in item.questions}
-    first = item.questions[0].shown
-    return [texts.get(s.start_s, first) for s in item.truth["slots"]]
-
-
-def _before_interruption(item: Item, s: SlotScore, judge: Judge) -> tuple[bool, float]:
-    if not s.said:
-        return False, 0.0
-    k = item.truth["slots"].index(s.slot)
-    words = " ".join(w.text for w in s.said)
-    return True, judge.grade("interrupted", _questions(item)[k], s.slot.truth, words).score
-
-
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
     """The authors' output folder: <subset>/<video path with __ for />/<transcript>, {text, chunks[{text, timestamp}]}.
 
@@ -251,15 +161,14 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
         file = next((folder / name for name in TRANSCRIPTS if (folder / name).is_file()), None)
         if file is not None:
             record = Record(load_json(file), file, item.id)
-            said = [s for n, c in enumerate(record.get("chunks")) for s in _said(c, file, n, item)]
+            said = [s for chunk in record.records("chunks", "chunk") for s in _said(chunk, item)]
             out.append(Prediction(item.id, tuple(said)))
     if not out:
         raise InputError(f"{path}: no transcript ({', '.join(TRANSCRIPTS)}) of any item is here")
     return out
 
 
-def _said(raw: Any, file: Path, n: int, item: Item) -> list[Spoken]:
-    chunk = Record(raw, file, f"chunk {n}")
+def _said(chunk: Record, item: Item) -> list[Spoken]:
     stamps = chunk.rows("timestamp")
     if len(stamps) != 2:
         raise chunk.wrong("timestamp", f"must be [start, end], not {stamps!r}")
@@ -267,14 +176,15 @@ def _said(raw: Any, file: Path, n: int, item: Item) -> list[Spoken]:
     text = str(chunk.data.get("text") or "")
     of = [s for s in item.truth["slots"] if s.start_s <= start_s < s.end_s]
     due_s = max(of, key=lambda s: s.start_s).due_s if of else math.inf
-    aligned = [w for w in chunk.data.get("aligned_words") or [] if isinstance(w, dict) and "start" in w]
+    words = chunk.records("aligned_words", "word") if chunk.data.get("aligned_words") else []
+    aligned = [
+        Spoken(w.seconds("start"), str(w.data.get("text", "")), end_s=w.seconds("end") if "end" in w else end_s)
+        for w in words if "start" in w
+    ]  # fmt: skip
     if not start_s < due_s < end_s or not aligned:
         return [Spoken(start_s, text, end_s=end_s)]
-    parts = [w for w in aligned if w["start"] < due_s], [w for w in aligned if w["start"] >= due_s]
-    return [
-        Spoken(float(p[0]["start"]), " ".join(str(w.get("text", "")) for w in p), end_s=float(p[-1].get("end", end_s)))
-        for p in parts if p
-    ]  # fmt: skip
+    parts = [w for w in aligned if w.at_s < due_s], [w for w in aligned if w.at_s >= due_s]
+    return [Spoken(p[0].at_s, " ".join(w.text for w in p), end_s=p[-1].end_s) for p in parts if p]
 
 
 TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True)

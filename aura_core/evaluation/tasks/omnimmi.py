@@ -2,19 +2,20 @@
 
 As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is right when the
 first one falls into the window; turn-taking is right when nothing is said. Free answers are judged.
+
+Free-running, questions come when their `online_inference_utils.py` asks them; polled, with the video and the words of
+their `inference_utils.py` (clips that end with the interval; earlier turns of grounding written before a question).
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.records import AT_END, TURNS, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
 from aura_core.evaluation.tasks.base import (
     Broken,
@@ -23,6 +24,7 @@ from aura_core.evaluation.tasks.base import (
     asked,
     by_group,
     find,
+    load_lines,
     load_rows,
     share,
     unasked_note,
@@ -34,7 +36,7 @@ PARTS = (
     "dynamic_state_grounding", "multiturn_dependency_reasoning", "action_prediction", "speaker_identification",
     "proactive_alerting", "proactive_turntaking",
 )  # fmt: skip
-TURNS, ALERT, SILENCE = PARTS[:2], PARTS[4], PARTS[5]
+SEVERAL, GROUNDING, ALERT, SILENCE = PARTS[:2], PARTS[0], PARTS[4], PARTS[5]
 RIGHT = 0.5  # of a judge's score
 NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
 NOW = "{question}\nIs that in view now? Answer yes or no."
@@ -59,15 +61,20 @@ def _item(record: Record, part: str, n: int) -> Item:
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:
-    """Each turn is asked at the middle of its interval, rounded up to a second."""
+    """Each turn is asked at the middle of its interval, rounded up to a second; polled, at its end, rounded down."""
     questions = []
     for k, raw in enumerate(record.rows("qa")):
         turn = Record(raw, record.where, f"turn {k}")
         begin, dashes, end = turn.text("timestamp").partition("--")
         if not dashes:
             raise turn.wrong("timestamp", f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}")
-        middle_s = (turn.moment(begin.strip(), "timestamp") + turn.moment(end.strip(), "timestamp")) / 2
-        questions.append(Question(str(k), math.ceil(middle_s), turn.text("question"), part, turn.text("answer")))
+        begin_s, end_s = (turn.moment(t.strip(), "timestamp") for t in (begin, end))
+        text = turn.text("question")
+        polled = f"{TURNS}user\n{text}\nassistant\n" if part == GROUNDING else ""
+        middle_s = math.ceil((begin_s + end_s) / 2)
+        questions.append(
+            Question(str(k), middle_s, text, part, turn.text("answer"), polled=polled, polled_s=math.floor(end_s))
+        )
     return tuple(questions)
 
 
@@ -77,7 +84,9 @@ def _step(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _speaker(record: Record, part: str) -> tuple[Question, ...]:
-    return (Question("0", record.seconds("timestamp"), record.text("question"), part, record.text("answer")),)
+    """Asked when the person speaks; polled, at the end of the video."""
+    at_s, text, truth = record.seconds("timestamp"), record.text("question"), record.text("answer")
+    return (Question("0", at_s, text, part, truth, polled_s=AT_END),)
 
 
 def _alert(record: Record, part: str) -> tuple[Question, ...]:
@@ -90,13 +99,14 @@ def _alert(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
-    """The conversation so far, ending with a turn of the user that calls for no answer."""
-    *before, last = record.rows("conversation")
-    if not isinstance(last, dict) or set(last) != {"human"}:
+    """The conversation so far, ending with a turn of the user that calls for no answer; polled, its last two turns."""
+    turns = [Record(turn, record.where, f"turn {k}") for k, turn in enumerate(record.rows("conversation"))]
+    last = turns[-1]
+    if set(last.data) != {"human"}:
         raise record.wrong("conversation", "must end with a turn of the human alone")
-    lines = [f"{who}: {words}" for turn in before for who, words in turn.items()]
-    text = "\n".join([*lines, f"human: {last['human']}"])
-    return (Question("0", AT_END, text, part, "", shown=last["human"], silence=True),)
+    text = "\n".join(f"{who}: {words}" for turn in turns for who, words in turn.data.items())
+    polled = "".join(f"{who}\n{words}\n" for turn in turns[-2:] for who, words in turn.data.items())
+    return (Question("0", AT_END, text, part, "", shown=last.text("human"), polled=polled, silence=True),)
 
 
 _READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking), strict=True))
@@ -112,7 +122,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         of[o.item] = of.get(o.item, True) and o.value == 1
     for part, of in by_group(outcomes).items():
         figures[part] = proportion(sum(whole[part].values()), len(whole[part]))
-        if part in TURNS:
+        if part in SEVERAL:
             figures[f"{part} (single turns)"] = share(of)
     rows = [[float(part == p) * x for p in PARTS for x in (ok, 1)] for part in whole for ok in whole[part].values()]
     if rows:
@@ -143,18 +153,16 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     known = {_key(i): i for i in items}
     out = []
     for file in sorted(path.glob("*.json*")) if path.is_dir() else [path]:
-        for n, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                record = Record(json.loads(line), file, f"in line {n}")
-            except json.JSONDecodeError:
-                raise InputError(f"{file}: line {n}: not a JSON object; one sample a line is expected") from None
-            turns = record.data.get("qa") or [record.data]
-            first = turns[0].get("question") or record.data.get("conversation", [{}])[-1].get("human", "")
-            item = known.get((record.text("video"), first, len(turns)))
+        for record in load_lines(file):
+            turns = record.records("qa", "turn") if record.data.get("qa") else [record]
+            asked = "human" if "conversation" in record else "question"
+            first = record.records("conversation", "turn")[-1:] if asked == "human" else turns[:1]
+            video, question = record.text("video"), "".join(str(r.data.get(asked, "")) for r in first)
+            item = known.get((video, question, len(turns)))
             if item is None:
-                out.append(Prediction(f"{record.text('video')} ('{first}')", ()))
+                out.append(Prediction(f"{video} ('{question}')", ()))
                 continue
-            said = [s for q, t in zip(item.questions, turns, strict=True) for s in _said(q, t.get("pred", ""))]
+            said = [s for q, t in zip(item.questions, turns, strict=True) for s in _said(q, t)]
             out.append(Prediction(item.id, tuple(said)))
     return out
 
@@ -163,12 +171,16 @@ def _key(item: Item) -> tuple[str, str, int]:
     return item.videos[-1], item.questions[0].shown or item.questions[0].text, len(item.questions)
 
 
-def _said(q: Question, pred: Any) -> list[Spoken]:
+def _said(q: Question, turn: Record) -> list[Spoken]:
     """Words; for alerts their times; for turn-taking 1 (silent) or 0."""
+    pred = turn.data.get("pred", "")
     if q.group == ALERT:
-        return [Spoken(float(t), "(alert)", q.id) for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
-    if q.group == SILENCE and not isinstance(pred, str):
+        times = [t for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
+        return [Spoken(turn.moment(t, "pred"), "(alert)", q.id) for t in times]
+    if q.group == SILENCE and pred in (0, 1):
         pred = "" if pred == 1 else "(words)"
+    if not isinstance(pred, str):
+        raise turn.wrong("pred", f"must be a text, not {pred!r}")
     silent = q.group == SILENCE and pred.startswith("<2>")  # a token of silence of some published models
     return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
 

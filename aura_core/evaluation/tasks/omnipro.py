@@ -6,19 +6,17 @@ within +-3 s; then the content: nothing for alerts, position, count or state exa
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import MATCH_S, Count, joint_f1, match, merge, total
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
-from aura_core.evaluation.tasks.base import Broken, Record, Task, find, read_each
+from aura_core.evaluation.tasks.base import Broken, Record, Task, as_float, find, load_lines, read_each
 from aura_core.types import Kind
 
 FILE = "benchmark.json"
@@ -68,8 +66,20 @@ def _due(trigger: Record, content: str) -> Due:
     """A trigger; its text is what makes an utterance right."""
     at_s = trigger.seconds("trigger_time_sec")
     field = {"position": "position", "count": "count", "count so far": "count", "state": "state_to"}.get(content)
-    text = str(trigger.get(field)) if field else trigger.text("response")
+    if field == "count":
+        text = f"{_whole(trigger, field)}"
+    else:
+        text = str(trigger.get(field)) if field else trigger.text("response")
     return Due(at_s, text, at_s - MATCH_S, at_s + MATCH_S)
+
+
+def _whole(trigger: Record, key: str) -> int:
+    """A whole number, also in quotes: a count that is none could never be met, and be found out hours later."""
+    value = trigger.get(key)
+    number = as_float(value)
+    if not number.is_integer():
+        raise trigger.wrong(key, f"must be a whole number, not {value!r}")
+    return int(number)
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,8 @@ def _right(question: Question, due: Due, words: Spoken, judge: Judge) -> bool:
         return judge.grade("answer", question.shown, due.text, said).score >= RIGHT
     if content == "count so far":  # the newest true count at the moment of the words
         past = [d for d in sorted(question.due, key=lambda d: d.at_s) if d.at_s <= words.at_s + 1e-6]
-        return bool(past) and number(said) == int(float(past[-1].text))
-    return number(said) == int(float(due.text))
+        return bool(past) and number(said) == int(past[-1].text)
+    return number(said) == int(due.text)
 
 
 def number(text: str) -> int | None:
@@ -175,12 +185,8 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     out = []
     files = sorted(f for f in path.glob("*.jsonl") if ".scored." not in f.name) if path.is_dir() else [path]
     for file in files:
-        for n, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                record = Record(json.loads(line), file, f"in line {n}")
-            except json.JSONDecodeError:
-                raise InputError(f"{file}: line {n}: not a JSON object") from None
-            emitted = [Record(e, record.where, f"prediction {k}") for k, e in enumerate(record.get("predictions"))]
+        for record in load_lines(file):
+            emitted = record.records("predictions", "prediction")
             said = tuple(Spoken(e.seconds("t_sec"), str(e.get("raw")), "0") for e in emitted)
             out.append(Prediction(str(record.get("id")), said))
     return out

@@ -160,7 +160,8 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
         data = load_json(file)
         if not isinstance(data, dict) or not set(data) & set(GROUPS):
             raise InputError(f"{file}: expected the authors' results: an object with backward, realtime and forward")
-        for record in (Record(row, file, n) for group in GROUPS for n, row in enumerate(data.get(group, []))):
+        results = Record(data, file, "results")
+        for record in [r for group in GROUPS if group in results for r in results.records(group, f"{group}, row")]:
             id = _item_of(record, known, answered)
             answered.add(id)
             out.append(Prediction(id, _replies(record)))
@@ -182,11 +183,15 @@ def _item_of(record: Record, known: Mapping[str, Item], answered: set[str]) -> s
 
 def _replies(record: Record) -> tuple[Spoken, ...]:
     if "test_info" in record:
-        points = [(str(k), t.get("realtime", 0), t.get("response")) for k, t in enumerate(record.rows("test_info"))]
+        tests = record.records("test_info", "test_info")
+        times = [t.seconds("realtime") if "realtime" in t else 0.0 for t in tests]
+        points = [(str(k), at_s, t.data.get("response")) for k, (at_s, t) in enumerate(zip(times, tests, strict=True))]
     else:
         points = [("0", 0.0, record.data.get("response"))]
-    words = [(id, at_s, " ".join(r) if isinstance(r, list) else str(r)) for id, at_s, r in points if r is not None]
-    return tuple(Spoken(float(at_s), reply, id, True) for id, at_s, reply in words)
+    words = [
+        (id, at_s, " ".join(map(str, r)) if isinstance(r, list) else str(r)) for id, at_s, r in points if r is not None
+    ]
+    return tuple(Spoken(at_s, reply, id, True) for id, at_s, reply in words)
 
 
 TASK = Task("ovobench", "OVO-Bench", read, score, published, polled=True)

@@ -138,28 +138,31 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
     """The question file with a model's replies in it, under the model's name, as the authors' scripts write it."""
-    rows = [(e.get("video_path", ""), q) for e in _entries(load_rows(path)) for q in e.get("questions", [])]
-    names = sorted({key for _, q in rows for key in q} - FIELDS)
+    entries = [Record(entry, path, n) for n, entry in enumerate(_entries(load_rows(path)))]
+    rows = [(str(e.data.get("video_path", "")), q) for e in entries for q in e.records("questions", "question")]
+    names = sorted({key for _, q in rows for key in q.data} - FIELDS)
     name = model or (names[0] if len(names) == 1 else "")
     if name not in names:
         raise InputError(f"{path}: has replies of {', '.join(names) or 'no model'}; choose one with --published")
     known = {(i.id.partition("/")[2], q.shown, q.at_s): (i, q) for i in items for q in i.questions}
     said: dict[str, list[Spoken]] = {}
-    for n, (video, raw) in enumerate(rows):
-        key = _question(Record(raw, path, n), "", ())
+    for video, record in rows:
+        key = _question(record, "", ())
         item, q = known.get((video, key.shown, key.at_s), (None, None))
         words = said.setdefault(item.id if item else video, [])
-        if q is not None and raw.get(name):
-            words += _reply(raw[name], q)
+        if q is not None and record.data.get(name):
+            words += _reply(record, name, q)
     return [Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()]
 
 
-def _reply(reply: Any, q: Question) -> list[Spoken]:
+def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
     """A plain reply, or for proactive output the dialog of which the last turn counts."""
+    reply = record.get(name)
     if isinstance(reply, str):
         return [Spoken(q.at_s, reply, q.id, True)]
-    last = (reply.get("dialog_history") or [{}])[-1]
-    return [Spoken(float(last["time"]), str(last["content"]), q.id)] if "time" in last else []
+    dialog = Record(reply, record.where, f"reply of {name}")
+    turns = dialog.records("dialog_history", "turn") if dialog.data.get("dialog_history") else []
+    return [Spoken(t.seconds("time"), str(t.get("content")), q.id) for t in turns[-1:] if "time" in t]
 
 
 def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[str, ...]:
