@@ -128,6 +128,20 @@ class PlaybackBuffer:
             _bound(self._stopped)
             return {tag: self._played.get(tag, 0) for tag in dict.fromkeys(cut)}
 
+    def holds(self, tag: Hashable) -> bool:
+        """Whether samples of a tag wait to be played."""
+        with self._lock:
+            return any(run.tag == tag for run in self._runs)
+
+    def give_up(self, tag: Hashable) -> int:
+        """Take nothing more of a tag that has run dry; returns how many samples of it came out."""
+        with self._writer, self._lock:
+            if tag == self._writing:
+                self._resampler, self._writing, self._starved = None, None, False
+            self._stopped[tag] = None
+            _bound(self._stopped)
+            return self._played.get(tag, 0)
+
     def played(self, tag: Hashable) -> int:
         """How many samples of a tag were given to the device, at `rate`."""
         with self._lock:

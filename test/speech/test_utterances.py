@@ -11,7 +11,7 @@ from fake_sound import FakeSound
 from aura_core.speech.devices import DeviceConfig, Loudspeaker
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import NS, Audio
-from aura_core.speech.utterances import Ended, Utterances
+from aura_core.speech.utterances import DRY_S, Ended, Utterances
 
 RATE = 48_000
 
@@ -77,3 +77,47 @@ def test_without_a_device_nothing_of_an_utterance_was_heard(sound: FakeSound, sp
     utterances = Utterances(speaker)
     assert utterances.write(tone(1.0), "a", last=False) == [] and not utterances.under_way
     assert utterances.write(tone(0.0), "a", last=True) == [Ended("a", 0.0, False)]
+
+
+def test_an_utterance_whose_last_piece_never_comes_is_given_up(sound: FakeSound, speaker: Loudspeaker) -> None:
+    now = 0
+    utterances = Utterances(speaker, lambda: now)
+    utterances.write(tone(1.0), "a", last=False)
+    now = 60 * NS  # a device that hangs: it holds sound all the same
+    assert utterances.poll() == []
+    play(sound, 1.0)
+    now += int(DRY_S * NS)
+    assert utterances.poll() == [] and utterances.under_way
+    now += 1
+    assert utterances.poll() == [Ended("a", 1.0, False)] and not utterances.under_way
+    assert utterances.write(tone(1.0), "a", last=False) == [] and not utterances.under_way  # nothing is said late
+    assert speaker.buffer.idle
+
+
+def test_an_utterance_that_was_left_is_given_up_while_others_are_spoken(sound: FakeSound, speaker: Loudspeaker) -> None:
+    """A mouth that was started again names its sentences anew."""
+    now = 0
+    utterances = Utterances(speaker, lambda: now)
+    utterances.write(tone(1.0), "old:1", last=False)
+    play(sound, 1.0)
+    utterances.poll()
+    ended: list[Ended] = []
+    for second in range(6):
+        now = second * NS
+        utterances.write(tone(1.0), "new:1", last=second == 5)
+        play(sound, 1.0)
+        ended += utterances.poll()
+    assert ended == [Ended("old:1", 1.0, False), Ended("new:1", 6.0, True)] and not utterances.under_way
+
+
+def test_a_slow_voice_is_not_given_up(sound: FakeSound, speaker: Loudspeaker) -> None:
+    now = 0
+    utterances = Utterances(speaker, lambda: now)
+    for second in range(0, 30, 2):
+        now = second * NS
+        utterances.write(tone(0.5), "a", last=False)
+        play(sound, 2.0)
+        assert utterances.poll() == []
+    assert utterances.write(tone(0.5), "a", last=True) == [] and utterances.under_way
+    play(sound, 2.0)
+    assert utterances.poll() == [Ended("a", 8.0, True)]
