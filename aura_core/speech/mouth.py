@@ -13,7 +13,6 @@ from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
 from aura_core.types import Kind
 
-_UNASKED = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 _CHARS_PER_S = 14.0  # of English read aloud: stands in for a length that is not known yet
 _REMEMBERED = 256  # answers that are over: later text for them is ignored
 
@@ -78,7 +77,7 @@ class _Answer:
     splitter: SentenceSplitter
     touched_ns: int  # when its text last grew, or a sentence of it was last reported back
     resumed_ns: int = 0  # when its next sentence could have begun: the end of the one before
-    unasked: bool = False
+    unasked: bool = True  # until its kind says that it was asked for
     urgent: bool = False
     final: bool = False
     cut: bool = False  # something was dropped: the rest is not said either
@@ -110,7 +109,8 @@ class Mouth:
         self._user_spoke_ns: int | None = None
 
     def response(self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int) -> None:
-        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet.
+        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet: then it
+        has the manners of an unasked one.
 
         What was given out stays: a text that was changed is spoken from where the earlier one had got to. Text for
         an answer that is over (said, interrupted or dropped) is ignored.
@@ -122,7 +122,7 @@ class Mouth:
             answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
             self._answers[id] = answer
             self.counters.answers += 1
-        answer.unasked = answer.unasked or kind in _UNASKED
+        answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final

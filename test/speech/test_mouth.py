@@ -41,6 +41,29 @@ def test_an_unasked_answer_waits_for_a_pause() -> None:
     assert sentence is not None and sentence.text == "The cup fell."
 
 
+def test_an_answer_of_which_nobody_knows_yet_whether_it_was_asked_for_waits_too() -> None:
+    mouth = Mouth(MouthConfig(pause_s=0.3))
+    mouth.response("w", "The cup fell. It", False, now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    mouth.response("w", "The cup fell. It broke.", True, "proactive", now_ns=100 * MS)
+    assert mouth.next(100 * MS, user_speaking=True) is None
+    assert mouth.next(400 * MS).text == "The cup fell."  # type: ignore[union-attr]
+
+
+def test_an_asked_answer_is_begun_while_the_user_speaks() -> None:
+    mouth = Mouth()
+    mouth.response("a", "It is red. It", False, "real-time", now_ns=0)
+    assert mouth.next(0, user_speaking=True).text == "It is red."  # type: ignore[union-attr]
+
+
+def test_an_urgent_answer_breaks_in_once_it_is_known_to_be_urgent() -> None:
+    mouth = Mouth()
+    mouth.response("u", "The stove is on. Turn", False, now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    mouth.response("u", "The stove is on. Turn it off.", True, "proactive", urgent=True, now_ns=1)
+    assert mouth.next(1, user_speaking=True).text == "The stove is on."  # type: ignore[union-attr]
+
+
 def test_an_asked_answer_passes_an_unasked_one_that_waits() -> None:
     mouth = Mouth()
     mouth.response("w", "The cup fell.", True, "multi-response", now_ns=0)
@@ -51,7 +74,7 @@ def test_an_asked_answer_passes_an_unasked_one_that_waits() -> None:
 
 def test_an_urgent_answer_waits_for_nobody_and_goes_first() -> None:
     mouth = Mouth()
-    mouth.response("a", "One. Two. Three.", True, now_ns=0)
+    mouth.response("a", "One. Two. Three.", True, "real-time", now_ns=0)
     assert mouth.next(0).text == "One."  # type: ignore[union-attr]
     mouth.response("u", "The stove is on.", True, "proactive", urgent=True, now_ns=1)
     urgent = mouth.next(1, user_speaking=True)
