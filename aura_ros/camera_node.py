@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sensor_msgs.msg import Image
 
 from aura_core.errors import InputError
-from aura_core.sources import FrameSource, open_source
+from aura_core.sources import FrameSource, is_device, open_source
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
@@ -79,7 +79,7 @@ class CameraNode(AuraNode):
 
     def _is_device(self) -> bool:
         """Whether the source may come back by itself: a device or a network stream, not a file."""
-        return self._spec.startswith(("camera:", "/dev/")) or "://" in self._spec
+        return is_device(self._spec) or "://" in self._spec
 
     def _report(self) -> None:
         source = self._spec.rpartition("@")[2]  # without a password
