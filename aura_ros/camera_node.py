@@ -32,8 +32,7 @@ class CameraNode(AuraNode):
         self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="camera", daemon=True)
-        self._thread.start()
+        self._thread = self.work("camera", self._main, self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`. A driver may block for seconds on a device that is gone."""

@@ -48,8 +48,7 @@ class TtsNode(AuraNode):
         self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)  # heard before what comes of it
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
         self.every(1.0, self._report)
-        self._thread = threading.Thread(target=self._main, args=(values,), name="mouth", daemon=True)
-        self._thread.start()
+        self._thread = self.work("mouth", lambda: self._main(values), self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
