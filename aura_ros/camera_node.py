@@ -29,7 +29,7 @@ class CameraNode(AuraNode):
         self._spec, self._fps, self._frame_id = str(v["source"]), float(v["fps"]), str(v["frame_id"])
         self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
         self._frames, self._opened, self._failing = 0, 0, ""
-        self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
+        self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
         self._thread = self.work("camera", self._main, self._stopping)
