@@ -27,8 +27,29 @@ def test_sentences_come_out_while_the_answer_grows() -> None:
     mouth.spoken(second.tag, 5)
     assert mouth.ended() == [Said("a", "I see a cup. It is 0.5 m away.", True)]
     assert not mouth.busy and mouth.counters.said == 2 and mouth.counters.answers == 1
-    mouth.response("a", "I see a cup. It is 0.5 m away. More.", True, now_ns=6)
-    assert mouth.next(6) is None  # it is over
+
+
+def test_what_still_comes_of_an_answer_that_is_over_is_ignored() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    for end in (lambda: mouth.interrupted({}), lambda: mouth.next(6 * NS)):  # broken into; stale
+        mouth.response("a", "One. Tw", False, now_ns=0)
+        end()
+        mouth.response("a", "One. Two. Thr", False, now_ns=7 * NS)
+        mouth.response("a", "One. Two. Three.", True, now_ns=7 * NS)
+        assert mouth.next(7 * NS) is None and not mouth.busy
+
+
+def test_a_bag_that_is_played_in_a_loop_is_answered_in_every_round() -> None:
+    mouth = Mouth()
+    for _ in range(3):
+        mouth.response("a", "A cup. A b", False, now_ns=0)
+        mouth.response("a", "A cup. A ball.", True, now_ns=0)
+        for text in ("A cup.", "A ball."):
+            sentence = mouth.next(0)
+            assert sentence is not None and sentence.text == text
+            mouth.spoken(sentence.tag, 0)
+        assert mouth.ended() == [Said("a", "A cup. A ball.", True)]
+    assert mouth.counters.answers == 3
 
 
 def test_an_unasked_answer_waits_for_a_pause() -> None:
@@ -152,7 +173,6 @@ def test_an_interruption_keeps_whole_words_by_the_share_played(share: float, tex
     assert mouth.interrupted({sentence.tag: int(share * 1000) * MS}) == [Said("a", text, False)]
     assert not mouth.busy and mouth.next(2) is None
     assert mouth.counters.interrupted == (1 if share == 1.0 else 2)
-    mouth.response("a", "One. The red cup is on the table. Three. Four.", True, now_ns=3)
     mouth.spoken(sentence.tag, 3)
     assert mouth.next(3) is None and mouth.ended() == []
 
