@@ -45,8 +45,7 @@ class AsrNode(AuraNode):
         if values["echo"] == "apm":
             self.create_subscription(AudioChunk, "speaker/reference", self._on_far, qos.AUDIO)
         self.every(1.0, self._report)
-        self._thread = threading.Thread(target=self._main, args=(values,), name="ears", daemon=True)
-        self._thread.start()
+        self._thread = self.work("ears", lambda: self._main(values), self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -84,11 +83,7 @@ class AsrNode(AuraNode):
         told = ", ".join(f"{key}: {values[key]}" for key in ("backend", "wake", "echo"))
         self.get_logger().info(f"listening; {told}")
         self._user_speaking.publish(Bool(data=False))
-        try:
-            self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
-        finally:
-            if not self._stopping.is_set():  # the trace is printed too; who started the node may start it again
-                self.end("the ears have failed")
+        self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):

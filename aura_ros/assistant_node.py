@@ -111,8 +111,8 @@ class AssistantNode(AuraNode):
         self.get_logger().info(f"model ready: {description}")
         self._subscribe.trigger()
 
-    def _on_text(self, text: str, stamp_ns: int) -> None:
-        self._responses.publish(to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns)))
+    def _on_text(self, text: str, stamp_ns: int, asked: bool) -> None:
+        self._responses.publish(to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns), asked))
 
     def _on_step(self, step: Step, question: str) -> None:
         self._last_step = step

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sensor_msgs.msg import Image
 
 from aura_core.errors import InputError
-from aura_core.sources import FrameSource, open_source
+from aura_core.sources import FrameSource, is_device, open_source
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
@@ -29,11 +29,10 @@ class CameraNode(AuraNode):
         self._spec, self._fps, self._frame_id = str(v["source"]), float(v["fps"]), str(v["frame_id"])
         self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
         self._frames, self._opened, self._failing = 0, 0, ""
-        self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
+        self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="camera", daemon=True)
-        self._thread.start()
+        self._thread = self.work("camera", self._main, self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`. A driver may block for seconds on a device that is gone."""
@@ -79,7 +78,7 @@ class CameraNode(AuraNode):
 
     def _is_device(self) -> bool:
         """Whether the source may come back by itself: a device or a network stream, not a file."""
-        return self._spec.startswith(("camera:", "/dev/")) or "://" in self._spec
+        return is_device(self._spec) or "://" in self._spec
 
     def _report(self) -> None:
         source = self._spec.rpartition("@")[2]  # without a password

@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from aura_core.errors import InputError
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
 from aura_core.stream.watches import Watch as CoreWatch
-from aura_core.types import Frame, Step
+from aura_core.types import Frame, Kind, Step
 from aura_core.types import Response as CoreResponse
 from aura_ros.msg import Alert, Heartbeat, Response, Watch
 from aura_ros.worker import Health
@@ -72,9 +72,11 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     return Header(stamp=to_time(stamp_ns), frame_id=frame_id)
 
 
-def partial_msg(text: str, stamp_ns: int, frame_id: str, age_ms: float) -> Response:
-    """The answer so far. Whose answer it is and what it cost is known with the final one."""
-    return Response(header=header(stamp_ns, frame_id), text=text, final=False, frame_age_ms=age_ms)
+def partial_msg(text: str, stamp_ns: int, frame_id: str, age_ms: float, asked: bool) -> Response:
+    """The answer so far. To which question it is booked and what it cost is known with the final one; that it answers
+    one of its own second is known from the first word on."""
+    kind = str(Kind.REAL_TIME) if asked else ""
+    return Response(header=header(stamp_ns, frame_id), text=text, kind=kind, final=False, frame_age_ms=age_ms)
 
 
 def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: float) -> Response:

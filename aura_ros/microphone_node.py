@@ -30,8 +30,7 @@ class MicrophoneNode(AuraNode):
         self._microphone = Microphone(device, clock=self.now_ns)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="microphone", daemon=True)
-        self._thread.start()
+        self._thread = self.work("microphone", self._main, self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""

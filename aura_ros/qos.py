@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-# Camera frames: best-effort on both ends reaches every camera driver (a reliable subscriber gets nothing
+# Camera frames that we read: a best-effort subscriber gets those of every camera driver (a reliable one gets nothing
 # from a best-effort camera). The depth covers a stall of the executor of a third of a second at 30 Hz, so that the
 # frames that the stamps choose are there; older frames are worthless.
 FRAMES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10,
     reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE,
+)  # fmt: skip
+
+# Camera frames that we publish: a reliable camera serves both kinds of subscribers (rviz2 and `ros2 bag` may ask for
+# reliable ones). It never waits for a slow one: of more than `depth` frames the oldest are given up.
+CAMERA = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=10,
+    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE,
 )  # fmt: skip
 
 # Words, alerts, heartbeats, questions: few, small, and none may be lost.

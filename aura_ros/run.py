@@ -44,6 +44,24 @@ class AuraNode(Node):
         """Stop the node's threads; False when one would not end in time."""
         return True
 
+    def work(self, name: str, main: Callable[[], None], stopping: threading.Event) -> threading.Thread:
+        """Start a thread of the node's own, which runs until `stopping`.
+
+        One that ends by a bug ends the node, which would report that all is well for ever: the trace is printed, and
+        who started the node may start it again.
+        """
+
+        def run() -> None:
+            try:
+                main()
+            finally:
+                if not (stopping.is_set() or self.done.is_set()):
+                    self.end(f"the thread '{name}' ended by a bug, whose trace is printed")
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
     def end(self, problem: str = "") -> None:
         """End the process: with exit code 1 and this line, or well."""
         if problem:

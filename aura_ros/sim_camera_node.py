@@ -32,7 +32,7 @@ class SimCameraNode(AuraNode):
         self._period_ns = round(NS / float(v["fps"]))
         self._start_ns: int | None = None
         self._next = 0  # index of the next frame
-        self._publisher = self.create_publisher(Image, "image_raw", qos.FRAMES)
+        self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.create_timer(self._period_ns / NS / 4, self._tick)  # a frame is at most a quarter period late
         self.every(1.0, self._report)
         self.get_logger().info(f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}")

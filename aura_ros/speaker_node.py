@@ -6,12 +6,13 @@ It stops in the middle of a word when the user begins to speak, and tells how mu
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from std_msgs.msg import Bool
 
 from aura_core.errors import InputError
 from aura_core.speech.devices import DeviceConfig, Loudspeaker
+from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
@@ -32,13 +33,13 @@ class SpeakerNode(AuraNode):
         v = declare(self, SPEAKER)
         self._barge_in = bool(v["barge_in"])
         self._speaking = False
-        self._under_way: dict[str, None] = {}  # utterances, in the order in which they began
         self._user_speaks, self._interrupted = False, 0
         self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
         self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
         self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO)
         device = DeviceConfig(device_name(v["device"]), int(v["rate"]))
         self._device = Loudspeaker(device, clock=self.now_ns, keep_reference=bool(v["reference"]))
+        self._utterances = Utterances(self._device)
         self._reason = self._device.open().reason
         if self._reason:
             self.get_logger().error(self._reason)
@@ -55,15 +56,11 @@ class SpeakerNode(AuraNode):
 
     def _on_audio(self, msg: AudioChunk) -> None:
         try:
-            queued = self._device.write(to_audio(msg), msg.utterance, msg.last)
+            self._tell(self._utterances.write(to_audio(msg), msg.utterance, msg.last))
         except InputError as e:
             self.complain(str(e))
-            return
-        if queued:  # what comes late for an utterance that was stopped is refused
-            self._under_way[msg.utterance] = None
+        if self._utterances.under_way:
             self._say_speaking(True)
-        elif msg.last and msg.utterance not in self._under_way:  # no device: nothing of it was heard
-            self._tell(msg.utterance, 0.0, complete=False)
 
     def _on_user(self, msg: Bool) -> None:
         began, self._user_speaks = msg.data and not self._user_speaks, bool(msg.data)
@@ -73,27 +70,23 @@ class SpeakerNode(AuraNode):
     def _stop(self) -> None:
         """Silence, now; and a report of each utterance that was under way."""
         self._interrupted += 1
-        buffer = self._device.buffer
-        for utterance, samples in buffer.stop().items():
-            self._under_way.pop(str(utterance), None)
-            self._tell(str(utterance), samples / buffer.rate, complete=False)
+        self._tell(self._utterances.stop())
         self._poll()
 
     def _poll(self) -> None:
-        """Utterances that have been played to their end, and the sound that was in the air."""
-        buffer = self._device.buffer
-        for utterance in buffer.finished():
-            self._under_way.pop(str(utterance), None)
-            self._tell(str(utterance), buffer.played(utterance) / buffer.rate, complete=True)
-        over = not self._under_way and buffer.idle and self.now_ns() >= self._device.sounds_until_ns
-        if self._speaking and over:  # what the device still holds will be heard, by our own ears too
-            self._say_speaking(False)
+        """Utterances that have ended, and the sound that was in the air."""
+        self._tell(self._utterances.poll())
+        silent = self._device.buffer.idle and self.now_ns() >= self._device.sounds_until_ns
+        if self._speaking and silent and not self._utterances.under_way:
+            self._say_speaking(False)  # not before: what the device still holds will be heard, by our own ears too
         while self._device.reference is not None and (audio := self._device.reference.get(0.0)) is not None:
             self._reference.publish(audio_msg(audio))
 
-    def _tell(self, utterance: str, played_s: float, complete: bool) -> None:
-        now = header(self.now_ns(), "")
-        self._playback.publish(Playback(header=now, utterance=utterance, played_s=played_s, complete=complete))
+    def _tell(self, ended: Iterable[Ended]) -> None:
+        for e in ended:
+            now = header(self.now_ns(), "")
+            msg = Playback(header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete)
+            self._playback.publish(msg)
 
     def _say_speaking(self, speaking: bool) -> None:
         if speaking != self._speaking:

@@ -45,11 +45,10 @@ class TtsNode(AuraNode):
         self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
+        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)  # heard before what comes of it
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
-        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.every(1.0, self._report)
-        self._thread = threading.Thread(target=self._main, args=(values,), name="mouth", daemon=True)
-        self._thread.start()
+        self._thread = self.work("mouth", lambda: self._main(values), self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -70,7 +69,9 @@ class TtsNode(AuraNode):
     def _on_playback(self, msg: Playback) -> None:
         session, _, tag = msg.utterance.partition(":")
         if session == self._session:
-            self._tell(self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), "interrupted")
+            # A loudspeaker stops for a user who speaks; otherwise it is gone, or its sound did not come.
+            reason = "interrupted" if self._user_speaks else "dropped"
+            self._tell(self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), reason)
             self._news.set()
 
     # ---- the mouth's thread ------------------------------------------------------------------

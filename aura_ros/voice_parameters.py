@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aura_core.speech.endpointing import EndpointConfig
+from aura_core.speech.endpointing import LONGEST_S, EndpointConfig
 from aura_ros.parameters import Param
 
 _E = EndpointConfig()
@@ -41,7 +41,7 @@ ASR = (
           low=64, high=5000),
     Param("long_hangover_ms", _E.long_hangover_ms, "the same, after words that want others to follow [ms]",
           low=64, high=5000),
-    Param("max_s", _E.max_s, "longest utterance; longer ones are rejected [s]", low=1.0, high=120.0),
+    Param("max_s", _E.max_s, "longest utterance; longer ones are rejected [s]", low=1.0, high=LONGEST_S),
     Param("wake", "off", "the wake phrase: off; required; after_silence: only when the robot has been silent for "
           "wake_after_s", choices=("off", "required", "after_silence")),
     Param("wake_phrase", "hey aura", "what a question must begin with"),

@@ -20,6 +20,7 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Backend
 from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.ledger import Entry
 from aura_core.types import Frame, Step
 from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingCall, PendingFrame, PendingQuestion
 
@@ -35,7 +36,7 @@ class Events:
 
     ready: Callable[[str], None]  # frames are taken from now on; the model's one-line description
     step: Callable[[Step, str], None]  # and the words of the question that its response answers, or ""
-    text: Callable[[str, int], None]  # the answer so far, and the stamp of the frame that it describes
+    text: Callable[[str, int, bool], None]  # the answer so far, the stamp of its frame, whether a question asked for it
     error: Callable[[str, int | None], None]  # what went wrong; the chunk that it cost, if it cost one
     failed: Callable[[str], None]  # the worker has ended: the model cannot run
 
@@ -176,9 +177,13 @@ class Worker:
     def _step(self, assistant: StreamingAssistant) -> None:
         chunk = assistant.next_chunk
         assert chunk is not None
-        self._step_began, self._said = time.monotonic(), ""
+        self._step_began, self._said, before = time.monotonic(), "", _newest(assistant)
+
+        def tell(text: str) -> None:  # a question of this chunk was entered before the first word
+            self._on_text(assistant, text, chunk.stamp_ns, asked=_newest(assistant) is not before)
+
         try:
-            step = assistant.step(lambda text: self._on_text(assistant, text, chunk.stamp_ns))
+            step = assistant.step(tell)
         except AuraError as e:  # the engine has put everything back
             self._report(f"chunk {chunk.index} is lost: {_line(e)}", chunk.index)
             return
@@ -198,13 +203,13 @@ class Worker:
             self._missed += step.missed_chunks
             self.events.step(step, assistant.ledger.question(step.response.query_id) if step.response else "")
 
-    def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int) -> None:
+    def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int, asked: bool) -> None:
         self._answering = stamp_ns
         if self._stopping.is_set():
             assistant.cancel()
         if text != self._said:  # a token may be half a character, or a space
             self._said = text
-            self.events.text(text, stamp_ns)
+            self.events.text(text, stamp_ns, asked)
         if self.config.speaker.interruptible:  # the engine looks between tokens at what has come meanwhile
             while self.inbox.waiting and (item := self.inbox.take(calls=False)) is not None:
                 self._store(assistant, item)
@@ -226,6 +231,11 @@ def _answer(call: PendingCall, assistant: StreamingAssistant) -> None:
         call.done.set_exception(e)
     else:
         call.done.set_result(result)
+
+
+def _newest(assistant: StreamingAssistant) -> Entry | None:
+    """The question that the model has seen last."""
+    return next(reversed(assistant.ledger.entries), None)
 
 
 def _warm(assistant: StreamingAssistant) -> None:

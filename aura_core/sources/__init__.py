@@ -17,7 +17,7 @@ KINDS = "a video file, a folder of images, camera:0, sim:SEED or rtsp://..."
 SIM_SECONDS = 60
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms")
 
-__all__ = ["KINDS", "FrameSource", "Slots", "open_source"]
+__all__ = ["KINDS", "FrameSource", "Slots", "is_device", "open_source"]
 
 
 def open_source(
@@ -26,7 +26,8 @@ def open_source(
     """Open a source of frames.
 
     Args:
-        spec: a video file, a folder of images, `camera:0` (or `/dev/video0`), `sim:SEED`, or a URL.
+        spec: a video file, a folder of images, `camera:0` (or a device path: `/dev/video0`, `/dev/v4l/by-id/...`),
+            `sim:SEED`, or a URL.
         fps: frames a second to give. Cameras and videos are sampled down to it by their stamps, with the
             chunker's rule; a folder and the simulator run at it. None: every frame (folder, simulator: 2).
         duration_s: stop this long after the first frame; None: run to the end (the simulator: 60 s).
@@ -42,6 +43,13 @@ def open_source(
     return source if duration_s is None else Limited(source, duration_s)
 
 
+def is_device(spec: str) -> bool:
+    """Whether this is a camera of this machine, plugged in or not: `camera:N`, or a path in /dev, where udev gives
+    cameras names of all kinds. Files, folders and pipes that lie there (/dev/shm, /dev/fd) are none."""
+    path = Path(spec)
+    return spec.startswith("camera:") or (spec.startswith("/dev/") and (path.is_char_device() or not path.exists()))
+
+
 def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: float) -> FrameSource:
     # Each reader is imported where it is used: PyAV and OpenCV are slow to load.
     if spec.startswith("sim:"):
@@ -49,7 +57,7 @@ def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: f
 
         seconds = SIM_SECONDS if duration_s is None else int(-(-duration_s // 1))
         return SimSource(_number(spec, "sim:", "a seed"), seconds, fps)
-    if spec.startswith("camera:") or spec.startswith("/dev/video"):
+    if is_device(spec):
         from aura_core.sources.camera import CameraSource
 
         device = spec if spec.startswith("/dev/") else _number(spec, "camera:", "a device number")

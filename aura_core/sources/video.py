@@ -52,7 +52,7 @@ class VideoSource(FrameSource):
     def frames(self) -> Iterator[Frame]:
         first: int | None = None
         start_ns = time.monotonic_ns() if self.live else 0
-        newest = -1
+        newest, shown = -1, False
         for picture in self._decoded():
             ns = self._time_ns(picture)
             if ns is None:  # no time of its own: one frame after the last
@@ -61,10 +61,15 @@ class VideoSource(FrameSource):
             newest = ns
             stamp = start_ns + ns - first
             if self._slots.wants(stamp):
-                image = _upright(picture)
+                try:
+                    image = _upright(picture)
+                except av.FFmpegError:  # it was decoded, and cannot be converted: its slot is left to the next
+                    self.skipped += 1
+                    continue
                 self._slots.took(stamp)
+                shown = True
                 yield Frame(image, stamp)
-        if first is None:
+        if not shown:
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
         if self.live:
             raise InputError(f"{_shown(self.url)}: the stream ended")

@@ -160,9 +160,9 @@ class Device:
         with self._audio.lock, self._lock:
             if self._stream is not None:
                 return  # a refresh that another device asked for has opened it
-            if self._tries or self._lost:
-                self._audio.refresh(self)
             try:
+                if self._tries or self._lost:
+                    self._audio.refresh(self)
                 self._start(now_ns)
             except DeviceError as error:
                 self._reason = str(error)
@@ -208,9 +208,14 @@ class Device:
             self._stopped()
 
     def _watch(self) -> None:
-        while not self._closing.wait(_TEND_S):
-            with contextlib.suppress(ConfigError):
-                self.tend(time.monotonic_ns())
+        try:
+            while not self._closing.wait(_TEND_S):
+                with contextlib.suppress(ConfigError):
+                    self.tend(time.monotonic_ns())
+        finally:
+            if not self._closing.is_set():  # a bug: its trace is printed, and a device that nobody watches is not ok
+                with self._lock:
+                    self._drop("audio: what watches the device has failed")
 
     def _stamp(self, frames: int, rate: int, first_s: float, now_s: float, lost: bool) -> int:
         """The host's time of a block's first sample, from the stream's."""

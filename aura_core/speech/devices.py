@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -73,6 +74,7 @@ class Loudspeaker(Device):
         self.reference: BlockQueue | None = BlockQueue(blocks) if keep_reference else None
         self.refused = 0  # samples written while there was no device
         self.sounds_until_ns = 0  # by the clock: when the newest sound will have left the device
+        self._cut_off: deque[tuple[object, float]] = deque()
 
     @staticmethod
     def _default() -> DeviceConfig:
@@ -84,6 +86,10 @@ class Loudspeaker(Device):
             self.refused += len(audio.samples)
             return 0
         return self.buffer.write(audio, tag, last)
+
+    def cut_off(self) -> list[tuple[object, float]]:
+        """The tags that a device which went away cut since the last call, and how many seconds of each were played."""
+        return [self._cut_off.popleft() for _ in range(len(self._cut_off))]
 
     def suspend(self) -> bool:
         """See portaudio.User: not while it speaks."""
@@ -106,5 +112,6 @@ class Loudspeaker(Device):
             self.buffer.restart(stream.rate)
 
     def _stopped(self) -> None:
-        self.buffer.stop()  # what was to be said then is not said when it comes back
+        cut = self.buffer.stop()  # what was to be said then is not said when it comes back
+        self._cut_off.extend((tag, samples / self.buffer.rate) for tag, samples in cut.items())
         self.buffer.read(self.buffer.rate // 100)  # nor the fade

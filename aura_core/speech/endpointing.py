@@ -20,6 +20,7 @@ from aura_core.speech.types import NS, Audio
 from aura_core.speech.vad import FRAME, RATE
 
 FRAME_NS = FRAME * NS // RATE
+LONGEST_S = 60.0  # that an utterance may be allowed to be: all of its sound is held
 MS = 1_000_000
 
 
@@ -61,7 +62,7 @@ class EndpointConfig:
         ordered = 32 <= lengths[0] <= lengths[1] <= lengths[2] <= 10_000
         order = "32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000"
         _require(ordered, f"{order} does not hold: {lengths}")
-        _require(1.0 <= self.max_s <= 60.0, f"max_s must be in [1, 60], not {self.max_s}")
+        _require(1.0 <= self.max_s <= LONGEST_S, f"max_s must be in [1, {LONGEST_S:g}], not {self.max_s}")
         _require(self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms")
 
     def hangover_ns(self, hint: Hint) -> int:

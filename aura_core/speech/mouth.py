@@ -13,9 +13,8 @@ from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
 from aura_core.types import Kind
 
-_UNASKED = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 _CHARS_PER_S = 14.0  # of English read aloud: stands in for a length that is not known yet
-_REMEMBERED = 256  # answers that are over: later text for them is ignored
+_REMEMBERED = 256  # answers that are over
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class _Answer:
     splitter: SentenceSplitter
     touched_ns: int  # when its text last grew, or a sentence of it was last reported back
     resumed_ns: int = 0  # when its next sentence could have begun: the end of the one before
-    unasked: bool = False
+    unasked: bool = True  # until its kind says that it was asked for
     urgent: bool = False
     final: bool = False
     cut: bool = False  # something was dropped: the rest is not said either
@@ -104,25 +103,29 @@ class Mouth:
         self.config = config or MouthConfig()
         self.counters = MouthCounters()
         self._answers: OrderedDict[str, _Answer] = OrderedDict()  # in the order of arrival, those that are not over
-        self._over: OrderedDict[str, None] = OrderedDict()
+        self._over: OrderedDict[str, bool] = OrderedDict()  # and whether their final text has come
         self._tags = 0
         self._ended: list[Said] = []
         self._user_spoke_ns: int | None = None
 
     def response(self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int) -> None:
-        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet.
+        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet: then it
+        has the manners of an unasked one.
 
-        What was given out stays: a text that was changed is spoken from where the earlier one had got to. Text for
-        an answer that is over (said, interrupted or dropped) is ignored.
+        What was given out stays: a text that was changed is spoken from where the earlier one had got to. What
+        still comes of an answer that is over (interrupted, or dropped) is ignored, up to its final text; after that
+        the same id is another answer: a bag that is played in a loop repeats its stamps.
         """
-        if id in self._over:
+        if not self._over.get(id, True):
+            self._over[id] = final
             return
+        self._over.pop(id, None)
         answer = self._answers.get(id)
         if answer is None:
             answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
             self._answers[id] = answer
             self.counters.answers += 1
-        answer.unasked = answer.unasked or kind in _UNASKED
+        answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final
@@ -279,7 +282,7 @@ class Mouth:
 
     def _forget(self, answer: _Answer) -> None:
         if self._answers.pop(answer.id, None) is not None:
-            self._over[answer.id] = None
+            self._over[answer.id] = answer.final
             while len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import NS, Audio
+from aura_core.speech.types import Audio
 
 _FADE_S = 0.005  # short enough to be silence at once, long enough not to click
 _REMEMBERED = 256  # tags whose counts are kept
@@ -128,14 +128,24 @@ class PlaybackBuffer:
             _bound(self._stopped)
             return {tag: self._played.get(tag, 0) for tag in dict.fromkeys(cut)}
 
+    def holds(self, tag: Hashable) -> bool:
+        """Whether samples of a tag wait to be played."""
+        with self._lock:
+            return any(run.tag == tag for run in self._runs)
+
+    def give_up(self, tag: Hashable) -> int:
+        """Take nothing more of a tag that has run dry; returns how many samples of it came out."""
+        with self._writer, self._lock:
+            if tag == self._writing:
+                self._resampler, self._writing, self._starved = None, None, False
+            self._stopped[tag] = None
+            _bound(self._stopped)
+            return self._played.get(tag, 0)
+
     def played(self, tag: Hashable) -> int:
         """How many samples of a tag were given to the device, at `rate`."""
         with self._lock:
             return self._played.get(tag, 0)
-
-    def played_ns(self, tag: Hashable) -> int:
-        """How much sound of a tag was given to the device, in nanoseconds: what `Mouth.interrupted` wants."""
-        return self.played(tag) * NS // self.rate
 
     def finished(self) -> list[Hashable]:
         """The tags that were played to their last sample since the last call, in order."""
@@ -153,12 +163,6 @@ class PlaybackBuffer:
         """Nothing is queued, nothing fades."""
         with self._lock:
             return not self._queued and not len(self._fading)
-
-    @property
-    def queued_ns(self) -> int:
-        """How long the sound that is queued lasts."""
-        with self._lock:
-            return self._queued * NS // self.rate
 
     def _flush(self) -> int:
         """Queue what the resampler of the tag being written still holds."""

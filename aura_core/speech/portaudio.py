@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ class PortAudio:
                 self._users.remove(user)
 
     def refresh(self, asking: User) -> None:
-        """Find devices anew. No stream may be open then: the others are closed for a moment, if they allow it."""
+        """Find devices anew. No stream may be open then: the others are closed for a moment, if they allow it.
+
+        Raises DeviceError where PortAudio cannot (the sound server is gone); the next try may.
+        """
         with self.lock:
             suspended = []
             try:
@@ -105,21 +109,27 @@ class PortAudio:
                         if not user.suspend():
                             return
                         suspended.append(user)
-                self._sd._terminate()
-                self._sd._initialize()
+                with contextlib.suppress(self._sd.PortAudioError):  # a try before this one ended here
+                    self._sd._terminate()
+                try:
+                    self._sd._initialize()
+                except self._sd.PortAudioError as error:
+                    raise DeviceError(f"audio: devices cannot be found: {_one_line(error)}") from None
             finally:
                 for user in suspended:
                     user.resume()
 
     def devices(self) -> list[DeviceInfo]:
-        """Every device."""
+        """Every device. Raises DeviceError."""
         with self.lock:
-            return [
-                DeviceInfo(
-                    i, d["name"], d["max_input_channels"], d["max_output_channels"], round(d["default_samplerate"])
-                )
-                for i, d in enumerate(self._sd.query_devices())
-            ]
+            try:
+                found = list(self._sd.query_devices())
+            except self._sd.PortAudioError as error:
+                raise DeviceError(f"audio: devices cannot be listed: {_one_line(error)}") from None
+        return [
+            DeviceInfo(i, d["name"], d["max_input_channels"], d["max_output_channels"], round(d["default_samplerate"]))
+            for i, d in enumerate(found)
+        ]
 
     def find(self, wanted: str | int | None, output: bool) -> DeviceInfo:
         """The device of this index, of this name or a part of it, or the default one (None). Raises DeviceError."""
@@ -148,8 +158,8 @@ class PortAudio:
                 try:
                     return _Stream(self._sd, device, output, hz, n, block_s, callback)
                 except (self._sd.PortAudioError, ValueError) as error:
-                    failure = " ".join(str(error).split())
-        raise DeviceError(f"audio: {device.name} cannot be opened: {failure[:200]}")
+                    failure = _one_line(error)
+        raise DeviceError(f"audio: {device.name} cannot be opened: {failure}")
 
 
 class _Stream:
@@ -187,6 +197,11 @@ class _Stream:
         self._stream.close(ignore_errors=True)  # aborts what plays
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def list_devices() -> list[str]:
-    """One line a device, for a helpful message: index, name, channels, rate. Raises ConfigError without PortAudio."""
+    """One line a device, for a helpful message: index, name, channels, rate. Raises ConfigError without PortAudio,
+    DeviceError where it fails."""
     return [f"{d.index}: {d.name} ({d.inputs} in, {d.outputs} out, {d.rate} Hz)" for d in PortAudio.shared().devices()]

@@ -82,7 +82,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
     user, users = BenchUser(ANSWER), voices()
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     stages: dict[str, list[float]] = {k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")}
-    unheard = 0
+    unheard = own = 0
     with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.spin(1.0)
@@ -95,6 +95,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
                 unheard += 1
                 continue
             heard_at = user.texts[asked][0]
+            users_own = len(user.texts) + len(user.rejected)  # what is heard from here on is no user
             user.until(lambda at=heard_at: robot.loud(at), "an answer")
             out_at = robot.loud(heard_at)[0]
             user.until(lambda at=heard_at: user.quiet_since(at), "the end of the answer", 30.0)
@@ -107,15 +108,14 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
             ):  # fmt: skip
                 stages[stage].append(seconds * 1e3)
             user.spin(1.5)  # time to hear itself
+            own += len(user.texts) + len(user.rejected) - users_own
     room.close()
     robot.close()
-    answers = n - unheard
-    own = len(user.texts) + len(user.rejected) - answers
     user.close()
     return {
         "round_trip_ms": percentiles(stages.pop("round_trip")),
         "stages_ms": {name: percentiles(values) for name, values in stages.items()},
-        "self_triggers": {"value": max(0, own), "n": answers},
+        "self_triggers": {"value": own, "n": n - unheard},
         "unheard": {"value": unheard, "n": n},
     }
 

@@ -7,8 +7,10 @@ import threading
 import cv2
 import numpy as np
 import pytest
+from videos import write_grey_video
 
 from aura_core.errors import InputError
+from aura_core.sources import is_device, open_source
 from aura_core.sources.base import FrameSource
 from aura_core.sources.camera import CameraSource
 from aura_core.sources.newest import Newest
@@ -50,6 +52,28 @@ def test_camera_gives_rgb_with_rising_stamps_and_says_when_it_is_unplugged(monke
     assert len(frames) == 3 and source.skipped == 1 and capture.released and source.live
     assert frames[0].image[0, 0].tolist() == [3, 2, 1]
     assert frames[0].stamp_ns <= frames[1].stamp_ns <= frames[2].stamp_ns
+
+
+@pytest.mark.parametrize("path", ["/dev/v4l/by-id/usb-none-video-index0", "/dev/front_camera", "/dev/null"])
+def test_udev_names_are_cameras(monkeypatch, path):
+    monkeypatch.setattr(cv2, "VideoCapture", lambda device: opened.append(device) or _Capture(2))
+    opened: list[str] = []
+    with open_source(path) as source:
+        assert source.live and len(next(iter(source)).image) == 2
+    assert opened == [path] and is_device(path)
+
+
+def test_a_device_path_without_a_device_is_a_camera_that_cannot_be_opened():
+    with pytest.raises(InputError, match="camera:/dev/front_camera: cannot open the camera; is it plugged in"):
+        open_source("/dev/front_camera")
+
+
+def test_a_file_among_the_devices_is_a_file(tmp_path):
+    path = write_grey_video(tmp_path / "v.mp4", [0, 500, 1000])
+    with path.open("rb") as file:
+        name = f"/dev/fd/{file.fileno()}"
+        assert not is_device(name)
+        assert [f.stamp_ns for f in open_source(name)] == [0, 500_000_000, 1_000_000_000]
 
 
 class _Burst(FrameSource):

@@ -10,7 +10,7 @@ import pytest
 from videos import write_grey_video
 
 from aura_core.errors import InputError
-from aura_core.sources import open_source
+from aura_core.sources import open_source, video
 from aura_core.types import Frame
 
 MS = 1_000_000
@@ -85,6 +85,24 @@ def test_damage_in_the_middle_costs_those_frames_only(tmp_path):
     frames = list(source)
     assert source.skipped >= 1 and 60 <= len(frames) < 100
     assert all(a.stamp_ns < b.stamp_ns for a, b in itertools.pairwise(frames))
+
+
+def test_a_picture_that_cannot_be_converted_costs_that_frame_only(tmp_path, monkeypatch):
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(20)])
+    bad = {0, 6}
+    upright = video._upright
+
+    def convert(picture: av.VideoFrame) -> np.ndarray:
+        if picture.pts * picture.time_base * 10 in bad:
+            raise av.FFmpegError(22, "Invalid argument")
+        return upright(picture)
+
+    monkeypatch.setattr(video, "_upright", convert)
+    source = open_source(str(path))
+    assert [f.stamp_ns // MS for f in source] == [100, 700, 1100, 1600] and source.skipped == 2
+    bad |= set(range(20))
+    with pytest.raises(InputError, match="not one frame of the video could be decoded"):
+        list(open_source(str(path)))
 
 
 def test_a_file_that_is_cut_off_gives_what_came_before(tmp_path):

@@ -84,8 +84,8 @@ def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs
     told, go_on = threading.Event(), threading.Event()
     tell = run.worker.events.text
 
-    def slow(text: str, stamp_ns: int) -> None:
-        tell(text, stamp_ns)
+    def slow(text: str, stamp_ns: int, asked: bool) -> None:
+        tell(text, stamp_ns, asked)
         told.set()
         assert go_on.wait(WAIT_S)
 
@@ -101,6 +101,19 @@ def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs
     assert (second.chunk, second.missed_chunks, second.window_chunks) == (3, 2, 4)
     assert run.worker.health().chunks_missed == 2
     assert run.worker.health().chunks_dropped == 0
+
+
+def test_words_are_told_as_they_come_and_whether_they_were_asked_for(runs: Make) -> None:
+    run = runs(ScriptedBackend({0: "Yes.", 1: "Ah.", 2: "No."})).start()
+    told = []
+    for index, question in enumerate(("is it dark?", "", "is it light?")):
+        if question:
+            run.inbox.ask(question)
+        run.second(index)
+        told.append(run.next("text"))
+        run.next("step")
+    stamps = [index * NS + NS // 2 for index in range(3)]
+    assert told == [("text", "Y", stamps[0], True), ("text", "A", stamps[1], False), ("text", "N", stamps[2], True)]
 
 
 def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
@@ -158,7 +171,7 @@ def test_partial_texts_grow_and_repeat_nothing(runs: Make) -> None:
     while (report := run.reports.get(timeout=WAIT_S))[0] == "text":
         texts.append(report[1:])
     stamp = NS + NS // 2
-    assert texts == [("a", stamp), ("a b", stamp), ("a b é", stamp)]
+    assert texts == [("a", stamp, False), ("a b", stamp, False), ("a b é", stamp, False)]
     assert report[1].response.text == "a b é"
 
 

@@ -118,7 +118,7 @@ def test_stop_ends_a_long_answer(runs: Make) -> None:
     blocked = threading.Event()
     worker = run.worker
 
-    def on_text(_text: str, _stamp: int) -> None:
+    def on_text(_text: str, _stamp: int, _asked: bool) -> None:
         texts.release()
         assert blocked.wait(WAIT_S)
 

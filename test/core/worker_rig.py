@@ -56,7 +56,7 @@ class Run:
         put = self.reports.put
         events = Events(
             ready=lambda text: put(("ready", text)), step=lambda step, asked: put(("step", step, asked)),
-            text=lambda text, stamp: put(("text", text, stamp)), error=lambda text, chunk: put(("error", text, chunk)),
+            text=lambda *told: put(("text", *told)), error=lambda text, chunk: put(("error", text, chunk)),
             failed=lambda text: put(("failed", text)),
         )  # fmt: skip
         self.worker = Worker(self.load or (lambda: self.backend), self.config, events, self.backlog)

@@ -53,6 +53,7 @@ def test_a_question_is_answered_in_its_second_with_the_stamp_of_its_frames(assis
     partials = [r.text for r in rig.responses if not r.final]
     assert partials == sorted(set(partials), key=len)
     assert partials[0] == "Y" and partials[-1] == response.text
+    assert {r.kind for r in rig.responses} == {Kind.REAL_TIME}
     assert {to_ns(r.header.stamp) for r in rig.responses} == {to_ns(response.header.stamp)}
     assert response.step_ms >= response.decide_ms > 0
 
@@ -78,6 +79,7 @@ def test_an_unasked_answer_is_an_alert_with_its_evidence(assistant: Assistant) -
         rig.decided(stamp)
     rig.until(lambda: len(rig.final("changed to")) == 2, "the responses")
     assert [r.kind for r in rig.final("changed to")] == [Kind.MULTI_RESPONSE] * 2
+    assert {r.kind for r in rig.responses if r.text.startswith("The b") and not r.final} == {""}
     rig.frames(0)
     rig.until(lambda: len(rig.alerts) == 3, "the alert of the dark")
 

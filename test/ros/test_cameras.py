@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rig import Process, Rig
 from sensor_msgs.msg import Image
 
@@ -82,6 +83,19 @@ def test_a_folder_is_played_at_its_own_pace_and_the_node_ends(rigs: Rigs, tmp_pa
     assert {(m.height, m.width, m.step, m.encoding, m.header.frame_id) for m in rig.images} == {
         (6, 10, 30, "rgb8", "folder")
     }
+
+
+@pytest.mark.parametrize("reliability", [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
+def test_a_camera_serves_reliable_and_best_effort_subscribers(
+    rigs: Rigs, tmp_path: Path, reliability: ReliabilityPolicy
+) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
+    namespace, rig = rigs()
+    frames: list[Image] = []
+    rig.node.create_subscription(Image, "image_raw", frames.append, QoSProfile(depth=5, reliability=reliability))
+    args = ("-p", "fps:=10.0", "-p", f"source:={tmp_path}", "-p", "loop:=true")
+    with Process("camera_node", namespace, *args), Process("sim_camera_node", namespace, "-p", "width:=64"):
+        rig.until(lambda: {"camera", "sim_camera"} <= {m.header.frame_id for m in frames}, "frames of both cameras")
 
 
 def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:

@@ -92,8 +92,10 @@ def test_an_answer_as_response_and_alert() -> None:
     alert = to.alert_msg(STEP, SAID, "tell me", "cam")
     assert (alert.watch_id, alert.instruction, alert.text) == ("q3", "tell me", "a red cube")
     assert (alert.kind, alert.confidence, alert.index, alert.header) == ("proactive", 0.75, 1, response.header)
-    partial = to.partial_msg("a red", 5, "cam", 1.0)
+    partial = to.partial_msg("a red", 5, "cam", 1.0, asked=True)
     assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
+    assert partial.kind == Kind.REAL_TIME
+    assert to.partial_msg("a red", 5, "cam", 1.0, asked=False).kind == ""
 
 
 def test_a_heartbeat_before_the_first_step_and_after() -> None:

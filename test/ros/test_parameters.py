@@ -13,6 +13,7 @@ import yaml
 
 from aura_core.config import AssistantConfig
 from aura_core.parameter_file import NODES_OWN
+from aura_core.speech.endpointing import EndpointConfig
 from aura_ros import assistant_node, camera_node, sim_camera_node
 from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, engine_config
 from aura_ros.voice_parameters import VOICE
@@ -121,6 +122,13 @@ def test_the_shipped_files_are_read_by_the_nodes_that_they_name(file: Path) -> N
             assert AssistantConfig.from_yaml(file) == config  # `aura replay --config FILE` is what the node was
         node.destroy_node()
         context.try_shutdown()
+
+
+@pytest.mark.parametrize("name", ["pre_roll_ms", "max_s"])
+def test_the_ears_take_what_their_parameters_allow(name: str) -> None:
+    (param,) = (p for p in VOICE["asr_node"] if p.name == name)
+    for value in (param.low, param.high):
+        assert getattr(EndpointConfig(**{name: value}), name) == value
 
 
 def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:

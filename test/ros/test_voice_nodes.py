@@ -42,6 +42,7 @@ class VoiceRig:
             node.create_subscription(kind, name, into.append, profile)
         self.microphone = node.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
         self.robot = node.create_publisher(Bool, "robot_speaking", qos.LATCHED)
+        self.speaks = node.create_publisher(Bool, "user_speaking", qos.LATCHED)
         self.responses = node.create_publisher(Response, "aura/response", qos.EVENTS)
         self.playback = node.create_publisher(Playback, "speaker/playback", qos.EVENTS)
 
@@ -101,7 +102,7 @@ def ears(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
 def mouth(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
     namespace, rig = voice
     with Process("tts_node", namespace, "-p", "backend:=flite"):
-        matched = (rig.responses, rig.playback)
+        matched = (rig.responses, rig.playback, rig.speaks)
         rig.rig.until(lambda: all(p.get_subscription_count() for p in matched), "the mouth")
         rig.rig.until(lambda: rig.rig.node.count_publishers("speaker/audio"), "its sound")
         yield rig
@@ -165,6 +166,8 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
     mouth.answer("There is a yellow ball on the left. And a cube. And a star.", 7 * NS)
     first = mouth.sentence(0)
     mouth.sentence(1)
+    mouth.speaks.publish(Bool(data=True))
+    mouth.spin(0.3)  # the message is on its way
     mouth.report(first, 0.5)
     mouth.rig.until(lambda: mouth.said, "what was said")
     (said,) = mouth.said
@@ -172,11 +175,21 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
     assert "There is a yellow ball on the left.".startswith(said.text)
     assert 5 < len(said.text) < 30
     names = {m.utterance for m in mouth.sound}
+    mouth.speaks.publish(Bool(data=False))
     mouth.answer("Okay.", 8 * NS)
     mouth.report(mouth.sentence(2), 1.0)
     mouth.rig.until(lambda: len(mouth.said) == 2, "the next answer")
     assert mouth.said[1].complete
     assert len({m.utterance for m in mouth.sound} - names) == 1, "the rest of the first answer is never made"
+
+
+@needs_voice
+def test_words_that_no_loudspeaker_played_were_dropped_and_nobody_broke_in(mouth: VoiceRig) -> None:
+    mouth.answer("There is a yellow ball on the left.", 7 * NS)
+    mouth.report(mouth.sentence(0), 0.0)
+    mouth.rig.until(lambda: mouth.said, "what was said")
+    (said,) = mouth.said
+    assert (said.text, said.complete, said.reason, said.query_id) == ("", False, "dropped", "q1")
 
 
 def test_a_speaker_without_a_device_says_so_and_reports_that_nothing_was_heard(

@@ -18,19 +18,27 @@ class FakeSound:
         self.plugged = ["mic", "speaker"]
         self.rates = {16_000, 48_000}
         self.mono = True
+        self.broken = ""  # why PortAudio cannot be initialised
         self.streams: list[FakeStream] = []
         self.opens = self.refreshes = 0
         self.default = SimpleNamespace(device=[0, 1])
         self._initialize()
 
     def _initialize(self) -> None:
+        self.seen: list[str] | None = None
+        if self.broken:
+            raise self.PortAudioError(self.broken)
         self.seen = list(self.plugged)
 
     def _terminate(self) -> None:
         assert not [s for s in self.streams if s.open], "a stream is open"
+        if self.seen is None:
+            raise self.PortAudioError("PortAudio not initialized")
         self.refreshes += 1
 
     def query_devices(self) -> list[dict[str, Any]]:
+        if self.seen is None:
+            raise self.PortAudioError("Error querying devices:\nPortAudio not initialized")
         channels = {"mic": (2, 0), "speaker": (0, 2), "usb mic": (1, 0)}
         return [
             {"name": n, "max_input_channels": channels[n][0], "max_output_channels": channels[n][1],

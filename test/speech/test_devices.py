@@ -188,6 +188,50 @@ def test_looking_for_one_device_pauses_the_other_but_never_its_speech(sound: Fak
     assert speaker.state.lost == 0
 
 
+def test_a_sound_server_that_is_gone_is_a_reason_and_tried_again(sound: FakeSound) -> None:
+    audio = PortAudio()
+    (mic, _), speaker = microphone(sound, audio), loudspeaker(sound, audio)
+    mic.tend(0)
+    speaker.tend(0)
+    sound.broken = "Error initializing PortAudio:\nhost error"
+    sound.streams[0].active = False
+    mic.tend(NS)
+    mic.tend(2 * NS)
+    assert mic.state.reason == "audio: devices cannot be found: Error initializing PortAudio: host error"
+    assert speaker.state.reason.startswith("audio: devices cannot be listed: ") and not speaker.state.ok
+    speaker.tend(3 * NS)
+    assert speaker.state.reason.startswith("audio: devices cannot be found: ")
+    sound.broken = ""
+    mic.tend(60 * NS)
+    speaker.tend(60 * NS)
+    assert mic.state.ok and speaker.state.ok
+
+
+def test_a_sound_server_that_is_gone_when_the_device_is_first_opened_is_a_reason(sound: FakeSound) -> None:
+    sound.seen = None
+    mic, _ = microphone(sound)
+    mic.tend(0)
+    assert mic.state.reason == "audio: devices cannot be listed: Error querying devices: PortAudio not initialized"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_device_whose_watch_died_by_a_bug_is_not_called_well(sound: FakeSound) -> None:
+    class Buggy(Microphone):
+        watched = 0
+
+        def tend(self, now_ns: int) -> None:
+            self.watched += 1
+            if self.watched > 1:
+                raise KeyError("bug")
+            super().tend(now_ns)
+
+    mic = Buggy(audio=PortAudio())
+    assert mic.open().ok
+    mic._thread.join(10)  # type: ignore[union-attr]
+    assert mic.state.reason == "audio: what watches the device has failed" and not sound.streams[0].open
+    mic.close()
+
+
 def test_the_loudspeaker_plays_its_buffer_and_keeps_the_reference(sound: FakeSound) -> None:
     sound.mono = False
     speaker = loudspeaker(sound)

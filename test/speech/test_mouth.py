@@ -27,8 +27,29 @@ def test_sentences_come_out_while_the_answer_grows() -> None:
     mouth.spoken(second.tag, 5)
     assert mouth.ended() == [Said("a", "I see a cup. It is 0.5 m away.", True)]
     assert not mouth.busy and mouth.counters.said == 2 and mouth.counters.answers == 1
-    mouth.response("a", "I see a cup. It is 0.5 m away. More.", True, now_ns=6)
-    assert mouth.next(6) is None  # it is over
+
+
+def test_what_still_comes_of_an_answer_that_is_over_is_ignored() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    for end in (lambda: mouth.interrupted({}), lambda: mouth.next(6 * NS)):  # broken into; stale
+        mouth.response("a", "One. Tw", False, now_ns=0)
+        end()
+        mouth.response("a", "One. Two. Thr", False, now_ns=7 * NS)
+        mouth.response("a", "One. Two. Three.", True, now_ns=7 * NS)
+        assert mouth.next(7 * NS) is None and not mouth.busy
+
+
+def test_a_bag_that_is_played_in_a_loop_is_answered_in_every_round() -> None:
+    mouth = Mouth()
+    for _ in range(3):
+        mouth.response("a", "A cup. A b", False, now_ns=0)
+        mouth.response("a", "A cup. A ball.", True, now_ns=0)
+        for text in ("A cup.", "A ball."):
+            sentence = mouth.next(0)
+            assert sentence is not None and sentence.text == text
+            mouth.spoken(sentence.tag, 0)
+        assert mouth.ended() == [Said("a", "A cup. A ball.", True)]
+    assert mouth.counters.answers == 3
 
 
 def test_an_unasked_answer_waits_for_a_pause() -> None:
@@ -41,6 +62,29 @@ def test_an_unasked_answer_waits_for_a_pause() -> None:
     assert sentence is not None and sentence.text == "The cup fell."
 
 
+def test_an_answer_of_which_nobody_knows_yet_whether_it_was_asked_for_waits_too() -> None:
+    mouth = Mouth(MouthConfig(pause_s=0.3))
+    mouth.response("w", "The cup fell. It", False, now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    mouth.response("w", "The cup fell. It broke.", True, "proactive", now_ns=100 * MS)
+    assert mouth.next(100 * MS, user_speaking=True) is None
+    assert mouth.next(400 * MS).text == "The cup fell."  # type: ignore[union-attr]
+
+
+def test_an_asked_answer_is_begun_while_the_user_speaks() -> None:
+    mouth = Mouth()
+    mouth.response("a", "It is red. It", False, "real-time", now_ns=0)
+    assert mouth.next(0, user_speaking=True).text == "It is red."  # type: ignore[union-attr]
+
+
+def test_an_urgent_answer_breaks_in_once_it_is_known_to_be_urgent() -> None:
+    mouth = Mouth()
+    mouth.response("u", "The stove is on. Turn", False, now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    mouth.response("u", "The stove is on. Turn it off.", True, "proactive", urgent=True, now_ns=1)
+    assert mouth.next(1, user_speaking=True).text == "The stove is on."  # type: ignore[union-attr]
+
+
 def test_an_asked_answer_passes_an_unasked_one_that_waits() -> None:
     mouth = Mouth()
     mouth.response("w", "The cup fell.", True, "multi-response", now_ns=0)
@@ -51,7 +95,7 @@ def test_an_asked_answer_passes_an_unasked_one_that_waits() -> None:
 
 def test_an_urgent_answer_waits_for_nobody_and_goes_first() -> None:
     mouth = Mouth()
-    mouth.response("a", "One. Two. Three.", True, now_ns=0)
+    mouth.response("a", "One. Two. Three.", True, "real-time", now_ns=0)
     assert mouth.next(0).text == "One."  # type: ignore[union-attr]
     mouth.response("u", "The stove is on.", True, "proactive", urgent=True, now_ns=1)
     urgent = mouth.next(1, user_speaking=True)
@@ -129,7 +173,6 @@ def test_an_interruption_keeps_whole_words_by_the_share_played(share: float, tex
     assert mouth.interrupted({sentence.tag: int(share * 1000) * MS}) == [Said("a", text, False)]
     assert not mouth.busy and mouth.next(2) is None
     assert mouth.counters.interrupted == (1 if share == 1.0 else 2)
-    mouth.response("a", "One. The red cup is on the table. Three. Four.", True, now_ns=3)
     mouth.spoken(sentence.tag, 3)
     assert mouth.next(3) is None and mouth.ended() == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,20 @@ def test_a_process_that_dies_is_one_line_and_the_next_sentence_works(voice: Pipe
     with pytest.raises(SynthesisError, match=r"piper, voice tiny.onnx (has ended|ended in the middle)"):
         samples(voice, "a cup")
     assert samples(voice, "a cup") > 0
+
+
+def test_a_process_that_cannot_be_started_again_costs_a_sentence(voice: Piper, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    pieces = voice.speak("some words")
+    next(pieces)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", full)
+        pieces.close()  # type: ignore[attr-defined]  # kills the process; the next one cannot be started
+        with pytest.raises(SynthesisError, match=r"^piper does not start: \[Errno 28\] No space left on device$"):
+            samples(voice, "abc")
+    assert samples(voice, "abc") > 0
 
 
 def test_a_voice_that_cannot_be_loaded_is_one_line(tmp_path: Path, voice_path: Path) -> None:

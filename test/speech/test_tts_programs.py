@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -106,6 +107,20 @@ def test_a_program_that_is_gone_is_one_line() -> None:
 
     with pytest.raises(SynthesisError, match=r"program does not start: .*/nowhere/speak"):
         list(Gone().speak("hello"))
+
+
+def test_a_full_folder_of_temporary_files_costs_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    program = Program()
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", full)
+        with pytest.raises(
+            SynthesisError, match=r"^tts: program does not start: \[Errno 28\] No space left on device$"
+        ):
+            list(program.speak("hello"))
+    assert len(together(list(program.speak("hello")))) == 4000
 
 
 @pytest.mark.parametrize("backend", ["espeak", "flite"])

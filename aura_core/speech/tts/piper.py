@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -44,8 +45,8 @@ class Piper:
         self._length_scale = 1 / config.speed
         self._child: subprocess.Popen[bytes] | None = None
         self._loaded = False
-        self._start()
         try:
+            self._start()
             self.rate = self._load()
         except SynthesisError as error:
             self.close()
@@ -68,7 +69,8 @@ class Piper:
         finally:
             if not done:
                 self.close()
-                self._start()
+                with contextlib.suppress(SynthesisError):  # the next sentence tries again, and tells
+                    self._start()
 
     def close(self) -> None:
         """End the process."""
@@ -78,10 +80,13 @@ class Piper:
         self._child, self._loaded = None, False
 
     def _start(self) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._child = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=self._environment
-        )
+        try:
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+            self._child = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=self._environment
+            )
+        except OSError as error:  # no memory, or the folder of temporary files is full
+            raise SynthesisError(f"piper does not start: {one_line(str(error))}") from None
         self._loaded = False
 
     def _load(self) -> int:

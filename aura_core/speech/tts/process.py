@@ -55,12 +55,14 @@ class ProcessSynthesizer:
     def speak(self, sentence: str) -> Iterator[Audio]:
         """See Synthesizer."""
         command, text = self.command(sentence)
-        with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
-            given.write(text)
-            given.seek(0)
+        with contextlib.ExitStack() as files:
             try:
+                errors = files.enter_context(tempfile.TemporaryFile())
+                given = files.enter_context(tempfile.TemporaryFile(buffering=0))
+                given.write(text)
+                given.seek(0)
                 child = subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=errors)
-            except OSError as error:
+            except OSError as error:  # the program is gone, or the folder of temporary files is full
                 raise SynthesisError(f"tts: {self.description} does not start: {one_line(str(error))}") from None
             self._running = child
             assert child.stdout is not None

@@ -1,0 +1,84 @@
+"""What the voice benchmark counts, with made-up users, ears and devices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aura_core.errors import InputError
+from aura_core.speech.types import Audio
+from aura_ros.voice_bench import runs
+
+TAKEN, REJECTED, TAKEN_AND_HEARD_ITSELF = "taken", "rejected", "taken, and heard itself"
+
+
+class MadeUpUser:
+    """Its questions are heard as the script says."""
+
+    def __init__(self, script: list[str]) -> None:
+        self._script, self._now = iter(script), ""
+        self.texts: list[tuple[float, str]] = []
+        self.rejected: list[tuple[float, str]] = []
+        self.user, self.robot, self.sounds = [(0.0, False)], [(0.0, False)], [1e12]
+
+    def until(self, found: Callable[[], Any], what: str, timeout_s: float = 0.0) -> None:
+        if what == "a transcript":
+            self._now = next(self._script)
+            if self._now == REJECTED:
+                self.rejected.append((time.monotonic(), "where is the"))
+                raise InputError("no transcript")
+            self.texts.append((time.monotonic(), "where is the cube"))
+
+    def spin(self, seconds: float) -> None:
+        if self._now == TAKEN_AND_HEARD_ITSELF:
+            self.rejected.append((time.monotonic(), "i see a cube"))
+
+    def close(self) -> None:
+        pass
+
+
+class MadeUpTap:
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def loud(self, since_s: float, until_s: float = 0.0) -> list[float]:
+        return [since_s]
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def no_nodes(*_: object) -> Iterator[list[Any]]:
+    yield []
+
+
+@pytest.mark.parametrize(
+    ("script", "own", "unheard"),
+    [
+        ([TAKEN, TAKEN], 0, 0),
+        ([TAKEN, REJECTED, TAKEN, REJECTED], 0, 2),
+        ([TAKEN, TAKEN_AND_HEARD_ITSELF, REJECTED], 1, 1),
+    ],
+)
+def test_a_question_that_was_rejected_is_no_self_trigger(
+    script: list[str], own: int, unheard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up = {
+        "BenchUser": lambda _: MadeUpUser(script), "Tap": MadeUpTap, "nodes": no_nodes, "play": lambda *_: None,
+        "voices": lambda: ["slt"], "say": lambda *_: Audio(np.zeros(0, np.int16), 16_000),
+    }  # fmt: skip
+    for name, value in made_up.items():
+        monkeypatch.setattr(runs, name, value)
+
+    devices: Any = SimpleNamespace(environment={})
+    figures = runs.conversations(devices, Path(), len(script), "mute")
+    assert figures["self_triggers"] == {"value": own, "n": len(script) - unheard}
+    assert figures["unheard"] == {"value": unheard, "n": len(script)}
