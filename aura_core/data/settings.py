@@ -64,11 +64,13 @@ class RefineConfig:
 class StructureConfig:
     """The window of the engine that will run the model, and whose words it reads.
 
-    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny; or scripted.
+    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny; or scripted. Empty:
+    aura_tiny for the simulator's words; an MLLM's are refused, for it knows few of them.
     """
 
-    checkpoint: str = "aura_tiny"
-    window: WindowConfig = field(default_factory=WindowConfig)
+    checkpoint: str = ""
+    # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's 30/60 makes 19,500.
+    window: WindowConfig = field(default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"]))
     max_answer_tokens: int = 128  # speaker.max_new_tokens and speaker.max_question_tokens of the engine
     max_question_tokens: int = 512
 

@@ -19,7 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from aura_core.config import ServerConfig
+from aura_core.data.engine import run, write_sources
+from aura_core.data.prepare import find_sources
+from aura_core.data.schema import Conversation
+from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.store import Done, StageFolder
 from aura_core.data.video import ClipWriter
+from aura_core.data.worker import Job
 
 LIGHT, SECONDS = 8, 16
 Fault = Callable[[Any], bool]  # gets the handler; True when it has replied itself
@@ -32,6 +39,16 @@ def light_video(path: Path, dark: int = 20) -> Path:
         writer.add(np.full((64, 64, 3), 220 if slot >= 2 * LIGHT else dark, np.uint8))
     writer.close()
     return path
+
+
+def light_run(out: Path) -> Path:
+    """A run folder with two such clips, ready for synthesis."""
+    for name, dark in (("a", 20), ("b", 40)):
+        light_video(out / "in" / f"{name}.mp4", dark)
+    config = DataConfig()
+    write_sources(out, find_sources(out / "in"), config)
+    run(Job("prepare", out, out, config))
+    return out
 
 
 class FakeMLLM:
@@ -74,6 +91,27 @@ class FakeMLLM:
         level = _brightness(images[-1]) if images else 0.0
         answer = self.replies.get(kind, DEFAULTS[kind])(text, level)
         return answer if isinstance(answer, str) else json.dumps(answer)
+
+
+def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
+    """Those of a short run that asks `mllm`."""
+    known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
+    return DataConfig(
+        synthesize=SynthesizeConfig(real_time=1), structure=StructureConfig("scripted"),
+        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
+    )  # fmt: skip
+
+
+def synthesize(mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object) -> Done:
+    """Stage 2 of a run of one shard."""
+    run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
+    (done,) = StageFolder(out, "synthesize").all_done()
+    return done
+
+
+def talks(out: Path) -> list[Conversation]:
+    """What `synthesize` wrote."""
+    return list(StageFolder(out, "synthesize").read(0, Conversation))
 
 
 def _brightness(url: str) -> float:

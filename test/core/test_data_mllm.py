@@ -12,21 +12,24 @@ from data_server import (
     SECONDS,
     FakeMLLM,
     hang_up,
+    light_run,
     light_video,
     question,
     request,
     says,
+    settings,
     sleep,
     status,
+    synthesize,
+    talks,
 )  # fmt: skip
 
 from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import find_sources
-from aura_core.data.schema import Conversation
-from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
-from aura_core.data.store import Done, StageFolder, read_samples
+from aura_core.data.settings import DataConfig
+from aura_core.data.store import StageFolder, read_samples
 from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
 
@@ -41,32 +44,7 @@ def mllm():
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
-    """A run folder with two clips, ready for synthesis."""
-    out = tmp_path_factory.mktemp("clips")
-    for name, dark in (("a", 20), ("b", 40)):
-        light_video(out / "in" / f"{name}.mp4", dark)
-    config = DataConfig()
-    write_sources(out, find_sources(out / "in"), config)
-    run(Job("prepare", out, out, config))
-    return out
-
-
-def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
-    known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
-    return DataConfig(
-        synthesize=SynthesizeConfig(real_time=1), structure=StructureConfig("scripted"),
-        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
-    )  # fmt: skip
-
-
-def synthesize(mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object) -> Done:
-    run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
-    (done,) = StageFolder(out, "synthesize").all_done()
-    return done
-
-
-def talks(out: Path) -> list[Conversation]:
-    return list(StageFolder(out, "synthesize").read(0, Conversation))
+    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- good --------------------------------------------------------------------------------------
