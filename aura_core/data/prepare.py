@@ -27,6 +27,7 @@ NS = 1_000_000_000
 SLOT_NS = NS // FPS
 EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's chunker
 CUT_SHORT_S = 2.0
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python reads such bytes of a file's name
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def find_sources(place: Path) -> list[Source]:
         raise InputError(f"{place}: no files in this folder")
     out = []
     for path in found:
+        if _NOT_UTF8.search(str(path)):
+            raise InputError(f"{str(path)!r}: the name is not UTF-8; rename it")
         name = path.name if path == place else path.relative_to(place).as_posix()
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
         out.append(Source(_id(name), name, str(path.resolve()), size, 0))

@@ -210,3 +210,11 @@ def test_sources_are_found_by_name_and_keep_their_ids_when_the_folder_moves(tmp_
     assert [s.id for s in find_sources(tmp_path / "y")] == [s.id for s in found]
     with pytest.raises(InputError, match="no such file"):
         find_sources(tmp_path / "x")
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path):
+    """Regression: a traceback, for no record can hold it."""
+    (tmp_path / "x").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "x") + b"/film-\xe9.mp4")).write_bytes(b"1234")
+    with pytest.raises(InputError, match=r"film-.*: the name is not UTF-8; rename it"):
+        find_sources(tmp_path / "x")
