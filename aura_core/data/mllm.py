@@ -21,6 +21,7 @@ from aura_core.data.prompts import Prompts
 from aura_core.data.store import write
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.models.server.counters import Counters
+from aura_core.replies import objects
 
 T = TypeVar("T")
 FATAL = (401, 403, 404)  # nothing that another item would fare better with
@@ -66,7 +67,8 @@ class MLLM:
         except Malformed as e:
             self._count(repairs=1)
             repair = self._prompts.fill("repair", fault=str(e))
-            messages += [{"role": "assistant", "content": text}, {"role": "user", "content": repair}]
+            sent = text.encode(errors="replace").decode()  # half of a surrogate pair cannot be sent back
+            messages += [{"role": "assistant", "content": sent}, {"role": "user", "content": repair}]
         try:
             return parse(_object(self._reply(messages)))
         except Malformed as e:
@@ -102,7 +104,7 @@ class MLLM:
         text = _text(reply)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, json.dumps({"text": text}, ensure_ascii=False).encode())
+            write(path, json.dumps({"text": text}).encode())
         return text
 
     def _send(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -139,12 +141,8 @@ def _text(reply: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """The JSON object in a reply: some models think aloud before it or fence it in."""
-    begin, end = text.find("{"), text.rfind("}")
-    try:
-        value = json.loads(text[begin : end + 1]) if 0 <= begin < end else None
-    except ValueError as e:
-        raise Malformed(f"it is not valid JSON ({e})") from e
-    if not isinstance(value, dict):
-        raise Malformed("there is no JSON object in it")
-    return value
+    """The last JSON object in a reply: what stands before it was thought aloud."""
+    found = list(objects(text))
+    if not found:
+        raise Malformed("there is no JSON object in it" if "{" not in text else "it is not valid JSON")
+    return found[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,11 +147,21 @@ def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
     value = data.get(name, default)
     if value is None:
         raise Malformed(f"the field '{name}' is missing")
-    if kind is int and isinstance(value, float) and value >= 0:
+    if kind is int and isinstance(value, float) and math.isfinite(value) and value >= 0:
         value = int(value)  # a second and a half lies in second 1
     if type(value) is not kind or (kind is str and not value.strip()):
         raise Malformed(f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}")
+    if kind is str and not _encodes(value):
+        raise Malformed(f"'{name}' holds half of a surrogate pair, which no file can: {value!r:.60}")
     return value
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _scene(data: Any) -> Scene:

@@ -29,17 +29,18 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     if len(images) != FPS * clip.seconds:
         raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
     cuts = pictures.cut(images, config)
-    scenes = author.scenes(clip, cuts) if config.ask_scenes else cuts
-    if fault := _fault(scenes, clip.seconds):
-        out.counts["scene lists refused"] += 1
-        out.reject(clip.id, "scenes: " + fault)
-        scenes = cuts
+    scenes = _scenes(clip, cuts, author, out) if config.ask_scenes else cuts
     questions: list[Question] = []
     for scene in scenes:
-        for draft in author.questions(clip, scene):
+        try:
+            drafts = author.questions(clip, scene)
+        except ItemError as e:
+            out.leave_out(f"{clip.id}/{scene.first}", "questions", e)
+            continue
+        for draft in drafts:
             out.counts[f"{draft.kind} drafts"] += 1
             question = _checked(draft, clip, scene, out)
-            if question is not None and _verified(question, clip, author, out):
+            if question is not None and _stands(question, clip, author, out):
                 out.counts[f"{draft.kind} verified"] += 1
                 questions.append(question)
     if not questions:
@@ -49,6 +50,20 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     out.counts["scenes"] = len(scenes)
     out.records.append(Conversation(clip, tuple(scenes), tuple(questions)))
     return out
+
+
+def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list[Scene]:
+    """The author's list, or the cuts where it cannot be used."""
+    try:
+        scenes = author.scenes(clip, cuts)
+    except ItemError as e:
+        out.leave_out(clip.id, "scenes", e)
+        return cuts
+    if fault := _fault(scenes, clip.seconds):
+        out.counts["scene lists refused"] += 1
+        out.reject(clip.id, "scenes: " + fault)
+        return cuts
+    return scenes
 
 
 def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
@@ -67,6 +82,15 @@ def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question |
     except ValueError as e:
         out.reject(draft.id, "contradicts itself", str(e))
         return None
+
+
+def _stands(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
+    """Whether the checks were made and hold. One that could not be made costs this question alone."""
+    try:
+        return _verified(question, clip, author, out)
+    except ItemError as e:
+        out.leave_out(question.id, "check", e)
+        return False
 
 
 def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
