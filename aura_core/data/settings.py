@@ -41,13 +41,19 @@ class SynthesizeConfig:
     multi_response: int = 1
     frames: int = 32  # most frames in one request
     look_back_s: int = 8  # seconds that a verification sees
+    silences: int = 2  # stretches without an answer that are checked, of each standing question
 
     def __post_init__(self) -> None:
         require(2 <= self.min_scene_s <= self.max_scene_s, "synthesize: 2 <= min_scene_s <= max_scene_s is needed")
         require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
         require(self.look_back_s >= 1, f"synthesize.look_back_s must be at least 1, not {self.look_back_s}")
-        for name in ("real_time", "proactive", "multi_response"):
+        for name in ("real_time", "proactive", "multi_response", "silences"):
             require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
+
+    @property
+    def stretch_s(self) -> int:
+        """Seconds that one request shows at a frame a second, beside the second before and the last one whole."""
+        return max(1, self.frames - 2)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _brightness(url: str) -> float:
 
 PHRASES = {
     "consist of these scenes": "scenes", "Write at most": "now", "to speak up later": "later",
+    "to speak up:": "times", "it kept silent": "missed",
     "truthfully give this answer NOW": "visible", "one for each of the other difficulties": "siblings",
     "Answer in short": "answer", "in other words": "rephrase", "is not grounded": "grounded",
 }  # fmt: skip
@@ -137,6 +138,25 @@ def _visible(text: str, level: float) -> Any:
     assert answer
     bright = level > 128
     return {"visible": bright if "on" in answer[1] or "bright" in answer[1] else not bright}
+
+
+def _span(text: str, before: str) -> tuple[int, int]:
+    """The seconds that a prompt names behind some words."""
+    found = re.search(rf"{before} (\d+) to (\d+)", text)
+    assert found
+    return int(found[1]), int(found[2])
+
+
+def _times(text: str, level: float) -> Any:
+    first, last = _span(text, "in seconds")
+    numbers = [int(n) for n in re.findall(r"^(\d+)\. ", text, re.M)]
+    on = first <= LIGHT <= last
+    return {"times": [{"request": n, "second": LIGHT, "answer": "the light is on"} for n in numbers if on]}
+
+
+def _missed(text: str, level: float) -> Any:
+    first, last = _span(text, "In seconds")
+    return {"missed": first <= LIGHT <= last}
 
 
 def request(kind: str, second: int, *answers: int, words: str = "the light is on") -> dict[str, Any]:
@@ -156,7 +176,9 @@ DEFAULTS: dict[str, Callable[[str, float], Any]] = {
     "scenes": lambda t, b: {"scenes": [{"first": 0, "stop": SECONDS, "summary": "a lamp"}]},
     "now": lambda t, b: {"questions": [question(s) for s in (3, 12) if f"seconds {s // LIGHT * LIGHT} to" in t]},
     "later": lambda t, b: {"requests": [request("proactive", 2, LIGHT)] if "between\n0 and" in t else []},
+    "times": _times,
     "visible": _visible,
+    "missed": _missed,
     "siblings": lambda t, b: {"questions": [{"level": n, "question": f"level {n}?"} for n in (2, 3, 4, 5)]},
     "answer": lambda t, b: {"answer": "it is bright" if b > 128 else "it is dark"},
     "rephrase": lambda t, b: "Gladly. ```json\n" + json.dumps({"request": "say when the lamp turns on"}) + "\n```",
