@@ -26,10 +26,7 @@ def open_stage(media: Path, author: Author, config: SynthesizeConfig, threads: i
 def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig) -> Outcome:
     """The clip's conversation: verified questions only."""
     out = Outcome()
-    images = read_clip(media / clip.video)
-    if len(images) != FPS * clip.seconds:
-        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
-    cuts = pictures.cut(images, config)
+    cuts = _cuts(clip, media, config)
     scenes = _scenes(clip, cuts, author, out) if config.ask_scenes else cuts
     questions: list[Question] = []
     for scene in scenes:
@@ -54,6 +51,14 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     out.counts["scenes"] = len(scenes)
     out.records.append(Conversation(clip, tuple(scenes), tuple(questions)))
     return out
+
+
+def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
+    """Scenes by the pictures alone, which are let go before anybody is asked: a long clip is a gigabyte."""
+    images = read_clip(media / clip.video)
+    if len(images) != FPS * clip.seconds:
+        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
+    return pictures.cut(images, config)
 
 
 def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list[Scene]:
