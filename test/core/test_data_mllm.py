@@ -90,7 +90,7 @@ def test_what_was_paid_for_is_not_asked_again_and_gives_the_same_bytes(mllm, pre
     mllm.replies["now"] = lambda t, b: {"questions": []}  # another reply now would change the result
     second = synthesize(mllm, prepared, tmp_path)
     assert sum(mllm.kinds.values()) == asked and shards(tmp_path) == before
-    assert first.cost["requests"] == asked and second.cost["requests"] == 0
+    assert first.cost["requests"] == asked and second.cost["requests"] == 0  # of this making; in all: test_data_cost.py
     assert second.cost["remembered"] == asked + first.cost["remembered"]
 
 
