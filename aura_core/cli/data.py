@@ -40,8 +40,10 @@ Checkpoint = Annotated[
 ]
 Engine = Annotated[str, typer.Option(help="local, or ray: Ray Data")]
 RayAddress = Annotated[str | None, typer.Option(help="of a Ray cluster; none: one is started here")]
-Processes = Annotated[int, typer.Option(min=1, help="shards at once")]
-Requests = Annotated[int, typer.Option(min=1, help="requests to the MLLM at once, of each process")]
+Processes = Annotated[int, typer.Option(min=1, help="shards at once (shard_size sources each)")]
+Requests = Annotated[
+    int, typer.Option(min=1, help="items that wait for the MLLM at once, in the shard of each process")
+]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
 
@@ -213,8 +215,8 @@ def _run_stage(job: Job, how: How, console: Console) -> None:
     with Progress(*columns, console=console, disable=how.quiet) as progress:
         bar = progress.add_task(job.stage)
 
-        def tell(there: int, shards: int) -> None:
-            progress.update(bar, completed=there, total=shards)
+        def tell(worked: int, items: int) -> None:
+            progress.update(bar, completed=worked, total=items)
 
         told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
     for note in told.notes:

@@ -62,7 +62,7 @@ def run(
     job: Job, engine: str = "local", processes: int = 1, retry_failed: bool = False,
     progress: Callable[[int, int], None] | None = None, ray_address: str | None = None,
 ) -> Report:  # fmt: skip
-    """Make the shards that are missing. `progress` is told (shards that are there, all shards).
+    """Make the shards that are missing. `progress` is told (items that are done, all items), shard by shard.
 
     Raises `InputError` when the stage before is not finished, or the folder was made with other settings.
     """
@@ -76,14 +76,16 @@ def run(
         folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
         folder.sweep()
         missing, notes = _missing(job, inputs, retry_failed)
-        there = len(inputs) - len(missing)
+        items = sum(source.records for source in inputs)
+        worked = items - sum(inputs[index].records for index in missing)
         if progress is not None:
-            progress(there, len(inputs))
+            progress(worked, items)
         made: list[Done] = []
         for done in ENGINES[engine](job, missing, processes, ray_address):
             made.append(done)
+            worked += done.items
             if progress is not None:
-                progress(there + len(made), len(inputs))
+                progress(worked, items)
         wall = time.monotonic() - start
         cost = {k: round(v, 3) for k, v in total([d.cost for d in made]).items() if k in PAID}
         report = Report(job.stage, len(inputs), len(made), wall, sum(d.records for d in made), tuple(notes), cost)

@@ -110,7 +110,7 @@ class DataConfig:
     server: ServerConfig = field(default_factory=lambda: ServerConfig(read_timeout_s=120.0, retry_wait_max_s=30.0))
     max_reply_tokens: int = 2048
     seed: int = 0
-    shard_size: int = 16
+    shard_size: int = 4  # of 16 videos, four processes have a shard each
 
     def __post_init__(self) -> None:
         require(self.shard_size >= 1, f"shard_size must be at least 1, not {self.shard_size}")

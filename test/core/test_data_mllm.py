@@ -98,7 +98,7 @@ def test_the_same_request_from_two_threads_is_no_trouble(mllm, tmp_path):
     """Regression: both wrote the reply through the same temporary file."""
     for name in "abcdefgh":
         light_video(tmp_path / "in" / f"{name}.mp4")
-    config = settings(mllm)
+    config = replace(settings(mllm), shard_size=8)
     write_sources(tmp_path, find_sources(tmp_path / "in"), config)
     run(Job("prepare", tmp_path, tmp_path, config))
     assert synthesize(mllm, tmp_path, tmp_path, threads=8).records == 8
