@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -241,12 +241,13 @@ def _later(data: Any) -> Draft:
     )  # fmt: skip
 
 
-def _timed(data: Any, requests: Collection[int], first: int, stop: int) -> tuple[int, Answer]:
+def _timed(data: Any, requests: dict[int, Draft], first: int, stop: int) -> tuple[int, Answer]:
     number, second = _field(data, "request", int), _field(data, "second", int)
     if number not in requests:
         raise Malformed(f"'request' must be one of {', '.join(map(str, requests))}, not {number}")
-    if not first <= second < stop:
-        raise Malformed(f"'second' must be from {first} to {stop - 1}, not {second}")
+    earliest = max(first, requests[number].chunk + 1)
+    if not earliest <= second < stop:
+        raise Malformed(f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}")
     return number, Answer(second, _field(data, "answer", str), second)
 
 

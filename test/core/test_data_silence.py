@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from data_server import (
     FakeMLLM,
     light_run,
     request,
+    says,
     settings,
     synthesize,
     talks,
@@ -162,7 +164,10 @@ def test_a_request_that_has_been_answered_is_not_asked_for_again(mllm, prepared,
 
 @pytest.mark.parametrize(
     ("wrong", "fault"),
-    [({"request": 2}, "'request' must be one of 1, not 2"), ({"second": 12}, "'second' must be from 6 to 11, not 12")],
+    [
+        ({"request": 2}, "'request' must be one of 1, not 2"),
+        ({"second": 12}, "'second' must be from 6 to 11 for request 1, not 12"),
+    ],
 )
 def test_a_time_of_another_piece_or_request_is_malformed(mllm, prepared, tmp_path, wrong, fault):
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
@@ -174,3 +179,12 @@ def test_a_time_of_another_piece_or_request_is_malformed(mllm, prepared, tmp_pat
     mllm.replies["times"] = times
     assert in_pieces(mllm, prepared, tmp_path) == {"questions: malformed reply": 2, "no question left": 2}
     assert all(fault in r.detail for r in StageFolder(tmp_path, "synthesize").rejected(0) if r.detail)
+
+
+def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
+    """Else the first time of a request to be told once would be one at which nobody had asked yet."""
+    mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
+    mllm.faults["times"] = [says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))]
+    assert in_pieces(mllm, prepared, tmp_path) == {}
+    assert StageFolder(tmp_path, "synthesize").all_done()[0].cost["repairs"] == 1
+    assert [[a.chunk for q in c.questions for a in q.answers] for c in talks(tmp_path)] == [[LIGHT]] * 2
