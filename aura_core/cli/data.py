@@ -35,10 +35,15 @@ Url = Annotated[
 MllmName = Annotated[str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")]
 TokenEnv = Annotated[str | None, typer.Option("--token-env", help="environment variable with the API's token")]
 Prompts = Annotated[Path | None, typer.Option(help="folder with prompts that replace the package's")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="folder or hub id that will be trained: its tokenizer makes the samples' tokens")
+]
 Engine = Annotated[str, typer.Option(help="local, or ray: Ray Data")]
 RayAddress = Annotated[str | None, typer.Option(help="of a Ray cluster; none: one is started here")]
-Processes = Annotated[int, typer.Option(min=1, help="shards at once")]
-Requests = Annotated[int, typer.Option(min=1, help="requests to the MLLM at once, of each process")]
+Processes = Annotated[int, typer.Option(min=1, help="shards at once (shard_size sources each)")]
+Requests = Annotated[
+    int, typer.Option(min=1, help="items that wait for the MLLM at once, in the shard of each process")
+]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
 
@@ -67,7 +72,7 @@ def prepare(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Stage 1: any video or bag to clips of two frames a second in H.264."""
-    settings = _settings(config, None, None, None)
+    settings = _settings(config)
     _sources(out, source_in, source, seeds, seconds, settings)
     _run(["prepare"], out, out, settings, source, None, How(engine, ray_address, processes, quiet=quiet))
 
@@ -89,7 +94,19 @@ def _later(stage: str, about: str) -> None:
 
 _later("synthesize", "Stage 2: scenes and timestamped questions, each time verified twice.")
 _later("refine", "Stage 3: siblings of other difficulties, paraphrases.")
-_later("structure", "Stage 4: samples, one for each answer, through the engine's window and prompt code.")
+
+
+@app.command()
+def structure(
+    out: Out, source_in: In = None, source: Origin = "files", config: Settings = None, checkpoint: Checkpoint = None,
+    engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Stage 4: samples, one for each answer, through the engine's window and prompt code."""
+    settings = _settings(config, checkpoint=checkpoint)
+    how = How(engine, ray_address, processes, quiet=quiet)
+    _run(["structure"], source_in or out, out, settings, source, None, how)
+
+
 _later("verify", "Stage 5: drop what is not grounded in window and history.")
 
 
@@ -97,17 +114,15 @@ _later("verify", "Stage 5: drop what is not grounded in window and history.")
 def all_stages(
     out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
     config: Settings = None, mllm: Url = None, mllm_model: MllmName = None, token_env: TokenEnv = None,
-    prompts: Prompts = None, engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1,
-    requests: Requests = 4, retry_failed: Retry = False, quiet: Quiet = False,
+    prompts: Prompts = None, checkpoint: Checkpoint = None, engine: Engine = "local", ray_address: RayAddress = None,
+    processes: Processes = 1, requests: Requests = 4, retry_failed: Retry = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """All five stages."""
     from aura_core.data import STAGES
-    from aura_core.data.mllm import MLLM
-    from aura_core.data.prompts import Prompts as Texts
 
-    settings = _settings(config, mllm, mllm_model, token_env)
+    settings = _settings(config, mllm, mllm_model, token_env, checkpoint)
     if source == "files":
-        MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)  # what is missing is told at once
+        _check_before_spending(settings, prompts)
     _sources(out, source_in, source, seeds, seconds, settings)
     how = How(engine, ray_address, processes, requests, retry_failed, quiet)
     _run(list(STAGES), out, out, settings, source, prompts, how)
@@ -127,13 +142,31 @@ def report(out: Out, json_out: Annotated[Path | None, typer.Option("--json", hel
         json_out.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
-def _settings(config: Path | None, url: str | None, model: str | None, token_env: str | None) -> DataConfig:
+def _settings(
+    config: Path | None, url: str | None = None, model: str | None = None, token_env: str | None = None,
+    checkpoint: str | None = None,
+) -> DataConfig:  # fmt: skip
     """The file's settings, with what the command line says on top."""
     from aura_core.data.settings import DataConfig
 
     settings = DataConfig.from_yaml(config) if config else DataConfig()
     given = {"url": url, "model": model, "api_key_env": token_env}
-    return replace(settings, server=replace(settings.server, **{k: v for k, v in given.items() if v is not None}))
+    server = replace(settings.server, **{k: v for k, v in given.items() if v is not None})
+    chosen = settings.structure if checkpoint is None else replace(settings.structure, checkpoint=checkpoint)
+    return replace(settings, server=server, structure=chosen)
+
+
+def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
+    """What a later stage would lack is told before the first request is paid for."""
+    from aura_core.data.mllm import MLLM
+    from aura_core.data.prompts import Prompts as Texts
+    from aura_core.data.structure import open_codec
+    from aura_core.data.worker import NO_CHECKPOINT
+
+    MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)
+    if not settings.structure.checkpoint:
+        raise ConfigError(NO_CHECKPOINT)
+    open_codec(settings.structure.checkpoint)
 
 
 def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig) -> None:
@@ -182,8 +215,8 @@ def _run_stage(job: Job, how: How, console: Console) -> None:
     with Progress(*columns, console=console, disable=how.quiet) as progress:
         bar = progress.add_task(job.stage)
 
-        def tell(there: int, shards: int) -> None:
-            progress.update(bar, completed=there, total=shards)
+        def tell(worked: int, items: int) -> None:
+            progress.update(bar, completed=worked, total=items)
 
         told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
     for note in told.notes:

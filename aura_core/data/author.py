@@ -32,7 +32,12 @@ class Sibling:
 
 
 class Author(Protocol):
-    """Every method may raise `ItemError`. The same arguments give the same result, in any process."""
+    """Every method may raise `ItemError`. The same arguments give the same result, in any process.
+
+    `knows_all`: whether a request that it gives no answer is known to have none (else something was overlooked).
+    """
+
+    knows_all: bool
 
     def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
         """The clip's scenes, from those that its pictures suggest."""
@@ -44,6 +49,10 @@ class Author(Protocol):
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
         """Whether somebody who saw the clip up to the end of `chunk` could give this answer then."""
+        ...
+
+    def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
+        """Whether what a standing question asks for happens in chunks `first` .. `stop` - 1, where it has no answer."""
         ...
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aura_core.data.costs import PAID
+from aura_core.data.outcome import total
 from aura_core.data.prepare import Source
 from aura_core.data.runners import ENGINES
 from aura_core.data.settings import DataConfig
@@ -32,6 +34,7 @@ class Report:
     wall_s: float
     records_made: int
     notes: tuple[str, ...]
+    cost: dict[str, float]  # paid in this run, for the shards that it made
 
 
 def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
@@ -59,7 +62,7 @@ def run(
     job: Job, engine: str = "local", processes: int = 1, retry_failed: bool = False,
     progress: Callable[[int, int], None] | None = None, ray_address: str | None = None,
 ) -> Report:  # fmt: skip
-    """Make the shards that are missing. `progress` is told (shards that are there, all shards).
+    """Make the shards that are missing. `progress` is told (items that are done, all items), shard by shard.
 
     Raises `InputError` when the stage before is not finished, or the folder was made with other settings.
     """
@@ -73,16 +76,19 @@ def run(
         folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
         folder.sweep()
         missing, notes = _missing(job, inputs, retry_failed)
-        there = len(inputs) - len(missing)
+        items = sum(source.records for source in inputs)
+        worked = items - sum(inputs[index].records for index in missing)
         if progress is not None:
-            progress(there, len(inputs))
+            progress(worked, items)
         made: list[Done] = []
         for done in ENGINES[engine](job, missing, processes, ray_address):
             made.append(done)
+            worked += done.items
             if progress is not None:
-                progress(there + len(made), len(inputs))
+                progress(worked, items)
         wall = time.monotonic() - start
-        report = Report(job.stage, len(inputs), len(made), wall, sum(d.records for d in made), tuple(notes))
+        cost = {k: round(v, 3) for k, v in total([d.cost for d in made]).items() if k in PAID}
+        report = Report(job.stage, len(inputs), len(made), wall, sum(d.records for d in made), tuple(notes), cost)
         if made:
             _remember(folder, report, engine, processes)
     return report
@@ -115,5 +121,5 @@ def _remember(folder: StageFolder, report: Report, engine: str, processes: int) 
     except (OSError, ValueError):
         runs = []
     entry = {"engine": engine, "processes": processes, "shards": report.made, "records": report.records_made}
-    runs.append(entry | {"wall_s": round(report.wall_s, 3)})
+    runs.append(entry | {"wall_s": round(report.wall_s, 3), "cost": report.cost})
     write(path, (json.dumps(runs, indent=1) + "\n").encode())

@@ -1,6 +1,10 @@
 """Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on disk, counted.
 
-A reply that was paid for is kept: a run that was killed asks for nothing twice, and gives the same bytes.
+A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice, gives the same bytes,
+and knows what it has cost in all (see `costs.py`).
+
+    replies/ab/abcd....json         the reply to one request
+    replies/failed/....json         the price of a request that brought none
 """
 
 from __future__ import annotations
@@ -8,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -16,11 +21,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aura_core.config import ServerConfig
+from aura_core.data.costs import PAID
+from aura_core.data.locks import Locks
 from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
 from aura_core.data.store import write
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.models.server.counters import Counters
+from aura_core.replies import objects
 
 T = TypeVar("T")
 FATAL = (401, 403, 404)  # nothing that another item would fare better with
@@ -46,12 +54,10 @@ class MLLM:
             from aura_core.models.server.wire import Wire
         except ImportError as e:
             raise ConfigError(f"{e.name} is not installed, and an MLLM needs it: pip install 'aura-ros[server]'") from e
-        self._wire_counters = Counters()
-        self._wire = Wire(config, self._wire_counters)
+        self._wire = Wire(config, Counters())
         self._config, self._prompts, self._max_tokens, self._replies = config, prompts, max_tokens, replies
-        self._spent: Counter[str] = Counter()
-        self._seconds = 0.0
-        self._lock = threading.Lock()
+        self._spent: Counter[str] = Counter(dict.fromkeys(PAID, 0))
+        self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
         """`parse` of the JSON object that the MLLM replies to `content`.
@@ -66,7 +72,8 @@ class MLLM:
         except Malformed as e:
             self._count(repairs=1)
             repair = self._prompts.fill("repair", fault=str(e))
-            messages += [{"role": "assistant", "content": text}, {"role": "user", "content": repair}]
+            sent = text.encode(errors="replace").decode()  # half of a surrogate pair cannot be sent back
+            messages += [{"role": "assistant", "content": sent}, {"role": "user", "content": repair}]
         try:
             return parse(_object(self._reply(messages)))
         except Malformed as e:
@@ -74,42 +81,59 @@ class MLLM:
             raise ItemError("malformed reply", str(e)) from e
 
     def cost(self) -> dict[str, float]:
-        """Requests (retries included), tokens as the server tells, seconds that replies took, in all."""
+        """What was paid by this object: requests (retries included), tokens as the server tells, seconds that replies
+        took; and what became of the replies, those that were remembered and cost nothing included."""
         with self._lock:
-            spent, seconds = dict(self._spent), self._seconds
-        wire = self._wire_counters.as_dict()
-        return {**spent, "requests": wire["requests"], "retries": wire["retries"], "seconds": round(seconds, 3)}
+            return {k: round(v, 3) for k, v in self._spent.items()}
 
     def _reply(self, messages: list[dict[str, Any]]) -> str:
-        """The text of a reply, remembered or new."""
+        """The text of a reply, remembered or new. Threads with the same request pay for it once."""
         body = {"model": self._config.model, "messages": messages, "max_tokens": self._max_tokens, "temperature": 0}
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        path = self._replies / key[:2] / f"{key}.json" if self._replies is not None else None
-        if path is not None and path.exists():
+        if self._replies is None:
+            return self._bought(body, key)
+        path = self._replies / key[:2] / f"{key}.json"
+        with self._asking.of(key):
+            if not path.exists():
+                return self._bought(body, key)
             try:
                 text = str(json.loads(path.read_text(encoding="utf-8"))["text"])
             except (OSError, ValueError, KeyError, TypeError) as e:
                 raise InputError(f"{path}: a damaged reply; delete this file and run again") from e
-            self._count(remembered=1)
-            return text
-        start = time.monotonic()
-        reply = self._send(body)
-        with self._lock:
-            self._seconds += time.monotonic() - start
-        usage = reply.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        self._count(**{k: v for k in ("prompt_tokens", "completion_tokens") if isinstance(v := usage.get(k), int)})
-        text = _text(reply)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, json.dumps({"text": text}, ensure_ascii=False).encode())
+        self._count(remembered=1)
         return text
 
-    def _send(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _bought(self, body: dict[str, Any], key: str) -> str:
+        """A new reply, kept with its price; the price alone where there is none."""
+        usage: dict[str, float] = dict.fromkeys(PAID, 0)
+        start = time.monotonic()
+        kept, name = {"usage": usage}, f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
+        try:
+            reply = self._send(body, usage)
+            told = reply.get("usage")
+            told = told if isinstance(told, dict) else {}
+            usage |= {k: v for k in ("prompt_tokens", "completion_tokens") if isinstance(v := told.get(k), int)}
+            text = _text(reply)
+            kept, name = {"text": text, "usage": usage}, f"{key[:2]}/{key}"
+            return text
+        finally:
+            usage["seconds"] = round(time.monotonic() - start, 3)
+            self._count(**usage)
+            if self._replies is not None:
+                path = self._replies / f"{name}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(path, json.dumps(kept).encode())
+
+    def _send(self, body: dict[str, Any], usage: dict[str, float]) -> dict[str, Any]:
         from aura_core.models.server.wire import Refused
 
+        def attempt() -> dict[str, Any]:
+            usage["retries"] += usage["requests"] > 0
+            usage["requests"] += 1
+            return self._wire.ask(body)
+
         try:
-            return self._wire.retrying(lambda: self._wire.ask(body))
+            return self._wire.retrying(attempt)
         except Refused as e:
             self._count(refused=1)
             if e.status in FATAL:
@@ -119,7 +143,7 @@ class MLLM:
             self._count(gave_up=1)
             raise ItemError("no reply from the MLLM", str(e), transient=True) from e
 
-    def _count(self, **amounts: int) -> None:
+    def _count(self, **amounts: float) -> None:
         with self._lock:
             self._spent.update(amounts)
 
@@ -139,12 +163,8 @@ def _text(reply: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """The JSON object in a reply: some models think aloud before it or fence it in."""
-    begin, end = text.find("{"), text.rfind("}")
-    try:
-        value = json.loads(text[begin : end + 1]) if 0 <= begin < end else None
-    except ValueError as e:
-        raise Malformed(f"it is not valid JSON ({e})") from e
-    if not isinstance(value, dict):
-        raise Malformed("there is no JSON object in it")
-    return value
+    """The last JSON object in a reply: what stands before it was thought aloud."""
+    found = list(objects(text))
+    if not found:
+        raise Malformed("there is no JSON object in it" if "{" not in text else "it is not valid JSON")
+    return found[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ _STANDING = {"proactive": Kind.PROACTIVE, "multi-response": Kind.MULTI_RESPONSE}
 
 class MLLMAuthor:
     """See `Author`. Reads the clips below `media`."""
+
+    knows_all = False
 
     def __init__(self, mllm: MLLM, prompts: Prompts, config: DataConfig, media: Path) -> None:
         self._mllm, self._prompts, self._config, self._media = mllm, prompts, config, media
@@ -51,15 +54,54 @@ class MLLMAuthor:
             content += _words(self._prompts.fill("now", count=c.real_time, first=scene.first, last=last))
             drafts += self._mllm.ask(content, lambda r: [_now(q) for q in _list(r, "questions")])[: c.real_time]
         if c.proactive or c.multi_response:
-            content = self._shown(clip, scene.first, clip.seconds, c.frames)
-            text = self._prompts.fill(
-                "later", proactive=c.proactive, multi_response=c.multi_response, first=scene.first, last=last,
-                end=clip.seconds - 1,
-            )  # fmt: skip
-            requests = self._mllm.ask([*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")])
-            for kind, most in ((Kind.PROACTIVE, c.proactive), (Kind.MULTI_RESPONSE, c.multi_response)):
-                drafts += [d for d in requests if d.kind is kind][:most]
+            drafts += self._requests(clip, scene)
         return [replace(d, id=f"{clip.id}/{scene.first}-{i}") for i, d in enumerate(drafts)]
+
+    def _requests(self, clip: Clip, scene: Scene) -> list[Draft]:
+        """Requests for later. Where the way to the clip's end is too long for a frame a second, the times that come
+        with them are only guesses, and are asked for again in pieces."""
+        c = self._config.synthesize
+        content = self._shown(clip, scene.first, clip.seconds, c.frames)
+        text = self._prompts.fill(
+            "later", proactive=c.proactive, multi_response=c.multi_response, first=scene.first, last=scene.stop - 1,
+            end=clip.seconds - 1,
+        )  # fmt: skip
+        found = self._mllm.ask([*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")])
+        once = [d for d in found if d.kind is Kind.PROACTIVE][: c.proactive]
+        requests = once + [d for d in found if d.kind is Kind.MULTI_RESPONSE][: c.multi_response]
+        if clip.seconds - scene.first <= c.stretch_s:
+            return requests
+        times: list[list[Answer]] = [[] for _ in requests]
+        for first in range(scene.first, clip.seconds, c.stretch_s):
+            stop = min(first + c.stretch_s, clip.seconds)
+            waiting = [
+                i for i, d in enumerate(requests)
+                if d.chunk < stop - 1 and (d.kind is Kind.MULTI_RESPONSE or not times[i])
+            ]  # fmt: skip
+            if waiting:
+                for i, answer in self._times(clip, {i + 1: requests[i] for i in waiting}, first, stop):
+                    times[i - 1].append(answer)
+        return [
+            replace(d, answers=tuple(t[:1] if d.kind is Kind.PROACTIVE else t))
+            for d, t in zip(requests, times, strict=True)
+        ]
+
+    def _times(self, clip: Clip, requests: dict[int, Draft], first: int, stop: int) -> list[tuple[int, Answer]]:
+        """When, in chunks `first` .. `stop` - 1, the requests come true: their numbers and answers, by time."""
+        told = "\n".join(
+            f"{i}. {'once' if d.kind is Kind.PROACTIVE else 'each time'}, asked at second {d.chunk}: {d.text}"
+            for i, d in requests.items()
+        )
+        before = max(0, first - 1)
+        content = self._shown(clip, before, stop, self._config.synthesize.frames)
+        text = self._prompts.fill("times", requests=told, before=before, first=first, last=stop - 1)
+
+        def parse(reply: Any) -> list[tuple[int, Answer]]:
+            return sorted(
+                (_timed(t, requests, first, stop) for t in _list(reply, "times")), key=lambda found: found[1].chunk
+            )
+
+        return self._mllm.ask([*content, *_words(text)], parse)
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
         """Asked with the pictures up to `chunk`, from the evidence on."""
@@ -67,6 +109,17 @@ class MLLMAuthor:
         text = self._prompts.fill("visible", question=question.draft, answer=answer.text, second=chunk)
         content = [*self._until(clip, first, chunk), *_words(text)]
         return self._mllm.ask(content, lambda r: _field(r, "visible", bool))
+
+    def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
+        """Asked with these seconds, the one before, and what was told before them."""
+        told = "\n".join(f"- {a.chunk}: {a.text}" for a in question.answers if a.chunk < first) or "(nothing)"
+        before = max(0, first - 1)
+        text = self._prompts.fill(
+            "missed", question=question.draft, asked=question.chunk, told=told, before=before, first=first,
+            last=stop - 1,
+        )  # fmt: skip
+        content = [*self._shown(clip, before, stop, self._config.synthesize.frames), *_words(text)]
+        return self._mllm.ask(content, lambda r: _field(r, "missed", bool))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """Other difficulties of the same second."""
@@ -146,11 +199,21 @@ def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
     value = data.get(name, default)
     if value is None:
         raise Malformed(f"the field '{name}' is missing")
-    if kind is int and isinstance(value, float) and value >= 0:
+    if kind is int and isinstance(value, float) and math.isfinite(value) and value >= 0:
         value = int(value)  # a second and a half lies in second 1
     if type(value) is not kind or (kind is str and not value.strip()):
         raise Malformed(f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}")
+    if kind is str and not _encodes(value):
+        raise Malformed(f"'{name}' holds half of a surrogate pair, which no file can: {value!r:.60}")
     return value
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _scene(data: Any) -> Scene:
@@ -176,6 +239,16 @@ def _later(data: Any) -> Draft:
         "", kind, _field(data, "second", int), _field(data, "request", str), tuple(answers),
         _field(data, "acknowledgment", str), _field(data, "level", int),
     )  # fmt: skip
+
+
+def _timed(data: Any, requests: dict[int, Draft], first: int, stop: int) -> tuple[int, Answer]:
+    number, second = _field(data, "request", int), _field(data, "second", int)
+    if number not in requests:
+        raise Malformed(f"'request' must be one of {', '.join(map(str, requests))}, not {number}")
+    earliest = max(first, requests[number].chunk + 1)
+    if not earliest <= second < stop:
+        raise Malformed(f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}")
+    return number, Answer(second, _field(data, "answer", str), second)
 
 
 def _sibling(data: Any) -> Sibling:

@@ -13,7 +13,7 @@ from aura_core.data.author import Draft, Sibling
 from aura_core.data.outcome import ItemError
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.errors import InputError
-from aura_core.sim.episode import TEST_PLAN, Ask, Episode, Plan
+from aura_core.sim.episode import TEST_PLAN, Ask, Due, Episode, Plan
 from aura_core.sim.talk import LANGUAGES, TOPICS
 from aura_core.sim.world import FIRST_TEST_SEED, World
 from aura_core.types import Frame, Kind
@@ -59,6 +59,8 @@ def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
 class Oracle:
     """An `Author` that looks the answers up."""
 
+    knows_all = True
+
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._episodes = functools.lru_cache(maxsize=256)(self._draw)
@@ -95,9 +97,11 @@ class Oracle:
         """Whether this very answer is true in this very second."""
         if question.kind is Kind.REAL_TIME:
             return self._truth(clip, question.draft, chunk) == answer.text
-        episode = self._episode(clip)
-        ids = {a.id for a in episode.asks if a.text == question.draft}
-        return any(d.chunk == chunk and d.text == answer.text and ids & set(d.ask_ids) for d in episode.dues)
+        return any(d.chunk == chunk and d.text == answer.text for d in self._dues(clip, question))
+
+    def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
+        """Whether anything is due to the question then."""
+        return any(first <= d.chunk < stop for d in self._dues(clip, question))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """What other sets of questions ask in that second, one of each difficulty."""
@@ -136,6 +140,12 @@ class Oracle:
             return "" if self._truth(clip, t.draft, t.chunk) == t.answer else "it is not true in this second"
         due = {d.text for d in self._episode(clip).dues if d.chunk == t.chunk}
         return "" if t.answer in due else "nothing of the kind happens in this second"
+
+    def _dues(self, clip: Clip, question: Question) -> list[Due]:
+        """All that is due to a standing question."""
+        episode = self._episode(clip)
+        ids = {a.id for a in episode.asks if a.text == question.draft}
+        return [d for d in episode.dues if ids & set(d.ask_ids)]
 
     def _truth(self, clip: Clip, text: str, chunk: int) -> str | None:
         try:

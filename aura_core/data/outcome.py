@@ -21,7 +21,14 @@ class Outcome:
 
     def reject(self, item: str, reason: str, detail: str = "") -> None:
         """Leave something out, with a reason that is counted."""
-        self.rejections.append(Rejection(item, reason, " ".join(detail.split())[:300]))
+        told = detail.encode(errors="backslashreplace").decode()  # a server's message may hold what no file can
+        self.rejections.append(Rejection(item, reason, " ".join(told.split())[:300]))
+
+    def leave_out(self, item: str, what: str, error: ItemError) -> None:
+        """Reject the part of an item that `what` names, and keep the rest; raises an error that may pass again."""
+        if error.transient:
+            raise error
+        self.reject(item, f"{what}: {error.reason}", error.detail)
 
 
 class ItemError(Exception):

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import av
 
 from aura_core.data.outcome import ItemError, Outcome, Stage
 from aura_core.data.schema import Clip
@@ -27,6 +29,7 @@ NS = 1_000_000_000
 SLOT_NS = NS // FPS
 EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's chunker
 CUT_SHORT_S = 2.0
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python reads such bytes of a file's name
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def find_sources(place: Path) -> list[Source]:
         raise InputError(f"{place}: no files in this folder")
     out = []
     for path in found:
+        if _NOT_UTF8.search(str(path)):
+            raise InputError(f"{str(path)!r}: the name is not UTF-8; rename it")
         name = path.name if path == place else path.relative_to(place).as_posix()
         size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
         out.append(Source(_id(name), name, str(path.resolve()), size, 0))
@@ -77,6 +82,10 @@ def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
         kept = [p for p in parts if p.seconds >= config.min_seconds]
         if not kept:
             raise ItemError("too short", f"{sum(p.seconds for p in parts)} s, {config.min_seconds} are needed")
+        for part in parts:
+            if part.seconds < config.min_seconds:
+                told = f"{part.seconds} s from {part.start_s:g} s on, {config.min_seconds} are needed"
+                out.reject(part.id, "rest too short", told)
         for part in kept:
             part.writer.close()
             with part.writer.path.open("rb") as file:
@@ -206,24 +215,48 @@ class _Reader:
             return 0
         if self._video.skipped:
             raise ItemError("broken in the middle", f"{self._video.skipped} packets cannot be decoded")
-        declared = _declared_s(self.source.place)
+        declared = _declared_s(self.source.place, seconds)
         if declared - seconds > CUT_SHORT_S:
             raise ItemError("broken in the middle", f"it ends after {seconds:.1f} of {declared:.1f} s")
         return 0
 
 
-def _declared_s(place: str) -> float:
-    """How long a video's header says that it is, by its duration or its number of frames; 0 when it does not."""
-    import av
-
+def _declared_s(place: str, seconds: float) -> float:
+    """How long a video of which `seconds` were decoded should be, by its header; 0 when that does not say."""
     with av.open(place) as container:
         stream = container.streams.video[0]
-        told = [(container.duration or 0) / av.time_base]
         if stream.duration is not None and stream.time_base is not None:
             told = [float(stream.duration * stream.time_base)]
+        else:
+            told = [_meant_s(container, stream, seconds)]
         if stream.frames and stream.average_rate:  # a file that was cut off keeps this number
             told.append(float(stream.frames / stream.average_rate))
         return max(told)
+
+
+def _meant_s(container: Any, video: Any, seconds: float) -> float:
+    """How long the pictures are meant to go on where the header (Matroska's) knows only the longest stream.
+
+    Its word counts, unless sound or subtitles fill the time that it names: then the pictures' own packets do.
+    """
+    header = (container.duration or 0) / av.time_base
+    if header - seconds <= CUT_SHORT_S:
+        return header
+    spans: dict[int, list[float]] = {}  # of each stream: where its packets begin and end, in seconds
+    try:
+        for packet in container.demux():
+            if packet.pts is not None:
+                begin = float(packet.pts * packet.time_base)
+                span = spans.setdefault(packet.stream.index, [begin, begin])
+                span[0] = min(span[0], begin)
+                span[1] = max(span[1], begin + float((packet.duration or 0) * packet.time_base))
+    except av.FFmpegError:
+        return header  # it breaks off
+    others = [end for index, (_, end) in spans.items() if index != video.index]
+    if video.index in spans and header - max(others, default=0.0) <= CUT_SHORT_S:
+        begin, end = spans[video.index]
+        return end - begin
+    return header
 
 
 def _below(place: Path) -> Iterator[Path]:

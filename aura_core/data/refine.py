@@ -60,9 +60,7 @@ def _one_of_five(q: Question, clip: Clip, author: Author, config: RefineConfig, 
             return sibling
         out.reject(q.id, "sibling's answer not visible", f"'{s.text}' -> '{answer.text}' at {q.chunk} s")
     except ItemError as e:
-        if e.transient:
-            raise
-        out.reject(q.id, f"sibling: {e.reason}", e.detail)
+        out.leave_out(q.id, "sibling", e)
     except ValueError as e:
         out.reject(q.id, "sibling contradicts itself", str(e))
     return q
@@ -88,9 +86,7 @@ def _rephrased(q: Question, clip: Clip, author: Author, out: Outcome) -> Questio
             return replace(q, text=text)
         out.reject(q.id, "rephrasing is empty")
     except ItemError as e:
-        if e.transient:
-            raise
-        out.reject(q.id, f"rephrasing: {e.reason}", e.detail)
+        out.leave_out(q.id, "rephrasing", e)
     return q
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.data import STAGES
+from aura_core.data.costs import PAID, paid
 from aura_core.data.outcome import total
 from aura_core.data.store import StageFolder, write
 from aura_core.errors import InputError
@@ -40,15 +41,18 @@ def _stage(folder: StageFolder) -> dict[str, Any]:
         except InputError as e:
             faults.append(str(e))
     runs = _runs(folder.path / "runs.json")
+    cost, unreadable = paid(folder.path / "replies")
+    used = total([d.cost for d in done])  # of the making that lasted: what was paid in an earlier one is not in it
     wall, made = sum(r["wall_s"] for r in runs), sum(r["records"] for r in runs)
     return {
-        "shards": {"done": len(done), "all": shards, "faults": faults},
+        "shards": {"done": len(done), "all": shards, "faults": faults + unreadable},
         "items": sum(d.items for d in done),
         "records": sum(d.records for d in done),
         "failed": sum(d.failures for d in done),
         "rejected": total([d.reasons for d in done]),
         "counts": total([d.counts for d in done]),
-        "cost": total([d.cost for d in done]),
+        "cost": {k: v for k, v in used.items() if k not in PAID} | cost,
+        "cost_of_last_run": runs[-1].get("cost", {}) if runs else {},
         "worker_s": round(sum(d.seconds for d in done), 3),
         "records_per_s": round(made / wall, 3) if wall else None,
         "runs": runs,
@@ -66,19 +70,20 @@ def tables(report: dict[str, Any]) -> list[Any]:
     """Tables for `rich`: the stages, and what was left out and why."""
     from rich.table import Table
 
-    paid = any(s["cost"] for s in report["stages"].values())
+    asked = any(s["cost"] for s in report["stages"].values())
     stages = Table("stage", "shards", "items", "out", "left out", "failed", "out/s")
-    if paid:
-        stages.add_column("requests")
-        stages.add_column("tokens")
+    if asked:
+        for name in ("requests in all", "tokens in all", "requests of the last run"):
+            stages.add_column(name)
     reasons = Table("stage", "left out because", "n")
     for name, s in report["stages"].items():
         cost, rate = s["cost"], s["records_per_s"]
         row = [name, f"{s['shards']['done']} of {s['shards']['all']}", str(s["items"]), str(s["records"])]
         row += [str(sum(s["rejected"].values())), str(s["failed"]), f"{rate:.2f}" if rate else ""]
-        if paid and cost:
-            row.append(f"{cost.get('requests', 0):g}")
-            row.append(f"{cost.get('prompt_tokens', 0)} + {cost.get('completion_tokens', 0)}")
+        if asked and cost:
+            row.append(f"{cost.get('requests', 0):.0f}")
+            row.append(f"{cost.get('prompt_tokens', 0):.0f} + {cost.get('completion_tokens', 0):.0f}")
+            row.append(f"{s['cost_of_last_run'].get('requests', 0):.0f}")
         stages.add_row(*row)
         for reason, n in sorted(s["rejected"].items(), key=lambda r: -r[1]):
             reasons.add_row(name, reason, str(n))

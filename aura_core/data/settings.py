@@ -41,13 +41,19 @@ class SynthesizeConfig:
     multi_response: int = 1
     frames: int = 32  # most frames in one request
     look_back_s: int = 8  # seconds that a verification sees
+    silences: int = 2  # stretches without an answer that are checked, of each standing question
 
     def __post_init__(self) -> None:
         require(2 <= self.min_scene_s <= self.max_scene_s, "synthesize: 2 <= min_scene_s <= max_scene_s is needed")
         require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
         require(self.look_back_s >= 1, f"synthesize.look_back_s must be at least 1, not {self.look_back_s}")
-        for name in ("real_time", "proactive", "multi_response"):
+        for name in ("real_time", "proactive", "multi_response", "silences"):
             require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
+
+    @property
+    def stretch_s(self) -> int:
+        """Seconds that one request shows at a frame a second, beside the second before and the last one whole."""
+        return max(1, self.frames - 2)
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,13 @@ class RefineConfig:
 class StructureConfig:
     """The window of the engine that will run the model, and whose words it reads.
 
-    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny; or scripted.
+    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny; or scripted. Empty:
+    aura_tiny for the simulator's words; an MLLM's are refused, for it knows few of them.
     """
 
-    checkpoint: str = "aura_tiny"
-    window: WindowConfig = field(default_factory=WindowConfig)
+    checkpoint: str = ""
+    # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's 30/60 makes 19,500.
+    window: WindowConfig = field(default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"]))
     max_answer_tokens: int = 128  # speaker.max_new_tokens and speaker.max_question_tokens of the engine
     max_question_tokens: int = 512
 
@@ -102,7 +110,7 @@ class DataConfig:
     server: ServerConfig = field(default_factory=lambda: ServerConfig(read_timeout_s=120.0, retry_wait_max_s=30.0))
     max_reply_tokens: int = 2048
     seed: int = 0
-    shard_size: int = 16
+    shard_size: int = 4  # of 16 videos, four processes have a shard each
 
     def __post_init__(self) -> None:
         require(self.shard_size >= 1, f"shard_size must be at least 1, not {self.shard_size}")

@@ -102,7 +102,12 @@ class StageFolder:
         """Write a whole shard; `done` with the hashes filled in."""
         hashes = []
         for path, items in ((self.shard(index), records), (self._rejected(index), rejections)):
-            data = "".join(to_line(r) + "\n" for r in items).encode()
+            try:
+                data = "".join(to_line(r) + "\n" for r in items).encode()
+            except UnicodeEncodeError as e:
+                raise InputError(
+                    f"{path}: a record holds text that is not UTF-8: {e.object[max(0, e.start - 40) : e.end]!r}"
+                ) from e
             write(path, data)
             hashes.append(hashlib.sha256(data).hexdigest())
         done = Done(**{**asdict(done), "sha256": hashes[0], "rejected_sha256": hashes[1]})

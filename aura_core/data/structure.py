@@ -8,6 +8,7 @@ the sample, so its tokens are the tokens that the engine will feed at that step 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -154,12 +155,13 @@ def _said(
 
 
 def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Outcome) -> bool:
-    """Whether the engine would take the question and say all its answers to the end."""
-    words = [q.acknowledgment] if q.acknowledgment else []
-    lengths = [codec.question_tokens(t) for t in (*words, *(a.text for a in q.answers))]
+    """Whether the engine would take the question and say all its answers to the end, in these words."""
+    said = [*([q.acknowledgment] if q.acknowledgment else []), *(a.text for a in q.answers)]
+    lengths = [codec.question_tokens(t) for t in said]
     asked = codec.question_tokens(q.text)
-    if min([asked, *lengths]) == 0:
-        out.reject(q.id, "words that the tokenizer does not know", q.text)
+    if lost := next((t for t in (q.text, *said) if not _known(t, codec)), ""):
+        left = codec.text(codec.tokenizer.encode(plain_text(lost)))
+        out.reject(q.id, "words that the tokenizer does not know", f"of '{lost}' is left '{left}'")
     elif asked > config.max_question_tokens:
         out.reject(q.id, "question too long", f"{asked} tokens, {config.max_question_tokens} are allowed")
     elif max(lengths, default=0) > config.max_answer_tokens:
@@ -167,6 +169,18 @@ def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Ou
     else:
         return True
     return False
+
+
+def _known(text: str, codec: PromptCodec) -> bool:
+    """Whether the tokenizer gives back what it was given: a small one leaves out the words that it does not know."""
+    given, back = plain_text(text), codec.text(codec.tokenizer.encode(plain_text(text)))
+    return back == given or "" != _letters(given) == _letters(back)
+
+
+def _letters(text: str) -> str:
+    """What carries the meaning. Case, spaces, punctuation and composed accents may come back otherwise."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    return "".join(c for c in plain if unicodedata.category(c)[0] not in "PZC")
 
 
 def _target(q: Question, query: Query | None, chunk: int, text: str, evidence: int) -> Target:

@@ -1,7 +1,8 @@
-"""Stage 2: scenes, and questions with times, each time checked twice.
+"""Stage 2: scenes, and questions with times, each time checked twice, and some of the silence between them once.
 
 Two-step verification (AURA): an answer must be visible at its time, and the answer of a standing question must not be
 visible in the second before. A question with one wrong time is rejected whole: its silences cannot be trusted either.
+Silence is a target too, so the longest stretches without an answer are looked at for what the author left out.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ def open_stage(media: Path, author: Author, config: SynthesizeConfig, threads: i
 def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig) -> Outcome:
     """The clip's conversation: verified questions only."""
     out = Outcome()
-    images = read_clip(media / clip.video)
-    if len(images) != FPS * clip.seconds:
-        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
-    cuts = pictures.cut(images, config)
-    scenes = author.scenes(clip, cuts) if config.ask_scenes else cuts
-    if fault := _fault(scenes, clip.seconds):
-        out.counts["scene lists refused"] += 1
-        out.reject(clip.id, "scenes: " + fault)
-        scenes = cuts
+    cuts = _cuts(clip, media, config)
+    scenes = _scenes(clip, cuts, author, out) if config.ask_scenes else cuts
     questions: list[Question] = []
     for scene in scenes:
-        for draft in author.questions(clip, scene):
+        try:
+            drafts = author.questions(clip, scene)
+        except ItemError as e:
+            out.leave_out(f"{clip.id}/{scene.first}", "questions", e)
+            continue
+        for draft in drafts:
             out.counts[f"{draft.kind} drafts"] += 1
+            if draft.kind is not Kind.REAL_TIME and not draft.answers and not author.knows_all:
+                out.reject(draft.id, "no answer", f"'{draft.text}' at {draft.chunk} s: nobody checked its silence")
+                continue
             question = _checked(draft, clip, scene, out)
-            if question is not None and _verified(question, clip, author, out):
+            if question is not None and _stands(question, clip, author, config, out):
                 out.counts[f"{draft.kind} verified"] += 1
                 questions.append(question)
     if not questions:
@@ -49,6 +51,28 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     out.counts["scenes"] = len(scenes)
     out.records.append(Conversation(clip, tuple(scenes), tuple(questions)))
     return out
+
+
+def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
+    """Scenes by the pictures alone, which are let go before anybody is asked: a long clip is a gigabyte."""
+    images = read_clip(media / clip.video)
+    if len(images) != FPS * clip.seconds:
+        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
+    return pictures.cut(images, config)
+
+
+def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list[Scene]:
+    """The author's list, or the cuts where it cannot be used."""
+    try:
+        scenes = author.scenes(clip, cuts)
+    except ItemError as e:
+        out.leave_out(clip.id, "scenes", e)
+        return cuts
+    if fault := _fault(scenes, clip.seconds):
+        out.counts["scene lists refused"] += 1
+        out.reject(clip.id, "scenes: " + fault)
+        return cuts
+    return scenes
 
 
 def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
@@ -69,6 +93,15 @@ def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question |
         return None
 
 
+def _stands(question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome) -> bool:
+    """Whether the checks were made and hold. One that could not be made costs this question alone."""
+    try:
+        return _verified(question, clip, author, out) and _silent(question, clip, author, config, out)
+    except ItemError as e:
+        out.leave_out(question.id, "check", e)
+        return False
+
+
 def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
     """Whether every time of the question stands both checks."""
     for answer in question.answers:
@@ -83,6 +116,34 @@ def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> b
         out.reject(question.id, reason, f"'{question.text}' -> '{answer.text}' at {answer.chunk} s")
         return False
     return True
+
+
+def _silent(question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome) -> bool:
+    """Whether nothing was left out of a standing question's longest stretches without an answer."""
+    for first, stop in silences(question, clip.seconds, config.stretch_s)[: config.silences]:
+        out.counts["silences checked"] += 1
+        if author.missed(clip, question, first, stop):
+            out.counts["silences refused"] += 1
+            out.reject(question.id, "silent where it happens", f"'{question.text}' in {first}..{stop - 1} s")
+            return False
+    return True
+
+
+def silences(question: Question, seconds: int, longest: int) -> list[tuple[int, int]]:
+    """Chunks (first, stop) in which a standing question waits, in stretches of at most `longest`, longest first.
+
+    The second before an answer is left out: it is checked with the answer. A proactive question waits for one.
+    """
+    if question.kind is Kind.REAL_TIME:
+        return []
+    waits, first = [], question.chunk + 1
+    for answer in question.answers:
+        waits.append((first, answer.chunk - 1))
+        first = answer.chunk + 1
+    if question.kind is Kind.MULTI_RESPONSE or not question.answers:
+        waits.append((first, seconds))
+    found = [(a, min(a + longest, stop)) for first, stop in waits for a in range(first, stop, longest)]
+    return sorted(found, key=lambda s: (s[0] - s[1], s[0]))
 
 
 def _fault(scenes: list[Scene], seconds: int) -> str:

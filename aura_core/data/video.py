@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.data.locks import Locks
 from aura_core.errors import InputError
 
 FPS = 2
@@ -61,9 +63,47 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
-@functools.lru_cache(maxsize=8)
+class ClipCache:
+    """Decoded clips, the newest ones: at most `limit` bytes of pixels, and always the last one. From any thread: two
+    that want the same clip decode it once."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.bytes = limit, 0
+        self._clips: OrderedDict[Path, tuple[Image, ...]] = OrderedDict()
+        self._lock, self._decoding = threading.Lock(), Locks()
+
+    def get(self, path: Path) -> tuple[Image, ...]:
+        """See `read_clip`."""
+        with self._decoding.of(path):
+            with self._lock:
+                if path in self._clips:
+                    self._clips.move_to_end(path)
+                    return self._clips[path]
+            images = _decoded(path)
+            with self._lock:
+                self._clips[path] = images
+                self.bytes += _bytes(images)
+                while self.bytes > self.limit and len(self._clips) > 1:
+                    self.bytes -= _bytes(self._clips.popitem(last=False)[1])
+        return images
+
+
+CACHE = ClipCache(1 << 30)  # a clip of 600 s at 640x480 is 1.1 GB
+
+
 def read_clip(path: Path) -> tuple[Image, ...]:
-    """All pictures of a prepared clip, RGB uint8 (height, width, 3). Raises `InputError` when it is damaged."""
+    """All pictures of a prepared clip, RGB uint8 (height, width, 3), remembered for a while.
+
+    Raises `InputError` when it is damaged.
+    """
+    return CACHE.get(path)
+
+
+def _bytes(images: tuple[Image, ...]) -> int:
+    return sum(i.nbytes for i in images)
+
+
+def _decoded(path: Path) -> tuple[Image, ...]:
     images: list[Image] = []
     try:
         with av.open(str(path)) as container:

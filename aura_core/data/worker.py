@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,16 @@ from aura_core.data import STAGES, prepare, refine, structure, synthesize, verif
 from aura_core.data.author import Author
 from aura_core.data.outcome import ItemError, Outcome, Stage, name_of, total
 from aura_core.data.prompts import Prompts
-from aura_core.data.settings import DataConfig
+from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.data.store import Done, StageFolder, media_root, sha256_of
-from aura_core.errors import InputError
+from aura_core.errors import ConfigError, InputError
 
 BEFORE = dict(zip(STAGES, ("sources", *STAGES), strict=False))
 AUTHORED = ("synthesize", "refine", "verify")
+NO_CHECKPOINT = (
+    "structure: whose tokens? give --checkpoint, the folder or hub id that will be trained, such as "
+    "Qwen/Qwen3-VL-8B-Instruct (structure.checkpoint in the settings)"
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,21 @@ class Job:
         """The folder that `Clip.video` is relative to."""
         return self.out if self.stage == "prepare" else media_root(self.source, BEFORE[self.stage])
 
+    @property
+    def structure(self) -> StructureConfig:
+        """Stage 4's settings with a checkpoint. Raises `ConfigError` when none is named for words of an MLLM."""
+        config = self.config.structure
+        if config.checkpoint:
+            return config
+        if self.before.manifest()["settings"].get("author") != {"kind": "oracle"}:
+            raise ConfigError(NO_CHECKPOINT)
+        return replace(config, checkpoint="aura_tiny")
+
     def settings(self) -> dict[str, Any]:
         """All that changes this stage's bytes."""
         known = self.config.of_stage(self.stage)
+        if self.stage == "structure":
+            known |= asdict(self.structure)
         return known | {"author": _author_settings(self)} if self.stage in AUTHORED else known
 
 
@@ -98,7 +114,7 @@ def open_stage(job: Job) -> Stage:
     if job.stage == "prepare":
         return prepare.open_stage(job.out, c.prepare)
     if job.stage == "structure":
-        return structure.open_stage(c.structure)
+        return structure.open_stage(job.structure)
     author = open_author(job)
     if job.stage == "synthesize":
         return synthesize.open_stage(job.media, author, c.synthesize, job.threads)

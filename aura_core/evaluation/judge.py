@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aura_core.errors import InputError
+from aura_core.replies import objects
 
 PROMPTS = Path(__file__).parent / "prompts"
 RETRIES = 3
@@ -204,11 +205,7 @@ def fill(template: str, known: Mapping[str, str]) -> str:
 
 def read_verdict(text: str) -> Grade | None:
     """The first JSON object with a score in `text`; None when there is none."""
-    for found in re.finditer(r"\{", text):
-        try:
-            data, _ = json.JSONDecoder().raw_decode(text, found.start())
-        except json.JSONDecodeError:
-            continue
+    for data in objects(text, nested=True):
         score = data.get("score")
         if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
             return Grade(float(score), data.get("flag") is True)

@@ -19,7 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from aura_core.config import ServerConfig
+from aura_core.data.engine import run, write_sources
+from aura_core.data.prepare import find_sources
+from aura_core.data.schema import Conversation
+from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.store import Done, StageFolder
 from aura_core.data.video import ClipWriter
+from aura_core.data.worker import Job
 
 LIGHT, SECONDS = 8, 16
 Fault = Callable[[Any], bool]  # gets the handler; True when it has replied itself
@@ -32,6 +39,16 @@ def light_video(path: Path, dark: int = 20) -> Path:
         writer.add(np.full((64, 64, 3), 220 if slot >= 2 * LIGHT else dark, np.uint8))
     writer.close()
     return path
+
+
+def light_run(out: Path) -> Path:
+    """A run folder with two such clips, ready for synthesis."""
+    for name, dark in (("a", 20), ("b", 40)):
+        light_video(out / "in" / f"{name}.mp4", dark)
+    config = DataConfig()
+    write_sources(out, find_sources(out / "in"), config)
+    run(Job("prepare", out, out, config))
+    return out
 
 
 class FakeMLLM:
@@ -76,6 +93,27 @@ class FakeMLLM:
         return answer if isinstance(answer, str) else json.dumps(answer)
 
 
+def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
+    """Those of a short run that asks `mllm`."""
+    known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
+    return DataConfig(
+        synthesize=SynthesizeConfig(real_time=1), structure=StructureConfig("scripted"),
+        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
+    )  # fmt: skip
+
+
+def synthesize(mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object) -> Done:
+    """Stage 2 of a run of one shard."""
+    run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
+    (done,) = StageFolder(out, "synthesize").all_done()
+    return done
+
+
+def talks(out: Path) -> list[Conversation]:
+    """What `synthesize` wrote."""
+    return list(StageFolder(out, "synthesize").read(0, Conversation))
+
+
 def _brightness(url: str) -> float:
     head, data = url.split(",", 1)
     assert head == "data:image/jpeg;base64"
@@ -85,6 +123,7 @@ def _brightness(url: str) -> float:
 
 PHRASES = {
     "consist of these scenes": "scenes", "Write at most": "now", "to speak up later": "later",
+    "to speak up:": "times", "it kept silent": "missed",
     "truthfully give this answer NOW": "visible", "one for each of the other difficulties": "siblings",
     "Answer in short": "answer", "in other words": "rephrase", "is not grounded": "grounded",
 }  # fmt: skip
@@ -99,6 +138,25 @@ def _visible(text: str, level: float) -> Any:
     assert answer
     bright = level > 128
     return {"visible": bright if "on" in answer[1] or "bright" in answer[1] else not bright}
+
+
+def _span(text: str, before: str) -> tuple[int, int]:
+    """The seconds that a prompt names behind some words."""
+    found = re.search(rf"{before} (\d+) to (\d+)", text)
+    assert found
+    return int(found[1]), int(found[2])
+
+
+def _times(text: str, level: float) -> Any:
+    first, last = _span(text, "in seconds")
+    numbers = [int(n) for n in re.findall(r"^(\d+)\. ", text, re.M)]
+    on = first <= LIGHT <= last
+    return {"times": [{"request": n, "second": LIGHT, "answer": "the light is on"} for n in numbers if on]}
+
+
+def _missed(text: str, level: float) -> Any:
+    first, last = _span(text, "In seconds")
+    return {"missed": first <= LIGHT <= last}
 
 
 def request(kind: str, second: int, *answers: int, words: str = "the light is on") -> dict[str, Any]:
@@ -118,7 +176,9 @@ DEFAULTS: dict[str, Callable[[str, float], Any]] = {
     "scenes": lambda t, b: {"scenes": [{"first": 0, "stop": SECONDS, "summary": "a lamp"}]},
     "now": lambda t, b: {"questions": [question(s) for s in (3, 12) if f"seconds {s // LIGHT * LIGHT} to" in t]},
     "later": lambda t, b: {"requests": [request("proactive", 2, LIGHT)] if "between\n0 and" in t else []},
+    "times": _times,
     "visible": _visible,
+    "missed": _missed,
     "siblings": lambda t, b: {"questions": [{"level": n, "question": f"level {n}?"} for n in (2, 3, 4, 5)]},
     "answer": lambda t, b: {"answer": "it is bright" if b > 128 else "it is dark"},
     "rephrase": lambda t, b: "Gladly. ```json\n" + json.dumps({"request": "say when the lamp turns on"}) + "\n```",

@@ -272,3 +272,28 @@ def test_unknown_settings_are_named(tmp_path):
         with pytest.raises(ConfigError) as e:
             DataConfig.from_yaml(path)
         assert told in str(e.value)
+
+
+# ---- shards and progress -------------------------------------------------------------------------
+
+
+def test_sixteen_videos_are_work_for_four_processes(tmp_path):
+    """Regression: they were one shard, made by one process, under a bar that went from 0 to 1."""
+    config = DataConfig()
+    write_sources(tmp_path, sim_sources(list(range(1000, 1016)), 8), config)
+    assert StageFolder(tmp_path, "sources").manifest()["shards"] == 4
+
+
+def test_progress_is_told_by_items(whole, tmp_path):
+    out, config = whole
+    told: list[tuple[int, int]] = []
+    run(Job("structure", out, tmp_path, config), progress=lambda *now: told.append(now))
+    assert told == [(n, 3) for n in range(4)]
+    told.clear()
+    (tmp_path / "structure" / "shard-00001.done").unlink()
+    run(Job("structure", out, tmp_path, config), progress=lambda *now: told.append(now))
+    assert told == [(2, 3), (3, 3)]
+    samples = sum(d.records for d in StageFolder(tmp_path, "structure").all_done())
+    told.clear()
+    run(Job("verify", tmp_path, tmp_path, config), progress=lambda *now: told.append(now))
+    assert len(told) == 4 and told[0] == (0, samples) and told[-1] == (samples, samples) and samples > 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -113,6 +114,16 @@ def test_a_long_source_becomes_several_clips(tmp_path):
     assert [c.seconds for c in kept] == [6, 6]
 
 
+def test_the_rest_of_a_long_source_is_counted_when_it_is_too_short_for_a_clip(tmp_path):
+    """Regression: it vanished."""
+    path = write_grey_video(tmp_path / "v.mp4", [250 * k for k in range(60)])  # 15 s
+    out = prepared(path, tmp_path, max_seconds=6, min_seconds=4)
+    assert [c.seconds for c in out.records] == [6, 6]
+    (left_out,) = out.rejections
+    assert (left_out.item, left_out.reason) == (f"{out.records[0].id}-2", "rest too short")
+    assert left_out.detail == "3 s from 12 s on, 4 are needed"
+
+
 def test_large_frames_are_scaled_to_even_sizes(tmp_path):
     assert fitted(480, 640, 640 * 480) == (480, 640) and fitted(1080, 1920, 640 * 480) == (414, 738)
     path = write_grey_video(tmp_path / "v.mp4", [500 * k for k in range(10)], size=(128, 96))
@@ -167,6 +178,40 @@ def test_cut_off(tmp_path, name):
     assert refused(path, tmp_path) in ("broken in the middle", "damaged")
 
 
+def with_sound(path: Path, begin_s: int, end_s: int, sound_s: int) -> Path:
+    """Matroska: pictures from `begin_s` to `end_s`, sound from the first second on; the header knows the longer one."""
+    with av.open(str(path), "w") as out:
+        video, sound = out.add_stream("mpeg4", rate=10), out.add_stream("pcm_s16le", rate=8000)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for second in range(max(end_s, sound_s)):
+            for k in range(10) if begin_s <= second < end_s else ():
+                grey = np.full((48, 64, 3), (10 * second + k) % 250, np.uint8)
+                picture = av.VideoFrame.from_ndarray(grey, format="rgb24")
+                picture.pts, picture.time_base = 10 * second + k, Fraction(1, 10)
+                out.mux(video.encode(picture))
+            if second < sound_s:
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+                samples.rate, samples.pts = 8000, 8000 * second
+                out.mux(sound.encode(samples))
+        for stream in (video, sound):
+            out.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(("begin_s", "end_s", "sound_s"), [(0, 10, 14), (4, 14, 14), (0, 10, 6)])
+def test_sound_may_be_longer_than_the_pictures(tmp_path, begin_s, end_s, sound_s):
+    """Regression: a whole video was "broken in the middle" when its sound went on."""
+    out = prepared(with_sound(tmp_path / "v.mkv", begin_s, end_s, sound_s), tmp_path)
+    assert [c.seconds for c in out.records] == [10]
+
+
+@pytest.mark.parametrize(("end_s", "sound_s"), [(10, 14), (14, 14), (14, 10)])
+def test_cut_off_with_sound(tmp_path, end_s, sound_s):
+    path = with_sound(tmp_path / "v.mkv", 0, end_s, sound_s)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert refused(path, tmp_path) in ("broken in the middle", "damaged")
+
+
 def test_cut_off_before_its_index(tmp_path):
     path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(100)])
     path.write_bytes(path.read_bytes()[:-300])
@@ -209,4 +254,12 @@ def test_sources_are_found_by_name_and_keep_their_ids_when_the_folder_moves(tmp_
     (tmp_path / "x").rename(tmp_path / "y")
     assert [s.id for s in find_sources(tmp_path / "y")] == [s.id for s in found]
     with pytest.raises(InputError, match="no such file"):
+        find_sources(tmp_path / "x")
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path):
+    """Regression: a traceback, for no record can hold it."""
+    (tmp_path / "x").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "x") + b"/film-\xe9.mp4")).write_bytes(b"1234")
+    with pytest.raises(InputError, match=r"film-.*: the name is not UTF-8; rename it"):
         find_sources(tmp_path / "x")

@@ -10,12 +10,17 @@ from string import Template
 
 from aura_core.errors import ConfigError
 
-NAMES = ("system", "scenes", "now", "later", "visible", "siblings", "answer", "rephrase", "grounded", "repair")
+NAMES = (
+    "system", "scenes", "now", "later", "times", "visible", "missed", "siblings", "answer", "rephrase", "grounded",
+    "repair",
+)  # fmt: skip
 FIELDS = {
     "scenes": {"seconds", "cuts"},
     "now": {"count", "first", "last"},
     "later": {"proactive", "multi_response", "first", "last", "end"},
+    "times": {"requests", "before", "first", "last"},
     "visible": {"question", "answer", "second"},
+    "missed": {"question", "asked", "told", "before", "first", "last"},
     "siblings": {"question", "level", "count", "second"},
     "answer": {"question", "second"},
     "rephrase": {"question"},
