@@ -6,7 +6,7 @@ encoder would have seen. All turns in view are supervised; the loss leaves out o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from aura_core.config import ChunkerConfig
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.pixels import PixelSpec, patchify, resize, target_size
 from aura_core.models.positions import PositionTrack
 from aura_core.sources import open_source
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.prompt import PromptCodec, plain_text
-from aura_core.training.records import Record, Shards
+from aura_core.training.records import Record
+from aura_core.training.shards import Shards
 from aura_core.types import Chunk
 
 
@@ -64,6 +65,31 @@ class Examples(Dataset[Example]):
         return build(self.shards[index], self.codec, self.pixels)
 
 
+class Ahead(Dataset["Example | AuraError"]):
+    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its example's place:
+    raised there, it would reach the user with a traceback inside its one line. `raised` raises it."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example | AuraError:
+        try:
+            return self._examples[index]
+        except AuraError as e:
+            return e
+
+
+def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
+    """The examples of `Ahead`, up to the first error, which is raised here as an `InputError`."""
+    for example in examples:
+        if isinstance(example, AuraError):
+            raise InputError(f"{example}; put it right and go on with --resume")
+        yield example
+
+
 class Order(Sampler[int]):
     """Endless: each epoch a permutation of its own, of which process `rank` of `world` takes every `world`-th index.
 
@@ -98,7 +124,7 @@ def clip_chunks(record: Record) -> list[Chunk]:
     seen = {c.index: c for c in [*closed, chunker.flush()] if c is not None}
     missing = [i for i in range(record.first, record.stop) if i not in seen]
     if missing:
-        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}; drop the record")
+        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}")
     return [seen[i] for i in range(record.first, record.stop)]
 
 

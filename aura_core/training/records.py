@@ -4,17 +4,15 @@
      "history": [{"query_id": "q1", "question": "Tell me when ...", "answers": ["I will tell you."]}],
      "turns": [{"chunk": 15, "question": "What ...?", "answer": "A red cup."}, {"chunk": 41, "answer": "The ..."}]}
 
-`clip.video` is a file, looked for in the folder above the shard's, beside the shard and in the working directory, or
-`sim:7`, a world of the simulator. Chunks that `turns` does not name are silent. Further keys are left alone, but for
-`events`: chunks in which something happened, announced or not (only `balanced_all` asks).
+`clip.video` is a file, looked for where the data engine says that the clips of its run lie, else in the folder above
+the shard's, beside the shard and in the working directory; or `sim:7`, a world of the simulator. Chunks that `turns`
+does not name are silent. Further keys are left alone, but for `events`: chunks in which something happened, announced
+or not (only `balanced_all` asks).
 """
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,48 +50,11 @@ class Record:
     where: str
 
 
-class Shards:
-    """All records of the shards that a pattern names, read from disk one at a time: `len`, and by index.
+def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
+    """The record of one line; `media` is the folder of a data engine's clips.
 
-    Every line is read and checked once, when this is made. Raises `InputError` naming file and line.
+    Raises `InputError` naming `path`, line `number` and what is wrong.
     """
-
-    def __init__(self, pattern: str) -> None:
-        paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
-        self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
-        content = hashlib.sha256()
-        for path in paths:
-            offset = 0
-            for number, line in enumerate(_lines(path), start=1):
-                if line.strip():
-                    content.update(line.strip())
-                    parse(line, path, number)
-                    self._lines.append((path, number, offset))
-                offset += len(line)
-        self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
-        if not self._lines:
-            what = "no file of this name" if not paths else "there is no record in it"
-            raise InputError(f"{pattern}: {what}; expected JSON lines, one sample each")
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __getitem__(self, index: int) -> Record:
-        path, number, offset = self._lines[index]
-        with path.open("rb") as file:
-            file.seek(offset)
-            return parse(file.readline(), path, number)
-
-
-def _lines(path: Path) -> Sequence[bytes]:
-    try:
-        return path.read_bytes().splitlines(keepends=True)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}") from e
-
-
-def parse(line: bytes, path: Path, number: int) -> Record:
-    """The record of one line. Raises `InputError` naming `path`, line `number` and what is wrong."""
     where = f"{path}:{number}"
     try:
         data = json.loads(line)
@@ -114,15 +75,17 @@ def parse(line: bytes, path: Path, number: int) -> Record:
     clip = _get(_get(data, "clip", dict, where), "video", str, f"{where}: clip")
     history = tuple(_group(g, where) for g in _get(data, "history", list, where))
     events = tuple(data.get("events", ()))
-    return Record(_get(data, "id", str, where), _found(clip, path), first, stop, history, turns, events, where)
+    return Record(_get(data, "id", str, where), _found(clip, path, media), first, stop, history, turns, events, where)
 
 
-def _found(clip: str, shard: Path) -> str:
+def _found(clip: str, shard: Path, media: Path | None) -> str:
     """Where the clip lies; its own name where it is nowhere, or no file."""
-    for folder in (shard.parent.parent, shard.parent):
-        if not clip.startswith("sim:") and (folder / clip).is_file():
-            return str(folder / clip)
-    return clip
+    if clip.startswith("sim:"):
+        return clip
+    if media is not None:  # the data engine knows: another file of the same name is not looked for
+        return str(media / clip)
+    folders = (shard.parent.parent, shard.parent)
+    return next((str(f / clip) for f in folders if (f / clip).is_file()), clip)
 
 
 def _said(data: Any, where: str) -> Said:

@@ -15,7 +15,10 @@ from aura_core.training.loss import LOSSES
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Patterns of sample shards (`training/records.py`). `workers`: processes that decode and tokenise ahead."""
+    """Samples: a run folder of `aura data`, or a pattern of shards (`training/shards.py`).
+
+    `workers`: processes that decode and tokenise ahead.
+    """
 
     train: str = ""
     eval: str = ""  # held-out samples; empty: no evaluation
@@ -23,7 +26,7 @@ class DataSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        require(bool(self.train), "data.train must name shards, such as samples/train-*.jsonl")
+        require(bool(self.train), "data.train must name a run of `aura data`, or shards, such as samples/train-*.jsonl")
         require(self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}")
         require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
 

@@ -23,15 +23,15 @@ from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
-from aura_core.training.dataset import Examples, Order
+from aura_core.training.dataset import Ahead, Examples, Order, raised
 from aura_core.training.held_out import free_running, teacher_forced
 from aura_core.training.loss import weighting
 from aura_core.training.opening import Opened, arguments, open_for_training
 from aura_core.training.packing import Row, pack
-from aura_core.training.records import Shards
 from aura_core.training.resume import Steps
 from aura_core.training.saving import base_folder, merge, save_checkpoint
 from aura_core.training.settings import ScheduleSettings, TuneRecipe
+from aura_core.training.shards import Shards
 from aura_core.training.throughput import matmul_peak, step_flops
 
 try:
@@ -148,11 +148,11 @@ class Trainer:
     def _rows(self) -> Iterator[Row]:
         """Endless rows from where the run stands."""
         loader = DataLoader(
-            self._examples, batch_size=None, sampler=self.order, num_workers=self.recipe.data.workers,
+            Ahead(self._examples), batch_size=None, sampler=self.order, num_workers=self.recipe.data.workers,
             generator=torch.Generator().manual_seed(0),  # so that it draws nothing from the run's own
             collate_fn=_same,
         )  # fmt: skip
-        return pack(loader, self.recipe.batch.tokens)
+        return pack(raised(loader), self.recipe.batch.tokens)
 
     def _evaluate(self, step: int) -> None:
         """Log the held-out figures. Process 0 alone, but for FSDP, where all must take part in each forward."""
