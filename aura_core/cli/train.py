@@ -46,6 +46,12 @@ def tiny(
 def model(
     recipe: Annotated[str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")],
     out: Annotated[Path, typer.Option(help="folder for the log, the checkpoints and the result")],
+    data: Annotated[
+        str | None, typer.Option(help="run folder of `aura data`, or a pattern of shards, over the recipe's data.train")
+    ] = None,
+    held_out: Annotated[
+        str | None, typer.Option("--eval", help="as --data: samples to evaluate on, over the recipe's data.eval")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")] = False,
     loss: Annotated[
         str | None, typer.Option(help="balanced, balanced_all, plain or harness, over the recipe's")
@@ -56,8 +62,8 @@ def model(
     from aura_core.training.settings import TuneRecipe
 
     settings = TuneRecipe.read(recipe)
-    if loss is not None:
-        settings = replace(settings, loss=loss)
+    given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
+    settings = replace(settings, data=replace(settings.data, **given), loss=settings.loss if loss is None else loss)
     from aura_core.training.trainer import Trainer
 
     done = Trainer(settings, out, resume, device).run()

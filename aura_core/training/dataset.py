@@ -21,7 +21,7 @@ from aura_core.models.positions import PositionTrack
 from aura_core.sources import open_source
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.prompt import PromptCodec, plain_text
-from aura_core.training.records import Record
+from aura_core.training.records import Record, Said
 from aura_core.training.shards import Shards
 from aura_core.types import Chunk
 
@@ -143,15 +143,14 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         patches.append(seen)
         grids.append(grid)
         text = said.get(chunk.index)
-        question, answer = (text.question, text.answer) if text else (None, None)
-        ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
-        user = codec.user(Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge)), question)
+        video = Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge))
+        user, ids = turn_of(codec, video, text)
         pieces += [*user, codec.assistant(ids)]
         length += sum(len(p) for p in user)
         event = chunk.index in record.events
         hard = ids is None and (event or chunk.index in after_words)
         for i, target in enumerate(codec.silence if ids is None else (*ids, codec.chat.end_id)):
-            flags = (ids is None, hard, event and i == 0, question is not None)
+            flags = (ids is None, hard, event and i == 0, text is not None and text.question is not None)
             supervised.append((length - 1 + i, target, turn, *flags))
         length += len(pieces[-1])
     columns = list(zip(*supervised, strict=True))
@@ -165,6 +164,13 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         np.concatenate(patches), np.asarray(grids, np.int64), *numbers, *flags,
         sum(t.answer is not None for t in record.turns),
     )  # fmt: skip
+
+
+def turn_of(codec: PromptCodec, video: Video, said: Said | None) -> tuple[list[Piece], tuple[int, ...] | None]:
+    """The user turn of a chunk, and the ids of its answer (None: silence)."""
+    question, answer = (said.question, said.answer) if said else (None, None)
+    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
+    return codec.user(video, question), ids
 
 
 def _see(chunk: Chunk, pixels: PixelSpec, where: str) -> tuple[NDArray[np.float32], tuple[int, int, int]]:

@@ -37,7 +37,8 @@ class Said:
 class Record:
     """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, behind the text of `history`.
 
-    `turns` are in order of chunk. `where` is the record's file and line.
+    `turns` are in order of chunk. `where` is the record's file and line. `size`: height and width of the clip's frames.
+    `ids_sha256`: hash of its ids, see `data.structure.digest`. Both are None where the record does not tell.
     """
 
     id: str
@@ -48,6 +49,8 @@ class Record:
     turns: tuple[Said, ...]
     events: tuple[int, ...]
     where: str
+    size: tuple[int, int] | None = None
+    ids_sha256: str | None = None
 
 
 def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
@@ -72,10 +75,16 @@ def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Re
     chunks = [t.chunk for t in turns]
     if chunks != sorted(set(chunks)) or any(not first <= c < stop for c in chunks):
         raise InputError(f"{where}: turns must be of different chunks, in order, from {first} to {stop - 1}: {chunks}")
-    clip = _get(_get(data, "clip", dict, where), "video", str, f"{where}: clip")
+    clip = _get(data, "clip", dict, where)
+    video = _get(clip, "video", str, f"{where}: clip")
+    told = "height" in clip and "width" in clip
+    size = tuple(_get(clip, side, int, f"{where}: clip") for side in ("height", "width")) if told else None
     history = tuple(_group(g, where) for g in _get(data, "history", list, where))
     events = tuple(data.get("events", ()))
-    return Record(_get(data, "id", str, where), _found(clip, path, media), first, stop, history, turns, events, where)
+    sha = _get(data, "ids_sha256", str, where) if data.get("ids_sha256") is not None else None
+    return Record(
+        _get(data, "id", str, where), _found(video, path, media), first, stop, history, turns, events, where, size, sha
+    )  # fmt: skip
 
 
 def _found(clip: str, shard: Path, media: Path | None) -> str:

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
+from aura_core.training.checks import check
 from aura_core.training.dataset import Ahead, Examples, Order, raised
 from aura_core.training.held_out import free_running, teacher_forced
 from aura_core.training.loss import weighting
@@ -81,6 +82,9 @@ class Trainer:
         self.steps = Steps(out, recipe, shards.digest, a.process_index, a.wait_for_everyone)
         self.done = self._begin(resume)
         self.opened = self._open()
+        check(shards, self.opened, recipe.model, recipe.batch.tokens)
+        if held is not None:
+            check(held, self.opened, recipe.model, recipe.batch.tokens, recipe.data.eval_samples)
         self.samples = 0  # that this process has taken out of the data
         self.model, self.optimizer = self._prepare()
         if self.done:

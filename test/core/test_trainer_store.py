@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,10 @@ import tuning_rig  # noqa: E402
 
 from aura_core.data import store  # noqa: E402
 from aura_core.data.engine import run  # noqa: E402
+from aura_core.data.settings import StructureConfig  # noqa: E402
 from aura_core.data.worker import Job  # noqa: E402
-from aura_core.errors import InputError  # noqa: E402
+from aura_core.errors import ConfigError, InputError  # noqa: E402
+from aura_core.training.settings import TuneRecipe  # noqa: E402
 from aura_core.training.shards import Shards  # noqa: E402
 from aura_core.training.trainer import Trainer  # noqa: E402
 
@@ -37,10 +40,10 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished run, and the settings that made it."""
+def whole(base, tmp_path_factory):
+    """A finished run for `base`, and the settings that made it."""
     out = tmp_path_factory.mktemp("whole")
-    return out, data_rig.small_run(out, range(1000, 1002), 12)
+    return out, data_rig.small_run(out, range(1000, 1002), 12, structure=StructureConfig(str(base)))
 
 
 @pytest.fixture
@@ -51,7 +54,8 @@ def copy(whole, tmp_path):
 
 def trainer(base, train, out, workers=0, **changes):
     data = {"train": str(train), "workers": workers}
-    return Trainer(tuning_rig.recipe(base, str(train), data=data, **changes), out, device="cpu")
+    recipe = tuning_rig.recipe(base, str(train), **({"data": data, "batch": {"tokens": 1200, "rows": 1}} | changes))
+    return Trainer(recipe, out, device="cpu")
 
 
 def patterns(folder):
@@ -131,3 +135,66 @@ def test_a_clip_that_cannot_be_read_ends_the_run_in_one_line(base, copy, tmp_pat
     data = {"train": str(copy), "workers": workers}
     again = Trainer(tuning_rig.recipe(base, "", data=data, **recipe), tmp_path / "out", resume=True, device="cpu")
     assert again.run().steps == 8
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_samples_for_another_tokenizer_are_refused(base, whole, tmp_path, silent):
+    """A checkpoint without a silent token gets one in training; the data engine made its samples without."""
+    out, config = whole
+    opened = trainer(base, out, tmp_path / "out").opened
+    assert opened.added
+    other = checkpoints.write(tmp_path / "other", "qwen2_5_vl" if not silent else "qwen3_vl", silent=silent, layers=1)
+    with pytest.raises(InputError, match=rf"shard-00000.jsonl:1: was structured for another .* that of {other}; set"):
+        trainer(other, out, tmp_path / "out")
+    made = replace(config, structure=StructureConfig(str(other)))
+    run(Job("structure", out, tmp_path / "second", made))
+    run(Job("verify", tmp_path / "second", tmp_path / "second", made))
+    assert trainer(other, tmp_path / "second", tmp_path / "out").opened.added != silent
+    with pytest.raises(InputError, match="was structured for another"):  # in the data that is evaluated on too
+        data = {"train": str(tmp_path / "second"), "eval": str(out), "workers": 0}
+        Trainer(tuning_rig.recipe(other, "", data=data), tmp_path / "out", device="cpu")
+
+
+def test_windows_that_are_longer_than_a_row_are_told_before_the_first_step(base, whole, tmp_path):
+    out, _ = whole
+    made = trainer(base, out, tmp_path / "out")
+    lengths = [len(made._examples[i].ids) for i in range(len(made._examples))]
+    most = max(lengths)
+    trainer(base, out, tmp_path / "out", batch={"tokens": most, "rows": 1})
+    told = rf"{lengths.count(most)} of {len(lengths)} samples are longer than batch.tokens \({most - 1}\).* has {most} "
+    with pytest.raises(ConfigError, match=told):
+        trainer(base, out, tmp_path / "out", batch={"tokens": most - 1, "rows": 1})
+
+
+def test_a_clip_whose_size_is_not_told_is_looked_into(base, whole, tmp_path):
+    pattern = tuning_rig.write_shards(tmp_path / "data", range(2), chunks=3)
+    made = trainer(base, pattern, tmp_path / "out")
+    most = max(len(made._examples[i].ids) for i in range(2))
+    with pytest.raises(ConfigError, match=f"has {most} tokens"):
+        trainer(base, pattern, tmp_path / "out", batch={"tokens": 100, "rows": 1})
+
+
+def test_the_data_of_the_command_line_comes_before_the_recipes(base, whole, tmp_path):
+    import yaml
+    from typer.testing import CliRunner
+
+    from aura_core.cli import app
+
+    path, out = tmp_path / "r.yaml", tmp_path / "out"
+    told = tuning_rig.recipe_dict(
+        base, "runs/none", schedule={"steps": 1, "lr": 1e-3}, batch={"tokens": 1200, "rows": 1}
+    )
+    path.write_text(yaml.safe_dump(told))
+    asked = ["train", "model", "--recipe", str(path), "--out", str(out), "--device", "cpu"]
+    assert "runs/none: no file of this name" in str(CliRunner().invoke(app, asked).exception)
+    result = CliRunner().invoke(app, [*asked, "--data", str(whole[0]), "--eval", str(whole[0])])
+    assert result.exit_code == 0, result.exception
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [set(x) & {"loss", "held_out"} for x in lines] == [{"loss"}, {"held_out"}]
+
+
+@pytest.mark.parametrize("name", ["qwen3_vl_8b_lora", "qwen3_vl_8b_full", "aura_tiny_sim"])
+def test_packaged_recipes_read_run_folders(name):
+    """Such as `aura data all --out runs/data` writes; shards of a run elsewhere are no reason to edit a recipe."""
+    data = TuneRecipe.read(name).data
+    assert data.train in ("runs/data", "runs/sim_data") and not data.eval
