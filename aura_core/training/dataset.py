@@ -1,7 +1,8 @@
 """Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt code of the engine.
 
 An `Example` is what the engine's cache would hold at the end of the record's window, with the patches that its vision
-encoder would have seen. All turns in view are supervised; the loss leaves out or weighs (`loss.weighting`).
+encoder would have seen. All turns in view have targets; `kept` says which may be supervised, and the loss leaves out or
+weighs (`loss.weighting`).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Example:
 
     `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D);
     `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64 (N,), the position whose logits predict
-    the token; `target`, `turn` int64 (N,); `silent`, `hard`, `event`, `asked` bool (N,), see `loss.Supervised`;
-    `asked`: a question was asked in the token's turn. `answers` counts the answers in view.
+    the token; `target`, `turn` int64 (N,); `silent`, `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`;
+    `asked`: a question was asked in the token's turn. `answers` counts the answers that may be supervised.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Example:
     hard: NDArray[np.bool_]
     event: NDArray[np.bool_]
     asked: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
     answers: int
 
 
@@ -136,7 +138,7 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
     pieces: list[Piece] = [codec.head(record.history)]
     patches: list[NDArray[np.float32]] = []
     grids: list[tuple[int, int, int]] = []
-    supervised: list[tuple[int, int, int, bool, bool, bool, bool]] = []
+    supervised: list[tuple[int, int, int, bool, bool, bool, bool, bool]] = []
     length = len(pieces[0])
     for turn, chunk in enumerate(chunks):
         seen, grid = _see(chunk, pixels, record.where)
@@ -149,8 +151,10 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         length += sum(len(p) for p in user)
         event = chunk.index in record.events
         hard = ids is None and (event or chunk.index in after_words)
+        asked = text is not None and text.question is not None
+        kept = chunk.index >= record.since and (ids is None or said[chunk.index].taught)
         for i, target in enumerate(codec.silence if ids is None else (*ids, codec.chat.end_id)):
-            flags = (ids is None, hard, event and i == 0, text is not None and text.question is not None)
+            flags = (ids is None, hard, event and i == 0, asked, kept)
             supervised.append((length - 1 + i, target, turn, *flags))
         length += len(pieces[-1])
     columns = list(zip(*supervised, strict=True))
@@ -162,7 +166,7 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         PositionTrack().extend(pieces),
         np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
         np.concatenate(patches), np.asarray(grids, np.int64), *numbers, *flags,
-        sum(t.answer is not None for t in record.turns),
+        sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
     )  # fmt: skip
 
 

@@ -26,11 +26,12 @@ VERSION = Sample.VERSION
 
 @dataclass(frozen=True)
 class Said:
-    """Words of one chunk: a question, an answer, or both."""
+    """Words of one chunk: a question, an answer, or both. `taught`: the answer may be supervised."""
 
     chunk: int
     question: str | None = None
     answer: str | None = None
+    taught: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Record:
 
     `turns` are in order of chunk. `where` is the record's file and line. `size`: height and width of the clip's frames.
     `ids_sha256`: hash of its ids, see `data.structure.digest`. Both are None where the record does not tell.
+    `conversation` names the clip's among all shards; `evidence`: the chunk that shows what the last answer tells, None
+    where the data engine did not write the record. Chunks before `since` are context, see `training/supervision.py`.
     """
 
     id: str
@@ -51,6 +54,9 @@ class Record:
     where: str
     size: tuple[int, int] | None = None
     ids_sha256: str | None = None
+    conversation: str = ""
+    evidence: int | None = None
+    since: int = 0
 
 
 def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
@@ -82,8 +88,13 @@ def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Re
     history = tuple(_group(g, where) for g in _get(data, "history", list, where))
     events = tuple(data.get("events", ()))
     sha = _get(data, "ids_sha256", str, where) if data.get("ids_sha256") is not None else None
+    conversation, evidence = "", None
+    if data.get("target") is not None:
+        evidence = _get(_get(data, "target", dict, where), "evidence", int, f"{where}: target")
+        conversation = f"{path.parent}/{_get(clip, 'id', str, f'{where}: clip')}"
     return Record(
-        _get(data, "id", str, where), _found(video, path, media), first, stop, history, turns, events, where, size, sha
+        _get(data, "id", str, where), _found(video, path, media), first, stop, history, turns, events, where, size, sha,
+        conversation, evidence,
     )  # fmt: skip
 
 

@@ -16,18 +16,20 @@ from aura_core.data import STAGES
 from aura_core.data.store import StageFolder, media_root
 from aura_core.errors import InputError
 from aura_core.training.records import Record, parse
+from aura_core.training.supervision import Supervision
 
 
 class Shards:
     """The records of `source` (a run folder, or a pattern of shards): `len`, and by index.
 
     Every line is read and checked once, when this is made, and so is that every clip is there. Raises `InputError`
-    naming file and line.
+    naming file and line. `once`: only as many as it takes to supervise every second once, see `supervision`.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, once: bool = False) -> None:
         self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
         self._media: dict[Path, Path | None] = {}  # of each folder with shards
+        self._supervision = Supervision(once)
         content = hashlib.sha256()
         clips: dict[str, str] = {}  # each clip, and the first record that needs it
         paths = self._found(source)
@@ -38,8 +40,12 @@ class Shards:
                     content.update(line.strip())
                     record = parse(line, path, number, self._media[path.parent])
                     clips.setdefault(record.clip, record.where)
+                    self._supervision.add(len(self._lines), record)
                     self._lines.append((path, number, offset))
                 offset += len(line)
+        self._chosen = self._supervision.chosen(len(self._lines))
+        if len(self._chosen) < len(self._lines):
+            content.update(repr(self._chosen).encode())
         self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
         if not self._lines:
             what = "no file of this name" if not paths else "there is no record in it"
@@ -47,17 +53,17 @@ class Shards:
         _all_there(source, clips)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._chosen)
 
     def __getitem__(self, index: int) -> Record:
-        path, number, offset = self._lines[index]
+        path, number, offset = self._lines[self._chosen[index]]
         try:
             with path.open("rb") as file:
                 file.seek(offset)
                 line = file.readline()
         except OSError as e:
             raise InputError(f"{path}:{number}: cannot be read any more: {e.strerror}") from e
-        return parse(line, path, number, self._media[path.parent])
+        return self._supervision.of(parse(line, path, number, self._media[path.parent]))
 
     def __iter__(self) -> Iterator[Record]:
         return (self[i] for i in range(len(self)))

@@ -72,7 +72,7 @@ class Trainer:
 
     def __init__(self, recipe: TuneRecipe, out: Path, resume: bool = False, device: str = "auto") -> None:
         self.recipe, self.out = recipe, out
-        shards = Shards(recipe.data.train)
+        shards = Shards(recipe.data.train, once=recipe.loss != "balanced")
         held = Shards(recipe.data.eval) if recipe.data.eval else None
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device == "cpu")
