@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aura_core.plain import one_of
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.auxiliary import Auxiliary
@@ -17,6 +18,8 @@ from aura_core.training.features import CHUNKS, FIRST_DEV_SEED, FIRST_SEED, WIDT
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.samples import Sample, build
 from aura_core.training.vision import optimizers
+
+LOSSES = ("balanced_all", "plain")
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
@@ -61,10 +64,11 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
 
 def train(
     model: Any, codec: PromptCodec, tower: dict[str, torch.Tensor], folder: Path, minutes: float, *,
-    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced",
+    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced_all",
     begin: float = 0.0, save: Any = None, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum."""
+    one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)
     model.model.visual.load_state_dict(tower)
@@ -104,9 +108,9 @@ def train(
         logits = logits_of(model, batch)
         aside = auxiliary(batch)
         value = aside + (
-            balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
-            if loss == "balanced"
-            else plain_loss(logits, batch.supervised)
+            plain_loss(logits, batch.supervised)
+            if loss == "plain"
+            else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
         )
         parameters.zero_grad(set_to_none=True)
         value.backward()

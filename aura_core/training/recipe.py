@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from aura_core.errors import ModelError
+from aura_core.plain import one_of
 from aura_core.training import features, language, tiny, vision
 
 FEATURE_RMS = 0.3
@@ -33,11 +34,14 @@ class Recipe:
     language_min: float = 85.0
     worlds: int = 1400
     seed: int = 0
-    loss: str = "balanced"
+    loss: str = "balanced_all"  # or plain; as `training/loss.py` names them
     device: str = "cpu"
     init: Path | None = None
     begin: float = 0.0
     tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        one_of("loss", self.loss, language.LOSSES)
 
 
 def tower_of(path: Path) -> Weights:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aura_core.errors import ConfigError
 from aura_core.plain import build, one_of, read_yaml, require
+from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.training.loss import LOSSES
 
 
@@ -115,6 +116,9 @@ class TuneRecipe:
         first, _, end = self.sim_seeds.partition(":")
         ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
         require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
+        if self.sim_seeds:
+            kept = f"sim_seeds {self.sim_seeds}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones"
+            require(int(end) <= FIRST_TEST_SEED, kept)
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:
