@@ -14,7 +14,15 @@ from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.auxiliary import Auxiliary
 from aura_core.training.batches import Batch, BatchStream, collate
-from aura_core.training.features import CHUNKS, FIRST_DEV_SEED, FIRST_SEED, WIDTH, FeatureBank, training_world
+from aura_core.training.features import (
+    CHUNKS,
+    FIRST_DEV_SEED,
+    FIRST_SEED,
+    WIDTH,
+    FeatureBank,
+    fingerprint,
+    training_world,
+)
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.samples import Sample, build
 from aura_core.training.vision import optimizers
@@ -74,9 +82,10 @@ def train(
     model.model.visual.load_state_dict(tower)
     model.model.visual.requires_grad_(False)
     model.to(device)
-    dev = FeatureBank(folder / "dev.f16", FIRST_DEV_SEED, 48)
+    eyes = fingerprint(tower)
+    dev = FeatureBank(folder / f"dev-{eyes}.f16", FIRST_DEV_SEED, 48)
     dev.fill(tower)
-    bank = FeatureBank(folder / "train.f16", FIRST_SEED, worlds)
+    bank = FeatureBank(folder / f"train-{eyes}.f16", FIRST_SEED, worlds)
     bank.fill(tower)
     torch.set_num_threads(2)
     held = []

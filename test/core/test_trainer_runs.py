@@ -101,3 +101,43 @@ def test_the_embedded_recipe_names_its_loss_as_the_others_do(tmp_path):
     result = CliRunner().invoke(app, ["train", "tiny", "--work", str(tmp_path), "--loss", "balanced"])
     assert isinstance(result.exception, ConfigError)
     assert str(result.exception) == "loss must be one of balanced_all, plain, not 'balanced'"
+
+
+def test_init_is_not_ignored_where_a_run_is_gone_on_with(tmp_path):
+    from aura_core.models import AURA_TINY
+    from aura_core.training import recipe as tiny_recipe
+
+    torch.save({}, tmp_path / "language.pt")
+    with pytest.raises(ConfigError, match=r"language.pt: is gone on with, and --init would be ignored: leave it out"):
+        tiny_recipe.run(tmp_path, tmp_path / "out", tiny_recipe.Recipe(init=AURA_TINY))
+
+
+def test_features_are_of_the_tower_that_made_them(tmp_path, monkeypatch):
+    """`train.f16` could be another tower's, made before `--init`: no error, and a model that sees nothing."""
+    from safetensors.torch import load_file
+
+    from aura_core.models import AURA_TINY
+    from aura_core.training import language, tiny
+
+    filled = []
+
+    class Stop(Exception):
+        pass
+
+    def fill(bank, tower):
+        filled.append(bank.path.name)
+        if len(filled) % 2 == 0:
+            raise Stop
+
+    monkeypatch.setattr(language.FeatureBank, "fill", fill)
+    monkeypatch.setattr(language.FeatureBank, "__init__", lambda bank, path, *_: setattr(bank, "path", path))
+    model, tokenizer = tiny.build_model()
+    weights = load_file(AURA_TINY / "model.safetensors")
+    saved = {k.removeprefix("model.visual."): v for k, v in weights.items() if k.startswith("model.visual.")}
+    fresh = {k: v.clone() for k, v in model.model.visual.state_dict().items()}
+    for tower in (fresh, saved, fresh):
+        with pytest.raises(Stop):
+            language.train(model, tiny.codec(tokenizer), tower, tmp_path, 1.0)
+    torch.set_flush_denormal(False)  # of the process, and other tests are in it
+    assert filled[:2] == filled[4:] and len(set(filled)) == 4
+    assert [name.split("-")[0] for name in filled[:2]] == ["dev", "train"]
