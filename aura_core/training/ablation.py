@@ -25,7 +25,7 @@ from aura_core.sim.episode import TEST_PLAN
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.auxiliary import Auxiliary
 from aura_core.training.batches import FOCUS, Batch, collate, draw
-from aura_core.training.features import FIRST_SEED, FeatureBank
+from aura_core.training.features import FIRST_SEED, FeatureBank, fingerprint
 from aura_core.training.language import logits_of
 from aura_core.training.loss import Supervised, loss_of
 from aura_core.training.vision import optimizers
@@ -58,7 +58,8 @@ def ablate(what: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
 
     Args:
         model: the checkpoint whose vision tower sees (and which `window` plays): aura_tiny, or a folder of its kind.
-        work: folder of the cached features; an arm that is done is kept there and not run again.
+        work: folder of the cached features; an arm that is done is kept there and not run again. Both are named by the
+            checkpoint's weights: its path may hold others tomorrow.
     """
     if what == "window":
         told = {f"{keep}/{most}": _play(load(ModelConfig(model)), budget, keep, most) for keep, most in WINDOWS}
@@ -67,8 +68,9 @@ def ablate(what: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         raise ConfigError(f"--what must be one of {', '.join([*ARMS, 'window'])}, not '{what}'")
     work.mkdir(parents=True, exist_ok=True)
     arms = {}
+    weights = fingerprint(load(ModelConfig(model, device="cpu")).model.state_dict())
     for name in ARMS[what]:
-        done = work / f"arm-{name}.json"
+        done = work / f"arm-{name}-{weights}.json"
         asked = {"model": model, "budget": _plain(budget)}
         told = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
         if told.get("asked") != asked:
@@ -90,7 +92,7 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         net.load_state_dict(build_model(budget.seed)[0].state_dict())
         net.model.visual.load_state_dict(tower)
     net.model.visual.requires_grad_(False)
-    bank = FeatureBank(work / f"worlds-{budget.worlds}.f16", FIRST_SEED, budget.worlds)
+    bank = FeatureBank(work / f"worlds-{budget.worlds}-{fingerprint(tower)}.f16", FIRST_SEED, budget.worlds)
     bank.fill(tower)
     auxiliary = Auxiliary(net.model.language_model)  # the recipe's, the same for every arm
     opts = optimizers(torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr)

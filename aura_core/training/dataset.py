@@ -1,12 +1,13 @@
 """Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt code of the engine.
 
 An `Example` is what the engine's cache would hold at the end of the record's window, with the patches that its vision
-encoder would have seen. All turns in view are supervised; the loss leaves out or weighs (`loss.weighting`).
+encoder would have seen. All turns in view have targets; `kept` says which may be supervised, and the loss leaves out or
+weighs (`loss.weighting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from aura_core.config import ChunkerConfig
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.pixels import PixelSpec, patchify, resize, target_size
 from aura_core.models.positions import PositionTrack
 from aura_core.sources import open_source
 from aura_core.stream.chunker import Chunker
 from aura_core.stream.prompt import PromptCodec, plain_text
-from aura_core.training.records import Record, Shards
+from aura_core.training.records import Record, Said
+from aura_core.training.shards import Shards
 from aura_core.types import Chunk
 
 
@@ -31,8 +33,8 @@ class Example:
 
     `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D);
     `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64 (N,), the position whose logits predict
-    the token; `target`, `turn` int64 (N,); `silent`, `hard`, `event`, `asked` bool (N,), see `loss.Supervised`;
-    `asked`: a question was asked in the token's turn. `answers` counts the answers in view.
+    the token; `target`, `turn` int64 (N,); `silent`, `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`;
+    `asked`: a question was asked in the token's turn. `answers` counts the answers that may be supervised.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Example:
     hard: NDArray[np.bool_]
     event: NDArray[np.bool_]
     asked: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
     answers: int
 
 
@@ -62,6 +65,31 @@ class Examples(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         return build(self.shards[index], self.codec, self.pixels)
+
+
+class Ahead(Dataset["Example | AuraError"]):
+    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its example's place:
+    raised there, it would reach the user with a traceback inside its one line. `raised` raises it."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example | AuraError:
+        try:
+            return self._examples[index]
+        except AuraError as e:
+            return e
+
+
+def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
+    """The examples of `Ahead`, up to the first error, which is raised here as an `InputError`."""
+    for example in examples:
+        if isinstance(example, AuraError):
+            raise InputError(f"{example}; put it right and go on with --resume")
+        yield example
 
 
 class Order(Sampler[int]):
@@ -98,7 +126,7 @@ def clip_chunks(record: Record) -> list[Chunk]:
     seen = {c.index: c for c in [*closed, chunker.flush()] if c is not None}
     missing = [i for i in range(record.first, record.stop) if i not in seen]
     if missing:
-        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}; drop the record")
+        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}")
     return [seen[i] for i in range(record.first, record.stop)]
 
 
@@ -110,22 +138,23 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
     pieces: list[Piece] = [codec.head(record.history)]
     patches: list[NDArray[np.float32]] = []
     grids: list[tuple[int, int, int]] = []
-    supervised: list[tuple[int, int, int, bool, bool, bool, bool]] = []
+    supervised: list[tuple[int, int, int, bool, bool, bool, bool, bool]] = []
     length = len(pieces[0])
     for turn, chunk in enumerate(chunks):
         seen, grid = _see(chunk, pixels, record.where)
         patches.append(seen)
         grids.append(grid)
         text = said.get(chunk.index)
-        question, answer = (text.question, text.answer) if text else (None, None)
-        ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
-        user = codec.user(Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge)), question)
+        video = Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge))
+        user, ids = turn_of(codec, video, text)
         pieces += [*user, codec.assistant(ids)]
         length += sum(len(p) for p in user)
         event = chunk.index in record.events
         hard = ids is None and (event or chunk.index in after_words)
+        asked = text is not None and text.question is not None
+        kept = chunk.index >= record.since and (ids is None or said[chunk.index].taught)
         for i, target in enumerate(codec.silence if ids is None else (*ids, codec.chat.end_id)):
-            flags = (ids is None, hard, event and i == 0, question is not None)
+            flags = (ids is None, hard, event and i == 0, asked, kept)
             supervised.append((length - 1 + i, target, turn, *flags))
         length += len(pieces[-1])
     columns = list(zip(*supervised, strict=True))
@@ -137,8 +166,15 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         PositionTrack().extend(pieces),
         np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
         np.concatenate(patches), np.asarray(grids, np.int64), *numbers, *flags,
-        sum(t.answer is not None for t in record.turns),
+        sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
     )  # fmt: skip
+
+
+def turn_of(codec: PromptCodec, video: Video, said: Said | None) -> tuple[list[Piece], tuple[int, ...] | None]:
+    """The user turn of a chunk, and the ids of its answer (None: silence)."""
+    question, answer = (said.question, said.answer) if said else (None, None)
+    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
+    return codec.user(video, question), ids
 
 
 def _see(chunk: Chunk, pixels: PixelSpec, where: str) -> tuple[NDArray[np.float32], tuple[int, int, int]]:

@@ -7,7 +7,9 @@ by every epoch; only the questions about it are drawn anew.
 from __future__ import annotations
 
 import functools
+import hashlib
 import multiprocessing as mp
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,21 @@ def encode_world(visual: torch.nn.Module, world: World) -> NDArray[np.float16]:
     return torch.cat((merged, deep), dim=-1).to(torch.float16).numpy()
 
 
+def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
+    """16 hex digits of weights: of their names, shapes and float32 values. It names what was computed with them."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().to("cpu", torch.float32).contiguous()
+        told.update(f"{name} {tuple(value.shape)}\n".encode())
+        told.update(value.numpy().tobytes())
+    return told.hexdigest()[:16]
+
+
 class FeatureBank:
-    """`len(bank)` worlds are ready; `bank[i]` is (seed, features)."""
+    """`len(bank)` worlds are ready; `bank[i]` is (seed, features).
+
+    `path` must name the tower that fills it (`fingerprint`): another one's features are never the same.
+    """
 
     def __init__(self, path: Path, first_seed: int, capacity: int) -> None:
         self.path, self.first_seed, self.capacity = path, first_seed, capacity

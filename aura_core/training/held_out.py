@@ -32,7 +32,7 @@ class HeldOut:
 
     Kinds of token: silence, first (of an answer), word, end. Kinds of second: quiet (silent), due (words that nobody
     asked for in that second), asked (an answer in its question's second); `right` is the share in which the more
-    likely of silence and speech is the true one.
+    likely of silence and speech is the true one. What must not be supervised is not counted either.
     """
 
     loss: dict[str, _Mean] = field(default_factory=dict)
@@ -42,15 +42,17 @@ class HeldOut:
     def add(self, logits: torch.Tensor, row: Row, chat: ChatFormat) -> None:
         """Count a row. `logits` float32 (N, vocabulary)."""
         s, first = row.supervised, first_of_turn(row.supervised)
+        kept = torch.ones_like(s.silent) if s.kept is None else s.kept
         losses = F.cross_entropy(logits, s.target, reduction="none")
         end = s.target == chat.end_id
         kinds = {"silence": s.silent, "first": first & ~s.silent, "end": end & ~s.silent & ~first}
         kinds["word"] = ~(kinds["silence"] | kinds["first"] | kinds["end"])
         for kind, mask in kinds.items():
-            self.loss.setdefault(kind, _Mean()).add(losses[mask])
+            self.loss.setdefault(kind, _Mean()).add(losses[mask & kept])
         p = logits.softmax(-1)[:, sorted({chat.silent_id, chat.end_id})].sum(-1)
         spoken = first & ~s.silent
         for kind, mask in {"quiet": s.silent, "due": spoken & ~row.asked, "asked": spoken & row.asked}.items():
+            mask = mask & kept
             self.p_silent.setdefault(kind, _Mean()).add(p[mask])
             self.right.setdefault(kind, _Mean()).add(((p[mask] > 0.5) == (kind == "quiet")).float())
 

@@ -9,14 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 
+from aura_core.plain import one_of
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.auxiliary import Auxiliary
 from aura_core.training.batches import Batch, BatchStream, collate
-from aura_core.training.features import CHUNKS, FIRST_DEV_SEED, FIRST_SEED, WIDTH, FeatureBank, training_world
+from aura_core.training.features import (
+    CHUNKS,
+    FIRST_DEV_SEED,
+    FIRST_SEED,
+    WIDTH,
+    FeatureBank,
+    fingerprint,
+    training_world,
+)
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.samples import Sample, build
 from aura_core.training.vision import optimizers
+
+LOSSES = ("balanced_all", "plain")
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
@@ -61,18 +72,20 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
 
 def train(
     model: Any, codec: PromptCodec, tower: dict[str, torch.Tensor], folder: Path, minutes: float, *,
-    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced",
+    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced_all",
     begin: float = 0.0, save: Any = None, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum."""
+    one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)
     model.model.visual.load_state_dict(tower)
     model.model.visual.requires_grad_(False)
     model.to(device)
-    dev = FeatureBank(folder / "dev.f16", FIRST_DEV_SEED, 48)
+    eyes = fingerprint(tower)
+    dev = FeatureBank(folder / f"dev-{eyes}.f16", FIRST_DEV_SEED, 48)
     dev.fill(tower)
-    bank = FeatureBank(folder / "train.f16", FIRST_SEED, worlds)
+    bank = FeatureBank(folder / f"train-{eyes}.f16", FIRST_SEED, worlds)
     bank.fill(tower)
     torch.set_num_threads(2)
     held = []
@@ -104,9 +117,9 @@ def train(
         logits = logits_of(model, batch)
         aside = auxiliary(batch)
         value = aside + (
-            balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
-            if loss == "balanced"
-            else plain_loss(logits, batch.supervised)
+            plain_loss(logits, batch.supervised)
+            if loss == "plain"
+            else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
         )
         parameters.zero_grad(set_to_none=True)
         value.backward()

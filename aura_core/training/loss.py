@@ -10,6 +10,9 @@ m_t selects supervised tokens, w_t weighs them. By name (`weighting`):
 | plain        | all                                    | 1 (it collapses to silence; kept for comparison)         |
 | harness      | all                                    | Streaming Harness (arXiv 2606.08615), see `HARNESS`      |
 
+All but `balanced` leave out what must not be supervised (`Supervised.kept`); of the data engine's samples the last
+answer and all silence may be, which is what `balanced` takes.
+
 N_silent counts silent tokens of a sequence, K its supervised answers: a sequence with K of them stands for K of the
 paper's samples that share their silent turns.
 
@@ -21,7 +24,7 @@ learns to announce every event. And the first token of every turn in which somet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +55,7 @@ class Supervised:
     `row` int64 (N,): sequence of the token. `target` int64 (N,). `silent`, `hard`, `event` bool (N,): the token is
     the silent token; it is a hard negative; it decides a turn in which something happened. `turn` int64 (N,): which
     turn of its sequence the token belongs to, counted over all turns in view; only `balanced` and `harness` need it.
+    `kept` bool (N,): the token may be supervised, else it is context (`training/supervision.py`); None: all may be.
     """
 
     row: torch.Tensor
@@ -60,11 +64,13 @@ class Supervised:
     hard: torch.Tensor
     event: torch.Tensor
     turn: torch.Tensor | None = None
+    kept: torch.Tensor | None = None
 
 
 def weights(s: Supervised, rows: int, answers: torch.Tensor, departures: bool = True) -> torch.Tensor:
     """w_t of `balanced_all`, float32 (N,). `answers` (rows,): K of each row; without `departures`, K/N_silent alone."""
-    silent_in_row = torch.zeros(rows, device=s.row.device).index_add_(0, s.row, s.silent.float()).clamp_(min=1.0)
+    silent = (s.silent & _kept(s)).float()
+    silent_in_row = torch.zeros(rows, device=s.row.device).index_add_(0, s.row, silent).clamp_(min=1.0)
     balanced = (answers.float().clamp(min=1.0) / silent_in_row)[s.row].clamp(max=1.0)
     if not departures:
         return torch.where(s.silent, balanced, 1.0)
@@ -92,15 +98,15 @@ def weighting(name: str, s: Supervised, rows: int, answers: torch.Tensor) -> tup
     divisors of all parts are added before one divides the other. Raises `ConfigError` on an unknown name.
     """
     if name == "plain":
-        w = torch.ones_like(s.row, dtype=torch.float32)
+        w = _kept(s).float()
         return w, w.sum()
     if name == "balanced_all":
-        w = weights(s, rows, answers)
-        return w, torch.ones_like(w).sum()
+        return weights(s, rows, answers) * _kept(s), _kept(s).float().sum()
     if name == "harness":
-        w = _harness(s, rows)
+        w = _harness(s, rows) * _kept(s)
         return w, w.sum()  # a weighted mean, as PyTorch's weighted cross-entropy is one
     if name == "balanced":
+        s = replace(s, kept=None)
         mask = s.silent | _in_last_answer(s, rows)
         return mask * weights(s, rows, torch.ones_like(answers), departures=False), mask.float().sum()
     raise ConfigError(f"the loss must be one of {', '.join(LOSSES)}, not '{name}'")
@@ -135,6 +141,10 @@ def _harness(s: Supervised, rows: int) -> torch.Tensor:
     repeated = s.silent & quiet[s.row, turn]
     w = torch.where(first_of_turn(s), HARNESS.response, HARNESS.other)
     return torch.where(s.silent, torch.where(repeated, HARNESS.repeated_silence, HARNESS.first_silence), w)
+
+
+def _kept(s: Supervised) -> torch.Tensor:
+    return torch.ones_like(s.silent) if s.kept is None else s.kept
 
 
 def _turn(s: Supervised) -> torch.Tensor:

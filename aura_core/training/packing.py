@@ -58,7 +58,7 @@ def row_of(examples: list[Example]) -> Row:
         return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples], axis))
 
     row = torch.repeat_interleave(torch.arange(len(examples)), torch.tensor([len(e.at) for e in examples]))
-    supervised = Supervised(row, *(joined(n) for n in ("target", "silent", "hard", "event", "turn")))
+    supervised = Supervised(row, *(joined(n) for n in ("target", "silent", "hard", "event", "turn", "kept")))
     return Row(
         joined("ids"), joined("positions", 1), joined("visual"), joined("patches"), joined("grids"),
         torch.from_numpy(np.concatenate([e.at + s for e, s in zip(examples, starts, strict=True)])),

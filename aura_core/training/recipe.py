@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from aura_core.errors import ModelError
+from aura_core.errors import ConfigError, ModelError
+from aura_core.plain import one_of
 from aura_core.training import features, language, tiny, vision
 
 FEATURE_RMS = 0.3
@@ -33,11 +34,14 @@ class Recipe:
     language_min: float = 85.0
     worlds: int = 1400
     seed: int = 0
-    loss: str = "balanced"
+    loss: str = "balanced_all"  # or plain; as `training/loss.py` names them
     device: str = "cpu"
     init: Path | None = None
     begin: float = 0.0
     tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        one_of("loss", self.loss, language.LOSSES)
 
 
 def tower_of(path: Path) -> Weights:
@@ -59,12 +63,16 @@ def tower_of(path: Path) -> Weights:
 
 def run(folder: Path, out: Path, recipe: Recipe) -> None:
     """Run all stages in `folder` and write the checkpoint to `out`."""
+    weights = folder / "language.pt"
+    if weights.exists() and recipe.init is not None:
+        raise ConfigError(
+            f"{weights}: is gone on with, and --init would be ignored: leave it out, or take another --work"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     if recipe.device != "cpu":
         torch.set_float32_matmul_precision("high")  # TF32
     model, tokenizer = tiny.build_model(recipe.seed)
-    weights = folder / "language.pt"
     if weights.exists():
         model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     elif recipe.init is not None:

@@ -4,17 +4,15 @@
      "history": [{"query_id": "q1", "question": "Tell me when ...", "answers": ["I will tell you."]}],
      "turns": [{"chunk": 15, "question": "What ...?", "answer": "A red cup."}, {"chunk": 41, "answer": "The ..."}]}
 
-`clip.video` is a file, looked for in the folder above the shard's, beside the shard and in the working directory, or
-`sim:7`, a world of the simulator. Chunks that `turns` does not name are silent. Further keys are left alone, but for
-`events`: chunks in which something happened, announced or not (only `balanced_all` asks).
+`clip.video` is a file, looked for where the data engine says that the clips of its run lie, else in the folder above
+the shard's, beside the shard and in the working directory; or `sim:7`, a world of the simulator. Chunks that `turns`
+does not name are silent. Further keys are left alone, but for `events`: chunks in which something happened, announced
+or not (only `balanced_all` asks).
 """
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +26,22 @@ VERSION = Sample.VERSION
 
 @dataclass(frozen=True)
 class Said:
-    """Words of one chunk: a question, an answer, or both."""
+    """Words of one chunk: a question, an answer, or both. `taught`: the answer may be supervised."""
 
     chunk: int
     question: str | None = None
     answer: str | None = None
+    taught: bool = True
 
 
 @dataclass(frozen=True)
 class Record:
     """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, behind the text of `history`.
 
-    `turns` are in order of chunk. `where` is the record's file and line.
+    `turns` are in order of chunk. `where` is the record's file and line. `size`: height and width of the clip's frames.
+    `ids_sha256`: hash of its ids, see `data.structure.digest`. Both are None where the record does not tell.
+    `conversation` names the clip's among all shards; `evidence`: the chunk that shows what the last answer tells, None
+    where the data engine did not write the record. Chunks before `since` are context, see `training/supervision.py`.
     """
 
     id: str
@@ -50,50 +52,18 @@ class Record:
     turns: tuple[Said, ...]
     events: tuple[int, ...]
     where: str
+    size: tuple[int, int] | None = None
+    ids_sha256: str | None = None
+    conversation: str = ""
+    evidence: int | None = None
+    since: int = 0
 
 
-class Shards:
-    """All records of the shards that a pattern names, read from disk one at a time: `len`, and by index.
+def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
+    """The record of one line; `media` is the folder of a data engine's clips.
 
-    Every line is read and checked once, when this is made. Raises `InputError` naming file and line.
+    Raises `InputError` naming `path`, line `number` and what is wrong.
     """
-
-    def __init__(self, pattern: str) -> None:
-        paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
-        self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
-        content = hashlib.sha256()
-        for path in paths:
-            offset = 0
-            for number, line in enumerate(_lines(path), start=1):
-                if line.strip():
-                    content.update(line.strip())
-                    parse(line, path, number)
-                    self._lines.append((path, number, offset))
-                offset += len(line)
-        self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
-        if not self._lines:
-            what = "no file of this name" if not paths else "there is no record in it"
-            raise InputError(f"{pattern}: {what}; expected JSON lines, one sample each")
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __getitem__(self, index: int) -> Record:
-        path, number, offset = self._lines[index]
-        with path.open("rb") as file:
-            file.seek(offset)
-            return parse(file.readline(), path, number)
-
-
-def _lines(path: Path) -> Sequence[bytes]:
-    try:
-        return path.read_bytes().splitlines(keepends=True)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}") from e
-
-
-def parse(line: bytes, path: Path, number: int) -> Record:
-    """The record of one line. Raises `InputError` naming `path`, line `number` and what is wrong."""
     where = f"{path}:{number}"
     try:
         data = json.loads(line)
@@ -111,18 +81,31 @@ def parse(line: bytes, path: Path, number: int) -> Record:
     chunks = [t.chunk for t in turns]
     if chunks != sorted(set(chunks)) or any(not first <= c < stop for c in chunks):
         raise InputError(f"{where}: turns must be of different chunks, in order, from {first} to {stop - 1}: {chunks}")
-    clip = _get(_get(data, "clip", dict, where), "video", str, f"{where}: clip")
+    clip = _get(data, "clip", dict, where)
+    video = _get(clip, "video", str, f"{where}: clip")
+    told = "height" in clip and "width" in clip
+    size = tuple(_get(clip, side, int, f"{where}: clip") for side in ("height", "width")) if told else None
     history = tuple(_group(g, where) for g in _get(data, "history", list, where))
     events = tuple(data.get("events", ()))
-    return Record(_get(data, "id", str, where), _found(clip, path), first, stop, history, turns, events, where)
+    sha = _get(data, "ids_sha256", str, where) if data.get("ids_sha256") is not None else None
+    conversation, evidence = "", None
+    if data.get("target") is not None:
+        evidence = _get(_get(data, "target", dict, where), "evidence", int, f"{where}: target")
+        conversation = f"{path.parent}/{_get(clip, 'id', str, f'{where}: clip')}"
+    return Record(
+        _get(data, "id", str, where), _found(video, path, media), first, stop, history, turns, events, where, size, sha,
+        conversation, evidence,
+    )  # fmt: skip
 
 
-def _found(clip: str, shard: Path) -> str:
+def _found(clip: str, shard: Path, media: Path | None) -> str:
     """Where the clip lies; its own name where it is nowhere, or no file."""
-    for folder in (shard.parent.parent, shard.parent):
-        if not clip.startswith("sim:") and (folder / clip).is_file():
-            return str(folder / clip)
-    return clip
+    if clip.startswith("sim:"):
+        return clip
+    if media is not None:  # the data engine knows: another file of the same name is not looked for
+        return str(media / clip)
+    folders = (shard.parent.parent, shard.parent)
+    return next((str(f / clip) for f in folders if (f / clip).is_file()), clip)
 
 
 def _said(data: Any, where: str) -> Said:

@@ -1,6 +1,6 @@
 """Where a run stands, on disk: what it takes to go on as if it had never stopped.
 
-    steps/000100/recipe.json    the recipe and the data, to refuse another one
+    steps/000100/recipe.json    the recipe, the data and the number of processes, to refuse others
     steps/000100/weights/       trained weights and the optimizer's moments, sharded over the processes
     steps/000100/rank-0.pt      of each process: random states and how many samples it has used
 
@@ -35,10 +35,11 @@ _TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
 
 
 class Steps:
-    """The folders of one run. `rank`: this process; process 0 makes and renames them, `wait` is a barrier of all."""
+    """The folders of one run. `rank`: this process, of `world`; process 0 makes and renames them, `wait` is a barrier
+    of all."""
 
-    def __init__(self, folder: Path, recipe: TuneRecipe, data: str, rank: int, wait: Any) -> None:
-        self._folder, self._rank, self._wait = folder / "steps", rank, wait
+    def __init__(self, folder: Path, recipe: TuneRecipe, data: str, rank: int, world: int, wait: Any) -> None:
+        self._folder, self._rank, self._world, self._wait = folder / "steps", rank, world, wait
         self._recipe, self._data = recipe, data
 
     def newest(self) -> int | None:
@@ -48,13 +49,18 @@ class Steps:
         return max((int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()), default=None)
 
     def check(self, step: int) -> None:
-        """Raises `ConfigError` when the run of `step` was made by another recipe or from other data."""
+        """Raises `ConfigError` when the run of `step` was made by another recipe, from other data, or by more or fewer
+        processes, whose places in the data are theirs alone."""
         at = self._at(step)
         told = json.loads((at / "recipe.json").read_text(encoding="utf-8"))
         if unlike := self._recipe.unlike(told["recipe"]):
             raise ConfigError(f"{at}: made by another recipe (other: {', '.join(unlike)}); use another --out")
         if told["data"] != self._data:
             raise ConfigError(f"{at}: made from other data than {self._recipe.data.train}; use another --out")
+        # Runs of before it was noted have a file of each process.
+        processes = told.get("processes", len(list(at.glob("rank-*.pt"))))
+        if processes != self._world:
+            raise ConfigError(f"{at}: made by {processes} processes, not {self._world}; go on with as many as before")
 
     def save(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, samples: int) -> None:
         """Write everything after `step` and `samples` samples of this process; drop the oldest folders."""
@@ -62,7 +68,7 @@ class Steps:
         if self._rank == 0:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            told = {"recipe": self._recipe.as_json(), "data": self._data}
+            told = {"recipe": self._recipe.as_json(), "data": self._data, "processes": self._world}
             (part / "recipe.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         self._wait()
         with warnings.catch_warnings(action="ignore"):  # one process alone is what is meant
@@ -84,7 +90,9 @@ class Steps:
         set_optimizer_state_dict(model, optimizer, state["optimizer"], options=_TRAINED)
         mine = self._at(step) / f"rank-{self._rank}.pt"
         if not mine.is_file():
-            raise ConfigError(f"{mine} is missing: go on with as many processes as before")
+            raise ConfigError(
+                f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from the one before"
+            )
         # Written by this program into the run's own folder: Python's random state is no tensor.
         told = torch.load(mine, weights_only=False, map_location="cpu")
         _set_random(told["random"])

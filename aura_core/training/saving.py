@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from aura_core.config import ModelConfig
 from aura_core.errors import ModelError
 from aura_core.models import checkpoint
 from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.sidecar import read_aura
 from aura_core.training.opening import open_base
 
 _OURS = ("config.json", "aura.json", "README.md")  # written anew, or about the base alone
@@ -51,8 +53,15 @@ def save_checkpoint(
     (out / "aura.json").write_text(json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def save_pixels(adapter: Path, max_pixels: int) -> None:
+    """Note beside an adapter how large the frames were that it was trained on; `merge` reads it."""
+    (adapter / "aura.json").write_text(json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8")
+
+
 def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> None:
     """Write the checkpoint of `config` with `adapter` (LoRA) in its weights; computed in float32.
+
+    Frames are as large as the adapter's `aura.json` says; without one, as `config` and the checkpoint say.
 
     Raises `ModelError` when the adapter is missing or was made for another checkpoint.
     """
@@ -64,6 +73,8 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelError(f"{adapter}: no adapter_model.safetensors in it")
+    if pixels := read_aura(adapter).max_pixels:
+        config = replace(config, max_pixels=pixels)
     backend, added = open_base(config)
     try:
         model = PeftModel.from_pretrained(backend.model, adapter)

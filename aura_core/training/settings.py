@@ -10,12 +10,16 @@ from typing import Any
 
 from aura_core.errors import ConfigError
 from aura_core.plain import build, one_of, read_yaml, require
+from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.training.loss import LOSSES
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Patterns of sample shards (`training/records.py`). `workers`: processes that decode and tokenise ahead."""
+    """Samples: a run folder of `aura data`, or a pattern of shards (`training/shards.py`).
+
+    `workers`: processes that decode and tokenise ahead.
+    """
 
     train: str = ""
     eval: str = ""  # held-out samples; empty: no evaluation
@@ -23,7 +27,7 @@ class DataSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        require(bool(self.train), "data.train must name shards, such as samples/train-*.jsonl")
+        require(bool(self.train), "data.train must name a run of `aura data`, or shards, such as samples/train-*.jsonl")
         require(self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}")
         require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
 
@@ -112,6 +116,9 @@ class TuneRecipe:
         first, _, end = self.sim_seeds.partition(":")
         ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
         require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
+        if self.sim_seeds:
+            kept = f"sim_seeds {self.sim_seeds}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones"
+            require(int(end) <= FIRST_TEST_SEED, kept)
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:

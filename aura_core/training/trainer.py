@@ -23,15 +23,16 @@ from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
-from aura_core.training.dataset import Examples, Order
+from aura_core.training.checks import check
+from aura_core.training.dataset import Ahead, Examples, Order, raised
 from aura_core.training.held_out import free_running, teacher_forced
 from aura_core.training.loss import weighting
 from aura_core.training.opening import Opened, arguments, open_for_training
 from aura_core.training.packing import Row, pack
-from aura_core.training.records import Shards
 from aura_core.training.resume import Steps
-from aura_core.training.saving import base_folder, merge, save_checkpoint
+from aura_core.training.saving import base_folder, merge, save_checkpoint, save_pixels
 from aura_core.training.settings import ScheduleSettings, TuneRecipe
+from aura_core.training.shards import Shards
 from aura_core.training.throughput import matmul_peak, step_flops
 
 try:
@@ -52,13 +53,13 @@ def rate(step: int, s: ScheduleSettings) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `model` is the folder of the result."""
+    """What a run did. `model` is the folder of the result; `loss` is the last step's, None where none was left."""
 
     model: Path
     steps: int
     tokens: int
     wall_s: float
-    loss: float
+    loss: float | None
 
 
 class Trainer:
@@ -66,21 +67,26 @@ class Trainer:
 
     Args:
         resume: go on from the newest checkpoint; without it a folder that holds a run is refused.
-        device: auto, cpu...; accelerate chooses among several.
+        device: auto (accelerate chooses) or cpu.
     """
 
     def __init__(self, recipe: TuneRecipe, out: Path, resume: bool = False, device: str = "auto") -> None:
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"--device must be auto or cpu, not '{device}': name a GPU with CUDA_VISIBLE_DEVICES")
         self.recipe, self.out = recipe, out
-        shards = Shards(recipe.data.train)
+        shards = Shards(recipe.data.train, once=recipe.loss != "balanced")
         held = Shards(recipe.data.eval) if recipe.data.eval else None
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device == "cpu")
         self.fsdp = a.distributed_type is DistributedType.FSDP
         if self.fsdp and recipe.sim_seeds:
             raise ConfigError("sim_seeds needs the whole model in each process: leave it out with FSDP")
-        self.steps = Steps(out, recipe, shards.digest, a.process_index, a.wait_for_everyone)
+        self.steps = Steps(out, recipe, shards.digest, a.process_index, a.num_processes, a.wait_for_everyone)
         self.done = self._begin(resume)
         self.opened = self._open()
+        check(shards, self.opened, recipe.model, recipe.batch.tokens)
+        if held is not None:
+            check(held, self.opened, recipe.model, recipe.batch.tokens, recipe.data.eval_samples)
         self.samples = 0  # that this process has taken out of the data
         self.model, self.optimizer = self._prepare()
         if self.done:
@@ -94,7 +100,7 @@ class Trainer:
         recipe, a, start = self.recipe, self.accelerator, time.perf_counter()
         peak = matmul_peak(a.device, torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
         rows = self._rows()
-        tokens, loss = 0, math.nan
+        tokens, loss = 0, None
         self.model.train()
         for step in range(self.done, recipe.schedule.steps):
             begin = time.perf_counter()
@@ -148,11 +154,11 @@ class Trainer:
     def _rows(self) -> Iterator[Row]:
         """Endless rows from where the run stands."""
         loader = DataLoader(
-            self._examples, batch_size=None, sampler=self.order, num_workers=self.recipe.data.workers,
+            Ahead(self._examples), batch_size=None, sampler=self.order, num_workers=self.recipe.data.workers,
             generator=torch.Generator().manual_seed(0),  # so that it draws nothing from the run's own
             collate_fn=_same,
         )  # fmt: skip
-        return pack(loader, self.recipe.batch.tokens)
+        return pack(raised(loader), self.recipe.batch.tokens)
 
     def _evaluate(self, step: int) -> None:
         """Log the held-out figures. Process 0 alone, but for FSDP, where all must take part in each forward."""
@@ -222,6 +228,7 @@ class Trainer:
             base = base_folder(r.model)
             if r.lora.rank:
                 opened.module.model.save_pretrained(self.out / "adapter", state_dict=state, save_embedding_layers=False)
+                save_pixels(self.out / "adapter", opened.backend.pixels.max_pixels)
                 if r.result == "merged":
                     config = ModelConfig(r.model, "float32", "cpu", "sdpa", r.max_pixels)
                     merge(config, self.out / "adapter", folder, dtype)

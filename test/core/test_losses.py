@@ -136,3 +136,26 @@ def test_an_unknown_name_and_missing_turns_are_refused():
     assert float(weighting("balanced_all", bare, 4, answers)[1]) == len(s.row)
     with pytest.raises(ConfigError, match="turn"):
         weighting("balanced", bare, 4, answers)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
+    """It has neither a weight nor a share in any divisor; only `balanced` has a mask of its own, and keeps it."""
+    logits, s, _ = batch(2)
+    turns = s.row * 9 + s.turn
+    kept = torch.from_numpy(np.random.default_rng(0).random(int(turns.max()) + 1) < 0.6)[turns]
+    answers = torch.tensor([len(s.turn[(s.row == r) & kept & ~s.silent].unique()) for r in range(4)])
+    masked = Supervised(s.row, s.target, s.silent, s.hard, s.event, s.turn, kept)
+    loss = loss_of(name, logits, masked, 4, answers)
+    if name == "balanced":
+        assert torch.equal(loss, loss_of(name, logits, s, 4, answers))
+        return
+    if name == "harness":  # a silence is repeated after one that is only seen, too
+        w, _ = weighting(name, s, 4, answers)
+        losses = torch.nn.functional.cross_entropy(logits, s.target, reduction="none")
+        expected = (w * losses)[kept].sum() / w[kept].sum()
+    else:
+        left = Supervised(*(v[kept] for v in (s.row, s.target, s.silent, s.hard, s.event, s.turn)))
+        expected = loss_of(name, logits[kept], left, 4, answers)
+    assert float(loss) == pytest.approx(float(expected), abs=1e-6)
+    assert float(loss) != pytest.approx(float(loss_of(name, logits, s, 4, answers)), abs=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,12 +20,19 @@ from aura_core.training.targets import TOKENS  # noqa: E402
 
 
 @pytest.fixture
-def small(monkeypatch):
+def banks():
+    """The files of features that were opened, in order."""
+    return []
+
+
+@pytest.fixture
+def small(monkeypatch, banks):
     """Four worlds of noise instead of rendered ones, and episodes of six seconds."""
 
     class Noise:
         def __init__(self, path, first_seed, capacity):
             self.first, self.capacity = first_seed, capacity
+            banks.append(path.name)
 
         def __len__(self):
             return self.capacity
@@ -51,7 +59,8 @@ def test_both_arms_of_an_ablation_spend_the_same_budget(small, tmp_path):
     assert arms["plain"]["loss"] != arms["balanced"]["loss"]
     assert {"proactive", "realtime", "multi"} <= arms["plain"]["sim"].keys()
     json.dumps(told)
-    (tmp_path / "arm-plain.json").write_text(json.dumps({"asked": {"model": "x"}}))  # of another budget: run again
+    (plain,) = tmp_path.glob("arm-plain-*.json")
+    plain.write_text(json.dumps({"asked": {"model": "x"}}))  # of another budget: run again
     assert ablation.ablate("last-only", "aura_tiny", tmp_path, small)["arms"]["balanced"] == arms["balanced"]
 
 
@@ -72,3 +81,22 @@ def test_the_batches_are_the_same_and_know_their_turns(small, tmp_path):
 def test_an_unknown_ablation_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="--what must be one of loss, last-only, window, not 'size'"):
         ablation.ablate("size", "aura_tiny", tmp_path, ablation.Budget())
+
+
+def test_another_model_is_not_trained_on_the_first_ones_features(small, banks, tmp_path):
+    """In the same folder, and under the same path: the features were the first tower's, and so was a finished arm."""
+    from safetensors.torch import load_file, save_file
+
+    from aura_core.models import AURA_TINY
+
+    folder, work = tmp_path / "model", tmp_path / "work"
+    shutil.copytree(AURA_TINY, folder)
+    first = ablation.ablate("loss", str(folder), work, small)
+    weights = load_file(folder / "model.safetensors")
+    name = next(n for n in weights if "visual" in n)
+    save_file(weights | {name: weights[name] + 1}, folder / "model.safetensors", {"format": "pt"})
+    second = ablation.ablate("loss", str(folder), work, small)
+    assert len(banks) == 4 and len(set(banks)) == 2 and len(list(work.glob("arm-*.json"))) == 4
+    assert ablation.ablate("loss", str(folder), work, small) == second and len(banks) == 4  # done, and kept
+    shutil.copyfile(AURA_TINY / "model.safetensors", folder / "model.safetensors")
+    assert ablation.ablate("loss", str(folder), work, small) == first and len(banks) == 4

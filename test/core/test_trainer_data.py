@@ -25,8 +25,9 @@ from aura_core.training.dataset import Examples, Order, build, clip_chunks  # no
 from aura_core.training.loss import LOSSES, loss_of  # noqa: E402
 from aura_core.training.opening import arguments, open_for_training  # noqa: E402
 from aura_core.training.packing import attention_of, pack, row_of  # noqa: E402
-from aura_core.training.records import Shards, parse  # noqa: E402
+from aura_core.training.records import parse  # noqa: E402
 from aura_core.training.settings import LoraSettings  # noqa: E402
+from aura_core.training.shards import Shards  # noqa: E402
 
 HISTORY = (QAGroup("s1", "tell me when a red cube appears", ("okay",)), QAGroup("r1", "what do you see?", ("nothing",)))
 

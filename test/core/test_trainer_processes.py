@@ -92,6 +92,9 @@ def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environmen
     assert max(float((first[n] - second[n]).abs().max()) for n in first) < 1e-3
 
     shutil.rmtree(tmp_path / "two" / "steps" / "000004")
+    if kind == "MULTI_CPU":  # one finds a file of its own and all weights, and would go on from half of the data
+        alone = start(two, tmp_path / "two", "--resume")
+        assert "made by 2 processes, not 1" in alone.communicate(timeout=300)[0] and alone.returncode != 0
     finish(start(two, tmp_path / "two", "--resume", processes=2, **environment))
     again = load_file(tmp_path / "two" / "model" / "model.safetensors")
     assert max(float((again[n] - second[n]).abs().max()) for n in again) < 1e-6

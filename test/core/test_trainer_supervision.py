@@ -1,0 +1,145 @@
+"""Which seconds of the data engine's samples each loss supervises: windows overlap, and some answers were rejected."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+import data_rig  # noqa: E402
+
+from aura_core.config import ModelConfig, WindowConfig  # noqa: E402
+from aura_core.data.settings import StructureConfig  # noqa: E402
+from aura_core.data.store import read_samples  # noqa: E402
+from aura_core.training import held_out  # noqa: E402
+from aura_core.training.dataset import Examples  # noqa: E402
+from aura_core.training.loss import LOSSES, weighting  # noqa: E402
+from aura_core.training.opening import open_for_training  # noqa: E402
+from aura_core.training.packing import row_of  # noqa: E402
+from aura_core.training.settings import LoraSettings  # noqa: E402
+from aura_core.training.shards import Shards  # noqa: E402
+
+OTHERS = [name for name in LOSSES if name != "balanced"]
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return open_for_training(ModelConfig("aura_tiny", "float32", "cpu", "sdpa"), LoraSettings(), "frozen", False, 0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with several switches of the window, of which one answer in four was rejected by hand.
+
+    Returns the pattern of its shards, the samples that were kept and those that were not.
+    """
+    out = tmp_path_factory.mktemp("run")
+    window = StructureConfig("aura_tiny", WindowConfig(keep=8, max=20))
+    data_rig.small_run(out, range(1000, 1003), 70, structure=window)
+    samples = list(read_samples(out))
+    kept = [s for i, s in enumerate(samples) if i % 4 != 1]
+    names = {s.id for s in kept}
+    for shard in (out / "verify").glob("shard-*.jsonl"):
+        lines = shard.read_text().splitlines(keepends=True)
+        shard.write_text("".join(line for line in lines if json.loads(line)["id"] in names))
+    assert len({(s.clip.id, s.first) for s in kept}) > 9 and len(kept) > 20
+    return str(out / "verify" / "shard-*.jsonl"), kept, [s for s in samples if s.id not in names]
+
+
+def examples_of(opened, pattern, **more):
+    return Examples(Shards(pattern, **more), opened.codec, opened.backend.pixels)
+
+
+def taught(examples, loss):
+    """(clip, chunk) of every second with a weight, as often as it has one; and the first target of each."""
+    seconds, firsts = Counter(), {}
+    for i in range(len(examples)):
+        record, row = examples.shards[i], row_of([examples[i]])
+        weight, _ = weighting(loss, row.supervised, 1, row.answers)
+        turns = row.supervised.turn[weight > 0].unique().tolist()
+        for turn in turns:
+            second = (record.clip.rsplit("/")[-1], record.first + turn)
+            seconds[second] += 1
+            at = int(row.at[row.supervised.turn == turn][0])
+            firsts[second] = row.ids[: at + 1].tolist(), row.positions[:, at].tolist()
+    return seconds, firsts
+
+
+def of_clip(sample):
+    return sample.clip.video.rsplit("/")[-1]
+
+
+@pytest.mark.parametrize("loss", OTHERS)
+def test_every_second_is_supervised_once_and_rejected_answers_never(opened, run, loss):
+    pattern, kept, rejected = run
+    seconds, _ = taught(examples_of(opened, pattern, once=True), loss)
+    assert set(seconds.values()) == {1}
+    answers = {(of_clip(s), s.target.chunk) for s in kept}
+    assert answers <= seconds.keys()
+    assert rejected and not seconds.keys() & {(of_clip(s), s.target.chunk) for s in rejected}
+    said = {(of_clip(s), w.chunk) for s in [*kept, *rejected] for w in s.turns if w.answer is not None}
+    assert seconds.keys() & said == answers  # the rest is silence
+    in_view = {(of_clip(s), c) for s in kept for c in range(s.first, s.stop)}
+    assert seconds.keys() | said == in_view | said
+
+
+def test_an_answer_is_supervised_behind_what_the_engine_had_then(opened, run):
+    """In a later window its question may be text and its evidence gone."""
+    pattern, _, _ = run
+    _, once = taught(examples_of(opened, pattern, once=True), "plain")
+    whole = examples_of(opened, pattern)
+    for i in range(len(whole)):
+        record, example = whole.shards[i], whole[i]
+        at = int(example.at[example.turn == example.turn[-1]][0])
+        second = (record.clip.rsplit("/")[-1], record.stop - 1)
+        assert once[second] == (example.ids[: at + 1].tolist(), example.positions[:, at].tolist())
+
+
+def test_balanced_takes_every_sample_as_before(opened, run):
+    """Silence, and the last answer: what may not be supervised plays no part."""
+    pattern, kept, _ = run
+    examples = examples_of(opened, pattern)
+    assert len(examples) == len(kept)
+    for i in range(len(examples)):
+        example, row = examples[i], row_of([examples[i]])
+        weight, total = weighting("balanced", row.supervised, 1, row.answers)
+        last = ~example.silent & (example.turn == example.turn[-1])
+        quiet = int(example.silent.sum())
+        expected = np.where(last, np.float32(1), np.where(example.silent, np.float32(1) / np.float32(quiet), 0))
+        assert weight.numpy().tobytes() == expected.astype(np.float32).tobytes()
+        assert float(total) == quiet + last.sum()
+
+
+def test_rejected_answers_are_not_evaluated_on(opened, run):
+    pattern, kept, rejected = run
+    whole = examples_of(opened, pattern)
+    gone = {(of_clip(s), s.target.chunk) for s in rejected}
+    rows = [row_of([whole[i]]) for i in range(len(whole))]
+    told = held_out.teacher_forced(opened.module, rows, opened.codec.chat, torch.device("cpu")).as_json()
+    counted = sum(told["right"][kind]["n"] for kind in ("due", "asked"))
+    shown = [(r.first, of_clip(s), w.chunk) for r, s in zip(whole.shards, kept, strict=True)
+             for w in s.turns if w.answer is not None]  # fmt: skip
+    own = {(of_clip(s), s.target.chunk): s.first for s in kept}
+    assert any((clip, chunk) in gone for _, clip, chunk in shown)
+    assert counted == sum(own.get((clip, chunk)) == first for first, clip, chunk in shown) < len(shown)
+
+
+def test_the_trainer_asks_for_samples_by_its_loss(run, tmp_path):
+    import tuning_rig
+    from accelerate.state import AcceleratorState
+
+    from aura_core.training.trainer import Trainer
+
+    pattern, kept, _ = run
+    counts = {}
+    for loss in LOSSES:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        recipe = tuning_rig.recipe("aura_tiny", pattern, loss=loss, max_pixels=None)
+        counts[loss] = len(Trainer(recipe, tmp_path / loss, device="cpu")._examples)
+    windows = len({(s.clip.id, s.first) for s in kept})
+    assert counts == {"balanced": len(kept), **dict.fromkeys(OTHERS, windows)}
