@@ -21,3 +21,8 @@ class InputError(AuraError):
 
 class StreamError(AuraError):
     """The engine was called out of order, or its window is contradictory: a bug in the caller."""
+
+
+def how_to_install(extra: str) -> str:
+    """What to do where a package of an extra is missing (there is no distribution of this package on an index)."""
+    return f"pip install '.[{extra}]' in the folder of aura_ros"

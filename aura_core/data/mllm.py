@@ -26,7 +26,7 @@ from aura_core.data.locks import Locks
 from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
 from aura_core.data.store import write
-from aura_core.errors import ConfigError, InputError, ModelError
+from aura_core.errors import ConfigError, InputError, ModelError, how_to_install
 from aura_core.models.server.counters import Counters
 from aura_core.replies import objects
 
@@ -53,7 +53,7 @@ class MLLM:
         try:
             from aura_core.models.server.wire import Wire
         except ImportError as e:
-            raise ConfigError(f"{e.name} is not installed, and an MLLM needs it: pip install 'aura-ros[server]'") from e
+            raise ConfigError(f"{e.name} is not installed, and an MLLM needs it: {how_to_install('server')}") from e
         self._wire = Wire(config, Counters())
         self._config, self._prompts, self._max_tokens, self._replies = config, prompts, max_tokens, replies
         self._spent: Counter[str] = Counter(dict.fromkeys(PAID, 0))

@@ -16,7 +16,7 @@ from typing import Any
 
 from aura_core.data.store import Done
 from aura_core.data.worker import Job, ShardWorker
-from aura_core.errors import AuraError, ConfigError, InputError
+from aura_core.errors import AuraError, ConfigError, InputError, how_to_install
 
 
 def _local(job: Job, missing: list[int], processes: int, _address: str | None) -> Iterator[Done]:
@@ -81,7 +81,7 @@ def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> I
         import ray
         import ray.data
     except ImportError as e:
-        raise ConfigError(f"{e.name} is not installed, and --engine ray needs it: pip install 'aura-ros[ray]'") from e
+        raise ConfigError(f"{e.name} is not installed, and --engine ray needs it: {how_to_install('ray')}") from e
     if not missing:
         return
     if not ray.is_initialized():

@@ -18,7 +18,7 @@ from aura_core.config import ModelConfig, WatchConfig
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, how_to_install
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.stream.ledger import Ledger
 from aura_core.stream.prompt import PromptCodec, plain_text
@@ -50,7 +50,7 @@ def open_codec(checkpoint: str) -> PromptCodec:
     try:
         from aura_core.models.chat import extract, open_tokenizer
     except ImportError as e:
-        raise ModelError(f"{e.name} is not installed; it reads the tokenizer: pip install 'aura-ros[server]'") from e
+        raise ModelError(f"{e.name} is not installed; it reads the tokenizer: {how_to_install('server')}") from e
     path = str(AURA_TINY) if checkpoint == "aura_tiny" else ModelConfig(path=checkpoint).path
     folder = files.find(path, checkpoint, weights=False)
     tokenizer = open_tokenizer(folder, checkpoint)

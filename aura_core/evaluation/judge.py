@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, how_to_install
 from aura_core.replies import objects
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -105,7 +105,7 @@ class ApiJudge:
         if not self.model:
             raise InputError("--judge-url needs --judge-model, the name under which the judge is served")
         if importlib.util.find_spec("httpx") is None:
-            raise InputError("a judge by API needs httpx: pip install 'aura-ros[judge]'")
+            raise InputError(f"a judge by API needs httpx: {how_to_install('judge')}")
         self._token = os.environ.get(self.key_env, "") if self.key_env else ""
         if self.key_env and not self._token:
             raise InputError(f"--judge-key-env {self.key_env}: the environment variable is not set")

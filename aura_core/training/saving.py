@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.qwen_vl import QwenVLBackend
 from aura_core.models.sidecar import read_aura
@@ -69,7 +69,7 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
         from peft import PeftModel, get_peft_model_state_dict
         from safetensors import safe_open
     except ImportError as e:
-        raise ModelError("peft is not installed, and LoRA needs it: pip install 'aura-ros[train]'") from e
+        raise ModelError(f"peft is not installed, and LoRA needs it: {how_to_install('train')}") from e
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelError(f"{adapter}: no adapter_model.safetensors in it")

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ConfigError, ModelError
+from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.training.checks import check
 from aura_core.training.dataset import Ahead, Examples, Order, raised
 from aura_core.training.held_out import free_running, teacher_forced
@@ -39,7 +39,7 @@ try:
     from accelerate import Accelerator
     from accelerate.utils import DistributedType
 except ImportError as e:
-    raise ModelError("accelerate is not installed, and training needs it: pip install 'aura-ros[train]'") from e
+    raise ModelError(f"accelerate is not installed, and training needs it: {how_to_install('train')}") from e
 
 
 def rate(step: int, s: ScheduleSettings) -> float:

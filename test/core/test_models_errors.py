@@ -192,7 +192,7 @@ except aura_core.ModelError as e:
     print(e)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert package in out and "pip install 'aura-ros[model]'" in out and out.count("\n") == 1
+    assert package in out and "pip install '.[model]' in the folder of aura_ros" in out and out.count("\n") == 1
 
 
 def test_importing_the_engine_and_the_scripted_model_needs_no_torch() -> None:

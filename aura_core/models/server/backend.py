@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
@@ -26,7 +26,7 @@ try:
     from aura_core.models.server.warmer import Warmer
     from aura_core.models.server.wire import Wire
 except ImportError as e:
-    raise ModelError(f"{e.name} is not installed, and server.url needs it: pip install 'aura-ros[server]'") from e
+    raise ModelError(f"{e.name} is not installed, and server.url needs it: {how_to_install('server')}") from e
 
 
 class ServerBackend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import ConfigError, ModelError
+from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Collected, Recognition
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
@@ -49,7 +49,7 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
         import ctranslate2
         import faster_whisper
     except ImportError:
-        raise ConfigError('asr.backend: faster_whisper is missing: pip install "aura-ros[faster-whisper]"') from None
+        raise ConfigError(f"asr.backend: faster_whisper is missing: {how_to_install('faster-whisper')}") from None
     kind, index = pick(device, ctranslate2.get_cuda_device_count())
     try:
         loaded = faster_whisper.WhisperModel(str(folder), device=kind, device_index=index, local_files_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, ModelError
+from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
@@ -109,7 +109,7 @@ def open_pocketsphinx(grammar: Grammar, wake: WakeConfig, model: str = "", rejec
     try:
         import pocketsphinx
     except ImportError:
-        raise ConfigError('asr.backend: pocketsphinx needs its package: pip install "aura-ros[voice]"') from None
+        raise ConfigError(f"asr.backend: pocketsphinx needs its package: {how_to_install('voice')}") from None
     acoustic, dictionary = _files(pocketsphinx, model)
     try:
         decoder = pocketsphinx.Decoder(

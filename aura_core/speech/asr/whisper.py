@@ -8,7 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import ConfigError, ModelError
+from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Collected, Recognition
 from aura_core.speech.asr.devices import pick
 
@@ -53,7 +53,7 @@ def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whis
         import torch
         import whisper
     except ImportError:
-        raise ConfigError('asr.backend: whisper needs openai-whisper: pip install "aura-ros[whisper]"') from None
+        raise ConfigError(f"asr.backend: whisper needs openai-whisper: {how_to_install('whisper')}") from None
     kind, index = pick(device, torch.cuda.device_count())
     name = "cpu" if kind == "cpu" else f"cuda:{index}"
     try:

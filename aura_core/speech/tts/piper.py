@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, how_to_install
 from aura_core.speech.tts.base import SynthesisError, TtsConfig
 from aura_core.speech.tts.piper_worker import FAILED
 from aura_core.speech.tts.process import kill, one_line, tail
@@ -27,7 +27,7 @@ class Piper:
 
     def __init__(self, config: TtsConfig) -> None:
         if importlib.util.find_spec("piper") is None:
-            raise ConfigError('tts: piper is not installed: pip install "aura-ros[piper]"')
+            raise ConfigError(f"tts: piper is not installed: {how_to_install('piper')}")
         if not config.voice:
             raise ConfigError("tts.voice must be the path of a piper voice (.onnx); voices are never downloaded")
         path = Path(config.voice)
