@@ -20,10 +20,10 @@ from typing import Any, Protocol
 
 from aura_core.errors import InputError, how_to_install
 from aura_core.replies import objects
+from aura_core.words import words_of
 
 PROMPTS = Path(__file__).parent / "prompts"
 RETRIES = 3
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")  # a CJK character is a word of its own
 _STOP = frozenset(re.findall(r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"))
 
 
@@ -71,7 +71,7 @@ class RuleJudge:
 
 def words(text: str) -> list[str]:
     """Lower-case words without articles and the like; all of them where nothing else is left."""
-    every = _WORD.findall(text.lower())
+    every = words_of(text)
     return [w for w in every if w not in _STOP] or every
 
 

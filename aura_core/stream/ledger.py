@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from aura_core.types import Kind, Query
+from aura_core.words import words_of
 
 _REPEATED = re.compile(
     r"\b(every time|each time|whenever|any time|anytime|always|count every)\b|"
@@ -126,11 +127,11 @@ class Ledger:
         """
         standing = [e for e in self.entries if e.standing is not None and (e.open or e.cancelled or e.exhausted)]
         candidates = standing or self.entries[-1:]
-        words = set(re.findall(r"\w+", text.lower()))
+        words = set(words_of(text))
         best: Entry | None = None
         most = -1
         for entry in candidates:
-            shared = len(words & set(re.findall(r"\w+", entry.query.text.lower())))
+            shared = len(words.intersection(words_of(entry.query.text)))
             if shared > most or (shared == most and (entry.open or best is None or not best.open)):
                 best, most = entry, shared
         return best

@@ -102,6 +102,14 @@ def test_an_unasked_answer_goes_to_the_open_question_it_shares_words_with():
     assert ledger.book("There, the BALL!", None).query_id == "ball"
 
 
+def test_chinese_questions_share_characters():
+    ledger = Ledger()
+    ledger.ask(Query("每次猫跳到桌子上都提醒我", "cat"))
+    ledger.ask(Query("每次门开了都告诉我", "door"))
+    assert ledger.book("猫跳上了桌子", None).query_id == "cat"
+    assert ledger.book("门开了", None).query_id == "door"
+
+
 def test_the_newest_open_question_wins_a_tie():
     ledger = Ledger()
     for query_id in "ab":
