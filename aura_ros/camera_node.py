@@ -29,6 +29,7 @@ class CameraNode(AuraNode):
         self._spec, self._fps, self._frame_id = str(v["source"]), float(v["fps"]), str(v["frame_id"])
         self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
         self._frames, self._opened, self._failing = 0, 0, ""
+        self._next_ns = 0  # when a file that is played again may begin: a frame's time after its last one
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
@@ -59,9 +60,10 @@ class CameraNode(AuraNode):
                 self._stopping.wait(self._reopen_s)
 
     def _read(self, source: FrameSource) -> None:
+        if not self._opened or self._failing:  # not each time that a file is played again
+            self.get_logger().info(f"{source.description} on {self._publisher.topic_name}")
         self._opened += 1
-        self.get_logger().info(f"{source.description} on {self._publisher.topic_name}")
-        start_ns = self.now_ns()
+        start_ns = max(self.now_ns(), self._next_ns)
         for frame in source:
             stamp_ns = self.now_ns()
             if not source.live:  # a file has its own clock: its frames come when they are due
@@ -70,6 +72,7 @@ class CameraNode(AuraNode):
                     start_ns += behind_ns
                 self._stopping.wait(max(0, -behind_ns) / NS)
                 stamp_ns = start_ns + frame.stamp_ns
+                self._next_ns = stamp_ns + round(NS / self._fps)
             if self._stopping.is_set():
                 return
             self._failing = ""

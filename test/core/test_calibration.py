@@ -150,7 +150,7 @@ def aura(*args: object) -> int:
 
 @pytest.fixture
 def perfect(monkeypatch):
-    monkeypatch.setattr("aura_core.models.load", lambda config: ScriptedBackend(EPISODE.script()))
+    monkeypatch.setattr("aura_core.models.load", lambda *_: ScriptedBackend(EPISODE.script()))
 
 
 def test_the_command_prints_a_table_and_writes_what_a_run_reads(tmp_path, capsys, perfect):

@@ -98,6 +98,19 @@ def test_a_camera_serves_reliable_and_best_effort_subscribers(
         rig.until(lambda: {"camera", "sim_camera"} <= {m.header.frame_id for m in frames}, "frames of both cameras")
 
 
+def test_a_single_picture_is_played_again_at_the_same_pace(rigs: Rigs, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
+    namespace, rig = rigs()
+    rig.watch_images()
+    args = ("-p", f"source:={tmp_path}", "-p", "fps:=5.0", "-p", "loop:=true")
+    with Process("camera_node", namespace, *args) as process:
+        rig.until(lambda: len(rig.images) >= 5, "frames of five rounds")
+        output = process.end_cleanly(signal.SIGTERM)
+    gaps = [b - a for a, b in itertools.pairwise(stamps(rig.images))]
+    assert min(gaps) >= NS // 5
+    assert output.count("1 images of") == 1
+
+
 def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
     namespace, _ = rigs()
