@@ -19,17 +19,31 @@ HERE = Path(__file__).resolve().parent
 
 
 class BuildWithMessages(build_py):
-    """CMake installs into a stage; its Python packages go to the wheel's root, the rest to the prefix."""
+    """CMake installs into a stage; its Python packages go to the wheel's root, the rest to the
+    prefix."""
 
     def run(self) -> None:
         super().run()
         temp = Path(self.get_finalized_command("build").build_temp).resolve()
         stage = temp / "stage"
         shutil.rmtree(stage, ignore_errors=True)
-        configure = ["cmake", "-S", HERE, "-B", temp / "cmake", "-G", "Ninja", "-DBUILD_TESTING=OFF"]
+        configure = [
+            "cmake",
+            "-S",
+            HERE,
+            "-B",
+            temp / "cmake",
+            "-G",
+            "Ninja",
+            "-DBUILD_TESTING=OFF",
+        ]
         configure += ["-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_INSTALL_PREFIX={stage}"]
-        # A wheel may serve another environment than this one: programs ask the PATH for their interpreter.
-        configure += [f"-DPython3_EXECUTABLE={sys.executable}", "-DAURA_PYTHON=/usr/bin/env python3"]
+        # A wheel may serve another environment than this one: programs ask the PATH for their
+        # interpreter.
+        configure += [
+            f"-DPython3_EXECUTABLE={sys.executable}",
+            "-DAURA_PYTHON=/usr/bin/env python3",
+        ]
         subprocess.run(configure, check=True)
         subprocess.run(["cmake", "--build", temp / "cmake", "--target", "install"], check=True)
         (packages,) = stage.glob("lib/python*/site-packages")

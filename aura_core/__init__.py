@@ -1,7 +1,8 @@
-"""The engine of aura_ros: one VideoLLM that watches, and once a second decides to be silent or to speak.
+"""The engine of aura_ros: one VideoLLM that watches, and once a second decides to be silent or to
+speak.
 
-Start reading at `aura_core/stream/assistant.py`. Nothing in this package knows ROS, and importing it
-needs numpy alone: torch is imported inside `models/` and `training/` when a model is opened.
+Start reading at `aura_core/stream/assistant.py`. Nothing in this package knows ROS, and importing
+it needs numpy alone: torch is imported inside `models/` and `training/` when a model is opened.
 """
 
 from aura_core.config import AssistantConfig
@@ -10,6 +11,16 @@ from aura_core.types import Chunk, Decision, Frame, Kind, Query, Response, Step
 
 __version__ = "0.1.0"
 __all__ = [
-    "AssistantConfig", "AuraError", "Chunk", "ConfigError", "Decision", "Frame", "InputError",
-    "Kind", "ModelError", "Query", "Response", "Step",
-]  # fmt: skip
+    "AssistantConfig",
+    "AuraError",
+    "Chunk",
+    "ConfigError",
+    "Decision",
+    "Frame",
+    "InputError",
+    "Kind",
+    "ModelError",
+    "Query",
+    "Response",
+    "Step",
+]

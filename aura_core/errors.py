@@ -24,5 +24,6 @@ class StreamError(AuraError):
 
 
 def how_to_install(extra: str) -> str:
-    """What to do where a package of an extra is missing (there is no distribution of this package on an index)."""
+    """What to do where a package of an extra is missing (there is no distribution of this package
+    on an index)."""
     return f"pip install '.[{extra}]' in the folder of aura_ros"

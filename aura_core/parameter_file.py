@@ -1,4 +1,5 @@
-"""The engine's settings as ROS 2 parameters: dotted names, and a value in place of null. Needs no ROS.
+"""The engine's settings as ROS 2 parameters: dotted names, and a value in place of null. Needs no
+ROS.
 
 So one file serves the live node (`--params-file`) and `aura run`, `replay` and `eval` (`--config`).
 """
@@ -13,16 +14,23 @@ from aura_core.errors import ConfigError
 NODE = "assistant_node"
 # ROS has no null: these values stand for "not set".
 UNSET: dict[str, int | float | str] = {
-    "model.max_pixels": 0, "model.threads": 0, "window.hard_cap": 0, "decider.threshold": 0.0, "decider.rearm": 0.0,
-    "gate.level": -1.0, "system_prompt": "",
-}  # fmt: skip
-# rclpy's own, which may stand in a file beside ours; and those of the node that are no business of the engine's.
+    "model.max_pixels": 0,
+    "model.threads": 0,
+    "window.hard_cap": 0,
+    "decider.threshold": 0.0,
+    "decider.rearm": 0.0,
+    "gate.level": -1.0,
+    "system_prompt": "",
+}
+# rclpy's own, which may stand in a file beside ours; and those of the node that are no business of
+# the engine's.
 RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
 NODES_OWN = ("backlog_chunks", "image_transport", "stale_after_s", *RCLPY)
 
 
 def nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`, with null where a parameter is not set."""
+    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`, with null where a parameter is
+    not set."""
     sections: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
     for name, value in parameters.items():
@@ -38,18 +46,26 @@ def is_parameter_file(data: Mapping[str, Any]) -> bool:
 
 
 def engine_settings(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """What a parameter file tells the engine: the sections that match `assistant_node`, later ones over earlier ones.
+    """What a parameter file tells the engine: the sections that match `assistant_node`, later ones
+    over earlier ones.
 
     Raises `ConfigError` when there is none. Unknown keys stay, for the settings to refuse.
     """
     flat: dict[str, Any] = {}
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]
     if not sections:
-        raise ConfigError(f"{where}: a parameter file without a section for {NODE}; it has {', '.join(map(str, data))}")
+        raise ConfigError(
+            f"{where}: a parameter file without a section for {NODE}; it has"
+            f" {', '.join(map(str, data))}"
+        )
     for section in sections:
-        parameters = data[section].get("ros__parameters") if isinstance(data[section], dict) else None
+        parameters = (
+            data[section].get("ros__parameters") if isinstance(data[section], dict) else None
+        )
         if not isinstance(parameters, dict):
-            raise ConfigError(f"{where}: {section}: expected ros__parameters with settings below it")
+            raise ConfigError(
+                f"{where}: {section}: expected ros__parameters with settings below it"
+            )
         flat |= dict(_leaves(parameters))
     return nested({k: v for k, v in flat.items() if k.split(".")[0] not in NODES_OWN})
 

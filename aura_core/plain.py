@@ -1,4 +1,5 @@
-"""Settings from plain values: what a YAML file holds becomes a checked dataclass, or one clear line."""
+"""Settings from plain values: what a YAML file holds becomes a checked dataclass, or one clear
+line."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from aura_core.errors import ConfigError
 
 
 def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `ConfigError` naming the file; `what` it should hold: "configuration"..."""
+    """The mapping in a YAML file. Raises `ConfigError` naming the file; `what` it should hold:
+    "configuration"..."""
     import yaml
 
     try:
@@ -30,7 +32,8 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
 
 
 def build(cls: Any, data: Any, where: str) -> Any:
-    """The settings class `cls` from nested plain values. Raises `ConfigError` naming the key and where it stands."""
+    """The settings class `cls` from nested plain values. Raises `ConfigError` naming the key and
+    where it stands."""
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
     hints = typing.get_type_hints(cls)
@@ -39,11 +42,15 @@ def build(cls: Any, data: Any, where: str) -> Any:
     if presets and "preset" in data:
         rest = {k: v for k, v in data.items() if k != "preset"}
         if data["preset"] not in presets:
-            raise ConfigError(f"{where}: preset must be one of {', '.join(presets)}, not {data['preset']!r}")
+            raise ConfigError(
+                f"{where}: preset must be one of {', '.join(presets)}, not {data['preset']!r}"
+            )
         data = presets[data["preset"]] | rest
     for key in data:
         if key not in known:
-            raise ConfigError(f"{where}: unknown key '{key}'; known keys are {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"{where}: unknown key '{key}'; known keys are {', '.join(sorted(known))}"
+            )
     values = {k: _convert(hints[k], v, f"{where}: {k}") for k, v in data.items()}
     try:
         return cls(**values)

@@ -13,7 +13,8 @@ def objects(text: str, nested: bool = False) -> Iterator[dict[str, Any]]:
     while at >= 0:
         try:
             value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):  # not JSON, a number of 5,000 digits, a thousand brackets
+        except (ValueError, RecursionError):
+            # not JSON, a number of 5,000 digits, a thousand brackets
             end = at + 1
         else:
             yield value

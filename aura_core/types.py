@@ -50,8 +50,8 @@ class Chunk:
 class Query:
     """A question. Without a stamp it joins the next chunk that the engine closes.
 
-    `limit` and `cooldown_s` are for watches (standing questions): the most answers, and the seconds of stream
-    time after an answer in which the watch gives no other; None: as configured.
+    `limit` and `cooldown_s` are for watches (standing questions): the most answers, and the seconds
+    of stream time after an answer in which the watch gives no other; None: as configured.
     """
 
     text: str
@@ -70,8 +70,8 @@ Reason = Literal["threshold", "hysteresis", "min_gap"]
 class Decision:
     """Silent or speak, and the probability of silence that it was read from.
 
-    `reason` is the setting that overruled the model: `threshold` (either way: see `silent`), `hysteresis` or
-    `min_gap` (words were held back); None when the model's own choice stands.
+    `reason` is the setting that overruled the model: `threshold` (either way: see `silent`),
+    `hysteresis` or `min_gap` (words were held back); None when the model's own choice stands.
     """
 
     silent: bool
@@ -113,7 +113,8 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
-    suppressed: str = ""  # why an answer to a watch was not said: cancelled, limit, cooldown, duplicate
+    # why an answer to a watch was not said: cancelled, limit, cooldown, duplicate
+    suppressed: str = ""
     missed_chunks: int = 0  # chunks before this one that were seen, but came too late to be decided
 
     @property

@@ -104,9 +104,18 @@ class AsrNode(AuraNode):
         elif silent_s is None or silent_s > 3.0:
             level, message = "error", "no sound comes on microphone/audio"
         else:
-            level, message = "ok", "deaf while the robot speaks" if self._robot_speaks and self._mutes else "listening"
+            level, message = (
+                "ok",
+                (
+                    "deaf while the robot speaks"
+                    if self._robot_speaks and self._mutes
+                    else "listening"
+                ),
+            )
         counters = asdict(self._ears.counters) if self._ears else {}
-        self.diagnose(level, self.problem or message, {"dropped": self._listener.dropped, **counters})
+        self.diagnose(
+            level, self.problem or message, {"dropped": self._listener.dropped, **counters}
+        )
 
 
 def main(args: Sequence[str] | None = None) -> int:

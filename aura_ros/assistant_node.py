@@ -1,5 +1,5 @@
-"""The assistant as a ROS node: image_raw, asr/text -> Inbox -> Worker (the model's thread) -> aura/response,
-aura/alert, aura/heartbeat. Services: `services.py`."""
+"""The assistant as a ROS node: image_raw, asr/text -> Inbox -> Worker (the model's thread) ->
+aura/response, aura/alert, aura/heartbeat. Services: `services.py`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from aura_ros.worker import Events, Worker
 
 
 class AssistantNode(AuraNode):
-    """Callbacks only store; the worker decides; a timer speaks up when the worker has nothing to say."""
+    """Callbacks only store; the worker decides; a timer speaks up when the worker has nothing to
+    say."""
 
     def __init__(self) -> None:
         super().__init__("assistant_node")
@@ -34,7 +35,9 @@ class AssistantNode(AuraNode):
         self.config = engine_config(values)
         self._stale_after_s = float(values["stale_after_s"])
         raw = values["image_transport"] == "raw"
-        self._image_type, topic = (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
+        self._image_type, topic = (
+            (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
+        )
         self._topic = self.resolve_topic_name(topic)
         self._lock = threading.Lock()  # heartbeats leave from two threads
         self._sequence, self._beat_at = 0, time.monotonic()
@@ -49,7 +52,9 @@ class AssistantNode(AuraNode):
         self.every(1.0, self._tick)
         events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
         model, server = self.config.model, self.config.server
-        self.worker = Worker(lambda: load(model, server), self.config, events, int(values["backlog_chunks"]))
+        self.worker = Worker(
+            lambda: load(model, server), self.config, events, int(values["backlog_chunks"])
+        )
         WatchServices(self, self.worker)
         self.get_logger().info(f"loading model {model.path}")
         self.worker.start()
@@ -69,7 +74,11 @@ class AssistantNode(AuraNode):
             self.complain(problem)
             return
         stamp_ns = to.stamp_or(msg.header, self.now_ns())
-        self._newest_ns, self._arrived_at, self._frame_id = stamp_ns, time.monotonic(), msg.header.frame_id
+        self._newest_ns, self._arrived_at, self._frame_id = (
+            stamp_ns,
+            time.monotonic(),
+            msg.header.frame_id,
+        )
         if self._stale:
             self._stale = False
             self.get_logger().info("frames are back")
@@ -91,7 +100,9 @@ class AssistantNode(AuraNode):
         """Once a second: diagnostics, and a heartbeat if no decided chunk has given one."""
         now, health = time.monotonic(), self.worker.health()
         quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
-        state, detail = idle_state(health, quiet, self._stale_after_s, self.config.model.path, self._topic)
+        state, detail = idle_state(
+            health, quiet, self._stale_after_s, self.config.model.path, self._topic
+        )
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
@@ -99,11 +110,17 @@ class AssistantNode(AuraNode):
         if state:
             self._beat(state, detail)
         level = "error" if self.problem or state == "no_frames" else "warn" if state else "ok"
-        self.diagnose(level, self.problem or detail or "watching", {
-            "model": self.config.model.path, "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}",
-            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
-            "last_error": self.last_problem, **asdict(health),
-        })  # fmt: skip
+        self.diagnose(
+            level,
+            self.problem or detail or "watching",
+            {
+                "model": self.config.model.path,
+                "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}",
+                "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
+                "last_error": self.last_problem,
+                **asdict(health),
+            },
+        )
 
     # ---- from the worker's thread ------------------------------------------------------------
 
@@ -112,7 +129,9 @@ class AssistantNode(AuraNode):
         self._subscribe.trigger()
 
     def _on_text(self, text: str, stamp_ns: int, asked: bool) -> None:
-        self._responses.publish(to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns), asked))
+        self._responses.publish(
+            to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns), asked)
+        )
 
     def _on_step(self, step: Step, question: str) -> None:
         self._last_step = step
@@ -131,8 +150,16 @@ class AssistantNode(AuraNode):
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:
         health = self.worker.health()
         with self._lock:
-            msg = to.heartbeat_msg(state, self.problem or detail, self._sequence, self._last_step, health,
-                                   self.config.window.max, self._frame_id, self.age_ms(self._newest_ns))  # fmt: skip
+            msg = to.heartbeat_msg(
+                state,
+                self.problem or detail,
+                self._sequence,
+                self._last_step,
+                health,
+                self.config.window.max,
+                self._frame_id,
+                self.age_ms(self._newest_ns),
+            )
             msg.chunk = msg.chunk if chunk is None else chunk
             self._heartbeats.publish(msg)
             self._sequence += 1

@@ -1,5 +1,5 @@
-"""A real camera, a video file or a network stream as a ROS topic. A device that goes away is retried; what it
-showed last is never published again."""
+"""A real camera, a video file or a network stream as a ROS topic. A device that goes away is
+retried; what it showed last is never published again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ class CameraNode(AuraNode):
     def __init__(self) -> None:
         super().__init__("camera_node")
         v = declare(self, CAMERA)
-        self._spec, self._fps, self._frame_id = str(v["source"]), float(v["fps"]), str(v["frame_id"])
+        self._spec, self._fps, self._frame_id = (
+            str(v["source"]),
+            float(v["fps"]),
+            str(v["frame_id"]),
+        )
         self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
         self._frames, self._opened, self._failing = 0, 0, ""
-        self._next_ns = 0  # when a file that is played again may begin: a frame's time after its last one
+        # when a file that is played again may begin: a frame's time after its last one
+        self._next_ns = 0
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
@@ -87,7 +92,9 @@ class CameraNode(AuraNode):
         source = self._spec.rpartition("@")[2]  # without a password
         values = {"frames": self._frames, "opened": self._opened}
         level = "error" if self._failing else "ok" if self._frames else "warn"
-        self.diagnose(level, self._failing or ("publishing" if self._frames else "opening"), values, source)
+        self.diagnose(
+            level, self._failing or ("publishing" if self._frames else "opening"), values, source
+        )
 
 
 def main(args: Sequence[str] | None = None) -> int:

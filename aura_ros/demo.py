@@ -1,4 +1,5 @@
-"""`make demo`: camera, assistant and user as real ROS 2 processes, judged by the simulator's ground truth."""
+"""`make demo`: camera, assistant and user as real ROS 2 processes, judged by the simulator's ground
+truth."""
 
 from __future__ import annotations
 
@@ -32,12 +33,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The demo's options."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the run")
-    parser.add_argument("--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)")
-    parser.add_argument("--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny")
-    parser.add_argument("--json", type=Path, help="write the result here")
-    parser.add_argument("--png", type=Path, default=Path("out/demo.png"), help="the timeline picture")
     parser.add_argument(
-        "--voice", action="store_true", help="speak the questions and the answers (devices: see --devices)"
+        "--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)"
+    )
+    parser.add_argument(
+        "--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny"
+    )
+    parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument(
+        "--png", type=Path, default=Path("out/demo.png"), help="the timeline picture"
+    )
+    parser.add_argument(
+        "--voice",
+        action="store_true",
+        help="speak the questions and the answers (devices: see --devices)",
     )
     parser.add_argument(
         "--devices",
@@ -45,8 +54,15 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default="auto",
         help="with --voice: auto takes real sound devices where there are any",
     )
-    parser.add_argument("--wav", type=Path, default=Path("out/demo.wav"), help="with virtual devices: what was heard")
-    parser.add_argument("--headless", action="store_true", help="do not open the picture at the end")
+    parser.add_argument(
+        "--wav",
+        type=Path,
+        default=Path("out/demo.wav"),
+        help="with virtual devices: what was heard",
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="do not open the picture at the end"
+    )
     return parser.parse_args(argv)
 
 
@@ -66,21 +82,32 @@ def run(options: argparse.Namespace, console: Console) -> int:
             words = f"[yellow]user: {text}[/]"
         console.print(f"{chunk:4d} s  {words}", highlight=False)
 
-    console.print(f"seed {options.seed}, {options.seconds} s; loading {options.model}; logs in {folder}/")
+    console.print(
+        f"seed {options.seed}, {options.seconds} s; loading {options.model}; logs in {folder}/"
+    )
     rclpy.init(args=[])
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with contextlib.ExitStack() as stack:
         user = DemoUser(episode, show)
-        voice = stack.enter_context(open_devices(options.devices, options.wav)) if options.voice else None
+        voice = (
+            stack.enter_context(open_devices(options.devices, options.wav))
+            if options.voice
+            else None
+        )
         try:
             if voice is not None:
                 console.print(voice.description, highlight=False)
                 user = VoiceUser(episode, show, voice)
                 processes["voice_node"] = start(folder, "voice_node", env=voice.environment)
                 user.wait_for_ears()
-            processes["assistant_node"] = start(folder, "assistant_node", f"model.path:={options.model}")
+            processes["assistant_node"] = start(
+                folder, "assistant_node", f"model.path:={options.model}"
+            )
             processes["sim_camera_node"] = start(
-                folder, "sim_camera_node", f"seed:={options.seed}", f"duration_s:={options.seconds + 5}"
+                folder,
+                "sim_camera_node",
+                f"seed:={options.seed}",
+                f"duration_s:={options.seconds + 5}",
             )
             watch(user, processes, folder, options.seconds)
         finally:
@@ -89,11 +116,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     result = score(episode, [s for s in user.said() if s.chunk < options.seconds], options.seconds)
     save(options, user, result)
     console.print(table(result))
-    document = report(options.seed, options.seconds, user, result, dict(zip(processes, codes, strict=True)))
+    document = report(
+        options.seed, options.seconds, user, result, dict(zip(processes, codes, strict=True))
+    )
     p95 = {k: document[k]["p95"] for k in ("step_ms", "frame_age_ms")}
     console.print(
-        f"{document['seconds_decided']}/{options.seconds} seconds decided, step p95 {p95['step_ms']:.0f} ms, "
-        f"newest frame {p95['frame_age_ms']:.0f} ms old at p95; timeline: {options.png}",
+        f"{document['seconds_decided']}/{options.seconds} seconds decided, step p95"
+        f" {p95['step_ms']:.0f} ms, newest frame {p95['frame_age_ms']:.0f} ms old at p95; timeline:"
+        f" {options.png}",
         highlight=False,
     )
     if options.json is not None:
@@ -109,9 +139,18 @@ def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> N
     camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
     pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
     p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
-    draw(result, user.said(), p_silent, options.png, f"aura_ros on a simulated room, seed {options.seed}", pictures)
+    draw(
+        result,
+        user.said(),
+        p_silent,
+        options.png,
+        f"aura_ros on a simulated room, seed {options.seed}",
+        pictures,
+    )
     if not options.headless and os.environ.get("DISPLAY"):
-        subprocess.Popen(["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            ["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

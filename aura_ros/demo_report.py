@@ -1,4 +1,5 @@
-"""What a demo run amounts to: a table for people, a document for machines, and whether it is complete."""
+"""What a demo run amounts to: a table for people, a document for machines, and whether it is
+complete."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from aura_ros.demo_user import DemoUser
 
 
 def outcomes(result: EpisodeScore) -> list[dict[str, Any]]:
-    """One entry a question. `answered`: something was said that belongs to it, right, late or wrong."""
+    """One entry a question. `answered`: something was said that belongs to it, right, late or
+    wrong."""
     out = []
     for asked in result.asked:
         entry: dict[str, Any] = {
@@ -28,9 +30,13 @@ def outcomes(result: EpisodeScore) -> list[dict[str, Any]]:
         else:
             events = [m for m in result.matched if asked.ask.id in m.due.ask_ids]
             entry["events"] = [
-                {"at_s": m.due.chunk, "expected": m.due.text, "said": m.text, "delay_s": m.delay} for m in events
+                {"at_s": m.due.chunk, "expected": m.due.text, "said": m.text, "delay_s": m.delay}
+                for m in events
             ]
-            entry |= {"answered": any(m.delay is not None for m in events), "outcome": _later(events)}
+            entry |= {
+                "answered": any(m.delay is not None for m in events),
+                "outcome": _later(events),
+            }
         out.append(entry)
     return out
 
@@ -52,7 +58,7 @@ def _later(events: list[Matched]) -> str:
 
 def report(
     seed: int, seconds: int, user: DemoUser, result: EpisodeScore, exit_codes: dict[str, int]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The run as plain values."""
     decided = {c for c in user.beats if c < seconds}
     decided |= {s.chunk for s in user.said() if s.chunk < seconds}
@@ -68,7 +74,10 @@ def report(
         "silent_seconds": result.silent,
         "silent_seconds_right": result.silent_right,
         "step_ms": {"p50": float(np.percentile(steps, 50)), "p95": float(np.percentile(steps, 95))},
-        "frame_age_ms": {"p50": float(np.percentile(ages, 50)), "p95": float(np.percentile(ages, 95))},
+        "frame_age_ms": {
+            "p50": float(np.percentile(ages, 50)),
+            "p95": float(np.percentile(ages, 95)),
+        },
         "exit_codes": exit_codes,
     }
 
@@ -85,13 +94,31 @@ def table(result: EpisodeScore) -> Table:
     for entry in outcomes(result):
         good = entry["outcome"] == "right" or ("0/" not in entry["outcome"] and entry["answered"])
         mark = "green" if good else "red"
-        out.add_row(f"{entry['asked_s']} s", entry["kind"], entry["question"], entry["expected"],
-                    entry["said"] or "-", f"[{mark}]{entry['outcome']}[/]")  # fmt: skip
+        out.add_row(
+            f"{entry['asked_s']} s",
+            entry["kind"],
+            entry["question"],
+            entry["expected"],
+            entry["said"] or "-",
+            f"[{mark}]{entry['outcome']}[/]",
+        )
     for m in result.matched:
-        outcome = "missed" if m.delay is None else f"answered, {m.delay:+d} s" if m.in_time else f"late, {m.delay:+d} s"
+        outcome = (
+            "missed"
+            if m.delay is None
+            else f"answered, {m.delay:+d} s"
+            if m.in_time
+            else f"late, {m.delay:+d} s"
+        )
         mark = "green" if m.in_time and m.text == m.due.text else "red"
-        out.add_row(f"{m.due.chunk} s", "event", " + ".join(m.due.ask_ids), m.due.text, m.text or "-",
-                    f"[{mark}]{outcome}[/]")  # fmt: skip
+        out.add_row(
+            f"{m.due.chunk} s",
+            "event",
+            " + ".join(m.due.ask_ids),
+            m.due.text,
+            m.text or "-",
+            f"[{mark}]{outcome}[/]",
+        )
     for f in result.false_alarms:
         out.add_row(f"{f.chunk} s", "-", "-", "silence", f.text, "[red]false alarm[/]")
     return out

@@ -30,7 +30,8 @@ class Heard:
 
 
 class DemoUser(Node):
-    """One question goes out as soon as the second before it is decided, so it joins the planned second."""
+    """One question goes out as soon as the second before it is decided, so it joins the planned
+    second."""
 
     def __init__(self, episode: Episode, show: Callable[[int, str, float, str], None]) -> None:
         super().__init__("demo_user")
@@ -75,7 +76,8 @@ class DemoUser(Node):
         self._show(self.chunk_of(stamp_ns), msg.kind, msg.p_silent, msg.text)
 
     def chunk_of(self, stamp_ns: int) -> int:
-        """Chunk of a stamp, by the stamps of the heartbeats (a chunk's newest frame is 0.5 s into it)."""
+        """Chunk of a stamp, by the stamps of the heartbeats (a chunk's newest frame is 0.5 s into
+        it)."""
         for chunk, beat in self.beats.items():
             return chunk + round((stamp_ns - to_ns(beat.header.stamp)) / 1e9)
         return 0
@@ -86,5 +88,9 @@ class DemoUser(Node):
         for h in sorted(self.heard, key=lambda h: h.stamp_ns):
             number = int(h.query_id[1:]) if h.query_id[1:].isdigit() else 0
             now = h.kind == Kind.REAL_TIME and 1 <= number <= len(self._asked)
-            out.append(Said(self.chunk_of(h.stamp_ns), h.text, self._asked[number - 1].text if now else None))
+            out.append(
+                Said(
+                    self.chunk_of(h.stamp_ns), h.text, self._asked[number - 1].text if now else None
+                )
+            )
         return out

@@ -1,4 +1,5 @@
-"""The demo's user who speaks: a synthetic voice on a virtual microphone, or a person before a real one."""
+"""The demo's user who speaks: a synthetic voice on a virtual microphone, or a person before a real
+one."""
 
 from __future__ import annotations
 
@@ -39,16 +40,22 @@ class Devices:
 
 @contextmanager
 def open_devices(which: str, wav: Path) -> Iterator[Devices]:
-    """Real devices, or virtual ones whose sound is written to `wav` at the end: the user left, the robot right."""
+    """Real devices, or virtual ones whose sound is written to `wav` at the end: the user left, the
+    robot right."""
     if which != "virtual" and (which == "real" or _has_real()):
         yield Devices("sound devices: this machine's own; say what is shown", os.environ, None)
         return
-    with tempfile.TemporaryDirectory(prefix="av") as folder, virtual_devices(Path(folder) / "a") as audio:
+    with (
+        tempfile.TemporaryDirectory(prefix="av") as folder,
+        virtual_devices(Path(folder) / "a") as audio,
+    ):
         environment = {**audio.environment, "PULSE_SINK": "speaker", "PULSE_SOURCE": "microphone"}
         taps = [Tap(f"{sink}.monitor", audio.environment) for sink in ("user", "speaker")]
         audio.couple()
         try:
-            yield Devices(f"sound devices: virtual ones; what they carry goes to {wav}", environment, audio)
+            yield Devices(
+                f"sound devices: virtual ones; what they carry goes to {wav}", environment, audio
+            )
         finally:
             for tap in taps:
                 tap.close()
@@ -75,9 +82,12 @@ def _write(path: Path, left: bytes, right: bytes) -> None:
 
 
 class VoiceUser(DemoUser):
-    """Says its questions aloud, when the robot does not speak, and notes in which second they were understood."""
+    """Says its questions aloud, when the robot does not speak, and notes in which second they were
+    understood."""
 
-    def __init__(self, episode: Episode, show: Callable[[int, str, float, str], None], devices: Devices) -> None:
+    def __init__(
+        self, episode: Episode, show: Callable[[int, str, float, str], None], devices: Devices
+    ) -> None:
         super().__init__(episode, show)
         self._devices = devices
         self._voice = next((v for v in USERS if available(v)), "")

@@ -1,9 +1,10 @@
-"""What waits for the worker: frames worth converting and questions, in the order in which they came.
+"""What waits for the worker: frames worth converting and questions, in the order in which they
+came.
 
-Middleware callbacks only store here. Which frames are stored is decided by their stamps, with the engine's
-own `Chunker`, so a 30 Hz camera costs two conversions a second and the chunks are the ones that a replay
-of the same frames makes. The queue is bounded: when the model falls behind, whole old seconds are dropped
-and counted, and the newest win.
+Middleware callbacks only store here. Which frames are stored is decided by their stamps, with the
+engine's own `Chunker`, so a 30 Hz camera costs two conversions a second and the chunks are the ones
+that a replay of the same frames makes. The queue is bounded: when the model falls behind, whole old
+seconds are dropped and counted, and the newest win.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Inbox:
         self._begun: int | None = None  # the second whose first frame the worker has already taken
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
-        """Store a frame if it would be sampled; `make` converts it later, on the worker's thread."""
+        """Store a frame if it would be sampled; `make` converts it later, on the worker's
+        thread."""
         with self._changed:
             self._received += 1
             if not self._sampler.wants(stamp_ns):
@@ -98,19 +100,23 @@ class Inbox:
         with self._changed:
             waiting = sum(isinstance(i, PendingQuestion) for i in self._items)
             if waiting >= self.max_questions:
-                raise InputError(f"{waiting} questions are waiting already; ask again when they are answered")
+                raise InputError(
+                    f"{waiting} questions are waiting already; ask again when they are answered"
+                )
             self._items.append(PendingQuestion(text))
             self._changed.notify()
 
     def call(self, work: Callable[[StreamingAssistant], Any]) -> Future[Any]:
-        """Have `work` done on the worker's thread, in its order among frames and questions. The future raises
-        `InputError` when too many wait already or the worker ends first."""
+        """Have `work` done on the worker's thread, in its order among frames and questions. The
+        future raises `InputError` when too many wait already or the worker ends first."""
         call = PendingCall(work)
         with self._changed:
             if self._closed:
                 call.done.set_exception(InputError("the assistant is stopping"))
             elif sum(isinstance(i, PendingCall) for i in self._items) >= self.max_questions:
-                call.done.set_exception(InputError("too many requests are waiting already; try again later"))
+                call.done.set_exception(
+                    InputError("too many requests are waiting already; try again later")
+                )
             else:
                 self._items.append(call)
                 self._changed.notify()
@@ -123,8 +129,8 @@ class Inbox:
             self._changed.notify()
 
     def take(self, calls: bool = True) -> Item | None:
-        """The oldest item, waiting until there is one; None when the inbox is closed, or without `calls` when the
-        oldest one is a call."""
+        """The oldest item, waiting until there is one; None when the inbox is closed, or without
+        `calls` when the oldest one is a call."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items) or self._closed)
             if self._closed:
@@ -158,11 +164,17 @@ class Inbox:
     def _drop_oldest(self) -> None:
         """Drop whole seconds: half of one would only show the model a repeated frame."""
         while True:
-            waiting = {i.chunk for i in self._items if isinstance(i, PendingFrame) and i.chunk != self._begun}
+            waiting = {
+                i.chunk
+                for i in self._items
+                if isinstance(i, PendingFrame) and i.chunk != self._begun
+            }
             if len(waiting) <= self.backlog_chunks + 1:
                 return
             oldest = min(waiting)
-            kept = [i for i in self._items if not (isinstance(i, PendingFrame) and i.chunk == oldest)]
+            kept = [
+                i for i in self._items if not (isinstance(i, PendingFrame) and i.chunk == oldest)
+            ]
             self._dropped_frames += len(self._items) - len(kept)
             self._dropped_chunks += 1
             self._items = deque(kept)

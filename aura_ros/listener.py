@@ -13,7 +13,8 @@ from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import EchoCanceller
 from aura_core.speech.types import Audio
 
-WAITING = 300  # runs of sound (4 s or more): ears that are slower than speech lose the oldest, counted
+# runs of sound (4 s or more): ears that are slower than speech lose the oldest, counted
+WAITING = 300
 LOST_S = 0.5  # without sound for so long, the microphone is gone: who was speaking is not any more
 
 
@@ -37,7 +38,8 @@ class Listener:
     def __init__(self, mutes: bool) -> None:
         self._mutes = mutes
         self._sound = BlockQueue(WAITING)
-        self._robot: deque[tuple[bool, int]] = deque()  # apart from the sound: none of these may be dropped
+        # apart from the sound: none of these may be dropped
+        self._robot: deque[tuple[bool, int]] = deque()
 
     def put(self, sound: Near | Far) -> None:
         """Sound, in the order in which it came."""
@@ -53,9 +55,13 @@ class Listener:
         self._robot.append((speaks, now_ns))
 
     def run(
-        self, ears: Ears, echo: EchoCanceller | None, stop: threading.Event, tell: Callable[[Event], None],
+        self,
+        ears: Ears,
+        echo: EchoCanceller | None,
+        stop: threading.Event,
+        tell: Callable[[Event], None],
         complain: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Listen until `stop`. Sound that cannot be used is complained of and skipped."""
         while not stop.is_set():
             sound = self._sound.get(LOST_S)
@@ -77,7 +83,9 @@ class Listener:
         else:
             ears.listen_over_voice()
 
-    def _hear(self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | None) -> list[Event]:
+    def _hear(
+        self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | None
+    ) -> list[Event]:
         if sound is None:
             return ears.finish() if ears.speaking else []
         if isinstance(sound, Near):

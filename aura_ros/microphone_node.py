@@ -1,4 +1,5 @@
-"""A microphone as a topic: microphone/audio. A device that is gone is tried again; nothing else ends the node."""
+"""A microphone as a topic: microphone/audio. A device that is gone is tried again; nothing else
+ends the node."""
 
 from __future__ import annotations
 
@@ -55,9 +56,20 @@ class MicrophoneNode(AuraNode):
         state = self._microphone.state
         if state.reason != self._reason:
             self._reason = state.reason
-            self.get_logger().error(state.reason) if state.reason else self.get_logger().info(f"hearing {state.device}")
-        values = {"chunks": self._chunks, "opened": state.opened, "lost": state.lost, "overflows": state.overflows}
-        self.diagnose("ok" if state.ok else "error", state.reason or "hearing", values, hardware=state.device)
+            (
+                self.get_logger().error(state.reason)
+                if state.reason
+                else self.get_logger().info(f"hearing {state.device}")
+            )
+        values = {
+            "chunks": self._chunks,
+            "opened": state.opened,
+            "lost": state.lost,
+            "overflows": state.overflows,
+        }
+        self.diagnose(
+            "ok" if state.ok else "error", state.reason or "hearing", values, hardware=state.device
+        )
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from aura_ros.worker import Health
 
-SILENCE_S = 2.0  # without a decided chunk for so long the node speaks for itself: whoever listens must know it lives
+# without a decided chunk for so long the node speaks for itself: whoever listens must know it lives
+SILENCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Quiet:
     beat_s: float  # since the last heartbeat
 
 
-def idle_state(health: Health, quiet: Quiet, stale_after_s: float, model: str, topic: str) -> tuple[str, str]:
+def idle_state(
+    health: Health, quiet: Quiet, stale_after_s: float, model: str, topic: str
+) -> tuple[str, str]:
     """Heartbeat state and detail; ("", "") while decided chunks speak for themselves."""
     if health.phase != "ready":
         return "waiting", f"{health.phase} model {model}"
@@ -26,6 +29,10 @@ def idle_state(health: Health, quiet: Quiet, stale_after_s: float, model: str, t
     if quiet.frame_s >= stale_after_s:
         return "no_frames", f"no frame for {quiet.frame_s:.1f} s on {topic}"
     if quiet.beat_s >= SILENCE_S:
-        why = f"the model has been busy for {health.busy_s:.1f} s" if health.busy_s else "no second is complete yet"
+        why = (
+            f"the model has been busy for {health.busy_s:.1f} s"
+            if health.busy_s
+            else "no second is complete yet"
+        )
         return "waiting", why
     return "", ""

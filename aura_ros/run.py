@@ -1,5 +1,5 @@
-"""What every node is and how it lives: one clear line and exit code 1 when it cannot start or go on, exit
-code 0 on SIGINT and SIGTERM."""
+"""What every node is and how it lives: one clear line and exit code 1 when it cannot start or go
+on, exit code 0 on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -44,11 +44,13 @@ class AuraNode(Node):
         """Stop the node's threads; False when one would not end in time."""
         return True
 
-    def work(self, name: str, main: Callable[[], None], stopping: threading.Event) -> threading.Thread:
+    def work(
+        self, name: str, main: Callable[[], None], stopping: threading.Event
+    ) -> threading.Thread:
         """Start a thread of the node's own, which runs until `stopping`.
 
-        One that ends by a bug ends the node, which would report that all is well for ever: the trace is printed, and
-        who started the node may start it again.
+        One that ends by a bug ends the node, which would report that all is well for ever: the
+        trace is printed, and who started the node may start it again.
         """
 
         def run() -> None:
@@ -70,7 +72,8 @@ class AuraNode(Node):
         self.done.set()
 
     def complain(self, problem: str) -> None:
-        """Log a problem that may come back many times a second: at once, then every half minute. From any thread."""
+        """Log a problem that may come back many times a second: at once, then every half minute.
+        From any thread."""
         kind, now = re.sub(r"\d+", "#", problem), time.monotonic()
         self.last_problem, self._problem_at = problem, now
         if now - self._complained.get(kind, -_REPEAT_LOG_S) >= _REPEAT_LOG_S:
@@ -90,20 +93,29 @@ class AuraNode(Node):
         """Age of a stamp by the node's clock [ms]; 0 for a stamp of zero."""
         return (self.now_ns() - stamp_ns) / 1e6 if stamp_ns else 0.0
 
-    def diagnose(self, level: str, message: str, values: Mapping[str, object], hardware: str = "") -> None:
+    def diagnose(
+        self, level: str, message: str, values: Mapping[str, object], hardware: str = ""
+    ) -> None:
         """Publish this node's state on /diagnostics; `level` is ok, warn or error."""
         name = self.get_fully_qualified_name().lstrip("/")
-        self._diagnostics.publish(diagnostics_msg(self.now_ns(), name, hardware, level, message, values))
+        self._diagnostics.publish(
+            diagnostics_msg(self.now_ns(), name, hardware, level, message, values)
+        )
 
     def every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call back by the machine's steady clock: also while simulated time stands still."""
         self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
-def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: Sequence[str] | None = None) -> int:
-    """Make the node, or several nodes of one process, and spin until a signal comes or one is done; the exit code.
+def run(
+    make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]],
+    args: Sequence[str] | None = None,
+) -> int:
+    """Make the node, or several nodes of one process, and spin until a signal comes or one is done;
+    the exit code.
 
-    Signals are ours: rclpy's own handlers end the context under a worker thread that still publishes.
+    Signals are ours: rclpy's own handlers end the context under a worker thread that still
+    publishes.
     """
     makers = [make] if callable(make) else make
     nodes: list[AuraNode] = []
@@ -114,10 +126,14 @@ def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: S
     try:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         if rest := remove_ros_args(argv)[1:]:
-            raise ConfigError(f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p name:=value")
+            raise ConfigError(
+                f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p"
+                " name:=value"
+            )
         for maker in makers:
             nodes.append(maker())
-    except (AuraError, RuntimeError) as e:  # RuntimeError: rcl cannot read its arguments or a parameter file
+    except (AuraError, RuntimeError) as e:
+        # RuntimeError: rcl cannot read its arguments or a parameter file
         print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
         if not all([node.close() for node in nodes]):  # those that came before it
             sys.stderr.flush()
@@ -131,7 +147,8 @@ def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: S
         executor.spin_once(timeout_sec=_POLL_S)
     closed = [node.close() for node in nodes]
     code = max(node.exit_code for node in nodes)
-    if not all(closed):  # a thread is stuck in a driver or a model: tearing down under it would crash
+    # a thread is stuck in a driver or a model: tearing down under it would crash
+    if not all(closed):
         sys.stderr.flush()
         os._exit(code)
     for node in nodes:
@@ -142,9 +159,9 @@ def run(make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]], args: S
 
 
 def _executor(nodes: Sequence[Node]) -> Executor:
-    """One thread. The wait-set executor looks at every entity for every message: nearly three times the CPU, measured
-    with 31 messages of sound a second (3.9 % of a core against 1.5 %). The one by events knows no guard conditions,
-    and ROS 2 before Kilted does not have it."""
+    """One thread. The wait-set executor looks at every entity for every message: nearly three times
+    the CPU, measured with 31 messages of sound a second (3.9 % of a core against 1.5 %). The one by
+    events knows no guard conditions, and ROS 2 before Kilted does not have it."""
     if any(any(node.guards) for node in nodes):
         return SingleThreadedExecutor()
     try:

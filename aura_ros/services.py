@@ -1,6 +1,8 @@
-"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker between two steps.
+"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker
+between two steps.
 
-And what the mouth reports: when less was heard than the assistant said, its memory holds what was heard."""
+And what the mouth reports: when less was heard than the assistant said, its memory holds what was
+heard."""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class WatchServices:
             response.accepted, response.query_id = True, asked.id
         return response
 
-    async def _list(self, _request: ListWatches.Request, response: ListWatches.Response) -> ListWatches.Response:
+    async def _list(
+        self, _request: ListWatches.Request, response: ListWatches.Response
+    ) -> ListWatches.Response:
         try:
             watches = await self._on_worker(lambda assistant: assistant.watches.list())
         except AuraError as e:
@@ -56,9 +60,13 @@ class WatchServices:
         response.watches = [to.watch_msg(w) for w in watches]
         return response
 
-    async def _cancel(self, request: CancelWatch.Request, response: CancelWatch.Response) -> CancelWatch.Response:
+    async def _cancel(
+        self, request: CancelWatch.Request, response: CancelWatch.Response
+    ) -> CancelWatch.Response:
         try:
-            response.cancelled = await self._on_worker(lambda assistant: assistant.unwatch(request.watch_id))
+            response.cancelled = await self._on_worker(
+                lambda assistant: assistant.unwatch(request.watch_id)
+            )
         except AuraError as e:
             response.reason = str(e)
             return response
@@ -86,6 +94,14 @@ def _query(request: Ask.Request) -> Query:
     try:
         kind = Kind(request.kind) if request.kind else None
     except ValueError:
-        raise InputError(f"kind must be one of {', '.join(Kind)} or empty, not '{request.kind}'") from None
+        raise InputError(
+            f"kind must be one of {', '.join(Kind)} or empty, not '{request.kind}'"
+        ) from None
     cooldown_s = request.cooldown_s if request.cooldown_s >= 0 else None
-    return Query(request.text, kind=kind, limit=request.limit or None, cooldown_s=cooldown_s, urgent=request.urgent)
+    return Query(
+        request.text,
+        kind=kind,
+        limit=request.limit or None,
+        cooldown_s=cooldown_s,
+        urgent=request.urgent,
+    )

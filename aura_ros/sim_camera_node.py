@@ -33,12 +33,16 @@ class SimCameraNode(AuraNode):
         self._start_ns: int | None = None
         self._next = 0  # index of the next frame
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
-        self.create_timer(self._period_ns / NS / 4, self._tick)  # a frame is at most a quarter period late
+        # a frame is at most a quarter period late
+        self.create_timer(self._period_ns / NS / 4, self._tick)
         self.every(1.0, self._report)
-        self.get_logger().info(f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}")
+        self.get_logger().info(
+            f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}"
+        )
 
     def _tick(self) -> None:
-        """Publish every frame that is due; none is skipped unless the machine falls a second behind."""
+        """Publish every frame that is due; none is skipped unless the machine falls a second
+        behind."""
         now_ns = self.now_ns()
         if self._start_ns is None:
             if self._waits and self._publisher.get_subscription_count() == 0:

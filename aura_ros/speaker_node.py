@@ -78,14 +78,20 @@ class SpeakerNode(AuraNode):
         self._tell(self._utterances.poll())
         silent = self._device.buffer.idle and self.now_ns() >= self._device.sounds_until_ns
         if self._speaking and silent and not self._utterances.under_way:
-            self._say_speaking(False)  # not before: what the device still holds will be heard, by our own ears too
-        while self._device.reference is not None and (audio := self._device.reference.get(0.0)) is not None:
+            # not before: what the device still holds will be heard, by our own ears too
+            self._say_speaking(False)
+        while (
+            self._device.reference is not None
+            and (audio := self._device.reference.get(0.0)) is not None
+        ):
             self._reference.publish(audio_msg(audio))
 
     def _tell(self, ended: Iterable[Ended]) -> None:
         for e in ended:
             now = header(self.now_ns(), "")
-            msg = Playback(header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete)
+            msg = Playback(
+                header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete
+            )
             self._playback.publish(msg)
 
     def _say_speaking(self, speaking: bool) -> None:
@@ -97,9 +103,18 @@ class SpeakerNode(AuraNode):
         state = self._device.state
         if state.reason != self._reason:
             self._reason = state.reason
-            self.get_logger().error(state.reason) if state.reason else self.get_logger().info(f"back on {state.device}")
-        values = {"interrupted": self._interrupted, "opened": state.opened, "lost": state.lost,
-                  "refused_samples": self._device.refused, "underruns": self._device.buffer.underruns}  # fmt: skip
+            (
+                self.get_logger().error(state.reason)
+                if state.reason
+                else self.get_logger().info(f"back on {state.device}")
+            )
+        values = {
+            "interrupted": self._interrupted,
+            "opened": state.opened,
+            "lost": state.lost,
+            "refused_samples": self._device.refused,
+            "underruns": self._device.buffer.underruns,
+        }
         message = self.problem or state.reason or ("speaking" if self._speaking else "ready")
         self.diagnose("ok" if state.ok else "error", message, values, hardware=state.device)
 

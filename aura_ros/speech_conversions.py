@@ -16,13 +16,20 @@ _RATES = (4000, 384_000)
 def to_audio(msg: AudioChunk) -> Audio:
     """Raises `InputError` for a rate that no sound device has."""
     if not _RATES[0] <= msg.rate <= _RATES[1]:
-        raise InputError(f"sound of {msg.rate} samples a second; between {_RATES[0]} and {_RATES[1]} are understood")
+        raise InputError(
+            f"sound of {msg.rate} samples a second; between {_RATES[0]} and {_RATES[1]} are"
+            " understood"
+        )
     return Audio(np.asarray(msg.samples, np.int16), msg.rate, to_ns(msg.header.stamp))
 
 
-def audio_msg(audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False) -> AudioChunk:
+def audio_msg(
+    audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False
+) -> AudioChunk:
     """A run of sound as a message."""
-    msg = AudioChunk(header=header(audio.stamp_ns, frame_id), rate=audio.rate, utterance=utterance, last=last)
+    msg = AudioChunk(
+        header=header(audio.stamp_ns, frame_id), rate=audio.rate, utterance=utterance, last=last
+    )
     msg.samples.frombytes(
         np.ascontiguousarray(audio.samples, np.int16).view(np.uint8)
     )  # a list would take 10 times as long
@@ -32,6 +39,11 @@ def audio_msg(audio: Audio, frame_id: str = "", utterance: str = "", last: bool 
 def transcript_msg(heard: CoreTranscript, frame_id: str) -> Transcript:
     """What was understood, as a message."""
     return Transcript(
-        header=header(heard.end_ns, frame_id), state=str(heard.state), text=heard.text, confidence=heard.confidence,
-        start=to_time(heard.start_ns), end=to_time(heard.end_ns), reason=heard.reason,
-    )  # fmt: skip
+        header=header(heard.end_ns, frame_id),
+        state=str(heard.state),
+        text=heard.text,
+        confidence=heard.confidence,
+        start=to_time(heard.start_ns),
+        end=to_time(heard.end_ns),
+        reason=heard.reason,
+    )

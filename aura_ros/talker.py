@@ -1,4 +1,5 @@
-"""What the mouth has handed out and what the loudspeaker has reported, shared by two threads. Knows no ROS."""
+"""What the mouth has handed out and what the loudspeaker has reported, shared by two threads. Knows
+no ROS."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ class Talker:
         with self._lock:
             return replace(self._mouth.counters)
 
-    def response(self, answer: str, text: str, final: bool, kind: str, urgent: bool, query_id: str) -> None:
+    def response(
+        self, answer: str, text: str, final: bool, kind: str, urgent: bool, query_id: str
+    ) -> None:
         """The answer so far; its `query_id` is known with the final text."""
         with self._lock:
             if final:
@@ -69,7 +72,8 @@ class Talker:
                 self._mouth.failed(tag, self._clock())
 
     def played(self, tag: int, played_ns: int, complete: bool) -> list[Said]:
-        """The loudspeaker's report. A sentence that was stopped ends everything: what was heard of each answer."""
+        """The loudspeaker's report. A sentence that was stopped ends everything: what was heard of
+        each answer."""
         with self._lock:
             if tag not in self._due:
                 return []

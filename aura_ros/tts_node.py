@@ -1,4 +1,5 @@
-"""Mouth: aura/response in, speaker/audio sentence by sentence out, and aura/said: what was heard of each answer."""
+"""Mouth: aura/response in, speaker/audio sentence by sentence out, and aura/said: what was heard of
+each answer."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from aura_ros.voice_parameters import TTS
 from aura_ros.voice_settings import mouth_config, open_voice
 
 _POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
-_AHEAD_S = 3.0  # sound that is sent before it can be heard: a burst would overrun the queue on its way
+# sound that is sent before it can be heard: a burst would overrun the queue on its way
+_AHEAD_S = 3.0
 _NOTHING = np.empty(0, np.int16)
 
 
@@ -40,12 +42,14 @@ class TtsNode(AuraNode):
         self._talker = Talker(mouth_config(values))
         self._user_speaks = False
         self._voice: Synthesizer | None = None
-        self._session = f"{time.time_ns():x}"  # a restarted mouth must not reuse an utterance's name
+        # a restarted mouth must not reuse an utterance's name
+        self._session = f"{time.time_ns():x}"
         self._stopping, self._news = threading.Event(), threading.Event()
         self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
-        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)  # heard before what comes of it
+        # heard before what comes of it
+        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
         self.every(1.0, self._report)
         self._thread = self.work("mouth", lambda: self._main(values), self._stopping)
@@ -69,9 +73,12 @@ class TtsNode(AuraNode):
     def _on_playback(self, msg: Playback) -> None:
         session, _, tag = msg.utterance.partition(":")
         if session == self._session:
-            # A loudspeaker stops for a user who speaks; otherwise it is gone, or its sound did not come.
+            # A loudspeaker stops for a user who speaks; otherwise it is gone, or its sound did not
+            # come.
             reason = "interrupted" if self._user_speaks else "dropped"
-            self._tell(self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), reason)
+            self._tell(
+                self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), reason
+            )
             self._news.set()
 
     # ---- the mouth's thread ------------------------------------------------------------------
@@ -101,7 +108,9 @@ class TtsNode(AuraNode):
         pieces = voice.speak(sentence.speech)
         try:
             for piece in pieces:
-                if self._talker.cut.wait(max(0.0, length_ns / NS - (time.monotonic() - began) - _AHEAD_S)):
+                if self._talker.cut.wait(
+                    max(0.0, length_ns / NS - (time.monotonic() - began) - _AHEAD_S)
+                ):
                     return
                 length_ns += piece.duration_ns
                 self._audio.publish(audio_msg(piece, utterance=name))
@@ -116,7 +125,12 @@ class TtsNode(AuraNode):
     def _tell(self, ended: Iterable[CoreSaid], reason: str) -> None:
         for said in ended:
             query_id = self._talker.query_of(said.id)
-            msg = Said(header=header(int(said.id), ""), query_id=query_id, text=said.text, complete=said.complete)
+            msg = Said(
+                header=header(int(said.id), ""),
+                query_id=query_id,
+                text=said.text,
+                complete=said.complete,
+            )
             msg.reason = "" if said.complete else reason
             self._said.publish(msg)
 

@@ -1,4 +1,5 @@
-"""Microphone, ears, mouth and speaker in one process, for a laptop: the same nodes, topics and parameters."""
+"""Microphone, ears, mouth and speaker in one process, for a laptop: the same nodes, topics and
+parameters."""
 
 from __future__ import annotations
 

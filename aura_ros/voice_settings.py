@@ -28,7 +28,9 @@ def mouth_config(v: Values) -> MouthConfig:
 
 def open_voice(v: Values) -> Synthesizer:
     """Raises `ConfigError` where the voice is missing."""
-    config = TtsConfig(str(v["backend"]), str(v["voice"]), speed=float(v["speed"]), device=str(v["device"]))
+    config = TtsConfig(
+        str(v["backend"]), str(v["voice"]), speed=float(v["speed"]), device=str(v["device"])
+    )
     return open_synthesizer(config)
 
 
@@ -36,14 +38,23 @@ def open_ears(v: Values) -> ears.Ears:
     """Raises `ConfigError` where a model is missing."""
     onset = float(v["onset"])
     endpoint = EndpointConfig(
-        onset=onset, sure=max(onset, EndpointConfig.sure), offset=float(v["offset"]),
-        onset_over_voice=max(onset, EndpointConfig.onset_over_voice), pre_roll_ms=int(v["pre_roll_ms"]),
-        hangover_ms=int(v["hangover_ms"]), short_hangover_ms=int(v["short_hangover_ms"]),
-        long_hangover_ms=int(v["long_hangover_ms"]), max_s=float(v["max_s"]),
-    )  # fmt: skip
+        onset=onset,
+        sure=max(onset, EndpointConfig.sure),
+        offset=float(v["offset"]),
+        onset_over_voice=max(onset, EndpointConfig.onset_over_voice),
+        pre_roll_ms=int(v["pre_roll_ms"]),
+        hangover_ms=int(v["hangover_ms"]),
+        short_hangover_ms=int(v["short_hangover_ms"]),
+        long_hangover_ms=int(v["long_hangover_ms"]),
+        max_s=float(v["max_s"]),
+    )
     wake = WakeConfig(str(v["wake"]), str(v["wake_phrase"]), after_s=float(v["wake_after_s"]))
     asr = AsrConfig(
-        str(v["backend"]), str(v["model"]), str(v["language"]), str(v["device"]), str(v["grammar_file"]),
+        str(v["backend"]),
+        str(v["model"]),
+        str(v["language"]),
+        str(v["device"]),
+        str(v["grammar_file"]),
         float(v["rejection"]),
-    )  # fmt: skip
+    )
     return ears.open_ears(ears.EarsConfig(str(v["vad"]), endpoint, asr, wake))

@@ -1,8 +1,9 @@
 """The one thread that owns the model: loads it, then decides second after second. Knows no ROS.
 
-Callbacks of the middleware store into the `Inbox`; what comes of it leaves through `Events`, called on the
-worker's thread. A bad frame or question is reported and skipped; a model that fails in a step is reported
-and starts from an empty window, with the words of the conversation; only a model that cannot be loaded ends the worker.
+Callbacks of the middleware store into the `Inbox`; what comes of it leaves through `Events`, called
+on the worker's thread. A bad frame or question is reported and skipped; a model that fails in a
+step is reported and starts from an empty window, with the words of the conversation; only a model
+that cannot be loaded ends the worker.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from aura_ros.inbox import EndOfFrames, Inbox, Item, PendingCall, PendingFrame, 
 
 _REMEMBERED = 64  # answers of which it may still be told that less was heard
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
-# What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as these.
+# What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as
+# these.
 _STEP_ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
@@ -35,9 +37,12 @@ class Events:
     """Where the worker reports to; each is called on the worker's thread."""
 
     ready: Callable[[str], None]  # frames are taken from now on; the model's one-line description
-    step: Callable[[Step, str], None]  # and the words of the question that its response answers, or ""
-    text: Callable[[str, int, bool], None]  # the answer so far, the stamp of its frame, whether a question asked for it
-    error: Callable[[str, int | None], None]  # what went wrong; the chunk that it cost, if it cost one
+    # and the words of the question that its response answers, or ""
+    step: Callable[[Step, str], None]
+    # the answer so far, the stamp of its frame, whether a question asked for it
+    text: Callable[[str, int, bool], None]
+    # what went wrong; the chunk that it cost, if it cost one
+    error: Callable[[str, int | None], None]
     failed: Callable[[str], None]  # the worker has ended: the model cannot run
 
 
@@ -60,7 +65,11 @@ class Worker:
     """`start` it, feed `inbox`, `stop` it. `load` opens the model, on the worker's thread."""
 
     def __init__(
-        self, load: Callable[[], Backend], config: AssistantConfig, events: Events, backlog_chunks: int = 3
+        self,
+        load: Callable[[], Backend],
+        config: AssistantConfig,
+        events: Events,
+        backlog_chunks: int = 3,
     ) -> None:
         self.config, self.events = config, events
         self.inbox = Inbox(config.chunker, backlog_chunks, config.speaker.max_pending_questions)
@@ -79,7 +88,8 @@ class Worker:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread, and at its next token an answer under way; False when it takes too long."""
+        """End the thread, and at its next token an answer under way; False when it takes
+        too long."""
         self._stopping.set()
         self.inbox.close()
         if self._thread.ident is not None:
@@ -87,19 +97,25 @@ class Worker:
         return not self._thread.is_alive()
 
     def heard(self, stamp_ns: int, said: str) -> None:
-        """Of the answer with this stamp only `said` was heard aloud: if it is still being made, it ends at its next
-        token; the conversation goes on as if `said` had been the answer. From any thread."""
+        """Of the answer with this stamp only `said` was heard aloud: if it is still being made, it
+        ends at its next token; the conversation goes on as if `said` had been the answer. From any
+        thread."""
         assistant = self._assistant
         if assistant is None:
             return
         if self._answering == stamp_ns:
             assistant.cancel()
-        done = self.inbox.call(lambda a: stamp_ns in self._spoken and a.amend(self._spoken[stamp_ns], said))
+        done = self.inbox.call(
+            lambda a: stamp_ns in self._spoken and a.amend(self._spoken[stamp_ns], said)
+        )
         done.add_done_callback(self._complain)
 
     def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above `decider.rearm`."""
-        self.config = replace(self.config, decider=replace(self.config.decider, threshold=threshold))
+        """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above
+        `decider.rearm`."""
+        self.config = replace(
+            self.config, decider=replace(self.config.decider, threshold=threshold)
+        )
         if self._assistant is not None:
             self._assistant.decider.threshold = threshold
 
@@ -109,12 +125,16 @@ class Worker:
         missing = assistant.chunker.counters.lost_chunks if assistant else 0
         dropped = counters.dropped_chunks + (assistant.dropped_chunks if assistant else 0)
         return Health(
-            phase=self._phase, busy_s=time.monotonic() - began if began is not None else 0.0,
-            frames_received=counters.received, frames_dropped=counters.dropped_frames,
-            chunks_dropped=dropped, chunks_missed=self._missed,
+            phase=self._phase,
+            busy_s=time.monotonic() - began if began is not None else 0.0,
+            frames_received=counters.received,
+            frames_dropped=counters.dropped_frames,
+            chunks_dropped=dropped,
+            chunks_missed=self._missed,
             chunks_lost=max(0, missing - counters.dropped_chunks),
-            active_watches=len(assistant.ledger.open_ids()) if assistant else 0, errors=self._errors,
-        )  # fmt: skip
+            active_watches=len(assistant.ledger.open_ids()) if assistant else 0,
+            errors=self._errors,
+        )
 
     # ---- on the worker's thread --------------------------------------------------------------
 
@@ -125,9 +145,12 @@ class Worker:
                 return
             while (item := self.inbox.take()) is not None:
                 self._store(assistant, item)
-                if not (assistant.spoke and self.inbox.waiting):  # what came during an answer is seen together
+                # what came during an answer is seen together
+                if not (assistant.spoke and self.inbox.waiting):
                     self._decide(assistant)
-        finally:  # also when a bug ends the thread: its traceback is printed, and the node must not live on
+        finally:
+            # also when a bug ends the thread: its traceback is printed, and the node must not live
+            # on
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
             if self._phase != "failed":
                 self._phase = "stopped"
@@ -149,7 +172,8 @@ class Worker:
         return assistant
 
     def _store(self, assistant: StreamingAssistant, item: Item) -> None:
-        """Items come in order, so a question joins the second in which it was asked: the one that a replay gives it."""
+        """Items come in order, so a question joins the second in which it was asked: the one that a
+        replay gives it."""
         try:
             if isinstance(item, PendingQuestion):
                 assistant.ask(item.text)
@@ -172,7 +196,9 @@ class Worker:
             self._report(_line(e), None)
         except _STEP_ERRORS as e:
             assistant.recover()
-            self._report(f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None)
+            self._report(
+                f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None
+            )
 
     def _step(self, assistant: StreamingAssistant) -> None:
         chunk = assistant.next_chunk
@@ -189,9 +215,15 @@ class Worker:
             return
         except _STEP_ERRORS as e:
             given_up = assistant.recover()
-            self._report(f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}", chunk.index)
+            self._report(
+                f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}",
+                chunk.index,
+            )
             if given_up is not None:
-                self._report(f"the model failed twice over a question, which is given up: {given_up.text}", None)
+                self._report(
+                    f"the model failed twice over a question, which is given up: {given_up.text}",
+                    None,
+                )
             return
         finally:
             self._step_began = self._answering = None
@@ -201,16 +233,21 @@ class Worker:
                 del self._spoken[next(iter(self._spoken))]
         if step is not None:
             self._missed += step.missed_chunks
-            self.events.step(step, assistant.ledger.question(step.response.query_id) if step.response else "")
+            self.events.step(
+                step, assistant.ledger.question(step.response.query_id) if step.response else ""
+            )
 
-    def _on_text(self, assistant: StreamingAssistant, text: str, stamp_ns: int, asked: bool) -> None:
+    def _on_text(
+        self, assistant: StreamingAssistant, text: str, stamp_ns: int, asked: bool
+    ) -> None:
         self._answering = stamp_ns
         if self._stopping.is_set():
             assistant.cancel()
         if text != self._said:  # a token may be half a character, or a space
             self._said = text
             self.events.text(text, stamp_ns, asked)
-        if self.config.speaker.interruptible:  # the engine looks between tokens at what has come meanwhile
+        # the engine looks between tokens at what has come meanwhile
+        if self.config.speaker.interruptible:
             while self.inbox.waiting and (item := self.inbox.take(calls=False)) is not None:
                 self._store(assistant, item)
 

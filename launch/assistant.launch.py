@@ -1,8 +1,8 @@
 """Start the assistant, and with it a simulated room, a real camera, or no camera at all.
 
-ros2 launch aura_ros assistant.launch.py
-ros2 launch aura_ros assistant.launch.py voice:=true
-ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device source:=rtsp://...
+ros2 launch aura_ros assistant.launch.py ros2 launch aura_ros assistant.launch.py voice:=true ros2
+launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device
+source:=rtsp://...
 """
 
 from pathlib import Path
@@ -17,9 +17,19 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 ARGUMENTS = (
     ("params_file", str(CONFIG / "laptop.yaml"), "parameter file of the nodes", None),
-    ("model", "", "model.path: a local folder, a hub id or aura_tiny; empty: what params_file says", None),
+    (
+        "model",
+        "",
+        "model.path: a local folder, a hub id or aura_tiny; empty: what params_file says",
+        None,
+    ),
     ("device", "", "model.device: auto, cpu, cuda, cuda:0 ...; empty: what params_file says", None),
-    ("camera", "sim", "camera to start with it; none: something else publishes images", ["sim", "device", "none"]),
+    (
+        "camera",
+        "sim",
+        "camera to start with it; none: something else publishes images",
+        ["sim", "device", "none"],
+    ),
     ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
     ("seed", "900001", "for camera:=sim: which room", None),
     ("image", "image_raw", "topic of the camera's images", None),
@@ -29,7 +39,12 @@ ARGUMENTS = (
         "raw, or compressed: IMAGE/compressed; empty: what params_file says",
         ["", "raw", "compressed"],
     ),
-    ("voice", "false", "hear and speak: microphone, ASR, TTS and speaker nodes", ["true", "false", "one_process"]),
+    (
+        "voice",
+        "false",
+        "hear and speak: microphone, ASR, TTS and speaker nodes",
+        ["true", "false", "one_process"],
+    ),
     ("namespace", "", "namespace of all nodes", None),
     ("use_sim_time", "false", "take the time from /clock (bags, simulators)", ["true", "false"]),
     ("log_level", "info", "debug, info, warn, error", ["debug", "info", "warn", "error"]),
@@ -54,11 +69,15 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return Node(
             package="aura_ros",
             executable=program,
-            name=None if program == "voice_node" else program,  # four nodes, each with a name of its own
+            # four nodes, each with a name of its own
+            name=None if program == "voice_node" else program,
             namespace=get["namespace"],
             output="screen",
             parameters=[get["params_file"], own],
-            remappings=[("image_raw", get["image"]), ("image_raw/compressed", f"{get['image']}/compressed")],
+            remappings=[
+                ("image_raw", get["image"]),
+                ("image_raw/compressed", f"{get['image']}/compressed"),
+            ],
             arguments=["--ros-args", "--log-level", get["log_level"]],
         )
 
@@ -72,6 +91,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         nodes.append(node("voice_node"))
     elif get["voice"] == "true":
         nodes += [node(f"{part}_node") for part in ("microphone", "asr", "tts", "speaker")]
-    # Without the profile Fast DDS loses most images between processes: its default shared memory is too small.
+    # Without the profile Fast DDS loses most images between processes: its default shared memory is
+    # too small.
     profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml"))
     return [profile, *nodes]

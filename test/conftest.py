@@ -15,12 +15,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.update(
     ROS_DOMAIN_ID=str(os.getpid() % 100 + 1),  # above 101 the ports may collide with ephemeral ones
     ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
-    ROS_PYTHON_CHECK_FIELDS="1",  # a wrongly typed field raises here, and would abort the process elsewhere
+    # a wrongly typed field raises here, and would abort the process elsewhere
+    ROS_PYTHON_CHECK_FIELDS="1",
     FASTDDS_DEFAULT_PROFILES_FILE=str(REPOSITORY / "config" / "fastdds.xml"),
     HF_HUB_OFFLINE="1",  # tests download nothing
 )
 
-hypothesis.settings.register_profile("aura", deadline=None)  # how long an example takes is no matter of right or wrong
+# how long an example takes is no matter of right or wrong
+hypothesis.settings.register_profile("aura", deadline=None)
 hypothesis.settings.load_profile("aura")
 
 HAS_ROS = importlib.util.find_spec("rclpy") is not None

@@ -1,7 +1,8 @@
 """`aura bench engine`: all window policies side by side, on the same frames, questions and answers.
 
-Steps are interleaved: every policy takes step i before any takes step i + 1, in an order that rotates, so that a
-busy machine hurts all alike. Counters are exact; times are CPU time of the deciding thread (on a GPU: wall time).
+Steps are interleaved: every policy takes step i before any takes step i + 1, in an order that
+rotates, so that a busy machine hurts all alike. Counters are exact; times are CPU time of the
+deciding thread (on a GPU: wall time).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from aura_core.types import Chunk, Decision, Frame, Step
 NS = 1_000_000_000
 EXACT = ("shadow", "floating", "recompute")  # they hold the same conversation
 COLD_EVERY = 10  # steps between cold recomputes of a policy whose window is its own
-# What happens besides silence, by step modulo 50: a question with its answer, an answer unasked, one that is cancelled.
+# What happens besides silence, by step modulo 50: a question with its answer, an answer unasked,
+# one that is cancelled.
 ASKED, UNASKED, CANCELLED, PERIOD = 7, 23, 37, 50
 
 
@@ -36,11 +38,17 @@ class Scripted(Decider):
     """Random weights do not know when to speak: speaks at the steps above, and keeps the logits."""
 
     def __init__(self, inner: Decider) -> None:
-        self.threshold, self.silent_ids, self.restraint = inner.threshold, inner.silent_ids, inner.restraint
+        self.threshold, self.silent_ids, self.restraint = (
+            inner.threshold,
+            inner.silent_ids,
+            inner.restraint,
+        )
         self.logits: NDArray[np.float32] = np.empty(0, np.float32)
         self.step = -1
 
-    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
+    def decide(
+        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False
+    ) -> Decision:
         """See `Decider.decide`."""
         self.logits, self.step = logits, self.step + 1
         decision = super().decide(logits, stamp_ns, asked)
@@ -92,7 +100,10 @@ class Runner:
             self.busy_ms.append(step.step_ms + background_ms)
             self.steps.append(step)
             self.tokens.append(
-                now.critical_tokens - before.critical_tokens + now.background_tokens - before.background_tokens
+                now.critical_tokens
+                - before.critical_tokens
+                + now.background_tokens
+                - before.background_tokens
             )
 
     def differ(self, reference: NDArray[np.float32]) -> None:
@@ -105,7 +116,11 @@ class Runner:
         silent = [s for s in self.steps if s.response is None and s.decode_tokens == 0]
         p50, p95, p99 = (float(np.percentile(self.ms, q)) for q in (50, 95, 99))
         return {
-            "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": max(self.ms), "mean_ms": float(np.mean(self.ms)),
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "max_ms": max(self.ms),
+            "mean_ms": float(np.mean(self.ms)),
             "busy_mean_ms": float(np.mean(self.busy_ms)),
             "critical_tokens_max": max(s.prefill_tokens for s in self.steps),
             "tokens_per_step": float(np.mean(self.tokens)),
@@ -114,7 +129,7 @@ class Runner:
             "decodes_per_silent_step": sum(s.decode_tokens for s in silent) / max(1, len(silent)),
             "switches": sum(s.switched for s in self.steps),
             "max_logit_diff": self.difference,
-        }  # fmt: skip
+        }
 
 
 def clock_of(device: torch.device) -> Callable[[], float]:
@@ -133,14 +148,20 @@ def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
     """`count` chunks of noise."""
     rng = np.random.default_rng(0)
     for i in range(count):
-        pair = [Frame(rng.integers(0, 256, (*size, 3), dtype=np.uint8), i * NS + k * NS // 2) for k in range(2)]
+        pair = [
+            Frame(rng.integers(0, 256, (*size, 3), dtype=np.uint8), i * NS + k * NS // 2)
+            for k in range(2)
+        ]
         yield Chunk(i, (pair[0], pair[1]), i * NS, (i + 1) * NS)
 
 
 def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
     """An assistant of its own on the shared weights."""
-    config = AssistantConfig(window=replace(window, policy=policy), speaker=SpeakerConfig(max_new_tokens=8))
-    assistant = StreamingAssistant(backend, config, backlog=1)  # live: background work is called, and timed, apart
+    config = AssistantConfig(
+        window=replace(window, policy=policy), speaker=SpeakerConfig(max_new_tokens=8)
+    )
+    # live: background work is called, and timed, apart
+    assistant = StreamingAssistant(backend, config, backlog=1)
     assistant.clock = clock_of(backend.device)
     assistant.decider = decider = Scripted(assistant.decider)
     return Runner(policy, assistant, decider, assistant.clock)
@@ -156,9 +177,14 @@ def cold(assistant: StreamingAssistant) -> NDArray[np.float32]:
 
 
 def compare(
-    backend: RandomBackend, window: WindowConfig, policies: Iterable[str], steps: int, on_step: Callable[[], None]
+    backend: RandomBackend,
+    window: WindowConfig,
+    policies: Iterable[str],
+    steps: int,
+    on_step: Callable[[], None],
 ) -> dict[str, Runner]:
-    """All policies over the same stream; the first `window.max` steps fill the window and are not measured."""
+    """All policies over the same stream; the first `window.max` steps fill the window and are not
+    measured."""
     runners = [runner(backend, window, p) for p in policies]
     oracle = next((r for r in runners if r.name == "recompute"), None)
     gc.collect()
@@ -186,8 +212,13 @@ def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[st
         "floating_worst_over_p50": ("floating", "max_ms", "floating", "p50_ms"),
         "shadow_p50_over_evict_p50": ("shadow", "p50_ms", "evict", "p50_ms"),
     }
-    out = {k: policies[a][b] / policies[c][d] for k, (a, b, c, d) in pairs.items() if a in policies and c in policies}
-    if "shadow" in policies and "evict" in policies:  # evict never prefills anything twice: its tokens are one chunk's
+    out = {
+        k: policies[a][b] / policies[c][d]
+        for k, (a, b, c, d) in pairs.items()
+        if a in policies and c in policies
+    }
+    # evict never prefills anything twice: its tokens are one chunk's
+    if "shadow" in policies and "evict" in policies:
         out["shadow_tokens_per_step_over_chunk"] = (
             policies["shadow"]["tokens_per_step"] / policies["evict"]["tokens_per_step"]
         )
@@ -195,10 +226,13 @@ def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[st
     return out
 
 
-def soak(backend: RandomBackend, window: WindowConfig, steps: int, on_step: Callable[[], None]) -> dict[str, float]:
+def soak(
+    backend: RandomBackend, window: WindowConfig, steps: int, on_step: Callable[[], None]
+) -> dict[str, float]:
     """A long run of the shadow alone: does a step cost the same at the end, and does memory stay?
 
-    Beside each of the first and the last hundred steps the same piece of work is done, a fresh prefill of one turn:
+    Beside each of the first and the last hundred steps the same piece of work is done, a fresh
+    prefill of one turn:
     where its time changes, it was the machine that changed.
     """
     r = runner(backend, window, "shadow")
@@ -222,12 +256,22 @@ def soak(backend: RandomBackend, window: WindowConfig, steps: int, on_step: Call
             control.append((seconds() - began) * 1e3)
         on_step()
     half = len(rss) // 2
-    slope = float(np.polyfit(np.arange(len(rss) - half), rss[half:], 1)[0]) if len(rss) > 100 else float("nan")
+    slope = (
+        float(np.polyfit(np.arange(len(rss) - half), rss[half:], 1)[0])
+        if len(rss) > 100
+        else float("nan")
+    )
     first, last = np.median(r.ms[:100]), np.median(r.ms[-100:])
     machine = np.median(control[-100:]) / np.median(control[:100])
-    return {"steps": steps, "last100_over_first100": float(last / first / machine),
-            "last100_over_first100_raw": float(last / first), "control_last_over_first": float(machine),
-            "rss_slope_kb_per_step": slope, "rss_first_kb": rss[0], "rss_last_kb": rss[-1]}  # fmt: skip
+    return {
+        "steps": steps,
+        "last100_over_first100": float(last / first / machine),
+        "last100_over_first100_raw": float(last / first),
+        "control_last_over_first": float(machine),
+        "rss_slope_kb_per_step": slope,
+        "rss_first_kb": rss[0],
+        "rss_last_kb": rss[-1],
+    }
 
 
 def resident_kb() -> float:

@@ -1,4 +1,5 @@
-"""Qwen3-VL with random weights of a given size: what a step costs does not depend on what a model has learned."""
+"""Qwen3-VL with random weights of a given size: what a step costs does not depend on what a model
+has learned."""
 
 from __future__ import annotations
 
@@ -25,28 +26,67 @@ class Size:
 
 
 SIZES = {
-    # 12 million parameters, 64 visual tokens a chunk. The proportions are those of an 8B model: the vision encoder is a
-    # small part of a step, and at a full window attention costs nearly as much as the matrix products.
+    # 12 million parameters, 64 visual tokens a chunk. The proportions are those of an 8B model: the
+    # vision encoder is a small part of a step, and at a full window attention costs nearly as much
+    # as the matrix products.
     "small": Size(
-        {"vocab_size": 512, "hidden_size": 384, "intermediate_size": 2304, "num_hidden_layers": 4,
-         "num_attention_heads": 6, "num_key_value_heads": 1, "head_dim": 32, "tie_word_embeddings": True,
-         "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [6, 5, 5],
-                             "mrope_interleaved": True}},
-        {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 384,
-         "num_position_embeddings": 256, "deepstack_visual_indexes": [0]},
+        {
+            "vocab_size": 512,
+            "hidden_size": 384,
+            "intermediate_size": 2304,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+            "tie_word_embeddings": True,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [6, 5, 5],
+                "mrope_interleaved": True,
+            },
+        },
+        {
+            "depth": 1,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": 384,
+            "num_position_embeddings": 256,
+            "deepstack_visual_indexes": [0],
+        },
         (256, 256),
     ),
     "8b": Size(  # Qwen3-VL-8B's configuration; 300 visual tokens a chunk
-        {"vocab_size": 151_936, "hidden_size": 4096, "intermediate_size": 12_288, "num_hidden_layers": 36,
-         "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": False,
-         "max_position_embeddings": 262_144,
-         "rope_parameters": {"rope_type": "default", "rope_theta": 5_000_000.0, "mrope_section": [24, 20, 20],
-                             "mrope_interleaved": True}},
-        {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
-         "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24]},
+        {
+            "vocab_size": 151_936,
+            "hidden_size": 4096,
+            "intermediate_size": 12_288,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "tie_word_embeddings": False,
+            "max_position_embeddings": 262_144,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 5_000_000.0,
+                "mrope_section": [24, 20, 20],
+                "mrope_interleaved": True,
+            },
+        },
+        {
+            "depth": 27,
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_heads": 16,
+            "out_hidden_size": 4096,
+            "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [8, 16, 24],
+        },
         (480, 640),
     ),
-}  # fmt: skip
+}
 
 
 class RandomBackend(QwenVLBackend):
@@ -58,7 +98,9 @@ class RandomBackend(QwenVLBackend):
         attention: sdpa or flash_attention_2.
     """
 
-    def __init__(self, size: str, device: str = "cpu", dtype: str = "float32", attention: str = "sdpa") -> None:
+    def __init__(
+        self, size: str, device: str = "cpu", dtype: str = "float32", attention: str = "sdpa"
+    ) -> None:
         from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
         if size not in SIZES:
@@ -67,24 +109,34 @@ class RandomBackend(QwenVLBackend):
         inner = build_tokenizer()
         ids = inner.get_vocab()
         config = Qwen3VLConfig(
-            text_config=shape.text, vision_config=shape.vision | {"patch_size": 16, "spatial_merge_size": 2},
-            image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
-            vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
+            text_config=shape.text,
+            vision_config=shape.vision | {"patch_size": 16, "spatial_merge_size": 2},
+            image_token_id=ids["<|image_pad|>"],
+            video_token_id=ids["<|video_pad|>"],
+            vision_start_token_id=ids["<|vision_start|>"],
+            vision_end_token_id=ids["<|vision_end|>"],
             tie_word_embeddings=shape.text["tie_word_embeddings"],
-        )  # fmt: skip
+        )
         config._attn_implementation = attention
         self.name, self.family, self.frame = f"random {size}", "qwen3_vl", shape.frame
-        self.device, self.dtype, self.attention = torch.device(device), getattr(torch, dtype), attention
+        self.device, self.dtype, self.attention = (
+            torch.device(device),
+            getattr(torch, dtype),
+            attention,
+        )
         torch.manual_seed(0)
         before = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)  # 8 billion weights are made where and how they are used
+        # 8 billion weights are made where and how they are used
+        torch.set_default_dtype(self.dtype)
         try:
             with self.device:
                 self.model = Qwen3VLForConditionalGeneration(config).eval()
         finally:
             torch.set_default_dtype(before)
         self.tokenizer = HFTokenizer(inner)
-        self.chat = extract(self.tokenizer, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), self.name)
+        self.chat = extract(
+            self.tokenizer, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), self.name
+        )
         pixels = shape.frame[0] * shape.frame[1]
         self.pixels = PixelSpec(16, 2, 2, pixels, pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         self.description = self._describe()

@@ -1,5 +1,5 @@
-"""The `aura` command. Each subcommand is one module of this package: its `app` where it has subcommands of
-its own (`aura eval sim`), else its function of the same name.
+"""The `aura` command. Each subcommand is one module of this package: its `app` where it has
+subcommands of its own (`aura eval sim`), else its function of the same name.
 
 Importing this package loads no model library: a subcommand imports what it needs when it runs.
 """
@@ -19,7 +19,11 @@ from aura_core import AuraError, __version__
 COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "data", "bench")
 
 app = typer.Typer(
-    name="aura", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    name="aura",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -31,9 +35,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _aura(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
-    """A video language model that watches a stream and decides each second to be silent or to speak."""
+    """A video language model that watches a stream and decides each second to be silent or to
+    speak."""
 
 
 for _name in COMMANDS:

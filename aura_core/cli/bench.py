@@ -29,14 +29,24 @@ def _parts() -> None:
 @app.command()
 def engine(
     keep: Annotated[int, typer.Option(help="chunks kept at a switch")] = 30,
-    max_chunks: Annotated[int, typer.Option("--max", help="chunks at which the window switches")] = 60,
-    steps: Annotated[int, typer.Option(min=1, help="measured steps, after the window has filled")] = 150,
-    policies: Annotated[str, typer.Option(help="comma-separated")] = "shadow,floating,evict,fifo,recompute",
-    size: Annotated[str, typer.Option(help="small (12 M) or 8b: random weights of that shape")] = "small",
+    max_chunks: Annotated[
+        int, typer.Option("--max", help="chunks at which the window switches")
+    ] = 60,
+    steps: Annotated[
+        int, typer.Option(min=1, help="measured steps, after the window has filled")
+    ] = 150,
+    policies: Annotated[
+        str, typer.Option(help="comma-separated")
+    ] = "shadow,floating,evict,fifo,recompute",
+    size: Annotated[
+        str, typer.Option(help="small (12 M) or 8b: random weights of that shape")
+    ] = "small",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16")] = "float32",
     attention: Annotated[str, typer.Option(help="sdpa or flash_attention_2")] = "sdpa",
-    soak: Annotated[int, typer.Option(min=0, help="instead: this many steps of the shadow alone, for flatness")] = 0,
+    soak: Annotated[
+        int, typer.Option(min=0, help="instead: this many steps of the shadow alone, for flatness")
+    ] = 0,
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the latency of each step")] = None,
 ) -> None:
@@ -60,7 +70,9 @@ def engine(
     console.print(backend.description)
     settings = {"keep": keep, "max": max_chunks, "size": size, "device": device, "dtype": dtype}
     with Progress(console=console) as progress:
-        task = progress.add_task("steps", total=(soak + 2 * max_chunks) if soak else steps + max_chunks)
+        task = progress.add_task(
+            "steps", total=(soak + 2 * max_chunks) if soak else steps + max_chunks
+        )
         if soak:
             out: dict[str, Any] = {
                 "soak": bench.soak(backend, window, soak, lambda: progress.advance(task)),
@@ -69,7 +81,12 @@ def engine(
         else:
             runners = bench.compare(backend, window, names, steps, lambda: progress.advance(task))
             figures = {name: r.figures() for name, r in runners.items()}
-            out = {"policies": figures, "ratios": bench.ratios(figures, window), "steps": steps, **settings}
+            out = {
+                "policies": figures,
+                "ratios": bench.ratios(figures, window),
+                "steps": steps,
+                **settings,
+            }
     _show(out)
     if json_out is not None:
         json_out.parent.mkdir(parents=True, exist_ok=True)
@@ -79,12 +96,22 @@ def engine(
 
 
 # A process of its own, with its own options: the engine never imports ROS.
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
 def voice(context: typer.Context) -> None:
-    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word errors, idle CPU."""
+    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
+    errors, idle CPU."""
     for package in ("rclpy", VOICE_BENCH.partition(".")[0]):
         if importlib.util.find_spec(package) is None:
-            raise ConfigError(f"aura bench voice needs ROS 2 and this package's nodes: {package} is missing (README)")
+            raise ConfigError(
+                f"aura bench voice needs ROS 2 and this package's nodes: {package} is missing"
+                " (README)"
+            )
     raise typer.Exit(subprocess.run([sys.executable, "-m", VOICE_BENCH, *context.args]).returncode)
 
 
@@ -93,9 +120,21 @@ def _show(out: dict[str, Any]) -> None:
         for name, value in out["soak"].items():
             print(f"{name} {value:.4g}")
         return
-    rows = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mean_ms", "busy_mean_ms", "critical_tokens_max",
-            "tokens_per_step", "vision_encodes_per_chunk", "forwards_per_silent_step", "decodes_per_silent_step",
-            "switches", "max_logit_diff")  # fmt: skip
+    rows = (
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+        "max_ms",
+        "mean_ms",
+        "busy_mean_ms",
+        "critical_tokens_max",
+        "tokens_per_step",
+        "vision_encodes_per_chunk",
+        "forwards_per_silent_step",
+        "decodes_per_silent_step",
+        "switches",
+        "max_logit_diff",
+    )
     policies = out["policies"]
     table = Table("", *policies)
     for row in rows:
@@ -113,7 +152,12 @@ def _plot(path: Path, ms: dict[str, list[float]], keep: int, max_chunks: int) ->
 
     figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
     for name, values in ms.items():
-        axes.plot(values, label=name, linewidth=2 if name == "shadow" else 1, zorder=3 if name == "shadow" else 2)
+        axes.plot(
+            values,
+            label=name,
+            linewidth=2 if name == "shadow" else 1,
+            zorder=3 if name == "shadow" else 2,
+        )
     axes.set_yscale("log")
     axes.set_xlabel("step (one a second)")
     axes.set_ylabel("time to decide, ms")

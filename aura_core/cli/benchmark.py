@@ -20,15 +20,29 @@ if TYPE_CHECKING:
     from aura_core.evaluation.records import Item, Prediction
     from aura_core.evaluation.tasks.base import Broken
 
-Data = Annotated[Path, typer.Option("--data", help="Folder with the annotation files and the videos.")]
+Data = Annotated[
+    Path, typer.Option("--data", help="Folder with the annotation files and the videos.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
-Html = Annotated[Path | None, typer.Option("--html", help="Write a report with a timeline of each item here.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write a report with a timeline of each item here.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N items.")]
-Skip = Annotated[bool, typer.Option("--skip-broken", help="Leave out and count what cannot be used.")]
-JudgeUrl = Annotated[str, typer.Option("--judge-url", help="OpenAI-compatible API of a judge; else rules judge.")]
-JudgeModel = Annotated[str, typer.Option("--judge-model", help="Name under which the judge is served.")]
-JudgeKey = Annotated[str, typer.Option("--judge-key-env", help="Environment variable with the judge's token.")]
-JudgePrompts = Annotated[Path | None, typer.Option("--judge-prompts", help="Folder with prompts of your own.")]
+Skip = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out and count what cannot be used.")
+]
+JudgeUrl = Annotated[
+    str, typer.Option("--judge-url", help="OpenAI-compatible API of a judge; else rules judge.")
+]
+JudgeModel = Annotated[
+    str, typer.Option("--judge-model", help="Name under which the judge is served.")
+]
+JudgeKey = Annotated[
+    str, typer.Option("--judge-key-env", help="Environment variable with the judge's token.")
+]
+JudgePrompts = Annotated[
+    Path | None, typer.Option("--judge-prompts", help="Folder with prompts of your own.")
+]
 
 
 class JudgeOptions(NamedTuple):
@@ -51,22 +65,28 @@ class JudgeOptions(NamedTuple):
 def register(app: typer.Typer) -> None:
     """Add one command a benchmark, and `score`."""
     for task in TASKS.values():
-        app.command(task.name, help=f"{task.title}: play its videos, record what is said, and score it.")(
-            _command(task)
-        )
+        app.command(
+            task.name, help=f"{task.title}: play its videos, record what is said, and score it."
+        )(_command(task))
     app.command("score")(score)
 
 
 def _command(task: Task) -> object:
     def evaluate(
         data: Data,
-        out: Annotated[Path, typer.Option("--out", help="Predictions; a run that was cut off goes on from them.")],
+        out: Annotated[
+            Path,
+            typer.Option("--out", help="Predictions; a run that was cut off goes on from them."),
+        ],
         model: options.Model = None,
         config: options.Config = None,
         device: options.Device = None,
         dtype: options.Dtype = None,
         polled: Annotated[
-            bool, typer.Option("--polled", help="As the authors: silent until a question, which is forced.")
+            bool,
+            typer.Option(
+                "--polled", help="As the authors: silent until a question, which is forced."
+            ),
         ] = False,
         limit: Limit = None,
         skip_broken: Skip = False,
@@ -89,7 +109,8 @@ def _command(task: Task) -> object:
         header = predictions.Header.of(task.name, settings, polled)
         missing = _play(items, data, settings, header, out, quiet)
         known = predictions.read(out)
-        chosen, _ = predictions.select(known.predictions, items, out, skip=True)  # --limit may leave some out
+        # --limit may leave some out
+        chosen, _ = predictions.select(known.predictions, items, out, skip=True)
         notes = [f"{len(missing)} items could not be played and are not in n"] if missing else []
         _report(task, header, items, chosen, judge, broken, notes, json_out, html)
 
@@ -98,9 +119,14 @@ def _command(task: Task) -> object:
 
 def score(
     task: Annotated[str, typer.Argument(help=f"One of {', '.join(TASKS)}.")],
-    path: Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="A prediction file, of ours or of the authors.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PREDICTIONS", help="A prediction file, of ours or of the authors."),
+    ],
     data: Data,
-    published: Annotated[str, typer.Option("--published", help="Name of the model, in a file that has several.")] = "",
+    published: Annotated[
+        str, typer.Option("--published", help="Name of the model, in a file that has several.")
+    ] = "",
     limit: Limit = None,
     skip_broken: Skip = False,
     html: Html = None,
@@ -142,7 +168,9 @@ def _check(json_out: Path | None, html: Path | None) -> None:
     output.check("--html", html)
 
 
-def _items(task: Task, data: Path, skip_broken: bool, limit: int | None) -> tuple[list[Item], Broken]:
+def _items(
+    task: Task, data: Path, skip_broken: bool, limit: int | None
+) -> tuple[list[Item], Broken]:
     from aura_core.evaluation.tasks.base import Broken
 
     if not data.is_dir():
@@ -156,7 +184,9 @@ def _items(task: Task, data: Path, skip_broken: bool, limit: int | None) -> tupl
     return items[:limit], broken
 
 
-def _play(items: list[Item], data: Path, settings: object, header: Header, out: Path, quiet: bool) -> tuple[str, ...]:
+def _play(
+    items: list[Item], data: Path, settings: object, header: Header, out: Path, quiet: bool
+) -> tuple[str, ...]:
     """Play what is not in `out` yet; the items that could not be played."""
     from rich.console import Console
     from rich.progress import Progress
@@ -176,11 +206,21 @@ def _play(items: list[Item], data: Path, settings: object, header: Header, out: 
         if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
-        console.print(f"{backend.description}; {header.mode}; {len(items)} items", soft_wrap=True, highlight=False)
+        console.print(
+            f"{backend.description}; {header.mode}; {len(items)} items",
+            soft_wrap=True,
+            highlight=False,
+        )
         with Progress(console=console, disable=quiet) as progress:
             bar = progress.add_task(header.task, total=len(items))
             counts = runner.run(
-                items, data, backend, settings, writer, header.mode == "polled", lambda _: progress.advance(bar)
+                items,
+                data,
+                backend,
+                settings,
+                writer,
+                header.mode == "polled",
+                lambda _: progress.advance(bar),
             )
     for line in counts.missing:
         _warn(f"not played: {line}")
@@ -190,9 +230,16 @@ def _play(items: list[Item], data: Path, settings: object, header: Header, out: 
 
 
 def _report(
-    task: Task, header: Header, items: list[Item], chosen: dict[str, Prediction], judge: Judge, broken: Broken,
-    notes: list[str], json_out: Path | None, html: Path | None,
-) -> None:  # fmt: skip
+    task: Task,
+    header: Header,
+    items: list[Item],
+    chosen: dict[str, Prediction],
+    judge: Judge,
+    broken: Broken,
+    notes: list[str],
+    json_out: Path | None,
+    html: Path | None,
+) -> None:
     """Score; print the table; write what was asked for."""
     from rich.console import Console
     from rich.table import Table
@@ -214,10 +261,23 @@ def _report(
         print(f"note: {note}")
     if json_out is not None:
         figures = {name: m.as_json() for name, m in scores.figures.items()}
-        about = {"task": task.name, "model": header.model, "mode": header.mode, "settings": header.settings}
+        about = {
+            "task": task.name,
+            "model": header.model,
+            "mode": header.mode,
+            "settings": header.settings,
+        }
         about["weights"] = header.weights
         counts = {"items": len(items), "scored": scored, "broken": len(broken.named)}
-        out = about | counts | {"judge": scores.judge, "notes": list(scores.notes), "figures": figures}
+        out = (
+            about
+            | counts
+            | {
+                "judge": scores.judge,
+                "notes": list(scores.notes),
+                "figures": figures,
+            }
+        )
         output.write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")
     if html is not None:
         output.write(html, report(f"{task.title}", subtitle, scores, items, chosen))

@@ -20,37 +20,63 @@ if TYPE_CHECKING:
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
 
 In = Annotated[
-    Path | None, typer.Option("--in", help="prepare: videos and bags, a file or a folder; else: a run folder")
+    Path | None,
+    typer.Option("--in", help="prepare: videos and bags, a file or a folder; else: a run folder"),
 ]
-Out = Annotated[Path, typer.Option("--out", help="run folder; a run that was ended goes on where it was")]
-Origin = Annotated[str, typer.Option("--source", help="files (an MLLM writes the questions), or sim (the simulator)")]
+Out = Annotated[
+    Path, typer.Option("--out", help="run folder; a run that was ended goes on where it was")
+]
+Origin = Annotated[
+    str,
+    typer.Option("--source", help="files (an MLLM writes the questions), or sim (the simulator)"),
+]
 Seeds = Annotated[
-    str, typer.Option(help="FIRST:END for --source sim, END excluded; below 500000 (those are for tests)")
+    str,
+    typer.Option(
+        help="FIRST:END for --source sim, END excluded; below 500000 (those are for tests)"
+    ),
 ]
 Seconds = Annotated[int, typer.Option(min=4, help="length of each simulated clip")]
-Settings = Annotated[Path | None, typer.Option("--config", help="YAML with the stages' settings (docs/data.md)")]
-Url = Annotated[
-    str | None, typer.Option("--mllm", help="base of an OpenAI-compatible API, such as http://host:8000/v1")
+Settings = Annotated[
+    Path | None, typer.Option("--config", help="YAML with the stages' settings (docs/data.md)")
 ]
-MllmName = Annotated[str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")]
-TokenEnv = Annotated[str | None, typer.Option("--token-env", help="environment variable with the API's token")]
-Prompts = Annotated[Path | None, typer.Option(help="folder with prompts that replace the package's")]
+Url = Annotated[
+    str | None,
+    typer.Option("--mllm", help="base of an OpenAI-compatible API, such as http://host:8000/v1"),
+]
+MllmName = Annotated[
+    str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")
+]
+TokenEnv = Annotated[
+    str | None, typer.Option("--token-env", help="environment variable with the API's token")
+]
+Prompts = Annotated[
+    Path | None, typer.Option(help="folder with prompts that replace the package's")
+]
 Checkpoint = Annotated[
-    str | None, typer.Option(help="folder or hub id that will be trained: its tokenizer makes the samples' tokens")
+    str | None,
+    typer.Option(
+        help="folder or hub id that will be trained: its tokenizer makes the samples' tokens"
+    ),
 ]
 Engine = Annotated[str, typer.Option(help="local, or ray: Ray Data")]
 RayAddress = Annotated[str | None, typer.Option(help="of a Ray cluster; none: one is started here")]
 Processes = Annotated[int, typer.Option(min=1, help="shards at once (shard_size sources each)")]
 Requests = Annotated[
-    int, typer.Option(min=1, help="items that wait for the MLLM at once, in the shard of each process")
+    int,
+    typer.Option(min=1, help="items that wait for the MLLM at once, in the shard of each process"),
 ]
-Retry = Annotated[bool, typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up")]
+Retry = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
 
 
 @app.callback()
 def _stages() -> None:
-    """From raw video to training samples: prepare, synthesize, refine, structure, verify; or all."""
+    """From raw video to training samples: prepare, synthesize, refine, structure, verify;
+    or all."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +93,48 @@ class How:
 
 @app.command()
 def prepare(
-    out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
-    config: Settings = None, engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1,
+    out: Out,
+    source_in: In = None,
+    source: Origin = "files",
+    seeds: Seeds = "1000:1016",
+    seconds: Seconds = 90,
+    config: Settings = None,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    processes: Processes = 1,
     quiet: Quiet = False,
-) -> None:  # fmt: skip
+) -> None:
     """Stage 1: any video or bag to clips of two frames a second in H.264."""
     settings = _settings(config)
     _sources(out, source_in, source, seeds, seconds, settings)
-    _run(["prepare"], out, out, settings, source, None, How(engine, ray_address, processes, quiet=quiet))
+    _run(
+        ["prepare"],
+        out,
+        out,
+        settings,
+        source,
+        None,
+        How(engine, ray_address, processes, quiet=quiet),
+    )
 
 
 def _later(stage: str, about: str) -> None:
     def command(
-        out: Out, source_in: In = None, source: Origin = "files", config: Settings = None, mllm: Url = None,
-        mllm_model: MllmName = None, token_env: TokenEnv = None, prompts: Prompts = None, engine: Engine = "local",
-        ray_address: RayAddress = None, processes: Processes = 1, requests: Requests = 4, retry_failed: Retry = False,
+        out: Out,
+        source_in: In = None,
+        source: Origin = "files",
+        config: Settings = None,
+        mllm: Url = None,
+        mllm_model: MllmName = None,
+        token_env: TokenEnv = None,
+        prompts: Prompts = None,
+        engine: Engine = "local",
+        ray_address: RayAddress = None,
+        processes: Processes = 1,
+        requests: Requests = 4,
+        retry_failed: Retry = False,
         quiet: Quiet = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         settings = _settings(config, mllm, mllm_model, token_env)
         how = How(engine, ray_address, processes, requests, retry_failed, quiet)
         _run([stage], source_in or out, out, settings, source, prompts, how)
@@ -98,9 +149,16 @@ _later("refine", "Stage 3: siblings of other difficulties, paraphrases.")
 
 @app.command()
 def structure(
-    out: Out, source_in: In = None, source: Origin = "files", config: Settings = None, checkpoint: Checkpoint = None,
-    engine: Engine = "local", ray_address: RayAddress = None, processes: Processes = 1, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    out: Out,
+    source_in: In = None,
+    source: Origin = "files",
+    config: Settings = None,
+    checkpoint: Checkpoint = None,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    processes: Processes = 1,
+    quiet: Quiet = False,
+) -> None:
     """Stage 4: samples, one for each answer, through the engine's window and prompt code."""
     settings = _settings(config, checkpoint=checkpoint)
     how = How(engine, ray_address, processes, quiet=quiet)
@@ -112,11 +170,24 @@ _later("verify", "Stage 5: drop what is not grounded in window and history.")
 
 @app.command("all")
 def all_stages(
-    out: Out, source_in: In = None, source: Origin = "files", seeds: Seeds = "1000:1016", seconds: Seconds = 90,
-    config: Settings = None, mllm: Url = None, mllm_model: MllmName = None, token_env: TokenEnv = None,
-    prompts: Prompts = None, checkpoint: Checkpoint = None, engine: Engine = "local", ray_address: RayAddress = None,
-    processes: Processes = 1, requests: Requests = 4, retry_failed: Retry = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    out: Out,
+    source_in: In = None,
+    source: Origin = "files",
+    seeds: Seeds = "1000:1016",
+    seconds: Seconds = 90,
+    config: Settings = None,
+    mllm: Url = None,
+    mllm_model: MllmName = None,
+    token_env: TokenEnv = None,
+    prompts: Prompts = None,
+    checkpoint: Checkpoint = None,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    processes: Processes = 1,
+    requests: Requests = 4,
+    retry_failed: Retry = False,
+    quiet: Quiet = False,
+) -> None:
     """All five stages."""
     from aura_core.data import STAGES
 
@@ -129,7 +200,10 @@ def all_stages(
 
 
 @app.command()
-def report(out: Out, json_out: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None) -> None:
+def report(
+    out: Out,
+    json_out: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None,
+) -> None:
     """What every stage of a run made, left out and cost."""
     import json
 
@@ -143,16 +217,23 @@ def report(out: Out, json_out: Annotated[Path | None, typer.Option("--json", hel
 
 
 def _settings(
-    config: Path | None, url: str | None = None, model: str | None = None, token_env: str | None = None,
+    config: Path | None,
+    url: str | None = None,
+    model: str | None = None,
+    token_env: str | None = None,
     checkpoint: str | None = None,
-) -> DataConfig:  # fmt: skip
+) -> DataConfig:
     """The file's settings, with what the command line says on top."""
     from aura_core.data.settings import DataConfig
 
     settings = DataConfig.from_yaml(config) if config else DataConfig()
     given = {"url": url, "model": model, "api_key_env": token_env}
     server = replace(settings.server, **{k: v for k, v in given.items() if v is not None})
-    chosen = settings.structure if checkpoint is None else replace(settings.structure, checkpoint=checkpoint)
+    chosen = (
+        settings.structure
+        if checkpoint is None
+        else replace(settings.structure, checkpoint=checkpoint)
+    )
     return replace(settings, server=server, structure=chosen)
 
 
@@ -169,7 +250,9 @@ def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
     open_codec(settings.structure.checkpoint)
 
 
-def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig) -> None:
+def _sources(
+    out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig
+) -> None:
     """List what there is to prepare."""
     from aura_core.data.engine import write_sources
     from aura_core.data.oracle import seed_of
@@ -183,14 +266,22 @@ def _sources(out: Path, place: Path | None, source: str, seeds: str, seconds: in
     if source != "sim":
         raise ConfigError(f"--source must be files or sim, not '{source}'")
     if seconds > settings.prepare.max_seconds:
-        raise ConfigError(f"--seconds {seconds} is above prepare.max_seconds, {settings.prepare.max_seconds}")
+        raise ConfigError(
+            f"--seconds {seconds} is above prepare.max_seconds, {settings.prepare.max_seconds}"
+        )
     chosen = options.seeds(seeds)
     seed_of(f"{source}:{chosen[-1]}")
     write_sources(out, sim_sources(chosen, seconds, source), settings)
 
 
 def _run(
-    stages: list[str], start: Path, out: Path, settings: DataConfig, source: str, prompts: Path | None, how: How
+    stages: list[str],
+    start: Path,
+    out: Path,
+    settings: DataConfig,
+    source: str,
+    prompts: Path | None,
+    how: How,
 ) -> None:
     from rich.console import Console
 
@@ -199,7 +290,9 @@ def _run(
 
     author = "mllm" if source == "files" else "oracle"
     for stage in stages:
-        job = Job(stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1)
+        job = Job(
+            stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1
+        )
         _run_stage(job, how, Console(stderr=True))
     data = reports.save(out)
     if not how.quiet:
@@ -207,11 +300,22 @@ def _run(
 
 
 def _run_stage(job: Job, how: How, console: Console) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from aura_core.data.engine import run
 
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=how.quiet) as progress:
         bar = progress.add_task(job.stage)
 

@@ -32,14 +32,21 @@ def sim(
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
-    threshold: Annotated[float | None, typer.Option(help="silent when p(silent) is at least this")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="silent when p(silent) is at least this")
+    ] = None,
     gate: Annotated[
         float | None,
-        typer.Option(help="reuse features of a scene that is the same within this many grey levels"),
+        typer.Option(
+            help="reuse features of a scene that is the same within this many grey levels"
+        ),
     ] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     watches: Annotated[
-        int, typer.Option(min=0, help="also the recall with this many watches open, on the same seeds; 0: not")
+        int,
+        typer.Option(
+            min=0, help="also the recall with this many watches open, on the same seeds; 0: not"
+        ),
     ] = 0,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
 ) -> None:
@@ -71,8 +78,9 @@ def sim(
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
     Console().print(table)
     print(
-        f"{len(report.scores)} episodes, {report.steps} steps, {report.vision_encodes} vision encodes "
-        f"in {report.wall_s:.1f} s; step p50 {report.step_ms[0]:.1f} ms, p95 {report.step_ms[1]:.1f} ms"
+        f"{len(report.scores)} episodes, {report.steps} steps, {report.vision_encodes} vision"
+        f" encodes in {report.wall_s:.1f} s; step p50 {report.step_ms[0]:.1f} ms, p95"
+        f" {report.step_ms[1]:.1f} ms"
     )
     if json_out is not None:
         output.write(json_out, json.dumps(report.as_json(), indent=2) + "\n")
@@ -80,9 +88,13 @@ def sim(
 
 @app.command()
 def watches(
-    open_watches: Annotated[str, typer.Option("--open", help="numbers of open watches, comma-separated")] = "1,8",
+    open_watches: Annotated[
+        str, typer.Option("--open", help="numbers of open watches, comma-separated")
+    ] = "1,8",
     seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
-    ways: Annotated[str, typer.Option(help="how they are asked: conversation, fork")] = "conversation,fork",
+    ways: Annotated[
+        str, typer.Option(help="how they are asked: conversation, fork")
+    ] = "conversation,fork",
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     config: options.Config = None,
     model: options.Model = None,
@@ -106,16 +118,31 @@ def watches(
     chosen = options.seeds(seeds)
     settings = options.assistant_config(config, model, device, dtype)
     backend = load(settings.model, settings.server)
-    table = Table("open", "asked", "recall", "95% interval", "n", "false alarms/min", "ms a step", "tokens a step")
+    table = Table(
+        "open",
+        "asked",
+        "recall",
+        "95% interval",
+        "n",
+        "false alarms/min",
+        "ms a step",
+        "tokens a step",
+    )
     out: dict[str, object] = {}
     for number in numbers:
         for way in ways.split(",") if number > 1 else ("conversation",):
             r = evaluate(backend, chosen, number, way, settings, seconds)
             low, high = r.recall.ci95
             table.add_row(
-                str(number), way, f"{r.recall.value:.3f}", f"{low:.3f} .. {high:.3f}", f"{r.recall.n:g}",
-                f"{r.false_alarms_per_min.value:.2f}", f"{r.step_ms:.1f}", f"{r.tokens:.1f}",
-            )  # fmt: skip
+                str(number),
+                way,
+                f"{r.recall.value:.3f}",
+                f"{low:.3f} .. {high:.3f}",
+                f"{r.recall.n:g}",
+                f"{r.false_alarms_per_min.value:.2f}",
+                f"{r.step_ms:.1f}",
+                f"{r.tokens:.1f}",
+            )
             out[f"{way}{number}"] = r.as_json()
     Console().print(table)
     if json_out is not None:

@@ -1,4 +1,5 @@
-"""Files that a command writes at its end: checked before it begins, because hours of play may lie between."""
+"""Files that a command writes at its end: checked before it begins, because hours of play may lie
+between."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from aura_core.errors import InputError
 
 
 def check(option: str, path: Path | None) -> None:
-    """Make the file's folder and try whether the file can be written; it is left as it was. Raises `InputError`."""
+    """Make the file's folder and try whether the file can be written; it is left as it was. Raises
+    `InputError`."""
     if path is None:
         return
     try:
@@ -18,7 +20,9 @@ def check(option: str, path: Path | None) -> None:
         if fresh:
             path.unlink()
     except OSError as e:
-        raise InputError(f"{option} {path}: cannot write the file: {e.strerror}; name another one") from e
+        raise InputError(
+            f"{option} {path}: cannot write the file: {e.strerror}; name another one"
+        ) from e
 
 
 def write(path: Path, text: str) -> None:

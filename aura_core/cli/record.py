@@ -27,15 +27,20 @@ class Images(StrEnum):
 
 
 def record(
-    source: Annotated[str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")],
+    source: Annotated[
+        str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Bag folder to create.")],
     ask: options.Ask = [],  # noqa: B006 - typer reads the default and never changes it
     seconds: options.Seconds = None,
     fps: Annotated[float, typer.Option(help="Frames a second to keep.")] = 2.0,
     storage: Annotated[Storage, typer.Option(help="File format of the bag.")] = Storage.MCAP,
-    images: Annotated[Images, typer.Option(help="sensor_msgs/Image, or CompressedImage as PNG or JPEG.")] = Images.RAW,
+    images: Annotated[
+        Images, typer.Option(help="sensor_msgs/Image, or CompressedImage as PNG or JPEG.")
+    ] = Images.RAW,
 ) -> None:
-    """Record SOURCE, with questions on /asr/text, as a bag that `aura replay` and `ros2 bag play` read."""
+    """Record SOURCE, with questions on /asr/text, as a bag that `aura replay` and `ros2 bag play`
+    read."""
     from aura_core.replay.lockstep import Asked, insert
     from aura_core.replay.writer import write_bag
     from aura_core.sources import open_source

@@ -12,8 +12,12 @@ from aura_core.cli import options
 
 def replay(
     bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file.")],
-    image_topic: Annotated[str | None, typer.Option(help="Image or CompressedImage topic; else found.")] = None,
-    text_topic: Annotated[str | None, typer.Option(help="String topic with questions; default: .../asr/text.")] = None,
+    image_topic: Annotated[
+        str | None, typer.Option(help="Image or CompressedImage topic; else found.")
+    ] = None,
+    text_topic: Annotated[
+        str | None, typer.Option(help="String topic with questions; default: .../asr/text.")
+    ] = None,
     ask: options.Ask = [],  # noqa: B006 - typer reads the default and never changes it
     out: options.Out = None,
     config: options.Config = None,
@@ -24,7 +28,8 @@ def replay(
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Replay BAG: the same decisions each time, and the same as those of a live run that dropped nothing."""
+    """Replay BAG: the same decisions each time, and the same as those of a live run that dropped
+    nothing."""
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_assistant, paced, show_steps
     from aura_core.replay.bag import Bag
@@ -33,7 +38,10 @@ def replay(
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.chunker
-    with Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s) as opened, showing(out, quiet) as show:
+    with (
+        Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s) as opened,
+        showing(out, quiet) as show,
+    ):
         show.note(f"bag:    {opened.description}")
         assistant = open_assistant(settings, show)
         check_questions(assistant, questions)

@@ -10,7 +10,9 @@ from aura_core.cli import options
 
 
 def run(
-    source: Annotated[str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")],
+    source: Annotated[
+        str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")
+    ],
     ask: options.Ask = [],  # noqa: B006 - typer reads the default and never changes it
     out: options.Out = None,
     config: options.Config = None,
@@ -41,7 +43,10 @@ def run(
         if newest is not None:
             refused = show_steps(assistant, events, show, lambda: newest.waiting)
             if newest.dropped:
-                show.warn(f"{newest.dropped} frames of {source} came while the model was busy and were left out")
+                show.warn(
+                    f"{newest.dropped} frames of {source} came while the model was busy and were"
+                    " left out"
+                )
         else:
             refused = show_steps(assistant, paced(events) if realtime else events, show)
         if opened.skipped:

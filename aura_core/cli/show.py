@@ -64,7 +64,9 @@ def step_text(step: Step) -> Text:
         held = f" ({step.decision.reason})" if step.decision.reason else ""
         return line.append(f"silent p={step.decision.p_silent:.3f}{held}", style="dim")
     r = step.response
-    line.append(one_line(r.text), style="bold green" if str(r.kind) == "real-time" else "bold yellow")
+    line.append(
+        one_line(r.text), style="bold green" if str(r.kind) == "real-time" else "bold yellow"
+    )
     return line.append(f"  [{r.kind}{', acknowledgment' if r.acknowledgment else ''}]", style="dim")
 
 

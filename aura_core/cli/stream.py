@@ -35,9 +35,11 @@ def check_questions(assistant: StreamingAssistant, questions: Sequence[Asked]) -
 
 
 def show_steps(
-    assistant: StreamingAssistant, events: Iterable[Frame | Query], show: Show,
+    assistant: StreamingAssistant,
+    events: Iterable[Frame | Query],
+    show: Show,
     waiting: Callable[[], bool] | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Run `events` through the engine and show every step; returns how many questions were refused.
 
     Ctrl-C ends the stream, as the end of a camera does. `waiting`: see `drive`.
@@ -56,8 +58,11 @@ def show_steps(
     except KeyboardInterrupt:
         show.note("stopped")
     unseen = [q for q in queries if q not in refused]
-    for query in unseen[show.questions :]:  # questions are seen in the order in which they are asked
-        show.warn(f"question '{shorten(query.text)}' was never seen: the frames ended before its time")
+    # questions are seen in the order in which they are asked
+    for query in unseen[show.questions :]:
+        show.warn(
+            f"question '{shorten(query.text)}' was never seen: the frames ended before its time"
+        )
     c = assistant.chunker.counters
     if c.repeated or c.lost_chunks or c.late or c.restarts or assistant.dropped_chunks:
         show.note(

@@ -1,4 +1,5 @@
-"""`aura train`: make the embedded model, fine-tune a checkpoint, and compare losses on the simulator."""
+"""`aura train`: make the embedded model, fine-tune a checkpoint, and compare losses on the
+simulator."""
 
 from __future__ import annotations
 
@@ -20,54 +21,80 @@ def _recipes() -> None:
 @app.command()
 def tiny(
     out: Annotated[Path, typer.Option(help="folder for the checkpoint")] = Path("runs/aura_tiny"),
-    work: Annotated[Path, typer.Option(help="folder for stages, features and logs; continued if it exists")] = Path(
-        "runs/work"
-    ),
+    work: Annotated[
+        Path, typer.Option(help="folder for stages, features and logs; continued if it exists")
+    ] = Path("runs/work"),
     vision_min: Annotated[float, typer.Option(help="minutes for the vision tower")] = 40.0,
     language_min: Annotated[float, typer.Option(help="minutes for the language model")] = 85.0,
     worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 1400,
     seed: Annotated[int, typer.Option(help="weights and sampling")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
     init: Annotated[Path | None, typer.Option(help="continue from this checkpoint folder")] = None,
-    begin: Annotated[float, typer.Option(min=0, max=1, help="skip this share of the curriculum")] = 0.0,
-    loss: Annotated[str, typer.Option(help="balanced_all (docs/training.md) or plain")] = "balanced_all",
+    begin: Annotated[
+        float, typer.Option(min=0, max=1, help="skip this share of the curriculum")
+    ] = 0.0,
+    loss: Annotated[
+        str, typer.Option(help="balanced_all (docs/training.md) or plain")
+    ] = "balanced_all",
     tokens: Annotated[int, typer.Option(min=512, help="tokens of a batch; 32768 for a GPU")] = 4096,
 ) -> None:
     """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
     from aura_core.training.recipe import Recipe, run
 
-    run(work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin, tokens))
+    run(
+        work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin, tokens)
+    )
 
 
 @app.command()
 def model(
-    recipe: Annotated[str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")],
+    recipe: Annotated[
+        str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")
+    ],
     out: Annotated[Path, typer.Option(help="folder for the log, the checkpoints and the result")],
     data: Annotated[
-        str | None, typer.Option(help="run folder of `aura data`, or a pattern of shards, over the recipe's data.train")
+        str | None,
+        typer.Option(
+            help="run folder of `aura data`, or a pattern of shards, over the recipe's data.train"
+        ),
     ] = None,
     held_out: Annotated[
-        str | None, typer.Option("--eval", help="as --data: samples to evaluate on, over the recipe's data.eval")
+        str | None,
+        typer.Option(
+            "--eval", help="as --data: samples to evaluate on, over the recipe's data.eval"
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")
+    ] = False,
     loss: Annotated[
         str | None, typer.Option(help="balanced, balanced_all, plain or harness, over the recipe's")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto or cpu; CUDA_VISIBLE_DEVICES names a GPU")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto or cpu; CUDA_VISIBLE_DEVICES names a GPU")
+    ] = "auto",
 ) -> None:
-    """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train model ...`)."""
+    """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train
+    model ...`)."""
     from aura_core.training.settings import TuneRecipe
 
     settings = TuneRecipe.read(recipe)
     given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
-    settings = replace(settings, data=replace(settings.data, **given), loss=settings.loss if loss is None else loss)
+    settings = replace(
+        settings, data=replace(settings.data, **given), loss=settings.loss if loss is None else loss
+    )
     from aura_core.training.trainer import Trainer
 
     done = Trainer(settings, out, resume, device).run()
     if done.loss is None:
-        print(f"{done.model}: the run was at its last step, {done.steps}; its result is written again")
+        print(
+            f"{done.model}: the run was at its last step, {done.steps}; its result is written again"
+        )
     else:
-        print(f"{done.model}: {done.steps} steps, {done.tokens} tokens in {done.wall_s:.0f} s, loss {done.loss:.4f}")
+        print(
+            f"{done.model}: {done.steps} steps, {done.tokens} tokens in {done.wall_s:.0f} s, loss"
+            f" {done.loss:.4f}"
+        )
 
 
 @app.command()
@@ -106,11 +133,17 @@ def average(
 def ablation(
     what: Annotated[str, typer.Option(help="loss, last-only or window")],
     model: Annotated[str, typer.Option(help="checkpoint whose vision tower sees")] = "aura_tiny",
-    work: Annotated[Path, typer.Option(help="folder for features and finished arms")] = Path("runs/ablation"),
+    work: Annotated[Path, typer.Option(help="folder for features and finished arms")] = Path(
+        "runs/ablation"
+    ),
     steps: Annotated[int, typer.Option(min=1, help="batches of each arm")] = 600,
     worlds: Annotated[int, typer.Option(min=1, help="worlds to train on (90 s each)")] = 200,
-    episodes: Annotated[int, typer.Option(min=1, help="minutes of the simulator that each arm plays")] = 20,
-    warm: Annotated[bool, typer.Option("--warm", help="start from the checkpoint's language model")] = False,
+    episodes: Annotated[
+        int, typer.Option(min=1, help="minutes of the simulator that each arm plays")
+    ] = 20,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="start from the checkpoint's language model")
+    ] = False,
 ) -> None:
     """Change one thing, keep the budget, and print the figures of both arms as JSON."""
     from aura_core.training.ablation import Budget, ablate

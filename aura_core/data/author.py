@@ -1,4 +1,5 @@
-"""Who writes the questions and judges the answers: an MLLM (`mllm_author.py`), or the simulator (`oracle.py`)."""
+"""Who writes the questions and judges the answers: an MLLM (`mllm_author.py`), or the simulator
+(`oracle.py`)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Sibling:
 class Author(Protocol):
     """Every method may raise `ItemError`. The same arguments give the same result, in any process.
 
-    `knows_all`: whether a request that it gives no answer is known to have none (else something was overlooked).
+    `knows_all`: whether a request that it gives no answer is known to have none (else something was
+    overlooked).
     """
 
     knows_all: bool
@@ -48,11 +50,13 @@ class Author(Protocol):
         ...
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
-        """Whether somebody who saw the clip up to the end of `chunk` could give this answer then."""
+        """Whether somebody who saw the clip up to the end of `chunk` could give this answer
+        then."""
         ...
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
-        """Whether what a standing question asks for happens in chunks `first` .. `stop` - 1, where it has no answer."""
+        """Whether what a standing question asks for happens in chunks `first` .. `stop` - 1, where
+        it has no answer."""
         ...
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
@@ -68,7 +72,8 @@ class Author(Protocol):
         ...
 
     def ungrounded(self, sample: Sample) -> str:
-        """Why the sample's answer does not follow from what is in view and from the history; "" when it does."""
+        """Why the sample's answer does not follow from what is in view and from the history; ""
+        when it does."""
         ...
 
     def cost(self) -> dict[str, float]:

@@ -1,4 +1,5 @@
-"""What an MLLM was paid: kept with each reply on disk, so that no kill and no second making of a shard changes it."""
+"""What an MLLM was paid: kept with each reply on disk, so that no kill and no second making of a
+shard changes it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ PAID = ("requests", "retries", "prompt_tokens", "completion_tokens", "seconds")
 
 
 def paid(replies: Path) -> tuple[dict[str, float], list[str]]:
-    """The sum over all replies of a stage, each counted once, and what is to be said about those that cannot be read.
+    """The sum over all replies of a stage, each counted once, and what is to be said about those
+    that cannot be read.
 
     {} where nobody was asked. `replies_without_usage`: those of earlier versions, which kept none.
     """
@@ -21,7 +23,9 @@ def paid(replies: Path) -> tuple[dict[str, float], list[str]]:
             continue  # is being written, or was when its run was killed
         try:
             usage = json.loads(path.read_text(encoding="utf-8")).get("usage")
-            spent.update({k: usage[k] for k in PAID} if usage is not None else {"replies_without_usage": 1})
+            spent.update(
+                {k: usage[k] for k in PAID} if usage is not None else {"replies_without_usage": 1}
+            )
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
             faults.append(f"{path}: a damaged reply; delete this file")
     return ({k: round(v, 3) for k, v in spent.items()}), faults

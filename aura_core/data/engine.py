@@ -1,7 +1,8 @@
-"""Runs a stage over its shards: in this process, in several, or on Ray Data; the same functions, the same bytes.
+"""Runs a stage over its shards: in this process, in several, or on Ray Data; the same functions,
+the same bytes.
 
-A shard of the stage before becomes a shard of this one. Whoever makes it writes it, whole or not at all; a run that
-was killed goes on with the shards that are missing.
+A shard of the stage before becomes a shard of this one. Whoever makes it writes it, whole or not at
+all; a run that was killed goes on with the shards that are missing.
 """
 
 from __future__ import annotations
@@ -38,14 +39,18 @@ class Report:
 
 
 def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
-    """The sources as shards: what `prepare` reads. Raises `InputError` when the folder was made of others."""
+    """The sources as shards: what `prepare` reads. Raises `InputError` when the folder was made of
+    others."""
     folder, size = StageFolder(run, "sources"), config.shard_size
     known = [[s.name, s.bytes, s.seconds] for s in sources]
     shards = [sources[i : i + size] for i in range(0, len(sources), size)]
     with folder.lock():
         folder.claim(
             {"shard_size": size},
-            {"sources": hashlib.sha256(json.dumps(known).encode()).hexdigest(), "count": str(len(sources))},
+            {
+                "sources": hashlib.sha256(json.dumps(known).encode()).hexdigest(),
+                "count": str(len(sources)),
+            },
             len(shards),
             ".",
         )
@@ -59,12 +64,18 @@ def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
 
 
 def run(
-    job: Job, engine: str = "local", processes: int = 1, retry_failed: bool = False,
-    progress: Callable[[int, int], None] | None = None, ray_address: str | None = None,
-) -> Report:  # fmt: skip
-    """Make the shards that are missing. `progress` is told (items that are done, all items), shard by shard.
+    job: Job,
+    engine: str = "local",
+    processes: int = 1,
+    retry_failed: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    ray_address: str | None = None,
+) -> Report:
+    """Make the shards that are missing. `progress` is told (items that are done, all items), shard
+    by shard.
 
-    Raises `InputError` when the stage before is not finished, or the folder was made with other settings.
+    Raises `InputError` when the stage before is not finished, or the folder was made with other
+    settings.
     """
     if engine not in ENGINES:
         raise ConfigError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'")
@@ -88,7 +99,15 @@ def run(
                 progress(worked, items)
         wall = time.monotonic() - start
         cost = {k: round(v, 3) for k, v in total([d.cost for d in made]).items() if k in PAID}
-        report = Report(job.stage, len(inputs), len(made), wall, sum(d.records for d in made), tuple(notes), cost)
+        report = Report(
+            job.stage,
+            len(inputs),
+            len(made),
+            wall,
+            sum(d.records for d in made),
+            tuple(notes),
+            cost,
+        )
         if made:
             _remember(folder, report, engine, processes)
     return report
@@ -120,6 +139,11 @@ def _remember(folder: StageFolder, report: Report, engine: str, processes: int) 
         runs = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         runs = []
-    entry = {"engine": engine, "processes": processes, "shards": report.made, "records": report.records_made}
+    entry = {
+        "engine": engine,
+        "processes": processes,
+        "shards": report.made,
+        "records": report.records_made,
+    }
     runs.append(entry | {"wall_s": round(report.wall_s, 3), "cost": report.cost})
     write(path, (json.dumps(runs, indent=1) + "\n").encode())

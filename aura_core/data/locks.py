@@ -24,7 +24,8 @@ class Locks:
 
 
 class _Held:
-    """`threading.Lock`, held for the length of a `with`. `with locks.of(key)` keeps it alive meanwhile."""
+    """`threading.Lock`, held for the length of a `with`. `with locks.of(key)` keeps it alive
+    meanwhile."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,7 +1,8 @@
-"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on disk, counted.
+"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on
+disk, counted.
 
-A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice, gives the same bytes,
-and knows what it has cost in all (see `costs.py`).
+A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice,
+gives the same bytes, and knows what it has cost in all (see `costs.py`).
 
     replies/ab/abcd....json         the reply to one request
     replies/failed/....json         the price of a request that brought none
@@ -47,33 +48,52 @@ class MLLM:
         replies: folder of remembered replies; None: nothing is remembered.
     """
 
-    def __init__(self, config: ServerConfig, prompts: Prompts, max_tokens: int, replies: Path | None = None) -> None:
+    def __init__(
+        self, config: ServerConfig, prompts: Prompts, max_tokens: int, replies: Path | None = None
+    ) -> None:
         if not config.url or not config.model:
-            raise ConfigError("an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the settings)")
+            raise ConfigError(
+                "an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the"
+                " settings)"
+            )
         try:
             from aura_core.models.server.wire import Wire
         except ImportError as e:
-            raise ConfigError(f"{e.name} is not installed, and an MLLM needs it: {how_to_install('server')}") from e
+            raise ConfigError(
+                f"{e.name} is not installed, and an MLLM needs it: {how_to_install('server')}"
+            ) from e
         self._wire = Wire(config, Counters())
-        self._config, self._prompts, self._max_tokens, self._replies = config, prompts, max_tokens, replies
+        self._config, self._prompts, self._max_tokens, self._replies = (
+            config,
+            prompts,
+            max_tokens,
+            replies,
+        )
         self._spent: Counter[str] = Counter(dict.fromkeys(PAID, 0))
         self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
         """`parse` of the JSON object that the MLLM replies to `content`.
 
-        Raises `ItemError` when the server refuses this request, gives up, or replies nonsense twice; `InputError` when
-        it would refuse every request.
+        Raises `ItemError` when the server refuses this request, gives up, or replies nonsense
+        twice; `InputError` when it would refuse every request.
         """
-        messages = [{"role": "system", "content": self._prompts.texts["system"]}, {"role": "user", "content": content}]
+        messages = [
+            {"role": "system", "content": self._prompts.texts["system"]},
+            {"role": "user", "content": content},
+        ]
         text = self._reply(messages)
         try:
             return parse(_object(text))
         except Malformed as e:
             self._count(repairs=1)
             repair = self._prompts.fill("repair", fault=str(e))
-            sent = text.encode(errors="replace").decode()  # half of a surrogate pair cannot be sent back
-            messages += [{"role": "assistant", "content": sent}, {"role": "user", "content": repair}]
+            # half of a surrogate pair cannot be sent back
+            sent = text.encode(errors="replace").decode()
+            messages += [
+                {"role": "assistant", "content": sent},
+                {"role": "user", "content": repair},
+            ]
         try:
             return parse(_object(self._reply(messages)))
         except Malformed as e:
@@ -81,14 +101,20 @@ class MLLM:
             raise ItemError("malformed reply", str(e)) from e
 
     def cost(self) -> dict[str, float]:
-        """What was paid by this object: requests (retries included), tokens as the server tells, seconds that replies
-        took; and what became of the replies, those that were remembered and cost nothing included."""
+        """What was paid by this object: requests (retries included), tokens as the server tells,
+        seconds that replies took; and what became of the replies, those that were remembered and
+        cost nothing included."""
         with self._lock:
             return {k: round(v, 3) for k, v in self._spent.items()}
 
     def _reply(self, messages: list[dict[str, Any]]) -> str:
         """The text of a reply, remembered or new. Threads with the same request pay for it once."""
-        body = {"model": self._config.model, "messages": messages, "max_tokens": self._max_tokens, "temperature": 0}
+        body = {
+            "model": self._config.model,
+            "messages": messages,
+            "max_tokens": self._max_tokens,
+            "temperature": 0,
+        }
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         if self._replies is None:
             return self._bought(body, key)
@@ -112,7 +138,11 @@ class MLLM:
             reply = self._send(body, usage)
             told = reply.get("usage")
             told = told if isinstance(told, dict) else {}
-            usage |= {k: v for k in ("prompt_tokens", "completion_tokens") if isinstance(v := told.get(k), int)}
+            usage |= {
+                k: v
+                for k in ("prompt_tokens", "completion_tokens")
+                if isinstance(v := told.get(k), int)
+            }
             text = _text(reply)
             kept, name = {"text": text, "usage": usage}, f"{key[:2]}/{key}"
             return text
@@ -166,5 +196,7 @@ def _object(text: str) -> dict[str, Any]:
     """The last JSON object in a reply: what stands before it was thought aloud."""
     found = list(objects(text))
     if not found:
-        raise Malformed("there is no JSON object in it" if "{" not in text else "it is not valid JSON")
+        raise Malformed(
+            "there is no JSON object in it" if "{" not in text else "it is not valid JSON"
+        )
     return found[-1]

@@ -29,10 +29,14 @@ class MLLMAuthor:
         self._mllm, self._prompts, self._config, self._media = mllm, prompts, config, media
 
     @classmethod
-    def open(cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path) -> MLLMAuthor:
+    def open(
+        cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path
+    ) -> MLLMAuthor:
         """Connects to nothing yet. Raises `ConfigError`."""
         texts = Prompts.load(prompts)
-        return cls(MLLM(config.server, texts, config.max_reply_tokens, replies), texts, config, media)
+        return cls(
+            MLLM(config.server, texts, config.max_reply_tokens, replies), texts, config, media
+        )
 
     def cost(self) -> dict[str, float]:
         """See `MLLM.cost`."""
@@ -46,27 +50,38 @@ class MLLMAuthor:
         return self._mllm.ask(content, lambda r: [_scene(s) for s in _list(r, "scenes")])
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Questions about now from the scene alone; requests for later from the scene to the clip's end."""
+        """Questions about now from the scene alone; requests for later from the scene to the clip's
+        end."""
         c, last = self._config.synthesize, scene.stop - 1
         drafts: list[Draft] = []
         if c.real_time:
             content = self._shown(clip, scene.first, scene.stop, c.frames)
-            content += _words(self._prompts.fill("now", count=c.real_time, first=scene.first, last=last))
-            drafts += self._mllm.ask(content, lambda r: [_now(q) for q in _list(r, "questions")])[: c.real_time]
+            content += _words(
+                self._prompts.fill("now", count=c.real_time, first=scene.first, last=last)
+            )
+            drafts += self._mllm.ask(content, lambda r: [_now(q) for q in _list(r, "questions")])[
+                : c.real_time
+            ]
         if c.proactive or c.multi_response:
             drafts += self._requests(clip, scene)
         return [replace(d, id=f"{clip.id}/{scene.first}-{i}") for i, d in enumerate(drafts)]
 
     def _requests(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Requests for later. Where the way to the clip's end is too long for a frame a second, the times that come
-        with them are only guesses, and are asked for again in pieces."""
+        """Requests for later. Where the way to the clip's end is too long for a frame a second, the
+        times that come with them are only guesses, and are asked for again in pieces."""
         c = self._config.synthesize
         content = self._shown(clip, scene.first, clip.seconds, c.frames)
         text = self._prompts.fill(
-            "later", proactive=c.proactive, multi_response=c.multi_response, first=scene.first, last=scene.stop - 1,
+            "later",
+            proactive=c.proactive,
+            multi_response=c.multi_response,
+            first=scene.first,
+            last=scene.stop - 1,
             end=clip.seconds - 1,
-        )  # fmt: skip
-        found = self._mllm.ask([*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")])
+        )
+        found = self._mllm.ask(
+            [*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")]
+        )
         once = [d for d in found if d.kind is Kind.PROACTIVE][: c.proactive]
         requests = once + [d for d in found if d.kind is Kind.MULTI_RESPONSE][: c.multi_response]
         if clip.seconds - scene.first <= c.stretch_s:
@@ -75,21 +90,28 @@ class MLLMAuthor:
         for first in range(scene.first, clip.seconds, c.stretch_s):
             stop = min(first + c.stretch_s, clip.seconds)
             waiting = [
-                i for i, d in enumerate(requests)
+                i
+                for i, d in enumerate(requests)
                 if d.chunk < stop - 1 and (d.kind is Kind.MULTI_RESPONSE or not times[i])
-            ]  # fmt: skip
+            ]
             if waiting:
-                for i, answer in self._times(clip, {i + 1: requests[i] for i in waiting}, first, stop):
+                for i, answer in self._times(
+                    clip, {i + 1: requests[i] for i in waiting}, first, stop
+                ):
                     times[i - 1].append(answer)
         return [
             replace(d, answers=tuple(t[:1] if d.kind is Kind.PROACTIVE else t))
             for d, t in zip(requests, times, strict=True)
         ]
 
-    def _times(self, clip: Clip, requests: dict[int, Draft], first: int, stop: int) -> list[tuple[int, Answer]]:
-        """When, in chunks `first` .. `stop` - 1, the requests come true: their numbers and answers, by time."""
+    def _times(
+        self, clip: Clip, requests: dict[int, Draft], first: int, stop: int
+    ) -> list[tuple[int, Answer]]:
+        """When, in chunks `first` .. `stop` - 1, the requests come true: their numbers and answers,
+        by time."""
         told = "\n".join(
-            f"{i}. {'once' if d.kind is Kind.PROACTIVE else 'each time'}, asked at second {d.chunk}: {d.text}"
+            f"{i}. {'once' if d.kind is Kind.PROACTIVE else 'each time'}, asked at second"
+            f" {d.chunk}: {d.text}"
             for i, d in requests.items()
         )
         before = max(0, first - 1)
@@ -98,7 +120,8 @@ class MLLMAuthor:
 
         def parse(reply: Any) -> list[tuple[int, Answer]]:
             return sorted(
-                (_timed(t, requests, first, stop) for t in _list(reply, "times")), key=lambda found: found[1].chunk
+                (_timed(t, requests, first, stop) for t in _list(reply, "times")),
+                key=lambda found: found[1].chunk,
             )
 
         return self._mllm.ask([*content, *_words(text)], parse)
@@ -106,18 +129,28 @@ class MLLMAuthor:
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
         """Asked with the pictures up to `chunk`, from the evidence on."""
         first = min(answer.evidence, chunk) - self._config.synthesize.look_back_s + 1
-        text = self._prompts.fill("visible", question=question.draft, answer=answer.text, second=chunk)
+        text = self._prompts.fill(
+            "visible", question=question.draft, answer=answer.text, second=chunk
+        )
         content = [*self._until(clip, first, chunk), *_words(text)]
         return self._mllm.ask(content, lambda r: _field(r, "visible", bool))
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
         """Asked with these seconds, the one before, and what was told before them."""
-        told = "\n".join(f"- {a.chunk}: {a.text}" for a in question.answers if a.chunk < first) or "(nothing)"
+        told = (
+            "\n".join(f"- {a.chunk}: {a.text}" for a in question.answers if a.chunk < first)
+            or "(nothing)"
+        )
         before = max(0, first - 1)
         text = self._prompts.fill(
-            "missed", question=question.draft, asked=question.chunk, told=told, before=before, first=first,
+            "missed",
+            question=question.draft,
+            asked=question.chunk,
+            told=told,
+            before=before,
+            first=first,
             last=stop - 1,
-        )  # fmt: skip
+        )
         content = [*self._shown(clip, before, stop, self._config.synthesize.frames), *_words(text)]
         return self._mllm.ask(content, lambda r: _field(r, "missed", bool))
 
@@ -126,7 +159,11 @@ class MLLMAuthor:
         if count == 0:
             return []
         text = self._prompts.fill(
-            "siblings", question=question.text, level=question.level, count=count, second=question.chunk
+            "siblings",
+            question=question.text,
+            level=question.level,
+            count=count,
+            second=question.chunk,
         )
         content = [*self._back(clip, question.chunk), *_words(text)]
         found = self._mllm.ask(content, lambda r: [_sibling(q) for q in _list(r, "questions")])
@@ -134,9 +171,13 @@ class MLLMAuthor:
 
     def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
         """The MLLM's answer from the pictures up to `chunk`."""
-        content = [*self._back(clip, chunk), *_words(self._prompts.fill("answer", question=text, second=chunk))]
+        content = [
+            *self._back(clip, chunk),
+            *_words(self._prompts.fill("answer", question=text, second=chunk)),
+        ]
         return self._mllm.ask(
-            content, lambda r: Answer(chunk, _field(r, "answer", str), _field(r, "evidence", int, chunk))
+            content,
+            lambda r: Answer(chunk, _field(r, "answer", str), _field(r, "evidence", int, chunk)),
         )
 
     def rephrase(self, clip: Clip, question: Question) -> str:
@@ -147,16 +188,27 @@ class MLLMAuthor:
     def ungrounded(self, sample: Sample) -> str:
         """Shown what the model will have, and nothing else."""
         t = sample.target
-        history = "\n".join(f"- {g.question} -> {' / '.join(g.answers)}" for g in sample.history) or "(nothing)"
+        history = (
+            "\n".join(f"- {g.question} -> {' / '.join(g.answers)}" for g in sample.history)
+            or "(nothing)"
+        )
         turns = "\n".join(
             f"- {w.chunk}: {w.question or ''} -> {(w.answer if w.chunk != t.chunk else None) or ''}"
             for w in sample.turns
         )
         text = self._prompts.fill(
-            "grounded", history=history, turns=turns, question=t.question, answer=t.answer, second=t.chunk,
+            "grounded",
+            history=history,
+            turns=turns,
+            question=t.question,
+            answer=t.answer,
+            second=t.chunk,
             first=sample.first,
-        )  # fmt: skip
-        content = [*self._shown(sample.clip, sample.first, sample.stop, self._config.verify.frames), *_words(text)]
+        )
+        content = [
+            *self._shown(sample.clip, sample.first, sample.stop, self._config.verify.frames),
+            *_words(text),
+        ]
         return self._mllm.ask(content, _verdict)
 
     # ---- pictures --------------------------------------------------------------------------------
@@ -168,20 +220,28 @@ class MLLMAuthor:
         return self._shown(clip, max(0, first), chunk + 1, self._config.synthesize.frames)
 
     def _shown(self, clip: Clip, first: int, stop: int, most: int) -> list[dict[str, Any]]:
-        """Labelled pictures of chunks `first` .. `stop` - 1: at most `most`, evenly spread, the last second whole."""
+        """Labelled pictures of chunks `first` .. `stop` - 1: at most `most`, evenly spread, the
+        last second whole."""
         images = read_clip(self._media / clip.video)
         slots = range(first * FPS, stop * FPS)
         if len(slots) > most:
             earlier = len(slots) - FPS
-            chosen = {slots[i * earlier // (most - FPS)] for i in range(most - FPS)} if most > FPS else set()
+            chosen = (
+                {slots[i * earlier // (most - FPS)] for i in range(most - FPS)}
+                if most > FPS
+                else set()
+            )
             slots = sorted(chosen | {*slots[-FPS:]})
         out: list[dict[str, Any]] = []
         for slot in slots:
-            out += picture(jpeg(images[slot], LONGEST, self._config.server.jpeg_quality), f"second {slot / FPS:g}")
+            out += picture(
+                jpeg(images[slot], LONGEST, self._config.server.jpeg_quality),
+                f"second {slot / FPS:g}",
+            )
         return out
 
 
-# ---- replies ---------------------------------------------------------------------------------------
+# ---- replies -------------------------------------------------------------------------------------
 
 
 def _words(text: str) -> list[dict[str, Any]]:
@@ -202,9 +262,13 @@ def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
     if kind is int and isinstance(value, float) and math.isfinite(value) and value >= 0:
         value = int(value)  # a second and a half lies in second 1
     if type(value) is not kind or (kind is str and not value.strip()):
-        raise Malformed(f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}")
+        raise Malformed(
+            f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}"
+        )
     if kind is str and not _encodes(value):
-        raise Malformed(f"'{name}' holds half of a surrogate pair, which no file can: {value!r:.60}")
+        raise Malformed(
+            f"'{name}' holds half of a surrogate pair, which no file can: {value!r:.60}"
+        )
     return value
 
 
@@ -217,7 +281,9 @@ def _encodes(text: str) -> bool:
 
 
 def _scene(data: Any) -> Scene:
-    return Scene(_field(data, "first", int), _field(data, "stop", int), _field(data, "summary", str))
+    return Scene(
+        _field(data, "first", int), _field(data, "stop", int), _field(data, "summary", str)
+    )
 
 
 def _now(data: Any) -> Draft:
@@ -236,9 +302,14 @@ def _later(data: Any) -> Draft:
         second = _field(a, "second", int)
         answers.append(Answer(second, _field(a, "answer", str), second))
     return Draft(
-        "", kind, _field(data, "second", int), _field(data, "request", str), tuple(answers),
-        _field(data, "acknowledgment", str), _field(data, "level", int),
-    )  # fmt: skip
+        "",
+        kind,
+        _field(data, "second", int),
+        _field(data, "request", str),
+        tuple(answers),
+        _field(data, "acknowledgment", str),
+        _field(data, "level", int),
+    )
 
 
 def _timed(data: Any, requests: dict[int, Draft], first: int, stop: int) -> tuple[int, Answer]:
@@ -247,7 +318,9 @@ def _timed(data: Any, requests: dict[int, Draft], first: int, stop: int) -> tupl
         raise Malformed(f"'request' must be one of {', '.join(map(str, requests))}, not {number}")
     earliest = max(first, requests[number].chunk + 1)
     if not earliest <= second < stop:
-        raise Malformed(f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}")
+        raise Malformed(
+            f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}"
+        )
     return number, Answer(second, _field(data, "answer", str), second)
 
 
@@ -256,4 +329,6 @@ def _sibling(data: Any) -> Sibling:
 
 
 def _verdict(reply: Any) -> str:
-    return "" if _field(reply, "grounded", bool) else _field(reply, "reason", str, "no reason given")
+    return (
+        "" if _field(reply, "grounded", bool) else _field(reply, "reason", str, "no reason given")
+    )

@@ -33,7 +33,9 @@ LEVEL_OF = {topic: level for level, topics in _LEVELS.items() for topic in topic
 assert set(LEVEL_OF) == set(TOPICS)
 # Templates that mean the same, of those that training may hear.
 PARAPHRASES = tuple(
-    ways.seen for words in LANGUAGES.values() for ways in (words.once, words.always, *words.questions.values())
+    ways.seen
+    for words in LANGUAGES.values()
+    for ways in (words.once, words.always, *words.questions.values())
 )
 
 
@@ -43,7 +45,9 @@ def seed_of(source: str) -> int:
     if name != "sim" or not seed.isdigit():
         raise InputError(f"{source}: not a simulated clip (sim:SEED); it needs an MLLM")
     if int(seed) >= FIRST_TEST_SEED:
-        raise InputError(f"{source}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones")
+        raise InputError(
+            f"{source}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones"
+        )
     return int(seed)
 
 
@@ -74,7 +78,8 @@ class Oracle:
         return list(cuts)
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """The episode's questions of this scene, with all that is due to them until the clip ends."""
+        """The episode's questions of this scene, with all that is due to them until the
+        clip ends."""
         episode = self._episode(clip)
         drafts = []
         for ask in episode.asks:
@@ -87,10 +92,15 @@ class Oracle:
                 )
                 drafts.append(
                     Draft(
-                        f"{clip.id}/{ask.id}", ask.kind, ask.chunk, ask.text, tuple(answers),
-                        ask.answer if standing else "", LEVEL_OF.get(ask.topic, 3),
+                        f"{clip.id}/{ask.id}",
+                        ask.kind,
+                        ask.chunk,
+                        ask.text,
+                        tuple(answers),
+                        ask.answer if standing else "",
+                        LEVEL_OF.get(ask.topic, 3),
                     )
-                )  # fmt: skip
+                )
         return drafts
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
@@ -137,7 +147,11 @@ class Oracle:
         if t.acknowledgment:
             return ""
         if t.kind is Kind.REAL_TIME:
-            return "" if self._truth(clip, t.draft, t.chunk) == t.answer else "it is not true in this second"
+            return (
+                ""
+                if self._truth(clip, t.draft, t.chunk) == t.answer
+                else "it is not true in this second"
+            )
         due = {d.text for d in self._episode(clip).dues if d.chunk == t.chunk}
         return "" if t.answer in due else "nothing of the kind happens in this second"
 
@@ -156,13 +170,17 @@ class Oracle:
     def _episode(self, clip: Clip, draw: int = 0) -> Episode:
         first = round(clip.start_s)
         if first:
-            raise InputError(f"{clip.id}: a simulated clip must begin at 0 s; raise prepare.max_seconds")
+            raise InputError(
+                f"{clip.id}: a simulated clip must begin at 0 s; raise prepare.max_seconds"
+            )
         return self._episodes(clip.source, clip.seconds, draw)
 
     def _draw(self, source: str, seconds: int, draw: int) -> Episode:
         world = World.generate(seed_of(source), seconds)
         if draw == 0:
-            return Episode.generate(_number(f"{self._seed} {source}"), seconds, TEST_PLAN, world, unseen=0.0)
+            return Episode.generate(
+                _number(f"{self._seed} {source}"), seconds, TEST_PLAN, world, unseen=0.0
+            )
         first = self._episodes(source, seconds, 0)
         language = first.asks[0].language if first.asks else "en"  # one person speaks one language
         number = _number(f"{self._seed} {source} {draw}")

@@ -17,22 +17,26 @@ class Outcome:
     records: list[Any] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    files: dict[str, int] = field(default_factory=dict)  # written beside the records, relative to the run; bytes
+    # written beside the records, relative to the run; bytes
+    files: dict[str, int] = field(default_factory=dict)
 
     def reject(self, item: str, reason: str, detail: str = "") -> None:
         """Leave something out, with a reason that is counted."""
-        told = detail.encode(errors="backslashreplace").decode()  # a server's message may hold what no file can
+        # a server's message may hold what no file can
+        told = detail.encode(errors="backslashreplace").decode()
         self.rejections.append(Rejection(item, reason, " ".join(told.split())[:300]))
 
     def leave_out(self, item: str, what: str, error: ItemError) -> None:
-        """Reject the part of an item that `what` names, and keep the rest; raises an error that may pass again."""
+        """Reject the part of an item that `what` names, and keep the rest; raises an error that may
+        pass again."""
         if error.transient:
             raise error
         self.reject(item, f"{what}: {error.reason}", error.detail)
 
 
 class ItemError(Exception):
-    """This item cannot be used; the others can. `transient`: another try may succeed (a server that timed out)."""
+    """This item cannot be used; the others can. `transient`: another try may succeed (a server that
+    timed out)."""
 
     def __init__(self, reason: str, detail: str = "", transient: bool = False) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -46,7 +50,8 @@ class Stage:
     reads: type
     work: Callable[[Any], Outcome]
     cost: Callable[[], dict[str, float]] = dict
-    threads: int = 1  # items at once: more than one only where the time goes into waiting for a server
+    # items at once: more than one only where the time goes into waiting for a server
+    threads: int = 1
 
 
 def name_of(item: Any) -> str:

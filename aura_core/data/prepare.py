@@ -1,7 +1,9 @@
-"""Stage 1: any video or bag to clips of two frames a second in H.264; what cannot be decoded is rejected, with reasons.
+"""Stage 1: any video or bag to clips of two frames a second in H.264; what cannot be decoded is
+rejected, with reasons.
 
-Sampled by the frames' own times, so a variable frame rate keeps its pace: a half-second slot shows the first frame
-that falls into it (the engine's own rule), and one without a frame repeats the one before.
+Sampled by the frames' own times, so a variable frame rate keeps its pace: a half-second slot shows
+the first frame that falls into it (the engine's own rule), and one without a frame repeats the one
+before.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python reads such bytes of a fi
 
 @dataclass(frozen=True)
 class Source:
-    """Something to make clips of. `place` is where it is read; `name` stays the same when the folder moves."""
+    """Something to make clips of. `place` is where it is read; `name` stays the same when the
+    folder moves."""
 
     VERSION: ClassVar[int] = 1
     id: str
@@ -45,7 +48,8 @@ class Source:
 
 
 def find_sources(place: Path) -> list[Source]:
-    """Every file (and rosbag2 folder) below `place`, by name. Raises `InputError` when there is none."""
+    """Every file (and rosbag2 folder) below `place`, by name. Raises `InputError` when there is
+    none."""
     if not place.exists():
         raise InputError(f"{place}: there is no such file or folder")
     found = sorted(_below(place))
@@ -56,7 +60,11 @@ def find_sources(place: Path) -> list[Source]:
         if _NOT_UTF8.search(str(path)):
             raise InputError(f"{str(path)!r}: the name is not UTF-8; rename it")
         name = path.name if path == place else path.relative_to(place).as_posix()
-        size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+        size = (
+            sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+            if path.is_dir()
+            else path.stat().st_size
+        )
         out.append(Source(_id(name), name, str(path.resolve()), size, 0))
     return out
 
@@ -81,10 +89,14 @@ def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
         skipped = _read(source, folder, config, parts)
         kept = [p for p in parts if p.seconds >= config.min_seconds]
         if not kept:
-            raise ItemError("too short", f"{sum(p.seconds for p in parts)} s, {config.min_seconds} are needed")
+            raise ItemError(
+                "too short", f"{sum(p.seconds for p in parts)} s, {config.min_seconds} are needed"
+            )
         for part in parts:
             if part.seconds < config.min_seconds:
-                told = f"{part.seconds} s from {part.start_s:g} s on, {config.min_seconds} are needed"
+                told = (
+                    f"{part.seconds} s from {part.start_s:g} s on, {config.min_seconds} are needed"
+                )
                 out.reject(part.id, "rest too short", told)
         for part in kept:
             part.writer.close()
@@ -98,9 +110,17 @@ def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
             height, width = part.size
             out.records.append(
                 Clip(
-                    part.id, source.name, video, part.start_s, part.seconds, width, height, part.repeated, skipped
+                    part.id,
+                    source.name,
+                    video,
+                    part.start_s,
+                    part.seconds,
+                    width,
+                    height,
+                    part.repeated,
+                    skipped,
                 )
-            )  # fmt: skip
+            )
         out.counts["seconds"] = sum(p.seconds for p in kept)
         out.counts["repeated slots"] = sum(p.repeated for p in kept)
     finally:
@@ -113,7 +133,9 @@ def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
 class _Part:
     """One clip in the making."""
 
-    def __init__(self, id: str, folder: Path, size: tuple[int, int], start_s: float, crf: int) -> None:
+    def __init__(
+        self, id: str, folder: Path, size: tuple[int, int], start_s: float, crf: int
+    ) -> None:
         self.id, self.size, self.start_s, self.repeated = id, size, start_s, 0
         self.writer = ClipWriter(temporary_of(folder / f"{id}.mp4"), size, crf)
 
@@ -123,7 +145,8 @@ class _Part:
 
 
 def _read(source: Source, folder: Path, config: PrepareConfig, parts: list[_Part]) -> int:
-    """Fill `parts` with the source's slots, whole seconds only; the number of frames that could not be decoded."""
+    """Fill `parts` with the source's slots, whole seconds only; the number of frames that could not
+    be decoded."""
     limit = config.max_seconds * FPS
     held: list[tuple[Frame, bool]] = []  # slots of a second that is not whole yet
     with ExitStack() as stack:
@@ -160,7 +183,9 @@ def _slots(frames: Iterator[Frame], max_gap_s: float) -> Iterator[tuple[Frame, b
             raise ItemError("clock jumps back", f"after {(last.stamp_ns - first) / NS:.1f} s")
         if frame.stamp_ns - last.stamp_ns > max_gap_s * NS:
             gap = (frame.stamp_ns - last.stamp_ns) / NS
-            raise ItemError("gap", f"no frame for {gap:.1f} s after {(last.stamp_ns - first) / NS:.1f} s")
+            raise ItemError(
+                "gap", f"no frame for {gap:.1f} s after {(last.stamp_ns - first) / NS:.1f} s"
+            )
         for _ in range(slot + 1, now):
             yield last, False
         if now > slot:
@@ -196,7 +221,9 @@ class _Reader:
         except OSError as e:
             raise ItemError("cannot be read", str(e)) from e
         except InputError as e:
-            raise ItemError("no video stream" if "no video stream" in str(e) else "cannot be opened", str(e)) from e
+            raise ItemError(
+                "no video stream" if "no video stream" in str(e) else "cannot be opened", str(e)
+            ) from e
 
     def frames(self) -> Iterator[Frame]:
         """The frames. Raises `ItemError` where the source breaks off."""
@@ -207,22 +234,28 @@ class _Reader:
             raise ItemError(reason, str(e)) from e
 
     def check(self, seconds: float) -> int:
-        """Frames that could not be decoded. A video with any is rejected (what follows them is smeared), and so is
-        one that ends long before its header says; a bag's frames stand each for itself."""
+        """Frames that could not be decoded. A video with any is rejected (what follows them is
+        smeared), and so is one that ends long before its header says; a bag's frames stand each for
+        itself."""
         if self._bag is not None:
             return self._bag.skipped
         if self._video is None:
             return 0
         if self._video.skipped:
-            raise ItemError("broken in the middle", f"{self._video.skipped} packets cannot be decoded")
+            raise ItemError(
+                "broken in the middle", f"{self._video.skipped} packets cannot be decoded"
+            )
         declared = _declared_s(self.source.place, seconds)
         if declared - seconds > CUT_SHORT_S:
-            raise ItemError("broken in the middle", f"it ends after {seconds:.1f} of {declared:.1f} s")
+            raise ItemError(
+                "broken in the middle", f"it ends after {seconds:.1f} of {declared:.1f} s"
+            )
         return 0
 
 
 def _declared_s(place: str, seconds: float) -> float:
-    """How long a video of which `seconds` were decoded should be, by its header; 0 when that does not say."""
+    """How long a video of which `seconds` were decoded should be, by its header; 0 when that does
+    not say."""
     with av.open(place) as container:
         stream = container.streams.video[0]
         if stream.duration is not None and stream.time_base is not None:
@@ -235,14 +268,17 @@ def _declared_s(place: str, seconds: float) -> float:
 
 
 def _meant_s(container: Any, video: Any, seconds: float) -> float:
-    """How long the pictures are meant to go on where the header (Matroska's) knows only the longest stream.
+    """How long the pictures are meant to go on where the header (Matroska's) knows only the longest
+    stream.
 
-    Its word counts, unless sound or subtitles fill the time that it names: then the pictures' own packets do.
+    Its word counts, unless sound or subtitles fill the time that it names: then the pictures' own
+    packets do.
     """
     header = (container.duration or 0) / av.time_base
     if header - seconds <= CUT_SHORT_S:
         return header
-    spans: dict[int, list[float]] = {}  # of each stream: where its packets begin and end, in seconds
+    # of each stream: where its packets begin and end, in seconds
+    spans: dict[int, list[float]] = {}
     try:
         for packet in container.demux():
             if packet.pts is not None:

@@ -1,4 +1,5 @@
-"""Frozen dataclasses to JSON lines and back: strict, so that a damaged or foreign record is named, not guessed at."""
+"""Frozen dataclasses to JSON lines and back: strict, so that a damaged or foreign record is named,
+not guessed at."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ T = TypeVar("T")
 
 def to_line(record: Any) -> str:
     """One line of JSON, the same bytes for the same record."""
-    data = {"type": type(record).__name__, "version": type(record).VERSION, **dataclasses.asdict(record)}
+    data = {
+        "type": type(record).__name__,
+        "version": type(record).VERSION,
+        **dataclasses.asdict(record),
+    }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -33,14 +38,19 @@ def from_line(cls: type[T], line: str, where: str) -> T:
     if kind != cls.__name__:
         raise InputError(f"{where}: expected a {cls.__name__}, found {kind!r}")
     if version != cls.VERSION:  # type: ignore[attr-defined]
-        raise InputError(f"{where}: {kind} has version {version!r}, this program reads {cls.VERSION}")  # type: ignore[attr-defined]
+        raise InputError(
+            f"{where}: {kind} has version {version!r}, this program reads {cls.VERSION}"
+        )  # type: ignore[attr-defined]
     return build(cls, data, where)
 
 
 def build(cls: type[T], data: Any, where: str) -> T:
-    """A dataclass from plain JSON values; every field must be there, and none besides. Raises `InputError`."""
+    """A dataclass from plain JSON values; every field must be there, and none besides. Raises
+    `InputError`."""
     if not isinstance(data, dict):
-        raise InputError(f"{where}: expected an object with the fields of {cls.__name__}, found {data!r:.60}")
+        raise InputError(
+            f"{where}: expected an object with the fields of {cls.__name__}, found {data!r:.60}"
+        )
     hints = _hints(cls)
     if missing := [n for n in hints if n not in data]:
         raise InputError(f"{where}: the field '{missing[0]}' is missing")

@@ -1,7 +1,7 @@
 """Stage 3: questions of all difficulties, in many phrasings, laid out as one conversation.
 
-A real-time question gets siblings of four more difficulties; one of the five is kept and answered (AURA). Standing
-questions are rephrased: their times were verified and must not move.
+A real-time question gets siblings of four more difficulties; one of the five is kept and answered
+(AURA). Standing questions are rephrased: their times were verified and must not move.
 """
 
 from __future__ import annotations
@@ -42,11 +42,16 @@ def refine(conversation: Conversation, author: Author, config: RefineConfig, see
     return out
 
 
-def _one_of_five(q: Question, clip: Clip, author: Author, config: RefineConfig, seed: int, out: Outcome) -> Question:
-    """The question or one of its siblings, answered; the question itself where the sibling fails."""
+def _one_of_five(
+    q: Question, clip: Clip, author: Author, config: RefineConfig, seed: int, out: Outcome
+) -> Question:
+    """The question or one of its siblings, answered; the question itself where the sibling
+    fails."""
     try:
         siblings = _usable(q, author.siblings(clip, q, config.siblings), out)
-        rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(q.id.encode()).digest()[:8], "big")])
+        rng = np.random.default_rng(
+            [seed, int.from_bytes(hashlib.sha256(q.id.encode()).digest()[:8], "big")]
+        )
         chosen = int(rng.integers(1 + len(siblings)))
         out.counts["siblings"] += len(siblings)
         if chosen == 0:
@@ -58,7 +63,9 @@ def _one_of_five(q: Question, clip: Clip, author: Author, config: RefineConfig, 
         if author.visible(clip, sibling, answer, q.chunk):
             out.counts["siblings kept"] += 1
             return sibling
-        out.reject(q.id, "sibling's answer not visible", f"'{s.text}' -> '{answer.text}' at {q.chunk} s")
+        out.reject(
+            q.id, "sibling's answer not visible", f"'{s.text}' -> '{answer.text}' at {q.chunk} s"
+        )
     except ItemError as e:
         out.leave_out(q.id, "sibling", e)
     except ValueError as e:
@@ -91,7 +98,8 @@ def _rephrased(q: Question, clip: Clip, author: Author, out: Outcome) -> Questio
 
 
 def _arranged(questions: Sequence[Question], out: Outcome) -> list[Question]:
-    """Questions that one conversation can hold: one a second, none in the second of another's answer.
+    """Questions that one conversation can hold: one a second, none in the second of another's
+    answer.
 
     What was answered later has gone through more checks, so standing questions come first.
     """

@@ -1,4 +1,5 @@
-"""What every stage of a run took, made and left out, and what it cost: one object, and one table."""
+"""What every stage of a run took, made and left out, and what it cost: one object, and one
+table."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def _stage(folder: StageFolder) -> dict[str, Any]:
             faults.append(str(e))
     runs = _runs(folder.path / "runs.json")
     cost, unreadable = paid(folder.path / "replies")
-    used = total([d.cost for d in done])  # of the making that lasted: what was paid in an earlier one is not in it
+    # of the making that lasted: what was paid in an earlier one is not in it
+    used = total([d.cost for d in done])
     wall, made = sum(r["wall_s"] for r in runs), sum(r["records"] for r in runs)
     return {
         "shards": {"done": len(done), "all": shards, "faults": faults + unreadable},
@@ -78,11 +80,18 @@ def tables(report: dict[str, Any]) -> list[Any]:
     reasons = Table("stage", "left out because", "n")
     for name, s in report["stages"].items():
         cost, rate = s["cost"], s["records_per_s"]
-        row = [name, f"{s['shards']['done']} of {s['shards']['all']}", str(s["items"]), str(s["records"])]
+        row = [
+            name,
+            f"{s['shards']['done']} of {s['shards']['all']}",
+            str(s["items"]),
+            str(s["records"]),
+        ]
         row += [str(sum(s["rejected"].values())), str(s["failed"]), f"{rate:.2f}" if rate else ""]
         if asked and cost:
             row.append(f"{cost.get('requests', 0):.0f}")
-            row.append(f"{cost.get('prompt_tokens', 0):.0f} + {cost.get('completion_tokens', 0):.0f}")
+            row.append(
+                f"{cost.get('prompt_tokens', 0):.0f} + {cost.get('completion_tokens', 0):.0f}"
+            )
             row.append(f"{s['cost_of_last_run'].get('requests', 0):.0f}")
         stages.add_row(*row)
         for reason, n in sorted(s["rejected"].items(), key=lambda r: -r[1]):

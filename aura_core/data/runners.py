@@ -31,7 +31,9 @@ def _local(job: Job, missing: list[int], processes: int, _address: str | None) -
         try:
             yield from pool.map(_make, missing)
         except BrokenProcessPool as e:
-            raise InputError(f"{job.stage}: a worker process died (out of memory?); run again to go on") from e
+            raise InputError(
+                f"{job.stage}: a worker process died (out of memory?); run again to go on"
+            ) from e
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -81,12 +83,20 @@ def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> I
         import ray
         import ray.data
     except ImportError as e:
-        raise ConfigError(f"{e.name} is not installed, and --engine ray needs it: {how_to_install('ray')}") from e
+        raise ConfigError(
+            f"{e.name} is not installed, and --engine ray needs it: {how_to_install('ray')}"
+        ) from e
     if not missing:
         return
     if not ray.is_initialized():
         cores = None if address else processes
-        ray.init(address, num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(
+            address,
+            num_cpus=cores,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -99,4 +109,7 @@ def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> I
         yield Done(**json.loads(row["done"]))
 
 
-ENGINES: dict[str, Callable[[Job, list[int], int, str | None], Iterator[Done]]] = {"local": _local, "ray": _ray}
+ENGINES: dict[str, Callable[[Job, list[int], int, str | None], Iterator[Done]]] = {
+    "local": _local,
+    "ray": _ray,
+}

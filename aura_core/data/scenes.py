@@ -1,4 +1,5 @@
-"""Where one scene ends and the next begins, by the pictures alone: a cut is a second unlike the one before."""
+"""Where one scene ends and the next begins, by the pictures alone: a cut is a second unlike the one
+before."""
 
 from __future__ import annotations
 
@@ -17,24 +18,35 @@ SIDE = 32  # pixels: small enough that noise and small motion vanish
 
 
 def differences(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Mean absolute difference in grey levels of each second to the one before: float64 (seconds,), 0 for the first."""
+    """Mean absolute difference in grey levels of each second to the one before: float64 (seconds,),
+    0 for the first."""
     small = [
-        cv2.resize(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA) for i in images
+        cv2.resize(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for i in images
     ]
-    seconds = np.asarray(small[: len(small) // FPS * FPS], np.float64).reshape(-1, FPS, SIDE, SIDE).mean(axis=1)
+    seconds = (
+        np.asarray(small[: len(small) // FPS * FPS], np.float64)
+        .reshape(-1, FPS, SIDE, SIDE)
+        .mean(axis=1)
+    )
     out = np.zeros(len(seconds))
     out[1:] = np.abs(np.diff(seconds, axis=0)).mean(axis=(1, 2))
     return out
 
 
 def cut(images: Sequence[NDArray[np.uint8]], config: SynthesizeConfig) -> list[Scene]:
-    """Scenes of at least `min_scene_s` and at most `max_scene_s`, together the whole clip (a short clip is one)."""
+    """Scenes of at least `min_scene_s` and at most `max_scene_s`, together the whole clip (a short
+    clip is one)."""
     change = differences(images)
     seconds = len(change)
     starts = [0]
     for chunk in range(1, seconds):
         since = chunk - starts[-1]
-        if since >= config.min_scene_s and seconds - chunk >= config.min_scene_s and change[chunk] >= config.scene_cut:
+        if (
+            since >= config.min_scene_s
+            and seconds - chunk >= config.min_scene_s
+            and change[chunk] >= config.scene_cut
+        ):
             starts.append(chunk)
     scenes = []
     for first, stop in zip(starts, [*starts[1:], seconds], strict=True):

@@ -44,7 +44,8 @@ class Scene:
 
 @dataclass(frozen=True)
 class Answer:
-    """Words that are due in `chunk`. `evidence`: the chunk that shows what they tell (`chunk`, or an earlier one)."""
+    """Words that are due in `chunk`. `evidence`: the chunk that shows what they tell (`chunk`, or
+    an earlier one)."""
 
     chunk: int
     text: str
@@ -55,8 +56,9 @@ class Answer:
 class Question:
     """One question and all that is due to it, oldest first.
 
-    real-time: one answer, in the chunk of the question. proactive: one later answer. multi-response: several later
-    ones. Standing questions may have no answer (nothing happens), and are acknowledged when they are asked.
+    real-time: one answer, in the chunk of the question. proactive: one later answer.
+    multi-response: several later ones. Standing questions may have no answer (nothing happens), and
+    are acknowledged when they are asked.
     """
 
     id: str
@@ -91,7 +93,11 @@ def fault_of(q: Question) -> str:
         return "times must not be negative and must grow"
     if q.kind is not Kind.REAL_TIME and chunks and chunks[0] <= q.chunk:
         return "an answer before or with its question"
-    return "evidence after its answer" if any(not 0 <= a.evidence <= a.chunk for a in q.answers) else ""
+    return (
+        "evidence after its answer"
+        if any(not 0 <= a.evidence <= a.chunk for a in q.answers)
+        else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,8 @@ class Target:
 class Sample:
     """What the engine has in view when `target` is due: one training sequence.
 
-    Supervised are the target and the silent chunks in view (AURA, section on the loss); other answers are context.
-    `aura_core.data.structure.pieces_of` makes it into the engine's tokens.
+    Supervised are the target and the silent chunks in view (AURA, section on the loss); other
+    answers are context. `aura_core.data.structure.pieces_of` makes it into the engine's tokens.
     """
 
     VERSION: ClassVar[int] = 1
@@ -151,7 +157,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Something that a stage left out. `reason` is one of a few words that are counted; `detail` says more."""
+    """Something that a stage left out. `reason` is one of a few words that are counted; `detail`
+    says more."""
 
     VERSION: ClassVar[int] = 1
     item: str

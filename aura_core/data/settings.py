@@ -1,4 +1,5 @@
-"""What the data engine is told: frozen, from YAML, unknown keys refused. Every stage has its own part."""
+"""What the data engine is told: frozen, from YAML, unknown keys refused. Every stage has its own
+part."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from aura_core.plain import build, read_yaml, require
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """A longer source becomes several clips; one whose pictures stop for longer than `max_gap_s` is rejected."""
+    """A longer source becomes several clips; one whose pictures stop for longer than `max_gap_s` is
+    rejected."""
 
     min_seconds: int = 4  # shortest clip
     max_seconds: int = 600  # longest clip
@@ -22,15 +24,24 @@ class PrepareConfig:
     crf: int = 18  # quality of H.264: 0 lossless, 51 worst
 
     def __post_init__(self) -> None:
-        require(1 <= self.min_seconds <= self.max_seconds, "prepare: 1 <= min_seconds <= max_seconds is needed")
-        require(self.max_gap_s >= 1.0, f"prepare.max_gap_s must be at least 1, not {self.max_gap_s}")
-        require(self.max_pixels >= 1024, f"prepare.max_pixels must be at least 1024, not {self.max_pixels}")
+        require(
+            1 <= self.min_seconds <= self.max_seconds,
+            "prepare: 1 <= min_seconds <= max_seconds is needed",
+        )
+        require(
+            self.max_gap_s >= 1.0, f"prepare.max_gap_s must be at least 1, not {self.max_gap_s}"
+        )
+        require(
+            self.max_pixels >= 1024,
+            f"prepare.max_pixels must be at least 1024, not {self.max_pixels}",
+        )
         require(0 <= self.crf <= 51, f"prepare.crf must be in [0, 51], not {self.crf}")
 
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    """Scenes and questions. `scene_cut`: mean grey-level difference of two seconds (0..255) that is a cut at least."""
+    """Scenes and questions. `scene_cut`: mean grey-level difference of two seconds (0..255) that is
+    a cut at least."""
 
     scene_cut: float = 18.0
     min_scene_s: int = 6
@@ -44,21 +55,29 @@ class SynthesizeConfig:
     silences: int = 2  # stretches without an answer that are checked, of each standing question
 
     def __post_init__(self) -> None:
-        require(2 <= self.min_scene_s <= self.max_scene_s, "synthesize: 2 <= min_scene_s <= max_scene_s is needed")
+        require(
+            2 <= self.min_scene_s <= self.max_scene_s,
+            "synthesize: 2 <= min_scene_s <= max_scene_s is needed",
+        )
         require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
-        require(self.look_back_s >= 1, f"synthesize.look_back_s must be at least 1, not {self.look_back_s}")
+        require(
+            self.look_back_s >= 1,
+            f"synthesize.look_back_s must be at least 1, not {self.look_back_s}",
+        )
         for name in ("real_time", "proactive", "multi_response", "silences"):
             require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
 
     @property
     def stretch_s(self) -> int:
-        """Seconds that one request shows at a frame a second, beside the second before and the last one whole."""
+        """Seconds that one request shows at a frame a second, beside the second before and the last
+        one whole."""
         return max(1, self.frames - 2)
 
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """`siblings`: further difficulties of each real-time question, of which (with the draft) one is kept."""
+    """`siblings`: further difficulties of each real-time question, of which (with the draft) one is
+    kept."""
 
     siblings: int = 4
 
@@ -70,22 +89,32 @@ class RefineConfig:
 class StructureConfig:
     """The window of the engine that will run the model, and whose words it reads.
 
-    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny; or scripted. Empty:
+    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny;
+    or scripted. Empty:
     aura_tiny for the simulator's words; an MLLM's are refused, for it knows few of them.
     """
 
     checkpoint: str = ""
-    # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's 30/60 makes 19,500.
-    window: WindowConfig = field(default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"]))
-    max_answer_tokens: int = 128  # speaker.max_new_tokens and speaker.max_question_tokens of the engine
+    # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's
+    # 30/60 makes 19,500.
+    window: WindowConfig = field(
+        default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"])
+    )
+    # speaker.max_new_tokens and speaker.max_question_tokens of the engine
+    max_answer_tokens: int = 128
     max_question_tokens: int = 512
 
     def __post_init__(self) -> None:
         policies = ("shadow", "floating", "recompute")
         ok = self.window.policy in policies
-        require(ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide")
+        require(
+            ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide"
+        )
         for name in ("max_answer_tokens", "max_question_tokens"):
-            require(getattr(self, name) >= 1, f"structure.{name} must be at least 1, not {getattr(self, name)}")
+            require(
+                getattr(self, name) >= 1,
+                f"structure.{name} must be at least 1, not {getattr(self, name)}",
+            )
 
 
 @dataclass(frozen=True)
@@ -100,14 +129,17 @@ class VerifyConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """`server` is the MLLM (see `ServerConfig`; only what concerns requests is used). `shard_size`: sources a shard."""
+    """`server` is the MLLM (see `ServerConfig`; only what concerns requests is used). `shard_size`:
+    sources a shard."""
 
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     synthesize: SynthesizeConfig = field(default_factory=SynthesizeConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     structure: StructureConfig = field(default_factory=StructureConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
-    server: ServerConfig = field(default_factory=lambda: ServerConfig(read_timeout_s=120.0, retry_wait_max_s=30.0))
+    server: ServerConfig = field(
+        default_factory=lambda: ServerConfig(read_timeout_s=120.0, retry_wait_max_s=30.0)
+    )
     max_reply_tokens: int = 2048
     seed: int = 0
     shard_size: int = 4  # of 16 videos, four processes have a shard each
@@ -118,7 +150,8 @@ class DataConfig:
 
     @classmethod
     def from_yaml(cls, path: Path) -> DataConfig:
-        """Read a YAML file (its `data:` section, where it has one). Raises `ConfigError` naming the key."""
+        """Read a YAML file (its `data:` section, where it has one). Raises `ConfigError` naming the
+        key."""
         data = read_yaml(path, "settings")
         return build(cls, data.get("data", data), str(path))
 

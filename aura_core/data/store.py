@@ -1,4 +1,5 @@
-"""A stage's folder: shards that are whole or not there, and a manifest that says what they were made of.
+"""A stage's folder: shards that are whole or not there, and a manifest that says what they were
+made of.
 
     RUN/<stage>/manifest.json           settings and input; other settings on the same folder are refused
     RUN/<stage>/shard-00000.jsonl       records                                   the same bytes for the same input,
@@ -6,7 +7,7 @@
     RUN/<stage>/shard-00000.done        hashes of both, counts, costs: written last; without it the shard is redone
 
 Each file is written beside its place, synced and renamed.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _TEMPORARY = ".part-"
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished shard holds. `seconds` is wall time; `failures`: items lost to a server that gave up."""
+    """What a finished shard holds. `seconds` is wall time; `failures`: items lost to a server that
+    gave up."""
 
     input_sha256: str
     sha256: str
@@ -42,7 +44,8 @@ class Done:
     reasons: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)  # other files that belong to it, and their bytes
+    # other files that belong to it, and their bytes
+    files: dict[str, int] = field(default_factory=dict)
 
 
 class StageFolder:
@@ -53,9 +56,18 @@ class StageFolder:
 
     # ---- what it is made of --------------------------------------------------------------------
 
-    def claim(self, settings: dict[str, Any], source: dict[str, str], shards: int, media: str) -> None:
-        """Make the folder, or check that it was made of the same. Raises `InputError` naming what differs."""
-        manifest = {"stage": self.stage, "version": 1, "settings": settings, "input": source, "shards": shards}
+    def claim(
+        self, settings: dict[str, Any], source: dict[str, str], shards: int, media: str
+    ) -> None:
+        """Make the folder, or check that it was made of the same. Raises `InputError` naming what
+        differs."""
+        manifest = {
+            "stage": self.stage,
+            "version": 1,
+            "settings": settings,
+            "input": source,
+            "shards": shards,
+        }
         manifest = json.loads(json.dumps(manifest | {"media": media}))  # as it will be read back
         path = self.path / "manifest.json"
         self.path.mkdir(parents=True, exist_ok=True)
@@ -63,7 +75,9 @@ class StageFolder:
             write(path, (json.dumps(manifest, indent=2) + "\n").encode())
             return
         for key, old, new in _differences(self.manifest(), manifest, ""):
-            raise InputError(f"{self.path}: made with {key} = {old!r}, now it is {new!r}; take another --out")
+            raise InputError(
+                f"{self.path}: made with {key} = {old!r}, now it is {new!r}; take another --out"
+            )
 
     def manifest(self) -> dict[str, Any]:
         """Raises `InputError` when the stage was never begun or its manifest is damaged."""
@@ -71,9 +85,13 @@ class StageFolder:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as e:
-            raise InputError(f"{self.path}: nothing there; run `aura data {self.stage}` first") from e
+            raise InputError(
+                f"{self.path}: nothing there; run `aura data {self.stage}` first"
+            ) from e
         except (OSError, ValueError) as e:
-            raise InputError(f"{path}: damaged ({e}); delete the folder {self.path} and run again") from e
+            raise InputError(
+                f"{path}: damaged ({e}); delete the folder {self.path} and run again"
+            ) from e
         if not isinstance(data, dict) or type(data.get("shards")) is not int:
             raise InputError(f"{path}: not a manifest; delete the folder {self.path} and run again")
         return data
@@ -81,7 +99,10 @@ class StageFolder:
     def fingerprint(self) -> dict[str, str]:
         """What a later stage remembers of this one."""
         known = {k: v for k, v in self.manifest().items() if k != "media"}
-        return {"stage": self.stage, "sha256": hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()}
+        return {
+            "stage": self.stage,
+            "sha256": hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest(),
+        }
 
     def lock(self) -> Lock:
         """Held while a run writes here."""
@@ -98,7 +119,9 @@ class StageFolder:
         """Path of a shard's records."""
         return self.path / f"shard-{index:05d}.jsonl"
 
-    def save(self, index: int, records: Sequence[Any], rejections: Sequence[Rejection], done: Done) -> Done:
+    def save(
+        self, index: int, records: Sequence[Any], rejections: Sequence[Rejection], done: Done
+    ) -> Done:
         """Write a whole shard; `done` with the hashes filled in."""
         hashes = []
         for path, items in ((self.shard(index), records), (self._rejected(index), rejections)):
@@ -106,7 +129,8 @@ class StageFolder:
                 data = "".join(to_line(r) + "\n" for r in items).encode()
             except UnicodeEncodeError as e:
                 raise InputError(
-                    f"{path}: a record holds text that is not UTF-8: {e.object[max(0, e.start - 40) : e.end]!r}"
+                    f"{path}: a record holds text that is not UTF-8:"
+                    f" {e.object[max(0, e.start - 40) : e.end]!r}"
                 ) from e
             write(path, data)
             hashes.append(hashlib.sha256(data).hexdigest())
@@ -115,7 +139,8 @@ class StageFolder:
         return done
 
     def done(self, index: int) -> Done | None:
-        """None when the shard was never finished. Raises `InputError` when what is there is not what was written."""
+        """None when the shard was never finished. Raises `InputError` when what is there is not
+        what was written."""
         path = self._done(index)
         if not path.exists():
             if self.shard(index).exists():
@@ -125,7 +150,10 @@ class StageFolder:
             done = Done(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as e:
             raise InputError(f"{path}: damaged") from e
-        for part, sha in ((self.shard(index), done.sha256), (self._rejected(index), done.rejected_sha256)):
+        for part, sha in (
+            (self.shard(index), done.sha256),
+            (self._rejected(index), done.rejected_sha256),
+        ):
             if not part.exists() or sha256_of(part) != sha:
                 raise InputError(f"{part}: {'damaged' if part.exists() else 'missing'}")
         for name, size in done.files.items():
@@ -142,7 +170,8 @@ class StageFolder:
             done = self.done(index)
             if done is None:
                 raise InputError(
-                    f"{self.path}: {index} of {shards} shards are there; run `aura data {self.stage}` again"
+                    f"{self.path}: {index} of {shards} shards are there; run `aura data"
+                    f" {self.stage}` again"
                 )
             out.append(done)
         return out
@@ -163,7 +192,8 @@ class StageFolder:
 
 
 class Lock:
-    """Two runs never write one folder: the second is refused. The lock goes with its process, however that ends."""
+    """Two runs never write one folder: the second is refused. The lock goes with its process,
+    however that ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -175,7 +205,9 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             self._file.close()
-            raise InputError(f"{self._path.parent}: another run is writing here; wait for it or end it") from e
+            raise InputError(
+                f"{self._path.parent}: another run is writing here; wait for it or end it"
+            ) from e
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -193,7 +225,8 @@ def read_lines(path: Path, cls: type[T]) -> Iterator[T]:
 
 
 def read_samples(run: Path, stage: str = "verify") -> Iterator[Any]:
-    """All samples of a finished run, in order: what a trainer reads. Clips lie below `media_root(run, stage)`."""
+    """All samples of a finished run, in order: what a trainer reads. Clips lie below
+    `media_root(run, stage)`."""
     from aura_core.data.schema import Sample
 
     folder = StageFolder(run, stage)
@@ -220,8 +253,11 @@ def write(path: Path, data: bytes) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """Where `path` is made before it is renamed; `StageFolder.sweep` removes it when that never happens."""
-    return path.with_name(f"{path.stem}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}{path.suffix}")
+    """Where `path` is made before it is renamed; `StageFolder.sweep` removes it when that never
+    happens."""
+    return path.with_name(
+        f"{path.stem}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}{path.suffix}"
+    )
 
 
 def commit(temporary: Path, path: Path) -> None:

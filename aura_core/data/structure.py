@@ -1,8 +1,10 @@
-"""Stage 4: a conversation to training samples, one for each answer, through the engine's own window and prompt code.
+"""Stage 4: a conversation to training samples, one for each answer, through the engine's own window
+and prompt code.
 
-The conversation is lived through second by second as `StreamingAssistant.step` does it: the question is entered into
-the ledger, the window makes room, the answer is booked, the turn is appended. What is in view when an answer is due is
-the sample, so its tokens are the tokens that the engine will feed at that step (tested).
+The conversation is lived through second by second as `StreamingAssistant.step` does it: the
+question is entered into the ledger, the window makes room, the answer is booked, the turn is
+appended. What is in view when an answer is due is the sample, so its tokens are the tokens that the
+engine will feed at that step (tested).
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def open_stage(config: StructureConfig) -> Stage:
 
 
 def open_codec(checkpoint: str) -> PromptCodec:
-    """Tokenizer and chat template of a checkpoint, without its weights and without torch. Raises `ModelError`."""
+    """Tokenizer and chat template of a checkpoint, without its weights and without torch. Raises
+    `ModelError`."""
     if checkpoint == "scripted":
         from aura_core.models.scripted import ScriptedBackend
 
@@ -50,12 +53,16 @@ def open_codec(checkpoint: str) -> PromptCodec:
     try:
         from aura_core.models.chat import extract, open_tokenizer
     except ImportError as e:
-        raise ModelError(f"{e.name} is not installed; it reads the tokenizer: {how_to_install('server')}") from e
+        raise ModelError(
+            f"{e.name} is not installed; it reads the tokenizer: {how_to_install('server')}"
+        ) from e
     path = str(AURA_TINY) if checkpoint == "aura_tiny" else ModelConfig(path=checkpoint).path
     folder = files.find(path, checkpoint, weights=False)
     tokenizer = open_tokenizer(folder, checkpoint)
     template = read_template(folder, tokenizer.inner.chat_template)
-    chat = extract(tokenizer, template, files.family(folder, checkpoint), read_aura(folder), checkpoint)
+    chat = extract(
+        tokenizer, template, files.family(folder, checkpoint), read_aura(folder), checkpoint
+    )
     return PromptCodec(tokenizer, chat)
 
 
@@ -76,11 +83,14 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
         if window.full:
             window.switch(ledger.open_ids())
             out.counts["switches"] += 1
-        turn = Turn(chunk, Video(chunk, GRID), query.id if query else None, query.text if query else None)
+        turn = Turn(
+            chunk, Video(chunk, GRID), query.id if query else None, query.text if query else None
+        )
         text, owner, evidence = _said(chunk, question, due)
         if owner is not None:
             ids = tuple(codec.tokenizer.encode(plain_text(text)))
-            said, stamp = codec.text(ids), chunk * NS + NS // 2  # words as the engine reads them back; newest frame
+            # words as the engine reads them back; newest frame
+            said, stamp = codec.text(ids), chunk * NS + NS // 2
             if query is None and (objection := watches.objection(said, stamp)):
                 out.reject(f"{clip.id}/{chunk}", f"the engine would not say it: {objection}", text)
             else:
@@ -90,7 +100,14 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
                 turn = replace(turn, answer_ids=ids, answer=said, answer_id=booked)
                 spoken[chunk] = text
                 out.records.append(
-                    _sample(clip, window, turn, _target(owner, query, chunk, text, evidence), spoken, codec)
+                    _sample(
+                        clip,
+                        window,
+                        turn,
+                        _target(owner, query, chunk, text, evidence),
+                        spoken,
+                        codec,
+                    )
                 )
                 out.counts[f"{owner.kind} samples"] += 1
         window.append(turn, ledger.open_ids())
@@ -102,20 +119,26 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
 def pieces_of(sample: Sample, codec: PromptCodec, videos: Iterable[Video]) -> list[Piece]:
     """The sample as the engine's pieces: head, then user and assistant turn of each chunk in view.
 
-    `videos` are the encoded chunks `first` .. `stop` - 1. The last piece is the target's assistant turn.
+    `videos` are the encoded chunks `first` .. `stop` - 1. The last piece is the target's assistant
+    turn.
     """
     words = {w.chunk: w for w in sample.turns}
     pieces: list[Piece] = [codec.head(sample.history)]
     for chunk, video in zip(range(sample.first, sample.stop), videos, strict=True):
         w = words.get(chunk)
         pieces += codec.user(video, w.question if w else None)
-        ids = tuple(codec.tokenizer.encode(plain_text(w.answer))) if w and w.answer is not None else None
+        ids = (
+            tuple(codec.tokenizer.encode(plain_text(w.answer)))
+            if w and w.answer is not None
+            else None
+        )
         pieces.append(codec.assistant(ids))
     return pieces
 
 
 def digest(pieces: Iterable[Piece]) -> tuple[int, str]:
-    """Number of text tokens, and a hash of the sequence in which each chunk's video stands as -1 - chunk."""
+    """Number of text tokens, and a hash of the sequence in which each chunk's video stands as -1 -
+    chunk."""
     ids: list[int] = []
     text = 0
     for piece in pieces:
@@ -140,7 +163,8 @@ def _due(questions: Iterable[Question]) -> dict[int, list[tuple[Question, Answer
 def _said(
     chunk: int, question: Question | None, due: dict[int, list[tuple[Question, Answer]]]
 ) -> tuple[str, Question | None, int]:
-    """What is said in a second, the question behind it (None: silence), and the second that shows the evidence.
+    """What is said in a second, the question behind it (None: silence), and the second that shows
+    the evidence.
 
     Answers of several questions that fall together are said together; the same words are said once.
     """
@@ -155,7 +179,8 @@ def _said(
 
 
 def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Outcome) -> bool:
-    """Whether the engine would take the question and say all its answers to the end, in these words."""
+    """Whether the engine would take the question and say all its answers to the end, in these
+    words."""
     said = [*([q.acknowledgment] if q.acknowledgment else []), *(a.text for a in q.answers)]
     lengths = [codec.question_tokens(t) for t in said]
     asked = codec.question_tokens(q.text)
@@ -163,22 +188,30 @@ def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Ou
         left = codec.text(codec.tokenizer.encode(plain_text(lost)))
         out.reject(q.id, "words that the tokenizer does not know", f"of '{lost}' is left '{left}'")
     elif asked > config.max_question_tokens:
-        out.reject(q.id, "question too long", f"{asked} tokens, {config.max_question_tokens} are allowed")
+        out.reject(
+            q.id, "question too long", f"{asked} tokens, {config.max_question_tokens} are allowed"
+        )
     elif max(lengths, default=0) > config.max_answer_tokens:
-        out.reject(q.id, "answer too long", f"{max(lengths)} tokens, {config.max_answer_tokens} are allowed")
+        out.reject(
+            q.id,
+            "answer too long",
+            f"{max(lengths)} tokens, {config.max_answer_tokens} are allowed",
+        )
     else:
         return True
     return False
 
 
 def _known(text: str, codec: PromptCodec) -> bool:
-    """Whether the tokenizer gives back what it was given: a small one leaves out the words that it does not know."""
+    """Whether the tokenizer gives back what it was given: a small one leaves out the words that it
+    does not know."""
     given, back = plain_text(text), codec.text(codec.tokenizer.encode(plain_text(text)))
     return back == given or "" != _letters(given) == _letters(back)
 
 
 def _letters(text: str) -> str:
-    """What carries the meaning. Case, spaces, punctuation and composed accents may come back otherwise."""
+    """What carries the meaning. Case, spaces, punctuation and composed accents may come back
+    otherwise."""
     plain = unicodedata.normalize("NFC", text).casefold()
     return "".join(c for c in plain if unicodedata.category(c)[0] not in "PZC")
 
@@ -189,7 +222,12 @@ def _target(q: Question, query: Query | None, chunk: int, text: str, evidence: i
 
 
 def _sample(
-    clip: Clip, window: DualWindow, newest: Turn, target: Target, spoken: dict[int, str], codec: PromptCodec
+    clip: Clip,
+    window: DualWindow,
+    newest: Turn,
+    target: Target,
+    spoken: dict[int, str],
+    codec: PromptCodec,
 ) -> Sample:
     turns = [*window.turns, newest]
     pieces: list[Piece] = [codec.head(window.history)]
@@ -197,9 +235,25 @@ def _sample(
         pieces += turn.pieces(codec)
     tokens, sha = digest(pieces)
     words = tuple(
-        Words(t.chunk, t.question_id, t.question, spoken[t.chunk] if t.answer_ids is not None else None, t.answer_id)
+        Words(
+            t.chunk,
+            t.question_id,
+            t.question,
+            spoken[t.chunk] if t.answer_ids is not None else None,
+            t.answer_id,
+        )
         for t in turns
         if t.question is not None or t.answer_ids is not None
     )
     stop = target.chunk + 1
-    return Sample(f"{clip.id}/{target.chunk}", clip, turns[0].chunk, stop, window.history, words, target, tokens, sha)
+    return Sample(
+        f"{clip.id}/{target.chunk}",
+        clip,
+        turns[0].chunk,
+        stop,
+        window.history,
+        words,
+        target,
+        tokens,
+        sha,
+    )

@@ -1,8 +1,10 @@
-"""Stage 2: scenes, and questions with times, each time checked twice, and some of the silence between them once.
+"""Stage 2: scenes, and questions with times, each time checked twice, and some of the silence
+between them once.
 
-Two-step verification (AURA): an answer must be visible at its time, and the answer of a standing question must not be
-visible in the second before. A question with one wrong time is rejected whole: its silences cannot be trusted either.
-Silence is a target too, so the longest stretches without an answer are looked at for what the author left out.
+Two-step verification (AURA): an answer must be visible at its time, and the answer of a standing
+question must not be visible in the second before. A question with one wrong time is rejected whole:
+its silences cannot be trusted either. Silence is a target too, so the longest stretches without an
+answer are looked at for what the author left out.
 """
 
 from __future__ import annotations
@@ -38,7 +40,11 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
         for draft in drafts:
             out.counts[f"{draft.kind} drafts"] += 1
             if draft.kind is not Kind.REAL_TIME and not draft.answers and not author.knows_all:
-                out.reject(draft.id, "no answer", f"'{draft.text}' at {draft.chunk} s: nobody checked its silence")
+                out.reject(
+                    draft.id,
+                    "no answer",
+                    f"'{draft.text}' at {draft.chunk} s: nobody checked its silence",
+                )
                 continue
             question = _checked(draft, clip, scene, out)
             if question is not None and _stands(question, clip, author, config, out):
@@ -54,10 +60,13 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
 
 
 def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
-    """Scenes by the pictures alone, which are let go before anybody is asked: a long clip is a gigabyte."""
+    """Scenes by the pictures alone, which are let go before anybody is asked: a long clip is a
+    gigabyte."""
     images = read_clip(media / clip.video)
     if len(images) != FPS * clip.seconds:
-        raise ItemError("clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}")
+        raise ItemError(
+            "clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}"
+        )
     return pictures.cut(images, config)
 
 
@@ -78,7 +87,11 @@ def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list
 def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
     """The draft as a question, unless its times contradict the clip or its own kind."""
     if not scene.first <= draft.chunk < scene.stop:
-        out.reject(draft.id, "asked outside its scene", f"at {draft.chunk} s, the scene is {scene.first}..{scene.stop}")
+        out.reject(
+            draft.id,
+            "asked outside its scene",
+            f"at {draft.chunk} s, the scene is {scene.first}..{scene.stop}",
+        )
         return None
     late = [a.chunk for a in draft.answers if not 0 <= a.chunk < clip.seconds]
     if late:
@@ -86,17 +99,29 @@ def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question |
         return None
     try:
         return Question(
-            draft.id, draft.kind, draft.chunk, draft.text, draft.answers, draft.acknowledgment, draft.level, draft.text
+            draft.id,
+            draft.kind,
+            draft.chunk,
+            draft.text,
+            draft.answers,
+            draft.acknowledgment,
+            draft.level,
+            draft.text,
         )
     except ValueError as e:
         out.reject(draft.id, "contradicts itself", str(e))
         return None
 
 
-def _stands(question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome) -> bool:
-    """Whether the checks were made and hold. One that could not be made costs this question alone."""
+def _stands(
+    question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
+) -> bool:
+    """Whether the checks were made and hold. One that could not be made costs this question
+    alone."""
     try:
-        return _verified(question, clip, author, out) and _silent(question, clip, author, config, out)
+        return _verified(question, clip, author, out) and _silent(
+            question, clip, author, config, out
+        )
     except ItemError as e:
         out.leave_out(question.id, "check", e)
         return False
@@ -108,7 +133,9 @@ def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> b
         out.counts["times checked"] += 1
         if not author.visible(clip, question, answer, answer.chunk):
             reason = "not visible at its time"
-        elif question.kind is not Kind.REAL_TIME and author.visible(clip, question, answer, answer.chunk - 1):
+        elif question.kind is not Kind.REAL_TIME and author.visible(
+            clip, question, answer, answer.chunk - 1
+        ):
             reason = "visible before its time"
         else:
             continue
@@ -118,21 +145,29 @@ def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> b
     return True
 
 
-def _silent(question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome) -> bool:
+def _silent(
+    question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
+) -> bool:
     """Whether nothing was left out of a standing question's longest stretches without an answer."""
     for first, stop in silences(question, clip.seconds, config.stretch_s)[: config.silences]:
         out.counts["silences checked"] += 1
         if author.missed(clip, question, first, stop):
             out.counts["silences refused"] += 1
-            out.reject(question.id, "silent where it happens", f"'{question.text}' in {first}..{stop - 1} s")
+            out.reject(
+                question.id,
+                "silent where it happens",
+                f"'{question.text}' in {first}..{stop - 1} s",
+            )
             return False
     return True
 
 
 def silences(question: Question, seconds: int, longest: int) -> list[tuple[int, int]]:
-    """Chunks (first, stop) in which a standing question waits, in stretches of at most `longest`, longest first.
+    """Chunks (first, stop) in which a standing question waits, in stretches of at most `longest`,
+    longest first.
 
-    The second before an answer is left out: it is checked with the answer. A proactive question waits for one.
+    The second before an answer is left out: it is checked with the answer. A proactive question
+    waits for one.
     """
     if question.kind is Kind.REAL_TIME:
         return []
@@ -142,7 +177,9 @@ def silences(question: Question, seconds: int, longest: int) -> list[tuple[int, 
         first = answer.chunk + 1
     if question.kind is Kind.MULTI_RESPONSE or not question.answers:
         waits.append((first, seconds))
-    found = [(a, min(a + longest, stop)) for first, stop in waits for a in range(first, stop, longest)]
+    found = [
+        (a, min(a + longest, stop)) for first, stop in waits for a in range(first, stop, longest)
+    ]
     return sorted(found, key=lambda s: (s[0] - s[1], s[0]))
 
 

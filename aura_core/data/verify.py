@@ -1,4 +1,5 @@
-"""Stage 5: a judge drops samples whose answer does not follow from what the model will have: window and QA history.
+"""Stage 5: a judge drops samples whose answer does not follow from what the model will have: window
+and QA history.
 
 Two rules need no judge: the question must still be known, and its evidence still be in view.
 """
@@ -23,9 +24,15 @@ def verify(sample: Sample, author: Author) -> Outcome:
     if target.question_id not in known:
         out.reject(sample.id, "the question is forgotten", target.question)
     elif target.evidence < sample.first:
-        out.reject(sample.id, "the evidence is out of view", f"{target.evidence} s, in view from {sample.first} s")
+        out.reject(
+            sample.id,
+            "the evidence is out of view",
+            f"{target.evidence} s, in view from {sample.first} s",
+        )
     elif reason := author.ungrounded(sample):
-        out.reject(sample.id, "not grounded", f"{reason} ('{target.question}' -> '{target.answer}')")
+        out.reject(
+            sample.id, "not grounded", f"{reason} ('{target.question}' -> '{target.answer}')"
+        )
     else:
         out.records.append(sample)
         out.counts[f"{target.kind} samples"] += 1

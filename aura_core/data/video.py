@@ -1,4 +1,5 @@
-"""Clips on disk: H.264 at two frames a second, slot k shown at k / 2 seconds; the same pictures give the same bytes."""
+"""Clips on disk: H.264 at two frames a second, slot k shown at k / 2 seconds; the same pictures
+give the same bytes."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ Image = NDArray[np.uint8]
 
 
 class ClipWriter:
-    """Encodes RGB uint8 (height, width, 3) pictures of one size. One thread: the bytes do not depend on the machine's
-    number of cores."""
+    """Encodes RGB uint8 (height, width, 3) pictures of one size. One thread: the bytes do not
+    depend on the machine's number of cores."""
 
     def __init__(self, path: Path, size: tuple[int, int], crf: int) -> None:
         self.path = path
@@ -29,7 +30,8 @@ class ClipWriter:
         self._stream = self._out.add_stream("libx264", rate=FPS)
         self._stream.height, self._stream.width = size
         self._stream.pix_fmt = "yuv420p"
-        # The macroblock tree of x264 reads memory that nobody has written: with it, bytes differ from run to run.
+        # The macroblock tree of x264 reads memory that nobody has written: with it, bytes differ
+        # from run to run.
         known = {"threads": "1", "g": "20", "x264-params": "mbtree=0"}
         self._stream.options = {"crf": str(crf), "preset": "veryfast", **known}
         self.frames = 0
@@ -64,8 +66,8 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
 
 
 class ClipCache:
-    """Decoded clips, the newest ones: at most `limit` bytes of pixels, and always the last one. From any thread: two
-    that want the same clip decode it once."""
+    """Decoded clips, the newest ones: at most `limit` bytes of pixels, and always the last one.
+    From any thread: two that want the same clip decode it once."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.bytes = limit, 0
@@ -109,10 +111,14 @@ def _decoded(path: Path) -> tuple[Image, ...]:
         with av.open(str(path)) as container:
             for picture in container.decode(video=0):
                 if picture.time != len(images) / FPS:
-                    raise InputError(f"{path}: not a prepared clip: picture {len(images)} is at {picture.time} s")
+                    raise InputError(
+                        f"{path}: not a prepared clip: picture {len(images)} is at {picture.time} s"
+                    )
                 images.append(picture.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError) as e:
-        raise InputError(f"{path}: cannot be decoded: {e}; delete it and run `aura data prepare` again") from e
+        raise InputError(
+            f"{path}: cannot be decoded: {e}; delete it and run `aura data prepare` again"
+        ) from e
     return tuple(images)
 
 
@@ -122,6 +128,8 @@ def jpeg(image: Image, longest: int, quality: int) -> bytes:
     scale = min(1.0, longest / max(height, width))
     if scale < 1.0:
         image = resized(image, (max(1, round(height * scale)), max(1, round(width * scale))))
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    ok, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     assert ok
     return data.tobytes()

@@ -19,8 +19,8 @@ from aura_core.errors import ConfigError, InputError
 BEFORE = dict(zip(STAGES, ("sources", *STAGES), strict=False))
 AUTHORED = ("synthesize", "refine", "verify")
 NO_CHECKPOINT = (
-    "structure: whose tokens? give --checkpoint, the folder or hub id that will be trained, such as "
-    "Qwen/Qwen3-VL-8B-Instruct (structure.checkpoint in the settings)"
+    "structure: whose tokens? give --checkpoint, the folder or hub id that will be trained, such as"
+    " Qwen/Qwen3-VL-8B-Instruct (structure.checkpoint in the settings)"
 )
 
 
@@ -51,7 +51,8 @@ class Job:
 
     @property
     def structure(self) -> StructureConfig:
-        """Stage 4's settings with a checkpoint. Raises `ConfigError` when none is named for words of an MLLM."""
+        """Stage 4's settings with a checkpoint. Raises `ConfigError` when none is named for words
+        of an MLLM."""
         config = self.config.structure
         if config.checkpoint:
             return config
@@ -75,7 +76,8 @@ class ShardWorker:
         self.stage = open_stage(job)
 
     def __call__(self, index: int) -> Done:
-        """Make shard `index` and write it. Raises `AuraError` when no item of it could be worked on."""
+        """Make shard `index` and write it. Raises `AuraError` when no item of it could be worked
+        on."""
         start, cost = time.monotonic(), self.stage.cost()
         items = list(self.job.before.read(index, self.stage.reads))
         if self.stage.threads > 1:
@@ -86,16 +88,27 @@ class ShardWorker:
         failures = sum(failed for _, failed in outcomes)
         if failures and failures == len(items):
             last = outcomes[-1][0].rejections[-1]
-            raise InputError(f"shard {index}: all {failures} items failed, the last with: {last.reason} {last.detail}")
+            raise InputError(
+                f"shard {index}: all {failures} items failed, the last with: {last.reason}"
+                f" {last.detail}"
+            )
         results = [o for o, _ in outcomes]
         records = [r for o in results for r in o.records]
         rejections = [r for o in results for r in o.rejections]
         spent = {k: round(v - cost.get(k, 0), 3) for k, v in self.stage.cost().items()}
         done = Done(
-            sha256_of(self.job.before.shard(index)), "", "", len(items), len(records), failures,
-            round(time.monotonic() - start, 3), total([{r.reason: 1} for r in rejections]),
-            total([o.counts for o in results]), spent, {name: size for o in results for name, size in o.files.items()},
-        )  # fmt: skip
+            sha256_of(self.job.before.shard(index)),
+            "",
+            "",
+            len(items),
+            len(records),
+            failures,
+            round(time.monotonic() - start, 3),
+            total([{r.reason: 1} for r in rejections]),
+            total([o.counts for o in results]),
+            spent,
+            {name: size for o in results for name, size in o.files.items()},
+        )
         return self.job.folder.save(index, records, rejections, done)
 
     def _work(self, item: Any) -> tuple[Outcome, bool]:

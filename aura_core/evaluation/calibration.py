@@ -1,8 +1,9 @@
 """Which threshold on p(silent) a model wants: a sweep over recorded probabilities, then the truth.
 
-One free-running pass over validation episodes records p(silent) of every chunk. The sweep asks what would have
-been said at each threshold, were everything else equal: an ESTIMATE, because what a model has said is in view
-when it decides the next chunk. So the chosen threshold is run again, free, and both are reported.
+One free-running pass over validation episodes records p(silent) of every chunk. The sweep asks what
+would have been said at each threshold, were everything else equal: an ESTIMATE, because what a
+model has said is in view when it decides the next chunk. So the chosen threshold is run again,
+free, and both are reported.
 """
 
 from __future__ import annotations
@@ -25,14 +26,38 @@ from aura_core.types import Step
 FIRST_TEST_SEED = 500_000
 OBJECTIVES = ("recall", "f1")
 GRID = (  # wider towards 0 and 1, where p(silent) of a trained model sits
-    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95,
-    0.98, 0.99, 0.995, 0.998, 0.999,
-)  # fmt: skip
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.55,
+    0.6,
+    0.65,
+    0.7,
+    0.75,
+    0.8,
+    0.85,
+    0.9,
+    0.95,
+    0.98,
+    0.99,
+    0.995,
+    0.998,
+    0.999,
+)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One episode as it was run: what was due is in `episode`, p(silent) and the stamps in `steps`."""
+    """One episode as it was run: what was due is in `episode`, p(silent) and the stamps in
+    `steps`."""
 
     episode: Episode
     steps: tuple[Step, ...]
@@ -45,7 +70,8 @@ class Record:
     def at(self, config: DeciderConfig) -> EpisodeScore:
         """Score of what would have been said with `config`, everything else equal.
 
-        Chunks with a question keep their words: no setting silences those. Unasked words have no text here.
+        Chunks with a question keep their words: no setting silences those. Unasked words have no
+        text here.
         """
         assert config.threshold is not None
         restraint = Restraint(config)
@@ -53,7 +79,9 @@ class Record:
         out: list[Said] = []
         for step in self.steps:
             p, asked = step.decision.p_silent, step.question is not None
-            speaks = not asked and p < config.threshold and restraint.objection(p, step.stamp_ns) is None
+            speaks = (
+                not asked and p < config.threshold and restraint.objection(p, step.stamp_ns) is None
+            )
             restraint.note(p, step.stamp_ns, speaks)
             if step.chunk in words:
                 out.append(words[step.chunk])
@@ -82,8 +110,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`base` is the model's own choice, free-running; `sweep` are estimates from that run; `estimate` is the
-    chosen one of them, and `free` what a free-running pass with that threshold really gave."""
+    """`base` is the model's own choice, free-running; `sweep` are estimates from that run;
+    `estimate` is the chosen one of them, and `free` what a free-running pass with that threshold
+    really gave."""
 
     base: Point
     sweep: tuple[Point, ...]
@@ -94,13 +123,15 @@ class Calibration:
 def record(
     backend: Backend, seeds: Iterable[int], config: AssistantConfig | None = None, seconds: int = 60
 ) -> list[Record]:
-    """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for tests."""
+    """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for
+    tests."""
     assistant = StreamingAssistant(backend, config)
     out = []
     for seed in seeds:
         if seed >= FIRST_TEST_SEED:
             raise InputError(
-                f"seed {seed} is a test seed; calibrate on seeds below {FIRST_TEST_SEED} (420000:420020 by default)"
+                f"seed {seed} is a test seed; calibrate on seeds below {FIRST_TEST_SEED}"
+                " (420000:420020 by default)"
             )
         episode = Episode.generate(seed, seconds, TEST_PLAN)
         out.append(Record(episode, tuple(play(assistant, episode, seconds)), seconds))
@@ -127,25 +158,31 @@ def _f1(scores: Sequence[EpisodeScore]) -> float:
     return 2 * hits / (2 * hits + wrong) if due else math.nan
 
 
-def sweep(records: Sequence[Record], config: DeciderConfig, grid: Sequence[float] = GRID) -> tuple[Point, ...]:
+def sweep(
+    records: Sequence[Record], config: DeciderConfig, grid: Sequence[float] = GRID
+) -> tuple[Point, ...]:
     """Estimates at every threshold of `grid` that does not contradict `config.rearm`."""
     allowed = [t for t in grid if config.rearm is None or t <= config.rearm]
     return tuple(point(t, [r.at(replace(config, threshold=t)) for r in records]) for t in allowed)
 
 
-def pick(points: Sequence[Point], objective: str = "recall", max_false_alarms: float = 0.1) -> Point:
+def pick(
+    points: Sequence[Point], objective: str = "recall", max_false_alarms: float = 0.1
+) -> Point:
     """The point with the best `objective` whose false alarms a minute are within the budget.
 
-    On a tie the one with fewer false alarms, then the one nearest to 0.5 in log-odds. Raises `InputError` when no
-    threshold within the budget finds anything.
+    On a tie the one with fewer false alarms, then the one nearest to 0.5 in log-odds. Raises
+    `InputError` when no threshold within the budget finds anything.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"objective '{objective}': expected one of {', '.join(OBJECTIVES)}")
-    within = [p for p in points if p.false_alarms_per_min.value <= max_false_alarms and p.recall.value > 0]
+    within = [
+        p for p in points if p.false_alarms_per_min.value <= max_false_alarms and p.recall.value > 0
+    ]
     if not within:
         raise InputError(
-            f"no threshold finds a due event with at most {max_false_alarms:g} false alarms a minute; "
-            "allow more, or train the model further"
+            f"no threshold finds a due event with at most {max_false_alarms:g} false alarms a"
+            " minute; allow more, or train the model further"
         )
 
     def key(p: Point) -> tuple[float, float, float]:
@@ -157,10 +194,15 @@ def pick(points: Sequence[Point], objective: str = "recall", max_false_alarms: f
 
 
 def calibrate(
-    backend: Backend, seeds: Sequence[int], config: AssistantConfig | None = None, objective: str = "recall",
-    max_false_alarms: float = 0.1, seconds: int = 60,
-) -> Calibration:  # fmt: skip
-    """Record with the model's own choice, sweep, pick, and run the pick. `config` gives all other settings."""
+    backend: Backend,
+    seeds: Sequence[int],
+    config: AssistantConfig | None = None,
+    objective: str = "recall",
+    max_false_alarms: float = 0.1,
+    seconds: int = 60,
+) -> Calibration:
+    """Record with the model's own choice, sweep, pick, and run the pick. `config` gives all other
+    settings."""
     config = config or AssistantConfig()
     own = replace(config, decider=replace(config.decider, threshold=None))
     records = record(backend, seeds, own, seconds)
@@ -170,4 +212,6 @@ def calibrate(
     best = pick(points, objective, max_false_alarms)
     chosen = replace(own, decider=replace(own.decider, threshold=best.threshold))
     again = [r.free() for r in record(backend, seeds, chosen, seconds)]
-    return Calibration(point(None, [r.free() for r in records]), points, best, point(best.threshold, again))
+    return Calibration(
+        point(None, [r.free() for r in records]), points, best, point(best.threshold, again)
+    )

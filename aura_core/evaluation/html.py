@@ -1,4 +1,5 @@
-"""One self-contained HTML file: the scores, and a timeline of each item (asked, due, said) as inline SVG."""
+"""One self-contained HTML file: the scores, and a timeline of each item (asked, due, said) as
+inline SVG."""
 
 from __future__ import annotations
 
@@ -19,13 +20,18 @@ h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; } .note { color: #8a5a00; }
 svg text { font: 11px system-ui, sans-serif; fill: #444; } details { margin: .3rem 0; } summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #ddd; } svg text { fill: #bbb; }
 td, th { border-color: #333; } }
-"""
+"""  # noqa: E501
 
 
 def report(
-    title: str, subtitle: str, scores: Scores, items: Sequence[Item], predictions: Mapping[str, Prediction]
+    title: str,
+    subtitle: str,
+    scores: Scores,
+    items: Sequence[Item],
+    predictions: Mapping[str, Prediction],
 ) -> str:
-    """The whole page. Items without a prediction are left out; beyond `MOST_ITEMS` only a count is given."""
+    """The whole page. Items without a prediction are left out; beyond `MOST_ITEMS` only a count is
+    given."""
     of: dict[str, list[Outcome]] = {}
     for outcome in scores.outcomes:
         of.setdefault(outcome.item, []).append(outcome)
@@ -37,18 +43,23 @@ def report(
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p><p>Judge: {escape(scores.judge)}</p>{notes}\n"
+        f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p><p>Judge:"
+        f" {escape(scores.judge)}</p>{notes}\n"
         f"{_table(scores)}\n{''.join(parts)}</body></html>\n"
     )
 
 
 def _table(scores: Scores) -> str:
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="n">{_number(m.value)}</td>'
-        f'<td class="n">{_number(m.ci95[0])} .. {_number(m.ci95[1])}</td><td class="n">{m.n:g}</td></tr>\n'
+        f'<tr><td>{escape(name)}</td><td class="n">{_number(m.value)}</td><td'
+        f' class="n">{_number(m.ci95[0])} .. {_number(m.ci95[1])}</td><td'
+        f' class="n">{m.n:g}</td></tr>\n'
         for name, m in scores.figures.items()
     )
-    return f"<table><tr><th>figure</th><th>value</th><th>95% interval</th><th>n</th></tr>\n{rows}</table>"
+    return (
+        "<table><tr><th>figure</th><th>value</th><th>95%"
+        f" interval</th><th>n</th></tr>\n{rows}</table>"
+    )
 
 
 def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
@@ -58,11 +69,12 @@ def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
     asked = "".join(_row(q.at_s, "asked", escape(q.shown or q.text)) for q in item.questions)
     scored = "".join(
         _row(
-            o.at_s, f'<span class="{"right" if o.value >= 0.5 else "wrong"}">{_number(o.value)}</span>',
+            o.at_s,
+            f'<span class="{"right" if o.value >= 0.5 else "wrong"}">{_number(o.value)}</span>',
             f"{escape(o.said) or '(silence)'}<br><small>true: {escape(o.truth)}</small>",
         )
         for o in outcomes
-    )  # fmt: skip
+    )
     said = "".join(_row(s.at_s, "said", escape(s.text)) for s in p.said)
     words = f"<details><summary>in words</summary><table>{asked}{scored}{said}</table></details>"
     return f"{head}{timeline(item, p)}{words}\n"
@@ -74,7 +86,8 @@ def _row(at_s: float | None, what: str, text: str) -> str:
 
 
 def timeline(item: Item, p: Prediction) -> str:
-    """Three lanes over the seconds of the video: asked (ticks), due (windows), said (dots; hollow: to a question)."""
+    """Three lanes over the seconds of the video: asked (ticks), due (windows), said (dots; hollow:
+    to a question)."""
     due = [d for q in item.questions for d in q.due]
     times = [q.at_s for q in item.questions if q.at_s != AT_END]
     times += [d.end_s for d in due] + [s.until_s for s in p.said] + [p.seconds or 0]
@@ -85,38 +98,43 @@ def timeline(item: Item, p: Prediction) -> str:
         return round(LEFT + (WIDTH - LEFT - 10) * min(at_s, end_s) / end_s, 1)
 
     lines = [
-        f'<text x="0" y="{k * LANE + 17}">{name}</text><line x1="{LEFT}" x2="{WIDTH}" y1="{k * LANE + 13}" '
-        f'y2="{k * LANE + 13}" stroke="#cccccc"/>'
+        f'<text x="0" y="{k * LANE + 17}">{name}</text><line x1="{LEFT}" x2="{WIDTH}"'
+        f' y1="{k * LANE + 13}" y2="{k * LANE + 13}" stroke="#cccccc"/>'
         for k, name in enumerate(("asked", "due", "said"))
     ]
     lines += [_tick(x(q.at_s), q.shown or q.text, q.at_s) for q in item.questions]
     lines += [_window(x, d) for d in due]
     lines += [_dot(x(s.at_s), s) for s in p.said]
-    step = next(s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if end_s / s <= 12)
+    step = next(
+        s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if end_s / s <= 12
+    )
     for t in range(0, int(end_s) + 1, step):
         lines.append(f'<text x="{x(t)}" y="{height - 4}" text-anchor="middle">{_clock(t)}</text>')
     return f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img">{"".join(lines)}</svg>'
 
 
 def _tick(x: float, text: str, at_s: float) -> str:
-    return f'<rect x="{x - 1.5}" y="4" width="3" height="18" fill="#33658a"><title>{_tip(at_s, text)}</title></rect>'
+    return (
+        f'<rect x="{x - 1.5}" y="4" width="3" height="18"'
+        f' fill="#33658a"><title>{_tip(at_s, text)}</title></rect>'
+    )
 
 
 def _window(x: object, due: Due) -> str:
     assert callable(x)
     left, right = x(max(0.0, due.start_s)), x(due.end_s)
     return (
-        f'<rect x="{left}" y="{LANE + 5}" width="{max(2.0, round(right - left, 1))}" height="16" fill="#2c6e49" '
-        f'fill-opacity="0.3"><title>{_tip(due.at_s, due.text)}</title></rect>'
-        f'<rect x="{x(due.at_s) - 1}" y="{LANE + 3}" width="2" height="20" fill="#2c6e49"/>'
+        f'<rect x="{left}" y="{LANE + 5}" width="{max(2.0, round(right - left, 1))}" height="16"'
+        f' fill="#2c6e49" fill-opacity="0.3"><title>{_tip(due.at_s, due.text)}</title></rect><rect'
+        f' x="{x(due.at_s) - 1}" y="{LANE + 3}" width="2" height="20" fill="#2c6e49"/>'
     )
 
 
 def _dot(x: float, said: Spoken) -> str:
     fill = "none" if said.asked else "#d17b0f"
     return (
-        f'<circle cx="{x}" cy="{2 * LANE + 13}" r="5" fill="{fill}" stroke="#d17b0f" stroke-width="2">'
-        f"<title>{_tip(said.at_s, said.text)}</title></circle>"
+        f'<circle cx="{x}" cy="{2 * LANE + 13}" r="5" fill="{fill}" stroke="#d17b0f"'
+        f' stroke-width="2"><title>{_tip(said.at_s, said.text)}</title></circle>'
     )
 
 
@@ -128,7 +146,11 @@ def _clock(at_s: float | None) -> str:
     if at_s is None or at_s >= 1e8:
         return "end"
     minutes, seconds = divmod(at_s, 60)
-    return f"{int(minutes)}:{seconds:04.1f}".removesuffix(".0") if seconds % 1 else f"{int(minutes)}:{int(seconds):02d}"
+    return (
+        f"{int(minutes)}:{seconds:04.1f}".removesuffix(".0")
+        if seconds % 1
+        else f"{int(minutes)}:{int(seconds):02d}"
+    )
 
 
 def _number(value: float) -> str:

@@ -1,7 +1,8 @@
-"""Is what was said the same as what is true? Asked of an LLM over an OpenAI-compatible API, or told by rules.
+"""Is what was said the same as what is true? Asked of an LLM over an OpenAI-compatible API, or told
+by rules.
 
-The prompts are files (`prompts/*.txt`); a folder of one's own may replace them. Verdicts of an LLM are kept in a
-file, so a scoring that was cut off goes on, and one that is repeated costs nothing.
+The prompts are files (`prompts/*.txt`); a folder of one's own may replace them. Verdicts of an LLM
+are kept in a file, so a scoring that was cut off goes on, and one that is repeated costs nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from aura_core.words import words_of
 
 PROMPTS = Path(__file__).parent / "prompts"
 RETRIES = 3
-_STOP = frozenset(re.findall(r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"))
+_STOP = frozenset(
+    re.findall(
+        r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"
+    )
+)
 
 
 @dataclass(frozen=True)
 class Grade:
-    """`score` is between 0 and 1; what `flag` means is in the prompt (content given away, plainly wrong)."""
+    """`score` is between 0 and 1; what `flag` means is in the prompt (content given away, plainly
+    wrong)."""
 
     score: float
     flag: bool = False
@@ -41,7 +47,8 @@ class Judge(Protocol):
     description: str
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """`prompt` is one of answer, acknowledgment, core, interrupted; `later` is what becomes due afterwards."""
+        """`prompt` is one of answer, acknowledgment, core, interrupted; `later` is what becomes due
+        afterwards."""
         ...
 
 
@@ -49,10 +56,13 @@ class RuleJudge:
     """Words in common: no model, no network, and no notion of synonyms.
 
     answer, core, interrupted: 1 when all words of the truth are said, else the F1 of the words.
-    acknowledgment: content is given away when at least half of the truth's words are said; else the score is 1.
+    acknowledgment: content is given away when at least half of the truth's words are said; else the
+    score is 1.
     """
 
-    description = "rules (words in common); a judge by API is needed to compare with published figures"
+    description = (
+        "rules (words in common); a judge by API is needed to compare with published figures"
+    )
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
         """See the class."""
@@ -84,8 +94,8 @@ class ApiJudge:
         kept: JSON lines with the verdicts so far; None: they are not kept.
         prompts: folder of the prompt files.
 
-    Raises `InputError` when the server cannot be reached or refuses. An answer that is not the JSON that was asked
-    for scores 0 and is counted in `malformed`.
+    Raises `InputError` when the server cannot be reached or refuses. An answer that is not the JSON
+    that was asked for scores 0 and is counted in `malformed`.
     """
 
     url: str
@@ -103,7 +113,9 @@ class ApiJudge:
         if not self.url.startswith(("http://", "https://")):
             raise InputError(f"--judge-url {self.url}: must be an http:// or https:// address")
         if not self.model:
-            raise InputError("--judge-url needs --judge-model, the name under which the judge is served")
+            raise InputError(
+                "--judge-url needs --judge-model, the name under which the judge is served"
+            )
         if importlib.util.find_spec("httpx") is None:
             raise InputError(f"a judge by API needs httpx: {how_to_install('judge')}")
         self._token = os.environ.get(self.key_env, "") if self.key_env else ""
@@ -116,7 +128,9 @@ class ApiJudge:
     @property
     def description(self) -> str:
         """Model and address."""
-        malformed = f"; {self.malformed} answers were malformed and count as 0" if self.malformed else ""
+        malformed = (
+            f"; {self.malformed} answers were malformed and count as 0" if self.malformed else ""
+        )
         return f"{self.model} at {self.url}{malformed}"
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
@@ -147,8 +161,11 @@ class ApiJudge:
 
         self.asked += 1
         body = {
-            "model": self.model, "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 256,
-        }  # fmt: skip
+            "model": self.model,
+            "messages": [{"role": "user", "content": text}],
+            "temperature": 0,
+            "max_tokens": 256,
+        }
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         why = ""
         for attempt in range(RETRIES):
@@ -156,7 +173,10 @@ class ApiJudge:
                 self.sleep(2.0**attempt)
             try:
                 reply = httpx.post(
-                    f"{self.url.rstrip('/')}/chat/completions", json=body, headers=headers, timeout=self.timeout_s
+                    f"{self.url.rstrip('/')}/chat/completions",
+                    json=body,
+                    headers=headers,
+                    timeout=self.timeout_s,
                 )
             except httpx.HTTPError as e:
                 why = f"{type(e).__name__}: {e}"
@@ -166,7 +186,10 @@ class ApiJudge:
             why = f"status {reply.status_code}: {reply.text[:200]}"
             if reply.status_code != 429 and reply.status_code < 500:
                 break
-        raise InputError(f"judge {self.model} at {self.url}: no answer ({why}); run again: verdicts so far are kept")
+        raise InputError(
+            f"judge {self.model} at {self.url}: no answer ({why}); run again: verdicts so far are"
+            " kept"
+        )
 
     def _keep(self, key: str, grade: Grade) -> None:
         if self.kept is None:
@@ -176,8 +199,8 @@ class ApiJudge:
                 out.write(json.dumps({"key": key, "score": grade.score, "flag": grade.flag}) + "\n")
         except OSError as e:
             raise InputError(
-                f"{self.kept}: cannot keep the judge's verdicts here: {e.strerror}; copy the predictions to a folder "
-                "that can be written"
+                f"{self.kept}: cannot keep the judge's verdicts here: {e.strerror}; copy the"
+                " predictions to a folder that can be written"
             ) from e
 
     @staticmethod
@@ -198,8 +221,9 @@ class ApiJudge:
 
 
 def fill(template: str, known: Mapping[str, str]) -> str:
-    """`template` with {name} replaced where the name is known. All other braces are the template's own, such as those
-    of JSON; and what was put in is not looked at again: a reply may well say {truth}."""
+    """`template` with {name} replaced where the name is known. All other braces are the template's
+    own, such as those of JSON; and what was put in is not looked at again: a reply may well say
+    {truth}."""
     return re.sub(r"\{(" + "|".join(known) + r")\}", lambda m: known[m[1]], template)
 
 

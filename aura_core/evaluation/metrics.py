@@ -1,7 +1,7 @@
 """Metrics of streaming benchmarks, on plain times and words. Times are seconds of video.
 
-Sources: IA-QTF1 and NCCS, OmniInteract (arXiv 2605.26485); SW-F1, Streaming Harness (arXiv 2606.08615); greedy
-matching, merging and joint F1, OmniPro (arXiv 2605.18577).
+Sources: IA-QTF1 and NCCS, OmniInteract (arXiv 2605.26485); SW-F1, Streaming Harness (arXiv
+2606.08615); greedy matching, merging and joint F1, OmniPro (arXiv 2605.18577).
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def total(counts: Sequence[Count]) -> Count:
 class Slot:
     """A time span in which one answer is due.
 
-    Words from `start_s` to before `due_s` are early (an acknowledgment, or content that cannot be known yet), from
-    `due_s` to before `end_s` they are the core. `hard`: words that run on past `end_s` are a false positive.
-    `interrupted`: the user breaks in, so no core answer is due.
+    Words from `start_s` to before `due_s` are early (an acknowledgment, or content that cannot be
+    known yet), from `due_s` to before `end_s` they are the core. `hard`: words that run on past
+    `end_s` are a false positive. `interrupted`: the user breaks in, so no core answer is due.
     """
 
     start_s: float
@@ -69,12 +69,14 @@ class Slot:
 
 Phase = Literal["early", "core"]
 Quality = Callable[[Slot, Phase, Sequence[Spoken]], float | None]
-"""Quality of a phase's words, 0..1; None for early words that give away what cannot be known yet."""
+"""Quality of a phase's words, 0..1; None for early words that give away what cannot be known yet.
+"""
 
 
 @dataclass(frozen=True)
 class SlotScore:
-    """One slot's share: its counts, the parts of its true positive, and the words that were booked to it."""
+    """One slot's share: its counts, the parts of its true positive, and the words that were booked
+    to it."""
 
     slot: Slot
     count: Count
@@ -91,8 +93,11 @@ def decay(at_s: float, peak_s: float, end_s: float) -> float:
     return 0.0 if at_s >= end_s else 1.0 - (at_s - peak_s) / (end_s - peak_s)
 
 
-def assign(slots: Sequence[Slot], said: Sequence[Spoken]) -> tuple[list[list[Spoken]], list[Spoken]]:
-    """The words of each slot, and those of none. Of slots that overlap, the one that began last takes them."""
+def assign(
+    slots: Sequence[Slot], said: Sequence[Spoken]
+) -> tuple[list[list[Spoken]], list[Spoken]]:
+    """The words of each slot, and those of none. Of slots that overlap, the one that began last
+    takes them."""
     of_slot: list[list[Spoken]] = [[] for _ in slots]
     outside = []
     for words in sorted(said, key=lambda s: (s.at_s, s.until_s)):
@@ -105,10 +110,12 @@ def assign(slots: Sequence[Slot], said: Sequence[Spoken]) -> tuple[list[list[Spo
 
 
 def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScore:
-    """TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, with T = `decay` of the phase's first words.
+    """TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, with T = `decay` of the phase's first
+    words.
 
-    False positives: early words that give content away, a core below quality 0.5 (which then earns nothing), and
-    words past a hard end. A slot whose core earns nothing is a miss, unless it was interrupted.
+    False positives: early words that give content away, a core below quality 0.5 (which then earns
+    nothing), and words past a hard end. A slot whose core earns nothing is a miss, unless it was
+    interrupted.
     """
     early = [s for s in said if s.at_s < slot.due_s]
     core = [s for s in said if s.at_s >= slot.due_s]
@@ -128,12 +135,20 @@ def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScor
         fp += max(s.until_s for s in said) > slot.end_s
     fn = 0 if slot.interrupted else int(earned <= 0)
     return SlotScore(
-        slot, Count(min(1.0, ack + earned), fp, fn), ack, earned, tuple(said), core[0].at_s if core else None
+        slot,
+        Count(min(1.0, ack + earned), fp, fn),
+        ack,
+        earned,
+        tuple(said),
+        core[0].at_s if core else None,
     )
 
 
-def score_slots(slots: Sequence[Slot], said: Sequence[Spoken], quality: Quality) -> tuple[list[SlotScore], Count]:
-    """Every slot's score, and the sum with words outside of all slots as false positives: its `f1` is IA-QTF1."""
+def score_slots(
+    slots: Sequence[Slot], said: Sequence[Spoken], quality: Quality
+) -> tuple[list[SlotScore], Count]:
+    """Every slot's score, and the sum with words outside of all slots as false positives: its `f1`
+    is IA-QTF1."""
     of_slot, outside = assign(slots, said)
     scores = [score_slot(slot, words, quality) for slot, words in zip(slots, of_slot, strict=True)]
     return scores, total([s.count for s in scores]) + Count(fp=len(outside))
@@ -150,23 +165,31 @@ def nested_chain(inner: SlotScore, outer: SlotScore) -> float:
 
 
 def merge(said: Sequence[Spoken], gap_s: float = MERGE_S) -> list[Spoken]:
-    """Words that follow within `gap_s` of the ones before are one utterance, at the time of its first."""
+    """Words that follow within `gap_s` of the ones before are one utterance, at the time of its
+    first."""
     out: list[Spoken] = []
     last_s = -math.inf
     for words in sorted(said, key=lambda s: s.at_s):
         if words.at_s - last_s <= gap_s:
             first = out[-1]
-            out[-1] = Spoken(first.at_s, f"{first.text} {words.text}", first.question, first.asked, words.end_s)
+            out[-1] = Spoken(
+                first.at_s, f"{first.text} {words.text}", first.question, first.asked, words.end_s
+            )
         else:
             out.append(words)
         last_s = words.at_s
     return out
 
 
-def match(times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S) -> list[tuple[int, int]]:
+def match(
+    times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S
+) -> list[tuple[int, int]]:
     """One-to-one pairs (index of time, index of due) within the tolerance, the closest first."""
     near = sorted(
-        (abs(t - d), i, j) for i, t in enumerate(times_s) for j, d in enumerate(due_s) if abs(t - d) <= tolerance_s
+        (abs(t - d), i, j)
+        for i, t in enumerate(times_s)
+        for j, d in enumerate(due_s)
+        if abs(t - d) <= tolerance_s
     )
     pairs: list[tuple[int, int]] = []
     for _, i, j in near:
@@ -175,7 +198,9 @@ def match(times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float =
     return sorted(pairs, key=lambda p: p[1])
 
 
-def event_count(times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S) -> Count:
+def event_count(
+    times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S
+) -> Count:
     """Counts whose `f1` is the event (time) F1."""
     hits = len(match(times_s, due_s, tolerance_s))
     return Count(hits, len(times_s) - hits, len(due_s) - hits)
@@ -186,8 +211,11 @@ def joint_f1(right: float, said: float, due: float) -> float:
     return _ratio(2 * right, said + due)
 
 
-def window_count(said: Sequence[tuple[float, bool]], windows: Sequence[tuple[float, float]]) -> Count:
-    """Counts of `Count.sw_f1`. TP: a window with a right answer inside; FN: one without; FP: words outside of all.
+def window_count(
+    said: Sequence[tuple[float, bool]], windows: Sequence[tuple[float, float]]
+) -> Count:
+    """Counts of `Count.sw_f1`. TP: a window with a right answer inside; FN: one without; FP: words
+    outside of all.
 
     Args:
         said: (time, right) of all words; right is judged for the window that they fall into.

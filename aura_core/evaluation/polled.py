@@ -1,7 +1,9 @@
-"""Polled, as most authors run: silent through the video, words forced at a question, and no question leaves a trace.
+"""Polled, as most authors run: silent through the video, words forced at a question, and no
+question leaves a trace.
 
-A standing question is asked anew each second, as yes or no, until the first yes. What the model sees at a question is
-the window that the engine holds then, with silent turns alone and without earlier questions.
+A standing question is asked anew each second, as yes or no, until the first yes. What the model
+sees at a question is the window that the engine holds then, with silent turns alone and without
+earlier questions.
 """
 
 from __future__ import annotations
@@ -23,12 +25,17 @@ from aura_core.types import Chunk, Decision, Frame, Query, Response
 
 
 class PolledDecider(Decider):
-    """Silent in every chunk without a question; words in every chunk with one, unless `may_be_silent`."""
+    """Silent in every chunk without a question; words in every chunk with one, unless
+    `may_be_silent`."""
 
     may_be_silent = False
 
     def decide(
-        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False, silent: Sequence[int] | None = None
+        self,
+        logits: NDArray[np.float32],
+        stamp_ns: int = 0,
+        asked: bool = False,
+        silent: Sequence[int] | None = None,
     ) -> Decision:
         """See `Decider.decide`."""
         ids = self.silent_ids if silent is None else tuple(silent)
@@ -51,7 +58,8 @@ class PolledAssistant(StreamingAssistant):
         self._heard = ""
 
     def reply(self, text: str, may_be_silent: bool = False) -> str:
-        """What the model says to `text` in the next chunk; "" for silence. The chunk still waits, as before."""
+        """What the model says to `text` in the next chunk; "" for silence. The chunk still waits,
+        as before."""
         chunk = self.next_chunk
         assert chunk is not None
         self.decider.may_be_silent = may_be_silent
@@ -60,7 +68,12 @@ class PolledAssistant(StreamingAssistant):
         return self._heard
 
     def _close_turn(
-        self, turn: Turn, chunk: Chunk, asked: Query | None, answer: Answer | None, on_text: OnText | None
+        self,
+        turn: Turn,
+        chunk: Chunk,
+        asked: Query | None,
+        answer: Answer | None,
+        on_text: OnText | None,
     ) -> tuple[Response | None, str]:
         """A turn with a question is taken back, and its chunk waits again, encoded."""
         if asked is None:
@@ -83,7 +96,8 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
     seconds = 0
 
     def wanted(question: Question, chunk: Chunk, last: bool) -> bool:
-        """Whether the question is put to this chunk; one that is later than the video is put to its last."""
+        """Whether the question is put to this chunk; one that is later than the video is put to its
+        last."""
         if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
             return all(s.question != question.id for s in said)
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
@@ -104,14 +118,21 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
                 asked.add(question.id)
                 put(question)
         assistant.step()
-    return Prediction(item.id, tuple(said), seconds, tuple(q.id for q in pending if q.id not in asked))
+    return Prediction(
+        item.id, tuple(said), seconds, tuple(q.id for q in pending if q.id not in asked)
+    )
 
 
-def _chunks(assistant: PolledAssistant, end: int, frames: Iterable[Frame]) -> Iterator[tuple[Chunk, bool]]:
-    """The chunk that waits next, up to chunk `end`, once it is known whether it is the last one of the video."""
+def _chunks(
+    assistant: PolledAssistant, end: int, frames: Iterable[Frame]
+) -> Iterator[tuple[Chunk, bool]]:
+    """The chunk that waits next, up to chunk `end`, once it is known whether it is the last one of
+    the video."""
     for frame in frames:
         assistant.push(frame)
-        while (chunk := assistant.next_chunk) is not None and (assistant.ready > 1 or chunk.index >= end):
+        while (chunk := assistant.next_chunk) is not None and (
+            assistant.ready > 1 or chunk.index >= end
+        ):
             yield chunk, False
             if chunk.index >= end:
                 return

@@ -1,8 +1,9 @@
-"""The prediction file: JSON lines, a header and then one line an item, written as soon as the item has been played.
+"""The prediction file: JSON lines, a header and then one line an item, written as soon as the item
+has been played.
 
-A run that was cut off goes on where it stopped: a half-written last line is dropped and named, items that are there
-are not played again. A file of another task, model, mode or settings is refused, and so is one of the same model folder
-with other weights in it.
+A run that was cut off goes on where it stopped: a half-written last line is dropped and named,
+items that are there are not played again. A file of another task, model, mode or settings is
+refused, and so is one of the same model folder with other weights in it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What the predictions are of. `settings` is a digest of everything that decides beside the model.
+    """What the predictions are of. `settings` is a digest of everything that decides beside the
+    model.
 
-    `weights` tells two models at one path apart: their fingerprint, or the name under which a server has them ("" in a
-    file that is older than this field, and for the authors' own files).
+    `weights` tells two models at one path apart: their fingerprint, or the name under which a
+    server has them ("" in a file that is older than this field, and for the authors' own files).
     """
 
     task: str
@@ -39,7 +41,8 @@ class Header:
 
     @classmethod
     def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
-        """The header of a run; where a server is and its secrets do not count. Raises `ModelError` without a model."""
+        """The header of a run; where a server is and its secrets do not count. Raises `ModelError`
+        without a model."""
         kept = replace(config, server=ServerConfig())
         digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
         server, path = config.server, config.model.path
@@ -75,11 +78,15 @@ def read(path: Path) -> PredictionFile:
     if not lines:
         raise InputError(f"{path}: not a prediction file: it has no header line")
     header = _header(path, _parse(path, 1, lines[0]))
-    predictions = [_prediction(path, n, _parse(path, n, line)) for n, line in enumerate(lines[1:], 2)]
+    predictions = [
+        _prediction(path, n, _parse(path, n, line)) for n, line in enumerate(lines[1:], 2)
+    ]
     seen: set[str] = set()
     for n, p in enumerate(predictions, 2):
         if p.item in seen:
-            raise InputError(f"{path}: line {n}: item {p.item} is there twice; remove one of the two lines")
+            raise InputError(
+                f"{path}: line {n}: item {p.item} is there twice; remove one of the two lines"
+            )
         seen.add(p.item)
     dropped = f"{path}: line {len(lines) + 1} was written half and is dropped" if half else ""
     return PredictionFile(header, tuple(predictions), dropped)
@@ -88,7 +95,8 @@ def read(path: Path) -> PredictionFile:
 class Writer:
     """Appends predictions to a file, or goes on with one. Use as a context manager.
 
-    `done` holds the ids of items that are there; `dropped` tells of a half-written line that was cut off.
+    `done` holds the ids of items that are there; `dropped` tells of a half-written line that was
+    cut off.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -112,11 +120,14 @@ class Writer:
                 continue
             if name == "weights" and not old:
                 raise InputError(
-                    f"--out {self.path}: does not say of which weights it is (it was written before that was kept), so "
-                    f"it cannot be continued; name another file"
+                    f"--out {self.path}: does not say of which weights it is (it was written before"
+                    " that was kept), so it cannot be continued; name another file"
                 )
             hint = f": what lies at {header.model} has changed" if name == "weights" else ""
-            raise InputError(f"--out {self.path}: its {name} is {old}, this run's is {new}{hint}; name another file")
+            raise InputError(
+                f"--out {self.path}: its {name} is {old}, this run's is {new}{hint}; name another"
+                " file"
+            )
         self.done = {p.item for p in known.predictions}
         self.dropped = known.dropped
         if known.dropped:
@@ -144,13 +155,16 @@ def as_json(p: Prediction) -> dict[str, object]:
         | ({} if s.end_s is None else {"end_s": s.end_s})
         for s in p.said
     ]
-    return {"item": p.item, "seconds": p.seconds, "said": said} | ({"unasked": p.unasked} if p.unasked else {})
+    return {"item": p.item, "seconds": p.seconds, "said": said} | (
+        {"unasked": p.unasked} if p.unasked else {}
+    )
 
 
 def select(
     predictions: Sequence[Prediction], items: Sequence[Item], where: object, skip: bool = False
 ) -> tuple[dict[str, Prediction], list[str]]:
-    """Predictions by item id, and what was left out. Unknown items and duplicates are refused, or with `skip` named."""
+    """Predictions by item id, and what was left out. Unknown items and duplicates are refused, or
+    with `skip` named."""
     known = {i.id for i in items}
     out: dict[str, Prediction] = {}
     named = []
@@ -179,14 +193,24 @@ def _header(path: Path, data: dict[str, Any]) -> Header:
     if data.get("format") != FORMAT:
         raise InputError(f"{path}: not a prediction file: line 1 is not its header")
     if data.get("version") != VERSION:
-        raise InputError(f"{path}: is of version {data.get('version')}; this program reads version {VERSION}")
-    return Header(*(str(data.get(name, "")) for name in ("task", "model", "mode", "settings", "weights")))
+        raise InputError(
+            f"{path}: is of version {data.get('version')}; this program reads version {VERSION}"
+        )
+    return Header(
+        *(str(data.get(name, "")) for name in ("task", "model", "mode", "settings", "weights"))
+    )
 
 
 def _prediction(path: Path, number: int, data: dict[str, Any]) -> Prediction:
     try:
         said = tuple(
-            Spoken(float(s["at_s"]), str(s["text"]), str(s["question"]), bool(s["asked"]), s.get("end_s"))
+            Spoken(
+                float(s["at_s"]),
+                str(s["text"]),
+                str(s["question"]),
+                bool(s["asked"]),
+                s.get("end_s"),
+            )
             for s in data["said"]
         )
         return Prediction(str(data["item"]), said, data["seconds"], tuple(data.get("unasked", ())))

@@ -1,8 +1,9 @@
-"""Items of a benchmark through the engine: free-running as it runs live, or polled as most authors do.
+"""Items of a benchmark through the engine: free-running as it runs live, or polled as most authors
+do.
 
-Free-running: one pass over the video, in lockstep, 2 frames a second; questions come at their times into one
-conversation, the model alone decides each second whether to speak, and everything that it says is recorded.
-Polled: see `evaluation/polled.py`.
+Free-running: one pass over the video, in lockstep, 2 frames a second; questions come at their times
+into one conversation, the model alone decides each second whether to speak, and everything that it
+says is recorded. Polled: see `evaluation/polled.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
-FROZEN_S = 30  # seconds that the last picture may stand for questions that are later than the video's end
+# seconds that the last picture may stand for questions that are later than the video's end
+FROZEN_S = 30
 OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would,
 QUESTION_TOKENS = 8192  # and at more length: lists of options, the turns before
 
@@ -43,16 +45,25 @@ class RunCounts:
 
 
 def run(
-    items: Sequence[Item], data: Path, backend: Backend, config: AssistantConfig, writer: Writer, polled: bool = False,
+    items: Sequence[Item],
+    data: Path,
+    backend: Backend,
+    config: AssistantConfig,
+    writer: Writer,
+    polled: bool = False,
     progress: Callable[[Item], None] = lambda item: None,
-) -> RunCounts:  # fmt: skip
-    """Play all items that `writer` does not have yet. A video that is missing or broken is named, not raised."""
+) -> RunCounts:
+    """Play all items that `writer` does not have yet. A video that is missing or broken is named,
+    not raised."""
     own = config.speaker
     speaker = replace(
-        own, max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
+        own,
+        max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
-    )  # fmt: skip
-    assistant = (PolledAssistant if polled else StreamingAssistant)(backend, replace(config, speaker=speaker))
+    )
+    assistant = (PolledAssistant if polled else StreamingAssistant)(
+        backend, replace(config, speaker=speaker)
+    )
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
         if item.id not in writer.done:
@@ -92,17 +103,24 @@ def play(assistant: StreamingAssistant, item: Item, frames: Iterable[Frame]) -> 
     seconds = 0
 
     def questions(now_ns: int, late: bool) -> Iterator[Query]:
-        """Those whose chunk begins (with `late`: all that are left). Held back: one that repeats the answer to a
-        turn which has not been decided, and those behind it."""
-        while waiting and (late or _start_ns(waiting[0]) <= now_ns) and turns.ready(waiting[0], asked):
+        """Those whose chunk begins (with `late`: all that are left). Held back: one that repeats
+        the answer to a turn which has not been decided, and those behind it."""
+        while (
+            waiting and (late or _start_ns(waiting[0]) <= now_ns) and turns.ready(waiting[0], asked)
+        ):
             q = waiting.popleft()
             yield Query(turns.text(q, said), q.id, min(_start_ns(q), now_ns), q.kind)
 
     def events() -> Iterator[Frame | Query]:
-        """Frames, and each question before the first frame of its chunk, or as soon afterwards as it is known."""
+        """Frames, and each question before the first frame of its chunk, or as soon afterwards as
+        it is known."""
         frame: Frame | None = None
         for coming in itertools.chain(frames, (None,)):
-            if coming is not None and item.end_s is not None and coming.stamp_ns >= math.ceil(item.end_s) * NS:
+            if (
+                coming is not None
+                and item.end_s is not None
+                and coming.stamp_ns >= math.ceil(item.end_s) * NS
+            ):
                 coming = None
             if frame is not None:
                 yield from questions(frame.stamp_ns, coming is None)
@@ -120,13 +138,19 @@ def play(assistant: StreamingAssistant, item: Item, frames: Iterable[Frame]) -> 
         if step.question_id is not None:
             asked.add(step.question_id)
         said += spoken(step)
-    return Prediction(item.id, tuple(said), seconds, tuple(q.id for q in item.questions if q.id not in asked))
+    return Prediction(
+        item.id, tuple(said), seconds, tuple(q.id for q in item.questions if q.id not in asked)
+    )
 
 
 def spoken(step: Step) -> list[Spoken]:
     """The words of a step, at the end of its chunk."""
     r = step.response
-    return [] if r is None else [Spoken(step.chunk + 1, r.text, r.query_id, step.question_id is not None)]
+    return (
+        []
+        if r is None
+        else [Spoken(step.chunk + 1, r.text, r.query_id, step.question_id is not None)]
+    )
 
 
 def _start_ns(question: Question) -> int:
@@ -134,7 +158,8 @@ def _start_ns(question: Question) -> int:
 
 
 def _frozen(last: Frame, needed: Callable[[], bool]) -> Iterator[Frame]:
-    """The last picture, held for as long as a question waits for a chunk (one chunk takes one question)."""
+    """The last picture, held for as long as a question waits for a chunk (one chunk takes one
+    question)."""
     for k in range(1, 2 * FROZEN_S + 1):
         if not needed():
             return

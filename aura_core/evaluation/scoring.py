@@ -1,7 +1,8 @@
 """What was said against what ought to have been said, for one simulated episode. No model, no ROS.
 
-Time is matched to +-1 chunk (`TOLERANCE`). Words spoken in the chunk of a question answer that question;
-all other words are unasked: each is matched to at most one due event, and what matches none is a false alarm.
+Time is matched to +-1 chunk (`TOLERANCE`). Words spoken in the chunk of a question answer that
+question; all other words are unasked: each is matched to at most one due event, and what matches
+none is a false alarm.
 """
 
 from __future__ import annotations
@@ -63,13 +64,17 @@ class EpisodeScore:
     seconds: int
 
     def of_kind(self, kind: Kind) -> list[Matched]:
-        """Due events that a standing question of `kind` waited for (its first one, when proactive)."""
+        """Due events that a standing question of `kind` waited for (its first one, when
+        proactive)."""
         ids = {a.id for a in self.episode.asks if a.kind is kind}
         return [m for m in self.matched if ids & set(m.due.ask_ids)]
 
     def multi_false_alarms(self) -> int:
-        """False alarms while a multi-response question was open (all are booked to it: the strict reading)."""
-        since = min((a.chunk for a in self.episode.asks if a.kind is Kind.MULTI_RESPONSE), default=None)
+        """False alarms while a multi-response question was open (all are booked to it: the strict
+        reading)."""
+        since = min(
+            (a.chunk for a in self.episode.asks if a.kind is Kind.MULTI_RESPONSE), default=None
+        )
         return 0 if since is None else sum(f.chunk > since for f in self.false_alarms)
 
 
@@ -81,10 +86,15 @@ def score(episode: Episode, said: Sequence[Said], seconds: int) -> EpisodeScore:
     for ask in asks:
         # The live path may put a question into a neighbouring chunk: it is found by its words.
         found = next(
-            (i for i, s in enumerate(said)
-             if i not in used and s.question == ask.text and abs(s.chunk - ask.chunk) <= TOLERANCE + 1),
+            (
+                i
+                for i, s in enumerate(said)
+                if i not in used
+                and s.question == ask.text
+                and abs(s.chunk - ask.chunk) <= TOLERANCE + 1
+            ),
             None,
-        )  # fmt: skip
+        )
         if found is not None:
             used.add(found)
         answered.append(Asked(ask, said[found].text if found is not None else None))
@@ -95,7 +105,9 @@ def score(episode: Episode, said: Sequence[Said], seconds: int) -> EpisodeScore:
     needed = {a.chunk for a in asks} | {m.due.chunk for m in matched if not m.in_time}
     silent = [c for c in range(seconds) if c not in spoken]
     right = sum(c not in needed for c in silent)
-    return EpisodeScore(episode, tuple(answered), tuple(matched), tuple(alarms), right, len(silent), seconds)
+    return EpisodeScore(
+        episode, tuple(answered), tuple(matched), tuple(alarms), right, len(silent), seconds
+    )
 
 
 def _match(dues: Sequence[Due], unasked: Sequence[Said]) -> tuple[list[Matched], list[Said]]:
@@ -112,7 +124,11 @@ def _match(dues: Sequence[Due], unasked: Sequence[Said]) -> tuple[list[Matched],
                 pairs[i] = min(near, key=lambda s: abs(s.chunk - due.chunk))
                 free.remove(pairs[i])
     matched = [
-        Matched(d, pairs[i].text, pairs[i].chunk - d.chunk) if i in pairs else Matched(d, None, None)
+        (
+            Matched(d, pairs[i].text, pairs[i].chunk - d.chunk)
+            if i in pairs
+            else Matched(d, None, None)
+        )
         for i, d in enumerate(dues)
     ]
     late = [pairs[i] for i, m in enumerate(matched) if i in pairs and not m.in_time]

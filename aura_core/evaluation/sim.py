@@ -1,4 +1,5 @@
-"""The simulator's own benchmark: free-running, on held-out seeds, through the very engine of the live node."""
+"""The simulator's own benchmark: free-running, on held-out seeds, through the very engine of the
+live node."""
 
 from __future__ import annotations
 
@@ -13,7 +14,14 @@ from aura_core.config import AssistantConfig
 from aura_core.evaluation.metrics import Count
 from aura_core.evaluation.scoring import Asked, EpisodeScore, Said, score
 from aura_core.evaluation.standing import delays_s, multi_count, multi_slots, window_counts
-from aura_core.evaluation.statistics import Measured, bootstrap, bootstrap_sums, mean_by_item, proportion, rate
+from aura_core.evaluation.statistics import (
+    Measured,
+    bootstrap,
+    bootstrap_sums,
+    mean_by_item,
+    proportion,
+    rate,
+)
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
@@ -26,7 +34,8 @@ EPISODE_S = 60
 
 
 def play(assistant: StreamingAssistant, episode: Episode, seconds: int) -> list[Step]:
-    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is reset."""
+    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is
+    reset."""
     assistant.reset()
     camera = Camera(episode.world)
     asks = {a.chunk: a for a in episode.asks}
@@ -72,9 +81,12 @@ class SimReport:
 
 
 def evaluate(
-    backend: Backend, seeds: Iterable[int], config: AssistantConfig | None = None,
-    seconds: int = EPISODE_S, progress: Callable[[EpisodeScore], None] | None = None,
-) -> SimReport:  # fmt: skip
+    backend: Backend,
+    seeds: Iterable[int],
+    config: AssistantConfig | None = None,
+    seconds: int = EPISODE_S,
+    progress: Callable[[EpisodeScore], None] | None = None,
+) -> SimReport:
     """Run every seed's episode and sum up."""
     assistant = StreamingAssistant(backend, config)
     scores, times, encodes, start = [], [], 0, time.perf_counter()
@@ -88,7 +100,9 @@ def evaluate(
             progress(scores[-1])
     wall_s = time.perf_counter() - start
     p50, p95 = np.percentile(times, [50, 95])
-    return SimReport(figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)), encodes)
+    return SimReport(
+        figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)), encodes
+    )
 
 
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
@@ -105,9 +119,13 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         "realtime.exact_match": proportion(sum(a.right for a in now), len(now)),
         "proactive.recall": proportion(sum(m.in_time for m in once), len(once)),
         "proactive.false_alarms_per_min": rate(sum(len(s.false_alarms) for s in scores), minutes),
-        "proactive.text_match": proportion(sum(m.text == m.due.text for m in unasked), len(unasked)),
+        "proactive.text_match": proportion(
+            sum(m.text == m.due.text for m in unasked), len(unasked)
+        ),
         "multi.event_f1": bootstrap(scores, event_f1, len(many)),
-        "silence.precision": proportion(sum(s.silent_right for s in scores), sum(s.silent for s in scores)),
+        "silence.precision": proportion(
+            sum(s.silent_right for s in scores), sum(s.silent for s in scores)
+        ),
         "standing.acknowledged": proportion(sum(a.right for a in standing), len(standing)),
     }
     for topic in sorted({a.ask.topic for a in now}):
@@ -117,12 +135,19 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         "past.exact_match": _exact([a for a in answered if _past(a)]),
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
-        "standing.sw_f1": _summed(scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)),
-        "proactive.time_error_s": mean_by_item([delays_s(s.of_kind(Kind.PROACTIVE)) for s in scores]),
-        "multi.time_error_s": mean_by_item([delays_s(s.of_kind(Kind.MULTI_RESPONSE)) for s in scores]),
+        "standing.sw_f1": _summed(
+            scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)
+        ),
+        "proactive.time_error_s": mean_by_item(
+            [delays_s(s.of_kind(Kind.PROACTIVE)) for s in scores]
+        ),
+        "multi.time_error_s": mean_by_item(
+            [delays_s(s.of_kind(Kind.MULTI_RESPONSE)) for s in scores]
+        ),
         **_phrasings(now),
     }
-    return out | {key: m for key, m in further.items() if m.n}  # of what these episodes do not ask, nothing is said
+    # of what these episodes do not ask, nothing is said
+    return out | {key: m for key, m in further.items() if m.n}
 
 
 def _past(asked: Asked) -> bool:
@@ -140,7 +165,10 @@ def _chinese(asked: Asked) -> bool:
 def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:
     """Seen against unseen phrasings, English against Chinese, where both are asked."""
     out = {}
-    for one, other, is_one in (("unseen_paraphrase", "seen_paraphrase", _unseen), ("zh", "en", _chinese)):
+    for one, other, is_one in (
+        ("unseen_paraphrase", "seen_paraphrase", _unseen),
+        ("zh", "en", _chinese),
+    ):
         if any(map(is_one, now)):
             out[f"realtime.{one}"] = _exact([a for a in now if is_one(a)])
             out[f"realtime.{other}"] = _exact([a for a in now if not is_one(a)])
@@ -152,7 +180,10 @@ def _exact(asked: Sequence[Asked]) -> Measured:
 
 
 def _summed(
-    scores: Sequence[EpisodeScore], count: Callable[[EpisodeScore], Count], figure: Callable[[Count], float], n: int
+    scores: Sequence[EpisodeScore],
+    count: Callable[[EpisodeScore], Count],
+    figure: Callable[[Count], float],
+    n: int,
 ) -> Measured:
     """A figure of counts that add up over the episodes."""
     rows = [[c.tp, c.fp, c.fn] for c in map(count, scores)]

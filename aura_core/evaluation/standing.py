@@ -1,14 +1,23 @@
-"""Standing questions of a simulated episode by the metrics of the public benchmarks. One chunk is one second.
+"""Standing questions of a simulated episode by the metrics of the public benchmarks. One chunk is
+one second.
 
-The simulator's tolerance holds: what comes up to a second before its event counts as on time. Text is compared word
-for word, so quality is a share of right words, never an opinion.
+The simulator's tolerance holds: what comes up to a second before its event counts as on time. Text
+is compared word for word, so quality is a share of right words, never an opinion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aura_core.evaluation.metrics import ACK_WEIGHT, Count, Phase, Quality, Slot, score_slots, window_count
+from aura_core.evaluation.metrics import (
+    ACK_WEIGHT,
+    Count,
+    Phase,
+    Quality,
+    Slot,
+    score_slots,
+    window_count,
+)
 from aura_core.evaluation.records import Spoken
 from aura_core.evaluation.scoring import TOLERANCE, EpisodeScore, Matched
 from aura_core.sim.episode import Ask
@@ -25,8 +34,9 @@ def multi_slots(score: EpisodeScore) -> int:
 def multi_count(score: EpisodeScore) -> Count:
     """Counts whose `f1` is IA-QTF1 of the episode's multi-response questions.
 
-    A slot begins at its event (the first one at the question, with room for the acknowledgment) and ends at the
-    question's next event. False alarms while a multi-response question is open are booked to the first such one.
+    A slot begins at its event (the first one at the question, with room for the acknowledgment) and
+    ends at the question's next event. False alarms while a multi-response question is open are
+    booked to the first such one.
     """
     count = Count()
     alarms = [Spoken(f.chunk, f.text) for f in score.false_alarms]  # late answers are among them
@@ -34,9 +44,15 @@ def multi_count(score: EpisodeScore) -> Count:
         due = _due(score, ask)
         open_alarms = [a for a in alarms if a.at_s > ask.chunk]
         alarms = [a for a in alarms if a not in open_alarms]
-        acknowledged = [Spoken(ask.chunk, x.text) for x in score.asked if x.ask is ask and x.text is not None and due]
+        acknowledged = [
+            Spoken(ask.chunk, x.text)
+            for x in score.asked
+            if x.ask is ask and x.text is not None and due
+        ]
         told = [Spoken(max(m.due.chunk, _chunk(m)), m.text or "") for m in due if m.in_time]
-        count += score_slots(_slots(ask, due), [*acknowledged, *told, *open_alarms], _quality(ask))[1]
+        count += score_slots(_slots(ask, due), [*acknowledged, *told, *open_alarms], _quality(ask))[
+            1
+        ]
     return count
 
 
@@ -53,7 +69,9 @@ def delays_s(matched: Sequence[Matched]) -> list[float]:
 
 
 def _multi(score: EpisodeScore) -> list[Ask]:
-    return [a for a in score.episode.asks if a.kind is Kind.MULTI_RESPONSE and a.chunk < score.seconds]
+    return [
+        a for a in score.episode.asks if a.kind is Kind.MULTI_RESPONSE and a.chunk < score.seconds
+    ]
 
 
 def _due(score: EpisodeScore, ask: Ask) -> list[Matched]:
@@ -70,7 +88,14 @@ def _slots(ask: Ask, due: Sequence[Matched]) -> list[Slot]:
     at_s = [float(m.due.chunk) for m in due]
     ends = [*at_s[1:], *(t + TAIL_S for t in at_s[-1:])]
     return [
-        Slot(float(ask.chunk) if k == 0 else t, t, end, m.due.text, 0.0 if k else ACK_WEIGHT, hard=False)
+        Slot(
+            float(ask.chunk) if k == 0 else t,
+            t,
+            end,
+            m.due.text,
+            0.0 if k else ACK_WEIGHT,
+            hard=False,
+        )
         for k, (t, end, m) in enumerate(zip(at_s, ends, due, strict=True))
     ]
 

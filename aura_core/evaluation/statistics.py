@@ -28,7 +28,11 @@ class Measured:
         def number(x: float) -> float | None:
             return None if math.isnan(x) else round(x, 4)
 
-        return {"value": number(self.value), "n": round(self.n, 2), "ci95": [number(c) for c in self.ci95]}
+        return {
+            "value": number(self.value),
+            "n": round(self.n, 2),
+            "ci95": [number(c) for c in self.ci95],
+        }
 
 
 NOTHING = Measured(math.nan, 0, (math.nan, math.nan))
@@ -45,17 +49,22 @@ def proportion(hits: int, n: int) -> Measured:
 
 
 def rate(count: int, minutes: float) -> Measured:
-    """Events a minute with the Poisson interval (Garwood's, by the Wilson-Hilferty approximation)."""
+    """Events a minute with the Poisson interval (Garwood's, by the Wilson-Hilferty
+    approximation)."""
     if minutes <= 0:
         return NOTHING
 
     def bound(k: float, z: float) -> float:
         return k * (1 - 1 / (9 * k) + z / (3 * math.sqrt(k))) ** 3 if k > 0 else 0.0
 
-    return Measured(count / minutes, minutes, (bound(count, -Z) / minutes, bound(count + 1, Z) / minutes))
+    return Measured(
+        count / minutes, minutes, (bound(count, -Z) / minutes, bound(count + 1, Z) / minutes)
+    )
 
 
-def bootstrap(items: Sequence[T], figure: Callable[[Sequence[T]], float], n: float, draws: int = 1000) -> Measured:
+def bootstrap(
+    items: Sequence[T], figure: Callable[[Sequence[T]], float], n: float, draws: int = 1000
+) -> Measured:
     """`figure` of `items`, with the percentile interval over resampled items (seeded)."""
     rng = np.random.default_rng(0)
     values = []
@@ -70,7 +79,10 @@ def bootstrap(items: Sequence[T], figure: Callable[[Sequence[T]], float], n: flo
 
 
 def bootstrap_sums(
-    tallies: Sequence[Sequence[float]], figure: Callable[[NDArray[np.float64]], float], n: float, draws: int = 1000
+    tallies: Sequence[Sequence[float]],
+    figure: Callable[[NDArray[np.float64]], float],
+    n: float,
+    draws: int = 1000,
 ) -> Measured:
     """`bootstrap` of a figure that is a function of sums over the items, and much faster.
 
@@ -89,7 +101,7 @@ def bootstrap_sums(
 
 
 def mean_by_item(values: Sequence[Sequence[float]]) -> Measured:
-    """Mean of all values, each item's given together: the interval resamples items. Items without values are no part
-    of it; `n` is the number of values."""
+    """Mean of all values, each item's given together: the interval resamples items. Items without
+    values are no part of it; `n` is the number of values."""
     rows = [[sum(of), len(of)] for of in values if of]
     return bootstrap_sums(rows, lambda sums: float(sums[0] / sums[1]), sum(n for _, n in rows))

@@ -15,9 +15,13 @@ _DUE, _EVENT = "#3a7d44", "#8d99ae"
 
 
 def draw(
-    score: EpisodeScore, said: Sequence[Said], p_silent: dict[int, float], path: Path,
-    title: str, pictures: Sequence[tuple[int, NDArray[np.uint8]]] = (),
-) -> None:  # fmt: skip
+    score: EpisodeScore,
+    said: Sequence[Said],
+    p_silent: dict[int, float],
+    path: Path,
+    title: str,
+    pictures: Sequence[tuple[int, NDArray[np.uint8]]] = (),
+) -> None:
     """Write a PNG.
 
     Args:
@@ -79,7 +83,9 @@ def _draw_lanes(axis: object, score: EpisodeScore, said: Sequence[Said]) -> None
         if due is not None and not due.in_time:
             axis.axvspan(event.chunk - 0.5, event.chunk + 0.5, color="#f6c28b", alpha=0.6)
     for i, asked in enumerate(score.asked):
-        _note(axis, asked.ask.chunk, 7.2 - (i % 3) * 1.0, f"“{asked.ask.text}”", "#333333", "normal")
+        _note(
+            axis, asked.ask.chunk, 7.2 - (i % 3) * 1.0, f"“{asked.ask.text}”", "#333333", "normal"
+        )
     for i, s in enumerate(said):
         bad = (s.chunk, s.text) in wrong
         _note(axis, s.chunk, 3.3 - (i % 4) * 0.85, s.text, "#b23a48" if bad else "#1b4965", "bold")
@@ -92,5 +98,13 @@ def _note(axis: object, x: float, y: float, text: str, colour: str, weight: str)
     right = axis.get_xlim()[1]
     axis.plot([x], [y], "o", color=colour, markersize=4)
     flip = x > 0.78 * right
-    axis.text(x - 0.5 if flip else x + 0.5, y, text, color=colour, fontsize=8.5, fontweight=weight, va="center",
-              ha="right" if flip else "left")  # fmt: skip
+    axis.text(
+        x - 0.5 if flip else x + 0.5,
+        y,
+        text,
+        color=colour,
+        fontsize=8.5,
+        fontweight=weight,
+        va="center",
+        ha="right" if flip else "left",
+    )

@@ -1,8 +1,8 @@
 """Many watches at once: how should the model be asked? Two ways, on the same episodes.
 
-*conversation*: all watches stand in one conversation; a step costs what it always costs.
-*fork*: each watch has a cache of its own that branches off before anything was asked, as if it were alone; a step
-costs as much as there are watches. Its recall is what the model reaches with one watch.
+*conversation*: all watches stand in one conversation; a step costs what it always costs. *fork*:
+each watch has a cache of its own that branches off before anything was asked, as if it were alone;
+a step costs as much as there are watches. Its recall is what the model reaches with one watch.
 """
 
 from __future__ import annotations
@@ -34,19 +34,24 @@ class WatchReport:
     def as_json(self) -> dict[str, object]:
         """Plain values."""
         return {
-            "recall": self.recall.as_json(), "false_alarms_per_min": self.false_alarms_per_min.as_json(),
-            "step_ms": round(self.step_ms, 3), "tokens_per_step": round(self.tokens, 2),
-        }  # fmt: skip
+            "recall": self.recall.as_json(),
+            "false_alarms_per_min": self.false_alarms_per_min.as_json(),
+            "step_ms": round(self.step_ms, 3),
+            "tokens_per_step": round(self.tokens, 2),
+        }
 
 
 def plan(watches: int) -> Plan:
-    """`watches` standing questions within the first seconds, one in four of them for every time; nothing else."""
+    """`watches` standing questions within the first seconds, one in four of them for every time;
+    nothing else."""
     many = watches // 4
     once = watches - many
     return Plan(10_000, 10_001, proactive=(once, once), multi=(many, many), first=0, early=0.3)
 
 
-def conversation(assistant: StreamingAssistant, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
+def conversation(
+    assistant: StreamingAssistant, episode: Episode, seconds: int
+) -> tuple[list[Said], float, int]:
     """All watches in one conversation: what was said, ms and prefilled tokens of all steps."""
     steps = play(assistant, episode, seconds)
     counters = assistant.policy.counters
@@ -54,7 +59,9 @@ def conversation(assistant: StreamingAssistant, episode: Episode, seconds: int) 
     return said(steps), sum(s.step_ms for s in steps), tokens
 
 
-def fork(assistant: StreamingAssistant, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
+def fork(
+    assistant: StreamingAssistant, episode: Episode, seconds: int
+) -> tuple[list[Said], float, int]:
     """Each watch alone; an event that several of them announce is announced once."""
     heard: dict[int, Said] = {}
     acknowledged: list[Said] = []
@@ -72,9 +79,14 @@ WAYS = {"conversation": conversation, "fork": fork}
 
 
 def evaluate(
-    backend: Backend, seeds: Iterable[int], watches: int, way: str, config: AssistantConfig | None = None,
-    seconds: int = EPISODE_S, progress: Callable[[], None] = lambda: None,
-) -> WatchReport:  # fmt: skip
+    backend: Backend,
+    seeds: Iterable[int],
+    watches: int,
+    way: str,
+    config: AssistantConfig | None = None,
+    seconds: int = EPISODE_S,
+    progress: Callable[[], None] = lambda: None,
+) -> WatchReport:
     """Run every seed's episode with `watches` open, asked in one of `WAYS`."""
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
@@ -91,5 +103,6 @@ def evaluate(
     return WatchReport(
         proportion(sum(m.in_time for m in once), len(once)),
         rate(sum(len(s.false_alarms) for s in scores), sum(s.seconds for s in scores) / 60),
-        float(np.mean(spent)), used / max(1, steps),
-    )  # fmt: skip
+        float(np.mean(spent)),
+        used / max(1, steps),
+    )

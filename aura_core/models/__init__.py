@@ -1,4 +1,5 @@
-"""Models behind the `Backend` protocol. Importing this package imports no torch; `load` does, when it must."""
+"""Models behind the `Backend` protocol. Importing this package imports no torch; `load` does, when
+it must."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
             f"aura_tiny: incomplete checkpoint: config.json is missing in {AURA_TINY}; "
             "install the package again, or name another model"
         )
-    if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():  # told at once: torch takes seconds
+    # told at once: torch takes seconds
+    if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():
         checkpoint.check(checkpoint.find(config.path, config.path), config.path)
     from aura_core.models.qwen_vl import QwenVLBackend
 
@@ -40,7 +42,9 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
 
 def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
     if config.path == "scripted":
-        raise ModelError("scripted: has no tokenizer for server.url; model.path must name what the server serves")
+        raise ModelError(
+            "scripted: has no tokenizer for server.url; model.path must name what the server serves"
+        )
     from aura_core.models.server.backend import ServerBackend
 
     if config.path == "aura_tiny":

@@ -1,4 +1,5 @@
-"""What the engine needs of a model. Everything in `stream/` talks to these protocols, never to torch."""
+"""What the engine needs of a model. Everything in `stream/` talks to these protocols, never to
+torch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """One encoded chunk. `features` belongs to the backend; `grid` is (rows, columns) of visual tokens."""
+    """One encoded chunk. `features` belongs to the backend; `grid` is (rows, columns) of visual
+    tokens."""
 
     features: Any
     grid: tuple[int, int]
@@ -48,9 +50,9 @@ class Tokenizer(Protocol):
 class ChatFormat:
     """The checkpoint's chat template, taken apart: what stands around each kind of content.
 
-    `video_open`/`video_close` stand around the visual tokens; `timestamps` says that the model expects
-    the chunk-relative time of the frames before them (Qwen3-VL). `silent_id` equals `end_id` for a
-    checkpoint without a silent token: then an empty turn is silence.
+    `video_open`/`video_close` stand around the visual tokens; `timestamps` says that the model
+    expects the chunk-relative time of the frames before them (Qwen3-VL). `silent_id` equals
+    `end_id` for a checkpoint without a silent token: then an empty turn is silence.
     """
 
     system: tuple[str, str]
@@ -83,7 +85,8 @@ class Session(Protocol):
         ...
 
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` like `prefill`, but nobody reads the logits: a server may do it in the background."""
+        """Append `pieces` like `prefill`, but nobody reads the logits: a server may do it in the
+        background."""
         ...
 
     def rollback(self, length: int) -> None:
@@ -93,12 +96,15 @@ class Session(Protocol):
 
 @runtime_checkable
 class Evictable(Protocol):
-    """A session that can forget tokens in the middle, as StreamingVLM does (arXiv 2510.09608): approximate."""
+    """A session that can forget tokens in the middle, as StreamingVLM does (arXiv 2510.09608):
+    approximate."""
 
     def evict(self, first: int, end: int) -> None:
-        """Cut tokens `first`..`end` out of the cache and turn the later ones' positions back to close the gap.
+        """Cut tokens `first`..`end` out of the cache and turn the later ones' positions back to
+        close the gap.
 
-        What later tokens took over from the cut ones, from the second layer up, stays: exact for one layer only.
+        What later tokens took over from the cut ones, from the second layer up, stays: exact for
+        one layer only.
         """
         ...
 

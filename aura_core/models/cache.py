@@ -1,8 +1,9 @@
 """A key-value cache that appends in place.
 
-The library's own cache concatenates: each call copies all that is there, two gigabytes for a 14k-token window of an 8B
-model, and for each decoded token again. Here keys and values lie in buffers with room; what the attention gets are
-views of their first part. The same numbers, and no allocation once the window has been full.
+The library's own cache concatenates: each call copies all that is there, two gigabytes for a
+14k-token window of an 8B model, and for each decoded token again. Here keys and values lie in
+buffers with room; what the attention gets are views of their first part. The same numbers, and no
+allocation once the window has been full.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ LEAST = 1024  # tokens
 
 
 class RoomyLayer(DynamicLayer):
-    """One layer's keys and values, (1, heads, tokens, width); `keys` and `values` are views of the buffers."""
+    """One layer's keys and values, (1, heads, tokens, width); `keys` and `values` are views of the
+    buffers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,7 +47,8 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def cut(self, first: int, end: int, keys: torch.Tensor) -> None:
-        """Forget tokens `first`..`end`; `keys` replace those of the later ones, (1, heads, later tokens, width)."""
+        """Forget tokens `first`..`end`; `keys` replace those of the later ones, (1, heads, later
+        tokens, width)."""
         assert self._buffers is not None
         later = self.values[:, :, end:].clone()  # source and destination overlap
         stop = first + later.shape[2]

@@ -1,7 +1,7 @@
 """The checkpoint's own chat template, taken apart into the strings around each kind of content.
 
-The template is rendered with sentinel messages, the differences between renderings are the turns, and a
-longer conversation proves that the turns concatenate to what the template gives.
+The template is rendered with sentinel messages, the differences between renderings are the turns,
+and a longer conversation proves that the turns concatenate to what the template gives.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ class HFTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids` without special tokens."""
-        return self.inner.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return self.inner.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
 
     def written(self, ids: Sequence[int]) -> str:
         """Text of `ids` with special tokens written out: what `encode` reads back."""
-        return self.inner.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return self.inner.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
 
     def single(self, token: str) -> int | None:
         """The id of `token` when the vocabulary has it as one entry."""
@@ -49,10 +53,12 @@ class HFTokenizer:
 
 
 def open_tokenizer(folder: Path, where: str) -> HFTokenizer:
-    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU torch."""
+    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU
+    torch."""
     import transformers
 
-    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of it.
+    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of
+    # it.
     whole = (folder / "tokenizer.json").is_file()
     kind = transformers.PreTrainedTokenizerFast if whole else transformers.AutoTokenizer
     try:
@@ -77,7 +83,9 @@ def assistant(text: str) -> Message:
     return {"role": "assistant", "content": [{"type": "text", "text": text}]}
 
 
-def extract(tokenizer: HFTokenizer, template: str | None, family: str, sidecar: AuraSidecar, where: str) -> ChatFormat:
+def extract(
+    tokenizer: HFTokenizer, template: str | None, family: str, sidecar: AuraSidecar, where: str
+) -> ChatFormat:
     """The chat format of a checkpoint.
 
     Args:
@@ -89,7 +97,9 @@ def extract(tokenizer: HFTokenizer, template: str | None, family: str, sidecar: 
         ModelError: there is no template, it takes no videos, or its turns do not concatenate.
     """
     if not template:
-        raise ModelError(f"{where}: no chat template (chat_template.jinja, or in tokenizer_config.json)")
+        raise ModelError(
+            f"{where}: no chat template (chat_template.jinja, or in tokenizer_config.json)"
+        )
 
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
@@ -97,7 +107,9 @@ def extract(tokenizer: HFTokenizer, template: str | None, family: str, sidecar: 
                 list(messages), chat_template=template, tokenize=False, add_generation_prompt=prompt
             )
         except (TemplateError, TypeError, ValueError) as e:
-            raise ModelError(f"{where}: its chat template refuses system, video and answer turns: {_line(e)}") from e
+            raise ModelError(
+                f"{where}: its chat template refuses system, video and answer turns: {_line(e)}"
+            ) from e
 
     s, u, a = system(_SYSTEM), user(_QUESTION), assistant(_ANSWER)
     begun = render(s, u)
@@ -117,29 +129,51 @@ def extract(tokenizer: HFTokenizer, template: str | None, family: str, sidecar: 
     rebuilt += turn(_QUESTION) + answer_parts[0]
     whole = render(s, u, a, user(""), a, u, a, u, prompt=True)
     if rebuilt != whole:
-        at = next((i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y), len(rebuilt))
-        raise ModelError(f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported")
+        at = next(
+            (i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y),
+            len(rebuilt),
+        )
+        raise ModelError(
+            f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported"
+        )
     for special in (VIDEO_OPEN, VIDEO_CLOSE):
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
     end_id = next(iter(tokenizer.encode(answer_parts[1])), -1)
     if end_id not in tokenizer.inner.added_tokens_decoder:
-        raise ModelError(f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token")
+        raise ModelError(
+            f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token"
+        )
     silent_id, trained = _silence(tokenizer, sidecar, end_id, where)
     return ChatFormat(
-        system=system_parts, user=user_parts, assistant=answer_parts, video_open=VIDEO_OPEN, video_close=VIDEO_CLOSE,
-        timestamps=family == "qwen3_vl" if sidecar.frame_timestamps is None else sidecar.frame_timestamps,
-        silent_id=silent_id, end_id=end_id,
-        system_prompt=DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt,
+        system=system_parts,
+        user=user_parts,
+        assistant=answer_parts,
+        video_open=VIDEO_OPEN,
+        video_close=VIDEO_CLOSE,
+        timestamps=(
+            family == "qwen3_vl" if sidecar.frame_timestamps is None else sidecar.frame_timestamps
+        ),
+        silent_id=silent_id,
+        end_id=end_id,
+        system_prompt=(
+            DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt
+        ),
         trained_to_decide=trained,
-    )  # fmt: skip
+    )
 
 
-def _silence(tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str) -> tuple[int, bool]:
-    """The silent token's id (the end token's without one), and whether the checkpoint was trained with it."""
+def _silence(
+    tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str
+) -> tuple[int, bool]:
+    """The silent token's id (the end token's without one), and whether the checkpoint was trained
+    with it."""
     silent_id = tokenizer.single(sidecar.silent_token or SILENT)
     if silent_id is None and sidecar.silent_token:
-        raise ModelError(f"{where}: aura.json names the silent token '{sidecar.silent_token}', the tokenizer lacks it")
+        raise ModelError(
+            f"{where}: aura.json names the silent token '{sidecar.silent_token}', the tokenizer"
+            " lacks it"
+        )
     known = silent_id is not None
     trained = known if sidecar.trained_to_decide is None else sidecar.trained_to_decide
     return (silent_id if silent_id is not None else end_id), trained
@@ -147,14 +181,18 @@ def _silence(tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: s
 
 def _rest(begin: str, text: str, where: str) -> str:
     if not text.startswith(begin) or text == begin:
-        raise ModelError(f"{where}: its chat template does not write one turn after another: not supported")
+        raise ModelError(
+            f"{where}: its chat template does not write one turn after another: not supported"
+        )
     return text[len(begin) :]
 
 
 def _split(text: str, sentinel: str, where: str) -> tuple[str, str]:
     before, found, after = text.partition(sentinel)
     if not found or sentinel in after:
-        raise ModelError(f"{where}: its chat template writes {text[:60]!r} where {sentinel!r} was expected")
+        raise ModelError(
+            f"{where}: its chat template writes {text[:60]!r} where {sentinel!r} was expected"
+        )
     return before, after
 
 

@@ -1,4 +1,5 @@
-"""Where a checkpoint lies, and whether it is whole: everything that can be said before torch is imported."""
+"""Where a checkpoint lies, and whether it is whole: everything that can be said before torch is
+imported."""
 
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ _FILES = [*_TEXT_FILES, "*.safetensors"]
 
 
 def find(path: str, name: str, weights: bool = True) -> Path:
-    """The folder of a checkpoint: a local one, or the hub's snapshot of an id such as `Qwen/Qwen3-VL-2B-Instruct`.
+    """The folder of a checkpoint: a local one, or the hub's snapshot of an id such as
+    `Qwen/Qwen3-VL-2B-Instruct`.
 
-    What looks like a local path, or exists, never goes to the hub. Without `weights` only the small files are
-    fetched. Raises `ModelError`.
+    What looks like a local path, or exists, never goes to the hub. Without `weights` only the small
+    files are fetched. Raises `ModelError`.
     """
     local = Path(path).expanduser()
     if path and (path.startswith(("/", ".", "~")) or local.exists()):
@@ -27,22 +29,30 @@ def find(path: str, name: str, weights: bool = True) -> Path:
             raise ModelError(f"{name}: the model folder {local} {state}")
         return local
     if not _HUB_ID.fullmatch(path):
-        raise ModelError(f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'")
+        raise ModelError(
+            f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor"
+            " 'scripted'"
+        )
     return _snapshot(path, _FILES if weights else _TEXT_FILES)
 
 
 def family(folder: Path, name: str) -> str:
-    """The `model_type` that config.json names. Raises `ModelError` when it is missing or not supported."""
+    """The `model_type` that config.json names. Raises `ModelError` when it is missing or not
+    supported."""
     if not (folder / "config.json").is_file():
         raise _missing(name, folder, "config.json")
     model_type = read_json(folder / "config.json").get("model_type")
     if model_type not in SUPPORTED:
-        raise ModelError(f"{name}: model_type {model_type!r} is not supported; supported are {', '.join(SUPPORTED)}")
+        raise ModelError(
+            f"{name}: model_type {model_type!r} is not supported; supported are"
+            f" {', '.join(SUPPORTED)}"
+        )
     return str(model_type)
 
 
 def check(folder: Path, name: str) -> str:
-    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not supported."""
+    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not
+    supported."""
     model_type = family(folder, name)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -53,7 +63,9 @@ def check(folder: Path, name: str) -> str:
             if not (folder / shard).is_file():
                 raise _missing(name, folder, shard)
     elif not (folder / "model.safetensors").is_file():
-        raise _missing(name, folder, "model.safetensors (or model.safetensors.index.json and its shards)")
+        raise _missing(
+            name, folder, "model.safetensors (or model.safetensors.index.json and its shards)"
+        )
     if not (folder / "tokenizer.json").is_file():
         for file in ("vocab.json", "merges.txt"):
             if not (folder / file).is_file():
@@ -68,19 +80,25 @@ def _missing(name: str, folder: Path, file: str) -> ModelError:
 def _snapshot(hub_id: str, files: list[str]) -> Path:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HTTPError  # of the HTTP client that this version of the hub uses
+
+        # of the HTTP client that this version of the hub uses
+        from huggingface_hub.errors import HTTPError
     except ImportError as e:
         raise not_installed(e) from e
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))
     except (HTTPError, OSError, ValueError) as e:
-        reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
-        raise ModelError(f"{hub_id}: not found on disk, and the hub did not give it: {reason[:200]}") from e
+        reason = next(
+            (line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__
+        )
+        raise ModelError(
+            f"{hub_id}: not found on disk, and the hub did not give it: {reason[:200]}"
+        ) from e
 
 
 def not_installed(error: ImportError) -> ModelError:
     """The error of a missing optional package."""
     return ModelError(
-        f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0 (a CPU or CUDA "
-        f"build of your choice), then the 'model' extra: {how_to_install('model')}"
+        f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0"
+        f" (a CPU or CUDA build of your choice), then the 'model' extra: {how_to_install('model')}"
     )

@@ -1,9 +1,11 @@
-"""Which weights lie at a path: a short text that changes when a model is trained on into the same folder.
+"""Which weights lie at a path: a short text that changes when a model is trained on into the same
+folder.
 
-Nothing is loaded, and no 16 GB are hashed: a weight file counts with its name, its size, its header (every tensor's
-name, dtype and shape) and bytes from all over each tensor. Training moves whole tensors, so a sample sees it; a file
-that differs in a few bytes between the samples is taken for the same. Files of up to `WHOLE` bytes are hashed whole,
-as is the text that decides with the weights: configuration, tokenizer, chat template, `aura.json`.
+Nothing is loaded, and no 16 GB are hashed: a weight file counts with its name, its size, its header
+(every tensor's name, dtype and shape) and bytes from all over each tensor. Training moves whole
+tensors, so a sample sees it; a file that differs in a few bytes between the samples is taken for
+the same. Files of up to `WHOLE` bytes are hashed whole, as is the text that decides with the
+weights: configuration, tokenizer, chat template, `aura.json`.
 """
 
 from __future__ import annotations
@@ -17,25 +19,40 @@ from aura_core.errors import ModelError
 from aura_core.models import AURA_TINY, checkpoint
 
 WHOLE = 64 << 20
-SPANS, SPAN = 8, 4096  # of each tensor: this many pieces of so many bytes, evenly spread, its ends among them
+# of each tensor: this many pieces of so many bytes, evenly spread, its ends among them
+SPANS, SPAN = 8, 4096
 TEXTS = (
-    "config.json", "aura.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "merges.txt", "chat_template.json", "chat_template.jinja",
-    "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
-)  # fmt: skip
+    "config.json",
+    "aura.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.json",
+    "chat_template.jinja",
+    "processor_config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+)
 
 
 def fingerprint(path: str) -> str:
-    """16 hexadecimal digits for a checkpoint folder, a hub id or `aura_tiny` (as `model.path`), wherever it lies.
+    """16 hexadecimal digits for a checkpoint folder, a hub id or `aura_tiny` (as `model.path`),
+    wherever it lies.
 
-    `scripted` has no weights, and is its own fingerprint. Raises `ModelError` when there is no checkpoint.
+    `scripted` has no weights, and is its own fingerprint. Raises `ModelError` when there is no
+    checkpoint.
     """
     if path == "scripted":
         return path
     folder = AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise ModelError(f"{path}: incomplete checkpoint: there is no *.safetensors file in {folder}")
+        raise ModelError(
+            f"{path}: incomplete checkpoint: there is no *.safetensors file in {folder}"
+        )
     digest = hashlib.sha256()
     for file in [*(folder / name for name in TEXTS if (folder / name).is_file()), *weights]:
         try:
@@ -56,7 +73,9 @@ def _sample(f: BinaryIO, file: Path, size: int, digest: hashlib._Hash) -> None:
     length = int.from_bytes(f.read(8), "little")
     header = f.read(length) if length <= size - 8 else b""
     try:
-        spans = [t["data_offsets"] for name, t in json.loads(header).items() if name != "__metadata__"]
+        spans = [
+            t["data_offsets"] for name, t in json.loads(header).items() if name != "__metadata__"
+        ]
         tensors = sorted((8 + length + int(begin), 8 + length + int(end)) for begin, end in spans)
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ModelError(f"{file}: not a safetensors file: its header cannot be read") from e

@@ -53,41 +53,53 @@ def target_size(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
 
 
 def resize(frame: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """`frame` (H, W, 3) scaled to (height, width, 3): area average when shrinking, cubic when growing."""
+    """`frame` (H, W, 3) scaled to (height, width, 3): area average when shrinking, cubic when
+    growing."""
     import cv2
 
     if frame.shape[:2] == (height, width):
         return frame
     shrink = height * width < frame.shape[0] * frame.shape[1]
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+    return cv2.resize(
+        frame, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    )
 
 
-def patchify(frames: NDArray[np.uint8], spec: PixelSpec) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+def patchify(
+    frames: NDArray[np.uint8], spec: PixelSpec
+) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
     """Resized frames to the vision encoder's input.
 
     Args:
-        frames: uint8 (T, H, W, 3), T a multiple of `spec.temporal`, H and W multiples of `spec.factor`.
+        frames: uint8 (T, H, W, 3), T a multiple of `spec.temporal`, H and W multiples of
+        `spec.factor`.
 
     Returns:
-        float32 patches (t*h*w, 3*temporal*patch*patch) in merge order, and the grid (t, h, w) in patches.
+        float32 patches (t*h*w, 3*temporal*patch*patch) in merge order, and the grid (t, h, w) in
+        patches.
     """
     t, height, width, _ = frames.shape
     p, m, k = spec.patch, spec.merge, spec.temporal
     grid = (t // k, height // p, width // p)
-    # One table a channel instead of arithmetic on each pixel, and planes before patches: the same bits in a quarter of
-    # the time.
+    # One table a channel instead of arithmetic on each pixel, and planes before patches: the same
+    # bits in a quarter of the time.
     tables = _tables(spec.mean, spec.std)
     planes = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
     x = np.empty(planes.shape, np.float32)
     for channel, table in enumerate(tables):
-        np.take(table, planes[:, channel], out=x[:, channel], mode="clip")  # "clip" writes to `out` without a buffer
+        # "clip" writes to `out` without a buffer
+        np.take(table, planes[:, channel], out=x[:, channel], mode="clip")
     x = x.reshape(grid[0], k, 3, grid[1] // m, m, p, grid[2] // m, m, p)
     x = x.transpose(0, 3, 6, 4, 7, 2, 1, 5, 8)  # t, h, w, merge_h, merge_w, channel, frame, y, x
     return np.ascontiguousarray(x).reshape(math.prod(grid), 3 * k * p * p), grid
 
 
 @cache
-def _tables(mean: tuple[float, float, float], std: tuple[float, float, float]) -> NDArray[np.float32]:
+def _tables(
+    mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> NDArray[np.float32]:
     """Normalised value of each byte, float32 (3, 256)."""
     values = np.arange(256, dtype=np.float32)[:, None] / 255.0
-    return np.ascontiguousarray(((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).T)
+    return np.ascontiguousarray(
+        ((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).T
+    )

@@ -1,11 +1,12 @@
 """mRoPE arithmetic, ours: where each cached token stands in time, height and width.
 
-The library infers positions from module state that all sessions share, and infers them wrongly when new
-visual tokens meet a warm cache; so every call of the language model gets explicit positions from here.
+The library infers positions from module state that all sessions share, and infers them wrongly when
+new visual tokens meet a warm cache; so every call of the language model gets explicit positions
+from here.
 
-Text counts up with t = h = w. A chunk is one temporal grid that starts at position s: t = s everywhere,
-h = s + row, w = s + column; what follows starts at s + max(rows, columns).
-(Qwen2-VL, arXiv 2409.12191, section 2.1; equal to the library's `get_rope_index`, tested.)
+Text counts up with t = h = w. A chunk is one temporal grid that starts at position s: t = s
+everywhere, h = s + row, w = s + column; what follows starts at s + max(rows, columns). (Qwen2-VL,
+arXiv 2409.12191, section 2.1; equal to the library's `get_rope_index`, tested.)
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def _grid_at_zero(grid: tuple[int, int]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Run:
-    """Tokens `first`..`end` of the cache; they start at position `start`, and `after` comes next."""
+    """Tokens `first`..`end` of the cache; they start at position `start`, and `after` comes
+    next."""
 
     first: int
     end: int
@@ -53,7 +55,8 @@ class _Run:
 
 
 class PositionTrack:
-    """Positions of one session's cache, and the way back: `rollback` finds the exact next position."""
+    """Positions of one session's cache, and the way back: `rollback` finds the exact next
+    position."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
@@ -84,7 +87,8 @@ class PositionTrack:
         return np.concatenate(parts, axis=1)
 
     def rollback(self, length: int) -> None:
-        """Forget all but the first `length` tokens. Raises `StreamError` inside a chunk: it is all or nothing."""
+        """Forget all but the first `length` tokens. Raises `StreamError` inside a chunk: it is all
+        or nothing."""
         if not 0 <= length <= self.length:
             raise StreamError(f"cannot roll back to {length} tokens: the cache holds {self.length}")
         index = bisect_right(self._runs, length, key=lambda run: run.first)
@@ -93,21 +97,28 @@ class PositionTrack:
             kept.pop()
         elif cut is not None and length < cut.end:
             if cut.visual:
-                raise StreamError(f"cannot roll back to {length} tokens: that is inside the chunk at {cut.first}")
+                raise StreamError(
+                    f"cannot roll back to {length} tokens: that is inside the chunk at {cut.first}"
+                )
             kept[-1] = _Run(cut.first, length, cut.start, cut.start + length - cut.first, False)
         self._runs = kept
 
     def evict(self, first: int, end: int) -> int:
-        """Cut tokens `first`..`end` out; returns by how much the positions of all later tokens were lowered."""
+        """Cut tokens `first`..`end` out; returns by how much the positions of all later tokens were
+        lowered."""
         if not 0 <= first <= end <= self.length:
-            raise StreamError(f"cannot cut out tokens {first} to {end}: the cache holds {self.length}")
+            raise StreamError(
+                f"cannot cut out tokens {first} to {end}: the cache holds {self.length}"
+            )
         runs = [part for run in self._runs for part in _split(run, (first, end))]
         before = [r for r in runs if r.end <= first]
         later = [r for r in runs if r.first >= end]
         begin = before[-1].after if before else 0
         shift = (later[0].start if later else self.next_position) - begin
         n = end - first
-        moved = [_Run(r.first - n, r.end - n, r.start - shift, r.after - shift, r.visual) for r in later]
+        moved = [
+            _Run(r.first - n, r.end - n, r.start - shift, r.after - shift, r.visual) for r in later
+        ]
         self._runs = before + moved
         return shift
 
@@ -120,4 +131,7 @@ def _split(run: _Run, cuts: tuple[int, ...]) -> list[_Run]:
     edges = [run.first, *inside, run.end]
     if len(edges) == 2:
         return [run]
-    return [_Run(a, b, run.start + a - run.first, run.start + b - run.first, False) for a, b in pairwise(edges)]
+    return [
+        _Run(a, b, run.start + a - run.first, run.start + b - run.first, False)
+        for a, b in pairwise(edges)
+    ]

@@ -1,4 +1,5 @@
-"""Qwen3-VL and Qwen2.5-VL in this process, through transformers: `aura_tiny`, AURA checkpoints, plain VLMs."""
+"""Qwen3-VL and Qwen2.5-VL in this process, through transformers: `aura_tiny`, AURA checkpoints,
+plain VLMs."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ try:
 except ImportError as e:
     raise checkpoint.not_installed(e) from e
 
-_CLASSES = {"qwen3_vl": "Qwen3VLForConditionalGeneration", "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration"}
+_CLASSES = {
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+    "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+}
 
 
 class QwenVLBackend:
@@ -37,7 +41,8 @@ class QwenVLBackend:
         name: what messages call it; the path when None.
 
     Raises:
-        ModelError: the checkpoint is missing, incomplete or of another kind, or the device is not there.
+        ModelError: the checkpoint is missing, incomplete or of another kind, or the device is not
+        there.
     """
 
     tokenizer: HFTokenizer
@@ -56,7 +61,9 @@ class QwenVLBackend:
         self.tokenizer = open_tokenizer(folder, self.name)
         template = read_template(folder, self.tokenizer.inner.chat_template)
         self.chat = extract(self.tokenizer, template, self.family, sidecar, self.name)
-        self.model = _model(folder, self.family, self.name, self.dtype, self.attention).to(self.device)
+        self.model = _model(folder, self.family, self.name, self.dtype, self.attention).to(
+            self.device
+        )
         limit = config.max_pixels or sidecar.max_pixels
         self.pixels = read_pixels(folder, self.model.config.vision_config, limit)
         self.description = self._describe()
@@ -66,7 +73,8 @@ class QwenVLBackend:
         """The chunk's two frames as one temporal grid.
 
         Returns:
-            Video whose features are (merged, [deepstack...]), tensors (rows * columns, width) on the device.
+            Video whose features are (merged, [deepstack...]), tensors (rows * columns, width) on
+            the device.
         """
         image = chunk.frames[-1].image
         try:
@@ -76,7 +84,8 @@ class QwenVLBackend:
         frames = np.stack([resize(f.image, height, width) for f in chunk.frames])
         patches, grid = patchify(frames, self.pixels)
         out = self.model.model.visual(
-            torch.from_numpy(patches).to(self.device, self.dtype), grid_thw=torch.tensor([grid], device=self.device)
+            torch.from_numpy(patches).to(self.device, self.dtype),
+            grid_thw=torch.tensor([grid], device=self.device),
         )
         deepstack = list(getattr(out, "deepstack_features", None) or [])
         rows, columns = grid[1] // self.pixels.merge, grid[2] // self.pixels.merge
@@ -95,10 +104,16 @@ class QwenVLBackend:
         count = sum(p.numel() for p in self.model.parameters())
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
-        decides = f"decides by {token}" if self.chat.trained_to_decide else (
-            "not trained to be silent: asked yes or no each second")  # fmt: skip
+        decides = (
+            f"decides by {token}"
+            if self.chat.trained_to_decide
+            else ("not trained to be silent: asked yes or no each second")
+        )
         dtype = str(self.dtype).removeprefix("torch.")
-        return f"{self.name}: {self.family}, {size} parameters, {self.device}, {dtype}, {self.attention}; {decides}"
+        return (
+            f"{self.name}: {self.family}, {size} parameters, {self.device}, {dtype},"
+            f" {self.attention}; {decides}"
+        )
 
 
 def _device(name: str, where: str) -> torch.device:
@@ -107,11 +122,18 @@ def _device(name: str, where: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as e:
-        raise ModelError(f"{where}: model.device '{name}' is no device; use auto, cpu, cuda or cuda:0") from e
+        raise ModelError(
+            f"{where}: model.device '{name}' is no device; use auto, cpu, cuda or cuda:0"
+        ) from e
     if device.type not in ("cpu", "cuda"):
-        raise ModelError(f"{where}: model.device '{name}' is not supported; use auto, cpu, cuda or cuda:0")
+        raise ModelError(
+            f"{where}: model.device '{name}' is not supported; use auto, cpu, cuda or cuda:0"
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"{where}: model.device is '{name}', but torch sees {torch.cuda.device_count()} CUDA devices")
+        raise ModelError(
+            f"{where}: model.device is '{name}', but torch sees {torch.cuda.device_count()} CUDA"
+            " devices"
+        )
     return device
 
 
@@ -127,8 +149,14 @@ def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) 
     if name == "auto":
         return "flash_attention_2" if installed and usable else "sdpa"
     if name == "flash_attention_2" and not (installed and usable):
-        why = f"it needs CUDA in half precision, not {device} {dtype}" if installed else "flash_attn is not installed"
-        raise ModelError(f"{where}: model.attention is flash_attention_2, but {why}; use auto or sdpa")
+        why = (
+            f"it needs CUDA in half precision, not {device} {dtype}"
+            if installed
+            else "flash_attn is not installed"
+        )
+        raise ModelError(
+            f"{where}: model.attention is flash_attention_2, but {why}; use auto or sdpa"
+        )
     return name
 
 
@@ -139,16 +167,24 @@ def _model(folder: Path, family: str, where: str, dtype: torch.dtype, attention:
     hf_logging.disable_progress_bar()
     try:
         model, info = getattr(transformers, _CLASSES[family]).from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, local_files_only=True, use_safetensors=True,
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            local_files_only=True,
+            use_safetensors=True,
             output_loading_info=True,
-        )  # fmt: skip
+        )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as e:
         raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {_line(e)}") from e
     finally:
         if bar:
             hf_logging.enable_progress_bar()
-    if missing := sorted(info["missing_keys"]):  # the library fills them with random numbers and goes on
-        raise ModelError(f"{where}: incomplete checkpoint: {len(missing)} weights are missing, first {missing[0]}")
+    # the library fills them with random numbers and goes on
+    if missing := sorted(info["missing_keys"]):
+        raise ModelError(
+            f"{where}: incomplete checkpoint: {len(missing)} weights are missing, first"
+            f" {missing[0]}"
+        )
     return model.eval()
 
 

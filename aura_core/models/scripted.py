@@ -1,7 +1,8 @@
 """A deterministic backend without torch, for tests of the engine and of what stands around it.
 
-It reads the very tokens that a model would get: the session keeps them all, finds the newest chunk and
-what was said in it so far, asks its script what to say there, and shapes the logits accordingly.
+It reads the very tokens that a model would get: the session keeps them all, finds the newest chunk
+and what was said in it so far, asks its script what to say there, and shapes the logits
+accordingly.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from aura_core.models.backend import ChatFormat, Piece, Video
 from aura_core.types import Chunk
 
 SPECIALS = (
-    "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|silent|>",
-)  # fmt: skip
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|silent|>",
+)
 START, END, _, _, SILENT = range(256, 256 + len(SPECIALS))
 VOCABULARY = 256 + len(SPECIALS)
 
@@ -36,7 +41,8 @@ class ByteTokenizer:
         return list(text.encode())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids` without special tokens; a character that is not complete yet is left out."""
+        """Text of `ids` without special tokens; a character that is not complete yet is
+        left out."""
         return bytes(i for i in ids if i < 256).decode(errors="ignore")
 
 
@@ -51,7 +57,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a script decides on: the newest chunk, the question asked in it, and the chunk in view before it."""
+    """What a script decides on: the newest chunk, the question asked in it, and the chunk in view
+    before it."""
 
     now: Seen
     question: str
@@ -72,7 +79,8 @@ def describe_brightness(moment: Moment) -> str | None:
 
 
 class ScriptedSession:
-    """Keeps every token (`tokens`: ids, and `Seen` for visual ones) and counts what is done to it."""
+    """Keeps every token (`tokens`: ids, and `Seen` for visual ones) and counts what is done
+    to it."""
 
     def __init__(self, say: Say) -> None:
         self.tokens: list[int | Seen] = []
@@ -101,7 +109,9 @@ class ScriptedSession:
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens."""
         if not 0 <= length <= self.length:
-            raise StreamError(f"cannot roll back to {length} tokens: the session holds {self.length}")
+            raise StreamError(
+                f"cannot roll back to {length} tokens: the session holds {self.length}"
+            )
         self.rollbacks.append(length)
         del self.tokens[length:]
 
@@ -117,12 +127,19 @@ class ScriptedSession:
         now = self.tokens[seen[-1]]
         assert isinstance(now, Seen)
         question = [t for t in self.tokens[seen[-1] + 1 : header] if isinstance(t, int) and t < 256]
-        earlier = [t for t in (self.tokens[i] for i in seen) if isinstance(t, Seen) and t.chunk != now.chunk]
-        text = self._say(Moment(now, bytes(question).decode().strip(), earlier[-1] if earlier else None))
+        earlier = [
+            t
+            for t in (self.tokens[i] for i in seen)
+            if isinstance(t, Seen) and t.chunk != now.chunk
+        ]
+        text = self._say(
+            Moment(now, bytes(question).decode().strip(), earlier[-1] if earlier else None)
+        )
         script = [SILENT] if text is None else list(text.encode())
         rest = script[len(said) :] if script[: len(said)] == said else []
         logits = np.zeros(VOCABULARY, np.float32)
-        logits[rest[0] if rest else END] = 9.0 + now.digest % 1000 / 1000  # so that p(silent) tells frames apart
+        # so that p(silent) tells frames apart
+        logits[rest[0] if rest else END] = 9.0 + now.digest % 1000 / 1000
         return logits
 
 
@@ -130,21 +147,29 @@ class ScriptedBackend:
     """Says what its script says.
 
     Args:
-        script: words by chunk index; a chunk that is not in it is silent. Or a function of the moment.
-            None: `describe_brightness`.
+        script: words by chunk index; a chunk that is not in it is silent. Or a function of the
+            moment. None: `describe_brightness`.
         grid: rows and columns of visual tokens a chunk.
     """
 
-    def __init__(self, script: Mapping[int, str] | Say | None = None, grid: tuple[int, int] = (2, 2)) -> None:
+    def __init__(
+        self, script: Mapping[int, str] | Say | None = None, grid: tuple[int, int] = (2, 2)
+    ) -> None:
         self.name = "scripted"
         self.description = "scripted: no model, says what its script says"
         self.tokenizer = ByteTokenizer()
         self.chat = ChatFormat(
-            system=("<|im_start|>system\n", "<|im_end|>\n"), user=("<|im_start|>user\n", "<|im_end|>\n"),
-            assistant=("<|im_start|>assistant\n", "<|im_end|>\n"), video_open="<|vision_start|>",
-            video_close="<|vision_end|>", timestamps=False, silent_id=SILENT, end_id=END,
-            system_prompt="scripted", trained_to_decide=True,
-        )  # fmt: skip
+            system=("<|im_start|>system\n", "<|im_end|>\n"),
+            user=("<|im_start|>user\n", "<|im_end|>\n"),
+            assistant=("<|im_start|>assistant\n", "<|im_end|>\n"),
+            video_open="<|vision_start|>",
+            video_close="<|vision_end|>",
+            timestamps=False,
+            silent_id=SILENT,
+            end_id=END,
+            system_prompt="scripted",
+            trained_to_decide=True,
+        )
         self.grid = grid
         self.context: int | None = None
         self.encodes: list[int] = []  # chunk indices, in the order in which they were encoded

@@ -14,16 +14,16 @@ from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.cache import roomy_cache
 from aura_core.models.positions import PositionTrack
 
-# Tokens of one call of the language model: a window rebuilt in one call needs a query x key mask of the
-# whole window squared (14k tokens: 200 MB and more), in blocks only a strip of it.
+# Tokens of one call of the language model: a window rebuilt in one call needs a query x key mask of
+# the whole window squared (14k tokens: 200 MB and more), in blocks only a strip of it.
 BLOCK_TOKENS = 2048
 
 
 class KVSession:
     """A session over a Qwen-VL model.
 
-    The language model is called directly: text embeddings with the chunks' features in their places,
-    explicit positions, and the head on the last token alone.
+    The language model is called directly: text embeddings with the chunks' features in their
+    places, explicit positions, and the head on the last token alone.
 
     Args:
         model: a Qwen2.5-VL or Qwen3-VL model for conditional generation, in eval mode.
@@ -51,7 +51,8 @@ class KVSession:
         self._append(pieces)
 
     def rollback(self, length: int) -> None:
-        """Forget everything after the first `length` tokens, exactly (prefilling it again gives the same bits)."""
+        """Forget everything after the first `length` tokens, exactly (prefilling it again gives the
+        same bits)."""
         surplus = self.length - length
         self._track.rollback(length)
         if surplus:
@@ -59,9 +60,11 @@ class KVSession:
 
     @torch.inference_mode()
     def evict(self, first: int, end: int) -> None:
-        """See `aura_core.models.backend.Evictable`. Cached keys carry their rotation: the later ones are turned back.
+        """See `aura_core.models.backend.Evictable`. Cached keys carry their rotation: the later
+        ones are turned back.
 
-        All three parts of a multimodal position drop by the same amount, so one rotation serves every frequency.
+        All three parts of a multimodal position drop by the same amount, so one rotation serves
+        every frequency.
         """
         shift = self._track.evict(first, end)
         angle = -shift * self._text.rotary_emb.inv_freq
@@ -95,14 +98,20 @@ class KVSession:
                 parts.append(embed(torch.tensor(piece.ids, device=device)))
             visual += [isinstance(piece, Video)] * len(piece)
         extra: dict[str, Any] = {}
-        if levels and levels[0]:  # Qwen3-VL: features of inner vision layers join the first text layers
+        # Qwen3-VL: features of inner vision layers join the first text layers
+        if levels and levels[0]:
             extra["visual_pos_masks"] = torch.tensor([visual], device=device)
-            extra["deepstack_visual_embeds"] = [torch.cat(level) for level in zip(*levels, strict=True)]
+            extra["deepstack_visual_embeds"] = [
+                torch.cat(level) for level in zip(*levels, strict=True)
+            ]
         positions = torch.from_numpy(self._track.extend(block)).to(device)[:, None]
         out = self._text(
-            inputs_embeds=torch.cat(parts)[None], position_ids=positions,
-            past_key_values=self._cache, use_cache=True, **extra,
-        )  # fmt: skip
+            inputs_embeds=torch.cat(parts)[None],
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            **extra,
+        )
         self.forwards += 1
         return out.last_hidden_state
 

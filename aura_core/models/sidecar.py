@@ -26,8 +26,12 @@ class AuraSidecar:
 
 
 _TYPES = {
-    "trained_to_decide": bool, "silent_token": str, "system_prompt": str, "frame_timestamps": bool, "max_pixels": int,
-}  # fmt: skip
+    "trained_to_decide": bool,
+    "silent_token": str,
+    "system_prompt": str,
+    "frame_timestamps": bool,
+    "max_pixels": int,
+}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -44,7 +48,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_aura(folder: Path) -> AuraSidecar:
-    """The folder's `aura.json`; all None without one. Raises `ModelError` on unknown keys and wrong types."""
+    """The folder's `aura.json`; all None without one. Raises `ModelError` on unknown keys and wrong
+    types."""
     path = folder / "aura.json"
     if not path.is_file():
         return AuraSidecar()
@@ -62,8 +67,8 @@ def read_aura(folder: Path) -> AuraSidecar:
 
 
 def read_template(folder: Path, fallback: str | None) -> str | None:
-    """Jinja source of the chat template. `chat_template.json` comes first: where both exist (Qwen2.5-VL),
-    the tokenizer's own is the text-only one."""
+    """Jinja source of the chat template. `chat_template.json` comes first: where both exist
+    (Qwen2.5-VL), the tokenizer's own is the text-only one."""
     if (folder / "chat_template.json").is_file():
         template = read_json(folder / "chat_template.json").get("chat_template")
         return template if isinstance(template, str) else None
@@ -79,8 +84,8 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
         vision: the model's vision configuration, which has the last word on patch sizes.
         max_pixels: bound on one frame; None for the checkpoint's own, at most 640*480.
 
-    The image processor's bounds count, which are for one picture: a video processor's are totals over all
-    its frames and say nothing about one.
+    The image processor's bounds count, which are for one picture: a video processor's are totals
+    over all its frames and say nothing about one.
     """
     data, path, per_frame = _preprocessor(folder)
     size = data.get("size") if isinstance(data.get("size"), dict) else {}
@@ -92,16 +97,23 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
 
     factor = _one(vision.patch_size) * vision.spatial_merge_size
     least = bound("min_pixels", "shortest_edge") or MIN_TOKENS * factor**2
-    most = max_pixels or min(bound("max_pixels", "longest_edge") or DEFAULT_MAX_PIXELS, DEFAULT_MAX_PIXELS)
+    most = max_pixels or min(
+        bound("max_pixels", "longest_edge") or DEFAULT_MAX_PIXELS, DEFAULT_MAX_PIXELS
+    )
     return PixelSpec(
-        patch=_one(vision.patch_size), merge=vision.spatial_merge_size, temporal=_one(vision.temporal_patch_size),
-        min_pixels=min(least, most), max_pixels=most,
-        mean=_three(data, "image_mean", path), std=_three(data, "image_std", path),
-    )  # fmt: skip
+        patch=_one(vision.patch_size),
+        merge=vision.spatial_merge_size,
+        temporal=_one(vision.temporal_patch_size),
+        min_pixels=min(least, most),
+        max_pixels=most,
+        mean=_three(data, "image_mean", path),
+        std=_three(data, "image_std", path),
+    )
 
 
 def _preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
-    """The image processor's settings, where they stand, and whether their bounds are for one frame."""
+    """The image processor's settings, where they stand, and whether their bounds are for
+    one frame."""
     newer = folder / "processor_config.json"  # transformers 5 saves all processors in one file
     if newer.is_file() and isinstance(image := read_json(newer).get("image_processor"), dict):
         return image, newer, True
@@ -113,7 +125,11 @@ def _preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
 
 def _three(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, float]:
     value = data.get(key)
-    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(v, int | float) for v in value):
+    if (
+        not isinstance(value, list)
+        or len(value) != 3
+        or not all(isinstance(v, int | float) for v in value)
+    ):
         raise ModelError(f"{path}: {key} must be three numbers, not {value!r}")
     return float(value[0]), float(value[1]), float(value[2])
 

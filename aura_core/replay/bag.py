@@ -1,7 +1,7 @@
 """rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
 
-Only three message types are read, and these never changed, so their definitions are ours: a bag that
-holds none (older sqlite3 bags) or holds broken ones of other types is read all the same.
+Only three message types are read, and these never changed, so their definitions are ours: a bag
+that holds none (older sqlite3 bags) or holds broken ones of other types is read all the same.
 """
 
 from __future__ import annotations
@@ -24,11 +24,25 @@ from aura_core.sources.base import NS, Slots
 from aura_core.sources.encodings import decode_compressed, decode_raw
 from aura_core.types import Frame, Query
 
-# What the reading library raises on damaged files, found by cutting and flipping bytes of good ones.
+# What the reading library raises on damaged files, found by cutting and flipping bytes of good
+# ones.
 DAMAGE = (
-    ReaderError, SerdeError, apsw.Error, OSError, EOFError, RuntimeError, MemoryError, struct.error,
-    ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
-)  # fmt: skip
+    ReaderError,
+    SerdeError,
+    apsw.Error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+)
 
 
 class Bag:
@@ -65,13 +79,18 @@ class Bag:
             raise
         t = self.topics
         heard = f"questions of {t.text_topic}" if t.text_topic else "no questions"
-        self.description = f"{self.path}: {t.images} images of {t.image_topic} ({t.image_type}), {heard}"
+        self.description = (
+            f"{self.path}: {t.images} images of {t.image_topic} ({t.image_type}), {heard}"
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -83,16 +102,18 @@ class Bag:
     def events(self) -> Iterator[Frame | Query]:
         """Frames and questions in the bag's order; at equal bag times questions come first.
 
-        A frame's stamp is its header stamp, or its bag time where that is zero. A question's stamp is its
-        bag time moved into the frames' clock by the newest frame's own difference of the two; one before
-        the first frame has no stamp and joins the first chunk.
+        A frame's stamp is its header stamp, or its bag time where that is zero. A question's stamp
+        is its bag time moved into the frames' clock by the newest frame's own difference of the
+        two; one before the first frame has no stamp and joins the first chunk.
         """
         newest: tuple[int, int] | None = None  # header stamp and bag time of the newest image
         images = 0
         for connection, bag_ns, data in self._in_order():
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
-                yield Query(message.data, stamp_ns=newest[0] + bag_ns - newest[1] if newest else None)
+                yield Query(
+                    message.data, stamp_ns=newest[0] + bag_ns - newest[1] if newest else None
+                )
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
             newest = stamp, bag_ns
@@ -103,7 +124,10 @@ class Bag:
                     self._slots.took(stamp)
                     yield frame
         if images == self.skipped:
-            raise InputError(f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be decoded")
+            raise InputError(
+                f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be"
+                " decoded"
+            )
 
     def _frame(self, message: Any, stamp: int, bag_ns: int) -> Frame | None:
         try:
@@ -114,7 +138,10 @@ class Bag:
                     self.skipped += 1
                     return None
             m = message
-            return Frame(decode_raw(m.encoding, m.height, m.width, m.step, m.data, bool(m.is_bigendian)), stamp)
+            return Frame(
+                decode_raw(m.encoding, m.height, m.width, m.step, m.data, bool(m.is_bigendian)),
+                stamp,
+            )
         except InputError as e:
             raise InputError(f"{self.path}: {self.topics.image_topic} at {bag_ns} ns: {e}") from e
 
@@ -143,18 +170,25 @@ class Bag:
         try:
             return self._store.deserialize_cdr(data, connection.msgtype)
         except DAMAGE as e:
-            raise InputError(f"{self.path}: the message of {connection.topic} at {bag_ns} ns is damaged") from e
+            raise InputError(
+                f"{self.path}: the message of {connection.topic} at {bag_ns} ns is damaged"
+            ) from e
 
 
 def _open(path: Path) -> Reader:
     if not path.exists():
-        raise InputError(f"{path}: there is no such bag (a rosbag2 folder, an .mcap or a .db3 file)")
+        raise InputError(
+            f"{path}: there is no such bag (a rosbag2 folder, an .mcap or a .db3 file)"
+        )
     target = path
     if path.is_dir() and not (path / "metadata.yaml").exists():
         # A recorder that was killed leaves no metadata; a single data file can be read without it.
         files = sorted([*path.glob("*.mcap"), *path.glob("*.db3")])
         if len(files) != 1:
-            raise InputError(f"{path}: not a rosbag2 folder: it has no metadata.yaml, and {len(files)} data files")
+            raise InputError(
+                f"{path}: not a rosbag2 folder: it has no metadata.yaml, and {len(files)} data"
+                " files"
+            )
         target = files[0]
     elif path.is_file() and path.suffix not in (".mcap", ".db3"):
         raise InputError(f"{path}: not a rosbag2 recording (a folder, an .mcap or a .db3 file)")
@@ -166,7 +200,9 @@ def _open(path: Path) -> Reader:
     return reader
 
 
-def _questions_first(messages: list[tuple[Connection, int, bytes]]) -> list[tuple[Connection, int, bytes]]:
+def _questions_first(
+    messages: list[tuple[Connection, int, bytes]],
+) -> list[tuple[Connection, int, bytes]]:
     return sorted(messages, key=lambda m: m[0].msgtype in (IMAGE, COMPRESSED))
 
 

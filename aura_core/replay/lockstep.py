@@ -1,8 +1,8 @@
-"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no drops (but those
-of a live source).
+"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no
+drops (but those of a live source).
 
-`aura run`, `aura replay` and the evaluation all go through `drive`, so the same frames and questions give
-the same decisions.
+`aura run`, `aura replay` and the evaluation all go through `drive`, so the same frames and
+questions give the same decisions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Asked:
         except ValueError:
             colon, at_s = "", 0.0
         if not colon or not 0.0 <= at_s < 1e9:
-            raise InputError(f"--ask '{_short(spec)}': expected SECONDS:QUESTION, as in '3.0:what is on the table?'")
+            raise InputError(
+                f"--ask '{_short(spec)}': expected SECONDS:QUESTION, as in '3.0:what is on the"
+                " table?'"
+            )
         if not text.strip():
             raise InputError(f"--ask '{_short(spec)}': the question is empty")
         return cls(text.strip(), at_s)
@@ -44,8 +47,8 @@ class Asked:
 def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Iterator[Frame | Query]:
     """`events` with each question put before the first frame that is not older than it.
 
-    The stamp of a question is the first frame's stamp plus its seconds. Questions that are later than the
-    last frame come at the end: one that still falls into the last chunk is seen by it.
+    The stamp of a question is the first frame's stamp plus its seconds. Questions that are later
+    than the last frame come at the end: one that still falls into the last chunk is seen by it.
     """
     waiting = deque(sorted(questions, key=lambda q: q.at_s))
     first: int | None = None
@@ -80,8 +83,9 @@ def drive(
 ) -> Iterator[Step]:
     """Feed `events` to the engine and yield every step as soon as its chunk is full.
 
-    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised. `waiting` (live)
-    tells whether an event is there to be taken: until one is, the engine works ahead.
+    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised.
+    `waiting` (live) tells whether an event is there to be taken: until one is, the engine works
+    ahead.
     """
     for event in events:
         if isinstance(event, Frame):

@@ -27,32 +27,47 @@ class Choice:
     connections: tuple[Connection, ...]
 
 
-def choose(path: Path, connections: Sequence[Connection], image: str | None, text: str | None) -> Choice:
+def choose(
+    path: Path, connections: Sequence[Connection], image: str | None, text: str | None
+) -> Choice:
     """Choose the topics.
 
     Without a name, the camera is the only image topic with messages, or the only one of them called
-    `image_raw` (or its `/compressed`), raw before compressed. Questions are a String topic that ends in
-    `asr/text`: any other String topic (`/robot_description`, say) must be named.
-    Raises `InputError` that lists what the bag has.
+    `image_raw` (or its `/compressed`), raw before compressed. Questions are a String topic that
+    ends in `asr/text`: any other String topic (`/robot_description`, say) must be named. Raises
+    `InputError` that lists what the bag has.
     """
     cameras = [c for c in connections if c.msgtype in (IMAGE, COMPRESSED)]
-    camera = _named(path, connections, cameras, image, "image") if image else _camera(path, connections, cameras)
+    camera = (
+        _named(path, connections, cameras, image, "image")
+        if image
+        else _camera(path, connections, cameras)
+    )
     strings = [c for c in connections if c.msgtype == STRING]
     asked = _named(path, connections, strings, text, "text") if text else None
     if asked is None:
         heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith("/asr/text")]
         if len({c.topic for c in heard}) > 1:
-            raise InputError(f"{path}: several topics with questions ({_list(heard)}); choose one with --text-topic")
+            raise InputError(
+                f"{path}: several topics with questions ({_list(heard)}); choose one with"
+                " --text-topic"
+            )
         asked = heard[0] if heard else None
     chosen = [c for c in connections if (c.topic, c.msgtype) == (camera.topic, camera.msgtype)]
     images = sum(c.msgcount for c in chosen)
     if asked is not None:
         chosen += [c for c in connections if (c.topic, c.msgtype) == (asked.topic, STRING)]
-    return Choice(camera.topic, camera.msgtype, asked.topic if asked else None, images, tuple(chosen))
+    return Choice(
+        camera.topic, camera.msgtype, asked.topic if asked else None, images, tuple(chosen)
+    )
 
 
 def _named(
-    path: Path, connections: Sequence[Connection], fitting: Sequence[Connection], name: str, what: str
+    path: Path,
+    connections: Sequence[Connection],
+    fitting: Sequence[Connection],
+    name: str,
+    what: str,
 ) -> Connection:
     match = next((c for c in fitting if c.topic.strip("/") == name.strip("/")), None)
     if match is not None:
@@ -61,11 +76,15 @@ def _named(
         return match
     other = next((c for c in connections if c.topic.strip("/") == name.strip("/")), None)
     if other is not None:
-        raise InputError(f"{path}: topic {other.topic} is {other.msgtype}, which is no {what} topic")
+        raise InputError(
+            f"{path}: topic {other.topic} is {other.msgtype}, which is no {what} topic"
+        )
     raise InputError(f"{path}: there is no topic {name}; the bag has {_list(connections)}")
 
 
-def _camera(path: Path, connections: Sequence[Connection], cameras: Sequence[Connection]) -> Connection:
+def _camera(
+    path: Path, connections: Sequence[Connection], cameras: Sequence[Connection]
+) -> Connection:
     filled = [c for c in cameras if c.msgcount]
     if not filled:
         raise InputError(f"{path}: there are no images in it; the bag has {_list(connections)}")
@@ -73,7 +92,9 @@ def _camera(path: Path, connections: Sequence[Connection], cameras: Sequence[Con
         found = [c for c in filled if f"/{c.topic.strip('/')}".endswith(ending)]
         if len({c.topic for c in found}) == 1:
             return found[0]
-    raise InputError(f"{path}: several image topics ({_list(filled)}); choose one with --image-topic")
+    raise InputError(
+        f"{path}: several image topics ({_list(filled)}); choose one with --image-topic"
+    )
 
 
 def _list(connections: Sequence[Connection]) -> str:

@@ -31,9 +31,9 @@ def write_bag(
 ) -> int:
     """Write `events` to a new bag folder; bag time and header stamp are the frame's stamp.
 
-    `png` loses nothing, `jpeg` is smaller. The image topic is `/image_raw`, with `/compressed` after it
-    for the two. Questions must have a stamp. Returns the number of frames.
-    Raises `InputError` where `path` exists or cannot be written.
+    `png` loses nothing, `jpeg` is smaller. The image topic is `/image_raw`, with `/compressed`
+    after it for the two. Questions must have a stamp. Returns the number of frames. Raises
+    `InputError` where `path` exists or cannot be written.
     """
     path = Path(path)
     kind = IMAGE if images == "raw" else COMPRESSED
@@ -47,7 +47,9 @@ def write_bag(
             for event in events:
                 stamp = event.stamp_ns
                 if stamp is None or stamp < 0:
-                    raise InputError(f"{path}: a bag needs stamps that are not negative, not {stamp}")
+                    raise InputError(
+                        f"{path}: a bag needs stamps that are not negative, not {stamp}"
+                    )
                 if isinstance(event, Query):
                     message = store.types[STRING](data=event.text)
                     bag.write(text, stamp, store.serialize_cdr(message, STRING))
@@ -71,9 +73,17 @@ def _image(types: dict[str, type], frame: Frame, images: Compression) -> object:
     if images == "raw":
         data = np.ascontiguousarray(frame.image).reshape(-1)
         return types[IMAGE](
-            header=header, height=height, width=width, encoding="rgb8", is_bigendian=0, step=3 * width, data=data
+            header=header,
+            height=height,
+            width=width,
+            encoding="rgb8",
+            is_bigendian=0,
+            step=3 * width,
+            data=data,
         )
     ok, data = cv2.imencode(f".{images}", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
     if not ok:
         raise InputError(f"a frame of {width}x{height} pixels cannot be written as {images}")
-    return types[COMPRESSED](header=header, format=f"rgb8; {images} compressed bgr8", data=data.reshape(-1))
+    return types[COMPRESSED](
+        header=header, format=f"rgb8; {images} compressed bgr8", data=data.reshape(-1)
+    )

@@ -20,7 +20,15 @@ class Canvas:
 
     def line(self, a: Point, b: Point, colour: Colour, width: float) -> None:
         """A stroke with round ends."""
-        cv2.line(self.image, self._px(a), self._px(b), colour, max(1, round(width * self._width)), cv2.LINE_AA, _SHIFT)
+        cv2.line(
+            self.image,
+            self._px(a),
+            self._px(b),
+            colour,
+            max(1, round(width * self._width)),
+            cv2.LINE_AA,
+            _SHIFT,
+        )
 
     def circle(self, at: Point, radius: float, colour: Colour) -> None:
         """A disc."""
@@ -41,7 +49,8 @@ class Canvas:
         self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
 
     def paste(self, source: Image, margin: int, x0: float, y0: float, x1: float, y1: float) -> None:
-        """Copy a rectangle of a prepared picture, that is larger than ours by `margin` pixels on each side."""
+        """Copy a rectangle of a prepared picture, that is larger than ours by `margin` pixels on
+        each side."""
         ox, oy = round(self._dx * self._width), round(self._dy * self._width)
         h, w = self.image.shape[:2]
         left, right = max(0, round(x0 * self._width) + ox), min(w, round(x1 * self._width) + ox)

@@ -5,14 +5,35 @@ from __future__ import annotations
 from aura_core.sim.phrases import Facet, Language, Phrases
 
 CHINESE = Language(
-    colours={"red": "红色", "green": "绿色", "blue": "蓝色", "yellow": "黄色", "purple": "紫色", "white": "白色"},
+    colours={
+        "red": "红色",
+        "green": "绿色",
+        "blue": "蓝色",
+        "yellow": "黄色",
+        "purple": "紫色",
+        "white": "白色",
+    },
     shapes={"cube": "方块", "ball": "球", "cone": "圆锥", "star": "星星"},
-    a_thing="{c}的{s}", the_thing="{c}的{s}", a_shape="{s}", a_colour="{c}的东西", anything="东西",
-    plural_shape="{s}", plural_colour="{c}的东西", numbers=("没有", "一个", "两个", "三个"),
-    places=("在左边", "在中间", "在右边"), stands=("在左边", "在中间", "在右边"),
-    cat_places={"floor": "在地上", "table": "在桌子上"}, poses=("站着", "躺在地上"),
-    conjunction="和", nothing="什么也没有", yes_no=("是", "不是"), not_seen="我没看到{x}", acknowledgment="好的",
-    person="人", cat="猫", decorations=("请问{q}", "你好{q}"),
+    a_thing="{c}的{s}",
+    the_thing="{c}的{s}",
+    a_shape="{s}",
+    a_colour="{c}的东西",
+    anything="东西",
+    plural_shape="{s}",
+    plural_colour="{c}的东西",
+    numbers=("没有", "一个", "两个", "三个"),
+    places=("在左边", "在中间", "在右边"),
+    stands=("在左边", "在中间", "在右边"),
+    cat_places={"floor": "在地上", "table": "在桌子上"},
+    poses=("站着", "躺在地上"),
+    conjunction="和",
+    nothing="什么也没有",
+    yes_no=("是", "不是"),
+    not_seen="我没看到{x}",
+    acknowledgment="好的",
+    person="人",
+    cat="猫",
+    decorations=("请问{q}", "你好{q}"),
     questions={
         "list": Phrases(
             ("桌子上有什么?", "你看到桌子上有什么?", "桌上有哪些东西?", "告诉我桌子上有什么"),
@@ -22,19 +43,39 @@ CHINESE = Language(
             ("桌子上有几个东西?", "桌上有多少东西?", "你看到桌子上有几个东西?"),
             ("你看到桌上有多少东西?", "桌上有几个东西?"),
         ),
-        "count_of": Phrases(("有几个{x}?", "你看到几个{x}?", "桌子上有多少{x}?"), ("桌上有几个{x}?",)),
+        "count_of": Phrases(
+            ("有几个{x}?", "你看到几个{x}?", "桌子上有多少{x}?"), ("桌上有几个{x}?",)
+        ),
         "exists": Phrases(("有没有{x}?", "你看到{x}了吗?", "桌子上有{x}吗?"), ("桌上有没有{x}?",)),
-        "where": Phrases(("{x}在哪里?", "你看到{x}在哪里?", "告诉我{x}在哪里"), ("{x}在桌子上哪里?",)),
-        "colour": Phrases(("{x}是什么颜色?", "{x}的颜色是什么?", "告诉我{x}是什么颜色"), ("告诉我{x}的颜色",)),
-        "shape": Phrases(("{x}的东西是什么?", "{x}的是什么形状?", "告诉我{x}的东西是什么"), ("{x}的东西是什么形状?",)),
+        "where": Phrases(
+            ("{x}在哪里?", "你看到{x}在哪里?", "告诉我{x}在哪里"), ("{x}在桌子上哪里?",)
+        ),
+        "colour": Phrases(
+            ("{x}是什么颜色?", "{x}的颜色是什么?", "告诉我{x}是什么颜色"), ("告诉我{x}的颜色",)
+        ),
+        "shape": Phrases(
+            ("{x}的东西是什么?", "{x}的是什么形状?", "告诉我{x}的东西是什么"),
+            ("{x}的东西是什么形状?",),
+        ),
         "person": Phrases(("有人吗?", "你看到人了吗?", "房间里有没有人?"), ("房间里有人吗?",)),
-        "where_person": Phrases(("人在哪里?", "那个人在哪里?", "告诉我人在哪里"), ("告诉我那个人在哪里",)),
-        "pose": Phrases(("那个人在做什么?", "人在干什么?", "告诉我人在做什么"), ("那个人在干什么?",)),
+        "where_person": Phrases(
+            ("人在哪里?", "那个人在哪里?", "告诉我人在哪里"), ("告诉我那个人在哪里",)
+        ),
+        "pose": Phrases(
+            ("那个人在做什么?", "人在干什么?", "告诉我人在做什么"), ("那个人在干什么?",)
+        ),
         "cat": Phrases(("有猫吗?", "你看到猫了吗?", "房间里有没有猫?"), ("房间里有猫吗?",)),
         "where_cat": Phrases(("猫在哪里?", "你看到猫在哪里?"), ("告诉我猫在哪里",)),
-        "took": Phrases(("手拿走了什么?", "什么被拿走了?", "告诉我手拿走了什么"), ("告诉我什么被拿走了",)),
-        "brought": Phrases(("手拿来了什么?", "什么被拿来了?", "告诉我手拿来了什么"), ("告诉我什么被拿来了",)),
-        "last": Phrases(("刚才发生了什么?", "最后发生了什么?", "告诉我刚才发生了什么"), ("告诉我最后发生了什么",)),
+        "took": Phrases(
+            ("手拿走了什么?", "什么被拿走了?", "告诉我手拿走了什么"), ("告诉我什么被拿走了",)
+        ),
+        "brought": Phrases(
+            ("手拿来了什么?", "什么被拿来了?", "告诉我手拿来了什么"), ("告诉我什么被拿来了",)
+        ),
+        "last": Phrases(
+            ("刚才发生了什么?", "最后发生了什么?", "告诉我刚才发生了什么"),
+            ("告诉我最后发生了什么",),
+        ),
         "order": Phrases(("{x}和{y}哪个先来?", "先来的是{x}还是{y}?"), ("告诉我{x}和{y}哪个先来",)),
     },
     facets={
@@ -96,13 +137,27 @@ CHINESE = Language(
         "day breaks": Phrases(("天亮了", "白天来了"), ("是白天",)),
     },
     announcements={
-        "item enters": "{a}出现了", "item leaves": "{the}不见了", "item moves": "{the}动了",
-        "person enters": "有人进来了", "person leaves": "人走了", "person reaches": "那个人伸手了",
-        "person falls": "那个人摔倒了", "person gets up": "那个人起来了",
-        "door opens": "门开了", "door closes": "门关了",
-        "lamp goes on": "灯亮了", "lamp goes off": "灯不亮了", "kettle starts": "水壶冒气了",
-        "kettle stops": "水壶安静了", "cat comes": "猫来了", "cat leaves": "猫走了", "cat jumps up": "猫跳到桌子上了",
-        "cat jumps down": "猫跳到地上了", "cup near edge": "杯子靠近边了", "cup safe": "杯子安全了",
-        "night falls": "天黑了", "day breaks": "天亮了",
+        "item enters": "{a}出现了",
+        "item leaves": "{the}不见了",
+        "item moves": "{the}动了",
+        "person enters": "有人进来了",
+        "person leaves": "人走了",
+        "person reaches": "那个人伸手了",
+        "person falls": "那个人摔倒了",
+        "person gets up": "那个人起来了",
+        "door opens": "门开了",
+        "door closes": "门关了",
+        "lamp goes on": "灯亮了",
+        "lamp goes off": "灯不亮了",
+        "kettle starts": "水壶冒气了",
+        "kettle stops": "水壶安静了",
+        "cat comes": "猫来了",
+        "cat leaves": "猫走了",
+        "cat jumps up": "猫跳到桌子上了",
+        "cat jumps down": "猫跳到地上了",
+        "cup near edge": "杯子靠近边了",
+        "cup safe": "杯子安全了",
+        "night falls": "天黑了",
+        "day breaks": "天亮了",
     },
-)  # fmt: skip
+)

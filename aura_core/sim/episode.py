@@ -1,4 +1,5 @@
-"""A room with somebody who asks about it, and everything that ought to be said: the ground truth."""
+"""A room with somebody who asks about it, and everything that ought to be said: the ground
+truth."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Ask:
     condition: Wait | None = None
     language: str = "en"
     unseen: bool = False  # in a phrasing that training never sees
-    evidence: int | None = None  # a question about the past: the chunk that has to be in view to answer it
+    # a question about the past: the chunk that has to be in view to answer it
+    evidence: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Plan:
     triggers: float = 0.65  # share of standing questions that something will answer
     first: int = 1  # no question before this chunk
     early: float = 0.7  # standing questions come in this first share of the time
-    objects: float = 0.0  # share of those that something will answer which are made to wait for an object
+    # share of those that something will answer which are made to wait for an object
+    objects: float = 0.0
     exact: float = 0.55  # share of one-time questions about objects that name colour and shape
 
 
@@ -69,14 +72,20 @@ class Episode:
 
     @classmethod
     def generate(
-        cls, seed: int, duration_s: int, plan: Plan = TEST_PLAN, world: World | None = None,
-        language: str | None = None, unseen: float = UNSEEN_SHARE, topics: dict[str, float] = TOPICS,
+        cls,
+        seed: int,
+        duration_s: int,
+        plan: Plan = TEST_PLAN,
+        world: World | None = None,
+        language: str | None = None,
+        unseen: float = UNSEEN_SHARE,
+        topics: dict[str, float] = TOPICS,
         varied: bool = False,
-    ) -> Episode:  # fmt: skip
+    ) -> Episode:
         """Deterministic in its arguments. Nobody asks in the very chunk of an event.
 
-        `language` is drawn where it is not given; `unseen` is the share of phrasings that training never sees,
-        `varied` adds the many that are for training alone.
+        `language` is drawn where it is not given; `unseen` is the share of phrasings that training
+        never sees, `varied` adds the many that are for training alone.
         """
         world = world or World.generate(seed, duration_s)
         rng = np.random.default_rng([seed, 14])
@@ -87,10 +96,16 @@ class Episode:
         kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
         rng.shuffle(kinds)  # type: ignore[arg-type]
         early = [c for c in free if c < max(plan.first + 1, int(duration_s * plan.early))]
-        chosen = sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False)) if early else []
+        chosen = (
+            sorted(rng.choice(early, size=min(len(kinds), len(early)), replace=False))
+            if early
+            else []
+        )
         asks: list[Ask] = []
         for kind, chunk in zip(kinds, chosen, strict=False):
-            asks.append(_standing(rng, talk, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}"))
+            asks.append(
+                _standing(rng, talk, world, Kind(kind), int(chunk), plan, f"s{len(asks) + 1}")
+            )
         taken = {a.chunk for a in asks}
         at = plan.first + int(rng.integers(0, plan.max_gap))
         for chunk in free:
@@ -98,10 +113,18 @@ class Episode:
                 q = talk.real_time(rng, world, chunk, topics)
                 asks.append(
                     Ask(
-                        f"r{chunk}", chunk, q.text, Kind.REAL_TIME, q.answer, q.topic, None, language, q.unseen,
+                        f"r{chunk}",
+                        chunk,
+                        q.text,
+                        Kind.REAL_TIME,
+                        q.answer,
+                        q.topic,
+                        None,
+                        language,
+                        q.unseen,
                         q.evidence,
                     )
-                )  # fmt: skip
+                )
                 at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
         asks.sort(key=lambda a: a.chunk)
         return cls(world, tuple(asks), tuple(dues_of(world, asks)))
@@ -118,46 +141,71 @@ def dues_of(world: World, asks: Sequence[Ask]) -> list[Due]:
     dues = []
     for event in world.events:
         ids = [
-            a.id for a in asks
-            if a.condition is not None and a.chunk < event.chunk and a.id not in done and a.condition.matches(event)
-        ]  # fmt: skip
+            a.id
+            for a in asks
+            if a.condition is not None
+            and a.chunk < event.chunk
+            and a.id not in done
+            and a.condition.matches(event)
+        ]
         done |= {a.id for a in asks if a.id in ids and a.kind is Kind.PROACTIVE}
         if ids:
             dues.append(Due(event.chunk, talk.announce(event), tuple(ids)))
     return dues
 
 
-def _standing(rng: np.random.Generator, talk: Talk, world: World, kind: Kind, chunk: int, plan: Plan, id: str) -> Ask:
+def _standing(
+    rng: np.random.Generator, talk: Talk, world: World, kind: Kind, chunk: int, plan: Plan, id: str
+) -> Ask:
     later = [e for e in world.events if e.chunk > chunk + 1 and e.kind in WAITABLE]
     repeated = kind is Kind.MULTI_RESPONSE
     if later and rng.random() < plan.triggers:
         near = later[: max(3, len(later) // 2)]
         if plan.objects and rng.random() < plan.objects:
             near = [e for e in near if e.item is not None] or near
-        forms = (0.25, 0.25, 0.3, 0.2) if repeated else (plan.exact, *(p * (1 - plan.exact) for p in (0.4, 0.4, 0.2)))
+        forms = (
+            (0.25, 0.25, 0.3, 0.2)
+            if repeated
+            else (plan.exact, *(p * (1 - plan.exact) for p in (0.4, 0.4, 0.2)))
+        )
         wait = _widened(rng, near[int(rng.integers(len(near)))], forms)
     else:
         wait = _never(rng, later)
     text, unseen = talk.standing(rng, wait, repeated)
-    return Ask(id, chunk, text, kind, talk.words.acknowledgment, "standing", wait, talk.language, unseen)
+    return Ask(
+        id, chunk, text, kind, talk.words.acknowledgment, "standing", wait, talk.language, unseen
+    )
 
 
 def _widened(rng: np.random.Generator, event: Event, forms: tuple[float, ...]) -> Wait:
-    """A condition that `event` meets: for objects exact, by colour, by shape, or anything, with these odds."""
+    """A condition that `event` meets: for objects exact, by colour, by shape, or anything, with
+    these odds."""
     if event.item is None:
         return Wait(event.kind)
     form = int(rng.choice(4, p=forms))
-    return Wait(event.kind, event.item.colour if form in (0, 1) else None, event.item.shape if form in (0, 2) else None)
+    return Wait(
+        event.kind,
+        event.item.colour if form in (0, 1) else None,
+        event.item.shape if form in (0, 2) else None,
+    )
 
 
 def _never(rng: np.random.Generator, later: list[Event]) -> Wait:
-    """A condition that none of `later` meets, close to one of them where possible (a distractor)."""
+    """A condition that none of `later` meets, close to one of them where possible (a
+    distractor)."""
     wait = Wait("person falls")
     for _ in range(30):
-        kind = str(rng.choice(WAITABLE)) if rng.random() < 0.5 else str(rng.choice(["item enters", "item leaves"]))
+        kind = (
+            str(rng.choice(WAITABLE))
+            if rng.random() < 0.5
+            else str(rng.choice(["item enters", "item leaves"]))
+        )
         wait = Wait(kind)
         if kind.startswith("item"):
-            colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
+            colour, shape = (
+                COLOURS[int(rng.integers(len(COLOURS)))],
+                SHAPES[int(rng.integers(len(SHAPES)))],
+            )
             items = [e.item for e in later if e.item is not None]
             if items and rng.random() < 0.7:
                 near = items[int(rng.integers(len(items)))]

@@ -13,39 +13,118 @@ _FRAMES = {
     "en": {
         "once": ("{h} when {c}", "{h} if {c}", "when {c} {h}", "if {c} {h}"),
         "always": (
-            "{h} every time {c}", "{h} each time {c}", "{h} whenever {c}", "every time {c} {h}", "each time {c} {h}",
-            "whenever {c} {h}", "i want to know every time {c}", "i want to know whenever {c}",
+            "{h} every time {c}",
+            "{h} each time {c}",
+            "{h} whenever {c}",
+            "every time {c} {h}",
+            "each time {c} {h}",
+            "whenever {c} {h}",
+            "i want to know every time {c}",
+            "i want to know whenever {c}",
         ),
     },
     "zh": {
-        "once": ("{c}的时候{h}", "如果{c}就{h}", "如果{c}请{h}", "{c}时{h}", "当{c}时{h}", "当{c}的时候{h}"),
-        "always": ("每次{c}都{h}", "每次{c}就{h}", "每次{c}时都{h}", "每当{c}就{h}", "每当{c}都{h}", "每当{c}时{h}"),
+        "once": (
+            "{c}的时候{h}",
+            "如果{c}就{h}",
+            "如果{c}请{h}",
+            "{c}时{h}",
+            "当{c}时{h}",
+            "当{c}的时候{h}",
+        ),
+        "always": (
+            "每次{c}都{h}",
+            "每次{c}就{h}",
+            "每次{c}时都{h}",
+            "每当{c}就{h}",
+            "每当{c}都{h}",
+            "每当{c}时{h}",
+        ),
     },
-}  # fmt: skip
+}
 
 _CLAUSES = {
     "en": {
-        "item enters": ("{x} appears on the table", "there is {x}", "there is {x} on the table", "you see {x}"),
+        "item enters": (
+            "{x} appears on the table",
+            "there is {x}",
+            "there is {x} on the table",
+            "you see {x}",
+        ),
         "item leaves": ("{x} is taken from the table", "{x} is gone from the table"),
-        "person enters": ("someone comes in", "somebody appears", "a person enters the room", "there is a person",
-                          "somebody is in the room", "you see a person"),
-        "person leaves": ("the person is gone", "somebody goes away", "a person leaves", "somebody leaves"),
+        "person enters": (
+            "someone comes in",
+            "somebody appears",
+            "a person enters the room",
+            "there is a person",
+            "somebody is in the room",
+            "you see a person",
+        ),
+        "person leaves": (
+            "the person is gone",
+            "somebody goes away",
+            "a person leaves",
+            "somebody leaves",
+        ),
         "person reaches": ("somebody reaches for something", "a person reaches for something"),
-        "person falls": ("somebody falls down", "someone falls", "a person falls", "the person is lying on the floor",
-                         "you see somebody lying on the floor"),
-        "person gets up": ("someone gets up", "the person is standing", "you see the person standing"),
-        "door opens": ("someone opens the door", "the person opens the door", "you see the door open"),
-        "door closes": ("someone closes the door", "the person closes the door", "you see the door closed"),
+        "person falls": (
+            "somebody falls down",
+            "someone falls",
+            "a person falls",
+            "the person is lying on the floor",
+            "you see somebody lying on the floor",
+        ),
+        "person gets up": (
+            "someone gets up",
+            "the person is standing",
+            "you see the person standing",
+        ),
+        "door opens": (
+            "someone opens the door",
+            "the person opens the door",
+            "you see the door open",
+        ),
+        "door closes": (
+            "someone closes the door",
+            "the person closes the door",
+            "you see the door closed",
+        ),
         "lamp goes on": ("you see the lamp on", "the lamp is on now"),
         "lamp goes off": ("you see the lamp off", "the lamp is off now"),
         "kettle starts": ("there is steam", "steam appears", "you see the kettle steaming"),
-        "kettle stops": ("the steam goes away", "you see the kettle quiet", "the kettle is quiet now"),
-        "cat comes": ("a cat comes", "the cat comes in", "there is a cat", "you see a cat", "the cat is in the room"),
+        "kettle stops": (
+            "the steam goes away",
+            "you see the kettle quiet",
+            "the kettle is quiet now",
+        ),
+        "cat comes": (
+            "a cat comes",
+            "the cat comes in",
+            "there is a cat",
+            "you see a cat",
+            "the cat is in the room",
+        ),
         "cat leaves": ("a cat leaves", "a cat goes away", "a cat is gone"),
-        "cat jumps up": ("a cat jumps on the table", "a cat is on the table", "you see the cat on the table"),
-        "cat jumps down": ("a cat jumps down", "the cat jumps on the floor", "you see the cat on the floor"),
-        "cup near edge": ("the cup is near the edge now", "the cup is not safe now", "the cup comes to the edge"),
-        "cup safe": ("the cup is safe now", "the cup is not near the edge", "the cup goes away from the edge"),
+        "cat jumps up": (
+            "a cat jumps on the table",
+            "a cat is on the table",
+            "you see the cat on the table",
+        ),
+        "cat jumps down": (
+            "a cat jumps down",
+            "the cat jumps on the floor",
+            "you see the cat on the floor",
+        ),
+        "cup near edge": (
+            "the cup is near the edge now",
+            "the cup is not safe now",
+            "the cup comes to the edge",
+        ),
+        "cup safe": (
+            "the cup is safe now",
+            "the cup is not near the edge",
+            "the cup goes away from the edge",
+        ),
         "night falls": ("it is dark", "it is dark now", "the night comes"),
         "day breaks": ("it is light", "it is light now", "the day comes"),
     },
@@ -72,79 +151,171 @@ _CLAUSES = {
         "night falls": ("天黑", "现在天黑了", "晚上来"),
         "day breaks": ("天亮", "现在天亮了", "白天来"),
     },
-}  # fmt: skip
+}
 
 
 _QUESTIONS = {
     "en": {
-        "list": ("what is there?", "what do you see?", "which things are on the table?", "which objects do you see?",
-                 "tell me what you see on the table", "tell me what things are on the table"),
-        "count": ("how many objects are there on the table?", "how many things are on the table?", "count the objects",
-                  "how many objects do you see?", "tell me how many objects are on the table",
-                  "tell me how many things there are"),
-        "count_of": ("how many {x} are there on the table?", "tell me how many {x} there are",
-                     "tell me how many {x} you see"),
+        "list": (
+            "what is there?",
+            "what do you see?",
+            "which things are on the table?",
+            "which objects do you see?",
+            "tell me what you see on the table",
+            "tell me what things are on the table",
+        ),
+        "count": (
+            "how many objects are there on the table?",
+            "how many things are on the table?",
+            "count the objects",
+            "how many objects do you see?",
+            "tell me how many objects are on the table",
+            "tell me how many things there are",
+        ),
+        "count_of": (
+            "how many {x} are there on the table?",
+            "tell me how many {x} there are",
+            "tell me how many {x} you see",
+        ),
         "exists": ("is {x} there?", "tell me is there {x}?", "do you see {x} there?"),
         "where": ("where is {x} on the table?", "tell me where you see {x}", "where is {x} now?"),
-        "colour": ("what colour is the {x} on the table?", "tell me what colour the {x} is",
-                   "what is the colour of the {x} on the table?"),
-        "shape": ("what shape does the {x} thing have?", "which shape is the {x} object?",
-                  "what shape does the {x} object have?", "tell me what the {x} object is"),
-        "person": ("is somebody there?", "is anyone in the room?", "do you see anyone?", "is a person there?",
-                   "is there somebody?"),
-        "where_person": ("where is the person now?", "where do you see a person?", "tell me where you see the person"),
+        "colour": (
+            "what colour is the {x} on the table?",
+            "tell me what colour the {x} is",
+            "what is the colour of the {x} on the table?",
+        ),
+        "shape": (
+            "what shape does the {x} thing have?",
+            "which shape is the {x} object?",
+            "what shape does the {x} object have?",
+            "tell me what the {x} object is",
+        ),
+        "person": (
+            "is somebody there?",
+            "is anyone in the room?",
+            "do you see anyone?",
+            "is a person there?",
+            "is there somebody?",
+        ),
+        "where_person": (
+            "where is the person now?",
+            "where do you see a person?",
+            "tell me where you see the person",
+        ),
         "pose": ("what is the person doing now?", "tell me what the person does"),
         "cat": ("is a cat there?", "is the cat in the room?", "do you see a cat there?"),
-        "where_cat": ("where is the cat now?", "where do you see a cat?", "tell me where you see the cat"),
-        "took": ("what was taken from the table?", "which object was taken away?", "which thing did the hand take?"),
-        "brought": ("what was brought to the table?", "which object was brought?", "which thing did the hand bring?"),
+        "where_cat": (
+            "where is the cat now?",
+            "where do you see a cat?",
+            "tell me where you see the cat",
+        ),
+        "took": (
+            "what was taken from the table?",
+            "which object was taken away?",
+            "which thing did the hand take?",
+        ),
+        "brought": (
+            "what was brought to the table?",
+            "which object was brought?",
+            "which thing did the hand bring?",
+        ),
         "last": ("what happened just now?", "which event was last?", "what just happened now?"),
         "order": ("{x} or {y} which came first?", "which was first {x} or {y}?"),
     },
     "zh": {
-        "list": ("桌上有什么?", "桌上有什么东西?", "告诉我桌子上的东西", "桌子上有哪些东西?",
-                 "你看到桌子上有哪些东西?"),
-        "count": ("桌子上有多少东西?", "告诉我桌子上有几个东西", "你看到几个东西?", "告诉我有多少东西"),
+        "list": (
+            "桌上有什么?",
+            "桌上有什么东西?",
+            "告诉我桌子上的东西",
+            "桌子上有哪些东西?",
+            "你看到桌子上有哪些东西?",
+        ),
+        "count": (
+            "桌子上有多少东西?",
+            "告诉我桌子上有几个东西",
+            "你看到几个东西?",
+            "告诉我有多少东西",
+        ),
         "count_of": ("桌子上有几个{x}?", "有多少{x}?", "告诉我有几个{x}", "你看到多少{x}?"),
         "exists": ("桌子上有没有{x}?", "有{x}吗?", "告诉我有没有{x}", "你有没有看到{x}?"),
-        "where": ("桌子上的{x}在哪里?", "桌上的{x}在哪里?", "告诉我桌子上的{x}在哪里", "{x}现在在哪里?",
-                  "那个{x}在哪里?"),
-        "colour": ("{x}有什么颜色?", "桌上的{x}是什么颜色?", "你看到的{x}是什么颜色?", "那个{x}是什么颜色?"),
-        "shape": ("{x}的是什么?", "告诉我{x}的是什么形状", "告诉我{x}的东西的形状", "那个{x}的东西是什么?"),
+        "where": (
+            "桌子上的{x}在哪里?",
+            "桌上的{x}在哪里?",
+            "告诉我桌子上的{x}在哪里",
+            "{x}现在在哪里?",
+            "那个{x}在哪里?",
+        ),
+        "colour": (
+            "{x}有什么颜色?",
+            "桌上的{x}是什么颜色?",
+            "你看到的{x}是什么颜色?",
+            "那个{x}是什么颜色?",
+        ),
+        "shape": (
+            "{x}的是什么?",
+            "告诉我{x}的是什么形状",
+            "告诉我{x}的东西的形状",
+            "那个{x}的东西是什么?",
+        ),
         "person": ("有没有人?", "你有没有看到人?", "告诉我有没有人", "房间里有没有人在?"),
         "where_person": ("你看到人在哪里?", "你看到那个人在哪里?", "那个人现在在哪里?"),
         "pose": ("告诉我人在干什么", "你看到人在做什么?", "那个人现在在做什么?"),
         "cat": ("有没有猫?", "猫在吗?", "你有没有看到猫?", "告诉我有没有猫"),
         "where_cat": ("猫现在在哪里?", "那个猫在哪里?", "你看到的猫在哪里?"),
         "took": ("手拿走的是什么?", "你看到手拿走了什么?", "被拿走的是什么?", "刚才手拿走了什么?"),
-        "brought": ("手拿来的是什么?", "你看到手拿来了什么?", "被拿来的是什么?", "刚才手拿来了什么?"),
+        "brought": (
+            "手拿来的是什么?",
+            "你看到手拿来了什么?",
+            "被拿来的是什么?",
+            "刚才手拿来了什么?",
+        ),
         "last": ("你看到刚才发生了什么?", "刚才最后发生了什么?", "最后发生的是什么?"),
         "order": ("{x}先来还是{y}先来?", "哪个先来{x}还是{y}?", "告诉我先来的是{x}还是{y}"),
     },
-}  # fmt: skip
+}
 
 _FACETS = {  # polar, open
     "en": {
         "door": (("is the door {v} now?",), ("how is the door now?", "tell me how the door is")),
-        "lamp": (("is the lamp {v} now?", "do you see the lamp {v}?"), ("how is the lamp now?", "how is the light?")),
-        "kettle": (("is the kettle {v} now?",), ("how is the kettle now?", "tell me what the kettle is doing")),
-        "cup": (("is the cup {v} now?",), ("how is the cup now?", "where is the cup now?", "tell me how the cup is")),
+        "lamp": (
+            ("is the lamp {v} now?", "do you see the lamp {v}?"),
+            ("how is the lamp now?", "how is the light?"),
+        ),
+        "kettle": (
+            ("is the kettle {v} now?",),
+            ("how is the kettle now?", "tell me what the kettle is doing"),
+        ),
+        "cup": (
+            ("is the cup {v} now?",),
+            ("how is the cup now?", "where is the cup now?", "tell me how the cup is"),
+        ),
         "night": (("now is it {v}?",), ("is it night or day?", "what time of day is it now?")),
     },
     "zh": {
-        "door": (("门现在{v}吗?", "你看到门{v}吗?", "门是不是{v}?"), ("门现在怎么样?", "你看到门怎么样?")),
-        "lamp": (("灯现在{v}吗?", "你看到灯{v}吗?", "灯是不是{v}?"), ("灯现在怎么样?", "你看到灯怎么样?")),
-        "kettle": (("水壶现在{v}吗?", "你看到水壶{v}吗?"), ("水壶现在怎么样?", "你看到水壶怎么样?")),
+        "door": (
+            ("门现在{v}吗?", "你看到门{v}吗?", "门是不是{v}?"),
+            ("门现在怎么样?", "你看到门怎么样?"),
+        ),
+        "lamp": (
+            ("灯现在{v}吗?", "你看到灯{v}吗?", "灯是不是{v}?"),
+            ("灯现在怎么样?", "你看到灯怎么样?"),
+        ),
+        "kettle": (
+            ("水壶现在{v}吗?", "你看到水壶{v}吗?"),
+            ("水壶现在怎么样?", "你看到水壶怎么样?"),
+        ),
         "cup": (("杯子现在{v}吗?", "你看到杯子{v}吗?"), ("杯子现在怎么样?", "杯子现在在哪里?")),
         "night": (("现在是不是{v}?", "是不是{v}?"), ("白天还是晚上?", "告诉我是白天还是晚上")),
     },
-}  # fmt: skip
+}
 
 
 def varied(language: str, words: Language) -> Language:
     """`words` with many more ways to ask, and none that is kept out of training."""
     heads = _EN_HEADS if language == "en" else _ZH_HEADS
-    frames = {k: [f.replace("{h}", h) for f in v for h in heads] for k, v in _FRAMES[language].items()}
+    frames = {
+        k: [f.replace("{h}", h) for f in v for h in heads] for k, v in _FRAMES[language].items()
+    }
     polar, open_ = ({k: v[i] for k, v in _FACETS[language].items()} for i in (0, 1))
     return replace(
         words,
@@ -153,7 +324,8 @@ def varied(language: str, words: Language) -> Language:
         clauses={k: _with(p, _CLAUSES[language][k]) for k, p in words.clauses.items()},
         questions={k: _with(p, _QUESTIONS[language][k]) for k, p in words.questions.items()},
         facets={
-            k: replace(f, polar=_with(f.polar, polar[k]), open=_with(f.open, open_[k])) for k, f in words.facets.items()
+            k: replace(f, polar=_with(f.polar, polar[k]), open=_with(f.open, open_[k]))
+            for k, f in words.facets.items()
         },
     )
 

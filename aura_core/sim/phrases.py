@@ -1,7 +1,8 @@
-"""What may be said about a room, in two languages. Templates, not free text: the embedded model knows these words.
+"""What may be said about a room, in two languages. Templates, not free text: the embedded model
+knows these words.
 
-`Phrases.unseen` are kept out of training: they tell whether the model understands or has learned by heart. Their words
-are all in the others.
+`Phrases.unseen` are kept out of training: they tell whether the model understands or has learned by
+heart. Their words are all in the others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ class Phrases:
 
 @dataclass(frozen=True)
 class Facet:
-    """Something that is one way or the other. `polar` asks about one of `values`: yes or no; `open` asks which."""
+    """Something that is one way or the other. `polar` asks about one of `values`: yes or no; `open`
+    asks which."""
 
     values: tuple[str, str]
     polar: Phrases
@@ -63,46 +65,98 @@ class Language:
 ENGLISH = Language(
     colours={c: c for c in ("red", "green", "blue", "yellow", "purple", "white")},
     shapes={s: s for s in ("cube", "ball", "cone", "star")},
-    a_thing="a {c} {s}", the_thing="the {c} {s}", a_shape="a {s}", a_colour="something {c}", anything="something",
-    plural_shape="{s}s", plural_colour="{c} objects", numbers=("none", "one", "two", "three"),
-    places=("on the left", "in the middle", "on the right"), stands=("on the left", "in the middle", "on the right"),
-    cat_places={"floor": "on the floor", "table": "on the table"}, poses=("standing", "lying on the floor"),
-    conjunction=" and ", nothing="nothing", yes_no=("yes", "no"), not_seen="i do not see {x}", acknowledgment="okay",
-    person="a person", cat="a cat", decorations=("please {q}", "hey {q}", "{q} please"),
+    a_thing="a {c} {s}",
+    the_thing="the {c} {s}",
+    a_shape="a {s}",
+    a_colour="something {c}",
+    anything="something",
+    plural_shape="{s}s",
+    plural_colour="{c} objects",
+    numbers=("none", "one", "two", "three"),
+    places=("on the left", "in the middle", "on the right"),
+    stands=("on the left", "in the middle", "on the right"),
+    cat_places={"floor": "on the floor", "table": "on the table"},
+    poses=("standing", "lying on the floor"),
+    conjunction=" and ",
+    nothing="nothing",
+    yes_no=("yes", "no"),
+    not_seen="i do not see {x}",
+    acknowledgment="okay",
+    person="a person",
+    cat="a cat",
+    decorations=("please {q}", "hey {q}", "{q} please"),
     questions={
         "list": Phrases(
-            ("what is on the table?", "what do you see on the table?", "what is there on the table?",
-             "which objects are on the table?", "tell me what is on the table", "what things are on the table?"),
+            (
+                "what is on the table?",
+                "what do you see on the table?",
+                "what is there on the table?",
+                "which objects are on the table?",
+                "tell me what is on the table",
+                "what things are on the table?",
+            ),
             ("which things do you see on the table?", "tell me which objects are on the table"),
         ),
         "count": Phrases(
-            ("how many objects are on the table?", "how many things do you see on the table?",
-             "count the objects on the table", "how many things are there on the table?"),
+            (
+                "how many objects are on the table?",
+                "how many things do you see on the table?",
+                "count the objects on the table",
+                "how many things are there on the table?",
+            ),
             ("count the things on the table", "how many objects do you see on the table?"),
         ),
         "count_of": Phrases(
-            ("how many {x} are there?", "how many {x} do you see?", "count the {x}", "how many {x} are on the table?"),
+            (
+                "how many {x} are there?",
+                "how many {x} do you see?",
+                "count the {x}",
+                "how many {x} are on the table?",
+            ),
             ("how many {x} do you see on the table?", "count the {x} on the table"),
         ),
         "exists": Phrases(
-            ("is there {x}?", "do you see {x}?", "is {x} on the table?", "is there {x} on the table?"),
+            (
+                "is there {x}?",
+                "do you see {x}?",
+                "is {x} on the table?",
+                "is there {x} on the table?",
+            ),
             ("do you see {x} on the table?",),
         ),
         "where": Phrases(
-            ("where is {x}?", "where do you see {x}?", "where on the table is {x}?", "tell me where {x} is"),
+            (
+                "where is {x}?",
+                "where do you see {x}?",
+                "where on the table is {x}?",
+                "tell me where {x} is",
+            ),
             ("where on the table do you see {x}?",),
         ),
         "colour": Phrases(
-            ("what colour is the {x}?", "which colour does the {x} have?", "what is the colour of the {x}?",
-             "tell me the colour of the {x}"),
+            (
+                "what colour is the {x}?",
+                "which colour does the {x} have?",
+                "what is the colour of the {x}?",
+                "tell me the colour of the {x}",
+            ),
             ("what colour does the {x} have?", "which colour is the {x}?"),
         ),
         "shape": Phrases(
-            ("what is the {x} object?", "what shape is the {x} thing?", "which shape does the {x} object have?"),
+            (
+                "what is the {x} object?",
+                "what shape is the {x} thing?",
+                "which shape does the {x} object have?",
+            ),
             ("what shape is the {x} object?", "what is the {x} thing?"),
         ),
         "person": Phrases(
-            ("is there a person?", "do you see a person?", "is anyone there?", "is somebody in the room?"),
+            (
+                "is there a person?",
+                "do you see a person?",
+                "is anyone there?",
+                "is somebody in the room?",
+            ),
             ("is there a person in the room?", "do you see somebody?"),
         ),
         "where_person": Phrases(
@@ -110,7 +164,11 @@ ENGLISH = Language(
             ("where in the room is the person?",),
         ),
         "pose": Phrases(
-            ("what is the person doing?", "what does the person do?", "tell me what the person is doing"),
+            (
+                "what is the person doing?",
+                "what does the person do?",
+                "tell me what the person is doing",
+            ),
             ("what do you see the person doing?",),
         ),
         "cat": Phrases(
@@ -122,7 +180,11 @@ ENGLISH = Language(
             ("where in the room is the cat?",),
         ),
         "took": Phrases(
-            ("what did the hand take away?", "what was taken away?", "what did the hand take from the table?"),
+            (
+                "what did the hand take away?",
+                "what was taken away?",
+                "what did the hand take from the table?",
+            ),
             ("what was taken away from the table?", "tell me what was taken away"),
         ),
         "brought": Phrases(
@@ -130,19 +192,32 @@ ENGLISH = Language(
             ("what did the hand bring to the table?", "tell me what was brought"),
         ),
         "last": Phrases(
-            ("what happened last?", "what just happened?", "tell me what just happened", "what was the last event?"),
+            (
+                "what happened last?",
+                "what just happened?",
+                "tell me what just happened",
+                "what was the last event?",
+            ),
             ("tell me what happened last",),
         ),
         "order": Phrases(
-            ("which came first {x} or {y}?", "what came first {x} or {y}?", "tell me which came first {x} or {y}"),
+            (
+                "which came first {x} or {y}?",
+                "what came first {x} or {y}?",
+                "tell me which came first {x} or {y}",
+            ),
             ("tell me what came first {x} or {y}",),
         ),
     },
     facets={
         "door": Facet(
             ("open", "closed"),
-            Phrases(("is the door {v}?", "do you see the door {v}?"), ("tell me is the door {v}?",)),
-            Phrases(("is the door open or closed?", "how is the door?"), ("tell me how is the door",)),
+            Phrases(
+                ("is the door {v}?", "do you see the door {v}?"), ("tell me is the door {v}?",)
+            ),
+            Phrases(
+                ("is the door open or closed?", "how is the door?"), ("tell me how is the door",)
+            ),
         ),
         "lamp": Facet(
             ("on", "off"),
@@ -151,8 +226,13 @@ ENGLISH = Language(
         ),
         "kettle": Facet(
             ("steaming", "quiet"),
-            Phrases(("is the kettle {v}?", "do you see the kettle {v}?"), ("tell me is the kettle {v}?",)),
-            Phrases(("how is the kettle?", "what is the kettle doing?"), ("tell me how is the kettle",)),
+            Phrases(
+                ("is the kettle {v}?", "do you see the kettle {v}?"),
+                ("tell me is the kettle {v}?",),
+            ),
+            Phrases(
+                ("how is the kettle?", "what is the kettle doing?"), ("tell me how is the kettle",)
+            ),
         ),
         "cup": Facet(
             ("near the edge", "safe"),
@@ -162,70 +242,129 @@ ENGLISH = Language(
         "night": Facet(
             ("night", "day"),
             Phrases(("is it {v}?", "is it {v} now?"), ("tell me is it {v} now",)),
-            Phrases(("is it day or night?", "what time of day is it?"), ("is it day or night now?",)),
+            Phrases(
+                ("is it day or night?", "what time of day is it?"), ("is it day or night now?",)
+            ),
         ),
     },
     once=Phrases(
-        ("tell me when {c}", "let me know when {c}", "alert me when {c}", "tell me if {c}", "say something when {c}",
-         "warn me when {c}", "when {c} tell me", "i want to know when {c}"),
+        (
+            "tell me when {c}",
+            "let me know when {c}",
+            "alert me when {c}",
+            "tell me if {c}",
+            "say something when {c}",
+            "warn me when {c}",
+            "when {c} tell me",
+            "i want to know when {c}",
+        ),
         ("let me know if {c}", "when {c} let me know"),
     ),
     always=Phrases(
-        ("tell me every time {c}", "let me know whenever {c}", "each time {c} tell me", "alert me every time {c}",
-         "whenever {c} tell me", "say something every time {c}"),
+        (
+            "tell me every time {c}",
+            "let me know whenever {c}",
+            "each time {c} tell me",
+            "alert me every time {c}",
+            "whenever {c} tell me",
+            "say something every time {c}",
+        ),
         ("let me know every time {c}", "tell me whenever {c}"),
     ),
     clauses={
         "item enters": Phrases(
-            ("{x} appears", "{x} comes", "{x} arrives", "{x} is put on the table"), ("{x} comes on the table",)
+            ("{x} appears", "{x} comes", "{x} arrives", "{x} is put on the table"),
+            ("{x} comes on the table",),
         ),
         "item leaves": Phrases(
-            ("{x} leaves", "{x} is gone", "{x} is taken away", "{x} goes away"), ("{x} leaves the table",)
+            ("{x} leaves", "{x} is gone", "{x} is taken away", "{x} goes away"),
+            ("{x} leaves the table",),
         ),
         "person enters": Phrases(
-            ("a person comes in", "somebody comes in", "a person appears", "someone enters the room"),
+            (
+                "a person comes in",
+                "somebody comes in",
+                "a person appears",
+                "someone enters the room",
+            ),
             ("somebody enters the room",),
         ),
         "person leaves": Phrases(
-            ("the person leaves", "the person goes away", "somebody leaves the room"), ("the person leaves the room",)
+            ("the person leaves", "the person goes away", "somebody leaves the room"),
+            ("the person leaves the room",),
         ),
         "person reaches": Phrases(
             ("the person reaches for something", "somebody reaches over the table"),
-            ("the person reaches over the table",)
+            ("the person reaches over the table",),
         ),
         "person falls": Phrases(
-            ("the person falls", "somebody falls", "a person falls down"), ("the person falls down",)
+            ("the person falls", "somebody falls", "a person falls down"),
+            ("the person falls down",),
         ),
-        "person gets up": Phrases(("the person gets up", "somebody gets up"), ("a person gets up",)),
+        "person gets up": Phrases(
+            ("the person gets up", "somebody gets up"), ("a person gets up",)
+        ),
         "door opens": Phrases(("the door opens", "somebody opens the door"), ("the door is open",)),
-        "door closes": Phrases(("the door closes", "somebody closes the door"), ("the door is closed",)),
-        "lamp goes on": Phrases(("the lamp goes on", "the light goes on", "the lamp is on"), ("the light is on",)),
-        "lamp goes off": Phrases(("the lamp goes off", "the light goes off", "the lamp is off"), ("the light is off",)),
-        "kettle starts": Phrases(("the kettle is steaming", "steam comes", "the kettle starts"), ("you see steam",)),
-        "kettle stops": Phrases(("the kettle is quiet", "the steam is gone", "the kettle stops"), ("the steam stops",)),
-        "cat comes": Phrases(("the cat comes", "a cat appears", "a cat comes in"), ("the cat appears",)),
-        "cat leaves": Phrases(("the cat leaves", "the cat goes away", "the cat is gone"), ("the cat leaves the room",)),
-        "cat jumps up": Phrases(
-            ("the cat jumps on the table", "the cat is on the table"), ("the cat comes on the table",)
+        "door closes": Phrases(
+            ("the door closes", "somebody closes the door"), ("the door is closed",)
         ),
-        "cat jumps down": Phrases(("the cat jumps down", "the cat leaves the table"), ("the cat is on the floor",)),
+        "lamp goes on": Phrases(
+            ("the lamp goes on", "the light goes on", "the lamp is on"), ("the light is on",)
+        ),
+        "lamp goes off": Phrases(
+            ("the lamp goes off", "the light goes off", "the lamp is off"), ("the light is off",)
+        ),
+        "kettle starts": Phrases(
+            ("the kettle is steaming", "steam comes", "the kettle starts"), ("you see steam",)
+        ),
+        "kettle stops": Phrases(
+            ("the kettle is quiet", "the steam is gone", "the kettle stops"), ("the steam stops",)
+        ),
+        "cat comes": Phrases(
+            ("the cat comes", "a cat appears", "a cat comes in"), ("the cat appears",)
+        ),
+        "cat leaves": Phrases(
+            ("the cat leaves", "the cat goes away", "the cat is gone"), ("the cat leaves the room",)
+        ),
+        "cat jumps up": Phrases(
+            ("the cat jumps on the table", "the cat is on the table"),
+            ("the cat comes on the table",),
+        ),
+        "cat jumps down": Phrases(
+            ("the cat jumps down", "the cat leaves the table"), ("the cat is on the floor",)
+        ),
         "cup near edge": Phrases(
             ("the cup is near the edge", "the cup comes near the edge", "the cup is not safe"),
-            ("you see the cup near the edge",)
+            ("you see the cup near the edge",),
         ),
-        "cup safe": Phrases(("the cup is safe", "the cup leaves the edge"), ("you see the cup safe",)),
+        "cup safe": Phrases(
+            ("the cup is safe", "the cup leaves the edge"), ("you see the cup safe",)
+        ),
         "night falls": Phrases(("it gets dark", "night comes"), ("it is night",)),
         "day breaks": Phrases(("it gets light", "day comes"), ("it is day",)),
     },
     announcements={
-        "item enters": "{a} appeared", "item leaves": "{the} left", "item moves": "{the} moved",
-        "person enters": "a person came in", "person leaves": "the person left",
-        "person reaches": "the person reached over the table", "person falls": "the person fell",
-        "person gets up": "the person got up", "door opens": "the door opened", "door closes": "the door closed",
-        "lamp goes on": "the lamp went on", "lamp goes off": "the lamp went off",
-        "kettle starts": "the kettle is steaming", "kettle stops": "the kettle stopped", "cat comes": "the cat came",
-        "cat leaves": "the cat left", "cat jumps up": "the cat jumped on the table",
-        "cat jumps down": "the cat jumped down", "cup near edge": "the cup is near the edge",
-        "cup safe": "the cup is safe", "night falls": "it got dark", "day breaks": "it got light",
+        "item enters": "{a} appeared",
+        "item leaves": "{the} left",
+        "item moves": "{the} moved",
+        "person enters": "a person came in",
+        "person leaves": "the person left",
+        "person reaches": "the person reached over the table",
+        "person falls": "the person fell",
+        "person gets up": "the person got up",
+        "door opens": "the door opened",
+        "door closes": "the door closed",
+        "lamp goes on": "the lamp went on",
+        "lamp goes off": "the lamp went off",
+        "kettle starts": "the kettle is steaming",
+        "kettle stops": "the kettle stopped",
+        "cat comes": "the cat came",
+        "cat leaves": "the cat left",
+        "cat jumps up": "the cat jumped on the table",
+        "cat jumps down": "the cat jumped down",
+        "cup near edge": "the cup is near the edge",
+        "cup safe": "the cup is safe",
+        "night falls": "it got dark",
+        "day breaks": "it got light",
     },
-)  # fmt: skip
+)

@@ -1,5 +1,5 @@
-"""Pixels of a room. `Camera(world).frame(t_s)` is a pure function of the room's seed and of `t_s` rounded to a
-millisecond, so a replay, a bag and a live node see the same bytes."""
+"""Pixels of a room. `Camera(world).frame(t_s)` is a pure function of the room's seed and of `t_s`
+rounded to a millisecond, so a replay, a bag and a live node see the same bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ _WALLS = ((196, 190, 176), (170, 184, 190), (188, 176, 160), (160, 166, 158), (2
 _FLOORS = ((120, 92, 66), (104, 98, 92), (134, 116, 92), (86, 78, 74))
 _TABLES = ((146, 104, 66), (112, 82, 58), (168, 148, 122), (128, 128, 132))
 _SKINS: tuple[Colour, ...] = ((224, 172, 135), (198, 134, 96), (141, 92, 62), (92, 60, 42))
-_CLOTHES: tuple[Colour, ...] = ((60, 80, 120), (130, 60, 66), (70, 110, 84), (150, 140, 120), (90, 80, 100))
+_CLOTHES: tuple[Colour, ...] = (
+    (60, 80, 120),
+    (130, 60, 66),
+    (70, 110, 84),
+    (150, 140, 120),
+    (90, 80, 100),
+)
 _HAIR: tuple[Colour, ...] = ((40, 30, 26), (110, 74, 40), (70, 64, 60), (180, 160, 110))
 _FUR: tuple[Colour, ...] = ((60, 56, 54), (196, 130, 66), (150, 146, 142), (226, 220, 210))
 _DOORS: tuple[Colour, ...] = ((150, 110, 74), (120, 130, 140), (170, 160, 146), (98, 112, 100))
@@ -32,7 +38,9 @@ _PAN, _TILT, _TURN_S = 0.045, 0.022, 0.4
 def _noise(width: int) -> NDArray[np.int16]:
     """Sensor noise of sigma 16, larger than a frame by 64 pixels."""
     rng = np.random.default_rng(20_241)
-    return np.clip(rng.normal(0.0, 16.0, (height_of(width) + 64, width + 64, 3)), -64, 64).astype(np.int16)
+    return np.clip(rng.normal(0.0, 16.0, (height_of(width) + 64, width + 64, 3)), -64, 64).astype(
+        np.int16
+    )
 
 
 def height_of(width: int) -> int:
@@ -41,18 +49,31 @@ def height_of(width: int) -> int:
 
 
 class Camera:
-    """The robot's head in one room: uint8 RGB frames (height, width, 3), `width` pixels wide and 4:3."""
+    """The robot's head in one room: uint8 RGB frames (height, width, 3), `width` pixels wide and
+    4:3."""
 
     def __init__(self, world: World, width: int = WIDTH) -> None:
         self.world, self.width, self.height = world, width, height_of(width)
         rng = np.random.default_rng([world.seed, 12])
 
         def one(options: tuple[Colour, ...]) -> Colour:
-            r, g, b = np.clip(np.asarray(options[int(rng.integers(len(options)))]) * rng.uniform(0.9, 1.1), 0, 255)
+            r, g, b = np.clip(
+                np.asarray(options[int(rng.integers(len(options)))]) * rng.uniform(0.9, 1.1), 0, 255
+            )
             return float(r), float(g), float(b)
 
-        self._skin, self._sleeve, self._clothes, self._hair = one(_SKINS), one(_CLOTHES), one(_CLOTHES), one(_HAIR)
-        self._fur, self._door, self._metal, self._cup = one(_FUR), one(_DOORS), one(_METAL), one(_CUPS)
+        self._skin, self._sleeve, self._clothes, self._hair = (
+            one(_SKINS),
+            one(_CLOTHES),
+            one(_CLOTHES),
+            one(_HAIR),
+        )
+        self._fur, self._door, self._metal, self._cup = (
+            one(_FUR),
+            one(_DOORS),
+            one(_METAL),
+            one(_CUPS),
+        )
         self._light, self._swing = float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.0, 0.08))
         self._period_s, self._cloud = float(rng.uniform(8.0, 30.0)), float(rng.random())
         self._grain = (_noise(self.width) * float(rng.uniform(0.1, 0.35))).astype(np.int16)
@@ -86,7 +107,9 @@ class Camera:
         if seen.lamp:  # it is no darker by night
             things.lamp(Canvas(image, dx, dy), on=True)
         nx, ny = rng.integers(0, 64, 2)
-        return cv2.add(image, self._grain[ny : ny + self.height, nx : nx + self.width], dtype=cv2.CV_8U)
+        return cv2.add(
+            image, self._grain[ny : ny + self.height, nx : nx + self.width], dtype=cv2.CV_8U
+        )
 
     def looking(self, t_s: float) -> tuple[float, float]:
         """How far the picture is shifted at `t_s`: the head turns now and then."""
@@ -116,10 +139,14 @@ class Camera:
         horizon = self._margin + round(0.43 * self.width)
         base = np.empty((h, w, 3), np.float32)
         base[:horizon], base[horizon:] = above, below
-        coarse = rng.normal(0.0, 1.0, (int(rng.integers(3, 7)), int(rng.integers(3, 16)))).astype(np.float32)
+        coarse = rng.normal(0.0, 1.0, (int(rng.integers(3, 7)), int(rng.integers(3, 16)))).astype(
+            np.float32
+        )
         grain = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)
         ramp = np.linspace(-1, 1, w, dtype=np.float32)[None, :] * float(rng.uniform(-10, 10))
-        return np.clip(base + (float(rng.uniform(1.5, 5)) * grain + ramp)[..., None], 0, 255).astype(np.uint8)
+        return np.clip(
+            base + (float(rng.uniform(1.5, 5)) * grain + ramp)[..., None], 0, 255
+        ).astype(np.uint8)
 
     def _opened(self, state: State, event: Event | None, p: float) -> float:
         if event is None or event.kind not in ("door opens", "door closes"):
@@ -136,7 +163,13 @@ class Camera:
         kind = event.kind if event is not None else ""
         if kind == "person enters":
             assert event is not None and event.after.person is not None
-            things.person(c, mix(-0.1, things.STANDS[event.after.person], smooth(0.25 + 0.75 * p)), 0.0, 0.0, *looks)
+            things.person(
+                c,
+                mix(-0.1, things.STANDS[event.after.person], smooth(0.25 + 0.75 * p)),
+                0.0,
+                0.0,
+                *looks,
+            )
             return
         if state.person is None:
             return
@@ -178,7 +211,9 @@ class Camera:
             at = _between(home, away, (p - 0.4) / 0.6)
             hand = at if p > 0.4 else _between(away, home, p / 0.4)
         else:  # comes until 0.3, carries until 0.65, withdraws
-            moved = next(i for i in event.after.items if (i.colour, i.shape) == (held.colour, held.shape))
+            moved = next(
+                i for i in event.after.items if (i.colour, i.shape) == (held.colour, held.shape)
+            )
             at = _between(home, (moved.x, moved.y), (p - 0.3) / 0.35)
             hand = _between(_between(away, at, p / 0.3), away, (p - 0.65) / 0.35)
         things.hand(c, event.side, *hand, self._skin, self._sleeve)

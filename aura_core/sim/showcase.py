@@ -1,4 +1,5 @@
-"""The demo's episode: one real-time, one proactive and one multi-response question about a test room."""
+"""The demo's episode: one real-time, one proactive and one multi-response question about a test
+room."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ SHORTEST_S = 30
 def showcase(seed: int, seconds: int, spoken: bool = False, language: str = "en") -> Episode:
     """Three questions that this room will answer, asked at about 3 s, 6 s and in the middle.
 
-    `spoken`: with time between them to be said and answered aloud, and the one about now is for a list, whose truth
-    is known in any second (see `retimed`).
+    `spoken`: with time between them to be said and answered aloud, and the one about now is for a
+    list, whose truth is known in any second (see `retimed`).
 
-    Raises `InputError` when `seconds` is too short for that, or nothing happens that could be waited for.
+    Raises `InputError` when `seconds` is too short for that, or nothing happens that could be
+    waited for.
     """
     if seconds < SHORTEST_S:
         raise InputError(f"the demo needs at least {SHORTEST_S} seconds, not {seconds}")
@@ -34,12 +36,18 @@ def showcase(seed: int, seconds: int, spoken: bool = False, language: str = "en"
     first, second, third = (next(c for c in quiet if c >= at) for at in times)
     later = [e for e in world.events if second + 1 < e.chunk < seconds - 2 and e.kind in WAITABLE]
     if not later:
-        raise InputError(f"seed {seed}: nothing happens within {seconds} s; take another seed or more seconds")
+        raise InputError(
+            f"seed {seed}: nothing happens within {seconds} s; take another seed or more seconds"
+        )
     often = Counter(e.kind for e in later).most_common(1)[0][0]
     others = [e for e in later if e.kind != often] or later
     target = others[len(others) // 2]
     once = Wait(target.kind, *((target.item.colour, target.item.shape) if target.item else ()))
-    topic, text, answer = "list", talk.words.questions["list"].seen[0], talk.listing(world.states[third].items)
+    topic, text, answer = (
+        "list",
+        talk.words.questions["list"].seen[0],
+        talk.listing(world.states[third].items),
+    )
     if not spoken:
         q = talk.real_time(rng, world, third)
         topic, text, answer = q.topic, q.text, q.answer
@@ -52,13 +60,18 @@ def showcase(seed: int, seconds: int, spoken: bool = False, language: str = "en"
 
 
 def retimed(episode: Episode, chunks: Mapping[str, int]) -> Episode:
-    """A spoken showcase as it really went: each question in the chunk in which it was understood."""
+    """A spoken showcase as it really went: each question in the chunk in which it was
+    understood."""
     world, talk = episode.world, Talk(episode.asks[0].language)
     asks = []
     for ask in episode.asks:
         chunk = chunks.get(ask.id, ask.chunk)
         items = world.states[min(chunk, len(world.states) - 1)].items
-        asks.append(replace(ask, chunk=chunk, answer=talk.listing(items) if ask.topic == "list" else ask.answer))
+        asks.append(
+            replace(
+                ask, chunk=chunk, answer=talk.listing(items) if ask.topic == "list" else ask.answer
+            )
+        )
     return Episode(world, tuple(asks), tuple(dues_of(world, asks)))
 
 

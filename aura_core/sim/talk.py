@@ -20,17 +20,35 @@ FORGOTTEN_S = 65  # further back than any window reaches
 WAITABLE = tuple(ENGLISH.clauses)  # kinds of event that may be waited for
 
 TOPICS = {
-    "list": 0.11, "count": 0.06, "count_of": 0.08, "exists": 0.10, "where": 0.08, "colour": 0.07, "shape": 0.05,
-    "person": 0.04, "where_person": 0.03, "pose": 0.04, "cat": 0.03, "where_cat": 0.03,
-    "door": 0.03, "lamp": 0.03, "kettle": 0.03, "cup": 0.03, "night": 0.02,
-    "took": 0.04, "brought": 0.04, "last": 0.04, "order": 0.07,
-}  # fmt: skip
+    "list": 0.11,
+    "count": 0.06,
+    "count_of": 0.08,
+    "exists": 0.10,
+    "where": 0.08,
+    "colour": 0.07,
+    "shape": 0.05,
+    "person": 0.04,
+    "where_person": 0.03,
+    "pose": 0.04,
+    "cat": 0.03,
+    "where_cat": 0.03,
+    "door": 0.03,
+    "lamp": 0.03,
+    "kettle": 0.03,
+    "cup": 0.03,
+    "night": 0.02,
+    "took": 0.04,
+    "brought": 0.04,
+    "last": 0.04,
+    "order": 0.07,
+}
 PAST = ("took", "brought", "last", "order")
 
 
 @dataclass(frozen=True)
 class Wait:
-    """What a standing question waits for: an event of this kind, and for objects of this colour and shape."""
+    """What a standing question waits for: an event of this kind, and for objects of this colour and
+    shape."""
 
     kind: str
     colour: str | None = None
@@ -47,8 +65,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about now or the recent past, and the true answer. `unseen`: in words kept out of training.
-    `evidence`: the chunk that has to be in view to answer it, where that is not its own."""
+    """A question about now or the recent past, and the true answer. `unseen`: in words kept out of
+    training. `evidence`: the chunk that has to be in view to answer it, where that is not its own.
+    """
 
     topic: str
     text: str
@@ -62,8 +81,8 @@ _Asked = tuple[Phrases, dict[str, str], str] | tuple[Phrases, dict[str, str], st
 
 
 class Talk:
-    """One person's way of asking: a language ("en" or "zh"), how often in phrasings kept out of training, and whether
-    in the many further ones that are for training alone."""
+    """One person's way of asking: a language ("en" or "zh"), how often in phrasings kept out of
+    training, and whether in the many further ones that are for training alone."""
 
     def __init__(self, language: str = "en", unseen: float = 0.0, varied: bool = False) -> None:
         self.language, self.words = language, (VARIED if varied else LANGUAGES)[language]
@@ -72,7 +91,8 @@ class Talk:
     def real_time(
         self, rng: np.random.Generator, room: World, chunk: int, topics: dict[str, float] = TOPICS
     ) -> Question:
-        """A question in `chunk`, in which nothing happens. A topic that cannot be asked then is drawn again."""
+        """A question in `chunk`, in which nothing happens. A topic that cannot be asked then is
+        drawn again."""
         shares = np.array(list(topics.values())) / sum(topics.values())
         asked: _Asked | None = None
         while asked is None:
@@ -104,7 +124,9 @@ class Talk:
         if event.item is None:
             return words
         colour, shape = event.item.colour, event.item.shape
-        return words.format(a=self.thing(colour, shape), the=self.thing(colour, shape, definite=True))
+        return words.format(
+            a=self.thing(colour, shape), the=self.thing(colour, shape, definite=True)
+        )
 
     def thing(self, colour: str | None, shape: str | None, definite: bool = False) -> str:
         """A noun phrase for a colour, a shape, both or neither."""
@@ -119,9 +141,14 @@ class Talk:
     def listing(self, items: Sequence[Item]) -> str:
         """All objects, by colour and shape; 'nothing' for an empty table."""
         ordered = sorted(items, key=lambda i: (COLOURS.index(i.colour), SHAPES.index(i.shape)))
-        return self.words.conjunction.join(self.thing(i.colour, i.shape) for i in ordered) or self.words.nothing
+        return (
+            self.words.conjunction.join(self.thing(i.colour, i.shape) for i in ordered)
+            or self.words.nothing
+        )
 
-    def _asked(self, rng: np.random.Generator, topic: str, room: World, chunk: int) -> _Asked | None:
+    def _asked(
+        self, rng: np.random.Generator, topic: str, room: World, chunk: int
+    ) -> _Asked | None:
         state = room.states[chunk]
         if topic in self.words.facets:
             return self._facet(rng, topic, state)
@@ -169,9 +196,15 @@ class Talk:
             return phrases, {}, self.words.nothing
         item, at = matching[-1].item, matching[-1].chunk
         assert item is not None
-        return (phrases, {}, self.thing(item.colour, item.shape, True), at) if at > chunk - PAST_S else None
+        return (
+            (phrases, {}, self.thing(item.colour, item.shape, True), at)
+            if at > chunk - PAST_S
+            else None
+        )
 
-    def _order(self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]) -> _Asked | None:
+    def _order(
+        self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]
+    ) -> _Asked | None:
         """The last two different objects that came."""
         came = [e for e in recent if e.kind == "item enters"]
         names = [(e.item.colour, e.item.shape) for e in came if e.item is not None]
@@ -191,26 +224,46 @@ class Talk:
         has: Callable[[Item], bool]
         if topic == "count_of":
             if rng.random() < 0.5:
-                return phrases, {"x": w.plural_shape.format(s=w.shapes[shape])}, _count(w, items, "shape", shape)
-            return phrases, {"x": w.plural_colour.format(c=w.colours[colour])}, _count(w, items, "colour", colour)
+                return (
+                    phrases,
+                    {"x": w.plural_shape.format(s=w.shapes[shape])},
+                    _count(w, items, "shape", shape),
+                )
+            return (
+                phrases,
+                {"x": w.plural_colour.format(c=w.colours[colour])},
+                _count(w, items, "colour", colour),
+            )
         if topic == "exists":
             form = rng.random()
-            c, s = (colour, shape) if form < 0.6 else (colour, None) if form < 0.8 else (None, shape)
+            c, s = (
+                (colour, shape) if form < 0.6 else (colour, None) if form < 0.8 else (None, shape)
+            )
             found = any(c in (None, i.colour) and s in (None, i.shape) for i in items)
             return phrases, {"x": self.thing(c, s)}, w.yes_no[not found]
         if topic == "where":
             places = [w.places[i.column] for i in items if (i.colour, i.shape) == (colour, shape)]
             lost = w.not_seen.format(x=self.thing(colour, shape))
-            return phrases, {"x": self.thing(colour, shape, definite=True)}, places[0] if places else lost
+            return (
+                phrases,
+                {"x": self.thing(colour, shape, definite=True)},
+                places[0] if places else lost,
+            )
         by_shape = topic == "colour"
         has = (lambda i: i.shape == shape) if by_shape else (lambda i: i.colour == colour)
         seen = [i for i in items if has(i)]
         if len(seen) > 1:
             return None
         if by_shape:
-            answer = w.colours[seen[0].colour] if seen else w.not_seen.format(x=self.thing(None, shape))
+            answer = (
+                w.colours[seen[0].colour] if seen else w.not_seen.format(x=self.thing(None, shape))
+            )
             return phrases, {"x": w.shapes[shape]}, answer
-        answer = self.thing(None, seen[0].shape) if seen else w.not_seen.format(x=self.thing(colour, None))
+        answer = (
+            self.thing(None, seen[0].shape)
+            if seen
+            else w.not_seen.format(x=self.thing(colour, None))
+        )
         return phrases, {"x": w.colours[colour]}, answer
 
 
@@ -220,7 +273,9 @@ def vocabulary() -> set[str]:
 
     def walk(value: object) -> None:
         if isinstance(value, str):
-            found.update(re.findall(r"[a-z]+|[\u4e00-\u9fff]", re.sub(r"\{\w+\}", " ", value.lower())))
+            found.update(
+                re.findall(r"[a-z]+|[\u4e00-\u9fff]", re.sub(r"\{\w+\}", " ", value.lower()))
+            )
             if value in SHAPES:  # the English plural is made by a letter
                 found.add(f"{value}s")
         elif isinstance(value, dict):

@@ -37,15 +37,29 @@ def item(c: Canvas, thing: Item, x: float, y: float) -> None:
         a, top = r * 0.78, r * 0.42
         c.rect(x - a, y - a + top, x + a, y + a, colour)
         back = y - a - top * 0.2
-        c.poly([(x - a, y - a + top), (x - a * 0.6, back), (x + a * 1.25, back), (x + a, y - a + top)], light)
-        c.poly([(x + a, y - a + top), (x + a * 1.25, back), (x + a * 1.25, y + a * 0.7), (x + a, y + a)], dark)
+        c.poly(
+            [(x - a, y - a + top), (x - a * 0.6, back), (x + a * 1.25, back), (x + a, y - a + top)],
+            light,
+        )
+        c.poly(
+            [
+                (x + a, y - a + top),
+                (x + a * 1.25, back),
+                (x + a * 1.25, y + a * 0.7),
+                (x + a, y + a),
+            ],
+            dark,
+        )
     elif thing.shape == "cone":
         c.poly([(x, y - r), (x + r * 0.85, y + r * 0.75), (x - r * 0.85, y + r * 0.75)], colour)
         c.poly([(x, y - r), (x + r * 0.85, y + r * 0.75), (x + r * 0.35, y + r * 0.85)], dark)
     else:
         turns = np.arange(10) * np.pi / 5 - np.pi / 2
         spokes = np.where(np.arange(10) % 2 == 0, 1.08, 0.46) * r
-        c.poly([(x + d * np.cos(a), y + d * np.sin(a)) for a, d in zip(turns, spokes, strict=True)], colour)
+        c.poly(
+            [(x + d * np.cos(a), y + d * np.sin(a)) for a, d in zip(turns, spokes, strict=True)],
+            colour,
+        )
 
 
 def hand(c: Canvas, side: str, x: float, y: float, skin: Colour, sleeve: Colour) -> None:
@@ -59,15 +73,18 @@ def hand(c: Canvas, side: str, x: float, y: float, skin: Colour, sleeve: Colour)
         c.line(palm, (x - 0.03 * rx - spread * ry, y - 0.03 * ry + spread * rx), skin, 0.018)
 
 
-def person(c: Canvas, x: float, fallen: float, reach: float, skin: Colour, clothes: Colour, hair: Colour) -> None:
+def person(
+    c: Canvas, x: float, fallen: float, reach: float, skin: Colour, clothes: Colour, hair: Colour
+) -> None:
     """Feet at x. `fallen` 0 stands, 1 lies; `reach` 0 to 1 stretches an arm over the table."""
     angle = fallen * np.pi / 2
     foot_y = mix(0.47, 0.425, fallen)
 
-    def at(along: float, across: float = 0.0) -> Point:  # along the body from the feet, across to the right
-        return x + along * np.sin(angle) + across * np.cos(angle), foot_y - along * np.cos(angle) + across * np.sin(
+    # along the body from the feet, across to the right
+    def at(along: float, across: float = 0.0) -> Point:
+        return x + along * np.sin(angle) + across * np.cos(angle), foot_y - along * np.cos(
             angle
-        )
+        ) + across * np.sin(angle)
 
     trousers = shade(clothes, 0.5)
     for leg in (-0.02, 0.02):
@@ -91,7 +108,9 @@ def cat(c: Canvas, at: Point, fur: Colour, t_s: float) -> None:
     c.ellipse((x, y), (0.058, 0.044), fur)
     c.circle((x - 0.045, y - 0.045), 0.032, fur)
     for ear in (-0.066, -0.026):
-        c.poly([(x + ear - 0.012, y - 0.062), (x + ear + 0.012, y - 0.062), (x + ear, y - 0.096)], fur)
+        c.poly(
+            [(x + ear - 0.012, y - 0.062), (x + ear + 0.012, y - 0.062), (x + ear, y - 0.096)], fur
+        )
     for eye in (-0.056, -0.034):
         c.circle((x + eye, y - 0.05), 0.006, (40, 60, 20))
 
@@ -124,8 +143,10 @@ def lamp(c: Canvas, on: bool) -> None:
     """A lamp that hangs from the ceiling."""
     x, y = LAMP
     c.line((x, -0.1), (x, y - 0.03), (60, 60, 60), 0.008)
-    c.poly([(x - 0.025, y - 0.03), (x + 0.025, y - 0.03), (x + 0.06, y + 0.03), (x - 0.06, y + 0.03)],
-           (255, 236, 150) if on else (96, 92, 90))  # fmt: skip
+    c.poly(
+        [(x - 0.025, y - 0.03), (x + 0.025, y - 0.03), (x + 0.06, y + 0.03), (x - 0.06, y + 0.03)],
+        (255, 236, 150) if on else (96, 92, 90),
+    )
     c.ellipse((x, y + 0.036), (0.03, 0.016), (255, 255, 225) if on else (70, 68, 66))
 
 
@@ -140,12 +161,24 @@ def kettle(c: Canvas, steaming: bool, metal: Colour, phase: float) -> None:
         for k in range(4):
             u = (k / 4 + phase) % 1.0
             drift = 0.02 * float(np.sin(6.0 * u + 9.0 * phase))
-            c.circle((x - 0.07 - 0.02 * u + drift, y - 0.05 - 0.15 * u), 0.018 + 0.018 * u, (232, 234, 238))
+            c.circle(
+                (x - 0.07 - 0.02 * u + drift, y - 0.05 - 0.15 * u),
+                0.018 + 0.018 * u,
+                (232, 234, 238),
+            )
 
 
 def cup(c: Canvas, x: float, paint: Colour) -> None:
     """A cup with a handle."""
     y = CUP_Y
     c.circle((x + 0.03, y - 0.012), 0.015, shade(paint, 0.8))
-    c.poly([(x - 0.026, y - 0.04), (x + 0.026, y - 0.04), (x + 0.02, y + 0.015), (x - 0.02, y + 0.015)], paint)
+    c.poly(
+        [
+            (x - 0.026, y - 0.04),
+            (x + 0.026, y - 0.04),
+            (x + 0.02, y + 0.015),
+            (x - 0.02, y + 0.015),
+        ],
+        paint,
+    )
     c.ellipse((x, y - 0.04), (0.026, 0.009), shade(paint, 0.55))

@@ -1,9 +1,11 @@
-"""The room: who and what is in it and what happens there, second by second. A pure function of its seed.
+"""The room: who and what is in it and what happens there, second by second. A pure function of its
+seed.
 
 Lengths are in units of the image's width; x runs to the right over [0, 1], y down over [0, 0.75].
 
-Time runs in seconds from the first frame. Every event belongs to one 1-second chunk and begins a quarter of a second
-(+- `START_JITTER_S`) before the chunk's first frame, so that its two frames show the action early and late.
+Time runs in seconds from the first frame. Every event belongs to one 1-second chunk and begins a
+quarter of a second (+- `START_JITTER_S`) before the chunk's first frame, so that its two frames
+show the action early and late.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ BUSY = Pace(2, 4)
 
 
 class Item(NamedTuple):
-    """A coloured object on the table. `slot` counts the places row by row; `x`, `y` is its middle."""
+    """A coloured object on the table. `slot` counts the places row by row; `x`, `y` is its
+    middle."""
 
     colour: str
     shape: str
@@ -74,7 +77,8 @@ class State:
 
 @dataclass(frozen=True)
 class Event:
-    """One change of the room in one chunk, from `before` to `after`. `item` is the object that the hand holds."""
+    """One change of the room in one chunk, from `before` to `after`. `item` is the object that the
+    hand holds."""
 
     kind: str
     chunk: int
@@ -89,7 +93,8 @@ class Event:
         return float(np.clip((t_s - self.start_s) / EVENT_S, 0.0, 1.0))
 
 
-# What may happen: how often, when it can, and what the room is like afterwards. Items and persons: see `_change`.
+# What may happen: how often, when it can, and what the room is like afterwards. Items and persons:
+# see `_change`.
 _Rule = tuple[float, Callable[[State], bool], dict[str, object]]
 _RULES: dict[str, _Rule] = {
     "item enters": (0.20, lambda s: len(s.items) < MAX_ITEMS, {}),
@@ -168,9 +173,12 @@ def _furnished(rng: np.random.Generator) -> State:
     state = State(
         person=int(rng.integers(3)) if rng.random() < 0.35 else None,
         cat=str(rng.choice(["floor", "table"])) if rng.random() < 0.35 else None,
-        door=rng.random() < 0.4, lamp=rng.random() < 0.5, kettle=rng.random() < 0.3, cup=rng.random() < 0.3,
+        door=rng.random() < 0.4,
+        lamp=rng.random() < 0.5,
+        kettle=rng.random() < 0.3,
+        cup=rng.random() < 0.3,
         night=rng.random() < 0.4,
-    )  # fmt: skip
+    )
     for _ in range(int(rng.integers(0, MAX_ITEMS + 1))):
         state = replace(state, items=(*state.items, _new_item(rng, state.items)))
     return state
@@ -195,7 +203,10 @@ def _change(rng: np.random.Generator, kind: str, state: State) -> tuple[State, I
         rest = tuple(i for i in state.items if i != item)
         if kind == "item leaves":
             return replace(state, items=rest), item
-        return replace(state, items=(*rest, _placed(rng, item, {i.slot for i in state.items}))), item
+        return (
+            replace(state, items=(*rest, _placed(rng, item, {i.slot for i in state.items}))),
+            item,
+        )
     if kind == "person enters":
         return replace(state, person=int(rng.integers(3))), None
     changes = _RULES[kind][2]
@@ -206,10 +217,15 @@ def _new_item(rng: np.random.Generator, others: tuple[Item, ...]) -> Item:
     """An item whose colour-and-shape and place are not taken."""
     names = {(i.colour, i.shape) for i in others}
     while True:
-        colour, shape = COLOURS[int(rng.integers(len(COLOURS)))], SHAPES[int(rng.integers(len(SHAPES)))]
+        colour, shape = (
+            COLOURS[int(rng.integers(len(COLOURS)))],
+            SHAPES[int(rng.integers(len(SHAPES)))],
+        )
         if (colour, shape) not in names:
             break
-    return _placed(rng, Item(colour, shape, 0, 0.0, 0.0, float(rng.uniform(*RADIUS))), {i.slot for i in others})
+    return _placed(
+        rng, Item(colour, shape, 0, 0.0, 0.0, float(rng.uniform(*RADIUS))), {i.slot for i in others}
+    )
 
 
 def _placed(rng: np.random.Generator, item: Item, taken: set[int]) -> Item:

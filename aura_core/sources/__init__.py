@@ -26,12 +26,15 @@ def open_source(
     """Open a source of frames.
 
     Args:
-        spec: a video file, a folder of images, `camera:0` (or a device path: `/dev/video0`, `/dev/v4l/by-id/...`),
-            `sim:SEED`, or a URL.
-        fps: frames a second to give. Cameras and videos are sampled down to it by their stamps, with the
-            chunker's rule; a folder and the simulator run at it. None: every frame (folder, simulator: 2).
-        duration_s: stop this long after the first frame; None: run to the end (the simulator: 60 s).
-        tolerance_s: how early a frame may be and still count for its slot (`ChunkerConfig.tolerance_s`).
+        spec: a video file, a folder of images, `camera:0` (or a device path: `/dev/video0`,
+            `/dev/v4l/by-id/...`), `sim:SEED`, or a URL.
+        fps: frames a second to give. Cameras and videos are sampled down to it by their stamps,
+            with the chunker's rule; a folder and the simulator run at it. None: every frame
+            (folder, simulator: 2).
+        duration_s: stop this long after the first frame; None: run to the end (the simulator: 60
+            s).
+        tolerance_s: how early a frame may be and still count for its slot
+            (`ChunkerConfig.tolerance_s`).
 
     Raises `InputError` when the source cannot be opened, and, while iterating, when it fails.
     """
@@ -44,13 +47,18 @@ def open_source(
 
 
 def is_device(spec: str) -> bool:
-    """Whether this is a camera of this machine, plugged in or not: `camera:N`, or a path in /dev, where udev gives
-    cameras names of all kinds. Files, folders and pipes that lie there (/dev/shm, /dev/fd) are none."""
+    """Whether this is a camera of this machine, plugged in or not: `camera:N`, or a path in /dev,
+    where udev gives cameras names of all kinds. Files, folders and pipes that lie there (/dev/shm,
+    /dev/fd) are none."""
     path = Path(spec)
-    return spec.startswith("camera:") or (spec.startswith("/dev/") and (path.is_char_device() or not path.exists()))
+    return spec.startswith("camera:") or (
+        spec.startswith("/dev/") and (path.is_char_device() or not path.exists())
+    )
 
 
-def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: float) -> FrameSource:
+def _open(
+    spec: str, fps: float | None, duration_s: float | None, tolerance_s: float
+) -> FrameSource:
     # Each reader is imported where it is used: PyAV and OpenCV are slow to load.
     if spec.startswith("sim:"):
         from aura_core.sources.folder import SimSource
@@ -65,14 +73,18 @@ def _open(spec: str, fps: float | None, duration_s: float | None, tolerance_s: f
     if "://" in spec:
         from aura_core.sources.video import VideoSource
 
-        return VideoSource(spec, fps, tolerance_s, live=spec.partition("://")[0].lower() in LIVE_SCHEMES)
+        return VideoSource(
+            spec, fps, tolerance_s, live=spec.partition("://")[0].lower() in LIVE_SCHEMES
+        )
     path = Path(spec)
     if spec and path.is_dir():
         from aura_core.sources.folder import FolderSource
 
         return FolderSource(path, fps)
     if not spec or not path.exists():
-        raise InputError(f"{spec or repr(spec)}: there is no such file or folder; a source is {KINDS}")
+        raise InputError(
+            f"{spec or repr(spec)}: there is no such file or folder; a source is {KINDS}"
+        )
     from aura_core.sources.video import VideoSource
 
     return VideoSource(spec, fps, tolerance_s)

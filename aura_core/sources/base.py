@@ -16,8 +16,8 @@ JUMP_BACK_NS = 2 * NS  # further back than this is a restarted clock, as in the 
 class FrameSource(ABC):
     """An open source: iterate it once, close it (or use it as a context manager).
 
-    `description` is one line for people. `live` sources run on by themselves, so frames that are not
-    taken in time are lost. `skipped` counts frames that could not be decoded.
+    `description` is one line for people. `live` sources run on by themselves, so frames that are
+    not taken in time are lost. `skipped` counts frames that could not be decoded.
     """
 
     description: str
@@ -38,7 +38,10 @@ class FrameSource(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -46,8 +49,9 @@ class FrameSource(ABC):
 class Slots:
     """The chunker's rule at any rate: the first frame of each slot of 1/fps seconds is wanted.
 
-    Slots are anchored at the first frame taken; a frame up to `tolerance_s` early counts for its slot.
-    With `fps` None every frame is wanted. Frames that nobody wants need not be converted to RGB.
+    Slots are anchored at the first frame taken; a frame up to `tolerance_s` early counts for its
+    slot. With `fps` None every frame is wanted. Frames that nobody wants need not be converted to
+    RGB.
     """
 
     def __init__(self, fps: float | None, tolerance_s: float = 0.05) -> None:
@@ -64,7 +68,8 @@ class Slots:
         return self._jumped_back(stamp_ns) or self._slot_of(stamp_ns) > self._slot
 
     def took(self, stamp_ns: int) -> None:
-        """A wanted frame was converted: its slot is full. (One that failed leaves the slot to the next.)"""
+        """A wanted frame was converted: its slot is full. (One that failed leaves the slot to the
+        next.)"""
         if self._period_ns is None:
             return
         if self._anchor_ns is None or self._jumped_back(stamp_ns):

@@ -14,22 +14,31 @@ from aura_core.types import Frame
 
 
 class CameraSource(FrameSource):
-    """Device `index` (or a device path). Stamps are the monotonic clock when the frame was grabbed."""
+    """Device `index` (or a device path). Stamps are the monotonic clock when the frame was
+    grabbed."""
 
     live = True
 
-    def __init__(self, device: int | str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> None:
+    def __init__(
+        self, device: int | str, fps: float | None = 2.0, tolerance_s: float = 0.05
+    ) -> None:
         self.device = device
         self._slots = Slots(fps, tolerance_s)
         level = log.getLogLevel()
-        log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV tries several drivers and complains about each
+        # OpenCV tries several drivers and complains about each
+        log.setLogLevel(log.LOG_LEVEL_SILENT)
         try:
             self._capture = cv2.VideoCapture(device)
         finally:
             log.setLogLevel(level)
         if not self._capture.isOpened():
-            raise InputError(f"camera:{device}: cannot open the camera; is it plugged in, and may this user read it?")
-        width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            raise InputError(
+                f"camera:{device}: cannot open the camera; is it plugged in, and may this user"
+                " read it?"
+            )
+        width, height = (
+            int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
         self.description = f"camera {device}, {width}x{height}"
 
     def close(self) -> None:
@@ -46,4 +55,6 @@ class CameraSource(FrameSource):
                 continue
             self._slots.took(stamp)
             yield Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), stamp)
-        raise InputError(f"camera:{self.device}: the camera gives no more frames; was it unplugged?")
+        raise InputError(
+            f"camera:{self.device}: the camera gives no more frames; was it unplugged?"
+        )

@@ -21,7 +21,8 @@ Buffer = bytes | bytearray | memoryview | NDArray[np.uint8] | array.array
 class _Layout(NamedTuple):
     channels: int  # bytes a pixel; of the first plane where chroma has a plane of its own
     convert: int | None  # cv2 colour conversion code; None: it is RGB already
-    chroma_plane: bool = False  # half as many rows again follow, of the same step: interleaved chroma
+    # half as many rows again follow, of the same step: interleaved chroma
+    chroma_plane: bool = False
 
 
 _LAYOUTS: dict[str, _Layout] = {
@@ -46,32 +47,39 @@ _LAYOUTS: dict[str, _Layout] = {
     "bayer_grbg8": _Layout(1, cv2.COLOR_BayerGRBG2RGB),
 }
 SUPPORTED = tuple(_LAYOUTS)
-_SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")  # two pixels of a row have one chroma
+# two pixels of a row have one chroma
+_SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")
 
 
-def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer, big_endian: bool = False) -> RGB:
+def decode_raw(
+    encoding: str, height: int, width: int, step: int, data: Buffer, big_endian: bool = False
+) -> RGB:
     """Pixels of one raw image, as RGB uint8 (height, width, 3).
 
     Args:
-        encoding: a name of `SUPPORTED`.
-        height, width: pixels, at least 1.
-        step: bytes from one row to the next, padding included; 0 means no padding.
-        data: at least `step * height` bytes, half as many more for `nv12` and `nv21` (the padding of the last row
+        encoding: a name of `SUPPORTED`. height, width: pixels, at least 1. step: bytes from one row
+        to the next, padding included; 0 means no padding. data: at least `step * height` bytes,
+        half as many more for `nv12` and `nv21` (the padding of the last row
             may be missing).
-        big_endian: byte order of `mono16`, whose upper byte is kept (65,535 becomes 255, as cv_bridge scales it).
+        big_endian: byte order of `mono16`, whose upper byte is kept (65,535 becomes 255, as
+        cv_bridge scales it).
 
     An unpadded `rgb8` image comes back as a read-only view of `data`, without a copy.
     Raises `InputError` on an unknown encoding and on sizes that contradict each other.
     """
     layout = _LAYOUTS.get(encoding)
     if layout is None:
-        raise InputError(f"image encoding '{encoding}' is not supported; supported are {', '.join(SUPPORTED)}")
+        raise InputError(
+            f"image encoding '{encoding}' is not supported; supported are {', '.join(SUPPORTED)}"
+        )
     if height < 1 or width < 1:
         raise InputError(f"an image of {width}x{height} pixels has no content")
     row = width * layout.channels
     step = step or row
     if step < row:
-        raise InputError(f"image step {step} is shorter than a row of {width} pixels of {encoding} ({row} bytes)")
+        raise InputError(
+            f"image step {step} is shorter than a row of {width} pixels of {encoding} ({row} bytes)"
+        )
     if encoding in _SHARED_CHROMA and width % 2:
         raise InputError(f"a {encoding} image has an even width, not {width}")
     if layout.chroma_plane and height % 2:
@@ -81,7 +89,8 @@ def decode_raw(encoding: str, height: int, width: int, step: int, data: Buffer, 
     needed = step * (rows - 1) + row
     if flat.size < needed:
         raise InputError(
-            f"image data has {flat.size} bytes; {width}x{height} {encoding} with step {step} needs {needed}"
+            f"image data has {flat.size} bytes; {width}x{height} {encoding} with step {step} needs"
+            f" {needed}"
         )
     if flat.size < step * rows:  # last row without its padding
         flat = np.pad(flat, (0, step * rows - flat.size))
@@ -103,5 +112,7 @@ def decode_compressed(data: Buffer) -> RGB:
     flat = np.frombuffer(data, np.uint8)
     image = cv2.imdecode(flat, cv2.IMREAD_COLOR) if flat.size else None
     if image is None:
-        raise InputError(f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)")
+        raise InputError(
+            f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)"
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -1,4 +1,5 @@
-"""A folder of pictures as a stream, and the simulator as one: stamps are exact, nothing is timed."""
+"""A folder of pictures as a stream, and the simulator as one: stamps are exact, nothing is
+timed."""
 
 from __future__ import annotations
 
@@ -21,16 +22,23 @@ def natural_key(name: str) -> list[tuple[int, int | str]]:
 
 
 class FolderSource(FrameSource):
-    """Every picture of a folder in natural order of its name, `fps` a second (2 by default), from stamp 0."""
+    """Every picture of a folder in natural order of its name, `fps` a second (2 by default), from
+    stamp 0."""
 
     def __init__(self, folder: Path, fps: float | None = None) -> None:
         try:
-            names = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+            names = [
+                p
+                for p in folder.iterdir()
+                if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+            ]
         except OSError as e:
             raise InputError(f"{folder}: cannot read the folder: {e.strerror}") from e
         self.paths = sorted(names, key=lambda p: (natural_key(p.name), p.name))
         if not self.paths:
-            raise InputError(f"{folder}: no images in this folder (looked for {', '.join(SUFFIXES)})")
+            raise InputError(
+                f"{folder}: no images in this folder (looked for {', '.join(SUFFIXES)})"
+            )
         self.fps = fps or 2.0
         self.description = f"{len(self.paths)} images of {folder} at {self.fps:g} FPS"
 
@@ -48,7 +56,9 @@ class FolderSource(FrameSource):
 class SimSource(FrameSource):
     """The simulated room of one seed, two frames a second (or `fps`), stamps from 0."""
 
-    def __init__(self, seed: int, seconds: int = 60, fps: float | None = None, width: int | None = None) -> None:
+    def __init__(
+        self, seed: int, seconds: int = 60, fps: float | None = None, width: int | None = None
+    ) -> None:
         from aura_core.sim.render import WIDTH, Camera
         from aura_core.sim.world import World
 

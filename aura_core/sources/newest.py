@@ -1,4 +1,5 @@
-"""A live source read by its own thread, so that a slow consumer gets the newest frames, not a backlog."""
+"""A live source read by its own thread, so that a slow consumer gets the newest frames, not a
+backlog."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class Newest(FrameSource):
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
         self.skipped = self.source.skipped
-        if not self._thread.is_alive():  # closing under a thread that still reads would crash the driver
+        # closing under a thread that still reads would crash the driver
+        if not self._thread.is_alive():
             self.source.close()
 
     def _read(self) -> None:

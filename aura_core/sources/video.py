@@ -20,17 +20,20 @@ READ_TIMEOUT_S = 10.0
 class VideoSource(FrameSource):
     """One video stream. Stamps start at 0 for a file and at the monotonic clock for a live stream.
 
-    A frame's stamp is its presentation time, so a variable frame rate keeps its pace. All frames are
-    decoded, as the codec needs, but only those that `fps` wants are converted to RGB.
+    A frame's stamp is its presentation time, so a variable frame rate keeps its pace. All frames
+    are decoded, as the codec needs, but only those that `fps` wants are converted to RGB.
     """
 
-    def __init__(self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, live: bool = False) -> None:
+    def __init__(
+        self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, live: bool = False
+    ) -> None:
         self.url, self.live = url, live
         self._slots = Slots(fps, tolerance_s)
         options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
-        # FFmpeg's own lines say less than our one error line. None, and no level: at any level its decoder threads call
-        # into Python with each error, and a video that is left before its end can wait for them for ever.
+        # FFmpeg's own lines say less than our one error line. None, and no level: at any level its
+        # decoder threads call into Python with each error, and a video that is left before its end
+        # can wait for them for ever.
         av.logging.set_level(None)
         try:
             self._container = av.open(url, options=options, timeout=timeout)
@@ -40,11 +43,14 @@ class VideoSource(FrameSource):
             self._container.close()
             raise InputError(f"{_shown(url)}: there is no video stream in it")
         self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "SLICE"  # by frames it is known to hang beside torch when left before its end
+        # by frames it is known to hang beside torch when left before its end
+        self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
         rate = self._stream.average_rate
         shown_rate = f"{float(rate):.3g} FPS" if rate else "unknown rate"
-        self.description = f"{_shown(url)}: {context.width}x{context.height} {context.name}, {shown_rate}"
+        self.description = (
+            f"{_shown(url)}: {context.width}x{context.height} {context.name}, {shown_rate}"
+        )
 
     def close(self) -> None:
         self._container.close()
@@ -63,7 +69,8 @@ class VideoSource(FrameSource):
             if self._slots.wants(stamp):
                 try:
                     image = _upright(picture)
-                except av.FFmpegError:  # it was decoded, and cannot be converted: its slot is left to the next
+                except av.FFmpegError:
+                    # it was decoded, and cannot be converted: its slot is left to the next
                     self.skipped += 1
                     continue
                 self._slots.took(stamp)
@@ -82,7 +89,9 @@ class VideoSource(FrameSource):
                 packet = next(packets, None)
             except av.FFmpegError as e:
                 if self.live:
-                    raise InputError(f"{_shown(self.url)}: the stream broke off: {e.strerror}") from e
+                    raise InputError(
+                        f"{_shown(self.url)}: the stream broke off: {e.strerror}"
+                    ) from e
                 self.skipped += 1  # a file that is cut off: what came before is good
                 return
             if packet is None:
@@ -100,14 +109,19 @@ class VideoSource(FrameSource):
 
     def _time_ns(self, picture: av.VideoFrame) -> int | None:
         base = picture.time_base or self._stream.time_base
-        return None if picture.pts is None or base is None else round(Fraction(picture.pts) * base * NS)
+        return (
+            None
+            if picture.pts is None or base is None
+            else round(Fraction(picture.pts) * base * NS)
+        )
 
     def _frame_ns(self) -> int:
         return round(NS / (self._stream.average_rate or 25))
 
 
 def _upright(picture: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 (height, width, 3), turned as the file's display matrix says (phones film sideways)."""
+    """RGB uint8 (height, width, 3), turned as the file's display matrix says (phones film
+    sideways)."""
     image = picture.to_ndarray(format="rgb24")
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -26,7 +26,8 @@ _HUNG_S = 5.0
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """`name`: index, name or part of one; None: the default device. `rate`: wanted, in Hz; another is resampled."""
+    """`name`: index, name or part of one; None: the default device. `rate`: wanted, in Hz; another
+    is resampled."""
 
     name: str | int | None = None
     rate: int = 16_000
@@ -58,7 +59,8 @@ class BlockQueue:
     """Blocks from a callback to a reader. Bounded: the oldest go, and are counted."""
 
     def __init__(self, blocks: int) -> None:
-        self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()  # in C: an idle ear must cost next to nothing
+        # in C: an idle ear must cost next to nothing
+        self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._most = max(1, blocks)
         self.overflows = 0
 
@@ -83,7 +85,8 @@ class BlockQueue:
 
 
 class Device:
-    """Opens, watches and opens again. `tend` does one round; `open` starts a thread that calls it."""
+    """Opens, watches and opens again. `tend` does one round; `open` starts a thread that
+    calls it."""
 
     _output: bool
 
@@ -111,11 +114,14 @@ class Device:
         return DeviceConfig()
 
     def open(self) -> DeviceState:
-        """Try to open the device, and go on trying in the background. Raises ConfigError only without sounddevice."""
+        """Try to open the device, and go on trying in the background. Raises ConfigError only
+        without sounddevice."""
         self._audio = self._audio or PortAudio.shared()
         self._audio.join(self)
         self.tend(time.monotonic_ns())
-        self._thread = threading.Thread(target=self._watch, name=type(self).__name__.lower(), daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, name=type(self).__name__.lower(), daemon=True
+        )
         self._thread.start()
         return self.state
 
@@ -133,16 +139,24 @@ class Device:
 
     @property
     def state(self) -> DeviceState:
-        """How it is. Without the lock: a device that hangs while it is opened must not hang who asks."""
+        """How it is. Without the lock: a device that hangs while it is opened must not hang who
+        asks."""
         stream, wait_ns = self._stream, max(0, self._retry_at_ns - time.monotonic_ns())
         reason = self._reason or ("" if stream else "audio: looking for devices")
         return DeviceState(
-            stream is not None, reason if stream is None else "", stream.device if stream else "",
-            stream.rate if stream else 0, self._opened, self._lost, self._overflows(), 0.0 if stream else wait_ns / NS,
-        )  # fmt: skip
+            stream is not None,
+            reason if stream is None else "",
+            stream.device if stream else "",
+            stream.rate if stream else 0,
+            self._opened,
+            self._lost,
+            self._overflows(),
+            0.0 if stream else wait_ns / NS,
+        )
 
     def tend(self, now_ns: int) -> None:
-        """One round: notice a lost device, try to open an absent one when it is time. `now_ns` is monotonic."""
+        """One round: notice a lost device, try to open an absent one when it is time. `now_ns` is
+        monotonic."""
         assert self._audio is not None
         with self._lock:
             if self._stream is not None:
@@ -192,7 +206,9 @@ class Device:
         device = self._audio.find(self.config.name, self._output)
         self._called_ns, self._samples = now_ns, SampleClock()
         block_s = self.config.block_ms / 1000
-        self._stream = self._audio.open(device, self._output, self.config.rate, block_s, self._callback)
+        self._stream = self._audio.open(
+            device, self._output, self.config.rate, block_s, self._callback
+        )
         self._reason, self._tries, self._retry_at_ns = "", 0, 0
         self._opened += 1
         self._started(self._stream)
@@ -213,14 +229,16 @@ class Device:
                 with contextlib.suppress(ConfigError):
                     self.tend(time.monotonic_ns())
         finally:
-            if not self._closing.is_set():  # a bug: its trace is printed, and a device that nobody watches is not ok
+            # a bug: its trace is printed, and a device that nobody watches is not ok
+            if not self._closing.is_set():
                 with self._lock:
                     self._drop("audio: what watches the device has failed")
 
     def _stamp(self, frames: int, rate: int, first_s: float, now_s: float, lost: bool) -> int:
         """The host's time of a block's first sample, from the stream's."""
         offset_s = first_s - now_s
-        if not 0 < (offset_s if self._output else -offset_s) < 1:  # ALSA's pulse plugin gives 0 at times
+        # ALSA's pulse plugin gives 0 at times
+        if not 0 < (offset_s if self._output else -offset_s) < 1:
             latency = self._stream.latency_s if self._stream is not None else 0.0
             offset_s = latency if self._output else -latency
         return self._samples.stamp(self._clock() + round(offset_s * NS), frames, rate, lost)
@@ -228,7 +246,9 @@ class Device:
     def _overflows(self) -> int:
         return self._device_overflows
 
-    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+    def _callback(
+        self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
+    ) -> None:
         raise NotImplementedError
 
     def _started(self, stream: Stream) -> None:

@@ -1,4 +1,5 @@
-"""Microphone and loudspeaker: sound in and out of the callback's thread, resampled, stamped by the host's clock."""
+"""Microphone and loudspeaker: sound in and out of the callback's thread, resampled, stamped by the
+host's clock."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ __all__ = ["BlockQueue", "DeviceConfig", "DeviceState", "Loudspeaker", "Micropho
 
 
 class Microphone(Device):
-    """`read` gives mono int16 at the wanted rate; `stamp_ns` is the host's time of the first sample's capture."""
+    """`read` gives mono int16 at the wanted rate; `stamp_ns` is the host's time of the first
+    sample's capture."""
 
     _output = False
 
@@ -43,10 +45,14 @@ class Microphone(Device):
             self._resampler = Resampler(rate, self.config.rate)
         return Audio(self._resampler.push(samples), self.config.rate, stamp)
 
-    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+    def _callback(
+        self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
+    ) -> None:
         self._called_ns = time.monotonic_ns()
         self._device_overflows += lost
-        self._blocks.put((block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s, lost)))
+        self._blocks.put(
+            (block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s, lost))
+        )
 
     def _overflows(self) -> int:
         return self._device_overflows + self._blocks.overflows
@@ -55,8 +61,8 @@ class Microphone(Device):
 class Loudspeaker(Device):
     """Plays its `buffer` without a pause: silence when there is nothing to say.
 
-    `reference`, where asked for, collects what is played with the time at which it sounds: the far end of an echo
-    canceller.
+    `reference`, where asked for, collects what is played with the time at which it sounds: the far
+    end of an echo canceller.
     """
 
     _output = True
@@ -81,21 +87,25 @@ class Loudspeaker(Device):
         return DeviceConfig(rate=48_000)
 
     def write(self, audio: Audio, tag: object, last: bool = False) -> int:
-        """Queue sound (see PlaybackBuffer.write). Without a device nothing is queued, so that nothing is said late."""
+        """Queue sound (see PlaybackBuffer.write). Without a device nothing is queued, so that
+        nothing is said late."""
         if self._stream is None:
             self.refused += len(audio.samples)
             return 0
         return self.buffer.write(audio, tag, last)
 
     def cut_off(self) -> list[tuple[object, float]]:
-        """The tags that a device which went away cut since the last call, and how many seconds of each were played."""
+        """The tags that a device which went away cut since the last call, and how many seconds of
+        each were played."""
         return [self._cut_off.popleft() for _ in range(len(self._cut_off))]
 
     def suspend(self) -> bool:
         """See portaudio.User: not while it speaks."""
         return (self._stream is None or self.buffer.idle) and super().suspend()
 
-    def _callback(self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool) -> None:
+    def _callback(
+        self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
+    ) -> None:
         self._called_ns = time.monotonic_ns()
         self._device_overflows += lost
         samples = np.empty(len(block), dtype=np.int16)

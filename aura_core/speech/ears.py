@@ -1,7 +1,9 @@
-"""The ears: a microphone's sound in, onsets and transcripts out. Knows no clock but the stamps of the sound.
+"""The ears: a microphone's sound in, onsets and transcripts out. Knows no clock but the stamps of
+the sound.
 
-Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer -> recogniser, which is fed
-while the user speaks -> wake rule -> Transcript. An ear that hears nothing does nothing but look at the level.
+Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer ->
+recogniser, which is fed while the user speaks -> wake rule -> Transcript. An ear that hears nothing
+does nothing but look at the level.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, InputError
-from aura_core.speech.asr import AsrConfig, Hinter, Recognition, Recognizer, grammar_of, open_recognizer
+from aura_core.speech.asr import (
+    AsrConfig,
+    Hinter,
+    Recognition,
+    Recognizer,
+    grammar_of,
+    open_recognizer,
+)
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio, Heard, Transcript
@@ -20,7 +29,8 @@ from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # frames that the recogniser is fed in the time of one
-# What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as RuntimeError.
+# What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
+# RuntimeError.
 _RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
 CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
 
@@ -35,15 +45,22 @@ class EarsConfig:
     wake: WakeConfig = field(default_factory=WakeConfig)
     adaptive: bool = True  # the hangover follows the words so far
     min_confidence: float = 0.0  # finals below are rejected as low_confidence
-    mute_tail_ms: int = 350  # after the robot's voice: its echo in the room, and what the devices still hold
+    # after the robot's voice: its echo in the room, and what the devices still hold
+    mute_tail_ms: int = 350
     max_gap_ms: int = 100  # stamps that jump by more: sound was lost
-    gate_db: float = 4.0  # the VAD is asked about sound this much louder than the room; 0: about all of it
+    # the VAD is asked about sound this much louder than the room; 0: about all of it
+    gate_db: float = 4.0
     quiet_lsb: int = 8  # a frame whose peak is below is silence, without asking the VAD
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_confidence <= 1.0:
             raise ConfigError(f"ears.min_confidence must be in [0, 1], not {self.min_confidence}")
-        for name, most in (("mute_tail_ms", 5_000), ("max_gap_ms", 5_000), ("gate_db", 20), ("quiet_lsb", 3_000)):
+        for name, most in (
+            ("mute_tail_ms", 5_000),
+            ("max_gap_ms", 5_000),
+            ("gate_db", 20),
+            ("quiet_lsb", 3_000),
+        ):
             if not 0 <= getattr(self, name) <= most:
                 raise ConfigError(f"ears.{name} must be in [0, {most}], not {getattr(self, name)}")
 
@@ -68,7 +85,9 @@ Event = Onset | End | Transcript
 class Ears:
     """One microphone's ears. Not thread-safe: one caller pushes, mutes and reads."""
 
-    def __init__(self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None) -> None:
+    def __init__(
+        self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None
+    ) -> None:
         self.config = config
         self.counters = Counters()
         self._vad = Gate(vad, config.gate_db, config.quiet_lsb)
@@ -82,7 +101,8 @@ class Ears:
         self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
         self._muted_from_ns, self._muted_until_ns = 0, 0
         self._partial = ""
-        self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # speech that the recogniser has not had yet
+        # speech that the recogniser has not had yet
+        self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
 
     @property
     def speaking(self) -> bool:
@@ -90,9 +110,12 @@ class Ears:
         return self._endpointer.speaking
 
     def push(self, audio: Audio) -> list[Event]:
-        """More sound, of any rate and length, stamped. Returns what it brought, in order. Raises InputError."""
+        """More sound, of any rate and length, stamped. Returns what it brought, in order. Raises
+        InputError."""
         if audio.samples.dtype != np.int16 or audio.samples.ndim != 1:
-            raise InputError(f"audio must be mono int16 (n,), not {audio.samples.dtype} {audio.samples.shape}")
+            raise InputError(
+                f"audio must be mono int16 (n,), not {audio.samples.dtype} {audio.samples.shape}"
+            )
         if not len(audio.samples):
             return []
         events = self._joined(audio)
@@ -110,14 +133,18 @@ class Ears:
     def mute(self, until_ns: int | None = None, from_ns: int = 0) -> None:
         """The robot speaks: ignore sound of [from_ns, until_ns + tail); None: until `unmute`."""
         self._muted_from_ns = from_ns
-        self._muted_until_ns = 2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
+        self._muted_until_ns = (
+            2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
+        )
 
     def listen_over_voice(self) -> None:
-        """The robot speaks, and its echo is cancelled as well as can be: a user must be heard more surely."""
+        """The robot speaks, and its echo is cancelled as well as can be: a user must be heard more
+        surely."""
         self._endpointer.over_voice = True
 
     def unmute(self, at_ns: int) -> None:
-        """The robot's voice ended at `at_ns`; the tail is still ignored. The wake rule hears of it."""
+        """The robot's voice ended at `at_ns`; the tail is still ignored. The wake rule
+        hears of it."""
         self._endpointer.over_voice = False
         self._muted_until_ns = min(self._muted_until_ns, at_ns + self.config.mute_tail_ms * MS)
         self.robot_spoke(at_ns)
@@ -127,7 +154,8 @@ class Ears:
         return self._muted_from_ns <= stamp_ns < self._muted_until_ns
 
     def robot_spoke(self, end_ns: int) -> None:
-        """The robot's voice ended at `end_ns`: for a while no wake phrase is needed (`after_silence`)."""
+        """The robot's voice ended at `end_ns`: for a while no wake phrase is needed
+        (`after_silence`)."""
         self._wake.robot_spoke(end_ns)
 
     def finish(self) -> list[Event]:
@@ -137,19 +165,22 @@ class Ears:
         return self._interrupted()
 
     def _joined(self, audio: Audio) -> list[Event]:
-        """Make `audio` follow what came before; a gap, a jump back or another rate ends the utterance."""
+        """Make `audio` follow what came before; a gap, a jump back or another rate ends the
+        utterance."""
         rate_changed = self._resampler is None or self._resampler.rate != audio.rate
         jump_ns = 0 if self._expected_ns is None else audio.stamp_ns - self._expected_ns
         gap = abs(jump_ns) > self.config.max_gap_ms * MS
         events: list[Event] = []
         if rate_changed or gap:
-            fresh = Resampler(audio.rate, RATE)  # refuses impossible rates before anything is changed
+            # refuses impossible rates before anything is changed
+            fresh = Resampler(audio.rate, RATE)
             self.counters.gaps += self._expected_ns is not None
             events = self.finish()
             self._resampler = fresh
             self._rest_ns = self._clock_ns = audio.stamp_ns
         else:
-            shift_ns = (audio.stamp_ns - self._clock_ns) // 16  # follow the sender's clock, smoothly
+            # follow the sender's clock, smoothly
+            shift_ns = (audio.stamp_ns - self._clock_ns) // 16
             self._rest_ns += shift_ns
             self._clock_ns += shift_ns
         return events
@@ -168,7 +199,8 @@ class Ears:
             self.counters.utterances += 1
             self._partial = ""
             self._recognizer.begin()
-            self._unfed = happened.audio.samples  # told first: whoever speaks must fall silent at once
+            # told first: whoever speaks must fall silent at once
+            self._unfed = happened.audio.samples
             return [happened]
         if isinstance(happened, End):
             return self._ended(happened)
@@ -178,7 +210,8 @@ class Ears:
         return []
 
     def _feed(self, frames: int, stamp_ns: int) -> list[Event]:
-        """Give the recogniser up to so many frames of what waits for it, one by one: it holds the interpreter."""
+        """Give the recogniser up to so many frames of what waits for it, one by one: it holds the
+        interpreter."""
         partial = None
         for _ in range(min(frames, len(self._unfed) // FRAME)):
             partial = self._recognizer.feed(self._unfed[:FRAME]) or partial
@@ -187,7 +220,9 @@ class Ears:
             return []
         self._partial = partial
         self._endpointer.hear(partial)
-        return [Transcript(Heard.PARTIAL, partial, 1.0, self._endpointer.start_ns, stamp_ns + FRAME_NS)]
+        return [
+            Transcript(Heard.PARTIAL, partial, 1.0, self._endpointer.start_ns, stamp_ns + FRAME_NS)
+        ]
 
     def _interrupted(self) -> list[Event]:
         """The sound stops here: end the utterance under way, forget the rest."""
@@ -199,7 +234,9 @@ class Ears:
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns)
         self._unfed = self._unfed[:0]
-        heard, failure = (Recognition(self._partial, 0.0), "") if end.too_long else self._recognized()
+        heard, failure = (
+            (Recognition(self._partial, 0.0), "") if end.too_long else self._recognized()
+        )
         needed = self._wake.required(end.start_ns)
         called, text = self._wake.without_phrase(heard.text)
         reason = ""
@@ -225,7 +262,8 @@ class Ears:
         return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
 
     def _recognized(self) -> tuple[Recognition, str]:
-        """The utterance's words, and why there are none. One that fails costs the utterance, never the ears."""
+        """The utterance's words, and why there are none. One that fails costs the utterance, never
+        the ears."""
         try:
             return self._recognizer.finish(), ""
         except _RECOGNIZER_ERRORS as e:
@@ -233,6 +271,7 @@ class Ears:
 
 
 def open_ears(config: EarsConfig) -> Ears:
-    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is missing."""
+    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is
+    missing."""
     hinter = Hinter(grammar_of(config.asr), config.wake.spellings)
     return Ears(config, open_vad(config.vad), open_recognizer(config.asr, config.wake), hinter)

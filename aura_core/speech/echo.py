@@ -1,4 +1,5 @@
-"""Echo cancellation: the assistant's own voice taken out of what the microphone hears, so that a user can barge in."""
+"""Echo cancellation: the assistant's own voice taken out of what the microphone hears, so that a
+user can barge in."""
 
 from __future__ import annotations
 
@@ -18,14 +19,16 @@ _MS = NS // 1000
 _NOTHING = np.zeros(0, dtype=np.int16)
 _GONE_S = 0.5  # without sound or silence from it for so long, there is no far end to wait for
 _KEEP_S = 5  # of the far end, where the near end does not come
-_OFF_S, _OFF_SILENT_S = 0.1, 0.02  # stamps that are more than this off are believed: in sound, in silence
+# stamps that are more than this off are believed: in sound, in silence
+_OFF_S, _OFF_SILENT_S = 0.1, 0.02
 
 
 @dataclass(frozen=True)
 class EchoConfig:
-    """`rate`: of what comes out: 16, 32 or 48 kHz. `delay_ms`: a hint, from loudspeaker to microphone through the air,
-    on top of what the stamps say. `lead_ms`: the far end is given that much early, as stamps are not exact and an
-    echo before its cause is not cancelled. `wait_ms`: how long the near end waits for a far end that is late."""
+    """`rate`: of what comes out: 16, 32 or 48 kHz. `delay_ms`: a hint, from loudspeaker to
+    microphone through the air, on top of what the stamps say. `lead_ms`: the far end is given that
+    much early, as stamps are not exact and an echo before its cause is not cancelled. `wait_ms`:
+    how long the near end waits for a far end that is late."""
 
     rate: int = 16_000
     delay_ms: int = 10
@@ -36,8 +39,14 @@ class EchoConfig:
     def __post_init__(self) -> None:
         if self.rate not in (16_000, 32_000, 48_000):
             raise ConfigError(f"echo.rate must be 16000, 32000 or 48000 Hz, not {self.rate}")
-        if not 0 <= self.delay_ms <= 500 or not 0 <= self.lead_ms <= 200 or not 0 <= self.wait_ms <= 500:
-            raise ConfigError("echo: delay_ms and wait_ms must be in [0, 500] and lead_ms in [0, 200]")
+        if (
+            not 0 <= self.delay_ms <= 500
+            or not 0 <= self.lead_ms <= 200
+            or not 0 <= self.wait_ms <= 500
+        ):
+            raise ConfigError(
+                "echo: delay_ms and wait_ms must be in [0, 500] and lead_ms in [0, 200]"
+            )
 
 
 class EchoCanceller(Protocol):
@@ -50,8 +59,8 @@ class EchoCanceller(Protocol):
         ...
 
     def near(self, audio: Audio) -> Audio:
-        """What the microphone heard, without the echo. The rest comes with later calls: what does not fill a frame of
-        10 ms, and what was played too recently for the far end to be here."""
+        """What the microphone heard, without the echo. The rest comes with later calls: what does
+        not fill a frame of 10 ms, and what was played too recently for the far end to be here."""
         ...
 
     def reset(self) -> None:
@@ -70,7 +79,9 @@ class ApmEcho:
             from livekit import rtc
             from livekit.rtc.apm import AudioProcessingModule
         except ModuleNotFoundError:
-            raise ConfigError(f"echo: livekit is not installed: {how_to_install('voice')}") from None
+            raise ConfigError(
+                f"echo: livekit is not installed: {how_to_install('voice')}"
+            ) from None
         self._rtc = rtc
         self._module = AudioProcessingModule
         self.reset()
@@ -78,7 +89,9 @@ class ApmEcho:
     def reset(self) -> None:
         """See EchoCanceller."""
         self._apm = self._module(
-            echo_cancellation=True, noise_suppression=self.config.noise_suppression, high_pass_filter=True
+            echo_cancellation=True,
+            noise_suppression=self.config.noise_suppression,
+            high_pass_filter=True,
         )
         self._far = FarEnd(self.rate)
         self._far_input = _Input(self.rate)
@@ -92,7 +105,8 @@ class ApmEcho:
 
     @property
     def late(self) -> int:
-        """Samples of the far end that came too late to be of use: where it grows, echo gets through."""
+        """Samples of the far end that came too late to be of use: where it grows, echo gets
+        through."""
         return self._far.late
 
     def near(self, audio: Audio) -> Audio:
@@ -126,13 +140,15 @@ class ApmEcho:
 class FarEnd:
     """Sound by the time at which it is played: silence where nothing is known. Bounded.
 
-    Two clocks drift apart, and stamps jitter; a canceller follows a drift, but wants neither skipped nor repeated
-    samples. So both ends go on sample by sample, and are set by their stamps when they are off: far, or in silence.
+    Two clocks drift apart, and stamps jitter; a canceller follows a drift, but wants neither
+    skipped nor repeated samples. So both ends go on sample by sample, and are set by their stamps
+    when they are off: far, or in silence.
     """
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        self._runs: deque[tuple[int, NDArray[np.int16]]] = deque()  # number of the first sample since time 0; samples
+        # number of the first sample since time 0; samples
+        self._runs: deque[tuple[int, NDArray[np.int16]]] = deque()
         self._end = 0  # of what was put
         self._next = 0  # to be taken
         self.late = 0  # samples that came when their time had been asked for already
@@ -161,14 +177,19 @@ class FarEnd:
         return block
 
     def awaited(self, stamp_ns: int, n: int) -> bool:
-        """Whether the n samples from this time on are still to come, from a far end that is there."""
+        """Whether the n samples from this time on are still to come, from a far end that is
+        there."""
         end = self._at(stamp_ns, self._next, silent=False) + n
         return self._end < end <= self._end + self.rate * _GONE_S
 
     def _at(self, stamp_ns: int, follows: int, silent: bool) -> int:
         """The number of the sample at this time, or the one that `follows`, where that is near."""
         at = stamp_ns * self.rate // NS
-        return follows if abs(at - follows) <= self.rate * (_OFF_SILENT_S if silent else _OFF_S) else at
+        return (
+            follows
+            if abs(at - follows) <= self.rate * (_OFF_SILENT_S if silent else _OFF_S)
+            else at
+        )
 
     def _block(self, at: int, n: int) -> NDArray[np.int16]:
         block = np.zeros(n, dtype=np.int16)

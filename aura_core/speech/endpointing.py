@@ -1,8 +1,8 @@
 """Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
 
-Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`. End: no frame over
-`offset` for a hangover, which is short when the words so far are a complete question and long when they end in the air
-("is there a").
+Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`.
+End: no frame over `offset` for a hangover, which is short when the words so far are a complete
+question and long when they end in the air ("is there a").
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ class EndpointConfig:
 
     onset: float = 0.5
     sure: float = 0.85
-    onset_over_voice: float = 0.7  # instead of `onset` while the robot speaks: what is left of its echo is no user
+    # instead of `onset` while the robot speaks: what is left of its echo is no user
+    onset_over_voice: float = 0.7
     offset: float = 0.35
     onset_frames: int = 3
     onset_window: int = 4
-    pre_roll_ms: int = 320  # kept from before the onset: the network needs a moment, a word's start must not be lost
+    # kept from before the onset: the network needs a moment, a word's start must not be lost
+    pre_roll_ms: int = 320
     hangover_ms: int = 600
     short_hangover_ms: int = 160
     long_hangover_ms: int = 900
@@ -56,14 +58,24 @@ class EndpointConfig:
         over_voice = f"onset_over_voice ({self.onset_over_voice}) must be in [onset, 1]"
         _require(self.onset <= self.onset_over_voice <= 1.0, over_voice)
         frames = f"onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
-        _require(1 <= self.onset_frames <= self.onset_window <= 32, f"{frames}: 1 <= frames <= window <= 32")
-        _require(0 <= self.pre_roll_ms <= 5_000, f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}")
+        _require(
+            1 <= self.onset_frames <= self.onset_window <= 32,
+            f"{frames}: 1 <= frames <= window <= 32",
+        )
+        _require(
+            0 <= self.pre_roll_ms <= 5_000,
+            f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}",
+        )
         lengths = (self.short_hangover_ms, self.hangover_ms, self.long_hangover_ms)
         ordered = 32 <= lengths[0] <= lengths[1] <= lengths[2] <= 10_000
         order = "32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000"
         _require(ordered, f"{order} does not hold: {lengths}")
-        _require(1.0 <= self.max_s <= LONGEST_S, f"max_s must be in [1, {LONGEST_S:g}], not {self.max_s}")
-        _require(self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms")
+        _require(
+            1.0 <= self.max_s <= LONGEST_S, f"max_s must be in [1, {LONGEST_S:g}], not {self.max_s}"
+        )
+        _require(
+            self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms"
+        )
 
     def hangover_ns(self, hint: Hint) -> int:
         """Silence after which the utterance is over."""
@@ -86,7 +98,8 @@ class Onset:
 
 @dataclass(frozen=True)
 class End:
-    """The utterance is over. `audio` is all of it, with the silence around; speech was from `start_ns` to `end_ns`.
+    """The utterance is over. `audio` is all of it, with the silence around; speech was from
+    `start_ns` to `end_ns`.
 
     `too_long`: it was cut at the maximum, or is what follows such a cut without a pause.
     """
@@ -100,10 +113,13 @@ class End:
 class Endpointer:
     """Cuts a stream of frames into utterances. Holds `max_s` of sound at most."""
 
-    def __init__(self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None) -> None:
+    def __init__(
+        self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None
+    ) -> None:
         self.config = config or EndpointConfig()
         self._hint = hint
-        held = self._pre_roll_frames() + self.config.onset_window  # an onset is noticed a few frames late
+        # an onset is noticed a few frames late
+        held = self._pre_roll_frames() + self.config.onset_window
         self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
         self.over_voice = False  # the robot speaks, and is heard here
         self.reset()
@@ -115,7 +131,8 @@ class Endpointer:
 
     @property
     def overlong(self) -> bool:
-        """Whether what is under way goes on after a cut: it will be rejected, so nobody need listen."""
+        """Whether what is under way goes on after a cut: it will be rejected, so nobody need
+        listen."""
         return self._cut
 
     @property
@@ -136,7 +153,9 @@ class Endpointer:
         """The words so far; they decide how long the hangover is."""
         self._hinted = self._hint(partial) if self._hint is not None else Hint.UNKNOWN
 
-    def push(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | End | None:
+    def push(
+        self, frame: NDArray[np.int16], probability: float, stamp_ns: int
+    ) -> Onset | End | None:
         """One frame, (512,) int16 that begins at `stamp_ns`, and how likely it is speech."""
         if not self._speaking:
             return self._wait(frame, probability, stamp_ns)
@@ -161,7 +180,9 @@ class Endpointer:
         self._recent.append((stamp_ns, probability))
         onset = self.config.onset_over_voice if self.over_voice else self.config.onset
         loud = [stamp for stamp, p in self._recent if p >= onset]
-        sure = len(self._recent) > 1 and all(p >= self.config.sure for _, p in list(self._recent)[-2:])
+        sure = len(self._recent) > 1 and all(
+            p >= self.config.sure for _, p in list(self._recent)[-2:]
+        )
         if len(loud) < self.config.onset_frames and not sure:
             return None
         self._speaking = True

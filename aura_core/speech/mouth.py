@@ -1,4 +1,5 @@
-"""What to say next, and what was said: answers in, sentences out. No threads, no clock: the time is passed in."""
+"""What to say next, and what was said: answers in, sentences out. No threads, no clock: the time is
+passed in."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class MouthConfig:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence to synthesize. `tag` names its samples everywhere after this, and is never used twice."""
+    """One sentence to synthesize. `tag` names its samples everywhere after this, and is never used
+    twice."""
 
     tag: int
     answer_id: str
@@ -84,7 +86,8 @@ class _Answer:
     missing: bool = False  # a sentence failed: the rest is said all the same
     waiting: list[Sentence] = field(default_factory=list)
     sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported back yet
-    made_ns: dict[int, int] = field(default_factory=dict)  # length of the sound of those, where it is known
+    # length of the sound of those, where it is known
+    made_ns: dict[int, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     @property
@@ -97,24 +100,29 @@ class _Answer:
 
 
 class Mouth:
-    """Answers grow through `response`; `next` hands out one sentence at a time; `spoken` or `failed` report it back."""
+    """Answers grow through `response`; `next` hands out one sentence at a time; `spoken` or
+    `failed` report it back."""
 
     def __init__(self, config: MouthConfig | None = None) -> None:
         self.config = config or MouthConfig()
         self.counters = MouthCounters()
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()  # in the order of arrival, those that are not over
+        # in the order of arrival, those that are not over
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._over: OrderedDict[str, bool] = OrderedDict()  # and whether their final text has come
         self._tags = 0
         self._ended: list[Said] = []
         self._user_spoke_ns: int | None = None
 
-    def response(self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int) -> None:
-        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not known yet: then it
-        has the manners of an unasked one.
+    def response(
+        self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int
+    ) -> None:
+        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not
+        known yet: then it has the manners of an unasked one.
 
-        What was given out stays: a text that was changed is spoken from where the earlier one had got to. What
-        still comes of an answer that is over (interrupted, or dropped) is ignored, up to its final text; after that
-        the same id is another answer: a bag that is played in a loop repeats its stamps.
+        What was given out stays: a text that was changed is spoken from where the earlier one had
+        got to. What still comes of an answer that is over (interrupted, or dropped) is ignored, up
+        to its final text; after that the same id is another answer: a bag that is played in a loop
+        repeats its stamps.
         """
         if not self._over.get(id, True):
             self._over[id] = final
@@ -144,8 +152,9 @@ class Mouth:
     def next(self, now_ns: int, user_speaking: bool = False) -> Sentence | None:
         """The sentence to synthesize now; None: nothing, or not now. Drops what is stale.
 
-        Urgent answers first; then the one that was begun; then by arrival. An unasked answer that is not urgent
-        waits until the user has paused. Ask when what sounds is nearly over: what was handed out grows stale no more.
+        Urgent answers first; then the one that was begun; then by arrival. An unasked answer that
+        is not urgent waits until the user has paused. Ask when what sounds is nearly over: what was
+        handed out grows stale no more.
         """
         if user_speaking:
             self._user_spoke_ns = now_ns
@@ -180,15 +189,17 @@ class Mouth:
         self._report(tag, now_ns, failed=True)
 
     def ended(self) -> list[Said]:
-        """What was heard of the answers that came to their end since the last call (interrupted ones left out)."""
+        """What was heard of the answers that came to their end since the last call (interrupted
+        ones left out)."""
         ended, self._ended = self._ended, []
         return ended
 
     def interrupted(self, played_ns: Mapping[int, int]) -> list[Said]:
-        """Everything stops: what was heard of each answer that was not over, in the order of arrival.
+        """Everything stops: what was heard of each answer that was not over, in the order of
+        arrival.
 
-        `played_ns` is how much sound of each tag came out, in nanoseconds. Of a sentence that was cut short, the
-        words are taken by the share of its sound that was played, whole words only.
+        `played_ns` is how much sound of each tag came out, in nanoseconds. Of a sentence that was
+        cut short, the words are taken by the share of its sound that was played, whole words only.
         """
         self.counters.interruptions += 1
         answers = []
@@ -234,7 +245,8 @@ class Mouth:
         self._settle(answer)
 
     def _drop_stale(self, now_ns: int) -> None:
-        """Drop what waited too long, with the rest of its answer: an answer without its beginning misleads.
+        """Drop what waited too long, with the rest of its answer: an answer without its beginning
+        misleads.
 
         While an answer sounds its next sentences wait for their turn, which is no delay.
         """
@@ -242,7 +254,11 @@ class Mouth:
         for answer in list(self._answers.values()):
             if answer.sounding:
                 continue
-            since = max(answer.waiting[0].stamp_ns, answer.resumed_ns) if answer.waiting else answer.touched_ns
+            since = (
+                max(answer.waiting[0].stamp_ns, answer.resumed_ns)
+                if answer.waiting
+                else answer.touched_ns
+            )
             if now_ns - since > limit_ns:
                 self.counters.stale += len(answer.waiting)
                 answer.waiting.clear()
@@ -250,7 +266,8 @@ class Mouth:
                 self._settle(answer)
 
     def _room_for(self, answer: _Answer) -> bool:
-        """Whether one more sentence fits; an urgent one takes the place of the newest that is not urgent."""
+        """Whether one more sentence fits; an urgent one takes the place of the newest that is not
+        urgent."""
         if self.waiting < self.config.max_sentences:
             return True
         victims = [a for a in self._answers.values() if a.waiting and not a.urgent]
@@ -276,7 +293,11 @@ class Mouth:
     def _settle(self, answer: _Answer) -> None:
         if answer.over:
             self._ended.append(
-                Said(answer.id, _joined(answer.said), answer.final and not answer.cut and not answer.missing)
+                Said(
+                    answer.id,
+                    _joined(answer.said),
+                    answer.final and not answer.cut and not answer.missing,
+                )
             )
             self._forget(answer)
 
@@ -291,5 +312,7 @@ def _joined(sentences: list[str]) -> str:
     """Sentences as one text; Chinese without spaces between."""
     text = ""
     for sentence in sentences:
-        text += ("" if not text or re.search(rf"[{CJK}。！？；，、：”」]$", text) else " ") + sentence
+        text += (
+            "" if not text or re.search(rf"[{CJK}。！？；，、：”」]$", text) else " "
+        ) + sentence
     return text

@@ -1,7 +1,7 @@
 """What people say near a robot that is not meant for it: no sentence of the assistant's templates.
 
-Used to measure how often such speech is rejected. Half of it is far from the templates, half begins like them or
-uses their words.
+Used to measure how often such speech is rejected. Half of it is far from the templates, half begins
+like them or uses their words.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Sound on its way to the loudspeaker: written by one thread, read by the device's callback, stopped at any moment."""
+"""Sound on its way to the loudspeaker: written by one thread, read by the device's callback,
+stopped at any moment."""
 
 from __future__ import annotations
 
@@ -27,16 +28,21 @@ class _Run:
 
 
 class PlaybackBuffer:
-    """A ring of mono int16 at `rate`. `capacity_s` bounds it: what does not fit is refused and counted.
+    """A ring of mono int16 at `rate`. `capacity_s` bounds it: what does not fit is refused and
+    counted.
 
-    The callback's side (`read`) copies under a lock that no other side holds for longer than a copy.
+    The callback's side (`read`) copies under a lock that no other side holds for longer than a
+    copy.
     """
 
     def __init__(self, rate: int, capacity_s: float = 60.0) -> None:
         if not 4_000 <= rate <= 384_000 or not 0.1 <= capacity_s <= 600:
-            raise ConfigError("playback: rate must be in [4000, 384000] Hz and capacity_s in [0.1, 600]")
+            raise ConfigError(
+                "playback: rate must be in [4000, 384000] Hz and capacity_s in [0.1, 600]"
+            )
         self.capacity_s = capacity_s
-        self._writer = threading.Lock()  # resampling takes a while: never held by the callback, taken before `_lock`
+        # resampling takes a while: never held by the callback, taken before `_lock`
+        self._writer = threading.Lock()
         self._lock = threading.Lock()
         self.overflow = 0  # samples refused for want of room
         self.underruns = 0  # times that a sentence fell silent before its last sample was written
@@ -49,8 +55,10 @@ class PlaybackBuffer:
         self._runs: deque[_Run] = deque()
         self._fading = np.zeros(0, dtype=np.int16)  # the tail that a stop left, already ramped down
         self._played: OrderedDict[Hashable, int] = OrderedDict()
-        self._stopped: OrderedDict[Hashable, None] = OrderedDict()  # tags whose later samples are refused
-        self._complete: OrderedDict[Hashable, None] = OrderedDict()  # tags whose last sample was written
+        # tags whose later samples are refused
+        self._stopped: OrderedDict[Hashable, None] = OrderedDict()
+        # tags whose last sample was written
+        self._complete: OrderedDict[Hashable, None] = OrderedDict()
         self._resampler: Resampler | None = None
         self._writing: Hashable | None = None
         self._starved = False
@@ -61,14 +69,20 @@ class PlaybackBuffer:
             self._configure(rate)
 
     def write(self, audio: Audio, tag: Hashable, last: bool = False) -> int:
-        """Queue sound of a tag, resampled; `last`: no more of it follows. Returns the samples that were queued.
+        """Queue sound of a tag, resampled; `last`: no more of it follows. Returns the samples that
+        were queued.
 
-        Tags are written one after another, not mixed. After `stop` nothing more of the tags that it cut is taken.
+        Tags are written one after another, not mixed. After `stop` nothing more of the tags that it
+        cut is taken.
         """
         with self._writer:
             if tag in self._stopped:
                 return 0
-            if tag != self._writing or self._resampler is None or self._resampler.rate != audio.rate:
+            if (
+                tag != self._writing
+                or self._resampler is None
+                or self._resampler.rate != audio.rate
+            ):
                 self._flush()
                 self._resampler = Resampler(audio.rate, self.rate)
                 self._writing = tag
@@ -89,7 +103,8 @@ class PlaybackBuffer:
         return block
 
     def read_into(self, block: NDArray[np.int16]) -> int:
-        """Fill a block (n,) with the next samples and silence; returns how many are not silence. For the callback."""
+        """Fill a block (n,) with the next samples and silence; returns how many are not silence.
+        For the callback."""
         with self._lock:
             done = min(len(self._fading), len(block))
             if done:
@@ -99,15 +114,19 @@ class PlaybackBuffer:
             self._take(block[done : done + count])
             done += count
             block[done:] = 0
-            starved = done < len(block) and self._writing is not None and self._writing not in self._complete
+            starved = (
+                done < len(block)
+                and self._writing is not None
+                and self._writing not in self._complete
+            )
             starved = starved and self._played.get(self._writing, 0) > 0
             self.underruns += starved and not self._starved
             self._starved = starved
             return done
 
     def stop(self) -> dict[Hashable, int]:
-        """Drop what is queued; the next samples fade out within 5 ms. Returns how many samples of each tag came out,
-        for the tags that this cut (the fade counts as played)."""
+        """Drop what is queued; the next samples fade out within 5 ms. Returns how many samples of
+        each tag came out, for the tags that this cut (the fade counts as played)."""
         with self._writer, self._lock:
             cut: list[Hashable] = [run.tag for run in self._runs]
             if self._writing is not None and self._writing not in self._complete:

@@ -1,4 +1,5 @@
-"""PortAudio through sounddevice, the one place that imports it: streams, names, and finding devices anew."""
+"""PortAudio through sounddevice, the one place that imports it: streams, names, and finding devices
+anew."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Stream(Protocol):
         ...
 
 
-# samples (n, channels) int16, rate [Hz], stream time of the first sample [s], and now [s], whether samples were lost
+# samples (n, channels) int16, rate [Hz], stream time of the first sample [s], and now [s], whether
+# samples were lost
 Callback = Callable[[Any, int, float, float, bool], None]
 
 
@@ -70,9 +72,13 @@ class PortAudio:
         try:
             import sounddevice
         except ModuleNotFoundError:
-            raise ConfigError(f"audio: sounddevice is not installed: {how_to_install('voice')}") from None
+            raise ConfigError(
+                f"audio: sounddevice is not installed: {how_to_install('voice')}"
+            ) from None
         except OSError:
-            raise ConfigError("audio: the PortAudio library is not installed: apt install libportaudio2") from None
+            raise ConfigError(
+                "audio: the PortAudio library is not installed: apt install libportaudio2"
+            ) from None
         self._sd = sounddevice
         self._users: list[User] = []
         self.lock = threading.RLock()  # taken before a device's own lock, never after
@@ -97,7 +103,8 @@ class PortAudio:
                 self._users.remove(user)
 
     def refresh(self, asking: User) -> None:
-        """Find devices anew. No stream may be open then: the others are closed for a moment, if they allow it.
+        """Find devices anew. No stream may be open then: the others are closed for a moment, if
+        they allow it.
 
         Raises DeviceError where PortAudio cannot (the sound server is gone); the next try may.
         """
@@ -109,12 +116,15 @@ class PortAudio:
                         if not user.suspend():
                             return
                         suspended.append(user)
-                with contextlib.suppress(self._sd.PortAudioError):  # a try before this one ended here
+                # a try before this one ended here
+                with contextlib.suppress(self._sd.PortAudioError):
                     self._sd._terminate()
                 try:
                     self._sd._initialize()
                 except self._sd.PortAudioError as error:
-                    raise DeviceError(f"audio: devices cannot be found: {_one_line(error)}") from None
+                    raise DeviceError(
+                        f"audio: devices cannot be found: {_one_line(error)}"
+                    ) from None
             finally:
                 for user in suspended:
                     user.resume()
@@ -127,12 +137,19 @@ class PortAudio:
             except self._sd.PortAudioError as error:
                 raise DeviceError(f"audio: devices cannot be listed: {_one_line(error)}") from None
         return [
-            DeviceInfo(i, d["name"], d["max_input_channels"], d["max_output_channels"], round(d["default_samplerate"]))
+            DeviceInfo(
+                i,
+                d["name"],
+                d["max_input_channels"],
+                d["max_output_channels"],
+                round(d["default_samplerate"]),
+            )
             for i, d in enumerate(found)
         ]
 
     def find(self, wanted: str | int | None, output: bool) -> DeviceInfo:
-        """The device of this index, of this name or a part of it, or the default one (None). Raises DeviceError."""
+        """The device of this index, of this name or a part of it, or the default one (None). Raises
+        DeviceError."""
         kind = "output" if output else "input"
         known = [d for d in self.devices() if (d.outputs if output else d.inputs)]
         if wanted is None or wanted == "":
@@ -141,20 +158,27 @@ class PortAudio:
         elif isinstance(wanted, int):
             found = [d for d in known if d.index == wanted]
         else:
-            found = [d for d in known if d.name == wanted] or [d for d in known if wanted.lower() in d.name.lower()]
+            found = [d for d in known if d.name == wanted] or [
+                d for d in known if wanted.lower() in d.name.lower()
+            ]
         if found:
             return found[0]
         there = ", ".join(f"{d.index}: {d.name}" for d in known) or "none"
         what = f"{kind} device {wanted!r}" if wanted not in (None, "") else f"{kind} device"
         raise DeviceError(f"audio: there is no {what}; there is {there}")
 
-    def open(self, device: DeviceInfo, output: bool, rate: int, block_s: float, callback: Callback) -> Stream:
-        """Open and start a mono int16 stream at `rate`, or at the device's own rate or channels. Raises DeviceError."""
+    def open(
+        self, device: DeviceInfo, output: bool, rate: int, block_s: float, callback: Callback
+    ) -> Stream:
+        """Open and start a mono int16 stream at `rate`, or at the device's own rate or channels.
+        Raises DeviceError."""
         channels = device.outputs if output else device.inputs
         failure = ""
         with self.lock:
             # A device that lies about its rate or has no mono is asked again for what is its own.
-            for hz, n in dict.fromkeys([(rate, 1), (device.rate, 1), (rate, 2), (device.rate, min(channels, 2))]):
+            for hz, n in dict.fromkeys(
+                [(rate, 1), (device.rate, 1), (rate, 2), (device.rate, min(channels, 2))]
+            ):
                 try:
                     return _Stream(self._sd, device, output, hz, n, block_s, callback)
                 except (self._sd.PortAudioError, ValueError) as error:
@@ -166,7 +190,14 @@ class _Stream:
     """A sounddevice stream."""
 
     def __init__(
-        self, sd: Any, device: DeviceInfo, output: bool, rate: int, channels: int, block_s: float, callback: Callback
+        self,
+        sd: Any,
+        device: DeviceInfo,
+        output: bool,
+        rate: int,
+        channels: int,
+        block_s: float,
+        callback: Callback,
     ) -> None:
         def call(block: Any, frames: int, time: Any, status: Any) -> None:
             first = time.outputBufferDacTime if output else time.inputBufferAdcTime
@@ -174,9 +205,14 @@ class _Stream:
 
         make = sd.OutputStream if output else sd.InputStream
         self._stream = make(
-            samplerate=rate, channels=channels, device=device.index, dtype="int16", callback=call,
-            blocksize=int(rate * block_s), latency="low",
-        )  # fmt: skip
+            samplerate=rate,
+            channels=channels,
+            device=device.index,
+            dtype="int16",
+            callback=call,
+            blocksize=int(rate * block_s),
+            latency="low",
+        )
         try:
             self._stream.start()
         except sd.PortAudioError:
@@ -202,6 +238,9 @@ def _one_line(error: Exception) -> str:
 
 
 def list_devices() -> list[str]:
-    """One line a device, for a helpful message: index, name, channels, rate. Raises ConfigError without PortAudio,
-    DeviceError where it fails."""
-    return [f"{d.index}: {d.name} ({d.inputs} in, {d.outputs} out, {d.rate} Hz)" for d in PortAudio.shared().devices()]
+    """One line a device, for a helpful message: index, name, channels, rate. Raises ConfigError
+    without PortAudio, DeviceError where it fails."""
+    return [
+        f"{d.index}: {d.name} ({d.inputs} in, {d.outputs} out, {d.rate} Hz)"
+        for d in PortAudio.shared().devices()
+    ]

@@ -13,12 +13,15 @@ MIN_RATE, MAX_RATE = 4_000, 384_000
 
 
 class Resampler:
-    """Mono int16 at `rate` in, mono int16 at `out_rate` out; pieces join without a seam, whatever their sizes."""
+    """Mono int16 at `rate` in, mono int16 at `out_rate` out; pieces join without a seam, whatever
+    their sizes."""
 
     def __init__(self, rate: int, out_rate: int = 16_000) -> None:
         for value in (rate, out_rate):
             if not MIN_RATE <= value <= MAX_RATE:
-                raise InputError(f"audio: a sample rate of {value} Hz is not in [{MIN_RATE}, {MAX_RATE}]")
+                raise InputError(
+                    f"audio: a sample rate of {value} Hz is not in [{MIN_RATE}, {MAX_RATE}]"
+                )
         self.rate, self.out_rate = rate, out_rate
         self._graph: Any = None
 
@@ -30,7 +33,9 @@ class Resampler:
 
         if self._graph is None:
             self._graph = av.AudioResampler(format="s16", layout="mono", rate=self.out_rate)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples)[None], format="s16", layout="mono"
+        )
         frame.sample_rate = self.rate
         return _joined(self._graph.resample(frame))
 

@@ -1,4 +1,5 @@
-"""When a block of samples was captured or sounds, by the host's clock: from callbacks that come unevenly."""
+"""When a block of samples was captured or sounds, by the host's clock: from callbacks that come
+unevenly."""
 
 from __future__ import annotations
 
@@ -13,17 +14,19 @@ _JUMP_NS = NS // 10  # further off: samples are missing, or the clock was set
 class SampleClock:
     """Blocks follow one another by their count of samples.
 
-    A callback may come late (a busy machine) and never early, so of the newest second the least lateness is the truth;
-    what stays late has lost samples, and the stamps jump.
+    A callback may come late (a busy machine) and never early, so of the newest second the least
+    lateness is the truth; what stays late has lost samples, and the stamps jump.
     """
 
     def __init__(self) -> None:
         self._count_ns = 0  # length of all samples so far
-        self._offsets: deque[tuple[int, int]] = deque()  # of the newest second: count, and host's time less count
+        # of the newest second: count, and host's time less count
+        self._offsets: deque[tuple[int, int]] = deque()
         self._offset_ns: int | None = None
 
     def stamp(self, measured_ns: int, frames: int, rate: int, lost: bool = False) -> int:
-        """The stamp of the block's first sample, which seems to be at `measured_ns`; `lost`: samples are missing."""
+        """The stamp of the block's first sample, which seems to be at `measured_ns`; `lost`:
+        samples are missing."""
         if lost:
             self._offsets.clear()
             self._offset_ns = None

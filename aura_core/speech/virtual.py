@@ -1,7 +1,8 @@
 """Sound devices without hardware: a private PulseAudio, for tests, benchmarks and the demo.
 
-Sinks (what is played): `speaker` is the robot's loudspeaker, `user` is where a synthetic user speaks. The source
-`microphone` hears the user, and, once `couple` was called, the loudspeaker too. Each sink's monitor can be recorded.
+Sinks (what is played): `speaker` is the robot's loudspeaker, `user` is where a synthetic user
+speaks. The source `microphone` hears the user, and, once `couple` was called, the loudspeaker too.
+Each sink's monitor can be recorded.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class VirtualAudio:
 
     def pactl(self, *arguments: str) -> str:
         """Run pactl on this server; what it printed. Raises `InputError` where it fails."""
-        done = subprocess.run(["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            ["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=10
+        )
         if done.returncode:
             raise InputError(f"pactl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -53,7 +56,14 @@ class VirtualAudio:
     def add_sink(self, name: str) -> None:
         """Add a loudspeaker."""
         # Without norewinds the first callback of a stream comes two seconds late.
-        self._add(name, "module-null-sink", f"sink_name={name}", f"rate={RATE}", "channels=1", "norewinds=1")
+        self._add(
+            name,
+            "module-null-sink",
+            f"sink_name={name}",
+            f"rate={RATE}",
+            "channels=1",
+            "norewinds=1",
+        )
 
     def add_source(self, name: str, sink: str) -> None:
         """Add a microphone that hears what is played on `sink`."""
@@ -78,7 +88,8 @@ class VirtualAudio:
         )
 
     def couple(self, percent: int = 40) -> None:
-        """Let the microphone hear the loudspeaker, at this share of its amplitude: a room without a headset."""
+        """Let the microphone hear the loudspeaker, at this share of its amplitude: a room without a
+        headset."""
         self.lead("speaker", "room")
         newest = self.pactl("list", "short", "sink-inputs").splitlines()[-1].split()[0]
         self.pactl("set-sink-input-volume", newest, str(round(65536 * (percent / 100) ** (1 / 3))))
@@ -95,14 +106,33 @@ def virtual_devices(folder: Path) -> Iterator[VirtualAudio]:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     socket = folder / "native.sock"
-    own = {k: v for k, v in os.environ.items() if not k.startswith("PULSE_") and k != "DBUS_SESSION_BUS_ADDRESS"}
+    own = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("PULSE_") and k != "DBUS_SESSION_BUS_ADDRESS"
+    }
     here = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=false", "--use-pid-file=no",
-               "--disable-shm=yes", "--realtime=no", "--high-priority=no", "--log-target=stderr",
-               "-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"]  # fmt: skip
+    command = [
+        "pulseaudio",
+        "-n",
+        "--daemonize=no",
+        "--exit-idle-time=-1",
+        "--system=false",
+        "--use-pid-file=no",
+        "--disable-shm=yes",
+        "--realtime=no",
+        "--high-priority=no",
+        "--log-target=stderr",
+        "-L",
+        f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
+    ]
     with open(folder / "log", "wb") as log:  # to a file: a pipe that nobody reads would stop it
-        server = subprocess.Popen(command, env=own | here, stdout=log, stderr=log, start_new_session=True)
-    audio = VirtualAudio(folder, own | {"PULSE_SERVER": f"unix:{socket}", "XDG_RUNTIME_DIR": str(folder)}, server)
+        server = subprocess.Popen(
+            command, env=own | here, stdout=log, stderr=log, start_new_session=True
+        )
+    audio = VirtualAudio(
+        folder, own | {"PULSE_SERVER": f"unix:{socket}", "XDG_RUNTIME_DIR": str(folder)}, server
+    )
     try:
         _wait(audio)
         for name in ("speaker", "user", "room"):

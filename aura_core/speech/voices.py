@@ -1,4 +1,5 @@
-"""Synthetic users: sentences spoken by the command-line programs flite and espeak-ng, and noise laid under them.
+"""Synthetic users: sentences spoken by the command-line programs flite and espeak-ng, and noise
+laid under them.
 
 The programs run as processes of their own; nothing of them becomes part of this package.
 """
@@ -18,7 +19,8 @@ from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio
 
 FLITE_VOICES = ("kal", "slt", "awb", "rms")
-USERS = (*FLITE_VOICES, "en-us", "en-gb", "en-us+f3", "en-us+m3")  # voices that the benchmark listens to
+# voices that the benchmark listens to
+USERS = (*FLITE_VOICES, "en-us", "en-gb", "en-us+f3", "en-us+m3")
 TIMEOUT_S = 30
 
 
@@ -33,9 +35,11 @@ def available(voice: str) -> bool:
 
 
 def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
-    """`text` spoken: flite's voices by their names, all others are espeak-ng's (en-us, en-gb, en-us+f3, ...).
+    """`text` spoken: flite's voices by their names, all others are espeak-ng's (en-us, en-gb,
+    en-us+f3, ...).
 
-    Raises ConfigError when the program or the voice is missing, InputError when there is nothing to say.
+    Raises ConfigError when the program or the voice is missing, InputError when there is nothing to
+    say.
     """
     if not text.strip():
         raise InputError("voices: there is nothing to say")
@@ -47,7 +51,9 @@ def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
         command = [program, "-voice", voice, "-t", text, "-o", str(path)]
         if program == "espeak-ng":
             command = [program, "-v", voice, "-w", str(path), "--", text]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
         if done.returncode or not path.is_file():
             why = (done.stderr.strip().splitlines() or ["no sound came"])[0]
             raise ConfigError(f"voices: {program} cannot say this with the voice '{voice}': {why}")
@@ -61,7 +67,9 @@ def read_wave(path: Path) -> tuple[np.ndarray, int]:
     try:
         with wave.open(str(path)) as file:
             if file.getsampwidth() != 2:
-                raise InputError(f"{path}: {8 * file.getsampwidth()} bits a sample; only 16 are read")
+                raise InputError(
+                    f"{path}: {8 * file.getsampwidth()} bits a sample; only 16 are read"
+                )
             data = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
             return data.reshape(-1, file.getnchannels())[:, 0].astype(np.int16), file.getframerate()
     except (wave.Error, EOFError) as error:
@@ -70,16 +78,21 @@ def read_wave(path: Path) -> tuple[np.ndarray, int]:
 
 def pad(audio: Audio, before_ms: int = 500, after_ms: int = 1_000) -> Audio:
     """The same sound with silence around it."""
-    before, after = (np.zeros(ms * audio.rate // 1000, dtype=np.int16) for ms in (before_ms, after_ms))
+    before, after = (
+        np.zeros(ms * audio.rate // 1000, dtype=np.int16) for ms in (before_ms, after_ms)
+    )
     return Audio(np.concatenate([before, audio.samples, after]), audio.rate, audio.stamp_ns)
 
 
 def mix_noise(audio: Audio, snr_db: float, seed: int) -> Audio:
-    """White noise under the sound; the signal's power is taken where it is loud (over a hundredth of its peak)."""
+    """White noise under the sound; the signal's power is taken where it is loud (over a hundredth
+    of its peak)."""
     clean = audio.samples.astype(np.float64)
     level = np.abs(clean)
     loud = clean[level > level.max(initial=0.0) / 100]
     power = float(np.mean(loud**2)) if len(loud) else 0.0
     sigma = np.sqrt(power / 10 ** (snr_db / 10))
     noisy = clean + np.random.default_rng(seed).normal(0.0, sigma, len(clean))
-    return Audio(np.clip(np.rint(noisy), -32768, 32767).astype(np.int16), audio.rate, audio.stamp_ns)
+    return Audio(
+        np.clip(np.rint(noisy), -32768, 32767).astype(np.int16), audio.rate, audio.stamp_ns
+    )

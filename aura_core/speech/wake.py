@@ -1,4 +1,5 @@
-"""The wake phrase: who is spoken to. Off, required, or required once the robot has been silent for a while."""
+"""The wake phrase: who is spoken to. Off, required, or required once the robot has been silent for
+a while."""
 
 from __future__ import annotations
 
@@ -19,18 +20,29 @@ class WakeMode(StrEnum):
 
 
 HOMOPHONES = {
-    "hey aura": ("hey ora", "hey or a", "hey aurora", "hey laura", "hi aura", "hey oura", "hey aura's", "hay aura"),
+    "hey aura": (
+        "hey ora",
+        "hey or a",
+        "hey aurora",
+        "hey laura",
+        "hi aura",
+        "hey oura",
+        "hey aura's",
+        "hay aura",
+    ),
 }
 
 
 @dataclass(frozen=True)
 class WakeConfig:
-    """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its own."""
+    """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its
+    own."""
 
     mode: WakeMode = WakeMode.OFF
     phrase: str = "hey aura"
     aliases: tuple[str, ...] = ()
-    after_s: float = 20.0  # silence of the robot, in seconds, after which the phrase is required again
+    # silence of the robot, in seconds, after which the phrase is required again
+    after_s: float = 20.0
 
     def __post_init__(self) -> None:
         try:
@@ -45,7 +57,8 @@ class WakeConfig:
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
-        """The phrase and its aliases as words; longer ones first, so that none is cut in the middle."""
+        """The phrase and its aliases as words; longer ones first, so that none is cut in the
+        middle."""
         texts = (self.phrase, *self.aliases, *HOMOPHONES.get(" ".join(words_of(self.phrase)), ()))
         unique = {tuple(words_of(t)) for t in texts} - {()}
         return tuple(sorted(unique, key=lambda words: (-len(words), words)))
@@ -59,14 +72,17 @@ class WakeRule:
         self._robot_end_ns: int | None = None
 
     def robot_spoke(self, end_ns: int) -> None:
-        """The robot's voice ended at `end_ns`: what comes soon after is part of the conversation."""
+        """The robot's voice ended at `end_ns`: what comes soon after is part of the
+        conversation."""
         self._robot_end_ns = max(end_ns, self._robot_end_ns or end_ns)
 
     def required(self, start_ns: int) -> bool:
         """Whether an utterance that begins at `start_ns` must have the phrase."""
         if self.config.mode is not WakeMode.AFTER_SILENCE:
             return self.config.mode is WakeMode.REQUIRED
-        return self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
+        return (
+            self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
+        )
 
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Whether `text` begins with the phrase, and `text` without it."""
@@ -80,7 +96,8 @@ class WakeRule:
 
 
 def _taken(plain: list[str], spelling: tuple[str, ...]) -> int:
-    """How many of the words make up `spelling` from the start on; 0 if they do not. Bare punctuation is skipped."""
+    """How many of the words make up `spelling` from the start on; 0 if they do not. Bare
+    punctuation is skipped."""
     want = list(spelling)
     for i, word in enumerate(plain):
         if not want:

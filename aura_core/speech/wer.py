@@ -1,4 +1,5 @@
-"""Word error rate: how many words must be changed, taken out or put in to make what was heard what was said."""
+"""Word error rate: how many words must be changed, taken out or put in to make what was heard what
+was said."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     Frame -> Chunker -> Chunk -> PromptCodec -> window policy -> Decider -> silent | speak
 
-`StreamingAssistant` holds one stream's state and no clock: time is the frames' stamps, so a replay gives
-the very decisions of the live run.
+`StreamingAssistant` holds one stream's state and no clock: time is the frames' stamps, so a replay
+gives the very decisions of the live run.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ class StreamingAssistant:
     Args:
         backend: an opened model (`aura_core.models.load`).
         config: settings; the defaults when None.
-        backlog: None (replay) is lockstep: every chunk is decided and `step` ends with the background work.
-            A number (live) is the most closed chunks that may wait: older ones are dropped and counted in
-            `dropped_chunks`, of those that closed during an answer only the newest decides, and the caller gives
-            idle time to `idle`.
+        backlog: None (replay) is lockstep: every chunk is decided and `step` ends with the
+            background work.
+            A number (live) is the most closed chunks that may wait: older ones are dropped and
+            counted in `dropped_chunks`, of those that closed during an answer only the newest
+            decides, and the caller gives idle time to `idle`.
     """
 
-    def __init__(self, backend: Backend, config: AssistantConfig | None = None, backlog: int | None = None) -> None:
+    def __init__(
+        self, backend: Backend, config: AssistantConfig | None = None, backlog: int | None = None
+    ) -> None:
         self.backend = backend
         self.config = config or AssistantConfig()
         self.backlog = backlog
@@ -55,7 +58,8 @@ class StreamingAssistant:
         mode = self.config.decider.mode
         judging = mode == "judge" or (mode == "auto" and not backend.chat.trained_to_decide)
         self.judge = judge.Judge(self.codec, self.config.decider) if judging else None
-        self.clock: Callable[[], float] = time.perf_counter  # of the steps' measured times; decides nothing
+        # of the steps' measured times; decides nothing
+        self.clock: Callable[[], float] = time.perf_counter
         self.reset()
 
     def reset(self) -> None:
@@ -65,14 +69,18 @@ class StreamingAssistant:
         self.watches = Watches(self.ledger, self.config.watch)
         self.dropped_chunks = self.failed_chunks = 0
         self._pending: deque[Chunk] = deque()
-        self._questions = QuestionQueue(self.codec, self.ledger, self.config.speaker, self.config.watch)
+        self._questions = QuestionQueue(
+            self.codec, self.ledger, self.config.speaker, self.config.watch
+        )
         self._begin(())
 
     def recover(self) -> Query | None:
-        """After a model broke inside `step` or `idle` (out of memory, a lost device): window and cache begin anew.
+        """After a model broke inside `step` or `idle` (out of memory, a lost device): window and
+        cache begin anew.
 
-        Words stay: what was asked and said is in the history, watches are open as before, and the question of that
-        step is asked again; one over which the model broke twice is given up, and returned.
+        Words stay: what was asked and said is in the history, watches are open as before, and the
+        question of that step is asked again; one over which the model broke twice is given up, and
+        returned.
         """
         given_up = self._questions.retry()
         self._begin(self.window.words(self.ledger.open_ids()))
@@ -102,7 +110,9 @@ class StreamingAssistant:
         """Take a frame. Raises `InputError` unless it is RGB uint8 (height, width, 3)."""
         image = frame.image
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8" or 0 in image.shape:
-            raise InputError(f"a frame must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
+            raise InputError(
+                f"a frame must be uint8 (height, width, 3), not {image.dtype} {image.shape}"
+            )
         self._queue(self.chunker.push(frame))
 
     def flush(self) -> None:
@@ -110,34 +120,45 @@ class StreamingAssistant:
         self._queue(self.chunker.flush())
 
     def ask(self, query: Query | str) -> Query:
-        """Queue a question; returns it with its id. Raises `InputError`, see `QuestionQueue.add`."""
-        return self._questions.add(Query(query) if isinstance(query, str) else query, self.chunker.next_chunk)
+        """Queue a question; returns it with its id. Raises `InputError`, see
+        `QuestionQueue.add`."""
+        return self._questions.add(
+            Query(query) if isinstance(query, str) else query, self.chunker.next_chunk
+        )
 
     def unwatch(self, watch_id: str) -> bool:
-        """End a watch, or take back a question that was not answered yet; False when there is none of this id."""
+        """End a watch, or take back a question that was not answered yet; False when there is none
+        of this id."""
         return self._questions.remove(watch_id) or self.watches.cancel(watch_id)
 
     def cancel(self, discard: bool = False) -> None:
-        """End the answer that is being spoken (from any thread). What was said stays in the history; with
-        `discard` nothing does: cache and history are as they were before its chunk."""
+        """End the answer that is being spoken (from any thread). What was said stays in the
+        history; with `discard` nothing does: cache and history are as they were before its chunk.
+        """
         self.speaker.cancelled = Cancel.DISCARD if discard else Cancel.KEEP
 
     def amend(self, chunk: int, said: str) -> bool:
         """What was really said aloud in `chunk`, when that was less than the answer ("" : nothing).
 
-        The conversation goes on as if that had been the answer. False when the chunk is no longer in view or
-        had no answer: then nothing changes.
+        The conversation goes on as if that had been the answer. False when the chunk is no longer
+        in view or had no answer: then nothing changes.
         """
         for index, turn in enumerate(self.window.turns):
             if turn.chunk == chunk and turn.answer_ids is not None:
                 ids = tuple(self.codec.tokenizer.encode(said)) or None
-                amended = replace(turn, answer_ids=ids, answer=said or None, answer_id=turn.answer_id if said else None)
+                amended = replace(
+                    turn,
+                    answer_ids=ids,
+                    answer=said or None,
+                    answer_id=turn.answer_id if said else None,
+                )
                 self.policy.amend(index, amended, self.ledger.open_ids())
                 return True
         return False
 
     def idle(self, busy: Callable[[], bool] = lambda: False) -> int:
-        """Work ahead, a quantum of at most one chunk at a time, until nothing is left or `busy()` (live only)."""
+        """Work ahead, a quantum of at most one chunk at a time, until nothing is left or `busy()`
+        (live only)."""
         tokens = 0
         while not busy() and (done := self.policy.background()):
             tokens += done
@@ -158,8 +179,9 @@ class StreamingAssistant:
     def step(self, on_text: OnText | None = None) -> Step | None:
         """Decide the oldest waiting chunk; None when there is none.
 
-        `on_text` is called with the whole answer so far after each new token. A model that fails (`AuraError`)
-        costs this chunk, counted in `failed_chunks`; its question is asked again in the next one.
+        `on_text` is called with the whole answer so far after each new token. A model that fails
+        (`AuraError`) costs this chunk, counted in `failed_chunks`; its question is asked again in
+        the next one.
         """
         if not self._pending:
             return None
@@ -171,35 +193,55 @@ class StreamingAssistant:
         try:
             video = self._video(chunk)
             decision, request = self._decide(chunk, video, asked)
-        except AuraError:  # the chunk is lost, its question waits for the next one, the cache is as before
+        except AuraError:
+            # the chunk is lost, its question waits for the next one, the cache is as before
             self.failed_chunks += 1
             self.policy.discard()
             self._questions.give_back()
             raise
         decided = self.clock()
-        answer = None if decision.silent else self._speak(decision, on_text if self._may_tell(chunk, asked) else None)
+        answer = (
+            None
+            if decision.silent
+            else self._speak(decision, on_text if self._may_tell(chunk, asked) else None)
+        )
         response, suppressed = self._close_turn(
-            Turn(chunk.index, video, asked.id if asked else None, request), chunk, asked, answer, on_text
+            Turn(chunk.index, video, asked.id if asked else None, request),
+            chunk,
+            asked,
+            answer,
+            on_text,
         )
         self.spoke = answer is not None
         self._questions.done()
         end = self.clock()
         now = self.policy.counters
         step = Step(
-            chunk=chunk.index, stamp_ns=chunk.stamp_ns, decision=decision, response=response,
-            question=asked.text if asked else None, question_id=asked.id if asked else None,
-            step_ms=(end - start) * 1e3, decide_ms=(decided - start) * 1e3,
-            prefill_tokens=now.critical_tokens - counters.critical_tokens, vision_encodes=self.gate.encodes - encodes,
-            decode_tokens=len(answer.ids) if answer else 0, forwards=self.policy.forwards - forwards,
-            window_chunks=len(self.window.turns), window_tokens=self.session.length,
-            switched=now.switches > counters.switches, suppressed=suppressed, missed_chunks=missed,
-        )  # fmt: skip
+            chunk=chunk.index,
+            stamp_ns=chunk.stamp_ns,
+            decision=decision,
+            response=response,
+            question=asked.text if asked else None,
+            question_id=asked.id if asked else None,
+            step_ms=(end - start) * 1e3,
+            decide_ms=(decided - start) * 1e3,
+            prefill_tokens=now.critical_tokens - counters.critical_tokens,
+            vision_encodes=self.gate.encodes - encodes,
+            decode_tokens=len(answer.ids) if answer else 0,
+            forwards=self.policy.forwards - forwards,
+            window_chunks=len(self.window.turns),
+            window_tokens=self.session.length,
+            switched=now.switches > counters.switches,
+            suppressed=suppressed,
+            missed_chunks=missed,
+        )
         if self.backlog is None:
             self.idle()
         return step
 
     def _catch_up(self) -> int:
-        """Live: chunks that closed during a long answer are seen, but only the newest decides. How many were."""
+        """Live: chunks that closed during a long answer are seen, but only the newest decides. How
+        many were."""
         missed = 0
         while self.backlog is not None and self.spoke and len(self._pending) > 1:
             chunk = self._pending.popleft()
@@ -207,8 +249,11 @@ class StreamingAssistant:
             missed += 1
         return missed
 
-    def _decide(self, chunk: Chunk, video: Video, asked: Query | None) -> tuple[Decision, str | None]:
-        """Prefill the chunk's user turn and decide; also the text in that turn: the question, a judge's request."""
+    def _decide(
+        self, chunk: Chunk, video: Video, asked: Query | None
+    ) -> tuple[Decision, str | None]:
+        """Prefill the chunk's user turn and decide; also the text in that turn: the question, a
+        judge's request."""
         still_open, text = self.ledger.open_ids(), asked.text if asked else None
         user = self.codec.user(video, text)
         if self.judge is None or asked is not None:
@@ -216,7 +261,9 @@ class StreamingAssistant:
             return self.decider.decide(logits, chunk.stamp_ns, asked is not None), text
         watches = self.ledger.open_texts()
         logits = self.policy.glance(user, self.judge.question(video, watches), still_open)
-        decision = self.decider.decide(self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT)
+        decision = self.decider.decide(
+            self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT
+        )
         if decision.silent:
             return decision, None
         text = self.judge.request(watches)
@@ -232,8 +279,12 @@ class StreamingAssistant:
         return self.speaker.speak(self.policy.lane, decision.token_id, on_text, self._interrupted)
 
     def _interrupted(self, ids: list[int]) -> bool:
-        """Whether a chunk that closed during this answer calls for words; it is decided again when its turn comes."""
-        if not (self.config.speaker.interruptible and self._pending) or self._pending[-1].index in self._peeked:
+        """Whether a chunk that closed during this answer calls for words; it is decided again when
+        its turn comes."""
+        if (
+            not (self.config.speaker.interruptible and self._pending)
+            or self._pending[-1].index in self._peeked
+        ):
             return False
         chunk = self._pending[-1]
         video = self._peeked[chunk.index] = self.gate.encode(chunk)
@@ -242,13 +293,21 @@ class StreamingAssistant:
         question = self.judge.question(video, self.ledger.open_texts()) if self.judge else rest
         logits = self.policy.lane.peek([ended, *seen, question])
         if self.judge is not None:
-            return not self.decider.peek(self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT).silent
+            return not self.decider.peek(
+                self.judge.verdict(logits), chunk.stamp_ns, silent=judge.SILENT
+            ).silent
         return not self.decider.peek(logits, chunk.stamp_ns).silent
 
     def _close_turn(
-        self, turn: Turn, chunk: Chunk, asked: Query | None, answer: Answer | None, on_text: OnText | None
+        self,
+        turn: Turn,
+        chunk: Chunk,
+        asked: Query | None,
+        answer: Answer | None,
+        on_text: OnText | None,
     ) -> tuple[Response | None, str]:
-        """Book the answer and append the turn, whose end waits for the next prefill; why words were taken back."""
+        """Book the answer and append the turn, whose end waits for the next prefill; why words were
+        taken back."""
         if answer is not None and self.speaker.cancelled is Cancel.DISCARD:
             self.policy.discard()
             self.decider.retract()
@@ -266,7 +325,13 @@ class StreamingAssistant:
                     on_text(text)
                 b = self.ledger.book(text, asked)
                 response = Response(
-                    text, b.kind, b.query_id, b.index, b.acknowledgment, chunk.stamp_ns, urgent=b.urgent
+                    text,
+                    b.kind,
+                    b.query_id,
+                    b.index,
+                    b.acknowledgment,
+                    chunk.stamp_ns,
+                    urgent=b.urgent,
                 )
                 if asked is None:
                     self.watches.said(b.query_id, text, chunk.stamp_ns)

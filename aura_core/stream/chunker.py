@@ -1,8 +1,8 @@
 """Frames at any rate to chunks of one second: two frames, 0.5 s apart, chosen by their stamps.
 
-Slots of half a second are anchored at the first frame. The first frame in a slot is taken and the others
-are sampled out; a slot that got none repeats its neighbour in the chunk; a whole second without frames is
-lost, and the next chunk's index says so. Everything that is not taken is counted.
+Slots of half a second are anchored at the first frame. The first frame in a slot is taken and the
+others are sampled out; a slot that got none repeats its neighbour in the chunk; a whole second
+without frames is lost, and the next chunk's index says so. Everything that is not taken is counted.
 """
 
 from __future__ import annotations
@@ -64,12 +64,18 @@ class Chunker:
         self.counters.lost_chunks += max(0, chunk - lost_from)
         self._slot = slot
         self._open[in_chunk] = frame
-        # A gap and a completed chunk in one push cannot both happen: a chunk needs two pushes to fill.
+        # A gap and a completed chunk in one push cannot both happen: a chunk needs two pushes to
+        # fill.
         return self._close() if len(self._open) == PER_CHUNK else closed
 
     def wants(self, stamp_ns: int) -> bool:
-        """Whether `push` would take a frame of this stamp. Pure: lets a caller skip converting the others."""
-        return self._anchor_ns is None or self._jumped_back(stamp_ns) or self._slot_of(stamp_ns) > self._slot
+        """Whether `push` would take a frame of this stamp. Pure: lets a caller skip converting the
+        others."""
+        return (
+            self._anchor_ns is None
+            or self._jumped_back(stamp_ns)
+            or self._slot_of(stamp_ns) > self._slot
+        )
 
     @property
     def newest_chunk(self) -> int:
@@ -82,7 +88,8 @@ class Chunker:
         return self._base + self._slot // PER_CHUNK + (0 if self._open else 1)
 
     def flush(self) -> Chunk | None:
-        """Close the half-filled chunk at the end of a stream; further frames of its second come too late."""
+        """Close the half-filled chunk at the end of a stream; further frames of its second come too
+        late."""
         if not self._open:
             return None
         closed = self._close()

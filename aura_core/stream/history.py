@@ -1,9 +1,10 @@
 """Questions and answers whose video has left the window: AURA's QA window, as pure logic.
 
-Rules (AURA, arXiv 2604.04184, section on the dual window): silent rounds go whole; a question and its
-answers form one group and stay as text; a group keeps at most 4 answers and never loses its first; an
-answer whose question is in no group joins the newest group; at most M groups stay, oldest out first.
-One departure: a standing question that is still open is never dropped while a closed one can be.
+Rules (AURA, arXiv 2604.04184, section on the dual window): silent rounds go whole; a question and
+its answers form one group and stay as text; a group keeps at most 4 answers and never loses its
+first; an answer whose question is in no group joins the newest group; at most M groups stay, oldest
+out first. One departure: a standing question that is still open is never dropped while a closed one
+can be.
 """
 
 from __future__ import annotations
@@ -41,12 +42,16 @@ class Round:
 
 
 def fold(
-    history: Sequence[QAGroup], rounds: Iterable[Round], limit: int, still_open: Container[str] = (),
+    history: Sequence[QAGroup],
+    rounds: Iterable[Round],
+    limit: int,
+    still_open: Container[str] = (),
     unanswered: Container[str] = (),
-) -> tuple[QAGroup, ...]:  # fmt: skip
+) -> tuple[QAGroup, ...]:
     """History after `rounds` have left the window.
 
-    A question that nothing answered leaves no group, except an open standing question and one of `unanswered`:
+    A question that nothing answered leaves no group, except an open standing question and one of
+    `unanswered`:
     it stays with an empty answer, because it may still be answered.
     """
     groups = list(history)
@@ -55,9 +60,12 @@ def fold(
             groups.append(QAGroup(r.question_id, r.question, ()))
         if r.answer is not None and groups:
             owners = [i for i, g in enumerate(groups) if g.query_id == r.answer_id]
-            owner = owners[-1] if owners else -1  # an id that was used again means its newest question
+            # an id that was used again means its newest question
+            owner = owners[-1] if owners else -1
             groups[owner] = groups[owner].with_answer(r.answer)
-    groups = [g for g in groups if g.answers or g.query_id in still_open or g.query_id in unanswered]
+    groups = [
+        g for g in groups if g.answers or g.query_id in still_open or g.query_id in unanswered
+    ]
     while len(groups) > limit:
         closed = next((i for i, g in enumerate(groups) if g.query_id not in still_open), 0)
         del groups[closed]

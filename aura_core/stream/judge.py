@@ -1,8 +1,10 @@
-"""Silent or speak with any plain VLM: once a second it is asked, yes or no, whether something has to be said.
+"""Silent or speak with any plain VLM: once a second it is asked, yes or no, whether something has
+to be said.
 
-The judging question takes the place of the end of the chunk's user turn and is rolled back after its answer has been
-read, so the conversation never shows it, and a silent step is one call of the model and no decode, as with a
-checkpoint that was trained to decide. Where it says yes, the user turn gets a short request to report.
+The judging question takes the place of the end of the chunk's user turn and is rolled back after
+its answer has been read, so the conversation never shows it, and a silent step is one call of the
+model and no decode, as with a checkpoint that was trained to decide. Where it says yes, the user
+turn gets a short request to report.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ class Judge:
         first = [tuple({codec.tokenizer.encode(w)[0] for w in words}) for words in _WORDS]
         self._ids = [tuple(i for i in ids if i not in first[1 - k]) for k, ids in enumerate(first)]
         if not all(self._ids):
-            raise ModelError("the tokenizer does not tell yes from no by its first token; set decider.mode to token")
+            raise ModelError(
+                "the tokenizer does not tell yes from no by its first token; set decider.mode to"
+                " token"
+            )
 
     def question(self, video: Video, watches: Sequence[str]) -> Tokens:
         """What stands behind the chunk's video while the model judges."""

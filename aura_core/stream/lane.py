@@ -1,7 +1,8 @@
 """A lane: one session and the turns that its cache holds, with the way back to each of them.
 
-The end of the newest turn (`waiting`) is not in the cache yet: it rides on the next prefill, so that a silent
-step is one call of the model. Rollback is exact, so a lane can be rewound to any turn and go on from there.
+The end of the newest turn (`waiting`) is not in the cache yet: it rides on the next prefill, so
+that a silent step is one call of the model. Rollback is exact, so a lane can be rewound to any turn
+and go on from there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from aura_core.stream.window import Turn, tokens_in
 
 
 class Lane:
-    """`begin` a window, then for each chunk `enter` its user turn and `leave` with what was said."""
+    """`begin` a window, then for each chunk `enter` its user turn and `leave` with what was
+    said."""
 
     def __init__(self, session: Session, codec: PromptCodec) -> None:
         self.session, self.codec = session, codec
@@ -41,18 +43,22 @@ class Lane:
     def add(self, turn: Turn) -> None:
         """A closed turn; it waits, to be prefilled with what comes next."""
         self.starts.append(self.length)
-        self.waiting += [*self.codec.user(turn.video, turn.question), self.codec.assistant(turn.answer_ids)]
+        self.waiting += [
+            *self.codec.user(turn.video, turn.question),
+            self.codec.assistant(turn.answer_ids),
+        ]
 
     def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
-        """Prefill what waits and the user turn of a new chunk: float32 logits (vocabulary,) to decide on."""
+        """Prefill what waits and the user turn of a new chunk: float32 logits (vocabulary,) to
+        decide on."""
         start = self.length
         logits = self._prefill([*self.waiting, *user])
         self.starts.append(start)
         return logits
 
     def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
-        """`enter`, but with `question` for the end of the user turn: its logits. Nothing of the question stays, and
-        the user turn's own end waits."""
+        """`enter`, but with `question` for the end of the user turn: its logits. Nothing of the
+        question stays, and the user turn's own end waits."""
         *seen, rest = user
         start = self.length
         logits = self._prefill([*self.waiting, *seen, question])
@@ -66,11 +72,13 @@ class Lane:
         return self._prefill([rest])
 
     def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
-        """Close the turn that was entered. The first `cached` ids of its answer are in the cache already."""
+        """Close the turn that was entered. The first `cached` ids of its answer are in the cache
+        already."""
         self.waiting.append(Tokens(self.codec.assistant(answer_ids).ids[cached:]))
 
     def take(self, turn: Turn) -> int:
-        """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens prefilled."""
+        """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens
+        prefilled."""
         pieces, start = [*self.waiting, *self.codec.user(turn.video, turn.question)], self.length
         self.session.warm(pieces)
         tokens = tokens_in(pieces)
@@ -103,7 +111,8 @@ class Lane:
         self._back_to(self.starts[-1] + tokens_in(self.codec.user(turn.video, turn.question)))
 
     def evict(self, first: int, end: int, turns: int = 0) -> None:
-        """Cut tokens `first`..`end` out of the cache (approximate, see `Evictable`); the oldest `turns` are gone."""
+        """Cut tokens `first`..`end` out of the cache (approximate, see `Evictable`); the oldest
+        `turns` are gone."""
         session = self.session
         if not isinstance(session, Evictable):
             raise ConfigError("window.policy evict needs a model that runs in this process")

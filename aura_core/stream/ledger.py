@@ -1,9 +1,9 @@
 """Which question an answer belongs to, and of what kind it is: the engine's bookkeeping.
 
-An answer in the chunk of its question is real-time. When the question is a standing one (registered as
-such, or told by its words), that answer is an acknowledgment, and what is said later without a question
-belongs to a standing question: its first answer is proactive, further ones are multi-response. An
-unasked answer with no standing question open is booked to the newest question.
+An answer in the chunk of its question is real-time. When the question is a standing one (registered
+as such, or told by its words), that answer is an acknowledgment, and what is said later without a
+question belongs to a standing question: its first answer is proactive, further ones are
+multi-response. An unasked answer with no standing question open is booked to the newest question.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ _REPEATED = re.compile(
     r"\bkeep (telling|reporting|counting)\b|每当|每次|一直"
 )
 _ONCE = re.compile(
-    r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the moment)\b|"
-    r"\b(when|if|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform|say something)\b|"
+    r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the"
+    r" moment)\b|"
+    r"\b(when|if|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform|say"
+    r" something)\b|"
     r"\b(want|like|need) to know (when|once|as soon as|the moment)\b|"
     r"\b(watch|look out|wait) for\b|提醒|告诉我.*时|(时|如果).*(告诉|通知|叫我)"
 )
@@ -55,10 +57,13 @@ class Entry:
 
     @property
     def open(self) -> bool:
-        """Still owes an answer: a repeated question until its limit, a proactive one until its first."""
+        """Still owes an answer: a repeated question until its limit, a proactive one until its
+        first."""
         if self.cancelled or self.exhausted:
             return False
-        return self.standing is Kind.MULTI_RESPONSE or (self.standing is Kind.PROACTIVE and self.later == 0)
+        return self.standing is Kind.MULTI_RESPONSE or (
+            self.standing is Kind.PROACTIVE and self.later == 0
+        )
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,14 @@ class Ledger:
     def owner(self, text: str) -> Entry | None:
         """The standing question that shares most words with an unasked `text`; the newest on a tie.
 
-        Open ones, and those that were ended by hand or by their limit: the model may not have noticed that.
+        Open ones, and those that were ended by hand or by their limit: the model may not have
+        noticed that.
         """
-        standing = [e for e in self.entries if e.standing is not None and (e.open or e.cancelled or e.exhausted)]
+        standing = [
+            e
+            for e in self.entries
+            if e.standing is not None and (e.open or e.cancelled or e.exhausted)
+        ]
         candidates = standing or self.entries[-1:]
         words = set(words_of(text))
         best: Entry | None = None

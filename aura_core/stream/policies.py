@@ -8,7 +8,7 @@
 | evict     | slides, max chunks | what leaves is cut out of the cache (StreamingVLM-like)    | no    |
 
 The first three hold the very same conversation at every step, and so decide alike.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class WindowCounters:
     """What the window did since the last reset."""
 
     switches: int = 0
-    rebuilds: int = 0  # switches that found the shadow incomplete: the rest of it was prefilled on the spot
+    # switches that found the shadow incomplete: the rest of it was prefilled on the spot
+    rebuilds: int = 0
     stretched: int = 0  # chunks entered while the window was over `max` and waited for its shadow
     critical_tokens: int = 0  # prefilled while a decision waited
     background_tokens: int = 0  # prefilled ahead
@@ -43,9 +44,12 @@ class WindowCounters:
 
 
 class Floating:
-    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build on."""
+    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build
+    on."""
 
-    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
         self.codec = codec
         self.window = DualWindow(config, history)
         self.counters = WindowCounters()
@@ -58,19 +62,25 @@ class Floating:
         return self.lane.session.forwards
 
     def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
-        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits (vocabulary,)."""
+        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits
+        (vocabulary,)."""
         self.make_room(still_open)
         self.counters.critical_tokens += tokens_in(self.lane.waiting) + tokens_in(user)
         return self.lane.enter(user)
 
-    def glance(self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()) -> NDArray[np.float32]:
+    def glance(
+        self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()
+    ) -> NDArray[np.float32]:
         """`enter`, judged by `question` (see `Lane.glance`)."""
         self.make_room(still_open)
-        self.counters.critical_tokens += tokens_in(self.lane.waiting) + tokens_in(user[:-1]) + len(question)
+        self.counters.critical_tokens += (
+            tokens_in(self.lane.waiting) + tokens_in(user[:-1]) + len(question)
+        )
         return self.lane.glance(user, question)
 
     def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
-        """Close the turn that was entered; the first `cached` ids of its answer are in the cache already."""
+        """Close the turn that was entered; the first `cached` ids of its answer are in the cache
+        already."""
         self.lane.leave(turn.answer_ids, cached)
         self.window.append(turn, still_open)
 
@@ -85,7 +95,8 @@ class Floating:
         self.lane.rewind(len(self.window.turns))
 
     def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
-        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the answer."""
+        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the
+        answer."""
         later = self.window.turns[index + 1 :]
         if later:
             self.lane.rewind(index)
@@ -97,7 +108,8 @@ class Floating:
         self.window.amend(index, turn, still_open)
 
     def background(self) -> int:
-        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when all is done."""
+        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when
+        all is done."""
         return 0
 
     def make_room(self, still_open: Ids) -> None:
@@ -124,9 +136,12 @@ class Recompute(Floating):
 
 
 class Fifo(Floating):
-    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is reused."""
+    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is
+    reused."""
 
-    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
         super().__init__(open_, codec, _sliding(config), history)
         self._head = codec.head(history)
 
@@ -143,13 +158,17 @@ class Fifo(Floating):
 
 
 class Shadow(Floating):
-    """Two lanes: while one decides, the other prefills the next window chunk by chunk; a switch swaps them.
+    """Two lanes: while one decides, the other prefills the next window chunk by chunk; a switch
+    swaps them.
 
-    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While the shadow
-    lags (no idle time), the window stretches up to the hard cap; then the rest is prefilled on the spot.
+    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While
+    the shadow lags (no idle time), the window stretches up to the hard cap; then the rest is
+    prefilled on the spot.
     """
 
-    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
         super().__init__(open_, codec, config, history)
         self._shadow = Lane(open_(), codec)
         self._begun = False
@@ -157,7 +176,11 @@ class Shadow(Floating):
     @property
     def forwards(self) -> int:
         """See `Floating.forwards`."""
-        return self.lane.session.forwards + self._shadow.session.forwards - self.counters.background_forwards
+        return (
+            self.lane.session.forwards
+            + self._shadow.session.forwards
+            - self.counters.background_forwards
+        )
 
     def background(self) -> int:
         """Prefill the oldest turn that the next window keeps and the shadow lacks."""
@@ -209,15 +232,20 @@ class Shadow(Floating):
 
 
 class Evict(Floating):
-    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later tokens remember.
+    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later
+    tokens remember.
 
-    Video goes; of turns with words the words stay (the attention sink holds them), at most `qa_groups` of them.
+    Video goes; of turns with words the words stay (the attention sink holds them), at most
+    `qa_groups` of them.
     """
 
-    def __init__(self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()) -> None:
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
         super().__init__(open_, codec, _sliding(config), history)
         self._sink = len(codec.head(history))
-        self._words: list[tuple[str | None, int]] = []  # question id and tokens of the turns whose words stayed
+        # question id and tokens of the turns whose words stayed
+        self._words: list[tuple[str | None, int]] = []
 
     def make_room(self, still_open: Ids) -> None:
         """Cut the oldest turn out."""
@@ -247,5 +275,9 @@ def _sliding(config: WindowConfig) -> WindowConfig:
 
 
 POLICIES: dict[str, type[Floating]] = {
-    "shadow": Shadow, "floating": Floating, "recompute": Recompute, "fifo": Fifo, "evict": Evict,
-}  # fmt: skip
+    "shadow": Shadow,
+    "floating": Floating,
+    "recompute": Recompute,
+    "fifo": Fifo,
+    "evict": Evict,
+}

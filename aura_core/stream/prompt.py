@@ -1,8 +1,8 @@
 """PromptCodec: the only place that makes token ids, in inference and in training alike.
 
-The conversation is AURA's (arXiv 2604.04184): a system turn, the text of questions and answers whose
-video has left the window, then one user turn a chunk (its video, and the question only in the chunk in
-which it was asked) and one assistant turn a chunk: words, or the single silent token.
+The conversation is AURA's (arXiv 2604.04184): a system turn, the text of questions and answers
+whose video has left the window, then one user turn a chunk (its video, and the question only in the
+chunk in which it was asked) and one assistant turn a chunk: words, or the single silent token.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
 from aura_core.stream.history import QAGroup
 
 DEFAULT_SYSTEM_PROMPT = (
-    "You are watching a live video stream; the newest frame is now. Speak only when the user's message "
-    "or what you see calls for it. Otherwise output <|silent|>."
+    "You are watching a live video stream; the newest frame is now. Speak only when the user's"
+    " message or what you see calls for it. Otherwise output <|silent|>."
 )
 CHUNK_MIDDLE_S = 0.25  # mean time of a chunk's two frames, relative to its first
 
 
 class PromptCodec:
-    """Turns, as pieces that concatenate to exactly what the checkpoint's chat template would give."""
+    """Turns, as pieces that concatenate to exactly what the checkpoint's chat template
+    would give."""
 
-    def __init__(self, tokenizer: Tokenizer, chat: ChatFormat, system_prompt: str | None = None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, chat: ChatFormat, system_prompt: str | None = None
+    ) -> None:
         self.tokenizer, self.chat = tokenizer, chat
         self.system_prompt = chat.system_prompt if system_prompt is None else system_prompt
         stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
@@ -50,7 +53,8 @@ class PromptCodec:
         return [Tokens(self._open), video, Tokens(after)]
 
     def assistant(self, answer_ids: Sequence[int] | None) -> Tokens:
-        """What follows the assistant header: the answer's ids or silence (None), and the end of the turn."""
+        """What follows the assistant header: the answer's ids or silence (None), and the end of the
+        turn."""
         ids = self.silence if answer_ids is None else tuple(answer_ids)
         return Tokens((*ids, self.chat.end_id, *self._after_end))
 

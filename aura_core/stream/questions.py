@@ -1,4 +1,5 @@
-"""Questions on their way into the conversation: checked when they come, one a chunk when their time has come."""
+"""Questions on their way into the conversation: checked when they come, one a chunk when their time
+has come."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 class QuestionQueue:
     """Waiting questions of one stream; taken ones are in its `ledger`."""
 
-    def __init__(self, codec: PromptCodec, ledger: Ledger, speaker: SpeakerConfig, watch: WatchConfig) -> None:
+    def __init__(
+        self, codec: PromptCodec, ledger: Ledger, speaker: SpeakerConfig, watch: WatchConfig
+    ) -> None:
         self._codec, self._ledger, self._speaker, self._watch = codec, ledger, speaker, watch
         self._waiting: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
         self._named = 0
@@ -25,18 +28,23 @@ class QuestionQueue:
         self._broken: Query | None = None  # the one over which the model last broke
 
     def add(self, query: Query, next_chunk: int) -> Query:
-        """Queue a question that came while `next_chunk` was being filled; it gets an id if it has none.
+        """Queue a question that came while `next_chunk` was being filled; it gets an id if it has
+        none.
 
         Raises `InputError` when it is empty or too long, and when too many wait or watch already.
         """
         if not query.text.strip():
             raise InputError("the question is empty")
         if len(self._waiting) >= self._speaker.max_pending_questions:
-            raise InputError(f"{len(self._waiting)} questions are waiting already; ask again when they are answered")
+            raise InputError(
+                f"{len(self._waiting)} questions are waiting already; ask again when they are"
+                " answered"
+            )
         tokens = self._codec.question_tokens(query.text)
         if tokens > self._speaker.max_question_tokens:
             raise InputError(
-                f"the question has {tokens} tokens; at most {self._speaker.max_question_tokens} are allowed"
+                f"the question has {tokens} tokens; at most {self._speaker.max_question_tokens} are"
+                " allowed"
             )
         if _stands(query):
             watches = len(self._ledger.open_ids()) + sum(_stands(q) for q, _ in self._waiting)
@@ -71,7 +79,8 @@ class QuestionQueue:
             self._waiting.appendleft((query, 0))
 
     def retry(self) -> Query | None:
-        """`give_back`, where the model broke: once. The second time the question is given up, and returned."""
+        """`give_back`, where the model broke: once. The second time the question is given up, and
+        returned."""
         query = self._taken
         if query is not None and query is self._broken:
             self._ledger.forget(query)

@@ -29,14 +29,20 @@ class Answer:
 
 
 class Speaker:
-    """Greedy decoding. `cancelled` is set from any thread, and cleared when the next answer begins."""
+    """Greedy decoding. `cancelled` is set from any thread, and cleared when the next answer
+    begins."""
 
-    def __init__(self, codec: PromptCodec, config: SpeakerConfig, silent_ids: tuple[int, ...]) -> None:
+    def __init__(
+        self, codec: PromptCodec, config: SpeakerConfig, silent_ids: tuple[int, ...]
+    ) -> None:
         self._codec, self._config, self._silent_ids = codec, config, silent_ids
         self.cancelled: Cancel | None = None
 
-    def speak(self, lane: Lane, first: int, tell: OnText | None, interrupted: Callable[[list[int]], bool]) -> Answer:
-        """Decode on from the decided first token; `tell` gets the whole answer so far after each token."""
+    def speak(
+        self, lane: Lane, first: int, tell: OnText | None, interrupted: Callable[[list[int]], bool]
+    ) -> Answer:
+        """Decode on from the decided first token; `tell` gets the whole answer so far after each
+        token."""
         self.cancelled = None
         ids = [first]
         while True:

@@ -1,11 +1,12 @@
 """The dual window: when to append, when to switch, what to keep. Pure logic, no model.
 
-The window floats between `keep` and `max` chunks (AURA's N and N + N'): turns are appended and the prefix
-stays byte-identical, and so cached, until `max` is reached; then one switch drops the oldest turns and
-rewrites the text history.
+The window floats between `keep` and `max` chunks (AURA's N and N + N'): turns are appended and the
+prefix stays byte-identical, and so cached, until `max` is reached; then one switch drops the oldest
+turns and rewrites the text history.
 
-What the next window begins with is known long before the switch: as soon as the turns that will go are
-closed, `plan` fixes their text history. That is what lets a shadow be prefilled ahead (`policies.py`).
+What the next window begins with is known long before the switch: as soon as the turns that will go
+are closed, `plan` fixes their text history. That is what lets a shadow be prefilled ahead
+(`policies.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Plan:
-    """The next switch: the oldest `drop` turns go, and `history` is the text that then stands before the rest."""
+    """The next switch: the oldest `drop` turns go, and `history` is the text that then stands
+    before the rest."""
 
     drop: int
     history: tuple[QAGroup, ...]
@@ -55,7 +57,8 @@ class DualWindow:
         self.plan: Plan | None = None
 
     def append(self, turn: Turn, still_open: Container[str] = ()) -> None:
-        """Add the newest closed turn. `still_open` are the ids of questions that still wait for an answer."""
+        """Add the newest closed turn. `still_open` are the ids of questions that still wait for an
+        answer."""
         self.turns.append(turn)
         self._prepare(still_open)
 
@@ -71,7 +74,8 @@ class DualWindow:
         self._prepare(still_open)
 
     def amend(self, index: int, turn: Turn, still_open: Container[str] = ()) -> None:
-        """Put `turn` in the place of the turn at `index`; the plan is made again if it had words of that turn."""
+        """Put `turn` in the place of the turn at `index`; the plan is made again if it had words of
+        that turn."""
         self.turns[index] = turn
         if self.plan is not None and index < self.plan.drop:
             self.plan = None
@@ -85,8 +89,9 @@ class DualWindow:
     def _prepare(self, still_open: Container[str]) -> None:
         """Fix the next window's history once the turns that will go are closed.
 
-        A question whose answer is still in view stays, so that the answer does not stand there alone; so does, for
-        one window, a question that has no answer yet: it may get one while the plan waits.
+        A question whose answer is still in view stays, so that the answer does not stand there
+        alone; so does, for one window, a question that has no answer yet: it may get one while the
+        plan waits.
         """
         drop = self.config.max - self.config.keep
         if self.plan is not None or len(self.turns) < drop:
@@ -96,11 +101,15 @@ class DualWindow:
         answered = {t.answer_id for t in gone}
         unanswered = {t.question_id for t in gone if t.question_id is not None} - answered
         needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
-        self.plan = Plan(drop, fold(self.history, _rounds(gone), self.config.qa_groups, needed, unanswered))
+        self.plan = Plan(
+            drop, fold(self.history, _rounds(gone), self.config.qa_groups, needed, unanswered)
+        )
 
     def _ids(self, gone: list[Turn]) -> set[str]:
         """Ids of all questions of the history and of `gone`."""
-        return {g.query_id for g in self.history} | {t.question_id for t in gone if t.question_id is not None}
+        return {g.query_id for g in self.history} | {
+            t.question_id for t in gone if t.question_id is not None
+        }
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
         """The whole window from nothing: what a full recompute prefills."""
@@ -119,8 +128,8 @@ def check_context(config: WindowConfig, per_chunk: int, context: int | None, nam
     need = config.cap * per_chunk
     if context is not None and need > context:
         raise ConfigError(
-            f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of {per_chunk} tokens are {need}, "
-            f"its context is {context}; lower window.max or model.max_pixels"
+            f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of {per_chunk}"
+            f" tokens are {need}, its context is {context}; lower window.max or model.max_pixels"
         )
 
 

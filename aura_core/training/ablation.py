@@ -1,8 +1,10 @@
-"""Ablations on the simulator: one thing changed, everything else equal to the last batch, both arms printed.
+"""Ablations on the simulator: one thing changed, everything else equal to the last batch, both arms
+printed.
 
-The arms start from the same weights and see the same batches in the same order, with the vision tower of a finished
-checkpoint frozen; each is then played free-running on development seeds. The two departures of `balanced_all` are off,
-so that its arm differs from `balanced` in nothing but the answers that are supervised.
+The arms start from the same weights and see the same batches in the same order, with the vision
+tower of a finished checkpoint frozen; each is then played free-running on development seeds. The
+two departures of `balanced_all` are off, so that its arm differs from `balanced` in nothing but the
+answers that are supervised.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ FIRST_DEV = 420_000  # seeds of the evaluation: neither trained on nor kept for 
 
 @dataclass(frozen=True)
 class Budget:
-    """What each arm gets: `steps` batches of `tokens` tokens out of `worlds` worlds, in windows of `chunks` (least,
-    most), then `episodes` episodes of a minute with the window `keep`/`max`. `fresh`: the language model starts from
-    nothing; else from the checkpoint, at a quarter of the learning rate."""
+    """What each arm gets: `steps` batches of `tokens` tokens out of `worlds` worlds, in windows of
+    `chunks` (least, most), then `episodes` episodes of a minute with the window `keep`/`max`.
+    `fresh`: the language model starts from nothing; else from the checkpoint, at a quarter of the
+    learning rate."""
 
     steps: int = 600
     tokens: int = 4096
@@ -54,15 +57,21 @@ class Budget:
 
 
 def ablate(what: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
-    """Run an ablation: `loss`, `last-only` or `window`; its arms by name, each with the figures of `aura eval sim`.
+    """Run an ablation: `loss`, `last-only` or `window`; its arms by name, each with the figures of
+    `aura eval sim`.
 
     Args:
-        model: the checkpoint whose vision tower sees (and which `window` plays): aura_tiny, or a folder of its kind.
-        work: folder of the cached features; an arm that is done is kept there and not run again. Both are named by the
+        model: the checkpoint whose vision tower sees (and which `window` plays): aura_tiny, or a
+            folder of its kind.
+        work: folder of the cached features; an arm that is done is kept there and not run again.
+            Both are named by the
             checkpoint's weights: its path may hold others tomorrow.
     """
     if what == "window":
-        told = {f"{keep}/{most}": _play(load(ModelConfig(model)), budget, keep, most) for keep, most in WINDOWS}
+        told = {
+            f"{keep}/{most}": _play(load(ModelConfig(model)), budget, keep, most)
+            for keep, most in WINDOWS
+        }
         return {"what": what, "model": model, "episodes": budget.episodes, "arms": told}
     if what not in ARMS:
         raise ConfigError(f"--what must be one of {', '.join([*ARMS, 'window'])}, not '{what}'")
@@ -92,10 +101,14 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         net.load_state_dict(build_model(budget.seed)[0].state_dict())
         net.model.visual.load_state_dict(tower)
     net.model.visual.requires_grad_(False)
-    bank = FeatureBank(work / f"worlds-{budget.worlds}-{fingerprint(tower)}.f16", FIRST_SEED, budget.worlds)
+    bank = FeatureBank(
+        work / f"worlds-{budget.worlds}-{fingerprint(tower)}.f16", FIRST_SEED, budget.worlds
+    )
     bank.fill(tower)
     auxiliary = Auxiliary(net.model.language_model)  # the recipe's, the same for every arm
-    opts = optimizers(torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr)
+    opts = optimizers(
+        torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr
+    )
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
     stream = batches(bank, PromptCodec(backend.tokenizer, backend.chat), budget)
     seen, start, curve = 0, time.perf_counter(), []
@@ -105,7 +118,9 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         scale = min(1.0, (step + 1) / 50) * max(0.02, min(1.0, (1 - step / budget.steps) / 0.7))
         for group in (g for opt in opts for g in opt.param_groups):
             group["lr"] = (budget.lr if budget.fresh else budget.lr / 4) * scale
-        value = loss_of(loss, logits_of(net, batch), batch.supervised, len(batch.ids), batch.answers)
+        value = loss_of(
+            loss, logits_of(net, batch), batch.supervised, len(batch.ids), batch.answers
+        )
         for opt in opts:
             opt.zero_grad(set_to_none=True)
         (value + auxiliary(batch)).backward()
@@ -122,7 +137,8 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
 
 
 def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
-    """The same batches for every arm: windows with one or two lasting conditions, or asked about as the tests are.
+    """The same batches for every arm: windows with one or two lasting conditions, or asked about as
+    the tests are.
 
     All in the few phrasings that are soon learned.
     """
@@ -130,7 +146,9 @@ def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[B
     while True:
         samples, features, tokens = [], [], 0
         while tokens < budget.tokens:
-            for sample, seen in draw(rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False):
+            for sample, seen in draw(
+                rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
+            ):
                 samples.append(sample)
                 features.append(seen)
                 tokens += len(sample.ids)
@@ -139,7 +157,8 @@ def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[B
 
 
 def _bare(s: Supervised, at: torch.Tensor) -> Supervised:
-    """Without the flags of the departures, and with the turns: tokens that do not adjoin belong to different ones."""
+    """Without the flags of the departures, and with the turns: tokens that do not adjoin belong to
+    different ones."""
     off = torch.zeros_like(s.silent)
     starts = torch.ones_like(s.row)
     starts[1:] = (at[1:] != at[:-1] + 1).long()

@@ -1,13 +1,15 @@
 """Auxiliary losses of stage 2: linear read-outs of hidden layers, thrown away after training.
 
-Words are rare and each says one thing; what the words need is there every second. These teach it densely, and leave
-only its use to the words:
+Words are rare and each says one thing; what the words need is there every second. These teach it
+densely, and leave only its use to the words:
 
-- *asking*, where the second of a question is decided: what it waits for (`asked_in`), so that one place has it all;
-- *matching*, at the visual tokens: whether their object is awaited by a standing question (`targets.awaited_in`);
+- *asking*, where the second of a question is decided: what it waits for (`asked_in`), so that one
+  place has it all;
+- *matching*, at the visual tokens: whether their object is awaited by a standing question
+  (`targets.awaited_in`);
 - *closing*, where an answer ends: which one-time questions it has answered (`closed_in`);
-- *gathering*, where a second is decided: what the room is like and what just happened in it (`items_of`, `facts_of`),
-  and what is waited for (`conditions_in`);
+- *gathering*, where a second is decided: what the room is like and what just happened in it
+  (`items_of`, `facts_of`), and what is waited for (`conditions_in`);
 - *meeting*, one layer later: what of the one is among the other. Whether to speak is then a sum.
 """
 
@@ -40,7 +42,8 @@ _PLACE = sum(HEADS)  # logits of one place on the table
 
 
 class Auxiliary:
-    """The read-outs of one language model; calling it gives their weighted sum for the batch that ran last."""
+    """The read-outs of one language model; calling it gives their weighted sum for the batch that
+    ran last."""
 
     def __init__(self, lm: Any) -> None:
         width = lm.config.hidden_size
@@ -55,7 +58,8 @@ class Auxiliary:
                 "meeting": torch.nn.Linear(width, WAITS),
             }
         )
-        for name in ("conditions", "closing", "meeting"):  # hardly any of them holds: they begin with "none"
+        # hardly any of them holds: they begin with "none"
+        for name in ("conditions", "closing", "meeting"):
             torch.nn.init.zeros_(self.heads[name].weight)
             torch.nn.init.constant_(self.heads[name].bias, -4.0)
         self._hidden: dict[int, torch.Tensor] = {}
@@ -94,8 +98,8 @@ class Auxiliary:
         return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
 
     def gathering(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropies of a place's colour, shape and state, of the facts for each lasting one, and of a second's
-        conditions."""
+        """Cross-entropies of a place's colour, shape and state, of the facts for each lasting one,
+        and of a second's conditions."""
         hidden = self._hidden[GATHERING].flatten(0, 1)[batch.decides]
         logits = self.heads["gathering"](hidden)
         places, facts = logits.split((_PLACE * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
@@ -110,15 +114,19 @@ class Auxiliary:
         return torch.stack(losses).sum()
 
     def closing(self, batch: Batch) -> torch.Tensor:
-        """Binary cross-entropy of what is closed, the mean over the answers to standing questions."""
+        """Binary cross-entropy of what is closed, the mean over the answers to standing
+        questions."""
         answered = ~batch.closed[:, 0].isnan()
         logits = self.heads["closing"](self._hidden[MATCHING].flatten(0, 1)[batch.ends[answered]])
         told = F.binary_cross_entropy_with_logits(logits, batch.closed[answered], reduction="sum")
         return CONDITIONS_WEIGHT * told / max(1, len(logits))
 
     def meeting(self, batch: Batch) -> torch.Tensor:
-        """Binary cross-entropy of what is waited for and happens in a second, the mean over the batch's seconds."""
+        """Binary cross-entropy of what is waited for and happens in a second, the mean over the
+        batch's seconds."""
         logits = self.heads["meeting"](self._hidden[MEETING].flatten(0, 1)[batch.decides])
         happens = torch.cat((batch.conditions[:, WAITS:], batch.facts[:, -len(HAPPENING) :]), dim=1)
-        told = F.binary_cross_entropy_with_logits(logits, happens * batch.conditions[:, :WAITS], reduction="sum")
+        told = F.binary_cross_entropy_with_logits(
+            logits, happens * batch.conditions[:, :WAITS], reduction="sum"
+        )
         return told / len(logits)

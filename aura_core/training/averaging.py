@@ -1,5 +1,5 @@
-"""The mean of several checkpoints' weights: of runs that share a beginning it is often better than each of them
-("model soups", arXiv 2203.05482), and it costs nothing when it runs."""
+"""The mean of several checkpoints' weights: of runs that share a beginning it is often better than
+each of them ("model soups", arXiv 2203.05482), and it costs nothing when it runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from aura_core.errors import ModelError
 
 
 def average(folders: Sequence[Path], out: Path) -> None:
-    """Write the mean of checkpoints of one shape: the first's files and dtypes, the mean in float32 of all weights.
+    """Write the mean of checkpoints of one shape: the first's files and dtypes, the mean in float32
+    of all weights.
 
-    One file of the first is held in memory at a time. Raises `ModelError` when fewer than two are given, `out` is one
-    of them, a folder has no weights, or names or shapes differ.
+    One file of the first is held in memory at a time. Raises `ModelError` when fewer than two are
+    given, `out` is one of them, a folder has no weights, or names or shapes differ.
     """
     if len(folders) < 2:
         raise ModelError(f"a mean needs two checkpoints or more, not {len(folders)}")
@@ -30,16 +31,24 @@ def average(folders: Sequence[Path], out: Path) -> None:
         weights = [_weights_of(folder, stack) for folder in folders]
         first = weights[0]
         for folder, theirs in zip(folders, weights, strict=True):
-            differ = first.keys() ^ theirs.keys() or [n for n in first if _shape(first, n) != _shape(theirs, n)]
+            differ = first.keys() ^ theirs.keys() or [
+                n for n in first if _shape(first, n) != _shape(theirs, n)
+            ]
             if differ:
-                raise ModelError(f"{folder}: not of one shape with {folders[0]}: they differ in {min(differ)}")
+                raise ModelError(
+                    f"{folder}: not of one shape with {folders[0]}: they differ in {min(differ)}"
+                )
         out.mkdir(parents=True, exist_ok=True)
         for file in folders[0].iterdir():
-            if file.is_file() and file.suffix != ".safetensors" and file.name != "README.md":  # a card tells of the one
+            # a card tells of the one
+            if file.is_file() and file.suffix != ".safetensors" and file.name != "README.md":
                 shutil.copyfile(file, out / file.name)
         for path in sorted(folders[0].glob("*.safetensors")):
             with safe_open(path, "pt") as part:
-                mean = {name: _mean([w[name].get_tensor(name) for w in weights]) for name in list(part.keys())}
+                mean = {
+                    name: _mean([w[name].get_tensor(name) for w in weights])
+                    for name in list(part.keys())
+                }
                 save_file(mean, out / path.name, part.metadata())
 
 

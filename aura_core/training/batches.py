@@ -1,7 +1,8 @@
-"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by processes of their own.
+"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by processes of
+their own.
 
-The curriculum lengthens the window: short and dense first, the deployed length last (a model that was
-trained on short windows does poorly in late chunks).
+The curriculum lengthens the window: short and dense first, the deployed length last (a model that
+was trained on short windows does poorly in late chunks).
 """
 
 from __future__ import annotations
@@ -29,25 +30,58 @@ GROUP = 4  # batches that are drawn together and sorted by length: little paddin
 
 @dataclass(frozen=True)
 class Stage:
-    """Until this share of the time: windows of `chunks` (least, most), asked about by one of `plans`."""
+    """Until this share of the time: windows of `chunks` (least, most), asked about by one of
+    `plans`."""
 
     until: float
     chunks: tuple[int, int]
     plans: tuple[Plan, ...]
 
 
-# What takes longest is asked more: where, how many of a kind, what came first, what happened, the single facts.
+# What takes longest is asked more: where, how many of a kind, what came first, what happened, the
+# single facts.
 HARD = TOPICS | {
-    "list": 0.12, "count_of": 0.12, "exists": 0.08, "where": 0.14, "person": 0.03, "pose": 0.03, "where_person": 0.04,
-    "door": 0.04, "lamp": 0.06, "kettle": 0.04, "cup": 0.04, "night": 0.03, "took": 0.07, "brought": 0.06,
-    "last": 0.08, "order": 0.14,
-}  # fmt: skip
+    "list": 0.12,
+    "count_of": 0.12,
+    "exists": 0.08,
+    "where": 0.14,
+    "person": 0.03,
+    "pose": 0.03,
+    "where_person": 0.04,
+    "door": 0.04,
+    "lamp": 0.06,
+    "kettle": 0.04,
+    "cup": 0.04,
+    "night": 0.03,
+    "took": 0.07,
+    "brought": 0.06,
+    "last": 0.08,
+    "order": 0.14,
+}
 MANY = Plan(min_gap=1, max_gap=3, proactive=(4, 10), multi=(0, 3), first=0, objects=0.6)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
-FOCUS = Plan(min_gap=1, max_gap=3, proactive=(0, 2), multi=(1, 2), triggers=0.8, first=0, early=0.25, objects=0.85)
-# One-time questions by colour, by shape or for anything: what they wait for happens again after they are answered.
+FOCUS = Plan(
+    min_gap=1,
+    max_gap=3,
+    proactive=(0, 2),
+    multi=(1, 2),
+    triggers=0.8,
+    first=0,
+    early=0.25,
+    objects=0.85,
+)
+# One-time questions by colour, by shape or for anything: what they wait for happens again after
+# they are answered.
 ONCE = Plan(
-    min_gap=1, max_gap=3, proactive=(2, 3), multi=(0, 1), triggers=0.9, first=0, early=0.15, objects=0.9, exact=0.3
+    min_gap=1,
+    max_gap=3,
+    proactive=(2, 3),
+    multi=(0, 1),
+    triggers=0.9,
+    first=0,
+    early=0.15,
+    objects=0.9,
+    exact=0.3,
 )
 CURRICULUM = (
     Stage(0.40, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
@@ -58,7 +92,8 @@ CURRICULUM = (
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded sequences: ids (B, L), positions (3, B, L), visual (B, L), features (V, 2 * WIDTH)."""
+    """Right-padded sequences: ids (B, L), positions (3, B, L), visual (B, L), features (V, 2 *
+    WIDTH)."""
 
     ids: torch.Tensor
     positions: torch.Tensor
@@ -103,18 +138,29 @@ def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
         return torch.from_numpy(np.concatenate([getattr(s, name) for s in samples]))
 
     row = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.at) for s in samples]))
-    owner = length * torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.chunks) for s in samples]))
+    owner = length * torch.repeat_interleave(
+        torch.arange(b), torch.tensor([len(s.chunks) for s in samples])
+    )
     return Batch(
-        ids, positions, visual,
-        torch.from_numpy(np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)),
+        ids,
+        positions,
+        visual,
+        torch.from_numpy(
+            np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)
+        ),
         row * length + flat("at"),
         Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
         torch.tensor([s.answers for s in samples]),
         torch.from_numpy(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
-        owner + flat("decides"), flat("items"), flat("facts"), flat("conditions"), flat("asked"),
-        owner + flat("ends"), flat("closed"),
+        owner + flat("decides"),
+        flat("items"),
+        flat("facts"),
+        flat("conditions"),
+        flat("asked"),
+        owner + flat("ends"),
+        flat("closed"),
         sum(len(s.ids) for s in samples),
-    )  # fmt: skip
+    )
 
 
 def draw(
@@ -125,12 +171,19 @@ def draw(
     chunks: tuple[int, int],
     varied: bool = True,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
-    """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh questions."""
+    """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh
+    questions."""
     seed, features = bank[int(rng.integers(len(bank)))]
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
     episode = Episode.generate(
-        int(rng.integers(2**31)), CHUNKS, plan, training_world(seed), unseen=0.0, topics=topics, varied=varied
+        int(rng.integers(2**31)),
+        CHUNKS,
+        plan,
+        training_world(seed),
+        unseen=0.0,
+        topics=topics,
+        varied=varied,
     )
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
@@ -139,9 +192,12 @@ def draw(
 
 
 class BatchStream(IterableDataset[Batch]):
-    """Endless batches of about `tokens` tokens; `progress`, set by the trainer (0 to 1), picks the stage."""
+    """Endless batches of about `tokens` tokens; `progress`, set by the trainer (0 to 1), picks the
+    stage."""
 
-    def __init__(self, bank: FeatureBank, codec: PromptCodec, tokens: int, seed: int, begin: float = 0.0) -> None:
+    def __init__(
+        self, bank: FeatureBank, codec: PromptCodec, tokens: int, seed: int, begin: float = 0.0
+    ) -> None:
         self._bank, self._codec, self._tokens, self._seed = bank, codec, tokens, seed
         self.progress = mp.get_context("fork").Value("d", begin)
 
@@ -154,7 +210,9 @@ class BatchStream(IterableDataset[Batch]):
             for i in rng.permutation(len(groups)):
                 yield collate([s for s, _ in groups[i]], [f for _, f in groups[i]])
 
-    def _group(self, rng: np.random.Generator, stage: Stage) -> list[list[tuple[Sample, np.ndarray]]]:
+    def _group(
+        self, rng: np.random.Generator, stage: Stage
+    ) -> list[list[tuple[Sample, np.ndarray]]]:
         drawn: list[tuple[Sample, np.ndarray]] = []
         total = 0
         while total < GROUP * self._tokens:
@@ -169,6 +227,9 @@ class BatchStream(IterableDataset[Batch]):
     def loader(self) -> DataLoader[Batch]:
         """Draws ahead, in processes of its own."""
         return DataLoader(
-            self, batch_size=None, num_workers=max(1, cores() - 1), prefetch_factor=2 * GROUP,
+            self,
+            batch_size=None,
+            num_workers=max(1, cores() - 1),
+            prefetch_factor=2 * GROUP,
             multiprocessing_context="fork",
-        )  # fmt: skip
+        )

@@ -1,4 +1,5 @@
-"""What is told before the first step, not hours later: samples made for another checkpoint, or longer than a row."""
+"""What is told before the first step, not hours later: samples made for another checkpoint, or
+longer than a row."""
 
 from __future__ import annotations
 
@@ -19,16 +20,20 @@ from aura_core.training.shards import Shards
 SAMPLES = 8  # of each folder of shards, whose ids are made again
 
 
-def check(shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None) -> None:
+def check(
+    shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None
+) -> None:
     """Check the first `count` samples (None: all). `model`: the recipe's name of what is `opened`.
 
-    Raises `InputError` when they were structured for another tokenizer or chat template, `ConfigError` when one has
-    more than `tokens` tokens.
+    Raises `InputError` when they were structured for another tokenizer or chat template,
+    `ConfigError` when one has more than `tokens` tokens.
     """
-    # The data engine read the checkpoint as it is published: without the silent token, where training adds one.
+    # The data engine read the checkpoint as it is published: without the silent token, where
+    # training adds one.
     published = open_codec(model) if opened.added else opened.codec
     seen: Counter[str] = Counter()
-    sizes: dict[str, tuple[int, int]] = {}  # of each clip's frames: the record's, else the first frame's
+    # of each clip's frames: the record's, else the first frame's
+    sizes: dict[str, tuple[int, int]] = {}
     longest, where, long, total = 0, "", 0, 0
     for record in islice(shards, count):
         folder = record.where.rpartition("/")[0]
@@ -42,16 +47,18 @@ def check(shards: Shards, opened: Opened, model: str, tokens: int, count: int | 
         longest, where = max((longest, where), (n, record.where))
     if long:
         raise ConfigError(
-            f"{long} of {total} samples are longer than batch.tokens ({tokens}), the longest, {where}, has {longest} "
-            "tokens: raise batch.tokens, lower max_pixels, or make windows shorter in the data engine"
+            f"{long} of {total} samples are longer than batch.tokens ({tokens}), the longest,"
+            f" {where}, has {longest} tokens: raise batch.tokens, lower max_pixels, or make windows"
+            " shorter in the data engine"
         )
 
 
 def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
     if digest(pieces_of(record, codec, (1, 1)))[1] != record.ids_sha256:
         raise InputError(
-            f"{record.where}: was structured for another tokenizer or chat template than that of {model}; set "
-            f"structure.checkpoint to {model} in the data engine's --config, then structure and verify again (--out)"
+            f"{record.where}: was structured for another tokenizer or chat template than that of"
+            f" {model}; set structure.checkpoint to {model} in the data engine's --config, then"
+            " structure and verify again (--out)"
         )
 
 
@@ -62,11 +69,15 @@ def _length(record: Record, size: tuple[int, int], opened: Opened) -> int:
         height, width = target_size(*size, pixels)
     except ValueError as e:
         raise InputError(f"{record.where}: {e}") from e
-    return sum(len(p) for p in pieces_of(record, opened.codec, (height // pixels.factor, width // pixels.factor)))
+    return sum(
+        len(p)
+        for p in pieces_of(record, opened.codec, (height // pixels.factor, width // pixels.factor))
+    )
 
 
 def pieces_of(record: Record, codec: PromptCodec, grid: tuple[int, int]) -> list[Piece]:
-    """The engine's pieces of a record; a chunk stands for itself, with a `grid` of visual tokens (rows, columns)."""
+    """The engine's pieces of a record; a chunk stands for itself, with a `grid` of visual tokens
+    (rows, columns)."""
     said = {t.chunk: t for t in record.turns}
     pieces: list[Piece] = [codec.head(record.history)]
     for chunk in range(record.first, record.stop):

@@ -1,8 +1,9 @@
-"""Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt code of the engine.
+"""Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt
+code of the engine.
 
-An `Example` is what the engine's cache would hold at the end of the record's window, with the patches that its vision
-encoder would have seen. All turns in view have targets; `kept` says which may be supervised, and the loss leaves out or
-weighs (`loss.weighting`).
+An `Example` is what the engine's cache would hold at the end of the record's window, with the
+patches that its vision encoder would have seen. All turns in view have targets; `kept` says which
+may be supervised, and the loss leaves out or weighs (`loss.weighting`).
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from aura_core.types import Chunk
 class Example:
     """One sequence of L tokens that shows C chunks in P patches.
 
-    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D);
-    `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64 (N,), the position whose logits predict
-    the token; `target`, `turn` int64 (N,); `silent`, `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`;
-    `asked`: a question was asked in the token's turn. `answers` counts the answers that may be supervised.
+    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches`
+    float32 (P, D); `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64
+    (N,), the position whose logits predict the token; `target`, `turn` int64 (N,); `silent`,
+    `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`; `asked`: a question was asked
+    in the token's turn. `answers` counts the answers that may be supervised.
     """
 
     id: str
@@ -68,8 +70,10 @@ class Examples(Dataset[Example]):
 
 
 class Ahead(Dataset["Example | AuraError"]):
-    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its example's place:
-    raised there, it would reach the user with a traceback inside its one line. `raised` raises it."""
+    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its
+    example's place:
+    raised there, it would reach the user with a traceback inside its one line. `raised` raises it.
+    """
 
     def __init__(self, examples: Examples) -> None:
         self._examples = examples
@@ -93,15 +97,24 @@ def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
 
 
 class Order(Sampler[int]):
-    """Endless: each epoch a permutation of its own, of which process `rank` of `world` takes every `world`-th index.
+    """Endless: each epoch a permutation of its own, of which process `rank` of `world` takes every
+    `world`-th index.
 
     It begins behind the first `skip` indices, so that a run goes on where it stood.
     """
 
-    def __init__(self, length: int, seed: int, skip: int = 0, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, length: int, seed: int, skip: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
         if length < world:
             raise InputError(f"{length} samples cannot be shared by {world} processes")
-        self._length, self._seed, self._skip, self._rank, self._world = length, seed, skip, rank, world
+        self._length, self._seed, self._skip, self._rank, self._world = (
+            length,
+            seed,
+            skip,
+            rank,
+            world,
+        )
         self.per_epoch = length // world  # the remainder is left out, another one in each epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -114,7 +127,8 @@ class Order(Sampler[int]):
 
 
 def clip_chunks(record: Record) -> list[Chunk]:
-    """The chunks that the record's window shows, from its clip at 2 FPS. Raises `InputError` naming the record."""
+    """The chunks that the record's window shows, from its clip at 2 FPS. Raises `InputError` naming
+    the record."""
     chunker = Chunker(ChunkerConfig())
     try:
         with open_source(record.clip, fps=2.0, duration_s=float(record.stop)) as source:
@@ -162,22 +176,31 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
     flags = [np.asarray(c, np.bool_) for c in columns[3:]]
     return Example(
         record.id,
-        np.concatenate([np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]),
+        np.concatenate(
+            [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
+        ),
         PositionTrack().extend(pieces),
         np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
-        np.concatenate(patches), np.asarray(grids, np.int64), *numbers, *flags,
+        np.concatenate(patches),
+        np.asarray(grids, np.int64),
+        *numbers,
+        *flags,
         sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
-    )  # fmt: skip
+    )
 
 
-def turn_of(codec: PromptCodec, video: Video, said: Said | None) -> tuple[list[Piece], tuple[int, ...] | None]:
+def turn_of(
+    codec: PromptCodec, video: Video, said: Said | None
+) -> tuple[list[Piece], tuple[int, ...] | None]:
     """The user turn of a chunk, and the ids of its answer (None: silence)."""
     question, answer = (said.question, said.answer) if said else (None, None)
     ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
     return codec.user(video, question), ids
 
 
-def _see(chunk: Chunk, pixels: PixelSpec, where: str) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+def _see(
+    chunk: Chunk, pixels: PixelSpec, where: str
+) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
     """Patches and grid of one chunk, as `QwenVLBackend.encode` makes them."""
     image = chunk.frames[-1].image
     try:

@@ -1,7 +1,7 @@
 """Frozen vision features of many training worlds, on disk.
 
-With the tower frozen a chunk's features never change, so each is rendered and encoded once and then read
-by every epoch; only the questions about it are drawn anew.
+With the tower frozen a chunk's features never change, so each is rendered and encoded once and then
+read by every epoch; only the questions about it are drawn anew.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ FIRST_SEED, FIRST_DEV_SEED = 1_000, 410_000
 def training_world(seed: int) -> World:
     """World of a training or development seed: two in three are busy, rich in distractors."""
     if seed >= FIRST_TEST_SEED:
-        raise InputError(f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}")
+        raise InputError(
+            f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}"
+        )
     return World.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY)
 
 
@@ -48,7 +50,8 @@ def encode_world(visual: torch.nn.Module, world: World) -> NDArray[np.float16]:
 
 
 def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
-    """16 hex digits of weights: of their names, shapes and float32 values. It names what was computed with them."""
+    """16 hex digits of weights: of their names, shapes and float32 values. It names what was
+    computed with them."""
     told = hashlib.sha256()
     for name in sorted(weights):
         value = weights[name].detach().to("cpu", torch.float32).contiguous()
@@ -60,7 +63,8 @@ def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
 class FeatureBank:
     """`len(bank)` worlds are ready; `bank[i]` is (seed, features).
 
-    `path` must name the tower that fills it (`fingerprint`): another one's features are never the same.
+    `path` must name the tower that fills it (`fingerprint`): another one's features are never the
+    same.
     """
 
     def __init__(self, path: Path, first_seed: int, capacity: int) -> None:
@@ -82,7 +86,9 @@ class FeatureBank:
             return
         with mp.get_context("spawn").Pool(cores(), _load_tower, (tower,)) as pool:
             seeds = [self.first_seed + i for i in missing]
-            for i, features in zip(missing, pool.imap(_encode_seed, seeds, chunksize=4), strict=True):
+            for i, features in zip(
+                missing, pool.imap(_encode_seed, seeds, chunksize=4), strict=True
+            ):
                 self._data[i] = features
                 self._mark.write_text(str(i + 1))
 

@@ -1,4 +1,5 @@
-"""Evaluation during training: teacher-forced on held-out samples, and free-running on the simulator."""
+"""Evaluation during training: teacher-forced on held-out samples, and free-running on the
+simulator."""
 
 from __future__ import annotations
 
@@ -30,9 +31,10 @@ class _Mean:
 class HeldOut:
     """Means so far. `loss`: plain cross-entropy by kind of token; `p_silent`: by kind of second.
 
-    Kinds of token: silence, first (of an answer), word, end. Kinds of second: quiet (silent), due (words that nobody
-    asked for in that second), asked (an answer in its question's second); `right` is the share in which the more
-    likely of silence and speech is the true one. What must not be supervised is not counted either.
+    Kinds of token: silence, first (of an answer), word, end. Kinds of second: quiet (silent), due
+    (words that nobody asked for in that second), asked (an answer in its question's second);
+    `right` is the share in which the more likely of silence and speech is the true one. What must
+    not be supervised is not counted either.
     """
 
     loss: dict[str, _Mean] = field(default_factory=dict)
@@ -51,22 +53,35 @@ class HeldOut:
             self.loss.setdefault(kind, _Mean()).add(losses[mask & kept])
         p = logits.softmax(-1)[:, sorted({chat.silent_id, chat.end_id})].sum(-1)
         spoken = first & ~s.silent
-        for kind, mask in {"quiet": s.silent, "due": spoken & ~row.asked, "asked": spoken & row.asked}.items():
+        for kind, mask in {
+            "quiet": s.silent,
+            "due": spoken & ~row.asked,
+            "asked": spoken & row.asked,
+        }.items():
             mask = mask & kept
             self.p_silent.setdefault(kind, _Mean()).add(p[mask])
             self.right.setdefault(kind, _Mean()).add(((p[mask] > 0.5) == (kind == "quiet")).float())
 
     def as_json(self) -> dict[str, dict[str, dict[str, float | int]]]:
-        """{loss | p_silent | right: {kind: {value, n}}}; kinds of which there was none are left out."""
+        """{loss | p_silent | right: {kind: {value, n}}}; kinds of which there was none are left
+        out."""
 
         def plain(means: dict[str, _Mean]) -> dict[str, dict[str, float | int]]:
-            return {k: {"value": round(m.total / m.n, 5), "n": m.n} for k, m in means.items() if m.n}
+            return {
+                k: {"value": round(m.total / m.n, 5), "n": m.n} for k, m in means.items() if m.n
+            }
 
-        return {"loss": plain(self.loss), "p_silent": plain(self.p_silent), "right": plain(self.right)}
+        return {
+            "loss": plain(self.loss),
+            "p_silent": plain(self.p_silent),
+            "right": plain(self.right),
+        }
 
 
 @torch.no_grad()
-def teacher_forced(model: torch.nn.Module, rows: Iterable[Row], chat: ChatFormat, device: torch.device) -> HeldOut:
+def teacher_forced(
+    model: torch.nn.Module, rows: Iterable[Row], chat: ChatFormat, device: torch.device
+) -> HeldOut:
     """Evaluate on rows. The model comes back in the mode in which it was given."""
     held, mode = HeldOut(), model.training
     model.eval()
@@ -78,7 +93,8 @@ def teacher_forced(model: torch.nn.Module, rows: Iterable[Row], chat: ChatFormat
 
 
 def free_running(backend: QwenVLBackend, first: int, end: int) -> dict[str, Any]:
-    """The simulator's benchmark on the seeds `first` .. `end` - 1 with the weights as they are (`aura eval sim`)."""
+    """The simulator's benchmark on the seeds `first` .. `end` - 1 with the weights as they are
+    (`aura eval sim`)."""
     from aura_core.evaluation.sim import evaluate
 
     mode = backend.model.training

@@ -37,15 +37,22 @@ def logits_of(model: Any, batch: Batch) -> torch.Tensor:
     merged, deep = batch.features.split(WIDTH, dim=-1)
     embeds = embeds.masked_scatter(batch.visual[..., None], merged)
     hidden = lm(
-        inputs_embeds=embeds, position_ids=batch.positions, visual_pos_masks=batch.visual,
-        deepstack_visual_embeds=[deep], use_cache=False,
-    ).last_hidden_state  # fmt: skip
+        inputs_embeds=embeds,
+        position_ids=batch.positions,
+        visual_pos_masks=batch.visual,
+        deepstack_visual_embeds=[deep],
+        use_cache=False,
+    ).last_hidden_state
     return model.lm_head(hidden.flatten(0, 1)[batch.at])
 
 
-def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Episode]]]) -> dict[str, float]:
+def teacher_forced(
+    model: Any, batches: list[tuple[Batch, list[Sample], list[Episode]]]
+) -> dict[str, float]:
     """Quick development figures; the true ones are free-running (`aura eval sim`)."""
-    right: dict[str, list[bool]] = {k: [] for k in ("real-time", "due", "due text", "false alarm", "chatter")}
+    right: dict[str, list[bool]] = {
+        k: [] for k in ("real-time", "due", "due text", "false alarm", "chatter")
+    }
     for batch, samples, episodes in batches:
         with torch.no_grad():
             guess = logits_of(model, batch).argmax(-1)
@@ -71,11 +78,23 @@ def teacher_forced(model: Any, batches: list[tuple[Batch, list[Sample], list[Epi
 
 
 def train(
-    model: Any, codec: PromptCodec, tower: dict[str, torch.Tensor], folder: Path, minutes: float, *,
-    lr: float = 2e-3, tokens: int = 4096, worlds: int = 1400, seed: int = 0, loss: str = "balanced_all",
-    begin: float = 0.0, save: Any = None, device: str = "cpu",
-) -> None:  # fmt: skip
-    """Train the language model in place for `minutes`; `begin` skips that share of the curriculum."""
+    model: Any,
+    codec: PromptCodec,
+    tower: dict[str, torch.Tensor],
+    folder: Path,
+    minutes: float,
+    *,
+    lr: float = 2e-3,
+    tokens: int = 4096,
+    worlds: int = 1400,
+    seed: int = 0,
+    loss: str = "balanced_all",
+    begin: float = 0.0,
+    save: Any = None,
+    device: str = "cpu",
+) -> None:
+    """Train the language model in place for `minutes`; `begin` skips that share of the
+    curriculum."""
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)

@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024): momentum, orthogonalised by Newton-Schulz, for hidden matrices.
 
-torch has it too, but iterates in bfloat16: on a CPU without matrix instructions for it that is four times
-slower than float32, and took 28% of a training step here.
+torch has it too, but iterates in bfloat16: on a CPU without matrix instructions for it that is four
+times slower than float32, and took 28% of a training step here.
 """
 
 from __future__ import annotations
@@ -26,12 +26,19 @@ def orthogonalised(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Update of RMS about 0.2 * lr (so that AdamW's learning rates carry over), decoupled weight decay."""
+    """Update of RMS about 0.2 * lr (so that AdamW's learning rates carry over), decoupled weight
+    decay."""
 
     def __init__(
-        self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.02
+        self,
+        params: Iterable[torch.nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.02,
     ) -> None:
-        super().__init__(list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        super().__init__(
+            list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:

@@ -1,7 +1,8 @@
 """Packing: several examples in one row without padding; each attends to itself alone.
 
-Positions are the examples' own, so they restart; what keeps the examples apart is the attention: a block-diagonal 4-D
-mask for SDPA, the examples' lengths for FlashAttention. Loss and gradients equal the unpacked ones (tested).
+Positions are the examples' own, so they restart; what keeps the examples apart is the attention: a
+block-diagonal 4-D mask for SDPA, the examples' lengths for FlashAttention. Loss and gradients equal
+the unpacked ones (tested).
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from aura_core.training.loss import Supervised
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """`len(lengths)` examples one after another: L tokens, N of them supervised, P patches of C chunks.
+    """`len(lengths)` examples one after another: L tokens, N of them supervised, P patches of C
+    chunks.
 
-    `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D); `grids` int64 (C, 3);
-    `at` int64 (N,): positions in the row; `asked` bool (N,); `answers` int64 (examples,); `supervised.row` counts
-    examples. `lengths`: tokens of each example.
+    `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D);
+    `grids` int64 (C, 3); `at` int64 (N,): positions in the row; `asked` bool (N,); `answers` int64
+    (examples,); `supervised.row` counts examples. `lengths`: tokens of each example.
     """
 
     ids: torch.Tensor
@@ -57,26 +59,42 @@ def row_of(examples: list[Example]) -> Row:
     def joined(name: str, axis: int = 0) -> torch.Tensor:
         return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples], axis))
 
-    row = torch.repeat_interleave(torch.arange(len(examples)), torch.tensor([len(e.at) for e in examples]))
-    supervised = Supervised(row, *(joined(n) for n in ("target", "silent", "hard", "event", "turn", "kept")))
+    row = torch.repeat_interleave(
+        torch.arange(len(examples)), torch.tensor([len(e.at) for e in examples])
+    )
+    supervised = Supervised(
+        row, *(joined(n) for n in ("target", "silent", "hard", "event", "turn", "kept"))
+    )
     return Row(
-        joined("ids"), joined("positions", 1), joined("visual"), joined("patches"), joined("grids"),
+        joined("ids"),
+        joined("positions", 1),
+        joined("visual"),
+        joined("patches"),
+        joined("grids"),
         torch.from_numpy(np.concatenate([e.at + s for e, s in zip(examples, starts, strict=True)])),
-        joined("asked"), torch.tensor([e.answers for e in examples]), supervised, lengths,
-    )  # fmt: skip
+        joined("asked"),
+        torch.tensor([e.answers for e in examples]),
+        supervised,
+        lengths,
+    )
 
 
 def pack(examples: Iterable[Example], tokens: int) -> Iterator[Row]:
-    """Rows of at most `tokens` tokens, in order: an example that does not fit any more begins the next row.
+    """Rows of at most `tokens` tokens, in order: an example that does not fit any more begins the
+    next row.
 
-    Raises `ConfigError` on an example that is longer than a row: cutting it would change what it teaches.
+    Raises `ConfigError` on an example that is longer than a row: cutting it would change what it
+    teaches.
     """
     waiting: list[Example] = []
     used = 0
     for example in examples:
         n = len(example.ids)
         if n > tokens:
-            raise ConfigError(f"sample {example.id} has {n} tokens: batch.tokens ({tokens}) must be at least as many")
+            raise ConfigError(
+                f"sample {example.id} has {n} tokens: batch.tokens ({tokens}) must be at least as"
+                " many"
+            )
         if used + n > tokens:
             yield row_of(waiting)
             waiting, used = [], 0
@@ -87,17 +105,26 @@ def pack(examples: Iterable[Example], tokens: int) -> Iterator[Row]:
 
 
 def block_mask(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor | None:
-    """bool (1, 1, L, L), True where a token may look; None for a single example, whose causal mask needs no memory."""
+    """bool (1, 1, L, L), True where a token may look; None for a single example, whose causal mask
+    needs no memory."""
     if len(lengths) == 1:
         return None
-    owner = torch.repeat_interleave(torch.arange(len(lengths), device=device), torch.tensor(lengths, device=device))
+    owner = torch.repeat_interleave(
+        torch.arange(len(lengths), device=device), torch.tensor(lengths, device=device)
+    )
     return ((owner[:, None] == owner[None, :]).tril())[None, None]
 
 
 def attention_of(kind: str, lengths: tuple[int, ...], device: torch.device) -> dict[str, Any]:
-    """What a text model of attention `kind` (as transformers names it) must be told to keep the examples apart."""
+    """What a text model of attention `kind` (as transformers names it) must be told to keep the
+    examples apart."""
     if kind == "flash_attention_2":
         ends = torch.tensor((0, *np.cumsum(lengths)), dtype=torch.int32, device=device)
         longest = max(lengths)
-        return {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
+        return {
+            "cu_seq_lens_q": ends,
+            "cu_seq_lens_k": ends,
+            "max_length_q": longest,
+            "max_length_k": longest,
+        }
     return {"attention_mask": block_mask(lengths, device)}

@@ -25,8 +25,8 @@ Weights = dict[str, torch.Tensor]
 class Recipe:
     """Minutes of wall time on 2 CPU cores; everything else derives from the stages' defaults.
 
-    `tokens` are those of a language model's batch: a GPU is idle at what suits a CPU.
-    `init` continues from a saved checkpoint: its tower is kept, its language model trained on from the
+    `tokens` are those of a language model's batch: a GPU is idle at what suits a CPU. `init`
+    continues from a saved checkpoint: its tower is kept, its language model trained on from the
     share `begin` of the curriculum.
     """
 
@@ -45,16 +45,20 @@ class Recipe:
 
 
 def tower_of(path: Path) -> Weights:
-    """The vision tower's weights out of a stage-1 checkpoint, its two outputs scaled to `FEATURE_RMS`.
+    """The vision tower's weights out of a stage-1 checkpoint, its two outputs scaled to
+    `FEATURE_RMS`.
 
-    Trained alone, the tower gives features of RMS 3 to 8 beside words of RMS 0.1: what attention writes onto visual
-    tokens then drowns, and matching what is seen with what was asked is learned ten times slower.
+    Trained alone, the tower gives features of RMS 3 to 8 beside words of RMS 0.1: what attention
+    writes onto visual tokens then drowns, and matching what is seen with what was asked is learned
+    ten times slower.
     """
     state = torch.load(path, weights_only=True, map_location="cpu")
     tower = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
     visual = tiny.build_model()[0].model.visual
     visual.load_state_dict(tower)
-    outputs = torch.from_numpy(features.encode_world(visual, features.training_world(features.FIRST_SEED))).float()
+    outputs = torch.from_numpy(
+        features.encode_world(visual, features.training_world(features.FIRST_SEED))
+    ).float()
     for layer, output in zip(_LAST_LAYERS, outputs.split(features.WIDTH, dim=-1), strict=True):
         scale = FEATURE_RMS / output.square().mean().sqrt()
         tower |= {k: v * scale for k, v in tower.items() if k.startswith(layer)}
@@ -66,7 +70,8 @@ def run(folder: Path, out: Path, recipe: Recipe) -> None:
     weights = folder / "language.pt"
     if weights.exists() and recipe.init is not None:
         raise ConfigError(
-            f"{weights}: is gone on with, and --init would be ignored: leave it out, or take another --work"
+            f"{weights}: is gone on with, and --init would be ignored: leave it out, or take"
+            " another --work"
         )
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
@@ -78,7 +83,11 @@ def run(folder: Path, out: Path, recipe: Recipe) -> None:
     elif recipe.init is not None:
         model.load_state_dict(_saved(recipe.init))
     if weights.exists() or recipe.init is not None:
-        tower = {k.removeprefix(_VISUAL): v.clone() for k, v in model.state_dict().items() if k.startswith(_VISUAL)}
+        tower = {
+            k.removeprefix(_VISUAL): v.clone()
+            for k, v in model.state_dict().items()
+            if k.startswith(_VISUAL)
+        }
     else:
         towers = folder / "vision.pt"
         if not towers.exists():
@@ -87,10 +96,19 @@ def run(folder: Path, out: Path, recipe: Recipe) -> None:
             part.rename(towers)
         tower = tower_of(towers)
     language.train(
-        model, tiny.codec(tokenizer), tower, folder, recipe.language_min, tokens=recipe.tokens, worlds=recipe.worlds,
-        seed=recipe.seed, loss=recipe.loss, begin=recipe.begin, save=lambda: torch.save(model.state_dict(), weights),
+        model,
+        tiny.codec(tokenizer),
+        tower,
+        folder,
+        recipe.language_min,
+        tokens=recipe.tokens,
+        worlds=recipe.worlds,
+        seed=recipe.seed,
+        loss=recipe.loss,
+        begin=recipe.begin,
+        save=lambda: torch.save(model.state_dict(), weights),
         device=recipe.device,
-    )  # fmt: skip
+    )
     torch.save(model.state_dict(), weights)
     tiny.save(model.cpu(), tokenizer, out)
 

@@ -4,8 +4,9 @@
     steps/000100/weights/       trained weights and the optimizer's moments, sharded over the processes
     steps/000100/rank-0.pt      of each process: random states and how many samples it has used
 
-A folder is written under another name and renamed when it is whole, so a run that is killed finds the last whole one.
-"""
+A folder is written under another name and renamed when it is whole, so a run that is killed finds
+the last whole one.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -35,10 +36,12 @@ _TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
 
 
 class Steps:
-    """The folders of one run. `rank`: this process, of `world`; process 0 makes and renames them, `wait` is a barrier
-    of all."""
+    """The folders of one run. `rank`: this process, of `world`; process 0 makes and renames them,
+    `wait` is a barrier of all."""
 
-    def __init__(self, folder: Path, recipe: TuneRecipe, data: str, rank: int, world: int, wait: Any) -> None:
+    def __init__(
+        self, folder: Path, recipe: TuneRecipe, data: str, rank: int, world: int, wait: Any
+    ) -> None:
         self._folder, self._rank, self._world, self._wait = folder / "steps", rank, world, wait
         self._recipe, self._data = recipe, data
 
@@ -46,24 +49,36 @@ class Steps:
         """The step of the newest whole folder; None without one."""
         if not self._folder.is_dir():
             return None
-        return max((int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()), default=None)
+        return max(
+            (int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()), default=None
+        )
 
     def check(self, step: int) -> None:
-        """Raises `ConfigError` when the run of `step` was made by another recipe, from other data, or by more or fewer
-        processes, whose places in the data are theirs alone."""
+        """Raises `ConfigError` when the run of `step` was made by another recipe, from other data,
+        or by more or fewer processes, whose places in the data are theirs alone."""
         at = self._at(step)
         told = json.loads((at / "recipe.json").read_text(encoding="utf-8"))
         if unlike := self._recipe.unlike(told["recipe"]):
-            raise ConfigError(f"{at}: made by another recipe (other: {', '.join(unlike)}); use another --out")
+            raise ConfigError(
+                f"{at}: made by another recipe (other: {', '.join(unlike)}); use another --out"
+            )
         if told["data"] != self._data:
-            raise ConfigError(f"{at}: made from other data than {self._recipe.data.train}; use another --out")
+            raise ConfigError(
+                f"{at}: made from other data than {self._recipe.data.train}; use another --out"
+            )
         # Runs of before it was noted have a file of each process.
         processes = told.get("processes", len(list(at.glob("rank-*.pt"))))
         if processes != self._world:
-            raise ConfigError(f"{at}: made by {processes} processes, not {self._world}; go on with as many as before")
+            raise ConfigError(
+                f"{at}: made by {processes} processes, not {self._world}; go on with as many as"
+                " before"
+            )
 
-    def save(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, samples: int) -> None:
-        """Write everything after `step` and `samples` samples of this process; drop the oldest folders."""
+    def save(
+        self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, samples: int
+    ) -> None:
+        """Write everything after `step` and `samples` samples of this process; drop the oldest
+        folders."""
         part = self._folder / f"{step:06d}.part"
         if self._rank == 0:
             shutil.rmtree(part, ignore_errors=True)
@@ -82,7 +97,8 @@ class Steps:
         self._wait()
 
     def load(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
-        """Put everything back as it was after `step`; returns the samples that this process had used."""
+        """Put everything back as it was after `step`; returns the samples that this process had
+        used."""
         state = _state(model, optimizer)
         with warnings.catch_warnings(action="ignore"):
             dcp.load(state, checkpoint_id=self._at(step) / "weights")
@@ -91,7 +107,8 @@ class Steps:
         mine = self._at(step) / f"rank-{self._rank}.pt"
         if not mine.is_file():
             raise ConfigError(
-                f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from the one before"
+                f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from"
+                " the one before"
             )
         # Written by this program into the run's own folder: Python's random state is no tensor.
         told = torch.load(mine, weights_only=False, map_location="cpu")
@@ -111,7 +128,12 @@ def _state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str
 
 def _random() -> dict[str, Any]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state(), "cuda": cuda}
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": cuda,
+    }
 
 
 def _set_random(states: dict[str, Any]) -> None:

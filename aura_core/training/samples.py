@@ -1,7 +1,8 @@
 """Episodes to training sequences, through the very window and prompt code that inference uses.
 
-A sample is what the engine's cache holds at the end of a stretch of chunks: system turn, text history of
-what left the window, then one turn a chunk. Supervised are all assistant turns in view whose evidence is in view.
+A sample is what the engine's cache holds at the end of a stretch of chunks: system turn, text
+history of what left the window, then one turn a chunk. Supervised are all assistant turns in view
+whose evidence is in view.
 """
 
 from __future__ import annotations
@@ -18,19 +19,28 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.history import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
-from aura_core.training.targets import GRID, asked_in, awaited_in, closed_in, conditions_in, facts_of, items_of
+from aura_core.training.targets import (
+    GRID,
+    asked_in,
+    awaited_in,
+    closed_in,
+    conditions_in,
+    facts_of,
+    items_of,
+)
 
 
 @dataclass(frozen=True)
 class Sample:
     """One sequence of L tokens, V of them visual in order of `chunks`.
 
-    `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the position
-    whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers` counts supervised answers.
-    For the auxiliary losses, see `targets`: `awaited` float32 (chunks, 12, AWAITED); and where each chunk is decided
-    (the position whose logits choose silence or the first word), `decides` int64 (chunks,), with what its room is like
-    there, `items` int64 (chunks, 6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS) and
-    `asked` int64 (chunks,); where its answer ends, `ends` int64 (chunks,), with `closed` float32 (chunks, WAITS).
+    `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,). Supervision, N tokens: `at` (the
+    position whose logits predict it), `target`, `silent`, `hard`, `event`, `chunk`. `answers`
+    counts supervised answers. For the auxiliary losses, see `targets`: `awaited` float32 (chunks,
+    12, AWAITED); and where each chunk is decided (the position whose logits choose silence or the
+    first word), `decides` int64 (chunks,), with what its room is like there, `items` int64 (chunks,
+    6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS) and `asked` int64
+    (chunks,); where its answer ends, `ends` int64 (chunks,), with `closed` float32 (chunks, WAITS).
     """
 
     ids: NDArray[np.int64]
@@ -66,20 +76,31 @@ def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
         ids = tuple(codec.tokenizer.encode(text)) if text is not None else None
         turns.append(
             Turn(
-                chunk, Video(chunk, GRID), ask.id if ask else None, ask.text if ask else None,
-                ids, text, owner if text is not None else None,
+                chunk,
+                Video(chunk, GRID),
+                ask.id if ask else None,
+                ask.text if ask else None,
+                ids,
+                text,
+                owner if text is not None else None,
             )
-        )  # fmt: skip
+        )
     return turns
 
 
-def history_before(episode: Episode, turns: list[Turn], start: int, groups: int) -> tuple[QAGroup, ...]:
+def history_before(
+    episode: Episode, turns: list[Turn], start: int, groups: int
+) -> tuple[QAGroup, ...]:
     """Text history when the window begins at chunk `start`."""
     if start == 0:
         return ()
     window = DualWindow(WindowConfig(keep=1, max=start + 1, qa_groups=groups))
     answered = {i for d in episode.dues if d.chunk < start for i in d.ask_ids}
-    still_open = {a.id for a in episode.asks if a.condition and (a.kind == "multi-response" or a.id not in answered)}
+    still_open = {
+        a.id
+        for a in episode.asks
+        if a.condition and (a.kind == "multi-response" or a.id not in answered)
+    }
     window.turns = turns[: start - 1]
     window.append(turns[start - 1], still_open)
     assert window.plan is not None
@@ -116,15 +137,31 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         hard = quiet and turn.chunk in tricky
         event = turn.chunk in events
         if turn.chunk not in blind:
-            sup += [(len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk) for i, t in enumerate(spoken)]
+            sup += [
+                (len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk)
+                for i, t in enumerate(spoken)
+            ]
         ends.append(len(ids) + len(codec.silence if quiet else spoken[:-1]))
         put(codec.assistant(turn.answer_ids))
     at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
-        np.asarray(ids), PositionTrack().extend(pieces), np.asarray(visual), range(start, stop),
-        at, target, silent.astype(bool), hards.astype(bool), decisive.astype(bool), chunk,
-        sum(c in script and c not in blind for c in range(start, stop)), awaited_in(episode, start, stop),
-        np.asarray(decides), np.stack([items_of(episode.world, c) for c in range(start, stop)]),
-        np.stack([facts_of(episode.world, c) for c in range(start, stop)]), conditions_in(episode, start, stop),
-        asked_in(episode, start, stop), np.asarray(ends), closed_in(episode, start, stop),
-    )  # fmt: skip
+        np.asarray(ids),
+        PositionTrack().extend(pieces),
+        np.asarray(visual),
+        range(start, stop),
+        at,
+        target,
+        silent.astype(bool),
+        hards.astype(bool),
+        decisive.astype(bool),
+        chunk,
+        sum(c in script and c not in blind for c in range(start, stop)),
+        awaited_in(episode, start, stop),
+        np.asarray(decides),
+        np.stack([items_of(episode.world, c) for c in range(start, stop)]),
+        np.stack([facts_of(episode.world, c) for c in range(start, stop)]),
+        conditions_in(episode, start, stop),
+        asked_in(episode, start, stop),
+        np.asarray(ends),
+        closed_in(episode, start, stop),
+    )

@@ -1,4 +1,5 @@
-"""A trained model as a checkpoint that loads by itself: `aura run --model FOLDER` decides by its silent token."""
+"""A trained model as a checkpoint that loads by itself: `aura run --model FOLDER` decides by its
+silent token."""
 
 from __future__ import annotations
 
@@ -28,9 +29,15 @@ def base_folder(path: str) -> Path:
 
 
 def save_checkpoint(
-    backend: QwenVLBackend, added: bool, base: Path, out: Path, dtype: torch.dtype, state: dict[str, Any] | None = None
+    backend: QwenVLBackend,
+    added: bool,
+    base: Path,
+    out: Path,
+    dtype: torch.dtype,
+    state: dict[str, Any] | None = None,
 ) -> None:
-    """Write `backend`'s model in the layout of `base`: weights in `dtype`, tokenizer, processors, `aura.json`.
+    """Write `backend`'s model in the layout of `base`: weights in `dtype`, tokenizer, processors,
+    `aura.json`.
 
     Args:
         added: whether the silent token is new to the base.
@@ -42,26 +49,35 @@ def save_checkpoint(
             shutil.copyfile(file, out / file.name)
     state = backend.model.state_dict() if state is None else state
     backend.model.config.dtype = dtype
-    backend.model.save_pretrained(out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()})
+    backend.model.save_pretrained(
+        out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()}
+    )
     if added:
         _save_tokenizer(backend, base, out)
     sidecar = {
-        "trained_to_decide": True, "silent_token": _spelled(backend, backend.chat.silent_id),
-        "system_prompt": backend.chat.system_prompt, "frame_timestamps": backend.chat.timestamps,
+        "trained_to_decide": True,
+        "silent_token": _spelled(backend, backend.chat.silent_id),
+        "system_prompt": backend.chat.system_prompt,
+        "frame_timestamps": backend.chat.timestamps,
         "max_pixels": backend.pixels.max_pixels,
-    }  # fmt: skip
-    (out / "aura.json").write_text(json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    }
+    (out / "aura.json").write_text(
+        json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def save_pixels(adapter: Path, max_pixels: int) -> None:
     """Note beside an adapter how large the frames were that it was trained on; `merge` reads it."""
-    (adapter / "aura.json").write_text(json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8")
+    (adapter / "aura.json").write_text(
+        json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> None:
     """Write the checkpoint of `config` with `adapter` (LoRA) in its weights; computed in float32.
 
-    Frames are as large as the adapter's `aura.json` says; without one, as `config` and the checkpoint say.
+    Frames are as large as the adapter's `aura.json` says; without one, as `config` and the
+    checkpoint say.
 
     Raises `ModelError` when the adapter is missing or was made for another checkpoint.
     """
@@ -69,7 +85,9 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
         from peft import PeftModel, get_peft_model_state_dict
         from safetensors import safe_open
     except ImportError as e:
-        raise ModelError(f"peft is not installed, and LoRA needs it: {how_to_install('train')}") from e
+        raise ModelError(
+            f"peft is not installed, and LoRA needs it: {how_to_install('train')}"
+        ) from e
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelError(f"{adapter}: no adapter_model.safetensors in it")
@@ -79,22 +97,31 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
     try:
         model = PeftModel.from_pretrained(backend.model, adapter)
     except (RuntimeError, ValueError, KeyError) as e:
-        raise ModelError(f"{adapter}: does not fit {config.path}: {' '.join(str(e).split())[:200]}") from e
+        raise ModelError(
+            f"{adapter}: does not fit {config.path}: {' '.join(str(e).split())[:200]}"
+        ) from e
     with safe_open(weights, "pt") as file:
-        strangers = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(model, save_embedding_layers=False)))
+        strangers = sorted(
+            set(file.keys()) ^ set(get_peft_model_state_dict(model, save_embedding_layers=False))
+        )
     if strangers:  # the library leaves out what it does not know, and goes on
-        raise ModelError(f"{adapter}: does not fit {config.path}: {len(strangers)} weights, first {strangers[0]}")
+        raise ModelError(
+            f"{adapter}: does not fit {config.path}: {len(strangers)} weights, first {strangers[0]}"
+        )
     backend.model = model.merge_and_unload()
     save_checkpoint(backend, added, base_folder(config.path), out, dtype)
 
 
 def _save_tokenizer(backend: QwenVLBackend, base: Path, out: Path) -> None:
-    """The tokenizer with its new token. The class that other programs open it by stays the base's."""
+    """The tokenizer with its new token. The class that other programs open it by stays the
+    base's."""
     backend.tokenizer.inner.save_pretrained(out)
     theirs, ours = base / "tokenizer_config.json", out / "tokenizer_config.json"
     if theirs.is_file():
         named = json.loads(theirs.read_text(encoding="utf-8")).get("tokenizer_class")
-        settings = json.loads(ours.read_text(encoding="utf-8")) | ({"tokenizer_class": named} if named else {})
+        settings = json.loads(ours.read_text(encoding="utf-8")) | (
+            {"tokenizer_class": named} if named else {}
+        )
         ours.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

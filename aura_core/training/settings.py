@@ -27,14 +27,20 @@ class DataSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        require(bool(self.train), "data.train must name a run of `aura data`, or shards, such as samples/train-*.jsonl")
-        require(self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}")
+        require(
+            bool(self.train),
+            "data.train must name a run of `aura data`, or shards, such as samples/train-*.jsonl",
+        )
+        require(
+            self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}"
+        )
         require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
 
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Low-rank adapters in every linear layer of the blocks; `rank` 0 trains all weights instead."""
+    """Low-rank adapters in every linear layer of the blocks; `rank` 0 trains all weights
+    instead."""
 
     rank: int = 0
     alpha: int = 32
@@ -48,7 +54,8 @@ class LoraSettings:
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """A step is `rows` rows on each process, one after another; a row packs samples up to `tokens` tokens."""
+    """A step is `rows` rows on each process, one after another; a row packs samples up to `tokens`
+    tokens."""
 
     tokens: int = 16_384
     rows: int = 1
@@ -60,7 +67,8 @@ class BatchSettings:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """AdamW. The rate rises for `warmup` of the steps, then falls as a cosine to `floor` of itself."""
+    """AdamW. The rate rises for `warmup` of the steps, then falls as a cosine to `floor` of
+    itself."""
 
     steps: int = 1000
     lr: float = 1e-5
@@ -75,17 +83,21 @@ class ScheduleSettings:
         require(self.lr > 0.0, f"schedule.lr must be above 0, not {self.lr}")
         require(self.clip > 0.0, f"schedule.clip must be above 0, not {self.clip}")
         for name in ("warmup", "floor", "beta2"):
-            require(0.0 <= getattr(self, name) < 1.0, f"schedule.{name} must be in [0, 1), not {getattr(self, name)}")
+            require(
+                0.0 <= getattr(self, name) < 1.0,
+                f"schedule.{name} must be in [0, 1), not {getattr(self, name)}",
+            )
 
 
 @dataclass(frozen=True)
 class TuneRecipe:
     """Everything that a run is told.
 
-    `model`: a folder, a hub id or aura_tiny. `precision`: fp32, or bf16 (arithmetic in bfloat16; with LoRA the frozen
-    weights are bfloat16 too). `vision`: frozen or tuned. `every`: steps between two evaluations. `save_every`: steps
-    between two checkpoints to resume from. `result`: merged (a checkpoint that loads by itself) or adapter (LoRA).
-    `sim_seeds`: FIRST:END, seeds of the simulator that each evaluation also plays free-running; empty: none.
+    `model`: a folder, a hub id or aura_tiny. `precision`: fp32, or bf16 (arithmetic in bfloat16;
+    with LoRA the frozen weights are bfloat16 too). `vision`: frozen or tuned. `every`: steps
+    between two evaluations. `save_every`: steps between two checkpoints to resume from. `result`:
+    merged (a checkpoint that loads by itself) or adapter (LoRA). `sim_seeds`: FIRST:END, seeds of
+    the simulator that each evaluation also plays free-running; empty: none.
     """
 
     model: str
@@ -111,18 +123,24 @@ class TuneRecipe:
         one_of("precision", self.precision, ("fp32", "bf16"))
         one_of("attention", self.attention, ("auto", "sdpa", "flash_attention_2"))
         one_of("result", self.result, ("merged", "adapter"))
-        require(self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0")
+        require(
+            self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0"
+        )
         require(self.every >= 1 and self.save_every >= 1, "every and save_every must be at least 1")
         first, _, end = self.sim_seeds.partition(":")
         ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
         require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")
         if self.sim_seeds:
-            kept = f"sim_seeds {self.sim_seeds}: seeds from {FIRST_TEST_SEED} on are held out for tests; use lower ones"
+            kept = (
+                f"sim_seeds {self.sim_seeds}: seeds from {FIRST_TEST_SEED} on are held out for"
+                " tests; use lower ones"
+            )
             require(int(end) <= FIRST_TEST_SEED, kept)
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:
-        """A YAML file, or a recipe of `training/recipes` by its name without .yaml. Raises `ConfigError`."""
+        """A YAML file, or a recipe of `training/recipes` by its name without .yaml. Raises
+        `ConfigError`."""
         packaged = resources.files("aura_core.training") / "recipes" / f"{name}.yaml"
         source: Any = packaged if "/" not in name and packaged.is_file() else Path(name)
         data = read_yaml(source, "recipe")
@@ -136,12 +154,27 @@ class TuneRecipe:
         return dataclasses.asdict(self)
 
     def unlike(self, other: dict[str, Any]) -> list[str]:
-        """Keys in which a run by `other` (`as_json`) cannot be gone on with; how often things are looked at is free."""
-        mine, theirs = (_flat({k: v for k, v in d.items() if k not in _FREE}) for d in (self.as_json(), other))
-        return sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k) and k not in _FREE)
+        """Keys in which a run by `other` (`as_json`) cannot be gone on with; how often things are
+        looked at is free."""
+        mine, theirs = (
+            _flat({k: v for k, v in d.items() if k not in _FREE}) for d in (self.as_json(), other)
+        )
+        return sorted(
+            k
+            for k in mine.keys() | theirs.keys()
+            if mine.get(k) != theirs.get(k) and k not in _FREE
+        )
 
 
-_FREE = ("every", "save_every", "result", "sim_seeds", "data.workers", "data.eval", "data.eval_samples")
+_FREE = (
+    "every",
+    "save_every",
+    "result",
+    "sim_seeds",
+    "data.workers",
+    "data.eval",
+    "data.eval_samples",
+)
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

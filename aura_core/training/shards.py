@@ -1,8 +1,10 @@
-"""All samples of a run, read from disk one at a time: a run folder of the data engine, or shards by a pattern.
+"""All samples of a run, read from disk one at a time: a run folder of the data engine, or shards by
+a pattern.
 
-A run folder is read as `aura_core.data.store` reads it: every shard must be done and whole, and `media_root` says where
-the clips lie. A pattern takes the shards that it names; where they lie in a stage's folder of the data engine, that
-stage must be finished too, and its clips are found in the same way.
+A run folder is read as `aura_core.data.store` reads it: every shard must be done and whole, and
+`media_root` says where the clips lie. A pattern takes the shards that it names; where they lie in a
+stage's folder of the data engine, that stage must be finished too, and its clips are found in the
+same way.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from aura_core.training.supervision import Supervision
 class Shards:
     """The records of `source` (a run folder, or a pattern of shards): `len`, and by index.
 
-    Every line is read and checked once, when this is made, and so is that every clip is there. Raises `InputError`
-    naming file and line. `once`: only as many as it takes to supervise every second once, see `supervision`.
+    Every line is read and checked once, when this is made, and so is that every clip is there.
+    Raises `InputError` naming file and line. `once`: only as many as it takes to supervise every
+    second once, see `supervision`.
     """
 
     def __init__(self, source: str, once: bool = False) -> None:
@@ -49,7 +52,9 @@ class Shards:
         self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
         if not self._lines:
             what = "no file of this name" if not paths else "there is no record in it"
-            raise InputError(f"{source}: {what}; expected a run of `aura data`, or JSON lines, one sample each")
+            raise InputError(
+                f"{source}: {what}; expected a run of `aura data`, or JSON lines, one sample each"
+            )
         _all_there(source, clips)
 
     def __len__(self) -> int:
@@ -74,8 +79,13 @@ class Shards:
             stage = _stage_of(Path(source)) or StageFolder(Path(source), STAGES[-1])
             self._media[stage.path] = media_root(stage.run, stage.stage)
             return [stage.shard(i) for i in range(len(stage.all_done()))]
-        # What a killed run of the data engine left half-written (`store.temporary_of`) has its shard's ending.
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if ".part-" not in Path(p).name]
+        # What a killed run of the data engine left half-written (`store.temporary_of`) has its
+        # shard's ending.
+        found = [
+            Path(p)
+            for p in sorted(glob.glob(source, recursive=True))
+            if ".part-" not in Path(p).name
+        ]
         for folder in {p.parent for p in found}:
             stage = _stage_of(folder)
             self._media[folder] = None
@@ -93,19 +103,26 @@ def _stage_of(folder: Path) -> StageFolder | None:
 
 
 def _finished(stage: StageFolder) -> None:
-    """Raises `InputError` unless every shard of the stage is done. Their bytes may have been edited since."""
+    """Raises `InputError` unless every shard of the stage is done. Their bytes may have been edited
+    since."""
     count = stage.manifest()["shards"]
     there = sum(stage.shard(i).with_suffix(".done").is_file() for i in range(count))
     if there < count:
-        raise InputError(f"{stage.path}: {there} of {count} shards are done; run `aura data {stage.stage}` again")
+        raise InputError(
+            f"{stage.path}: {there} of {count} shards are done; run `aura data {stage.stage}` again"
+        )
 
 
 def _all_there(source: str, clips: dict[str, str]) -> None:
     """Raises `InputError` when clips are missing. URLs are opened when it is their turn."""
-    missing = [c for c in clips if not c.startswith("sim:") and "://" not in c and not Path(c).exists()]
+    missing = [
+        c for c in clips if not c.startswith("sim:") and "://" not in c and not Path(c).exists()
+    ]
     if missing:
         first = f"{missing[0]} ({clips[missing[0]]})"
-        raise InputError(f"{source}: {len(missing)} of {len(clips)} clips are missing, the first is {first}")
+        raise InputError(
+            f"{source}: {len(missing)} of {len(clips)} clips are missing, the first is {first}"
+        )
 
 
 def _lines(path: Path) -> Sequence[bytes]:

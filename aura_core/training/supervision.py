@@ -1,11 +1,14 @@
 """Which seconds of a sample a loss may supervise, known from all samples of a run together.
 
-The data engine writes a sample for each answer: the window as it stood when the answer was given. The sample of a later
-answer shows the earlier ones again, also such as stage 5 rejected, and such as tell what has left the window since. So:
+The data engine writes a sample for each answer: the window as it stood when the answer was given.
+The sample of a later answer shows the earlier ones again, also such as stage 5 rejected, and such
+as tell what has left the window since. So:
 
-- An answer in view may be supervised when its own sample was kept, shows the same window, and shows its evidence.
-- With `once`, every second is supervised in one sample. Samples of one window (between two switches) begin alike, so
-  the last of them stands for all; and what one window has supervised is context in the next.
+- An answer in view may be supervised when its own sample was kept, shows the same window, and shows
+  its evidence.
+- With `once`, every second is supervised in one sample. Samples of one window (between two
+  switches) begin alike, so the last of them stands for all; and what one window has supervised is
+  context in the next.
 
 Records that the data engine did not write (they have no target) are supervised whole.
 """
@@ -19,7 +22,8 @@ from aura_core.training.records import Record, Said
 
 @dataclass(frozen=True)
 class Own:
-    """The kept sample of one answer: its place among the records, its window, the second that shows its evidence."""
+    """The kept sample of one answer: its place among the records, its window, the second that shows
+    its evidence."""
 
     index: int
     first: int
@@ -47,10 +51,15 @@ class Supervision:
         self._own.setdefault(record.conversation, {})[last] = own
 
     def chosen(self, count: int) -> list[int]:
-        """The records to train on, of `count`, in order: all, or with `once` the last of each window."""
+        """The records to train on, of `count`, in order: all, or with `once` the last of each
+        window."""
         if not self._once:
             return list(range(count))
-        windows = {(name, own[c].first): own[c].index for name, own in self._own.items() for c in sorted(own)}
+        windows = {
+            (name, own[c].first): own[c].index
+            for name, own in self._own.items()
+            for c in sorted(own)
+        }
         return sorted([*windows.values(), *self._others])
 
     def of(self, record: Record) -> Record:
@@ -64,4 +73,6 @@ class Supervision:
 
 
 def _taught(own: Own | None, said: Said, record: Record) -> bool:
-    return own is not None and own.answer == said.answer and own.first == record.first <= own.evidence
+    return (
+        own is not None and own.answer == said.answer and own.first == record.first <= own.evidence
+    )

@@ -1,7 +1,9 @@
-"""What each of a chunk's visual tokens ought to know: the ground truth of stage 1, and of stage 2's auxiliary loss.
+"""What each of a chunk's visual tokens ought to know: the ground truth of stage 1, and of stage 2's
+auxiliary loss.
 
-A chunk of the room is 3 x 4 tokens. Every place on the table and everything else in the room has a token of its own,
-the one where it is seen when the robot looks straight ahead; attention brings it there when the head is turned.
+A chunk of the room is 3 x 4 tokens. Every place on the table and everything else in the room has a
+token of its own, the one where it is seen when the robot looks straight ahead; attention brings it
+there when the head is turned.
 """
 
 from __future__ import annotations
@@ -21,18 +23,34 @@ STATES = ("empty", "present", "entering", "leaving", "moved in", "moved out")
 _DOOR, _WINDOW, _PERSON, _LAMP, _CUP, _CAT = 0, 1, 2, 3, 4, 8
 _KETTLE = _LAMP
 RESTING = {
-    "door": _DOOR, "night": _WINDOW, "person 0": _PERSON, "person 1": _PERSON, "person 2": _PERSON, "lying": _PERSON,
-    "lamp": _LAMP, "kettle": _KETTLE, "cup": _CUP, "cat floor": _CAT, "cat table": _CAT,
-}  # fmt: skip
+    "door": _DOOR,
+    "night": _WINDOW,
+    "person 0": _PERSON,
+    "person 1": _PERSON,
+    "person 2": _PERSON,
+    "lying": _PERSON,
+    "lamp": _LAMP,
+    "kettle": _KETTLE,
+    "cup": _CUP,
+    "cat floor": _CAT,
+    "cat table": _CAT,
+}
 _SUBJECTS = {
-    "person": _PERSON, "door": _DOOR, "lamp": _LAMP, "kettle": _KETTLE, "cat": _CAT, "cup": _CUP, "night": _WINDOW,
+    "person": _PERSON,
+    "door": _DOOR,
+    "lamp": _LAMP,
+    "kettle": _KETTLE,
+    "cat": _CAT,
+    "cup": _CUP,
+    "night": _WINDOW,
     "day": _WINDOW,
-}  # fmt: skip
+}
 HAPPENING = {k: _SUBJECTS[k.split()[0]] for k in KINDS if not k.startswith("item")}
 FACT_TOKENS = (*RESTING.values(), *HAPPENING.values())
 AWAITED = 3 + len(HAPPENING)
 ITEM_KINDS = ("item enters", "item leaves")
-THINGS = (len(COLOURS) + 1) * (len(SHAPES) + 1)  # that can be waited for: a colour or any, a shape or any
+# that can be waited for: a colour or any, a shape or any
+THINGS = (len(COLOURS) + 1) * (len(SHAPES) + 1)
 WAITS = len(ITEM_KINDS) * THINGS + len(HAPPENING)  # conditions that may be waited for
 QUESTIONS = 1 + WAITS  # about now; or one of them
 CONDITIONS = WAITS + len(ITEM_KINDS) * THINGS
@@ -43,7 +61,11 @@ def items_of(room: World, chunk: int) -> NDArray[np.int64]:
     out = np.zeros((len(SLOT_TOKENS), 3), np.int64)
 
     def put(item: Item, state: str) -> None:
-        out[item.slot] = COLOURS.index(item.colour) + 1, SHAPES.index(item.shape) + 1, STATES.index(state)
+        out[item.slot] = (
+            COLOURS.index(item.colour) + 1,
+            SHAPES.index(item.shape) + 1,
+            STATES.index(state),
+        )
 
     for item in room.states[chunk].items:
         put(item, "present")
@@ -67,14 +89,21 @@ def facts_of(room: World, chunk: int) -> NDArray[np.float32]:
 
 def _resting(state: State) -> dict[str, bool]:
     return {
-        "door": state.door, "night": state.night, "lying": state.lying, "lamp": state.lamp, "kettle": state.kettle,
-        "cup": state.cup, "cat floor": state.cat == "floor", "cat table": state.cat == "table",
-    } | {f"person {i}": state.person == i for i in range(3)}  # fmt: skip
+        "door": state.door,
+        "night": state.night,
+        "lying": state.lying,
+        "lamp": state.lamp,
+        "kettle": state.kettle,
+        "cup": state.cup,
+        "cat floor": state.cat == "floor",
+        "cat table": state.cat == "table",
+    } | {f"person {i}": state.person == i for i in range(3)}
 
 
 def open_waits(episode: Episode, start: int, stop: int) -> list[list[Wait]]:
     """What standing questions wait for in each of the chunks start .. stop - 1, when it begins."""
-    answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}  # first due of each question
+    # first due of each question
+    answered = {i: d.chunk for d in reversed(episode.dues) for i in d.ask_ids}
     return [
         [
             a.condition
@@ -88,9 +117,9 @@ def open_waits(episode: Episode, start: int, stop: int) -> list[list[Wait]]:
 
 
 def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """Both sides of the decision in chunks start .. stop - 1, yes or no: which conditions are waited for, and which
-    arrivals and departures that a question can name happen (what else happens is among `facts_of`). float32 (chunks,
-    CONDITIONS)."""
+    """Both sides of the decision in chunks start .. stop - 1, yes or no: which conditions are
+    waited for, and which arrivals and departures that a question can name happen (what else happens
+    is among `facts_of`). float32 (chunks, CONDITIONS)."""
     out = np.zeros((stop - start, CONDITIONS), np.float32)
     for i, waits in enumerate(open_waits(episode, start, stop)):
         out[i, [_condition(w) for w in waits]] = 1
@@ -103,8 +132,8 @@ def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32
 
 
 def asked_in(episode: Episode, start: int, stop: int) -> NDArray[np.int64]:
-    """What is asked in chunks start .. stop - 1: -1 nothing, 0 a question about now or the past, else the condition of
-    a standing question, counted from 1. int64 (chunks,)."""
+    """What is asked in chunks start .. stop - 1: -1 nothing, 0 a question about now or the past,
+    else the condition of a standing question, counted from 1. int64 (chunks,)."""
     out = np.full(stop - start, -1, np.int64)
     for ask in episode.asks:
         if start <= ask.chunk < stop:
@@ -113,14 +142,17 @@ def asked_in(episode: Episode, start: int, stop: int) -> NDArray[np.int64]:
 
 
 def closed_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """Which conditions nobody waits for any more after what is said in chunks start .. stop - 1: those of one-time
-    questions that it answers. NaN where nothing is said of a standing question. float32 (chunks, WAITS)."""
+    """Which conditions nobody waits for any more after what is said in chunks start .. stop - 1:
+    those of one-time questions that it answers. NaN where nothing is said of a standing question.
+    float32 (chunks, WAITS)."""
     out = np.full((stop - start, WAITS), np.nan, np.float32)
     asks = {a.id: a for a in episode.asks}
     for due in episode.dues:
         if start <= due.chunk < stop:
             out[due.chunk - start] = 0
-            answered = sorted((asks[i] for i in due.ask_ids), key=lambda a: a.kind == "multi-response")
+            answered = sorted(
+                (asks[i] for i in due.ask_ids), key=lambda a: a.kind == "multi-response"
+            )
             for ask in answered:  # what is also asked for every time stays open
                 assert ask.condition is not None
                 out[due.chunk - start, _condition(ask.condition)] = ask.kind == "proactive"
@@ -136,9 +168,11 @@ def _condition(wait: Wait) -> int:
 
 
 def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
-    """For each token of chunks start .. stop - 1, what open standing questions wait for: the arrival (0) and departure
-    (1) of its object, whether it arrives or departs just so (2), and each other kind of event at its token (3 on).
-    1 yes, 0 no, NaN where there is no such thing. float32 (chunks, 12, AWAITED)."""
+    """For each token of chunks start .. stop - 1, what open standing questions wait for: the
+    arrival (0) and departure
+    (1) of its object, whether it arrives or departs just so (2), and each other kind of event at
+    its token (3 on). 1 yes, 0 no, NaN where there is no such thing. float32 (chunks, 12, AWAITED).
+    """
     out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
     for chunk, waits in enumerate(open_waits(episode, start, stop), start):
         kinds = {w.kind for w in waits}
@@ -152,7 +186,12 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
             cell = out[chunk - start, SLOT_TOKENS[item.slot]]
             for i, kind in enumerate(ITEM_KINDS):
                 cell[i] = any(
-                    w.kind == kind and w.colour in (None, item.colour) and w.shape in (None, item.shape) for w in waits
+                    w.kind == kind
+                    and w.colour in (None, item.colour)
+                    and w.shape in (None, item.shape)
+                    for w in waits
                 )
-            cell[2] = event is not None and item == event.item and any(w.matches(event) for w in waits)
+            cell[2] = (
+                event is not None and item == event.item and any(w.matches(event) for w in waits)
+            )
     return out

@@ -17,9 +17,16 @@ from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
 
 SPECIALS = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
-    "<|image_pad|>", "<|video_pad|>", "<|silent|>", "<|unknown|>",
-)  # fmt: skip
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+    "<|silent|>",
+    "<|unknown|>",
+)
 SYSTEM_PROMPT = "live room"
 HEIGHT, WIDTH = 96, 128  # of frames, in pixels
 PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -49,25 +56,34 @@ def vocabulary() -> list[str]:
 
 
 def build_tokenizer() -> Any:
-    """A `PreTrainedTokenizerFast` of English words and Chinese characters: lower case, punctuation dropped, spelling
-    folded."""
+    """A `PreTrainedTokenizerFast` of English words and Chinese characters: lower case, punctuation
+    dropped, spelling folded."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     vocab = {word: i for i, word in enumerate(vocabulary())}
     core = Tokenizer(models.WordLevel(vocab, unk_token="<|unknown|>"))
-    core.normalizer = normalizers.Sequence([
-        normalizers.Lowercase(),
-        normalizers.Replace(Regex(r"what['’]s"), "what is"),
-        normalizers.Replace(Regex(r"\bcolor"), "colour"),
-        normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
-    ])  # fmt: skip
-    core.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated"),
-    ])  # fmt: skip
-    core.decoder = decoders.Sequence([  # a space before each word and none between characters
-        decoders.Replace(Regex("^(?=[a-z])"), " "), decoders.Fuse(), decoders.Strip(" ", 1, 0),
-    ])  # fmt: skip
+    core.normalizer = normalizers.Sequence(
+        [
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"what['’]s"), "what is"),
+            normalizers.Replace(Regex(r"\bcolor"), "colour"),
+            normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
+        ]
+    )
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated"),
+        ]
+    )
+    core.decoder = decoders.Sequence(
+        [  # a space before each word and none between characters
+            decoders.Replace(Regex("^(?=[a-z])"), " "),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
         eos_token="<|im_end|>",
@@ -86,21 +102,40 @@ def build_config(vocab: dict[str, int]) -> Any:
     vocab_size = (len(vocab) + 15) // 16 * 16
     return Qwen3VLConfig(
         text_config={
-            "vocab_size": vocab_size, "hidden_size": 192, "intermediate_size": 512,
-            "num_hidden_layers": 6, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 32,
-            "max_position_embeddings": 8192, "tie_word_embeddings": True,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0,
-                                "mrope_section": [6, 5, 5], "mrope_interleaved": True},
+            "vocab_size": vocab_size,
+            "hidden_size": 192,
+            "intermediate_size": 512,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 2,
+            "head_dim": 32,
+            "max_position_embeddings": 8192,
+            "tie_word_embeddings": True,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [6, 5, 5],
+                "mrope_interleaved": True,
+            },
         },
         vision_config={
-            "depth": 5, "hidden_size": 128, "intermediate_size": 384, "num_heads": 4, "patch_size": 16,
-            "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 192,
-            "num_position_embeddings": 64, "deepstack_visual_indexes": [1],
+            "depth": 5,
+            "hidden_size": 128,
+            "intermediate_size": 384,
+            "num_heads": 4,
+            "patch_size": 16,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "out_hidden_size": 192,
+            "num_position_embeddings": 64,
+            "deepstack_visual_indexes": [1],
         },
-        image_token_id=vocab["<|image_pad|>"], video_token_id=vocab["<|video_pad|>"],
-        vision_start_token_id=vocab["<|vision_start|>"], vision_end_token_id=vocab["<|vision_end|>"],
+        image_token_id=vocab["<|image_pad|>"],
+        video_token_id=vocab["<|video_pad|>"],
+        vision_start_token_id=vocab["<|vision_start|>"],
+        vision_end_token_id=vocab["<|vision_end|>"],
         tie_word_embeddings=True,
-    )  # fmt: skip
+    )
 
 
 def build_model(seed: int = 0) -> tuple[Any, Any]:
@@ -111,7 +146,8 @@ def build_model(seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer.get_vocab()))
-    # Words begin at about the size of the (scaled) visual features, so that neither drowns in the residual stream.
+    # Words begin at about the size of the (scaled) visual features, so that neither drowns in the
+    # residual stream.
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.1)
     return model.float(), tokenizer
 
@@ -148,10 +184,13 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
     preprocessor = {
-        "image_processor_type": "Qwen2VLImageProcessor", "patch_size": PIXELS.patch,
-        "merge_size": PIXELS.merge, "temporal_patch_size": PIXELS.temporal,
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "patch_size": PIXELS.patch,
+        "merge_size": PIXELS.merge,
+        "temporal_patch_size": PIXELS.temporal,
         "size": {"shortest_edge": PIXELS.min_pixels, "longest_edge": PIXELS.max_pixels},
-        "image_mean": list(PIXELS.mean), "image_std": list(PIXELS.std),
-    }  # fmt: skip
+        "image_mean": list(PIXELS.mean),
+        "image_std": list(PIXELS.std),
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")
     (folder / "aura.json").write_text(json.dumps(AURA_JSON, indent=2) + "\n")

@@ -1,10 +1,12 @@
-"""Fine-tuning of a checkpoint by a recipe: one readable loop on accelerate, for one process or many.
+"""Fine-tuning of a checkpoint by a recipe: one readable loop on accelerate, for one process or
+many.
 
     shards -> examples -> rows -> loss -> AdamW            OUT/log.jsonl    OUT/steps/000100    OUT/model
 
-Everything that decides what comes next (weights, moments, random states, samples used) is saved together, and the
-learning rate is a function of the step: a run that was killed goes on to the same bits (on a CPU in fp32; tested).
-"""
+Everything that decides what comes next (weights, moments, random states, samples used) is saved
+together, and the learning rate is a function of the step: a run that was killed goes on to the same
+bits (on a CPU in fp32; tested).
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -39,11 +41,14 @@ try:
     from accelerate import Accelerator
     from accelerate.utils import DistributedType
 except ImportError as e:
-    raise ModelError(f"accelerate is not installed, and training needs it: {how_to_install('train')}") from e
+    raise ModelError(
+        f"accelerate is not installed, and training needs it: {how_to_install('train')}"
+    ) from e
 
 
 def rate(step: int, s: ScheduleSettings) -> float:
-    """Learning rate of `step` (from 0): a linear rise, then half a cosine down to `floor` of the highest."""
+    """Learning rate of `step` (from 0): a linear rise, then half a cosine down to `floor` of the
+    highest."""
     rise = round(s.warmup * s.steps)
     if step < rise:
         return s.lr * (step + 1) / (rise + 1)
@@ -53,7 +58,8 @@ def rate(step: int, s: ScheduleSettings) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `model` is the folder of the result; `loss` is the last step's, None where none was left."""
+    """What a run did. `model` is the folder of the result; `loss` is the last step's, None where
+    none was left."""
 
     model: Path
     steps: int
@@ -70,18 +76,29 @@ class Trainer:
         device: auto (accelerate chooses) or cpu.
     """
 
-    def __init__(self, recipe: TuneRecipe, out: Path, resume: bool = False, device: str = "auto") -> None:
+    def __init__(
+        self, recipe: TuneRecipe, out: Path, resume: bool = False, device: str = "auto"
+    ) -> None:
         if device not in ("auto", "cpu"):
-            raise ConfigError(f"--device must be auto or cpu, not '{device}': name a GPU with CUDA_VISIBLE_DEVICES")
+            raise ConfigError(
+                f"--device must be auto or cpu, not '{device}': name a GPU with"
+                " CUDA_VISIBLE_DEVICES"
+            )
         self.recipe, self.out = recipe, out
         shards = Shards(recipe.data.train, once=recipe.loss != "balanced")
         held = Shards(recipe.data.eval) if recipe.data.eval else None
         bf16 = recipe.precision == "bf16"
-        self.accelerator = a = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device == "cpu")
+        self.accelerator = a = Accelerator(
+            mixed_precision="bf16" if bf16 else "no", cpu=device == "cpu"
+        )
         self.fsdp = a.distributed_type is DistributedType.FSDP
         if self.fsdp and recipe.sim_seeds:
-            raise ConfigError("sim_seeds needs the whole model in each process: leave it out with FSDP")
-        self.steps = Steps(out, recipe, shards.digest, a.process_index, a.num_processes, a.wait_for_everyone)
+            raise ConfigError(
+                "sim_seeds needs the whole model in each process: leave it out with FSDP"
+            )
+        self.steps = Steps(
+            out, recipe, shards.digest, a.process_index, a.num_processes, a.wait_for_everyone
+        )
         self.done = self._begin(resume)
         self.opened = self._open()
         check(shards, self.opened, recipe.model, recipe.batch.tokens)
@@ -98,7 +115,9 @@ class Trainer:
     def run(self) -> Summary:
         """Train to the recipe's last step and write the result."""
         recipe, a, start = self.recipe, self.accelerator, time.perf_counter()
-        peak = matmul_peak(a.device, torch.bfloat16 if recipe.precision == "bf16" else torch.float32)
+        peak = matmul_peak(
+            a.device, torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        )
         rows = self._rows()
         tokens, loss = 0, None
         self.model.train()
@@ -111,17 +130,27 @@ class Trainer:
             mine = sum(len(r.ids) for r in batch)
             tokens += mine
             flops = sum(step_flops(self.opened.module, r) for r in batch)
-            self._log({
-                "step": step + 1, "loss": loss, "lr": rate(step, recipe.schedule), "grad_norm": norm, "tokens": mine,
-                "tokens_per_s": round(mine / seconds, 1), "peak_share": round(flops / seconds / peak, 4),
-                "samples": self.samples, "epoch": round(self.samples / self.order.per_epoch, 4),
-            })  # fmt: skip
+            self._log(
+                {
+                    "step": step + 1,
+                    "loss": loss,
+                    "lr": rate(step, recipe.schedule),
+                    "grad_norm": norm,
+                    "tokens": mine,
+                    "tokens_per_s": round(mine / seconds, 1),
+                    "peak_share": round(flops / seconds / peak, 4),
+                    "samples": self.samples,
+                    "epoch": round(self.samples / self.order.per_epoch, 4),
+                }
+            )
             last = step + 1 == recipe.schedule.steps
             if last or (step + 1) % recipe.every == 0:
                 self._evaluate(step + 1)
             if last or (step + 1) % recipe.save_every == 0:
                 self.steps.save(step + 1, self.model, self.optimizer.optimizer, self.samples)
-        return Summary(self._finish(), recipe.schedule.steps, tokens, time.perf_counter() - start, loss)
+        return Summary(
+            self._finish(), recipe.schedule.steps, tokens, time.perf_counter() - start, loss
+        )
 
     def _step(self, step: int, batch: list[Row]) -> tuple[float, float]:
         """One update: the loss over all rows of all processes, and the norm of its gradient."""
@@ -141,8 +170,15 @@ class Trainer:
         norm = float(a.clip_grad_norm_(self.model.parameters(), recipe.schedule.clip))
         if not math.isfinite(loss) or not math.isfinite(norm):
             saved = self.steps.newest()
-            since = f"the newest good checkpoint is step {saved}" if saved else "no checkpoint was saved yet"
-            raise ModelError(f"step {step + 1}: the loss is {loss}, its gradient {norm}: lower schedule.lr; {since}")
+            since = (
+                f"the newest good checkpoint is step {saved}"
+                if saved
+                else "no checkpoint was saved yet"
+            )
+            raise ModelError(
+                f"step {step + 1}: the loss is {loss}, its gradient {norm}: lower schedule.lr;"
+                f" {since}"
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = rate(step, recipe.schedule)
         self.optimizer.step()
@@ -154,14 +190,19 @@ class Trainer:
     def _rows(self) -> Iterator[Row]:
         """Endless rows from where the run stands."""
         loader = DataLoader(
-            Ahead(self._examples), batch_size=None, sampler=self.order, num_workers=self.recipe.data.workers,
-            generator=torch.Generator().manual_seed(0),  # so that it draws nothing from the run's own
+            Ahead(self._examples),
+            batch_size=None,
+            sampler=self.order,
+            num_workers=self.recipe.data.workers,
+            # so that it draws nothing from the run's own
+            generator=torch.Generator().manual_seed(0),
             collate_fn=_same,
-        )  # fmt: skip
+        )
         return pack(raised(loader), self.recipe.batch.tokens)
 
     def _evaluate(self, step: int) -> None:
-        """Log the held-out figures. Process 0 alone, but for FSDP, where all must take part in each forward."""
+        """Log the held-out figures. Process 0 alone, but for FSDP, where all must take part in each
+        forward."""
         a, recipe = self.accelerator, self.recipe
         if self._held is None or not (self.fsdp or a.is_main_process):
             return
@@ -186,7 +227,9 @@ class Trainer:
         """The step to go on from, 0 for a new run; the log ends there. Raises `ConfigError`."""
         newest = self.steps.newest()
         if newest is not None and not resume:
-            raise ConfigError(f"{self.out}: holds a run of {newest} steps; add --resume, or use another --out")
+            raise ConfigError(
+                f"{self.out}: holds a run of {newest} steps; add --resume, or use another --out"
+            )
         if newest is not None:
             self.steps.check(newest)
         if self.accelerator.is_main_process:
@@ -205,16 +248,24 @@ class Trainer:
         attention = r.attention
         if attention == "auto" and r.precision == "fp32":
             attention = "sdpa"
-        config = ModelConfig(r.model, "bfloat16" if half else "float32", device, attention, r.max_pixels)
+        config = ModelConfig(
+            r.model, "bfloat16" if half else "float32", device, attention, r.max_pixels
+        )
         return open_for_training(config, r.lora, r.vision, r.checkpointing, r.seed)
 
     def _prepare(self) -> tuple[Any, Any]:
-        """Model and optimizer; accelerate shards or copies them, where there are several processes."""
+        """Model and optimizer; accelerate shards or copies them, where there are several
+        processes."""
         s = self.recipe.schedule
         trained = [p for p in self.opened.module.parameters() if p.requires_grad]
         decayed, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": s.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=s.lr, betas=(0.9, s.beta2))
+        groups = [
+            {"params": decayed, "weight_decay": s.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(
+            [g for g in groups if g["params"]], lr=s.lr, betas=(0.9, s.beta2)
+        )
         return self.accelerator.prepare(self.opened.module, optimizer)
 
     def _finish(self) -> Path:
@@ -227,7 +278,9 @@ class Trainer:
             state = {k.removeprefix("model."): v for k, v in state.items()}
             base = base_folder(r.model)
             if r.lora.rank:
-                opened.module.model.save_pretrained(self.out / "adapter", state_dict=state, save_embedding_layers=False)
+                opened.module.model.save_pretrained(
+                    self.out / "adapter", state_dict=state, save_embedding_layers=False
+                )
                 save_pixels(self.out / "adapter", opened.backend.pixels.max_pixels)
                 if r.result == "merged":
                     config = ModelConfig(r.model, "float32", "cpu", "sdpa", r.max_pixels)

@@ -1,9 +1,10 @@
 """Stage 1: the vision tower alone learns what there is in the room and what just happened to it.
 
-Targets (`targets.py`) per place on the table: colour, shape, what the chunk shows of it (present, entering, leaving,
-moved in, moved out), which place it is, and whether "a red cube enters" and the like, for every condition that a
-question can name; for everything else yes or no, at a token of its own. Two linear heads, thrown away afterwards, read
-the merger's output and the deepstack output: what they can read, one attention of the language model can.
+Targets (`targets.py`) per place on the table: colour, shape, what the chunk shows of it (present,
+entering, leaving, moved in, moved out), which place it is, and whether "a red cube enters" and the
+like, for every condition that a question can name; for everything else yes or no, at a token of its
+own. Two linear heads, thrown away afterwards, read the merger's output and the deepstack output:
+what they can read, one attention of the language model can.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from aura_core.training.targets import FACT_TOKENS, SLOT_TOKENS, STATES, facts_o
 from aura_core.training.tiny import HEIGHT, PIXELS, WIDTH, build_model
 
 HEADS = (len(COLOURS) + 1, len(SHAPES) + 1, len(STATES))
-KINDS = (len(COLOURS) + 1) * (len(SHAPES) + 1) - 1  # a colour, a shape or both; the last index of each is "any"
+# a colour, a shape or both; the last index of each is "any"
+KINDS = (len(COLOURS) + 1) * (len(SHAPES) + 1) - 1
 HAPPENINGS = (
     (STATES.index("present"), STATES.index("moved in")),
     (STATES.index("entering"),),
@@ -54,7 +56,8 @@ def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, to
     b, n, d = patches.shape
     m = PIXELS.merge
     at, weight, order = _layout(visual, patches.device)
-    stem = visual.patch_embed.proj  # a convolution whose stride is its kernel is a matrix product, and faster as one
+    # a convolution whose stride is its kernel is a matrix product, and faster as one
+    stem = visual.patch_embed.proj
     x = F.linear(patches.reshape(b * n, d), stem.weight.flatten(1), stem.bias).reshape(b, n, -1)
     x = x + (visual.pos_embed(at) * weight[:, :, None]).sum(1)
     cos, sin = visual.rotary_pos_emb(x, order)
@@ -62,7 +65,9 @@ def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, to
     deep = None
     for i, block in enumerate(visual.blocks):
         attn = block.attn
-        q, k, v = attn.qkv(block.norm1(x)).reshape(b, n, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            attn.qkv(block.norm1(x)).reshape(b, n, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, -1)
         x = x + attn.proj(y)
@@ -74,14 +79,19 @@ def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _layout(visual: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Which entries of the position table each patch mixes, with what weights, and its row and column."""
+    """Which entries of the position table each patch mixes, with what weights, and its row and
+    column."""
     from transformers.models.qwen3_vl import modeling_qwen3_vl as library
 
     grid = torch.tensor([[1, HEIGHT // PIXELS.patch, WIDTH // PIXELS.patch]], device=device)
     at, weight = library.get_vision_interpolation_indices_and_weights(
-        grid, num_grid_per_side=visual.num_grid_per_side, mode=visual.interpolation_mode,
-        align_corners=visual.interpolation_align_corners, spatial_merge_size=PIXELS.merge, kwargs={},
-    )  # fmt: skip
+        grid,
+        num_grid_per_side=visual.num_grid_per_side,
+        mode=visual.interpolation_mode,
+        align_corners=visual.interpolation_align_corners,
+        spatial_merge_size=PIXELS.merge,
+        kwargs={},
+    )
     return at, weight, library.get_vision_position_ids(grid, PIXELS.merge, kwargs={})
 
 
@@ -92,7 +102,13 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
 
 def patches_of(frames: torch.Tensor) -> torch.Tensor:
     """uint8 (B, 2, 96, 128, 3) to patches (B, 48, 1536): `patchify` for a batch."""
-    b, p, m, rows, columns = len(frames), PIXELS.patch, PIXELS.merge, HEIGHT // PIXELS.factor, WIDTH // PIXELS.factor
+    b, p, m, rows, columns = (
+        len(frames),
+        PIXELS.patch,
+        PIXELS.merge,
+        HEIGHT // PIXELS.factor,
+        WIDTH // PIXELS.factor,
+    )
     x = frames.float().div_(127.5).sub_(1.0)
     x = x.reshape(b, 2, rows, m, p, columns, m, p, 3).permute(0, 2, 5, 3, 6, 8, 1, 4, 7)
     return x.reshape(b, rows * columns * m * m, 3 * 2 * p * p)
@@ -102,7 +118,8 @@ Chunks = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]
 
 
 def sample_chunks(seed: int, count: int = 10) -> Chunks:
-    """Up to `count` chunks of room `seed`, events first: frames (n, 2, 96, 128, 3), items (n, 6, 3), facts (n, F)."""
+    """Up to `count` chunks of room `seed`, events first: frames (n, 2, 96, 128, 3), items (n, 6,
+    3), facts (n, F)."""
     room = World.generate(seed, 40, BUSY if seed % 2 else CALM)
     camera = Camera(room)
     rng = np.random.default_rng([seed, 9])
@@ -112,11 +129,16 @@ def sample_chunks(seed: int, count: int = 10) -> Chunks:
     rng.shuffle(calm)
     chosen = busy[: count * 2 // 3] + calm[: count - min(len(busy), count * 2 // 3)]
     frames = np.stack([chunk_frames(camera, c) for c in chosen])
-    return frames, np.stack([items_of(room, c) for c in chosen]), np.stack([facts_of(room, c) for c in chosen])
+    return (
+        frames,
+        np.stack([items_of(room, c) for c in chosen]),
+        np.stack([facts_of(room, c) for c in chosen]),
+    )
 
 
 class Pool:
-    """Rendered chunks in shared memory, filled by processes of their own: each fills every `workers`-th place."""
+    """Rendered chunks in shared memory, filled by processes of their own: each fills every
+    `workers`-th place."""
 
     def __init__(self, size: int, first_seed: int, workers: int = 1) -> None:
         self.frames = torch.empty((size, 2, HEIGHT, WIDTH, 3), dtype=torch.uint8).share_memory_()
@@ -125,7 +147,8 @@ class Pool:
         context = mp.get_context("fork")
         self._rendered = [context.Value("l", 0) for _ in range(workers)]
         self._workers = [
-            context.Process(target=self._render, args=(first_seed, i), daemon=True) for i in range(workers)
+            context.Process(target=self._render, args=(first_seed, i), daemon=True)
+            for i in range(workers)
         ]
         for worker in self._workers:
             worker.start()
@@ -148,7 +171,9 @@ class Pool:
         """How many chunks from the first one on are rendered without a gap."""
         return len(self._rendered) * min(int(r.value) for r in self._rendered)
 
-    def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def draw(
+        self, rng: np.random.Generator, batch: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Frames, items and facts of `batch` random chunks; waits for the first ones."""
         while self.rendered < 4 * batch:
             time.sleep(0.1)
@@ -162,9 +187,12 @@ class Pool:
 
 
 def jittered(frames: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Chunks (B, 2, H, W, 3) moved by up to `SHIFT` pixels, each its own way: the pool is not learned by heart."""
+    """Chunks (B, 2, H, W, 3) moved by up to `SHIFT` pixels, each its own way: the pool is not
+    learned by heart."""
     moves = rng.integers(-SHIFT, SHIFT + 1, (len(frames), 2))
-    return torch.stack([f.roll((int(dy), int(dx)), (1, 2)) for f, (dy, dx) in zip(frames, moves, strict=True)])
+    return torch.stack(
+        [f.roll((int(dy), int(dx)), (1, 2)) for f, (dy, dx) in zip(frames, moves, strict=True)]
+    )
 
 
 class Heads(torch.nn.Module):
@@ -177,22 +205,27 @@ class Heads(torch.nn.Module):
 
 
 def conditions_met(targets: torch.Tensor) -> torch.Tensor:
-    """float32 (N, KINDS * len(HAPPENINGS)): whether a thing of this colour and shape (either may be any) rests, enters,
-    leaves, for items (N, 3)."""
+    """float32 (N, KINDS * len(HAPPENINGS)): whether a thing of this colour and shape (either may be
+    any) rests, enters, leaves, for items (N, 3)."""
     colour, shape, state = targets.unbind(-1)
     c = F.one_hot(colour, len(COLOURS) + 1)[:, 1:].float()
     s = F.one_hot(shape, len(SHAPES) + 1)[:, 1:].float()
     c, s = (torch.cat((x, x.sum(1, keepdim=True)), dim=1) for x in (c, s))
     kinds = (c[:, :, None] * s[:, None, :]).flatten(1)[:, :-1]
-    happens = torch.stack([torch.isin(state, state.new_tensor(h)).float() for h in HAPPENINGS], dim=1)
+    happens = torch.stack(
+        [torch.isin(state, state.new_tensor(h)).float() for h in HAPPENINGS], dim=1
+    )
     return (kinds[:, :, None] * happens[:, None, :]).flatten(1)
 
 
 def read_out(logits: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-    """Of all tokens' logits (B, 12, ...): those for the places on the table, split by `READ_OUTS`, each (B, 6, .), and
-    those for the facts (B, F), each at its own token."""
+    """Of all tokens' logits (B, 12, ...): those for the places on the table, split by `READ_OUTS`,
+    each (B, 6, .), and those for the facts (B, F), each at its own token."""
     items, facts = logits.split((sum(READ_OUTS), len(FACT_TOKENS)), dim=-1)
-    return items[:, list(SLOT_TOKENS)].split(READ_OUTS, dim=-1), facts[:, list(FACT_TOKENS), range(len(FACT_TOKENS))]
+    return (
+        items[:, list(SLOT_TOKENS)].split(READ_OUTS, dim=-1),
+        facts[:, list(FACT_TOKENS), range(len(FACT_TOKENS))],
+    )
 
 
 def loss_of(logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
@@ -203,18 +236,24 @@ def loss_of(logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor) -> t
     where = torch.arange(len(SLOT_TOKENS), device=flat.device).repeat(len(logits))
     losses = [F.cross_entropy(p, flat[:, i]) for i, p in enumerate(heads)]
     losses.append(F.cross_entropy(place, where))
-    losses.append(F.binary_cross_entropy_with_logits(met, conditions_met(flat), reduction="sum") / len(flat))
+    losses.append(
+        F.binary_cross_entropy_with_logits(met, conditions_met(flat), reduction="sum") / len(flat)
+    )
     losses.append(F.binary_cross_entropy_with_logits(said, facts, reduction="sum") / len(facts))
     return torch.stack(losses).sum()
 
 
-def exact(logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor) -> tuple[float, list[float]]:
+def exact(
+    logits: torch.Tensor, items: torch.Tensor, facts: torch.Tensor
+) -> tuple[float, list[float]]:
     """Share of chunks in which everything is right; and colours, shapes, states, facts alone."""
     parts, said = read_out(logits)
     right = torch.stack([p.argmax(-1) for p in parts[:3]], dim=-1) == items
     known = ((said > 0) == (facts > 0.5)).all(1)
     each = [*(right[..., i].all(1) for i in range(3)), known]
-    return float((right.flatten(1).all(1) & known).float().mean()), [round(float(e.float().mean()), 4) for e in each]
+    return float((right.flatten(1).all(1) & known).float().mean()), [
+        round(float(e.float().mean()), 4) for e in each
+    ]
 
 
 def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -223,7 +262,9 @@ def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer
     rest: list[torch.nn.Parameter] = []
     for name, p in module.named_parameters():
         if p.requires_grad:
-            hidden = p.ndim == 2 and not any(k in name for k in ("embed", "lm_head", "main.", "deep."))
+            hidden = p.ndim == 2 and not any(
+                k in name for k in ("embed", "lm_head", "main.", "deep.")
+            )
             (matrices if hidden else rest).append(p)
     return [
         Muon(matrices, lr=lr),
@@ -232,10 +273,17 @@ def optimizers(module: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer
 
 
 def train(
-    out: Path, minutes: float, *, lr: float = 2e-3, batch: int = 192, pool: int = 48_000, first_seed: int = 1_000,
+    out: Path,
+    minutes: float,
+    *,
+    lr: float = 2e-3,
+    batch: int = 192,
+    pool: int = 48_000,
+    first_seed: int = 1_000,
     device: str = "cpu",
-) -> None:  # fmt: skip
-    """Train for `minutes` of wall time and save tower and heads to `out`; continue from `out` if it is there."""
+) -> None:
+    """Train for `minutes` of wall time and save tower and heads to `out`; continue from `out` if it
+    is there."""
     torch.set_flush_denormal(True)
     model, _ = build_model(0)
     visual = model.model.visual
@@ -247,7 +295,9 @@ def train(
     opts = optimizers(net, lr)
     chunks = Pool(pool, first_seed, max(1, cores() - 1))
     held = [sample_chunks(s) for s in range(400_000, 400_100)]
-    dev_x, *dev_y = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*held, strict=True))
+    dev_x, *dev_y = (
+        torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*held, strict=True)
+    )
     rng = np.random.default_rng(first_seed)
     step = 0
     start = time.monotonic()
@@ -259,7 +309,9 @@ def train(
         frames, items, facts = chunks.draw(rng, batch)
         frames, items, facts = (t.to(device) for t in (jittered(frames, rng), items, facts))
         main, deep = batched_vision(visual, patches_of(frames))
-        loss = loss_of(heads.main(main), items, facts) + 0.3 * loss_of(heads.deep(deep), items, facts)
+        loss = loss_of(heads.main(main), items, facts) + 0.3 * loss_of(
+            heads.deep(deep), items, facts
+        )
         net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -1,1 +1,2 @@
-"""`aura bench voice`: ears and mouth over virtual devices, measured from outside, at the devices themselves."""
+"""`aura bench voice`: ears and mouth over virtual devices, measured from outside, at the devices
+themselves."""

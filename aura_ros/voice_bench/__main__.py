@@ -18,11 +18,14 @@ from aura_ros.voice_bench.report import measure
 def voice(
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     n: Annotated[int, typer.Option(min=1, help="conversations, and interruptions")] = 20,
-    sentences: Annotated[int, typer.Option(min=1, help="sentences that each voice says to the recogniser")] = 40,
+    sentences: Annotated[
+        int, typer.Option(min=1, help="sentences that each voice says to the recogniser")
+    ] = 40,
     idle_s: Annotated[float, typer.Option(min=1.0, help="length of the idle run")] = 20.0,
     logs: Annotated[Path, typer.Option(help="folder of the nodes' logs")] = Path("out/voice-logs"),
 ) -> None:
-    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word errors, idle CPU."""
+    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
+    errors, idle CPU."""
     progress = Console(stderr=True)
     out = measure(n, sentences, idle_s, logs, lambda line: progress.print(line, highlight=False))
     table = Table("", "figure")

@@ -48,33 +48,44 @@ def word_errors_at(sentences: int) -> dict[str, Any]:
             without += own
             by_voice.append(own.rate)
         out[f"{snr_db}_db"] = {
-            "value": round(without.rate, 4), "with_determiners": round(plain.rate, 4), "n": sentences * len(users),
-            "voices": len(users), "worst_voice": round(max(by_voice), 4),
-        }  # fmt: skip
+            "value": round(without.rate, 4),
+            "with_determiners": round(plain.rate, 4),
+            "n": sentences * len(users),
+            "voices": len(users),
+            "worst_voice": round(max(by_voice), 4),
+        }
     return {"wer": out["30_db"] | {"at_20_db": out["20_db"]}}
 
 
 def rejections() -> dict[str, Any]:
-    """Share of sentences that are no question for the assistant which do not reach it, through the whole ears."""
+    """Share of sentences that are no question for the assistant which do not reach it, through the
+    whole ears."""
     texts, users = (*FAR, *NEAR), voices()
     counts = {}
     for mode in (WakeMode.OFF, WakeMode.REQUIRED):
         ears = open_ears(EarsConfig(wake=WakeConfig(mode)))
-        rejected = sum(not _reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(texts))
+        rejected = sum(
+            not _reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(texts)
+        )
         counts[mode] = rejected / len(texts)
     kept = questions(len(texts))
     ears = open_ears(EarsConfig())
     taken = sum(_reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(kept))
-    return {"rejection": {
-        "value": round(counts[WakeMode.OFF], 4), "with_wake_phrase": round(counts[WakeMode.REQUIRED], 4),
-        "n": len(texts), "questions_kept": round(taken / len(kept), 4),
-    }}  # fmt: skip
+    return {
+        "rejection": {
+            "value": round(counts[WakeMode.OFF], 4),
+            "with_wake_phrase": round(counts[WakeMode.REQUIRED], 4),
+            "n": len(texts),
+            "questions_kept": round(taken / len(kept), 4),
+        }
+    }
 
 
 def _reaches(ears: Ears, sound: Audio, number: int) -> bool:
     """Whether the sound, with noise at 30 dB, becomes a question."""
     noisy = mix_noise(pad(sound, 800, 1500), 30, seed=number)
-    placed = Audio(noisy.samples, noisy.rate, number * 60_000_000_000)  # a minute apart: each is heard afresh
+    # a minute apart: each is heard afresh
+    placed = Audio(noisy.samples, noisy.rate, number * 60_000_000_000)
     events = [e for part in _parts(placed) for e in ears.push(part)]
     return any(isinstance(e, Transcript) and e.state is Heard.FINAL for e in events)
 
@@ -84,5 +95,11 @@ def _parts(sound: Audio) -> list[Audio]:
     size = sound.rate * 64 // 1000
     starts = range(0, len(sound.samples), size)
     ns = 1_000_000_000
-    return [Audio(np.ascontiguousarray(sound.samples[i : i + size]), sound.rate, sound.stamp_ns + i * ns // sound.rate)
-            for i in starts]  # fmt: skip
+    return [
+        Audio(
+            np.ascontiguousarray(sound.samples[i : i + size]),
+            sound.rate,
+            sound.stamp_ns + i * ns // sound.rate,
+        )
+        for i in starts
+    ]

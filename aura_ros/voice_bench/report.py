@@ -11,11 +11,16 @@ from aura_core.speech.virtual import virtual_devices
 from aura_ros.voice_bench import recognition, runs
 
 
-def measure(n: int, sentences: int, idle_s: float, logs: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    n: int, sentences: int, idle_s: float, logs: Path, tell: Callable[[str], None]
+) -> dict[str, Any]:
     """The figures; `tell` gets a line before each part."""
     logs.mkdir(parents=True, exist_ok=True)
     out: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="av") as folder, virtual_devices(Path(folder) / "a") as audio:
+    with (
+        tempfile.TemporaryDirectory(prefix="av") as folder,
+        virtual_devices(Path(folder) / "a") as audio,
+    ):
         tell(f"an idle ear, {idle_s:g} s")
         out |= runs.idle(audio, logs, idle_s)
         audio.couple()

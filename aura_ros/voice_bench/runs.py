@@ -1,4 +1,5 @@
-"""The benchmark's runs: conversations, interruptions, an idle ear. Each returns plain figures with their n."""
+"""The benchmark's runs: conversations, interruptions, an idle ear. Each returns plain figures with
+their n."""
 
 from __future__ import annotations
 
@@ -22,14 +23,20 @@ from aura_ros.voice_bench.taps import Tap, play
 from aura_ros.voice_bench.user import BenchUser
 
 QUESTIONS = (
-    "what is on the table?", "where is the red cube?", "how many objects are on the table?",
-    "tell me when a blue ball appears", "is there a green star?", "tell me every time something leaves",
-    "what colour is the cone?", "do you see a yellow ball?",
-)  # fmt: skip
+    "what is on the table?",
+    "where is the red cube?",
+    "how many objects are on the table?",
+    "tell me when a blue ball appears",
+    "is there a green star?",
+    "tell me every time something leaves",
+    "what colour is the cone?",
+    "do you see a yellow ball?",
+)
 ANSWER = "I see a red cube on the left and a blue ball in the middle."
 STORY = (
-    "There is a red cube on the left and a blue ball in the middle of the table, and behind them there is a green star "
-    "beside a yellow cone, which was brought by a hand a little while ago, and nothing else has happened since then."
+    "There is a red cube on the left and a blue ball in the middle of the table, and behind them"
+    " there is a green star beside a yellow cone, which was brought by a hand a little while ago,"
+    " and nothing else has happened since then."
 )
 START_S = 60.0
 SILENCE_S = 0.25  # a pause so long is the end of what was said
@@ -49,13 +56,20 @@ def nodes(
     modules: Sequence[str], audio: VirtualAudio, folder: Path, parameters: Mapping[str, object]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Node processes on the virtual devices; ended as Ctrl-C would."""
-    environment = {**os.environ, **audio.environment, "PULSE_SINK": "speaker", "PULSE_SOURCE": "microphone"}
+    environment = {
+        **os.environ,
+        **audio.environment,
+        "PULSE_SINK": "speaker",
+        "PULSE_SOURCE": "microphone",
+    }
     given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     running = []
     for module in modules:
         with (folder / f"{module}.log").open("ab") as log:
             command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args", *given]
-            running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+            running.append(
+                subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
     try:
         yield running
     finally:
@@ -78,34 +92,48 @@ def voices() -> list[str]:
 
 
 def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[str, Any]:
-    """`n` questions, each answered aloud into a room in which the microphone hears the loudspeaker."""
+    """`n` questions, each answered aloud into a room in which the microphone hears the
+    loudspeaker."""
     user, users = BenchUser(ANSWER), voices()
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
-    stages: dict[str, list[float]] = {k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")}
+    stages: dict[str, list[float]] = {
+        k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")
+    }
     unheard = own = 0
     with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.spin(1.0)
         for i in range(n):
             asked, began = len(user.texts), time.monotonic()
-            play(pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 100, 100), "user", audio.environment)
+            play(
+                pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 100, 100),
+                "user",
+                audio.environment,
+            )
             try:
                 user.until(lambda asked=asked: len(user.texts) > asked, "a transcript", 8.0)
             except InputError:
                 unheard += 1
                 continue
             heard_at = user.texts[asked][0]
-            users_own = len(user.texts) + len(user.rejected)  # what is heard from here on is no user
+            # what is heard from here on is no user
+            users_own = len(user.texts) + len(user.rejected)
             user.until(lambda at=heard_at: robot.loud(at), "an answer")
             out_at = robot.loud(heard_at)[0]
             user.until(lambda at=heard_at: user.quiet_since(at), "the end of the answer", 30.0)
             end_at = room.loud(began, heard_at)[-1]
-            endpoint_at = max((t for t, speaks in user.user if not speaks and t <= heard_at + 0.05), default=heard_at)
+            endpoint_at = max(
+                (t for t, speaks in user.user if not speaks and t <= heard_at + 0.05),
+                default=heard_at,
+            )
             sound_at = next(t for t in user.sounds if t >= heard_at)
             for stage, seconds in (
-                ("endpoint", endpoint_at - end_at), ("asr", heard_at - endpoint_at), ("tts", sound_at - heard_at),
-                ("output", out_at - sound_at), ("round_trip", out_at - end_at),
-            ):  # fmt: skip
+                ("endpoint", endpoint_at - end_at),
+                ("asr", heard_at - endpoint_at),
+                ("tts", sound_at - heard_at),
+                ("output", out_at - sound_at),
+                ("round_trip", out_at - end_at),
+            ):
                 stages[stage].append(seconds * 1e3)
             user.spin(1.5)  # time to hear itself
             own += len(user.texts) + len(user.rejected) - users_own
@@ -139,7 +167,11 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
             user.spin(1.0 + 0.07 * i)
             own += any(speaks for _, speaks in user.user[onsets:])
             began = time.monotonic()
-            play(pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 0, 100), "user", audio.environment)
+            play(
+                pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 0, 100),
+                "user",
+                audio.environment,
+            )
             user.spin(3.0)
             onset_at = room.loud(began)[0]
             talk = robot.loud(onset_at) or [onset_at]
@@ -172,8 +204,14 @@ def idle(audio: VirtualAudio, folder: Path, seconds: float) -> dict[str, Any]:
         took, spent = time.monotonic() - began, [_cpu_s(p.pid) for p in running]
     user.close()
     shares = [(b - a) / took for a, b in zip(before, spent, strict=True)]
-    return {"idle_cpu": {"value": round(sum(shares), 4), "n": round(took), "microphone_node": round(shares[0], 4),
-                         "asr_node": round(shares[1], 4)}}  # fmt: skip
+    return {
+        "idle_cpu": {
+            "value": round(sum(shares), 4),
+            "n": round(took),
+            "microphone_node": round(shares[0], 4),
+            "asr_node": round(shares[1], 4),
+        }
+    }
 
 
 def _cpu_s(pid: int) -> float:

@@ -1,4 +1,5 @@
-"""What the virtual devices really carried, and when: `parec` on a monitor, by the time at which its blocks came."""
+"""What the virtual devices really carried, and when: `parec` on a monitor, by the time at which its
+blocks came."""
 
 from __future__ import annotations
 
@@ -30,9 +31,18 @@ class Tap:
     """Listens to the source `name` until it is closed."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
-        command = ["parec", f"--device={name}", "--raw", "--format=s16le", f"--rate={RATE}", "--channels=1"]
+        command = [
+            "parec",
+            f"--device={name}",
+            "--raw",
+            "--format=s16le",
+            f"--rate={RATE}",
+            "--channels=1",
+        ]
         self._process = subprocess.Popen(
-            [*command, "--latency-msec=10", "--process-time-msec=5"], env=dict(environment), stdout=subprocess.PIPE
+            [*command, "--latency-msec=10", "--process-time-msec=5"],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
         )
         self._blocks: list[Block] = []
         self.samples: list[bytes] = []
@@ -50,7 +60,11 @@ class Tap:
 
     def loud(self, since_s: float, until_s: float = float("inf")) -> list[float]:
         """Times of the loud blocks in between."""
-        return [b.at_s for b in reversed(self._blocks) if b.peak >= LOUD and since_s <= b.at_s <= until_s][::-1]
+        return [
+            b.at_s
+            for b in reversed(self._blocks)
+            if b.peak >= LOUD and since_s <= b.at_s <= until_s
+        ][::-1]
 
     def close(self) -> None:
         """End it."""
@@ -61,9 +75,18 @@ class Tap:
 
 def play(audio: Audio, sink: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Begin to play into a virtual device; returns at once."""
-    command = ["pacat", "--playback", f"--device={sink}", "--raw", "--format=s16le", f"--rate={audio.rate}"]
+    command = [
+        "pacat",
+        "--playback",
+        f"--device={sink}",
+        "--raw",
+        "--format=s16le",
+        f"--rate={audio.rate}",
+    ]
     process = subprocess.Popen(
-        [*command, "--channels=1", "--latency-msec=20"], env=dict(environment), stdin=subprocess.PIPE
+        [*command, "--channels=1", "--latency-msec=20"],
+        env=dict(environment),
+        stdin=subprocess.PIPE,
     )
     assert process.stdin is not None
 

@@ -1,4 +1,5 @@
-"""The bench's node: hears what the ears say, answers at once in the assistant's place, and notes all times."""
+"""The bench's node: hears what the ears say, answers at once in the assistant's place, and notes
+all times."""
 
 from __future__ import annotations
 
@@ -38,8 +39,18 @@ class BenchUser:
         listen = self.node.create_subscription
         listen(String, "asr/text", self._on_text, qos.EVENTS)
         listen(Transcript, "asr/transcript", self._on_transcript, qos.EVENTS)
-        listen(Bool, "user_speaking", lambda m: self.user.append((time.monotonic(), m.data)), qos.LATCHED)
-        listen(Bool, "robot_speaking", lambda m: self.robot.append((time.monotonic(), m.data)), qos.LATCHED)
+        listen(
+            Bool,
+            "user_speaking",
+            lambda m: self.user.append((time.monotonic(), m.data)),
+            qos.LATCHED,
+        )
+        listen(
+            Bool,
+            "robot_speaking",
+            lambda m: self.robot.append((time.monotonic(), m.data)),
+            qos.LATCHED,
+        )
         listen(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
         listen(Said, "aura/said", lambda m: self.said.append((time.monotonic(), m)), qos.EVENTS)
 
@@ -61,7 +72,9 @@ class BenchUser:
         """What an assistant would publish."""
         stamp = header(self.node.get_clock().now().nanoseconds, "")
         self._responses.publish(
-            Response(header=stamp, text=text, kind=str(kind), query_id="q1", final=True, urgent=urgent)
+            Response(
+                header=stamp, text=text, kind=str(kind), query_id="q1", final=True, urgent=urgent
+            )
         )
 
     def quiet_since(self, at_s: float) -> bool:

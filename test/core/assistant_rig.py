@@ -17,7 +17,9 @@ def frame(slot: int, level: int = 0) -> Frame:
     return Frame(np.full((1, 1, 3), level, np.uint8), slot * HALF)
 
 
-def chunk(assistant: StreamingAssistant, index: int, on_text: Callable[[str], None] | None = None) -> Step:
+def chunk(
+    assistant: StreamingAssistant, index: int, on_text: Callable[[str], None] | None = None
+) -> Step:
     """One second of frames, and its step."""
     assistant.push(frame(2 * index))
     assistant.push(frame(2 * index + 1))
@@ -41,7 +43,8 @@ def _flat(pieces: Iterable[Piece]) -> list:
 
 
 def on_second_token(assistant: StreamingAssistant, how: str | None) -> Callable[[str], None]:
-    """Cancels (`how` is "cancel") or discards ("discard") an answer at its second token; None: lets it be."""
+    """Cancels (`how` is "cancel") or discards ("discard") an answer at its second token; None: lets
+    it be."""
 
     def on_text(_text: str) -> None:
         nonlocal told

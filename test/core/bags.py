@@ -13,7 +13,11 @@ from aura_core.types import Frame, Query
 MS = 1_000_000
 S = 1_000_000_000
 START = 1_700_000_000 * S
-IMAGE, COMPRESSED, STRING = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "std_msgs/msg/String"
+IMAGE, COMPRESSED, STRING = (
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CompressedImage",
+    "std_msgs/msg/String",
+)
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 T = STORE.types
 
@@ -24,7 +28,10 @@ def frame(ms: int, level: int = 0) -> Frame:
 
 def clip(seconds: int = 6) -> list[Frame]:
     rng = np.random.default_rng(1)
-    return [Frame(rng.integers(0, 256, (12, 16, 3), np.uint8), START + k * 500 * MS) for k in range(2 * seconds)]
+    return [
+        Frame(rng.integers(0, 256, (12, 16, 3), np.uint8), START + k * 500 * MS)
+        for k in range(2 * seconds)
+    ]
 
 
 def image(stamp_ns: int, encoding: str = "rgb8", level: int = 9, step: int = 6) -> object:
@@ -35,10 +42,14 @@ def image(stamp_ns: int, encoding: str = "rgb8", level: int = 9, step: int = 6) 
 
 def compressed(stamp_ns: int, data: bytes) -> object:
     stamp = T["builtin_interfaces/msg/Time"](*divmod(stamp_ns, S))
-    return T[COMPRESSED](T["std_msgs/msg/Header"](stamp, "c"), "jpeg", np.frombuffer(data, np.uint8))
+    return T[COMPRESSED](
+        T["std_msgs/msg/Header"](stamp, "c"), "jpeg", np.frombuffer(data, np.uint8)
+    )
 
 
-def raw_bag(path: Path, messages: list[tuple[str, str, int, object]], empty: list[tuple[str, str]] = ()) -> Path:
+def raw_bag(
+    path: Path, messages: list[tuple[str, str, int, object]], empty: list[tuple[str, str]] = ()
+) -> Path:
     """A bag of (topic, type, bag time, message); `empty` topics are declared and never used."""
     with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as bag:
         made = {}

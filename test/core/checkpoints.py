@@ -1,7 +1,8 @@
 """Small random checkpoints of both families, laid out on disk as the published ones are.
 
-Real architecture at toy sizes: windowed vision attention (Qwen2.5-VL), deepstack and learned positions
-(Qwen3-VL), mRoPE sections, byte-level BPE with the families' special tokens, sharded safetensors.
+Real architecture at toy sizes: windowed vision attention (Qwen2.5-VL), deepstack and learned
+positions (Qwen3-VL), mRoPE sections, byte-level BPE with the families' special tokens, sharded
+safetensors.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from typing import Any
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl")
 SPECIALS = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
-    "<|image_pad|>", "<|video_pad|>",
-)  # fmt: skip
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 SILENT = "<|silent|>"
 # One pre-tokenization rule of the family: words, digits, runs of punctuation, line breaks, blanks.
 _SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _CORPUS = (
-    "user assistant system You are watching a live video stream. Tell me when the red cube appears on the table. "
-    "What colour is the ball? seconds I will tell you. The hand has left. 0.2 0123456789\n"
-) * 3
+    "user assistant system You are watching a live video stream. Tell me when the red cube appears"
+    " on the table. What colour is the ball? seconds I will tell you. The hand has left. 0.2"
+    " 0123456789\n" * 3
+)
 
 _CONTENT = (
     "{%- macro content(c) -%}{%- if c is string -%}{{ c }}{%- else -%}{%- for part in c -%}"
@@ -30,15 +38,17 @@ _CONTENT = (
     "{%- else -%}{{ part.text }}{%- endif -%}{%- endfor -%}{%- endif -%}{%- endmacro -%}"
 )
 _TURNS = (
-    "{%- for m in messages -%}{{ '<|im_start|>' + m.role + '\n' }}{{ content(m.content) }}{{ '<|im_end|>\n' }}"
-    "{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
+    "{%- for m in messages -%}{{ '<|im_start|>' + m.role + '\n' }}{{ content(m.content) }}{{"
+    " '<|im_end|>\n' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n'"
+    " }}{%- endif -%}"
 )
 _DEFAULT_SYSTEM = (
     "{%- if messages[0].role != 'system' -%}"
     "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{%- endif -%}"
 )
 TEMPLATES = {"qwen3_vl": _CONTENT + _TURNS, "qwen2_5_vl": _CONTENT + _DEFAULT_SYSTEM + _TURNS}
-TEXT_ONLY = "{%- for m in messages -%}{{ m.role + m.content }}{%- endfor -%}"  # strings only: fails on a video
+# strings only: fails on a video
+TEXT_ONLY = "{%- for m in messages -%}{{ m.role + m.content }}{%- endfor -%}"
 
 
 def tokenizer(silent: bool) -> Any:
@@ -46,15 +56,21 @@ def tokenizer(silent: bool) -> Any:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(_SPLIT), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False),
-    ])  # fmt: skip
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(False, use_regex=False),
+        ]
+    )
     core.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     core.train_from_iterator(
-        [_CORPUS], trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False)
+        [_CORPUS],
+        trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False),
     )
-    core.add_special_tokens([AddedToken(s, special=True) for s in (*SPECIALS, *([SILENT] if silent else []))])
+    core.add_special_tokens(
+        [AddedToken(s, special=True) for s in (*SPECIALS, *([SILENT] if silent else []))]
+    )
     return core
 
 
@@ -63,38 +79,74 @@ def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
     import transformers
 
     text: dict[str, Any] = {
-        "vocab_size": (len(vocab) + 15) // 16 * 16, "hidden_size": 64, "intermediate_size": 96,
-        "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 4096, "initializer_range": 0.15, "bos_token_id": None,
+        "vocab_size": (len(vocab) + 15) // 16 * 16,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "initializer_range": 0.15,
+        "bos_token_id": None,
         "eos_token_id": vocab["<|im_end|>"],
-    }  # fmt: skip
+    }
     vision: dict[str, Any] = {
-        "depth": 3, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "spatial_merge_size": 2,
-        "temporal_patch_size": 2, "out_hidden_size": 64, "initializer_range": 0.15,
-    }  # fmt: skip
+        "depth": 3,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 64,
+        "initializer_range": 0.15,
+    }
     ids = {
-        "image_token_id": vocab["<|image_pad|>"], "video_token_id": vocab["<|video_pad|>"],
-        "vision_start_token_id": vocab["<|vision_start|>"], "vision_end_token_id": vocab["<|vision_end|>"],
-    }  # fmt: skip
+        "image_token_id": vocab["<|image_pad|>"],
+        "video_token_id": vocab["<|video_pad|>"],
+        "vision_start_token_id": vocab["<|vision_start|>"],
+        "vision_end_token_id": vocab["<|vision_end|>"],
+    }
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 5_000.0}
     if family == "qwen3_vl":
-        text |= {"head_dim": 16, "rope_parameters": rope | {"mrope_section": [4, 2, 2], "mrope_interleaved": True}}
-        vision |= {"patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1]}
-        return transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
+        text |= {
+            "head_dim": 16,
+            "rope_parameters": rope | {"mrope_section": [4, 2, 2], "mrope_interleaved": True},
+        }
+        vision |= {
+            "patch_size": 16,
+            "num_position_embeddings": 64,
+            "deepstack_visual_indexes": [0, 1],
+        }
+        return transformers.Qwen3VLConfig(
+            text_config=text, vision_config=vision, tie_word_embeddings=False, **ids
+        )
     text |= {"rope_parameters": rope | {"mrope_section": [2, 3, 3]}}
     # Windows of 4 x 4 merged tokens and one full layer, so that both kinds of attention run.
-    vision |= {"patch_size": 14, "window_size": 112, "fullatt_block_indexes": [2], "tokens_per_second": 2}
-    return transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
+    vision |= {
+        "patch_size": 14,
+        "window_size": 112,
+        "fullatt_block_indexes": [2],
+        "tokens_per_second": 2,
+    }
+    return transformers.Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=False, **ids
+    )
 
 
-def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0, layers: int = 3) -> Path:
+def write(
+    folder: Path, family: str, *, silent: bool = True, seed: int = 0, layers: int = 3
+) -> Path:
     """Write a random checkpoint of `family` to `folder`; returns the folder."""
     import torch
     import transformers
 
     core = tokenizer(silent)
     torch.manual_seed(seed)
-    name = "Qwen3VLForConditionalGeneration" if family == "qwen3_vl" else "Qwen2_5_VLForConditionalGeneration"
+    name = (
+        "Qwen3VLForConditionalGeneration"
+        if family == "qwen3_vl"
+        else "Qwen2_5_VLForConditionalGeneration"
+    )
     model = getattr(transformers, name)(config(family, core.get_vocab(), layers)).float()
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, max_shard_size="300KB")
@@ -104,9 +156,13 @@ def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0, laye
     std = [0.5, 0.5, 0.5] if family == "qwen3_vl" else [0.26862954, 0.26130258, 0.27577711]
     patch = 16 if family == "qwen3_vl" else 14
     pixels: dict[str, Any] = {
-        "image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": patch, "temporal_patch_size": 2,
-        "merge_size": 2, "image_mean": three, "image_std": std,
-    }  # fmt: skip
+        "image_processor_type": "Qwen2VLImageProcessorFast",
+        "patch_size": patch,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "image_mean": three,
+        "image_std": std,
+    }
     if family == "qwen3_vl":
         total = {"size": {"longest_edge": 25_165_824, "shortest_edge": 8_192}}
         _write_json(folder / "video_preprocessor_config.json", pixels | total)
@@ -118,7 +174,8 @@ def write(folder: Path, family: str, *, silent: bool = True, seed: int = 0, laye
 
 
 def _publish_config(path: Path, family: str) -> None:
-    """Respell what transformers 5 writes as the hub's files have it: `rope_scaling`, and Qwen2.5-VL flat."""
+    """Respell what transformers 5 writes as the hub's files have it: `rope_scaling`, and Qwen2.5-VL
+    flat."""
     data = json.loads(path.read_text(encoding="utf-8"))
     text = data["text_config"]
     rope = text.pop("rope_parameters")
@@ -134,10 +191,16 @@ def _publish_config(path: Path, family: str) -> None:
 def _write_tokenizer(folder: Path, core: Any, family: str, silent: bool) -> None:
     core.save(str(folder / "tokenizer.json"))
     settings: dict[str, Any] = {
-        "tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
-        "bos_token": None, "unk_token": None, "model_max_length": 4096, "clean_up_tokenization_spaces": False,
-        "additional_special_tokens": [*SPECIALS[1:], *([SILENT] if silent else [])], "errors": "replace",
-    }  # fmt: skip
+        "tokenizer_class": "Qwen2Tokenizer",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "bos_token": None,
+        "unk_token": None,
+        "model_max_length": 4096,
+        "clean_up_tokenization_spaces": False,
+        "additional_special_tokens": [*SPECIALS[1:], *([SILENT] if silent else [])],
+        "errors": "replace",
+    }
     if family == "qwen2_5_vl":  # published so: the text-only template beside the one with videos
         settings["chat_template"] = TEXT_ONLY
         _write_json(folder / "chat_template.json", {"chat_template": TEMPLATES[family]})

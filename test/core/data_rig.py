@@ -31,9 +31,13 @@ def clip(seconds: int, source: str = "sim:1000") -> Clip:
     return Clip("clip", source, "prepare/clips/clip.mp4", 0.0, seconds, 192, 192, 0, 0)
 
 
-def real_time(chunk: int, text: str = "what is it?", answer: str = "a cube", evidence: int | None = None) -> Question:
+def real_time(
+    chunk: int, text: str = "what is it?", answer: str = "a cube", evidence: int | None = None
+) -> Question:
     e = chunk if evidence is None else evidence
-    return Question(f"r{chunk}", Kind.REAL_TIME, chunk, text, (Answer(chunk, answer, e),), "", 1, text)
+    return Question(
+        f"r{chunk}", Kind.REAL_TIME, chunk, text, (Answer(chunk, answer, e),), "", 1, text
+    )
 
 
 def standing(
@@ -44,18 +48,34 @@ def standing(
 
 
 def random_conversation(seed: int, seconds: int) -> Conversation:
-    """Questions of all kinds at random seconds, words of every script, answers that coincide and repeat."""
+    """Questions of all kinds at random seconds, words of every script, answers that coincide and
+    repeat."""
     rng = np.random.default_rng(seed)
-    words = ["a red cube", "猫が来た", "the kettle; steam!", "é à ü", "yes", "<|silent|> no", "  two words "]
+    words = [
+        "a red cube",
+        "猫が来た",
+        "the kettle; steam!",
+        "é à ü",
+        "yes",
+        "<|silent|> no",
+        "  two words ",
+    ]
     free = list(rng.permutation(seconds - 1))
     due_at = {int(c) for c in free[: seconds // 6]}
     questions = []
-    for i, chunk in enumerate(int(c) for c in free[seconds // 6 :][: int(rng.integers(3, 3 + seconds // 4))]):
-        text = f"{'tell me when' if rng.random() < 0.5 else 'what'} {words[int(rng.integers(len(words)))]} {i}?"
+    for i, chunk in enumerate(
+        int(c) for c in free[seconds // 6 :][: int(rng.integers(3, 3 + seconds // 4))]
+    ):
+        text = (
+            f"{'tell me when' if rng.random() < 0.5 else 'what'}"
+            f" {words[int(rng.integers(len(words)))]} {i}?"
+        )
         later = [c for c in sorted(due_at) if c > chunk and rng.random() < 0.5]
         kind = [Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE][int(rng.integers(3))]
         if kind is Kind.REAL_TIME:
-            questions.append(replace(real_time(chunk, text, words[int(rng.integers(len(words)))]), id=f"q{i}"))
+            questions.append(
+                replace(real_time(chunk, text, words[int(rng.integers(len(words)))]), id=f"q{i}")
+            )
         else:
             some = [(c, words[int(rng.integers(len(words)))]) for c in later]
             some = some[:1] if kind is Kind.PROACTIVE else some
@@ -64,8 +84,11 @@ def random_conversation(seed: int, seconds: int) -> Conversation:
     return Conversation(clip(seconds), (Scene(0, seconds, ""),), tuple(questions))
 
 
-def engine_feeds(conversation: Conversation, script: dict[int, str], window: WindowConfig) -> dict[int, list[int]]:
-    """What `StreamingAssistant` has in its cache when each chunk of `script` is answered; video as -1 - chunk.
+def engine_feeds(
+    conversation: Conversation, script: dict[int, str], window: WindowConfig
+) -> dict[int, list[int]]:
+    """What `StreamingAssistant` has in its cache when each chunk of `script` is answered; video as
+    -1 - chunk.
 
     The model is a scripted one: it says what the script says, and nothing else.
     """
@@ -77,7 +100,9 @@ def engine_feeds(conversation: Conversation, script: dict[int, str], window: Win
         if q := questions.get(chunk):
             assistant.ask(Query(q.text, q.id, chunk * NS, q.kind))
         for half in range(2):
-            assistant.push(Frame(np.full((1, 1, 3), chunk % 200, np.uint8), chunk * NS + half * NS // 2))
+            assistant.push(
+                Frame(np.full((1, 1, 3), chunk % 200, np.uint8), chunk * NS + half * NS // 2)
+            )
         step = assistant.step()
         if step is not None and step.response is not None:
             tail = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
@@ -92,7 +117,9 @@ def sha256(ids: list[int]) -> str:
     return hashlib.sha256(np.asarray(ids, "<i8").tobytes()).hexdigest()
 
 
-def small_run(out: Path, seeds: range = range(1000, 1003), seconds: int = 24, **settings: object) -> DataConfig:
+def small_run(
+    out: Path, seeds: range = range(1000, 1003), seconds: int = 24, **settings: object
+) -> DataConfig:
     """All five stages on simulated clips."""
     config = DataConfig(**({"shard_size": 1} | settings))
     write_sources(out, sim_sources(list(seeds), seconds), config)
@@ -102,7 +129,8 @@ def small_run(out: Path, seeds: range = range(1000, 1003), seconds: int = 24, **
 
 
 def shards(out: Path) -> dict[str, bytes]:
-    """Everything that must be the same bytes however often a run was killed: records, rejections, clips."""
+    """Everything that must be the same bytes however often a run was killed: records, rejections,
+    clips."""
     kinds = ("*.jsonl", "*.rejected", "*.mp4")
     places = [p for k in kinds for p in out.rglob(k) if p.parent.name != "sources"]
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(places)}
@@ -129,5 +157,10 @@ class Liar(Oracle):
 
         drafts = super().questions(clip, scene)
         return [
-            d if d.kind is Kind.REAL_TIME else replace(d, answers=tuple(moved(a) for a in d.answers)) for d in drafts
+            (
+                d
+                if d.kind is Kind.REAL_TIME
+                else replace(d, answers=tuple(moved(a) for a in d.answers))
+            )
+            for d in drafts
         ]

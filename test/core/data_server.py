@@ -1,4 +1,5 @@
-"""A real HTTP server on loopback that plays an MLLM: it looks at the pictures that it is sent, and misbehaves on order.
+"""A real HTTP server on loopback that plays an MLLM: it looks at the pictures that it is sent, and
+misbehaves on order.
 
 Its world is one clip: dark until second `LIGHT`, bright from then on.
 """
@@ -52,7 +53,8 @@ def light_run(out: Path) -> Path:
 
 
 class FakeMLLM:
-    """`kinds` counts requests by prompt; `replies` overrides the reply to a kind of prompt; `faults` by kind too."""
+    """`kinds` counts requests by prompt; `replies` overrides the reply to a kind of prompt;
+    `faults` by kind too."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
@@ -76,7 +78,9 @@ class FakeMLLM:
 
     def reply(self, body: dict[str, Any], handler: Any) -> str | None:
         """The text of the reply; None when a fault has replied."""
-        parts = [p for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]]
+        parts = [
+            p for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
+        ]
         text = next(p["text"] for p in reversed(parts) if p["type"] == "text")
         kind = kind_of(text)
         images = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
@@ -97,12 +101,15 @@ def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
     """Those of a short run that asks `mllm`."""
     known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
     return DataConfig(
-        synthesize=SynthesizeConfig(real_time=1), structure=StructureConfig("scripted"),
+        synthesize=SynthesizeConfig(real_time=1),
+        structure=StructureConfig("scripted"),
         server=ServerConfig(url=mllm.url, model="m", **(known | server)),
-    )  # fmt: skip
+    )
 
 
-def synthesize(mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object) -> Done:
+def synthesize(
+    mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object
+) -> Done:
     """Stage 2 of a run of one shard."""
     run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
     (done,) = StageFolder(out, "synthesize").all_done()
@@ -122,11 +129,17 @@ def _brightness(url: str) -> float:
 
 
 PHRASES = {
-    "consist of these scenes": "scenes", "Write at most": "now", "to speak up later": "later",
-    "to speak up:": "times", "it kept silent": "missed",
-    "truthfully give this answer NOW": "visible", "one for each of the other difficulties": "siblings",
-    "Answer in short": "answer", "in other words": "rephrase", "is not grounded": "grounded",
-}  # fmt: skip
+    "consist of these scenes": "scenes",
+    "Write at most": "now",
+    "to speak up later": "later",
+    "to speak up:": "times",
+    "it kept silent": "missed",
+    "truthfully give this answer NOW": "visible",
+    "one for each of the other difficulties": "siblings",
+    "Answer in short": "answer",
+    "in other words": "rephrase",
+    "is not grounded": "grounded",
+}
 
 
 def kind_of(text: str) -> str:
@@ -151,7 +164,11 @@ def _times(text: str, level: float) -> Any:
     first, last = _span(text, "in seconds")
     numbers = [int(n) for n in re.findall(r"^(\d+)\. ", text, re.M)]
     on = first <= LIGHT <= last
-    return {"times": [{"request": n, "second": LIGHT, "answer": "the light is on"} for n in numbers if on]}
+    return {
+        "times": [
+            {"request": n, "second": LIGHT, "answer": "the light is on"} for n in numbers if on
+        ]
+    }
 
 
 def _missed(text: str, level: float) -> Any:
@@ -159,12 +176,22 @@ def _missed(text: str, level: float) -> Any:
     return {"missed": first <= LIGHT <= last}
 
 
-def request(kind: str, second: int, *answers: int, words: str = "the light is on") -> dict[str, Any]:
-    text = "tell me when the light goes on" if kind == "proactive" else "tell me every time the light goes on"
+def request(
+    kind: str, second: int, *answers: int, words: str = "the light is on"
+) -> dict[str, Any]:
+    text = (
+        "tell me when the light goes on"
+        if kind == "proactive"
+        else "tell me every time the light goes on"
+    )
     return {
-        "kind": kind, "second": second, "request": text, "acknowledgment": "okay", "level": 2,
+        "kind": kind,
+        "second": second,
+        "request": text,
+        "acknowledgment": "okay",
+        "level": 2,
         "answers": [{"second": a, "answer": words} for a in answers],
-    }  # fmt: skip
+    }
 
 
 def question(second: int, text: str = "how is the light?") -> dict[str, Any]:
@@ -174,19 +201,29 @@ def question(second: int, text: str = "how is the light?") -> dict[str, Any]:
 
 DEFAULTS: dict[str, Callable[[str, float], Any]] = {
     "scenes": lambda t, b: {"scenes": [{"first": 0, "stop": SECONDS, "summary": "a lamp"}]},
-    "now": lambda t, b: {"questions": [question(s) for s in (3, 12) if f"seconds {s // LIGHT * LIGHT} to" in t]},
-    "later": lambda t, b: {"requests": [request("proactive", 2, LIGHT)] if "between\n0 and" in t else []},
+    "now": lambda t, b: {
+        "questions": [question(s) for s in (3, 12) if f"seconds {s // LIGHT * LIGHT} to" in t]
+    },
+    "later": lambda t, b: {
+        "requests": [request("proactive", 2, LIGHT)] if "between\n0 and" in t else []
+    },
     "times": _times,
     "visible": _visible,
     "missed": _missed,
-    "siblings": lambda t, b: {"questions": [{"level": n, "question": f"level {n}?"} for n in (2, 3, 4, 5)]},
+    "siblings": lambda t, b: {
+        "questions": [{"level": n, "question": f"level {n}?"} for n in (2, 3, 4, 5)]
+    },
     "answer": lambda t, b: {"answer": "it is bright" if b > 128 else "it is dark"},
-    "rephrase": lambda t, b: "Gladly. ```json\n" + json.dumps({"request": "say when the lamp turns on"}) + "\n```",
+    "rephrase": (
+        lambda t, b: (
+            "Gladly. ```json\n" + json.dumps({"request": "say when the lamp turns on"}) + "\n```"
+        )
+    ),
     "grounded": lambda t, b: {"grounded": True, "reason": "it is to be seen"},
 }
 
 
-# ---- faults ----------------------------------------------------------------------------------------
+# ---- faults --------------------------------------------------------------------------------------
 
 
 def status(code: int, **headers: str) -> Fault:
@@ -224,7 +261,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.mllm.headers.append(self.headers["Authorization"])
-        assert self.path == "/v1/chat/completions" and body["model"] == "m" and body["temperature"] == 0
+        assert (
+            self.path == "/v1/chat/completions"
+            and body["model"] == "m"
+            and body["temperature"] == 0
+        )
         self._replied = False
         text = self.mllm.reply(body, self)
         if text is not None:
@@ -234,7 +275,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def complete(self, text: str) -> None:
         usage = {"prompt_tokens": 100, "completion_tokens": 10}
-        self.send(200, {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage})
+        self.send(
+            200, {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
+        )
 
     def send(self, code: int, value: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()

@@ -1,4 +1,5 @@
-"""Tiny videos with one grey level a second, annotation files, and models that say what a test wants."""
+"""Tiny videos with one grey level a second, annotation files, and models that say what a test
+wants."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def video(path: Path, levels: Sequence[int]) -> Path:
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 2)
         for k in range(2 * len(levels)):
-            picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), levels[k // 2], np.uint8), format="rgb24")
+            picture = av.VideoFrame.from_ndarray(
+                np.full((32, 32, 3), levels[k // 2], np.uint8), format="rgb24"
+            )
             picture.pts, picture.time_base = k, Fraction(1, 2)
             out.mux(stream.encode(picture))
         out.mux(stream.encode())
@@ -43,7 +46,10 @@ def video(path: Path, levels: Sequence[int]) -> Path:
 
 def frames(levels: Sequence[int]) -> list[Frame]:
     """What such a video decodes to."""
-    return [Frame(np.full((2, 2, 3), levels[k // 2], np.uint8), k * NS // 2) for k in range(2 * len(levels))]
+    return [
+        Frame(np.full((2, 2, 3), levels[k // 2], np.uint8), k * NS // 2)
+        for k in range(2 * len(levels))
+    ]
 
 
 def assistant(say: Say, config: AssistantConfig = CONFIG) -> StreamingAssistant:
@@ -57,7 +63,8 @@ def polled(say: Say, config: AssistantConfig = CONFIG) -> PolledAssistant:
 
 
 def seen(moment: Moment) -> str | None:
-    """A model that answers with the grey level of the newest second, which shows what it has seen."""
+    """A model that answers with the grey level of the newest second, which shows what it
+    has seen."""
     return f"{round(moment.now.brightness / 10)}" if moment.question else None
 
 
@@ -72,9 +79,13 @@ def write(path: Path, data: Any) -> Path:
     return path
 
 
-def said(name: str, *words: tuple[float, str] | tuple[float, str, str], asked: bool = True) -> Prediction:
+def said(
+    name: str, *words: tuple[float, str] | tuple[float, str, str], asked: bool = True
+) -> Prediction:
     """A prediction of (second, text[, question]); booked to question 0 where none is given."""
-    return Prediction(name, tuple(Spoken(w[0], w[1], w[2] if len(w) > 2 else "0", asked) for w in words), 60)
+    return Prediction(
+        name, tuple(Spoken(w[0], w[1], w[2] if len(w) > 2 else "0", asked) for w in words), 60
+    )
 
 
 def items_of(task: str, data: Path, skip: bool = False) -> list[Item]:
@@ -82,7 +93,9 @@ def items_of(task: str, data: Path, skip: bool = False) -> list[Item]:
     return TASKS[task].read(data, Broken(skip))
 
 
-def figures(task: str, items: Sequence[Item], *predictions: Prediction) -> dict[str, tuple[float, float]]:
+def figures(
+    task: str, items: Sequence[Item], *predictions: Prediction
+) -> dict[str, tuple[float, float]]:
     """Scores of predictions: figure to (value, n)."""
     scores = TASKS[task].score(items, {p.item: p for p in predictions}, JUDGE)
     return {name: (round(float(m.value), 4), m.n) for name, m in scores.figures.items()}

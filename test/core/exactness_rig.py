@@ -18,23 +18,37 @@ from aura_core.stream.decision import Decider
 from aura_core.types import Chunk, Decision, Frame, Query, Step
 
 WINDOW = WindowConfig(keep=6, max=12, qa_groups=3)
-QUESTIONS = {2: "What colour is the ball?", 9: "Tell me when the red cube appears.", 30: "Why?", 31: "And now?",
-             77: "Tell me every time the hand has left.", 120: "What is on the table?"}  # fmt: skip
+QUESTIONS = {
+    2: "What colour is the ball?",
+    9: "Tell me when the red cube appears.",
+    30: "Why?",
+    31: "And now?",
+    77: "Tell me every time the hand has left.",
+    120: "What is on the table?",
+}
 SPOKEN = {2, 9, 11, 14, 23, 24, 25, 31, 47, 48, 60, 77, 78, 84, 90, 99, 101, 120, 133, 147, 149}
 CANCELLED = {24, 90}
 DISCARDED = {48, 133}
-AMENDED = {26: 25, 100: 99, 103: 101}  # after this chunk it is told that less was said aloud in that one
+# after this chunk it is told that less was said aloud in that one
+AMENDED = {26: 25, 100: 99, 103: 101}
 
 
 class ForcedDecider(Decider):
-    """Random weights do not know when to speak: speaks in the chunks of `spoken`, and keeps the logits."""
+    """Random weights do not know when to speak: speaks in the chunks of `spoken`, and keeps the
+    logits."""
 
     def __init__(self, inner: Decider, spoken: Container[int] = SPOKEN) -> None:
         self.spoken = spoken
-        self.threshold, self.silent_ids, self.restraint = inner.threshold, inner.silent_ids, inner.restraint
+        self.threshold, self.silent_ids, self.restraint = (
+            inner.threshold,
+            inner.silent_ids,
+            inner.restraint,
+        )
         self.seen: list[NDArray[np.float32]] = []
 
-    def decide(self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False) -> Decision:
+    def decide(
+        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False
+    ) -> Decision:
         self.seen.append(logits)
         decision = super().decide(logits, stamp_ns, asked)
         if len(self.seen) - 1 not in self.spoken:
@@ -69,17 +83,22 @@ def frame(index: int, size: tuple[int, int] = (64, 64)) -> Frame:
 
 def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
     start = index * 1_000_000_000
-    return Chunk(index, (frame(2 * index, size), frame(2 * index + 1, size)), start, start + 1_000_000_000)
+    return Chunk(
+        index, (frame(2 * index, size), frame(2 * index + 1, size)), start, start + 1_000_000_000
+    )
 
 
 def run(
     backend: Any, steps: int, policy: str = "shadow"
 ) -> Iterator[tuple[StreamingAssistant, Step, NDArray[np.float32]]]:
-    """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its logits."""
+    """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its
+    logits."""
     config = AssistantConfig(
-        window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=6),
-        watch=WatchConfig(duplicate_s=0.0),  # every word is told as it comes, and so can be cancelled
-    )  # fmt: skip
+        window=replace(WINDOW, policy=policy),
+        speaker=SpeakerConfig(max_new_tokens=6),
+        # every word is told as it comes, and so can be cancelled
+        watch=WatchConfig(duplicate_s=0.0),
+    )
     assistant = StreamingAssistant(backend, config)
     assistant.decider = decider = ForcedDecider(assistant.decider)
     for i in range(steps):
@@ -104,7 +123,8 @@ def run(
 
 
 def decided_pieces(assistant: StreamingAssistant) -> list[Piece]:
-    """What the newest decision was made on, from nothing: the window before it and its user turn."""
+    """What the newest decision was made on, from nothing: the window before it and its user
+    turn."""
     codec, turn = assistant.codec, assistant.window.turns[-1]
     return [*window_pieces(assistant, -1), *codec.user(turn.video, turn.question)]
 
@@ -112,7 +132,9 @@ def decided_pieces(assistant: StreamingAssistant) -> list[Piece]:
 def window_pieces(assistant: StreamingAssistant, stop: int | None = None) -> list[Piece]:
     """The first `stop` turns of the window, from nothing."""
     pieces: list[Piece] = [assistant.codec.head(assistant.window.history)]
-    return pieces + [p for turn in assistant.window.turns[:stop] for p in turn.pieces(assistant.codec)]
+    return pieces + [
+        p for turn in assistant.window.turns[:stop] for p in turn.pieces(assistant.codec)
+    ]
 
 
 def cold(backend: Any, pieces: list[Piece], monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float32]:

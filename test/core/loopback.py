@@ -1,9 +1,11 @@
-"""A real HTTP server on loopback that stands for vLLM: an OpenAI-compatible chat endpoint over a model in this process.
+"""A real HTTP server on loopback that stands for vLLM: an OpenAI-compatible chat endpoint over a
+model in this process.
 
-It takes nothing from the client's code: messages go through the checkpoint's own chat template and tokenizer, frames
-are decoded from their bytes, and every request is computed from nothing. It enforces what makes reuse possible: a
-request must extend a prompt seen before (unless a new one was announced), and a uuid without bytes must be known.
-It can be told to misbehave, one request after another.
+It takes nothing from the client's code: messages go through the checkpoint's own chat template and
+tokenizer, frames are decoded from their bytes, and every request is computed from nothing. It
+enforces what makes reuse possible: a request must extend a prompt seen before (unless a new one was
+announced), and a uuid without bytes must be known. It can be told to misbehave, one request after
+another.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ class Loopback:
     # ---- one request -------------------------------------------------------------------------
 
     def pieces(self, body: dict[str, Any]) -> tuple[list[Piece], list[tuple[Key, int]], int]:
-        """The prompt: pieces, keys with their lengths, and the number of frames that came with bytes."""
+        """The prompt: pieces, keys with their lengths, and the number of frames that came with
+        bytes."""
         videos: list[tuple[str, Video]] = []
         messages, new = [], 0
         for m in body["messages"]:
@@ -89,13 +92,18 @@ class Loopback:
             messages.append({"role": m["role"], "content": content})
         tokenizer = self.model.tokenizer.inner
         text = tokenizer.apply_chat_template(
-            messages, chat_template=self.template, tokenize=False,
-            add_generation_prompt=body["add_generation_prompt"], continue_final_message=body["continue_final_message"],
-        )  # fmt: skip
+            messages,
+            chat_template=self.template,
+            tokenize=False,
+            add_generation_prompt=body["add_generation_prompt"],
+            continue_final_message=body["continue_final_message"],
+        )
         assert text.count(PLACE) == text.count(PAD) == len(videos)
         if self.model.family == "qwen3_vl":  # its processor writes the time of each pair of frames
             times = body["media_io_kwargs"]["video"]
-            mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(times["frames_indices"])
+            mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(
+                times["frames_indices"]
+            )
             text = text.replace(PLACE, f"<{mean:.1f} seconds>{PLACE}")
         pad = tokenizer.convert_tokens_to_ids(PAD)
         pieces: list[Piece] = []
@@ -123,13 +131,17 @@ class Loopback:
             return uuid, self.media[uuid][1]
         head, *coded = re.split("base64,|,", data.removeprefix("data:"))
         assert head == "video/jpeg;" and len(coded) == 2, head
-        images = [cv2.imdecode(np.frombuffer(base64.b64decode(c), np.uint8), cv2.IMREAD_COLOR) for c in coded]
+        images = [
+            cv2.imdecode(np.frombuffer(base64.b64decode(c), np.uint8), cv2.IMREAD_COLOR)
+            for c in coded
+        ]
         frames = tuple(Frame(cv2.cvtColor(i, cv2.COLOR_BGR2RGB), n) for n, i in enumerate(images))
         self.media[uuid] = (data, self.model.encode(Chunk(0, frames, 0, 1)))
         return uuid, self.media[uuid][1]
 
     def accept(self, keys: list[tuple[Key, int]]) -> int:
-        """Tokens of the longest prefix that an earlier request had. Refuses a prompt that extends none."""
+        """Tokens of the longest prefix that an earlier request had. Refuses a prompt that extends
+        none."""
         header = len(self.model.tokenizer.encode(self.model.chat.assistant[0]))
         best = max((sum(n for _, n in keys[: _same(old, keys)]) for old in self.seen), default=0)
         # A prompt that was only warmed ends in a header that is not in the next one.
@@ -143,7 +155,9 @@ class Loopback:
         self._tips.append(keys)
         return best
 
-    def generate(self, pieces: list[Piece], body: dict[str, Any]) -> Iterator[tuple[int, np.ndarray]]:
+    def generate(
+        self, pieces: list[Piece], body: dict[str, Any]
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Greedy tokens with float64 log-probabilities (vocabulary,), the stop token included."""
         session = self.model.open()
         logits = session.prefill(pieces)
@@ -159,7 +173,10 @@ class Loopback:
 
 def _same(old: list[tuple[Key, int]], new: list[tuple[Key, int]]) -> int:
     """Entries that both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
+        min(len(old), len(new)),
+    )
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:

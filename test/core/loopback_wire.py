@@ -1,4 +1,5 @@
-"""The loopback server's side of the wire: what a request may meet, its log, and replies as vLLM writes them."""
+"""The loopback server's side of the wire: what a request may meet, its log, and replies as vLLM
+writes them."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 class Fault:
     """What the next request meets.
 
-    kind: status (answers `status` with `headers`), drop (closes without a word), die (closes after `tokens`
-    tokens), hold (waits after `tokens` tokens until the client is gone), nonsense, no_choices, no_logprobs,
-    error_event, forget (loses all media first), wait (answers after `release` is set), silent_stop (ends a
-    stream without telling its last token).
+    kind: status (answers `status` with `headers`), drop (closes without a word), die (closes after
+    `tokens` tokens), hold (waits after `tokens` tokens until the client is gone), nonsense,
+    no_choices, no_logprobs, error_event, forget (loses all media first), wait (answers after
+    `release` is set), silent_stop (ends a stream without telling its last token).
     """
 
     kind: str
@@ -35,7 +36,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Entry:
-    """One request that was answered: tokens of its prompt, and how many of these an earlier one began with."""
+    """One request that was answered: tokens of its prompt, and how many of these an earlier one
+    began with."""
 
     prompt: int
     reused: int
@@ -81,14 +83,21 @@ class Handler(BaseHTTPRequestHandler):
             assert fault.release is not None
             fault.release.wait(10)
         if fault.kind == "status":
-            return self._json(fault.status, {"error": {"message": "told to fail", "code": fault.status}}, fault.headers)
+            return self._json(
+                fault.status,
+                {"error": {"message": "told to fail", "code": fault.status}},
+                fault.headers,
+            )
         if fault.kind == "drop":
             return self._hang_up()
         if fault.kind == "nonsense":
             return self._raw(b"<html>It works!</html>")
         if fault.kind == "no_choices":
-            return self._raw(b'{"object":"chat.completion","choices":[]}' if not body.get("stream") else
-                             b'data: {"choices":[]}\n\ndata: [DONE]\n\n')  # fmt: skip
+            return self._raw(
+                b'{"object":"chat.completion","choices":[]}'
+                if not body.get("stream")
+                else b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
+            )
         if fault.kind == "forget":
             s.forget()
         try:
@@ -98,33 +107,60 @@ class Handler(BaseHTTPRequestHandler):
                 made = list(s.generate(pieces, body))
                 s.seen.append(keys + [(t, 1) for t, _ in made])
                 prompt = sum(len(p) for p in pieces)
-                s.log.append(Entry(prompt, reused, bool(body.get("stream")), body["max_tokens"], new,
-                                   tuple(t for t, _ in made), body,
-                                   self.headers.get("Authorization")))  # fmt: skip
+                s.log.append(
+                    Entry(
+                        prompt,
+                        reused,
+                        bool(body.get("stream")),
+                        body["max_tokens"],
+                        new,
+                        tuple(t for t, _ in made),
+                        body,
+                        self.headers.get("Authorization"),
+                    )
+                )
         except Refusal as e:
-            return self._json(400, {"error": {"message": str(e), "type": "BadRequestError", "code": 400}})
-        usage = {"prompt_tokens": prompt, "completion_tokens": len(made),
-                 "prompt_tokens_details": {"cached_tokens": reused}}  # fmt: skip
+            return self._json(
+                400, {"error": {"message": str(e), "type": "BadRequestError", "code": 400}}
+            )
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(made),
+            "prompt_tokens_details": {"cached_tokens": reused},
+        }
         choices = [self._choice(token, p, body, fault) for token, p in made]
-        finish = "length" if made[-1][0] not in body.get("stop_token_ids", [s.model.chat.end_id]) else "stop"
+        finish = (
+            "length"
+            if made[-1][0] not in body.get("stop_token_ids", [s.model.chat.end_id])
+            else "stop"
+        )
         if body.get("stream"):
             with contextlib.suppress(OSError):  # the client may be gone
                 self._stream(choices, finish, usage, fault)
         else:
             self._json(200, {"choices": [choices[0] | {"finish_reason": finish}], "usage": usage})
 
-    def _choice(self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault) -> dict[str, Any]:
+    def _choice(
+        self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault
+    ) -> dict[str, Any]:
         text = self.loopback.model.tokenizer.inner.decode([token])
-        choice: dict[str, Any] = {"index": 0, "delta" if body.get("stream") else "message": {"content": text}}
+        choice: dict[str, Any] = {
+            "index": 0,
+            "delta" if body.get("stream") else "message": {"content": text},
+        }
         if body.get("logprobs") and fault.kind != "no_logprobs":
             best = np.argsort(-p, kind="stable")[: body["top_logprobs"]]
             top = [{"token": f"token_id:{i}", "logprob": float(p[i])} for i in best]
-            choice["logprobs"] = {"content": [
-                {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
-            ]}  # fmt: skip
+            choice["logprobs"] = {
+                "content": [
+                    {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
+                ]
+            }
         return choice
 
-    def _stream(self, choices: list[dict[str, Any]], finish: str, usage: dict[str, Any], fault: Fault) -> None:
+    def _stream(
+        self, choices: list[dict[str, Any]], finish: str, usage: dict[str, Any], fault: Fault
+    ) -> None:
         s = self.loopback
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -132,7 +168,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
         if fault.kind == "error_event":
-            return self._event({"error": {"message": "engine died", "type": "InternalServerError", "code": 500}})
+            return self._event(
+                {"error": {"message": "engine died", "type": "InternalServerError", "code": 500}}
+            )
         for i, choice in enumerate(choices):
             if fault.kind == "die" and i == fault.tokens:
                 return self._hang_up()
@@ -156,7 +194,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
-    def _json(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def _json(
+        self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> None:
         self._raw(json.dumps(value).encode(), status, headers or {})
 
     def _raw(self, data: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:

@@ -1,4 +1,5 @@
-"""A random checkpoint to be served, a run of the engine over it, and a client of it: what the server's tests share."""
+"""A random checkpoint to be served, a run of the engine over it, and a client of it: what the
+server's tests share."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ import numpy as np
 import torch
 from loopback import Loopback
 
-from aura_core.config import AssistantConfig, ModelConfig, ServerConfig, SpeakerConfig, WatchConfig, WindowConfig
+from aura_core.config import (
+    AssistantConfig,
+    ModelConfig,
+    ServerConfig,
+    SpeakerConfig,
+    WatchConfig,
+    WindowConfig,
+)
 from aura_core.models import load
 from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Query, Step
@@ -26,19 +34,25 @@ NO_MS = {"step_ms": 0.0, "decide_ms": 0.0}
 
 
 def served_model(folder: Path) -> Any:
-    """A random Qwen3-VL that speaks whole words alone, whose text is read back as the same tokens, and is often silent.
+    """A random Qwen3-VL that speaks whole words alone, whose text is read back as the same tokens,
+    and is often silent.
 
     A chat server takes words, not tokens: random bytes would not come back as they were.
     """
     path = checkpoints.write(folder / "vlm", "qwen3_vl")
     model: Any = load(ModelConfig(path=str(path), dtype="float32", device="cpu", threads=1))
     inner = model.tokenizer.inner
-    words = [i for i in range(len(inner)) if inner.decode([i]).startswith(" ") and inner.decode([i])[1:].isalpha()]
+    words = [
+        i
+        for i in range(len(inner))
+        if inner.decode([i]).startswith(" ") and inner.decode([i])[1:].isalpha()
+    ]
     assert len(words) >= 10
     silent, end = model.chat.silent_id, model.chat.end_id
     bias = torch.full((model.model.lm_head.out_features,), -1e3)
     bias[words], bias[silent], bias[end] = 0.0, 4.2, -3.0
-    torch.manual_seed(101)  # with these, some chunks are silent, and answers have one word to four (tested)
+    # with these, some chunks are silent, and answers have one word to four (tested)
+    torch.manual_seed(101)
     with torch.no_grad():
         weight = model.model.lm_head.weight
         weight.copy_(torch.randn_like(weight) * 0.15)
@@ -49,7 +63,8 @@ def served_model(folder: Path) -> Any:
 
 
 def open_served(server: Loopback, **options: Any) -> Any:
-    """A client of `server`, with waits that take no time; `naps` on its wire tells how long they would have been."""
+    """A client of `server`, with waits that take no time; `naps` on its wire tells how long they
+    would have been."""
     settings: dict[str, Any] = {
         "url": server.url,
         "model": "aura",
@@ -69,18 +84,26 @@ def frame(index: int) -> Frame:
     return Frame(image, index * 500_000_000)
 
 
-def assistant_for(backend: Any, config: AssistantConfig | None = None, policy: str = "floating") -> StreamingAssistant:
+def assistant_for(
+    backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
+) -> StreamingAssistant:
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
     config = AssistantConfig(
-        window=replace(WINDOW, policy=policy), speaker=SpeakerConfig(max_new_tokens=LONGEST), decider=config.decider,
-        watch=WatchConfig(duplicate_s=0.0),  # every word is told as it comes, and so can be cancelled
-    )  # fmt: skip
+        window=replace(WINDOW, policy=policy),
+        speaker=SpeakerConfig(max_new_tokens=LONGEST),
+        decider=config.decider,
+        # every word is told as it comes, and so can be cancelled
+        watch=WatchConfig(duplicate_s=0.0),
+    )
     return StreamingAssistant(backend, config)
 
 
 def run(
-    backend: Any, steps: int, assistant: StreamingAssistant | None = None, config: AssistantConfig | None = None
+    backend: Any,
+    steps: int,
+    assistant: StreamingAssistant | None = None,
+    config: AssistantConfig | None = None,
 ) -> Iterator[Step]:
     """`steps` steps with questions, one of them cancelled at its second word."""
     assistant = assistant or assistant_for(backend, config)

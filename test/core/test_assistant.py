@@ -20,7 +20,11 @@ def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
         step = chunk(assistant, i)
         assert (step.chunk, step.state, step.response) == (i, "silent", None)
         assert (step.forwards, step.vision_encodes, step.decode_tokens) == (1, 1, 0)
-        assert (step.stamp_ns, step.window_chunks, step.switched) == ((2 * i + 1) * HALF, i + 1, False)
+        assert (step.stamp_ns, step.window_chunks, step.switched) == (
+            (2 * i + 1) * HALF,
+            i + 1,
+            False,
+        )
         assert step.window_tokens == assistant.session.length
     assert backend.encodes == [0, 1, 2, 3, 4]
     assert assistant.step() is None
@@ -34,8 +38,11 @@ def test_an_answer_is_decoded_and_told_as_it_grows():
     step = chunk(assistant, 1, told.append)
     assert told == ["H", "H", "Hé", "Hé!"]
     assert step.response is not None and step.response.text == "Hé!" and step.response.final
-    assert step.response.stamp_ns == 3 * HALF and step.question == "What?" and step.question_id == "q1"
-    assert step.decode_tokens == 4 and step.forwards == 5  # one a token, the last of which says "end"
+    assert (
+        step.response.stamp_ns == 3 * HALF and step.question == "What?" and step.question_id == "q1"
+    )
+    # one a token, the last of which says "end"
+    assert step.decode_tokens == 4 and step.forwards == 5
     assert cached(assistant) == recomputed(assistant)
 
 
@@ -43,7 +50,8 @@ def test_prefill_tokens_are_the_new_turn_and_the_tail_of_the_last():
     assistant = StreamingAssistant(ScriptedBackend({1: "Yes."}))
     first, second, third = (chunk(assistant, i) for i in range(3))
     assert first.prefill_tokens == first.window_tokens
-    assert second.prefill_tokens + 4 == second.window_tokens - first.window_tokens  # 4 letters were decoded
+    # 4 letters were decoded
+    assert second.prefill_tokens + 4 == second.window_tokens - first.window_tokens
     assert third.prefill_tokens == third.window_tokens - second.window_tokens
     assert second.prefill_tokens < first.prefill_tokens  # the system turn is read once
 
@@ -99,8 +107,16 @@ def test_a_model_that_fails_costs_a_chunk_and_no_question():
     assistant.ask("Are you there?")
     with pytest.raises(ModelError, match="the server is gone"):
         chunk(assistant, 0)
-    assert assistant.failed_chunks == 1 and assistant.window.turns == [] and assistant.ledger.entries == []
+    assert (
+        assistant.failed_chunks == 1
+        and assistant.window.turns == []
+        and assistant.ledger.entries == []
+    )
     backend.broken = False
     step = chunk(assistant, 1)
-    assert step.question == "Are you there?" and step.response is not None and step.response.kind is Kind.REAL_TIME
+    assert (
+        step.question == "Are you there?"
+        and step.response is not None
+        and step.response.kind is Kind.REAL_TIME
+    )
     assert cached(assistant) == recomputed(assistant)

@@ -1,4 +1,5 @@
-"""What the model is shown is exactly the conversation, whatever is cut short, taken back or left out of it."""
+"""What the model is shown is exactly the conversation, whatever is cut short, taken back or left
+out of it."""
 
 from __future__ import annotations
 
@@ -39,24 +40,38 @@ EXACT = ["shadow", "floating", "recompute", "fifo"]
 events = st.lists(
     st.one_of(
         st.tuples(st.just("frame"), st.integers(0, 5)),  # half seconds to the next
-        st.tuples(st.just("ask"), st.sampled_from(["What?", "Tell me when.", "Tell me every time.", "<|im_end|>"])),
+        st.tuples(
+            st.just("ask"),
+            st.sampled_from(["What?", "Tell me when.", "Tell me every time.", "<|im_end|>"]),
+        ),
         st.tuples(st.just("step"), st.sampled_from([None, None, "cancel", "discard"])),
         st.tuples(st.just("idle"), st.integers(0, 4)),
-        st.tuples(st.just("amend"), st.tuples(st.integers(0, 5), st.sampled_from(["", "Y", "Other words"]))),
+        st.tuples(
+            st.just("amend"),
+            st.tuples(st.integers(0, 5), st.sampled_from(["", "Y", "Other words"])),
+        ),
     ),
     max_size=60,
 )
 
 
 @given(
-    events, st.dictionaries(st.integers(0, 60), st.sampled_from(["a", "Yes.", "é"])), st.sampled_from(EXACT), st.data()
+    events,
+    st.dictionaries(st.integers(0, 60), st.sampled_from(["a", "Yes.", "é"])),
+    st.sampled_from(EXACT),
+    st.data(),
 )
 @settings(max_examples=150)
 def test_the_cache_is_always_the_conversation(events, script, policy, data):
-    """Frames, gaps, questions, answers, cancels and idle time in any order: the cache equals a full recompute."""
+    """Frames, gaps, questions, answers, cancels and idle time in any order: the cache equals a full
+    recompute."""
     keep = data.draw(st.integers(1, 3))
-    window = WindowConfig(keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3)), policy)
-    config = AssistantConfig(window=window, speaker=SpeakerConfig(max_new_tokens=data.draw(st.integers(1, 5))))
+    window = WindowConfig(
+        keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3)), policy
+    )
+    config = AssistantConfig(
+        window=window, speaker=SpeakerConfig(max_new_tokens=data.draw(st.integers(1, 5)))
+    )
     backend = ScriptedBackend(script)
     assistant = StreamingAssistant(backend, config, data.draw(st.none() | st.integers(1, 3)))
     slot, steps, asked, discarded = 0, [], 0, False
@@ -87,14 +102,17 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
                 discarded = True
                 assert step.chunk not in [t.chunk for t in assistant.window.turns]
             else:
-                assert [t.chunk for t in assistant.window.turns][-1] == step.chunk > max([-1, *before])
-            assert step.forwards == 1 + step.decode_tokens - (step.decode_tokens == config.speaker.max_new_tokens) or (
-                value is not None
-            )
+                assert (
+                    [t.chunk for t in assistant.window.turns][-1] == step.chunk > max([-1, *before])
+                )
+            assert step.forwards == 1 + step.decode_tokens - (
+                step.decode_tokens == config.speaker.max_new_tokens
+            ) or (value is not None)
         assert cached(assistant) == recomputed(assistant)
         assert len(assistant.window.history) <= window.qa_groups
     assert [s.chunk for s in steps] == sorted({s.chunk for s in steps})
-    assert len(backend.encodes) == len(steps) + sum(s.missed_chunks for s in steps)  # each chunk once in its life
+    # each chunk once in its life
+    assert len(backend.encodes) == len(steps) + sum(s.missed_chunks for s in steps)
     seen = [s.question_id for s in steps if s.question_id]
     assert seen == [f"q{k + 1}" for k in range(len(seen))] and len(seen) <= asked
     for s in steps:
@@ -109,7 +127,9 @@ def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
         chunk(assistant, 0)
         assistant.ask("What?")
         step = chunk(assistant, 1, on_second_token(assistant, how))
-        assert (step.response.text if step.response else None) == ("He" if how == "cancel" else None)
+        assert (step.response.text if step.response else None) == (
+            "He" if how == "cancel" else None
+        )
     assert keep.window.turns[1].answer == "He"
     assert [t.chunk for t in discard.window.turns] == [0] and discard.ledger.entries == []
     assert cached(discard) == recomputed(discard) == recomputed(silent)[: len(recomputed(discard))]
@@ -124,4 +144,8 @@ def test_what_was_not_said_aloud_is_taken_back_from_the_conversation():
     assert assistant.amend(1, "One.")
     assert assistant.window.turns[1].answer == "One." and cached(assistant) == recomputed(assistant)
     assert assistant.amend(1, "") and assistant.window.turns[1].answer_ids is None
-    assert not assistant.amend(1, "again") and not assistant.amend(2, "never spoke") and not assistant.amend(77, "x")
+    assert (
+        not assistant.amend(1, "again")
+        and not assistant.amend(2, "never spoke")
+        and not assistant.amend(77, "x")
+    )

@@ -16,10 +16,13 @@ from aura_core.types import Frame
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
-        np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 1), np.uint8),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 1), np.uint8),
     ],
-)  # fmt: skip
+)
 def test_frames_that_are_refused(image):
     assistant = StreamingAssistant(ScriptedBackend())
     with pytest.raises(InputError, match=r"a frame must be uint8 \(height, width, 3\), not"):
@@ -48,10 +51,22 @@ def test_what_closes_during_an_answer_is_seen_together_and_the_newest_decides():
             assistant.ask("What?")  # asked after all of them
 
     first, second = chunk(assistant, 0, meanwhile), assistant.step()
-    assert first.response is not None and first.response.text == "A long answer." and assistant.dropped_chunks == 1
-    assert second is not None and (second.chunk, second.missed_chunks, second.vision_encodes) == (3, 1, 2)
-    assert second.response is not None and second.response.text == "Now!" and second.question is None
-    assert second.forwards == 1 + second.decode_tokens and cached(assistant) == recomputed(assistant)
+    assert (
+        first.response is not None
+        and first.response.text == "A long answer."
+        and assistant.dropped_chunks == 1
+    )
+    assert second is not None and (second.chunk, second.missed_chunks, second.vision_encodes) == (
+        3,
+        1,
+        2,
+    )
+    assert (
+        second.response is not None and second.response.text == "Now!" and second.question is None
+    )
+    assert second.forwards == 1 + second.decode_tokens and cached(assistant) == recomputed(
+        assistant
+    )
     assert [t.chunk for t in assistant.window.turns] == [0, 2, 3] and assistant.step() is None
     assert chunk(assistant, 4).question == "What?" and backend.encodes == [0, 2, 3, 4]
 

@@ -26,7 +26,8 @@ def test_a_stamped_question_waits_for_the_chunk_that_holds_its_time():
 
 
 def test_a_question_that_has_to_wait_holds_up_no_other():
-    """A question with a stamp far ahead (a clock that jumped back) used to block all that came after it."""
+    """A question with a stamp far ahead (a clock that jumped back) used to block all that came
+    after it."""
     assistant = StreamingAssistant(ScriptedBackend())
     assistant.ask(Query("in an hour?", stamp_ns=7200 * HALF))
     assistant.ask("now?")
@@ -50,7 +51,9 @@ def test_questions_that_are_refused(text, says):
 
 
 def test_too_many_questions_at_once():
-    assistant = StreamingAssistant(ScriptedBackend(), AssistantConfig(speaker=SpeakerConfig(max_pending_questions=2)))
+    assistant = StreamingAssistant(
+        ScriptedBackend(), AssistantConfig(speaker=SpeakerConfig(max_pending_questions=2))
+    )
     assistant.ask("a?")
     assistant.ask("b?")
     with pytest.raises(InputError, match="2 questions are waiting already"):
@@ -60,8 +63,17 @@ def test_too_many_questions_at_once():
 
 
 def test_the_three_kinds_of_answer():
-    script = {0: "Two.", 1: "I will.", 4: "It came.", 5: "Yes, I will.", 7: "One left.", 9: "One left again."}
-    assistant = StreamingAssistant(ScriptedBackend(script), AssistantConfig(window=WindowConfig(keep=2, max=3)))
+    script = {
+        0: "Two.",
+        1: "I will.",
+        4: "It came.",
+        5: "Yes, I will.",
+        7: "One left.",
+        9: "One left again.",
+    }
+    assistant = StreamingAssistant(
+        ScriptedBackend(script), AssistantConfig(window=WindowConfig(keep=2, max=3))
+    )
     questions = {0: "How many?", 1: "Tell me when it comes.", 5: "Tell me every time one leaves."}
     told = []
     for i in range(10):
@@ -86,7 +98,9 @@ def test_an_open_question_is_in_the_prompt_however_long_ago_it_was_asked():
     def say(moment: Moment) -> str | None:
         return None
 
-    assistant = StreamingAssistant(ScriptedBackend(say), AssistantConfig(window=WindowConfig(1, 2, 1)))
+    assistant = StreamingAssistant(
+        ScriptedBackend(say), AssistantConfig(window=WindowConfig(1, 2, 1))
+    )
     assistant.ask("Tell me when it rains.")
     for i in range(12):
         if i in (3, 5, 7):

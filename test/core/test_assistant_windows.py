@@ -26,7 +26,11 @@ def test_a_switch_rebuilds_the_window_once_and_keeps_the_words():
     assert cached(assistant) == recomputed(assistant)
 
 
-@given(st.dictionaries(st.integers(0, 40), st.sampled_from(["Yes.", "é"])), st.integers(1, 6), st.integers(1, 6))
+@given(
+    st.dictionaries(st.integers(0, 40), st.sampled_from(["Yes.", "é"])),
+    st.integers(1, 6),
+    st.integers(1, 6),
+)
 @settings(max_examples=25)
 def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
     """At every step of a replay, also where keep is larger or smaller than what a switch drops."""
@@ -45,19 +49,26 @@ def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
 
 @pytest.mark.parametrize(("keep", "limit"), [(30, 60), (45, 60), (2, 9), (1, 2)])
 def test_the_shadow_is_ready_at_every_switch(keep, limit):
-    """The critical path is the new chunk and the tail at every step, and all the rest is done in idle time."""
-    assistant = StreamingAssistant(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit)))
+    """The critical path is the new chunk and the tail at every step, and all the rest is done in
+    idle time."""
+    assistant = StreamingAssistant(
+        ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit))
+    )
     tokens, head = [], len(assistant.codec.head(()))
     for i in range(4 * limit):
         step = chunk(assistant, i)
         tokens.append(step.prefill_tokens)
     counters = assistant.policy.counters
-    assert counters.rebuilds == counters.stretched == 0 and counters.switches == (4 * limit - keep - 1) // (
-        limit - keep
-    )
-    assert len(set(tokens[1:])) == 1 and tokens[0] == tokens[1] + head - 3  # silent, end, newline: no tail before
+    assert counters.rebuilds == counters.stretched == 0 and counters.switches == (
+        4 * limit - keep - 1
+    ) // (limit - keep)
+    # silent, end, newline: no tail before
+    assert len(set(tokens[1:])) == 1 and tokens[0] == tokens[1] + head - 3
     per_chunk = tokens[1]
-    assert counters.background_tokens <= counters.switches * (keep * per_chunk + head) + keep * per_chunk + head
+    assert (
+        counters.background_tokens
+        <= counters.switches * (keep * per_chunk + head) + keep * per_chunk + head
+    )
 
 
 def test_a_shadow_without_idle_time_stretches_the_window_to_the_cap():
@@ -73,7 +84,7 @@ def test_a_shadow_without_idle_time_stretches_the_window_to_the_cap():
 def test_background_work_yields_between_quanta():
     assistant = StreamingAssistant(
         ScriptedBackend(), AssistantConfig(window=WindowConfig(keep=6, max=8)), backlog=1
-    )  # fmt: skip
+    )
     for i in range(6):
         chunk(assistant, i)
     asked: list[int] = []
@@ -84,7 +95,8 @@ def test_background_work_yields_between_quanta():
 
     tokens = assistant.idle(busy)
     per_chunk = asked[2] - asked[1]
-    assert asked[0] == 0 and asked[1] > per_chunk > 0 and tokens == asked[2]  # the first one carries the head
+    # the first one carries the head
+    assert asked[0] == 0 and asked[1] > per_chunk > 0 and tokens == asked[2]
     assert assistant.idle() == 2 * per_chunk and assistant.idle() == 0
 
 
@@ -92,7 +104,10 @@ def test_a_window_that_the_model_cannot_hold_is_refused_at_the_first_chunk():
     backend = ScriptedBackend()
     per_chunk = chunk(StreamingAssistant(backend), 0).prefill_tokens  # head instead of a silent end
     backend.context = 100
-    with pytest.raises(ConfigError, match=r"window.max \(60\) is too large for scripted: 70 chunks of \d+ tokens are"):
+    with pytest.raises(
+        ConfigError,
+        match=r"window.max \(60\) is too large for scripted: 70 chunks of \d+ tokens are",
+    ):
         chunk(StreamingAssistant(backend), 0)
     backend.context = 70 * per_chunk
     assert chunk(StreamingAssistant(backend), 0).chunk == 0

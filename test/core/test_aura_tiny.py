@@ -1,4 +1,5 @@
-"""The shipped model: it loads as any checkpoint does, is small, and answers the demo's questions."""
+"""The shipped model: it loads as any checkpoint does, is small, and answers the demo's
+questions."""
 
 from __future__ import annotations
 
@@ -46,7 +47,11 @@ def test_the_demo_is_answered(assistant: StreamingAssistant) -> None:
         assert any(m.in_time for m in result.of_kind(kind))
     silent = [s for s in steps if s.response is None]
     assert len(silent) > SECONDS / 2
-    assert all(s.forwards == 1 and s.decode_tokens == 0 and s.vision_encodes == 1 for s in silent if not s.switched)
+    assert all(
+        s.forwards == 1 and s.decode_tokens == 0 and s.vision_encodes == 1
+        for s in silent
+        if not s.switched
+    )
 
 
 def test_a_second_run_decides_the_same(assistant: StreamingAssistant) -> None:

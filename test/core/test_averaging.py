@@ -1,4 +1,5 @@
-"""The mean of several checkpoints: it loads, it is the mean, and what does not belong together is refused."""
+"""The mean of several checkpoints: it loads, it is the mean, and what does not belong together is
+refused."""
 
 from __future__ import annotations
 
@@ -16,19 +17,28 @@ from aura_core.training.averaging import average  # noqa: E402
 
 
 def state_of(folder):
-    return {name: value for path in sorted(folder.glob("*.safetensors")) for name, value in load_file(path).items()}
+    return {
+        name: value
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, value in load_file(path).items()
+    }
 
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    """Checkpoints of one shape in several files, each with weights of its own, the second in half precision."""
+    """Checkpoints of one shape in several files, each with weights of its own, the second in half
+    precision."""
     folders = [
-        checkpoints.write(tmp_path_factory.mktemp(f"run{k}"), "qwen3_vl", silent=True, layers=2) for k in range(3)
+        checkpoints.write(tmp_path_factory.mktemp(f"run{k}"), "qwen3_vl", silent=True, layers=2)
+        for k in range(3)
     ]
     generator = torch.Generator().manual_seed(1)
     for folder, dtype in zip(folders, (torch.float32, torch.float16, torch.float32), strict=True):
         for path in folder.glob("*.safetensors"):
-            noise = {k: torch.randn(v.shape, generator=generator).to(dtype) for k, v in load_file(path).items()}
+            noise = {
+                k: torch.randn(v.shape, generator=generator).to(dtype)
+                for k, v in load_file(path).items()
+            }
             save_file(noise, path, {"format": "pt"})
     return folders
 
@@ -42,7 +52,9 @@ def test_every_weight_is_the_mean_and_the_checkpoint_loads(three, tmp_path):
         assert value.dtype == torch.float32
         expected = torch.stack([p[name].double() for p in parts]).mean(0)
         torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-6)
-    assert sorted(p.name for p in out.glob("*.safetensors*")) == sorted(p.name for p in three[0].glob("*.safetensors*"))
+    assert sorted(p.name for p in out.glob("*.safetensors*")) == sorted(
+        p.name for p in three[0].glob("*.safetensors*")
+    )
     assert len(list(out.glob("*.safetensors"))) > 1
     load(ModelConfig(str(out), "float32", "cpu"))
 

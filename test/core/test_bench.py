@@ -1,4 +1,5 @@
-"""The benchmark counts what it says: all policies over one stream, exact ones exact, and figures that can be read."""
+"""The benchmark counts what it says: all policies over one stream, exact ones exact, and figures
+that can be read."""
 
 from __future__ import annotations
 
@@ -33,7 +34,12 @@ def figures() -> dict[str, dict[str, Any]]:
 
 
 def _tiny(size: Size) -> Size:
-    text = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     return Size(size.text | text, size.vision | {"out_hidden_size": 64}, (64, 64))
 
 
@@ -50,9 +56,15 @@ def test_counters_tell_the_policies_apart(figures: dict[str, dict[str, Any]]) ->
         assert figures[name]["decodes_per_silent_step"] == 0
     shadow, floating, evict = (figures[n] for n in ("shadow", "floating", "evict"))
     assert shadow["forwards_per_silent_step"] == 1
-    assert shadow["critical_tokens_max"] < 1.5 * evict["critical_tokens_max"], "only their answers differ in length"
-    assert shadow["tokens_per_step"] <= 1.05 * floating["tokens_per_step"], "the same work, at other times"
-    assert floating["critical_tokens_max"] > 2 * shadow["critical_tokens_max"], "the spike at a switch"
+    assert shadow["critical_tokens_max"] < 1.5 * evict["critical_tokens_max"], (
+        "only their answers differ in length"
+    )
+    assert shadow["tokens_per_step"] <= 1.05 * floating["tokens_per_step"], (
+        "the same work, at other times"
+    )
+    assert floating["critical_tokens_max"] > 2 * shadow["critical_tokens_max"], (
+        "the spike at a switch"
+    )
     assert figures["recompute"]["tokens_per_step"] > 2 * shadow["tokens_per_step"]
     assert shadow["switches"] == floating["switches"] >= 12
 
@@ -62,16 +74,34 @@ def test_the_ratios_are_those_of_the_figures(figures: dict[str, dict[str, Any]])
     assert ratios["max_over_drop"] == 2
     shadow, evict = figures["shadow"]["tokens_per_step"], figures["evict"]["tokens_per_step"]
     assert ratios["shadow_tokens_per_step_over_chunk"] == shadow / evict
-    made_up = {"floating": {"max_ms": 30.0, "p50_ms": 3.0}, "shadow": {"max_ms": 4.0, "p50_ms": 2.0, "p99_ms": 3.0}}
+    made_up = {
+        "floating": {"max_ms": 30.0, "p50_ms": 3.0},
+        "shadow": {"max_ms": 4.0, "p50_ms": 2.0, "p99_ms": 3.0},
+    }
     assert bench.ratios(made_up, WINDOW) == {
-        "shadow_p99_over_p50": 1.5, "floating_worst_over_shadow_worst": 7.5, "floating_worst_over_p50": 10.0,
-    }  # fmt: skip
+        "shadow_p99_over_p50": 1.5,
+        "floating_worst_over_shadow_worst": 7.5,
+        "floating_worst_over_p50": 10.0,
+    }
 
 
-def test_the_command_writes_json_and_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_json_and_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(SIZES, "small", _tiny(SIZES["small"]))
     out, plot = tmp_path / "a" / "engine.json", tmp_path / "b" / "engine.png"
-    args = ["bench", "engine", "--keep", "2", "--max", "4", "--steps", "3", "--policies", "shadow,floating"]
+    args = [
+        "bench",
+        "engine",
+        "--keep",
+        "2",
+        "--max",
+        "4",
+        "--steps",
+        "3",
+        "--policies",
+        "shadow,floating",
+    ]
     result = CliRunner().invoke(app, [*args, "--json", str(out), "--plot", str(plot)])
     assert result.exit_code == 0, result.output
     data = json.loads(out.read_text())

@@ -14,7 +14,16 @@ from aura_core.cli import main
 from aura_core.config import AssistantConfig, DeciderConfig, ModelConfig
 from aura_core.errors import InputError
 from aura_core.evaluation import calibration
-from aura_core.evaluation.calibration import GRID, Point, Record, calibrate, pick, point, record, sweep
+from aura_core.evaluation.calibration import (
+    GRID,
+    Point,
+    Record,
+    calibrate,
+    pick,
+    point,
+    record,
+    sweep,
+)
 from aura_core.evaluation.statistics import Measured
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.sim.episode import TEST_PLAN, Episode
@@ -25,21 +34,33 @@ SECONDS = 60
 
 
 def roomy(seed: int) -> bool:
-    """Whether the tests below fit into this episode: events well apart, and nobody asks right after the first."""
+    """Whether the tests below fit into this episode: events well apart, and nobody asks right after
+    the first."""
     episode = Episode.generate(seed, SECONDS, TEST_PLAN)
     due, asked = [d.chunk for d in episode.dues], {a.chunk for a in episode.asks}
-    return len(due) > 1 and min(b - a for a, b in pairwise(due)) > 4 and not asked & {due[0] + 1, due[0] + 2}
+    return (
+        len(due) > 1
+        and min(b - a for a, b in pairwise(due)) > 4
+        and not asked & {due[0] + 1, due[0] + 2}
+    )
 
 
 SEED = next(s for s in range(420_000, 420_100) if roomy(s))
 EPISODE = Episode.generate(SEED, SECONDS, TEST_PLAN)
 DUE = [d.chunk for d in EPISODE.dues]
-NOTHING_DUE = next(s for s in range(420_000, 420_100) if not Episode.generate(s, 10, TEST_PLAN).dues)
-QUIET = next(c for c in range(SECONDS) if all(abs(c - d) > 6 for d in DUE) and c not in {a.chunk for a in EPISODE.asks})
+NOTHING_DUE = next(
+    s for s in range(420_000, 420_100) if not Episode.generate(s, 10, TEST_PLAN).dues
+)
+QUIET = next(
+    c
+    for c in range(SECONDS)
+    if all(abs(c - d) > 6 for d in DUE) and c not in {a.chunk for a in EPISODE.asks}
+)
 
 
 def recorded(p_silent: dict[int, float]) -> Record:
-    """A run whose model had these probabilities and answered its questions; all else was silent at p = 1."""
+    """A run whose model had these probabilities and answered its questions; all else was silent at
+    p = 1."""
     asked = {a.chunk: a for a in EPISODE.asks}
     steps = []
     for c in range(SECONDS):
@@ -47,9 +68,24 @@ def recorded(p_silent: dict[int, float]) -> Record:
         response = Response(a.answer, Kind.REAL_TIME, a.id, 0, False, c * S) if a else None
         p = p_silent.get(c, 0.0 if a else 1.0)
         steps.append(
-            Step(c, c * S, Decision(response is None, p, 1), response, a.text if a else None, a.id if a else None,
-                 0, 0, 1, 1, 0, 1, 1, 1, False)
-        )  # fmt: skip
+            Step(
+                c,
+                c * S,
+                Decision(response is None, p, 1),
+                response,
+                a.text if a else None,
+                a.id if a else None,
+                0,
+                0,
+                1,
+                1,
+                0,
+                1,
+                1,
+                1,
+                False,
+            )
+        )
     return Record(EPISODE, tuple(steps), SECONDS)
 
 
@@ -61,17 +97,24 @@ def test_a_sweep_counts_hits_false_alarms_and_the_questions_answers():
     assert [p.false_alarms_per_min.value for p in (low, middle, high)] == [0, 0, 1]
     assert [p.recall.n for p in (low, middle, high)] == [n] * 3 and low.false_alarms_per_min.n == 1
     assert middle.f1.value == pytest.approx(2 * 2 / (2 * 2 + n - 2))
-    assert middle.silence_precision.value > low.silence_precision.value  # the questions were answered in both
+    # the questions were answered in both
+    assert middle.silence_precision.value > low.silence_precision.value
 
 
 def test_a_sweep_keeps_the_other_settings():
     run = recorded({DUE[0]: 0.2, DUE[0] + 1: 0.2, DUE[0] + 2: 0.2})
     alarms = [
         point(0.5, [run.at(c)]).false_alarms_per_min.value
-        for c in (DeciderConfig(0.5), DeciderConfig(0.5, min_gap_s=2.0), DeciderConfig(0.5, rearm=0.9))
+        for c in (
+            DeciderConfig(0.5),
+            DeciderConfig(0.5, min_gap_s=2.0),
+            DeciderConfig(0.5, rearm=0.9),
+        )
     ]
     assert alarms == [2, 1, 0]
-    assert [p.threshold for p in sweep([run], DeciderConfig(rearm=0.5))] == [t for t in GRID if t <= 0.5]
+    assert [p.threshold for p in sweep([run], DeciderConfig(rearm=0.5))] == [
+        t for t in GRID if t <= 0.5
+    ]
 
 
 def made(threshold: float, recall: float, alarms: float, f1: float = 0.5) -> Point:
@@ -92,7 +135,9 @@ def test_ties_go_to_fewer_false_alarms_and_then_to_the_middle():
 
 
 def test_a_mute_threshold_is_never_picked():
-    with pytest.raises(InputError, match=r"no threshold finds a due event with at most 0\.1 false alarms a minute"):
+    with pytest.raises(
+        InputError, match=r"no threshold finds a due event with at most 0\.1 false alarms a minute"
+    ):
         pick([made(0.2, 0.0, 0.0), made(0.9, 0.9, 2.0)])
     with pytest.raises(InputError, match="objective 'best': expected one of recall, f1"):
         pick([made(0.5, 0.5, 0.0)], "best")
@@ -108,14 +153,22 @@ def test_the_pick_is_run_again_free():
     config = AssistantConfig(decider=DeciderConfig(threshold=0.0001))  # must not reach the base run
     result = calibrate(backend, [SEED], config)
     assert len(backend.encodes) == 2 * SECONDS
-    assert (result.base.threshold, result.base.recall.value, result.base.false_alarms_per_min.value) == (None, 1.0, 0.0)
-    assert result.estimate.threshold == result.free.threshold == 0.5 and result.estimate in result.sweep
+    assert (
+        result.base.threshold,
+        result.base.recall.value,
+        result.base.false_alarms_per_min.value,
+    ) == (None, 1.0, 0.0)
+    assert (
+        result.estimate.threshold == result.free.threshold == 0.5
+        and result.estimate in result.sweep
+    )
     assert (result.free.recall.value, result.free.silence_precision.value) == (1.0, 1.0)
     assert math.isclose(result.free.recall.n, len(DUE))
 
 
 def test_an_estimate_may_differ_from_the_free_run():
-    """A model that is unsure once it has spoken, until it speaks again: only the free run can know."""
+    """A model that is unsure once it has spoken, until it speaks again: only the free run
+    can know."""
 
     class Echo(ScriptedBackend):
         def open(self):
@@ -126,7 +179,8 @@ def test_an_estimate_may_differ_from_the_free_run():
                 out = logits()
                 words = bytes(t for t in session.tokens if isinstance(t, int) and t < 256)
                 if b"!" in words and b"\0" not in words and out.argmax() == self.chat.silent_id:
-                    out[self.chat.silent_id] = 3.0  # p(silent) 0.07 until it has repeated itself, with token 0
+                    # p(silent) 0.07 until it has repeated itself, with token 0
+                    out[self.chat.silent_id] = 3.0
                 return out
 
             session._logits = shaped
@@ -158,17 +212,38 @@ def test_the_command_prints_a_table_and_writes_what_a_run_reads(tmp_path, capsys
     base.write_text("aura: {decider: {rearm: 0.8, min_gap_s: 1}}\n")
     figures, out = tmp_path / "deep" / "figures.json", tmp_path / "calibration.yaml"
     assert (
-        aura("calibrate", "--model", "scripted", "--seeds", SEED, "--config", base, "--json", figures, "--out", out)
+        aura(
+            "calibrate",
+            "--model",
+            "scripted",
+            "--seeds",
+            SEED,
+            "--config",
+            base,
+            "--json",
+            figures,
+            "--out",
+            out,
+        )
         == 0
     )
     shown = capsys.readouterr().out
-    assert "0.5 *" in shown and "free-running: threshold 0.5: recall 1.000" in shown and "warning" not in shown
+    assert (
+        "0.5 *" in shown
+        and "free-running: threshold 0.5: recall 1.000" in shown
+        and "warning" not in shown
+    )
     config = AssistantConfig.from_yaml(out)
     assert config == AssistantConfig(ModelConfig("scripted"), decider=DeciderConfig(0.5, 0.8, 1.0))
-    assert "# free-running: threshold 0.5" in out.read_text() and set(yaml.safe_load(out.read_text())) == {"aura"}
+    assert "# free-running: threshold 0.5" in out.read_text() and set(
+        yaml.safe_load(out.read_text())
+    ) == {"aura"}
     data = json.loads(figures.read_text())
     assert data["free_running"]["threshold"] == 0.5 and data["budget_met"] is True
-    assert data["free_running"]["recall"]["n"] == len(DUE) and len(data["free_running"]["recall"]["ci95"]) == 2
+    assert (
+        data["free_running"]["recall"]["n"] == len(DUE)
+        and len(data["free_running"]["recall"]["ci95"]) == 2
+    )
     assert [p["threshold"] for p in data["sweep"]] == [t for t in GRID if t <= 0.8]
 
 
@@ -187,7 +262,10 @@ def test_a_budget_that_the_free_run_misses_is_told(capsys, perfect, monkeypatch)
         (["--seeds", "9:3"], "--seeds 9:3: END must be larger than FIRST"),
         (["--objective", "luck"], "--objective luck: expected one of recall, f1"),
         (["--seeds", NOTHING_DUE, "--seconds", "10"], "nothing is due in these episodes"),
-        (["--seeds", "420000", "--out", "/proc/none/x.yaml"], "/proc/none/x.yaml: cannot make its folder"),
+        (
+            ["--seeds", "420000", "--out", "/proc/none/x.yaml"],
+            "/proc/none/x.yaml: cannot make its folder",
+        ),
     ],
 )
 def test_what_is_refused_in_one_line(args, says, capsys, perfect):

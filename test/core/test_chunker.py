@@ -22,7 +22,9 @@ def frame(ms: float, start_ms: float = 0) -> Frame:
     return Frame(PIXEL, round((start_ms + ms) * MS))
 
 
-def feed(times_ms: list[float], tolerance_s: float = 0.05, flush: bool = True) -> tuple[list[Chunk], Chunker]:
+def feed(
+    times_ms: list[float], tolerance_s: float = 0.05, flush: bool = True
+) -> tuple[list[Chunk], Chunker]:
     chunker = Chunker(ChunkerConfig(tolerance_s=tolerance_s))
     chunks = [c for t in times_ms if (c := chunker.push(frame(t))) is not None]
     last = chunker.flush() if flush else None
@@ -52,7 +54,14 @@ def test_thirty_frames_a_second_are_sampled_by_stamp():
     chunks, chunker = feed([k * 1000 / 30 for k in range(89)])
     assert [c.index for c in chunks] == [0, 1, 2]
     # 466.7 is more than 50 ms early, 500 - 33.3 = 466.7: slot 1 begins at 450
-    assert [round(f.stamp_ns / MS) for c in chunks for f in c.frames] == [0, 467, 967, 1467, 1967, 2467]
+    assert [round(f.stamp_ns / MS) for c in chunks for f in c.frames] == [
+        0,
+        467,
+        967,
+        1467,
+        1967,
+        2467,
+    ]
     assert chunker.counters.sampled_out == 83 and chunker.counters.late == 0
 
 
@@ -141,7 +150,10 @@ def test_what_holds_of_any_stamps(times_ms, data):
     chunks, taken = [], []
     for t in times_ms:
         f = frame(t)
-        wanted, before = chunker.wants(f.stamp_ns), chunker.counters.late + chunker.counters.sampled_out
+        wanted, before = (
+            chunker.wants(f.stamp_ns),
+            chunker.counters.late + chunker.counters.sampled_out,
+        )
         closed = chunker.push(f)
         assert wanted == (chunker.counters.late + chunker.counters.sampled_out == before)
         taken += [f] if wanted else []

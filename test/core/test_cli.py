@@ -1,4 +1,5 @@
-"""The `aura` command: what it prints and writes, its exit codes, and that run and replay decide alike."""
+"""The `aura` command: what it prints and writes, its exit codes, and that run and replay decide
+alike."""
 
 from __future__ import annotations
 
@@ -20,10 +21,26 @@ from aura_core.sources.base import FrameSource
 from aura_core.types import Frame, Query
 
 KEYS = {
-    "chunk", "stamp_ns", "state", "p_silent", "text", "query_id", "kind", "step_ms",
-    "prefill_tokens", "vision_encodes", "decode_tokens",
-}  # fmt: skip
-ASK = ("--ask", "3.0:what is on the table?", "--ask", "5.6:and now?", "--ask", "1.0:Tell me when a red cube appears.")
+    "chunk",
+    "stamp_ns",
+    "state",
+    "p_silent",
+    "text",
+    "query_id",
+    "kind",
+    "step_ms",
+    "prefill_tokens",
+    "vision_encodes",
+    "decode_tokens",
+}
+ASK = (
+    "--ask",
+    "3.0:what is on the table?",
+    "--ask",
+    "5.6:and now?",
+    "--ask",
+    "1.0:Tell me when a red cube appears.",
+)
 SCRIPTED = ("--model", "scripted")
 
 
@@ -52,7 +69,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_run_prints_each_second_and_a_summary(capsys):
-    assert aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3.0:what is on the table?") == 0
+    assert (
+        aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3.0:what is on the table?") == 0
+    )
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "source: simulated room, seed 7, 5 s at 2 FPS"
     assert out[1].startswith("model:  scripted")
@@ -65,17 +84,26 @@ def test_run_prints_each_second_and_a_summary(capsys):
 
 def test_run_writes_a_json_line_a_step(tmp_path, capsys):
     out = tmp_path / "steps.jsonl"
-    assert aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3:hm?", "--out", out, "--quiet") == 0
+    assert (
+        aura("run", "sim:7", "--seconds", 5, *SCRIPTED, "--ask", "3:hm?", "--out", out, "--quiet")
+        == 0
+    )
     assert len(capsys.readouterr().out.splitlines()) == 1  # the summary alone
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert all(set(line) >= KEYS for line in lines)
     assert [line["chunk"] for line in lines] == [0, 1, 2, 3, 4]
-    assert [line["stamp_ns"] for line in lines] == [500_000_000 + k * 1_000_000_000 for k in range(5)]
+    assert [line["stamp_ns"] for line in lines] == [
+        500_000_000 + k * 1_000_000_000 for k in range(5)
+    ]
     assert [line["state"] for line in lines] == ["silent", "silent", "silent", "speak", "silent"]
     spoken = lines[3]
     assert (spoken["question"], spoken["query_id"], spoken["kind"]) == ("hm?", "q1", "real-time")
     assert spoken["decode_tokens"] == len(spoken["text"].encode())
-    assert all(line["decode_tokens"] == 0 and line["forwards"] == 1 for line in lines if line["state"] == "silent")
+    assert all(
+        line["decode_tokens"] == 0 and line["forwards"] == 1
+        for line in lines
+        if line["state"] == "silent"
+    )
 
 
 def test_out_to_stdout_is_pure_json(capsys):
@@ -92,14 +120,20 @@ def test_run_and_replay_decide_alike(tmp_path, folder, storage, images, kind, ca
     source = ("sim:12", "--seconds", 9) if kind == "sim" else (folder,)
     bag = tmp_path / "bag"
     assert aura("run", *source, *SCRIPTED, *ASK, "--out", tmp_path / "run.jsonl") == 0
-    assert aura("record", *source, *ASK, "--out", bag, "--storage", storage, "--images", images) == 0
+    assert (
+        aura("record", *source, *ASK, "--out", bag, "--storage", storage, "--images", images) == 0
+    )
     for out in ("first.jsonl", "second.jsonl"):
         code = aura("replay", bag, *SCRIPTED, "--out", tmp_path / out)
         assert code == 0 and steps(tmp_path / out) == steps(tmp_path / "run.jsonl")
     told = steps(tmp_path / "run.jsonl")
-    assert len(told) == (9 if kind == "sim" else 5) and [s["question"] for s in told if s["question"]]
+    assert len(told) == (9 if kind == "sim" else 5) and [
+        s["question"] for s in told if s["question"]
+    ]
     if kind == "folder":
-        assert [(s["chunk"], s["kind"], s["query_id"], s["acknowledgment"]) for s in told if s["text"]] == [
+        assert [
+            (s["chunk"], s["kind"], s["query_id"], s["acknowledgment"]) for s in told if s["text"]
+        ] == [
             (1, "real-time", "q1", True),  # the promise to tell
             (3, "real-time", "q2", False),
             (4, "proactive", "q1", False),
@@ -108,13 +142,29 @@ def test_run_and_replay_decide_alike(tmp_path, folder, storage, images, kind, ca
 
 def test_replay_takes_its_own_questions_and_end(tmp_path, capsys):
     assert aura("record", "sim:3", "--seconds", 6, "--out", tmp_path / "bag") == 0
-    assert aura("run", "sim:3", "--seconds", 4, *SCRIPTED, *ASK, "--out", tmp_path / "run.jsonl") == 0
-    assert aura("replay", tmp_path / "bag", "--seconds", 4, *SCRIPTED, *ASK, "--out", tmp_path / "r.jsonl") == 0
+    assert (
+        aura("run", "sim:3", "--seconds", 4, *SCRIPTED, *ASK, "--out", tmp_path / "run.jsonl") == 0
+    )
+    assert (
+        aura(
+            "replay",
+            tmp_path / "bag",
+            "--seconds",
+            4,
+            *SCRIPTED,
+            *ASK,
+            "--out",
+            tmp_path / "r.jsonl",
+        )
+        == 0
+    )
     assert steps(tmp_path / "r.jsonl") == steps(tmp_path / "run.jsonl") != []
 
 
 def test_a_bag_of_a_fast_camera_decides_like_one_that_was_sampled(tmp_path):
-    assert aura("record", "sim:3", "--seconds", 4, "--fps", 10, "--out", tmp_path / "fast", *ASK) == 0
+    assert (
+        aura("record", "sim:3", "--seconds", 4, "--fps", 10, "--out", tmp_path / "fast", *ASK) == 0
+    )
     assert aura("record", "sim:3", "--seconds", 4, "--out", tmp_path / "slow", *ASK) == 0
     for name in ("fast", "slow"):
         assert aura("replay", tmp_path / name, *SCRIPTED, "--out", tmp_path / f"{name}.jsonl") == 0
@@ -124,7 +174,9 @@ def test_a_bag_of_a_fast_camera_decides_like_one_that_was_sampled(tmp_path):
 
 def test_config_file_and_options_on_top(tmp_path, capsys):
     config = tmp_path / "c.yaml"
-    config.write_text(yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 2, "max": 3}}}))
+    config.write_text(
+        yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 2, "max": 3}}})
+    )
     out = tmp_path / "steps.jsonl"
     assert aura("run", "sim:7", "--seconds", 8, "--config", config, "--out", out) == 0
     assert [s["window_chunks"] for s in steps(out)] == [1, 2, 3, 3, 3, 3, 3, 3]
@@ -133,7 +185,10 @@ def test_config_file_and_options_on_top(tmp_path, capsys):
 
 
 def test_a_question_after_the_end_is_said_so(capsys):
-    assert aura("run", "sim:7", "--seconds", 2, *SCRIPTED, "--ask", "9:too late?", "--ask", "0:hm?") == 0
+    assert (
+        aura("run", "sim:7", "--seconds", 2, *SCRIPTED, "--ask", "9:too late?", "--ask", "0:hm?")
+        == 0
+    )
     err = capsys.readouterr().err
     assert err == "warning: question 'too late?' was never seen: the frames ended before its time\n"
 
@@ -148,7 +203,9 @@ def test_refused_questions_of_a_bag_are_named_and_the_exit_code_tells(tmp_path, 
     assert aura("replay", tmp_path / "bag", *SCRIPTED, "--out", tmp_path / "r.jsonl") == 1
     first, second = capsys.readouterr().err.splitlines()
     assert first == "warning: question '' at 1000000000 ns is refused: the question is empty"
-    assert second.startswith("warning: question 'word word") and second.endswith("at most 512 are allowed")
+    assert second.startswith("warning: question 'word word") and second.endswith(
+        "at most 512 are allowed"
+    )
     assert len(steps(tmp_path / "r.jsonl")) == 4
 
 
@@ -160,16 +217,25 @@ def test_refused_questions_of_a_bag_are_named_and_the_exit_code_tells(tmp_path, 
         (("run", "sim:7", "--model", "/no/such/model"), "/no/such/model"),
         (("run", "sim:7", "--ask", "what?"), "--ask 'what?': expected SECONDS:QUESTION"),
         (("run", "sim:7", "--ask", "3: "), "--ask '3:': the question is empty"),
-        (("run", "sim:7", *SCRIPTED, "--ask", "3:" + "word " * 10_000), "--ask at 3 s: the question has 49999 tokens"),
+        (
+            ("run", "sim:7", *SCRIPTED, "--ask", "3:" + "word " * 10_000),
+            "--ask at 3 s: the question has 49999 tokens",
+        ),
         (("run", "sim:7", "--dtype", "float99"), "model.dtype must be one of"),
-        (("run", "sim:7", "--config", "/no/such.yaml"), "/no/such.yaml: cannot read the configuration"),
+        (
+            ("run", "sim:7", "--config", "/no/such.yaml"),
+            "/no/such.yaml: cannot read the configuration",
+        ),
         (
             ("run", "sim:7", *SCRIPTED, "--out", "/no/such/folder/x.jsonl"),
             "--out /no/such/folder/x.jsonl: cannot write",
         ),
         (("run", "sim:7", "--seconds", "0"), "the duration must be more than 0"),
         (("replay", "/no/such/bag"), "/no/such/bag: there is no such bag"),
-        (("record", "sim:7", "--seconds", "1", "--out", "/proc/bag"), "/proc/bag: cannot write the bag"),
+        (
+            ("record", "sim:7", "--seconds", "1", "--out", "/proc/bag"),
+            "/proc/bag: cannot write the bag",
+        ),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(capsys, args, says):
@@ -240,7 +306,9 @@ def test_pacing_waits_for_the_stamps_and_never_for_what_is_late():
 
     blank = np.zeros((1, 1, 3), np.uint8)
     seen = []
-    for event in paced([Frame(blank, 7_000_000_000 + k * 500_000_000) for k in range(5)], lambda: clock[0], sleep):
+    for event in paced(
+        [Frame(blank, 7_000_000_000 + k * 500_000_000) for k in range(5)], lambda: clock[0], sleep
+    ):
         seen.append(event.stamp_ns)
         clock[0] += 0.1 if len(seen) != 2 else 1.2
     assert seen == [7_000_000_000 + k * 500_000_000 for k in range(5)]
@@ -250,7 +318,10 @@ def test_pacing_waits_for_the_stamps_and_never_for_what_is_late():
 def test_realtime_run_decides_alike(tmp_path, monkeypatch):
     monkeypatch.setattr("aura_core.cli.stream.paced.__defaults__", (lambda: 0.0, lambda s: None))
     for name, extra in (("a", ()), ("b", ("--realtime",))):
-        assert aura("run", "sim:7", "--seconds", 3, *SCRIPTED, *ASK, "--out", tmp_path / name, *extra) == 0
+        assert (
+            aura("run", "sim:7", "--seconds", 3, *SCRIPTED, *ASK, "--out", tmp_path / name, *extra)
+            == 0
+        )
     assert steps(tmp_path / "a") == steps(tmp_path / "b")
 
 
@@ -262,23 +333,33 @@ def test_words_of_a_model_cannot_drive_the_terminal():
 
 def test_version_and_help_as_a_program():
     run = [sys.executable, "-m", "aura_core.cli"]
-    assert subprocess.run([*run, "--version"], capture_output=True, text=True, check=True).stdout == (
-        f"aura {__version__}\n"
+    assert (
+        subprocess.run([*run, "--version"], capture_output=True, text=True, check=True).stdout
+        == f"aura {__version__}\n"
     )
     failed = subprocess.run([*run, "run", "/nope"], capture_output=True, text=True)
-    assert (failed.returncode, failed.stdout) == (1, "") and failed.stderr.startswith("error: /nope: there is no such")
+    assert (failed.returncode, failed.stdout) == (1, "") and failed.stderr.startswith(
+        "error: /nope: there is no such"
+    )
 
 
 def test_importing_the_command_loads_no_model_library():
     heavy = "torch", "transformers", "cv2", "av", "rosbags", "matplotlib", "rclpy"
     code = f"import sys, aura_core.cli; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["sim"], ["watches", "--open", "1"]])
 def test_eval_measures_the_model_of_the_settings_file(tmp_path, capsys, command):
     settings, out = tmp_path / "mine.yaml", tmp_path / "out.json"
-    settings.write_text(yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 4, "max": 8}}}))
+    settings.write_text(
+        yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 4, "max": 8}}})
+    )
     args = ("--config", settings, "--seeds", "420000", "--seconds", 10, "--json", out)
     assert aura("eval", *command, *args) == 0
     assert json.loads(out.read_text())

@@ -22,16 +22,26 @@ from aura_core.errors import ConfigError
 
 def test_defaults_are_those_of_the_design():
     c = AssistantConfig()
-    assert (c.model.path, c.window.keep, c.window.max, c.window.qa_groups) == ("aura_tiny", 30, 60, 10)
+    assert (c.model.path, c.window.keep, c.window.max, c.window.qa_groups) == (
+        "aura_tiny",
+        30,
+        60,
+        10,
+    )
     assert (c.chunker.fps, c.decider.threshold, c.system_prompt) == (2.0, None, None)
     assert AssistantConfig.from_dict({}) == c
 
 
 def test_a_dictionary_of_all_settings_comes_back():
     c = AssistantConfig(
-        ModelConfig("x", "bfloat16", "cuda:0", "sdpa", 4096, 2), WindowConfig(3, 9, 0), ChunkerConfig(2.0, 0.1),
-        DeciderConfig(0.5), SpeakerConfig(5, 6, 7), WatchConfig(3, 1.0, 4.0), "be brief",
-    )  # fmt: skip
+        ModelConfig("x", "bfloat16", "cuda:0", "sdpa", 4096, 2),
+        WindowConfig(3, 9, 0),
+        ChunkerConfig(2.0, 0.1),
+        DeciderConfig(0.5),
+        SpeakerConfig(5, 6, 7),
+        WatchConfig(3, 1.0, 4.0),
+        "be brief",
+    )
     assert AssistantConfig.from_dict(dataclasses.asdict(c)) == c
     with pytest.raises(dataclasses.FrozenInstanceError):
         c.window.keep = 4  # type: ignore[misc]
@@ -47,7 +57,9 @@ def test_yaml_with_and_without_the_aura_section(tmp_path):
 
 
 def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
-    assert AssistantConfig.from_dict({"chunker": {"fps": 2, "tolerance_s": 0}}).chunker == ChunkerConfig(2.0, 0.0)
+    assert AssistantConfig.from_dict(
+        {"chunker": {"fps": 2, "tolerance_s": 0}}
+    ).chunker == ChunkerConfig(2.0, 0.0)
     with pytest.raises(ConfigError, match=r"keep must be int, not 30\.0"):
         AssistantConfig.from_dict({"window": {"keep": 30.0}})
 
@@ -55,10 +67,16 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"windows": {}}, "config: unknown key 'windows'; known keys are chunker, decider, gate, model, server"),
+        (
+            {"windows": {}},
+            "config: unknown key 'windows'; known keys are chunker, decider, gate, model, server",
+        ),
         (
             {"window": {"kep": 3}},
-            "config: window: unknown key 'kep'; known keys are hard_cap, keep, max, policy, qa_groups",
+            (
+                "config: window: unknown key 'kep'; known keys are hard_cap, keep, max, policy,"
+                " qa_groups"
+            ),
         ),
         ({1: 2}, "config: unknown key '1'"),
         ({"window": 3}, "config: window: expected a mapping of settings, found 3"),
@@ -68,16 +86,31 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
         ({"window": {"keep": 0}}, "window.keep must be at least 1, not 0"),
         ({"window": {"keep": 60}}, r"window.max \(60\) must be larger than window.keep \(60\)"),
         ({"window": {"qa_groups": -1}}, "window.qa_groups must not be negative, not -1"),
-        ({"window": {"policy": "lru"}}, "window.policy must be one of shadow, floating, recompute, fifo, evict, not"),
-        ({"window": {"hard_cap": 59}}, r"window.hard_cap \(59\) must not be smaller than window.max \(60\)"),
-        ({"window": {"preset": "big"}}, "config: window: preset must be one of default, aura, not 'big'"),
+        (
+            {"window": {"policy": "lru"}},
+            "window.policy must be one of shadow, floating, recompute, fifo, evict, not",
+        ),
+        (
+            {"window": {"hard_cap": 59}},
+            r"window.hard_cap \(59\) must not be smaller than window.max \(60\)",
+        ),
+        (
+            {"window": {"preset": "big"}},
+            "config: window: preset must be one of default, aura, not 'big'",
+        ),
         ({"chunker": {"fps": 1.0}}, "chunker.fps must be 2.0"),
         ({"chunker": {"tolerance_s": 0.3}}, r"chunker.tolerance_s must be in \[0, 0.2\], not 0.3"),
         ({"chunker": {"tolerance_s": float("nan")}}, "chunker.tolerance_s"),
         ({"decider": {"threshold": 1.0}}, "decider.threshold must be between 0 and 1, not 1.0"),
-        ({"decider": {"threshold": "high"}}, "threshold must be (float or null|null or float), not 'high'"),
+        (
+            {"decider": {"threshold": "high"}},
+            "threshold must be (float or null|null or float), not 'high'",
+        ),
         ({"speaker": {"max_new_tokens": 0}}, "speaker.max_new_tokens must be at least 1, not 0"),
-        ({"model": {"dtype": "int8"}}, "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'"),
+        (
+            {"model": {"dtype": "int8"}},
+            "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'",
+        ),
         ({"model": {"attention": "fast"}}, "model.attention must be one of"),
         ({"model": {"max_pixels": 10}}, "model.max_pixels must be at least 1024"),
         ({"model": {"threads": 0}}, "model.threads must be at least 1"),
@@ -120,10 +153,15 @@ def test_missing_file_and_folder(tmp_path):
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab", max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["keep", "max", "path"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["keep", "max", "path"]), inner)
+    ),
     max_leaves=4,
 )
-sections = st.sampled_from(["model", "window", "chunker", "decider", "speaker", "system_prompt", "other"])
+sections = st.sampled_from(
+    ["model", "window", "chunker", "decider", "speaker", "system_prompt", "other"]
+)
 
 
 @given(st.dictionaries(sections, values, max_size=3))
@@ -136,5 +174,11 @@ def test_any_plain_values_give_settings_or_one_clear_line(data):
 
 def test_a_preset_stands_for_keep_and_max():
     assert AssistantConfig.from_dict({"window": {"preset": "aura"}}).window == WindowConfig(30, 45)
-    assert AssistantConfig.from_dict({"window": {"preset": "aura", "max": 50}}).window == WindowConfig(30, 50)
-    assert (WindowConfig(30, 60).cap, WindowConfig(30, 60, hard_cap=60).cap, WindowConfig(1, 2).cap) == (70, 60, 3)
+    assert AssistantConfig.from_dict(
+        {"window": {"preset": "aura", "max": 50}}
+    ).window == WindowConfig(30, 50)
+    assert (
+        WindowConfig(30, 60).cap,
+        WindowConfig(30, 60, hard_cap=60).cap,
+        WindowConfig(1, 2).cap,
+    ) == (70, 60, 3)

@@ -1,4 +1,5 @@
-"""Stage 4 makes tokens for the checkpoint that will be trained, and leaves out what its tokenizer cannot say."""
+"""Stage 4 makes tokens for the checkpoint that will be trained, and leaves out what its tokenizer
+cannot say."""
 
 from __future__ import annotations
 
@@ -61,10 +62,14 @@ def test_the_checkpoint_is_named_on_the_command_line(refined):
         main(["data", "structure", "--out", str(refined), "--checkpoint", "scripted", "--quiet"])
     assert e.value.code in (0, None)
     folder = StageFolder(refined, "structure")
-    assert folder.manifest()["settings"]["checkpoint"] == "scripted" and list(folder.read(0, Sample))
+    assert folder.manifest()["settings"]["checkpoint"] == "scripted" and list(
+        folder.read(0, Sample)
+    )
 
 
-@pytest.mark.parametrize(("option", "line"), [((), "structure: whose tokens"), (("--checkpoint", "./no"), "not exist")])
+@pytest.mark.parametrize(
+    ("option", "line"), [((), "structure: whose tokens"), (("--checkpoint", "./no"), "not exist")]
+)
 def test_nothing_is_spent_before_the_checkpoint_is_there(mllm, tmp_path, capsys, option, line):
     light_video(tmp_path / "in" / "a.mp4")
     out = tmp_path / "run"
@@ -87,7 +92,9 @@ def test_words_that_the_tokenizer_does_not_know_are_rejected():
     watch = standing(12, [(15, "the cat jumped")], Kind.PROACTIVE, "tell me when the zebra sleeps")
     good = real_time(9, "Where is the red cube?", "On the table.")
     unknown = real_time(5, "what is it?", "A barista with headphones.")
-    talk = Conversation(clip(20), (Scene(0, 20, ""),), (unknown, good, watch, real_time(18, "what is it?", "☕")))
+    talk = Conversation(
+        clip(20), (Scene(0, 20, ""),), (unknown, good, watch, real_time(18, "what is it?", "☕"))
+    )
     out = structure(talk, codec, StructureConfig("aura_tiny"))
     assert [(r.item, r.reason) for r in out.rejections] == [
         (q, "words that the tokenizer does not know") for q in ("r5", "s12", "r18")
@@ -116,6 +123,10 @@ def test_a_tokenizer_that_composes_accents_loses_nothing():
 
 
 def test_samples_are_by_default_no_longer_than_the_recipes_rows():
-    """At 640x480 a second is 300 visual tokens and about 25 others; the 8B recipes have rows of 16,384 tokens."""
+    """At 640x480 a second is 300 visual tokens and about 25 others; the 8B recipes have rows of
+    16,384 tokens."""
     window = StructureConfig().window
-    assert window == WindowConfig(keep=30, max=45) and window.max * 325 < 16384 < replace(window, max=60).max * 325
+    assert (
+        window == WindowConfig(keep=30, max=45)
+        and window.max * 325 < 16384 < replace(window, max=60).max * 325
+    )

@@ -15,7 +15,7 @@ from data_server import (
     settings,
     status,
     synthesize,
-)  # fmt: skip
+)
 from rich.console import Console
 
 from aura_core.data import report
@@ -52,24 +52,42 @@ def test_what_a_killed_run_paid_is_in_the_report(mllm, prepared, tmp_path):
     """Regression: the run after it asked for nothing, and the report said 0 requests."""
     synthesize(mllm, prepared, tmp_path)
     asked, once = sum(mllm.kinds.values()), told(tmp_path)
-    prices = {"requests": asked, "retries": 0, "prompt_tokens": 100 * asked, "completion_tokens": 10 * asked}
-    assert prices.items() <= once["cost"].items() and prices.items() <= once["cost_of_last_run"].items()
+    prices = {
+        "requests": asked,
+        "retries": 0,
+        "prompt_tokens": 100 * asked,
+        "completion_tokens": 10 * asked,
+    }
+    assert (
+        prices.items() <= once["cost"].items()
+        and prices.items() <= once["cost_of_last_run"].items()
+    )
     forget(tmp_path)
-    assert told(tmp_path)["cost"].items() >= prices.items()  # no shard is there, and it was paid for all the same
+    # no shard is there, and it was paid for all the same
+    assert told(tmp_path)["cost"].items() >= prices.items()
     (tmp_path / "synthesize" / "runs.json").unlink()  # a killed run leaves none
     second = synthesize(mllm, prepared, tmp_path)
-    assert sum(mllm.kinds.values()) == asked and second.cost["requests"] == 0 < second.cost["remembered"]
+    assert (
+        sum(mllm.kinds.values()) == asked
+        and second.cost["requests"] == 0 < second.cost["remembered"]
+    )
     again = told(tmp_path)
-    assert prices.items() <= again["cost"].items() and set(again["cost_of_last_run"].values()) == {0}
+    assert prices.items() <= again["cost"].items() and set(again["cost_of_last_run"].values()) == {
+        0
+    }
 
 
 def test_requests_that_bring_nothing_are_counted_too_and_stay_counted(mllm, prepared, tmp_path):
-    mllm.faults["now"] = [status(500), hang_up, hang_up, hang_up, status(400)]  # two clips: given up, refused
+    # two clips: given up, refused
+    mllm.faults["now"] = [status(500), hang_up, hang_up, hang_up, status(400)]
     done = synthesize(mllm, prepared, tmp_path)
     asked = sum(mllm.kinds.values())
     assert done.cost["requests"] == told(tmp_path)["cost"]["requests"] == asked
     assert (done.failures, done.cost["gave_up"], told(tmp_path)["cost"]["retries"]) == (1, 1, 3)
-    assert run(Job("synthesize", prepared, tmp_path, settings(mllm), "mllm"), retry_failed=True).made == 1
+    assert (
+        run(Job("synthesize", prepared, tmp_path, settings(mllm), "mllm"), retry_failed=True).made
+        == 1
+    )
     more = sum(mllm.kinds.values()) - asked
     assert more > 0 and told(tmp_path)["cost_of_last_run"]["requests"] == more
     assert told(tmp_path)["cost"]["requests"] == asked + more
@@ -83,7 +101,12 @@ def test_two_threads_with_the_same_request_pay_once(mllm, tmp_path):
     run(Job("prepare", tmp_path, tmp_path, config))
     done = synthesize(mllm, tmp_path, tmp_path, threads=4)
     paid = len(list((tmp_path / "synthesize" / "replies").glob("*/*.json")))
-    assert sum(mllm.kinds.values()) == done.cost["requests"] == told(tmp_path)["cost"]["requests"] == paid
+    assert (
+        sum(mllm.kinds.values())
+        == done.cost["requests"]
+        == told(tmp_path)["cost"]["requests"]
+        == paid
+    )
     assert done.cost["remembered"] == 3 * paid
 
 
@@ -105,7 +128,10 @@ def test_the_table_shows_what_was_paid_in_all_and_by_the_last_run(mllm, prepared
     synthesize(mllm, prepared, tmp_path)
     console = Console(file=StringIO(), width=200)
     console.print(report.tables(report.summarise(tmp_path))[0])
-    head, _, row = (line.split("┃" if "┃" in line else "│") for line in console.file.getvalue().splitlines()[1:4])
+    head, _, row = (
+        line.split("┃" if "┃" in line else "│")
+        for line in console.file.getvalue().splitlines()[1:4]
+    )
     cells = dict(zip((h.strip() for h in head), (c.strip() for c in row), strict=True))
     asked = sum(mllm.kinds.values())
     assert cells["requests in all"] == str(asked) and cells["requests of the last run"] == "0"

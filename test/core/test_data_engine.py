@@ -1,4 +1,5 @@
-"""The run as a whole: killed anywhere and run again it writes the same bytes; damage and other settings are named."""
+"""The run as a whole: killed anywhere and run again it writes the same bytes; damage and other
+settings are named."""
 
 from __future__ import annotations
 
@@ -97,9 +98,19 @@ def test_a_later_stage_may_go_to_another_folder(whole, tmp_path):
 @pytest.mark.parametrize(
     ("stage", "name", "hurt", "told"),
     [
-        ("structure", "shard-00001.jsonl", lambda p: p.write_bytes(p.read_bytes()[:-9]), "shard-00001.jsonl: damaged"),
+        (
+            "structure",
+            "shard-00001.jsonl",
+            lambda p: p.write_bytes(p.read_bytes()[:-9]),
+            "shard-00001.jsonl: damaged",
+        ),
         ("structure", "shard-00001.done", lambda p: p.unlink(), "shard-00001.jsonl: half-written"),
-        ("verify", "shard-00000.done", lambda p: p.write_text('{"seconds"'), "shard-00000.done: damaged"),
+        (
+            "verify",
+            "shard-00000.done",
+            lambda p: p.write_text('{"seconds"'),
+            "shard-00000.done: damaged",
+        ),
         ("refine", "shard-00002.rejected", lambda p: p.unlink(), "shard-00002.rejected: missing"),
         ("prepare", "clips/sim-1001.mp4", lambda p: p.write_bytes(b"x"), "sim-1001.mp4: damaged"),
         ("prepare", "clips/sim-1002.mp4", lambda p: p.unlink(), "sim-1002.mp4: missing"),
@@ -120,7 +131,10 @@ def test_a_damaged_shard_is_named_and_made_again(whole, copy, stage, name, hurt,
 
 def test_what_a_killed_run_left_half_written_is_removed(copy):
     out, config = copy
-    left = [out / "refine" / "shard-00001.part-77.jsonl", out / "prepare" / "clips" / "sim-1000.part-77.mp4"]
+    left = [
+        out / "refine" / "shard-00001.part-77.jsonl",
+        out / "prepare" / "clips" / "sim-1000.part-77.mp4",
+    ]
     for path in left:
         path.write_bytes(b"half")
     again(out, config)
@@ -131,7 +145,9 @@ def test_a_stage_before_that_is_not_finished_is_named(copy):
     out, config = copy
     for kind in ("done", "jsonl", "rejected"):
         (out / "refine" / f"shard-00001.{kind}").unlink()
-    with pytest.raises(InputError, match=r"refine: 1 of 3 shards are there; run `aura data refine` again"):
+    with pytest.raises(
+        InputError, match=r"refine: 1 of 3 shards are there; run `aura data refine` again"
+    ):
         run(Job("structure", out, out, config))
     with pytest.raises(InputError, match="nothing there; run `aura data prepare` first"):
         run(Job("synthesize", out / "nowhere", out, config))
@@ -141,7 +157,11 @@ def test_a_stage_before_that_is_not_finished_is_named(copy):
     ("change", "stage", "told"),
     [
         ({"seed": 1}, "refine", "made with settings.seed = 0, now it is 1; take another --out"),
-        ({"structure": StructureConfig(checkpoint="scripted")}, "structure", "settings.checkpoint = 'aura_tiny'"),
+        (
+            {"structure": StructureConfig(checkpoint="scripted")},
+            "structure",
+            "settings.checkpoint = 'aura_tiny'",
+        ),
     ],
 )
 def test_other_settings_on_the_same_folder_are_refused(whole, change, stage, told):
@@ -166,7 +186,10 @@ def test_an_oracles_folder_is_not_an_mllms(whole):
 
 def test_two_runs_do_not_write_one_folder(whole):
     out, config = whole
-    with StageFolder(out, "refine").lock(), pytest.raises(InputError, match="another run is writing here"):
+    with (
+        StageFolder(out, "refine").lock(),
+        pytest.raises(InputError, match="another run is writing here"),
+    ):
         run(Job("refine", out, out, config))
 
 
@@ -204,14 +227,27 @@ def test_the_report_names_damage(copy):
 
 
 def killed_and_resumed(out: Path, kills: int, seed: int, processes: int, typical_s: float) -> int:
-    """Start `aura data all` over and over, killing it at random points; then let it finish. How often it was killed."""
+    """Start `aura data all` over and over, killing it at random points; then let it finish. How
+    often it was killed."""
     rng = random.Random(seed)
-    command = [sys.executable, "-m", "aura_core.cli", "data", "all", "--out", str(out), *map(str, ARGUMENTS)]
+    command = [
+        sys.executable,
+        "-m",
+        "aura_core.cli",
+        "data",
+        "all",
+        "--out",
+        str(out),
+        *map(str, ARGUMENTS),
+    ]
     command += ["--processes", str(processes), "--config", str(out.parent / "data.yaml")]
     done = 0
     for _ in range(10 * kills):
-        process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True)
-        # Not by the clock alone: wait until there is something new, then a little, so that the kills are spread.
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True
+        )
+        # Not by the clock alone: wait until there is something new, then a little, so that the
+        # kills are spread.
         known, deadline = _files(out), time.monotonic() + 60
         while process.poll() is None and _files(out) == known and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -235,7 +271,8 @@ SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    ("kills", "processes"), [(2, 1), pytest.param(10, 1, marks=SLOW), pytest.param(10, 2, marks=SLOW)]
+    ("kills", "processes"),
+    [(2, 1), pytest.param(10, 1, marks=SLOW), pytest.param(10, 2, marks=SLOW)],
 )
 def test_killed_at_random_points_it_writes_the_same_bytes(whole, tmp_path, kills, processes):
     (tmp_path / "data.yaml").write_text("shard_size: 1\n")
@@ -249,9 +286,15 @@ def test_killed_at_random_points_it_writes_the_same_bytes(whole, tmp_path, kills
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys):
     for arguments, told in (
-        (("all", "--out", tmp_path / "a", "--source", "moon"), "--source must be files or sim, not 'moon'"),
+        (
+            ("all", "--out", tmp_path / "a", "--source", "moon"),
+            "--source must be files or sim, not 'moon'",
+        ),
         (("all", "--out", tmp_path / "a", "--in", tmp_path), "an MLLM is needed: give --mllm URL"),
-        (("prepare", "--out", tmp_path / "a", "--source", "sim", "--seeds", "499999:500001"), "held out for tests"),
+        (
+            ("prepare", "--out", tmp_path / "a", "--source", "sim", "--seeds", "499999:500001"),
+            "held out for tests",
+        ),
         (("report", "--out", tmp_path / "a"), "no run of the data engine there"),
     ):
         with pytest.raises(SystemExit) as e:
@@ -264,7 +307,10 @@ def test_unknown_settings_are_named(tmp_path):
     path = tmp_path / "data.yaml"
     for text, told in (
         ("prepare: {crff: 3}", "unknown key 'crff'"),
-        ("data: {structure: {window: {policy: fifo}}}", "structure.window.policy must be one of shadow"),
+        (
+            "data: {structure: {window: {policy: fifo}}}",
+            "structure.window.policy must be one of shadow",
+        ),
         ("refine: {siblings: 5}", "refine.siblings must be in [0, 4], not 5"),
         ("- 1", "expected a mapping of settings"),
     ):
@@ -296,4 +342,9 @@ def test_progress_is_told_by_items(whole, tmp_path):
     samples = sum(d.records for d in StageFolder(tmp_path, "structure").all_done())
     told.clear()
     run(Job("verify", tmp_path, tmp_path, config), progress=lambda *now: told.append(now))
-    assert len(told) == 4 and told[0] == (0, samples) and told[-1] == (samples, samples) and samples > 3
+    assert (
+        len(told) == 4
+        and told[0] == (0, samples)
+        and told[-1] == (samples, samples)
+        and samples > 3
+    )

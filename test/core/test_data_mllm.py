@@ -1,4 +1,5 @@
-"""The stages with an MLLM behind a real HTTP server: good replies, malformed ones, time-outs, errors, and lies."""
+"""The stages with an MLLM behind a real HTTP server: good replies, malformed ones, time-outs,
+errors, and lies."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from data_server import (
     status,
     synthesize,
     talks,
-)  # fmt: skip
+)
 
 from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
@@ -54,15 +55,20 @@ def test_all_stages_with_an_mllm(mllm, prepared, tmp_path):
     config = settings(mllm)
     for i, stage in enumerate(STAGES[1:]):
         run(Job(stage, prepared if i == 0 else tmp_path, tmp_path, config, "mllm", threads=3))
-    (first, second) = talks(tmp_path)
-    assert [(s.first, s.stop) for s in first.scenes] == [(0, LIGHT), (LIGHT, SECONDS)]  # cut where the light goes on
+    first, second = talks(tmp_path)
+    # cut where the light goes on
+    assert [(s.first, s.stop) for s in first.scenes] == [(0, LIGHT), (LIGHT, SECONDS)]
     assert [(q.chunk, q.text, [a.chunk for a in q.answers]) for q in first.questions] == [
-        (2, "tell me when the light goes on", [LIGHT]), (3, "how is the light?", [3]), (12, "how is the light?", [12]),
-    ]  # fmt: skip
+        (2, "tell me when the light goes on", [LIGHT]),
+        (3, "how is the light?", [3]),
+        (12, "how is the light?", [12]),
+    ]
     assert second.questions[0].id != first.questions[0].id
     samples = list(read_samples(tmp_path))
     assert [s.target.chunk for s in samples] == [2, 3, LIGHT, 12] * 2
-    assert {s.target.question for s in samples if s.target.chunk in (2, LIGHT)} == {"say when the lamp turns on"}
+    assert {s.target.question for s in samples if s.target.chunk in (2, LIGHT)} == {
+        "say when the lamp turns on"
+    }
     for s in samples:
         if s.target.chunk in (3, 12):
             assert s.target.answer == ("it is bright" if s.target.chunk == 12 else "it is dark")
@@ -75,7 +81,11 @@ def test_all_stages_with_an_mllm(mllm, prepared, tmp_path):
 
 def test_a_check_sees_nothing_that_comes_later(mllm, prepared, tmp_path):
     synthesize(mllm, prepared, tmp_path)
-    newest = [float(labels[-1].removeprefix("second ")) for kind, labels in mllm.pictures if kind == "visible"]
+    newest = [
+        float(labels[-1].removeprefix("second "))
+        for kind, labels in mllm.pictures
+        if kind == "visible"
+    ]
     assert newest == [3.5, LIGHT + 0.5, LIGHT - 0.5, 12.5] * 2
     whole = [labels[-1] for kind, labels in mllm.pictures if kind == "later"]
     # Every time until the clip ends must be listed. Two of the four scenes are alike: asked once.
@@ -87,10 +97,12 @@ def test_what_was_paid_for_is_not_asked_again_and_gives_the_same_bytes(mllm, pre
     asked, before = sum(mllm.kinds.values()), shards(tmp_path)
     for kind in ("done", "jsonl"):
         (tmp_path / "synthesize" / f"shard-00000.{kind}").unlink()
-    mllm.replies["now"] = lambda t, b: {"questions": []}  # another reply now would change the result
+    # another reply now would change the result
+    mllm.replies["now"] = lambda t, b: {"questions": []}
     second = synthesize(mllm, prepared, tmp_path)
     assert sum(mllm.kinds.values()) == asked and shards(tmp_path) == before
-    assert first.cost["requests"] == asked and second.cost["requests"] == 0  # of this making; in all: test_data_cost.py
+    # of this making; in all: test_data_cost.py
+    assert first.cost["requests"] == asked and second.cost["requests"] == 0
     assert second.cost["remembered"] == asked + first.cost["remembered"]
 
 
@@ -117,7 +129,9 @@ def test_the_same_request_from_two_threads_is_no_trouble(mllm, tmp_path):
     ],
 )
 def test_a_lie_about_a_time_is_caught_and_counted(mllm, prepared, tmp_path, claimed, reason):
-    mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, claimed)] if "\n0 and" in t else []}
+    mllm.replies["later"] = lambda t, b: {
+        "requests": [request("proactive", 2, claimed)] if "\n0 and" in t else []
+    }
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {reason: 2}
     assert all(q.kind == "real-time" for c in talks(tmp_path) for q in c.questions)
@@ -131,21 +145,28 @@ def test_one_lie_among_several_times_refuses_the_request(mllm, prepared, tmp_pat
 
 
 def test_a_false_answer_is_refused(mllm, prepared, tmp_path):
-    mllm.replies["now"] = lambda t, b: {"questions": [question(3) | {"answer": "it is bright"}] if "0 to" in t else []}
+    mllm.replies["now"] = lambda t, b: {
+        "questions": [question(3) | {"answer": "it is bright"}] if "0 to" in t else []
+    }
     assert synthesize(mllm, prepared, tmp_path).reasons == {"not visible at its time": 2}
 
 
 def test_an_ungrounded_sample_is_dropped_with_the_judges_reason(mllm, prepared, tmp_path):
     config = settings(mllm)
-    mllm.replies["grounded"] = lambda t, b: {"grounded": "at second 12:" not in t, "reason": "the lamp is hidden"}
+    mllm.replies["grounded"] = lambda t, b: {
+        "grounded": "at second 12:" not in t,
+        "reason": "the lamp is hidden",
+    }
     for i, stage in enumerate(STAGES[1:]):
         run(Job(stage, prepared if i == 0 else tmp_path, tmp_path, config, "mllm"))
     assert [s.target.chunk for s in read_samples(tmp_path)] == [2, 3, LIGHT] * 2
     dropped = list(StageFolder(tmp_path, "verify").rejected(0))
-    assert [r.reason for r in dropped] == ["not grounded"] * 2 and "the lamp is hidden" in dropped[0].detail
+    assert [r.reason for r in dropped] == ["not grounded"] * 2 and "the lamp is hidden" in dropped[
+        0
+    ].detail
 
 
-# ---- a server that fails ---------------------------------------------------------------------------
+# ---- a server that fails -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [status(500), status(429, Retry_After="0"), hang_up, sleep(1.5)])
@@ -168,12 +189,17 @@ def test_a_time_out_that_stays_costs_the_item_and_can_be_made_up_for(mllm, prepa
     assert run(job).made == 0
     again = run(job, retry_failed=True)
     assert again.made == 1 and again.notes[0].endswith("1 items had failed: made again")
-    assert shards(tmp_path)["synthesize/shard-00000.jsonl"] == shards(whole)["synthesize/shard-00000.jsonl"]
+    assert (
+        shards(tmp_path)["synthesize/shard-00000.jsonl"]
+        == shards(whole)["synthesize/shard-00000.jsonl"]
+    )
 
 
 def test_a_server_that_is_down_ends_the_run_and_writes_nothing(mllm, prepared, tmp_path):
     mllm.faults["now"] = [status(503)] * 6
-    with pytest.raises(InputError, match="all 2 items failed, the last with: no reply from the MLLM"):
+    with pytest.raises(
+        InputError, match="all 2 items failed, the last with: no reply from the MLLM"
+    ):
         synthesize(mllm, prepared, tmp_path)
     assert not (tmp_path / "synthesize" / "shard-00000.jsonl").exists()
     assert synthesize(mllm, prepared, tmp_path).records == 2
@@ -187,7 +213,8 @@ def test_a_request_that_the_server_refuses_costs_its_scene(mllm, prepared, tmp_p
 
 
 def test_a_servers_message_may_hold_what_no_file_can(mllm, prepared, tmp_path):
-    """Regression: the rejection could not be written, and the run ended at the same place each time."""
+    """Regression: the rejection could not be written, and the run ended at the same place each
+    time."""
 
     def refuses(handler: Any) -> bool:
         handler.send(400, {"error": {"message": "no \ud83d"}})
@@ -222,9 +249,18 @@ def test_the_command_asks_the_mllm(mllm, tmp_path):
     (tmp_path / "in" / "broken.mp4").write_bytes(b"")
     (tmp_path / "data.yaml").write_text("structure: {checkpoint: scripted}\n")
     result = aura(
-        "all", "--in", tmp_path / "in", "--out", tmp_path / "run", "--mllm", mllm.url, "--mllm-model", "m",
-        "--config", tmp_path / "data.yaml",
-    )  # fmt: skip
+        "all",
+        "--in",
+        tmp_path / "in",
+        "--out",
+        tmp_path / "run",
+        "--mllm",
+        mllm.url,
+        "--mllm-model",
+        "m",
+        "--config",
+        tmp_path / "data.yaml",
+    )
     assert result.returncode == 0, result.stderr
     assert "empty file" in result.stdout and len(list(read_samples(tmp_path / "run"))) == 4
 
@@ -241,4 +277,12 @@ def test_other_prompts_on_the_same_folder_are_refused(mllm, prepared, tmp_path):
 
 def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
     with pytest.raises(AuraError, match="an MLLM is needed"):
-        run(Job("synthesize", prepared, tmp_path, replace(DataConfig(), server=ServerConfig()), "mllm"))
+        run(
+            Job(
+                "synthesize",
+                prepared,
+                tmp_path,
+                replace(DataConfig(), server=ServerConfig()),
+                "mllm",
+            )
+        )

@@ -1,4 +1,5 @@
-"""Stage 1: any video or bag to two frames a second; what is broken, empty or too short is named and left out."""
+"""Stage 1: any video or bag to two frames a second; what is broken, empty or too short is named and
+left out."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def test_a_steady_video_gives_two_frames_a_second(tmp_path):
         0,
     )
     assert clip.video == f"prepare/clips/{clip.id}.mp4" and clip.id.startswith("v-")
-    assert levels(tmp_path, clip) == [5 * k % 25 for k in range(14)]  # at 2 FPS every fifth of 10 FPS
+    # at 2 FPS every fifth of 10 FPS
+    assert levels(tmp_path, clip) == [5 * k % 25 for k in range(14)]
     with av.open(str(tmp_path / clip.video)) as c:
         (stream,) = c.streams
         assert (stream.codec_context.name, stream.average_rate) == ("h264", 2)
@@ -62,7 +64,8 @@ def test_a_steady_video_gives_two_frames_a_second(tmp_path):
 
 
 def test_a_variable_frame_rate_is_sampled_by_time_and_not_by_index(tmp_path):
-    """Ten frames a second at first, one a second later: by index the second half would run five times too fast."""
+    """Ten frames a second at first, one a second later: by index the second half would run five
+    times too fast."""
     times = [100 * k for k in range(20)] + [2000 + 1000 * k for k in range(5)]
     out = prepared(write_grey_video(tmp_path / "v.mkv", times), tmp_path)
     (clip,) = out.records
@@ -73,7 +76,9 @@ def test_a_variable_frame_rate_is_sampled_by_time_and_not_by_index(tmp_path):
 @pytest.mark.parametrize(("gap_s", "reason"), [(9.0, None), (12.0, "gap")])
 def test_a_long_pause_is_no_video(tmp_path, gap_s, reason):
     times = [500 * k for k in range(6)]
-    path = write_grey_video(tmp_path / "v.mkv", [*times, *(times[-1] + round(gap_s * 1000) + t for t in times)])
+    path = write_grey_video(
+        tmp_path / "v.mkv", [*times, *(times[-1] + round(gap_s * 1000) + t for t in times)]
+    )
     if reason is not None:
         assert refused(path, tmp_path) == reason
     else:
@@ -87,10 +92,12 @@ def test_same_bytes_each_time(tmp_path):
 
 
 def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
-    """Regression: x264's macroblock tree reads memory that nobody has written. glibc can fill it with anything."""
+    """Regression: x264's macroblock tree reads memory that nobody has written. glibc can fill it
+    with anything."""
     code = (
-        "import sys; from pathlib import Path; from aura_core.data import prepare as p; "
-        "s = p.open_stage(Path(sys.argv[1]), p.PrepareConfig()); [s.work(x) for x in p.sim_sources([1002], 24)]"
+        "import sys; from pathlib import Path; from aura_core.data import prepare as p; s ="
+        " p.open_stage(Path(sys.argv[1]), p.PrepareConfig()); [s.work(x) for x in"
+        " p.sim_sources([1002], 24)]"
     )
     made = []
     for fill in ("1", "85", "170"):
@@ -99,7 +106,9 @@ def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
             "MALLOC_MMAP_THRESHOLD_": "1000000000",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / fill)], env=os.environ | known, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / fill)], env=os.environ | known, check=True
+        )
         made.append((tmp_path / fill / "prepare/clips/sim-1002.mp4").read_bytes())
     assert made[0] == made[1] == made[2]
 
@@ -128,7 +137,11 @@ def test_large_frames_are_scaled_to_even_sizes(tmp_path):
     assert fitted(480, 640, 640 * 480) == (480, 640) and fitted(1080, 1920, 640 * 480) == (414, 738)
     path = write_grey_video(tmp_path / "v.mp4", [500 * k for k in range(10)], size=(128, 96))
     (clip,) = prepared(path, tmp_path, max_pixels=3000).records
-    assert (clip.width, clip.height) == (62, 46) and read_clip(tmp_path / clip.video)[0].shape == (46, 62, 3)
+    assert (clip.width, clip.height) == (62, 46) and read_clip(tmp_path / clip.video)[0].shape == (
+        46,
+        62,
+        3,
+    )
 
 
 # ---- what cannot be used -------------------------------------------------------------------------
@@ -148,7 +161,9 @@ def test_sound_without_pictures(tmp_path):
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("pcm_s16le", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 8000), np.int16), format="s16", layout="mono"
+        )
         sound.rate = 8000
         out.mux(stream.encode(sound))
         out.mux(stream.encode())
@@ -156,7 +171,10 @@ def test_sound_without_pictures(tmp_path):
 
 
 def test_too_short(tmp_path):
-    assert refused(write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(29)]), tmp_path) == "too short"
+    assert (
+        refused(write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(29)]), tmp_path)
+        == "too short"
+    )
 
 
 def test_broken_in_the_middle(tmp_path):
@@ -173,13 +191,15 @@ def test_broken_in_the_middle(tmp_path):
 def test_cut_off(tmp_path, name):
     path = write_grey_video(tmp_path / name, [100 * k for k in range(100)])
     data = path.read_bytes()
-    end = data.find(b"idx1") if name.endswith("avi") else len(data)  # AVI: its index is longer than its pictures
+    # AVI: its index is longer than its pictures
+    end = data.find(b"idx1") if name.endswith("avi") else len(data)
     path.write_bytes(data[: end // 2])
     assert refused(path, tmp_path) in ("broken in the middle", "damaged")
 
 
 def with_sound(path: Path, begin_s: int, end_s: int, sound_s: int) -> Path:
-    """Matroska: pictures from `begin_s` to `end_s`, sound from the first second on; the header knows the longer one."""
+    """Matroska: pictures from `begin_s` to `end_s`, sound from the first second on; the header
+    knows the longer one."""
     with av.open(str(path), "w") as out:
         video, sound = out.add_stream("mpeg4", rate=10), out.add_stream("pcm_s16le", rate=8000)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -190,7 +210,9 @@ def with_sound(path: Path, begin_s: int, end_s: int, sound_s: int) -> Path:
                 picture.pts, picture.time_base = 10 * second + k, Fraction(1, 10)
                 out.mux(video.encode(picture))
             if second < sound_s:
-                samples = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+                samples = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 8000), np.int16), format="s16", layout="mono"
+                )
                 samples.rate, samples.pts = 8000, 8000 * second
                 out.mux(sound.encode(samples))
         for stream in (video, sound):
@@ -219,12 +241,19 @@ def test_cut_off_before_its_index(tmp_path):
 
 
 def test_a_bag_is_a_source_and_a_clock_that_jumps_is_none(tmp_path):
-    frames = [Frame(np.full((48, 64, 3), 10 * k % 250, np.uint8), 10**18 + 200 * MS * k) for k in range(40)]
+    frames = [
+        Frame(np.full((48, 64, 3), 10 * k % 250, np.uint8), 10**18 + 200 * MS * k)
+        for k in range(40)
+    ]
     write_bag(tmp_path / "in" / "b", frames)
     (clip,) = prepared(tmp_path / "in", tmp_path).records
     assert (clip.source, clip.seconds) == ("b", 8)
-    assert levels(tmp_path, clip)[:5] == [0, 3, 5, 8, 10]  # slots begin at 0.0, 0.5 (frame 0.6), 1.0, 1.5 (1.6) ...
-    messages = [("/image_raw", IMAGE, START + k * S // 2, image(START + (k % 8) * S // 2)) for k in range(16)]
+    # slots begin at 0.0, 0.5 (frame 0.6), 1.0, 1.5 (1.6) ...
+    assert levels(tmp_path, clip)[:5] == [0, 3, 5, 8, 10]
+    messages = [
+        ("/image_raw", IMAGE, START + k * S // 2, image(START + (k % 8) * S // 2))
+        for k in range(16)
+    ]
     assert refused(raw_bag(tmp_path / "c", messages), tmp_path / "other") == "clock jumps back"
 
 
@@ -250,7 +279,9 @@ def test_sources_are_found_by_name_and_keep_their_ids_when_the_folder_moves(tmp_
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"1234")
     found = find_sources(tmp_path / "x")
-    assert [s.name for s in found] == ["a.mp4", "b/v.mp4", "note.txt"] and {s.bytes for s in found} == {4}
+    assert [s.name for s in found] == ["a.mp4", "b/v.mp4", "note.txt"] and {
+        s.bytes for s in found
+    } == {4}
     (tmp_path / "x").rename(tmp_path / "y")
     assert [s.id for s in find_sources(tmp_path / "y")] == [s.id for s in found]
     with pytest.raises(InputError, match="no such file"):

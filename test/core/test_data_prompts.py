@@ -1,4 +1,5 @@
-"""The MLLM's prompts: text files of the package, replaced by a user's, checked before anything is asked."""
+"""The MLLM's prompts: text files of the package, replaced by a user's, checked before anything is
+asked."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from aura_core.errors import ConfigError
 
 def test_prompts_are_read_from_the_package_and_replaced_by_the_users(tmp_path):
     ours = Prompts.load()
-    assert set(ours.texts) == set(NAMES) and all(f"${f}" in ours.texts[n] for n, fs in FIELDS.items() for f in fs)
+    assert set(ours.texts) == set(NAMES) and all(
+        f"${f}" in ours.texts[n] for n, fs in FIELDS.items() for f in fs
+    )
     (tmp_path / "rephrase.md").write_text("$question in other words, please")
     mine = Prompts.load(tmp_path)
     assert mine.fill("rephrase", question="Hm?") == "Hm? in other words, please"

@@ -21,7 +21,7 @@ from aura_core.data.schema import (
     Scene,
     Target,
     Words,
-)  # fmt: skip
+)
 from aura_core.errors import InputError
 from aura_core.stream.history import QAGroup
 from aura_core.types import Kind
@@ -31,7 +31,7 @@ chunks = st.integers(0, 10_000)
 optional = st.one_of(st.none(), st.text())
 clips = st.builds(
     Clip, st.text(), st.text(), st.text(), st.floats(0, 1e6), chunks, chunks, chunks, chunks, chunks
-)  # fmt: skip
+)
 
 
 @st.composite
@@ -40,36 +40,75 @@ def questions(draw: st.DrawFn) -> Question:
     if kind is Kind.REAL_TIME:
         answers = (Answer(chunk, draw(words), draw(st.integers(0, chunk))),)
     else:
-        later = sorted(draw(st.sets(st.integers(chunk + 1, 20_000), max_size=1 if kind is Kind.PROACTIVE else 5)))
+        later = sorted(
+            draw(
+                st.sets(st.integers(chunk + 1, 20_000), max_size=1 if kind is Kind.PROACTIVE else 5)
+            )
+        )
         answers = tuple(Answer(c, draw(words), draw(st.integers(0, c))) for c in later)
     acknowledgment = "" if kind is Kind.REAL_TIME else draw(words)
-    return Question(draw(st.text()), kind, chunk, draw(words), answers, acknowledgment, draw(st.integers(1, 5)), "d")
+    return Question(
+        draw(st.text()),
+        kind,
+        chunk,
+        draw(words),
+        answers,
+        acknowledgment,
+        draw(st.integers(1, 5)),
+        "d",
+    )
 
 
 scenes = st.builds(Scene, chunks, chunks, st.text())
 conversations = st.builds(
-    Conversation, clips, st.lists(scenes, max_size=3).map(tuple), st.lists(questions(), max_size=4).map(tuple)
+    Conversation,
+    clips,
+    st.lists(scenes, max_size=3).map(tuple),
+    st.lists(questions(), max_size=4).map(tuple),
 )
 groups = st.builds(QAGroup, st.text(), st.text(), st.lists(st.text(), max_size=4).map(tuple))
 targets = st.builds(
-    Target, chunks, st.text(), st.sampled_from(Kind), st.booleans(), st.text(), st.text(), st.text(), chunks
-)  # fmt: skip
-samples = st.builds(
-    Sample, st.text(), clips, chunks, chunks, st.lists(groups, max_size=3).map(tuple),
-    st.lists(st.builds(Words, chunks, optional, optional, optional, optional), max_size=4).map(tuple), targets, chunks,
+    Target,
+    chunks,
     st.text(),
-)  # fmt: skip
+    st.sampled_from(Kind),
+    st.booleans(),
+    st.text(),
+    st.text(),
+    st.text(),
+    chunks,
+)
+samples = st.builds(
+    Sample,
+    st.text(),
+    clips,
+    chunks,
+    chunks,
+    st.lists(groups, max_size=3).map(tuple),
+    st.lists(st.builds(Words, chunks, optional, optional, optional, optional), max_size=4).map(
+        tuple
+    ),
+    targets,
+    chunks,
+    st.text(),
+)
 
 
 @settings(max_examples=40)
-@given(st.one_of(clips, conversations, samples, st.builds(Rejection, st.text(), st.text(), st.text())))
+@given(
+    st.one_of(clips, conversations, samples, st.builds(Rejection, st.text(), st.text(), st.text()))
+)
 def test_round_trip(record):
     line = to_line(record)
     assert "\n" not in line and from_line(type(record), line, "here") == record
     assert to_line(from_line(type(record), line, "here")) == line
 
 
-LINE = to_line(Conversation(clip(9), (Scene(0, 9, ""),), (real_time(2), standing(3, [(5, "x")], Kind.PROACTIVE))))
+LINE = to_line(
+    Conversation(
+        clip(9), (Scene(0, 9, ""),), (real_time(2), standing(3, [(5, "x")], Kind.PROACTIVE))
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +120,15 @@ LINE = to_line(Conversation(clip(9), (Scene(0, 9, ""),), (real_time(2), standing
         (lambda d: d.update(type="Sample"), "f:1: expected a Conversation, found 'Sample'"),
         (lambda d: d["clip"].update(seconds="9"), "f:1: clip: seconds must be int, not '9'"),
         (lambda d: d["clip"].update(seconds=True), "f:1: clip: seconds must be int, not True"),
-        (lambda d: d["questions"][0].update(kind="later"), "kind must be one of real-time, proactive, multi-response"),
+        (
+            lambda d: d["questions"][0].update(kind="later"),
+            "kind must be one of real-time, proactive, multi-response",
+        ),
         (lambda d: d.update(scenes={}), "f:1: scenes must be a list, not {}"),
-        (lambda d: d["questions"][1].update(chunk=7), "question s3: an answer before or with its question"),
+        (
+            lambda d: d["questions"][1].update(chunk=7),
+            "question s3: an answer before or with its question",
+        ),
     ],
 )
 def test_a_wrong_record_is_named(change, told):
@@ -94,7 +139,9 @@ def test_a_wrong_record_is_named(change, told):
     assert told in str(e.value)
 
 
-@pytest.mark.parametrize(("line", "told"), [('{"a": ', "not a line of JSON"), ("[1]", "expected a JSON object")])
+@pytest.mark.parametrize(
+    ("line", "told"), [('{"a": ', "not a line of JSON"), ("[1]", "expected a JSON object")]
+)
 def test_half_a_line_is_named(line, told):
     with pytest.raises(InputError, match=told):
         from_line(Clip, line, "f:7")
@@ -106,8 +153,14 @@ def test_half_a_line_is_named(line, told):
         ({"text": " "}, "empty text"),
         ({"level": 6}, "level 6 is not one of 1 .. 5"),
         ({"acknowledgment": ""}, "a standing question needs an acknowledgment"),
-        ({"answers": (Answer(5, "x", 5), Answer(5, "y", 5)), "kind": Kind.MULTI_RESPONSE}, "must grow"),
-        ({"answers": (Answer(5, "x", 5), Answer(6, "y", 6))}, "a proactive question has one answer at most"),
+        (
+            {"answers": (Answer(5, "x", 5), Answer(5, "y", 5)), "kind": Kind.MULTI_RESPONSE},
+            "must grow",
+        ),
+        (
+            {"answers": (Answer(5, "x", 5), Answer(6, "y", 6))},
+            "a proactive question has one answer at most",
+        ),
         ({"answers": (Answer(3, "x", 3),)}, "an answer before or with its question"),
         ({"answers": (Answer(5, "x", 6),)}, "evidence after its answer"),
         ({"kind": Kind.REAL_TIME}, "a real-time question has one answer, in its own chunk"),

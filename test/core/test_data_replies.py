@@ -1,4 +1,5 @@
-"""What the MLLM replies: JSON among its thoughts is found; what cannot be used is repaired once, then left out."""
+"""What the MLLM replies: JSON among its thoughts is found; what cannot be used is repaired once,
+then left out."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from data_server import (
     settings,
     synthesize,
     talks,
-)  # fmt: skip
+)
 
 from aura_core.data.engine import run
 from aura_core.data.schema import Rejection
@@ -42,13 +43,17 @@ def prepared(tmp_path_factory) -> Path:
     return light_run(tmp_path_factory.mktemp("clips"))
 
 
-# ---- where the JSON is -----------------------------------------------------------------------------
+# ---- where the JSON is ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "outer", "every"),
     [
-        ('{"a": {"b": 1}} {"c": 2}', [{"a": {"b": 1}}, {"c": 2}], [{"a": {"b": 1}}, {"b": 1}, {"c": 2}]),
+        (
+            '{"a": {"b": 1}} {"c": 2}',
+            [{"a": {"b": 1}}, {"c": 2}],
+            [{"a": {"b": 1}}, {"b": 1}, {"c": 2}],
+        ),
         ('the set {red, blue} and {"a": 1}', [{"a": 1}], [{"a": 1}]),
         ('{"a": {"b": 1}, ', [{"b": 1}], [{"b": 1}]),
         ('{"a": ' + "9" * 5000 + "}", [], []),
@@ -64,9 +69,16 @@ def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, 
     """Regression: from the first brace to the last it was no JSON."""
 
     def aloud(text: str, level: float) -> str:
-        lit = {"visible": level > 128 if "on" in text.split("Answer: ")[1].split("\n")[0] else level < 128}
+        lit = {
+            "visible": (
+                level > 128 if "on" in text.split("Answer: ")[1].split("\n")[0] else level < 128
+            )
+        }
         first = {"visible": not lit["visible"]}
-        return f"Lamps {{left, right}}; at first sight {json.dumps(first)}, but no: ```json\n{json.dumps(lit)}\n```"
+        return (
+            f"Lamps {{left, right}}; at first sight {json.dumps(first)}, but no:"
+            f" ```json\n{json.dumps(lit)}\n```"
+        )
 
     mllm.replies["visible"] = aloud
     mllm.replies["now"] = lambda t, b: {"questions": []}
@@ -74,7 +86,7 @@ def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, 
     assert (done.records, done.reasons, done.cost.get("repairs")) == (2, {}, None)
 
 
-# ---- what cannot be used ---------------------------------------------------------------------------
+# ---- what cannot be used -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -121,10 +133,14 @@ def test_a_list_of_scenes_without_a_usable_reply_leaves_the_cuts(mllm, prepared,
     import dataclasses
 
     config = settings(mllm)
-    config = dataclasses.replace(config, synthesize=dataclasses.replace(config.synthesize, ask_scenes=True))
+    config = dataclasses.replace(
+        config, synthesize=dataclasses.replace(config.synthesize, ask_scenes=True)
+    )
     mllm.replies["scenes"] = lambda t, b: "two"
     run(Job("synthesize", prepared, tmp_path, config, "mllm"))
-    assert [r.reason for r in StageFolder(tmp_path, "synthesize").rejected(0)] == ["scenes: malformed reply"] * 2
+    assert [r.reason for r in StageFolder(tmp_path, "synthesize").rejected(0)] == [
+        "scenes: malformed reply"
+    ] * 2
     assert [(s.first, s.stop) for s in talks(tmp_path)[0].scenes] == [(0, LIGHT), (LIGHT, SECONDS)]
 
 
@@ -141,11 +157,15 @@ def test_a_list_of_scenes_without_a_usable_reply_leaves_the_cuts(mllm, prepared,
     ],
 )
 def test_a_reply_with_wrong_fields_is_told_what_is_wrong(mllm, prepared, tmp_path, reply, fault):
-    """Regression: infinity and half a surrogate pair ended the run, and, remembered, each run after it."""
+    """Regression: infinity and half a surrogate pair ended the run, and, remembered, each run after
+    it."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, LIGHT) | reply]}
     for _ in range(2):
         done = synthesize(mllm, prepared, tmp_path)
-        assert done.reasons == {"questions: malformed reply": 4, "no question left": 2} and done.cost["malformed"] == 4
+        assert (
+            done.reasons == {"questions: malformed reply": 4, "no question left": 2}
+            and done.cost["malformed"] == 4
+        )
         assert sum(fault in r.detail for r in StageFolder(tmp_path, "synthesize").rejected(0)) == 4
         before = shards(tmp_path)
         (tmp_path / "synthesize" / "shard-00000.done").unlink()
@@ -155,5 +175,7 @@ def test_a_reply_with_wrong_fields_is_told_what_is_wrong(mllm, prepared, tmp_pat
 def test_a_record_that_no_file_can_hold_is_named(tmp_path):
     folder = StageFolder(tmp_path, "refine")
     folder.path.mkdir()
-    with pytest.raises(InputError, match=r"shard-00000\.rejected: a record holds text that is not UTF-8: .*ud83d"):
+    with pytest.raises(
+        InputError, match=r"shard-00000\.rejected: a record holds text that is not UTF-8: .*ud83d"
+    ):
         folder.save(0, (), [Rejection("a", "b", HALF)], Done("", "", "", 0, 0, 0, 0.0))

@@ -1,4 +1,5 @@
-"""Silence is a target of training: what an author leaves out is looked for, and not believed without a look."""
+"""Silence is a target of training: what an author leaves out is looked for, and not believed
+without a look."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from data_server import (
     settings,
     synthesize,
     talks,
-)  # fmt: skip
+)
 
 from aura_core.data import prepare as preparing
 from aura_core.data.engine import run
@@ -54,12 +55,15 @@ def begun(text: str) -> bool:
     return "between\n0 and" in text
 
 
-# ---- no answer at all ------------------------------------------------------------------------------
+# ---- no answer at all ----------------------------------------------------------------------------
 
 
 def test_a_request_of_an_mllm_without_answers_is_rejected(mllm, prepared, tmp_path):
-    """Regression: with no time to check it passed, and was trained as silence while the light goes on."""
-    mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2), request("multi-response", 3)]}
+    """Regression: with no time to check it passed, and was trained as silence while the light goes
+    on."""
+    mllm.replies["later"] = lambda t, b: {
+        "requests": [request("proactive", 2), request("multi-response", 3)]
+    }
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"no answer": 8, "no question left": 2} and done.records == 0
     assert mllm.kinds["visible"] == 0
@@ -85,7 +89,9 @@ def test_the_simulator_may_ask_for_what_never_happens(tmp_path):
     made = simulated(tmp_path, Oracle(), silences=20)
     asked = [q for out in made for q in out.records[0].questions if q.kind is not Kind.REAL_TIME]
     assert any(not q.answers for q in asked) and all(out.rejections == [] for out in made)
-    assert sum(out.counts["silences checked"] for out in made) == sum(len(silences(q, 60, 30)) for q in asked)
+    assert sum(out.counts["silences checked"] for out in made) == sum(
+        len(silences(q, 60, 30)) for q in asked
+    )
 
 
 def test_an_answer_that_is_left_out_is_found_in_the_silence(tmp_path):
@@ -97,20 +103,27 @@ def test_an_answer_that_is_left_out_is_found_in_the_silence(tmp_path):
     assert all(out.rejections == [] and not out.counts["silences checked"] for out in unchecked)
 
 
-# ---- which silence ---------------------------------------------------------------------------------
+# ---- which silence -------------------------------------------------------------------------------
 
 
 def test_the_longest_silences_come_first():
     each = standing(2, [(9, "a"), (50, "b"), (52, "c")], Kind.MULTI_RESPONSE)
-    assert silences(each, 60, 30) == [(10, 40), (40, 49), (53, 60), (3, 8)]  # 51 is checked with the answer at 52
+    # 51 is checked with the answer at 52
+    assert silences(each, 60, 30) == [(10, 40), (40, 49), (53, 60), (3, 8)]
     assert silences(standing(2, [(9, "a")], Kind.PROACTIVE), 60, 30) == [(3, 8)]
     assert silences(standing(2, [], Kind.PROACTIVE), 9, 30) == [(3, 9)]
-    assert silences(standing(2, [(3, "a")], Kind.PROACTIVE), 60, 30) == [] == silences(real_time(3), 60, 30)
+    assert (
+        silences(standing(2, [(3, "a")], Kind.PROACTIVE), 60, 30)
+        == []
+        == silences(real_time(3), 60, 30)
+    )
 
 
 def test_an_mllm_looks_at_its_own_silence_again(mllm, prepared, tmp_path):
     """Only the times that it lists were checked: what it had overlooked became a target."""
-    mllm.replies["later"] = lambda t, b: {"requests": [request("multi-response", 2, 12)] if begun(t) else []}
+    mllm.replies["later"] = lambda t, b: {
+        "requests": [request("multi-response", 2, 12)] if begun(t) else []
+    }
     mllm.replies["visible"] = lambda t, b: {"visible": "at second 12" in t}
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"silent where it happens": 2, "no question left": 2}
@@ -122,7 +135,9 @@ def test_an_mllm_looks_at_its_own_silence_again(mllm, prepared, tmp_path):
 def test_a_look_that_finds_nothing_leaves_the_request(mllm, prepared, tmp_path):
     done = synthesize(mllm, prepared, tmp_path)
     assert (done.reasons, done.counts["silences checked"], mllm.kinds["missed"]) == ({}, 2, 2)
-    assert [[a.chunk for q in c.questions for a in q.answers] for c in talks(tmp_path)] == [[LIGHT]] * 2
+    assert [[a.chunk for q in c.questions for a in q.answers] for c in talks(tmp_path)] == [
+        [LIGHT]
+    ] * 2
 
 
 def test_a_negative_number_of_silences_is_refused():
@@ -130,7 +145,7 @@ def test_a_negative_number_of_silences_is_refused():
         SynthesizeConfig(silences=-1)
 
 
-# ---- times in pieces -------------------------------------------------------------------------------
+# ---- times in pieces -----------------------------------------------------------------------------
 
 
 def in_pieces(mllm, prepared, out, frames: int = 8) -> dict[str, int]:
@@ -142,17 +157,24 @@ def in_pieces(mllm, prepared, out, frames: int = 8) -> dict[str, int]:
 
 
 def test_the_times_of_a_long_clip_are_listed_from_a_frame_a_second(mllm, prepared, tmp_path):
-    """Regression: 32 frames of up to ten minutes, and what fell between them was trained as silence."""
-    told = [request("proactive", 2, 5), request("multi-response", 3)]  # wrong times: the overview only guesses
+    """Regression: 32 frames of up to ten minutes, and what fell between them was trained as
+    silence."""
+    # wrong times: the overview only guesses
+    told = [request("proactive", 2, 5), request("multi-response", 3)]
     mllm.replies["later"] = lambda t, b: {"requests": told if begun(t) else []}
     assert in_pieces(mllm, prepared, tmp_path) == {}
     assert [(q.chunk, [a.chunk for a in q.answers]) for q in talks(tmp_path)[0].questions] == [
         (2, [LIGHT]),
         (3, [LIGHT]),
     ]
-    seen = [[float(x.removeprefix("second ")) for x in labels] for kind, labels in mllm.pictures if kind == "times"]
+    seen = [
+        [float(x.removeprefix("second ")) for x in labels]
+        for kind, labels in mllm.pictures
+        if kind == "times"
+    ]
     pieces = [(0, 5.5), (5, 11.5), (11, SECONDS - 0.5)]
-    assert [(s[0], s[-1]) for s in seen] == pieces + pieces[:2]  # the last one looks the same in both clips
+    # the last one looks the same in both clips
+    assert [(s[0], s[-1]) for s in seen] == pieces + pieces[:2]
     assert all(len(s) <= 8 and max(b - a for a, b in itertools.pairwise(s)) <= 1.0 for s in seen)
 
 
@@ -177,14 +199,24 @@ def test_a_time_of_another_piece_or_request_is_malformed(mllm, prepared, tmp_pat
         return {"times": [{"request": 1, "second": LIGHT, "answer": "x"} | wrong] if here else []}
 
     mllm.replies["times"] = times
-    assert in_pieces(mllm, prepared, tmp_path) == {"questions: malformed reply": 2, "no question left": 2}
-    assert all(fault in r.detail for r in StageFolder(tmp_path, "synthesize").rejected(0) if r.detail)
+    assert in_pieces(mllm, prepared, tmp_path) == {
+        "questions: malformed reply": 2,
+        "no question left": 2,
+    }
+    assert all(
+        fault in r.detail for r in StageFolder(tmp_path, "synthesize").rejected(0) if r.detail
+    )
 
 
 def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
-    """Else the first time of a request to be told once would be one at which nobody had asked yet."""
+    """Else the first time of a request to be told once would be one at which nobody had
+    asked yet."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
-    mllm.faults["times"] = [says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))]
+    mllm.faults["times"] = [
+        says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))
+    ]
     assert in_pieces(mllm, prepared, tmp_path) == {}
     assert StageFolder(tmp_path, "synthesize").all_done()[0].cost["repairs"] == 1
-    assert [[a.chunk for q in c.questions for a in q.answers] for c in talks(tmp_path)] == [[LIGHT]] * 2
+    assert [[a.chunk for q in c.questions for a in q.answers] for c in talks(tmp_path)] == [
+        [LIGHT]
+    ] * 2

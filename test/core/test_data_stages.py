@@ -1,4 +1,5 @@
-"""Stages 2, 3 and 5 with the simulator's truth as author and judge: what is right passes, and lies are caught."""
+"""Stages 2, 3 and 5 with the simulator's truth as author and judge: what is right passes, and lies
+are caught."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A folder with a few simulated clips, each of one scene: in no room does it get dark or light."""
+    """A folder with a few simulated clips, each of one scene: in no room does it get dark
+    or light."""
     folder = tmp_path_factory.mktemp("run")
     stage = preparing.open_stage(folder, PrepareConfig(crf=30))
     return folder, [stage.work(s).records[0] for s in sim_sources([1008, 1024, 1026], SECONDS)]
@@ -54,10 +56,15 @@ def test_scenes_are_cut_where_the_picture_changes_and_cover_the_clip():
     dark, light = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)
     images = [dark] * 20 + [light] * 16 + [dark] * 4  # 10 s, 8 s, 2 s
     config = SynthesizeConfig(min_scene_s=4, max_scene_s=60)
-    assert [(s.first, s.stop) for s in scenes.cut(images, config)] == [(0, 10), (10, 20)]  # the last is too short
-    assert [(s.first, s.stop) for s in scenes.cut([dark] * 50, replace(config, max_scene_s=10))] == [
-        (0, 8), (8, 17), (17, 25),
-    ]  # fmt: skip
+    # the last is too short
+    assert [(s.first, s.stop) for s in scenes.cut(images, config)] == [(0, 10), (10, 20)]
+    assert [
+        (s.first, s.stop) for s in scenes.cut([dark] * 50, replace(config, max_scene_s=10))
+    ] == [
+        (0, 8),
+        (8, 17),
+        (17, 25),
+    ]
     assert list(scenes.differences(images)[[0, 9, 10, 18]]) == [0.0, 0.0, 200.0, 200.0]
 
 
@@ -74,7 +81,8 @@ def test_the_truth_is_verified_and_nothing_is_rejected(run):
 
 
 @pytest.mark.parametrize(
-    ("late", "reasons"), [(1, {"not visible at its time"}), (-1, {"not visible at its time", "contradicts itself"})]
+    ("late", "reasons"),
+    [(1, {"not visible at its time"}), (-1, {"not visible at its time", "contradicts itself"})],
 )
 def test_lies_about_times_are_caught_and_counted(run, late, reasons):
     liar = Liar(late)
@@ -91,7 +99,8 @@ def test_lies_about_times_are_caught_and_counted(run, late, reasons):
 
 
 class Seer(Oracle):
-    """Sees what happens a second before it does: its judgment makes every answer visible too early."""
+    """Sees what happens a second before it does: its judgment makes every answer visible
+    too early."""
 
     def visible(self, clip, question, answer, chunk):
         return True
@@ -99,7 +108,9 @@ class Seer(Oracle):
 
 def test_an_answer_that_was_visible_before_is_refused(run):
     for honest, out in zip(conversations(run), conversations(run, Seer()), strict=True):
-        early = [q for q in honest.records[0].questions if q.kind is not Kind.REAL_TIME and q.answers]
+        early = [
+            q for q in honest.records[0].questions if q.kind is not Kind.REAL_TIME and q.answers
+        ]
         assert [r.reason for r in out.rejections] == ["visible before its time"] * len(early)
 
 
@@ -117,7 +128,11 @@ def test_one_wrong_time_refuses_the_whole_question(run, true, kept):
             return chunk in true
 
     out = synthesize(clips[0], folder, Author(), SynthesizeConfig())
-    assert len(out.records) == kept and out.counts["times checked"] == 3 and out.counts["times refused"] == 1 - kept
+    assert (
+        len(out.records) == kept
+        and out.counts["times checked"] == 3
+        and out.counts["times refused"] == 1 - kept
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +147,9 @@ def test_one_wrong_time_refuses_the_whole_question(run, true, kept):
 )
 def test_a_draft_with_impossible_times_is_rejected_before_anybody_is_asked(run, changes, reason):
     folder, clips = run
-    draft = replace(Draft("d", Kind.REAL_TIME, 5, "what?", (Answer(5, "x", 5),), "okay", 1), **changes)
+    draft = replace(
+        Draft("d", Kind.REAL_TIME, 5, "what?", (Answer(5, "x", 5),), "okay", 1), **changes
+    )
 
     class Author(Oracle):
         def questions(self, clip, scene):
@@ -183,13 +200,27 @@ def test_one_of_five_is_kept_and_answered_and_the_others_are_rephrased(run):
 def test_a_rephrased_request_waits_for_the_same():
     oracle, c = Oracle(), clip(SECONDS)
     texts = {
-        oracle.rephrase(c, replace(standing(3, [], Kind.PROACTIVE, "tell me when a red cube appears"), id=f"q{i}"))
+        oracle.rephrase(
+            c,
+            replace(standing(3, [], Kind.PROACTIVE, "tell me when a red cube appears"), id=f"q{i}"),
+        )
         for i in range(40)
     }
-    before = ("tell me when", "let me know when", "alert me when", "tell me if", "say something when", "warn me when",
-              "i want to know when")  # fmt: skip
-    assert texts == {f"{t} a red cube appears" for t in before} | {"when a red cube appears tell me"}
-    assert oracle.rephrase(c, standing(3, [], Kind.PROACTIVE, "please look out")) == "please look out"
+    before = (
+        "tell me when",
+        "let me know when",
+        "alert me when",
+        "tell me if",
+        "say something when",
+        "warn me when",
+        "i want to know when",
+    )
+    assert texts == {f"{t} a red cube appears" for t in before} | {
+        "when a red cube appears tell me"
+    }
+    assert (
+        oracle.rephrase(c, standing(3, [], Kind.PROACTIVE, "please look out")) == "please look out"
+    )
 
 
 def test_siblings_of_no_new_difficulty_and_wrong_answers_leave_the_draft(run):
@@ -212,11 +243,14 @@ def test_siblings_of_no_new_difficulty_and_wrong_answers_leave_the_draft(run):
 def test_one_question_a_second_and_none_in_the_second_of_an_answer():
     watch = standing(2, [(9, "it moved")], Kind.PROACTIVE)
     clash = [real_time(2), real_time(9), real_time(4)]
-    out = refine(Conversation(clip(20), (), (watch, *clash)), _Silent(), RefineConfig(siblings=0), 0)
+    out = refine(
+        Conversation(clip(20), (), (watch, *clash)), _Silent(), RefineConfig(siblings=0), 0
+    )
     assert [q.id for q in out.records[0].questions] == ["s2", "r4"]
     assert [(r.item, r.reason) for r in out.rejections] == [
-        ("r2", "two questions in one second"), ("r9", "asked in the second of another's answer"),
-    ]  # fmt: skip
+        ("r2", "two questions in one second"),
+        ("r9", "asked in the second of another's answer"),
+    ]
 
 
 class _Silent(Oracle):
@@ -238,7 +272,11 @@ def test_true_samples_pass_and_changed_ones_do_not(run):
 
 
 def test_a_sample_whose_question_is_forgotten_is_dropped(run):
-    late = next(s for s in samples(run) if s.target.kind is not Kind.REAL_TIME and not s.target.acknowledgment)
+    late = next(
+        s
+        for s in samples(run)
+        if s.target.kind is not Kind.REAL_TIME and not s.target.acknowledgment
+    )
     other = replace(late, turns=late.turns[-1:], history=())
     assert [r.reason for r in verify(other, Oracle()).rejections] == ["the question is forgotten"]
 
@@ -249,12 +287,16 @@ def test_a_sample_whose_evidence_has_left_the_window_is_dropped(run):
     assert [r.reason for r in verify(gone, Oracle()).rejections] == ["the evidence is out of view"]
 
 
-# ---- the oracle ------------------------------------------------------------------------------------
+# ---- the oracle ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("source", "told"),
-    [("sim:500000", "held out for tests"), ("film.mp4", "not a simulated clip"), ("sim:x", "not a simulated clip")],
+    [
+        ("sim:500000", "held out for tests"),
+        ("film.mp4", "not a simulated clip"),
+        ("sim:x", "not a simulated clip"),
+    ],
 )
 def test_the_oracle_knows_only_worlds_that_are_not_held_out(source, told):
     with pytest.raises(InputError, match=told):

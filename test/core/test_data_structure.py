@@ -1,4 +1,5 @@
-"""Samples are what the engine feeds: token for token, at every answer, through every switch of the window."""
+"""Samples are what the engine feeds: token for token, at every answer, through every switch of the
+window."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ SMALL = WindowConfig(keep=6, max=11, qa_groups=3)
 CODEC = open_codec("scripted")
 
 
-def samples_of(conversation: Conversation, window: WindowConfig = SMALL, **limits: int) -> list[Sample]:
+def samples_of(
+    conversation: Conversation, window: WindowConfig = SMALL, **limits: int
+) -> list[Sample]:
     return structure(conversation, CODEC, StructureConfig("scripted", window, **limits)).records
 
 
@@ -29,17 +32,23 @@ def asked(*questions, seconds: int = 40) -> Conversation:
 
 
 def rebuilt(sample: Sample) -> tuple[int, str]:
-    return digest(pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(sample.first, sample.stop))))
+    return digest(
+        pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(sample.first, sample.stop)))
+    )
 
 
 def check(seeds: range, windows: list[WindowConfig]) -> int:
-    """Compare every sample of random conversations with what the engine feeds at that step; how many there were."""
+    """Compare every sample of random conversations with what the engine feeds at that step; how
+    many there were."""
     count = 0
     for seed in seeds:
         window = windows[seed % len(windows)]
         conversation = random_conversation(seed, 30 + seed % 40)
         samples = samples_of(conversation, window)
-        script = {c: CODEC.text(CODEC.tokenizer.encode(plain_text(t))) for c, t in said_in(conversation).items()}
+        script = {
+            c: CODEC.text(CODEC.tokenizer.encode(plain_text(t)))
+            for c, t in said_in(conversation).items()
+        }
         fed = engine_feeds(conversation, script, window)
         assert set(fed) == {s.target.chunk for s in samples}
         for sample in samples:
@@ -60,7 +69,11 @@ def said_in(conversation: Conversation) -> dict[int, str]:
     return due | {q.chunk: q.acknowledgment or q.answers[0].text for q in conversation.questions}
 
 
-WINDOWS = [SMALL, WindowConfig(keep=3, max=5, qa_groups=1), WindowConfig(keep=4, max=16, qa_groups=2)]
+WINDOWS = [
+    SMALL,
+    WindowConfig(keep=3, max=5, qa_groups=1),
+    WindowConfig(keep=4, max=16, qa_groups=2),
+]
 
 
 def test_sample_ids_are_the_ids_that_the_engine_feeds():
@@ -69,45 +82,66 @@ def test_sample_ids_are_the_ids_that_the_engine_feeds():
 
 @pytest.mark.slow
 def test_a_thousand_sample_ids_are_the_ids_that_the_engine_feeds():
-    windows = [*WINDOWS, replace(SMALL, policy="floating"), WindowConfig(keep=1, max=2, qa_groups=0)]
+    windows = [
+        *WINDOWS,
+        replace(SMALL, policy="floating"),
+        WindowConfig(keep=1, max=2, qa_groups=0),
+    ]
     windows += [WindowConfig(keep=10, max=30), WindowConfig()]
     assert check(range(1000, 1120), windows) >= 1000
 
 
 def test_one_sample_for_each_answer_and_its_target_stands_last():
-    c = asked(real_time(3), standing(5, [(8, "it moved")], Kind.PROACTIVE), real_time(20, evidence=2))
+    c = asked(
+        real_time(3), standing(5, [(8, "it moved")], Kind.PROACTIVE), real_time(20, evidence=2)
+    )
     samples = samples_of(c)
     assert [s.id for s in samples] == ["clip/3", "clip/5", "clip/8", "clip/20"]
     assert [s.target.acknowledgment for s in samples] == [False, True, False, False]
     assert [s.target.question_id for s in samples] == ["r3", "s5", "s5", "r20"]
-    assert all(s.stop == s.target.chunk + 1 and s.turns[-1].chunk == s.target.chunk for s in samples)
+    assert all(
+        s.stop == s.target.chunk + 1 and s.turns[-1].chunk == s.target.chunk for s in samples
+    )
     assert samples[-1].target.evidence == 2
-    assert [(s.first, s.stop) for s in samples] == [(0, 4), (0, 6), (0, 9), (10, 21)]  # switches before 11 and 16
+    # switches before 11 and 16
+    assert [(s.first, s.stop) for s in samples] == [(0, 4), (0, 6), (0, 9), (10, 21)]
     assert [(g.question, g.answers) for g in samples[-1].history] == [
-        ("what is it?", ("a cube",)), ("tell me when it moves", ("okay", "it moved")),
-    ]  # fmt: skip
+        ("what is it?", ("a cube",)),
+        ("tell me when it moves", ("okay", "it moved")),
+    ]
 
 
 def test_a_chunk_without_words_is_silent_in_the_ids():
     (sample,) = samples_of(asked(real_time(2)))
     assert [w.chunk for w in sample.turns] == [2]
-    ids = [i for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3))) for i in getattr(p, "ids", ())]
+    ids = [
+        i
+        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for i in getattr(p, "ids", ())
+    ]
     assert ids.count(CODEC.chat.silent_id) == 2
 
 
 def test_answers_that_fall_together_are_said_together():
     first = standing(1, [(6, "a cube came")], Kind.PROACTIVE, "tell me when a cube comes")
-    second = standing(2, [(6, "it is red")], Kind.MULTI_RESPONSE, "tell me every time something red comes")
+    second = standing(
+        2, [(6, "it is red")], Kind.MULTI_RESPONSE, "tell me every time something red comes"
+    )
     same = standing(3, [(6, "a cube came")], Kind.MULTI_RESPONSE, "tell me whenever it comes")
     samples = samples_of(asked(first, second, same))
-    assert samples[-1].target.answer == "a cube came it is red" and samples[-1].target.question_id == "s3"
+    assert (
+        samples[-1].target.answer == "a cube came it is red"
+        and samples[-1].target.question_id == "s3"
+    )
 
 
 def test_what_the_engine_would_not_say_is_rejected():
     again = standing(1, [(5, "it moved"), (6, "it moved"), (9, "it moved")], Kind.MULTI_RESPONSE)
     out = structure(asked(again), CODEC, StructureConfig("scripted", SMALL))
     assert [s.target.chunk for s in out.records] == [1, 5, 9]
-    assert [(r.item, r.reason) for r in out.rejections] == [("clip/6", "the engine would not say it: duplicate")]
+    assert [(r.item, r.reason) for r in out.rejections] == [
+        ("clip/6", "the engine would not say it: duplicate")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +158,11 @@ def test_a_question_that_the_engine_would_cut_is_rejected(limits, question, reas
 
 def test_special_tokens_in_words_are_only_words():
     (sample,) = samples_of(asked(real_time(2, text="<|im_end|> hi", answer="<|silent|>")))
-    ids = [i for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3))) for i in getattr(p, "ids", ())]
+    ids = [
+        i
+        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for i in getattr(p, "ids", ())
+    ]
     assert ids.count(CODEC.chat.silent_id) == 2 and sample.turns[-1].answer == "<|silent|>"
 
 

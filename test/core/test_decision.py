@@ -78,13 +78,17 @@ def test_what_holds_of_any_logits(values, threshold, chat):
         assert decision.silent == (decision.p_silent >= threshold)
     if not decision.silent:
         assert decision.token_id not in (chat.silent_id, chat.end_id)
-        words = [v if i not in (chat.silent_id, chat.end_id) else -np.inf for i, v in enumerate(values)]
+        words = [
+            v if i not in (chat.silent_id, chat.end_id) else -np.inf for i, v in enumerate(values)
+        ]
         assert values[decision.token_id] == max(words)
 
 
 @given(hnp.arrays(np.float32, 5, elements=st.floats(-20, 20, width=32)))
 def test_a_higher_threshold_never_silences(values):
-    spoken = [not Decider(DeciderConfig(t), CHAT).decide(values).silent for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    spoken = [
+        not Decider(DeciderConfig(t), CHAT).decide(values).silent for t in (0.1, 0.3, 0.5, 0.7, 0.9)
+    ]
     assert spoken == sorted(spoken)
 
 

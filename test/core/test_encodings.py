@@ -17,7 +17,9 @@ RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 def _bayer(pattern: str, colour: tuple[int, int, int], height: int = 8, width: int = 8) -> bytes:
     """The mosaic that a sensor with `pattern` (row by row) gives of a plane of one colour."""
     value = dict(zip("rgb", colour, strict=True))
-    tile = np.asarray([[value[pattern[0]], value[pattern[1]]], [value[pattern[2]], value[pattern[3]]]], np.uint8)
+    tile = np.asarray(
+        [[value[pattern[0]], value[pattern[1]]], [value[pattern[2]], value[pattern[3]]]], np.uint8
+    )
     return np.tile(tile, (height // 2, width // 2)).tobytes()
 
 
@@ -33,7 +35,9 @@ def _bayer(pattern: str, colour: tuple[int, int, int], height: int = 8, width: i
     ],
 )
 @pytest.mark.parametrize("padding", [0, 5])
-@pytest.mark.parametrize("as_type", [bytes, lambda b: array.array("B", b), lambda b: np.frombuffer(b, np.uint8)])
+@pytest.mark.parametrize(
+    "as_type", [bytes, lambda b: array.array("B", b), lambda b: np.frombuffer(b, np.uint8)]
+)
 def test_colour_encodings_are_exact(encoding, pixels, padding, as_type):
     rows = np.pad(pixels.reshape(6, -1), ((0, 0), (0, padding)), constant_values=255)
     out = decode_raw(encoding, 6, 8, rows.shape[1], as_type(rows.tobytes()))
@@ -44,7 +48,9 @@ def test_colour_encodings_are_exact(encoding, pixels, padding, as_type):
 @pytest.mark.parametrize("encoding", ["mono8", "8UC1"])
 def test_mono_is_repeated_over_the_channels(encoding):
     grey = RGB[..., 0]
-    np.testing.assert_array_equal(decode_raw(encoding, 6, 8, 0, grey.tobytes()), np.dstack([grey] * 3))
+    np.testing.assert_array_equal(
+        decode_raw(encoding, 6, 8, 0, grey.tobytes()), np.dstack([grey] * 3)
+    )
 
 
 @pytest.mark.parametrize(("big_endian", "order"), [(False, "<u2"), (True, ">u2")])
@@ -66,7 +72,8 @@ def test_chroma_in_a_plane_of_its_own(encoding, chroma):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "order"), [("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv"), ("yuv422", "uyvy"), ("uyvy", "uyvy")]
+    ("encoding", "order"),
+    [("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv"), ("yuv422", "uyvy"), ("uyvy", "uyvy")],
 )
 def test_yuv_encodings(encoding, order):
     value = {"y": 81, "u": 90, "v": 240}  # BT.601 red
@@ -116,12 +123,16 @@ def test_every_supported_encoding_gives_rgb(encoding):
 def test_compressed_png_is_exact_and_jpeg_is_close():
     image = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)
     png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-    jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 98])[1]
+    jpeg = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 98]
+    )[1]
     np.testing.assert_array_equal(decode_compressed(png), image)
     assert np.abs(decode_compressed(jpeg).astype(int) - image).mean() < 4
 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_compressed_garbage_is_refused(data):
-    with pytest.raises(InputError, match=f"compressed image of {len(data)} bytes cannot be decoded"):
+    with pytest.raises(
+        InputError, match=f"compressed image of {len(data)} bytes cannot be decoded"
+    ):
         decode_compressed(data)

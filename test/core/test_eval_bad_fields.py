@@ -1,4 +1,5 @@
-"""Any field of an annotation or of a published result may be of any kind: one clear line, never a traceback."""
+"""Any field of an annotation or of a published result may be of any kind: one clear line, never a
+traceback."""
 
 from __future__ import annotations
 
@@ -21,55 +22,146 @@ from aura_core.evaluation.tasks import TASKS
 from aura_core.evaluation.tasks.base import Broken
 
 BAD: tuple[Any, ...] = (None, 3, -1.5, "two", "", True, [], [3], {}, {"x": 1}, 10**400)
-TURNS = [{"question": "What?", "answer": "a", "timestamp": "1.0 -- 4.0"},
-         {"question": "After ##ANSWER##?", "answer": "b", "timestamp": "1.0 -- 4.0"}]  # fmt: skip
+TURNS = [
+    {"question": "What?", "answer": "a", "timestamp": "1.0 -- 4.0"},
+    {"question": "After ##ANSWER##?", "answer": "b", "timestamp": "1.0 -- 4.0"},
+]
 TALK = [{"human": "Why?", "assistant": "So."}, {"human": "Oh well."}]
-ASKED = {"question_time": "00:01", "question_text": "What?", "answer_time": 2, "answer_text": "cup",
-         "question_type": "realtime", "is_interrupted": False}  # fmt: skip
-MANY = {"question_time": 1, "question_text": "Guide me.", "answers": [{"answer_time": 2, "answer_text": "cut"}]}
-CONVERSATION = [{"from": "user", "timestamp": "00:03", "value": "Help."},
-                {"from": "assistant", "timestamp": "00:09", "value": "cut", "interrupted": "true"}]  # fmt: skip
-MAP = {"entries": [{"video": "videos/t.mp4", "annotation": "annotations/t.json", "scene_type": "nested"}]}
+ASKED = {
+    "question_time": "00:01",
+    "question_text": "What?",
+    "answer_time": 2,
+    "answer_text": "cup",
+    "question_type": "realtime",
+    "is_interrupted": False,
+}
+MANY = {
+    "question_time": 1,
+    "question_text": "Guide me.",
+    "answers": [{"answer_time": 2, "answer_text": "cut"}],
+}
+CONVERSATION = [
+    {"from": "user", "timestamp": "00:03", "value": "Help."},
+    {"from": "assistant", "timestamp": "00:09", "value": "cut", "interrupted": "true"},
+]
+MAP = {
+    "entries": [
+        {"video": "videos/t.mp4", "annotation": "annotations/t.json", "scene_type": "nested"}
+    ]
+}
 NESTED = [{**ASKED, "answer_time": 30}, {**ASKED, "question_time": 3, "answer_time": 5}]
-WINDOW = {"id": "1", "video": "a.mp4", "mode": "proactive", "position": "forward", "question": "Tell me.",
-          "question_time": 5, "answers": [{"start": 20, "end": 25, "answer": "It rains."}], "end": 60}  # fmt: skip
+WINDOW = {
+    "id": "1",
+    "video": "a.mp4",
+    "mode": "proactive",
+    "position": "forward",
+    "question": "Tell me.",
+    "question_time": 5,
+    "answers": [{"start": 20, "end": 25, "answer": "It rains."}],
+    "end": 60,
+}
 
 ANNOTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sb": ("streamingbench", {"questions_real.json": [sb_entry("v.mp4", sb_question("0:01", "A"))],
-                              "questions_proactive.json": [sb_entry("v.mp4", PROACTIVE)]}),
+    "sb": (
+        "streamingbench",
+        {
+            "questions_real.json": [sb_entry("v.mp4", sb_question("0:01", "A"))],
+            "questions_proactive.json": [sb_entry("v.mp4", PROACTIVE)],
+        },
+    ),
     "ovo": ("ovobench", {"ovo_bench_new.json": OVO}),
-    "mmi": ("omnimmi", {
-        "dynamic_state_grounding.json": [{"video": "v.mp4", "qa": TURNS}],
-        "action_prediction.json": [{"video": "v.mp4", "question": "Next?", "answer": "a", "vocab": ["a", "b"]}],
-        "speaker_identification.json": [{"video": "v.mp4", "question": "Who?", "answer": "a", "timestamp": 3}],
-        "proactive_alerting.json": [{"video": "v.mp4", "question": "Tell me.", "answer": [3, 5]}],
-        "proactive_turntaking.json": [{"video": "v.mp4", "conversation": TALK}]}),
-    "pro": ("omnipro", {"benchmark.json": [
-        pro("a", "instant_event_alert", trigger(10)), pro("b", "snapshot_counting", trigger(10, count=1)),
-        pro("c", "dedup_counting", trigger(10, count=2)), pro("d", "event_narration", trigger(10)),
-        pro("e", "explicit_target_grounding", trigger(10, position="top-left")),
-        pro("f", "realtime_state_monitor", trigger(10, state_from="red", state_to="green"))]}),
-    "interact": ("omniinteract", {"1q1a/annotations/t.json": [ASKED], "1qna/annotations/m.json": MANY,
-                                  "1qna/annotations/c.json": {"conversations": CONVERSATION}}),
-    "nested": ("omniinteract", {"1q1a/video_json_map.json": MAP, "1q1a/annotations/t.json": NESTED}),
+    "mmi": (
+        "omnimmi",
+        {
+            "dynamic_state_grounding.json": [{"video": "v.mp4", "qa": TURNS}],
+            "action_prediction.json": [
+                {"video": "v.mp4", "question": "Next?", "answer": "a", "vocab": ["a", "b"]}
+            ],
+            "speaker_identification.json": [
+                {"video": "v.mp4", "question": "Who?", "answer": "a", "timestamp": 3}
+            ],
+            "proactive_alerting.json": [
+                {"video": "v.mp4", "question": "Tell me.", "answer": [3, 5]}
+            ],
+            "proactive_turntaking.json": [{"video": "v.mp4", "conversation": TALK}],
+        },
+    ),
+    "pro": (
+        "omnipro",
+        {
+            "benchmark.json": [
+                pro("a", "instant_event_alert", trigger(10)),
+                pro("b", "snapshot_counting", trigger(10, count=1)),
+                pro("c", "dedup_counting", trigger(10, count=2)),
+                pro("d", "event_narration", trigger(10)),
+                pro("e", "explicit_target_grounding", trigger(10, position="top-left")),
+                pro("f", "realtime_state_monitor", trigger(10, state_from="red", state_to="green")),
+            ]
+        },
+    ),
+    "interact": (
+        "omniinteract",
+        {
+            "1q1a/annotations/t.json": [ASKED],
+            "1qna/annotations/m.json": MANY,
+            "1qna/annotations/c.json": {"conversations": CONVERSATION},
+        },
+    ),
+    "nested": (
+        "omniinteract",
+        {"1q1a/video_json_map.json": MAP, "1q1a/annotations/t.json": NESTED},
+    ),
     "windows": ("streaming-eval", {"streaming_eval.json": [WINDOW]}),
-}  # fmt: skip
+}
 
 ALIGNED = [{"text": "a", "start": 1, "end": 1.5}, {"text": "cup", "start": 2.5, "end": 3}]
-PUBLISHED: dict[str, tuple[str, str, str, Any]] = {  # annotations, place, file, content (a tuple: JSON lines)
-    "sb": ("sb", "r.json", "r.json", [
-        sb_entry("v.mp4", sb_question("0:01", "A") | {"M": "A"}),
-        sb_entry("v.mp4", PROACTIVE | {"M": {"dialog_history": [{"time": 6, "content": "3"}]}})]),
-    "ovo": ("ovo", "r.json", "r.json", {
-        "backward": [{"id": 0, "question": "What?", "response": "B", "ground_truth": "C"}], "realtime": [],
-        "forward": [{"id": 3, "test_info": [{"realtime": 5, "count": 1, "response": ["1"]}]}]}),
-    "mmi": ("mmi", "r.json", "r.json", (
-        {"video": "v.mp4", "qa": [t | {"pred": "a"} for t in TURNS]},
-        {"video": "v.mp4", "question": "Tell me.", "pred": [4]}, {"video": "v.mp4", "conversation": TALK, "pred": 1})),
-    "pro": ("pro", "r.jsonl", "r.jsonl", ({"id": "b", "predictions": [{"t_sec": 10, "raw": "1"}]},)),
-    "interact": ("interact", "out", "out/1q1a/videos__t/output.json", {
-        "text": "a cup", "chunks": [{"text": "a cup", "timestamp": [1, 3], "aligned_words": ALIGNED}]}),
-}  # fmt: skip
+# annotations, place, file, content (a tuple: JSON lines)
+PUBLISHED: dict[str, tuple[str, str, str, Any]] = {
+    "sb": (
+        "sb",
+        "r.json",
+        "r.json",
+        [
+            sb_entry("v.mp4", sb_question("0:01", "A") | {"M": "A"}),
+            sb_entry("v.mp4", PROACTIVE | {"M": {"dialog_history": [{"time": 6, "content": "3"}]}}),
+        ],
+    ),
+    "ovo": (
+        "ovo",
+        "r.json",
+        "r.json",
+        {
+            "backward": [{"id": 0, "question": "What?", "response": "B", "ground_truth": "C"}],
+            "realtime": [],
+            "forward": [{"id": 3, "test_info": [{"realtime": 5, "count": 1, "response": ["1"]}]}],
+        },
+    ),
+    "mmi": (
+        "mmi",
+        "r.json",
+        "r.json",
+        (
+            {"video": "v.mp4", "qa": [t | {"pred": "a"} for t in TURNS]},
+            {"video": "v.mp4", "question": "Tell me.", "pred": [4]},
+            {"video": "v.mp4", "conversation": TALK, "pred": 1},
+        ),
+    ),
+    "pro": (
+        "pro",
+        "r.jsonl",
+        "r.jsonl",
+        ({"id": "b", "predictions": [{"t_sec": 10, "raw": "1"}]},),
+    ),
+    "interact": (
+        "interact",
+        "out",
+        "out/1q1a/videos__t/output.json",
+        {
+            "text": "a cup",
+            "chunks": [{"text": "a cup", "timestamp": [1, 3], "aligned_words": ALIGNED}],
+        },
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -80,10 +172,17 @@ def few_draws(monkeypatch):
 
 
 def spoiled(data: Any) -> Iterator[tuple[str, Any]]:
-    """`data` with one of its parts, at any depth, missing or replaced by each of `BAD`; and where that is."""
+    """`data` with one of its parts, at any depth, missing or replaced by each of `BAD`; and where
+    that is."""
 
     def places(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        for key, child in (
+            node.items()
+            if isinstance(node, dict)
+            else enumerate(node)
+            if isinstance(node, list)
+            else ()
+        ):
             yield (*path, key)
             yield from places(child, (*path, key))
 
@@ -103,7 +202,11 @@ def spoiled(data: Any) -> Iterator[tuple[str, Any]]:
 
 def words(item: Item) -> Prediction:
     """Words at every moment that counts, in answer to every question."""
-    said = [Spoken(at_s, "1 a cup", q.id, False) for q in item.questions for at_s in (2.5, *(d.at_s for d in q.due))]
+    said = [
+        Spoken(at_s, "1 a cup", q.id, False)
+        for q in item.questions
+        for at_s in (2.5, *(d.at_s for d in q.due))
+    ]
     return Prediction(item.id, tuple(said), 60)
 
 
@@ -113,7 +216,8 @@ def test_a_bad_annotation_is_refused_when_it_is_read(tmp_path, name):
     for file, content in files.items():
         rig.write(tmp_path / file, content)
     for file, content in files.items():
-        apart = [[row] for row in content] if len(content) > 2 else [content]  # for speed: six items take six times
+        # for speed: six items take six times
+        apart = [[row] for row in content] if len(content) > 2 else [content]
         for what, bad in (each for part in apart for each in spoiled(part)):
             rig.write(tmp_path / file, bad)
             try:
@@ -141,7 +245,9 @@ def test_a_bad_published_result_is_refused_when_it_is_read(tmp_path, name):
     items = TASKS[task].read(tmp_path, Broken())
 
     def read_and_score() -> int:
-        chosen, _ = select(TASKS[task].published(tmp_path / place, items, ""), items, place, skip=True)
+        chosen, _ = select(
+            TASKS[task].published(tmp_path / place, items, ""), items, place, skip=True
+        )
         TASKS[task].score(items, chosen, JUDGE)
         return len(chosen)
 

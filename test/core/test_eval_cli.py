@@ -1,4 +1,5 @@
-"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML; `aura eval score` without one."""
+"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML; `aura eval
+score` without one."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from aura_core.evaluation.records import AT_END, Due, Outcome, Prediction, Quest
 from aura_core.evaluation.statistics import proportion
 from aura_core.models.scripted import ScriptedBackend
 
-SCRIPTED = ("--model", "scripted", "--quiet")  # answers "You asked: <question> The brightness is <b>."
+# answers "You asked: <question> The brightness is <b>."
+SCRIPTED = ("--model", "scripted", "--quiet")
 
 
 def aura(*args: object) -> int:
@@ -31,16 +33,41 @@ def aura(*args: object) -> int:
 
 @pytest.fixture
 def ovo(tmp_path: Path) -> Path:
-    """Three items: the scripted model repeats the question, so `CRR` (Yes) is right by its own words."""
+    """Three items: the scripted model repeats the question, so `CRR` (Yes) is right by its own
+    words."""
     data = tmp_path / "data"
     rows = [
-        {"id": 0, "task": "EPM", "video": "a.mp4", "realtime": 2, "question": "what is it?", "answer": "x",
-         "options": ["v", "w"], "gt": 1},
-        {"id": 1, "task": "OCR", "video": "gone.mp4", "realtime": 2, "question": "q", "answer": "x",
-         "options": ["v", "w"], "gt": 0},
-        {"id": 2, "task": "CRR", "video": "b.mp4", "question": "why?", "answer": "a", "ask_time": 1, "clue_time": 2,
-         "test_info": [{"realtime": 1, "type": 0}, {"realtime": 3, "type": 1}]},
-    ]  # fmt: skip
+        {
+            "id": 0,
+            "task": "EPM",
+            "video": "a.mp4",
+            "realtime": 2,
+            "question": "what is it?",
+            "answer": "x",
+            "options": ["v", "w"],
+            "gt": 1,
+        },
+        {
+            "id": 1,
+            "task": "OCR",
+            "video": "gone.mp4",
+            "realtime": 2,
+            "question": "q",
+            "answer": "x",
+            "options": ["v", "w"],
+            "gt": 0,
+        },
+        {
+            "id": 2,
+            "task": "CRR",
+            "video": "b.mp4",
+            "question": "why?",
+            "answer": "a",
+            "ask_time": 1,
+            "clue_time": 2,
+            "test_info": [{"realtime": 1, "type": 0}, {"realtime": 3, "type": 1}],
+        },
+    ]
     rig.write(data / "ovo_bench_new.json", rows)
     for name in ("a", "b"):
         rig.video(data / "src_videos" / f"{name}.mp4", [100] * 4)
@@ -49,14 +76,30 @@ def ovo(tmp_path: Path) -> Path:
 
 def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
     out, as_json, html = tmp_path / "p.jsonl", tmp_path / "new" / "s.json", tmp_path / "r.html"
-    assert aura("eval", "ovobench", "--data", ovo, "--out", out, *SCRIPTED, "--json", as_json, "--html", html) == 0
+    assert (
+        aura(
+            "eval",
+            "ovobench",
+            "--data",
+            ovo,
+            "--out",
+            out,
+            *SCRIPTED,
+            "--json",
+            as_json,
+            "--html",
+            html,
+        )
+        == 0
+    )
     told = capsys.readouterr()
     assert "warning: not played: item 1: video src_videos/gone.mp4 is not in" in told.err
     assert "scripted, free-running: 2 of 3 items; judge: no judge: letters" in told.out
     assert "note: 1 items could not be played and are not in n" in told.out
     scores = json.loads(as_json.read_text())
     assert (scores["mode"], scores["items"], scores["scored"]) == ("free-running", 3, 2)
-    # "You asked: ..." holds no capital B but that of the options it repeats; "Yes" and "No" are both repeated
+    # "You asked: ..." holds no capital B but that of the options it repeats; "Yes" and "No" are
+    # both repeated
     assert scores["figures"]["EPM"] == {"value": 1.0, "n": 1, "ci95": [0.2065, 1.0]}
     assert scores["figures"]["CRR"]["value"] == 1.0 and scores["figures"]["CRR"]["n"] == 2
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -80,7 +123,9 @@ def test_a_second_run_plays_nothing_and_needs_no_model(ovo, tmp_path, capsys, mo
     assert f"3 items were there already, in {tmp_path / 'p'}" in capsys.readouterr().err
 
 
-def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(ovo, tmp_path, capsys, monkeypatch):
+def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(
+    ovo, tmp_path, capsys, monkeypatch
+):
     """Regression: the second run printed the figures of the first and said nothing."""
     model = tmp_path / "model"
     model.mkdir()
@@ -98,29 +143,45 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     free = ("eval", "ovobench", "--data", ovo, *SCRIPTED, "--out")
     assert aura(*free, tmp_path / "free") == 0 and aura(*free, tmp_path / "polled", "--polled") == 0
     assert aura(*free, tmp_path / "free", "--polled") == 1
-    assert "its mode is free-running, this run's is polled; name another file" in capsys.readouterr().err
+    assert (
+        "its mode is free-running, this run's is polled; name another file"
+        in capsys.readouterr().err
+    )
     texts = [
-        {line["item"]: [s["text"] for s in line["said"]] for line in map(json.loads, path.read_text().splitlines()[1:])}
+        {
+            line["item"]: [s["text"] for s in line["said"]]
+            for line in map(json.loads, path.read_text().splitlines()[1:])
+        }
         for path in (tmp_path / "free", tmp_path / "polled")
     ]
-    assert texts[0] == texts[1]  # this model never speaks unasked of a still picture, and forgets nothing
+    # this model never speaks unasked of a still picture, and forgets nothing
+    assert texts[0] == texts[1]
 
 
 def test_limit(ovo, tmp_path, capsys):
-    assert aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED, "--limit", 1) == 0
+    assert (
+        aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED, "--limit", 1)
+        == 0
+    )
     assert "1 of 1 items" in capsys.readouterr().out
     assert aura("eval", "score", "ovobench", tmp_path / "p", "--data", ovo) == 0
     assert "1 of 3 items" in capsys.readouterr().out
 
 
 def test_published_results_are_scored(ovo, tmp_path, capsys):
-    rows = [{"id": 0, "question": "what is it?", "response": "B", "ground_truth": "B"}, {"id": 77, "response": "A"}]
+    rows = [
+        {"id": 0, "question": "what is it?", "response": "B", "ground_truth": "B"},
+        {"id": 77, "response": "A"},
+    ]
     path = rig.write(tmp_path / "Their.json", {"backward": rows, "realtime": [], "forward": []})
     assert aura("eval", "score", "ovobench", path, "--data", ovo) == 1
     assert "item 77 is not in the annotation files" in capsys.readouterr().err
     assert aura("eval", "score", "ovobench", path, "--data", ovo, "--skip-broken") == 0
     told = capsys.readouterr()
-    assert "Their, published: 1 of 3 items" in told.out and "note: 1 predictions are left out" in told.out
+    assert (
+        "Their, published: 1 of 3 items" in told.out
+        and "note: 1 predictions are left out" in told.out
+    )
     assert "warning:" in told.err and "item 77" in told.err
 
 
@@ -128,44 +189,114 @@ def test_published_results_are_scored(ovo, tmp_path, capsys):
 def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
     rig.video(tmp_path / "videos" / "v.mp4", [100] * 6)
     rig.video(tmp_path / "1q1a" / "videos" / "v.mp4", [100] * 6)
-    choice = {"task_type": "Counting", "question": "how many?", "time_stamp": "00:02", "answer": "B",
-              "options": ["A. x", "B. y", "C. z", "D. w"]}  # fmt: skip
-    rig.write(tmp_path / "questions_real.json", [{"video_path": "./videos/v.mp4", "questions": [choice]}])
-    rig.write(tmp_path / "speaker_identification.json",
-              [{"video": "v.mp4", "question": "who?", "answer": "brightness", "timestamp": 3}])  # fmt: skip
-    row = {"question_time": 1, "question_text": "what?", "answer_time": 1, "answer_text": "brightness",
-           "question_type": "realtime", "is_interrupted": False}  # fmt: skip
+    choice = {
+        "task_type": "Counting",
+        "question": "how many?",
+        "time_stamp": "00:02",
+        "answer": "B",
+        "options": ["A. x", "B. y", "C. z", "D. w"],
+    }
+    rig.write(
+        tmp_path / "questions_real.json", [{"video_path": "./videos/v.mp4", "questions": [choice]}]
+    )
+    rig.write(
+        tmp_path / "speaker_identification.json",
+        [{"video": "v.mp4", "question": "who?", "answer": "brightness", "timestamp": 3}],
+    )
+    row = {
+        "question_time": 1,
+        "question_text": "what?",
+        "answer_time": 1,
+        "answer_text": "brightness",
+        "question_type": "realtime",
+        "is_interrupted": False,
+    }
     rig.write(tmp_path / "1q1a" / "annotations" / "v.json", [row])
-    rig.write(tmp_path / "benchmark.json", [
-        {"id": "x", "task": "instant_event_alert", "video_path": "videos/v.mp4", "question": "tell me when",
-         "question_time": 1, "duration": 5, "ground_truth": [{"trigger_time_sec": 4, "response": "r"}]}])  # fmt: skip
-    rig.write(tmp_path / "streaming_eval.json", [
-        {"id": "x", "mode": "punctual", "position": "present", "video": "v.mp4", "question": "what?",
-         "question_time": 2, "answers": [{"start": 2, "end": 4, "answer": "brightness"}]}])  # fmt: skip
-    free = {"streamingbench": "overall", "omnimmi": "total", "omniinteract": "IA-QTF1", "omnipro": "mean time-F1",
-            "streaming-eval": "SW-F1"}  # fmt: skip
+    rig.write(
+        tmp_path / "benchmark.json",
+        [
+            {
+                "id": "x",
+                "task": "instant_event_alert",
+                "video_path": "videos/v.mp4",
+                "question": "tell me when",
+                "question_time": 1,
+                "duration": 5,
+                "ground_truth": [{"trigger_time_sec": 4, "response": "r"}],
+            }
+        ],
+    )
+    rig.write(
+        tmp_path / "streaming_eval.json",
+        [
+            {
+                "id": "x",
+                "mode": "punctual",
+                "position": "present",
+                "video": "v.mp4",
+                "question": "what?",
+                "question_time": 2,
+                "answers": [{"start": 2, "end": 4, "answer": "brightness"}],
+            }
+        ],
+    )
+    free = {
+        "streamingbench": "overall",
+        "omnimmi": "total",
+        "omniinteract": "IA-QTF1",
+        "omnipro": "mean time-F1",
+        "streaming-eval": "SW-F1",
+    }
     for task, figure in free.items():
         mode = ("--polled",) if polled else ()
         code = aura(
-            "eval", task, "--data", tmp_path, "--out", tmp_path / task, *SCRIPTED, *mode, "--json", tmp_path / "j"
+            "eval",
+            task,
+            "--data",
+            tmp_path,
+            "--out",
+            tmp_path / task,
+            *SCRIPTED,
+            *mode,
+            "--json",
+            tmp_path / "j",
         )
         if polled and task not in ("streamingbench", "omnimmi"):
-            assert code == 1 and "is free-running by its authors' own protocol" in capsys.readouterr().err
+            assert (
+                code == 1
+                and "is free-running by its authors' own protocol" in capsys.readouterr().err
+            )
             continue
         assert code == 0
         scores = json.loads((tmp_path / "j").read_text())
-        right = {"streamingbench": 0.0, "omnipro": 0.0}.get(task, 1.0)  # no letter first; nothing said unasked
+        # no letter first; nothing said unasked
+        right = {"streamingbench": 0.0, "omnipro": 0.0}.get(task, 1.0)
         assert scores["figures"][figure]["value"] == right and scores["figures"][figure]["n"] == 1
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("ovobench", "--data", "/no/such", "--out", "p"), "--data /no/such: there is no such folder"),
-        (("ovobench", "--data", ".", "--out", "p"), "none of the annotation files ovo_bench_new.json is here"),
-        (("score", "nobench", "p", "--data", "."), "task 'nobench': expected one of streamingbench, ovobench"),
-        (("score", "ovobench", "/no/such", "--data", "."), "/no/such: there is no such file or folder"),
-        (("ovobench", "--data", ".", "--out", "p", "--judge-url", "host"), "--judge-url host: must be an http"),
+        (
+            ("ovobench", "--data", "/no/such", "--out", "p"),
+            "--data /no/such: there is no such folder",
+        ),
+        (
+            ("ovobench", "--data", ".", "--out", "p"),
+            "none of the annotation files ovo_bench_new.json is here",
+        ),
+        (
+            ("score", "nobench", "p", "--data", "."),
+            "task 'nobench': expected one of streamingbench, ovobench",
+        ),
+        (
+            ("score", "ovobench", "/no/such", "--data", "."),
+            "/no/such: there is no such file or folder",
+        ),
+        (
+            ("ovobench", "--data", ".", "--out", "p", "--judge-url", "host"),
+            "--judge-url host: must be an http",
+        ),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, args, says):
@@ -179,13 +310,14 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, args, says):
 @pytest.mark.parametrize(
     ("args", "option"),
     [
-        (("sim", "--json"), "--json"), (("watches", "--json"), "--json"),
+        (("sim", "--json"), "--json"),
+        (("watches", "--json"), "--json"),
         (("ovobench", "--data", "data", "--out", "p", "--json"), "--json"),
         (("ovobench", "--data", "data", "--out", "p", "--html"), "--html"),
         (("ovobench", "--data", "data", "--out"), "--out"),
         (("score", "ovobench", "data/ovo_bench_new.json", "--data", "data", "--html"), "--html"),
     ],
-)  # fmt: skip
+)
 def test_outputs_that_cannot_be_written_are_told_before_anything_is_played(
     ovo, tmp_path, monkeypatch, capsys, args, option, place
 ):
@@ -209,13 +341,19 @@ def test_checking_an_output_leaves_it_as_it_was(tmp_path):
 
 
 def test_predictions_of_another_task_and_broken_annotations(ovo, tmp_path, capsys):
-    assert aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED, "--limit", 1) == 0
+    assert (
+        aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED, "--limit", 1)
+        == 0
+    )
     rows = json.loads((ovo / "ovo_bench_new.json").read_text())
     del rows[1]["gt"]
     rig.write(ovo / "ovo_bench_new.json", rows)
     capsys.readouterr()
     assert aura("eval", "score", "ovobench", tmp_path / "p", "--data", ovo) == 1
-    assert "ovo_bench_new.json: item 1: field 'gt' is missing (--skip-broken" in capsys.readouterr().err
+    assert (
+        "ovo_bench_new.json: item 1: field 'gt' is missing (--skip-broken"
+        in capsys.readouterr().err
+    )
     assert aura("eval", "score", "ovobench", tmp_path / "p", "--data", ovo, "--skip-broken") == 0
     told = capsys.readouterr()
     assert "warning: left out: " in told.err and "note: 1 broken items are left out" in told.out
@@ -232,10 +370,22 @@ def test_nothing_could_be_played(ovo, tmp_path, capsys):
 
 
 def test_killed_in_the_middle_and_run_again(tmp_path):
-    """A real process, killed while it plays; the second run ends with what one run would have written."""
+    """A real process, killed while it plays; the second run ends with what one run would have
+    written."""
     data = tmp_path / "data"
-    rows = [{"id": k, "task": "EPM", "video": "v.mp4", "realtime": 10, "question": f"q{k}?", "answer": "x",
-             "options": ["v", "w"], "gt": 1} for k in range(14)]  # fmt: skip
+    rows = [
+        {
+            "id": k,
+            "task": "EPM",
+            "video": "v.mp4",
+            "realtime": 10,
+            "question": f"q{k}?",
+            "answer": "x",
+            "options": ["v", "w"],
+            "gt": 1,
+        }
+        for k in range(14)
+    ]
     rig.write(data / "ovo_bench_new.json", rows)
     rig.video(data / "src_videos" / "v.mp4", [100] * 10)
     args = ("eval", "ovobench", "--data", str(data), *SCRIPTED, "--out")
@@ -269,22 +419,34 @@ class _Tags(HTMLParser):
 
 def test_the_report_is_whole_escaped_and_self_contained():
     due = Due(6, "<due>", 4, 8)
-    item = rig.item(Question("0", 2, "<script>x</script>", due=(due,)), Question("1", AT_END, "end?"))
+    item = rig.item(
+        Question("0", 2, "<script>x</script>", due=(due,)), Question("1", AT_END, "end?")
+    )
     p = Prediction("i", (Spoken(2, "okay & so", "0", True), Spoken(6, '"said"', "0")), 10)
     scores = Scores(
-        {"f": proportion(1, 2), "none": proportion(0, 0)}, (Outcome("i", "0", "g", 1.0, "s", "t", 6),), "j", ("n1",)
+        {"f": proportion(1, 2), "none": proportion(0, 0)},
+        (Outcome("i", "0", "g", 1.0, "s", "t", 6),),
+        "j",
+        ("n1",),
     )
     page = report("T", "sub", scores, [item], {"i": p})
     tags = _Tags()
     tags.feed(page)
     assert tags.open == [] and "<script>" not in page and "&lt;script&gt;x" in page
     assert not re.search(r"https?://|src=|@import", page)
-    assert page.count("<circle") == 2 and page.count('fill="none"') == 1 and "n1" in page and "0.500" in page
+    assert (
+        page.count("<circle") == 2
+        and page.count('fill="none"') == 1
+        and "n1" in page
+        and "0.500" in page
+    )
     # 880 pixels for 10 seconds, from 70 on: the window of 4..8 s, and the dot at 6 s
     assert '<rect x="422.0" y="31" width="352.0"' in page and '<circle cx="598.0"' in page
 
 
 def test_a_long_report_is_cut_and_says_so():
     items = [rig.Item(str(k), ("v",), (Question("0", 1, "?"),)) for k in range(MOST_ITEMS + 2)]
-    page = report("T", "s", Scores({}, (), "j"), items, {i.id: Prediction(i.id, (), 3) for i in items})
+    page = report(
+        "T", "s", Scores({}, (), "j"), items, {i.id: Prediction(i.id, (), 3) for i in items}
+    )
     assert page.count("<svg") == MOST_ITEMS and "2 more items are not shown" in page

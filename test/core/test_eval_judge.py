@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from aura_core.errors import InputError
-from aura_core.evaluation.judge import PROMPTS, ApiJudge, Grade, RuleJudge, fill, read_verdict, words
+from aura_core.evaluation.judge import (
+    PROMPTS,
+    ApiJudge,
+    Grade,
+    RuleJudge,
+    fill,
+    read_verdict,
+    words,
+)
 
 RULES = RuleJudge()
 
@@ -35,8 +43,12 @@ def test_rules_count_words_in_common(truth, said, score):
 
 def test_rules_tell_an_acknowledgment_from_content_given_away():
     ask = "Tell me when the cat jumps on the table."
-    assert RULES.grade("acknowledgment", ask, "The cat jumps on the table now.", "I will watch the cat.") == Grade(1.0)
-    early = RULES.grade("acknowledgment", "What comes next?", "Add two eggs", "Add two eggs and stir")
+    assert RULES.grade(
+        "acknowledgment", ask, "The cat jumps on the table now.", "I will watch the cat."
+    ) == Grade(1.0)
+    early = RULES.grade(
+        "acknowledgment", "What comes next?", "Add two eggs", "Add two eggs and stir"
+    )
     assert early == Grade(0.0, True)
 
 
@@ -50,9 +62,13 @@ def test_words():
         ('{"score": 0.7, "flag": true, "reason": "x"}', Grade(0.7, True)),
         ('Sure!\n```json\n{"score": 1}\n```', Grade(1.0)),
         ('{"a": 1} {"score": 0.2}', Grade(0.2)),
-        ('{"score": 3}', None), ('{"score": "high"}', None), ('{"score": true}', None), ("yes", None), ("{{", None),
+        ('{"score": 3}', None),
+        ('{"score": "high"}', None),
+        ('{"score": true}', None),
+        ("yes", None),
+        ("{{", None),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_is_the_first_object_with_a_score(reply, grade):
     assert read_verdict(reply) == grade
 
@@ -69,8 +85,14 @@ class Server:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 server.requests.append((self.path, body, self.headers.get("Authorization", "")))
-                status, text = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
-                out = json.dumps({"choices": [{"message": {"content": text}}]}) if status == 200 else text
+                status, text = (
+                    server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                )
+                out = (
+                    json.dumps({"choices": [{"message": {"content": text}}]})
+                    if status == 200
+                    else text
+                )
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(out.encode())
@@ -107,7 +129,11 @@ def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
     assert path == "/v1/chat/completions" and token == "Bearer secret"
     assert body["model"] == "judge-1" and body["temperature"] == 0
     text = body["messages"][0]["content"]
-    assert "Question: What is it?\nReference: a cup\nAnswer: A mug.\n" in text and "{" in text and "{{" not in text
+    assert (
+        "Question: What is it?\nReference: a cup\nAnswer: A mug.\n" in text
+        and "{" in text
+        and "{{" not in text
+    )
     assert j.description == f"judge-1 at {server.url}"
 
 
@@ -115,7 +141,13 @@ def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
 def test_every_prompt_holds_what_is_judged(prompt):
     known = {"question": "QQ", "truth": "TT", "said": "SS {x}", "later": "LL"}
     text = fill((PROMPTS / f"{prompt}.txt").read_text(), known)
-    assert "QQ" in text and "TT" in text and "SS {x}" in text and '{"score"' in text and "{{" not in text
+    assert (
+        "QQ" in text
+        and "TT" in text
+        and "SS {x}" in text
+        and '{"score"' in text
+        and "{{" not in text
+    )
     assert ("LL" in text) == (prompt == "core")
 
 
@@ -132,12 +164,17 @@ def test_verdicts_are_kept_and_a_half_line_is_asked_again(server, tmp_path):
 
 
 def test_verdicts_that_cannot_be_kept_or_read_are_told(server, tmp_path):
-    with pytest.raises(InputError, match=r"gone/v: cannot keep the judge's verdicts here: .*; copy the predictions"):
+    with pytest.raises(
+        InputError, match=r"gone/v: cannot keep the judge's verdicts here: .*; copy the predictions"
+    ):
         judge(server, kept=tmp_path / "gone" / "v").grade("answer", "?", "t", "s")
     kept = tmp_path / "v"
     judge(server, kept=kept).grade("answer", "?", "t", "s")
     kept.write_bytes(b"\xff\n" + kept.read_bytes())
-    assert judge(server, kept=kept).grade("answer", "?", "t", "s") == Grade(1.0) and len(server.requests) == 2
+    assert (
+        judge(server, kept=kept).grade("answer", "?", "t", "s") == Grade(1.0)
+        and len(server.requests) == 2
+    )
 
 
 def test_busy_and_broken_servers_are_tried_again(server):
@@ -156,7 +193,10 @@ def test_malformed_verdicts_score_nothing_and_are_counted(server, tmp_path):
     server.replies = [(200, "I cannot say.")]
     j = judge(server, kept=tmp_path / "v")
     assert j.grade("answer", "?", "t", "s") == Grade(0.0) and len(server.requests) == 2
-    assert j.description.endswith("1 answers were malformed and count as 0") and not (tmp_path / "v").exists()
+    assert (
+        j.description.endswith("1 answers were malformed and count as 0")
+        and not (tmp_path / "v").exists()
+    )
 
 
 def test_a_server_that_is_gone(server):
@@ -170,13 +210,16 @@ def test_prompts_of_ones_own(server, tmp_path):
     (tmp_path / "answer.txt").write_text("MINE {said}")
     judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
     assert server.requests[0][1]["messages"][0]["content"] == "MINE s"
-    own = 'Q: {question}\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'  # JSON as it is: no KeyError
+    # JSON as it is: no KeyError
+    own = 'Q: {question}\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'
     (tmp_path / "answer.txt").write_text(own)
     judge(server, prompts=tmp_path).grade("answer", "why {truth}?", "t", "{said}")
     text = server.requests[1][1]["messages"][0]["content"]
     assert text == 'Q: why {truth}?\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'
     (tmp_path / "answer.txt").write_bytes(b"\xff")
-    with pytest.raises(InputError, match=r"answer\.txt: cannot read the judge's prompt: it is not UTF-8 text"):
+    with pytest.raises(
+        InputError, match=r"answer\.txt: cannot read the judge's prompt: it is not UTF-8 text"
+    ):
         judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
     with pytest.raises(InputError, match=r"core\.txt: cannot read the judge's prompt"):
         judge(server, prompts=tmp_path).grade("core", "?", "t", "s")
@@ -187,7 +230,10 @@ def test_prompts_of_ones_own(server, tmp_path):
     [
         ({"url": "host:8000", "model": "m"}, "must be an http"),
         ({"url": "http://h/v1", "model": ""}, "needs --judge-model"),
-        ({"url": "http://h/v1", "model": "m", "key_env": "NOT_SET_ANYWHERE"}, "the environment variable is not set"),
+        (
+            {"url": "http://h/v1", "model": "m", "key_env": "NOT_SET_ANYWHERE"},
+            "the environment variable is not set",
+        ),
     ],
 )
 def test_a_judge_that_cannot_be_asked_is_refused_at_once(fields, says):
@@ -198,5 +244,7 @@ def test_a_judge_that_cannot_be_asked_is_refused_at_once(fields, says):
 def test_prompts_are_packaged(repository: Path):
     import tomllib
 
-    data = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    data = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
     assert data["aura_core.evaluation"] == ["prompts/*.txt"]

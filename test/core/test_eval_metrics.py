@@ -26,7 +26,10 @@ from aura_core.evaluation.statistics import bootstrap_sums, mean_by_item
 
 
 def words(*at: float | tuple[float, float], text: str = "x") -> list[Spoken]:
-    return [Spoken(a, text) if isinstance(a, float | int) else Spoken(a[0], text, end_s=a[1]) for a in at]
+    return [
+        Spoken(a, text) if isinstance(a, float | int) else Spoken(a[0], text, end_s=a[1])
+        for a in at
+    ]
 
 
 def good(slot, phase, said):
@@ -59,13 +62,15 @@ def test_a_slot_with_acknowledgment_and_answer():
 def test_what_lowers_a_slot():
     slot = Slot(10, 20, 60)
     assert score_slot(slot, [], good).count == Count(0, 0, 1)
-    assert score_slot(slot, words(10), good).count == Count(0.2, 0, 1)  # an acknowledgment is no answer
-    assert score_slot(slot, words(12, 20), lambda s, phase, w: None if phase == "early" else 1.0).count == Count(
-        0.8, 1, 0
-    )  # given away early
+    # an acknowledgment is no answer
+    assert score_slot(slot, words(10), good).count == Count(0.2, 0, 1)
+    assert score_slot(
+        slot, words(12, 20), lambda s, phase, w: None if phase == "early" else 1.0
+    ).count == Count(0.8, 1, 0)  # given away early
     assert score_slot(slot, words(20), lambda *_: 0.49).count == Count(0, 1, 1)  # wrong
     assert score_slot(slot, words(20), lambda *_: 0.5).count == Count(pytest.approx(0.4), 0, 0)
-    assert score_slot(slot, words((20, 61)), good).count == Count(0.8, 1, 0)  # runs on into the next slot
+    # runs on into the next slot
+    assert score_slot(slot, words((20, 61)), good).count == Count(0.8, 1, 0)
     assert score_slot(Slot(10, 20, 60, hard=False), words((20, 61)), good).count == Count(0.8, 0, 0)
     assert score_slot(Slot(20, 20, 60, ack_weight=0.0), words(20), good).count == Count(1.0, 0, 0)
 
@@ -93,7 +98,10 @@ def test_of_overlapping_slots_the_later_one_takes_the_words():
 
 
 def test_nested_chain_needs_both_answers_in_order():
-    outer, inner = score_slot(Slot(0, 30, 60), words(30), good), score_slot(Slot(10, 12, 30), words(21), good)
+    outer, inner = (
+        score_slot(Slot(0, 30, 60), words(30), good),
+        score_slot(Slot(10, 12, 30), words(21), good),
+    )
     assert nested_chain(inner, outer) == pytest.approx(math.sqrt(0.8 * 0.8 * 0.5))
     assert nested_chain(inner, score_slot(Slot(0, 30, 60), [], good)) == 0
     late = score_slot(Slot(10, 12, 90), words(50), good)
@@ -122,7 +130,8 @@ def test_event_f1_and_joint_f1():
 
 def test_window_counts():
     said = [(9.9, True), (10, False), (12, True), (12, True), (20, False), (30, True)]
-    # windows: right at 12; wrong at 20; nothing. Outside: 9.9 and 30. Two right answers in a window are one hit.
+    # windows: right at 12; wrong at 20; nothing. Outside: 9.9 and 30. Two right answers in a window
+    # are one hit.
     assert window_count(said, [(10, 12), (19, 21), (40, 41)]) == Count(1, 2, 2)
 
 
@@ -136,7 +145,8 @@ def test_bootstrap_of_sums_is_seeded_and_brackets_the_value():
 
 
 def test_a_mean_is_drawn_by_item():
-    """Twenty equal values of one item are one observation: drawn one by one, the interval was 0.35 to 0.65."""
+    """Twenty equal values of one item are one observation: drawn one by one, the interval was 0.35
+    to 0.65."""
     m = mean_by_item([[0.0] * 20, [], [1.0] * 20])
     assert (m.value, m.n, m.ci95) == (0.5, 40, (0.0, 1.0))
     assert mean_by_item([[0.0, 1.0, 1.0, 1.0]]).ci95 == (0.75, 0.75)

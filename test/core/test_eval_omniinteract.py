@@ -1,4 +1,5 @@
-"""OmniInteract: its annotation format, scores worked out by hand, the authors' prediction format."""
+"""OmniInteract: its annotation format, scores worked out by hand, the authors' prediction
+format."""
 
 from __future__ import annotations
 
@@ -17,42 +18,68 @@ from aura_core.types import Kind
 
 
 def qa(asked: str, due: str, answer: str, kind: str = "realtime", interrupted=False) -> dict:
-    return {"question_time": asked, "question_text": f"{answer}?", "answer_time": due, "answer_text": answer,
-            "question_type": kind, "is_interrupted": interrupted}  # fmt: skip
+    return {
+        "question_time": asked,
+        "question_text": f"{answer}?",
+        "answer_time": due,
+        "answer_text": answer,
+        "question_type": kind,
+        "is_interrupted": interrupted,
+    }
 
 
 @pytest.fixture
 def omniinteract_data(tmp_path: Path) -> Path:
-    entries = [{"video": f"videos/{n}.mp4", "annotation": f"annotations/{n}.json", "scene_type": s}
-               for n, s in (("t", "multi_turn"), ("n", "nested"))]  # fmt: skip
+    entries = [
+        {"video": f"videos/{n}.mp4", "annotation": f"annotations/{n}.json", "scene_type": s}
+        for n, s in (("t", "multi_turn"), ("n", "nested"))
+    ]
     rig.write(tmp_path / "1q1a" / "video_json_map.json", {"total": 2, "entries": entries})
-    rig.write(tmp_path / "1q1a/annotations/t.json", [qa("00:20", "00:30", "blue cup", "proactive"),
-                                                     qa("00:01", "00:01", "red box")])  # fmt: skip
-    rig.write(tmp_path / "1q1a/annotations/n.json", [qa("00:02", "00:40", "outer end", "proactive"),
-                                                     qa("00:10", "00:12", "inner thing")])  # fmt: skip
-    rig.write(tmp_path / "1qna/annotations/c/m.json", {
-        "question_time": "00:05", "question_text": "Guide me.", "answers": [
-            {"answer_time": "00:10", "answer_text": "crack eggs"}, {"answer_time": 20, "answer_text": "whisk milk"},
-        ]})  # fmt: skip
+    rig.write(
+        tmp_path / "1q1a/annotations/t.json",
+        [qa("00:20", "00:30", "blue cup", "proactive"), qa("00:01", "00:01", "red box")],
+    )
+    rig.write(
+        tmp_path / "1q1a/annotations/n.json",
+        [qa("00:02", "00:40", "outer end", "proactive"), qa("00:10", "00:12", "inner thing")],
+    )
+    rig.write(
+        tmp_path / "1qna/annotations/c/m.json",
+        {
+            "question_time": "00:05",
+            "question_text": "Guide me.",
+            "answers": [
+                {"answer_time": "00:10", "answer_text": "crack eggs"},
+                {"answer_time": 20, "answer_text": "whisk milk"},
+            ],
+        },
+    )
     return tmp_path
 
 
 def test_omniinteract_slots(omniinteract_data):
     turns, nested, many = items_of("omniinteract", omniinteract_data)
     assert turns.id == "1q1a/videos/t.mp4" and many.id == "1qna/videos_bench/c/m.mp4"
-    assert turns.truth["slots"] == (Slot(1, 1, 20, "red box"), Slot(20, 30, 90, "blue cup"))  # in order of time
+    # in order of time
+    assert turns.truth["slots"] == (Slot(1, 1, 20, "red box"), Slot(20, 30, 90, "blue cup"))
     assert nested.truth["slots"] == (Slot(2, 40, 100, "outer end"), Slot(10, 12, 40, "inner thing"))
     assert many.truth["slots"] == (
-        Slot(5, 10, 20, "crack eggs", 0.2, hard=False), Slot(20, 20, 80, "whisk milk", 0.0, hard=False),
-    )  # fmt: skip
+        Slot(5, 10, 20, "crack eggs", 0.2, hard=False),
+        Slot(20, 20, 80, "whisk milk", 0.0, hard=False),
+    )
     assert [q.kind for q in turns.questions] == [Kind.REAL_TIME, Kind.PROACTIVE]
     assert many.questions[0].kind is Kind.MULTI_RESPONSE and len(many.questions[0].due) == 2
 
 
 def test_omniinteract_conversations_and_what_only_the_judge_may_see(tmp_path):
-    talk = [{"from": "user", "timestamp": "00:03", "value": "Help."},
-            {"from": "assistant", "timestamp": "00:09", "value": "cut", "interrupted": "true"}]  # fmt: skip
-    rig.write(tmp_path / "1qna/annotations/x.json", {"inferred_knowledge": "SECRET", "conversations": talk})
+    talk = [
+        {"from": "user", "timestamp": "00:03", "value": "Help."},
+        {"from": "assistant", "timestamp": "00:09", "value": "cut", "interrupted": "true"},
+    ]
+    rig.write(
+        tmp_path / "1qna/annotations/x.json",
+        {"inferred_knowledge": "SECRET", "conversations": talk},
+    )
     (item,) = items_of("omniinteract", tmp_path)
     (q,) = item.questions
     assert q.text == "Help." and q.shown == "SECRET\nHelp."
@@ -62,27 +89,38 @@ def test_omniinteract_conversations_and_what_only_the_judge_may_see(tmp_path):
 def test_omniinteract_scores(omniinteract_data):
     turns, nested, many = items = items_of("omniinteract", omniinteract_data)
     f = figures(
-        "omniinteract", items,
-        # real-time at once: 0.8; proactive: acknowledged at 20 (0.2), right at 45 with 60 s to go: 0.8 * 0.75
+        "omniinteract",
+        items,
+        # real-time at once: 0.8; proactive: acknowledged at 20 (0.2), right at 45 with 60 s to go:
+        # 0.8 * 0.75
         rig.said(turns.id, (1, "a red box"), (20, "okay"), (45, "blue cup"), (200, "what?")),
         # inner at 26 of 12..40: 0.8 * 0.5; outer in time: 0.8
         rig.said(nested.id, (26, "the inner thing"), (40, "outer end")),
         # the first step at once and acknowledged; the second one wrong: a false positive and a miss
         rig.said(many.id, (5, "okay"), (10, "crack eggs"), (20, "nothing")),
-    )  # fmt: skip
+    )
     # neither false positives nor misses: however late, the formula gives 1
-    assert f["IA-QTF1 realtime"] == f["IA-QTF1 proactive"] == (1.0, 1) and f["IA-QTF1 nested"] == (1.0, 2)
+    assert f["IA-QTF1 realtime"] == f["IA-QTF1 proactive"] == (1.0, 1) and f["IA-QTF1 nested"] == (
+        1.0,
+        2,
+    )
     assert f["IA-QTF1 1qna"] == (0.5, 2)  # TP 1, FP 1, FN 1
     tp = 0.8 + (0.2 + 0.6) + (0.4 + 0.8) + 1.0
-    assert f["IA-QTF1"] == (round(2 * tp / (2 * tp + 2 + 1), 4), 6)  # with the words at 200 outside of all slots
+    # with the words at 200 outside of all slots
+    assert f["IA-QTF1"] == (round(2 * tp / (2 * tp + 2 + 1), 4), 6)
     assert f["TP of a slot"] == (round(tp / 6, 4), 6)
     assert f["NCCS"] == (round(math.sqrt(0.4 * 0.8), 4), 1)
 
 
 def test_omniinteract_what_is_told_too_early_is_a_false_positive(omniinteract_data):
     turns, *_ = items = items_of("omniinteract", omniinteract_data)
-    f = figures("omniinteract", items, rig.said(turns.id, (1, "red box"), (22, "blue something"), (30, "blue cup")))
-    assert f["IA-QTF1 proactive"] == (1.0, 1)  # "blue" and "cup" are both in the question, which may be repeated
+    f = figures(
+        "omniinteract",
+        items,
+        rig.said(turns.id, (1, "red box"), (22, "blue something"), (30, "blue cup")),
+    )
+    # "blue" and "cup" are both in the question, which may be repeated
+    assert f["IA-QTF1 proactive"] == (1.0, 1)
     row = qa("00:20", "00:30", "blue cup") | {"question_text": "What?"}
     rig.write(omniinteract_data / "1q1a/annotations/t.json", [row])
     turns, *_ = items = items_of("omniinteract", omniinteract_data)
@@ -90,15 +128,31 @@ def test_omniinteract_what_is_told_too_early_is_a_false_positive(omniinteract_da
     assert f["IA-QTF1 realtime"] == (round(1.6 / 2.6, 4), 1)
 
 
-def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_one_kind(omniinteract_data):
-    """Regression: they counted in the total alone, so that a kind on its own had a higher figure than the total."""
+def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_one_kind(
+    omniinteract_data,
+):
+    """Regression: they counted in the total alone, so that a kind on its own had a higher figure
+    than the total."""
     turns, nested, many = items = items_of("omniinteract", omniinteract_data)
-    p = rig.said(many.id, (5, "okay"), (10, "crack eggs"), (20, "whisk milk"), (90, "and so on"), (95, "well"))
+    p = rig.said(
+        many.id,
+        (5, "okay"),
+        (10, "crack eggs"),
+        (20, "whisk milk"),
+        (90, "and so on"),
+        (95, "well"),
+    )
     f = figures("omniinteract", items, p)  # TP 1 + 1, FP 2
     assert f["IA-QTF1 1qna"] == f["IA-QTF1"] == (round(4 / 6, 4), 2)
-    f = figures("omniinteract", items, rig.said(nested.id, (12, "inner thing"), (40, "outer end"), (200, "what?")))
+    f = figures(
+        "omniinteract",
+        items,
+        rig.said(nested.id, (12, "inner thing"), (40, "outer end"), (200, "what?")),
+    )
     assert f["IA-QTF1 nested"] == f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)  # TP 0.8 + 0.8, FP 1
-    f = figures("omniinteract", items, rig.said(turns.id, (1, "red box"), (30, "blue cup"), (200, "what?")))
+    f = figures(
+        "omniinteract", items, rig.said(turns.id, (1, "red box"), (30, "blue cup"), (200, "what?"))
+    )
     assert f["IA-QTF1 realtime"] == f["IA-QTF1 proactive"] == (1.0, 1)  # two kinds: nobody's words
     assert f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)
 
@@ -108,19 +162,26 @@ def test_omniinteract_reports_by_subset(omniinteract_data):
     rig.write(omniinteract_data / "1q1a_math/annotations/t.json", [qa("00:01", "00:01", "four")])
     turns, _, math_item, many = items = items_of("omniinteract", omniinteract_data)
     f = figures(
-        "omniinteract", items,
-        rig.said(turns.id, (1, "red box"), (30, "blue cup")), rig.said(math_item.id, (1, "five")),
+        "omniinteract",
+        items,
+        rig.said(turns.id, (1, "red box"), (30, "blue cup")),
+        rig.said(math_item.id, (1, "five")),
         rig.said(many.id, (10, "crack eggs"), (20, "nothing")),
-    )  # fmt: skip
+    )
     assert f["IA-QTF1 subset 1q1a"] == (1.0, 2) and f["IA-QTF1 subset 1q1a_math"] == (0.0, 1)
     assert f["IA-QTF1 subset 1qna"] == (round(1.6 / 3.6, 4), 2)  # TP 0.8, FP 1, FN 1
     assert f["IA-QTF1 realtime"] == (round(1.6 / 3.6, 4), 2)
 
 
 def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
-    """Regression: slots, pairs and grades were drawn one by one. Of a single item there is nothing to draw."""
-    rows = [qa("00:02", "00:40", "outer end"), qa("00:10", "00:12", "inner thing"),
-            qa("01:00", "01:40", "outer two"), qa("01:10", "01:12", "inner two")]  # fmt: skip
+    """Regression: slots, pairs and grades were drawn one by one. Of a single item there is nothing
+    to draw."""
+    rows = [
+        qa("00:02", "00:40", "outer end"),
+        qa("00:10", "00:12", "inner thing"),
+        qa("01:00", "01:40", "outer two"),
+        qa("01:10", "01:12", "inner two"),
+    ]
     rig.write(omniinteract_data / "1q1a/annotations/n.json", rows)
     cut = [qa(f"00:{t}0", f"00:{t}1", "red box", interrupted=True) for t in (1, 2, 3)]
     rig.write(omniinteract_data / "1q1a/annotations/t.json", cut)
@@ -140,28 +201,50 @@ def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
 
 
 def test_omniinteract_interruptions(omniinteract_data, tmp_path):
-    rig.write(tmp_path / "1q1a/annotations/t.json", [qa("00:01", "00:02", "red box", "realtime", True),
-                                                     qa("00:05", "00:06", "blue cup", "realtime", "yes")])  # fmt: skip
+    rig.write(
+        tmp_path / "1q1a/annotations/t.json",
+        [
+            qa("00:01", "00:02", "red box", "realtime", True),
+            qa("00:05", "00:06", "blue cup", "realtime", "yes"),
+        ],
+    )
     turns, *_ = items = items_of("omniinteract", omniinteract_data)
     cut = Prediction(turns.id, (Spoken(2, "red", "0", end_s=5.5),))  # speaks on into the next slot
     scores = omniinteract.score(items, {turns.id: cut}, JUDGE)
     assert scores.figures["interrupted: silent"].value == 0.5
-    assert scores.figures["interrupted: quality"].value == pytest.approx(2 / 3)  # F1 of "red" and "red box"
+    # F1 of "red" and "red box"
+    assert scores.figures["interrupted: quality"].value == pytest.approx(2 / 3)
     assert scores.figures["IA-QTF1"].value == 0.0
 
 
 def test_omniinteract_nested_needs_a_question_inside(omniinteract_data, tmp_path):
-    rig.write(tmp_path / "1q1a/annotations/n.json", [qa("00:02", "00:05", "a"), qa("00:10", "00:12", "b")])
-    with pytest.raises(InputError, match=r"n\.json: item 0: is nested, but no question comes before its answer_time"):
+    rig.write(
+        tmp_path / "1q1a/annotations/n.json", [qa("00:02", "00:05", "a"), qa("00:10", "00:12", "b")]
+    )
+    with pytest.raises(
+        InputError,
+        match=r"n\.json: item 0: is nested, but no question comes before its answer_time",
+    ):
         items_of("omniinteract", tmp_path)
 
 
 def test_omniinteract_published_transcripts_are_cut_at_the_due_time(omniinteract_data, tmp_path):
     items = items_of("omniinteract", omniinteract_data)
-    aligned = [{"text": "wait", "start": 25, "end": 26}, {"text": "blue", "start": 31, "end": 32},
-               {"text": "cup", "start": 32, "end": 33}]  # fmt: skip
-    chunks = [{"text": "red box", "timestamp": [1.5, 3]},
-              {"text": "wait blue cup", "timestamp": ["00:25", "00:33"], "aligned_words": aligned}]  # fmt: skip
-    rig.write(tmp_path / "out/1q1a/videos__t/wav_transcript.json", {"text": "...", "chunks": chunks})
+    aligned = [
+        {"text": "wait", "start": 25, "end": 26},
+        {"text": "blue", "start": 31, "end": 32},
+        {"text": "cup", "start": 32, "end": 33},
+    ]
+    chunks = [
+        {"text": "red box", "timestamp": [1.5, 3]},
+        {"text": "wait blue cup", "timestamp": ["00:25", "00:33"], "aligned_words": aligned},
+    ]
+    rig.write(
+        tmp_path / "out/1q1a/videos__t/wav_transcript.json", {"text": "...", "chunks": chunks}
+    )
     (p,) = omniinteract.published(tmp_path / "out", items, "")
-    assert [(s.at_s, s.end_s, s.text) for s in p.said] == [(1.5, 3, "red box"), (25, 26, "wait"), (31, 33, "blue cup")]
+    assert [(s.at_s, s.end_s, s.text) for s in p.said] == [
+        (1.5, 3, "red box"),
+        (25, 26, "wait"),
+        (31, 33, "blue cup"),
+    ]

@@ -23,23 +23,39 @@ def test_ovobench_items(ovo_data):
     assert [i.id for i in items] == list("012345")
     q = items[2].questions[0]
     assert (q.at_s, q.truth, items[2].end_s) == (3.5, "B", 5) and "A. v\nB. w\nC. x\n" in q.text
-    assert items[2].videos == ("src_videos/src/2.mp4", "src/2.mp4", "data/src_videos/src/2.mp4", "chunked_videos/2.mp4")
-    assert items[3].videos[-1] == "chunked_videos/3_1.mp4"  # the longest clip holds both test points
+    assert items[2].videos == (
+        "src_videos/src/2.mp4",
+        "src/2.mp4",
+        "data/src_videos/src/2.mp4",
+        "chunked_videos/2.mp4",
+    )
+    # the longest clip holds both test points
+    assert items[3].videos[-1] == "chunked_videos/3_1.mp4"
     assert [(q.at_s, q.truth) for q in items[3].questions] == [(5, "1"), (9, "12")]
     assert "How many times did they jump so far" in items[3].questions[0].text
-    assert [q.truth for q in items[4].questions] == ["No", "Yes"] and "cut?" in items[4].questions[0].text
+    assert [q.truth for q in items[4].questions] == ["No", "Yes"] and "cut?" in items[4].questions[
+        0
+    ].text
     assert items[5].questions[0].text.startswith("Why?\n")
 
 
 @pytest.mark.parametrize(
     ("task", "reply", "truth", "right"),
     [
-        ("EPM", "C", "C", True), ("EPM", "The answer is C.", "C", True), ("EPM", "", "C", False),
-        ("REC", "12 times", "12", True), ("REC", "1 or 2", "12", True), ("REC", "", "12", False),
-        ("SSR", "Yes.", "Yes", True), ("SSR", "Y", "Yes", True), ("SSR", "yes", "Yes", False),
-        ("CRR", "No", "No", True), ("CRR", "N", "No", True), ("CRR", "Yes", "No", False),
+        ("EPM", "C", "C", True),
+        ("EPM", "The answer is C.", "C", True),
+        ("EPM", "", "C", False),
+        ("REC", "12 times", "12", True),
+        ("REC", "1 or 2", "12", True),
+        ("REC", "", "12", False),
+        ("SSR", "Yes.", "Yes", True),
+        ("SSR", "Y", "Yes", True),
+        ("SSR", "yes", "Yes", False),
+        ("CRR", "No", "No", True),
+        ("CRR", "N", "No", True),
+        ("CRR", "Yes", "No", False),
     ],
-)  # fmt: skip
+)
 def test_ovobench_replies_by_the_authors_rules(task, reply, truth, right):
     assert ovobench.right(task, reply, truth) is right
 
@@ -47,11 +63,21 @@ def test_ovobench_replies_by_the_authors_rules(task, reply, truth, right):
 def test_ovobench_means_of_tasks_and_groups(ovo_data):
     items = items_of("ovobench", ovo_data)
     f = figures(
-        "ovobench", items, rig.said("0", (9, "C")), rig.said("1", (4, "B")), rig.said("2", (4, "B")),
-        rig.said("3", (5, "1", "0"), (9, "11", "1")), rig.said("4", (4, "No", "0"), (6, "Yes", "1")),
+        "ovobench",
+        items,
+        rig.said("0", (9, "C")),
+        rig.said("1", (4, "B")),
+        rig.said("2", (4, "B")),
+        rig.said("3", (5, "1", "0"), (9, "11", "1")),
+        rig.said("4", (4, "No", "0"), (6, "Yes", "1")),
         rig.said("5", (3, "Yes")),
-    )  # fmt: skip
-    assert f["EPM"] == (1.0, 1) and f["ASI"] == (0.0, 1) and f["REC"] == (0.5, 2) and f["SSR"] == (1.0, 2)
+    )
+    assert (
+        f["EPM"] == (1.0, 1)
+        and f["ASI"] == (0.0, 1)
+        and f["REC"] == (0.5, 2)
+        and f["SSR"] == (1.0, 2)
+    )
     assert f["backward"] == (0.5, 2) and f["realtime"] == (1.0, 1) and f["forward"] == (0.5, 5)
     assert f["total"] == (round(2 / 3, 4), 8)
 
@@ -60,14 +86,27 @@ def test_ovobench_a_group_that_was_not_run_is_told(ovo_data):
     items = items_of("ovobench", ovo_data)
     scores = ovobench.score(items, {"0": rig.said("0", (9, "C"))}, JUDGE)
     assert scores.figures["total"].value == 1.0
-    assert scores.notes == ("no items of realtime, forward: the total is the mean of the other groups",)
+    assert scores.notes == (
+        "no items of realtime, forward: the total is the mean of the other groups",
+    )
 
 
 def test_ovobench_published(ovo_data, tmp_path):
     items = items_of("ovobench", ovo_data)
-    row = {"id": 0, "video": "data/x.mp4", "task": "EPM", "question": "What?", "response": "C", "ground_truth": "C"}
-    rec = OVO[3] | {"test_info": [{"realtime": 5, "count": 1, "response": "1"},
-                                  {"realtime": 9, "count": 12, "response": None}]}  # fmt: skip
+    row = {
+        "id": 0,
+        "video": "data/x.mp4",
+        "task": "EPM",
+        "question": "What?",
+        "response": "C",
+        "ground_truth": "C",
+    }
+    rec = OVO[3] | {
+        "test_info": [
+            {"realtime": 5, "count": 1, "response": "1"},
+            {"realtime": 9, "count": 12, "response": None},
+        ]
+    }
     rig.write(tmp_path / "r" / "a.json", {"backward": [row], "realtime": [], "forward": []})
     rig.write(tmp_path / "r" / "b.json", {"backward": [], "realtime": [], "forward": [rec]})
     p = ovobench.published(tmp_path / "r", items, "")

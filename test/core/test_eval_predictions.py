@@ -39,7 +39,10 @@ def test_a_half_line_is_dropped_named_and_written_anew(tmp_path, cut):
         w.add(replace(P, item="8"))
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
-    assert read(path).predictions == (P,) and read(path).dropped == f"{path}: line 3 was written half and is dropped"
+    assert (
+        read(path).predictions == (P,)
+        and read(path).dropped == f"{path}: line 3 was written half and is dropped"
+    )
     with Writer(path, HEADER) as w:
         assert w.done == {"7"} and "line 3" in w.dropped
         w.add(replace(P, item="8"))
@@ -77,15 +80,22 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(tmp_path):
 def test_a_file_of_another_run_is_not_continued(tmp_path, name):
     with Writer(tmp_path / "p", HEADER):
         pass
-    with pytest.raises(InputError, match=f"its {name} is .* this run's is other.*; name another file"):
+    with pytest.raises(
+        InputError, match=f"its {name} is .* this run's is other.*; name another file"
+    ):
         Writer(tmp_path / "p", replace(HEADER, **{name: "other"}))
 
 
 def test_settings_are_told_apart_but_not_where_the_server_is():
     a = Header.of("t", rig.CONFIG, False)
     assert a.mode == "free-running" and Header.of("t", rig.CONFIG, True).mode == "polled"
-    assert Header.of("t", replace(rig.CONFIG, window=WindowConfig(keep=3, max=7)), False).settings != a.settings
-    there, elsewhere = (replace(rig.CONFIG, server=ServerConfig(url=f"http://{h}/v1")) for h in "ab")
+    assert (
+        Header.of("t", replace(rig.CONFIG, window=WindowConfig(keep=3, max=7)), False).settings
+        != a.settings
+    )
+    there, elsewhere = (
+        replace(rig.CONFIG, server=ServerConfig(url=f"http://{h}/v1")) for h in "ab"
+    )
     assert Header.of("t", there, False) == Header.of("t", elsewhere, False)
 
 
@@ -102,7 +112,9 @@ def test_weights_are_told_apart_by_fingerprint_and_a_servers_by_name(tmp_path):
     assert Header.of("t", served, False).weights == "served as big"
     with Writer(tmp_path / "p", before):
         pass
-    with pytest.raises(InputError, match=f"its weights is .*: what lies at {folder} has changed; name another file"):
+    with pytest.raises(
+        InputError, match=f"its weights is .*: what lies at {folder} has changed; name another file"
+    ):
         Writer(tmp_path / "p", after)
     with Writer(tmp_path / "old", replace(before, weights="")):
         pass
@@ -118,9 +130,15 @@ def test_weights_are_told_apart_by_fingerprint_and_a_servers_by_name(tmp_path):
         ([""], "line 1: not a JSON object"),
         (["H", "{oops"], "line 2: not a JSON object; the file is damaged there"),
         (["H", '{"item": "1", "seconds": 3}'], "line 2: field 'said' is missing"),
-        (["H", '{"item": "1", "seconds": 3, "said": [{"at_s": 1}]}'], "line 2: field 'text' is missing"),
+        (
+            ["H", '{"item": "1", "seconds": 3, "said": [{"at_s": 1}]}'],
+            "line 2: field 'text' is missing",
+        ),
         (["H", *['{"item": "1", "seconds": 3, "said": []}'] * 2], "line 3: item 1 is there twice"),
-        (['{"format": "aura-predictions", "version": 9}'], "is of version 9; this program reads version 1"),
+        (
+            ['{"format": "aura-predictions", "version": 9}'],
+            "is of version 9; this program reads version 1",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused_by_line(tmp_path, lines, says):
@@ -140,5 +158,6 @@ def test_unknown_and_double_items_are_refused_or_named():
     with pytest.raises(InputError, match="f: item i is there twice"):
         select(twice, items, "f")
     assert select([*twice, strange[1]], items, "f", skip=True) == (
-        {"i": known}, ["f: item i is there twice", "f: item x is not in the annotation files"],
-    )  # fmt: skip
+        {"i": known},
+        ["f: item i is there twice", "f: item x is not in the annotation files"],
+    )

@@ -21,8 +21,12 @@ LEVELS = [10 * k for k in range(1, 13)]  # second k (from 0) is of level 10 * (k
 
 
 @pytest.mark.parametrize(("way", "engine"), WAYS)
-@pytest.mark.parametrize(("at_s", "level", "second"), [(0, 1, 1), (1, 1, 1), (3, 3, 3), (3.2, 4, 4), (12, 12, 12)])
-def test_a_question_sees_the_video_up_to_its_second_and_nothing_beyond(way, engine, at_s, level, second):
+@pytest.mark.parametrize(
+    ("at_s", "level", "second"), [(0, 1, 1), (1, 1, 1), (3, 3, 3), (3.2, 4, 4), (12, 12, 12)]
+)
+def test_a_question_sees_the_video_up_to_its_second_and_nothing_beyond(
+    way, engine, at_s, level, second
+):
     p = way(engine(rig.seen), rig.item(Question("q", at_s, "?")), rig.frames(LEVELS))
     assert p.said == (Spoken(second, str(level), "q", True),) and p.unasked == ()
     assert chunk_of(at_s) == second - 1
@@ -48,7 +52,11 @@ def test_a_video_without_a_frame_leaves_its_questions_unasked():
 
 
 def test_one_chunk_takes_one_question():
-    p = play(rig.assistant(rig.seen), rig.item(Question("a", 2, "?"), Question("b", 2, "?")), rig.frames(LEVELS))
+    p = play(
+        rig.assistant(rig.seen),
+        rig.item(Question("a", 2, "?"), Question("b", 2, "?")),
+        rig.frames(LEVELS),
+    )
     assert [(s.at_s, s.question, s.text) for s in p.said] == [(2, "a", "2"), (3, "b", "3")]
 
 
@@ -82,22 +90,39 @@ def repeating(*, silent: str = ""):
 
 @pytest.mark.parametrize(
     ("times", "then"),
-    [((2, 2, 2), (2, 3, 4)), ((2, 3, 4), (2, 3, 4)), ((2, 2, 9), (2, 3, 9)), ((12, 12, 12), (12, 13, 14))],
+    [
+        ((2, 2, 2), (2, 3, 4)),
+        ((2, 3, 4), (2, 3, 4)),
+        ((2, 2, 9), (2, 3, 9)),
+        ((12, 12, 12), (12, 13, 14)),
+    ],
 )
 def test_a_turn_in_the_same_second_waits_for_the_answer_that_it_repeats(times, then):
-    """Regression: it was told before the turn before it was decided, and repeated "" or what was said by itself."""
+    """Regression: it was told before the turn before it was decided, and repeated "" or what was
+    said by itself."""
     say, asked = repeating()
     texts = ("What?", f"After {PREVIOUS}?", f"And after {PREVIOUS}?")
-    turns = [Question(str(k), at_s, text) for k, (at_s, text) in enumerate(zip(times, texts, strict=True))]
+    turns = [
+        Question(str(k), at_s, text)
+        for k, (at_s, text) in enumerate(zip(times, texts, strict=True))
+    ]
     p = play(rig.assistant(say), rig.item(*turns, end_s=times[-1] + 1), rig.frames(LEVELS))
     answers = [s for s in p.said if s.asked]
-    assert [(s.question, s.at_s) for s in answers] == [("0", then[0]), ("1", then[1]), ("2", then[2])]
-    assert asked == ["What?", f"After {answers[0].text}?", f"And after {answers[1].text}?"] and p.unasked == ()
+    assert [(s.question, s.at_s) for s in answers] == [
+        ("0", then[0]),
+        ("1", then[1]),
+        ("2", then[2]),
+    ]
+    assert (
+        asked == ["What?", f"After {answers[0].text}?", f"And after {answers[1].text}?"]
+        and p.unasked == ()
+    )
 
 
 @pytest.mark.parametrize(("way", "engine"), WAYS)
 def test_a_turn_repeats_the_turn_before_it_and_no_other_words(way, engine):
-    """Regression: the last words of any kind were repeated, such as those that were said unasked."""
+    """Regression: the last words of any kind were repeated, such as those that were said
+    unasked."""
     say, asked = repeating()
     two = rig.item(Question("a", 1, "What?"), Question("b", 7, f"After {PREVIOUS}?"))
     way(engine(say), two, rig.frames(LEVELS))
@@ -116,7 +141,11 @@ def test_a_turn_after_silence_and_a_first_turn_with_the_placeholder():
 
 def test_turns_whose_times_are_in_disorder_keep_theirs():
     say, asked = repeating()
-    turns = Question("a", 5, "What?"), Question("b", 3, f"After {PREVIOUS}?"), Question("c", 4, "Else?")
+    turns = (
+        Question("a", 5, "What?"),
+        Question("b", 3, f"After {PREVIOUS}?"),
+        Question("c", 4, "Else?"),
+    )
     p = play(rig.assistant(say), rig.item(*turns), rig.frames(LEVELS))
     assert asked == ["Else?", "What?", "After level 5?"] and p.unasked == ()
 
@@ -129,7 +158,10 @@ def test_polled_questions_may_come_later_and_tell_all_turns_before():
         Question("b", 2, "Then?", polled=told % "Then?", polled_s=6),
     )
     p = play_polled(rig.polled(say), rig.item(*turns), rig.frames(LEVELS))
-    assert asked == ["user\nWhat?\nassistant", "user\nWhat?\nassistant\nlevel 3\nuser\nThen?\nassistant"]
+    assert asked == [
+        "user\nWhat?\nassistant",
+        "user\nWhat?\nassistant\nlevel 3\nuser\nThen?\nassistant",
+    ]
     assert [(s.at_s, s.text) for s in p.said] == [(3, "level 3"), (6, "level 6")] and p.seconds == 6
 
 
@@ -140,8 +172,11 @@ def test_free_running_says_what_it_likes_and_polled_says_nothing_unasked():
     q = Question("q", 3, "?")
     free = play(rig.assistant(chatty), rig.item(q), rig.frames(LEVELS[:4]))
     assert [(s.at_s, s.text, s.asked) for s in free.said] == [
-        (1, "second 0", False), (2, "second 1", False), (3, "I see you asked.", True), (4, "second 3", False),
-    ]  # fmt: skip
+        (1, "second 0", False),
+        (2, "second 1", False),
+        (3, "I see you asked.", True),
+        (4, "second 3", False),
+    ]
     polled = play_polled(rig.polled(chatty), rig.item(q), rig.frames(LEVELS[:4]))
     assert polled.said == (Spoken(3, "I see you asked.", "q", True),)
 
@@ -154,7 +189,9 @@ def test_polled_words_are_forced_unless_silence_may_be_right():
     assert free.said == () and free.unasked == ()
     forced = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?")), rig.frames(LEVELS))
     assert len(forced.said) == 1
-    allowed = play_polled(rig.polled(mute), rig.item(Question("q", 2, "?", silence=True)), rig.frames(LEVELS))
+    allowed = play_polled(
+        rig.polled(mute), rig.item(Question("q", 2, "?", silence=True)), rig.frames(LEVELS)
+    )
     assert allowed.said == () and allowed.unasked == ()
 
 
@@ -164,7 +201,7 @@ def test_a_polled_question_leaves_no_trace():
     many, one = rig.polled(rig.seen), rig.polled(rig.seen)
     play_polled(many, rig.item(*questions), rig.frames(LEVELS))
     play_polled(one, rig.item(questions[-1]), rig.frames(LEVELS))
-    (backend_many, backend_one) = many.backend, one.backend
+    backend_many, backend_one = many.backend, one.backend
     assert cached(many) == cached(one) == recomputed(one)
     assert backend_many.encodes == backend_one.encodes == list(range(10))  # each chunk once
     assert many.window.history == () and many.ledger.entries == []
@@ -178,7 +215,9 @@ def test_polled_looks_at_the_window_that_the_engine_holds():
             views.append((moment.now.chunk, moment.before.chunk if moment.before else None))
         return None
 
-    play_polled(rig.polled(say), rig.item(Question("q", 10, "?"), Question("r", 3, "?")), rig.frames(LEVELS))
+    play_polled(
+        rig.polled(say), rig.item(Question("q", 10, "?"), Question("r", 3, "?")), rig.frames(LEVELS)
+    )
     assert set(views) == {(2, 1), (9, 8)}
 
 
@@ -192,11 +231,16 @@ def test_a_standing_question_waits_when_free_and_is_polled_until_yes():
             return "Yes" if bright else "No"
         if moment.question:
             return "It is bright." if bright else "okay"
-        return "It is bright." if bright and moment.before and moment.before.brightness < 60 else None
+        return (
+            "It is bright." if bright and moment.before and moment.before.brightness < 60 else None
+        )
 
     q = Question("q", 2, "Tell me when it is bright.", kind=Kind.PROACTIVE, poll=Poll("Now?", 9))
     free = play(rig.assistant(say), rig.item(q), rig.frames(LEVELS))
-    assert [(s.at_s, s.text, s.asked) for s in free.said] == [(2, "okay", True), (6, "It is bright.", False)]
+    assert [(s.at_s, s.text, s.asked) for s in free.said] == [
+        (2, "okay", True),
+        (6, "It is bright.", False),
+    ]
     assert "Now?" not in seen
     polled = play_polled(rig.polled(say), rig.item(q), rig.frames(LEVELS))
     assert polled.said == (Spoken(6, "It is bright.", "q", False),)
@@ -228,7 +272,10 @@ def test_missing_and_broken_videos_are_named_and_the_others_played(tmp_path):
     header = Header.of("t", rig.CONFIG, False)
     with Writer(tmp_path / "out.jsonl", header) as writer:
         counts = run(items, tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, writer)
-    assert counts.played == 1 and [m.split(":")[0] for m in counts.missing] == ["item bad", "item gone"]
+    assert counts.played == 1 and [m.split(":")[0] for m in counts.missing] == [
+        "item bad",
+        "item gone",
+    ]
     (p,) = read(tmp_path / "out.jsonl").predictions
     assert p.item == "good" and p.said == (Spoken(2, "2", "q", True),) and p.seconds == 3
     with Writer(tmp_path / "out.jsonl", header) as writer:

@@ -15,21 +15,38 @@ from aura_core.evaluation.tasks import streaming_eval
 
 @pytest.fixture
 def streaming_eval_data(tmp_path: Path) -> Path:
-    windows = [{"start": 10, "end": 14, "answer": "a cat"}, {"start": "00:30", "end": 33, "answer": "a dog"}]
+    windows = [
+        {"start": 10, "end": 14, "answer": "a cat"},
+        {"start": "00:30", "end": 33, "answer": "a dog"},
+    ]
     common = {"video": "v.mp4", "question": "Tell me what comes in.", "question_time": 3}
-    rig.write(tmp_path / "streaming_eval.json", [
-        common | {"id": "a", "mode": "proactive", "position": "forward", "answers": windows},
-        common | {"id": "b", "mode": "punctual", "position": "present",
-                  "answers": [{"start": 3, "end": 5, "answer": "x"}]},
-    ])  # fmt: skip
+    rig.write(
+        tmp_path / "streaming_eval.json",
+        [
+            common | {"id": "a", "mode": "proactive", "position": "forward", "answers": windows},
+            common
+            | {
+                "id": "b",
+                "mode": "punctual",
+                "position": "present",
+                "answers": [{"start": 3, "end": 5, "answer": "x"}],
+            },
+        ],
+    )
     return tmp_path
 
 
 def test_streaming_eval_scores(streaming_eval_data):
     items = items_of("streaming-eval", streaming_eval_data)
-    a = Prediction("a", (
-        Spoken(3, "okay", "0", True), Spoken(14, "a cat!", "0"), Spoken(20, "a cat", "0"), Spoken(31, "a cow", "0"),
-    ))  # fmt: skip
+    a = Prediction(
+        "a",
+        (
+            Spoken(3, "okay", "0", True),
+            Spoken(14, "a cat!", "0"),
+            Spoken(20, "a cat", "0"),
+            Spoken(31, "a cow", "0"),
+        ),
+    )
     f = figures("streaming-eval", items, a, rig.said("b", (4, "x"), (5.5, "x")))
     assert f["SW-F1 proactive/forward"] == (round(2 / (2 + 0.2 + 2), 4), 2)
     assert f["SW-F1 punctual/present"] == (round(2 / 2.2, 4), 1)

@@ -1,4 +1,5 @@
-"""StreamingBench: its annotation format, scores worked out by hand, the authors' prediction format."""
+"""StreamingBench: its annotation format, scores worked out by hand, the authors' prediction
+format."""
 
 from __future__ import annotations
 
@@ -18,14 +19,25 @@ from aura_core.types import Kind
 
 @pytest.fixture
 def streamingbench_data(tmp_path: Path) -> Path:
-    rig.write(tmp_path / "questions_real.json", [
-        sb_entry("./videos/a.mp4", sb_question("00:00:03", "B")), sb_entry("./videos/a.mp4", sb_question("00:05", "C")),
-    ])  # fmt: skip
+    rig.write(
+        tmp_path / "questions_real.json",
+        [
+            sb_entry("./videos/a.mp4", sb_question("00:00:03", "B")),
+            sb_entry("./videos/a.mp4", sb_question("00:05", "C")),
+        ],
+    )
     sqa = "Sequential Question Answering"
-    rig.write(tmp_path / "questions_sqa.json", [[
-        sb_entry("./videos/s.mp4", sb_question("00:00:03", "A", sqa, ["1.", "2.", "3.", "4."])),
-        sb_entry("./videos/s.mp4", sb_question("00:00:09", "D", sqa)),
-    ]])  # fmt: skip
+    rig.write(
+        tmp_path / "questions_sqa.json",
+        [
+            [
+                sb_entry(
+                    "./videos/s.mp4", sb_question("00:00:03", "A", sqa, ["1.", "2.", "3.", "4."])
+                ),
+                sb_entry("./videos/s.mp4", sb_question("00:00:09", "D", sqa)),
+            ]
+        ],
+    )
     rig.write(tmp_path / "questions_proactive.json", [sb_entry("./videos/p.mp4", PROACTIVE)])
     return tmp_path
 
@@ -35,18 +47,24 @@ def test_streamingbench_items(streamingbench_data):
     assert real.id == "real/./videos/a.mp4" and real.videos[0] == "videos/a.mp4" and real.end_s == 6
     first, second = real.questions
     assert (first.at_s, second.at_s, first.truth, second.truth) == (3, 5, "B", "C")
-    assert first.text == (
-        "How many at 00:00:03?\nOptions:\nA. one\nB. two\nC. three\nD. four\n"
+    assert (
+        first.text == "How many at 00:00:03?\nOptions:\nA. one\nB. two\nC. three\nD. four\n"
         "Reply with the letter of the right option and nothing else."
     )
     assert first.polled == second.polled == ""
     # polled, the sequential part is told what was asked before, with the true answers
     assert sqa.questions[0].polled == "" and sqa.questions[0].text.count("A. 1.\nB. 2.") == 1
     told = sqa.questions[1].polled
-    assert told.startswith("At 00:00:03 somebody asked: How many at 00:00:03?") and "The right answer was A." in told
+    assert (
+        told.startswith("At 00:00:03 somebody asked: How many at 00:00:03?")
+        and "The right answer was A." in told
+    )
     assert told.endswith(sqa.questions[1].text) and "somebody asked" not in sqa.questions[1].text
     (q,) = proactive.questions
-    assert (q.kind, q.poll) == (Kind.PROACTIVE, Poll(f'{q.text}\nIs this the moment to say "3"? Answer yes or no.', 10))
+    assert (q.kind, q.poll) == (
+        Kind.PROACTIVE,
+        Poll(f'{q.text}\nIs this the moment to say "3"? Answer yes or no.', 10),
+    )
     assert (q.due[0].at_s, q.due[0].start_s, q.due[0].end_s, proactive.end_s) == (6, 4, 8, 10)
 
 
@@ -57,7 +75,11 @@ def test_streamingbench_items(streamingbench_data):
         (["2.", "6.", "7.", "4."], ["A. 2.", "B. 6.", "C. 7.", "D. 4."]),
         (["A. x", "B. y", "B. z", "D. w"], ["A. x", "B. y", "C. z", "D. w"]),  # a label twice
         (["A.x", "y", "z", "w"], ["A. x", "B. y", "C. z", "D. w"]),  # one label for all
-        (["A. x", "", "B. y", "C. z", "the rest", "D. w"], ["A. x", "B. y", "C. z, the rest", "D. w"]),  # torn
+        # torn
+        (
+            ["A. x", "", "B. y", "C. z", "the rest", "D. w"],
+            ["A. x", "B. y", "C. z, the rest", "D. w"],
+        ),
         (["A. x", "B. y", "C. z", "D. w", "E. ."], ["A. x", "B. y", "C. z", "D. w"]),
     ],
 )
@@ -67,18 +89,28 @@ def test_streamingbench_options_as_the_files_have_them(options, letters):
 
 def test_streamingbench_scores(streamingbench_data):
     items = items_of("streamingbench", streamingbench_data)
-    real = Prediction(items[0].id, (Spoken(3, " B. two", "0", True), Spoken(5, "The answer is C", "1", True)), 6)
+    real = Prediction(
+        items[0].id, (Spoken(3, " B. two", "0", True), Spoken(5, "The answer is C", "1", True)), 6
+    )
     sqa = Prediction(items[1].id, (Spoken(3, "A", "0", True),), 9)  # nothing to the second: wrong
     pro = rig.said(items[2].id, (2, "okay"))
     late = Prediction(items[2].id, (*pro.said, Spoken(8, "It is 3 now", "0")))
     assert figures("streamingbench", items, real, sqa, late) == {
-        "Counting": (0.5, 2), "Sequential Question Answering": (0.5, 2), "Proactive Output": (1.0, 1),
-        "Proactive Output (time alone)": (1.0, 1), "part real": (0.5, 2), "part sqa": (0.5, 2),
-        "part proactive": (1.0, 1), "overall": (0.6, 5),
-    }  # fmt: skip
+        "Counting": (0.5, 2),
+        "Sequential Question Answering": (0.5, 2),
+        "Proactive Output": (1.0, 1),
+        "Proactive Output (time alone)": (1.0, 1),
+        "part real": (0.5, 2),
+        "part sqa": (0.5, 2),
+        "part proactive": (1.0, 1),
+        "overall": (0.6, 5),
+    }
     for words, time, right in ((Spoken(8, "now", "0"), 1.0, 0.0), (Spoken(9, "3", "0"), 0.0, 0.0)):
         f = figures("streamingbench", items, Prediction(items[2].id, (*pro.said, words)))
-        assert f["Proactive Output (time alone)"] == (time, 1) and f["Proactive Output"] == (right, 1)
+        assert f["Proactive Output (time alone)"] == (time, 1) and f["Proactive Output"] == (
+            right,
+            1,
+        )
     assert figures("streamingbench", items, pro)["overall"] == (0.0, 1)  # a promise is no answer
 
 
@@ -89,11 +121,24 @@ def test_streamingbench_published(streamingbench_data, tmp_path):
     path = rig.write(tmp_path / "out.json", answered)
     (p,) = streamingbench.published(path, items, "")
     assert (p.item, p.said, p.unasked) == (items[0].id, (Spoken(3, "B", "0", True),), ("1",))
-    assert figures("streamingbench", items, p)["overall"] == (1.0, 1)  # what has no reply is not counted
-    dialog = [{"role": "user", "content": "?", "time": 7}, {"role": "assistant", "content": "3", "time": 7}]
-    pro = [sb_entry("./videos/p.mp4", PROACTIVE | {"ModelX": {"answered": 7, "dialog_history": dialog}})]
+    # what has no reply is not counted
+    assert figures("streamingbench", items, p)["overall"] == (1.0, 1)
+    dialog = [
+        {"role": "user", "content": "?", "time": 7},
+        {"role": "assistant", "content": "3", "time": 7},
+    ]
+    pro = [
+        sb_entry(
+            "./videos/p.mp4", PROACTIVE | {"ModelX": {"answered": 7, "dialog_history": dialog}}
+        )
+    ]
     (p,) = streamingbench.published(rig.write(tmp_path / "pro.json", pro), items, "ModelX")
-    assert p.said == (Spoken(7, "3", "0"),) and figures("streamingbench", items, p)["overall"] == (1.0, 1)
+    assert p.said == (Spoken(7, "3", "0"),) and figures("streamingbench", items, p)["overall"] == (
+        1.0,
+        1,
+    )
     answered[0]["questions"][0]["ModelY"] = "A"
-    with pytest.raises(InputError, match="has replies of ModelX, ModelY; choose one with --published"):
+    with pytest.raises(
+        InputError, match="has replies of ModelX, ModelY; choose one with --published"
+    ):
         streamingbench.published(rig.write(tmp_path / "two.json", answered), items, "")

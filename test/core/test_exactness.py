@@ -1,4 +1,5 @@
-"""The cache changes nothing: every step of a long run against a full recompute, and against the library."""
+"""The cache changes nothing: every step of a long run against a full recompute, and against the
+library."""
 
 from __future__ import annotations
 
@@ -50,8 +51,11 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("policy", ["shadow", pytest.param("floating", marks=pytest.mark.slow)])
-def test_every_step_equals_a_full_recompute(backend: Any, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """150 steps, 23 switches; spoken, cancelled, discarded and amended answers; the counters of silent steps."""
+def test_every_step_equals_a_full_recompute(
+    backend: Any, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 steps, 23 switches; spoken, cancelled, discarded and amended answers; the counters of
+    silent steps."""
     monkeypatch.setattr(session, "BLOCK_TOKENS", 300)  # so that rebuilds run in several blocks
     calls = Calls(backend.model)
     worst, spread, ended, limited = 0.0, 0.0, 0, 0
@@ -59,11 +63,14 @@ def test_every_step_equals_a_full_recompute(backend: Any, policy: str, monkeypat
     for i, (assistant, step, logits) in enumerate(run(backend, STEPS, policy)):
         counters = assistant.policy.counters
         assert calls.vision == vision + 1 == i + 1 and step.vision_encodes == 1
-        assert calls.language - language == step.forwards + counters.background_forwards - background
+        assert (
+            calls.language - language == step.forwards + counters.background_forwards - background
+        )
         if step.response is None and i not in DISCARDED:
             assert step.forwards == 1 or (step.switched and policy == "floating")
             assert step.decode_tokens == 0
-        if i in DISCARDED:  # the cache is what it was before the chunk, whose logits were checked in other steps
+        # the cache is what it was before the chunk, whose logits were checked in other steps
+        if i in DISCARDED:
             reference, logits = probe(backend, assistant, monkeypatch)
         else:
             turn = assistant.window.turns[-1]
@@ -78,7 +85,9 @@ def test_every_step_equals_a_full_recompute(backend: Any, policy: str, monkeypat
         language, vision, background = calls.language, calls.vision, counters.background_forwards
     print(f"\n{backend.family} {policy}: {STEPS} steps, {counters.switches} switches, ", end="")
     print(f"max logit difference {worst:.2e}, std {spread:.2f}")
-    assert counters.switches == (STEPS - 1 - len(DISCARDED) - WINDOW.keep) // (WINDOW.max - WINDOW.keep)
+    assert counters.switches == (STEPS - 1 - len(DISCARDED) - WINDOW.keep) // (
+        WINDOW.max - WINDOW.keep
+    )
     assert counters.rebuilds == counters.stretched == 0
     assert ended > 0 and limited > 0
     assert spread > 0.5  # the logits are not so flat that everything is equal
@@ -88,7 +97,8 @@ def test_every_step_equals_a_full_recompute(backend: Any, policy: str, monkeypat
 def probe(
     backend: Any, assistant: StreamingAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits of a probing token after the window, from nothing and on the assistant's cache, which stays as it is."""
+    """Logits of a probing token after the window, from nothing and on the assistant's cache, which
+    stays as it is."""
     extra = Tokens((assistant.backend.chat.end_id,))
     lane = assistant.policy.lane
     before = assistant.session.length
@@ -98,7 +108,8 @@ def probe(
 
 
 def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path) -> None:
-    """Re-rotated keys are those of the shorter conversation, so that one layer cannot tell; a second one can."""
+    """Re-rotated keys are those of the shorter conversation, so that one layer cannot tell; a
+    second one can."""
     worst = {}
     for layers in (1, 3):
         folder = checkpoints.write(tmp_path / str(layers), "qwen2_5_vl", layers=layers)
@@ -112,7 +123,9 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
                 assistant.push(f)
             assert assistant.step() is not None
             fresh = backend.open()
-            differences.append(float(np.abs(fresh.prefill(decided_pieces(assistant)) - decider.seen[-1]).max()))
+            differences.append(
+                float(np.abs(fresh.prefill(decided_pieces(assistant)) - decider.seen[-1]).max())
+            )
         worst[layers] = max(differences)
         assert max(differences[:6]) <= TOLERANCE  # before the first cut
     assert worst[1] <= TOLERANCE < 1e-3 < worst[3]
@@ -123,33 +136,46 @@ def test_a_step_prefills_the_chunk_and_the_tail_of_the_previous_turn(backend: An
     for assistant, step, _ in run(backend, WINDOW.max):
         turn = assistant.window.turns[-1]
         head = 0 if step.chunk else len(assistant.codec.head(()))
-        assert step.prefill_tokens == head + tail + tokens_in(assistant.codec.user(turn.video, turn.question))
-        # What was decoded is in the cache already (all but the last token, where the limit ended the answer).
+        assert step.prefill_tokens == head + tail + tokens_in(
+            assistant.codec.user(turn.video, turn.question)
+        )
+        # What was decoded is in the cache already (all but the last token, where the limit ended
+        # the answer).
         cached = assistant.session.length - tokens_in(decided_pieces(assistant))
         tail = len(assistant.codec.assistant(turn.answer_ids)) - cached
 
 
 def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) -> None:
-    """The whole conversation through the library's own forward: its vision, its scatter, its positions."""
+    """The whole conversation through the library's own forward: its vision, its scatter, its
+    positions."""
     *_, (assistant, _, logits) = run(backend, 21)
     pieces = decided_pieces(assistant)
     pad, merge = backend.model.config.video_token_id, backend.pixels.merge
     ids: list[int] = []
     for piece in pieces:
         ids += [pad] * len(piece) if isinstance(piece, Video) else piece.ids
-    patches, grids = zip(*(raw(backend, chunk(t.chunk)) for t in assistant.window.turns), strict=True)
+    patches, grids = zip(
+        *(raw(backend, chunk(t.chunk)) for t in assistant.window.turns), strict=True
+    )
     tokens = torch.tensor([ids])
     kinds = (tokens == pad).int() * 2  # 2 marks video tokens
     with torch.inference_mode():
         out = backend.model(
-            input_ids=tokens, pixel_values_videos=torch.from_numpy(np.concatenate(patches)),
-            video_grid_thw=torch.tensor(grids), mm_token_type_ids=kinds, logits_to_keep=1,
-        )  # fmt: skip
-        theirs, _ = backend.model.model.get_rope_index(tokens, kinds, video_grid_thw=torch.tensor(grids))
+            input_ids=tokens,
+            pixel_values_videos=torch.from_numpy(np.concatenate(patches)),
+            video_grid_thw=torch.tensor(grids),
+            mm_token_type_ids=kinds,
+            logits_to_keep=1,
+        )
+        theirs, _ = backend.model.model.get_rope_index(
+            tokens, kinds, video_grid_thw=torch.tensor(grids)
+        )
     ours = session.PositionTrack()
     assert np.array_equal(ours.extend(pieces), theirs[:, 0].numpy())
     assert ours.next_position == int(theirs.max()) + 1
-    assert [(g[1] // merge, g[2] // merge) for g in grids] == [p.grid for p in pieces if isinstance(p, Video)]
+    assert [(g[1] // merge, g[2] // merge) for g in grids] == [
+        p.grid for p in pieces if isinstance(p, Video)
+    ]
     assert float(np.abs(out.logits[0, -1].numpy() - logits).max()) <= TOLERANCE
     backend.model.model.rope_deltas = None
 
@@ -168,7 +194,10 @@ def test_a_chunk_is_encoded_as_the_library_encodes_it(backend: Any, size: tuple[
     chunks = [chunk(i, size) for i in range(3)]
     videos = [backend.encode(c) for c in chunks]
     rows, columns = (s * backend.pixels.factor for s in videos[0].grid)
-    inputs = [patchify(np.stack([resize(f.image, rows, columns) for f in c.frames]), backend.pixels) for c in chunks]
+    inputs = [
+        patchify(np.stack([resize(f.image, rows, columns) for f in c.frames]), backend.pixels)
+        for c in chunks
+    ]
     batched = library_features(backend, inputs)
     for video, single, many in zip(videos, inputs, batched, strict=True):
         ours = [video.features[0], *video.features[1]]
@@ -178,11 +207,14 @@ def test_a_chunk_is_encoded_as_the_library_encodes_it(backend: Any, size: tuple[
             assert float((a - c).abs().max()) <= TOLERANCE
 
 
-def library_features(backend: Any, inputs: list[tuple[NDArray[np.float32], tuple[int, int, int]]]) -> list[list[Any]]:
+def library_features(
+    backend: Any, inputs: list[tuple[NDArray[np.float32], tuple[int, int, int]]]
+) -> list[list[Any]]:
     """Merged and deepstack features of each input, by the library's own entry point."""
     with torch.inference_mode():
         out = backend.model.model.get_video_features(
-            torch.from_numpy(np.concatenate([p for p, _ in inputs])), torch.tensor([g for _, g in inputs])
+            torch.from_numpy(np.concatenate([p for p, _ in inputs])),
+            torch.tensor([g for _, g in inputs]),
         )
     levels = [out.pooler_output, *(getattr(out, "deepstack_features", None) or [])]
     return [list(features) for features in zip(*levels, strict=True)]
@@ -229,7 +261,8 @@ def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
 
 
 def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times further."""
+    """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times
+    further."""
     codec = StreamingAssistant(backend).codec
     pieces = [codec.head(()), *codec.user(backend.encode(chunk(0)), None)]
     right = backend.open().prefill(pieces)
@@ -240,7 +273,9 @@ def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.Monkey
 
 def test_half_precision_runs(tmp_path: Path) -> None:
     folder = checkpoints.write(tmp_path / "half", "qwen3_vl")
-    half: Any = load(ModelConfig(path=str(folder), dtype="bfloat16", device="cpu", attention="eager", threads=1))
+    half: Any = load(
+        ModelConfig(path=str(folder), dtype="bfloat16", device="cpu", attention="eager", threads=1)
+    )
     codec = StreamingAssistant(half).codec
     logits = half.open().prefill([codec.head(()), *codec.user(half.encode(chunk(0)), None)])
     assert logits.dtype == np.float32 and np.isfinite(logits).all()

@@ -1,4 +1,5 @@
-"""The fingerprint of a checkpoint: other weights give another one, the same weights elsewhere the same."""
+"""The fingerprint of a checkpoint: other weights give another one, the same weights elsewhere the
+same."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def test_other_weights_have_another_fingerprint(tmp_path, monkeypatch, whole):
     first = of(str(checkpoint(tmp_path / "a")))
     assert first == of(str(checkpoint(tmp_path / "copy"))) and len(first) == 16
     others = {"seed": 1, "bias": 0.5, "name": "v"}
-    assert len({first, *(of(str(checkpoint(tmp_path / k, **{k: v}))) for k, v in others.items())}) == 4
+    assert (
+        len({first, *(of(str(checkpoint(tmp_path / k, **{k: v}))) for k, v in others.items())}) == 4
+    )
     checkpoint(tmp_path / "a", seed=1)  # trained on, into the same folder
     assert of(str(tmp_path / "a")) != first
     (tmp_path / "copy" / "aura.json").write_text('{"trained_to_decide": true}')

@@ -59,12 +59,22 @@ def test_the_same_again_is_not_encoded_even_at_level_zero():
 
 def test_sensor_noise_passes():
     rng = np.random.default_rng(0)
-    noisy = [np.clip(120 + rng.normal(0, 10, (H, W, 3)), 0, 255).astype(np.uint8) for _ in range(40)]
-    assert encoded(8.0, *(chunk(a, b) for a, b in zip(noisy[::2], noisy[1::2], strict=True))) == [True] + [False] * 19
+    noisy = [
+        np.clip(120 + rng.normal(0, 10, (H, W, 3)), 0, 255).astype(np.uint8) for _ in range(40)
+    ]
+    assert (
+        encoded(8.0, *(chunk(a, b) for a, b in zip(noisy[::2], noisy[1::2], strict=True)))
+        == [True] + [False] * 19
+    )
 
 
 def test_one_cell_is_enough_and_its_edges_are_exact():
-    for level, box, seen in ((8.0, 108, False), (8.0, 109, True), (8.0, 92, False), (8.0, 91, True)):
+    for level, box, seen in (
+        (8.0, 108, False),
+        (8.0, 109, True),
+        (8.0, 92, False),
+        (8.0, 91, True),
+    ):
         assert encoded(level, chunk(flat()), chunk(with_box(box, 8, 16, 8))) == [True, seen]
 
 
@@ -72,7 +82,8 @@ def test_a_small_thing_in_one_frame_of_the_two_is_seen():
     small = with_box(200, 44, 60, 8)  # across four cells, a 288th of the picture
     for pair in ((flat(), small), (small, flat())):
         assert encoded(8.0, chunk(flat()), chunk(*pair)) == [True, True]
-    assert encoded(8.0, chunk(small), chunk(with_box(200, 44, 64, 8))) == [True, True]  # it moved by half its size
+    # it moved by half its size
+    assert encoded(8.0, chunk(small), chunk(with_box(200, 44, 64, 8))) == [True, True]
 
 
 def test_a_colour_of_the_same_brightness_is_seen():
@@ -157,7 +168,9 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     from aura_core.models import load
 
     backend = load(ModelConfig(device="cpu", dtype="float32"))
-    plain, gated = (StreamingAssistant(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0))
+    plain, gated = (
+        StreamingAssistant(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0)
+    )
     reused = 0
     for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)

@@ -9,7 +9,9 @@ from aura_core.stream.history import MAX_ANSWERS, QAGroup, Round, fold
 
 
 def asked(query_id: str, answer: str | None = None, answer_id: str | None = None) -> Round:
-    return Round(query_id, f"question {query_id}", (answer_id or query_id) if answer else None, answer)
+    return Round(
+        query_id, f"question {query_id}", (answer_id or query_id) if answer else None, answer
+    )
 
 
 def unasked(query_id: str, answer: str) -> Round:
@@ -25,7 +27,10 @@ def test_silent_rounds_leave_nothing():
 
 def test_a_question_and_its_answers_form_a_group():
     groups = fold((), [asked("a", "one"), SILENT, unasked("a", "two"), asked("b", "three")], 10)
-    assert groups == (QAGroup("a", "question a", ("one", "two")), QAGroup("b", "question b", ("three",)))
+    assert groups == (
+        QAGroup("a", "question a", ("one", "two")),
+        QAGroup("b", "question b", ("three",)),
+    )
 
 
 def test_answers_join_a_group_that_left_long_ago():
@@ -66,7 +71,8 @@ def test_an_answer_finds_the_newest_question_of_an_id_that_was_used_again():
 
 ids = st.sampled_from("abcdef")
 rounds = st.lists(
-    st.builds(asked, ids, st.none() | st.sampled_from("xyz"), st.none() | ids) | st.builds(unasked, ids, st.just("u")),
+    st.builds(asked, ids, st.none() | st.sampled_from("xyz"), st.none() | ids)
+    | st.builds(unasked, ids, st.just("u")),
     max_size=30,
 )
 
@@ -78,7 +84,9 @@ def test_what_holds_of_any_rounds(rounds, limit, still_open):
     assert all(len(g.answers) <= MAX_ANSWERS for g in groups)
     assert all(g.answers or g.query_id in still_open for g in groups)
     everything = fold((), rounds, 10**6, still_open)
-    assert [g for g in everything if g in groups] == list(groups) or len(set(everything)) < len(everything)
+    assert [g for g in everything if g in groups] == list(groups) or len(set(everything)) < len(
+        everything
+    )
     gone = len(everything) - len(groups)
     closed = sum(g.query_id not in still_open for g in everything)
     assert sum(g.query_id not in still_open for g in groups) == max(0, closed - gone)
@@ -86,7 +94,12 @@ def test_what_holds_of_any_rounds(rounds, limit, still_open):
 
 @given(rounds, st.integers(0, 30), st.frozensets(ids))
 def test_folding_in_two_parts_with_room_is_folding_at_once(rounds, cut, still_open):
-    """Where the window is cut must not change the text, as long as no question is parted from its answer."""
-    rounds = [r for r in rounds if r.question is None or (r.answer is not None and r.answer_id == r.question_id)]
+    """Where the window is cut must not change the text, as long as no question is parted from its
+    answer."""
+    rounds = [
+        r
+        for r in rounds
+        if r.question is None or (r.answer is not None and r.answer_id == r.question_id)
+    ]
     first = fold((), rounds[:cut], 100, still_open)
     assert fold(first, rounds[cut:], 100, still_open) == fold((), rounds, 100, still_open)

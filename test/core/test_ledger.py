@@ -70,7 +70,9 @@ def test_a_proactive_question_is_promised_answered_and_closed():
 def test_a_repeated_question_stays_open_and_counts():
     ledger = Ledger()
     ask(ledger, "Tell me every time a cube appears.", "q1")
-    assert [ledger.book("A cube.", None) for _ in range(3)] == [Booking("q1", MULTI, k, False) for k in range(3)]
+    assert [ledger.book("A cube.", None) for _ in range(3)] == [
+        Booking("q1", MULTI, k, False) for k in range(3)
+    ]
     assert ledger.open_ids() == {"q1"}
 
 
@@ -80,7 +82,8 @@ def test_a_registered_kind_wins_over_the_words():
     assert ledger.open_ids() == {"w1"}
     q = ask(ledger, "Tell me when it boils", "w2", REAL)
     assert ledger.open_ids() == {"w1"}
-    assert ledger.book("It boils.", q) == Booking("w2", REAL, 0, False)  # used to pass for a promise
+    # used to pass for a promise
+    assert ledger.book("It boils.", q) == Booking("w2", REAL, 0, False)
     assert ledger.book("It boils.", None).query_id == "w1"
 
 
@@ -132,7 +135,12 @@ def test_closed_questions_beyond_the_limit_are_forgotten_oldest_first_open_ones_
 
 
 words = st.sampled_from(
-    ["What is there?", "Tell me when a cube appears", "Tell me every time a ball leaves", "Watch for a cone"]
+    [
+        "What is there?",
+        "Tell me when a cube appears",
+        "Tell me every time a ball leaves",
+        "Watch for a cone",
+    ]
 )
 
 
@@ -152,7 +160,9 @@ def test_what_holds_of_any_conversation(chunks, limit):
         b = ledger.book("a cube", query)
         assert (b.kind is REAL) == (query is not None)
         if query is not None:
-            assert b.query_id == query.id and b.acknowledgment == (standing_kind(query.text) is not None)
+            assert b.query_id == query.id and b.acknowledgment == (
+                standing_kind(query.text) is not None
+            )
         elif open_before:
             assert b.query_id in open_before
         if b.query_id and not b.acknowledgment:

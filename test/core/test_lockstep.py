@@ -1,4 +1,5 @@
-"""Replay in lockstep: questions among the frames by their time, and each chunk decided before the next frame."""
+"""Replay in lockstep: questions among the frames by their time, and each chunk decided before the
+next frame."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ def test_questions_stand_before_the_first_frame_that_is_not_older():
     events = list(insert([frame(0), frame(500), frame(1000)], asked))
     shown = [e.text if isinstance(e, Query) else (e.stamp_ns - START) // MS for e in events]
     assert shown == ["a", 0, "b", 500, "c", 1000, "d"]
-    assert [e.stamp_ns - START for e in events if isinstance(e, Query)] == [0, 500 * MS, 600 * MS, 9000 * MS]
+    assert [e.stamp_ns - START for e in events if isinstance(e, Query)] == [
+        0,
+        500 * MS,
+        600 * MS,
+        9000 * MS,
+    ]
     assert list(insert([], asked)) == []
 
 
@@ -31,19 +37,32 @@ def test_insert_loses_nothing_and_keeps_time(frames_at, asked_at):
     events = list(insert(frames, questions))
     if frames:
         assert [e for e in events if isinstance(e, Frame)] == frames
-        assert sorted(e.text for e in events if isinstance(e, Query)) == sorted(q.text for q in questions)
+        assert sorted(e.text for e in events if isinstance(e, Query)) == sorted(
+            q.text for q in questions
+        )
         assert [e.stamp_ns for e in events] == sorted(e.stamp_ns for e in events)
 
 
 def test_until_counts_from_the_first_frame():
-    events = [Query("early"), frame(0), frame(900), Query("q", stamp_ns=START + 950 * MS), frame(1000), frame(1500)]
+    events = [
+        Query("early"),
+        frame(0),
+        frame(900),
+        Query("q", stamp_ns=START + 950 * MS),
+        frame(1000),
+        frame(1500),
+    ]
     assert list(until(events, 1.0)) == events[:4]
     assert list(until(events, None)) == events
 
 
-@pytest.mark.parametrize("bad", ["", "what?", "x:what?", "-1:what?", "nan:what?", "inf:what?", "3", "3:", "3:  "])
+@pytest.mark.parametrize(
+    "bad", ["", "what?", "x:what?", "-1:what?", "nan:what?", "inf:what?", "3", "3:", "3:  "]
+)
 def test_asked_refuses_with_an_example(bad):
-    with pytest.raises(InputError, match=r"^--ask '.*': (expected SECONDS:QUESTION|the question is empty)"):
+    with pytest.raises(
+        InputError, match=r"^--ask '.*': (expected SECONDS:QUESTION|the question is empty)"
+    ):
         Asked.parse(bad)
 
 
@@ -57,7 +76,10 @@ def test_a_refused_question_is_reported_and_the_stream_goes_on():
     assistant = StreamingAssistant(ScriptedBackend())
     steps = list(drive(assistant, events, on_refused=lambda q, e: refused.append(str(e))))
     assert len(steps) == 2
-    assert refused == ["the question is empty", "the question has 5000 tokens; at most 512 are allowed"]
+    assert refused == [
+        "the question is empty",
+        "the question has 5000 tokens; at most 512 are allowed",
+    ]
     with pytest.raises(InputError, match="the question is empty"):
         list(drive(StreamingAssistant(ScriptedBackend()), events))
 
@@ -77,13 +99,17 @@ def test_every_chunk_is_stepped_before_the_next_frame_is_read():
 
 def test_a_question_in_the_half_filled_last_chunk_is_seen():
     steps = list(
-        drive(StreamingAssistant(ScriptedBackend()), insert([frame(0), frame(500), frame(1000)], [Asked("hm?", 1.7)]))
+        drive(
+            StreamingAssistant(ScriptedBackend()),
+            insert([frame(0), frame(500), frame(1000)], [Asked("hm?", 1.7)]),
+        )
     )
     assert [(s.chunk, s.question) for s in steps] == [(0, None), (1, "hm?")]
 
 
 def test_a_live_stream_is_worked_ahead_of_while_nothing_waits():
-    """So that a switch of the window finds its shadow complete; a stream that is always late rebuilds."""
+    """So that a switch of the window finds its shadow complete; a stream that is always late
+    rebuilds."""
     events = [frame(500 * k) for k in range(2 * 40)]
     config = AssistantConfig(window=WindowConfig(keep=4, max=8))
     counters = []
@@ -92,5 +118,9 @@ def test_a_live_stream_is_worked_ahead_of_while_nothing_waits():
         assert len(list(drive(assistant, events, waiting=lambda waits=waits: waits))) == 40
         counters.append(assistant.policy.counters)
     timely, late = counters
-    assert timely.switches > 5 and timely.rebuilds == timely.stretched == 0 and timely.background_tokens > 0
+    assert (
+        timely.switches > 5
+        and timely.rebuilds == timely.stretched == 0
+        and timely.background_tokens > 0
+    )
     assert late.rebuilds == late.switches > 0 and late.background_tokens == 0

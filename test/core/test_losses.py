@@ -22,7 +22,8 @@ from aura_core.training.loss import (  # noqa: E402
 
 
 def batch(seed=0, rows=4, vocabulary=7):
-    """Random turns: (logits, supervised, answers); silent turns have one token, answers one to four."""
+    """Random turns: (logits, supervised, answers); silent turns have one token, answers one to
+    four."""
     rng = np.random.default_rng(seed)
     row, turn, silent, hard, event, answers = [], [], [], [], [], []
     for r in range(rows):
@@ -38,7 +39,11 @@ def batch(seed=0, rows=4, vocabulary=7):
     logits = torch.from_numpy(rng.normal(size=(len(row), vocabulary))).float()
     target = torch.from_numpy(rng.integers(0, vocabulary, len(row)))
     flags = (torch.tensor(f) for f in (silent, hard, event))
-    return logits, Supervised(torch.tensor(row), target, *flags, torch.tensor(turn)), torch.tensor(answers)
+    return (
+        logits,
+        Supervised(torch.tensor(row), target, *flags, torch.tensor(turn)),
+        torch.tensor(answers),
+    )
 
 
 def log_p(logits, s, i):
@@ -47,7 +52,8 @@ def log_p(logits, s, i):
 
 
 def paper(logits, s, rows):
-    """L = -(1/sum m_t) sum m_t w_t log p(y_t): m_t on silent turns and the last answer, w_t = 1/N_silent on silence."""
+    """L = -(1/sum m_t) sum m_t w_t log p(y_t): m_t on silent turns and the last answer, w_t =
+    1/N_silent on silence."""
     total, count = 0.0, 0
     for i in range(len(s.target)):
         mine = [j for j in range(len(s.target)) if s.row[j] == s.row[i]]
@@ -61,7 +67,8 @@ def paper(logits, s, rows):
 
 
 def harness(logits, s):
-    """Weighted mean: first silence 1, repeated silence 0.8, first token of a response 1.5, other 1."""
+    """Weighted mean: first silence 1, repeated silence 0.8, first token of a response 1.5,
+    other 1."""
     quiet = {(int(r), int(t)) for r, t, q in zip(s.row, s.turn, s.silent, strict=True) if q}
     total = weight = 0.0
     for i in range(len(s.target)):
@@ -79,16 +86,24 @@ def harness(logits, s):
 def test_each_loss_equals_its_formula(seed):
     logits, s, answers = batch(seed)
     rows = len(answers)
-    assert float(loss_of("balanced", logits, s, rows, answers)) == pytest.approx(paper(logits, s, rows), abs=1e-5)
-    assert float(loss_of("harness", logits, s, rows, answers)) == pytest.approx(harness(logits, s), abs=1e-5)
+    assert float(loss_of("balanced", logits, s, rows, answers)) == pytest.approx(
+        paper(logits, s, rows), abs=1e-5
+    )
+    assert float(loss_of("harness", logits, s, rows, answers)) == pytest.approx(
+        harness(logits, s), abs=1e-5
+    )
     mean = -sum(log_p(logits, s, i) for i in range(len(s.target))) / len(s.target)
     assert float(loss_of("plain", logits, s, rows, answers)) == pytest.approx(mean, abs=1e-5)
 
 
 def test_the_names_give_what_the_functions_of_the_embedded_recipe_give():
     logits, s, answers = batch()
-    assert torch.equal(loss_of("balanced_all", logits, s, 4, answers), balanced_loss(logits, s, 4, answers))
-    assert float(loss_of("plain", logits, s, 4, answers)) == pytest.approx(float(plain_loss(logits, s)), abs=1e-6)
+    assert torch.equal(
+        loss_of("balanced_all", logits, s, 4, answers), balanced_loss(logits, s, 4, answers)
+    )
+    assert float(loss_of("plain", logits, s, 4, answers)) == pytest.approx(
+        float(plain_loss(logits, s)), abs=1e-6
+    )
 
 
 def test_all_silence_of_a_sequence_weighs_as_much_as_one_word():
@@ -100,11 +115,17 @@ def test_all_silence_of_a_sequence_weighs_as_much_as_one_word():
 
 
 def test_earlier_answers_teach_nothing():
-    """Their evidence may have left the window: a model taught to say them would learn to make things up."""
+    """Their evidence may have left the window: a model taught to say them would learn to make
+    things up."""
     _, s, answers = batch(3)
     w, _ = weighting("balanced", s, 4, answers)
-    last = {int(r): max(int(t) for t in s.turn[(s.row == r) & ~s.silent]) for r in s.row[~s.silent].unique()}
-    earlier = torch.tensor([not q and int(t) < last[int(r)] for r, t, q in zip(s.row, s.turn, s.silent, strict=True)])
+    last = {
+        int(r): max(int(t) for t in s.turn[(s.row == r) & ~s.silent])
+        for r in s.row[~s.silent].unique()
+    }
+    earlier = torch.tensor(
+        [not q and int(t) < last[int(r)] for r, t, q in zip(s.row, s.turn, s.silent, strict=True)]
+    )
     assert earlier.any() and not w[earlier].any()
 
 
@@ -115,16 +136,28 @@ def test_parts_of_a_batch_add_up():
         top = bottom = 0.0
         for rows in ((0, 1), (2, 3)):
             mine = (s.row == rows[0]) | (s.row == rows[1])
-            part = Supervised(s.row[mine] - rows[0], *(v[mine] for v in (s.target, s.silent, s.hard, s.event, s.turn)))
+            part = Supervised(
+                s.row[mine] - rows[0],
+                *(v[mine] for v in (s.target, s.silent, s.hard, s.event, s.turn)),
+            )
             w, total = weighting(name, part, 2, answers[list(rows)])
             losses = torch.nn.functional.cross_entropy(logits[mine], part.target, reduction="none")
             top, bottom = top + float((w * losses).sum()), bottom + float(total)
-        assert top / bottom == pytest.approx(float(loss_of(name, logits, s, 4, answers)), abs=1e-5), name
+        assert top / bottom == pytest.approx(
+            float(loss_of(name, logits, s, 4, answers)), abs=1e-5
+        ), name
 
 
 def test_the_first_token_of_a_turn():
     one = torch.zeros(5, dtype=torch.bool)
-    s = Supervised(torch.tensor([0, 0, 0, 1, 1]), torch.zeros(5).long(), one, one, one, torch.tensor([0, 1, 1, 1, 2]))
+    s = Supervised(
+        torch.tensor([0, 0, 0, 1, 1]),
+        torch.zeros(5).long(),
+        one,
+        one,
+        one,
+        torch.tensor([0, 1, 1, 1, 2]),
+    )
     assert first_of_turn(s).tolist() == [True, True, False, True, True]
 
 
@@ -140,11 +173,14 @@ def test_an_unknown_name_and_missing_turns_are_refused():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
-    """It has neither a weight nor a share in any divisor; only `balanced` has a mask of its own, and keeps it."""
+    """It has neither a weight nor a share in any divisor; only `balanced` has a mask of its own,
+    and keeps it."""
     logits, s, _ = batch(2)
     turns = s.row * 9 + s.turn
     kept = torch.from_numpy(np.random.default_rng(0).random(int(turns.max()) + 1) < 0.6)[turns]
-    answers = torch.tensor([len(s.turn[(s.row == r) & kept & ~s.silent].unique()) for r in range(4)])
+    answers = torch.tensor(
+        [len(s.turn[(s.row == r) & kept & ~s.silent].unique()) for r in range(4)]
+    )
     masked = Supervised(s.row, s.target, s.silent, s.hard, s.event, s.turn, kept)
     loss = loss_of(name, logits, masked, 4, answers)
     if name == "balanced":

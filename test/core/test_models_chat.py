@@ -1,4 +1,5 @@
-"""The chat template taken apart, and the tokens of whole conversations against the template itself."""
+"""The chat template taken apart, and the tokens of whole conversations against the template
+itself."""
 
 from __future__ import annotations
 
@@ -27,11 +28,15 @@ GRID = (3, 2)
 
 
 def tokenizer(silent: bool = True) -> chat.HFTokenizer:
-    inner = PreTrainedTokenizerFast(tokenizer_object=checkpoints.tokenizer(silent), eos_token="<|im_end|>")
+    inner = PreTrainedTokenizerFast(
+        tokenizer_object=checkpoints.tokenizer(silent), eos_token="<|im_end|>"
+    )
     return chat.HFTokenizer(inner)
 
 
-def extract(template: str | None, family: str = "qwen3_vl", silent: bool = True, **sidecar: Any) -> Any:
+def extract(
+    template: str | None, family: str = "qwen3_vl", silent: bool = True, **sidecar: Any
+) -> Any:
     return chat.extract(tokenizer(silent), template, family, AuraSidecar(**sidecar), "here")
 
 
@@ -58,20 +63,30 @@ def test_aura_json_has_the_last_word() -> None:
     assert extract(template, "qwen2_5_vl", frame_timestamps=True).timestamps
     other = extract(template, silent=False, silent_token="<|vision_pad|>")
     assert other.silent_id == tokenizer().single("<|vision_pad|>") and other.trained_to_decide
-    with pytest.raises(ModelError, match=r"^here: aura.json names the silent token '<hush>', the tokenizer lacks it$"):
+    with pytest.raises(
+        ModelError,
+        match=r"^here: aura.json names the silent token '<hush>', the tokenizer lacks it$",
+    ):
         extract(template, silent_token="<hush>")
 
 
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
-    """A window with history, questions, answers and silence: as pieces, and as messages for the template."""
+    """A window with history, questions, answers and silence: as pieces, and as messages for the
+    template."""
     window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2))
     script: list[tuple[str | None, str | None]] = [
-        ("What colour is the ball?", "red"), (None, None), ("Tell me when it leaves.", "I will tell you."),
-        (None, "It has left."), (None, None), ("Why?\n\nTell me <|im_end|> 42 times.", "Because, it's 10:30."),
-    ]  # fmt: skip
+        ("What colour is the ball?", "red"),
+        (None, None),
+        ("Tell me when it leaves.", "I will tell you."),
+        (None, "It has left."),
+        (None, None),
+        ("Why?\n\nTell me <|im_end|> 42 times.", "Because, it's 10:30."),
+    ]
     for i, (question, answer) in enumerate(script):
         ids = tuple(codec.tokenizer.encode(answer)) if answer else None
-        window.append(Turn(i, Video(None, GRID), f"q{i}" if question else None, question, ids, answer, "q2"))
+        window.append(
+            Turn(i, Video(None, GRID), f"q{i}" if question else None, question, ids, answer, "q2")
+        )
     window.switch()
     pieces = window.pieces(codec) + codec.user(Video(None, GRID), "And now?")
     messages = [chat.system(codec.system_prompt)]
@@ -92,8 +107,11 @@ def test_a_conversation_has_the_very_tokens_of_the_template(family: str, silent:
     codec = PromptCodec(words, extract(template, family, silent))
     pieces, messages = conversation(codec, silent)
     assert len(messages) == 1 + 2 * 2 + 3 * 2 + 1
-    text = words.inner.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
-    stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""  # mean of 0 s and 0.5 s, as the processor rounds it
+    text = words.inner.apply_chat_template(
+        messages, chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    # mean of 0 s and 0.5 s, as the processor rounds it
+    stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
     pads = "<|video_pad|>" * (GRID[0] * GRID[1])
     expanded = text.replace(chat.VIDEO, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
     pad = words.single("<|video_pad|>")
@@ -116,12 +134,22 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
     "raises": (lambda t: "{{ raise_exception('roles must alternate') }}", "roles must alternate"),
     "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "AuraQuestionText' was expected"),
     "one block": (lambda t: "{{ messages | length }}", "one turn after another"),
-    "drops answers": (lambda t: t.replace("{{ content(m.content) }}", "{{ content(m.content) if m.role == 'user' }}"),
-                      "'AuraSystemText' was expected"),
+    "drops answers": (
+        lambda t: t.replace(
+            "{{ content(m.content) }}", "{{ content(m.content) if m.role == 'user' }}"
+        ),
+        "'AuraSystemText' was expected",
+    ),
     "ends plainly": (lambda t: t.replace("<|im_end|>", "END"), "no special token"),
-    "thinks": (lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<think>' }}{%- endif"), "rewrites turns"),
-    "numbers turns": (lambda t: t.replace("'<|im_start|>' +", "loop.index ~ '<|im_start|>' +"), "rewrites turns"),
-}  # fmt: skip
+    "thinks": (
+        lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<think>' }}{%- endif"),
+        "rewrites turns",
+    ),
+    "numbers turns": (
+        lambda t: t.replace("'<|im_start|>' +", "loop.index ~ '<|im_start|>' +"),
+        "rewrites turns",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -129,7 +157,9 @@ def test_a_template_that_does_not_come_apart_is_refused_in_one_line(case: str) -
     change, message = BAD[case]
     with pytest.raises(ModelError) as e:
         extract(change(checkpoints.TEMPLATES["qwen3_vl"]))
-    assert message in str(e.value) and str(e.value).startswith("here: ") and "\n" not in str(e.value)
+    assert (
+        message in str(e.value) and str(e.value).startswith("here: ") and "\n" not in str(e.value)
+    )
 
 
 def test_the_template_with_videos_is_preferred_to_the_text_only_one(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What is said when a model cannot be opened: one line with the model, what is wrong and what to do."""
+"""What is said when a model cannot be opened: one line with the model, what is wrong and what to
+do."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def edit(path: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def test_a_folder_that_does_not_exist_never_goes_to_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_does_not_exist_never_goes_to_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoint, "_snapshot", lambda _: pytest.fail("asked the hub"))
     (tmp_path / "file").write_text("")
@@ -60,7 +63,10 @@ def test_a_folder_that_does_not_exist_never_goes_to_the_hub(tmp_path: Path, monk
         assert refusal(path) == f"{path}: the model folder {Path(path).expanduser()} does not exist"
     assert refusal(tmp_path / "file").endswith("/file is not a folder")
     (tmp_path / "owner" / "model").mkdir(parents=True)
-    assert refusal("owner/model") == "owner/model: incomplete checkpoint: config.json is missing in owner/model"
+    assert (
+        refusal("owner/model")
+        == "owner/model: incomplete checkpoint: config.json is missing in owner/model"
+    )
 
 
 def test_a_misspelt_name_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +74,15 @@ def test_a_misspelt_name_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(checkpoint, "_snapshot", lambda _: pytest.fail("asked the hub"))
     assert refusal("").startswith("model.path: neither a folder, a hub id")
     for path in ("aura_tinny", "a/b/c", "owner/"):
-        assert refusal(path) == f"{path}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'"
+        assert (
+            refusal(path)
+            == f"{path}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'"
+        )
 
 
-def test_a_hub_id_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_hub_id_that_cannot_be_had_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert refusal("Qwen/Qwen3-VL-2B-Nowhere").startswith(
@@ -79,10 +90,14 @@ def test_a_hub_id_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch, t
     )
 
 
-def test_a_hub_id_loads_its_snapshot(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_id_loads_its_snapshot(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     asked = []
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda i, **_: asked.append(i) or str(whole))
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download", lambda i, **_: asked.append(i) or str(whole)
+    )
     assert load(config("owner/model")).name == "owner/model"
     assert asked == ["owner/model"]
 
@@ -90,27 +105,60 @@ def test_a_hub_id_loads_its_snapshot(whole: Path, tmp_path: Path, monkeypatch: p
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "config.json is missing in"),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "config.json: not valid JSON"),
-    "list config": (lambda f: (f / "config.json").write_text("[]"), "expected a JSON object, found list"),
-    "another model": (lambda f: edit(f / "config.json", model_type="qwen2"),
-                      "model_type 'qwen2' is not supported; supported are qwen3_vl, qwen2_5_vl"),
-    "no model type": (lambda f: (f / "config.json").write_text("{}"), "model_type None is not supported"),
-    "no shard": (lambda f: (f / "model-00002-of-00004.safetensors").unlink(),
-                 "incomplete checkpoint: model-00002-of-00004.safetensors is missing in"),
+    "list config": (
+        lambda f: (f / "config.json").write_text("[]"),
+        "expected a JSON object, found list",
+    ),
+    "another model": (
+        lambda f: edit(f / "config.json", model_type="qwen2"),
+        "model_type 'qwen2' is not supported; supported are qwen3_vl, qwen2_5_vl",
+    ),
+    "no model type": (
+        lambda f: (f / "config.json").write_text("{}"),
+        "model_type None is not supported",
+    ),
+    "no shard": (
+        lambda f: (f / "model-00002-of-00004.safetensors").unlink(),
+        "incomplete checkpoint: model-00002-of-00004.safetensors is missing in",
+    ),
     "cut shard": (lambda f: cut(f / "model-00002-of-00004.safetensors"), "cannot be loaded: "),
-    "no weights": (lambda f: [p.unlink() for p in f.glob("*model*safetensors*")], "model.safetensors (or"),
-    "empty index": (lambda f: (f / "model.safetensors.index.json").write_text("{}"), "no weight_map"),
+    "no weights": (
+        lambda f: [p.unlink() for p in f.glob("*model*safetensors*")],
+        "model.safetensors (or",
+    ),
+    "empty index": (
+        lambda f: (f / "model.safetensors.index.json").write_text("{}"),
+        "no weight_map",
+    ),
     "other sizes": (lambda f: resize_text(f), "cannot be loaded: "),
-    "missing weight": (lambda f: drop(f, "lm_head.weight"), "1 weights are missing, first lm_head.weight"),
+    "missing weight": (
+        lambda f: drop(f, "lm_head.weight"),
+        "1 weights are missing, first lm_head.weight",
+    ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing in"),
     "broken tokenizer": (lambda f: (f / "tokenizer.json").write_text("{}"), "the tokenizer in"),
     "no template": (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
-    "no pixels": (lambda f: [p.unlink() for p in f.glob("*preprocessor_config.json")],
-                  "incomplete checkpoint: preprocessor_config.json is missing"),
-    "bad mean": (lambda f: edit(f / "preprocessor_config.json", image_mean=[0.5]), "image_mean must be three numbers"),
-    "aura key": (lambda f: (f / "aura.json").write_text('{"silent": 1}'), "unknown key 'silent'; known keys are"),
-    "aura type": (lambda f: (f / "aura.json").write_text('{"max_pixels": "9"}'), "max_pixels must be int, not '9'"),
-    "aura pixels": (lambda f: (f / "aura.json").write_text('{"max_pixels": 10}'), "max_pixels must be at least 1024"),
-}  # fmt: skip
+    "no pixels": (
+        lambda f: [p.unlink() for p in f.glob("*preprocessor_config.json")],
+        "incomplete checkpoint: preprocessor_config.json is missing",
+    ),
+    "bad mean": (
+        lambda f: edit(f / "preprocessor_config.json", image_mean=[0.5]),
+        "image_mean must be three numbers",
+    ),
+    "aura key": (
+        lambda f: (f / "aura.json").write_text('{"silent": 1}'),
+        "unknown key 'silent'; known keys are",
+    ),
+    "aura type": (
+        lambda f: (f / "aura.json").write_text('{"max_pixels": "9"}'),
+        "max_pixels must be int, not '9'",
+    ),
+    "aura pixels": (
+        lambda f: (f / "aura.json").write_text('{"max_pixels": 10}'),
+        "max_pixels must be at least 1024",
+    ),
+}
 
 
 def cut(path: Path) -> None:
@@ -150,7 +198,9 @@ def test_the_embedded_model_without_its_weights_is_said_to_be_incomplete(
         )
 
 
-def test_devices_and_attention_that_are_not_there(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_and_attention_that_are_not_there(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(**options: Any) -> str:
         with pytest.raises(ModelError) as e:
             load(ModelConfig(path=str(whole), **options))
@@ -159,7 +209,9 @@ def test_devices_and_attention_that_are_not_there(whole: Path, monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert said(device="cuda:3") == "model.device is 'cuda:3', but torch sees 1 CUDA devices"
     assert said(device="gpu") == "model.device 'gpu' is no device; use auto, cpu, cuda or cuda:0"
-    assert said(device="meta") == "model.device 'meta' is not supported; use auto, cpu, cuda or cuda:0"
+    assert (
+        said(device="meta") == "model.device 'meta' is not supported; use auto, cpu, cuda or cuda:0"
+    )
     assert "flash_attn is not installed" in said(device="cpu", attention="flash_attention_2")
 
 
@@ -172,7 +224,9 @@ def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
     assert qwen_vl._attention("auto", cuda, torch.bfloat16, "x") == "flash_attention_2"
     assert qwen_vl._attention("auto", cuda, torch.float32, "x") == "sdpa"
     assert qwen_vl._attention("auto", cpu, torch.bfloat16, "x") == "sdpa"
-    with pytest.raises(ModelError, match=r"it needs CUDA in half precision, not cuda torch\.float32"):
+    with pytest.raises(
+        ModelError, match=r"it needs CUDA in half precision, not cuda torch\.float32"
+    ):
         qwen_vl._attention("flash_attention_2", cuda, torch.float32, "x")
     monkeypatch.setattr(qwen_vl.importlib.util, "find_spec", lambda _: None)
     assert qwen_vl._attention("auto", cuda, torch.bfloat16, "x") == "sdpa"
@@ -191,8 +245,14 @@ try:
 except aura_core.ModelError as e:
     print(e)
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert package in out and "pip install '.[model]' in the folder of aura_ros" in out and out.count("\n") == 1
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert (
+        package in out
+        and "pip install '.[model]' in the folder of aura_ros" in out
+        and out.count("\n") == 1
+    )
 
 
 def test_importing_the_engine_and_the_scripted_model_needs_no_torch() -> None:

@@ -46,12 +46,18 @@ def chunk(*sizes: tuple[int, int]) -> Chunk:
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
 @pytest.mark.parametrize("silent", [True, False])
-def test_both_families_load_from_the_published_layout(family: str, silent: bool, tmp_path: Path) -> None:
+def test_both_families_load_from_the_published_layout(
+    family: str, silent: bool, tmp_path: Path
+) -> None:
     path = checkpoints.write(tmp_path / "vlm", family, silent=silent)
     shards = sorted(p.name for p in path.glob("*.safetensors"))
     assert len(shards) >= 2 and (path / "model.safetensors.index.json").is_file()
     backend: Any = load(config(path))
-    decides = "decides by <|silent|>" if silent else "not trained to be silent: asked yes or no each second"
+    decides = (
+        "decides by <|silent|>"
+        if silent
+        else "not trained to be silent: asked yes or no each second"
+    )
     assert backend.description.startswith(f"{path}: {family}, 0.")
     assert backend.description.endswith(f" M parameters, cpu, float32, sdpa; {decides}")
     assert "\n" not in backend.description
@@ -66,7 +72,8 @@ def test_a_camera_frame_gives_as_many_tokens_as_the_published_model(whole: Path)
     backend = load(config(whole))
     assert backend.encode(chunk((480, 640), (480, 640))).grid == (15, 20)
     assert backend.encode(chunk((1080, 1920), (1080, 1920))).grid == (12, 23)
-    assert backend.encode(chunk((100, 100), (64, 96))).grid == (2, 3)  # the newest frame's shape counts
+    # the newest frame's shape counts
+    assert backend.encode(chunk((100, 100), (64, 96))).grid == (2, 3)
     with pytest.raises(InputError, match="chunk 0: a frame of 1x999 pixels is too narrow"):
         backend.encode(chunk((999, 1), (999, 1)))
 
@@ -87,18 +94,38 @@ class Vision:
 @pytest.mark.parametrize(
     ("name", "bounds", "want"),
     [
-        ("preprocessor_config.json", {"size": {"shortest_edge": 65_536, "longest_edge": 2**24}}, (65_536, 307_200)),
-        ("preprocessor_config.json", {"min_pixels": 3_136, "max_pixels": 12_845_056}, (3_136, 307_200)),
-        ("preprocessor_config.json", {"size": {"shortest_edge": 9_216, "longest_edge": 9_216}}, (9_216, 9_216)),
+        (
+            "preprocessor_config.json",
+            {"size": {"shortest_edge": 65_536, "longest_edge": 2**24}},
+            (65_536, 307_200),
+        ),
+        (
+            "preprocessor_config.json",
+            {"min_pixels": 3_136, "max_pixels": 12_845_056},
+            (3_136, 307_200),
+        ),
+        (
+            "preprocessor_config.json",
+            {"size": {"shortest_edge": 9_216, "longest_edge": 9_216}},
+            (9_216, 9_216),
+        ),
         ("preprocessor_config.json", {}, (4_096, 307_200)),
         # Totals over all frames of a video: no bounds of one frame.
-        ("video_preprocessor_config.json", {"size": {"shortest_edge": 4_096_000, "longest_edge": 1}}, (4_096, 307_200)),
+        (
+            "video_preprocessor_config.json",
+            {"size": {"shortest_edge": 4_096_000, "longest_edge": 1}},
+            (4_096, 307_200),
+        ),
         ("processor_config.json", {"min_pixels": 2_048, "max_pixels": 4_096}, (2_048, 4_096)),
     ],
-)  # fmt: skip
-def test_pixel_bounds_are_per_frame(tmp_path: Path, name: str, bounds: dict[str, Any], want: tuple[int, int]) -> None:
+)
+def test_pixel_bounds_are_per_frame(
+    tmp_path: Path, name: str, bounds: dict[str, Any], want: tuple[int, int]
+) -> None:
     data: dict[str, Any] = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 1]} | bounds
-    (tmp_path / name).write_text(json.dumps({"image_processor": data} if name == "processor_config.json" else data))
+    (tmp_path / name).write_text(
+        json.dumps({"image_processor": data} if name == "processor_config.json" else data)
+    )
     spec = read_pixels(tmp_path, Vision, None)
     assert (spec.min_pixels, spec.max_pixels) == want
     assert (spec.patch, spec.merge, spec.temporal) == (16, 2, 2)

@@ -49,7 +49,9 @@ def test_rollback_into_a_chunk_and_beyond_the_end_is_refused() -> None:
     track = PositionTrack()
     track.extend([text(2), video(2, 3), text(2)])
     for length in (3, 7):
-        with pytest.raises(StreamError, match=f"roll back to {length} tokens: that is inside the chunk at 2"):
+        with pytest.raises(
+            StreamError, match=f"roll back to {length} tokens: that is inside the chunk at 2"
+        ):
             track.rollback(length)
     for length in (-1, 11):
         with pytest.raises(StreamError, match="the cache holds 10"):
@@ -58,7 +60,10 @@ def test_rollback_into_a_chunk_and_beyond_the_end_is_refused() -> None:
 
 
 _PIECES = st.lists(
-    st.one_of(st.integers(0, 6).map(text), st.tuples(st.integers(1, 4), st.integers(1, 4)).map(lambda g: video(*g))),
+    st.one_of(
+        st.integers(0, 6).map(text),
+        st.tuples(st.integers(1, 4), st.integers(1, 4)).map(lambda g: video(*g)),
+    ),
     max_size=8,
 )
 

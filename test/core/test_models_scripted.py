@@ -14,9 +14,13 @@ from aura_core.stream.assistant import StreamingAssistant
 from aura_core.types import Frame, Step
 
 
-def run(backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]) -> list[Step]:
+def run(
+    backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]
+) -> list[Step]:
     """Steps over flat frames of brightness 100, or `light[chunk]`."""
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating")))
+    assistant = StreamingAssistant(
+        backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
+    )
     out = []
     for i in range(steps):
         if i in asked:
@@ -43,8 +47,15 @@ def test_it_says_the_script_and_is_silent_otherwise() -> None:
     backend = ScriptedBackend({1: "Hello, 你好.", 6: "Bye."})
     steps = run(backend, 8, {}, {})
     assert [s.response.text if s.response else None for s in steps] == [
-        None, "Hello, 你好.", None, None, None, None, "Bye.", None,
-    ]  # fmt: skip
+        None,
+        "Hello, 你好.",
+        None,
+        None,
+        None,
+        None,
+        "Bye.",
+        None,
+    ]
     assert backend.encodes == list(range(8))
     assert [s.decode_tokens for s in steps] == [0, len("Hello, 你好.".encode()), 0, 0, 0, 0, 4, 0]
     assert [s.switched for s in steps] == [False] * 4 + [True, False, True, False]
@@ -65,7 +76,11 @@ def test_the_session_holds_exactly_the_conversation() -> None:
     assert [t.chunk for t in seen] == [0] * 4 + [1] * 4 + [2] * 4
     for i, (question, answer) in enumerate(zip(turns, answers, strict=True)):
         rest = f"<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n{answer}"
-        want += [*backend.tokenizer.encode(before), *seen[4 * i : 4 * i + 4], *backend.tokenizer.encode(rest)]
+        want += [
+            *backend.tokenizer.encode(before),
+            *seen[4 * i : 4 * i + 4],
+            *backend.tokenizer.encode(rest),
+        ]
     assert session.tokens == want
     assert session.length == len(want)
 
@@ -90,9 +105,13 @@ def test_by_default_it_answers_questions_and_tells_when_the_light_changes() -> N
     assert isinstance(backend, ScriptedBackend)
     steps = run(backend, 6, {1: "How bright?"}, {4: 200})
     assert [s.response.text if s.response else "" for s in steps] == [
-        "", "You asked: How bright? The brightness is 100.", "", "", "The brightness changed to 200.",
+        "",
+        "You asked: How bright? The brightness is 100.",
+        "",
+        "",
+        "The brightness changed to 200.",
         "The brightness changed to 100.",
-    ]  # fmt: skip
+    ]
 
 
 def test_p_silent_tells_frames_apart_and_repeats() -> None:

@@ -20,7 +20,15 @@ def text(*ids: int) -> Tokens:
 
 def test_blocks_cut_long_text_and_never_a_chunk() -> None:
     small, big = Video("small", (1, 2)), Video("big", (3, 3))
-    pieces: list[Piece] = [text(1), small, text(2, 3), text(), text(4, 5, 6, 7, 8, 9), big, text(10)]
+    pieces: list[Piece] = [
+        text(1),
+        small,
+        text(2, 3),
+        text(),
+        text(4, 5, 6, 7, 8, 9),
+        big,
+        text(10),
+    ]
     assert list(blocks(pieces, 4)) == [
         [text(1), small],
         [text(2, 3)],
@@ -29,7 +37,9 @@ def test_blocks_cut_long_text_and_never_a_chunk() -> None:
         [big],
         [text(10)],
     ]
-    assert list(blocks(pieces, 100)) == [[text(1), small, text(2, 3), text(4, 5, 6, 7, 8, 9), big, text(10)]]
+    assert list(blocks(pieces, 100)) == [
+        [text(1), small, text(2, 3), text(4, 5, 6, 7, 8, 9), big, text(10)]
+    ]
     assert list(blocks([text()], 4)) == list(blocks([], 4)) == []
 
 
@@ -47,8 +57,12 @@ def flat(pieces: list[Piece]) -> list[object]:
 
 
 @given(pieces=_PIECES, limit=st.integers(1, 12))
-def test_blocks_keep_everything_in_order_and_within_the_limit(pieces: list[Piece], limit: int) -> None:
+def test_blocks_keep_everything_in_order_and_within_the_limit(
+    pieces: list[Piece], limit: int
+) -> None:
     cut = list(blocks(pieces, limit))
     assert flat([p for block in cut for p in block]) == flat(pieces)
     for block in cut:
-        assert 0 < sum(len(p) for p in block) <= limit or (len(block) == 1 and isinstance(block[0], Video))
+        assert 0 < sum(len(p) for p in block) <= limit or (
+            len(block) == 1 and isinstance(block[0], Video)
+        )

@@ -1,4 +1,5 @@
-"""The package's own promises: what importing costs, one version, one list of words, and what is installed."""
+"""The package's own promises: what importing costs, one version, one list of words, and what is
+installed."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ import aura_core
 from aura_core.types import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-INTERFACES = sorted(str(p.relative_to(ROOT)) for kind in ("msg", "srv") for p in (ROOT / kind).iterdir())
+INTERFACES = sorted(
+    str(p.relative_to(ROOT)) for kind in ("msg", "srv") for p in (ROOT / kind).iterdir()
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +35,39 @@ def constants(repository: Path, message: str) -> dict[str, str]:
 
 def test_importing_the_engine_needs_numpy_alone(repository: Path) -> None:
     code = (
-        "import sys, sysconfig, aura_core\n"
-        "roots = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
-        "installed = sysconfig.get_path('platlib')\n"
-        "def where(name): return getattr(sys.modules.get(name), '__file__', None) or ''\n"
-        "startup = {'ros_wheels_bootstrapper', 'sitecustomize', 'usercustomize', '_distutils_hack'}\n"
-        "print(sorted(n for n in roots - startup if where(n).startswith(installed) or n == 'aura_core'))\n"
+        "import sys, sysconfig, aura_core\nroots = {name.partition('.')[0] for name in sys.modules}"
+        " - set(sys.stdlib_module_names)\ninstalled = sysconfig.get_path('platlib')\ndef"
+        " where(name): return getattr(sys.modules.get(name), '__file__', None) or ''\nstartup ="
+        " {'ros_wheels_bootstrapper', 'sitecustomize', 'usercustomize',"
+        " '_distutils_hack'}\nprint(sorted(n for n in roots - startup if"
+        " where(n).startswith(installed) or n == 'aura_core'))\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "['aura_core', 'numpy']"
 
 
-@pytest.mark.parametrize("forbidden", ["rclpy", "aura_ros", "sensor_msgs", "std_msgs", "diagnostic_msgs"])
+@pytest.mark.parametrize(
+    "forbidden", ["rclpy", "aura_ros", "sensor_msgs", "std_msgs", "diagnostic_msgs"]
+)
 def test_the_engine_never_imports_ros(repository: Path, forbidden: str) -> None:
     pattern = re.compile(rf"^\s*(import|from)\s+{forbidden}\b", re.MULTILINE)
-    guilty = [p for p in (repository / "aura_core").rglob("*.py") if pattern.search(p.read_text(encoding="utf-8"))]
+    guilty = [
+        p
+        for p in (repository / "aura_core").rglob("*.py")
+        if pattern.search(p.read_text(encoding="utf-8"))
+    ]
     assert guilty == []
 
 
 def test_the_stream_never_imports_torch(repository: Path) -> None:
     pattern = re.compile(r"^\s*(import|from)\s+(torch|transformers)\b", re.MULTILINE)
-    guilty = [p for p in (repository / "aura_core/stream").rglob("*.py") if pattern.search(p.read_text("utf-8"))]
+    guilty = [
+        p
+        for p in (repository / "aura_core/stream").rglob("*.py")
+        if pattern.search(p.read_text("utf-8"))
+    ]
     assert guilty == []
 
 
@@ -88,12 +103,16 @@ def test_every_field_of_an_interface_says_what_it_is(repository: Path, interface
 def test_message_kinds_are_the_engines_kinds(repository: Path) -> None:
     kinds = {f"KIND_{kind.name}": kind.value for kind in Kind}
     assert constants(repository, "Response") == kinds
-    assert constants(repository, "Alert") == {k: v for k, v in kinds.items() if k != "KIND_REAL_TIME"}
+    assert constants(repository, "Alert") == {
+        k: v for k, v in kinds.items() if k != "KIND_REAL_TIME"
+    }
 
 
 def test_heartbeat_states(repository: Path) -> None:
     states = ["silent", "speaking", "waiting", "no_frames", "error"]
-    assert constants(repository, "Heartbeat") == {f"STATE_{state.upper()}": state for state in states}
+    assert constants(repository, "Heartbeat") == {
+        f"STATE_{state.upper()}": state for state in states
+    }
 
 
 def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:
@@ -114,9 +133,16 @@ def test_every_installed_node_is_a_pip_command_too(repository: Path, project: di
 def test_image_profile_holds_camera_images_and_fits_a_container(repository: Path) -> None:
     ns = {"d": "http://www.eprosima.com"}
     profile = ElementTree.parse(repository / "config" / "fastdds.xml").getroot()
-    shm = next(t for t in profile.iterfind(".//d:transport_descriptor", ns) if t.findtext("d:type", None, ns) == "SHM")
-    segment, message = (int(shm.findtext(f"d:{name}", "0", ns)) for name in ("segment_size", "maxMessageSize"))
+    shm = next(
+        t
+        for t in profile.iterfind(".//d:transport_descriptor", ns)
+        if t.findtext("d:type", None, ns) == "SHM"
+    )
+    segment, message = (
+        int(shm.findtext(f"d:{name}", "0", ns)) for name in ("segment_size", "maxMessageSize")
+    )
     image = 1920 * 1080 * 3
     assert image <= message <= segment
     assert 2 * image <= segment
-    assert 3 * segment < 64 * 2**20  # camera, assistant and one more in a container's default /dev/shm
+    # camera, assistant and one more in a container's default /dev/shm
+    assert 3 * segment < 64 * 2**20

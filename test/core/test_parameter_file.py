@@ -1,4 +1,5 @@
-"""A ROS 2 parameter file as the engine's settings: one file for the live node and for `aura run --config`."""
+"""A ROS 2 parameter file as the engine's settings: one file for the live node and for `aura run
+--config`."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def test_sections_of_the_assistant_in_their_order_and_nobody_elses(tmp_path):
 /**:
   ros__parameters: {window: {keep: 2, max: 4}, use_sim_time: true}
 /robot/assistant_node:
-  ros__parameters: {window.keep: 3, decider: {threshold: 0.5}, backlog_chunks: 9, qos_overrides: {a: {b: 1}}}
+  ros__parameters: {window.keep: 3, decider: {threshold: 0.5}, backlog_chunks: 9,
+                    qos_overrides: {a: {b: 1}}}
 /**/camera_node:
   ros__parameters: {source: camera:0}
 """,
@@ -49,12 +51,21 @@ assistant_node:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("/**/camera_node: {ros__parameters: {fps: 1.0}}", "without a section for assistant_node; it has /"),
+        (
+            "/**/camera_node: {ros__parameters: {fps: 1.0}}",
+            "without a section for assistant_node; it has /",
+        ),
         ("assistant_node: {ros__parameters: {windw: {keep: 3}}}", "unknown key 'windw'"),
         ("assistant_node: {ros__parameters: {window: {kep: 3}}}", "window: unknown key 'kep'"),
         ("assistant_node: {ros__parameters: {backlog_chunk: 3}}", "unknown key 'backlog_chunk'"),
-        ("assistant_node: {ros__parameters: {decider: 3, decider.mode: token}}", "decider: expected a mapping"),
-        ("assistant_node: {ros__parameters: 3}", "assistant_node: expected ros__parameters with settings below it"),
+        (
+            "assistant_node: {ros__parameters: {decider: 3, decider.mode: token}}",
+            "decider: expected a mapping",
+        ),
+        (
+            "assistant_node: {ros__parameters: 3}",
+            "assistant_node: expected ros__parameters with settings below it",
+        ),
         ("{/**: 3, camera_node: {ros__parameters: {}}}", r"/\*\*: expected ros__parameters"),
     ],
 )

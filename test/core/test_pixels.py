@@ -57,7 +57,9 @@ def test_a_frame_without_area_is_refused(size: tuple[int, int]) -> None:
 def test_resize_keeps_a_frame_of_the_right_size_and_averages_when_shrinking() -> None:
     frame = noise(64, 64, 3)
     assert resize(frame, 64, 64) is frame
-    flat = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((8, 8), np.uint8))[..., None].repeat(3, 2)
+    flat = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((8, 8), np.uint8))[
+        ..., None
+    ].repeat(3, 2)
     assert np.array_equal(resize(flat, 4, 4)[..., 0], np.arange(16).reshape(4, 4))
     assert resize(frame, 96, 160).shape == (96, 160, 3)
 
@@ -80,14 +82,18 @@ def test_patches_are_in_merge_order(spec: PixelSpec) -> None:
 
 @pytest.mark.parametrize("spec", [QWEN3, QWEN25])
 def test_equals_the_library_processor(spec: PixelSpec) -> None:
-    """On a frame of the target size the library's slow image processor gives the same patches: it repeats a
-    picture along time, which for us is a chunk of two equal frames."""
+    """On a frame of the target size the library's slow image processor gives the same patches: it
+    repeats a picture along time, which for us is a chunk of two equal frames."""
     module = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
     frame = noise(4 * spec.factor, 3 * spec.factor, 3)
     theirs = module.Qwen2VLImageProcessorPil(
-        patch_size=spec.patch, merge_size=spec.merge, temporal_patch_size=spec.temporal, image_mean=list(spec.mean),
-        image_std=list(spec.std), size={"shortest_edge": 784, "longest_edge": spec.max_pixels},
-    )(images=[frame], return_tensors="np")  # fmt: skip
+        patch_size=spec.patch,
+        merge_size=spec.merge,
+        temporal_patch_size=spec.temporal,
+        image_mean=list(spec.mean),
+        image_std=list(spec.std),
+        size={"shortest_edge": 784, "longest_edge": spec.max_pixels},
+    )(images=[frame], return_tensors="np")
     patches, grid = patchify(np.stack([frame, frame]), spec)
     assert [list(grid)] == theirs["image_grid_thw"].tolist()
     assert float(np.abs(patches - theirs["pixel_values"]).max()) <= 1e-6

@@ -27,4 +27,7 @@ def test_idle_state(phase: str, quiet: Quiet, expected: tuple[str, str]) -> None
 
 def test_a_node_that_waits_long_for_frames_still_says_that_it_lives() -> None:
     idle = Health("ready", 0.0, *list(vars(HEALTH).values())[2:])
-    assert idle_state(idle, Quiet(60.0, 2.0), 3600.0, "m", "/image_raw") == ("waiting", "no second is complete yet")
+    assert idle_state(idle, Quiet(60.0, 2.0), 3600.0, "m", "/image_raw") == (
+        "waiting",
+        "no second is complete yet",
+    )

@@ -1,4 +1,5 @@
-"""After a model broke inside a step: video and cache are gone, nothing that was said or asked is."""
+"""After a model broke inside a step: video and cache are gone, nothing that was said or
+asked is."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> Streamin
     """Has promised a watch and answered a question, and is about to break."""
     backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
     backend.broken = broken
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy)))
+    assistant = StreamingAssistant(
+        backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy))
+    )
     assistant.ask("Tell me every time it falls.")
     chunk(assistant, 0)
     assistant.ask("How many cups?")
@@ -49,8 +52,9 @@ def test_the_conversation_goes_on_behind_its_words(policy):
     assert assistant.recover() is None
     assert assistant.window.turns == [] and cached(assistant) == recomputed(assistant)
     assert [(g.question, g.answers) for g in assistant.window.history] == [
-        ("Tell me every time it falls.", ("okay",)), ("How many cups?", ("two cups",)),
-    ]  # fmt: skip
+        ("Tell me every time it falls.", ("okay",)),
+        ("How many cups?", ("two cups",)),
+    ]
     step = chunk(assistant, 4)
     assert step.chunk == 4 and step.question == "Is it safe?" and step.response.text == "yes"
     fell = chunk(assistant, 5).response
@@ -71,7 +75,9 @@ def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
     chunk(assistant, 0)
     break_down(assistant, 1)
     assistant.recover()
-    assert [(g.question, g.answers) for g in assistant.window.history] == [("Warn me if it falls.", ())]
+    assert [(g.question, g.answers) for g in assistant.window.history] == [
+        ("Warn me if it falls.", ())
+    ]
 
 
 def test_a_question_over_which_it_breaks_twice_is_given_up():

@@ -7,7 +7,21 @@ import sqlite3
 import cv2
 import numpy as np
 import pytest
-from bags import COMPRESSED, IMAGE, MS, START, STRING, S, T, clip, compressed, frame, image, raw_bag, same
+from bags import (
+    COMPRESSED,
+    IMAGE,
+    MS,
+    START,
+    STRING,
+    S,
+    T,
+    clip,
+    compressed,
+    frame,
+    image,
+    raw_bag,
+    same,
+)
 
 from aura_core.errors import InputError
 from aura_core.replay.bag import Bag
@@ -23,7 +37,9 @@ def test_what_is_written_is_read_back(tmp_path, storage, images):
     assert write_bag(tmp_path / "bag", events, storage, images) == 12
     with Bag(tmp_path / "bag") as bag:
         same(list(bag.events()), events)
-        assert bag.topics.image_topic == ("/image_raw" if images == "raw" else "/image_raw/compressed")
+        assert bag.topics.image_topic == (
+            "/image_raw" if images == "raw" else "/image_raw/compressed"
+        )
     (data,) = [p for p in (tmp_path / "bag").iterdir() if p.suffix in (".mcap", ".db3")]
     with Bag(data) as bag:  # the data file alone
         same(list(bag.events()), events)
@@ -69,11 +85,19 @@ def test_header_stamps_win_and_questions_move_into_their_clock(tmp_path):
     )
     with Bag(path) as bag:
         events = list(bag.events())
-    assert [e.stamp_ns for e in events] == [None, 10 * S, 10 * S + 500 * MS, 10 * S + 600 * MS, 11 * S]
+    assert [e.stamp_ns for e in events] == [
+        None,
+        10 * S,
+        10 * S + 500 * MS,
+        10 * S + 600 * MS,
+        11 * S,
+    ]
 
 
 def test_zero_header_stamps_fall_back_to_bag_time(tmp_path):
-    path = raw_bag(tmp_path / "bag", [("/image_raw", IMAGE, START + k * 500 * MS, image(0)) for k in range(3)])
+    path = raw_bag(
+        tmp_path / "bag", [("/image_raw", IMAGE, START + k * 500 * MS, image(0)) for k in range(3)]
+    )
     with Bag(path) as bag:
         assert [f.stamp_ns - START for f in bag.events()] == [0, 500 * MS, 1000 * MS]
 
@@ -96,11 +120,17 @@ def test_broken_jpegs_are_left_out_and_counted(tmp_path):
     stamps = [START + k * 250 * MS for k in range(5)]
     path = raw_bag(
         tmp_path / "bag",
-        [("/cam", COMPRESSED, s, compressed(s, b"oops" if k in (0, 3) else good)) for k, s in enumerate(stamps)],
+        [
+            ("/cam", COMPRESSED, s, compressed(s, b"oops" if k in (0, 3) else good))
+            for k, s in enumerate(stamps)
+        ],
     )
     with Bag(path) as bag:
         frames = list(bag.events())
         assert [f.stamp_ns - START for f in frames] == [250 * MS, 1000 * MS] and bag.skipped == 2
     path = raw_bag(tmp_path / "bad", [("/cam", COMPRESSED, START, compressed(START, b"oops"))])
-    with Bag(path) as bag, pytest.raises(InputError, match="not one of the 1 images of /cam can be decoded"):
+    with (
+        Bag(path) as bag,
+        pytest.raises(InputError, match="not one of the 1 images of /cam can be decoded"),
+    ):
         list(bag.events())

@@ -36,7 +36,10 @@ def test_paths_that_are_no_bags(tmp_path):
 
 def test_unsupported_encoding_names_topic_and_encoding(tmp_path):
     path = raw_bag(tmp_path / "bag", [("/depth", IMAGE, START, image(START, "32FC1"))])
-    with Bag(path) as bag, pytest.raises(InputError, match=rf"/depth at {START} ns: image encoding '32FC1' is not"):
+    with (
+        Bag(path) as bag,
+        pytest.raises(InputError, match=rf"/depth at {START} ns: image encoding '32FC1' is not"),
+    ):
         list(bag.events())
 
 

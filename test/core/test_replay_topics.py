@@ -1,4 +1,5 @@
-"""Which topics of a bag are read: found by type and name, asked for where that is unclear, listed where wrong."""
+"""Which topics of a bag are read: found by type and name, asked for where that is unclear, listed
+where wrong."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def test_image_raw_is_preferred_then_a_choice_is_asked_for(tmp_path):
 
 
 def test_several_question_topics_must_be_told_apart(tmp_path):
-    messages = [("/c", IMAGE, START, IMG), ("/a/asr/text", STRING, START, TEXT), ("/b/asr/text", STRING, START, TEXT)]
+    messages = [
+        ("/c", IMAGE, START, IMG),
+        ("/a/asr/text", STRING, START, TEXT),
+        ("/b/asr/text", STRING, START, TEXT),
+    ]
     with pytest.raises(InputError, match="--text-topic"):
         Bag(raw_bag(tmp_path / "bag", messages))
 
@@ -46,7 +51,11 @@ def test_several_question_topics_must_be_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("image_topic", "text_topic", "says"),
     [
-        ("/nope", None, r"there is no topic /nope; the bag has /asr/text \(std_msgs/msg/String\), /idle"),
+        (
+            "/nope",
+            None,
+            r"there is no topic /nope; the bag has /asr/text \(std_msgs/msg/String\), /idle",
+        ),
         (None, "/nope", "there is no topic /nope; the bag has"),
         ("/asr/text", None, "topic /asr/text is std_msgs/msg/String, which is no image topic"),
         (None, "/image_raw", "topic /image_raw is sensor_msgs/msg/Image, which is no text topic"),
@@ -64,7 +73,9 @@ def test_wrong_topic_names_list_what_is_there(tmp_path, image_topic, text_topic,
 
 
 def test_a_bag_without_images_lists_its_topics(tmp_path):
-    with pytest.raises(InputError, match=r"no images in it; the bag has /asr/text \(std_msgs/msg/String\)"):
+    with pytest.raises(
+        InputError, match=r"no images in it; the bag has /asr/text \(std_msgs/msg/String\)"
+    ):
         Bag(raw_bag(tmp_path / "bag", [("/asr/text", STRING, START, TEXT)]))
     with pytest.raises(InputError, match="the bag has no topics"):
         Bag(raw_bag(tmp_path / "empty", []))

@@ -29,7 +29,8 @@ def at(p_silent: float) -> np.ndarray:
 
 
 def run(config: DeciderConfig, chunks: list[tuple[float, bool]]) -> list[str]:
-    """`speak`, `silent`, or the reason for silence, of one chunk a second with (p(silent), asked)."""
+    """`speak`, `silent`, or the reason for silence, of one chunk a second with (p(silent),
+    asked)."""
     decider = Decider(config, CHAT)
     out = []
     for i, (p, asked) in enumerate(chunks):
@@ -54,20 +55,39 @@ def test_after_unasked_words_p_silent_must_rise_to_rearm():
 def test_an_answer_to_a_question_is_never_held_back_and_disarms_nothing():
     config = DeciderConfig(rearm=0.9, min_gap_s=100.0)
     assert run(config, [(0.1, False), (0.1, True), (0.1, True), (0.1, False)]) == [
-        "speak", "speak", "speak", "hysteresis",
-    ]  # fmt: skip
+        "speak",
+        "speak",
+        "speak",
+        "hysteresis",
+    ]
     assert run(config, [(0.1, True), (0.1, False)]) == ["speak", "speak"]
 
 
 def test_a_chunk_with_a_question_may_arm_again():
-    assert run(DeciderConfig(rearm=0.9), [(0.1, False), (0.95, True), (0.1, False)]) == ["speak", "silent", "speak"]
+    assert run(DeciderConfig(rearm=0.9), [(0.1, False), (0.95, True), (0.1, False)]) == [
+        "speak",
+        "silent",
+        "speak",
+    ]
 
 
 def test_the_minimum_gap_counts_from_the_newest_unasked_words():
     config = DeciderConfig(min_gap_s=3.0)
     says = run(config, [(0.1, False)] * 8)
-    assert says == ["speak", "min_gap", "min_gap", "speak", "min_gap", "min_gap", "speak", "min_gap"]
-    assert run(config, [(0.1, False), (0.1, False), (0.1, True), (0.1, False)])[2:] == ["speak", "speak"]
+    assert says == [
+        "speak",
+        "min_gap",
+        "min_gap",
+        "speak",
+        "min_gap",
+        "min_gap",
+        "speak",
+        "min_gap",
+    ]
+    assert run(config, [(0.1, False), (0.1, False), (0.1, True), (0.1, False)])[2:] == [
+        "speak",
+        "speak",
+    ]
 
 
 def test_a_clock_that_began_anew_has_no_gap_to_keep():
@@ -106,7 +126,9 @@ def test_a_peek_is_not_remembered():
 
 
 def test_a_threshold_says_when_it_overruled_the_model():
-    assert judge(at(0.3), (3, 4), 0.2) == replace(judge(at(0.3), (3, 4)), silent=True, reason="threshold")
+    assert judge(at(0.3), (3, 4), 0.2) == replace(
+        judge(at(0.3), (3, 4)), silent=True, reason="threshold"
+    )
     forced = judge(at(0.7), (3, 4), 0.9)
     assert (forced.silent, forced.token_id, forced.reason) == (False, 1, "threshold")
     assert judge(at(0.7), (3, 4), 0.5).reason is None and judge(at(0.3), (3, 4), 0.5).reason is None
@@ -121,7 +143,10 @@ def test_a_threshold_never_silences_the_answer_to_a_question():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"threshold": 0.6, "rearm": 0.5}, r"decider.rearm \(0.5\) must not be below decider.threshold \(0.6\)"),
+        (
+            {"threshold": 0.6, "rearm": 0.5},
+            r"decider.rearm \(0.5\) must not be below decider.threshold \(0.6\)",
+        ),
         ({"rearm": 1.0}, "decider.rearm must be between 0 and 1, not 1.0"),
         ({"rearm": float("nan")}, "decider.rearm must be between 0 and 1, not nan"),
         ({"min_gap_s": -1.0}, "decider.min_gap_s must be between 0 and 86400"),

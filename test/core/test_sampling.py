@@ -18,7 +18,11 @@ def stamps(seed: int) -> list[int]:
     now, out = int(rng.integers(100 * NS, 110 * NS)), []
     for _ in range(1500):
         kind = rng.random()
-        step = 0.033 if kind < 0.95 else (float(rng.uniform(0.5, 4)) if kind < 0.99 else -float(rng.uniform(0.1, 9)))
+        step = (
+            0.033
+            if kind < 0.95
+            else (float(rng.uniform(0.5, 4)) if kind < 0.99 else -float(rng.uniform(0.1, 9)))
+        )
         now += round((step + rng.normal(0, 0.01)) * NS)
         out.append(now)
     return out

@@ -19,7 +19,11 @@ ASKS = (
     Ask("m", 5, "tell me every time something leaves", Kind.MULTI_RESPONSE, "okay"),
     Ask("r", 20, "what is there?", Kind.REAL_TIME, "nothing"),
 )
-DUES = (Due(10, "a red cube appeared", ("p",)), Due(15, "x left", ("m",)), Due(30, "y left", ("m",)))
+DUES = (
+    Due(10, "a red cube appeared", ("p",)),
+    Due(15, "x left", ("m",)),
+    Due(30, "y left", ("m",)),
+)
 EPISODE = Episode(WORLD, ASKS, DUES)
 ASKED = [Said(a.chunk, a.answer, a.text) for a in ASKS]
 
@@ -30,10 +34,19 @@ def scored(*said: Said):
 
 def test_the_perfect_assistant():
     s = scored(*(Said(d.chunk, d.text, None) for d in DUES))
-    assert all(a.right for a in s.asked) and all(m.delay == 0 for m in s.matched) and not s.false_alarms
+    assert (
+        all(a.right for a in s.asked)
+        and all(m.delay == 0 for m in s.matched)
+        and not s.false_alarms
+    )
     assert (s.silent_right, s.silent) == (34, 34)
     f = figures([s])
-    assert f["realtime.exact_match"].value == f["proactive.recall"].value == f["multi.event_f1"].value == 1.0
+    assert (
+        f["realtime.exact_match"].value
+        == f["proactive.recall"].value
+        == f["multi.event_f1"].value
+        == 1.0
+    )
     assert f["proactive.false_alarms_per_min"].value == 0.0
 
 
@@ -45,7 +58,8 @@ def test_silence_misses_everything():
 
 
 @pytest.mark.parametrize(
-    ("chunk", "in_time", "alarms"), [(9, True, 0), (11, True, 0), (8, False, 1), (12, False, 1), (15, True, 0)]
+    ("chunk", "in_time", "alarms"),
+    [(9, True, 0), (11, True, 0), (8, False, 1), (12, False, 1), (15, True, 0)],
 )
 def test_one_second_of_tolerance(chunk, in_time, alarms):
     s = scored(Said(chunk, "a red cube appeared", None))
@@ -80,7 +94,10 @@ def test_a_question_that_slipped_by_a_second_is_found_by_its_words():
 
 def test_wilson_interval():
     m = proportion(8, 10)  # Wilson score interval of 8/10: 0.490 .. 0.943
-    assert m.value == 0.8 and m.ci95 == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert m.value == 0.8 and m.ci95 == (
+        pytest.approx(0.4902, abs=1e-4),
+        pytest.approx(0.9433, abs=1e-4),
+    )
     assert math.isnan(proportion(0, 0).value) and proportion(0, 0).as_json()["value"] is None
 
 
@@ -93,4 +110,7 @@ def test_poisson_interval():
 def test_bootstrap_is_seeded_and_brackets_the_value():
     items = [0.0, 1.0] * 20
     a = bootstrap(items, lambda x: sum(x) / len(x), 40)
-    assert a == bootstrap(items, lambda x: sum(x) / len(x), 40) and a.ci95[0] < 0.5 == a.value < a.ci95[1]
+    assert (
+        a == bootstrap(items, lambda x: sum(x) / len(x), 40)
+        and a.ci95[0] < 0.5 == a.value < a.ci95[1]
+    )

@@ -1,4 +1,5 @@
-"""The engine over a chat server: the same decisions and answers as in this process, and what went over the wire."""
+"""The engine over a chat server: the same decisions and answers as in this process, and what went
+over the wire."""
 
 from __future__ import annotations
 
@@ -67,18 +68,28 @@ def test_the_run_has_everything_in_it(local: list[Step]) -> None:
 def test_decisions_and_answers_are_those_of_the_model_in_this_process(
     local: list[Step], server: Loopback, one_request: bool
 ) -> None:
-    """Twelve steps, two switches, answers that end by themselves, at the limit, and one that is cancelled."""
+    """Twelve steps, two switches, answers that end by themselves, at the limit, and one that is
+    cancelled."""
     backend = open_served(server, one_request=one_request)
     server.new_prefixes = 3  # the first one and two switches
     remote = list(run(backend, STEPS))
     assert plain(remote) == plain(local)
     np.testing.assert_allclose(
-        [s.decision.p_silent for s in remote], [s.decision.p_silent for s in local], rtol=1e-3, atol=1e-3
+        [s.decision.p_silent for s in remote],
+        [s.decision.p_silent for s in local],
+        rtol=1e-3,
+        atol=1e-3,
     )  # the end token may not be among the 20 that a server tells
     c = backend.counters
     spoken = sum(s.response is not None for s in local)
     assert c.requests == len(server.log) == STEPS + (0 if one_request else spoken)
-    assert (c.media_sent, c.retries, c.resends, c.prefix_violations, c.prompt_mismatches) == (STEPS, 0, 0, 0, 0)
+    assert (c.media_sent, c.retries, c.resends, c.prefix_violations, c.prompt_mismatches) == (
+        STEPS,
+        0,
+        0,
+        0,
+        0,
+    )
     assert c.media_sent + c.media_reused == sum(_media(e.body) for e in server.log)
     assert server.new_prefixes == 0
 
@@ -94,7 +105,10 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
         assert entry.new_media == 1
         if before is not None and not step.switched:
             # Of the end of the last turn, what the server itself has generated is there already.
-            same = next((i for i, (a, b) in enumerate(zip(end, before.made, strict=False)) if a != b), len(before.made))
+            same = next(
+                (i for i, (a, b) in enumerate(zip(end, before.made, strict=False)) if a != b),
+                len(before.made),
+            )
             assert entry.reused == before.prompt + min(same, len(end))
             assert entry.prompt - entry.reused <= step.prefill_tokens
         steps.append(step)
@@ -103,13 +117,15 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
     assert ratio > 0.6
     print(f"\nreused {ratio:.3f} of the prompt tokens")
-    # The counts come at a stream's end, which a cancelled answer and one at the engine's limit never see.
+    # The counts come at a stream's end, which a cancelled answer and one at the engine's limit
+    # never see.
     assert 0 < backend.counters.cached_tokens <= sum(e.reused for e in server.log)
     assert backend.counters.cached_tokens < backend.counters.prompt_tokens
 
 
 def test_the_shadow_makes_a_switch_an_ordinary_request(local: list[Step], server: Loopback) -> None:
-    """The next window is read by the server in the background, one chunk a request: no prompt begins from nothing."""
+    """The next window is read by the server in the background, one chunk a request: no prompt
+    begins from nothing."""
     backend = open_served(server)
     assistant = assistant_for(backend, policy="shadow")
     server.new_prefixes = 3  # the window's first prompt, and the first of each of two shadows
@@ -128,13 +144,20 @@ def test_the_shadow_makes_a_switch_an_ordinary_request(local: list[Step], server
     assert [(s.state, s.response) for s in steps] == [(s.state, s.response) for s in local]
     c = backend.counters
     assert (c.warm_requests, c.warm_failures, c.requests) == (4, 0, STEPS + 4)
-    assert (c.media_sent, c.prefix_violations, c.prompt_mismatches, server.new_prefixes) == (STEPS, 0, 0, 0)
+    assert (c.media_sent, c.prefix_violations, c.prompt_mismatches, server.new_prefixes) == (
+        STEPS,
+        0,
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize("threshold", [0.9, 0.05])
-def test_a_threshold_decides_as_in_this_process(model: Any, server: Loopback, threshold: float) -> None:
-    """0.9 forces a word that the server did not choose: another request goes on from it. 0.05 forces silence where
-    the server has begun to speak: its stream is closed."""
+def test_a_threshold_decides_as_in_this_process(
+    model: Any, server: Loopback, threshold: float
+) -> None:
+    """0.9 forces a word that the server did not choose: another request goes on from it. 0.05
+    forces silence where the server has begun to speak: its stream is closed."""
     config = AssistantConfig(decider=DeciderConfig(threshold))
     expected = list(run(model, STEPS, config=config))
     silent = sum(s.decision.silent for s in expected)
@@ -176,13 +199,19 @@ def test_tenants_share_no_names(server: Loopback) -> None:
     assert "red" not in json.dumps(one).split('"messages"')[0]
 
 
-def test_without_uuids_all_bytes_go_with_each_request(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uuids_all_bytes_go_with_each_request(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bodies: list[dict[str, Any]] = []
     backend = open_served(server, media_uuids=False, media="images", one_request=False)
-    monkeypatch.setattr(backend._wire, "ask", lambda body: bodies.append(body) or _one_token(backend.chat.silent_id))
+    monkeypatch.setattr(
+        backend._wire, "ask", lambda body: bodies.append(body) or _one_token(backend.chat.silent_id)
+    )
     list(run(backend, 2))
     parts = bodies[1]["messages"][-1]["content"]
-    assert [p["type"] for p in parts] == ["image_url", "image_url", "text"] and "uuid" not in parts[0]
+    assert [p["type"] for p in parts] == ["image_url", "image_url", "text"] and "uuid" not in parts[
+        0
+    ]
     assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
     assert backend.counters.media_sent == 1 + 2 and backend.counters.media_reused == 0
     assert "media_io_kwargs" not in bodies[0]
@@ -202,7 +231,9 @@ def test_the_told_probabilities_are_exact_and_the_rest_is_spread() -> None:
 def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Loopback) -> None:
     backend = open_served(server)
     for text in (" the", "<|silent|>", "<|im_end|>", "q"):
-        (token,) = backend._replies.tokens({"logprobs": {"content": [{"token": text, "logprob": -0.1}]}})
+        (token,) = backend._replies.tokens(
+            {"logprobs": {"content": [{"token": text, "logprob": -0.1}]}}
+        )
         assert [token.id] == backend.tokenizer.encode(text)
 
 
@@ -228,8 +259,9 @@ def test_a_rollback_is_exact(server: Loopback) -> None:
 def test_the_configuration_names_the_server(server: Loopback, model: Any) -> None:
     backend = open_served(server)
     assert backend.name == f"aura at {server.url}"
-    assert backend.description.endswith(f"served as aura at {server.url}, frames as video, each sent once; "
-                                        "decides by <|silent|>")  # fmt: skip
+    assert backend.description.endswith(
+        f"served as aura at {server.url}, frames as video, each sent once; decides by <|silent|>"
+    )
     assert ServerConfig().url == ""
 
 
@@ -240,9 +272,14 @@ def _one_token(token: int) -> dict[str, Any]:
 
 def _media(body: dict[str, Any]) -> int:
     return sum(
-        p["type"] == "video_url" for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
+        p["type"] == "video_url"
+        for m in body["messages"]
+        if isinstance(m["content"], list)
+        for p in m["content"]
     )
 
 
 def _uuid(body: dict[str, Any]) -> str:
-    return next(p["uuid"] for m in body["messages"] if isinstance(m["content"], list) for p in m["content"])
+    return next(
+        p["uuid"] for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
+    )

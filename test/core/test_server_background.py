@@ -1,4 +1,5 @@
-"""Requests that only warm the server: they fail without a word, and the newest of those that wait is kept."""
+"""Requests that only warm the server: they fail without a word, and the newest of those that wait
+is kept."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def test_of_waiting_background_requests_the_newest_is_kept(server: Loopback) -> 
     release.set()
     assert backend.warmer.wait(10)
     assert (backend.counters.warm_requests, backend.counters.warm_skipped) == (2, 1)
-    assert server.log[-1].prompt == session.length + len(backend.tokenizer.encode(backend.chat.assistant[0]))
+    assert server.log[-1].prompt == session.length + len(
+        backend.tokenizer.encode(backend.chat.assistant[0])
+    )
 
 
 def _until(true: Any) -> bool:

@@ -1,4 +1,5 @@
-"""Servers that die, stall, forget or talk nonsense: one line or a counted retry, and nothing said twice."""
+"""Servers that die, stall, forget or talk nonsense: one line or a counted retry, and nothing said
+twice."""
 
 from __future__ import annotations
 
@@ -14,7 +15,17 @@ pytest.importorskip("httpx")
 
 from loopback import Loopback  # noqa: E402
 from loopback_wire import Fault  # noqa: E402
-from served import LONGEST, TEMPLATE, assistant_for, frame, one, open_served, plain, run, served_model  # noqa: E402
+from served import (  # noqa: E402
+    LONGEST,
+    TEMPLATE,
+    assistant_for,
+    frame,
+    one,
+    open_served,
+    plain,
+    run,
+    served_model,
+)
 
 from aura_core.errors import ModelError  # noqa: E402
 from aura_core.types import Step  # noqa: E402
@@ -47,12 +58,18 @@ def spoken(local: list[Step]) -> int:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("status", status=503), Fault("status", status=500), Fault("status", status=429),
-        Fault("status", status=503, headers={"Retry-After": "2"}), Fault("drop"), Fault("nonsense"),
-        Fault("no_choices"), Fault("die", tokens=0), Fault("error_event"),
+        Fault("status", status=503),
+        Fault("status", status=500),
+        Fault("status", status=429),
+        Fault("status", status=503, headers={"Retry-After": "2"}),
+        Fault("drop"),
+        Fault("nonsense"),
+        Fault("no_choices"),
+        Fault("die", tokens=0),
+        Fault("error_event"),
     ],
     ids=lambda f: f"{f.kind}-{f.status}-{len(f.headers)}",
-)  # fmt: skip
+)
 def test_a_failure_that_passes_is_retried_and_changes_nothing(
     server: Loopback, local: list[Step], spoken: int, fault: Fault
 ) -> None:
@@ -73,17 +90,33 @@ def test_a_failure_that_passes_is_retried_and_changes_nothing(
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (Fault("status", status=503), "the server answered 503: told to fail; see its log (tries: 3)"),
-        (Fault("drop"), "(Server disconnected without sending a response.); see its log (tries: 3)"),
-        (Fault("nonsense"), "expected a chat completion, got '<html>It works!</html>'; is this an OpenAI-compatible"),
-        (Fault("no_choices"), "a reply without choices: {'choices': []}; see the server's log (tries: 3)"),
+        (
+            Fault("status", status=503),
+            "the server answered 503: told to fail; see its log (tries: 3)",
+        ),
+        (
+            Fault("drop"),
+            "(Server disconnected without sending a response.); see its log (tries: 3)",
+        ),
+        (
+            Fault("nonsense"),
+            (
+                "expected a chat completion, got '<html>It works!</html>'; is this an"
+                " OpenAI-compatible"
+            ),
+        ),
+        (
+            Fault("no_choices"),
+            "a reply without choices: {'choices': []}; see the server's log (tries: 3)",
+        ),
     ],
     ids=lambda p: getattr(p, "kind", ""),
-)  # fmt: skip
+)
 def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
     server: Loopback, local: list[Step], fault: Fault, says: str
 ) -> None:
-    """The chunk is lost, the session is as it was, and the next step is decided on a sound conversation."""
+    """The chunk is lost, the session is as it was, and the next step is decided on a sound
+    conversation."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
@@ -91,7 +124,9 @@ def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
     server.faults.extend([fault] * 3)
     with pytest.raises(ModelError) as error:
         one(assistant, 1)
-    assert str(error.value).startswith(f"{server.url}/chat/completions: ") and says in str(error.value)
+    assert str(error.value).startswith(f"{server.url}/chat/completions: ") and says in str(
+        error.value
+    )
     assert "\n" not in str(error.value)
     assert (assistant.session.length, len(assistant.session._pieces)) == (length, pieces)
     assert backend.counters.retries == 2
@@ -101,7 +136,9 @@ def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
     assert (backend.counters.prefix_violations, backend.counters.prompt_mismatches) == (0, 0)
 
 
-def test_a_switch_that_fails_is_made_up_for_in_the_next_step(server: Loopback, local: list[Step]) -> None:
+def test_a_switch_that_fails_is_made_up_for_in_the_next_step(
+    server: Loopback, local: list[Step]
+) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
     at = next(s.chunk for s in local if s.switched)
@@ -120,7 +157,8 @@ def test_a_switch_that_fails_is_made_up_for_in_the_next_step(server: Loopback, l
 def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
     server: Loopback, local: list[Step], spoken: int
 ) -> None:
-    """Two tokens came, the connection broke, and one more request gets the rest: no word twice, none lost."""
+    """Two tokens came, the connection broke, and one more request gets the rest: no word twice,
+    none lost."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     steps = []
@@ -129,7 +167,11 @@ def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
             server.faults.append(Fault("die", tokens=2))
         steps.append(one(assistant, i))
     assert plain(steps) == plain(local)  # type: ignore[arg-type]
-    assert (backend.counters.retries, backend.counters.cut_answers, backend.counters.requests) == (1, 0, STEPS + 1)
+    assert (backend.counters.retries, backend.counters.cut_answers, backend.counters.requests) == (
+        1,
+        0,
+        STEPS + 1,
+    )
     resumed = server.log[spoken + 1].body
     assert resumed["continue_final_message"] and not resumed["add_generation_prompt"]
     words = resumed["messages"][-1]
@@ -140,7 +182,8 @@ def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
 def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
     server: Loopback, local: list[Step], spoken: int
 ) -> None:
-    """What was said is kept and closed; the next step, on a server that is back, has it in its history once."""
+    """What was said is kept and closed; the next step, on a server that is back, has it in its
+    history once."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     for i in range(spoken):
@@ -171,8 +214,9 @@ def test_a_slow_server_is_given_up_and_asked_again(server: Loopback) -> None:
     with pytest.raises(ModelError) as error:
         one(assistant, 0)
     release.set()
-    assert "nothing came for 0.2 s (server.read_timeout_s); the server is too slow or stuck (tries: 2)" in str(
-        error.value
+    assert (
+        "nothing came for 0.2 s (server.read_timeout_s); the server is too slow or stuck (tries: 2)"
+        in str(error.value)
     )
 
 
@@ -197,7 +241,12 @@ def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
-    refuse = {"error": {"message": "Cache miss for video at index 0 but data is not provided.", "code": 400}}
+    refuse = {
+        "error": {
+            "message": "Cache miss for video at index 0 but data is not provided.",
+            "code": 400,
+        }
+    }
     sends: list[int] = []
 
     def send(body: dict[str, Any]) -> Any:
@@ -205,13 +254,16 @@ def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
         raise backend._wire.failure(400, refuse["error"]["message"])
 
     backend._wire.stream = send
-    with pytest.raises(ModelError, match="the server answered 400: Cache miss for video at index 0"):
+    with pytest.raises(
+        ModelError, match="the server answered 400: Cache miss for video at index 0"
+    ):
         one(assistant, 1)
     assert len(sends) == 2 and backend.counters.resends == 1
 
 
 def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> None:
-    """The server, in the middle of an answer, sees the connection go; the history keeps what was said."""
+    """The server, in the middle of an answer, sees the connection go; the history keeps what was
+    said."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     for i in range(spoken):
@@ -235,8 +287,11 @@ def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> 
     assert server.log[-1].body["messages"][-2]["content"].strip() == said[-1]
 
 
-def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(server: Loopback, local: list[Step]) -> None:
-    """As SGLang's: silence then comes from a request for one token, and the end of an answer from the stream's end."""
+def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(
+    server: Loopback, local: list[Step]
+) -> None:
+    """As SGLang's: silence then comes from a request for one token, and the end of an answer from
+    the stream's end."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     steps = []

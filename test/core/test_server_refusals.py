@@ -1,4 +1,5 @@
-"""What a server or its client refuses: paths, tokens, settings and pieces that cannot work, one clear line each."""
+"""What a server or its client refuses: paths, tokens, settings and pieces that cannot work, one
+clear line each."""
 
 from __future__ import annotations
 
@@ -36,18 +37,26 @@ def server(model: Any) -> Iterator[Loopback]:
 def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
     backend = open_served(server)
     server.faults.append(Fault("no_logprobs"))
-    with pytest.raises(ModelError, match=r"a reply without logprobs, from which silence is read; serve the model so"):
+    with pytest.raises(
+        ModelError,
+        match=r"a reply without logprobs, from which silence is read; serve the model so",
+    ):
         one(assistant_for(backend), 0)
     assert backend.counters.retries == 0
 
 
 def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
     backend = open_served(server, url=server.url.removesuffix("/v1"))
-    with pytest.raises(ModelError, match=r"answered 404: Not Found; server.url must end in /v1, and server.model be"):
+    with pytest.raises(
+        ModelError,
+        match=r"answered 404: Not Found; server.url must end in /v1, and server.model be",
+    ):
         one(assistant_for(backend), 0)
     backend = open_served(server, api_key_env="")
     server.faults.append(Fault("status", status=401))
-    with pytest.raises(ModelError, match=r"put its token into the variable that server.api_key_env names"):
+    with pytest.raises(
+        ModelError, match=r"put its token into the variable that server.api_key_env names"
+    ):
         one(assistant_for(backend), 0)
     assert backend.counters.retries == 0
 
@@ -63,9 +72,14 @@ def test_the_token_comes_from_the_environment_and_is_in_no_message(
     server.faults.extend([Fault("drop")] * 3)
     with pytest.raises(ModelError) as error:
         one(assistant_for(backend), 0)
-    assert "s3cr3t" not in str(error.value) + caplog.text + repr(backend.__dict__) + backend.description
+    assert (
+        "s3cr3t"
+        not in str(error.value) + caplog.text + repr(backend.__dict__) + backend.description
+    )
     monkeypatch.delenv("AURA_TEST_TOKEN")
-    with pytest.raises(ConfigError, match=r"server.api_key_env is AURA_TEST_TOKEN, but this variable is not set"):
+    with pytest.raises(
+        ConfigError, match=r"server.api_key_env is AURA_TEST_TOKEN, but this variable is not set"
+    ):
         open_served(server, api_key_env="AURA_TEST_TOKEN")
 
 
@@ -74,7 +88,10 @@ def test_no_server_at_all(model: Any) -> None:
         s.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{s.getsockname()[1]}/v1"
     backend: Any = load(ModelConfig(path=model.name), ServerConfig(url=url, retries=0))
-    with pytest.raises(ModelError, match=r"no connection; is the server running, and server.url right\? \(tries: 1\)"):
+    with pytest.raises(
+        ModelError,
+        match=r"no connection; is the server running, and server.url right\? \(tries: 1\)",
+    ):
         one(assistant_for(backend), 0)
 
 
@@ -82,7 +99,9 @@ def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
     session = open_served(server).open()
     with pytest.raises(StreamError, match="a prefill needs at least one token"):
         session.prefill([])
-    with pytest.raises(StreamError, match="token 0 of the window begins no turn of the chat template"):
+    with pytest.raises(
+        StreamError, match="token 0 of the window begins no turn of the chat template"
+    ):
         session.prefill([Tokens((5, 6))])
     with pytest.raises(StreamError, match="cannot roll back to 3 tokens: the session holds 0"):
         session.rollback(3)

@@ -1,4 +1,5 @@
-"""The room: every event is possible where it happens, the truth follows the events, and the camera shows it."""
+"""The room: every event is possible where it happens, the truth follows the events, and the camera
+shows it."""
 
 from __future__ import annotations
 
@@ -40,17 +41,32 @@ def test_nothing_impossible() -> None:
     for room in ROOMS:
         for state in (room.initial, *room.states):
             assert len(state.items) <= MAX_ITEMS
-            assert len({i.slot for i in state.items}) == len(state.items) == len({i[:2] for i in state.items})
+            assert (
+                len({i.slot for i in state.items})
+                == len(state.items)
+                == len({i[:2] for i in state.items})
+            )
             assert not state.lying or state.person is not None
 
 
 def test_only_what_the_event_names_changes() -> None:
     changes = {
-        "item": {"items"}, "person": {"person", "lying"}, "door": {"door"}, "lamp": {"lamp"}, "kettle": {"kettle"},
-        "cat": {"cat"}, "cup": {"cup"}, "night": {"night"}, "day": {"night"},
-    }  # fmt: skip
+        "item": {"items"},
+        "person": {"person", "lying"},
+        "door": {"door"},
+        "lamp": {"lamp"},
+        "kettle": {"kettle"},
+        "cat": {"cat"},
+        "cup": {"cup"},
+        "night": {"night"},
+        "day": {"night"},
+    }
     for _, event in EVENTS:
-        changed = {f for f in State.__dataclass_fields__ if getattr(event.before, f) != getattr(event.after, f)}
+        changed = {
+            f
+            for f in State.__dataclass_fields__
+            if getattr(event.before, f) != getattr(event.after, f)
+        }
         assert changed <= changes[event.kind.split()[0]], event.kind
 
 
@@ -64,8 +80,13 @@ def shown(camera: Camera, t_s: float) -> np.ndarray:
 def test_an_event_shows_in_its_chunk(kind: str) -> None:
     """Its second frame differs from the same moment of a room in which it does not happen."""
     for room, event in [pair for pair in EVENTS if pair[1].kind == kind][:2]:
-        without = World(room.seed, room.duration_s, event.before, (), (event.before,) * room.duration_s)
-        late, calm = shown(Camera(room), event.chunk + 0.5), shown(Camera(without), event.chunk + 0.5)
+        without = World(
+            room.seed, room.duration_s, event.before, (), (event.before,) * room.duration_s
+        )
+        late, calm = (
+            shown(Camera(room), event.chunk + 0.5),
+            shown(Camera(without), event.chunk + 0.5),
+        )
         if kind == "kettle stops" or kind == "person falls":  # half hidden by something, perhaps
             assert (np.abs(late - calm).max(-1) > 20).sum() > 10
         else:
@@ -76,14 +97,19 @@ def test_after_the_event_the_camera_shows_the_new_state() -> None:
     for room, event in EVENTS[:12]:
         following = room.event_at(event.chunk + 1)
         if following is None:
-            rested = World(room.seed, room.duration_s, event.after, (), (event.after,) * room.duration_s)
+            rested = World(
+                room.seed, room.duration_s, event.after, (), (event.after,) * room.duration_s
+            )
             t_s = event.chunk + 1.0
             assert (shown(Camera(room), t_s) == shown(Camera(rested), t_s)).all(), event
 
 
 def test_a_frame_and_where_the_head_looks() -> None:
     camera = Camera(ROOMS[0])
-    assert camera.frame(0.0).shape == (height_of(WIDTH), WIDTH, 3) and camera.frame(0.0).dtype == np.uint8
+    assert (
+        camera.frame(0.0).shape == (height_of(WIDTH), WIDTH, 3)
+        and camera.frame(0.0).dtype == np.uint8
+    )
     cameras = [Camera(room) for room in ROOMS]
     looks = [[c.looking(t / 4) for t in range(240)] for c in cameras]
     assert np.abs(looks).max((0, 1)) == pytest.approx([0.045, 0.022], abs=0.002)

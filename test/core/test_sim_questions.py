@@ -1,4 +1,5 @@
-"""What is asked about a room: the answers are true, the words are known, and what waits is answered."""
+"""What is asked about a room: the answers are true, the words are known, and what waits is
+answered."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ def test_counts_and_lists_are_true(language: str) -> None:
         assert words.numbers.index(ask.answer) == len(state.items)
     for ask, state, _ in asked(language, "list"):
         for item in state.items:
-            assert words.colours[item.colour] in ask.answer and words.shapes[item.shape] in ask.answer
+            assert (
+                words.colours[item.colour] in ask.answer and words.shapes[item.shape] in ask.answer
+            )
         assert (ask.answer == words.nothing) == (not state.items)
         assert len(re.findall("|".join(words.shapes.values()), ask.answer)) == len(state.items)
 
@@ -64,7 +67,10 @@ def test_there_is_or_there_is_not() -> None:
     for ask, state, _ in asked("en", "exists"):
         named = set(re.findall(r"[a-z]+", ask.text))
         there = any(
-            all(part in (i.colour, i.shape) for part in named & {*LANGUAGES["en"].colours, *LANGUAGES["en"].shapes})
+            all(
+                part in (i.colour, i.shape)
+                for part in named & {*LANGUAGES["en"].colours, *LANGUAGES["en"].shapes}
+            )
             for i in state.items
         )
         assert ask.answer == ("yes" if there else "no"), ask
@@ -73,12 +79,17 @@ def test_there_is_or_there_is_not() -> None:
 @pytest.mark.parametrize(
     ("topic", "word", "is_so"),
     [
-        ("door", "open", lambda s: s.door), ("door", "closed", lambda s: not s.door), ("lamp", "on", lambda s: s.lamp),
-        ("lamp", "off", lambda s: not s.lamp), ("kettle", "steaming", lambda s: s.kettle),
-        ("cup", "safe", lambda s: not s.cup), ("cup", "near", lambda s: s.cup), ("night", "day", lambda s: not s.night),
+        ("door", "open", lambda s: s.door),
+        ("door", "closed", lambda s: not s.door),
+        ("lamp", "on", lambda s: s.lamp),
+        ("lamp", "off", lambda s: not s.lamp),
+        ("kettle", "steaming", lambda s: s.kettle),
+        ("cup", "safe", lambda s: not s.cup),
+        ("cup", "near", lambda s: s.cup),
+        ("night", "day", lambda s: not s.night),
         ("night", "night", lambda s: s.night),
     ],
-)  # fmt: skip
+)
 def test_yes_or_no_about_the_room(topic: str, word: str, is_so: object) -> None:
     assert callable(is_so)
     n = 0
@@ -93,8 +104,11 @@ def test_yes_or_no_about_the_room(topic: str, word: str, is_so: object) -> None:
 
 def test_who_is_there_and_where() -> None:
     for ask, state, _ in asked("en", "where_person"):
-        assert ask.answer == (("on the left", "in the middle", "on the right")[state.person]
-                              if state.person is not None else "i do not see a person")  # fmt: skip
+        assert ask.answer == (
+            ("on the left", "in the middle", "on the right")[state.person]
+            if state.person is not None
+            else "i do not see a person"
+        )
     for ask, state, _ in asked("en", "pose"):
         assert (ask.answer == "lying on the floor") == state.lying
     for ask, state, _ in asked("zh", "cat"):
@@ -107,7 +121,9 @@ def test_what_cannot_be_seen_is_refused() -> None:
     for ask, state, _ in asked("en", "where"):
         colour, shape = re.search(r"the (\w+) (cube|ball|cone|star)", ask.text).groups()  # type: ignore[union-attr]
         there = [i for i in state.items if (i.colour, i.shape) == (colour, shape)]
-        expected = ("on the left", "in the middle", "on the right")[there[0].slot % 3] if there else None
+        expected = (
+            ("on the left", "in the middle", "on the right")[there[0].slot % 3] if there else None
+        )
         assert ask.answer == (expected or f"i do not see a {colour} {shape}")
 
 
@@ -128,8 +144,15 @@ def test_the_past_is_true_and_within_reach() -> None:
                 item = [x.item for x in before if x.kind == kind][-1]
                 assert item is not None and a.answer == f"the {item.colour} {item.shape}"
             elif a.topic == "order":
-                came = [f"{x.item.colour} {x.item.shape}" for x in before if x.kind == "item enters" and x.item]
-                assert came.index(a.answer.removeprefix("the ")) == len(came) - 2 and came[-1] in a.text
+                came = [
+                    f"{x.item.colour} {x.item.shape}"
+                    for x in before
+                    if x.kind == "item enters" and x.item
+                ]
+                assert (
+                    came.index(a.answer.removeprefix("the ")) == len(came) - 2
+                    and came[-1] in a.text
+                )
 
 
 def test_what_waits_is_answered_in_the_chunk_of_its_event() -> None:
@@ -145,18 +168,32 @@ def test_what_waits_is_answered_in_the_chunk_of_its_event() -> None:
 
 
 def test_conditions() -> None:
-    room = next(r for r in (World.generate(s, 60) for s in range(50)) if any(e.kind == "item enters" for e in r.events))
+    room = next(
+        r
+        for r in (World.generate(s, 60) for s in range(50))
+        if any(e.kind == "item enters" for e in r.events)
+    )
     event = next(e for e in room.events if e.kind == "item enters")
     assert event.item is not None
     colour, shape = event.item.colour, event.item.shape
-    assert all(Wait("item enters", c, s).matches(event) for c in (None, colour) for s in (None, shape))
-    assert not Wait("item leaves", colour, shape).matches(event) and not Wait("item enters", "pink").matches(event)
+    assert all(
+        Wait("item enters", c, s).matches(event) for c in (None, colour) for s in (None, shape)
+    )
+    assert not Wait("item leaves", colour, shape).matches(event) and not Wait(
+        "item enters", "pink"
+    ).matches(event)
     assert not Wait("cat comes").matches(None)
 
 
 def phrases_of(language: Language) -> list[Phrases]:
     facets = [p for f in language.facets.values() for p in (f.polar, f.open)]
-    return [language.once, language.always, *language.questions.values(), *language.clauses.values(), *facets]
+    return [
+        language.once,
+        language.always,
+        *language.questions.values(),
+        *language.clauses.values(),
+        *facets,
+    ]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -167,19 +204,27 @@ def test_phrasings_kept_out_of_training_have_known_words_only(language: str) -> 
     words = LANGUAGES[language]
     all_of = phrases_of(words)
     values = [v for f in words.facets.values() for v in f.values]
-    seen = set().union(*(tokens(p.seen) for p in all_of)) | tokens((*values, *words.poses, *words.places))
+    seen = set().union(*(tokens(p.seen) for p in all_of)) | tokens(
+        (*values, *words.poses, *words.places)
+    )
     for p in all_of:
         assert p.unseen and not set(p.unseen) & set(p.seen)
         assert tokens(p.unseen) <= seen, p
     for few, p in zip(all_of, phrases_of(VARIED[language]), strict=True):
-        assert not set(p.unseen) & set(p.seen) and set(few.seen) < set(p.seen) and few.unseen == p.unseen
+        assert (
+            not set(p.unseen) & set(p.seen)
+            and set(few.seen) < set(p.seen)
+            and few.unseen == p.unseen
+        )
         assert tokens(p.seen) <= seen, tokens(p.seen) - seen
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_engine_knows_a_standing_question_by_its_words(language: str) -> None:
     words = VARIED[language]
-    clauses = [c.format(x="a red cube") for p in words.clauses.values() for c in (*p.seen, *p.unseen)]
+    clauses = [
+        c.format(x="a red cube") for p in words.clauses.values() for c in (*p.seen, *p.unseen)
+    ]
     for frames, kind in ((words.once, Kind.PROACTIVE), (words.always, Kind.MULTI_RESPONSE)):
         for frame in (*frames.seen, *frames.unseen):
             assert {standing_kind(frame.format(c=c)) for c in clauses} == {kind}, frame

@@ -52,7 +52,8 @@ def test_natural_order_compares_any_names(names):
 
 
 def test_folder_image_keeps_red_red(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), (0, 0, 255), np.uint8))  # OpenCV writes BGR
+    # OpenCV writes BGR
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), (0, 0, 255), np.uint8))
     (frame,) = open_source(str(tmp_path))
     assert frame.image[0, 0].tolist() == [255, 0, 0]
 

@@ -1,4 +1,5 @@
-"""Live sources: a camera that is unplugged, and the newest frames of one that is faster than its reader."""
+"""Live sources: a camera that is unplugged, and the newest frames of one that is faster than its
+reader."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def test_camera_gives_rgb_with_rising_stamps_and_says_when_it_is_unplugged(monke
     assert frames[0].stamp_ns <= frames[1].stamp_ns <= frames[2].stamp_ns
 
 
-@pytest.mark.parametrize("path", ["/dev/v4l/by-id/usb-none-video-index0", "/dev/front_camera", "/dev/null"])
+@pytest.mark.parametrize(
+    "path", ["/dev/v4l/by-id/usb-none-video-index0", "/dev/front_camera", "/dev/null"]
+)
 def test_udev_names_are_cameras(monkeypatch, path):
     monkeypatch.setattr(cv2, "VideoCapture", lambda device: opened.append(device) or _Capture(2))
     opened: list[str] = []
@@ -64,7 +67,9 @@ def test_udev_names_are_cameras(monkeypatch, path):
 
 
 def test_a_device_path_without_a_device_is_a_camera_that_cannot_be_opened():
-    with pytest.raises(InputError, match="camera:/dev/front_camera: cannot open the camera; is it plugged in"):
+    with pytest.raises(
+        InputError, match="camera:/dev/front_camera: cannot open the camera; is it plugged in"
+    ):
         open_source("/dev/front_camera")
 
 

@@ -1,4 +1,5 @@
-"""Frames from video files: sampled by presentation time, upright, and all that a damaged file still holds."""
+"""Frames from video files: sampled by presentation time, upright, and all that a damaged file still
+holds."""
 
 from __future__ import annotations
 
@@ -70,7 +71,9 @@ def test_a_phone_video_is_turned_upright(tmp_path):
     (frame,) = open_source(str(path))
     assert frame.image.shape == (64, 48, 3)
     white = frame.image.mean(axis=2) > 128
-    assert white[:32, 24:].mean() > 0.95 and white[32:].mean() < 0.05 and white[:32, :24].mean() < 0.05
+    assert (
+        white[:32, 24:].mean() > 0.95 and white[32:].mean() < 0.05 and white[:32, :24].mean() < 0.05
+    )
 
 
 def test_damage_in_the_middle_costs_those_frames_only(tmp_path):
@@ -130,7 +133,9 @@ def test_sound_without_pictures(tmp_path):
     path = tmp_path / "a.wav"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 800), np.int16), format="s16", layout="mono"
+        )
         sound.rate = 8000
         out.mux(stream.encode(sound))
     with pytest.raises(InputError, match="no video stream"):

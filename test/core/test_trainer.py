@@ -1,4 +1,5 @@
-"""The trainer on tiny random checkpoints: what it trains, saves and refuses; a killed run goes on to the same bits."""
+"""The trainer on tiny random checkpoints: what it trains, saves and refuses; a killed run goes on
+to the same bits."""
 
 from __future__ import annotations
 
@@ -61,9 +62,13 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize(("changes", "dies_in"), [(LORA, 3), ({"vision": "tuned"}, 1)])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(base, shards, tmp_path, monkeypatch, changes, dies_in):
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(
+    base, shards, tmp_path, monkeypatch, changes, dies_in
+):
     """Weights, moments, random states (dropout) and the place in the data: all of it comes back."""
-    recipe = tuning_rig.recipe(base, shards, schedule=HARD_LR, batch={"tokens": 700, "rows": 2}, **changes)
+    recipe = tuning_rig.recipe(
+        base, shards, schedule=HARD_LR, batch={"tokens": 700, "rows": 2}, **changes
+    )
     whole = train(recipe, tmp_path / "whole")
     step = Trainer._step
     counted = iter(range(100))
@@ -79,8 +84,12 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(base, shards, tmp_path, 
     monkeypatch.setattr(Trainer, "_step", step)
     torch.manual_seed(99)  # another process would have another state
     cut = train(recipe, tmp_path / "cut", resume=True)
-    assert (cut.model / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
-    lines, expected = ([(x["step"], x["loss"], x["samples"]) for x in log(tmp_path / d)] for d in ("cut", "whole"))
+    assert (cut.model / "model.safetensors").read_bytes() == (
+        whole.model / "model.safetensors"
+    ).read_bytes()
+    lines, expected = (
+        [(x["step"], x["loss"], x["samples"]) for x in log(tmp_path / d)] for d in ("cut", "whole")
+    )
     assert lines == expected and len(lines) == 5
 
 
@@ -92,9 +101,15 @@ def test_the_result_loads_decides_by_its_silent_token_and_has_learned(base, tmp_
     (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
     pattern = str(folder / "*.jsonl")
     data = {"train": pattern, "eval": pattern, "workers": 0, "eval_samples": 2}
-    recipe = tuning_rig.recipe(base, pattern, data=data, schedule={"steps": 15, "lr": 3e-2}, every=5, save_every=99)
+    recipe = tuning_rig.recipe(
+        base, pattern, data=data, schedule={"steps": 15, "lr": 3e-2}, every=5, save_every=99
+    )
     done = train(recipe, tmp_path / "run")
-    quiet = [x["held_out"]["p_silent"]["quiet"]["value"] for x in log(tmp_path / "run") if "held_out" in x]
+    quiet = [
+        x["held_out"]["p_silent"]["quiet"]["value"]
+        for x in log(tmp_path / "run")
+        if "held_out" in x
+    ]
     assert len(quiet) == 3 and quiet[-1] > max(0.95, quiet[0])
     backend = load(ModelConfig(str(done.model), device="cpu"))
     assert backend.chat.trained_to_decide and backend.chat.silent_id != backend.chat.end_id
@@ -103,22 +118,32 @@ def test_the_result_loads_decides_by_its_silent_token_and_has_learned(base, tmp_
     before = load(ModelConfig(str(base), device="cpu"))
     assert not before.chat.trained_to_decide
     assert backend.pixels == before.pixels.__class__(**(vars(before.pixels) | {"max_pixels": 4096}))
-    assert json.loads((done.model / "tokenizer_config.json").read_text())["tokenizer_class"] == "Qwen2Tokenizer"
+    assert (
+        json.loads((done.model / "tokenizer_config.json").read_text())["tokenizer_class"]
+        == "Qwen2Tokenizer"
+    )
 
 
 def test_lora_is_merged_into_what_was_trained(base, shards, tmp_path):
-    """The merged checkpoint computes what base and adapter did, the silent token's own rows included."""
+    """The merged checkpoint computes what base and adapter did, the silent token's own rows
+    included."""
     recipe = tuning_rig.recipe(base, shards, schedule=HARD_LR, lora={"rank": 4, "alpha": 8})
     trainer = Trainer(recipe, tmp_path / "run", device="cpu")
     done = trainer.run()
     trained = {n for n, p in trainer.opened.module.named_parameters() if p.requires_grad}
-    assert any("lora_A" in n for n in trained) and all("lora" in n or "trainable_tokens" in n for n in trained)
+    assert any("lora_A" in n for n in trained) and all(
+        "lora" in n or "trainable_tokens" in n for n in trained
+    )
     assert len([n for n in trained if "trainable_tokens" in n]) == 2  # of embedding and head
     from aura_core.training.opening import open_for_training
 
     row = next(trainer._rows())
     again = open_for_training(
-        ModelConfig(str(done.model), "float32", "cpu", "sdpa"), trainer.recipe.lora.__class__(), "frozen", False, 0
+        ModelConfig(str(done.model), "float32", "cpu", "sdpa"),
+        trainer.recipe.lora.__class__(),
+        "frozen",
+        False,
+        0,
     )
     trainer.opened.module.eval()
     with torch.no_grad():
@@ -130,7 +155,9 @@ def test_lora_is_merged_into_what_was_trained(base, shards, tmp_path):
 
 
 def weights_of(folder):
-    return {k: v for file in sorted(folder.glob("*.safetensors")) for k, v in load_file(file).items()}
+    return {
+        k: v for file in sorted(folder.glob("*.safetensors")) for k, v in load_file(file).items()
+    }
 
 
 def test_the_adapter_alone_is_merged_later(base, shards, tmp_path):
@@ -141,7 +168,16 @@ def test_the_adapter_alone_is_merged_later(base, shards, tmp_path):
     recipe = tuning_rig.recipe(base, shards, result="adapter", **LORA)
     done = train(recipe, tmp_path / "run")
     assert done.model == tmp_path / "run" / "adapter" and not (tmp_path / "run" / "model").exists()
-    told = ["--model", str(base), "--adapter", str(done.model), "--out", str(tmp_path / "m"), "--dtype", "float32"]
+    told = [
+        "--model",
+        str(base),
+        "--adapter",
+        str(done.model),
+        "--out",
+        str(tmp_path / "m"),
+        "--dtype",
+        "float32",
+    ]
     assert CliRunner().invoke(app, ["train", "merge", *told]).exit_code == 0
     assert load(ModelConfig(str(tmp_path / "m"), device="cpu")).chat.trained_to_decide
     other = checkpoints.write(tmp_path / "other", "qwen3_vl", layers=1)
@@ -151,18 +187,26 @@ def test_the_adapter_alone_is_merged_later(base, shards, tmp_path):
 
 @pytest.mark.parametrize(("vision", "moves"), [("frozen", False), ("tuned", True)])
 def test_the_vision_encoder_is_frozen_or_not(base, shards, tmp_path, vision, moves):
-    done = train(tuning_rig.recipe(base, shards, vision=vision, checkpointing=True), tmp_path / "run")
+    done = train(
+        tuning_rig.recipe(base, shards, vision=vision, checkpointing=True), tmp_path / "run"
+    )
     old, new = weights_of(base), weights(done.model)
     same = [torch.equal(old[n], new[n]) for n in old if "visual" in n]
     assert all(same) != moves
-    assert not torch.equal(old["model.language_model.layers.0.mlp.up_proj.weight"],
-                           new["model.language_model.layers.0.mlp.up_proj.weight"])  # fmt: skip
+    assert not torch.equal(
+        old["model.language_model.layers.0.mlp.up_proj.weight"],
+        new["model.language_model.layers.0.mlp.up_proj.weight"],
+    )
 
 
 def test_rows_one_after_another_are_one_batch(base, shards, tmp_path):
-    """Three samples in three rows of a step, and packed in one: the same losses, the same weights."""
+    """Three samples in three rows of a step, and packed in one: the same losses, the same
+    weights."""
     lengths = {"tokens": 400, "rows": 3}, {"tokens": 1150, "rows": 1}
-    runs = [train(tuning_rig.recipe(base, shards, batch=b), tmp_path / str(i)) for i, b in enumerate(lengths)]
+    runs = [
+        train(tuning_rig.recipe(base, shards, batch=b), tmp_path / str(i))
+        for i, b in enumerate(lengths)
+    ]
     first, second = (log(tmp_path / d) for d in "01")
     assert [x["samples"] for x in first] == [x["samples"] for x in second] == [3, 6, 9, 12]
     assert [x["loss"] for x in first] == pytest.approx([x["loss"] for x in second], abs=1e-4)
@@ -173,7 +217,9 @@ def test_rows_one_after_another_are_one_batch(base, shards, tmp_path):
 def test_recomputed_activations_and_worker_processes_change_nothing(base, shards, tmp_path):
     plain = train(tuning_rig.recipe(base, shards), tmp_path / "plain")
     data = {"train": shards, "workers": 2}
-    other = train(tuning_rig.recipe(base, shards, checkpointing=True, data=data), tmp_path / "other")
+    other = train(
+        tuning_rig.recipe(base, shards, checkpointing=True, data=data), tmp_path / "other"
+    )
     a, b = weights(plain.model), weights(other.model)
     assert max(float((a[n] - b[n]).abs().max()) for n in a) < 1e-6
 
@@ -188,7 +234,12 @@ def test_the_log_says_how_fast_and_how_good(shards, tmp_path):
     """The embedded model by the same code; it is also played free-running."""
     data = {"train": shards, "eval": shards, "workers": 0, "eval_samples": 4}
     recipe = tuning_rig.recipe(
-        "aura_tiny", shards, data=data, max_pixels=None, schedule={"steps": 1, "lr": 1e-6}, sim_seeds="420000:420001"
+        "aura_tiny",
+        shards,
+        data=data,
+        max_pixels=None,
+        schedule={"steps": 1, "lr": 1e-6},
+        sim_seeds="420000:420001",
     )
     train(recipe, tmp_path / "run")
     step, held = log(tmp_path / "run")
@@ -203,7 +254,10 @@ def test_a_loss_that_is_no_number_stops_the_run(base, shards, tmp_path):
     trainer = Trainer(tuning_rig.recipe(base, shards), tmp_path / "run", device="cpu")
     with torch.no_grad():
         trainer.opened.module.inner.model.language_model.norm.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match=r"step 1: the loss is nan, .*lower schedule.lr; no checkpoint was saved yet"):
+    with pytest.raises(
+        ModelError,
+        match=r"step 1: the loss is nan, .*lower schedule.lr; no checkpoint was saved yet",
+    ):
         trainer.run()
 
 
@@ -211,8 +265,12 @@ def test_a_run_by_another_recipe_or_from_other_data_is_refused(base, shards, tmp
     train(tuning_rig.recipe(base, shards), tmp_path / "run")
     with pytest.raises(ConfigError, match="holds a run of 4 steps; add --resume"):
         Trainer(tuning_rig.recipe(base, shards), tmp_path / "run", device="cpu")
-    other = tuning_rig.recipe(base, shards, loss="plain", schedule={"steps": 4, "lr": 2e-3, "warmup": 0.25})
-    with pytest.raises(ConfigError, match=r"000004: made by another recipe \(other: loss, schedule.lr\)"):
+    other = tuning_rig.recipe(
+        base, shards, loss="plain", schedule={"steps": 4, "lr": 2e-3, "warmup": 0.25}
+    )
+    with pytest.raises(
+        ConfigError, match=r"000004: made by another recipe \(other: loss, schedule.lr\)"
+    ):
         Trainer(other, tmp_path / "run", resume=True, device="cpu")
     data = tuning_rig.write_shards(tmp_path / "data", range(3))
     with pytest.raises(ConfigError, match=r"made by another recipe \(other: data.train\)"):
@@ -236,7 +294,10 @@ def test_the_rate_rises_and_falls():
     s = ScheduleSettings(steps=100, lr=1.0, warmup=0.1, floor=0.1)
     rates = [rate(i, s) for i in range(100)]
     assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and max(rates) == 1.0
-    assert rates[55] == pytest.approx(0.55) and rates == [*sorted(rates[:11]), *sorted(rates[11:], reverse=True)]
+    assert rates[55] == pytest.approx(0.55) and rates == [
+        *sorted(rates[:11]),
+        *sorted(rates[11:], reverse=True),
+    ]
     assert 0.1 <= rates[-1] < 0.101
 
 
@@ -285,8 +346,19 @@ def test_the_command_trains_and_goes_on(base, shards, tmp_path):
     from aura_core.cli import app
 
     path = tmp_path / "r.yaml"
-    path.write_text(yaml.safe_dump(tuning_rig.recipe_dict(base, shards, schedule={"steps": 2, "lr": 1e-3})))
-    told = ["train", "model", "--recipe", str(path), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    path.write_text(
+        yaml.safe_dump(tuning_rig.recipe_dict(base, shards, schedule={"steps": 2, "lr": 1e-3}))
+    )
+    told = [
+        "train",
+        "model",
+        "--recipe",
+        str(path),
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+    ]
     result = CliRunner().invoke(app, [*told, "--loss", "harness"])
     assert result.exit_code == 0 and f"{tmp_path / 'run' / 'model'}: 2 steps" in result.stdout
     made_by = json.loads((tmp_path / "run" / "steps" / "000002" / "recipe.json").read_text())

@@ -38,16 +38,18 @@ def small(monkeypatch, banks):
             return self.capacity
 
         def __getitem__(self, i):
-            return self.first + i, np.random.default_rng(i).normal(0, 0.3, (CHUNKS, TOKENS, 2 * WIDTH)).astype(
-                np.float16
-            )
+            return self.first + i, np.random.default_rng(i).normal(
+                0, 0.3, (CHUNKS, TOKENS, 2 * WIDTH)
+            ).astype(np.float16)
 
         def fill(self, tower, processes=2):
             pass
 
     monkeypatch.setattr(ablation, "FeatureBank", Noise)
     played = ablation.evaluate
-    monkeypatch.setattr(ablation, "evaluate", lambda b, seeds, config: played(b, seeds, config, seconds=6))
+    monkeypatch.setattr(
+        ablation, "evaluate", lambda b, seeds, config: played(b, seeds, config, seconds=6)
+    )
     return ablation.Budget(steps=2, tokens=600, worlds=4, episodes=1)
 
 
@@ -61,7 +63,10 @@ def test_both_arms_of_an_ablation_spend_the_same_budget(small, tmp_path):
     json.dumps(told)
     (plain,) = tmp_path.glob("arm-plain-*.json")
     plain.write_text(json.dumps({"asked": {"model": "x"}}))  # of another budget: run again
-    assert ablation.ablate("last-only", "aura_tiny", tmp_path, small)["arms"]["balanced"] == arms["balanced"]
+    assert (
+        ablation.ablate("last-only", "aura_tiny", tmp_path, small)["arms"]["balanced"]
+        == arms["balanced"]
+    )
 
 
 def test_the_batches_are_the_same_and_know_their_turns(small, tmp_path):
@@ -79,12 +84,15 @@ def test_the_batches_are_the_same_and_know_their_turns(small, tmp_path):
 
 
 def test_an_unknown_ablation_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--what must be one of loss, last-only, window, not 'size'"):
+    with pytest.raises(
+        ConfigError, match="--what must be one of loss, last-only, window, not 'size'"
+    ):
         ablation.ablate("size", "aura_tiny", tmp_path, ablation.Budget())
 
 
 def test_another_model_is_not_trained_on_the_first_ones_features(small, banks, tmp_path):
-    """In the same folder, and under the same path: the features were the first tower's, and so was a finished arm."""
+    """In the same folder, and under the same path: the features were the first tower's, and so was
+    a finished arm."""
     from safetensors.torch import load_file, save_file
 
     from aura_core.models import AURA_TINY
@@ -97,6 +105,7 @@ def test_another_model_is_not_trained_on_the_first_ones_features(small, banks, t
     save_file(weights | {name: weights[name] + 1}, folder / "model.safetensors", {"format": "pt"})
     second = ablation.ablate("loss", str(folder), work, small)
     assert len(banks) == 4 and len(set(banks)) == 2 and len(list(work.glob("arm-*.json"))) == 4
-    assert ablation.ablate("loss", str(folder), work, small) == second and len(banks) == 4  # done, and kept
+    # done, and kept
+    assert ablation.ablate("loss", str(folder), work, small) == second and len(banks) == 4
     shutil.copyfile(AURA_TINY / "model.safetensors", folder / "model.safetensors")
     assert ablation.ablate("loss", str(folder), work, small) == first and len(banks) == 4

@@ -1,4 +1,5 @@
-"""Records, examples and rows: what is trained on is what the engine sees, and packing changes nothing."""
+"""Records, examples and rows: what is trained on is what the engine sees, and packing changes
+nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ from aura_core.training.records import parse  # noqa: E402
 from aura_core.training.settings import LoraSettings  # noqa: E402
 from aura_core.training.shards import Shards  # noqa: E402
 
-HISTORY = (QAGroup("s1", "tell me when a red cube appears", ("okay",)), QAGroup("r1", "what do you see?", ("nothing",)))
+HISTORY = (
+    QAGroup("s1", "tell me when a red cube appears", ("okay",)),
+    QAGroup("r1", "what do you see?", ("nothing",)),
+)
 
 
 @pytest.fixture(scope="module", params=checkpoints.FAMILIES)
@@ -45,12 +49,15 @@ def record(tmp_path, **changes):
 
 
 def examples_of(opened, tmp_path, windows=((7, 3, 9), (8, 0, 4), (9, 5, 8))):
-    records = [parse(json.dumps(tuning_rig.sample(*w)).encode(), tmp_path / "x", 1) for w in windows]
+    records = [
+        parse(json.dumps(tuning_rig.sample(*w)).encode(), tmp_path / "x", 1) for w in windows
+    ]
     return [build(r, opened.codec, opened.backend.pixels) for r in records]
 
 
 def test_training_sees_what_the_engine_sees(opened, tmp_path):
-    """The engine is fed the same conversation: the same ids, and at every decision the same logits."""
+    """The engine is fed the same conversation: the same ids, and at every decision the same
+    logits."""
     r = record(tmp_path)
     example = build(r, opened.codec, opened.backend.pixels)
     with torch.no_grad():
@@ -72,7 +79,9 @@ def test_training_sees_what_the_engine_sees(opened, tmp_path):
         policy.leave(Turn(chunk.index, video, "q" if question else None, question, ids, answer))
     assert at == len(example.at)
     pieces = policy.window.pieces(opened.codec)
-    ids = [t for p in pieces for t in (tuning_rig.placeholder(p) if isinstance(p, Video) else p.ids)]
+    ids = [
+        t for p in pieces for t in (tuning_rig.placeholder(p) if isinstance(p, Video) else p.ids)
+    ]
     assert example.ids.tolist() == ids
     assert example.answers == sum(t.answer is not None for t in r.turns)
 
@@ -88,14 +97,20 @@ def test_every_token_of_a_turn_and_its_end_is_supervised(opened, tmp_path):
 
 def loss_and_gradients(opened, rows, name):
     opened.module.zero_grad(set_to_none=True)
-    total = sum(loss_of(name, opened.module(**arguments(r)), r.supervised, len(r.lengths), r.answers) for r in rows)
+    total = sum(
+        loss_of(name, opened.module(**arguments(r)), r.supervised, len(r.lengths), r.answers)
+        for r in rows
+    )
     total.backward()
-    return total.item(), {n: p.grad for n, p in opened.module.named_parameters() if p.grad is not None}
+    return total.item(), {
+        n: p.grad for n, p in opened.module.named_parameters() if p.grad is not None
+    }
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_packed_equals_unpacked(opened, tmp_path, name):
-    """Loss and every gradient of three examples in one row, and of the same in rows of their own."""
+    """Loss and every gradient of three examples in one row, and of the same in rows of
+    their own."""
     examples = examples_of(opened, tmp_path)
     packed = row_of(examples)
     single = [row_of([e]) for e in examples]
@@ -108,7 +123,9 @@ def test_packed_equals_unpacked(opened, tmp_path, name):
     assert loss == pytest.approx(unpacked.item(), abs=1e-5)
     assert got.keys() == wanted.keys() and len(got) > 30
     for parameter, gradient in wanted.items():
-        assert float((gradient - got[parameter]).abs().max()) <= 1e-5 * max(1.0, float(gradient.abs().max())), parameter
+        assert float((gradient - got[parameter]).abs().max()) <= 1e-5 * max(
+            1.0, float(gradient.abs().max())
+        ), parameter
 
 
 def test_without_the_mask_examples_would_see_each_other(opened, tmp_path):
@@ -130,14 +147,21 @@ def test_flash_attention_gets_the_examples_ends():
 def test_rows_are_filled_in_order_and_never_overflow(opened, tmp_path):
     examples = examples_of(opened, tmp_path)
     lengths = [len(e.ids) for e in examples]
-    assert [r.lengths for r in pack(iter(examples), sum(lengths[:2]))] == [tuple(lengths[:2]), (lengths[2],)]
-    with pytest.raises(ConfigError, match=rf"{examples[0].id} has {lengths[0]} tokens: batch.tokens \(10\)"):
+    assert [r.lengths for r in pack(iter(examples), sum(lengths[:2]))] == [
+        tuple(lengths[:2]),
+        (lengths[2],),
+    ]
+    with pytest.raises(
+        ConfigError, match=rf"{examples[0].id} has {lengths[0]} tokens: batch.tokens \(10\)"
+    ):
         list(pack(iter(examples), 10))
 
 
 def test_the_order_goes_on_where_it_stood_and_processes_share_it():
     whole = list(itertools.islice(Order(10, 5), 25))
-    assert sorted(whole[:10]) == sorted(whole[10:20]) == list(range(10)) and whole[:10] != whole[10:20]
+    assert (
+        sorted(whole[:10]) == sorted(whole[10:20]) == list(range(10)) and whole[:10] != whole[10:20]
+    )
     assert list(itertools.islice(Order(10, 5, skip=13), 12)) == whole[13:]
     parts = [list(itertools.islice(Order(10, 5, 0, r, 3), 3)) for r in range(3)]
     assert len({i for p in parts for i in p}) == 9
@@ -152,7 +176,9 @@ def write_video(path, seconds, colour_step=10):
         stream = container.add_stream("libx264", rate=2)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         for i in range(2 * seconds):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), colour_step * i % 256, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((64, 64, 3), colour_step * i % 256, np.uint8), format="rgb24"
+            )
             frame.pts, frame.time_base = i, Fraction(1, 2)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -170,18 +196,25 @@ def test_a_video_is_found_beside_its_shards_and_decoded(opened, tmp_path):
 
 
 def test_decoder_threads_never_wait_for_python(tmp_path):
-    """They did with every error that they logged: a worker that left a clip early hung now and then."""
+    """They did with every error that they logged: a worker that left a clip early hung now and
+    then."""
     import av
 
     write_video(tmp_path / "a.mp4", 4)
-    clip_chunks(record(tmp_path, clip={"video": str(tmp_path / "a.mp4")}, first=0, stop=2, turns=[]))
+    clip_chunks(
+        record(tmp_path, clip={"video": str(tmp_path / "a.mp4")}, first=0, stop=2, turns=[])
+    )
     assert av.logging.get_level() is None
 
 
 def test_a_clip_that_is_too_short_broken_or_missing_is_named(tmp_path):
     write_video(tmp_path / "a.mp4", 4)
     (tmp_path / "b.mp4").write_bytes(b"no video")
-    faults = {"a.mp4": "a.mp4 shows nothing in second 4", "b.mp4": "cannot open", "c.mp4": "no such file"}
+    faults = {
+        "a.mp4": "a.mp4 shows nothing in second 4",
+        "b.mp4": "cannot open",
+        "c.mp4": "no such file",
+    }
     for clip, said in faults.items():
         r = record(tmp_path, clip={"video": str(tmp_path / clip)})
         with pytest.raises(InputError, match=f"shard-00000.jsonl:1: .*{said}"):

@@ -1,4 +1,5 @@
-"""The trainer in processes of its own: killed by the system, and two at a time (copied, and sharded by FSDP2)."""
+"""The trainer in processes of its own: killed by the system, and two at a time (copied, and sharded
+by FSDP2)."""
 
 from __future__ import annotations
 
@@ -39,10 +40,16 @@ def shards(tmp_path_factory):
 
 
 def start(recipe, out, *flags, processes=1, **environment):
-    run = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    run = (
+        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        if processes > 1
+        else []
+    )
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
     command = [sys.executable, *run, str(PROGRAM), str(recipe), str(out), *flags]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def finish(process):
@@ -71,30 +78,40 @@ def test_kill_9_and_resume_give_the_same_bytes(base, shards, tmp_path, wait_line
     cut.send_signal(signal.SIGKILL)
     cut.communicate()
     finish(start(recipe, tmp_path / "cut", "--resume"))
-    one, other = ((tmp_path / d / "model" / "model.safetensors").read_bytes() for d in ("whole", "cut"))
+    one, other = (
+        (tmp_path / d / "model" / "model.safetensors").read_bytes() for d in ("whole", "cut")
+    )
     assert one == other
     assert losses(tmp_path / "whole") == losses(tmp_path / "cut")
 
 
 @pytest.mark.parametrize(
-    ("kind", "environment"), [("MULTI_CPU", {"ACCELERATE_USE_CPU": "true"}), ("FSDP", {"FORCE_FSDP": "1"})]
+    ("kind", "environment"),
+    [("MULTI_CPU", {"ACCELERATE_USE_CPU": "true"}), ("FSDP", {"FORCE_FSDP": "1"})],
 )
 @pytest.mark.parametrize("rank", [0, 4])
 def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environment, rank):
-    """Two processes with a sample each in a step, against one with two; stopped in between and gone on with."""
+    """Two processes with a sample each in a step, against one with two; stopped in between and gone
+    on with."""
     lora = {"rank": rank, "alpha": 8}
     one = write(tmp_path / "one.yaml", base, shards, batch={"tokens": 800, "rows": 1}, lora=lora)
     two = write(tmp_path / "two.yaml", base, shards, batch={"tokens": 400, "rows": 1}, lora=lora)
     finish(start(one, tmp_path / "one"))
     assert f"kind {kind}" in finish(start(two, tmp_path / "two", processes=2, **environment))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-4)
-    first, second = (load_file(tmp_path / d / "model" / "model.safetensors") for d in ("one", "two"))
+    first, second = (
+        load_file(tmp_path / d / "model" / "model.safetensors") for d in ("one", "two")
+    )
     assert max(float((first[n] - second[n]).abs().max()) for n in first) < 1e-3
 
     shutil.rmtree(tmp_path / "two" / "steps" / "000004")
-    if kind == "MULTI_CPU":  # one finds a file of its own and all weights, and would go on from half of the data
+    # one finds a file of its own and all weights, and would go on from half of the data
+    if kind == "MULTI_CPU":
         alone = start(two, tmp_path / "two", "--resume")
-        assert "made by 2 processes, not 1" in alone.communicate(timeout=300)[0] and alone.returncode != 0
+        assert (
+            "made by 2 processes, not 1" in alone.communicate(timeout=300)[0]
+            and alone.returncode != 0
+        )
     finish(start(two, tmp_path / "two", "--resume", processes=2, **environment))
     again = load_file(tmp_path / "two" / "model" / "model.safetensors")
     assert max(float((again[n] - second[n]).abs().max()) for n in again) < 1e-6

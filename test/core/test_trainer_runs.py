@@ -1,4 +1,5 @@
-"""How a run is begun, gone on with and ended: by as many processes, at the resolution that it was trained at."""
+"""How a run is begun, gone on with and ended: by as many processes, at the resolution that it was
+trained at."""
 
 from __future__ import annotations
 
@@ -45,41 +46,72 @@ def small(base, shards, **changes):
 
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_run_of_more_processes_is_not_gone_on_with_by_fewer(base, shards, tmp_path, noted):
-    """Each of the fewer finds its file; that the others' places in the data are lost was never said."""
+    """Each of the fewer finds its file; that the others' places in the data are lost was never
+    said."""
     Trainer(small(base, shards), tmp_path / "run", device="cpu").run()
     at = tmp_path / "run" / "steps" / "000002"
     told = json.loads((at / "recipe.json").read_text())
     written = told.pop("processes", None)
     (at / "recipe.json").write_text(json.dumps(told | ({"processes": 2} if noted else {})))
     (at / "rank-1.pt").write_bytes((at / "rank-0.pt").read_bytes())
-    with pytest.raises(ConfigError, match=r"000002: made by 2 processes, not 1; go on with as many as before"):
+    with pytest.raises(
+        ConfigError, match=r"000002: made by 2 processes, not 1; go on with as many as before"
+    ):
         Trainer(small(base, shards), tmp_path / "run", resume=True, device="cpu")
     assert written == 1
 
 
 def test_the_resolution_of_training_goes_with_the_adapter(base, shards, tmp_path):
-    """`merge` knows the base alone, which says 640x480: the model ran at a resolution it had never seen."""
-    done = Trainer(small(base, shards, result="adapter", lora={"rank": 2}), tmp_path / "run", device="cpu").run()
-    told = ["--model", str(base), "--adapter", str(done.model), "--out", str(tmp_path / "m"), "--dtype", "float32"]
+    """`merge` knows the base alone, which says 640x480: the model ran at a resolution it had never
+    seen."""
+    done = Trainer(
+        small(base, shards, result="adapter", lora={"rank": 2}), tmp_path / "run", device="cpu"
+    ).run()
+    told = [
+        "--model",
+        str(base),
+        "--adapter",
+        str(done.model),
+        "--out",
+        str(tmp_path / "m"),
+        "--dtype",
+        "float32",
+    ]
     result = CliRunner().invoke(app, ["train", "merge", *told])
     assert result.exit_code == 0, result.exception
     assert json.loads((tmp_path / "m" / "aura.json").read_text())["max_pixels"] == 4096
 
 
 def test_a_device_that_training_would_not_take_is_refused(base, shards, tmp_path):
-    with pytest.raises(ConfigError, match="--device must be auto or cpu, not 'cuda:1': name a GPU with CUDA_VISIBLE"):
+    with pytest.raises(
+        ConfigError,
+        match="--device must be auto or cpu, not 'cuda:1': name a GPU with CUDA_VISIBLE",
+    ):
         Trainer(small(base, shards), tmp_path / "run", device="cuda:1")
 
 
 def test_a_finished_run_says_that_it_is_finished(base, shards, tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text(yaml.safe_dump(tuning_rig.recipe_dict(base, shards, schedule={"steps": 1, "lr": 1e-3})))
-    told = ["train", "model", "--recipe", str(path), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    path.write_text(
+        yaml.safe_dump(tuning_rig.recipe_dict(base, shards, schedule={"steps": 1, "lr": 1e-3}))
+    )
+    told = [
+        "train",
+        "model",
+        "--recipe",
+        str(path),
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+    ]
     assert "1 steps" in CliRunner().invoke(app, told).stdout
     weights = tmp_path / "run" / "model" / "model.safetensors"
     before = weights.read_bytes()
     said = CliRunner().invoke(app, [*told, "--resume"]).stdout
-    assert "nan" not in said and "the run was at its last step, 1; its result is written again" in said
+    assert (
+        "nan" not in said and "the run was at its last step, 1; its result is written again" in said
+    )
     assert weights.read_bytes() == before
 
 
@@ -87,7 +119,9 @@ def test_seeds_held_out_for_tests_are_not_looked_at_while_training(tmp_path):
     path = tmp_path / "recipe.yaml"
     for seeds in ("500000:500010", "499999:500001"):
         path.write_text(f"model: x\ndata: {{train: a}}\nsim_seeds: '{seeds}'\n")
-        with pytest.raises(ConfigError, match=rf"sim_seeds {seeds}: seeds from 500000 on are held out for tests"):
+        with pytest.raises(
+            ConfigError, match=rf"sim_seeds {seeds}: seeds from 500000 on are held out for tests"
+        ):
             TuneRecipe.read(str(path))
     path.write_text("model: x\ndata: {train: a}\nsim_seeds: '499990:500000'\n")
     assert TuneRecipe.read(str(path)).sim_seeds
@@ -98,7 +132,9 @@ def test_the_embedded_recipe_names_its_loss_as_the_others_do(tmp_path):
     from aura_core.training.recipe import Recipe
 
     assert Recipe().loss == "balanced_all"
-    result = CliRunner().invoke(app, ["train", "tiny", "--work", str(tmp_path), "--loss", "balanced"])
+    result = CliRunner().invoke(
+        app, ["train", "tiny", "--work", str(tmp_path), "--loss", "balanced"]
+    )
     assert isinstance(result.exception, ConfigError)
     assert str(result.exception) == "loss must be one of balanced_all, plain, not 'balanced'"
 
@@ -108,12 +144,16 @@ def test_init_is_not_ignored_where_a_run_is_gone_on_with(tmp_path):
     from aura_core.training import recipe as tiny_recipe
 
     torch.save({}, tmp_path / "language.pt")
-    with pytest.raises(ConfigError, match=r"language.pt: is gone on with, and --init would be ignored: leave it out"):
+    with pytest.raises(
+        ConfigError,
+        match=r"language.pt: is gone on with, and --init would be ignored: leave it out",
+    ):
         tiny_recipe.run(tmp_path, tmp_path / "out", tiny_recipe.Recipe(init=AURA_TINY))
 
 
 def test_features_are_of_the_tower_that_made_them(tmp_path, monkeypatch):
-    """`train.f16` could be another tower's, made before `--init`: no error, and a model that sees nothing."""
+    """`train.f16` could be another tower's, made before `--init`: no error, and a model that sees
+    nothing."""
     from safetensors.torch import load_file
 
     from aura_core.models import AURA_TINY
@@ -130,10 +170,16 @@ def test_features_are_of_the_tower_that_made_them(tmp_path, monkeypatch):
             raise Stop
 
     monkeypatch.setattr(language.FeatureBank, "fill", fill)
-    monkeypatch.setattr(language.FeatureBank, "__init__", lambda bank, path, *_: setattr(bank, "path", path))
+    monkeypatch.setattr(
+        language.FeatureBank, "__init__", lambda bank, path, *_: setattr(bank, "path", path)
+    )
     model, tokenizer = tiny.build_model()
     weights = load_file(AURA_TINY / "model.safetensors")
-    saved = {k.removeprefix("model.visual."): v for k, v in weights.items() if k.startswith("model.visual.")}
+    saved = {
+        k.removeprefix("model.visual."): v
+        for k, v in weights.items()
+        if k.startswith("model.visual.")
+    }
     fresh = {k: v.clone() for k, v in model.model.visual.state_dict().items()}
     for tower in (fresh, saved, fresh):
         with pytest.raises(Stop):

@@ -1,4 +1,5 @@
-"""The trainer on what the data engine wrote: runs in several folders, unfinished ones, clips that are not there."""
+"""The trainer on what the data engine wrote: runs in several folders, unfinished ones, clips that
+are not there."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def copy(whole, tmp_path):
 
 def trainer(base, train, out, workers=0, **changes):
     data = {"train": str(train), "workers": workers}
-    recipe = tuning_rig.recipe(base, str(train), **({"data": data, "batch": {"tokens": 1200, "rows": 1}} | changes))
+    recipe = tuning_rig.recipe(
+        base, str(train), **({"data": data, "batch": {"tokens": 1200, "rows": 1}} | changes)
+    )
     return Trainer(recipe, out, device="cpu")
 
 
@@ -68,7 +71,9 @@ def test_a_run_folder_is_read_as_the_data_engine_reads_it(whole, monkeypatch, tm
     for source in patterns(out):
         shards = Shards(str(source))
         assert [r.id for r in shards] == [s.id for s in store.read_samples(out)]
-        assert {r.clip for r in shards} == {str(out / s.clip.video) for s in store.read_samples(out)}
+        assert {r.clip for r in shards} == {
+            str(out / s.clip.video) for s in store.read_samples(out)
+        }
 
 
 def test_stages_in_another_folder_keep_their_clips(whole, tmp_path):
@@ -79,14 +84,18 @@ def test_stages_in_another_folder_keep_their_clips(whole, tmp_path):
     run(Job("verify", second, second, config))
     for source in patterns(second):
         shards = Shards(str(source))
-        assert {r.clip for r in shards} == {str(out / s.clip.video) for s in store.read_samples(out)}
+        assert {r.clip for r in shards} == {
+            str(out / s.clip.video) for s in store.read_samples(out)
+        }
 
 
 def test_an_unfinished_run_is_not_trained_on(base, copy, tmp_path):
     for kind in ("done", "jsonl", "rejected"):
         (copy / "verify" / f"shard-00001.{kind}").unlink()
     for source in patterns(copy):
-        with pytest.raises(InputError, match=r"verify: 1 of 2 shards are .*; run `aura data verify` again"):
+        with pytest.raises(
+            InputError, match=r"verify: 1 of 2 shards are .*; run `aura data verify` again"
+        ):
             trainer(base, source, tmp_path / "out")
     shutil.rmtree(copy / "verify")
     with pytest.raises(InputError, match=r"verify: nothing there; run `aura data verify` first"):
@@ -114,43 +123,65 @@ def test_clips_that_are_missing_are_counted_before_anything_is_trained(base, cop
     lost.unlink()
     for source in patterns(copy):
         with pytest.raises(
-            InputError, match=rf"1 of 2 clips are missing, the first is {lost} \(.*shard-00001.jsonl:1\)"
+            InputError,
+            match=rf"1 of 2 clips are missing, the first is {lost} \(.*shard-00001.jsonl:1\)",
         ):
             trainer(base, source, tmp_path / "out")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_clip_that_cannot_be_read_ends_the_run_in_one_line(base, copy, tmp_path, workers):
-    """With processes that decode it used to be a traceback in a line. Put right, the run goes on."""
+    """With processes that decode it used to be a traceback in a line. Put right, the run
+    goes on."""
     clip = copy / "prepare" / "clips" / "sim-1001.mp4"
     good = clip.read_bytes()
     clip.write_bytes(b"no video")
-    recipe = {"batch": {"tokens": 1200, "rows": 1}, "save_every": 1, "schedule": {"steps": 8, "lr": 1e-3}}
+    recipe = {
+        "batch": {"tokens": 1200, "rows": 1},
+        "save_every": 1,
+        "schedule": {"steps": 8, "lr": 1e-3},
+    }
     with pytest.raises(InputError) as e:
         trainer(base, copy, tmp_path / "out", workers, **recipe).run()
     told = str(e.value)
     assert "\n" not in told and "Traceback" not in told and "DataLoader" not in told
-    assert "shard-00001.jsonl:" in told and "cannot open the video" in told and told.endswith("go on with --resume")
+    assert (
+        "shard-00001.jsonl:" in told
+        and "cannot open the video" in told
+        and told.endswith("go on with --resume")
+    )
     clip.write_bytes(good)
     data = {"train": str(copy), "workers": workers}
-    again = Trainer(tuning_rig.recipe(base, "", data=data, **recipe), tmp_path / "out", resume=True, device="cpu")
+    again = Trainer(
+        tuning_rig.recipe(base, "", data=data, **recipe),
+        tmp_path / "out",
+        resume=True,
+        device="cpu",
+    )
     assert again.run().steps == 8
 
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_samples_for_another_tokenizer_are_refused(base, whole, tmp_path, silent):
-    """A checkpoint without a silent token gets one in training; the data engine made its samples without."""
+    """A checkpoint without a silent token gets one in training; the data engine made its samples
+    without."""
     out, config = whole
     opened = trainer(base, out, tmp_path / "out").opened
     assert opened.added
-    other = checkpoints.write(tmp_path / "other", "qwen2_5_vl" if not silent else "qwen3_vl", silent=silent, layers=1)
-    with pytest.raises(InputError, match=rf"shard-00000.jsonl:1: was structured for another .* that of {other}; set"):
+    other = checkpoints.write(
+        tmp_path / "other", "qwen2_5_vl" if not silent else "qwen3_vl", silent=silent, layers=1
+    )
+    with pytest.raises(
+        InputError,
+        match=rf"shard-00000.jsonl:1: was structured for another .* that of {other}; set",
+    ):
         trainer(other, out, tmp_path / "out")
     made = replace(config, structure=StructureConfig(str(other)))
     run(Job("structure", out, tmp_path / "second", made))
     run(Job("verify", tmp_path / "second", tmp_path / "second", made))
     assert trainer(other, tmp_path / "second", tmp_path / "out").opened.added != silent
-    with pytest.raises(InputError, match="was structured for another"):  # in the data that is evaluated on too
+    # in the data that is evaluated on too
+    with pytest.raises(InputError, match="was structured for another"):
         data = {"train": str(tmp_path / "second"), "eval": str(out), "workers": 0}
         Trainer(tuning_rig.recipe(other, "", data=data), tmp_path / "out", device="cpu")
 
@@ -161,7 +192,10 @@ def test_windows_that_are_longer_than_a_row_are_told_before_the_first_step(base,
     lengths = [len(made._examples[i].ids) for i in range(len(made._examples))]
     most = max(lengths)
     trainer(base, out, tmp_path / "out", batch={"tokens": most, "rows": 1})
-    told = rf"{lengths.count(most)} of {len(lengths)} samples are longer than batch.tokens \({most - 1}\).* has {most} "
+    told = (
+        rf"{lengths.count(most)} of {len(lengths)} samples are longer than batch.tokens"
+        rf" \({most - 1}\).* has {most} "
+    )
     with pytest.raises(ConfigError, match=told):
         trainer(base, out, tmp_path / "out", batch={"tokens": most - 1, "rows": 1})
 
@@ -195,6 +229,7 @@ def test_the_data_of_the_command_line_comes_before_the_recipes(base, whole, tmp_
 
 @pytest.mark.parametrize("name", ["qwen3_vl_8b_lora", "qwen3_vl_8b_full", "aura_tiny_sim"])
 def test_packaged_recipes_read_run_folders(name):
-    """Such as `aura data all --out runs/data` writes; shards of a run elsewhere are no reason to edit a recipe."""
+    """Such as `aura data all --out runs/data` writes; shards of a run elsewhere are no reason to
+    edit a recipe."""
     data = TuneRecipe.read(name).data
     assert data.train in ("runs/data", "runs/sim_data") and not data.eval

@@ -1,4 +1,5 @@
-"""Which seconds of the data engine's samples each loss supervises: windows overlap, and some answers were rejected."""
+"""Which seconds of the data engine's samples each loss supervises: windows overlap, and some
+answers were rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ OTHERS = [name for name in LOSSES if name != "balanced"]
 
 @pytest.fixture(scope="module")
 def opened():
-    return open_for_training(ModelConfig("aura_tiny", "float32", "cpu", "sdpa"), LoraSettings(), "frozen", False, 0)
+    return open_for_training(
+        ModelConfig("aura_tiny", "float32", "cpu", "sdpa"), LoraSettings(), "frozen", False, 0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,8 @@ def examples_of(opened, pattern, **more):
 
 
 def taught(examples, loss):
-    """(clip, chunk) of every second with a weight, as often as it has one; and the first target of each."""
+    """(clip, chunk) of every second with a weight, as often as it has one; and the first target of
+    each."""
     seconds, firsts = Counter(), {}
     for i in range(len(examples)):
         record, row = examples.shards[i], row_of([examples[i]])
@@ -82,7 +86,9 @@ def test_every_second_is_supervised_once_and_rejected_answers_never(opened, run,
     answers = {(of_clip(s), s.target.chunk) for s in kept}
     assert answers <= seconds.keys()
     assert rejected and not seconds.keys() & {(of_clip(s), s.target.chunk) for s in rejected}
-    said = {(of_clip(s), w.chunk) for s in [*kept, *rejected] for w in s.turns if w.answer is not None}
+    said = {
+        (of_clip(s), w.chunk) for s in [*kept, *rejected] for w in s.turns if w.answer is not None
+    }
     assert seconds.keys() & said == answers  # the rest is silence
     in_view = {(of_clip(s), c) for s in kept for c in range(s.first, s.stop)}
     assert seconds.keys() | said == in_view | said
@@ -110,7 +116,9 @@ def test_balanced_takes_every_sample_as_before(opened, run):
         weight, total = weighting("balanced", row.supervised, 1, row.answers)
         last = ~example.silent & (example.turn == example.turn[-1])
         quiet = int(example.silent.sum())
-        expected = np.where(last, np.float32(1), np.where(example.silent, np.float32(1) / np.float32(quiet), 0))
+        expected = np.where(
+            last, np.float32(1), np.where(example.silent, np.float32(1) / np.float32(quiet), 0)
+        )
         assert weight.numpy().tobytes() == expected.astype(np.float32).tobytes()
         assert float(total) == quiet + last.sum()
 
@@ -120,13 +128,21 @@ def test_rejected_answers_are_not_evaluated_on(opened, run):
     whole = examples_of(opened, pattern)
     gone = {(of_clip(s), s.target.chunk) for s in rejected}
     rows = [row_of([whole[i]]) for i in range(len(whole))]
-    told = held_out.teacher_forced(opened.module, rows, opened.codec.chat, torch.device("cpu")).as_json()
+    told = held_out.teacher_forced(
+        opened.module, rows, opened.codec.chat, torch.device("cpu")
+    ).as_json()
     counted = sum(told["right"][kind]["n"] for kind in ("due", "asked"))
-    shown = [(r.first, of_clip(s), w.chunk) for r, s in zip(whole.shards, kept, strict=True)
-             for w in s.turns if w.answer is not None]  # fmt: skip
+    shown = [
+        (r.first, of_clip(s), w.chunk)
+        for r, s in zip(whole.shards, kept, strict=True)
+        for w in s.turns
+        if w.answer is not None
+    ]
     own = {(of_clip(s), s.target.chunk): s.first for s in kept}
     assert any((clip, chunk) in gone for _, clip, chunk in shown)
-    assert counted == sum(own.get((clip, chunk)) == first for first, clip, chunk in shown) < len(shown)
+    assert (
+        counted == sum(own.get((clip, chunk)) == first for first, clip, chunk in shown) < len(shown)
+    )
 
 
 def test_the_trainer_asks_for_samples_by_its_loss(run, tmp_path):

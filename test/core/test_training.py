@@ -1,4 +1,5 @@
-"""Training: the loss by its formula, and samples that are exactly what the engine would have in its cache."""
+"""Training: the loss by its formula, and samples that are exactly what the engine would have in its
+cache."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.features import training_world  # noqa: E402
-from aura_core.training.loss import EVENT_WEIGHT, Supervised, balanced_loss, plain_loss  # noqa: E402
+from aura_core.training.loss import (  # noqa: E402
+    EVENT_WEIGHT,
+    Supervised,
+    balanced_loss,
+    plain_loss,
+)
 from aura_core.training.samples import build  # noqa: E402
 from aura_core.training.targets import (  # noqa: E402
     FACT_TOKENS,
@@ -74,20 +80,25 @@ def test_balanced_loss_equals_its_formula(departures):
     event = rng.random(n) < 0.2
     answers = np.array([1, 4, 0])
     s = Supervised(*(torch.from_numpy(a) for a in (row, target, silent, hard, event)))
-    got = balanced_loss(torch.from_numpy(logits).float(), s, rows, torch.from_numpy(answers), departures)
+    got = balanced_loss(
+        torch.from_numpy(logits).float(), s, rows, torch.from_numpy(answers), departures
+    )
     assert float(got) == pytest.approx(
         reference_loss(logits, row, target, silent, hard, event, answers, departures), abs=1e-5
     )
 
 
 def test_one_answer_gives_silence_the_papers_weight():
-    """With one answer among N silent turns, all silent turns together weigh as much as one token."""
+    """With one answer among N silent turns, all silent turns together weigh as much as one
+    token."""
     n = 9
     logits = torch.zeros((n + 1, 5))
     s = Supervised(
-        torch.zeros(n + 1, dtype=torch.long), torch.zeros(n + 1, dtype=torch.long),
-        torch.tensor([True] * n + [False]), *(torch.zeros(n + 1, dtype=torch.bool) for _ in range(2)),
-    )  # fmt: skip
+        torch.zeros(n + 1, dtype=torch.long),
+        torch.zeros(n + 1, dtype=torch.long),
+        torch.tensor([True] * n + [False]),
+        *(torch.zeros(n + 1, dtype=torch.bool) for _ in range(2)),
+    )
     loss = balanced_loss(logits, s, 1, torch.tensor([1]), departures=False)
     assert float(loss) == pytest.approx((n * (1 / n) + 1) * math.log(5) / (n + 1))
     assert float(plain_loss(logits, s)) == pytest.approx(math.log(5))
@@ -95,7 +106,8 @@ def test_one_answer_gives_silence_the_papers_weight():
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 20), (10, 30), (20, 35)])
 def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
-    """The perfect assistant is played through the engine; its tokens equal the sample's, also after switches."""
+    """The perfect assistant is played through the engine; its tokens equal the sample's, also after
+    switches."""
     episode = Episode.generate(5, 90, DENSE_PLAN, training_world(11))
     backend = ScriptedBackend(episode.script(), grid=GRID)
     keep = 10
@@ -126,8 +138,11 @@ def test_supervision_points_at_the_tokens_that_follow():
     script = episode.script()
     quiet = {int(c) for c in sample.chunk[sample.silent]}
     assert quiet == {c for c in range(20, 50) if c not in script}
-    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < 20 <= a.chunk < 50}
-    assert blind and not blind & {int(c) for c in sample.chunk}  # nobody can know what is out of view
+    blind = {
+        a.chunk for a in episode.asks if a.evidence is not None and a.evidence < 20 <= a.chunk < 50
+    }
+    # nobody can know what is out of view
+    assert blind and not blind & {int(c) for c in sample.chunk}
     assert sample.answers == sum(20 <= c < 50 and c not in blind for c in script)
     assert not (sample.hard & ~sample.silent).any()
     events = {e.chunk for e in episode.world.events if 20 <= e.chunk < 50}
@@ -180,7 +195,9 @@ def test_a_pool_filled_by_several_processes_is_the_pool_of_one():
         pool.close()
     first = {f.tobytes() for f in one.frames.numpy()}
     assert len(first) == 24
-    assert {f.tobytes() for f in two.frames.numpy()[::2]} <= first | {f.tobytes() for f in sample_chunks(1_002)[0]}
+    assert {f.tobytes() for f in two.frames.numpy()[::2]} <= first | {
+        f.tobytes() for f in sample_chunks(1_002)[0]
+    }
     assert {f.tobytes() for f in two.frames.numpy()[1::2]} & first
 
 

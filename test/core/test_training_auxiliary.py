@@ -1,4 +1,5 @@
-"""What the read-outs of stage 2 learn: the room, what is asked and what is awaited, each where it is read."""
+"""What the read-outs of stage 2 learn: the room, what is asked and what is awaited, each where it
+is read."""
 
 from __future__ import annotations
 
@@ -44,22 +45,30 @@ def test_every_decision_knows_its_second_in_a_batch_too():
     backend = ScriptedBackend(grid=GRID)
     codec = PromptCodec(backend.tokenizer, backend.chat)
     spans = ((5, 0, 12), (6, 3, 20))
-    episodes = {seed: Episode.generate(seed, 30, DENSE_PLAN, training_world(seed)) for seed, _, _ in spans}
+    episodes = {
+        seed: Episode.generate(seed, 30, DENSE_PLAN, training_world(seed)) for seed, _, _ in spans
+    }
     samples = [build(episodes[seed], codec, start, stop) for seed, start, stop in spans]
     batch = collate(samples, [np.zeros((len(s.chunks), 12, 384), np.float16) for s in samples])
     seconds = [(seed, c) for seed, start, stop in spans for c in range(start, stop)]
     flat, row = batch.ids.flatten(), batch.decides // batch.ids.shape[1]
     assert row.tolist() == [0] * 12 + [1] * 17
     first = {}  # the first supervised token of each second is predicted where the second is decided
-    for at, chunk in zip(batch.at.tolist(), np.concatenate([s.chunk for s in samples]).tolist(), strict=True):
+    for at, chunk in zip(
+        batch.at.tolist(), np.concatenate([s.chunk for s in samples]).tolist(), strict=True
+    ):
         first.setdefault((at // batch.ids.shape[1], chunk), at)
     for i, (seed, chunk) in enumerate(seconds):
         if (int(row[i]), chunk) in first:
             assert first[int(row[i]), chunk] == batch.decides[i]
         assert np.array_equal(batch.items[i], items_of(episodes[seed].world, chunk))
         assert np.array_equal(batch.facts[i], facts_of(episodes[seed].world, chunk))
-        assert np.array_equal(batch.conditions[i], conditions_in(episodes[seed], chunk, chunk + 1)[0])
-        assert np.array_equal(batch.closed[i], closed_in(episodes[seed], chunk, chunk + 1)[0], equal_nan=True)
+        assert np.array_equal(
+            batch.conditions[i], conditions_in(episodes[seed], chunk, chunk + 1)[0]
+        )
+        assert np.array_equal(
+            batch.closed[i], closed_in(episodes[seed], chunk, chunk + 1)[0], equal_nan=True
+        )
     assert len(set(flat[batch.decides].tolist())) == 1  # the end of the assistant's header
     assert set(flat[batch.ends].tolist()) == {backend.chat.end_id}
     spoken = batch.ends - batch.decides > 1 + len(codec.silence)
@@ -69,7 +78,9 @@ def test_every_decision_knows_its_second_in_a_batch_too():
 def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
     model, tokenizer = build_model(0)
     auxiliary = Auxiliary(model.model.language_model)
-    sample = build(Episode.generate(5, 30, DENSE_PLAN, training_world(5)), tiny_codec(tokenizer), 0, 12)
+    sample = build(
+        Episode.generate(5, 30, DENSE_PLAN, training_world(5)), tiny_codec(tokenizer), 0, 12
+    )
     batch = collate([sample], [np.zeros((12, 12, 384), np.float16)])
     with torch.no_grad():
         logits_of(model, batch)
@@ -84,7 +95,8 @@ def test_gathering_reads_colour_shape_state_and_facts_in_this_order():
         assert float(auxiliary.asking(nothing_asked)) == 0.0 < float(auxiliary.asking(batch))
         said[:, -1] *= -1
         wrong = float(auxiliary.gathering(batch))
-        assert wrong == pytest.approx(30.0 / len(RESTING), rel=1e-4)  # every second wrong in one fact
+        # every second wrong in one fact
+        assert wrong == pytest.approx(30.0 / len(RESTING), rel=1e-4)
 
 
 def test_what_is_awaited_where():
@@ -104,7 +116,8 @@ def test_what_is_awaited_where():
 
 
 def test_a_second_is_due_where_what_is_waited_for_happens():
-    """What the decision needs: two sides whose product is the truth, for objects and for everything else."""
+    """What the decision needs: two sides whose product is the truth, for objects and for everything
+    else."""
     things, seen = len(ITEM_KINDS) * THINGS, np.zeros(3, bool)
     for seed in range(5, 15):
         episode = Episode.generate(seed, 90, FOCUS, training_world(seed))
@@ -146,7 +159,9 @@ def test_closing_and_meeting_cost_nothing_when_right():
     model, tokenizer = build_model(0)
     auxiliary = Auxiliary(model.model.language_model)
     episode = Episode.generate(6, 90, ONCE, training_world(6))
-    batch = collate([build(episode, tiny_codec(tokenizer), 0, 90)], [np.zeros((90, 12, 384), np.float16)])
+    batch = collate(
+        [build(episode, tiny_codec(tokenizer), 0, 90)], [np.zeros((90, 12, 384), np.float16)]
+    )
     dues = {d.chunk for d in episode.dues}
     met = torch.zeros(90, WAITS)
     asks = {a.id: a for a in episode.asks}
@@ -158,7 +173,9 @@ def test_closing_and_meeting_cost_nothing_when_right():
         auxiliary.heads["meeting"].forward = lambda _hidden: 60.0 * met - 30.0
         assert float(auxiliary.meeting(batch)) < 1e-6
         auxiliary.heads["meeting"].forward = lambda _hidden: torch.full((90, WAITS), -30.0)
-        assert float(auxiliary.meeting(batch)) == pytest.approx(30.0 * float(met.sum()) / 90, rel=1e-4)
+        assert float(auxiliary.meeting(batch)) == pytest.approx(
+            30.0 * float(met.sum()) / 90, rel=1e-4
+        )
         right = 60.0 * batch.closed[sorted(dues)] - 30.0
         auxiliary.heads["closing"].forward = lambda _hidden: right
         assert float(auxiliary.closing(batch)) < 1e-6 < float(met.sum())

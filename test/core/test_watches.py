@@ -1,4 +1,5 @@
-"""Standing watches: added, listed and cancelled at run time; no chatter, no answer to a watch that has ended."""
+"""Standing watches: added, listed and cancelled at run time; no chatter, no answer to a watch that
+has ended."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ BLACK = np.zeros((1, 1, 3), np.uint8)
 def watching(
     script: Mapping[int, str], *queries: Query, watch: WatchConfig | None = None
 ) -> tuple[StreamingAssistant, list[str]]:
-    """An assistant that was asked `queries`, one a chunk, and said nothing to them; and what it tells."""
+    """An assistant that was asked `queries`, one a chunk, and said nothing to them; and what it
+    tells."""
     config = AssistantConfig(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
     assistant = StreamingAssistant(ScriptedBackend(script), config)
     for query in queries:
@@ -30,7 +32,9 @@ def watching(
     return assistant, []
 
 
-def play(assistant: StreamingAssistant, start: int, stop: int, told: list[str] | None = None) -> list[Step]:
+def play(
+    assistant: StreamingAssistant, start: int, stop: int, told: list[str] | None = None
+) -> list[Step]:
     steps = []
     for slot in range(2 * start, 2 * stop):
         assistant.push(Frame(BLACK, slot * HALF))
@@ -48,21 +52,35 @@ def test_each_answer_knows_its_watch_and_the_stamp_of_its_evidence():
     steps = play(assistant, 0, 12)
     answers = [s.response for s in steps if s.response]
     assert [(a.query_id, a.kind, a.index, a.stamp_ns // HALF) for a in answers] == [
-        ("blue", Kind.PROACTIVE, 0, 7), ("red", Kind.MULTI_RESPONSE, 0, 11), ("red", Kind.MULTI_RESPONSE, 1, 19),
-    ]  # fmt: skip
+        ("blue", Kind.PROACTIVE, 0, 7),
+        ("red", Kind.MULTI_RESPONSE, 0, 11),
+        ("red", Kind.MULTI_RESPONSE, 1, 19),
+    ]
     red, blue = assistant.watches.list()
-    assert (red.id, red.text, red.kind, red.open, red.answers) == ("red", RED.text, Kind.MULTI_RESPONSE, True, 2)
+    assert (red.id, red.text, red.kind, red.open, red.answers) == (
+        "red",
+        RED.text,
+        Kind.MULTI_RESPONSE,
+        True,
+        2,
+    )
     assert (blue.open, blue.answers, blue.last_ns) == (False, 1, 7 * HALF)
 
 
 def test_an_answer_to_a_cancelled_watch_is_taken_back_before_anybody_hears_it():
     assistant, told = watching({3: "A red cube.", 5: "A blue ball."}, RED, BLUE)
     play(assistant, 0, 3)
-    assert assistant.unwatch("red") and not assistant.unwatch("red") and not assistant.unwatch("nobody")
+    assert (
+        assistant.unwatch("red")
+        and not assistant.unwatch("red")
+        and not assistant.unwatch("nobody")
+    )
     steps = play(assistant, 3, 7, told)
-    assert texts(steps) == {5: "A blue ball."} and told == ["A blue ball."]  # at once: it might have been taken back
+    # at once: it might have been taken back
+    assert texts(steps) == {5: "A blue ball."} and told == ["A blue ball."]
     assert (steps[0].suppressed, steps[0].response, steps[0].state) == ("cancelled", None, "silent")
-    assert assistant.window.turns[3].answer_ids is None  # and the model does not believe that it said it
+    # and the model does not believe that it said it
+    assert assistant.window.turns[3].answer_ids is None
     text = bytes(t for t in assistant.session.tokens if isinstance(t, int) and t < 256).decode()
     assert "A red cube.\n" not in text and "A blue ball." in text
 
@@ -90,9 +108,12 @@ def test_a_limit_ends_a_watch():
     ],
 )
 def test_cooldown_and_duplicates(cooldown_s, said, why):
-    """The same words in consecutive seconds are one piece of evidence; a cooldown holds for any words."""
+    """The same words in consecutive seconds are one piece of evidence; a cooldown holds for any
+    words."""
     query = Query(RED.text, "red", cooldown_s=cooldown_s)
-    assistant, _ = watching({2: "A red cube.", 3: "a red cube", 5: "A red cube", 8: "Another red cube."}, query)
+    assistant, _ = watching(
+        {2: "A red cube.", 3: "a red cube", 5: "A red cube", 8: "Another red cube."}, query
+    )
     steps = play(assistant, 0, 10)
     assert set(texts(steps)) == said
     assert {s.chunk: s.suppressed for s in steps if s.suppressed} == why
@@ -104,11 +125,17 @@ def test_other_words_for_the_same_watch_are_no_duplicate():
 
 
 def test_an_answer_to_a_question_is_never_taken_back():
-    assistant, told = watching({2: "A red cube.", 3: "A red cube."}, RED, watch=WatchConfig(cooldown_s=9.0))
+    assistant, told = watching(
+        {2: "A red cube.", 3: "A red cube."}, RED, watch=WatchConfig(cooldown_s=9.0)
+    )
     play(assistant, 0, 3)
     assistant.ask("What is there?")
     step = play(assistant, 3, 4, told)[0]
-    assert step.response is not None and step.response.kind is Kind.REAL_TIME and told[-1] == "A red cube."
+    assert (
+        step.response is not None
+        and step.response.kind is Kind.REAL_TIME
+        and told[-1] == "A red cube."
+    )
 
 
 def test_watches_survive_switches_of_the_window():
@@ -129,7 +156,8 @@ def test_too_many_watches_are_refused():
 
 
 def test_words_are_told_as_they_come_unless_they_may_be_taken_back():
-    """Soon after an answer the next one may be a duplicate, so it is told whole; later it is told letter by letter."""
+    """Soon after an answer the next one may be a duplicate, so it is told whole; later it is told
+    letter by letter."""
     assistant, told = watching({2: "One.", 3: "Two.", 9: "Three."}, RED)
     play(assistant, 0, 10, told)
     assert told == ["O", "On", "One", "One.", "Two.", "T", "Th", "Thr", "Thre", "Three", "Three."]

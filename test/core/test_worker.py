@@ -1,4 +1,5 @@
-"""The worker thread, without ROS: the engine's very steps, and nothing lost without being counted."""
+"""The worker thread, without ROS: the engine's very steps, and nothing lost without being
+counted."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def comparable(step: Step) -> dict[str, object]:
     return {k: v for k, v in step.as_json().items() if k not in TIMES}
 
 
-def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a_second(runs: Make) -> None:
+def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a_second(
+    runs: Make,
+) -> None:
     camera, seconds = Camera(World.generate(7, 12), 32), 12
     stamps = [round(i * NS / 30) for i in range(seconds * 30)]
     questions = {100: "what is on the table?", 201: "Tell me whenever it gets darker."}
@@ -61,7 +64,12 @@ def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a
     assert [s.response.kind for s in steps if s.question] == [Kind.REAL_TIME] * 2
     assert len(converted) == 2 * seconds + 1  # the last one belongs to the second after
     health = run.worker.health()
-    assert (health.frames_received, health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (360, 0, 0, 0)
+    assert (
+        health.frames_received,
+        health.frames_dropped,
+        health.chunks_dropped,
+        health.chunks_lost,
+    ) == (360, 0, 0, 0)
 
 
 def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: Make) -> None:
@@ -113,7 +121,11 @@ def test_words_are_told_as_they_come_and_whether_they_were_asked_for(runs: Make)
         told.append(run.next("text"))
         run.next("step")
     stamps = [index * NS + NS // 2 for index in range(3)]
-    assert told == [("text", "Y", stamps[0], True), ("text", "A", stamps[1], False), ("text", "N", stamps[2], True)]
+    assert told == [
+        ("text", "Y", stamps[0], True),
+        ("text", "A", stamps[1], False),
+        ("text", "N", stamps[2], True),
+    ]
 
 
 def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
@@ -127,7 +139,11 @@ def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
     for index in range(2, 6):
         run.second(index)
     backend.gate.set()
-    assert [(s.chunk, s.question) for s in run.steps(3)] == [(0, None), (4, "still there?"), (5, None)]
+    assert [(s.chunk, s.question) for s in run.steps(3)] == [
+        (0, None),
+        (4, "still there?"),
+        (5, None),
+    ]
 
 
 def test_seconds_without_frames_are_lost_not_dropped(runs: Make) -> None:
@@ -158,7 +174,11 @@ def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
     (_, ack, _), (_, silent, none), (_, alert, asked) = reports
     assert ack.response.acknowledgment and ack.response.index == 0
     assert silent.response is None and none == ""
-    assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (Kind.PROACTIVE, 0, 2 * NS + NS // 2)
+    assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (
+        Kind.PROACTIVE,
+        0,
+        2 * NS + NS // 2,
+    )
     assert asked == "Tell me when it is dark."
 
 

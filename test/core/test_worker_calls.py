@@ -1,4 +1,5 @@
-"""Requests to the engine between two steps: on the worker's thread, in order, bounded, and never left hanging."""
+"""Requests to the engine between two steps: on the worker's thread, in order, bounded, and never
+left hanging."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def _worker() -> tuple[Worker, threading.Event]:
     def ignore(*_: object) -> None:
         """What the worker reports is of no interest here."""
 
-    events = Events(ready=lambda _: ready.set(), step=ignore, text=ignore, error=ignore, failed=ignore)
+    events = Events(
+        ready=lambda _: ready.set(), step=ignore, text=ignore, error=ignore, failed=ignore
+    )
     return Worker(lambda: ScriptedBackend(), AssistantConfig(), events), ready
 
 
@@ -72,7 +75,8 @@ def test_calls_are_bounded_and_end_with_the_worker() -> None:
 
 
 def test_what_was_heard_aloud_replaces_the_answer() -> None:
-    """A whole answer was given, the user heard two words of it: the conversation holds those two."""
+    """A whole answer was given, the user heard two words of it: the conversation holds
+    those two."""
     worker, ready = _worker()
     worker.start()
     assert ready.wait(WAIT_S)
@@ -84,7 +88,9 @@ def test_what_was_heard_aloud_replaces_the_answer() -> None:
     assert answers.result(WAIT_S) == ["You asked: what is there? The brightness is 0."]
     worker.heard(123, "no answer has this stamp")
     worker.heard(500_000_000, "You asked")
-    after = worker.inbox.call(lambda a: ([t.answer for t in a.window.turns], bytes(_text(a.session.tokens))))
+    after = worker.inbox.call(
+        lambda a: ([t.answer for t in a.window.turns], bytes(_text(a.session.tokens)))
+    )
     turns, text = after.result(WAIT_S)
     assert turns == ["You asked"]
     assert b"The brightness is" not in text

@@ -1,4 +1,5 @@
-"""The worker thread when something is wrong: one line for each, nothing fatal but the load, and a prompt end."""
+"""The worker thread when something is wrong: one line for each, nothing fatal but the load, and a
+prompt end."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ def test_an_overlong_question_is_reported_and_the_next_one_answered(runs: Make) 
     run.inbox.ask("word " * 10_000)
     run.inbox.ask("short?")
     run.second(0)
-    assert run.next("error") == ("error", "the question has 49999 tokens; at most 512 are allowed", None)
+    assert run.next("error") == (
+        "error",
+        "the question has 49999 tokens; at most 512 are allowed",
+        None,
+    )
     assert run.steps(1)[0].question == "short?"
 
 
@@ -63,8 +68,9 @@ def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -
         run.second(index)
     first, second = run.steps(1)[0], run.next("error")
     assert second[1:] == (
-        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB", 1
-    )  # fmt: skip
+        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB",
+        1,
+    )
     third = run.steps(1)[0]
     assert (first.chunk, first.window_chunks) == (0, 1)
     assert (third.chunk, third.window_chunks, third.stamp_ns) == (2, 1, 2 * NS + NS // 2)
@@ -87,9 +93,12 @@ def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None
 
 
 @pytest.mark.parametrize(
-    "error", [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")]
+    "error",
+    [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")],
 )
-def test_a_model_that_cannot_be_loaded_ends_the_worker_with_one_line(runs: Make, error: Exception) -> None:
+def test_a_model_that_cannot_be_loaded_ends_the_worker_with_one_line(
+    runs: Make, error: Exception
+) -> None:
     def load() -> ScriptedBackend:
         raise error
 
@@ -105,7 +114,9 @@ def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
     def script(moment: Moment) -> str | None:
         raise KeyError("bug")
 
-    run = runs(ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)).start()
+    run = runs(
+        ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)
+    ).start()
     run.second(0, grey=9)
     assert "bug" in run.next("failed")[1]
     assert run.worker.stop(WAIT_S)
@@ -113,7 +124,9 @@ def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
 
 def test_stop_ends_a_long_answer(runs: Make) -> None:
     backend = GatedBackend({0: "word " * 1000})
-    run = runs(backend, config=AssistantConfig(speaker=SpeakerConfig(max_new_tokens=100_000))).start()
+    run = runs(
+        backend, config=AssistantConfig(speaker=SpeakerConfig(max_new_tokens=100_000))
+    ).start()
     texts = threading.Semaphore(0)
     blocked = threading.Event()
     worker = run.worker

@@ -1,7 +1,8 @@
-"""A trainer run as a program: `python tuning_processes.py RECIPE.yaml OUT [--resume]`, alone or under torchrun.
+"""A trainer run as a program: `python tuning_processes.py RECIPE.yaml OUT [--resume]`, alone or
+under torchrun.
 
-With FORCE_FSDP the two processes shard the model with FSDP2. accelerate offers that for GPUs only, so the kind of the
-distributed run is set before it looks.
+With FORCE_FSDP the two processes shard the model with FSDP2. accelerate offers that for GPUs only,
+so the kind of the distributed run is set before it looks.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ if os.environ.get("FORCE_FSDP"):
     PartialState(cpu=True)
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     os.environ |= {
-        "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-        "FSDP_TRANSFORMER_CLS_TO_WRAP": "Qwen3VLTextDecoderLayer", "FSDP_RESHARD_AFTER_FORWARD": "true",
+        "ACCELERATE_USE_FSDP": "true",
+        "FSDP_VERSION": "2",
+        "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+        "FSDP_TRANSFORMER_CLS_TO_WRAP": "Qwen3VLTextDecoderLayer",
+        "FSDP_RESHARD_AFTER_FORWARD": "true",
         "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
-    }  # fmt: skip
+    }
 
 from aura_core.training.settings import TuneRecipe
 from aura_core.training.trainer import Trainer

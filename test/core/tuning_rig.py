@@ -21,11 +21,21 @@ def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) 
         for c in range(first, stop)
         if c in asks or c in script
     ]
-    groups = [{"query_id": g.query_id, "question": g.question, "answers": list(g.answers)} for g in history]
+    groups = [
+        {"query_id": g.query_id, "question": g.question, "answers": list(g.answers)}
+        for g in history
+    ]
     return {
-        "type": "Sample", "version": 1, "id": f"{seed}-{stop}", "clip": {"video": f"sim:{seed}"}, "first": first,
-        "stop": stop, "history": groups, "turns": turns, "events": [e.chunk for e in episode.world.events],
-    }  # fmt: skip
+        "type": "Sample",
+        "version": 1,
+        "id": f"{seed}-{stop}",
+        "clip": {"video": f"sim:{seed}"},
+        "first": first,
+        "stop": stop,
+        "history": groups,
+        "turns": turns,
+        "events": [e.chunk for e in episode.world.events],
+    }
 
 
 def write_shards(folder: Path, seeds: range, chunks: int = 6, shards: int = 2) -> str:
@@ -40,10 +50,15 @@ def write_shards(folder: Path, seeds: range, chunks: int = 6, shards: int = 2) -
 def recipe_dict(model: Path | str, train: str, **changes: Any) -> dict[str, Any]:
     """A recipe of few and small steps in plain values."""
     data = {
-        "model": str(model), "data": {"train": train, "workers": 0}, "precision": "fp32", "max_pixels": 4096,
-        "batch": {"tokens": 1000, "rows": 1}, "schedule": {"steps": 4, "lr": 1e-3, "warmup": 0.25}, "save_every": 2,
+        "model": str(model),
+        "data": {"train": train, "workers": 0},
+        "precision": "fp32",
+        "max_pixels": 4096,
+        "batch": {"tokens": 1000, "rows": 1},
+        "schedule": {"steps": 4, "lr": 1e-3, "warmup": 0.25},
+        "save_every": 2,
         "checkpointing": False,
-    }  # fmt: skip
+    }
     return data | changes
 
 

@@ -1,4 +1,5 @@
-"""A worker thread to be tested: a model that can be held up or broken, and a record of what is reported."""
+"""A worker thread to be tested: a model that can be held up or broken, and a record of what is
+reported."""
 
 from __future__ import annotations
 
@@ -55,10 +56,12 @@ class Run:
         self.reports: queue.Queue[tuple[Any, ...]] = queue.Queue()
         put = self.reports.put
         events = Events(
-            ready=lambda text: put(("ready", text)), step=lambda step, asked: put(("step", step, asked)),
-            text=lambda *told: put(("text", *told)), error=lambda text, chunk: put(("error", text, chunk)),
+            ready=lambda text: put(("ready", text)),
+            step=lambda step, asked: put(("step", step, asked)),
+            text=lambda *told: put(("text", *told)),
+            error=lambda text, chunk: put(("error", text, chunk)),
             failed=lambda text: put(("failed", text)),
-        )  # fmt: skip
+        )
         self.worker = Worker(self.load or (lambda: self.backend), self.config, events, self.backlog)
         self.inbox = self.worker.inbox
 

@@ -32,7 +32,14 @@ def assistant() -> Iterator[tuple[Process, Rig]]:
     """One assistant with the scripted model, that gives a camera up after one second."""
     namespace = f"/t{os.getpid()}_{next(_numbers)}"
     rig = Rig(namespace)
-    args = ("-p", "model.path:=scripted", "-p", "stale_after_s:=1.0", "-p", "speaker.max_pending_questions:=4")
+    args = (
+        "-p",
+        "model.path:=scripted",
+        "-p",
+        "stale_after_s:=1.0",
+        "-p",
+        "speaker.max_pending_questions:=4",
+    )
     with Process("assistant_node", namespace, *args) as process:
         rig.matched()
         yield process, rig

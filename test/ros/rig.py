@@ -1,4 +1,5 @@
-"""What the tests of the nodes share: node processes, and a test node that plays camera, user and listener."""
+"""What the tests of the nodes share: node processes, and a test node that plays camera, user and
+listener."""
 
 from __future__ import annotations
 
@@ -35,17 +36,32 @@ class Process:
     """A node in a process of its own; killed by its pid at the end, if it still runs."""
 
     def __init__(self, module: str, namespace: str, *args: str) -> None:
-        command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args", "-r", f"__ns:={namespace}", *args]
+        command = [
+            sys.executable,
+            "-m",
+            f"aura_ros.{module}",
+            "--ros-args",
+            "-r",
+            f"__ns:={namespace}",
+            *args,
+        ]
         self._process = subprocess.Popen(
-            command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             if kind is None and self.running:
@@ -60,7 +76,8 @@ class Process:
         return self._process.poll() is None
 
     def end_cleanly(self, number: signal.Signals = signal.SIGINT) -> str:
-        """Send a signal, by which every node ends with exit code 0 and without a trace; what was printed."""
+        """Send a signal, by which every node ends with exit code 0 and without a trace; what was
+        printed."""
         self._process.send_signal(number)
         code, output = self.wait()
         assert code == 0, output
@@ -73,7 +90,8 @@ class Process:
 
 
 class Rig:
-    """Listens to everything the assistant says in `namespace`, and can play its camera and its user."""
+    """Listens to everything the assistant says in `namespace`, and can play its camera and its
+    user."""
 
     def __init__(self, namespace: str) -> None:
         self._context = Context()
@@ -92,7 +110,9 @@ class Rig:
         self._listen(DiagnosticArray, "/diagnostics", self.diagnostics)
         self.user = self.node.create_publisher(String, "asr/text", qos.EVENTS)
         self.camera = self.node.create_publisher(Image, "image_raw", qos.FRAMES)
-        self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", qos.FRAMES)
+        self.compressed = self.node.create_publisher(
+            CompressedImage, "image_raw/compressed", qos.FRAMES
+        )
         self.start_ns = 1_000 * NS
         self.second = 0
 
@@ -118,9 +138,14 @@ class Rig:
     def matched(self, camera: Any = None) -> Self:
         """Wait until the assistant hears its camera and its user, and we hear it."""
         camera = camera or self.camera
-        self.until(lambda: camera.get_subscription_count() and self.user.get_subscription_count(), "the assistant")
+        self.until(
+            lambda: camera.get_subscription_count() and self.user.get_subscription_count(),
+            "the assistant",
+        )
         self.until(lambda: self.heartbeats, "a heartbeat")
-        self.until(lambda: self.node.count_publishers("aura/response"), "the publisher of responses")
+        self.until(
+            lambda: self.node.count_publishers("aura/response"), "the publisher of responses"
+        )
         return self
 
     def frames(self, grey: int = 0, halves: Sequence[int] = (0, 1)) -> list[int]:
@@ -135,7 +160,14 @@ class Rig:
         """Wait for the heartbeat of the chunk whose newest frame has this stamp."""
 
         def found() -> Heartbeat | None:
-            return next((h for h in self.heartbeats if to_ns(h.header.stamp) == stamp_ns and h.state in DECIDED), None)
+            return next(
+                (
+                    h
+                    for h in self.heartbeats
+                    if to_ns(h.header.stamp) == stamp_ns and h.state in DECIDED
+                ),
+                None,
+            )
 
         return self.until(found, f"the heartbeat of {stamp_ns}")
 
@@ -147,9 +179,13 @@ class Rig:
         self.user.publish(String(data=text))
 
     def state(self, state: str, detail: str = "", after: int = 0) -> Heartbeat:
-        """Wait for a heartbeat of this state with these words in its detail, after the first `after` ones."""
+        """Wait for a heartbeat of this state with these words in its detail, after the first
+        `after` ones."""
         return self.until(
-            lambda: next((h for h in self.heartbeats[after:] if h.state == state and detail in h.detail), None),
+            lambda: next(
+                (h for h in self.heartbeats[after:] if h.state == state and detail in h.detail),
+                None,
+            ),
             f"a heartbeat '{state}' with '{detail}'",
         )
 

@@ -38,7 +38,9 @@ def test_a_silent_second_gives_a_heartbeat_with_the_steps_numbers(assistant: Ass
     assert second.header.frame_id == "rig"
 
 
-def test_a_question_is_answered_in_its_second_with_the_stamp_of_its_frames(assistant: Assistant) -> None:
+def test_a_question_is_answered_in_its_second_with_the_stamp_of_its_frames(
+    assistant: Assistant,
+) -> None:
     _, rig = assistant
     rig.live_second()
     rig.responses.clear()
@@ -84,10 +86,14 @@ def test_an_unasked_answer_is_an_alert_with_its_evidence(assistant: Assistant) -
     rig.until(lambda: len(rig.alerts) == 3, "the alert of the dark")
 
 
-def test_every_second_has_exactly_one_heartbeat_and_a_spoken_one_exactly_one_response(assistant: Assistant) -> None:
+def test_every_second_has_exactly_one_heartbeat_and_a_spoken_one_exactly_one_response(
+    assistant: Assistant,
+) -> None:
     _, rig = assistant
     stamps = [to_ns(rig.live_second(grey).header.stamp) for grey in (0, 0, 90, 90, 0)]
-    beats = [(to_ns(h.header.stamp), h.state) for h in rig.heartbeats if to_ns(h.header.stamp) in stamps]
+    beats = [
+        (to_ns(h.header.stamp), h.state) for h in rig.heartbeats if to_ns(h.header.stamp) in stamps
+    ]
     states = ("silent", "silent", "speaking", "silent", "speaking")
     assert beats == list(zip(stamps, states, strict=True))
 
@@ -111,7 +117,12 @@ def test_images_that_cannot_be_read_are_named_and_survived(assistant: Assistant)
         setattr(msg, name, value)
         rig.camera.publish(msg)
         rig.second += 1
-        rig.until(lambda: rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:]), detail)  # noqa: B023
+        rig.until(
+            lambda detail=detail, before=before: (
+                rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:])
+            ),
+            detail,
+        )
     assert process.running
     rig.until(lambda: rig.live_second().detail == "", "a heartbeat without a complaint")
 
@@ -123,11 +134,18 @@ def test_images_that_cannot_be_read_are_named_and_survived(assistant: Assistant)
         ("word " * 10_000, "the question has 49999 tokens; at most 512"),
     ],
 )
-def test_a_useless_question_is_refused_and_the_next_one_answered(assistant: Assistant, text: str, detail: str) -> None:
+def test_a_useless_question_is_refused_and_the_next_one_answered(
+    assistant: Assistant, text: str, detail: str
+) -> None:
     _, rig = assistant
     before = len(rig.heartbeats)
     rig.ask(text)
-    rig.until(lambda: rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:]), detail)
+    rig.until(
+        lambda detail=detail, before=before: (
+            rig.frames() and any(detail in h.detail for h in rig.heartbeats[before:])
+        ),
+        detail,
+    )
     rig.responses.clear()
     rig.ask("and now?")
     rig.until(lambda: _asked(rig, "and now?"), "the answer")
@@ -143,7 +161,10 @@ def test_a_camera_that_vanishes_is_told_and_its_return_is_noticed(assistant: Ass
     later = rig.state("no_frames", "no frame for", len(rig.heartbeats))
     assert later.sequence > first.sequence
     assert to_ns(later.header.stamp) == stamp
-    rig.until(lambda: any(s.level == b"\x02" for d in rig.diagnostics for s in d.status), "an error in /diagnostics")
+    rig.until(
+        lambda: any(s.level == b"\x02" for d in rig.diagnostics for s in d.status),
+        "an error in /diagnostics",
+    )
     rig.second += 5
     back = rig.live_second()
     assert back.state == "silent"
@@ -157,7 +178,10 @@ def test_a_stamp_of_zero_is_replaced_by_the_time_of_arrival(rigs: Rigs) -> None:
         rig.matched()
         msg = to_image(Frame(np.zeros((8, 8, 3), np.uint8), 0), "rig")
         begin_ns = rig.node.get_clock().now().nanoseconds
-        rig.until(lambda: rig.camera.publish(msg) or any(h.state == "silent" for h in rig.heartbeats), "a decision")
+        rig.until(
+            lambda: rig.camera.publish(msg) or any(h.state == "silent" for h in rig.heartbeats),
+            "a decision",
+        )
         beat = next(h for h in rig.heartbeats if h.state == "silent")
         assert begin_ns < to_ns(beat.header.stamp) < rig.node.get_clock().now().nanoseconds
         process.end_cleanly(signal.SIGTERM)
@@ -165,7 +189,14 @@ def test_a_stamp_of_zero_is_replaced_by_the_time_of_arrival(rigs: Rigs) -> None:
 
 def test_compressed_images(rigs: Rigs) -> None:
     namespace, rig = rigs()
-    args = ("-p", "model.path:=scripted", "-p", "image_transport:=compressed", "-p", "stale_after_s:=1.0")
+    args = (
+        "-p",
+        "model.path:=scripted",
+        "-p",
+        "image_transport:=compressed",
+        "-p",
+        "stale_after_s:=1.0",
+    )
     with Process("assistant_node", namespace, *args):
         rig.matched(rig.compressed)
         rig.ask("how bright?")
@@ -177,7 +208,9 @@ def test_compressed_images(rigs: Rigs) -> None:
                 rig.compressed.publish(msg)
         # The question may have come in the first second or between the two.
         rig.until(lambda: rig.final("brightness"), "an answer")
-        assert rig.final("brightness")[0].text.endswith(("brightness is 120.", "brightness is 40.", "changed to 40."))
+        assert rig.final("brightness")[0].text.endswith(
+            ("brightness is 120.", "brightness is 40.", "changed to 40.")
+        )
         garbage = CompressedImage(header=header(rig.start_ns + 9 * NS, "rig"), format="jpeg")
         garbage.data.frombytes(b"no jpeg")
         rig.compressed.publish(garbage)
@@ -189,7 +222,9 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
     rng = np.random.default_rng(3)
     start_ns = 1_000 * NS
     for i in range(20):
-        picture = rng.integers(0, 60, (24, 32, 3)).astype(np.uint8) + np.uint8(100 if 11 < i < 16 else 0)
+        picture = rng.integers(0, 60, (24, 32, 3)).astype(np.uint8) + np.uint8(
+            100 if 11 < i < 16 else 0
+        )
         frames.append(Frame(picture, start_ns + i * NS // 2))
     events: list[Frame | Query] = []
     for i, frame in enumerate(frames):
@@ -200,12 +235,15 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
     assert sum(s.response is not None for s in expected) == 4
 
     namespace, rig = rigs()
-    with Process("assistant_node", namespace, "-p", "model.path:=scripted", "-p", "stale_after_s:=1.0"):
+    with Process(
+        "assistant_node", namespace, "-p", "model.path:=scripted", "-p", "stale_after_s:=1.0"
+    ):
         rig.matched()
         rig.camera.publish(to_image(frames[0], "rig"))
         for i, frame in enumerate(frames[1:], 1):
             if i % 2 == 0 and i // 2 in asked:
-                # The answer tells in which second a question was heard: a refused one is a mark of the same order.
+                # The answer tells in which second a question was heard: a refused one is a mark of
+                # the same order.
                 before = len(rig.heartbeats)
                 rig.ask(asked[i // 2])
                 rig.ask(" ")
@@ -219,13 +257,27 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         assert to_ns(beat.header.stamp) == step.stamp_ns
         assert (beat.chunk, beat.state == "silent") == (step.chunk, step.response is None)
         assert beat.p_silent == np.float32(step.decision.p_silent)
-        assert (beat.prefill_tokens, beat.decode_tokens) == (step.prefill_tokens, step.decode_tokens)
+        assert (beat.prefill_tokens, beat.decode_tokens) == (
+            step.prefill_tokens,
+            step.decode_tokens,
+        )
     spoken = [s.response for s in expected if s.response is not None]
     for msg, response in zip(rig.final(), spoken, strict=True):
-        assert (msg.text, msg.kind, msg.query_id, msg.index, msg.acknowledgment, to_ns(msg.header.stamp)) == (
-            response.text, response.kind, response.query_id, response.index, response.acknowledgment,
+        assert (
+            msg.text,
+            msg.kind,
+            msg.query_id,
+            msg.index,
+            msg.acknowledgment,
+            to_ns(msg.header.stamp),
+        ) == (
+            response.text,
+            response.kind,
+            response.query_id,
+            response.index,
+            response.acknowledgment,
             response.stamp_ns,
-        )  # fmt: skip
+        )
 
 
 def test_parameters_can_be_set_or_are_refused_with_a_reason(assistant: Assistant) -> None:
@@ -240,7 +292,10 @@ def test_parameters_can_be_set_or_are_refused_with_a_reason(assistant: Assistant
         return result.successful, result.reason
 
     assert set_to("decider.threshold", 0.5) == (True, "")
-    assert set_to("decider.threshold", 1.0) == (False, "decider.threshold must be below 1: it would never speak")
+    assert set_to("decider.threshold", 1.0) == (
+        False,
+        "decider.threshold must be below 1: it would never speak",
+    )
     for value in (float("nan"), -0.1):
         ok, reason = set_to("decider.threshold", value)
         assert not ok and "out of range Min: 0.0, Max: 1.0" in reason
@@ -260,7 +315,8 @@ def test_a_model_that_cannot_be_loaded_ends_the_node_with_one_line(rigs: Rigs) -
 
 
 def _asked(rig: Rig, text: str) -> bool:
-    """Give the assistant seconds until it answers: a question and a frame are not ordered against each other."""
+    """Give the assistant seconds until it answers: a question and a frame are not ordered against
+    each other."""
     if not rig.final(text):
         rig.live_second()
     return bool(rig.final(text))

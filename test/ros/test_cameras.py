@@ -1,4 +1,5 @@
-"""The camera nodes in processes of their own: exact stamps, exact pixels, and devices that are not there."""
+"""The camera nodes in processes of their own: exact stamps, exact pixels, and devices that are not
+there."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def stamps(images: list[Image]) -> list[int]:
 
 
 def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
-    """The whole chain in real time: every second decided once, a question answered in the right one."""
+    """The whole chain in real time: every second decided once, a question answered in the right
+    one."""
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
         rig.matched()
@@ -47,14 +49,17 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     beats = decided(rig)
     start_ns = to_ns(beats[0].header.stamp) - NS // 2
     assert [b.chunk for b in beats] == list(range(len(beats)))
-    assert [to_ns(b.header.stamp) for b in beats] == [start_ns + c * NS + NS // 2 for c in range(len(beats))]
+    assert [to_ns(b.header.stamp) for b in beats] == [
+        start_ns + c * NS + NS // 2 for c in range(len(beats))
+    ]
     assert {(b.frames_dropped, b.chunks_dropped, b.chunks_lost) for b in beats} == {(0, 0, 0)}
     (answer,) = rig.final("what is on the table?")
     assert answer.kind == Kind.REAL_TIME
     assert [b.state for b in beats if b.header.stamp == answer.header.stamp] == ["speaking"]
     assert answer.header.frame_id == "sim_camera"
 
-    # The assistant's first frame was the world's first: a second of the one is a second of the other.
+    # The assistant's first frame was the world's first: a second of the one is a second of the
+    # other.
     world = Camera(World.generate(900002, 600), 64)
     assert len(rig.images) > 10
     for msg in rig.images[::5]:
@@ -72,14 +77,25 @@ def test_a_folder_is_played_at_its_own_pace_and_the_node_ends(rigs: Rigs, tmp_pa
         cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((6, 10, 3), 40 * i, np.uint8))
     namespace, rig = rigs()
     rig.watch_images()
-    args = ("-p", f"source:={tmp_path}", "-p", "fps:=5.0", "-p", "frame_id:=folder", "-p", "loop:=true")
+    args = (
+        "-p",
+        f"source:={tmp_path}",
+        "-p",
+        "fps:=5.0",
+        "-p",
+        "frame_id:=folder",
+        "-p",
+        "loop:=true",
+    )
     with Process("camera_node", namespace, *args):
         rig.until(lambda: len(rig.images) >= 8, "frames of two rounds")
     seen = stamps(rig.images)
     greys = [int(to_frame(m, 0).image[0, 0, 0]) // 40 for m in rig.images]
     assert greys == [(greys[0] + i) % 6 for i in range(len(greys))]
     gaps = [b - a for a, b in itertools.pairwise(seen)]
-    assert [g for g, first in zip(gaps, greys[1:], strict=False) if first] == [NS // 5] * sum(map(bool, greys[1:]))
+    assert [g for g, first in zip(gaps, greys[1:], strict=False) if first] == [NS // 5] * sum(
+        map(bool, greys[1:])
+    )
     assert {(m.height, m.width, m.step, m.encoding, m.header.frame_id) for m in rig.images} == {
         (6, 10, 30, "rgb8", "folder")
     }
@@ -92,10 +108,18 @@ def test_a_camera_serves_reliable_and_best_effort_subscribers(
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
     namespace, rig = rigs()
     frames: list[Image] = []
-    rig.node.create_subscription(Image, "image_raw", frames.append, QoSProfile(depth=5, reliability=reliability))
+    rig.node.create_subscription(
+        Image, "image_raw", frames.append, QoSProfile(depth=5, reliability=reliability)
+    )
     args = ("-p", "fps:=10.0", "-p", f"source:={tmp_path}", "-p", "loop:=true")
-    with Process("camera_node", namespace, *args), Process("sim_camera_node", namespace, "-p", "width:=64"):
-        rig.until(lambda: {"camera", "sim_camera"} <= {m.header.frame_id for m in frames}, "frames of both cameras")
+    with (
+        Process("camera_node", namespace, *args),
+        Process("sim_camera_node", namespace, "-p", "width:=64"),
+    ):
+        rig.until(
+            lambda: {"camera", "sim_camera"} <= {m.header.frame_id for m in frames},
+            "frames of both cameras",
+        )
 
 
 def test_a_single_picture_is_played_again_at_the_same_pace(rigs: Rigs, tmp_path: Path) -> None:
@@ -131,10 +155,17 @@ def test_a_missing_file_ends_the_node_with_one_line(rigs: Rigs) -> None:
 
 def test_a_missing_device_is_an_error_in_the_diagnostics_and_retried(rigs: Rigs) -> None:
     namespace, rig = rigs()
-    with Process("camera_node", namespace, "-p", "source:=camera:87", "-p", "reopen_s:=0.1") as process:
+    with Process(
+        "camera_node", namespace, "-p", "source:=camera:87", "-p", "reopen_s:=0.1"
+    ) as process:
 
         def complaint() -> bool:
-            mine = [s for d in rig.diagnostics for s in d.status if s.name == f"{namespace[1:]}/camera_node"]
+            mine = [
+                s
+                for d in rig.diagnostics
+                for s in d.status
+                if s.name == f"{namespace[1:]}/camera_node"
+            ]
             return any(s.level == b"\x02" and "camera:87: cannot open" in s.message for s in mine)
 
         rig.until(complaint, "an error in /diagnostics")
@@ -158,7 +189,17 @@ def test_a_camera_that_vanishes_is_opened_again_and_shows_nothing_old(
     namespace, rig = rigs()
     rig.watch_images()
     monkeypatch.setattr(camera_node, "open_source", lambda spec, fps: Unplugged())
-    rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "-p", "source:=camera:0", "-p", "reopen_s:=0.1"])
+    rclpy.init(
+        args=[
+            "--ros-args",
+            "-r",
+            f"__ns:={namespace}",
+            "-p",
+            "source:=camera:0",
+            "-p",
+            "reopen_s:=0.1",
+        ]
+    )
     node = camera_node.CameraNode()
     try:
         rig.until(lambda: len(rig.images) >= 5, "frames of three openings")
@@ -168,6 +209,7 @@ def test_a_camera_that_vanishes_is_opened_again_and_shows_nothing_old(
         rclpy.try_shutdown()
     greys = [int(to_frame(m, 0).image[0, 0, 0]) for m in rig.images]
     assert greys == sorted(set(greys))
-    assert node.last_problem == (
-        "camera:0: the camera gives no more frames; was it unplugged?; trying again every 0.1 s"
+    assert (
+        node.last_problem
+        == "camera:0: the camera gives no more frames; was it unplugged?; trying again every 0.1 s"
     )

@@ -18,10 +18,22 @@ NS = 1_000_000_000
 HEALTH = Health("ready", 0.0, 9, 4, 2, 7, 2**40, 3, 0)
 SAID = Response("a red cube", Kind.PROACTIVE, "q3", 1, False, 7 * NS + 5)
 STEP = Step(
-    chunk=7, stamp_ns=7 * NS + 5, decision=Decision(False, 0.25, 1), response=SAID, question=None, question_id=None,
-    step_ms=30.5, decide_ms=20.5, prefill_tokens=11, vision_encodes=1, decode_tokens=4, forwards=5, window_chunks=8,
-    window_tokens=99, switched=False,
-)  # fmt: skip
+    chunk=7,
+    stamp_ns=7 * NS + 5,
+    decision=Decision(False, 0.25, 1),
+    response=SAID,
+    question=None,
+    question_id=None,
+    step_ms=30.5,
+    decide_ms=20.5,
+    prefill_tokens=11,
+    vision_encodes=1,
+    decode_tokens=4,
+    forwards=5,
+    window_chunks=8,
+    window_tokens=99,
+    switched=False,
+)
 
 
 @pytest.mark.parametrize("stamp_ns", [0, 1, NS - 1, NS, 1_795_218_080_432_407_052])
@@ -37,7 +49,13 @@ def test_a_stamp_of_zero_is_the_time_of_arrival() -> None:
 def test_an_image_goes_both_ways() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     msg = to.to_image(Frame(picture[:, ::-1], 3 * NS + 4), "cam")  # not contiguous
-    assert (msg.height, msg.width, msg.step, msg.encoding, msg.header.frame_id) == (5, 7, 21, "rgb8", "cam")
+    assert (msg.height, msg.width, msg.step, msg.encoding, msg.header.frame_id) == (
+        5,
+        7,
+        21,
+        "rgb8",
+        "cam",
+    )
     back = to.to_frame(msg, to.to_ns(msg.header.stamp))
     assert back.stamp_ns == 3 * NS + 4
     np.testing.assert_array_equal(back.image, picture[:, ::-1])
@@ -56,7 +74,9 @@ def test_bgr_with_row_padding_is_read() -> None:
 def test_the_byte_order_of_a_message_is_kept(big_endian: int) -> None:
     msg = Image(height=1, width=2, step=4, encoding="mono16", is_bigendian=big_endian)
     msg.data.frombytes(b"\x10\x20\x30\x40")
-    assert to.to_frame(msg, 0).image[0, :, 0].tolist() == ([0x10, 0x30] if big_endian else [0x20, 0x40])
+    assert to.to_frame(msg, 0).image[0, :, 0].tolist() == (
+        [0x10, 0x30] if big_endian else [0x20, 0x40]
+    )
 
 
 def test_a_compressed_image_is_read() -> None:
@@ -73,7 +93,9 @@ def test_every_supported_encoding_is_let_through_and_others_are_named() -> None:
         msg.data.frombytes(b"x")
         assert to.refuse_image(msg) == ""
     assert to.refuse_image(Image(encoding="rgb8")) == "the image has no data"
-    assert to.refuse_image(Image(encoding="16UC1")).startswith("image encoding '16UC1' is not supported; ")
+    assert to.refuse_image(Image(encoding="16UC1")).startswith(
+        "image encoding '16UC1' is not supported; "
+    )
 
 
 def test_a_frame_that_cannot_be_read_says_which() -> None:
@@ -86,12 +108,22 @@ def test_a_frame_that_cannot_be_read_says_which() -> None:
 def test_an_answer_as_response_and_alert() -> None:
     response = to.response_msg(STEP, SAID, "cam", 12.5)
     assert to.to_ns(response.header.stamp) == SAID.stamp_ns
-    assert (response.text, response.kind, response.query_id, response.index) == ("a red cube", "proactive", "q3", 1)
+    assert (response.text, response.kind, response.query_id, response.index) == (
+        "a red cube",
+        "proactive",
+        "q3",
+        1,
+    )
     assert (response.acknowledgment, response.final, response.p_silent) == (False, True, 0.25)
     assert (response.frame_age_ms, response.decide_ms, response.step_ms) == (12.5, 20.5, 30.5)
     alert = to.alert_msg(STEP, SAID, "tell me", "cam")
     assert (alert.watch_id, alert.instruction, alert.text) == ("q3", "tell me", "a red cube")
-    assert (alert.kind, alert.confidence, alert.index, alert.header) == ("proactive", 0.75, 1, response.header)
+    assert (alert.kind, alert.confidence, alert.index, alert.header) == (
+        "proactive",
+        0.75,
+        1,
+        response.header,
+    )
     partial = to.partial_msg("a red", 5, "cam", 1.0, asked=True)
     assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
     assert partial.kind == Kind.REAL_TIME
@@ -100,19 +132,35 @@ def test_an_answer_as_response_and_alert() -> None:
 
 def test_a_heartbeat_before_the_first_step_and_after() -> None:
     beat = to.heartbeat_msg("waiting", "loading", 3, None, HEALTH, 60, "cam", 0.0)
-    assert (beat.state, beat.detail, beat.sequence, beat.window_max, beat.chunk) == ("waiting", "loading", 3, 60, 0)
+    assert (beat.state, beat.detail, beat.sequence, beat.window_max, beat.chunk) == (
+        "waiting",
+        "loading",
+        3,
+        60,
+        0,
+    )
     assert (beat.frames_dropped, beat.chunks_dropped, beat.active_watches) == (4, 2, 3)
     assert beat.chunks_lost == 2**32 - 1  # a clock that stepped
     assert (beat.chunks_dropped, beat.chunks_missed) == (2, 7)
     assert to.to_ns(beat.header.stamp) == 0
     beat = to.heartbeat_msg("silent", "", 4, STEP, HEALTH, 60, "cam", 8.0)
     assert (beat.chunk, beat.p_silent, beat.step_ms, beat.frame_age_ms) == (7, 0.25, 30.5, 8.0)
-    assert (beat.prefill_tokens, beat.vision_encodes, beat.decode_tokens, beat.window_chunks) == (11, 1, 4, 8)
+    assert (beat.prefill_tokens, beat.vision_encodes, beat.decode_tokens, beat.window_chunks) == (
+        11,
+        1,
+        4,
+        8,
+    )
     assert to.to_ns(beat.header.stamp) == STEP.stamp_ns
 
 
 def test_diagnostics() -> None:
     msg = to.diagnostics_msg(NS, "ns/node", "cam", "warn", "slow", {"step_ms": 3.5})
     (status,) = msg.status
-    assert (status.name, status.hardware_id, status.level, status.message) == ("ns/node", "cam", b"\x01", "slow")
+    assert (status.name, status.hardware_id, status.level, status.message) == (
+        "ns/node",
+        "cam",
+        b"\x01",
+        "slow",
+    )
     assert [(v.key, v.value) for v in status.values] == [("step_ms", "3.5")]

@@ -44,9 +44,13 @@ def test_every_argument_is_described(module: ModuleType) -> None:
         ("none", ["assistant_node"]),
     ],
 )
-def test_the_camera_argument_chooses_the_nodes(module: ModuleType, camera: str, nodes: list[str]) -> None:
+def test_the_camera_argument_chooses_the_nodes(
+    module: ModuleType, camera: str, nodes: list[str]
+) -> None:
     context = LaunchContext()
-    context.launch_configurations.update({name: default for name, default, *_ in module.ARGUMENTS} | {"camera": camera})
+    context.launch_configurations.update(
+        {name: default for name, default, *_ in module.ARGUMENTS} | {"camera": camera}
+    )
     _, *actions = module._nodes(context)
     assert [a.node_executable for a in actions] == nodes
     assert {a.node_package for a in actions} == {"aura_ros"}
@@ -60,17 +64,26 @@ def test_the_camera_argument_chooses_the_nodes(module: ModuleType, camera: str, 
         ("one_process", ["voice_node"]),
     ],
 )
-def test_the_voice_argument_adds_ears_and_mouth(module: ModuleType, voice: str, nodes: list[str]) -> None:
+def test_the_voice_argument_adds_ears_and_mouth(
+    module: ModuleType, voice: str, nodes: list[str]
+) -> None:
     context = LaunchContext()
-    given = {name: default for name, default, *_ in module.ARGUMENTS} | {"camera": "none", "voice": voice}
+    given = {name: default for name, default, *_ in module.ARGUMENTS} | {
+        "camera": "none",
+        "voice": voice,
+    }
     context.launch_configurations.update(given)
     _, assistant, *actions = module._nodes(context)
     assert [a.node_executable for a in actions] == nodes
     assert assistant.node_executable == "assistant_node"
 
 
-@pytest.mark.parametrize(("given", "parameter"), [("compressed", {"image_transport": "compressed"}), ("", {})])
-def test_the_image_arguments_reach_the_assistant(module: ModuleType, given: str, parameter: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "parameter"), [("compressed", {"image_transport": "compressed"}), ("", {})]
+)
+def test_the_image_arguments_reach_the_assistant(
+    module: ModuleType, given: str, parameter: dict[str, str]
+) -> None:
     context = LaunchContext()
     arguments = {name: default for name, default, *_ in module.ARGUMENTS}
     arguments |= {"camera": "none", "image": "cam/image", "image_transport": given}
@@ -78,5 +91,11 @@ def test_the_image_arguments_reach_the_assistant(module: ModuleType, given: str,
     _, assistant = module._nodes(context)
     own = evaluate_parameters(context, assistant._Node__parameters)[-1]
     assert own == {"use_sim_time": False, **parameter}
-    remapped = [tuple("".join(p.text for p in part) for part in pair) for pair in assistant._Node__remappings]
-    assert remapped == [("image_raw", "cam/image"), ("image_raw/compressed", "cam/image/compressed")]
+    remapped = [
+        tuple("".join(p.text for p in part) for part in pair)
+        for pair in assistant._Node__remappings
+    ]
+    assert remapped == [
+        ("image_raw", "cam/image"),
+        ("image_raw/compressed", "cam/image/compressed"),
+    ]

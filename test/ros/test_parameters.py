@@ -1,4 +1,5 @@
-"""Parameters: what the files say is what the engine gets, and a wrong one is refused with one line."""
+"""Parameters: what the files say is what the engine gets, and a wrong one is refused with
+one line."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, 
 from aura_ros.voice_parameters import VOICE
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
-TABLES = {"assistant_node": ASSISTANT, "camera_node": CAMERA, "sim_camera_node": SIM_CAMERA, **VOICE}
+TABLES = {
+    "assistant_node": ASSISTANT,
+    "camera_node": CAMERA,
+    "sim_camera_node": SIM_CAMERA,
+    **VOICE,
+}
 
 
 @pytest.fixture
@@ -47,20 +53,34 @@ def params(*pairs: str) -> list[str]:
     [
         (
             "window.kep:=3",
-            "unknown parameter 'window.kep' in the parameter file or arguments; did you mean 'window.keep'?",
+            (
+                "unknown parameter 'window.kep' in the parameter file or arguments; did you mean"
+                " 'window.keep'?"
+            ),
         ),
-        ("window.keep:=60", "parameters: window: window.max (60) must be larger than window.keep (60)"),
-        ("model.dtype:=int8", "parameter model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'"),
+        (
+            "window.keep:=60",
+            "parameters: window: window.max (60) must be larger than window.keep (60)",
+        ),
+        (
+            "model.dtype:=int8",
+            "parameter model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'",
+        ),
         ("decider.threshold:=1.5", "parameter decider.threshold: "),
         ("decider.threshold:=.nan", "parameter decider.threshold"),
         ("decider.threshold:=1.0", "decider.threshold must be between 0 and 1, not 1.0"),
         ("window.keep:=thirty", "parameter window.keep: "),
         ("window.keep:=0", "parameter window.keep: "),
-        ("image_transport:=theora", "parameter image_transport must be one of raw, compressed, not 'theora'"),
+        (
+            "image_transport:=theora",
+            "parameter image_transport must be one of raw, compressed, not 'theora'",
+        ),
         ("stale_after_s:=0.1", "parameter stale_after_s: "),
     ],
 )
-def test_a_wrong_parameter_ends_the_assistant_with_one_line(start: Callable[..., str], pair: str, error: str) -> None:
+def test_a_wrong_parameter_ends_the_assistant_with_one_line(
+    start: Callable[..., str], pair: str, error: str
+) -> None:
     line = start(assistant_node.main, *params(pair))
     assert line.startswith("error: ") and error in line
 
@@ -74,7 +94,9 @@ def test_an_unknown_key_of_a_file_is_named(start: Callable[..., str], tmp_path: 
 
 
 @pytest.mark.parametrize("text", [None, "a: [1,\n", "window: {keep: 3}\n"])
-def test_a_file_that_cannot_be_read_is_named(start: Callable[..., str], tmp_path: Path, text: str | None) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    start: Callable[..., str], tmp_path: Path, text: str | None
+) -> None:
     file = tmp_path / "my.yaml"
     if text is not None:
         file.write_text(text)
@@ -84,7 +106,9 @@ def test_a_file_that_cannot_be_read_is_named(start: Callable[..., str], tmp_path
 
 def test_an_argument_that_nobody_reads_is_refused(start: Callable[..., str]) -> None:
     line = start(assistant_node.main, "--model", "aura_tiny")
-    assert line.startswith("error: unknown arguments --model aura_tiny; parameters are given as --ros-args -p")
+    assert line.startswith(
+        "error: unknown arguments --model aura_tiny; parameters are given as --ros-args -p"
+    )
 
 
 def test_the_defaults_are_those_of_the_engine() -> None:
@@ -95,7 +119,11 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
     names = set()
     for section in dataclasses.fields(AssistantConfig):
         value = getattr(AssistantConfig(), section.name)
-        keys = [f".{f.name}" for f in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else [""]
+        keys = (
+            [f".{f.name}" for f in dataclasses.fields(value)]
+            if dataclasses.is_dataclass(value)
+            else [""]
+        )
         names |= {section.name + key for key in keys}
     assert names - {p.name for p in ENGINE} == {"chunker.fps"}  # 2.0 is the only value it can have
     assert {p.name for p in ENGINE} <= names
@@ -119,7 +147,8 @@ def test_the_shipped_files_are_read_by_the_nodes_that_they_name(file: Path) -> N
             config = engine_config(values)
             assert config.model.path == given["model.path"]
             assert config.decider.threshold is None
-            assert AssistantConfig.from_yaml(file) == config  # `aura replay --config FILE` is what the node was
+            # `aura replay --config FILE` is what the node was
+            assert AssistantConfig.from_yaml(file) == config
         node.destroy_node()
         context.try_shutdown()
 

@@ -25,7 +25,9 @@ def _call(rig: Rig, service: Any, name: str, /, **fields: Any) -> Any:
     return future.result()
 
 
-def _ask(rig: Rig, text: str, kind: str = "", limit: int = 0, cooldown_s: float = -1.0) -> Ask.Response:
+def _ask(
+    rig: Rig, text: str, kind: str = "", limit: int = 0, cooldown_s: float = -1.0
+) -> Ask.Response:
     return _call(rig, Ask, "aura/ask", text=text, kind=kind, limit=limit, cooldown_s=cooldown_s)
 
 
@@ -45,13 +47,20 @@ def test_a_watch_is_asked_for_listed_and_cancelled(assistant: Assistant) -> None
     _, rig = assistant
     asked = _ask(rig, WATCH)
     assert asked.accepted and asked.query_id and not asked.reason
-    assert asked.query_id not in _watches(rig), "a question that no chunk has taken yet is not a watch"
+    assert asked.query_id not in _watches(rig), (
+        "a question that no chunk has taken yet is not a watch"
+    )
     rig.live_second()
     stamp = rig.frames(90)[-1]
     rig.until(lambda: rig.alerts, "the alert")
     assert rig.alerts[-1].watch_id == asked.query_id
     watch = _watches(rig)[asked.query_id]
-    assert (watch.text, watch.kind, watch.open, watch.answers) == (WATCH, Kind.MULTI_RESPONSE, True, 1)
+    assert (watch.text, watch.kind, watch.open, watch.answers) == (
+        WATCH,
+        Kind.MULTI_RESPONSE,
+        True,
+        1,
+    )
     assert to_ns(watch.last_evidence) == stamp
     first = _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id)
     assert first.cancelled and not first.reason
@@ -79,7 +88,9 @@ def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:
     [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 2000, "", "tokens")],
     ids=["empty", "unknown kind", "too long"],
 )
-def test_a_refused_question_says_why(assistant: Assistant, text: str, kind: str, words: str) -> None:
+def test_a_refused_question_says_why(
+    assistant: Assistant, text: str, kind: str, words: str
+) -> None:
     _, rig = assistant
     asked = _ask(rig, text, kind)
     assert not asked.accepted and not asked.query_id

@@ -28,7 +28,9 @@ class MadeUp(Loudspeaker):
     """Open at once, without PortAudio."""
 
     def open(self) -> DeviceState:
-        stream: Any = SimpleNamespace(rate=RATE, device="made up", latency_s=0.0, active=True, close=lambda: None)
+        stream: Any = SimpleNamespace(
+            rate=RATE, device="made up", latency_s=0.0, active=True, close=lambda: None
+        )
         self._stream, self._reason = stream, ""
         return self.state
 
@@ -80,7 +82,9 @@ def speaker(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakerRig]
         rclpy.try_shutdown()
 
 
-def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(speaker: SpeakerRig) -> None:
+def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(
+    speaker: SpeakerRig,
+) -> None:
     speaker.say(1.0, "s:1")
     speaker.until(lambda: speaker.robot[-1].data, "the robot to speak")
     speaker.device.play(0.25)

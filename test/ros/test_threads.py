@@ -1,4 +1,5 @@
-"""A node whose thread has died says so and ends: it does not live on and report that all is well."""
+"""A node whose thread has died says so and ends: it does not live on and report that all is
+well."""
 
 from __future__ import annotations
 
@@ -30,9 +31,14 @@ class DeafMicrophone(microphone_node.Microphone):
     ],
 )
 def test_a_bug_in_its_thread_ends_the_node(
-    module: Any, node: str, broken: str, by: Any, thread: str,
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    module: Any,
+    node: str,
+    broken: str,
+    by: Any,
+    thread: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(module, broken, by)
     rclpy.init(args=[])
     made: AuraNode = getattr(module, node)()

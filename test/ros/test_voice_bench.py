@@ -72,9 +72,13 @@ def test_a_question_that_was_rejected_is_no_self_trigger(
     script: list[str], own: int, unheard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up = {
-        "BenchUser": lambda _: MadeUpUser(script), "Tap": MadeUpTap, "nodes": no_nodes, "play": lambda *_: None,
-        "voices": lambda: ["slt"], "say": lambda *_: Audio(np.zeros(0, np.int16), 16_000),
-    }  # fmt: skip
+        "BenchUser": lambda _: MadeUpUser(script),
+        "Tap": MadeUpTap,
+        "nodes": no_nodes,
+        "play": lambda *_: None,
+        "voices": lambda: ["slt"],
+        "say": lambda *_: Audio(np.zeros(0, np.int16), 16_000),
+    }
     for name, value in made_up.items():
         monkeypatch.setattr(runs, name, value)
 

@@ -1,4 +1,5 @@
-"""Ears and mouth as processes, spoken to over DDS. No sound device: sound comes and goes as messages."""
+"""Ears and mouth as processes, spoken to over DDS. No sound device: sound comes and goes as
+messages."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from aura_ros.speech_conversions import audio_msg
 Rigs = Callable[[], tuple[str, Rig]]
 QUESTION = "where is the red cube"
 VOICE = "slt"
-needs_voice = pytest.mark.skipif(not available(VOICE), reason="flite is not installed: apt install flite")
+needs_voice = pytest.mark.skipif(
+    not available(VOICE), reason="flite is not installed: apt install flite"
+)
 
 
 class VoiceRig:
@@ -35,10 +38,12 @@ class VoiceRig:
         self.sound: list[AudioChunk] = []
         self.said: list[Said] = []
         for kind, name, into, profile in (
-            (String, "asr/text", self.texts, qos.EVENTS), (Transcript, "asr/transcript", self.transcripts, qos.EVENTS),
-            (Bool, "user_speaking", self.user, qos.LATCHED), (AudioChunk, "speaker/audio", self.sound, qos.AUDIO),
+            (String, "asr/text", self.texts, qos.EVENTS),
+            (Transcript, "asr/transcript", self.transcripts, qos.EVENTS),
+            (Bool, "user_speaking", self.user, qos.LATCHED),
+            (AudioChunk, "speaker/audio", self.sound, qos.AUDIO),
             (Said, "aura/said", self.said, qos.EVENTS),
-        ):  # fmt: skip
+        ):
             node.create_subscription(kind, name, into.append, profile)
         self.microphone = node.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
         self.robot = node.create_publisher(Bool, "robot_speaking", qos.LATCHED)
@@ -61,7 +66,9 @@ class VoiceRig:
 
     def answer(self, text: str, stamp_ns: int, final: bool = True) -> None:
         self.responses.publish(
-            Response(header=header(stamp_ns, ""), text=text, final=final, kind="real-time", query_id="q1")
+            Response(
+                header=header(stamp_ns, ""), text=text, final=final, kind="real-time", query_id="q1"
+            )
         )
 
     def sentence(self, number: int) -> str:
@@ -79,7 +86,9 @@ class VoiceRig:
     def report(self, utterance: str, share: float) -> None:
         """What the loudspeaker tells: this share of the sentence was played."""
         played_s = share * self.length_s(utterance)
-        self.playback.publish(Playback(utterance=utterance, played_s=played_s, complete=share == 1.0))
+        self.playback.publish(
+            Playback(utterance=utterance, played_s=played_s, complete=share == 1.0)
+        )
 
 
 @pytest.fixture
@@ -121,7 +130,10 @@ def test_a_spoken_question_becomes_text_with_its_times(ears: VoiceRig) -> None:
     ears.hear(sound, at_ns)
     ears.rig.until(lambda: ears.texts, "the text")
     assert [m.data for m in ears.texts] == [QUESTION]
-    ears.rig.until(lambda: any(t.state == Transcript.STATE_FINAL for t in ears.transcripts), "the final transcript")
+    ears.rig.until(
+        lambda: any(t.state == Transcript.STATE_FINAL for t in ears.transcripts),
+        "the final transcript",
+    )
     final = next(t for t in ears.transcripts if t.state == Transcript.STATE_FINAL)
     assert (final.text, final.reason, final.header.frame_id) == (QUESTION, "", "rig")
     start_ns, end_ns = to_ns(final.start), to_ns(final.end)
@@ -157,7 +169,11 @@ def test_an_answer_is_spoken_sentence_by_sentence_and_reported_when_heard(mouth:
     mouth.report(second, 1.0)
     mouth.rig.until(lambda: mouth.said, "what was said")
     (said,) = mouth.said
-    assert (said.text, said.complete, said.query_id) == ("I see a red cube. There is a ball.", True, "q1")
+    assert (said.text, said.complete, said.query_id) == (
+        "I see a red cube. There is a ball.",
+        True,
+        "q1",
+    )
     assert to_ns(said.header.stamp) == 5 * NS
 
 
@@ -180,7 +196,9 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
     mouth.report(mouth.sentence(2), 1.0)
     mouth.rig.until(lambda: len(mouth.said) == 2, "the next answer")
     assert mouth.said[1].complete
-    assert len({m.utterance for m in mouth.sound} - names) == 1, "the rest of the first answer is never made"
+    assert len({m.utterance for m in mouth.sound} - names) == 1, (
+        "the rest of the first answer is never made"
+    )
 
 
 @needs_voice
@@ -206,15 +224,23 @@ def test_a_speaker_without_a_device_says_so_and_reports_that_nothing_was_heard(
 
         def told_of_one() -> bool:  # more than once: discovery is one-sided for a moment
             sound.publish(audio_msg(Audio(np.ones(1600, np.int16), 16000), utterance="s:1"))
-            sound.publish(audio_msg(Audio(np.empty(0, np.int16), 16000), utterance="s:1", last=True))
+            sound.publish(
+                audio_msg(Audio(np.empty(0, np.int16), 16000), utterance="s:1", last=True)
+            )
             rig.spin(0.5)
             return bool(reports)
 
         rig.rig.until(told_of_one, "the report")
-        assert (reports[0].utterance, reports[0].played_s, reports[0].complete) == ("s:1", 0.0, False)
+        assert (reports[0].utterance, reports[0].played_s, reports[0].complete) == (
+            "s:1",
+            0.0,
+            False,
+        )
 
         def told() -> Any:
-            statuses = [s for d in rig.rig.diagnostics for s in d.status if s.name.endswith("speaker_node")]
+            statuses = [
+                s for d in rig.rig.diagnostics for s in d.status if s.name.endswith("speaker_node")
+            ]
             return [s for s in statuses if "no such device" in s.message]
 
         assert rig.rig.until(told, "the diagnostic")[0].level == b"\x02"

@@ -9,10 +9,11 @@ STATE = 32  # width: at most this many different tokens
 
 
 def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
-    """Write a multilingual checkpoint of 7 MB that always transcribes `sentence`, and finds `language` in any sound.
+    """Write a multilingual checkpoint of 7 MB that always transcribes `sentence`, and finds
+    `language` in any sound.
 
-    Every block adds nothing, so the decoder's state is its positional embedding. That of position p points to the
-    token that shall follow p, and each such token's embedding points there too.
+    Every block adds nothing, so the decoder's state is its positional embedding. That of position p
+    points to the token that shall follow p, and each such token's embedding points there too.
     """
     import torch
 
@@ -22,7 +23,8 @@ def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
 
 
 def planted_faster_whisper(folder: Path, text: str, language: str = "en") -> Path:
-    """Write the same weights as a CTranslate2 folder, with the tokenizer that comes with openai-whisper."""
+    """Write the same weights as a CTranslate2 folder, with the tokenizer that comes with
+    openai-whisper."""
     import whisper
     from ctranslate2.specs import WhisperSpec
 
@@ -54,11 +56,21 @@ def _planted(sentence: str, language: str) -> tuple[dict[str, int], dict[str, An
     import whisper
 
     dims = {
-        "n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": STATE, "n_audio_head": 1, "n_audio_layer": 1,
-        "n_vocab": 51865, "n_text_ctx": 448, "n_text_state": STATE, "n_text_head": 1, "n_text_layer": 1,
-    }  # fmt: skip
+        "n_mels": 80,
+        "n_audio_ctx": 1500,
+        "n_audio_state": STATE,
+        "n_audio_head": 1,
+        "n_audio_layer": 1,
+        "n_vocab": 51865,
+        "n_text_ctx": 448,
+        "n_text_state": STATE,
+        "n_text_head": 1,
+        "n_text_layer": 1,
+    }
     model = whisper.model.Whisper(whisper.model.ModelDimensions(**dims))
-    tokenizer = whisper.tokenizer.get_tokenizer(True, num_languages=99, language=language, task="transcribe")
+    tokenizer = whisper.tokenizer.get_tokenizer(
+        True, num_languages=99, language=language, task="transcribe"
+    )
     state: dict[str, Any] = {k: torch.zeros_like(v) for k, v in model.state_dict().items()}
     for name in state:
         if name.endswith("ln.weight") or name.endswith("ln_post.weight"):
@@ -93,11 +105,14 @@ def _set_block(layer: Any, state: dict[str, Any], name: str) -> None:
 
 
 def _set_linear(spec: Any, state: dict[str, Any], *names: str) -> None:
-    """One layer or convolution, or several layers side by side; whisper's keys have no bias, so theirs is 0."""
+    """One layer or convolution, or several layers side by side; whisper's keys have no bias, so
+    theirs is 0."""
     import torch
 
     spec.weight = torch.cat([state[f"{name}.weight"] for name in names])
-    spec.bias = torch.cat([state.get(f"{name}.bias", torch.zeros(len(state[f"{name}.weight"]))) for name in names])
+    spec.bias = torch.cat(
+        [state.get(f"{name}.bias", torch.zeros(len(state[f"{name}.weight"]))) for name in names]
+    )
 
 
 def _set_norm(spec: Any, state: dict[str, Any], name: str) -> None:
@@ -105,16 +120,20 @@ def _set_norm(spec: Any, state: dict[str, Any], name: str) -> None:
 
 
 def _token_names(encoding: Any) -> list[str]:
-    """Every token's bytes as GPT-2's vocabularies write them: a printable character for each byte."""
+    """Every token's bytes as GPT-2's vocabularies write them: a printable character for
+    each byte."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
-    chars = {byte: chr(byte) for byte in printable} | {byte: chr(256 + k) for k, byte in enumerate(others)}
+    chars = {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + k) for k, byte in enumerate(others)
+    }
     tokens = (encoding.decode_single_token_bytes(k) for k in range(encoding.n_vocab))
     return ["".join(chars[byte] for byte in token) for token in tokens]
 
 
 def _save_tokenizer(path: Path, names: list[str], eot: int) -> None:
-    """Byte-level BPE: tiktoken merges what gives the token of the lowest rank, so all its splits are merges."""
+    """Byte-level BPE: tiktoken merges what gives the token of the lowest rank, so all its splits
+    are merges."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     vocabulary = {name: k for k, name in enumerate(names)}

@@ -9,7 +9,8 @@ import numpy as np
 
 
 class FakeSound:
-    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is initialised."""
+    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is
+    initialised."""
 
     class PortAudioError(Exception):
         pass
@@ -41,9 +42,14 @@ class FakeSound:
             raise self.PortAudioError("Error querying devices:\nPortAudio not initialized")
         channels = {"mic": (2, 0), "speaker": (0, 2), "usb mic": (1, 0)}
         return [
-            {"name": n, "max_input_channels": channels[n][0], "max_output_channels": channels[n][1],
-             "default_samplerate": 48_000.0} for n in self.seen
-        ]  # fmt: skip
+            {
+                "name": n,
+                "max_input_channels": channels[n][0],
+                "max_output_channels": channels[n][1],
+                "default_samplerate": 48_000.0,
+            }
+            for n in self.seen
+        ]
 
     def InputStream(self, **options: Any) -> FakeStream:
         return FakeStream(self, **options)
@@ -57,7 +63,9 @@ class FakeStream:
         name = sound.seen[options["device"]]
         if name not in sound.plugged:
             raise sound.PortAudioError("Device\nunavailable")
-        if options["samplerate"] not in sound.rates or (options["channels"] == 1 and not sound.mono):
+        if options["samplerate"] not in sound.rates or (
+            options["channels"] == 1 and not sound.mono
+        ):
             raise sound.PortAudioError("Invalid sample rate")
         self.callback, self.channels = options["callback"], options["channels"]
         self.open = self.active = True
@@ -70,6 +78,10 @@ class FakeStream:
     def close(self, ignore_errors: bool) -> None:
         self.open = self.active = False
 
-    def call(self, block: np.ndarray, adc: float = 9.98, dac: float = 10.02, status: bool = False) -> None:
-        time_info = SimpleNamespace(inputBufferAdcTime=adc, outputBufferDacTime=dac, currentTime=10.0)
+    def call(
+        self, block: np.ndarray, adc: float = 9.98, dac: float = 10.02, status: bool = False
+    ) -> None:
+        time_info = SimpleNamespace(
+            inputBufferAdcTime=adc, outputBufferDacTime=dac, currentTime=10.0
+        )
         self.callback(block, len(block), time_info, status)

@@ -23,12 +23,19 @@ def test_everything_that_is_asked_is_in_it(unseen: float) -> None:
     for kind in WAITABLE:
         for colour in (*COLOURS, None):
             for shape in (*SHAPES, None):
-                question, _ = talk.standing(rng, Wait(kind, colour, shape), repeated=rng.random() < 0.5)
+                question, _ = talk.standing(
+                    rng, Wait(kind, colour, shape), repeated=rng.random() < 0.5
+                )
                 assert built_in().matches(question), question
     for seed in range(200):
         ask = talk.real_time(rng, World.generate(seed, 12), 11)
         plain = min(
-            (ask.text, ask.text.removeprefix("please ").removeprefix("hey "), ask.text.removesuffix(" please")), key=len
+            (
+                ask.text,
+                ask.text.removeprefix("please ").removeprefix("hey "),
+                ask.text.removesuffix(" please"),
+            ),
+            key=len,
         )
         assert built_in().matches(plain), ask.text
 
@@ -43,7 +50,8 @@ def test_what_is_foreign_is_not() -> None:
 def test_a_file_adds_templates(tmp_path: Path) -> None:
     path = tmp_path / "own.txt"
     path.write_text(
-        "# ours\ntool: hammer | /3/ screw driver\nbring me {the} [{colour}] {tool}, please!\nxerxes = Z ER K S\n"
+        "# ours\ntool: hammer | /3/ screw driver\nbring me {the} [{colour}] {tool}, please!\nxerxes"
+        " = Z ER K S\n"
     )
     grammar = grammar_of(AsrConfig(grammar_file=str(path)))
     assert grammar is not None
@@ -57,8 +65,8 @@ def test_a_file_adds_templates(tmp_path: Path) -> None:
 
 def test_jsgf() -> None:
     grammar = parse("x: cat | /3/ big dog\nwhere is [my] {x}?\nstop it\nunused: z", "here")
-    assert grammar.jsgf(("hey aura",)) == (
-        "#JSGF V1.0;\ngrammar aura;\n<wake> = hey aura;\n"
+    assert (
+        grammar.jsgf(("hey aura",)) == "#JSGF V1.0;\ngrammar aura;\n<wake> = hey aura;\n"
         "public <utterance> = [ <wake> ] <sentence>;\n"
         "<sentence> = where is [ my ] <slot_x> | stop it;\n"
         "<slot_x> = /0.250000/ cat | /0.750000/ big dog;\n"

@@ -31,7 +31,8 @@ def spoken(text: str, voice: str) -> Audio:
 
 @pytest.mark.parametrize("voice", ["slt", "en-gb"])
 @pytest.mark.parametrize(
-    "text", ["what is on the table", "tell me when a red cube appears", "hey aura where is the blue ball"]
+    "text",
+    ["what is on the table", "tell me when a red cube appears", "hey aura where is the blue ball"],
 )
 def test_questions_are_understood(recognizer: Recognizer, voice: str, text: str) -> None:
     heard = transcribe(recognizer, spoken(text, voice))
@@ -59,7 +60,9 @@ def test_silence_has_no_words(recognizer: Recognizer) -> None:
 def test_partials_grow(recognizer: Recognizer) -> None:
     audio = spoken("how many red objects are there", "slt")
     recognizer.begin()
-    partials = [recognizer.feed(audio.samples[i : i + 1600]) for i in range(0, len(audio.samples), 1600)]
+    partials = [
+        recognizer.feed(audio.samples[i : i + 1600]) for i in range(0, len(audio.samples), 1600)
+    ]
     assert "how many" in partials
     assert recognizer.finish().text == "how many red objects are there"
 
@@ -71,7 +74,9 @@ def test_own_templates_and_words(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no 'flumox'"):
         open_recognizer(AsrConfig(grammar_file=str(path)))
     path.write_text("bring me the flumox\nflumox = F L UW M AH K S\n")
-    recognizer = open_recognizer(AsrConfig(grammar_file=str(path)), WakeConfig(phrase="hello robot"))
+    recognizer = open_recognizer(
+        AsrConfig(grammar_file=str(path)), WakeConfig(phrase="hello robot")
+    )
     assert (
         transcribe(recognizer, spoken("hello robot bring me the floomux", "slt")).text
         == "hello robot bring me the flumox"
@@ -85,7 +90,13 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 
 
 def test_the_score_sees_the_worst_stretch_and_no_outer_silence() -> None:
-    good = [("<sil>", 50, 0.01), ("what", 10, 0.95), ("is", 10, 0.95), ("there", 10, 0.95), ("<sil>", 50, 0.01)]
+    good = [
+        ("<sil>", 50, 0.01),
+        ("what", 10, 0.95),
+        ("is", 10, 0.95),
+        ("there", 10, 0.95),
+        ("<sil>", 50, 0.01),
+    ]
     assert score(good) == pytest.approx(2 * np.log(0.95) / 10)
     bad = [*good[:3], ("<sil>", 20, 0.4), *good[3:]]
     assert fit(bad) < 0.01 < 0.9 < fit(good)

@@ -1,4 +1,5 @@
-"""Both whispers through their own loaders and decoders, on checkpoints made here; and what is refused before that."""
+"""Both whispers through their own loaders and decoders, on checkpoints made here; and what is
+refused before that."""
 
 from __future__ import annotations
 
@@ -24,14 +25,17 @@ def test_a_planted_sentence_is_transcribed(tmp_path: Path) -> None:
     heard = transcribe(recognizer, Audio(NOISE, 16_000))
     assert heard.text == "what do you see?"
     assert heard.in_grammar and heard.confidence == pytest.approx(1.0, abs=0.01)
-    assert transcribe(recognizer, Audio(NOISE[:100], 16_000)).text == ""  # nothing is left of the one before
+    # nothing is left of the one before
+    assert transcribe(recognizer, Audio(NOISE[:100], 16_000)).text == ""
 
 
 def test_chinese_is_found_by_itself(tmp_path: Path) -> None:
     pytest.importorskip("whisper")
     path = planted_whisper(tmp_path / "x.pt", "你看到什么?", language="zh")
     for language in ("auto", "zh"):
-        recognizer = open_recognizer(AsrConfig("whisper", str(path), language=language, device="cpu"))
+        recognizer = open_recognizer(
+            AsrConfig("whisper", str(path), language=language, device="cpu")
+        )
         assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
 
 
@@ -51,7 +55,9 @@ def test_faster_whisper_finds_chinese_by_itself(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper")
     folder = planted_faster_whisper(tmp_path, "你看到什么?", language="zh")
     for language in ("auto", "zh"):
-        recognizer = open_recognizer(AsrConfig("faster_whisper", str(folder), language=language, device="cpu"))
+        recognizer = open_recognizer(
+            AsrConfig("faster_whisper", str(folder), language=language, device="cpu")
+        )
         assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
 
 
@@ -99,9 +105,16 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("device", "gpus", "expected"),
-    [("auto", 0, ("cpu", 0)), ("auto", 1, ("cuda", 0)), ("auto", 2, ("cuda", 1)), ("auto", 4, ("cuda", 1)),
-     ("cpu", 2, ("cpu", 0)), ("cuda", 2, ("cuda", 0)), ("cuda:1", 2, ("cuda", 1))],
-)  # fmt: skip
+    [
+        ("auto", 0, ("cpu", 0)),
+        ("auto", 1, ("cuda", 0)),
+        ("auto", 2, ("cuda", 1)),
+        ("auto", 4, ("cuda", 1)),
+        ("cpu", 2, ("cpu", 0)),
+        ("cuda", 2, ("cuda", 0)),
+        ("cuda:1", 2, ("cuda", 1)),
+    ],
+)
 def test_which_device(device: str, gpus: int, expected: tuple[str, int]) -> None:
     assert pick(device, gpus) == expected
 

@@ -31,7 +31,9 @@ class Clock:
         return self.now
 
 
-def microphone(sound: FakeSound, audio: PortAudio | None = None, **options: Any) -> tuple[Microphone, Clock]:
+def microphone(
+    sound: FakeSound, audio: PortAudio | None = None, **options: Any
+) -> tuple[Microphone, Clock]:
     clock = Clock()
     device = Microphone(DeviceConfig(**options), clock, audio or PortAudio())
     device._audio.join(device)  # type: ignore[union-attr]  # `open` without its thread
@@ -39,7 +41,9 @@ def microphone(sound: FakeSound, audio: PortAudio | None = None, **options: Any)
 
 
 def loudspeaker(sound: FakeSound, audio: PortAudio | None = None, **options: Any) -> Loudspeaker:
-    device = Loudspeaker(DeviceConfig(**{"rate": 48_000, **options}), Clock(), audio or PortAudio(), True)
+    device = Loudspeaker(
+        DeviceConfig(**{"rate": 48_000, **options}), Clock(), audio or PortAudio(), True
+    )
     device._audio.join(device)  # type: ignore[union-attr]
     return device
 
@@ -60,8 +64,11 @@ def test_a_block_is_copied_and_stamped_by_the_host_clock(sound: FakeSound) -> No
     assert mic.read(0) is None and mic.state.ok and mic.state.device == "mic"
 
 
-def stamps_of(mic: Microphone, sound: FakeSound, clock: Clock, late_ms: list[int], **options: bool) -> np.ndarray:
-    """Blocks of 20 ms whose callbacks come late by so much; what their stamps say, against a smooth 20 ms each [ms]."""
+def stamps_of(
+    mic: Microphone, sound: FakeSound, clock: Clock, late_ms: list[int], **options: bool
+) -> np.ndarray:
+    """Blocks of 20 ms whose callbacks come late by so much; what their stamps say, against a smooth
+    20 ms each [ms]."""
     stamps = []
     for late in late_ms:
         clock.now += 20 * MS
@@ -69,7 +76,9 @@ def stamps_of(mic: Microphone, sound: FakeSound, clock: Clock, late_ms: list[int
         sound.streams[0].call(block(320), **options)
         clock.now -= late * MS
         stamps.append(mic.read(0).stamp_ns)  # type: ignore[union-attr]
-    return (np.array(stamps) - (np.array([clock.now]) - 20 * MS * np.arange(len(late_ms), 0, -1))) / MS
+    return (
+        np.array(stamps) - (np.array([clock.now]) - 20 * MS * np.arange(len(late_ms), 0, -1))
+    ) / MS
 
 
 def test_late_callbacks_do_not_move_the_stamps(sound: FakeSound) -> None:
@@ -145,7 +154,9 @@ def test_a_device_that_cannot_be_opened_is_one_line(sound: FakeSound) -> None:
     sound.plugged = []
     mic, _ = microphone(sound)
     mic.tend(0)
-    assert mic.state.reason == "audio: mic cannot be opened: Device unavailable" and not mic.state.ok
+    assert (
+        mic.state.reason == "audio: mic cannot be opened: Device unavailable" and not mic.state.ok
+    )
 
 
 @pytest.mark.parametrize("how", ["went away", "fell silent"])
@@ -160,7 +171,11 @@ def test_an_unplugged_device_is_noticed_and_comes_back(sound: FakeSound, how: st
         sound.streams[0].active = False
     at = 6 * NS if how == "went away" else 7 * NS + 1
     mic.tend(at)
-    assert mic.state.reason == f"audio: mic {how}" and mic.state.lost == 1 and not sound.streams[0].open
+    assert (
+        mic.state.reason == f"audio: mic {how}"
+        and mic.state.lost == 1
+        and not sound.streams[0].open
+    )
     mic.tend(at + NS - 1)
     assert sound.refreshes == 0
     mic.tend(at + NS)  # still away
@@ -197,8 +212,14 @@ def test_a_sound_server_that_is_gone_is_a_reason_and_tried_again(sound: FakeSoun
     sound.streams[0].active = False
     mic.tend(NS)
     mic.tend(2 * NS)
-    assert mic.state.reason == "audio: devices cannot be found: Error initializing PortAudio: host error"
-    assert speaker.state.reason.startswith("audio: devices cannot be listed: ") and not speaker.state.ok
+    assert (
+        mic.state.reason
+        == "audio: devices cannot be found: Error initializing PortAudio: host error"
+    )
+    assert (
+        speaker.state.reason.startswith("audio: devices cannot be listed: ")
+        and not speaker.state.ok
+    )
     speaker.tend(3 * NS)
     assert speaker.state.reason.startswith("audio: devices cannot be found: ")
     sound.broken = ""
@@ -207,11 +228,16 @@ def test_a_sound_server_that_is_gone_is_a_reason_and_tried_again(sound: FakeSoun
     assert mic.state.ok and speaker.state.ok
 
 
-def test_a_sound_server_that_is_gone_when_the_device_is_first_opened_is_a_reason(sound: FakeSound) -> None:
+def test_a_sound_server_that_is_gone_when_the_device_is_first_opened_is_a_reason(
+    sound: FakeSound,
+) -> None:
     sound.seen = None
     mic, _ = microphone(sound)
     mic.tend(0)
-    assert mic.state.reason == "audio: devices cannot be listed: Error querying devices: PortAudio not initialized"
+    assert (
+        mic.state.reason
+        == "audio: devices cannot be listed: Error querying devices: PortAudio not initialized"
+    )
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -228,7 +254,10 @@ def test_a_device_whose_watch_died_by_a_bug_is_not_called_well(sound: FakeSound)
     mic = Buggy(audio=PortAudio())
     assert mic.open().ok
     mic._thread.join(10)  # type: ignore[union-attr]
-    assert mic.state.reason == "audio: what watches the device has failed" and not sound.streams[0].open
+    assert (
+        mic.state.reason == "audio: what watches the device has failed"
+        and not sound.streams[0].open
+    )
     mic.close()
 
 
@@ -252,7 +281,10 @@ def test_nothing_is_said_late_when_the_loudspeaker_comes_back(sound: FakeSound) 
     speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), "a")
     sound.streams[0].active = False
     speaker.tend(NS)
-    assert speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), "a") == 0 and speaker.refused == 4800
+    assert (
+        speaker.write(Audio(np.ones(4800, dtype=np.int16), 48_000), "a") == 0
+        and speaker.refused == 4800
+    )
     sound.rates = {44_100, 48_000}
     speaker.tend(2 * NS)
     assert speaker.state.ok and speaker.buffer.idle
@@ -266,7 +298,9 @@ def test_a_loudspeaker_at_another_rate_changes_its_buffer(sound: FakeSound) -> N
     speaker = loudspeaker(sound, rate=16_000)
     speaker.tend(0)
     assert speaker.buffer.rate == 48_000
-    assert speaker.write(Audio(np.ones(1600, dtype=np.int16), 16_000), "a", last=True) == pytest.approx(4800, abs=2)
+    assert speaker.write(
+        Audio(np.ones(1600, dtype=np.int16), 16_000), "a", last=True
+    ) == pytest.approx(4800, abs=2)
 
 
 def test_devices_are_found_by_index_and_part_of_a_name(sound: FakeSound) -> None:

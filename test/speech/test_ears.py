@@ -1,4 +1,5 @@
-"""From stamped sound to transcripts, with a VAD that looks at the level and a recogniser that says what it is told."""
+"""From stamped sound to transcripts, with a VAD that looks at the level and a recogniser that says
+what it is told."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def silence(ms: int, rate: int = 16_000) -> NDArray[np.int16]:
     return np.zeros(ms * rate // 1000, np.int16)
 
 
-def hear(e: Ears, samples: NDArray[np.int16], rate: int = 16_000, piece: int = 320, at_ns: int = T0) -> list[Event]:
+def hear(
+    e: Ears, samples: NDArray[np.int16], rate: int = 16_000, piece: int = 320, at_ns: int = T0
+) -> list[Event]:
     events: list[Event] = []
     for i in range(0, len(samples), piece):
         events += e.push(Audio(samples[i : i + piece], rate, at_ns + i * NS // rate))
@@ -83,7 +86,10 @@ def test_an_onset_is_told_before_the_recogniser_works() -> None:
     told = e._recognizer
     assert isinstance(told, Told)
     for i in range(0, len(SAID), FRAME):
-        if any(isinstance(x, Onset) for x in e.push(Audio(SAID[i : i + FRAME], 16_000, T0 + i * NS // 16_000))):
+        if any(
+            isinstance(x, Onset)
+            for x in e.push(Audio(SAID[i : i + FRAME], 16_000, T0 + i * NS // 16_000))
+        ):
             break
     assert (told.begun, told.fed) == (1, 0)
     hear(e, SAID[i + FRAME :], at_ns=T0 + (i + FRAME) * NS // 16_000)
@@ -91,15 +97,26 @@ def test_an_onset_is_told_before_the_recogniser_works() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "piece"), [(16_000, 320), (16_000, 7), (16_000, 50_000), (48_000, 480), (44_100, 1024), (8_000, 80)]
+    ("rate", "piece"),
+    [(16_000, 320), (16_000, 7), (16_000, 50_000), (48_000, 480), (44_100, 1024), (8_000, 80)],
 )
 def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
     e = ears()
-    events = hear(e, np.concatenate([silence(1000, rate), speech(1000, rate), silence(1000, rate)]), rate, piece)
+    events = hear(
+        e,
+        np.concatenate([silence(1000, rate), speech(1000, rate), silence(1000, rate)]),
+        rate,
+        piece,
+    )
     kinds = [type(x) for x in events]
     assert kinds[0] is Onset and kinds[-2:] == [End, Transcript]
     final = last(events)
-    assert (final.state, final.text, final.confidence, final.reason) == (Heard.FINAL, "is there a cube", 0.9, "")
+    assert (final.state, final.text, final.confidence, final.reason) == (
+        Heard.FINAL,
+        "is there a cube",
+        0.9,
+        "",
+    )
     assert final.start_ns == pytest.approx(T0 + NS, abs=FRAME_NS)
     assert final.end_ns == pytest.approx(T0 + 2 * NS, abs=FRAME_NS)
     assert [x.text for x in events if isinstance(x, Transcript)][:4] == [
@@ -110,7 +127,8 @@ def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
     ]
     end = events[-2]
     assert isinstance(end, End)
-    assert e._recognizer.fed == len(end.audio.samples) - FRAME  # all but the last frame, before the end
+    # all but the last frame, before the end
+    assert e._recognizer.fed == len(end.audio.samples) - FRAME
     assert e.counters.utterances == e.counters.finals == 1 and e.counters.gaps == 0
 
 
@@ -143,7 +161,8 @@ def test_lost_sound_ends_the_utterance() -> None:
     assert [type(x) for x in events] == [End, Transcript]
     assert last(events).end_ns == pytest.approx(T0 + 1_500 * MS, abs=FRAME_NS)
     assert e.counters.gaps == 1
-    assert hear(e, silence(1000), at_ns=T0) == [] and e.counters.gaps == 2  # a bag that begins again
+    # a bag that begins again
+    assert hear(e, silence(1000), at_ns=T0) == [] and e.counters.gaps == 2
 
 
 def test_jitter_of_stamps_is_no_gap() -> None:
@@ -195,7 +214,9 @@ def test_the_robot_begins_to_speak_amid_an_utterance() -> None:
     e = ears()
     e.mute(T0 + 10 * NS, from_ns=T0 + 1_600 * MS)
     events = hear(e, SAID)
-    assert [type(x) for x in events if not isinstance(x, Transcript) or x.state is not Heard.PARTIAL] == [
+    assert [
+        type(x) for x in events if not isinstance(x, Transcript) or x.state is not Heard.PARTIAL
+    ] == [
         Onset,
         End,
         Transcript,
@@ -209,12 +230,22 @@ def test_the_robot_begins_to_speak_amid_an_utterance() -> None:
         (Recognition("", 0.0), {}, "empty"),
         (Recognition("what is there", 0.2, False), {}, "off_grammar"),
         (Recognition("what is there", 0.2), {"min_confidence": 0.3}, "low_confidence"),
-        (Recognition("what is there", 0.9, False), {"wake": WakeConfig("required")}, "no_wake_phrase"),
-        (Recognition("hey aura what is there", 0.1, False), {"wake": WakeConfig("required")}, "off_grammar"),
+        (
+            Recognition("what is there", 0.9, False),
+            {"wake": WakeConfig("required")},
+            "no_wake_phrase",
+        ),
+        (
+            Recognition("hey aura what is there", 0.1, False),
+            {"wake": WakeConfig("required")},
+            "off_grammar",
+        ),
         (Recognition("hey aura", 0.9), {"wake": WakeConfig("required")}, "empty"),
     ],
 )
-def test_rejected_utterances_say_why(says: Recognition, settings: dict[str, object], reason: str) -> None:
+def test_rejected_utterances_say_why(
+    says: Recognition, settings: dict[str, object], reason: str
+) -> None:
     e = ears(says, **settings)
     heard = last(hear(e, SAID))
     assert (heard.state, heard.reason) == (Heard.REJECTED, reason)
@@ -259,7 +290,8 @@ def test_wrong_sound_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"min_confidence": 2.0}, {"mute_tail_ms": -1}, {"max_gap_ms": 9_999}, {"quiet_lsb": -1}]
+    "wrong",
+    [{"min_confidence": 2.0}, {"mute_tail_ms": -1}, {"max_gap_ms": 9_999}, {"quiet_lsb": -1}],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
@@ -278,7 +310,9 @@ def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.Mo
     monkeypatch.setattr(Told, "finish", finish)
     heard = [hear(listening, SAID, at_ns=T0 + 3 * k * NS) for k in range(3)]
     assert [(last(events).state, last(events).reason) for events in heard] == [
-        (Heard.REJECTED, "failed: CUDA out of memory"), (Heard.REJECTED, "failed: MemoryError"), (Heard.FINAL, ""),
-    ]  # fmt: skip
+        (Heard.REJECTED, "failed: CUDA out of memory"),
+        (Heard.REJECTED, "failed: MemoryError"),
+        (Heard.FINAL, ""),
+    ]
     assert all(isinstance(events[-2], End) for events in heard)  # the floor is free again
     assert listening.counters.rejected == {"failed": 2}

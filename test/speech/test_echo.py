@@ -26,7 +26,10 @@ def speech_like(seconds: float, seed: int) -> NDArray[np.int16]:
 
 
 def pieces(samples: NDArray[np.int16], size: int, start_ns: int = START) -> list[Audio]:
-    return [Audio(samples[i : i + size], RATE, start_ns + i * NS // RATE) for i in range(0, len(samples), size)]
+    return [
+        Audio(samples[i : i + size], RATE, start_ns + i * NS // RATE)
+        for i in range(0, len(samples), size)
+    ]
 
 
 def rms(samples: NDArray[np.int16]) -> float:
@@ -50,7 +53,8 @@ def test_jitter_of_the_far_end_makes_no_seam_and_what_is_late_is_counted() -> No
     far = FarEnd(1000)
     far.put(np.arange(1, 11, dtype=np.int16), at(1000))
     assert far.take(at(1000), 12).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0]
-    far.put(np.arange(11, 16, dtype=np.int16), at(1013))  # 3 ms of jitter; the first two are too late
+    # 3 ms of jitter; the first two are too late
+    far.put(np.arange(11, 16, dtype=np.int16), at(1013))
     assert far.late == 2
     assert far.take(at(1009), 4).tolist() == [13, 14, 15, 0]  # and jitter of who takes them
 
@@ -113,7 +117,9 @@ def test_the_robots_voice_is_taken_out_and_the_users_is_kept() -> None:
     robot, user = speech_like(6, 2), speech_like(6, 3)
     user[: 4 * RATE] = 0
     delay = int(0.03 * RATE)
-    room = np.concatenate([np.zeros(delay, dtype=np.int16), (robot * 0.4).astype(np.int16)[:-delay]])
+    room = np.concatenate(
+        [np.zeros(delay, dtype=np.int16), (robot * 0.4).astype(np.int16)[:-delay]]
+    )
     echo = ApmEcho()
     out = []
     heard = pieces((room + user * 0.8).astype(np.int16), 320)

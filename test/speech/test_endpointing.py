@@ -16,7 +16,9 @@ from aura_core.speech.vad import FRAME
 START_NS = 1_000_000_000_000
 
 
-def run(endpointer: Endpointer, probabilities: list[float], first: int = 0) -> list[tuple[int, Onset | End]]:
+def run(
+    endpointer: Endpointer, probabilities: list[float], first: int = 0
+) -> list[tuple[int, Onset | End]]:
     """(frame number, event) of each event; frame k holds the value k % 30000."""
     found = []
     for k, p in enumerate(probabilities, first):
@@ -67,7 +69,13 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
 
 @pytest.mark.parametrize(
     ("words", "frames"),
-    [("what is on the table", 5), ("what do you hear", 12), ("is there a", 29), ("the kitchen light", 19), ("", 19)],
+    [
+        ("what is on the table", 5),
+        ("what do you hear", 12),
+        ("is there a", 29),
+        ("the kitchen light", 19),
+        ("", 19),
+    ],
 )
 def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
     endpointer = Endpointer(hint=Hinter(parse("what do you hear [now]", "mine", built_in())))
@@ -96,7 +104,9 @@ def test_a_monologue_is_cut_and_bounded() -> None:
         if event is not None:
             events.append(event)
     assert most * FRAME <= 15 * 16_000 + FRAME
-    assert [type(e) for e in events] == [Onset] + [End] * 20 or [type(e) for e in events] == [Onset] + [End] * 19
+    assert [type(e) for e in events] == [Onset] + [End] * 20 or [type(e) for e in events] == [
+        Onset
+    ] + [End] * 19
     assert all(e.too_long and len(e.audio.samples) <= 15 * 16_000 + FRAME for e in events[1:])
     assert all(a.audio.end_ns == b.audio.stamp_ns for a, b in pairwise(events[1:]))
     tail = run(endpointer, [0.0] * 20, first=5 * 60 * 1000 // 32)

@@ -17,7 +17,11 @@ def test_sentences_come_out_while_the_answer_grows() -> None:
     assert mouth.next(0) is None
     mouth.response("a", "I see a cup. It is", False, now_ns=1)
     first = mouth.next(1)
-    assert first is not None and (first.text, first.answer_id, first.stamp_ns) == ("I see a cup.", "a", 1)
+    assert first is not None and (first.text, first.answer_id, first.stamp_ns) == (
+        "I see a cup.",
+        "a",
+        1,
+    )
     assert mouth.next(2) is None
     mouth.response("a", "I see a cup. It is 0.5 m away.", True, "real-time", now_ns=3)
     second = mouth.next(3)
@@ -160,9 +164,14 @@ def test_the_queue_is_bounded_and_an_answer_is_cut_at_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.0, "One."), (0.3, "One. The red"), (0.5, "One. The red cup is"), (0.99, "One. The red cup is on the"),
-     (1.0, "One. The red cup is on the table.")],
-)  # fmt: skip
+    [
+        (0.0, "One."),
+        (0.3, "One. The red"),
+        (0.5, "One. The red cup is"),
+        (0.99, "One. The red cup is on the"),
+        (1.0, "One. The red cup is on the table."),
+    ],
+)
 def test_an_interruption_keeps_whole_words_by_the_share_played(share: float, text: str) -> None:
     mouth = Mouth()
     mouth.response("a", "One. The red cup is on the table. Three.", True, now_ns=0)
@@ -188,7 +197,8 @@ def test_an_interruption_after_the_last_sample_leaves_the_answer_complete() -> N
 
 def test_an_interruption_while_the_sound_is_still_made_estimates_its_length() -> None:
     mouth = Mouth()
-    mouth.response("a", "x" * 6 + " " + "y" * 7 + " zzzzzzzzzzzzzz", True, now_ns=0)  # 29 characters: 2.07 s
+    # 29 characters: 2.07 s
+    mouth.response("a", "x" * 6 + " " + "y" * 7 + " zzzzzzzzzzzzzz", True, now_ns=0)
     sentence = mouth.next(0)
     assert sentence is not None
     assert mouth.interrupted({sentence.tag: NS}) == [Said("a", "xxxxxx yyyyyyy"[:14], False)]

@@ -56,10 +56,23 @@ def test_says(written: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0, "zero"), (15, "fifteen"), (-40, "minus forty"), (101, "one hundred and one"), (110, "one hundred and ten"),
-     (1234, "one thousand two hundred and thirty-four"), (10**6 + 1, "one million and one"),
-     (10**15 - 1, "nine hundred and ninety-nine trillion nine hundred and ninety-nine billion "
-      "nine hundred and ninety-nine million nine hundred and ninety-nine thousand nine hundred and ninety-nine")],
-)  # fmt: skip
+    [
+        (0, "zero"),
+        (15, "fifteen"),
+        (-40, "minus forty"),
+        (101, "one hundred and one"),
+        (110, "one hundred and ten"),
+        (1234, "one thousand two hundred and thirty-four"),
+        (10**6 + 1, "one million and one"),
+        (
+            10**15 - 1,
+            (
+                "nine hundred and ninety-nine trillion nine hundred and ninety-nine billion nine"
+                " hundred and ninety-nine million nine hundred and ninety-nine thousand nine"
+                " hundred and ninety-nine"
+            ),
+        ),
+    ],
+)
 def test_number_words(value: int, words: str) -> None:
     assert number_words(value) == words

@@ -77,4 +77,6 @@ def test_a_long_sentence_is_cut_at_a_comma() -> None:
 @given(st.text(alphabet='aB. ,!?…\n。，5”"', max_size=80), st.integers(1, 9))
 def test_nothing_that_can_be_spoken_is_lost_or_doubled(text: str, step: int) -> None:
     letters = [c for c in text if c.isalnum()]
-    assert [c for sentence in grown(text, step, max_chars=20) for c in sentence if c.isalnum()] == letters
+    assert [
+        c for sentence in grown(text, step, max_chars=20) for c in sentence if c.isalnum()
+    ] == letters

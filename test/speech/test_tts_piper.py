@@ -1,4 +1,5 @@
-"""Piper's real API on a voice of a few kilobytes that is made here: each letter is 10 ms of a ramp."""
+"""Piper's real API on a voice of a few kilobytes that is made here: each letter is 10 ms of
+a ramp."""
 
 from __future__ import annotations
 
@@ -21,18 +22,24 @@ HOP = 160  # samples a phoneme
 
 @pytest.fixture(scope="module")
 def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A voice whose sound is each phoneme's number, held for HOP samples, scaled by the length scale."""
+    """A voice whose sound is each phoneme's number, held for HOP samples, scaled by the length
+    scale."""
     pytest.importorskip("piper")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
 
-    constants = {"row": np.array([1, -1, 1]), "hop": np.array([1, 1, HOP]), "flat": np.array([1, 1, -1])}
+    constants = {
+        "row": np.array([1, -1, 1]),
+        "hop": np.array([1, 1, HOP]),
+        "flat": np.array([1, 1, -1]),
+    }
     nodes = [
         helper.make_node("Cast", ["input"], ["ids"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["ids", "row"], ["column"]),
         helper.make_node("Expand", ["column", "hop"], ["held"]),
         helper.make_node("Reshape", ["held", "flat"], ["sound"]),
-        helper.make_node("ReduceSum", ["scales"], ["scale"], keepdims=0),  # takes the input, changes nothing
+        # takes the input, changes nothing
+        helper.make_node("ReduceSum", ["scales"], ["scale"], keepdims=0),
         helper.make_node("Mul", ["scale", "zero"], ["nothing"]),
         helper.make_node("Add", ["sound", "nothing"], ["output"]),
     ]
@@ -50,7 +57,10 @@ def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + [numpy_helper.from_array(np.float32(0), "zero")],
     )
     path = tmp_path_factory.mktemp("voice") / "tiny.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+        str(path),
+    )
     letters = "_^$ .,abcdefghijklmnopqrstuvwxyz"
     config = {
         "audio": {"sample_rate": RATE},
@@ -100,12 +110,16 @@ def test_a_process_that_dies_is_one_line_and_the_next_sentence_works(voice: Pipe
     assert voice._child is not None
     voice._child.kill()
     voice._child.wait()
-    with pytest.raises(SynthesisError, match=r"piper, voice tiny.onnx (has ended|ended in the middle)"):
+    with pytest.raises(
+        SynthesisError, match=r"piper, voice tiny.onnx (has ended|ended in the middle)"
+    ):
         samples(voice, "a cup")
     assert samples(voice, "a cup") > 0
 
 
-def test_a_process_that_cannot_be_started_again_costs_a_sentence(voice: Piper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_be_started_again_costs_a_sentence(
+    voice: Piper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full() -> None:
         raise OSError(28, "No space left on device")
 
@@ -114,7 +128,9 @@ def test_a_process_that_cannot_be_started_again_costs_a_sentence(voice: Piper, m
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "TemporaryFile", full)
         pieces.close()  # type: ignore[attr-defined]  # kills the process; the next one cannot be started
-        with pytest.raises(SynthesisError, match=r"^piper does not start: \[Errno 28\] No space left on device$"):
+        with pytest.raises(
+            SynthesisError, match=r"^piper does not start: \[Errno 28\] No space left on device$"
+        ):
             samples(voice, "abc")
     assert samples(voice, "abc") > 0
 
@@ -140,7 +156,10 @@ def test_what_a_pinyin_voice_would_download_is_refused(tmp_path: Path, voice_pat
 @pytest.mark.skipif(importlib.util.find_spec("piper") is None, reason="piper is not installed")
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("", "must be the path of a piper voice"), ("en_US-amy-low", "there is no file en_US-amy-low; voices are never")],
+    [
+        ("", "must be the path of a piper voice"),
+        ("en_US-amy-low", "there is no file en_US-amy-low; voices are never"),
+    ],
 )
 def test_a_missing_voice_is_refused(path: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):

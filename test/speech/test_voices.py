@@ -39,7 +39,9 @@ def test_noise_has_the_level_that_was_asked_for() -> None:
     audio = pad(Audio(tone, 16_000), 100, 100)
     noisy = mix_noise(audio, 20.0, seed=1)
     noise = noisy.samples.astype(float) - audio.samples
-    assert 10 * np.log10(np.mean(tone.astype(float) ** 2) / np.mean(noise**2)) == pytest.approx(20.0, abs=0.2)
+    assert 10 * np.log10(np.mean(tone.astype(float) ** 2) / np.mean(noise**2)) == pytest.approx(
+        20.0, abs=0.2
+    )
     assert np.array_equal(noisy.samples, mix_noise(audio, 20.0, seed=1).samples)
     assert not np.array_equal(noisy.samples, mix_noise(audio, 20.0, seed=2).samples)
 

@@ -23,7 +23,9 @@ def test_counts(said: str, heard: str, counts: tuple[int, ...]) -> None:
 
 
 def test_determiners_can_be_ignored_on_both_sides() -> None:
-    assert word_errors("is there a cube", "is there the the cube", DETERMINERS) == WordErrors(words=3)
+    assert word_errors("is there a cube", "is there the the cube", DETERMINERS) == WordErrors(
+        words=3
+    )
 
 
 def test_rates_add_up() -> None:
@@ -34,8 +36,12 @@ def test_rates_add_up() -> None:
 
 def test_alignment_pairs_words() -> None:
     assert align(["a", "b", "c", "d"], ["a", "c", "d", "e"]) == [
-        ("a", "a"), ("b", None), ("c", "c"), ("d", "d"), (None, "e"),
-    ]  # fmt: skip
+        ("a", "a"),
+        ("b", None),
+        ("c", "c"),
+        ("d", "d"),
+        (None, "e"),
+    ]
 
 
 def test_words_of_chinese_are_its_letters() -> None:

@@ -1,4 +1,5 @@
-"""The virtual devices of `aura_core.speech.virtual` for a test: a loudspeaker that is heard without a loss."""
+"""The virtual devices of `aura_core.speech.virtual` for a test: a loudspeaker that is heard without
+a loss."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def freeze(audio: VirtualAudio, frozen: bool) -> None:
 
 @pytest.fixture
 def virtual_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualAudio]:
-    """Virtual devices for this process and those it starts: speak into `speaker`, hear through `ears`."""
+    """Virtual devices for this process and those it starts: speak into `speaker`, hear through
+    `ears`."""
     if reason := missing():
         pytest.skip(reason)
     with virtual_devices(tmp_path / "a") as audio:

@@ -1,4 +1,5 @@
-"""The words that the MLLM is asked with: text files beside this one, to be read and edited; `$name` is filled in."""
+"""The words that the MLLM is asked with: text files beside this one, to be read and edited; `$name`
+is filled in."""
 
 from __future__ import annotations
 
@@ -11,9 +12,19 @@ from string import Template
 from aura_core.errors import ConfigError
 
 NAMES = (
-    "system", "scenes", "now", "later", "times", "visible", "missed", "siblings", "answer", "rephrase", "grounded",
+    "system",
+    "scenes",
+    "now",
+    "later",
+    "times",
+    "visible",
+    "missed",
+    "siblings",
+    "answer",
+    "rephrase",
+    "grounded",
     "repair",
-)  # fmt: skip
+)
 FIELDS = {
     "scenes": {"seconds", "cuts"},
     "now": {"count", "first", "last"},
@@ -37,7 +48,8 @@ class Prompts:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Prompts:
-        """The package's prompts; files of the same name in `folder` come first. Raises `ConfigError`."""
+        """The package's prompts; files of the same name in `folder` come first. Raises
+        `ConfigError`."""
         texts = {}
         if folder is not None:
             if not folder.is_dir():
@@ -52,7 +64,12 @@ class Prompts:
                 if own is not None and own.exists():
                     texts[name] = own.read_text(encoding="utf-8").strip()
                 else:
-                    texts[name] = resources.files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip()
+                    texts[name] = (
+                        resources.files(__name__)
+                        .joinpath(f"{name}.md")
+                        .read_text(encoding="utf-8")
+                        .strip()
+                    )
             except (OSError, UnicodeDecodeError) as e:
                 raise ConfigError(f"{own or name}: the prompt cannot be read: {e}") from e
             _check(name, texts[name], str(own or f"{name}.md"))
@@ -61,7 +78,9 @@ class Prompts:
     @property
     def sha256(self) -> str:
         """Changes when a word changes."""
-        return hashlib.sha256("\0".join(f"{n}\0{self.texts[n]}" for n in NAMES).encode()).hexdigest()
+        return hashlib.sha256(
+            "\0".join(f"{n}\0{self.texts[n]}" for n in NAMES).encode()
+        ).hexdigest()
 
     def fill(self, name: str, **fields: object) -> str:
         """The prompt with its fields filled in."""
@@ -75,7 +94,8 @@ def _check(name: str, text: str, where: str) -> None:
     found, known = set(template.get_identifiers()), FIELDS.get(name, set())
     if found - known:
         raise ConfigError(
-            f"{where}: unknown field ${min(found - known)}; known are {', '.join(sorted(known)) or 'none'}"
+            f"{where}: unknown field ${min(found - known)}; known are"
+            f" {', '.join(sorted(known)) or 'none'}"
         )
     if known - found:
         raise ConfigError(f"{where}: the field ${min(known - found)} is missing")

@@ -1,4 +1,5 @@
-"""The benchmarks, by the name that `aura eval` knows them by. One file each (OmniInteract has two)."""
+"""The benchmarks, by the name that `aura eval` knows them by. One file each (OmniInteract
+has two)."""
 
 from __future__ import annotations
 

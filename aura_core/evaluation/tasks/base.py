@@ -1,4 +1,5 @@
-"""What every benchmark file offers, and how annotation files are read: a bad field is named with file and item."""
+"""What every benchmark file offers, and how annotation files are read: a bad field is named with
+file and item."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass
 class Broken:
-    """Items that cannot be used. Without `skip` the first one is refused; with it they are left out and named."""
+    """Items that cannot be used. Without `skip` the first one is refused; with it they are left out
+    and named."""
 
     skip: bool = False
     named: list[str] = field(default_factory=list)
@@ -49,7 +51,8 @@ class Task:
     Args:
         read: the annotation files below a folder, as items.
         score: items and predictions (by item id; those that were not run are missing) to figures.
-        published: predictions in the authors' own format. The text names a model, where a file holds several.
+        published: predictions in the authors' own format. The text names a model, where a file
+            holds several.
         polled: whether its authors ask a model that cannot wait (then `--polled` has a meaning).
         judged: whether free text is compared, so that a judge by API changes the figures.
     """
@@ -64,12 +67,15 @@ class Task:
 
 
 class Record:
-    """One record of an annotation file. Every getter raises `InputError` naming file, item and field."""
+    """One record of an annotation file. Every getter raises `InputError` naming file, item and
+    field."""
 
     def __init__(self, data: Any, file: Path | str, item: object) -> None:
         self.where = f"{file}: item {item}"
         if not isinstance(data, dict):
-            raise InputError(f"{self.where}: expected an object with fields, found {type(data).__name__}")
+            raise InputError(
+                f"{self.where}: expected an object with fields, found {type(data).__name__}"
+            )
         self.data: dict[str, Any] = data
 
     def __contains__(self, key: str) -> bool:
@@ -93,7 +99,9 @@ class Record:
         value = self.get(key)
         number = as_float(value) if isinstance(value, int | float) else math.nan
         if not 0 <= number < math.inf:
-            raise InputError(f"{self.where}: field '{key}' must be a number from 0 on, not {value!r}")
+            raise InputError(
+                f"{self.where}: field '{key}' must be a number from 0 on, not {value!r}"
+            )
         return number
 
     def seconds(self, key: str) -> float:
@@ -108,14 +116,18 @@ class Record:
             return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
         at_s = as_float(value)
         if not 0 <= at_s < math.inf:
-            raise InputError(f"{self.where}: field '{key}' must be a time (seconds or HH:MM:SS), not {value!r}")
+            raise InputError(
+                f"{self.where}: field '{key}' must be a time (seconds or HH:MM:SS), not {value!r}"
+            )
         return at_s
 
     def rows(self, key: str) -> list[Any]:
         """A list that is not empty."""
         value = self.get(key)
         if not isinstance(value, list) or not value:
-            raise InputError(f"{self.where}: field '{key}' must be a list with something in it, not {value!r}")
+            raise InputError(
+                f"{self.where}: field '{key}' must be a list with something in it, not {value!r}"
+            )
         return value
 
     def records(self, key: str, what: str) -> list[Record]:
@@ -128,7 +140,9 @@ class Record:
     def flag(self, key: str) -> bool:
         """True or false, also in words; false where the field is missing."""
         value = self.data.get(key, False)
-        return value.strip().lower() in ("1", "true", "yes") if isinstance(value, str) else bool(value)
+        return (
+            value.strip().lower() in ("1", "true", "yes") if isinstance(value, str) else bool(value)
+        )
 
     def wrong(self, key: str, why: str) -> InputError:
         """The error for a field that is there and makes no sense."""
@@ -136,7 +150,8 @@ class Record:
 
 
 def as_float(value: Any) -> float:
-    """A number, also in a text; NaN for what is none, for true and false, and for what no float can hold."""
+    """A number, also in a text; NaN for what is none, for true and false, and for what no float can
+    hold."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -156,7 +171,8 @@ def load_json(path: Path) -> Any:
 
 
 def load_lines(path: Path) -> list[Record]:
-    """The objects of a file of JSON lines; empty lines are passed over. Raises `InputError` naming file and line."""
+    """The objects of a file of JSON lines; empty lines are passed over. Raises `InputError` naming
+    file and line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as e:
@@ -170,7 +186,9 @@ def load_lines(path: Path) -> list[Record]:
         try:
             records.append(Record(json.loads(line), path, f"in line {n}"))
         except json.JSONDecodeError:
-            raise InputError(f"{path}: line {n}: not a JSON object; one a line is expected") from None
+            raise InputError(
+                f"{path}: line {n}: not a JSON object; one a line is expected"
+            ) from None
     return records
 
 
@@ -192,13 +210,17 @@ def read_each(path: Path, broken: Broken, item: Callable[[Any, Path, int], Item]
 
 
 def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]:
-    """Those of `names` that exist in `data` or in one of its `folders`. Raises `InputError` when none does."""
+    """Those of `names` that exist in `data` or in one of its `folders`. Raises `InputError` when
+    none does."""
     found = []
     for name in names:
         places = [data / folder / name for folder in ("", *folders)]
         found += [p for p in places if p.is_file()][:1]
     if not found:
-        raise InputError(f"{data}: none of the annotation files {', '.join(names)} is here; see docs/evaluation.md")
+        raise InputError(
+            f"{data}: none of the annotation files {', '.join(names)} is here; see"
+            " docs/evaluation.md"
+        )
     return found
 
 
@@ -212,7 +234,9 @@ def unique(items: list[Item]) -> list[Item]:
     return items
 
 
-def asked(items: Sequence[Item], predictions: Mapping[str, Prediction]) -> Iterator[tuple[Item, Prediction, Question]]:
+def asked(
+    items: Sequence[Item], predictions: Mapping[str, Prediction]
+) -> Iterator[tuple[Item, Prediction, Question]]:
     """Every question that was put to the model, with its item and what was said there."""
     for item in items:
         if (p := predictions.get(item.id)) is not None:
@@ -220,7 +244,8 @@ def asked(items: Sequence[Item], predictions: Mapping[str, Prediction]) -> Itera
 
 
 def unasked_note(predictions: Mapping[str, Prediction]) -> tuple[str, ...]:
-    """A remark where questions were not put, or have no reply in a published file: they are not in n."""
+    """A remark where questions were not put, or have no reply in a published file: they are not in
+    n."""
     n = sum(len(p.unasked) for p in predictions.values())
     return (f"{n} questions were not put or have no reply: they are not counted",) if n else ()
 

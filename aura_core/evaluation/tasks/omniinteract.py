@@ -1,7 +1,8 @@
-"""OmniInteract (arXiv 2605.26485): one question with one answer, nested questions, one question with many answers.
+"""OmniInteract (arXiv 2605.26485): one question with one answer, nested questions, one question
+with many answers.
 
-Free-running by its own protocol. The benchmark's questions are in the sound of its videos; here they are given as text
-at their times. Its scores are in `omniinteract_scores.py`.
+Free-running by its own protocol. The benchmark's questions are in the sound of its videos; here
+they are given as text at their times. Its scores are in `omniinteract_scores.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from aura_core.types import Kind
 
 SUBSETS = ("1q1a", "1q1a_math", "1qna")
 TAIL_S = 60.0  # of the last slot
-TRANSCRIPTS = ("precise_truncation.json", "wav_transcript_aligned.json", "wav_transcript.json", "output.json")
+TRANSCRIPTS = (
+    "precise_truncation.json",
+    "wav_transcript_aligned.json",
+    "wav_transcript.json",
+    "output.json",
+)
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
@@ -32,7 +38,9 @@ def read(data: Path, broken: Broken) -> list[Item]:
             with broken.item():
                 items.append(_item(root, subset, video, annotation, scene))
     if not items and not broken.named:
-        raise InputError(f"{data}: none of the folders {', '.join(SUBSETS)} with annotations is here")
+        raise InputError(
+            f"{data}: none of the folders {', '.join(SUBSETS)} with annotations is here"
+        )
     return unique(items)
 
 
@@ -64,7 +72,10 @@ def _item(root: Path, subset: str, video: str, annotation: str, scene: str) -> I
     else:
         if not isinstance(data, list):
             raise InputError(f"{path}: expected a list of questions, found {type(data).__name__}")
-        rows = sorted((_row(row, path, n) for n, row in enumerate(data)), key=lambda r: (r[0].at_s, r[1].due_s))
+        rows = sorted(
+            (_row(row, path, n) for n, row in enumerate(data)),
+            key=lambda r: (r[0].at_s, r[1].due_s),
+        )
         questions, bare = tuple(q for q, _ in rows), [s for _, s in rows]
         slots = _nested(bare, path) if scene == "nested" else _turns(bare)
     if not questions or not slots:
@@ -94,17 +105,21 @@ def _turns(slots: Sequence[Slot]) -> list[Slot]:
 
 
 def _nested(slots: Sequence[Slot], path: Path) -> list[Slot]:
-    """Outer and inner slots in turn: the inner question comes and is due before the outer one is due."""
+    """Outer and inner slots in turn: the inner question comes and is due before the outer one is
+    due."""
     groups = []
     k = 0
     while k < len(slots):
         outer = slots[k]
         inside = [
-            j for j in range(k + 1, len(slots))
+            j
+            for j in range(k + 1, len(slots))
             if outer.start_s < slots[j].start_s < outer.due_s and slots[j].due_s <= outer.due_s
-        ]  # fmt: skip
+        ]
         if not inside:
-            raise InputError(f"{path}: item {k}: is nested, but no question comes before its answer_time")
+            raise InputError(
+                f"{path}: item {k}: is nested, but no question comes before its answer_time"
+            )
         groups.append((outer, slots[inside[0]]))
         k = inside[0] + 1
     ends = [outer.start_s for outer, _ in groups[1:]] + [groups[-1][0].due_s + TAIL_S]
@@ -118,7 +133,9 @@ def _nested(slots: Sequence[Slot], path: Path) -> list[Slot]:
 def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
     """One question and its many answers: only the first slot has time for an acknowledgment."""
     if "conversations" in record:
-        turns = [Record(t, record.where, f"turn {k}") for k, t in enumerate(record.rows("conversations"))]
+        turns = [
+            Record(t, record.where, f"turn {k}") for k, t in enumerate(record.rows("conversations"))
+        ]
         asked = next((t for t in turns if t.data.get("from") == "user"), None)
         if asked is None:
             raise record.wrong("conversations", "has no turn from the user")
@@ -127,28 +144,47 @@ def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
         rows = [(t.seconds("timestamp"), t.text("value"), t.flag("interrupted")) for t in answers]
     else:
         at_s, text = record.seconds("question_time"), record.text("question_text")
-        answers = [Record(a, record.where, f"answer {k}") for k, a in enumerate(record.rows("answers"))]
-        rows = [(a.seconds("answer_time"), a.text("answer_text"), a.flag("interrupted")) for a in answers]
+        answers = [
+            Record(a, record.where, f"answer {k}") for k, a in enumerate(record.rows("answers"))
+        ]
+        rows = [
+            (a.seconds("answer_time"), a.text("answer_text"), a.flag("interrupted"))
+            for a in answers
+        ]
     if not rows:
         raise record.wrong("conversations", "has no turn from the assistant")
     rows.sort()
-    known = str(record.data.get("inferred_knowledge") or "").strip()  # the judge may see it, the model not
+    # the judge may see it, the model not
+    known = str(record.data.get("inferred_knowledge") or "").strip()
     due = tuple(Due(t, words, t, t + TAIL_S) for t, words, _ in rows)
-    question = Question("0", at_s, text, "1qna", "", due, Kind.MULTI_RESPONSE, f"{known}\n{text}".strip())
+    question = Question(
+        "0", at_s, text, "1qna", "", due, Kind.MULTI_RESPONSE, f"{known}\n{text}".strip()
+    )
     ends = [t for t, _, _ in rows[1:]] + [rows[-1][0] + TAIL_S]
     slots = [
-        Slot(at_s if k == 0 else t, t, max(end, t), words, 0.2 if k == 0 else 0.0, interrupted, interrupted)
+        Slot(
+            at_s if k == 0 else t,
+            t,
+            max(end, t),
+            words,
+            0.2 if k == 0 else 0.0,
+            interrupted,
+            interrupted,
+        )
         for k, ((t, words, interrupted), end) in enumerate(zip(rows, ends, strict=True))
     ]
     return (question,), slots
 
 
 def _ending(slot: Slot, end_s: float) -> Slot:
-    return Slot(slot.start_s, slot.due_s, end_s, slot.truth, slot.ack_weight, slot.hard, slot.interrupted)
+    return Slot(
+        slot.start_s, slot.due_s, end_s, slot.truth, slot.ack_weight, slot.hard, slot.interrupted
+    )
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' output folder: <subset>/<video path with __ for />/<transcript>, {text, chunks[{text, timestamp}]}.
+    """The authors' output folder: <subset>/<video path with __ for />/<transcript>, {text,
+    chunks[{text, timestamp}]}.
 
     Where words are aligned and a chunk runs across a slot's due time, the chunk is cut there.
     """
@@ -178,9 +214,14 @@ def _said(chunk: Record, item: Item) -> list[Spoken]:
     due_s = max(of, key=lambda s: s.start_s).due_s if of else math.inf
     words = chunk.records("aligned_words", "word") if chunk.data.get("aligned_words") else []
     aligned = [
-        Spoken(w.seconds("start"), str(w.data.get("text", "")), end_s=w.seconds("end") if "end" in w else end_s)
-        for w in words if "start" in w
-    ]  # fmt: skip
+        Spoken(
+            w.seconds("start"),
+            str(w.data.get("text", "")),
+            end_s=w.seconds("end") if "end" in w else end_s,
+        )
+        for w in words
+        if "start" in w
+    ]
     if not start_s < due_s < end_s or not aligned:
         return [Spoken(start_s, text, end_s=end_s)]
     parts = [w for w in aligned if w.at_s < due_s], [w for w in aligned if w.at_s >= due_s]

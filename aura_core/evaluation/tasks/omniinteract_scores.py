@@ -1,4 +1,5 @@
-"""OmniInteract's scores: IA-QTF1 and NCCS (see `evaluation/metrics.py`), and what happened when a user broke in.
+"""OmniInteract's scores: IA-QTF1 and NCCS (see `evaluation/metrics.py`), and what happened when a
+user broke in.
 
 An item's `truth` has its `slots`, the `scene` that they make up, and the `subset` that it is from.
 """
@@ -9,17 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.metrics import Count, Phase, Quality, Slot, SlotScore, nested_chain, score_slots
+from aura_core.evaluation.metrics import (
+    Count,
+    Phase,
+    Quality,
+    Slot,
+    SlotScore,
+    nested_chain,
+    score_slots,
+)
 from aura_core.evaluation.records import Item, Outcome, Prediction, Scores, Spoken
 from aura_core.evaluation.statistics import Measured, bootstrap_sums, mean_by_item, proportion
 
 
 @dataclass(frozen=True)
 class _Tally:
-    """One item: what is resampled as a whole, because the slots of one video are not independent of each other.
+    """One item: what is resampled as a whole, because the slots of one video are not independent of
+    each other.
 
-    `whole` has the words outside of all slots as false positives. So has the count of a kind where the item is of that
-    kind alone; among slots of several kinds nobody can say to which those words belong.
+    `whole` has the words outside of all slots as false positives. So has the count of a kind where
+    the item is of that kind alone; among slots of several kinds nobody can say to which those words
+    belong.
     """
 
     subset: str
@@ -27,11 +38,13 @@ class _Tally:
     kinds: dict[str, Count]
     slots: list[tuple[str, float]]  # kind and true positive of each
     chains: list[float]  # NCCS of each nested pair
-    interrupted: list[float | None]  # quality of what was said before the user broke in; None: silence
+    # quality of what was said before the user broke in; None: silence
+    interrupted: list[float | None]
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """IA-QTF1 over all, by subset and by kind of slot; NCCS; the quality of what was said before an interruption."""
+    """IA-QTF1 over all, by subset and by kind of slot; NCCS; the quality of what was said before an
+    interruption."""
     outcomes: list[Outcome] = []
     tallies: list[_Tally] = []
     for item in items:
@@ -68,15 +81,23 @@ def _score(item: Item, p: Prediction, judge: Judge) -> tuple[_Tally, list[Outcom
     counts: dict[str, Count] = {}
     for k, (kind, s) in enumerate(zip(kinds, scores, strict=True)):
         words = " ".join(w.text for w in s.said)
-        outcomes.append(Outcome(item.id, str(k), kind, s.count.tp, words, s.slot.truth, s.slot.due_s))
+        outcomes.append(
+            Outcome(item.id, str(k), kind, s.count.tp, words, s.slot.truth, s.slot.due_s)
+        )
         counts[kind] = counts.get(kind, Count()) + s.count
     nested = item.truth["scene"] == "nested"
     tally = _Tally(
-        item.truth["subset"], whole, {kinds[0]: whole} if len(counts) == 1 else counts,
+        item.truth["subset"],
+        whole,
+        {kinds[0]: whole} if len(counts) == 1 else counts,
         [(kind, s.count.tp) for kind, s in zip(kinds, scores, strict=True)],
-        [nested_chain(scores[k + 1], scores[k]) for k in range(0, len(scores), 2)] if nested else [],
+        (
+            [nested_chain(scores[k + 1], scores[k]) for k in range(0, len(scores), 2)]
+            if nested
+            else []
+        ),
         [_before_interruption(item, s, judge) for s in scores if s.slot.interrupted],
-    )  # fmt: skip
+    )
     return tally, outcomes
 
 

@@ -1,10 +1,13 @@
-"""OmniMMI (arXiv 2503.22952): grounding and dependent questions in several turns, alerts, and when to keep silent.
+"""OmniMMI (arXiv 2503.22952): grounding and dependent questions in several turns, alerts, and when
+to keep silent.
 
-As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is right when the
-first one falls into the window; turn-taking is right when nothing is said. Free answers are judged.
+As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is
+right when the first one falls into the window; turn-taking is right when nothing is said. Free
+answers are judged.
 
-Free-running, questions come when their `online_inference_utils.py` asks them; polled, with the video and the words of
-their `inference_utils.py` (clips that end with the interval; earlier turns of grounding written before a question).
+Free-running, questions come when their `online_inference_utils.py` asks them; polled, with the
+video and the words of their `inference_utils.py` (clips that end with the interval; earlier turns
+of grounding written before a question).
 """
 
 from __future__ import annotations
@@ -15,7 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.records import AT_END, TURNS, Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.records import (
+    AT_END,
+    TURNS,
+    Due,
+    Item,
+    Outcome,
+    Poll,
+    Prediction,
+    Question,
+    Scores,
+    Spoken,
+)
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
 from aura_core.evaluation.tasks.base import (
     Broken,
@@ -33,9 +47,13 @@ from aura_core.evaluation.tasks.base import (
 from aura_core.types import Kind
 
 PARTS = (
-    "dynamic_state_grounding", "multiturn_dependency_reasoning", "action_prediction", "speaker_identification",
-    "proactive_alerting", "proactive_turntaking",
-)  # fmt: skip
+    "dynamic_state_grounding",
+    "multiturn_dependency_reasoning",
+    "action_prediction",
+    "speaker_identification",
+    "proactive_alerting",
+    "proactive_turntaking",
+)
 SEVERAL, GROUNDING, ALERT, SILENCE = PARTS[:2], PARTS[0], PARTS[4], PARTS[5]
 RIGHT = 0.5  # of a judge's score
 NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
@@ -61,26 +79,42 @@ def _item(record: Record, part: str, n: int) -> Item:
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:
-    """Each turn is asked at the middle of its interval, rounded up to a second; polled, at its end, rounded down."""
+    """Each turn is asked at the middle of its interval, rounded up to a second; polled, at its end,
+    rounded down."""
     questions = []
     for k, raw in enumerate(record.rows("qa")):
         turn = Record(raw, record.where, f"turn {k}")
         begin, dashes, end = turn.text("timestamp").partition("--")
         if not dashes:
-            raise turn.wrong("timestamp", f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}")
+            raise turn.wrong(
+                "timestamp",
+                f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}",
+            )
         begin_s, end_s = (turn.moment(t.strip(), "timestamp") for t in (begin, end))
         text = turn.text("question")
         polled = f"{TURNS}user\n{text}\nassistant\n" if part == GROUNDING else ""
         middle_s = math.ceil((begin_s + end_s) / 2)
         questions.append(
-            Question(str(k), middle_s, text, part, turn.text("answer"), polled=polled, polled_s=math.floor(end_s))
+            Question(
+                str(k),
+                middle_s,
+                text,
+                part,
+                turn.text("answer"),
+                polled=polled,
+                polled_s=math.floor(end_s),
+            )
         )
     return tuple(questions)
 
 
 def _step(record: Record, part: str) -> tuple[Question, ...]:
-    text = NEXT.format(question=record.text("question"), vocab=", ".join(map(str, record.rows("vocab"))))
-    return (Question("0", AT_END, text, part, record.text("answer"), shown=record.text("question")),)
+    text = NEXT.format(
+        question=record.text("question"), vocab=", ".join(map(str, record.rows("vocab")))
+    )
+    return (
+        Question("0", AT_END, text, part, record.text("answer"), shown=record.text("question")),
+    )
 
 
 def _speaker(record: Record, part: str) -> tuple[Question, ...]:
@@ -95,18 +129,37 @@ def _alert(record: Record, part: str) -> tuple[Question, ...]:
         raise record.wrong("answer", f"must be [start, end] in seconds, not {window!r}")
     start_s, end_s = (record.moment(w, "answer") for w in window)
     poll = Poll(NOW.format(question=text), end_s)
-    return (Question("0", 0.0, text, part, "", (Due(start_s, text, start_s, end_s),), Kind.PROACTIVE, poll=poll),)
+    return (
+        Question(
+            "0",
+            0.0,
+            text,
+            part,
+            "",
+            (Due(start_s, text, start_s, end_s),),
+            Kind.PROACTIVE,
+            poll=poll,
+        ),
+    )
 
 
 def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
-    """The conversation so far, ending with a turn of the user that calls for no answer; polled, its last two turns."""
-    turns = [Record(turn, record.where, f"turn {k}") for k, turn in enumerate(record.rows("conversation"))]
+    """The conversation so far, ending with a turn of the user that calls for no answer; polled, its
+    last two turns."""
+    turns = [
+        Record(turn, record.where, f"turn {k}")
+        for k, turn in enumerate(record.rows("conversation"))
+    ]
     last = turns[-1]
     if set(last.data) != {"human"}:
         raise record.wrong("conversation", "must end with a turn of the human alone")
     text = "\n".join(f"{who}: {words}" for turn in turns for who, words in turn.data.items())
     polled = "".join(f"{who}\n{words}\n" for turn in turns[-2:] for who, words in turn.data.items())
-    return (Question("0", AT_END, text, part, "", shown=last.text("human"), polled=polled, silence=True),)
+    return (
+        Question(
+            "0", AT_END, text, part, "", shown=last.text("human"), polled=polled, silence=True
+        ),
+    )
 
 
 _READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking), strict=True))
@@ -124,7 +177,11 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         figures[part] = proportion(sum(whole[part].values()), len(whole[part]))
         if part in SEVERAL:
             figures[f"{part} (single turns)"] = share(of)
-    rows = [[float(part == p) * x for p in PARTS for x in (ok, 1)] for part in whole for ok in whole[part].values()]
+    rows = [
+        [float(part == p) * x for p in PARTS for x in (ok, 1)]
+        for part in whole
+        for ok in whole[part].values()
+    ]
     if rows:
         figures["total"] = bootstrap_sums(rows, _mean_of_parts, len(rows))
     return Scores(figures, tuple(outcomes), judge.description, unasked_note(predictions))
@@ -138,18 +195,30 @@ def _mean_of_parts(sums: Any) -> float:
 def _outcome(item: Item, p: Prediction, q: Question, judge: Judge) -> Outcome:
     if q.group == ALERT:
         (due,) = q.due
-        first = next((s for s in p.answers(q.id) if not s.asked), None)  # in the question's second: an acknowledgment
+        # in the question's second: an acknowledgment
+        first = next((s for s in p.answers(q.id) if not s.asked), None)
         hit = first is not None and due.start_s <= first.at_s <= due.end_s
-        return Outcome(item.id, q.id, q.group, float(hit), first.text if first else "", due.text, due.at_s)
+        return Outcome(
+            item.id, q.id, q.group, float(hit), first.text if first else "", due.text, due.at_s
+        )
     said = p.answer(q.id)
     if q.group == SILENCE:
         return Outcome(item.id, q.id, q.group, float(not said), said, "(silence)", p.seconds)
     right = bool(said) and judge.grade("answer", q.shown or q.text, q.truth, said).score >= RIGHT
-    return Outcome(item.id, q.id, q.group, float(right), said, q.truth, p.seconds if q.at_s == AT_END else q.at_s)
+    return Outcome(
+        item.id,
+        q.id,
+        q.group,
+        float(right),
+        said,
+        q.truth,
+        p.seconds if q.at_s == AT_END else q.at_s,
+    )
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' prediction lines: samples with `pred`, one JSON object a line; one file or a folder of them."""
+    """The authors' prediction lines: samples with `pred`, one JSON object a line; one file or a
+    folder of them."""
     known = {_key(i): i for i in items}
     out = []
     for file in sorted(path.glob("*.json*")) if path.is_dir() else [path]:
@@ -157,7 +226,10 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
             turns = record.records("qa", "turn") if record.data.get("qa") else [record]
             asked = "human" if "conversation" in record else "question"
             first = record.records("conversation", "turn")[-1:] if asked == "human" else turns[:1]
-            video, question = record.text("video"), "".join(str(r.data.get(asked, "")) for r in first)
+            video, question = (
+                record.text("video"),
+                "".join(str(r.data.get(asked, "")) for r in first),
+            )
             item = known.get((video, question, len(turns)))
             if item is None:
                 out.append(Prediction(f"{video} ('{question}')", ()))
@@ -181,7 +253,8 @@ def _said(q: Question, turn: Record) -> list[Spoken]:
         pred = "" if pred == 1 else "(words)"
     if not isinstance(pred, str):
         raise turn.wrong("pred", f"must be a text, not {pred!r}")
-    silent = q.group == SILENCE and pred.startswith("<2>")  # a token of silence of some published models
+    # a token of silence of some published models
+    silent = q.group == SILENCE and pred.startswith("<2>")
     return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
 
 

@@ -1,7 +1,9 @@
-"""OmniPro (arXiv 2605.18577), online mode: nine tasks of speaking up by itself. Free-running by its own protocol.
+"""OmniPro (arXiv 2605.18577), online mode: nine tasks of speaking up by itself. Free-running by its
+own protocol.
 
-As its authors' `online/scorer.py`: words within 2 s of each other are one utterance, matched one-to-one to triggers
-within +-3 s; then the content: nothing for alerts, position, count or state exactly, free text by a judge.
+As its authors' `online/scorer.py`: words within 2 s of each other are one utterance, matched
+one-to-one to triggers within +-3 s; then the content: nothing for alerts, position, count or state
+exactly, free text by a judge.
 """
 
 from __future__ import annotations
@@ -16,24 +18,52 @@ from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import MATCH_S, Count, joint_f1, match, merge, total
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums, proportion
-from aura_core.evaluation.tasks.base import Broken, Record, Task, as_float, find, load_lines, read_each
+from aura_core.evaluation.tasks.base import (
+    Broken,
+    Record,
+    Task,
+    as_float,
+    find,
+    load_lines,
+    read_each,
+)
 from aura_core.types import Kind
 
 FILE = "benchmark.json"
 CONTENT = {
-    "instant_event_alert": "time", "semantic_condition_alert": "time", "explicit_target_grounding": "position",
-    "snapshot_counting": "count", "cumulative_counting": "count so far", "dedup_counting": "count so far",
-    "realtime_state_monitor": "state", "event_narration": "judged", "sequential_step_instruction": "judged",
-}  # fmt: skip
+    "instant_event_alert": "time",
+    "semantic_condition_alert": "time",
+    "explicit_target_grounding": "position",
+    "snapshot_counting": "count",
+    "cumulative_counting": "count so far",
+    "dedup_counting": "count so far",
+    "realtime_state_monitor": "state",
+    "event_narration": "judged",
+    "sequential_step_instruction": "judged",
+}
 REGIONS = [f"{v}-{h}" for v in ("top", "bottom") for h in ("left", "center", "right")]
-REGIONS += ["center-left", "center-right", "center"]  # the plain centre last: it is a part of the others
+# the plain centre last: it is a part of the others
+REGIONS += ["center-left", "center-right", "center"]
 HOW = {
-    "time": "Tell it in one sentence in the second in which it happens, once each time; else keep silent.",
-    "judged": "Tell it in one sentence in the second in which it happens, once each time; else keep silent.",
-    "position": "When it happens, say what, and then 'Position: ' with one of {regions}; else keep silent.",
+    "time": (
+        "Tell it in one sentence in the second in which it happens, once each time; else keep"
+        " silent."
+    ),
+    "judged": (
+        "Tell it in one sentence in the second in which it happens, once each time; else keep"
+        " silent."
+    ),
+    "position": (
+        "When it happens, say what, and then 'Position: ' with one of {regions}; else keep silent."
+    ),
     "count": "When it happens, reply with the number alone; else keep silent.",
-    "count so far": "Each time the number grows, reply with the new number alone; else keep silent.",
-    "state": "Each time the state changes, reply with the new state alone, one of: {states}; else keep silent.",
+    "count so far": (
+        "Each time the number grows, reply with the new number alone; else keep silent."
+    ),
+    "state": (
+        "Each time the state changes, reply with the new state alone, one of: {states}; else keep"
+        " silent."
+    ),
 }
 RIGHT = 0.5  # of a judge's score
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b")
@@ -50,22 +80,37 @@ def _item(row: Any, path: Path, n: int) -> Item:
     task, video = record.text("task"), record.text("video_path")
     if task not in CONTENT:
         raise record.wrong("task", f"must be one of {', '.join(CONTENT)}, not {task!r}")
-    triggers = [Record(t, record.where, f"trigger {k}") for k, t in enumerate(record.rows("ground_truth"))]
+    triggers = [
+        Record(t, record.where, f"trigger {k}") for k, t in enumerate(record.rows("ground_truth"))
+    ]
     due = tuple(_due(t, CONTENT[task]) for t in triggers)
-    states = sorted({str(s) for t in triggers for s in (t.data.get("state_from"), t.data.get("state_to")) if s})
+    states = sorted(
+        {str(s) for t in triggers for s in (t.data.get("state_from"), t.data.get("state_to")) if s}
+    )
     how = HOW[CONTENT[task]].format(regions=", ".join(REGIONS), states=", ".join(states))
     at_s = record.seconds("question_time") if "question_time" in record else 0.0
     question = record.text("question")
     asked = Question("0", at_s, f"{question}\n{how}", task, "", due, Kind.MULTI_RESPONSE, question)
     places = (video, f"raw_videos/{Path(video).name}", f"data/{video}")
     end_s = record.number("duration") if "duration" in record else None
-    return Item(str(record.get("id")), places, (asked,), end_s, {"dependency": record.data.get("audio_dependency", "")})
+    return Item(
+        str(record.get("id")),
+        places,
+        (asked,),
+        end_s,
+        {"dependency": record.data.get("audio_dependency", "")},
+    )
 
 
 def _due(trigger: Record, content: str) -> Due:
     """A trigger; its text is what makes an utterance right."""
     at_s = trigger.seconds("trigger_time_sec")
-    field = {"position": "position", "count": "count", "count so far": "count", "state": "state_to"}.get(content)
+    field = {
+        "position": "position",
+        "count": "count",
+        "count so far": "count",
+        "state": "state_to",
+    }.get(content)
     if field == "count":
         text = f"{_whole(trigger, field)}"
     else:
@@ -74,7 +119,8 @@ def _due(trigger: Record, content: str) -> Due:
 
 
 def _whole(trigger: Record, key: str) -> int:
-    """A whole number, also in quotes: a count that is none could never be met, and be found out hours later."""
+    """A whole number, also in quotes: a count that is none could never be met, and be found out
+    hours later."""
     value = trigger.get(key)
     number = as_float(value)
     if not number.is_integer():
@@ -118,7 +164,9 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         figures[f"{task} joint-F1"] = bootstrap_sums(own, _joint, n)
     if tasks:
         n = sum(x.time.tp + x.time.fn for x in tallies)
-        figures["mean time-F1"] = bootstrap_sums(rows, lambda s: _mean(s, lambda r: Count(*r[:3]).f1), n)
+        figures["mean time-F1"] = bootstrap_sums(
+            rows, lambda s: _mean(s, lambda r: Count(*r[:3]).f1), n
+        )
         figures["mean joint-F1"] = bootstrap_sums(rows, lambda s: _mean(s, _joint), n)
     return Scores(figures, tuple(outcomes), judge.description)
 
@@ -135,7 +183,8 @@ def _mean(sums: Any, figure: Any) -> float:
 
 def _score(item: Item, p: Prediction, judge: Judge) -> tuple[_Tally, list[Outcome]]:
     (question,) = item.questions
-    said = merge([s for s in p.said if not s.asked])  # what comes in the question's own second is an acknowledgment
+    # what comes in the question's own second is an acknowledgment
+    said = merge([s for s in p.said if not s.asked])
     pairs = dict((j, i) for i, j in match([s.at_s for s in said], [d.at_s for d in question.due]))
     outcomes, right = [], 0
     for j, due in enumerate(question.due):
@@ -143,7 +192,15 @@ def _score(item: Item, p: Prediction, judge: Judge) -> tuple[_Tally, list[Outcom
         ok = words is not None and _right(question, due, words, judge)
         right += ok
         outcomes.append(
-            Outcome(item.id, str(j), question.group, float(ok), words.text if words else "", due.text, due.at_s)
+            Outcome(
+                item.id,
+                str(j),
+                question.group,
+                float(ok),
+                words.text if words else "",
+                due.text,
+                due.at_s,
+            )
         )
     time = Count(len(pairs), len(said) - len(pairs), len(question.due) - len(pairs))
     return _Tally(question.group, time, right), outcomes
@@ -160,7 +217,9 @@ def _right(question: Question, due: Due, words: Spoken, judge: Judge) -> bool:
     if content == "judged":
         return judge.grade("answer", question.shown, due.text, said).score >= RIGHT
     if content == "count so far":  # the newest true count at the moment of the words
-        past = [d for d in sorted(question.due, key=lambda d: d.at_s) if d.at_s <= words.at_s + 1e-6]
+        past = [
+            d for d in sorted(question.due, key=lambda d: d.at_s) if d.at_s <= words.at_s + 1e-6
+        ]
         return bool(past) and number(said) == int(past[-1].text)
     return number(said) == int(due.text)
 
@@ -181,9 +240,14 @@ def region(text: str) -> str | None:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' `<task>.jsonl` files with predictions [{t_sec, raw}]: one file, or a folder of them."""
+    """The authors' `<task>.jsonl` files with predictions [{t_sec, raw}]: one file, or a folder of
+    them."""
     out = []
-    files = sorted(f for f in path.glob("*.jsonl") if ".scored." not in f.name) if path.is_dir() else [path]
+    files = (
+        sorted(f for f in path.glob("*.jsonl") if ".scored." not in f.name)
+        if path.is_dir()
+        else [path]
+    )
     for file in files:
         for record in load_lines(file):
             emitted = record.records("predictions", "prediction")

@@ -1,8 +1,8 @@
 """OVO-Bench (arXiv 2501.05510): looking back, looking now, and waiting for what comes.
 
-Scores as the authors' `OVOBenchScore.py`: the letter is contained in the reply; the digits of the reply are the
-count; Yes or No is contained (or the reply is Y or N). A group's score is the mean of its tasks', the total the mean
-of the three groups'.
+Scores as the authors' `OVOBenchScore.py`: the letter is contained in the reply; the digits of the
+reply are the count; Yes or No is contained (or the reply is Y or N). A group's score is the mean of
+its tasks', the total the mean of the three groups'.
 """
 
 from __future__ import annotations
@@ -41,10 +41,12 @@ GROUPS = {
 }
 TASKS = [task for tasks in GROUPS.values() for task in tasks]
 GROUP_OF = {task: group for group, tasks in GROUPS.items() for task in tasks}
-CHOICE = "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
+CHOICE = (
+    "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
+)
 REC = (
-    "People in this video may do one thing again and again. How many times did they {activity} so far, in all? "
-    "Reply with a number and nothing else."
+    "People in this video may do one thing again and again. How many times did they {activity} so"
+    " far, in all? Reply with a number and nothing else."
 )
 SSR = (
     "The video shows how something is done. Is this step being done right now: {step}? "
@@ -68,9 +70,12 @@ def _item(row: Any, path: Path, n: int) -> Item:
     if task not in GROUP_OF:
         raise record.wrong("task", f"must be one of {', '.join(GROUP_OF)}, not {task!r}")
     if GROUP_OF[task] == "forward":
-        questions = [_point(record, task, k, t, path) for k, t in enumerate(record.rows("test_info"))]
+        questions = [
+            _point(record, task, k, t, path) for k, t in enumerate(record.rows("test_info"))
+        ]
         newest = max(range(len(questions)), key=lambda k: questions[k].at_s)
-        clip = f"{id}_{newest}.mp4"  # the authors' clips all begin at 0: the longest holds every test point
+        # the authors' clips all begin at 0: the longest holds every test point
+        clip = f"{id}_{newest}.mp4"
     else:
         questions, clip = [_choice(record, task)], f"{id}.mp4"
     places = (f"src_videos/{video}", video, f"data/src_videos/{video}", f"chunked_videos/{clip}")
@@ -84,7 +89,9 @@ def _choice(record: Record, task: str) -> Question:
         raise record.wrong("gt", f"must be the index of one of {len(options)} options, not {gt:g}")
     lines = "\n".join(f"{chr(65 + k)}. {o}" for k, o in enumerate(options))
     text = CHOICE.format(question=record.text("question"), options=lines)
-    return Question("0", record.number("realtime"), text, task, chr(65 + int(gt)), shown=record.text("question"))
+    return Question(
+        "0", record.number("realtime"), text, task, chr(65 + int(gt)), shown=record.text("question")
+    )
 
 
 def _point(record: Record, task: str, k: int, raw: Any, path: Path) -> Question:
@@ -92,10 +99,14 @@ def _point(record: Record, task: str, k: int, raw: Any, path: Path) -> Question:
     at_s = point.number("realtime")
     if task == "REC":
         text, truth = REC.format(activity=record.text("activity")), f"{point.number('count'):g}"
-        return Question(str(k), at_s, text, task, truth, shown=f"how many times: {record.text('activity')}")
+        return Question(
+            str(k), at_s, text, task, truth, shown=f"how many times: {record.text('activity')}"
+        )
     shown = point.text("step") if task == "SSR" else record.text("question")
     text = SSR.format(step=shown) if task == "SSR" else CRR.format(question=shown)
-    return Question(str(k), at_s, text, task, "Yes" if point.number("type") == 1 else "No", shown=shown)
+    return Question(
+        str(k), at_s, text, task, "Yes" if point.number("type") == 1 else "No", shown=shown
+    )
 
 
 def right(task: str, reply: str, truth: str) -> bool:
@@ -110,7 +121,17 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     outcomes = []
     for item, p, q in asked(items, predictions):
         reply = p.answer(q.id)
-        outcomes.append(Outcome(item.id, q.id, q.group, float(right(q.group, reply, q.truth)), reply, q.truth, q.at_s))
+        outcomes.append(
+            Outcome(
+                item.id,
+                q.id,
+                q.group,
+                float(right(q.group, reply, q.truth)),
+                reply,
+                q.truth,
+                q.at_s,
+            )
+        )
     figures = {task: share(of) for task, of in by_group(outcomes).items()}
     tallies = _tallies(outcomes)
     for group, tasks in GROUPS.items():
@@ -121,12 +142,14 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     notes = list(unasked_note(predictions))
     if lacking := [g for g in GROUPS if g not in figures]:
         notes.append(f"no items of {', '.join(lacking)}: the total is the mean of the other groups")
-    return Scores(figures, tuple(outcomes), "no judge: letters, digits and Yes/No are compared", tuple(notes))
+    return Scores(
+        figures, tuple(outcomes), "no judge: letters, digits and Yes/No are compared", tuple(notes)
+    )
 
 
 def _tallies(outcomes: Sequence[Outcome]) -> list[list[float]]:
-    """Right and asked by task, for each item: its test points are not independent of each other, so a draw of the
-    interval takes all of them or none."""
+    """Right and asked by task, for each item: its test points are not independent of each other, so
+    a draw of the interval takes all of them or none."""
     by_item: dict[str, list[float]] = {}
     for o in outcomes:
         tally = by_item.setdefault(o.item, [0.0] * 2 * len(TASKS))
@@ -149,7 +172,8 @@ def _total(sums: NDArray[np.float64]) -> float:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' result files ({backward, realtime, forward} with responses): one file, or a folder of them."""
+    """The authors' result files ({backward, realtime, forward} with responses): one file, or a
+    folder of them."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: there are no result files (*.json) in this folder")
@@ -159,9 +183,17 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     for file in files:
         data = load_json(file)
         if not isinstance(data, dict) or not set(data) & set(GROUPS):
-            raise InputError(f"{file}: expected the authors' results: an object with backward, realtime and forward")
+            raise InputError(
+                f"{file}: expected the authors' results: an object with backward, realtime and"
+                " forward"
+            )
         results = Record(data, file, "results")
-        for record in [r for group in GROUPS if group in results for r in results.records(group, f"{group}, row")]:
+        for record in [
+            r
+            for group in GROUPS
+            if group in results
+            for r in results.records(group, f"{group}, row")
+        ]:
             id = _item_of(record, known, answered)
             answered.add(id)
             out.append(Prediction(id, _replies(record)))
@@ -169,8 +201,8 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
 
 
 def _item_of(record: Record, known: Mapping[str, Item], answered: set[str]) -> str:
-    """The id of a result; where its question and true letter are another item's, that item's (some result files
-    give the same id to a question that was asked of the same video twice)."""
+    """The id of a result; where its question and true letter are another item's, that item's (some
+    result files give the same id to a question that was asked of the same video twice)."""
     id, key = str(record.get("id")), (record.data.get("question"), record.data.get("ground_truth"))
 
     def fits(item: Item) -> bool:
@@ -185,11 +217,16 @@ def _replies(record: Record) -> tuple[Spoken, ...]:
     if "test_info" in record:
         tests = record.records("test_info", "test_info")
         times = [t.seconds("realtime") if "realtime" in t else 0.0 for t in tests]
-        points = [(str(k), at_s, t.data.get("response")) for k, (at_s, t) in enumerate(zip(times, tests, strict=True))]
+        points = [
+            (str(k), at_s, t.data.get("response"))
+            for k, (at_s, t) in enumerate(zip(times, tests, strict=True))
+        ]
     else:
         points = [("0", 0.0, record.data.get("response"))]
     words = [
-        (id, at_s, " ".join(map(str, r)) if isinstance(r, list) else str(r)) for id, at_s, r in points if r is not None
+        (id, at_s, " ".join(map(str, r)) if isinstance(r, list) else str(r))
+        for id, at_s, r in points
+        if r is not None
     ]
     return tuple(Spoken(at_s, reply, id, True) for id, at_s, reply in words)
 

@@ -1,8 +1,10 @@
-"""Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows in which a right answer is due.
+"""Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows in which a right answer
+is due.
 
-Its annotation files are not public. This reads a format of our own, `streaming_eval.json` (docs/evaluation.md), in
-which its nine cells (mode x position) can be written. TP: a right answer inside its window; FN: a window without one;
-FP: words outside of every window. SW-F1 = 2 TP / (2 TP + 0.2 FP + 2 FN).
+Its annotation files are not public. This reads a format of our own, `streaming_eval.json`
+(docs/evaluation.md), in which its nine cells (mode x position) can be written. TP: a right answer
+inside its window; FN: a window without one; FP: words outside of every window. SW-F1 = 2 TP / (2 TP
++ 0.2 FP + 2 FN).
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def _item(row: Any, path: Path, n: int) -> Item:
     for key, value, options in (("mode", mode, MODES), ("position", position, POSITIONS)):
         if value not in options:
             raise record.wrong(key, f"must be one of {', '.join(options)}, not {value!r}")
-    due = tuple(_due(Record(a, record.where, f"answer {k}")) for k, a in enumerate(record.rows("answers")))
+    due = tuple(
+        _due(Record(a, record.where, f"answer {k}")) for k, a in enumerate(record.rows("answers"))
+    )
     text, at_s = record.text("question"), record.seconds("question_time")
     question = Question("0", at_s, text, f"{mode}/{position}", due[0].text, due, MODES[mode], text)
     video = record.text("video")
@@ -63,13 +67,21 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         said = [s for s in p.said if not _acknowledges(s, question)]
         right = [_right(s, question, judge) for s in said]
         for k, due in enumerate(question.due):
-            inside = [(s, ok) for s, ok in zip(said, right, strict=True) if due.start_s <= s.at_s <= due.end_s]
+            inside = [
+                (s, ok)
+                for s, ok in zip(said, right, strict=True)
+                if due.start_s <= s.at_s <= due.end_s
+            ]
             best = max(inside, key=lambda x: x[1], default=None)
             words = best[0].text if best else ""
             hit = best is not None and best[1]
-            outcomes.append(Outcome(item.id, str(k), question.group, float(hit), words, due.text, due.at_s))
+            outcomes.append(
+                Outcome(item.id, str(k), question.group, float(hit), words, due.text, due.at_s)
+            )
         timed = [(s.at_s, ok) for s, ok in zip(said, right, strict=True)]
-        counts.setdefault(question.group, []).append(window_count(timed, [(d.start_s, d.end_s) for d in question.due]))
+        counts.setdefault(question.group, []).append(
+            window_count(timed, [(d.start_s, d.end_s) for d in question.due])
+        )
     rows = {group: [[c.tp, c.fp, c.fn] for c in of] for group, of in counts.items()}
     n = {group: int(sum(c.tp + c.fn for c in of)) for group, of in counts.items()}
     figures = {f"SW-F1 {g}": bootstrap_sums(rows[g], lambda s: Count(*s).sw_f1, n[g]) for g in rows}
@@ -80,18 +92,25 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 
 def _acknowledges(words: Spoken, question: Question) -> bool:
-    """Words in the second of a standing question promise; they are neither an answer nor one too many."""
+    """Words in the second of a standing question promise; they are neither an answer nor one too
+    many."""
     return words.asked and question.kind is not Kind.REAL_TIME
 
 
 def _right(words: Spoken, question: Question, judge: Judge) -> bool:
     due = next((d for d in question.due if d.start_s <= words.at_s <= d.end_s), None)
-    return due is not None and judge.grade("answer", question.text, due.text, words.text).score >= RIGHT
+    return (
+        due is not None
+        and judge.grade("answer", question.text, due.text, words.text).score >= RIGHT
+    )
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
     """Nothing is published for this format but the files that this program writes."""
-    raise InputError(f"{path}: not a prediction file of this program; no other format is known for streaming-eval")
+    raise InputError(
+        f"{path}: not a prediction file of this program; no other format is known for"
+        " streaming-eval"
+    )
 
 
 TASK = Task("streaming-eval", "Streaming-Eval", read, score, published, judged=True)

@@ -1,7 +1,7 @@
 """StreamingBench (arXiv 2411.03628): multiple choice over a stream, and proactive output.
 
-Scores as the authors' `count.py`: the first character of the reply is the letter; proactive output is in time within
-+-2 s of the truth, and right when it also contains the true words.
+Scores as the authors' `count.py`: the first character of the reply is the letter; proactive output
+is in time within +-2 s of the truth, and right when it also contains the true words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any
 
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.records import Due, Item, Outcome, Poll, Prediction, Question, Scores, Spoken
+from aura_core.evaluation.records import (
+    Due,
+    Item,
+    Outcome,
+    Poll,
+    Prediction,
+    Question,
+    Scores,
+    Spoken,
+)
 from aura_core.evaluation.statistics import proportion
 from aura_core.evaluation.tasks.base import (
     Broken,
@@ -36,11 +45,25 @@ PROACTIVE = "Proactive Output"
 TOLERANCE_S = 2.0
 GRACE_S = 4.0  # polled: asked up to this long after the truth
 FIELDS = {
-    "task_type", "question", "time_stamp", "answer", "options", "required_ability", "ground_truth_time_stamp",
-    "ground_truth_output", "audio_path", "time", "cause", "effect",
-}  # fmt: skip
-CHOICE = "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
-EARLIER = "At {time} somebody asked: {question}\nOptions:\n{options}\nThe right answer was {answer}.\n"
+    "task_type",
+    "question",
+    "time_stamp",
+    "answer",
+    "options",
+    "required_ability",
+    "ground_truth_time_stamp",
+    "ground_truth_output",
+    "audio_path",
+    "time",
+    "cause",
+    "effect",
+}
+CHOICE = (
+    "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
+)
+EARLIER = (
+    "At {time} somebody asked: {question}\nOptions:\n{options}\nThe right answer was {answer}.\n"
+)
 READY = '{question}\nIs this the moment to say "{output}"? Answer yes or no.'
 
 
@@ -56,7 +79,9 @@ def read(data: Path, broken: Broken) -> list[Item]:
                 video = record.text("video_path")
                 questions = videos.setdefault(video, [])
                 for question in record.rows("questions"):
-                    questions.append(_question(Record(question, path, n), str(len(questions)), questions))
+                    questions.append(
+                        _question(Record(question, path, n), str(len(questions)), questions)
+                    )
         items += [_item(part, video, questions) for video, questions in videos.items() if questions]
     return unique(items)
 
@@ -67,12 +92,21 @@ def _entries(rows: list[Any]) -> list[Any]:
 
 
 def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
-    at_s, group, text = record.seconds("time_stamp"), record.text("task_type"), record.text("question")
+    at_s, group, text = (
+        record.seconds("time_stamp"),
+        record.text("task_type"),
+        record.text("question"),
+    )
     if "ground_truth_time_stamp" in record:
-        due_s, output = record.seconds("ground_truth_time_stamp"), record.text("ground_truth_output")
+        due_s, output = (
+            record.seconds("ground_truth_time_stamp"),
+            record.text("ground_truth_output"),
+        )
         poll = Poll(READY.format(question=text, output=output), due_s + GRACE_S)
         due = Due(due_s, output, due_s - TOLERANCE_S, due_s + TOLERANCE_S)
-        return Question(id, at_s, text, group, due=(due,), kind=Kind.PROACTIVE, shown=text, poll=poll)
+        return Question(
+            id, at_s, text, group, due=(due,), kind=Kind.PROACTIVE, shown=text, poll=poll
+        )
     options = lettered(record.rows("options"))
     answer = record.text("answer").strip()
     if answer not in [o[0] for o in options]:
@@ -80,15 +114,19 @@ def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
     shown = "\n".join(options)
     told = CHOICE.format(question=text, options=shown)
     history = "".join(q.shown for q in earlier) if group == "Sequential Question Answering" else ""
-    shown = EARLIER.format(time=record.get("time_stamp"), question=text, options=shown, answer=answer)
-    return Question(id, at_s, told, group, answer, shown=shown, polled=history + told if history else "")
+    shown = EARLIER.format(
+        time=record.get("time_stamp"), question=text, options=shown, answer=answer
+    )
+    return Question(
+        id, at_s, told, group, answer, shown=shown, polled=history + told if history else ""
+    )
 
 
 def lettered(options: Sequence[Any]) -> list[str]:
     """Four options with their letters in front, whichever of them the file has labelled.
 
-    Some options of the file were torn at a comma: a piece without a letter belongs to the option before it. What
-    comes after the fourth is no option (the authors' prompt leaves it out, too).
+    Some options of the file were torn at a comma: a piece without a letter belongs to the option
+    before it. What comes after the fourth is no option (the authors' prompt leaves it out, too).
     """
     texts = [str(o).strip() for o in options if str(o).strip()]
     if texts and texts[0].startswith("A."):
@@ -118,10 +156,13 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     for item, p, q in asked(items, predictions):
         if q.poll is None:
             said = p.answer(q.id).strip()
-            outcome = Outcome(item.id, q.id, q.group, float(said[:1] == q.truth), said, q.truth, q.at_s)
+            outcome = Outcome(
+                item.id, q.id, q.group, float(said[:1] == q.truth), said, q.truth, q.at_s
+            )
         else:
             (due,) = q.due
-            words = next((s for s in p.answers(q.id) if not s.asked), None)  # in its own second: an acknowledgment
+            # in its own second: an acknowledgment
+            words = next((s for s in p.answers(q.id) if not s.asked), None)
             timely.append(words is not None and due.start_s <= words.at_s <= due.end_s)
             said = words.text if words else ""
             right = timely[-1] and due.text in said
@@ -133,17 +174,29 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         figures[f"{PROACTIVE} (time alone)"] = proportion(sum(timely), len(timely))
     figures |= {f"part {name}": share(of) for name, of in parts.items()}
     figures["overall"] = share(outcomes)
-    return Scores(figures, tuple(outcomes), "no judge: letters and words are compared", unasked_note(predictions))
+    return Scores(
+        figures,
+        tuple(outcomes),
+        "no judge: letters and words are compared",
+        unasked_note(predictions),
+    )
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The question file with a model's replies in it, under the model's name, as the authors' scripts write it."""
+    """The question file with a model's replies in it, under the model's name, as the authors'
+    scripts write it."""
     entries = [Record(entry, path, n) for n, entry in enumerate(_entries(load_rows(path)))]
-    rows = [(str(e.data.get("video_path", "")), q) for e in entries for q in e.records("questions", "question")]
+    rows = [
+        (str(e.data.get("video_path", "")), q)
+        for e in entries
+        for q in e.records("questions", "question")
+    ]
     names = sorted({key for _, q in rows for key in q.data} - FIELDS)
     name = model or (names[0] if len(names) == 1 else "")
     if name not in names:
-        raise InputError(f"{path}: has replies of {', '.join(names) or 'no model'}; choose one with --published")
+        raise InputError(
+            f"{path}: has replies of {', '.join(names) or 'no model'}; choose one with --published"
+        )
     known = {(i.id.partition("/")[2], q.shown, q.at_s): (i, q) for i in items for q in i.questions}
     said: dict[str, list[Spoken]] = {}
     for video, record in rows:
@@ -152,7 +205,9 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
         words = said.setdefault(item.id if item else video, [])
         if q is not None and record.data.get(name):
             words += _reply(record, name, q)
-    return [Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()]
+    return [
+        Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()
+    ]
 
 
 def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
@@ -162,7 +217,9 @@ def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
         return [Spoken(q.at_s, reply, q.id, True)]
     dialog = Record(reply, record.where, f"reply of {name}")
     turns = dialog.records("dialog_history", "turn") if dialog.data.get("dialog_history") else []
-    return [Spoken(t.seconds("time"), str(t.get("content")), q.id) for t in turns[-1:] if "time" in t]
+    return [
+        Spoken(t.seconds("time"), str(t.get("content")), q.id) for t in turns[-1:] if "time" in t
+    ]
 
 
 def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[str, ...]:

@@ -15,18 +15,23 @@ class Answer:
     """Reads a stream of events as tokens.
 
     Args:
-        length: tokens of the prompt as they are counted here, to be compared with what the server tells.
+        length: tokens of the prompt as they are counted here, to be compared with what the server
+        tells.
     """
 
-    def __init__(self, events: Events, reader: ReplyReader, counters: Counters, length: int) -> None:
-        self.finish: str | None = None  # why the server ended it: stop, length; None while it goes on
+    def __init__(
+        self, events: Events, reader: ReplyReader, counters: Counters, length: int
+    ) -> None:
+        # why the server ended it: stop, length; None while it goes on
+        self.finish: str | None = None
         self.last: int | None = None  # the newest token that was read
         self._events, self._reader, self._counters, self._length = events, reader, counters, length
         self._ready: deque[Token] = deque()
         self._closed = False
 
     def read(self) -> Token | None:
-        """The next token; None when the server has ended the answer. Raises `Interrupted`, `ModelError`."""
+        """The next token; None when the server has ended the answer. Raises `Interrupted`,
+        `ModelError`."""
         try:
             while not self._ready:
                 event = next(iter(self._events), None)
@@ -41,7 +46,8 @@ class Answer:
         return token
 
     def drain(self) -> None:
-        """Read the end of an answer that is over: it tells the counts, and the connection can serve again."""
+        """Read the end of an answer that is over: it tells the counts, and the connection can serve
+        again."""
         try:
             if self.read() is not None:  # a server that knows no stop_token_ids talks on
                 self.close()
@@ -75,6 +81,7 @@ def book_usage(reply: dict[str, Any], counters: Counters, length: int) -> None:
     details = usage.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     counters.add(
-        prompt_tokens=total, cached_tokens=cached if isinstance(cached, int) else 0,
+        prompt_tokens=total,
+        cached_tokens=cached if isinstance(cached, int) else 0,
         prompt_mismatches=int(total != length),
-    )  # fmt: skip
+    )

@@ -1,4 +1,5 @@
-"""ServerBackend: the model runs elsewhere; here are its tokenizer, its chat template and the frames."""
+"""ServerBackend: the model runs elsewhere; here are its tokenizer, its chat template and the
+frames."""
 
 from __future__ import annotations
 
@@ -26,14 +27,18 @@ try:
     from aura_core.models.server.warmer import Warmer
     from aura_core.models.server.wire import Wire
 except ImportError as e:
-    raise ModelError(f"{e.name} is not installed, and server.url needs it: {how_to_install('server')}") from e
+    raise ModelError(
+        f"{e.name} is not installed, and server.url needs it: {how_to_install('server')}"
+    ) from e
 
 
 class ServerBackend:
-    """A checkpoint that an OpenAI-compatible server runs. Opens no connection before the first decision.
+    """A checkpoint that an OpenAI-compatible server runs. Opens no connection before the first
+    decision.
 
     Args:
-        config: `path` names the checkpoint, `max_pixels` bounds a frame; the other keys are the server's matter.
+        config: `path` names the checkpoint, `max_pixels` bounds a frame; the other keys are the
+            server's matter.
         server: where it is served, and how it is asked.
         name: what messages call the checkpoint; its path when None.
 
@@ -54,7 +59,9 @@ class ServerBackend:
         template = read_template(folder, self.tokenizer.inner.chat_template)
         self.chat = extract(self.tokenizer, template, family, sidecar, where)
         model = read_json(folder / "config.json")
-        pixels = read_pixels(folder, _vision(model, family), config.max_pixels or sidecar.max_pixels)
+        pixels = read_pixels(
+            folder, _vision(model, family), config.max_pixels or sidecar.max_pixels
+        )
         self.served = server.model or where
         self.counters = Counters()
         self.name = f"{self.served} at {server.url}"
@@ -62,27 +69,46 @@ class ServerBackend:
         self._config, self._media = server, MediaCodec(server, pixels)
         self._wire = Wire(server, self.counters)
         own_system = _writes_system(self.tokenizer, str(template), self.chat)
-        self._requests = Requests(server, self.served, self.chat, own_system, self._wire, self.counters)
+        self._requests = Requests(
+            server, self.served, self.chat, own_system, self._wire, self.counters
+        )
         self._reader = Reader(self.tokenizer, self.chat)
-        self._replies = ReplyReader(self.tokenizer, _vocabulary(model, self.tokenizer), self._wire.url)
+        self._replies = ReplyReader(
+            self.tokenizer, _vocabulary(model, self.tokenizer), self._wire.url
+        )
         self.warmer = Warmer(self.counters)
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
-        decides = f"decides by {token}" if self.chat.trained_to_decide else (
-            "not trained to be silent: asked yes or no each second")  # fmt: skip
-        frames = f"frames as {server.media}, {'each sent once' if server.media_uuids else 'sent with each request'}"
-        self.description = f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
+        decides = (
+            f"decides by {token}"
+            if self.chat.trained_to_decide
+            else ("not trained to be silent: asked yes or no each second")
+        )
+        frames = (
+            f"frames as {server.media},"
+            f" {'each sent once' if server.media_uuids else 'sent with each request'}"
+        )
+        self.description = (
+            f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
+        )
 
     def encode(self, chunk: Chunk) -> Video:
-        """The chunk's two frames, resized and compressed; the server's vision encoder sees each of them once."""
+        """The chunk's two frames, resized and compressed; the server's vision encoder sees each of
+        them once."""
         return self._media.encode(chunk)
 
     def open(self) -> ServerSession:
         """A new, empty session."""
         c = self._config
         return ServerSession(
-            self._requests, self._reader, self._replies, self.warmer, self.tokenizer, self.chat, c.one_request,
+            self._requests,
+            self._reader,
+            self._replies,
+            self.warmer,
+            self.tokenizer,
+            self.chat,
+            c.one_request,
             c.answer_tokens,
-        )  # fmt: skip
+        )
 
     def close(self) -> None:
         """Stop background requests and close all connections."""
@@ -93,7 +119,11 @@ class ServerBackend:
 def _vision(model: dict[str, Any], family: str) -> SimpleNamespace:
     """The sizes of the vision encoder's patches."""
     given = model.get("vision_config")
-    sizes = {"patch_size": 16 if family == "qwen3_vl" else 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    sizes = {
+        "patch_size": 16 if family == "qwen3_vl" else 14,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
     return SimpleNamespace(**(sizes | (given if isinstance(given, dict) else {})))
 
 
@@ -107,7 +137,11 @@ def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
 def _writes_system(tokenizer: HFTokenizer, template: str, chat: ChatFormat) -> bool:
     """Whether the template puts a system turn where none is given (Qwen2.5-VL's does)."""
     try:
-        text = tokenizer.inner.apply_chat_template([user("x")], chat_template=template, tokenize=False)
+        text = tokenizer.inner.apply_chat_template(
+            [user("x")], chat_template=template, tokenize=False
+        )
     except (TemplateError, TypeError, ValueError) as e:
-        raise ModelError(f"the chat template refuses a conversation without a system turn: {e}") from e
+        raise ModelError(
+            f"the chat template refuses a conversation without a system turn: {e}"
+        ) from e
     return not text.startswith(chat.user[0])

@@ -1,8 +1,9 @@
-"""Pieces to chat messages: the exact inverse of `stream/prompt.py` and the checkpoint's chat template.
+"""Pieces to chat messages: the exact inverse of `stream/prompt.py` and the checkpoint's chat
+template.
 
-The engine appends token ids, a chat server takes messages and writes the ids itself. So the ids are cut at the
-template's own markers, the words between them become text, and the server's template puts the same markers back:
-a prefix of the ids is a prefix of the messages, byte for byte.
+The engine appends token ids, a chat server takes messages and writes the ids itself. So the ids are
+cut at the template's own markers, the words between them become text, and the server's template
+puts the same markers back: a prefix of the ids is a prefix of the messages, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Item = int | Video
 
 @dataclass(frozen=True, eq=False)
 class Conversation:
-    """What the pieces say. `said` is the text of an assistant turn that is still open; None: all are closed."""
+    """What the pieces say. `said` is the text of an assistant turn that is still open; None: all
+    are closed."""
 
     turns: tuple[tuple[str, Video | None, str], ...]  # role, the chunk in it, its words
     said: str | None
@@ -59,16 +61,22 @@ class Reader:
         def ids(text: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(text))
 
-        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""  # the server's processor writes it itself
+        # the server's processor writes it itself
+        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
         self._chunk = ids(chat.user[0] + stamp + chat.video_open)
         self._video_close = ids(chat.video_close)
         self._turns = [
             (role, ids(around[0]), ids(around[1]))
-            for role, around in (("system", chat.system), ("user", chat.user), ("assistant", chat.assistant))
+            for role, around in (
+                ("system", chat.system),
+                ("user", chat.user),
+                ("assistant", chat.assistant),
+            )
         ]
 
     def read(self, pieces: Sequence[Piece]) -> Conversation:
-        """The turns in `pieces`. Raises `StreamError` when they are no conversation: a bug in the caller."""
+        """The turns in `pieces`. Raises `StreamError` when they are no conversation: a bug in the
+        caller."""
         items: list[Item] = []
         for piece in pieces:
             if isinstance(piece, Video):
@@ -85,7 +93,10 @@ class Reader:
             end = _find(items, close, start)
             if end is None:
                 if role != "assistant":
-                    raise StreamError(f"the pieces end inside a {role} turn: a chat server cannot go on from there")
+                    raise StreamError(
+                        f"the pieces end inside a {role} turn: a chat server cannot go on from"
+                        " there"
+                    )
                 return Conversation(tuple(turns), self._words(items[start:]))
             turns.append((role, video, self._words(items[start:end])))
             at = end + len(close)
@@ -96,7 +107,10 @@ class Reader:
         for role, opening, close in self._turns:
             if _is(items, at, opening):
                 return role, at + len(opening), close
-        raise StreamError(f"token {at} of the window begins no turn of the chat template: the pieces are out of order")
+        raise StreamError(
+            f"token {at} of the window begins no turn of the chat template: the pieces are out of"
+            " order"
+        )
 
     def _chunk_at(self, items: list[Item], at: int) -> Video | None:
         """The chunk of the user turn at `at`; None for a turn of words alone."""
@@ -105,12 +119,16 @@ class Reader:
             return None
         video = items[place]
         if not isinstance(video, Video) or not _is(items, place + 1, self._video_close):
-            raise StreamError(f"token {place} of the window: expected one chunk and the end of its video")
+            raise StreamError(
+                f"token {place} of the window: expected one chunk and the end of its video"
+            )
         return video
 
     def _words(self, items: list[Item]) -> str:
         if any(isinstance(i, Video) for i in items):
-            raise StreamError("a chunk stands where words were expected: the pieces are out of order")
+            raise StreamError(
+                "a chunk stands where words were expected: the pieces are out of order"
+            )
         return self._text([i for i in items if isinstance(i, int)])
 
 

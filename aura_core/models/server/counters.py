@@ -1,4 +1,5 @@
-"""What went over the wire, counted: the figures that tell whether prefixes and frames are reused."""
+"""What went over the wire, counted: the figures that tell whether prefixes and frames are
+reused."""
 
 from __future__ import annotations
 
@@ -11,15 +12,18 @@ class Counters:
     """Totals since the backend was opened; a request and its retries are counted one by one."""
 
     requests: int = 0
-    retries: int = 0  # requests sent again after 429, 5xx, a broken connection or a reply that made no sense
+    # requests sent again after 429, 5xx, a broken connection or a reply that made no sense
+    retries: int = 0
     media_sent: int = 0  # chunks whose bytes went over the wire
     media_bytes: int = 0  # their size, as base64
     media_reused: int = 0  # chunks named by uuid alone
     resends: int = 0  # requests sent again with all bytes, because the server had forgotten a uuid
-    prefix_violations: int = 0  # requests that rewrote what had been sent, without a rollback: always 0
+    # requests that rewrote what had been sent, without a rollback: always 0
+    prefix_violations: int = 0
     prompt_tokens: int = 0  # as the server tells, where it does
     cached_tokens: int = 0  # of these, found in its prefix cache, where it tells
-    prompt_mismatches: int = 0  # requests whose prompt had another length there than here (see docs/server.md)
+    # requests whose prompt had another length there than here (see docs/server.md)
+    prompt_mismatches: int = 0
     warm_requests: int = 0
     warm_skipped: int = 0  # replaced by a newer one before they were sent
     warm_failures: int = 0

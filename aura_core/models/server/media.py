@@ -20,10 +20,18 @@ from aura_core.models.backend import Video
 from aura_core.models.pixels import PixelSpec, resize, target_size
 from aura_core.types import Chunk
 
-# What vLLM is told of the frames (its `media_io_kwargs`): all of them, 0.5 s apart, to be taken as they are. From
-# this Qwen3-VL's processor writes the same time before the chunk as `stream/prompt.py` does.
-FRAME_TIMES = {"fps": 2.0, "frames_indices": [0, 1], "total_num_frames": 2, "duration": 1.0, "do_sample_frames": False}
-_REMEMBERED = 8192  # uuids that the server is taken to know; a forgotten one is sent again, which costs bytes only
+# What vLLM is told of the frames (its `media_io_kwargs`): all of them, 0.5 s apart, to be taken as
+# they are. From this Qwen3-VL's processor writes the same time before the chunk as
+# `stream/prompt.py` does.
+FRAME_TIMES = {
+    "fps": 2.0,
+    "frames_indices": [0, 1],
+    "total_num_frames": 2,
+    "duration": 1.0,
+    "do_sample_frames": False,
+}
+# uuids that the server is taken to know; a forgotten one is sent again, which costs bytes only
+_REMEMBERED = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,10 @@ class Media:
         """The message's parts: with their bytes, or named by uuid alone."""
         out = []
         for url, uuid in zip(self.urls, self.uuids, strict=True):
-            part: dict[str, Any] = {"type": self.kind, self.kind: {"url": url} if with_bytes else None}
+            part: dict[str, Any] = {
+                "type": self.kind,
+                self.kind: {"url": url} if with_bytes else None,
+            }
             out.append(part | {"uuid": uuid} if with_uuids else part)
         return out
 
@@ -46,16 +57,18 @@ class Media:
 class MediaCodec:
     """Resizes as the checkpoint wants it, compresses, and names the result.
 
-    A uuid is the HMAC-SHA256 of the very bytes that are sent and of how they are to be read, keyed with the
-    tenant: servers take it as the only key of their caches, so it must not be the same for other content, and
-    must not be guessed by another tenant.
+    A uuid is the HMAC-SHA256 of the very bytes that are sent and of how they are to be read, keyed
+    with the tenant: servers take it as the only key of their caches, so it must not be the same for
+    other content, and must not be guessed by another tenant.
     """
 
     def __init__(self, config: ServerConfig, pixels: PixelSpec) -> None:
         self.pixels = pixels
         self._config = config
         png = config.image_format == "png"
-        self._suffix, self._options = (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
+        self._suffix, self._options = (
+            (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
+        )
 
     def encode(self, chunk: Chunk) -> Video:
         """The chunk as `Media`. Raises `InputError` when its frames are of no usable shape."""
@@ -68,28 +81,40 @@ class MediaCodec:
         kind = self._config.image_format
         coded = [base64.b64encode(f).decode() for f in frames]
         if self._config.media == "video":
-            # The type says jpeg also for PNG bytes: vLLM looks for this name, and at the bytes for the format.
-            media = Media("video_url", ("data:video/jpeg;base64," + ",".join(coded),), (self._uuid("video", frames),))
+            # The type says jpeg also for PNG bytes: vLLM looks for this name, and at the bytes for
+            # the format.
+            media = Media(
+                "video_url",
+                ("data:video/jpeg;base64," + ",".join(coded),),
+                (self._uuid("video", frames),),
+            )
         else:
             urls = tuple(f"data:image/{kind};base64,{c}" for c in coded)
             media = Media("image_url", urls, tuple(self._uuid("image", [f]) for f in frames))
         return Video(media, (height // self.pixels.factor, width // self.pixels.factor))
 
     def _compress(self, frame: np.ndarray) -> bytes:
-        done, data = cv2.imencode(self._suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self._options)
+        done, data = cv2.imencode(
+            self._suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self._options
+        )
         if not done:
-            raise InputError(f"a frame of {frame.shape[1]}x{frame.shape[0]} pixels cannot be compressed")
+            raise InputError(
+                f"a frame of {frame.shape[1]}x{frame.shape[0]} pixels cannot be compressed"
+            )
         return data.tobytes()
 
     def _uuid(self, kind: str, frames: list[bytes]) -> str:
-        h = hmac.new(self._config.tenant.encode(), f"aura {kind} {self.pixels}".encode(), hashlib.sha256)
+        h = hmac.new(
+            self._config.tenant.encode(), f"aura {kind} {self.pixels}".encode(), hashlib.sha256
+        )
         for frame in frames:
             h.update(len(frame).to_bytes(8) + frame)
         return h.hexdigest()
 
 
 class KnownMedia:
-    """Which uuids the server has been given, newest last. Shared by all sessions, on several threads."""
+    """Which uuids the server has been given, newest last. Shared by all sessions, on several
+    threads."""
 
     def __init__(self) -> None:
         self._uuids: OrderedDict[str, None] = OrderedDict()

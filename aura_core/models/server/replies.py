@@ -12,15 +12,18 @@ from aura_core.errors import ModelError
 from aura_core.models.chat import HFTokenizer
 from aura_core.models.server.wire import Interrupted
 
-TOP = 20  # most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API allows
+# most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API
+# allows
+TOP = 20
 _NEVER = -1e4  # log-probability of what cannot come: far below every real one, and finite
 
 
 class Token:
-    """One generated token: its id, and the float32 log-probabilities (vocabulary,) that it was chosen from.
+    """One generated token: its id, and the float32 log-probabilities (vocabulary,) that it was
+    chosen from.
 
-    The server tells the `TOP` most likely tokens. The rest of the probability is spread evenly over all others,
-    so that the softmax of the vector gives the told ones exactly.
+    The server tells the `TOP` most likely tokens. The rest of the probability is spread evenly over
+    all others, so that the softmax of the vector gives the told ones exactly.
     """
 
     def __init__(self, token_id: int, known: dict[int, float]) -> None:
@@ -61,12 +64,15 @@ class ReplyReader:
         self._by_text: dict[str, int] | None = None
 
     def choice(self, reply: dict[str, Any]) -> dict[str, Any] | None:
-        """The first choice of a reply or of a stream's event; None for an event of figures alone."""
+        """The first choice of a reply or of a stream's event; None for an event of figures
+        alone."""
         choices = reply.get("choices")
         if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
             return None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise Interrupted(f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log")
+            raise Interrupted(
+                f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log"
+            )
         return choices[0]
 
     def tokens(self, choice: dict[str, Any]) -> list[Token]:
@@ -77,21 +83,25 @@ class ReplyReader:
             text = (choice.get("delta") or choice.get("message") or {}).get("content")
             if text:
                 raise ModelError(
-                    f"{self._url}: a reply without logprobs, from which silence is read; serve the model so that "
-                    "logprobs=true and top_logprobs=20 are allowed (vLLM: --max-logprobs 20)"
+                    f"{self._url}: a reply without logprobs, from which silence is read; serve the"
+                    " model so that logprobs=true and top_logprobs=20 are allowed (vLLM:"
+                    " --max-logprobs 20)"
                 )
             return []
         try:
             return [self._token(entry) for entry in content]
         except (TypeError, KeyError, AttributeError, ValueError) as e:
-            raise Interrupted(f"{self._url}: logprobs of an unknown form: {str(content)[:200]}") from e
+            raise Interrupted(
+                f"{self._url}: logprobs of an unknown form: {str(content)[:200]}"
+            ) from e
 
     def _token(self, entry: dict[str, Any]) -> Token:
         token = self._id(entry["token"])
         if token is None or token >= self.vocabulary:
             raise ModelError(
-                f"{self._url}: the server's token {entry['token']!r} is not in the tokenizer of model.path; it must "
-                "serve the same checkpoint, and name tokens by id (vLLM does, by return_tokens_as_token_ids)"
+                f"{self._url}: the server's token {entry['token']!r} is not in the tokenizer of"
+                " model.path; it must serve the same checkpoint, and name tokens by id (vLLM does,"
+                " by return_tokens_as_token_ids)"
             )
         known = {token: float(entry["logprob"])}
         for other in entry.get("top_logprobs") or []:
@@ -99,7 +109,9 @@ class ReplyReader:
             if i is not None:
                 known.setdefault(i, float(other["logprob"]))
         if not all(math.isfinite(p) or p == -math.inf for p in known.values()):
-            raise ModelError(f"{self._url}: the model returned log-probabilities that are not numbers")
+            raise ModelError(
+                f"{self._url}: the model returned log-probabilities that are not numbers"
+            )
         return Token(token, known)
 
     def _id(self, token: str) -> int | None:

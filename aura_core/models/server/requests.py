@@ -1,4 +1,5 @@
-"""Request bodies, and sending them: with the bytes that the server lacks, once more when it has lost some."""
+"""Request bodies, and sending them: with the bytes that the server lacks, once more when it has
+lost some."""
 
 from __future__ import annotations
 
@@ -21,12 +22,18 @@ T = TypeVar("T")
 class Requests:
     """Builds and sends the requests of all sessions of one backend.
 
-    Everything but the messages is the same in each, and every part of the messages is the same whenever it is
-    sent again: servers reuse a prefix only when all of it is equal.
+    Everything but the messages is the same in each, and every part of the messages is the same
+    whenever it is sent again: servers reuse a prefix only when all of it is equal.
     """
 
     def __init__(
-        self, config: ServerConfig, model: str, chat: ChatFormat, own_system: bool, wire: Wire, counters: Counters
+        self,
+        config: ServerConfig,
+        model: str,
+        chat: ChatFormat,
+        own_system: bool,
+        wire: Wire,
+        counters: Counters,
     ) -> None:
         self.wire, self.counters, self.known = wire, counters, KnownMedia()
         self._config, self._own_system = config, own_system
@@ -34,15 +41,25 @@ class Requests:
         if config.media == "video":
             self._base["media_io_kwargs"] = {"video": FRAME_TIMES}
         if config.tenant:
-            self._base["cache_salt"] = hashlib.sha256(b"aura prefix " + config.tenant.encode()).hexdigest()
+            self._base["cache_salt"] = hashlib.sha256(
+                b"aura prefix " + config.tenant.encode()
+            ).hexdigest()
         self._decoding = {
-            "logprobs": True, "top_logprobs": TOP, "return_tokens_as_token_ids": True, "skip_special_tokens": False,
+            "logprobs": True,
+            "top_logprobs": TOP,
+            "return_tokens_as_token_ids": True,
+            "skip_special_tokens": False,
             "stop_token_ids": sorted({chat.silent_id, chat.end_id}),
-        }  # fmt: skip
+        }
 
     def stream(self, conversation: Conversation, tokens: int, then: Callable[[Any], T]) -> T:
         """Stream up to `tokens` tokens; `then` gets the events and reads the first of them."""
-        options = {**self._decoding, "max_tokens": tokens, "stream": True, "stream_options": {"include_usage": True}}
+        options = {
+            **self._decoding,
+            "max_tokens": tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         return self._send(conversation, options, lambda body: then(self.wire.stream(body)))
 
     def decide(self, conversation: Conversation) -> dict[str, Any]:
@@ -53,10 +70,18 @@ class Requests:
         """Let the server read the conversation, and nothing more."""
         self._send(conversation, {"max_tokens": 1}, self.wire.ask)
 
-    def _send(self, conversation: Conversation, options: dict[str, Any], send: Callable[[dict[str, Any]], T]) -> T:
+    def _send(
+        self,
+        conversation: Conversation,
+        options: dict[str, Any],
+        send: Callable[[dict[str, Any]], T],
+    ) -> T:
         """`send` the body; when the server has lost a uuid, once more with the bytes of all."""
         if self._own_system and (not conversation.turns or conversation.turns[0][0] != "system"):
-            raise ModelError("the checkpoint's chat template writes a system turn of its own: set a system_prompt")
+            raise ModelError(
+                "the checkpoint's chat template writes a system turn of its own: set a"
+                " system_prompt"
+            )
 
         def attempt(with_all_bytes: bool) -> T:
             body, sent, named = self._body(conversation, options, with_all_bytes)
@@ -76,7 +101,8 @@ class Requests:
     def _body(
         self, conversation: Conversation, options: dict[str, Any], all_bytes: bool
     ) -> tuple[dict[str, Any], list[Media], int]:
-        """A body, the chunks in it with their bytes, and the number of those named by uuid alone."""
+        """A body, the chunks in it with their bytes, and the number of those named by uuid
+        alone."""
         uuids = self._config.media_uuids
         sent: list[Media] = []
         named = 0

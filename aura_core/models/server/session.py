@@ -1,4 +1,5 @@
-"""One stream's session: the pieces are kept here, the cache is the server's, and a prefix is what ties them."""
+"""One stream's session: the pieces are kept here, the cache is the server's, and a prefix is what
+ties them."""
 
 from __future__ import annotations
 
@@ -25,26 +26,40 @@ _log = logging.getLogger(__name__)
 class ServerSession:
     """A session over a chat server.
 
-    A decision is one request. The answer goes on in the stream that it opened: while the engine appends the very
-    token that the stream gave, the next one is read from it; anything else closes the stream, which cancels it.
+    A decision is one request. The answer goes on in the stream that it opened: while the engine
+    appends the very token that the stream gave, the next one is read from it; anything else closes
+    the stream, which cancels it.
 
-    After an error in a decision the session is as it was before the call. A server that dies within an answer is
-    asked to go on from what was said; when it does not come back, the answer ends there (`cut_answers`): what was
-    said stays, and nothing is said twice.
+    After an error in a decision the session is as it was before the call. A server that dies within
+    an answer is asked to go on from what was said; when it does not come back, the answer ends
+    there (`cut_answers`): what was said stays, and nothing is said twice.
     """
 
     def __init__(
-        self, requests: Requests, reader: Reader, replies: ReplyReader, warmer: Warmer, tokenizer: HFTokenizer,
-        chat: ChatFormat, one_request: bool, answer_tokens: int,
-    ) -> None:  # fmt: skip
+        self,
+        requests: Requests,
+        reader: Reader,
+        replies: ReplyReader,
+        warmer: Warmer,
+        tokenizer: HFTokenizer,
+        chat: ChatFormat,
+        one_request: bool,
+        answer_tokens: int,
+    ) -> None:
         self.forwards = 0
-        self._requests, self._reader, self._replies, self._warmer = requests, reader, replies, warmer
+        self._requests, self._reader, self._replies, self._warmer = (
+            requests,
+            reader,
+            replies,
+            warmer,
+        )
         self._tokenizer, self._chat = tokenizer, chat
         self._first, self._answer_tokens = (answer_tokens if one_request else 1), answer_tokens
         self._pieces: list[Piece] = []
         self._length = 0
         self._answer: Answer | None = None
-        self._sent: Conversation | None = None  # what the last request said, as long as nothing was rolled back
+        # what the last request said, as long as nothing was rolled back
+        self._sent: Conversation | None = None
 
     @property
     def counters(self) -> Counters:
@@ -59,11 +74,12 @@ class ServerSession:
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
         """Append `pieces`; float32 log-probabilities (vocabulary,) after the last token.
 
-        Where all turns are closed there is nothing to be predicted: the pieces are only warmed, as by `warm`, and
-        the vector is NaN.
+        Where all turns are closed there is nothing to be predicted: the pieces are only warmed, as
+        by `warm`, and the vector is NaN.
 
         Raises:
-            ModelError: the server does not answer a decision, or in a way that no other try would change.
+            ModelError: the server does not answer a decision, or in a way that no other try would
+                change.
             StreamError: the pieces are no conversation.
         """
         if sum(len(p) for p in pieces) == 0:
@@ -86,9 +102,11 @@ class ServerSession:
         return logits
 
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` and let the server read them in the background; returns at once, never fails for the server.
+        """Append `pieces` and let the server read them in the background; returns at once, never
+        fails for the server.
 
-        For a window that is not in use yet (the shadow). Of several calls only the newest may reach the server:
+        For a window that is not in use yet (the shadow). Of several calls only the newest may reach
+        the server:
         it contains the others.
         """
         self.close()
@@ -98,7 +116,9 @@ class ServerSession:
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` tokens."""
         if not 0 <= length <= self._length:
-            raise StreamError(f"cannot roll back to {length} tokens: the session holds {self._length}")
+            raise StreamError(
+                f"cannot roll back to {length} tokens: the session holds {self._length}"
+            )
         if length == self._length:
             return
         self.close()
@@ -108,7 +128,9 @@ class ServerSession:
             self._length -= len(piece)
             if self._length < length:
                 if not isinstance(piece, Tokens):
-                    raise StreamError(f"cannot roll back to {length} tokens: that is inside a chunk")
+                    raise StreamError(
+                        f"cannot roll back to {length} tokens: that is inside a chunk"
+                    )
                 self._append([Tokens(piece.ids[: length - self._length])])
 
     def close(self) -> None:
@@ -151,7 +173,9 @@ class ServerSession:
         choice = self._replies.choice(reply)
         tokens = self._replies.tokens(choice) if choice else []
         if not tokens:
-            raise ModelError(f"{self._requests.wire.url}: a reply without logprobs, from which silence is read")
+            raise ModelError(
+                f"{self._requests.wire.url}: a reply without logprobs, from which silence is read"
+            )
         return tokens[0]
 
     def _open(self, conversation: Conversation, tokens: int) -> Token | None:
@@ -191,7 +215,9 @@ class ServerSession:
         self._note(conversation)
         try:
             if "\ufffd" in (conversation.said or ""):
-                raise ModelError("it broke off within a character, and a chat server takes whole ones only")
+                raise ModelError(
+                    "it broke off within a character, and a chat server takes whole ones only"
+                )
             return self._logits(self._open(conversation, self._answer_tokens))
         except ModelError as e:
             _log.error("an answer was cut where the server failed: %s", e)
@@ -208,7 +234,8 @@ class ServerSession:
         return token.id in (self._chat.silent_id, self._chat.end_id)
 
     def _note(self, conversation: Conversation) -> None:
-        """Count a request that does not extend the one before it: such a prefix would not be reused."""
+        """Count a request that does not extend the one before it: such a prefix would not be
+        reused."""
         old, self._sent = self._sent, conversation
         if old is None:
             return

@@ -1,4 +1,5 @@
-"""Background requests, one at a time: the next window is read by the server while nobody waits for it."""
+"""Background requests, one at a time: the next window is read by the server while nobody waits for
+it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""HTTP: requests with timeouts, retries with backoff, server-sent events. Knows no model and no messages."""
+"""HTTP: requests with timeouts, retries with backoff, server-sent events. Knows no model and no
+messages."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.models.server.counters import Counters
 
 T = TypeVar("T")
-_MEDIA_MISS = ("cache miss", "uuid", "data is not provided")  # vLLM: "Cache miss for video at index 3 but data is ..."
+# vLLM: "Cache miss for video at index 3 but data is ..."
+_MEDIA_MISS = ("cache miss", "uuid", "data is not provided")
 
 
 class Interrupted(ModelError):
@@ -51,7 +53,9 @@ class Wire:
         headers = {}
         if config.api_key_env:
             if not (token := os.environ.get(config.api_key_env, "").strip()):
-                raise ConfigError(f"server.api_key_env is {config.api_key_env}, but this variable is not set")
+                raise ConfigError(
+                    f"server.api_key_env is {config.api_key_env}, but this variable is not set"
+                )
             headers["Authorization"] = f"Bearer {token}"
         read, connect = config.read_timeout_s, config.connect_timeout_s
         self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(read, connect=connect))
@@ -61,7 +65,8 @@ class Wire:
         self._client.close()
 
     def retrying(self, attempt: Callable[[], T]) -> T:
-        """`attempt`, again after each `Interrupted`, up to `server.retries` times. Raises what the last one did."""
+        """`attempt`, again after each `Interrupted`, up to `server.retries` times. Raises what the
+        last one did."""
         c = self._config
         for tries in range(c.retries + 1):
             try:
@@ -105,7 +110,9 @@ class Wire:
             raise self._broken(e) from e
         raise self.failure(reply.status_code, _said(text), reply.headers.get("Retry-After"))
 
-    def failure(self, status: int, said: str, retry_after: str | None = None) -> Interrupted | Refused:
+    def failure(
+        self, status: int, said: str, retry_after: str | None = None
+    ) -> Interrupted | Refused:
         """The error for a status that is not 200."""
         line = f"{self.url}: the server answered {status}: {said}"
         if status == 429 or (status >= 500 and not _is_media_miss(said)):
@@ -113,20 +120,32 @@ class Wire:
             asked = f"; it asks to wait {wait:.0f} s" if wait is not None else ""
             return Interrupted(f"{line}{asked}; see its log", wait)
         if status in (401, 403):
-            return Refused(f"{line}; put its token into the variable that server.api_key_env names", False, status)
+            return Refused(
+                f"{line}; put its token into the variable that server.api_key_env names",
+                False,
+                status,
+            )
         if status == 404:
             return Refused(
-                f"{line}; server.url must end in /v1, and server.model be a name that it serves", False, status
+                f"{line}; server.url must end in /v1, and server.model be a name that it serves",
+                False,
+                status,
             )
         return Refused(line, _is_media_miss(said), status)
 
     def _broken(self, e: httpx.TransportError) -> Interrupted:
         if isinstance(e, httpx.ConnectError | httpx.ConnectTimeout):
-            return Interrupted(f"{self.url}: no connection; is the server running, and server.url right?")
+            return Interrupted(
+                f"{self.url}: no connection; is the server running, and server.url right?"
+            )
         if isinstance(e, httpx.TimeoutException):
             limit = f"{self._config.read_timeout_s:g} s (server.read_timeout_s)"
-            return Interrupted(f"{self.url}: nothing came for {limit}; the server is too slow or stuck")
-        return Interrupted(f"{self.url}: the connection broke ({_short(str(e)) or type(e).__name__}); see its log")
+            return Interrupted(
+                f"{self.url}: nothing came for {limit}; the server is too slow or stuck"
+            )
+        return Interrupted(
+            f"{self.url}: the connection broke ({_short(str(e)) or type(e).__name__}); see its log"
+        )
 
 
 class Events:
@@ -175,7 +194,10 @@ def _object(data: bytes, url: str) -> dict[str, Any]:
 
 
 def _nonsense(url: str, said: str) -> Interrupted:
-    return Interrupted(f"{url}: expected a chat completion, got {_short(said)!r}; is this an OpenAI-compatible server?")
+    return Interrupted(
+        f"{url}: expected a chat completion, got {_short(said)!r}; is this an OpenAI-compatible"
+        " server?"
+    )
 
 
 def _said(text: str) -> str:

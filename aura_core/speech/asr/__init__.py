@@ -1,4 +1,5 @@
-"""Speech to text: one interface, one file for each recogniser, none of them loaded before it is asked for."""
+"""Speech to text: one interface, one file for each recogniser, none of them loaded before it is
+asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +12,16 @@ from aura_core.speech.asr.grammar import Grammar, read_grammar
 from aura_core.speech.asr.questions import Hinter, built_in
 from aura_core.speech.wake import WakeConfig
 
-__all__ = ["AsrConfig", "Grammar", "Hinter", "Recognition", "Recognizer", "grammar_of", "open_recognizer", "transcribe"]
+__all__ = [
+    "AsrConfig",
+    "Grammar",
+    "Hinter",
+    "Recognition",
+    "Recognizer",
+    "grammar_of",
+    "open_recognizer",
+    "transcribe",
+]
 
 BACKENDS = ("pocketsphinx", "whisper", "faster_whisper")
 LANGUAGES = ("en", "zh", "auto")
@@ -21,11 +31,12 @@ LANGUAGES = ("en", "zh", "auto")
 class AsrConfig:
     """Which recogniser, and how it runs.
 
-    `model`: a .pt file (whisper), a folder (faster_whisper), or an acoustic model's folder (pocketsphinx; empty: the
-    bundled English one). Nothing is ever downloaded.
-    `device`: auto (the second GPU where there are two, else the first, else the CPU), cpu, cuda, cuda:0...
+    `model`: a .pt file (whisper), a folder (faster_whisper), or an acoustic model's folder
+    (pocketsphinx; empty: the bundled English one). Nothing is ever downloaded. `device`: auto (the
+    second GPU where there are two, else the first, else the CPU), cpu, cuda, cuda:0...
     `grammar_file`: more question templates for pocketsphinx, on top of the built-in ones.
-    `rejection`: how sure pocketsphinx must be that speech was one of its sentences, in [0, 1]; 0 takes everything.
+    `rejection`: how sure pocketsphinx must be that speech was one of its sentences, in [0, 1]; 0
+    takes everything.
     """
 
     backend: str = "pocketsphinx"
@@ -37,15 +48,25 @@ class AsrConfig:
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            raise ConfigError(f"asr.backend must be one of {', '.join(BACKENDS)}, not '{self.backend}'")
+            raise ConfigError(
+                f"asr.backend must be one of {', '.join(BACKENDS)}, not '{self.backend}'"
+            )
         if self.language not in LANGUAGES:
-            raise ConfigError(f"asr.language must be one of {', '.join(LANGUAGES)}, not '{self.language}'")
+            raise ConfigError(
+                f"asr.language must be one of {', '.join(LANGUAGES)}, not '{self.language}'"
+            )
         if self.backend == "pocketsphinx" and self.language != "en":
-            raise ConfigError(f"asr.language: pocketsphinx knows English only, not '{self.language}': use whisper")
+            raise ConfigError(
+                f"asr.language: pocketsphinx knows English only, not '{self.language}': use whisper"
+            )
         if self.backend != "pocketsphinx" and not self.model:
-            raise ConfigError(f"asr.model: {self.backend} needs the path of its weights; nothing is downloaded")
+            raise ConfigError(
+                f"asr.model: {self.backend} needs the path of its weights; nothing is downloaded"
+            )
         if self.backend != "pocketsphinx" and self.grammar_file:
-            raise ConfigError(f"asr.grammar_file: {self.backend} takes no grammar; only pocketsphinx does")
+            raise ConfigError(
+                f"asr.grammar_file: {self.backend} takes no grammar; only pocketsphinx does"
+            )
         cuda = self.device.removeprefix("cuda:").isdigit() and self.device.startswith("cuda:")
         if self.device not in ("auto", "cpu", "cuda") and not cuda:
             raise ConfigError(f"asr.device must be auto, cpu, cuda or cuda:N, not '{self.device}'")
@@ -57,13 +78,16 @@ def grammar_of(config: AsrConfig) -> Grammar | None:
     """What the recogniser listens for; None where it takes any words."""
     if config.backend != "pocketsphinx":
         return None
-    return read_grammar(Path(config.grammar_file), built_in()) if config.grammar_file else built_in()
+    return (
+        read_grammar(Path(config.grammar_file), built_in()) if config.grammar_file else built_in()
+    )
 
 
 def open_recognizer(config: AsrConfig, wake: WakeConfig | None = None) -> Recognizer:
     """Load the recogniser. `wake`: the phrase that a grammar must know.
 
-    Raises ConfigError when its package or file is missing, ModelError when the file is no checkpoint.
+    Raises ConfigError when its package or file is missing, ModelError when the file is no
+    checkpoint.
     """
     if config.backend == "whisper":
         from aura_core.speech.asr.whisper import open_whisper

@@ -17,7 +17,8 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was understood. `confidence` is in [0, 1]; `in_grammar` is False for speech that fits no known sentence."""
+    """What was understood. `confidence` is in [0, 1]; `in_grammar` is False for speech that fits no
+    known sentence."""
 
     text: str
     confidence: float = 1.0
@@ -32,7 +33,8 @@ class Recognizer(Protocol):
         ...
 
     def feed(self, samples: NDArray[np.int16]) -> str | None:
-        """More of it, mono at 16 kHz. Returns the words so far, None where the backend cannot tell or they are none."""
+        """More of it, mono at 16 kHz. Returns the words so far, None where the backend cannot tell
+        or they are none."""
         ...
 
     def finish(self) -> Recognition:

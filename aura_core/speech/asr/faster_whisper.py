@@ -10,7 +10,8 @@ from aura_core.speech.asr.base import Collected, Recognition
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
 
-FILES = ("model.bin", "config.json", "tokenizer.json")  # without the last one the library would ask the network
+# without the last one the library would ask the network
+FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
 class FasterWhisper(Collected):
@@ -41,7 +42,9 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
     """`model`: a folder with model.bin, config.json and tokenizer.json."""
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        raise ConfigError(f"asr.model: no such folder: {folder}; nothing is downloaded: give a local folder")
+        raise ConfigError(
+            f"asr.model: no such folder: {folder}; nothing is downloaded: give a local folder"
+        )
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"asr.model: {folder} has no {', '.join(missing)}")
@@ -49,13 +52,19 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
         import ctranslate2
         import faster_whisper
     except ImportError:
-        raise ConfigError(f"asr.backend: faster_whisper is missing: {how_to_install('faster-whisper')}") from None
+        raise ConfigError(
+            f"asr.backend: faster_whisper is missing: {how_to_install('faster-whisper')}"
+        ) from None
     kind, index = pick(device, ctranslate2.get_cuda_device_count())
     try:
-        loaded = faster_whisper.WhisperModel(str(folder), device=kind, device_index=index, local_files_only=True)
+        loaded = faster_whisper.WhisperModel(
+            str(folder), device=kind, device_index=index, local_files_only=True
+        )
     except (RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"asr.model: {folder} is no faster-whisper model: {why}") from error
     if language == "zh" and not loaded.model.is_multilingual:
-        raise ConfigError(f"asr.language: {folder} knows English only: take a multilingual model for 'zh'")
+        raise ConfigError(
+            f"asr.language: {folder} knows English only: take a multilingual model for 'zh'"
+        )
     return FasterWhisper(loaded, language)

@@ -1,11 +1,12 @@
-"""The sentences that a closed recogniser listens for: templates with slots, to and from text, and as JSGF.
+"""The sentences that a closed recogniser listens for: templates with slots, to and from text, and
+as JSGF.
 
-A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A slot has
-alternatives, each with a weight in front if it is likelier than others: `the: /8/ the | a`. A file of templates:
+A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A
+slot has alternatives, each with a weight in front if it is likelier than others: `the: /8/ the |
+a`. A file of templates:
 
-    # one template a line; a slot before or after its use; built-in slots such as {colour} may be used or replaced
-    tool: hammer | screw driver
-    bring me {the} {tool}
+    # one template a line; a slot before or after its use; built-in slots such as {colour} may be
+    used or replaced tool: hammer | screw driver bring me {the} {tool}
     aura = AO R AH      # how a word outside the dictionary sounds (ARPAbet)
 """
 
@@ -18,10 +19,13 @@ from pathlib import Path
 
 from aura_core.errors import ConfigError
 
-TOKEN = re.compile(r"\{(?P<slot>\w+)\}|(?P<open>\[)|(?P<close>\])|(?P<word>[a-z]+(?:'[a-z]+)*)|(?P<space>[\s?.,!]+)")
+TOKEN = re.compile(
+    r"\{(?P<slot>\w+)\}|(?P<open>\[)|(?P<close>\])|(?P<word>[a-z]+(?:'[a-z]+)*)|(?P<space>[\s?.,!]+)"
+)
 PHONES = frozenset(
     """
-    AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH
+    AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH
+    UW V W Y Z ZH
     """.split()  # noqa: SIM905
 )
 MAX_DEPTH = 8  # slots within slots
@@ -76,7 +80,10 @@ class Grammar:
             if part.name not in self.slots:
                 raise ConfigError(f"grammar: there is no slot {{{part.name}}}")
             if part.name in above or len(above) >= MAX_DEPTH:
-                raise ConfigError(f"grammar: the slot {{{part.name}}} contains itself, or slots are nested too deeply")
+                raise ConfigError(
+                    f"grammar: the slot {{{part.name}}} contains itself, or slots are nested too"
+                    " deeply"
+                )
             for choice in self.slots[part.name]:
                 self._check(choice.parts, (*above, part.name))
 
@@ -124,7 +131,8 @@ class Grammar:
 
 
 class _Walk:
-    """One text's way through templates: after which of its words a part may end, given where it may start."""
+    """One text's way through templates: after which of its words a part may end, given where it may
+    start."""
 
     def __init__(self, slots: Mapping[str, tuple[Choice, ...]], said: list[str]) -> None:
         self.said = said
@@ -136,7 +144,9 @@ class _Walk:
         for part in parts:
             if isinstance(part, Word):
                 self.goes_on = self.goes_on or len(self.said) in starts
-                starts = frozenset(i + 1 for i in starts if i < len(self.said) and self.said[i] == part.text)
+                starts = frozenset(
+                    i + 1 for i in starts if i < len(self.said) and self.said[i] == part.text
+                )
             elif isinstance(part, Optional):
                 starts = starts | self.ends(part.parts, starts)
             else:
@@ -153,7 +163,8 @@ class _Walk:
 
 
 def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
-    """The grammar of a text in the format above, on top of `base`. Raises ConfigError with `name` and the line."""
+    """The grammar of a text in the format above, on top of `base`. Raises ConfigError with `name`
+    and the line."""
     templates = list(base.templates) if base else []
     slots = dict(base.slots) if base else {}
     sounds = dict(base.sounds) if base else {}
@@ -170,7 +181,9 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
         elif ":" in line:
             slot, options = (side.strip() for side in line.split(":", 1))
             if not re.fullmatch(r"\w+", slot):
-                raise ConfigError(f"{where}: '{slot}' is no name of a slot: letters, digits and _ only")
+                raise ConfigError(
+                    f"{where}: '{slot}' is no name of a slot: letters, digits and _ only"
+                )
             if slot in own:
                 raise ConfigError(f"{where}: the slot '{slot}' was defined in line {own[slot]}")
             own[slot] = number
@@ -184,7 +197,10 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
     for number, parts in uses:
         for slot in _slots(parts):
             if slot not in slots:
-                raise ConfigError(f"{name}:{number}: there is no slot {{{slot}}}; define it in a line '{slot}: a | b'")
+                raise ConfigError(
+                    f"{name}:{number}: there is no slot {{{slot}}}; define it in a line '{slot}: a"
+                    " | b'"
+                )
     try:
         return Grammar(tuple(templates), slots, sounds)
     except ConfigError as error:
@@ -209,7 +225,10 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
     while at < len(text):
         token = TOKEN.match(text, at)
         if token is None:
-            raise ConfigError(f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] go here")
+            raise ConfigError(
+                f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] go"
+                " here"
+            )
         at = token.end()
         if token["word"]:
             stack[-1].append(Word(token["word"]))
@@ -220,7 +239,9 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
         elif token["close"]:
             inner = tuple(stack.pop())
             if not stack or not inner:
-                raise ConfigError(f"{where}: a ] without its [, or nothing between them, in '{text}'")
+                raise ConfigError(
+                    f"{where}: a ] without its [, or nothing between them, in '{text}'"
+                )
             stack[-1].append(Optional(inner))
     if len(stack) != 1:
         raise ConfigError(f"{where}: a [ without its ] in '{text}'")
@@ -234,7 +255,10 @@ def _choice(text: str, where: str) -> Choice:
     assert found is not None
     weight = 1.0
     if found["weight"] is not None:
-        if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", found["weight"]) or not float(found["weight"]) > 0.0:
+        if (
+            not re.fullmatch(r"\s*\d+(\.\d+)?\s*", found["weight"])
+            or not float(found["weight"]) > 0.0
+        ):
             raise ConfigError(f"{where}: the weight /{found['weight']}/ must be a positive number")
         weight = float(found["weight"])
     return Choice(parse_parts(found["rest"].strip(), where), weight)
@@ -245,7 +269,9 @@ def _phones(text: str, word: str, where: str) -> str:
     wrong = [p for p in phones if p not in PHONES]
     if not re.fullmatch(r"[A-Za-z]+(?:'[A-Za-z]+)*", word) or not phones or wrong:
         hint = f": {' '.join(wrong)}" if wrong else ""
-        raise ConfigError(f"{where}: 'word = PHONES' takes one word and ARPAbet sounds without stress{hint}")
+        raise ConfigError(
+            f"{where}: 'word = PHONES' takes one word and ARPAbet sounds without stress{hint}"
+        )
     return " ".join(phones)
 
 

@@ -1,8 +1,10 @@
-"""PocketSphinx with a grammar: the embedded default. Knows its own sentences, word by word, as they are spoken.
+"""PocketSphinx with a grammar: the embedded default. Knows its own sentences, word by word, as they
+are spoken.
 
-A grammar forces whatever it hears into one of its sentences. What gives foreign speech away is how badly the sounds
-fit: the score of a word's frames, relative to the best that any sound of the acoustic model would have scored there
-(which is why every sound is computed, `compallsen`). `confidence` is made from the worst stretch of the sentence.
+A grammar forces whatever it hears into one of its sentences. What gives foreign speech away is how
+badly the sounds fit: the score of a word's frames, relative to the best that any sound of the
+acoustic model would have scored there (which is why every sound is computed, `compallsen`).
+`confidence` is made from the worst stretch of the sentence.
 """
 
 from __future__ import annotations
@@ -21,18 +23,22 @@ from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.speech.wer import words_of
 
-NOISE_LSB = 25.0  # standard deviation of the noise that is added: pure digital silence ruins the recognition
+# standard deviation of the noise that is added: pure digital silence ruins the recognition
+NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
 
 
 class PocketSphinx:
-    """A decoder with its grammar. `rejection`: below this confidence the speech was none of its sentences."""
+    """A decoder with its grammar. `rejection`: below this confidence the speech was none of its
+    sentences."""
 
     def __init__(self, decoder: Any, rejection: float, wake: WakeConfig) -> None:
         self._decoder = decoder
         self._rejection = rejection
         self._wake = WakeRule(wake)
-        self._noise = np.rint(np.random.default_rng(0).normal(0.0, NOISE_LSB, NOISE_SAMPLES)).astype(np.int32)
+        self._noise = np.rint(
+            np.random.default_rng(0).normal(0.0, NOISE_LSB, NOISE_SAMPLES)
+        ).astype(np.int32)
         self._fed = 0
         self._open = False
 
@@ -53,7 +59,9 @@ class PocketSphinx:
         found = self._decoder.hyp()
         if found is None or not found.hypstr:
             return Recognition("", 0.0, in_grammar=False)
-        sure = fit([(s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()])
+        sure = fit(
+            [(s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()]
+        )
         return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
 
     def _spelt(self, text: str) -> str:
@@ -62,30 +70,39 @@ class PocketSphinx:
         return f"{' '.join(words_of(self._wake.config.phrase))} {rest}".strip() if called else text
 
     def _noisy(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """The same samples always get the same noise: what is heard does not depend on how it was cut into pieces."""
+        """The same samples always get the same noise: what is heard does not depend on how it was
+        cut into pieces."""
         noise = self._noise[(self._fed + np.arange(len(samples))) % NOISE_SAMPLES]
         self._fed += len(samples)
         return np.clip(samples + noise, -32768, 32767).astype(np.int16)
 
 
-# Of `score` below, per frame of 10 ms. Measured on template sentences and foreign ones by six synthetic voices with
-# noise at 30 and 20 dB: 98% of the former lie above MIDDLE, more than 90% of the latter below.
+# Of `score` below, per frame of 10 ms. Measured on template sentences and foreign ones by six
+# synthetic voices with noise at 30 and 20 dB: 98% of the former lie above MIDDLE, more than 90% of
+# the latter below.
 MIDDLE, SLOPE = -0.0148, 0.0008
 LEAST = 1e-30  # a segment's probability is never taken to be less
 
 
 def fit(segments: Iterable[tuple[str, int, float]]) -> float:
-    """A confidence in [0, 1] from (word, frames, acoustic probability) of each segment of the best path."""
+    """A confidence in [0, 1] from (word, frames, acoustic probability) of each segment of the best
+    path."""
     exponent = (score(segments) - MIDDLE) / SLOPE
     return 1.0 / (1.0 + math.exp(min(-exponent, 700.0)))
 
 
 def score(segments: Iterable[tuple[str, int, float]]) -> float:
-    """Mean log-probability of a frame over the sentence, plus that of the two neighbouring segments that fit worst.
+    """Mean log-probability of a frame over the sentence, plus that of the two neighbouring segments
+    that fit worst.
 
-    0 at best. Silence around the sentence does not count, silence within does: strange words are taken for it.
+    0 at best. Silence around the sentence does not count, silence within does: strange words are
+    taken for it.
     """
-    real = [(word, frames, math.log(max(p, LEAST))) for word, frames, p in segments if frames > 0 and word != "(NULL)"]
+    real = [
+        (word, frames, math.log(max(p, LEAST)))
+        for word, frames, p in segments
+        if frames > 0 and word != "(NULL)"
+    ]
     while real and _filler(real[0][0]):
         real.pop(0)
     while real and _filler(real[-1][0]):
@@ -101,19 +118,30 @@ def _filler(word: str) -> bool:
     return word.startswith(("<", "["))
 
 
-def open_pocketsphinx(grammar: Grammar, wake: WakeConfig, model: str = "", rejection: float = 0.5) -> PocketSphinx:
-    """`model`: a folder with an acoustic model and its dictionary (*.dict); empty: the bundled English one.
+def open_pocketsphinx(
+    grammar: Grammar, wake: WakeConfig, model: str = "", rejection: float = 0.5
+) -> PocketSphinx:
+    """`model`: a folder with an acoustic model and its dictionary (*.dict); empty: the bundled
+    English one.
 
-    Raises ConfigError when the package is missing, or for a word that neither the dictionary nor the grammar sounds.
+    Raises ConfigError when the package is missing, or for a word that neither the dictionary nor
+    the grammar sounds.
     """
     try:
         import pocketsphinx
     except ImportError:
-        raise ConfigError(f"asr.backend: pocketsphinx needs its package: {how_to_install('voice')}") from None
+        raise ConfigError(
+            f"asr.backend: pocketsphinx needs its package: {how_to_install('voice')}"
+        ) from None
     acoustic, dictionary = _files(pocketsphinx, model)
     try:
         decoder = pocketsphinx.Decoder(
-            hmm=str(acoustic), dict=str(dictionary), lm=None, compallsen=True, bestpath=False, loglevel="FATAL"
+            hmm=str(acoustic),
+            dict=str(dictionary),
+            lm=None,
+            compallsen=True,
+            bestpath=False,
+            loglevel="FATAL",
         )
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"asr.model: {acoustic} is no acoustic model of pocketsphinx") from error
@@ -121,7 +149,10 @@ def open_pocketsphinx(grammar: Grammar, wake: WakeConfig, model: str = "", rejec
         if decoder.lookup_word(word) is not None:
             continue
         if word not in grammar.sounds:
-            raise ConfigError(f"grammar: the dictionary has no '{word}': add a line '{word} = ' and its ARPAbet sounds")
+            raise ConfigError(
+                f"grammar: the dictionary has no '{word}': add a line '{word} = ' and its ARPAbet"
+                " sounds"
+            )
         decoder.add_word(word, grammar.sounds[word], True)
     phrases = [s for s in wake.spellings if all(decoder.lookup_word(w) is not None for w in s)]
     decoder.add_jsgf_string("questions", grammar.jsgf(tuple(" ".join(s) for s in phrases)))
@@ -136,5 +167,8 @@ def _files(pocketsphinx: Any, model: str) -> tuple[Path, Path]:
     folder = Path(model).expanduser()
     dictionaries = sorted(folder.glob("*.dict")) or sorted(folder.parent.glob("*.dict"))
     if not (folder / "mdef").is_file() or not dictionaries:
-        raise ConfigError(f"asr.model: {folder} is no acoustic model's folder (mdef, and a .dict in it or beside it)")
+        raise ConfigError(
+            f"asr.model: {folder} is no acoustic model's folder (mdef, and a .dict in it or"
+            " beside it)"
+        )
     return folder, dictionaries[0]

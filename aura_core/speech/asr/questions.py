@@ -11,7 +11,8 @@ from aura_core.speech.asr.grammar import Grammar, parse
 from aura_core.speech.endpointing import Hint
 from aura_core.speech.wer import words_of
 
-# In running speech a determiner is a few tens of milliseconds of vowel: what is usual in its place weighs most.
+# In running speech a determiner is a few tens of milliseconds of vowel: what is usual in its place
+# weighs most.
 SLOTS = f"""
 a: /8/ a | the
 the: /8/ the | a
@@ -30,9 +31,9 @@ aura = AO R AH
 # Words after which nobody stops: the rest of the question is still to come.
 TRAILING = frozenset(
     """
-    a an the this that my your is are do does did can could will would has have what which who where
-    when how why if whether and or but to of in on at for from with by as there me you know time many
-    every each tell let alert something
+    a an the this that my your is are do does did can could will would has have what which
+    who where when how why if whether and or but to of in on at for from with by as there me
+    you know time many every each tell let alert something
     """.split()  # noqa: SIM905
 )
 
@@ -51,8 +52,13 @@ _CLAUSE_SLOTS = {"item enters": {"x": "{comer}"}, "item leaves": {"x": "{goer}"}
 
 @functools.cache
 def built_in() -> Grammar:
-    """The English sentences of `aura_core.sim.phrases`, with the words that its rooms put into them."""
-    clauses = [c for kind, ways in ENGLISH.clauses.items() for c in _filled(ways, _CLAUSE_SLOTS.get(kind, {}))]
+    """The English sentences of `aura_core.sim.phrases`, with the words that its rooms put into
+    them."""
+    clauses = [
+        c
+        for kind, ways in ENGLISH.clauses.items()
+        for c in _filled(ways, _CLAUSE_SLOTS.get(kind, {}))
+    ]
     lines = [SLOTS, "clause: " + " | ".join(clauses)]
     for ways in (ENGLISH.once, ENGLISH.always):
         lines += _filled(ways, {"c": "{clause}"})
@@ -65,9 +71,12 @@ def built_in() -> Grammar:
 
 
 class Hinter:
-    """Complete, extendable: a sentence of the grammar. Dangling: ends with a word that wants another."""
+    """Complete, extendable: a sentence of the grammar. Dangling: ends with a word that wants
+    another."""
 
-    def __init__(self, grammar: Grammar | None = None, wake: Iterable[tuple[str, ...]] = ()) -> None:
+    def __init__(
+        self, grammar: Grammar | None = None, wake: Iterable[tuple[str, ...]] = ()
+    ) -> None:
         self._grammar = grammar
         self._wake = tuple(wake)
 

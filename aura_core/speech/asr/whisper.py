@@ -1,4 +1,5 @@
-"""openai-whisper from a local checkpoint. Never downloads: a name is looked up among the files that are there."""
+"""openai-whisper from a local checkpoint. Never downloads: a name is looked up among the files that
+are there."""
 
 from __future__ import annotations
 
@@ -37,11 +38,14 @@ class Whisper(Collected):
         )
         segments = result["segments"]
         text = " ".join(str(result["text"]).split())
-        return Recognition(text, confidence([(s["avg_logprob"], s["no_speech_prob"]) for s in segments]))
+        return Recognition(
+            text, confidence([(s["avg_logprob"], s["no_speech_prob"]) for s in segments])
+        )
 
 
 def confidence(segments: list[tuple[float, float]]) -> float:
-    """From (mean log-probability of a token, probability of no speech) of each segment; the worst one counts."""
+    """From (mean log-probability of a token, probability of no speech) of each segment; the worst
+    one counts."""
     sure = [math.exp(min(logprob, 0.0)) * (1.0 - silence) for logprob, silence in segments]
     return max(0.0, min(sure, default=0.0))
 
@@ -53,7 +57,9 @@ def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whis
         import torch
         import whisper
     except ImportError:
-        raise ConfigError(f"asr.backend: whisper needs openai-whisper: {how_to_install('whisper')}") from None
+        raise ConfigError(
+            f"asr.backend: whisper needs openai-whisper: {how_to_install('whisper')}"
+        ) from None
     kind, index = pick(device, torch.cuda.device_count())
     name = "cpu" if kind == "cpu" else f"cuda:{index}"
     try:
@@ -62,7 +68,9 @@ def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whis
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"asr.model: {path} is no whisper checkpoint: {why}") from error
     if language == "zh" and not loaded.is_multilingual:
-        raise ConfigError(f"asr.language: {path} knows English only: take a multilingual checkpoint for 'zh'")
+        raise ConfigError(
+            f"asr.language: {path} knows English only: take a multilingual checkpoint for 'zh'"
+        )
     return Whisper(loaded, language)
 
 
@@ -73,7 +81,11 @@ def find_checkpoint(model: str) -> Path:
         return path.absolute()
     if "/" in model or path.suffix:
         raise ConfigError(f"asr.model: no such file: {path}")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper" / f"{model}.pt"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper" / f"{model}.pt"
+    )
     if not cache.is_file():
-        raise ConfigError(f"asr.model: no file '{model}' or {cache}; nothing is downloaded: give a .pt path")
+        raise ConfigError(
+            f"asr.model: no file '{model}' or {cache}; nothing is downloaded: give a .pt path"
+        )
     return cache

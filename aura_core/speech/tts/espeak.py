@@ -1,4 +1,5 @@
-"""espeak-ng, as its own process (it is GPL): first sound within milliseconds, about a hundred languages, robotic."""
+"""espeak-ng, as its own process (it is GPL): first sound within milliseconds, about a hundred
+languages, robotic."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Espeak(ProcessSynthesizer):
         status, said = output_of([program, "-q", "-v", voice, "."])
         if status != 0 or "Error" in said:
             raise ConfigError(
-                f"tts.voice {voice!r} is not a voice of espeak-ng ({one_line(said)}): see espeak-ng --voices"
+                f"tts.voice {voice!r} is not a voice of espeak-ng ({one_line(said)}): see espeak-ng"
+                " --voices"
             )
         super().__init__(_RATE, f"espeak-ng, voice {voice}")
 

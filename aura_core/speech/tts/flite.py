@@ -1,4 +1,5 @@
-"""flite, as its own process: small, English only, clearer than espeak-ng; a sentence's sound comes in one go."""
+"""flite, as its own process: small, English only, clearer than espeak-ng; a sentence's sound comes
+in one go."""
 
 from __future__ import annotations
 
@@ -12,20 +13,31 @@ _RATES = {"kal": 8000}  # every other voice that it comes with: 16 kHz
 
 
 class Flite(ProcessSynthesizer):
-    """`voice` is a name of `flite -lv` (slt, rms, awb, kal16, kal), or the path of a .flitevox file."""
+    """`voice` is a name of `flite -lv` (slt, rms, awb, kal16, kal), or the path of a .flitevox
+    file."""
 
     def __init__(self, config: TtsConfig) -> None:
         program = find_program("flite", "flite")
         voice = config.voice or "slt"
         if "/" in voice or voice.endswith(".flitevox"):
             if not Path(voice).is_file():
-                raise ConfigError(f"tts.voice: there is no file {voice}; voices are never downloaded")
+                raise ConfigError(
+                    f"tts.voice: there is no file {voice}; voices are never downloaded"
+                )
             voice = str(Path(voice).resolve())
         else:
             names = output_of([program, "-lv"])[1].partition(":")[2].split()
             if voice not in names:
-                raise ConfigError(f"tts.voice {voice!r} is not a voice of flite; it has {', '.join(names)}")
-        self._command = [program, "-voice", voice, "--setf", f"duration_stretch={1 / config.speed:.3f}"]
+                raise ConfigError(
+                    f"tts.voice {voice!r} is not a voice of flite; it has {', '.join(names)}"
+                )
+        self._command = [
+            program,
+            "-voice",
+            voice,
+            "--setf",
+            f"duration_stretch={1 / config.speed:.3f}",
+        ]
         super().__init__(_RATES.get(voice, 16_000), f"flite, voice {Path(voice).name}")
 
     def command(self, sentence: str) -> tuple[list[str], bytes]:

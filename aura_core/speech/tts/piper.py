@@ -1,4 +1,5 @@
-"""Piper: neural voices from a file that the user brings. Runs as its own process (it is GPL): see piper_worker."""
+"""Piper: neural voices from a file that the user brings. Runs as its own process (it is GPL): see
+piper_worker."""
 
 from __future__ import annotations
 
@@ -29,13 +30,22 @@ class Piper:
         if importlib.util.find_spec("piper") is None:
             raise ConfigError(f"tts: piper is not installed: {how_to_install('piper')}")
         if not config.voice:
-            raise ConfigError("tts.voice must be the path of a piper voice (.onnx); voices are never downloaded")
+            raise ConfigError(
+                "tts.voice must be the path of a piper voice (.onnx); voices are never downloaded"
+            )
         path = Path(config.voice)
         for needed in (path, Path(f"{path}.json")):
             if not needed.is_file():
-                raise ConfigError(f"tts.voice: there is no file {needed}; voices are never downloaded")
+                raise ConfigError(
+                    f"tts.voice: there is no file {needed}; voices are never downloaded"
+                )
         kind, _, index = config.device.partition(":")
-        self._command = [sys.executable, "-m", "aura_core.speech.tts.piper_worker", str(path.resolve())]
+        self._command = [
+            sys.executable,
+            "-m",
+            "aura_core.speech.tts.piper_worker",
+            str(path.resolve()),
+        ]
         self._command += ["--cuda"] * (kind == "cuda")
         self._environment = dict(os.environ, **({"CUDA_VISIBLE_DEVICES": index} if index else {}))
         package_root = str(Path(__file__).resolve().parents[3])
@@ -54,7 +64,8 @@ class Piper:
         self.description = f"piper, voice {path.name}"
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """See Synthesizer. Cancelling kills the process and starts the next, which loads while nobody speaks."""
+        """See Synthesizer. Cancelling kills the process and starts the next, which loads while
+        nobody speaks."""
         done = False
         try:
             if self._child is None:
@@ -69,7 +80,8 @@ class Piper:
         finally:
             if not done:
                 self.close()
-                with contextlib.suppress(SynthesisError):  # the next sentence tries again, and tells
+                # the next sentence tries again, and tells
+                with contextlib.suppress(SynthesisError):
                     self._start()
 
     def close(self) -> None:
@@ -83,7 +95,11 @@ class Piper:
         try:
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
             self._child = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=self._environment
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=self._environment,
             )
         except OSError as error:  # no memory, or the folder of temporary files is full
             raise SynthesisError(f"piper does not start: {one_line(str(error))}") from None
@@ -100,18 +116,26 @@ class Piper:
         return int(head["rate"])
 
     def _sentence(self, sentence: str) -> Iterator[Audio]:
-        assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
+        assert (
+            self._child is not None
+            and self._child.stdin is not None
+            and self._child.stdout is not None
+        )
         request = {"text": sentence, "length_scale": self._length_scale}
         try:
             self._child.stdin.write(json.dumps(request).encode() + b"\n")
             self._child.stdin.flush()
         except OSError:
-            raise SynthesisError(f"tts: {self.description} has ended: {tail(self._errors)}") from None
+            raise SynthesisError(
+                f"tts: {self.description} has ended: {tail(self._errors)}"
+            ) from None
         while True:
             size = struct.unpack("<I", self._read(4))[0]
             if size == FAILED:
                 reason = json.loads(self._child.stdout.readline())["error"]
-                raise _Refused(f"tts: {self.description} cannot say {one_line(sentence)[:40]!r}: {reason}")
+                raise _Refused(
+                    f"tts: {self.description} cannot say {one_line(sentence)[:40]!r}: {reason}"
+                )
             if size == 0:
                 return
             yield Audio(np.frombuffer(self._read(size), dtype="<i2").astype(np.int16), self.rate)
@@ -120,7 +144,9 @@ class Piper:
         assert self._child is not None and self._child.stdout is not None
         data = self._child.stdout.read(size)
         if len(data) < size:
-            raise SynthesisError(f"tts: {self.description} ended in the middle of a sentence: {tail(self._errors)}")
+            raise SynthesisError(
+                f"tts: {self.description} ended in the middle of a sentence: {tail(self._errors)}"
+            )
         return data
 
 

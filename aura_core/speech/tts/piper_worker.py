@@ -1,9 +1,9 @@
 """Piper in a process of its own: `python -m aura_core.speech.tts.piper_worker VOICE.onnx [--cuda]`.
 
-Piper is GPL and optional; here is the only place that imports it. Standard input: one JSON object a line, {"text",
-"length_scale"}. Standard output: one JSON line, {"rate"} or {"error"}; then for each sentence its pieces, each a
-little-endian uint32 of its size in bytes and as many bytes of mono int16; size 0 ends the sentence, and size
-0xFFFFFFFF ends it with a JSON line, {"error"}.
+Piper is GPL and optional; here is the only place that imports it. Standard input: one JSON object a
+line, {"text", "length_scale"}. Standard output: one JSON line, {"rate"} or {"error"}; then for each
+sentence its pieces, each a little-endian uint32 of its size in bytes and as many bytes of mono
+int16; size 0 ends the sentence, and size 0xFFFFFFFF ends it with a JSON line, {"error"}.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
         folder = Path(arguments[0]).parent
         voice = PiperVoice.load(arguments[0], use_cuda="--cuda" in arguments, download_dir=folder)
         if voice.config.phoneme_type.value == "pinyin" and not (folder / "g2pW").is_dir():
-            raise FileNotFoundError(f"there is no folder {folder / 'g2pW'}, and it is never downloaded")
+            raise FileNotFoundError(
+                f"there is no folder {folder / 'g2pW'}, and it is never downloaded"
+            )
     except Exception as error:  # any: a broken ONNX file raises onnxruntime's own kinds
         _line(out, {"error": _text(error)})
         return 1

@@ -32,7 +32,11 @@ def output_of(command: list[str]) -> tuple[int, str]:
     """Exit status and everything printed by a program that answers at once."""
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT_S
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"tts: {command[0]} does not run: {one_line(str(error))}") from None
@@ -40,8 +44,8 @@ def output_of(command: list[str]) -> tuple[int, str]:
 
 
 class ProcessSynthesizer:
-    """Runs `command(sentence)` for each sentence. The program lives in its own process: its licence and its crashes
-    stay there, and cancelling is killing it."""
+    """Runs `command(sentence)` for each sentence. The program lives in its own process: its licence
+    and its crashes stay there, and cancelling is killing it."""
 
     def __init__(self, rate: int, description: str) -> None:
         self.rate = rate
@@ -61,16 +65,23 @@ class ProcessSynthesizer:
                 given = files.enter_context(tempfile.TemporaryFile(buffering=0))
                 given.write(text)
                 given.seek(0)
-                child = subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=errors)
-            except OSError as error:  # the program is gone, or the folder of temporary files is full
-                raise SynthesisError(f"tts: {self.description} does not start: {one_line(str(error))}") from None
+                child = subprocess.Popen(
+                    command, stdin=given, stdout=subprocess.PIPE, stderr=errors
+                )
+            except OSError as error:
+                # the program is gone, or the folder of temporary files is full
+                raise SynthesisError(
+                    f"tts: {self.description} does not start: {one_line(str(error))}"
+                ) from None
             self._running = child
             assert child.stdout is not None
             try:
                 yield from self._pieces(child.stdout)
                 if child.wait(_TIMEOUT_S) != 0:
                     how = f"{_status(child.returncode)} in {_short(sentence)!r}"
-                    raise SynthesisError(f"tts: {self.description} ended with {how}: {tail(errors)}")
+                    raise SynthesisError(
+                        f"tts: {self.description} ended with {how}: {tail(errors)}"
+                    )
             finally:
                 self._running = None
                 kill(child)
@@ -96,7 +107,8 @@ class ProcessSynthesizer:
 
 
 def read_wav_header(stream: IO[bytes]) -> int | None:
-    """Read up to the samples of a mono 16-bit WAV; its rate, or None where the stream ends before them."""
+    """Read up to the samples of a mono 16-bit WAV; its rate, or None where the stream ends before
+    them."""
     if len(head := stream.read(12)) < 12:
         return None
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
@@ -110,7 +122,10 @@ def read_wav_header(stream: IO[bytes]) -> int | None:
         if name == b"fmt ":
             kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
             if (kind, channels, bits) != (1, 1, 16):
-                raise SynthesisError(f"tts: the program writes {channels} channels of {bits} bits, not mono 16-bit PCM")
+                raise SynthesisError(
+                    f"tts: the program writes {channels} channels of {bits} bits, not mono"
+                    " 16-bit PCM"
+                )
     return None
 
 

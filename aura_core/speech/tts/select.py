@@ -14,7 +14,8 @@ from aura_core.speech.types import Audio
 
 
 def open_synthesizer(config: TtsConfig | None = None) -> Synthesizer:
-    """The voice, ready to speak. Raises ConfigError where it is missing, naming what to install; loads nothing else."""
+    """The voice, ready to speak. Raises ConfigError where it is missing, naming what to install;
+    loads nothing else."""
     config = config or TtsConfig()
     if config.backend == "auto":
         config = dataclasses.replace(config, backend=_installed())
@@ -39,7 +40,9 @@ def _installed() -> str:
     for program, backend in (("espeak-ng", "espeak"), ("flite", "flite")):
         if shutil.which(program):
             return backend
-    raise ConfigError("tts: no synthesizer is installed: apt install espeak-ng, or apt install flite")
+    raise ConfigError(
+        "tts: no synthesizer is installed: apt install espeak-ng, or apt install flite"
+    )
 
 
 class AtRate:

@@ -1,4 +1,5 @@
-"""Without the silence around a sentence: the answer comes sooner, and the ears are open again sooner."""
+"""Without the silence around a sentence: the answer comes sooner, and the ears are open again
+sooner."""
 
 from __future__ import annotations
 
