@@ -1,7 +1,7 @@
 """The engine of aura_ros: one VideoLLM that watches, and once a second decides to be silent or to
 speak.
 
-Start reading at `aura_core/stream/assistant.py`. Nothing in this package knows ROS, and importing
+Start reading at `aura_core/stream/engine.py`. Nothing in this package knows ROS, and importing
 it needs numpy alone: torch is imported inside `models/` and `training/` when a model is opened.
 """
 

@@ -143,7 +143,7 @@ class WindowConfig:
 
 
 @dataclass(frozen=True)
-class ChunkerConfig:
+class SamplingConfig:
     """Frames to 1-s chunks. A frame up to `tolerance_s` early still counts for its slot."""
 
     fps: float = 2.0
@@ -152,11 +152,11 @@ class ChunkerConfig:
     def __post_init__(self) -> None:
         require(
             self.fps == 2.0,
-            f"chunker.fps must be 2.0 (two frames are one temporal patch), not {self.fps}",
+            f"sampling.fps must be 2.0 (two frames are one temporal patch), not {self.fps}",
         )
         require(
             0.0 <= self.tolerance_s <= 0.2,
-            f"chunker.tolerance_s must be in [0, 0.2], not {self.tolerance_s}",
+            f"sampling.tolerance_s must be in [0, 0.2], not {self.tolerance_s}",
         )
 
 
@@ -167,8 +167,8 @@ class DeciderConfig:
     `threshold`: silent when p(silent) >= it; None: when the silent token wins the argmax. `rearm`:
     after unasked words p(silent) must reach it once before the next unasked words (hysteresis).
     `min_gap_s`: least time between unasked words, in the frames' stamps. Answers to questions are
-    never held back. `mode`: token (the silent token), judge (a yes-or-no question each second, for
-    any plain VLM), or auto: token where the checkpoint was trained to decide, else judge.
+    never held back. `mode`: token (the silent token), yes_no (a question each second, for
+    any plain VLM), or auto: token where the checkpoint was trained to decide, else yes_no.
     `{watches}` in the prompts stands for the open watches.
     """
 
@@ -176,7 +176,7 @@ class DeciderConfig:
     rearm: float | None = None
     min_gap_s: float = 0.0
     mode: str = "auto"
-    judge_prompt: str = (
+    yes_no_prompt: str = (
         "Requests that are open: {watches}. Look at the newest second of video. Does it show what"
         " was requested, and was that not reported yet? Answer with yes or no."
     )
@@ -195,9 +195,9 @@ class DeciderConfig:
             ok,
             f"decider.rearm ({self.rearm}) must not be below decider.threshold ({self.threshold})",
         )
-        one_of("decider.mode", self.mode, ("auto", "token", "judge"))
+        one_of("decider.mode", self.mode, ("auto", "token", "yes_no"))
         for name, prompt in (
-            ("judge_prompt", self.judge_prompt),
+            ("yes_no_prompt", self.yes_no_prompt),
             ("report_prompt", self.report_prompt),
         ):
             ok = prompt.count("{") == prompt.count("}") == prompt.count("{watches}") == 1
@@ -220,7 +220,7 @@ class GateConfig:
 
 
 @dataclass(frozen=True)
-class SpeakerConfig:
+class GenerationConfig:
     """Limits on one answer and on questions. `interruptible`: chunks that close during an answer
     are decided between its tokens, and one that calls for words ends it."""
 
@@ -233,7 +233,7 @@ class SpeakerConfig:
         for name in ("max_new_tokens", "max_question_tokens", "max_pending_questions"):
             require(
                 getattr(self, name) >= 1,
-                f"speaker.{name} must be at least 1, not {getattr(self, name)}",
+                f"generation.{name} must be at least 1, not {getattr(self, name)}",
             )
 
 
@@ -263,9 +263,9 @@ class AssistantConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
-    chunker: ChunkerConfig = field(default_factory=ChunkerConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     decider: DeciderConfig = field(default_factory=DeciderConfig)
-    speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     system_prompt: str | None = None
     server: ServerConfig = field(default_factory=ServerConfig)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class Kind(StrEnum):
-    """Why something was said (the engine's bookkeeping, see `stream/ledger.py`)."""
+    """Why something was said (the engine's bookkeeping, see `stream/attribution.py`)."""
 
     REAL_TIME = "real-time"  # in the chunk of its question
     PROACTIVE = "proactive"  # later, the first answer to a standing question

@@ -11,16 +11,16 @@ from dataclasses import asdict
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
+from aura_core.live.listener import Far, Listener, Near
 from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import ApmEcho
 from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.types import Heard
 from aura_core.speech.types import Transcript as CoreTranscript
 from aura_ros import qos
-from aura_ros.listener import Far, Listener, Near
 from aura_ros.msg import AudioChunk, Transcript
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import Value, declare
-from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import to_audio, transcript_msg
 from aura_ros.voice_parameters import ASR
 from aura_ros.voice_settings import open_ears

@@ -13,16 +13,16 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from aura_core.errors import InputError
+from aura_core.live.host import Events, Worker
+from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import load
 from aura_core.types import Kind, Step
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Alert, Heartbeat, Response
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import ASSISTANT, Value, declare, engine_config, on_set
-from aura_ros.pulse import Quiet, idle_state
-from aura_ros.run import AuraNode, run
 from aura_ros.services import WatchServices
-from aura_ros.worker import Events, Worker
 
 
 class AssistantNode(AuraNode):

@@ -14,8 +14,8 @@ from aura_core.sources import FrameSource, is_device, open_source
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import CAMERA, declare
-from aura_ros.run import AuraNode, run
 
 _MOST_BEHIND_NS = NS  # a file that falls further behind goes on from now
 

@@ -11,12 +11,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
+from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
 from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import Frame, Kind, Step
 from aura_core.types import Response as CoreResponse
 from aura_ros.msg import Alert, Heartbeat, Response, Watch
-from aura_ros.worker import Health
 
 NS = 1_000_000_000
 _UINT32_MAX = 2**32 - 1

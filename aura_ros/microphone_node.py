@@ -11,8 +11,8 @@ from aura_core.errors import ConfigError
 from aura_core.speech.devices import DeviceConfig, Microphone
 from aura_ros import qos
 from aura_ros.msg import AudioChunk
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import declare
-from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import audio_msg
 from aura_ros.voice_parameters import MICROPHONE
 from aura_ros.voice_settings import device_name

@@ -128,8 +128,8 @@ ENGINE = (
         high=1000,
     ),
     Param(
-        "chunker.tolerance_s",
-        _D.chunker.tolerance_s,
+        "sampling.tolerance_s",
+        _D.sampling.tolerance_s,
         "a frame this early still counts for its half second [s]",
         low=0.0,
         high=0.2,
@@ -159,13 +159,13 @@ ENGINE = (
     Param(
         "decider.mode",
         _D.decider.mode,
-        "token: the silent token decides; judge: a yes-or-no question each second, "
+        "token: the silent token decides; yes_no: a yes-or-no question each second, "
         "for any plain VLM; auto: by the checkpoint",
-        choices=("auto", "token", "judge"),
+        choices=("auto", "token", "yes_no"),
     ),
     Param(
-        "decider.judge_prompt",
-        _D.decider.judge_prompt,
+        "decider.yes_no_prompt",
+        _D.decider.yes_no_prompt,
         "the judge's question; {watches}: what was asked for",
     ),
     Param(
@@ -180,22 +180,22 @@ ENGINE = (
         high=64.0,
     ),
     Param(
-        "speaker.max_new_tokens",
-        _D.speaker.max_new_tokens,
+        "generation.max_new_tokens",
+        _D.generation.max_new_tokens,
         "most tokens of one answer",
         low=1,
         high=8192,
     ),
     Param(
-        "speaker.max_question_tokens",
-        _D.speaker.max_question_tokens,
+        "generation.max_question_tokens",
+        _D.generation.max_question_tokens,
         "most tokens of one question",
         low=1,
         high=65536,
     ),
     Param(
-        "speaker.max_pending_questions",
-        _D.speaker.max_pending_questions,
+        "generation.max_pending_questions",
+        _D.generation.max_pending_questions,
         "most questions that may wait",
         low=1,
         high=1000,
@@ -279,8 +279,8 @@ ENGINE = (
         high=600.0,
     ),
     Param(
-        "speaker.interruptible",
-        _D.speaker.interruptible,
+        "generation.interruptible",
+        _D.generation.interruptible,
         "decide seconds that pass during an answer between its "
         "words; one that calls for words ends it",
     ),

@@ -14,13 +14,13 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from aura_core.errors import AuraError, InputError
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.live.host import Worker
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
 from aura_ros.srv import Ask, CancelWatch, ListWatches
-from aura_ros.worker import Worker
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class WatchServices:
             response.reason = f"no open watch has the id '{request.watch_id}'"
         return response
 
-    async def _on_worker(self, work: Callable[[StreamingAssistant], T]) -> T:
+    async def _on_worker(self, work: Callable[[StreamEngine], T]) -> T:
         """What `work` returns or raises on the worker's thread; the executor goes on meanwhile."""
         answer: Future[T] = Future(executor=self._node.executor)
 

@@ -12,8 +12,8 @@ from aura_core.sim.world import BUSY, CALM, World
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import SIM_CAMERA, declare
-from aura_ros.run import AuraNode, run
 
 _SETTLE_NS = NS  # discovery is one-sided for a moment: the first frame must not be lost
 _MOST_BEHIND_NS = NS

@@ -16,8 +16,8 @@ from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import declare
-from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import audio_msg, to_audio
 from aura_ros.voice_parameters import SPEAKER
 from aura_ros.voice_settings import device_name

@@ -13,6 +13,7 @@ import numpy as np
 from std_msgs.msg import Bool
 
 from aura_core.errors import AuraError
+from aura_core.live.talker import Talker
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
 from aura_core.speech.tts import Synthesizer
@@ -20,10 +21,9 @@ from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.conversions import header, to_ns
 from aura_ros.msg import AudioChunk, Playback, Response, Said
+from aura_ros.node import AuraNode, run
 from aura_ros.parameters import Value, declare
-from aura_ros.run import AuraNode, run
 from aura_ros.speech_conversions import audio_msg
-from aura_ros.talker import Talker
 from aura_ros.voice_parameters import TTS
 from aura_ros.voice_settings import mouth_config, open_voice
 

@@ -1,8 +1,8 @@
 """Start the assistant, and with it a simulated room, a real camera, or no camera at all.
 
-ros2 launch aura_ros assistant.launch.py ros2 launch aura_ros assistant.launch.py voice:=true ros2
-launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device
-source:=rtsp://...
+ros2 launch aura_ros assistant.launch.py
+ros2 launch aura_ros assistant.launch.py voice:=true
+ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct source:=rtsp://...
 """
 
 from pathlib import Path

@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from aura_core.bench.random_model import RandomBackend
-from aura_core.config import AssistantConfig, SpeakerConfig, WindowConfig
+from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
 from aura_core.models.backend import Piece
-from aura_core.stream.assistant import StreamingAssistant
 from aura_core.stream.decision import Decider
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Chunk, Decision, Frame, Step
 
 NS = 1_000_000_000
@@ -64,7 +64,7 @@ class Runner:
     """One policy on its way, and what was measured of it."""
 
     name: str
-    assistant: StreamingAssistant
+    assistant: StreamEngine
     decider: Scripted
     clock: Callable[[], float]
     ms: list[float] = field(default_factory=list)  # encode + prefill + decision
@@ -158,16 +158,16 @@ def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
 def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
     """An assistant of its own on the shared weights."""
     config = AssistantConfig(
-        window=replace(window, policy=policy), speaker=SpeakerConfig(max_new_tokens=8)
+        window=replace(window, policy=policy), generation=GenerationConfig(max_new_tokens=8)
     )
     # live: background work is called, and timed, apart
-    assistant = StreamingAssistant(backend, config, backlog=1)
+    assistant = StreamEngine(backend, config, backlog=1)
     assistant.clock = clock_of(backend.device)
     assistant.decider = decider = Scripted(assistant.decider)
     return Runner(policy, assistant, decider, assistant.clock)
 
 
-def cold(assistant: StreamingAssistant) -> NDArray[np.float32]:
+def cold(assistant: StreamEngine) -> NDArray[np.float32]:
     """Logits of the newest decision on a fresh cache."""
     codec, turn = assistant.codec, assistant.window.turns[-1]
     pieces: list[Piece] = [codec.head(assistant.window.history)]

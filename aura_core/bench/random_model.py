@@ -13,7 +13,7 @@ from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.pixels import PixelSpec
 from aura_core.models.qwen_vl import QwenVLBackend
 from aura_core.models.sidecar import AuraSidecar
-from aura_core.training.tiny import AURA_JSON, CHAT_TEMPLATE, build_tokenizer
+from aura_core.training.tiny.model import AURA_JSON, CHAT_TEMPLATE, build_tokenizer
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def replay(
 
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
-    c = settings.chunker
+    c = settings.sampling
     with (
         Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s) as opened,
         showing(out, quiet) as show,

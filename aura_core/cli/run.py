@@ -32,7 +32,7 @@ def run(
 
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
-    c = settings.chunker
+    c = settings.sampling
     opened = open_source(source, c.fps, seconds, c.tolerance_s)
     newest = Newest(opened) if opened.live else None
     with newest or opened as frames, showing(out, quiet) as show:

@@ -9,22 +9,22 @@ from aura_core.cli.show import Show, one_line
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
 from aura_core.replay.lockstep import NS, Asked, drive
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query
 
 LIVE_BACKLOG = 2  # chunks that may wait when a camera is faster than the model
 
 
-def open_assistant(config: AssistantConfig, show: Show, live: bool = False) -> StreamingAssistant:
+def open_assistant(config: AssistantConfig, show: Show, live: bool = False) -> StreamEngine:
     """Load the model and say which it is."""
     from aura_core.models import load
 
     backend = load(config.model, config.server)
     show.note(f"model:  {backend.description}")
-    return StreamingAssistant(backend, config, LIVE_BACKLOG if live else None)
+    return StreamEngine(backend, config, LIVE_BACKLOG if live else None)
 
 
-def check_questions(assistant: StreamingAssistant, questions: Sequence[Asked]) -> None:
+def check_questions(assistant: StreamEngine, questions: Sequence[Asked]) -> None:
     """Refuse a question now rather than in its second."""
     for question in questions:
         try:
@@ -35,7 +35,7 @@ def check_questions(assistant: StreamingAssistant, questions: Sequence[Asked]) -
 
 
 def show_steps(
-    assistant: StreamingAssistant,
+    assistant: StreamEngine,
     events: Iterable[Frame | Query],
     show: Show,
     waiting: Callable[[], bool] | None = None,
@@ -63,7 +63,7 @@ def show_steps(
         show.warn(
             f"question '{shorten(query.text)}' was never seen: the frames ended before its time"
         )
-    c = assistant.chunker.counters
+    c = assistant.sampling.counters
     if c.repeated or c.lost_chunks or c.late or c.restarts or assistant.dropped_chunks:
         show.note(
             f"frames: {c.repeated} repeated, {c.late} late, {c.lost_chunks} s lost, "

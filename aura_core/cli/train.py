@@ -39,7 +39,7 @@ def tiny(
     tokens: Annotated[int, typer.Option(min=512, help="tokens of a batch; 32768 for a GPU")] = 4096,
 ) -> None:
     """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
-    from aura_core.training.recipe import Recipe, run
+    from aura_core.training.tiny.recipe import Recipe, run
 
     run(
         work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin, tokens)
@@ -76,14 +76,14 @@ def model(
 ) -> None:
     """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train
     model ...`)."""
-    from aura_core.training.settings import TuneRecipe
+    from aura_core.training.finetune.settings import TuneRecipe
 
     settings = TuneRecipe.read(recipe)
     given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
     settings = replace(
         settings, data=replace(settings.data, **given), loss=settings.loss if loss is None else loss
     )
-    from aura_core.training.trainer import Trainer
+    from aura_core.training.finetune.trainer import Trainer
 
     done = Trainer(settings, out, resume, device).run()
     if done.loss is None:
@@ -109,7 +109,7 @@ def merge(
 
     from aura_core.config import ModelConfig
     from aura_core.errors import ConfigError
-    from aura_core.training.saving import merge as write
+    from aura_core.training.finetune.saving import merge as write
 
     if dtype not in ("float32", "bfloat16", "float16"):
         raise ConfigError(f"--dtype must be float32, bfloat16 or float16, not '{dtype}'")
@@ -146,7 +146,7 @@ def ablation(
     ] = False,
 ) -> None:
     """Change one thing, keep the budget, and print the figures of both arms as JSON."""
-    from aura_core.training.ablation import Budget, ablate
+    from aura_core.training.tiny.ablation import Budget, ablate
 
     budget = Budget(steps=steps, worlds=worlds, episodes=episodes, fresh=not warm)
     print(json.dumps(ablate(what, model, work, budget), indent=1))

@@ -57,7 +57,7 @@ class MLLM:
                 " settings)"
             )
         try:
-            from aura_core.models.server.wire import Wire
+            from aura_core.models.server.http_client import Wire
         except ImportError as e:
             raise ConfigError(
                 f"{e.name} is not installed, and an MLLM needs it: {how_to_install('server')}"
@@ -155,7 +155,7 @@ class MLLM:
                 write(path, json.dumps(kept).encode())
 
     def _send(self, body: dict[str, Any], usage: dict[str, float]) -> dict[str, Any]:
-        from aura_core.models.server.wire import Refused
+        from aura_core.models.server.http_client import Refused
 
         def attempt() -> dict[str, Any]:
             usage["retries"] += usage["requests"] > 0

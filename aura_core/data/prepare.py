@@ -29,7 +29,7 @@ from aura_core.types import Frame
 
 NS = 1_000_000_000
 SLOT_NS = NS // FPS
-EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's chunker
+EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's sampling
 CUT_SHORT_S = 2.0
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python reads such bytes of a file's name
 

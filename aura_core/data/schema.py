@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
-from aura_core.stream.history import QAGroup
+from aura_core.stream.prefix import QAGroup
 from aura_core.types import Kind
 
 LEVELS = (1, 2, 3, 4, 5)  # of difficulty: 1 a glance, 5 reasoning over several things

@@ -100,7 +100,7 @@ class StructureConfig:
     window: WindowConfig = field(
         default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"])
     )
-    # speaker.max_new_tokens and speaker.max_question_tokens of the engine
+    # generation.max_new_tokens and generation.max_question_tokens of the engine
     max_answer_tokens: int = 128
     max_question_tokens: int = 512
 

@@ -1,8 +1,8 @@
 """Stage 4: a conversation to training samples, one for each answer, through the engine's own window
 and prompt code.
 
-The conversation is lived through second by second as `StreamingAssistant.step` does it: the
-question is entered into the ledger, the window makes room, the answer is booked, the turn is
+The conversation is lived through second by second as `StreamEngine.step` does it: the
+question is entered into the attribution, the window makes room, the answer is booked, the turn is
 appended. What is in view when an answer is due is the sample, so its tokens are the tokens that the
 engine will feed at that step (tested).
 """
@@ -22,7 +22,7 @@ from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, 
 from aura_core.data.settings import StructureConfig
 from aura_core.errors import ModelError, how_to_install
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.stream.ledger import Ledger
+from aura_core.stream.attribution import Attribution
 from aura_core.stream.prompt import PromptCodec, plain_text
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn
@@ -72,16 +72,16 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
     clip = conversation.clip
     questions = [q for q in conversation.questions if _speakable(q, codec, config, out)]
     asked, due = {q.chunk: q for q in questions}, _due(questions)
-    window, ledger = DualWindow(config.window), Ledger()
-    watches = Watches(ledger, WatchConfig())
+    window, attribution = DualWindow(config.window), Attribution()
+    watches = Watches(attribution, WatchConfig())
     spoken: dict[int, str] = {}  # chunk to words
     for chunk in range(clip.seconds):
         question = asked.get(chunk)
         query = Query(question.text, question.id, chunk * NS, question.kind) if question else None
         if query is not None:
-            ledger.ask(query)
+            attribution.ask(query)
         if window.full:
-            window.switch(ledger.open_ids())
+            window.switch(attribution.open_ids())
             out.counts["switches"] += 1
         turn = Turn(
             chunk, Video(chunk, GRID), query.id if query else None, query.text if query else None
@@ -94,7 +94,7 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
             if query is None and (objection := watches.objection(said, stamp)):
                 out.reject(f"{clip.id}/{chunk}", f"the engine would not say it: {objection}", text)
             else:
-                booked = ledger.book(said, query).query_id
+                booked = attribution.book(said, query).query_id
                 if query is None:
                     watches.said(booked, said, stamp)
                 turn = replace(turn, answer_ids=ids, answer=said, answer_id=booked)
@@ -110,7 +110,7 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
                     )
                 )
                 out.counts[f"{owner.kind} samples"] += 1
-        window.append(turn, ledger.open_ids())
+        window.append(turn, attribution.open_ids())
     if not out.records:
         out.reject(clip.id, "nothing to say")
     return out

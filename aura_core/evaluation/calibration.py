@@ -19,8 +19,8 @@ from aura_core.evaluation.sim import play, said
 from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
-from aura_core.stream.assistant import StreamingAssistant
 from aura_core.stream.decision import Restraint
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Step
 
 FIRST_TEST_SEED = 500_000
@@ -125,7 +125,7 @@ def record(
 ) -> list[Record]:
     """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for
     tests."""
-    assistant = StreamingAssistant(backend, config)
+    assistant = StreamEngine(backend, config)
     out = []
     for seed in seeds:
         if seed >= FIRST_TEST_SEED:

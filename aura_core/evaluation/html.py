@@ -9,7 +9,7 @@ from html import escape
 
 from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Prediction, Scores, Spoken
 
-WIDTH, LANE, LEFT = 960, 26, 70  # pixels: of the picture, of a lane's height, of the lane's names
+WIDTH, LANE, LEFT = 960, 26, 70  # pixels: of the picture, of a kv's height, of the kv's names
 MOST_ITEMS = 300
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1060px; padding: 0 1rem; color: #222; }

@@ -17,9 +17,9 @@ from aura_core.config import AssistantConfig
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
 from aura_core.evaluation.turns import Turns
 from aura_core.models.backend import Backend
-from aura_core.stream.assistant import StreamingAssistant
-from aura_core.stream.decision import Decider, judge
-from aura_core.stream.speaker import Answer, OnText
+from aura_core.stream.decision import Decider, read_decision
+from aura_core.stream.engine import StreamEngine
+from aura_core.stream.generation import Answer, OnText
 from aura_core.stream.window import Turn
 from aura_core.types import Chunk, Decision, Frame, Query, Response
 
@@ -39,7 +39,7 @@ class PolledDecider(Decider):
     ) -> Decision:
         """See `Decider.decide`."""
         ids = self.silent_ids if silent is None else tuple(silent)
-        own = judge(logits, ids)
+        own = read_decision(logits, ids)
         if not asked:
             return Decision(True, own.p_silent, ids[0])
         if self.may_be_silent or not own.silent:
@@ -49,7 +49,7 @@ class PolledDecider(Decider):
         return Decision(False, own.p_silent, int(words.argmax()))
 
 
-class PolledAssistant(StreamingAssistant):
+class PolledAssistant(StreamEngine):
     """An engine that can be asked about its next chunk without taking it."""
 
     def __init__(self, backend: Backend, config: AssistantConfig | None = None) -> None:
@@ -80,7 +80,7 @@ class PolledAssistant(StreamingAssistant):
             return super()._close_turn(turn, chunk, asked, answer, on_text)
         self._heard = self.codec.text(answer.ids) if answer else ""
         self.policy.discard()
-        self.ledger.forget(asked)
+        self.attribution.forget(asked)
         self._peeked[chunk.index] = turn.video
         self._pending.appendleft(chunk)
         return None, ""

@@ -25,7 +25,7 @@ from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import drive
 from aura_core.sources import open_source
 from aura_core.sources.base import FrameSource
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
@@ -55,20 +55,20 @@ def run(
 ) -> RunCounts:
     """Play all items that `writer` does not have yet. A video that is missing or broken is named,
     not raised."""
-    own = config.speaker
+    own = config.generation
     speaker = replace(
         own,
         max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
     )
-    assistant = (PolledAssistant if polled else StreamingAssistant)(
+    assistant = (PolledAssistant if polled else StreamEngine)(
         backend, replace(config, speaker=speaker)
     )
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
         if item.id not in writer.done:
             try:
-                with open_video(item, data, config.chunker.tolerance_s) as source:
+                with open_video(item, data, config.sampling.tolerance_s) as source:
                     prediction = _play(assistant, item, source)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
@@ -79,7 +79,7 @@ def run(
     return RunCounts(played, known, tuple(missing))
 
 
-def _play(assistant: StreamingAssistant, item: Item, source: FrameSource) -> Prediction:
+def _play(assistant: StreamEngine, item: Item, source: FrameSource) -> Prediction:
     if isinstance(assistant, PolledAssistant):
         return play_polled(assistant, item, source)
     return play(assistant, item, source)
@@ -93,7 +93,7 @@ def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource
     return open_source(str(place), tolerance_s=tolerance_s)
 
 
-def play(assistant: StreamingAssistant, item: Item, frames: Iterable[Frame]) -> Prediction:
+def play(assistant: StreamEngine, item: Item, frames: Iterable[Frame]) -> Prediction:
     """One free-running pass."""
     assistant.reset()
     said: list[Spoken] = []

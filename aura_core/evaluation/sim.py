@@ -26,14 +26,14 @@ from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
 from aura_core.sim.talk import PAST
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
 NS = 1_000_000_000
 EPISODE_S = 60
 
 
-def play(assistant: StreamingAssistant, episode: Episode, seconds: int) -> list[Step]:
+def play(assistant: StreamEngine, episode: Episode, seconds: int) -> list[Step]:
     """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is
     reset."""
     assistant.reset()
@@ -88,7 +88,7 @@ def evaluate(
     progress: Callable[[EpisodeScore], None] | None = None,
 ) -> SimReport:
     """Run every seed's episode and sum up."""
-    assistant = StreamingAssistant(backend, config)
+    assistant = StreamEngine(backend, config)
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
         episode = Episode.generate(seed, seconds, TEST_PLAN)

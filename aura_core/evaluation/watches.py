@@ -18,7 +18,7 @@ from aura_core.evaluation.sim import EPISODE_S, play, said
 from aura_core.evaluation.statistics import Measured, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import Episode, Plan, dues_of
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind
 
 
@@ -50,7 +50,7 @@ def plan(watches: int) -> Plan:
 
 
 def conversation(
-    assistant: StreamingAssistant, episode: Episode, seconds: int
+    assistant: StreamEngine, episode: Episode, seconds: int
 ) -> tuple[list[Said], float, int]:
     """All watches in one conversation: what was said, ms and prefilled tokens of all steps."""
     steps = play(assistant, episode, seconds)
@@ -59,9 +59,7 @@ def conversation(
     return said(steps), sum(s.step_ms for s in steps), tokens
 
 
-def fork(
-    assistant: StreamingAssistant, episode: Episode, seconds: int
-) -> tuple[list[Said], float, int]:
+def fork(assistant: StreamEngine, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
     """Each watch alone; an event that several of them announce is announced once."""
     heard: dict[int, Said] = {}
     acknowledged: list[Said] = []
@@ -90,7 +88,7 @@ def evaluate(
     """Run every seed's episode with `watches` open, asked in one of `WAYS`."""
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
-    assistant = StreamingAssistant(backend, replace(config, window=room))
+    assistant = StreamEngine(backend, replace(config, window=room))
     scores, spent, used, steps = [], [], 0, 0
     for seed in seeds:
         episode = Episode.generate(seed, seconds, plan(watches))

@@ -23,7 +23,7 @@ try:
     from transformers.utils import logging as hf_logging
 
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer
-    from aura_core.models.session import KVSession
+    from aura_core.models.kv_session import KVSession
 except ImportError as e:
     raise checkpoint.not_installed(e) from e
 

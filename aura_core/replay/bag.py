@@ -53,7 +53,7 @@ class Bag:
     Args:
         path: rosbag2 folder, or a single `.mcap` or `.db3` file.
         image_topic, text_topic: which topics; None finds them (see `topics.choose`).
-        fps: frames a second that are decoded, chosen by stamp with the chunker's rule; None: all.
+        fps: frames a second that are decoded, chosen by stamp with the sampling's rule; None: all.
         tolerance_s: how early a frame may be and still count for its slot.
 
     Raises `InputError` for a path that is no readable bag, and for one without the topic.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aura_core.errors import InputError
-from aura_core.stream.assistant import OnText, StreamingAssistant
+from aura_core.stream.engine import OnText, StreamEngine
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
@@ -75,7 +75,7 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
 
 
 def drive(
-    assistant: StreamingAssistant,
+    assistant: StreamEngine,
     events: Iterable[Frame | Query],
     on_text: OnText | None = None,
     on_refused: OnRefused | None = None,
@@ -104,7 +104,7 @@ def drive(
     yield from _steps(assistant, on_text)
 
 
-def _steps(assistant: StreamingAssistant, on_text: OnText | None) -> Iterator[Step]:
+def _steps(assistant: StreamEngine, on_text: OnText | None) -> Iterator[Step]:
     while (step := assistant.step(on_text)) is not None:
         yield step
 

@@ -29,12 +29,12 @@ def open_source(
         spec: a video file, a folder of images, `camera:0` (or a device path: `/dev/video0`,
             `/dev/v4l/by-id/...`), `sim:SEED`, or a URL.
         fps: frames a second to give. Cameras and videos are sampled down to it by their stamps,
-            with the chunker's rule; a folder and the simulator run at it. None: every frame
+            with the sampling's rule; a folder and the simulator run at it. None: every frame
             (folder, simulator: 2).
         duration_s: stop this long after the first frame; None: run to the end (the simulator: 60
             s).
         tolerance_s: how early a frame may be and still count for its slot
-            (`ChunkerConfig.tolerance_s`).
+            (`SamplingConfig.tolerance_s`).
 
     Raises `InputError` when the source cannot be opened, and, while iterating, when it fails.
     """

@@ -10,7 +10,7 @@ from typing import Self
 from aura_core.types import Frame
 
 NS = 1_000_000_000
-JUMP_BACK_NS = 2 * NS  # further back than this is a restarted clock, as in the chunker
+JUMP_BACK_NS = 2 * NS  # further back than this is a restarted clock, as in the sampling
 
 
 class FrameSource(ABC):
@@ -47,7 +47,7 @@ class FrameSource(ABC):
 
 
 class Slots:
-    """The chunker's rule at any rate: the first frame of each slot of 1/fps seconds is wanted.
+    """The sampling's rule at any rate: the first frame of each slot of 1/fps seconds is wanted.
 
     Slots are anchored at the first frame taken; a frame up to `tolerance_s` early counts for its
     slot. With `fps` None every frame is wanted. Frames that nobody wants need not be converted to

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from aura_core.bench.speech.wer import words_of
 from aura_core.errors import ConfigError
 from aura_core.speech.types import NS
-from aura_core.speech.wer import words_of
 
 
 class WakeMode(StrEnum):

@@ -1,7 +1,7 @@
 """Silent or speak, read from the prefill's last logits: a silent step needs no decode at all.
 
-`judge` is the stateless part (one distribution, one threshold); `Restraint` holds unasked words
-back by what was said before (hysteresis, minimum gap); `Decider` is both.
+`read_decision` is the stateless part (one distribution, one threshold); `Restraint` holds unasked
+words back by what was said before (hysteresis, minimum gap); `Decider` is both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aura_core.types import Decision, Reason
 NS = 1_000_000_000
 
 
-def judge(
+def read_decision(
     logits: NDArray[np.float32],
     silent_ids: Sequence[int],
     threshold: float | None = None,
@@ -129,7 +129,7 @@ class Decider:
         silent: Sequence[int] | None = None,
     ) -> Decision:
         """`decide` without remembering it: for looking at a chunk that is decided later."""
-        decision = judge(
+        decision = read_decision(
             logits, self.silent_ids if silent is None else silent, self.threshold, asked
         )
         if decision.silent or asked:
@@ -151,7 +151,7 @@ class Decider:
         """Decide one chunk, and remember it.
 
         Args:
-            logits: float32 (vocabulary,), see `judge`.
+            logits: float32 (vocabulary,), see `read_decision`.
             stamp_ns: of the chunk; the gap is measured in these, never by a clock.
             asked: the user asked something in this chunk: no setting silences the answer.
             silent: indices of `logits` that mean silence; None: the ids of the silent token and the

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
-from aura_core.stream.history import QAGroup
+from aura_core.stream.prefix import QAGroup
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are watching a live video stream; the newest frame is now. Speak only when the user's"

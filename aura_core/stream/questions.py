@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from aura_core.config import SpeakerConfig, WatchConfig
+from aura_core.config import GenerationConfig, WatchConfig
 from aura_core.errors import InputError
-from aura_core.stream.ledger import Ledger, standing_kind
+from aura_core.stream.attribution import Attribution, standing_kind
 from aura_core.stream.prompt import PromptCodec
 from aura_core.types import Chunk, Kind, Query
 
@@ -16,12 +16,16 @@ STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 
 
 class QuestionQueue:
-    """Waiting questions of one stream; taken ones are in its `ledger`."""
+    """Waiting questions of one stream; taken ones are in its `attribution`."""
 
     def __init__(
-        self, codec: PromptCodec, ledger: Ledger, speaker: SpeakerConfig, watch: WatchConfig
+        self,
+        codec: PromptCodec,
+        attribution: Attribution,
+        speaker: GenerationConfig,
+        watch: WatchConfig,
     ) -> None:
-        self._codec, self._ledger, self._speaker, self._watch = codec, ledger, speaker, watch
+        self._codec, self._ledger, self._speaker, self._watch = codec, attribution, speaker, watch
         self._waiting: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
         self._named = 0
         self._taken: Query | None = None  # by the step that is being made

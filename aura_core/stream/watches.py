@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aura_core.config import WatchConfig
-from aura_core.stream.ledger import Entry, Ledger
+from aura_core.stream.attribution import Attribution, Entry
 from aura_core.types import Kind
 
 NS = 1_000_000_000
@@ -33,10 +33,10 @@ class Watch:
 
 
 class Watches:
-    """The standing questions of one stream's `ledger`."""
+    """The standing questions of one stream's `attribution`."""
 
-    def __init__(self, ledger: Ledger, config: WatchConfig) -> None:
-        self._ledger, self._config = ledger, config
+    def __init__(self, attribution: Attribution, config: WatchConfig) -> None:
+        self._ledger, self._config = attribution, config
         # watch id: stamp and words of its newest answer
         self._said: dict[str, tuple[int, str]] = {}
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from aura_core.config import WindowConfig
 from aura_core.errors import ConfigError
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.stream.history import QAGroup, Round, fold
+from aura_core.stream.prefix import QAGroup, Round, fold
 from aura_core.stream.prompt import PromptCodec
 
 

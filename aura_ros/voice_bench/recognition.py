@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from aura_core.bench.speech.offgrammar import FAR, NEAR
+from aura_core.bench.speech.voices import mix_noise, pad, say
+from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
 from aura_core.sim.episode import Episode
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
-from aura_core.speech.offgrammar import FAR, NEAR
 from aura_core.speech.types import Audio, Heard, Transcript
-from aura_core.speech.voices import mix_noise, pad, say
 from aura_core.speech.wake import WakeConfig, WakeMode
-from aura_core.speech.wer import DETERMINERS, WordErrors, word_errors
 from aura_ros.voice_bench.runs import voices
 
 SEED = 700_000  # of the first world whose questions are asked

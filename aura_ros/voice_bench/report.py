@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aura_core.speech.virtual import virtual_devices
+from aura_core.bench.speech.virtual import virtual_devices
 from aura_ros.voice_bench import recognition, runs
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from aura_core.bench.speech.virtual import VirtualAudio
+from aura_core.bench.speech.voices import USERS, available, pad, say
 from aura_core.errors import InputError
-from aura_core.speech.virtual import VirtualAudio
-from aura_core.speech.voices import USERS, available, pad, say
 from aura_ros.voice_bench.taps import Tap, play
 from aura_ros.voice_bench.user import BenchUser
 

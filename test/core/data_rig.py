@@ -20,7 +20,7 @@ from aura_core.data.schema import Answer, Clip, Conversation, Question, Scene
 from aura_core.data.settings import DataConfig
 from aura_core.data.worker import Job
 from aura_core.models.scripted import ScriptedBackend, Seen
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query
 
 NS = 1_000_000_000
@@ -87,13 +87,13 @@ def random_conversation(seed: int, seconds: int) -> Conversation:
 def engine_feeds(
     conversation: Conversation, script: dict[int, str], window: WindowConfig
 ) -> dict[int, list[int]]:
-    """What `StreamingAssistant` has in its cache when each chunk of `script` is answered; video as
+    """What `StreamEngine` has in its cache when each chunk of `script` is answered; video as
     -1 - chunk.
 
     The model is a scripted one: it says what the script says, and nothing else.
     """
     backend = ScriptedBackend(script, grid=(1, 1))
-    assistant = StreamingAssistant(backend, AssistantConfig(window=window))
+    assistant = StreamEngine(backend, AssistantConfig(window=window))
     questions = {q.chunk: q for q in conversation.questions}
     fed = {}
     for chunk in range(conversation.clip.seconds):
@@ -107,7 +107,7 @@ def engine_feeds(
         if step is not None and step.response is not None:
             tail = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
             cached = [-1 - t.chunk if isinstance(t, Seen) else t for t in assistant.session.tokens]
-            waiting = [i for p in assistant.policy.lane.waiting for i in p.ids]
+            waiting = [i for p in assistant.policy.kv.waiting for i in p.ids]
             fed[chunk] = [*cached, *waiting]
             assert fed[chunk][-len(tail) :] == list(tail)
     return fed

@@ -19,7 +19,7 @@ from aura_core.evaluation.records import Item, Prediction, Question, Spoken
 from aura_core.evaluation.tasks import TASKS
 from aura_core.evaluation.tasks.base import Broken
 from aura_core.models.scripted import Moment, Say, ScriptedBackend
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame
 
 NS = 1_000_000_000
@@ -52,9 +52,9 @@ def frames(levels: Sequence[int]) -> list[Frame]:
     ]
 
 
-def assistant(say: Say, config: AssistantConfig = CONFIG) -> StreamingAssistant:
+def assistant(say: Say, config: AssistantConfig = CONFIG) -> StreamEngine:
     """An engine whose model says what `say` says."""
-    return StreamingAssistant(ScriptedBackend(say), config)
+    return StreamEngine(ScriptedBackend(say), config)
 
 
 def polled(say: Say, config: AssistantConfig = CONFIG) -> PolledAssistant:

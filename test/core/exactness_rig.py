@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aura_core.config import AssistantConfig, SpeakerConfig, WatchConfig, WindowConfig
-from aura_core.models import session
+from aura_core.config import AssistantConfig, GenerationConfig, WatchConfig, WindowConfig
+from aura_core.models import kv_session as session
 from aura_core.models.backend import Piece
-from aura_core.stream.assistant import StreamingAssistant
 from aura_core.stream.decision import Decider
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Chunk, Decision, Frame, Query, Step
 
 WINDOW = WindowConfig(keep=6, max=12, qa_groups=3)
@@ -90,16 +90,16 @@ def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
 
 def run(
     backend: Any, steps: int, policy: str = "shadow"
-) -> Iterator[tuple[StreamingAssistant, Step, NDArray[np.float32]]]:
+) -> Iterator[tuple[StreamEngine, Step, NDArray[np.float32]]]:
     """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its
     logits."""
     config = AssistantConfig(
         window=replace(WINDOW, policy=policy),
-        speaker=SpeakerConfig(max_new_tokens=6),
+        generation=GenerationConfig(max_new_tokens=6),
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    assistant = StreamingAssistant(backend, config)
+    assistant = StreamEngine(backend, config)
     assistant.decider = decider = ForcedDecider(assistant.decider)
     for i in range(steps):
         if i in QUESTIONS:
@@ -122,14 +122,14 @@ def run(
             assert ids is not None and assistant.amend(AMENDED[i], assistant.codec.text(ids[:1]))
 
 
-def decided_pieces(assistant: StreamingAssistant) -> list[Piece]:
+def decided_pieces(assistant: StreamEngine) -> list[Piece]:
     """What the newest decision was made on, from nothing: the window before it and its user
     turn."""
     codec, turn = assistant.codec, assistant.window.turns[-1]
     return [*window_pieces(assistant, -1), *codec.user(turn.video, turn.question)]
 
 
-def window_pieces(assistant: StreamingAssistant, stop: int | None = None) -> list[Piece]:
+def window_pieces(assistant: StreamEngine, stop: int | None = None) -> list[Piece]:
     """The first `stop` turns of the window, from nothing."""
     pieces: list[Piece] = [assistant.codec.head(assistant.window.history)]
     return pieces + [

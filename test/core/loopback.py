@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from loopback_wire import Entry, Fault, Handler, Refusal, Server
+from loopback_http import Entry, Fault, Handler, Refusal, Server
 
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.types import Chunk, Frame

@@ -15,14 +15,14 @@ from loopback import Loopback
 
 from aura_core.config import (
     AssistantConfig,
+    GenerationConfig,
     ModelConfig,
     ServerConfig,
-    SpeakerConfig,
     WatchConfig,
     WindowConfig,
 )
 from aura_core.models import load
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
 
 TEMPLATE = checkpoints.TEMPLATES["qwen3_vl"]
@@ -86,23 +86,23 @@ def frame(index: int) -> Frame:
 
 def assistant_for(
     backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
-) -> StreamingAssistant:
+) -> StreamEngine:
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
     config = AssistantConfig(
         window=replace(WINDOW, policy=policy),
-        speaker=SpeakerConfig(max_new_tokens=LONGEST),
+        generation=GenerationConfig(max_new_tokens=LONGEST),
         decider=config.decider,
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    return StreamingAssistant(backend, config)
+    return StreamEngine(backend, config)
 
 
 def run(
     backend: Any,
     steps: int,
-    assistant: StreamingAssistant | None = None,
+    assistant: StreamEngine | None = None,
     config: AssistantConfig | None = None,
 ) -> Iterator[Step]:
     """`steps` steps with questions, one of them cancelled at its second word."""
@@ -113,7 +113,7 @@ def run(
         yield step
 
 
-def one(assistant: StreamingAssistant, i: int) -> Step | None:
+def one(assistant: StreamEngine, i: int) -> Step | None:
     """Step `i`."""
     if i in QUESTIONS:
         assistant.ask(Query(QUESTIONS[i]))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from aura_core.config import (
     AssistantConfig,
-    ChunkerConfig,
     DeciderConfig,
+    GenerationConfig,
     ModelConfig,
-    SpeakerConfig,
+    SamplingConfig,
     WatchConfig,
     WindowConfig,
 )
@@ -28,7 +28,7 @@ def test_defaults_are_those_of_the_design():
         60,
         10,
     )
-    assert (c.chunker.fps, c.decider.threshold, c.system_prompt) == (2.0, None, None)
+    assert (c.sampling.fps, c.decider.threshold, c.system_prompt) == (2.0, None, None)
     assert AssistantConfig.from_dict({}) == c
 
 
@@ -36,9 +36,9 @@ def test_a_dictionary_of_all_settings_comes_back():
     c = AssistantConfig(
         ModelConfig("x", "bfloat16", "cuda:0", "sdpa", 4096, 2),
         WindowConfig(3, 9, 0),
-        ChunkerConfig(2.0, 0.1),
+        SamplingConfig(2.0, 0.1),
         DeciderConfig(0.5),
-        SpeakerConfig(5, 6, 7),
+        GenerationConfig(5, 6, 7),
         WatchConfig(3, 1.0, 4.0),
         "be brief",
     )
@@ -58,8 +58,8 @@ def test_yaml_with_and_without_the_aura_section(tmp_path):
 
 def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
     assert AssistantConfig.from_dict(
-        {"chunker": {"fps": 2, "tolerance_s": 0}}
-    ).chunker == ChunkerConfig(2.0, 0.0)
+        {"sampling": {"fps": 2, "tolerance_s": 0}}
+    ).sampling == SamplingConfig(2.0, 0.0)
     with pytest.raises(ConfigError, match=r"keep must be int, not 30\.0"):
         AssistantConfig.from_dict({"window": {"keep": 30.0}})
 
@@ -69,7 +69,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
     [
         (
             {"windows": {}},
-            "config: unknown key 'windows'; known keys are chunker, decider, gate, model, server",
+            "config: unknown key 'windows'; known keys are sampling, decider, gate, model, server",
         ),
         (
             {"window": {"kep": 3}},
@@ -98,15 +98,18 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
             {"window": {"preset": "big"}},
             "config: window: preset must be one of default, aura, not 'big'",
         ),
-        ({"chunker": {"fps": 1.0}}, "chunker.fps must be 2.0"),
-        ({"chunker": {"tolerance_s": 0.3}}, r"chunker.tolerance_s must be in \[0, 0.2\], not 0.3"),
-        ({"chunker": {"tolerance_s": float("nan")}}, "chunker.tolerance_s"),
+        ({"sampling": {"fps": 1.0}}, "sampling.fps must be 2.0"),
+        (
+            {"sampling": {"tolerance_s": 0.3}},
+            r"sampling.tolerance_s must be in \[0, 0.2\], not 0.3",
+        ),
+        ({"sampling": {"tolerance_s": float("nan")}}, "sampling.tolerance_s"),
         ({"decider": {"threshold": 1.0}}, "decider.threshold must be between 0 and 1, not 1.0"),
         (
             {"decider": {"threshold": "high"}},
             "threshold must be (float or null|null or float), not 'high'",
         ),
-        ({"speaker": {"max_new_tokens": 0}}, "speaker.max_new_tokens must be at least 1, not 0"),
+        ({"speaker": {"max_new_tokens": 0}}, "generation.max_new_tokens must be at least 1, not 0"),
         (
             {"model": {"dtype": "int8"}},
             "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'",
@@ -160,7 +163,7 @@ values = st.recursive(
     max_leaves=4,
 )
 sections = st.sampled_from(
-    ["model", "window", "chunker", "decider", "speaker", "system_prompt", "other"]
+    ["model", "window", "sampling", "decider", "speaker", "system_prompt", "other"]
 )
 
 

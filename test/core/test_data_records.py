@@ -23,7 +23,7 @@ from aura_core.data.schema import (
     Words,
 )
 from aura_core.errors import InputError
-from aura_core.stream.history import QAGroup
+from aura_core.stream.prefix import QAGroup
 from aura_core.types import Kind
 
 words = st.text(min_size=1).filter(str.strip)

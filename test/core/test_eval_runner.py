@@ -6,7 +6,7 @@ import math
 
 import eval_rig as rig
 import pytest
-from assistant_rig import cached, recomputed
+from engine_rig import cached, recomputed
 
 from aura_core.errors import InputError
 from aura_core.evaluation.polled import play_polled
@@ -204,7 +204,7 @@ def test_a_polled_question_leaves_no_trace():
     backend_many, backend_one = many.backend, one.backend
     assert cached(many) == cached(one) == recomputed(one)
     assert backend_many.encodes == backend_one.encodes == list(range(10))  # each chunk once
-    assert many.window.history == () and many.ledger.entries == []
+    assert many.window.history == () and many.attribution.entries == []
 
 
 def test_polled_looks_at_the_window_that_the_engine_holds():

@@ -30,10 +30,11 @@ from exactness_rig import (  # noqa: E402
 
 from aura_core.config import AssistantConfig, ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import StreamError  # noqa: E402
-from aura_core.models import load, positions, session  # noqa: E402
+from aura_core.models import kv_session as session  # noqa: E402
+from aura_core.models import load, positions  # noqa: E402
 from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
 from aura_core.models.pixels import patchify, resize  # noqa: E402
-from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.window import tokens_in  # noqa: E402
 from aura_core.types import Chunk  # noqa: E402
 
@@ -95,14 +96,14 @@ def test_every_step_equals_a_full_recompute(
 
 
 def probe(
-    backend: Any, assistant: StreamingAssistant, monkeypatch: pytest.MonkeyPatch
+    backend: Any, assistant: StreamEngine, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits of a probing token after the window, from nothing and on the assistant's cache, which
     stays as it is."""
     extra = Tokens((assistant.backend.chat.end_id,))
-    lane = assistant.policy.lane
+    kv = assistant.policy.kv
     before = assistant.session.length
-    got = assistant.session.prefill([*lane.waiting, extra])
+    got = assistant.session.prefill([*kv.waiting, extra])
     assistant.session.rollback(before)
     return cold(backend, [*window_pieces(assistant), extra], monkeypatch), got
 
@@ -115,7 +116,7 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
         folder = checkpoints.write(tmp_path / str(layers), "qwen2_5_vl", layers=layers)
         backend: Any = load(ModelConfig(path=str(folder), dtype="float32", device="cpu", threads=1))
         config = AssistantConfig(window=WindowConfig(keep=3, max=6, policy="evict"))
-        assistant = StreamingAssistant(backend, config)
+        assistant = StreamEngine(backend, config)
         assistant.decider = decider = ForcedDecider(assistant.decider, spoken=set())
         differences = []
         for i in range(14):
@@ -226,7 +227,7 @@ def test_a_prefill_of_nothing_is_refused(backend: Any) -> None:
 
 
 def test_rollback_then_redo_is_exact_to_the_bit(backend: Any) -> None:
-    codec = StreamingAssistant(backend).codec
+    codec = StreamEngine(backend).codec
     a, b = backend.encode(chunk(0)), backend.encode(chunk(1))
     s = backend.open()
     s.prefill([codec.head(()), *codec.user(a, None)])
@@ -244,7 +245,7 @@ def test_rollback_then_redo_is_exact_to_the_bit(backend: Any) -> None:
 
 
 def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
-    codec = StreamingAssistant(backend).codec
+    codec = StreamEngine(backend).codec
     videos = [backend.encode(chunk(i)) for i in range(4)]
 
     def turns(order: list[int]) -> list[list[Piece]]:
@@ -263,7 +264,7 @@ def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
 def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times
     further."""
-    codec = StreamingAssistant(backend).codec
+    codec = StreamEngine(backend).codec
     pieces = [codec.head(()), *codec.user(backend.encode(chunk(0)), None)]
     right = backend.open().prefill(pieces)
     as_text = lambda start, grid: positions.text_positions(start, grid[0] * grid[1])  # noqa: E731
@@ -276,7 +277,7 @@ def test_half_precision_runs(tmp_path: Path) -> None:
     half: Any = load(
         ModelConfig(path=str(folder), dtype="bfloat16", device="cpu", attention="eager", threads=1)
     )
-    codec = StreamingAssistant(half).codec
+    codec = StreamEngine(half).codec
     logits = half.open().prefill([codec.head(()), *codec.user(half.encode(chunk(0)), None)])
     assert logits.dtype == np.float32 and np.isfinite(logits).all()
     assert half.model.dtype == torch.bfloat16 and "bfloat16, eager" in half.description

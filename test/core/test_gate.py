@@ -12,7 +12,7 @@ from aura_core.errors import ConfigError, InputError
 from aura_core.evaluation.sim import play
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.sim.episode import TEST_PLAN, Episode
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.stream.gate import StaticGate, cells
 from aura_core.types import Chunk, Frame, Step
 
@@ -137,7 +137,7 @@ def test_levels_that_mean_nothing_are_refused(level):
         GateConfig(level)
 
 
-def watch(assistant: StreamingAssistant, levels: list[int]) -> list[Step]:
+def watch(assistant: StreamEngine, levels: list[int]) -> list[Step]:
     for slot, level in enumerate(np.repeat(levels, 2)):
         assistant.push(Frame(flat(int(level)), slot * HALF))
     steps = []
@@ -148,7 +148,7 @@ def watch(assistant: StreamingAssistant, levels: list[int]) -> list[Step]:
 
 def test_the_assistant_counts_reuses_and_starts_anew_on_reset():
     backend = ScriptedBackend({2: "Brighter."})
-    assistant = StreamingAssistant(backend, AssistantConfig(gate=GateConfig(8.0)))
+    assistant = StreamEngine(backend, AssistantConfig(gate=GateConfig(8.0)))
     steps = watch(assistant, [100, 101, 200, 200, 100])
     assert [s.vision_encodes for s in steps] == [1, 0, 1, 0, 1] and backend.encodes == [0, 2, 4]
     assert [s.chunk for s in steps] == [0, 1, 2, 3, 4] and steps[2].response is not None
@@ -168,9 +168,7 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     from aura_core.models import load
 
     backend = load(ModelConfig(device="cpu", dtype="float32"))
-    plain, gated = (
-        StreamingAssistant(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0)
-    )
+    plain, gated = (StreamEngine(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0))
     reused = 0
     for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from worker_rig import NS, frame
+from host_rig import NS, frame
 
-from aura_core.config import ChunkerConfig
-from aura_ros.inbox import EndOfFrames, Inbox, PendingFrame, PendingQuestion
+from aura_core.config import SamplingConfig
+from aura_core.live.inbox import EndOfFrames, Inbox, PendingFrame, PendingQuestion
 
 
 def test_the_inbox_keeps_order_and_ends_when_closed() -> None:
-    inbox = Inbox(ChunkerConfig(), 3, 8)
+    inbox = Inbox(SamplingConfig(), 3, 8)
     assert inbox.offer(0, lambda: frame(0))
     assert not inbox.offer(1, lambda: frame(1))
     inbox.ask("q?")
@@ -22,7 +22,7 @@ def test_the_inbox_keeps_order_and_ends_when_closed() -> None:
 
 
 def test_a_second_whose_first_frame_is_taken_is_not_dropped() -> None:
-    inbox = Inbox(ChunkerConfig(), 1, 8)
+    inbox = Inbox(SamplingConfig(), 1, 8)
     for half in range(2):
         inbox.offer(half * NS // 2, lambda: frame(0))
     assert isinstance(inbox.take(), PendingFrame)

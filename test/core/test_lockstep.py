@@ -12,7 +12,7 @@ from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Asked, drive, insert, until
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query
 
 
@@ -73,7 +73,7 @@ def test_asked_keeps_colons_in_the_question():
 def test_a_refused_question_is_reported_and_the_stream_goes_on():
     events = [frame(0), Query(""), Query("x" * 5000), frame(500), frame(1000), frame(1500)]
     refused = []
-    assistant = StreamingAssistant(ScriptedBackend())
+    assistant = StreamEngine(ScriptedBackend())
     steps = list(drive(assistant, events, on_refused=lambda q, e: refused.append(str(e))))
     assert len(steps) == 2
     assert refused == [
@@ -81,11 +81,11 @@ def test_a_refused_question_is_reported_and_the_stream_goes_on():
         "the question has 5000 tokens; at most 512 are allowed",
     ]
     with pytest.raises(InputError, match="the question is empty"):
-        list(drive(StreamingAssistant(ScriptedBackend()), events))
+        list(drive(StreamEngine(ScriptedBackend()), events))
 
 
 def test_every_chunk_is_stepped_before_the_next_frame_is_read():
-    assistant = StreamingAssistant(ScriptedBackend())
+    assistant = StreamEngine(ScriptedBackend())
     seen = []
 
     def events():
@@ -100,7 +100,7 @@ def test_every_chunk_is_stepped_before_the_next_frame_is_read():
 def test_a_question_in_the_half_filled_last_chunk_is_seen():
     steps = list(
         drive(
-            StreamingAssistant(ScriptedBackend()),
+            StreamEngine(ScriptedBackend()),
             insert([frame(0), frame(500), frame(1000)], [Asked("hm?", 1.7)]),
         )
     )
@@ -114,7 +114,7 @@ def test_a_live_stream_is_worked_ahead_of_while_nothing_waits():
     config = AssistantConfig(window=WindowConfig(keep=4, max=8))
     counters = []
     for waits in (False, True):
-        assistant = StreamingAssistant(ScriptedBackend(), config, backlog=2)
+        assistant = StreamEngine(ScriptedBackend(), config, backlog=2)
         assert len(list(drive(assistant, events, waiting=lambda waits=waits: waits))) == 40
         counters.append(assistant.policy.counters)
     timely, late = counters

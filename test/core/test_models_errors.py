@@ -258,7 +258,7 @@ except aura_core.ModelError as e:
 def test_importing_the_engine_and_the_scripted_model_needs_no_torch() -> None:
     code = """
 import sys
-import aura_core.stream.assistant, aura_core.models.scripted, aura_core.models.positions
+import aura_core.stream.engine, aura_core.models.scripted, aura_core.models.positions
 assert not {"torch", "transformers", "rclpy"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

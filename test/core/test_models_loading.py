@@ -20,7 +20,7 @@ from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.models.sidecar import read_pixels  # noqa: E402
-from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
 
 
@@ -135,7 +135,7 @@ def test_pixel_bounds_are_per_frame(
 
 def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     """A word-level tokenizer, half-precision weights, its own bounds and `aura.json`."""
-    from aura_core.training import tiny
+    from aura_core.training.tiny import model as tiny
 
     model, tokenizer = tiny.build_model(seed=3)
     tiny.save(model, tokenizer, tmp_path / "tiny")
@@ -150,7 +150,7 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     assert backend.encode(chunk((192, 192), (192, 192))).grid == (3, 3)
     kept = model.state_dict()["model.visual.merger.linear_fc1.weight"]
     assert torch.equal(backend.model.model.visual.merger.linear_fc1.weight, kept.half().float())
-    assistant = StreamingAssistant(backend)
+    assistant = StreamEngine(backend)
     for i in range(4):
         assistant.push(Frame(np.full((192, 192, 3), i, np.uint8), i * 500_000_000))
     assert assistant.ready == 2

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.session import blocks
+from aura_core.models.kv_session import blocks
 
 
 def text(*ids: int) -> Tokens:

@@ -4,12 +4,12 @@ asked is."""
 from __future__ import annotations
 
 import pytest
-from assistant_rig import cached, chunk, recomputed
+from engine_rig import cached, chunk, recomputed
 
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Chunk, Kind
 
 
@@ -24,11 +24,11 @@ class Breaking(ScriptedBackend):
         return super().encode(c)
 
 
-def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> StreamingAssistant:
+def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> StreamEngine:
     """Has promised a watch and answered a question, and is about to break."""
     backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
     backend.broken = broken
-    assistant = StreamingAssistant(
+    assistant = StreamEngine(
         backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy))
     )
     assistant.ask("Tell me every time it falls.")
@@ -39,7 +39,7 @@ def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> Streamin
     return assistant
 
 
-def break_down(assistant: StreamingAssistant, index: int = 3) -> None:
+def break_down(assistant: StreamEngine, index: int = 3) -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         chunk(assistant, index)
 
@@ -70,7 +70,7 @@ def test_the_conversation_goes_on_behind_its_words(policy):
 def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
     backend = Breaking({})
     backend.broken = (1,)
-    assistant = StreamingAssistant(backend)
+    assistant = StreamEngine(backend)
     assistant.ask("Warn me if it falls.")
     chunk(assistant, 0)
     break_down(assistant, 1)
@@ -90,11 +90,11 @@ def test_a_question_over_which_it_breaks_twice_is_given_up():
     given_up = assistant.recover()
     assert given_up is not None and given_up.text == "Is it safe?"
     assert chunk(assistant, 5).question == "Is it day?"
-    assert "Is it safe?" not in [e.query.text for e in assistant.ledger.entries]
+    assert "Is it safe?" not in [e.query.text for e in assistant.attribution.entries]
 
 
 def test_work_ahead_that_breaks_takes_no_question_back():
     assistant = watching()
     assert assistant.recover() is None
     assert chunk(assistant, 4).question is None
-    assert len(assistant.ledger.entries) == 2
+    assert len(assistant.attribution.entries) == 2

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.errors import ConfigError
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.stream.assistant import StreamingAssistant
-from aura_core.stream.decision import Decider, judge
+from aura_core.stream.decision import Decider, read_decision
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame
 
 S = 1_000_000_000
@@ -126,18 +126,21 @@ def test_a_peek_is_not_remembered():
 
 
 def test_a_threshold_says_when_it_overruled_the_model():
-    assert judge(at(0.3), (3, 4), 0.2) == replace(
-        judge(at(0.3), (3, 4)), silent=True, reason="threshold"
+    assert read_decision(at(0.3), (3, 4), 0.2) == replace(
+        read_decision(at(0.3), (3, 4)), silent=True, reason="threshold"
     )
-    forced = judge(at(0.7), (3, 4), 0.9)
+    forced = read_decision(at(0.7), (3, 4), 0.9)
     assert (forced.silent, forced.token_id, forced.reason) == (False, 1, "threshold")
-    assert judge(at(0.7), (3, 4), 0.5).reason is None and judge(at(0.3), (3, 4), 0.5).reason is None
+    assert (
+        read_decision(at(0.7), (3, 4), 0.5).reason is None
+        and read_decision(at(0.3), (3, 4), 0.5).reason is None
+    )
 
 
 def test_a_threshold_never_silences_the_answer_to_a_question():
-    asked = judge(at(0.3), (3, 4), 0.2, asked=True)
+    asked = read_decision(at(0.3), (3, 4), 0.2, asked=True)
     assert (asked.silent, asked.reason) == (False, None)
-    assert judge(at(0.7), (3, 4), 0.2, asked=True).silent  # the model's own silence stands
+    assert read_decision(at(0.7), (3, 4), 0.2, asked=True).silent  # the model's own silence stands
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
     last_ns, highest, now = None, 1.0, 0
     for p, asked, seconds in stream:
         now += seconds * S
-        free = judge(at(p), decider.silent_ids, threshold, asked)
+        free = read_decision(at(p), decider.silent_ids, threshold, asked)
         decision = decider.decide(at(p), now, asked)
         assert decision.p_silent == free.p_silent
         if asked or free.silent:
@@ -191,7 +194,7 @@ def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
 
 def test_the_assistant_counts_in_stamps_forgets_on_reset_and_tells_the_reason():
     config = AssistantConfig(decider=DeciderConfig(rearm=0.9, min_gap_s=2.5))
-    assistant = StreamingAssistant(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)
+    assistant = StreamEngine(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)
     for _ in range(2):
         assistant.reset()
         lines = []

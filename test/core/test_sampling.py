@@ -1,12 +1,12 @@
-"""`Chunker.wants` tells beforehand, from the stamp alone, what `push` will take."""
+"""`ChunkSampler.wants` tells beforehand, from the stamp alone, what `push` will take."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from aura_core.config import ChunkerConfig
-from aura_core.stream.chunker import NS, Chunker
+from aura_core.config import SamplingConfig
+from aura_core.stream.sampling import NS, ChunkSampler
 from aura_core.types import Chunk, Frame
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
@@ -28,42 +28,44 @@ def stamps(seed: int) -> list[int]:
     return out
 
 
-def chunks_of(frames: list[int], only_wanted: bool) -> tuple[list[tuple[int, list[int]]], Chunker]:
-    chunker, chunks = Chunker(ChunkerConfig()), []
+def chunks_of(
+    frames: list[int], only_wanted: bool
+) -> tuple[list[tuple[int, list[int]]], ChunkSampler]:
+    sampling, chunks = ChunkSampler(SamplingConfig()), []
     for stamp in frames:
-        if only_wanted and not chunker.wants(stamp):
+        if only_wanted and not sampling.wants(stamp):
             continue
-        chunk: Chunk | None = chunker.push(Frame(PIXELS, stamp))
+        chunk: Chunk | None = sampling.push(Frame(PIXELS, stamp))
         if chunk is not None:
             chunks.append((chunk.index, [f.stamp_ns for f in chunk.frames]))
-    return chunks, chunker
+    return chunks, sampling
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pushing_only_wanted_frames_gives_the_same_chunks(seed: int) -> None:
-    everything, chunker = chunks_of(stamps(seed), only_wanted=False)
+    everything, sampling = chunks_of(stamps(seed), only_wanted=False)
     wanted, filtered = chunks_of(stamps(seed), only_wanted=True)
     assert wanted == everything
     assert len(everything) > 10
     assert filtered.counters.sampled_out == filtered.counters.late == 0
-    taken = chunker.counters.frames - chunker.counters.sampled_out - chunker.counters.late
+    taken = sampling.counters.frames - sampling.counters.sampled_out - sampling.counters.late
     assert filtered.counters.frames == taken
 
 
 def test_wants_changes_nothing() -> None:
-    chunker = Chunker(ChunkerConfig())
-    assert all(chunker.wants(s) for s in (5 * NS, 0, 9 * NS))
-    chunker.push(Frame(PIXELS, 5 * NS))
-    assert not chunker.wants(5 * NS + NS // 3)
-    assert chunker.wants(5 * NS + NS // 2)
-    assert chunker.wants(2 * NS)  # the clock jumped back
-    assert not chunker.wants(4 * NS)  # late
-    assert chunker.counters.frames == 1
+    sampling = ChunkSampler(SamplingConfig())
+    assert all(sampling.wants(s) for s in (5 * NS, 0, 9 * NS))
+    sampling.push(Frame(PIXELS, 5 * NS))
+    assert not sampling.wants(5 * NS + NS // 3)
+    assert sampling.wants(5 * NS + NS // 2)
+    assert sampling.wants(2 * NS)  # the clock jumped back
+    assert not sampling.wants(4 * NS)  # late
+    assert sampling.counters.frames == 1
 
 
 def test_newest_chunk_counts_on_after_a_restart() -> None:
-    chunker = Chunker(ChunkerConfig())
-    assert chunker.newest_chunk == -1
+    sampling = ChunkSampler(SamplingConfig())
+    assert sampling.newest_chunk == -1
     for stamp, index in ((0, 0), (NS // 2, 0), (NS, 1), (7 * NS, 7), (NS, 8), (2 * NS, 9)):
-        chunker.push(Frame(PIXELS, stamp))
-        assert chunker.newest_chunk == index
+        sampling.push(Frame(PIXELS, stamp))
+        assert sampling.newest_chunk == index

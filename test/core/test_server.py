@@ -30,8 +30,8 @@ from served import (  # noqa: E402
 from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
 from aura_core.models.server.replies import Token  # noqa: E402
-from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
 from aura_core.stream.decision import Decider  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Step  # noqa: E402
 
 STEPS = 12
@@ -172,7 +172,7 @@ def test_a_threshold_decides_as_in_this_process(
 
 def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
     backend = open_served(server)
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
+    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
     list(run(backend, 2, assistant))
     closed = assistant.window.pieces(assistant.codec)
     session = backend.open()
@@ -239,7 +239,7 @@ def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Lo
 
 def test_a_rollback_is_exact(server: Loopback) -> None:
     backend = open_served(server)
-    assistant = StreamingAssistant(backend, AssistantConfig(window=WINDOW))
+    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
     list(run(backend, 1, assistant))
     pieces = assistant.window.pieces(assistant.codec)
     session = backend.open()

@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
 from loopback import Loopback  # noqa: E402
-from loopback_wire import Fault  # noqa: E402
+from loopback_http import Fault  # noqa: E402
 from served import TEMPLATE, assistant_for, one, open_served, served_model  # noqa: E402
 
 from aura_core.models.backend import Tokens  # noqa: E402

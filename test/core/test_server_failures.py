@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
 from loopback import Loopback  # noqa: E402
-from loopback_wire import Fault  # noqa: E402
+from loopback_http import Fault  # noqa: E402
 from served import (  # noqa: E402
     LONGEST,
     TEMPLATE,

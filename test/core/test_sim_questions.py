@@ -13,7 +13,7 @@ from aura_core.sim.episode import DENSE_PLAN, Ask, Episode
 from aura_core.sim.phrases import Language, Phrases
 from aura_core.sim.talk import LANGUAGES, PAST, PAST_S, TOPICS, VARIED, Talk, Wait, vocabulary
 from aura_core.sim.world import State, World
-from aura_core.stream.ledger import standing_kind
+from aura_core.stream.attribution import standing_kind
 from aura_core.types import Kind
 
 EPISODES = [

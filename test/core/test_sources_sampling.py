@@ -1,4 +1,4 @@
-"""Sampling at the source: the slots that it fills are the chunker's."""
+"""Sampling at the source: the slots that it fills are the sampling's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura_core.config import ChunkerConfig
+from aura_core.config import SamplingConfig
 from aura_core.sources import Slots
-from aura_core.stream.chunker import Chunker
+from aura_core.stream.sampling import ChunkSampler
 from aura_core.types import Frame
 
 MS = 1_000_000
@@ -18,7 +18,7 @@ stamps = st.lists(st.integers(0, 6_000), min_size=1, max_size=60)
 @given(stamps, st.booleans(), st.sampled_from([0.0, 0.05, 0.2]))
 @settings(max_examples=200)
 def test_sampling_first_changes_nothing_for_the_chunker(times_ms, ordered, tolerance_s):
-    """The slot rule of the sources is the chunker's: chunks of the sampled stream are those of the
+    """The slot rule of the sources is the sampling's: chunks of the sampled stream are those of the
     whole."""
     times_ms = sorted(times_ms) if ordered else times_ms
     frames = [Frame(np.full((1, 1, 3), k % 256, np.uint8), t * MS) for k, t in enumerate(times_ms)]
@@ -30,9 +30,9 @@ def test_sampling_first_changes_nothing_for_the_chunker(times_ms, ordered, toler
             sampled.append(frame)
 
     def chunks(stream):
-        chunker = Chunker(ChunkerConfig(tolerance_s=tolerance_s))
-        out = [c for f in stream if (c := chunker.push(f))]
-        last = chunker.flush()
+        sampling = ChunkSampler(SamplingConfig(tolerance_s=tolerance_s))
+        out = [c for f in stream if (c := sampling.push(f))]
+        last = sampling.flush()
         every = [*out, last] if last else out
         return [(c.index, c.start_ns, c.repeated, [id(f) for f in c.frames]) for c in every]
 

@@ -19,9 +19,9 @@ from safetensors.torch import load_file  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from aura_core.models import load  # noqa: E402
-from aura_core.training.opening import arguments  # noqa: E402
-from aura_core.training.settings import ScheduleSettings, TuneRecipe  # noqa: E402
-from aura_core.training.trainer import Trainer, rate  # noqa: E402
+from aura_core.training.finetune.opening import arguments  # noqa: E402
+from aura_core.training.finetune.settings import ScheduleSettings, TuneRecipe  # noqa: E402
+from aura_core.training.finetune.trainer import Trainer, rate  # noqa: E402
 
 LORA = {"lora": {"rank": 4, "alpha": 8, "dropout": 0.1}}
 HARD_LR = {"steps": 5, "lr": 1e-3, "warmup": 0.25}
@@ -135,7 +135,7 @@ def test_lora_is_merged_into_what_was_trained(base, shards, tmp_path):
         "lora" in n or "trainable_tokens" in n for n in trained
     )
     assert len([n for n in trained if "trainable_tokens" in n]) == 2  # of embedding and head
-    from aura_core.training.opening import open_for_training
+    from aura_core.training.finetune.opening import open_for_training
 
     row = next(trainer._rows())
     again = open_for_training(

@@ -14,9 +14,9 @@ from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ConfigError  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.training import ablation  # noqa: E402
-from aura_core.training.features import CHUNKS, WIDTH  # noqa: E402
-from aura_core.training.targets import TOKENS  # noqa: E402
+from aura_core.training.tiny import ablation  # noqa: E402
+from aura_core.training.tiny.features import CHUNKS, WIDTH  # noqa: E402
+from aura_core.training.tiny.targets import TOKENS  # noqa: E402
 
 
 @pytest.fixture

@@ -19,16 +19,16 @@ import tuning_rig  # noqa: E402
 from aura_core.config import ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import ConfigError, InputError  # noqa: E402
 from aura_core.models.backend import Video  # noqa: E402
-from aura_core.stream.history import QAGroup  # noqa: E402
-from aura_core.stream.policies import Floating  # noqa: E402
+from aura_core.stream.cache.policies import Floating  # noqa: E402
+from aura_core.stream.prefix import QAGroup  # noqa: E402
 from aura_core.stream.window import Turn  # noqa: E402
-from aura_core.training.dataset import Examples, Order, build, clip_chunks  # noqa: E402
+from aura_core.training.finetune.dataset import Examples, Order, build, clip_chunks  # noqa: E402
+from aura_core.training.finetune.opening import arguments, open_for_training  # noqa: E402
+from aura_core.training.finetune.packing import attention_of, pack, row_of  # noqa: E402
+from aura_core.training.finetune.records import parse  # noqa: E402
+from aura_core.training.finetune.settings import LoraSettings  # noqa: E402
+from aura_core.training.finetune.shards import Shards  # noqa: E402
 from aura_core.training.loss import LOSSES, loss_of  # noqa: E402
-from aura_core.training.opening import arguments, open_for_training  # noqa: E402
-from aura_core.training.packing import attention_of, pack, row_of  # noqa: E402
-from aura_core.training.records import parse  # noqa: E402
-from aura_core.training.settings import LoraSettings  # noqa: E402
-from aura_core.training.shards import Shards  # noqa: E402
 
 HISTORY = (
     QAGroup("s1", "tell me when a red cube appears", ("okay",)),
@@ -64,7 +64,7 @@ def test_training_sees_what_the_engine_sees(opened, tmp_path):
         logits = opened.module(**arguments(row_of([example]))).numpy()
     policy = Floating(opened.backend.open, opened.codec, WindowConfig(keep=20, max=40))
     policy.window.history = HISTORY
-    policy.lane.begin(opened.codec.head(HISTORY))
+    policy.kv.begin(opened.codec.head(HISTORY))
     said = {t.chunk: t for t in r.turns}
     at = 0
     for i, chunk in enumerate(clip_chunks(r)):

@@ -18,8 +18,8 @@ from typer.testing import CliRunner  # noqa: E402
 
 from aura_core.cli import app  # noqa: E402
 from aura_core.errors import ConfigError  # noqa: E402
-from aura_core.training.settings import TuneRecipe  # noqa: E402
-from aura_core.training.trainer import Trainer  # noqa: E402
+from aura_core.training.finetune.settings import TuneRecipe  # noqa: E402
+from aura_core.training.finetune.trainer import Trainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_seeds_held_out_for_tests_are_not_looked_at_while_training(tmp_path):
 
 def test_the_embedded_recipe_names_its_loss_as_the_others_do(tmp_path):
     """`balanced` is the paper's formula, which it never was."""
-    from aura_core.training.recipe import Recipe
+    from aura_core.training.tiny.recipe import Recipe
 
     assert Recipe().loss == "balanced_all"
     result = CliRunner().invoke(
@@ -141,7 +141,7 @@ def test_the_embedded_recipe_names_its_loss_as_the_others_do(tmp_path):
 
 def test_init_is_not_ignored_where_a_run_is_gone_on_with(tmp_path):
     from aura_core.models import AURA_TINY
-    from aura_core.training import recipe as tiny_recipe
+    from aura_core.training.tiny import recipe as tiny_recipe
 
     torch.save({}, tmp_path / "language.pt")
     with pytest.raises(
@@ -157,7 +157,8 @@ def test_features_are_of_the_tower_that_made_them(tmp_path, monkeypatch):
     from safetensors.torch import load_file
 
     from aura_core.models import AURA_TINY
-    from aura_core.training import language, tiny
+    from aura_core.training.tiny import language
+    from aura_core.training.tiny import model as tiny
 
     filled = []
 

@@ -22,9 +22,9 @@ from aura_core.data.engine import run  # noqa: E402
 from aura_core.data.settings import StructureConfig  # noqa: E402
 from aura_core.data.worker import Job  # noqa: E402
 from aura_core.errors import ConfigError, InputError  # noqa: E402
-from aura_core.training.settings import TuneRecipe  # noqa: E402
-from aura_core.training.shards import Shards  # noqa: E402
-from aura_core.training.trainer import Trainer  # noqa: E402
+from aura_core.training.finetune.settings import TuneRecipe  # noqa: E402
+from aura_core.training.finetune.shards import Shards  # noqa: E402
+from aura_core.training.finetune.trainer import Trainer  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

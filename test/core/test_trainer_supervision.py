@@ -17,13 +17,13 @@ import data_rig  # noqa: E402
 from aura_core.config import ModelConfig, WindowConfig  # noqa: E402
 from aura_core.data.settings import StructureConfig  # noqa: E402
 from aura_core.data.store import read_samples  # noqa: E402
-from aura_core.training import held_out  # noqa: E402
-from aura_core.training.dataset import Examples  # noqa: E402
+from aura_core.training.finetune import held_out  # noqa: E402
+from aura_core.training.finetune.dataset import Examples  # noqa: E402
+from aura_core.training.finetune.opening import open_for_training  # noqa: E402
+from aura_core.training.finetune.packing import row_of  # noqa: E402
+from aura_core.training.finetune.settings import LoraSettings  # noqa: E402
+from aura_core.training.finetune.shards import Shards  # noqa: E402
 from aura_core.training.loss import LOSSES, weighting  # noqa: E402
-from aura_core.training.opening import open_for_training  # noqa: E402
-from aura_core.training.packing import row_of  # noqa: E402
-from aura_core.training.settings import LoraSettings  # noqa: E402
-from aura_core.training.shards import Shards  # noqa: E402
 
 OTHERS = [name for name in LOSSES if name != "balanced"]
 
@@ -149,7 +149,7 @@ def test_the_trainer_asks_for_samples_by_its_loss(run, tmp_path):
     import tuning_rig
     from accelerate.state import AcceleratorState
 
-    from aura_core.training.trainer import Trainer
+    from aura_core.training.finetune.trainer import Trainer
 
     pattern, kept, _ = run
     counts = {}

@@ -17,17 +17,18 @@ from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
-from aura_core.stream.assistant import StreamingAssistant  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.training.features import training_world  # noqa: E402
 from aura_core.training.loss import (  # noqa: E402
     EVENT_WEIGHT,
     Supervised,
     balanced_loss,
     plain_loss,
 )
-from aura_core.training.samples import build  # noqa: E402
-from aura_core.training.targets import (  # noqa: E402
+from aura_core.training.tiny.features import training_world  # noqa: E402
+from aura_core.training.tiny.model import PIXELS, build_model  # noqa: E402
+from aura_core.training.tiny.samples import build  # noqa: E402
+from aura_core.training.tiny.targets import (  # noqa: E402
     FACT_TOKENS,
     GRID,
     HAPPENING,
@@ -36,8 +37,7 @@ from aura_core.training.targets import (  # noqa: E402
     facts_of,
     items_of,
 )
-from aura_core.training.tiny import PIXELS, build_model  # noqa: E402
-from aura_core.training.vision import (  # noqa: E402
+from aura_core.training.tiny.vision import (  # noqa: E402
     READ_OUTS,
     Pool,
     batched_vision,
@@ -112,7 +112,7 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
     backend = ScriptedBackend(episode.script(), grid=GRID)
     keep = 10
     config = AssistantConfig(window=WindowConfig(keep=keep, max=2 * keep, qa_groups=10))
-    assistant = StreamingAssistant(backend, config)
+    assistant = StreamEngine(backend, config)
     asks = {a.chunk: a for a in episode.asks}
     for chunk in range(stop):
         if chunk in asks:

@@ -16,12 +16,14 @@ from aura_core.models.scripted import ScriptedBackend  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.training.auxiliary import Auxiliary  # noqa: E402
-from aura_core.training.batches import FOCUS, ONCE, collate  # noqa: E402
-from aura_core.training.features import training_world  # noqa: E402
-from aura_core.training.language import logits_of  # noqa: E402
-from aura_core.training.samples import build  # noqa: E402
-from aura_core.training.targets import (  # noqa: E402
+from aura_core.training.tiny.auxiliary import Auxiliary  # noqa: E402
+from aura_core.training.tiny.batches import FOCUS, ONCE, collate  # noqa: E402
+from aura_core.training.tiny.features import training_world  # noqa: E402
+from aura_core.training.tiny.language import logits_of  # noqa: E402
+from aura_core.training.tiny.model import build_model  # noqa: E402
+from aura_core.training.tiny.model import codec as tiny_codec  # noqa: E402
+from aura_core.training.tiny.samples import build  # noqa: E402
+from aura_core.training.tiny.targets import (  # noqa: E402
     GRID,
     HAPPENING,
     ITEM_KINDS,
@@ -37,8 +39,6 @@ from aura_core.training.targets import (  # noqa: E402
     facts_of,
     items_of,
 )
-from aura_core.training.tiny import build_model  # noqa: E402
-from aura_core.training.tiny import codec as tiny_codec  # noqa: E402
 
 
 def test_every_decision_knows_its_second_in_a_batch_too():

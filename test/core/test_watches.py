@@ -11,7 +11,7 @@ import pytest
 from aura_core.config import AssistantConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
 HALF = 500_000_000
@@ -22,18 +22,18 @@ BLACK = np.zeros((1, 1, 3), np.uint8)
 
 def watching(
     script: Mapping[int, str], *queries: Query, watch: WatchConfig | None = None
-) -> tuple[StreamingAssistant, list[str]]:
+) -> tuple[StreamEngine, list[str]]:
     """An assistant that was asked `queries`, one a chunk, and said nothing to them; and what it
     tells."""
     config = AssistantConfig(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
-    assistant = StreamingAssistant(ScriptedBackend(script), config)
+    assistant = StreamEngine(ScriptedBackend(script), config)
     for query in queries:
         assistant.ask(query)
     return assistant, []
 
 
 def play(
-    assistant: StreamingAssistant, start: int, stop: int, told: list[str] | None = None
+    assistant: StreamEngine, start: int, stop: int, told: list[str] | None = None
 ) -> list[Step]:
     steps = []
     for slot in range(2 * start, 2 * stop):

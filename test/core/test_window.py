@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aura_core.config import WindowConfig
 from aura_core.models.backend import Tokens, Video
 from aura_core.models.scripted import ByteTokenizer, ScriptedBackend
-from aura_core.stream.history import QAGroup
+from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec, plain_text
 from aura_core.stream.window import DualWindow, Turn, tokens_in
 

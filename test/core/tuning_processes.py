@@ -26,8 +26,8 @@ if os.environ.get("FORCE_FSDP"):
         "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
     }
 
-from aura_core.training.settings import TuneRecipe
-from aura_core.training.trainer import Trainer
+from aura_core.training.finetune.settings import TuneRecipe
+from aura_core.training.finetune.trainer import Trainer
 
 if __name__ == "__main__":
     recipe, out, *flags = sys.argv[1:]

@@ -8,8 +8,8 @@ from typing import Any
 
 from aura_core.models.backend import Video
 from aura_core.sim.episode import DENSE_PLAN, Episode
-from aura_core.stream.history import QAGroup
-from aura_core.training.settings import TuneRecipe
+from aura_core.stream.prefix import QAGroup
+from aura_core.training.finetune.settings import TuneRecipe
 
 
 def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def assistant() -> Iterator[tuple[Process, Rig]]:
         "-p",
         "stale_after_s:=1.0",
         "-p",
-        "speaker.max_pending_questions:=4",
+        "generation.max_pending_questions:=4",
     )
     with Process("assistant_node", namespace, *args) as process:
         rig.matched()

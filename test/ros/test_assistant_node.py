@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage
 
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import drive
-from aura_core.stream.assistant import StreamingAssistant
+from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query
 from aura_ros.conversions import NS, header, to_image, to_ns
 
@@ -231,7 +231,7 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         if i % 2 == 0 and i // 2 in asked:
             events.append(Query(asked[i // 2]))
         events.append(frame)
-    expected = list(drive(StreamingAssistant(ScriptedBackend()), events))
+    expected = list(drive(StreamEngine(ScriptedBackend()), events))
     assert sum(s.response is not None for s in expected) == 4
 
     namespace, rig = rigs()

@@ -9,10 +9,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
+from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED
 from aura_core.types import Decision, Frame, Kind, Response, Step
 from aura_ros import conversions as to
-from aura_ros.worker import Health
 
 NS = 1_000_000_000
 HEALTH = Health("ready", 0.0, 9, 4, 2, 7, 2**40, 3, 0)

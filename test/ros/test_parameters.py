@@ -125,7 +125,7 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
             else [""]
         )
         names |= {section.name + key for key in keys}
-    assert names - {p.name for p in ENGINE} == {"chunker.fps"}  # 2.0 is the only value it can have
+    assert names - {p.name for p in ENGINE} == {"sampling.fps"}  # 2.0 is the only value it can have
     assert {p.name for p in ENGINE} <= names
     own = {p.name for p in ASSISTANT} - {p.name for p in ENGINE}
     assert own <= set(NODES_OWN)

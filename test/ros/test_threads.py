@@ -9,7 +9,7 @@ import pytest
 import rclpy
 
 from aura_ros import asr_node, camera_node, microphone_node, tts_node
-from aura_ros.run import AuraNode
+from aura_ros.node import AuraNode
 
 
 def bug(*_: object, **__: object) -> Any:

@@ -13,8 +13,8 @@ from aura_ros.msg import AudioChunk, Playback, Response, Said, Transcript
 from rig import Process, Rig
 from std_msgs.msg import Bool, String
 
+from aura_core.bench.speech.voices import available, pad, say
 from aura_core.speech.types import NS, Audio
-from aura_core.speech.voices import available, pad, say
 from aura_ros import qos
 from aura_ros.conversions import header, to_ns
 from aura_ros.speech_conversions import audio_msg

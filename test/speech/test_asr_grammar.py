@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aura_core.bench.speech.offgrammar import SENTENCES
 from aura_core.errors import ConfigError
 from aura_core.sim.talk import WAITABLE, Talk, Wait
 from aura_core.sim.world import COLOURS, SHAPES, World
@@ -14,7 +15,6 @@ from aura_core.speech.asr import AsrConfig, grammar_of
 from aura_core.speech.asr.grammar import parse
 from aura_core.speech.asr.questions import Hinter, built_in
 from aura_core.speech.endpointing import Hint
-from aura_core.speech.offgrammar import SENTENCES
 
 
 @pytest.mark.parametrize("unseen", [0.0, 1.0])

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aura_core.bench.speech.voices import available, mix_noise, pad, say
+from aura_core.bench.speech.wer import DETERMINERS, word_errors
 from aura_core.errors import ConfigError
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.asr.base import Recognizer
 from aura_core.speech.asr.pocketsphinx import fit, score
 from aura_core.speech.types import Audio
-from aura_core.speech.voices import available, mix_noise, pad, say
 from aura_core.speech.wake import WakeConfig
-from aura_core.speech.wer import DETERMINERS, word_errors
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from virtual import plug
 
+from aura_core.bench.speech.virtual import VirtualAudio
 from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, list_devices
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import Audio
-from aura_core.speech.virtual import VirtualAudio
 
 
 def hear(mic: Microphone, seconds: float) -> np.ndarray:

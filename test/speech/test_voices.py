@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aura_core.bench.speech.voices import available, mix_noise, pad, read_wave, say
 from aura_core.errors import ConfigError, InputError
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio
-from aura_core.speech.voices import available, mix_noise, pad, read_wave, say
 
 
 @pytest.mark.parametrize("voice", ["slt", "en-gb"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aura_core.speech.wer import DETERMINERS, WordErrors, align, word_errors, words_of
+from aura_core.bench.speech.wer import DETERMINERS, WordErrors, align, word_errors, words_of
 
 
 @pytest.mark.parametrize(

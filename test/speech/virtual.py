@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aura_core.speech.virtual import VirtualAudio, missing, virtual_devices
+from aura_core.bench.speech.virtual import VirtualAudio, missing, virtual_devices
 
 
 def plug(audio: VirtualAudio) -> None:

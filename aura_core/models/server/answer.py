@@ -7,8 +7,8 @@ from typing import Any
 
 from aura_core.errors import ModelError
 from aura_core.models.server.counters import Counters
+from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token
-from aura_core.models.server.wire import Events
 
 
 class Answer:

@@ -20,12 +20,12 @@ try:
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
+    from aura_core.models.server.http_client import Wire
     from aura_core.models.server.media import MediaCodec
     from aura_core.models.server.replies import ReplyReader
     from aura_core.models.server.requests import Requests
     from aura_core.models.server.session import ServerSession
     from aura_core.models.server.warmer import Warmer
-    from aura_core.models.server.wire import Wire
 except ImportError as e:
     raise ModelError(
         f"{e.name} is not installed, and server.url needs it: {how_to_install('server')}"

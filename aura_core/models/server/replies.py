@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ModelError
 from aura_core.models.chat import HFTokenizer
-from aura_core.models.server.wire import Interrupted
+from aura_core.models.server.http_client import Interrupted
 
 # most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API
 # allows

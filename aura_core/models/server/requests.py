@@ -12,9 +12,9 @@ from aura_core.errors import ModelError
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.server.conversation import Conversation
 from aura_core.models.server.counters import Counters
+from aura_core.models.server.http_client import Refused, Wire
 from aura_core.models.server.media import FRAME_TIMES, KnownMedia, Media
 from aura_core.models.server.replies import TOP
-from aura_core.models.server.wire import Refused, Wire
 
 T = TypeVar("T")
 

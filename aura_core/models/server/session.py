@@ -15,10 +15,10 @@ from aura_core.models.chat import HFTokenizer
 from aura_core.models.server.answer import Answer, book_usage
 from aura_core.models.server.conversation import Conversation, Reader
 from aura_core.models.server.counters import Counters
+from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token, certain
 from aura_core.models.server.requests import Requests
 from aura_core.models.server.warmer import Warmer
-from aura_core.models.server.wire import Events
 
 _log = logging.getLogger(__name__)
 

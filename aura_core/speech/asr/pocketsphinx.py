@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.bench.speech.wer import words_of
 from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
-from aura_core.speech.wer import words_of
 
 # standard deviation of the noise that is added: pure digital silence ruins the recognition
 NOISE_LSB = 25.0

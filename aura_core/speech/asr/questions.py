@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
+from aura_core.bench.speech.wer import words_of
 from aura_core.sim.phrases import ENGLISH, Phrases
 from aura_core.sim.world import COLOURS, SHAPES
 from aura_core.speech.asr.grammar import Grammar, parse
 from aura_core.speech.endpointing import Hint
-from aura_core.speech.wer import words_of
 
 # In running speech a determiner is a few tens of milliseconds of vowel: what is usual in its place
 # weighs most.

@@ -1,0 +1,1 @@
+"""How the key-value cache follows the window."""

@@ -1,0 +1,283 @@
+"""How the cache follows the window: five policies behind one interface.
+
+| policy    | window             | cache                                                      | exact |
+| shadow    | floats keep..max   | the next window is prefilled in idle time, then swapped in | yes   |
+| floating  | floats keep..max   | rebuilt at each switch (AURA)                              | yes   |
+| recompute | floats keep..max   | rebuilt at every step: the oracle                          | yes   |
+| fifo      | slides, max chunks | all behind the history is rebuilt at every step            | yes   |
+| evict     | slides, max chunks | what leaves is cut out of the cache (StreamingVLM-like)    | no    |
+
+The first three hold the very same conversation at every step, and so decide alike.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.config import WindowConfig
+from aura_core.models.backend import Piece, Session, Tokens
+from aura_core.stream.cache.kv_stream import KVStream
+from aura_core.stream.prefix import QAGroup
+from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.window import DualWindow, Turn, tokens_in
+
+Ids = Container[str]  # of questions that still wait for an answer
+Open = Callable[[], Session]
+Words = tuple[QAGroup, ...]
+
+
+@dataclass
+class WindowCounters:
+    """What the window did since the last reset."""
+
+    switches: int = 0
+    # switches that found the shadow incomplete: the rest of it was prefilled on the spot
+    rebuilds: int = 0
+    stretched: int = 0  # chunks entered while the window was over `max` and waited for its shadow
+    critical_tokens: int = 0  # prefilled while a decision waited
+    background_tokens: int = 0  # prefilled ahead
+    background_forwards: int = 0  # calls of the language model for that
+
+
+class Floating:
+    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build
+    on."""
+
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
+        self.codec = codec
+        self.window = DualWindow(config, history)
+        self.counters = WindowCounters()
+        self.kv = KVStream(open_(), codec)
+        self.kv.begin(codec.head(history))
+
+    @property
+    def forwards(self) -> int:
+        """Calls of the language model that a decision or an answer waited for."""
+        return self.kv.session.forwards
+
+    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
+        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits
+        (vocabulary,)."""
+        self.make_room(still_open)
+        self.counters.critical_tokens += tokens_in(self.kv.waiting) + tokens_in(user)
+        return self.kv.enter(user)
+
+    def glance(
+        self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()
+    ) -> NDArray[np.float32]:
+        """`enter`, judged by `question` (see `KVStream.glance`)."""
+        self.make_room(still_open)
+        self.counters.critical_tokens += (
+            tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
+        )
+        return self.kv.glance(user, question)
+
+    def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
+        """Close the turn that was entered; the first `cached` ids of its answer are in the cache
+        already."""
+        self.kv.leave(turn.answer_ids, cached)
+        self.window.append(turn, still_open)
+
+    def add(self, turn: Turn, still_open: Ids = ()) -> None:
+        """A chunk that nobody decides: prefilled together with the next one."""
+        self.make_room(still_open)
+        self.kv.add(turn)
+        self.window.append(turn, still_open)
+
+    def discard(self, still_open: Ids = ()) -> None:
+        """Forget the turn that was entered and not left: nothing of it was ever here."""
+        self.kv.rewind(len(self.window.turns))
+
+    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the
+        answer."""
+        later = self.window.turns[index + 1 :]
+        if later:
+            self.kv.rewind(index)
+            for t in (turn, *later):
+                self.kv.add(t)
+        else:
+            self.kv.reopen(turn)
+            self.kv.leave(turn.answer_ids)
+        self.window.amend(index, turn, still_open)
+
+    def background(self) -> int:
+        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when
+        all is done."""
+        return 0
+
+    def make_room(self, still_open: Ids) -> None:
+        """Before a chunk is added: switch if the window is full."""
+        if self.window.full:
+            self.window.switch(still_open)
+            self.counters.switches += 1
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """The whole window anew, with the next prefill."""
+        self.kv.begin(self.codec.head(self.window.history))
+        for turn in self.window.turns:
+            self.kv.add(turn)
+
+
+class Recompute(Floating):
+    """Everything anew at every step: slow, and beyond doubt."""
+
+    def make_room(self, still_open: Ids) -> None:
+        """Switch if it is time, and rebuild in any case."""
+        super().make_room(still_open)
+        self.rebuild()
+
+
+class Fifo(Floating):
+    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is
+    reused."""
+
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
+        super().__init__(open_, codec, _sliding(config), history)
+        self._head = codec.head(history)
+
+    def rebuild(self) -> None:
+        """What stands behind the first difference, with the next prefill."""
+        head = self.codec.head(self.window.history)
+        if head == self._head:
+            self.kv.rewind(0)
+        else:
+            self.kv.begin(head)
+        self._head = head
+        for turn in self.window.turns:
+            self.kv.add(turn)
+
+
+class Shadow(Floating):
+    """Two KV streams: while one decides, the other prefills the next window chunk by chunk; a
+    switch swaps them.
+
+    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While
+    the shadow lags (no idle time), the window stretches up to the hard cap; then the rest is
+    prefilled on the spot.
+    """
+
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
+        super().__init__(open_, codec, config, history)
+        self._shadow = KVStream(open_(), codec)
+        self._begun = False
+
+    @property
+    def forwards(self) -> int:
+        """See `Floating.forwards`."""
+        return (
+            self.kv.session.forwards
+            + self._shadow.session.forwards
+            - self.counters.background_forwards
+        )
+
+    def background(self) -> int:
+        """Prefill the oldest turn that the next window keeps and the shadow lacks."""
+        missing = self._missing()
+        if not missing:
+            return 0
+        before = self._shadow.session.forwards
+        tokens = self._shadow.take(missing[0])
+        self.counters.background_forwards += self._shadow.session.forwards - before
+        self.counters.background_tokens += tokens
+        return tokens
+
+    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+        """See `Floating.amend`; the shadow goes back to before that turn."""
+        plan = self.window.plan
+        super().amend(index, turn, still_open)
+        if not self._begun:
+            return
+        if plan is None or self.window.plan is not plan:
+            self._begun = False
+        elif index - plan.drop < len(self._shadow.starts):
+            self._shadow.rewind(index - plan.drop)
+
+    def make_room(self, still_open: Ids) -> None:
+        """Swap when the shadow is complete; wait for it up to the hard cap."""
+        if not self.window.full:
+            return
+        missing = self._missing()
+        if missing and len(self.window.turns) < self.window.config.cap:
+            self.counters.stretched += 1
+            return
+        self.counters.switches += 1
+        self.counters.rebuilds += bool(missing)
+        for turn in missing:
+            self._shadow.add(turn)
+        self.window.switch(still_open)
+        self.kv, self._shadow = self._shadow, self.kv
+        self._begun = False
+        self._shadow.begin(Tokens(()))  # frees the old window's memory
+
+    def _missing(self) -> list[Turn]:
+        plan = self.window.plan
+        if plan is None:
+            return []
+        if not self._begun:
+            self._shadow.begin(self.codec.head(plan.history))
+            self._begun = True
+        return self.window.turns[plan.drop + len(self._shadow.starts) :]
+
+
+class Evict(Floating):
+    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later
+    tokens remember.
+
+    Video goes; of turns with words the words stay (the attention sink holds them), at most
+    `qa_groups` of them.
+    """
+
+    def __init__(
+        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
+    ) -> None:
+        super().__init__(open_, codec, _sliding(config), history)
+        self._sink = len(codec.head(history))
+        # question id and tokens of the turns whose words stayed
+        self._words: list[tuple[str | None, int]] = []
+
+    def make_room(self, still_open: Ids) -> None:
+        """Cut the oldest turn out."""
+        if not self.window.full:
+            return
+        turn, (start, end) = self.window.turns[0], self.kv.starts[:2]
+        self.window.switch(still_open)
+        self.counters.switches += 1
+        if turn.question is None and turn.answer_ids is None:
+            self.kv.evict(start, end, turns=1)
+            return
+        first = start + len(self.codec.user(turn.video, turn.question)[0])
+        self.kv.evict(first, first + len(turn.video), turns=1)
+        self._words.append((turn.question_id, end - start - len(turn.video)))
+        if len(self._words) > self.window.config.qa_groups:
+            self._forget(still_open)
+
+    def _forget(self, still_open: Ids) -> None:
+        closed = [i for i, (id, _) in enumerate(self._words) if id is None or id not in still_open]
+        index = closed[0] if closed else 0
+        first = self._sink + sum(n for _, n in self._words[:index])
+        self.kv.evict(first, first + self._words.pop(index)[1])
+
+
+def _sliding(config: WindowConfig) -> WindowConfig:
+    return replace(config, keep=config.max - 1)
+
+
+POLICIES: dict[str, type[Floating]] = {
+    "shadow": Shadow,
+    "floating": Floating,
+    "recompute": Recompute,
+    "fifo": Fifo,
+    "evict": Evict,
+}

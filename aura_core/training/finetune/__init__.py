@@ -1,0 +1,1 @@
+"""Fine-tuning of real checkpoints on the samples of the data engine."""

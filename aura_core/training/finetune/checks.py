@@ -1,0 +1,97 @@
+"""What is told before the first step, not hours later: samples made for another checkpoint, or
+longer than a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+from aura_core.data.structure import digest, open_codec
+from aura_core.errors import ConfigError, InputError
+from aura_core.models.backend import Piece, Video
+from aura_core.models.pixels import target_size
+from aura_core.sources import open_source
+from aura_core.stream.prompt import PromptCodec
+from aura_core.training.finetune.dataset import turn_of
+from aura_core.training.finetune.opening import Opened
+from aura_core.training.finetune.records import Record
+from aura_core.training.finetune.shards import Shards
+
+SAMPLES = 8  # of each folder of shards, whose ids are made again
+
+
+def check(
+    shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None
+) -> None:
+    """Check the first `count` samples (None: all). `model`: the recipe's name of what is `opened`.
+
+    Raises `InputError` when they were structured for another tokenizer or chat template,
+    `ConfigError` when one has more than `tokens` tokens.
+    """
+    # The data engine read the checkpoint as it is published: without the silent token, where
+    # training adds one.
+    published = open_codec(model) if opened.added else opened.codec
+    seen: Counter[str] = Counter()
+    # of each clip's frames: the record's, else the first frame's
+    sizes: dict[str, tuple[int, int]] = {}
+    longest, where, long, total = 0, "", 0, 0
+    for record in islice(shards, count):
+        folder = record.where.rpartition("/")[0]
+        if record.ids_sha256 is not None and seen[folder] < SAMPLES:
+            seen[folder] += 1
+            _check_ids(record, published, model)
+        if record.clip not in sizes:
+            sizes[record.clip] = record.size or _size_of(record)
+        n = _length(record, sizes[record.clip], opened)
+        total, long = total + 1, long + (n > tokens)
+        longest, where = max((longest, where), (n, record.where))
+    if long:
+        raise ConfigError(
+            f"{long} of {total} samples are longer than batch.tokens ({tokens}), the longest,"
+            f" {where}, has {longest} tokens: raise batch.tokens, lower max_pixels, or make windows"
+            " shorter in the data engine"
+        )
+
+
+def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
+    if digest(pieces_of(record, codec, (1, 1)))[1] != record.ids_sha256:
+        raise InputError(
+            f"{record.where}: was structured for another tokenizer or chat template than that of"
+            f" {model}; set structure.checkpoint to {model} in the data engine's --config, then"
+            " structure and verify again (--out)"
+        )
+
+
+def _length(record: Record, size: tuple[int, int], opened: Opened) -> int:
+    """Tokens of a record whose clip has frames of `size` (height, width)."""
+    pixels = opened.backend.pixels
+    try:
+        height, width = target_size(*size, pixels)
+    except ValueError as e:
+        raise InputError(f"{record.where}: {e}") from e
+    return sum(
+        len(p)
+        for p in pieces_of(record, opened.codec, (height // pixels.factor, width // pixels.factor))
+    )
+
+
+def pieces_of(record: Record, codec: PromptCodec, grid: tuple[int, int]) -> list[Piece]:
+    """The engine's pieces of a record; a chunk stands for itself, with a `grid` of visual tokens
+    (rows, columns)."""
+    said = {t.chunk: t for t in record.turns}
+    pieces: list[Piece] = [codec.head(record.history)]
+    for chunk in range(record.first, record.stop):
+        user, ids = turn_of(codec, Video(chunk, grid), said.get(chunk))
+        pieces += [*user, codec.assistant(ids)]
+    return pieces
+
+
+def _size_of(record: Record) -> tuple[int, int]:
+    try:
+        with open_source(record.clip, fps=2.0, duration_s=1.0) as source:
+            frame = next(iter(source), None)
+    except InputError as e:
+        raise InputError(f"{record.where}: {e}") from e
+    if frame is None:
+        raise InputError(f"{record.where}: {record.clip}: there is no frame in it")
+    return frame.image.shape[0], frame.image.shape[1]

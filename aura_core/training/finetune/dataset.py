@@ -1,0 +1,210 @@
+"""Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt
+code of the engine.
+
+An `Example` is what the engine's cache would hold at the end of the record's window, with the
+patches that its vision encoder would have seen. All turns in view have targets; `kept` says which
+may be supervised, and the loss leaves out or weighs (`loss.weighting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from aura_core.config import SamplingConfig
+from aura_core.errors import AuraError, InputError
+from aura_core.models.backend import Piece, Tokens, Video
+from aura_core.models.pixels import PixelSpec, patchify, resize, target_size
+from aura_core.models.positions import PositionTrack
+from aura_core.sources import open_source
+from aura_core.stream.prompt import PromptCodec, plain_text
+from aura_core.stream.sampling import ChunkSampler
+from aura_core.training.finetune.records import Record, Said
+from aura_core.training.finetune.shards import Shards
+from aura_core.types import Chunk
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One sequence of L tokens that shows C chunks in P patches.
+
+    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches`
+    float32 (P, D); `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64
+    (N,), the position whose logits predict the token; `target`, `turn` int64 (N,); `silent`,
+    `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`; `asked`: a question was asked
+    in the token's turn. `answers` counts the answers that may be supervised.
+    """
+
+    id: str
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    visual: NDArray[np.bool_]
+    patches: NDArray[np.float32]
+    grids: NDArray[np.int64]
+    at: NDArray[np.int64]
+    target: NDArray[np.int64]
+    turn: NDArray[np.int64]
+    silent: NDArray[np.bool_]
+    hard: NDArray[np.bool_]
+    event: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    answers: int
+
+
+class Examples(Dataset[Example]):
+    """The records of `shards` as examples, by index."""
+
+    def __init__(self, shards: Shards, codec: PromptCodec, pixels: PixelSpec) -> None:
+        self.shards, self.codec, self.pixels = shards, codec, pixels
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def __getitem__(self, index: int) -> Example:
+        return build(self.shards[index], self.codec, self.pixels)
+
+
+class Ahead(Dataset["Example | AuraError"]):
+    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its
+    example's place:
+    raised there, it would reach the user with a traceback inside its one line. `raised` raises it.
+    """
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example | AuraError:
+        try:
+            return self._examples[index]
+        except AuraError as e:
+            return e
+
+
+def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
+    """The examples of `Ahead`, up to the first error, which is raised here as an `InputError`."""
+    for example in examples:
+        if isinstance(example, AuraError):
+            raise InputError(f"{example}; put it right and go on with --resume")
+        yield example
+
+
+class Order(Sampler[int]):
+    """Endless: each epoch a permutation of its own, of which process `rank` of `world` takes every
+    `world`-th index.
+
+    It begins behind the first `skip` indices, so that a run goes on where it stood.
+    """
+
+    def __init__(
+        self, length: int, seed: int, skip: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        if length < world:
+            raise InputError(f"{length} samples cannot be shared by {world} processes")
+        self._length, self._seed, self._skip, self._rank, self._world = (
+            length,
+            seed,
+            skip,
+            rank,
+            world,
+        )
+        self.per_epoch = length // world  # the remainder is left out, another one in each epoch
+
+    def __iter__(self) -> Iterator[int]:
+        epoch, first = divmod(self._skip, self.per_epoch)
+        while True:
+            order = np.random.default_rng([self._seed, epoch]).permutation(self._length)
+            mine = order[self._rank : self.per_epoch * self._world : self._world]
+            yield from (int(i) for i in mine[first:])
+            epoch, first = epoch + 1, 0
+
+
+def clip_chunks(record: Record) -> list[Chunk]:
+    """The chunks that the record's window shows, from its clip at 2 FPS. Raises `InputError` naming
+    the record."""
+    sampling = ChunkSampler(SamplingConfig())
+    try:
+        with open_source(record.clip, fps=2.0, duration_s=float(record.stop)) as source:
+            if source.live:
+                raise InputError(f"{record.clip}: a live source is no clip")
+            closed = [sampling.push(frame) for frame in source]
+    except InputError as e:
+        raise InputError(f"{record.where}: {e}") from e
+    seen = {c.index: c for c in [*closed, sampling.flush()] if c is not None}
+    missing = [i for i in range(record.first, record.stop) if i not in seen]
+    if missing:
+        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}")
+    return [seen[i] for i in range(record.first, record.stop)]
+
+
+def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
+    """The example of one record."""
+    chunks = clip_chunks(record)
+    said = {t.chunk: t for t in record.turns}
+    after_words = {t.chunk + 1 for t in record.turns}
+    pieces: list[Piece] = [codec.head(record.history)]
+    patches: list[NDArray[np.float32]] = []
+    grids: list[tuple[int, int, int]] = []
+    supervised: list[tuple[int, int, int, bool, bool, bool, bool, bool]] = []
+    length = len(pieces[0])
+    for turn, chunk in enumerate(chunks):
+        seen, grid = _see(chunk, pixels, record.where)
+        patches.append(seen)
+        grids.append(grid)
+        text = said.get(chunk.index)
+        video = Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge))
+        user, ids = turn_of(codec, video, text)
+        pieces += [*user, codec.assistant(ids)]
+        length += sum(len(p) for p in user)
+        event = chunk.index in record.events
+        hard = ids is None and (event or chunk.index in after_words)
+        asked = text is not None and text.question is not None
+        kept = chunk.index >= record.since and (ids is None or said[chunk.index].taught)
+        for i, target in enumerate(codec.silence if ids is None else (*ids, codec.chat.end_id)):
+            flags = (ids is None, hard, event and i == 0, asked, kept)
+            supervised.append((length - 1 + i, target, turn, *flags))
+        length += len(pieces[-1])
+    columns = list(zip(*supervised, strict=True))
+    numbers = [np.asarray(c, np.int64) for c in columns[:3]]
+    flags = [np.asarray(c, np.bool_) for c in columns[3:]]
+    return Example(
+        record.id,
+        np.concatenate(
+            [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
+        ),
+        PositionTrack().extend(pieces),
+        np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
+        np.concatenate(patches),
+        np.asarray(grids, np.int64),
+        *numbers,
+        *flags,
+        sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
+    )
+
+
+def turn_of(
+    codec: PromptCodec, video: Video, said: Said | None
+) -> tuple[list[Piece], tuple[int, ...] | None]:
+    """The user turn of a chunk, and the ids of its answer (None: silence)."""
+    question, answer = (said.question, said.answer) if said else (None, None)
+    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
+    return codec.user(video, question), ids
+
+
+def _see(
+    chunk: Chunk, pixels: PixelSpec, where: str
+) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+    """Patches and grid of one chunk, as `QwenVLBackend.encode` makes them."""
+    image = chunk.frames[-1].image
+    try:
+        height, width = target_size(image.shape[0], image.shape[1], pixels)
+    except ValueError as e:
+        raise InputError(f"{where}: chunk {chunk.index}: {e}") from e
+    return patchify(np.stack([resize(f.image, height, width) for f in chunk.frames]), pixels)

@@ -1,0 +1,195 @@
+"""A checkpoint opened for training, and the module that runs it over packed rows.
+
+The weights are those that the engine itself would run: `Opened.backend` is the engine's backend
+around the very model that is being trained, so it can be evaluated free-running at any step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from aura_core.config import ModelConfig
+from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.models import checkpoint
+from aura_core.models.chat import SILENT, extract
+from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.sidecar import read_aura, read_template
+from aura_core.stream.prompt import PromptCodec
+from aura_core.training.finetune.packing import Row, attention_of
+from aura_core.training.finetune.settings import LoraSettings
+
+# Linear layers of the decoder blocks, and of the vision blocks and mergers, in both families.
+_TEXT_LAYERS = (
+    r".*language_model\.layers\.\d+\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+)
+_VISION_LAYERS = (
+    r".*visual\.blocks\.\d+\..*\.(qkv|proj|linear_fc1|linear_fc2|gate_proj|up_proj|down_proj)"
+    r"|.*visual\.(merger|deepstack_merger_list\.\d+)\.(linear_fc1|linear_fc2|mlp\.0|mlp\.2)"
+)
+
+
+class StreamModel(torch.nn.Module):
+    """A Qwen-VL model over rows; called directly with the engine's positions, as `KVSession` calls
+    it.
+
+    Args:
+        model: the model for conditional generation, or a peft model around it.
+        see: whether gradients reach the vision encoder.
+    """
+
+    def __init__(self, model: Any, see: bool) -> None:
+        super().__init__()
+        self.model, self.see = model, see
+
+    @property
+    def inner(self) -> Any:
+        """The model for conditional generation, with whatever peft has put into its layers."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        visual: torch.Tensor,
+        patches: torch.Tensor,
+        grids: torch.Tensor,
+        at: torch.Tensor,
+        lengths: tuple[int, ...],
+    ) -> torch.Tensor:
+        """Logits (N, vocabulary) at the supervised positions of a row, float32; for the arguments
+        see `Row`."""
+        inner = self.inner
+        text = inner.model.language_model
+        with contextlib.nullcontext() if self.see else torch.no_grad():
+            tower = inner.model.visual
+            out = tower(patches.to(tower.dtype), grid_thw=grids)
+        extra = attention_of(text.config._attn_implementation, lengths, ids.device)
+        if levels := list(getattr(out, "deepstack_features", None) or []):
+            extra |= {"visual_pos_masks": visual[None], "deepstack_visual_embeds": levels}
+        words = text.embed_tokens(ids[None])
+        embeds = words.masked_scatter(visual[None, :, None], out.pooler_output.to(words.dtype))
+        hidden = text(
+            inputs_embeds=embeds, position_ids=positions[:, None], use_cache=False, **extra
+        ).last_hidden_state
+        return inner.lm_head(hidden[0, at]).float()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint, ready to be trained. `added`: its silent token is new to it."""
+
+    backend: QwenVLBackend
+    codec: PromptCodec
+    module: StreamModel
+    added: bool
+
+
+def arguments(row: Row) -> dict[str, Any]:
+    """What `StreamModel` is called with."""
+    return {
+        k: getattr(row, k)
+        for k in ("ids", "positions", "visual", "patches", "grids", "at", "lengths")
+    }
+
+
+def open_base(config: ModelConfig) -> tuple[QwenVLBackend, bool]:
+    """The checkpoint with a silent token, and whether that is new to it. Raises `ModelError`."""
+    from aura_core.models import AURA_TINY
+
+    if config.path == "aura_tiny":
+        config = replace(config, path=str(AURA_TINY))
+    if config.attention == "eager":
+        raise ConfigError(
+            "attention must be auto, sdpa or flash_attention_2 for training, not 'eager'"
+        )
+    backend = QwenVLBackend(config)
+    chat = backend.chat
+    if chat.silent_id != chat.end_id:
+        return backend, False
+    _add_silent_token(backend)
+    folder = checkpoint.find(config.path, config.path)
+    template = read_template(folder, backend.tokenizer.inner.chat_template)
+    backend.chat = extract(
+        backend.tokenizer, template, backend.family, read_aura(folder), backend.name
+    )
+    return backend, True
+
+
+def open_for_training(
+    config: ModelConfig, lora: LoraSettings, vision: str, checkpointing: bool, seed: int
+) -> Opened:
+    """Open `config`'s checkpoint and choose what is trained: everything, or LoRA; the vision
+    encoder or not."""
+    backend, added = open_base(config)
+    model = backend.model
+    see = vision == "tuned"
+    torch.manual_seed(seed)  # of LoRA's first weights
+    if lora.rank:
+        fresh = added or not backend.chat.trained_to_decide
+        model = _with_lora(model, lora, see, backend.chat.silent_id if fresh else None)
+    else:
+        model.requires_grad_(True)
+        model.model.visual.requires_grad_(see)
+    if checkpointing:
+        backend.model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
+    return Opened(
+        backend, PromptCodec(backend.tokenizer, backend.chat), StreamModel(model, see), added
+    )
+
+
+def _with_lora(model: Any, lora: LoraSettings, see: bool, token: int | None) -> Any:
+    """`model` with LoRA in its linear layers; the rows of `token` (new, or never trained) are
+    trained as well."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as e:
+        raise ModelError(
+            f"peft is not installed, and LoRA needs it: {how_to_install('train')}"
+        ) from e
+    rows = None
+    if token is not None:
+        tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
+        rows = {"embed_tokens": [token]} if tied else {"embed_tokens": [token], "lm_head": [token]}
+    layers = f"{_TEXT_LAYERS}|{_VISION_LAYERS}" if see else _TEXT_LAYERS
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=layers,
+            trainable_token_indices=rows,
+        ),
+    )
+
+
+@torch.no_grad()
+def _add_silent_token(backend: QwenVLBackend) -> None:
+    """A silent token for a checkpoint without one. Its rows begin as the mean of all words':
+    neither loud nor mute.
+
+    Published checkpoints hold more rows than words; only where none is left the tables grow.
+    """
+    from tokenizers import AddedToken
+
+    inner, model = backend.tokenizer.inner, backend.model
+    inner.add_tokens([AddedToken(SILENT, special=True)], special_tokens=True)
+    token = inner.get_vocab()[SILENT]
+    tables = {
+        id(t.weight): t.weight
+        for t in (model.get_input_embeddings(), model.get_output_embeddings())
+    }
+    if token >= model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(token + 1, pad_to_multiple_of=16, mean_resizing=False)
+        tables = {
+            id(t.weight): t.weight
+            for t in (model.get_input_embeddings(), model.get_output_embeddings())
+        }
+    for table in tables.values():
+        table[token] = table[:token].float().mean(0).to(table.dtype)

@@ -1,0 +1,163 @@
+"""Sample records on disk: JSON lines in shards, one window a line, as the data engine's last stages
+write them.
+
+    {"type": "Sample", "version": 1, "id": "a-17", "clip": {"video": "clips/a.mp4"}, "first": 12,
+     "stop": 42, "history": [{"query_id": "q1", "question": "Tell me when ...", "answers": ["I will
+     tell you."]}], "turns": [{"chunk": 15, "question": "What ...?", "answer": "A red cup."},
+     {"chunk": 41, "answer": "The ..."}]}
+
+`clip.video` is a file, looked for where the data engine says that the clips of its run lie, else in
+the folder above the shard's, beside the shard and in the working directory; or `sim:7`, a world of
+the simulator. Chunks that `turns` does not name are silent. Further keys are left alone, but for
+`events`: chunks in which something happened, announced or not (only `balanced_all` asks).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aura_core.data.schema import Sample
+from aura_core.errors import InputError
+from aura_core.stream.prefix import QAGroup
+
+VERSION = Sample.VERSION
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words of one chunk: a question, an answer, or both. `taught`: the answer may be
+    supervised."""
+
+    chunk: int
+    question: str | None = None
+    answer: str | None = None
+    taught: bool = True
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, behind the text of
+    `history`.
+
+    `turns` are in order of chunk. `where` is the record's file and line. `size`: height and width
+    of the clip's frames. `ids_sha256`: hash of its ids, see `data.structure.digest`. Both are None
+    where the record does not tell. `conversation` names the clip's among all shards; `evidence`:
+    the chunk that shows what the last answer tells, None where the data engine did not write the
+    record. Chunks before `since` are context, see `training/supervision.py`.
+    """
+
+    id: str
+    clip: str
+    first: int
+    stop: int
+    history: tuple[QAGroup, ...]
+    turns: tuple[Said, ...]
+    events: tuple[int, ...]
+    where: str
+    size: tuple[int, int] | None = None
+    ids_sha256: str | None = None
+    conversation: str = ""
+    evidence: int | None = None
+    since: int = 0
+
+
+def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
+    """The record of one line; `media` is the folder of a data engine's clips.
+
+    Raises `InputError` naming `path`, line `number` and what is wrong.
+    """
+    where = f"{path}:{number}"
+    try:
+        data = json.loads(line)
+    except ValueError as e:
+        raise InputError(
+            f"{where}: not a whole JSON record (a shard that was cut off?): {e}"
+        ) from e
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: expected a JSON object, found {type(data).__name__}")
+    if data.get("type", "Sample") != "Sample" or data.get("version") != VERSION:
+        kind = f"{data.get('type')!r} of version {data.get('version')!r}"
+        raise InputError(
+            f"{where}: found a record of type {kind}; expected 'Sample' of version {VERSION}"
+        )
+    first, stop = _get(data, "first", int, where), _get(data, "stop", int, where)
+    if not 0 <= first < stop:
+        raise InputError(f"{where}: first ({first}) and stop ({stop}) are no range of chunks")
+    turns = tuple(_said(t, where) for t in _get(data, "turns", list, where))
+    chunks = [t.chunk for t in turns]
+    if chunks != sorted(set(chunks)) or any(not first <= c < stop for c in chunks):
+        raise InputError(
+            f"{where}: turns must be of different chunks, in order, from {first} to {stop - 1}:"
+            f" {chunks}"
+        )
+    clip = _get(data, "clip", dict, where)
+    video = _get(clip, "video", str, f"{where}: clip")
+    told = "height" in clip and "width" in clip
+    size = (
+        tuple(_get(clip, side, int, f"{where}: clip") for side in ("height", "width"))
+        if told
+        else None
+    )
+    history = tuple(_group(g, where) for g in _get(data, "history", list, where))
+    events = tuple(data.get("events", ()))
+    sha = _get(data, "ids_sha256", str, where) if data.get("ids_sha256") is not None else None
+    conversation, evidence = "", None
+    if data.get("target") is not None:
+        evidence = _get(_get(data, "target", dict, where), "evidence", int, f"{where}: target")
+        conversation = f"{path.parent}/{_get(clip, 'id', str, f'{where}: clip')}"
+    return Record(
+        _get(data, "id", str, where),
+        _found(video, path, media),
+        first,
+        stop,
+        history,
+        turns,
+        events,
+        where,
+        size,
+        sha,
+        conversation,
+        evidence,
+    )
+
+
+def _found(clip: str, shard: Path, media: Path | None) -> str:
+    """Where the clip lies; its own name where it is nowhere, or no file."""
+    if clip.startswith("sim:"):
+        return clip
+    if media is not None:  # the data engine knows: another file of the same name is not looked for
+        return str(media / clip)
+    folders = (shard.parent.parent, shard.parent)
+    return next((str(f / clip) for f in folders if (f / clip).is_file()), clip)
+
+
+def _said(data: Any, where: str) -> Said:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: a turn must be an object, not {data!r}")
+    words = [data.get(key) for key in ("question", "answer")]
+    if any(w is not None and not (isinstance(w, str) and w.strip()) for w in words):
+        raise InputError(
+            f"{where}: question and answer of a turn must be words or left out, not {words}"
+        )
+    return Said(_get(data, "chunk", int, where), *words)
+
+
+def _group(data: Any, where: str) -> QAGroup:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: history must hold objects, not {data!r}")
+    answers = _get(data, "answers", list, where)
+    if not all(isinstance(a, str) for a in answers):
+        raise InputError(f"{where}: answers of the history must be strings: {answers!r}")
+    return QAGroup(
+        str(data.get("query_id", "")), _get(data, "question", str, where), tuple(answers)
+    )
+
+
+def _get(data: dict[str, Any], key: str, kind: type, where: str) -> Any:
+    value = data.get(key)
+    if type(value) is not kind:
+        raise InputError(f"{where}: '{key}' must be {kind.__name__}, not {value!r}")
+    return value

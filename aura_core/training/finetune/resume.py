@@ -1,0 +1,144 @@
+"""Where a run stands, on disk: what it takes to go on as if it had never stopped.
+
+    steps/000100/recipe.json    the recipe, the data and the number of processes, to refuse others
+    steps/000100/weights/       trained weights and the optimizer's moments, sharded over the processes
+    steps/000100/rank-0.pt      of each process: random states and how many samples it has used
+
+A folder is written under another name and renamed when it is whole, so a run that is killed finds
+the last whole one.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from aura_core.errors import ConfigError
+from aura_core.training.finetune.settings import TuneRecipe
+
+KEEP = 2  # newest folders that stay
+_TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
+
+
+class Steps:
+    """The folders of one run. `rank`: this process, of `world`; process 0 makes and renames them,
+    `wait` is a barrier of all."""
+
+    def __init__(
+        self, folder: Path, recipe: TuneRecipe, data: str, rank: int, world: int, wait: Any
+    ) -> None:
+        self._folder, self._rank, self._world, self._wait = folder / "steps", rank, world, wait
+        self._recipe, self._data = recipe, data
+
+    def newest(self) -> int | None:
+        """The step of the newest whole folder; None without one."""
+        if not self._folder.is_dir():
+            return None
+        return max(
+            (int(p.name) for p in self._folder.iterdir() if p.name.isdecimal()), default=None
+        )
+
+    def check(self, step: int) -> None:
+        """Raises `ConfigError` when the run of `step` was made by another recipe, from other data,
+        or by more or fewer processes, whose places in the data are theirs alone."""
+        at = self._at(step)
+        told = json.loads((at / "recipe.json").read_text(encoding="utf-8"))
+        if unlike := self._recipe.unlike(told["recipe"]):
+            raise ConfigError(
+                f"{at}: made by another recipe (other: {', '.join(unlike)}); use another --out"
+            )
+        if told["data"] != self._data:
+            raise ConfigError(
+                f"{at}: made from other data than {self._recipe.data.train}; use another --out"
+            )
+        # Runs of before it was noted have a file of each process.
+        processes = told.get("processes", len(list(at.glob("rank-*.pt"))))
+        if processes != self._world:
+            raise ConfigError(
+                f"{at}: made by {processes} processes, not {self._world}; go on with as many as"
+                " before"
+            )
+
+    def save(
+        self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, samples: int
+    ) -> None:
+        """Write everything after `step` and `samples` samples of this process; drop the oldest
+        folders."""
+        part = self._folder / f"{step:06d}.part"
+        if self._rank == 0:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            told = {"recipe": self._recipe.as_json(), "data": self._data, "processes": self._world}
+            (part / "recipe.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        self._wait()
+        with warnings.catch_warnings(action="ignore"):  # one process alone is what is meant
+            dcp.save(_state(model, optimizer), checkpoint_id=part / "weights")
+        torch.save({"random": _random(), "samples": samples}, part / f"rank-{self._rank}.pt")
+        self._wait()
+        if self._rank == 0:
+            part.rename(self._at(step))
+            for old in sorted(p for p in self._folder.iterdir() if p.name.isdecimal())[:-KEEP]:
+                shutil.rmtree(old)
+        self._wait()
+
+    def load(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Put everything back as it was after `step`; returns the samples that this process had
+        used."""
+        state = _state(model, optimizer)
+        with warnings.catch_warnings(action="ignore"):
+            dcp.load(state, checkpoint_id=self._at(step) / "weights")
+        set_model_state_dict(model, state["model"], options=_TRAINED)
+        set_optimizer_state_dict(model, optimizer, state["optimizer"], options=_TRAINED)
+        mine = self._at(step) / f"rank-{self._rank}.pt"
+        if not mine.is_file():
+            raise ConfigError(
+                f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from"
+                " the one before"
+            )
+        # Written by this program into the run's own folder: Python's random state is no tensor.
+        told = torch.load(mine, weights_only=False, map_location="cpu")
+        _set_random(told["random"])
+        return int(told["samples"])
+
+    def _at(self, step: int) -> Path:
+        return self._folder / f"{step:06d}"
+
+
+def _state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    return {
+        "model": get_model_state_dict(model, options=_TRAINED),
+        "optimizer": get_optimizer_state_dict(model, optimizer, options=_TRAINED),
+    }
+
+
+def _random() -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": cuda,
+    }
+
+
+def _set_random(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])

@@ -1,0 +1,129 @@
+"""A trained model as a checkpoint that loads by itself: `aura run --model FOLDER` decides by its
+silent token."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aura_core.config import ModelConfig
+from aura_core.errors import ModelError, how_to_install
+from aura_core.models import checkpoint
+from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.sidecar import read_aura
+from aura_core.training.finetune.opening import open_base
+
+_OURS = ("config.json", "aura.json", "README.md")  # written anew, or about the base alone
+
+
+def base_folder(path: str) -> Path:
+    """The folder of a base checkpoint."""
+    from aura_core.models import AURA_TINY
+
+    return AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path)
+
+
+def save_checkpoint(
+    backend: QwenVLBackend,
+    added: bool,
+    base: Path,
+    out: Path,
+    dtype: torch.dtype,
+    state: dict[str, Any] | None = None,
+) -> None:
+    """Write `backend`'s model in the layout of `base`: weights in `dtype`, tokenizer, processors,
+    `aura.json`.
+
+    Args:
+        added: whether the silent token is new to the base.
+        state: the model's whole state where it is not in the model itself (sharded over processes).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for file in base.iterdir():
+        if file.is_file() and file.name not in _OURS and ".safetensors" not in file.name:
+            shutil.copyfile(file, out / file.name)
+    state = backend.model.state_dict() if state is None else state
+    backend.model.config.dtype = dtype
+    backend.model.save_pretrained(
+        out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()}
+    )
+    if added:
+        _save_tokenizer(backend, base, out)
+    sidecar = {
+        "trained_to_decide": True,
+        "silent_token": _spelled(backend, backend.chat.silent_id),
+        "system_prompt": backend.chat.system_prompt,
+        "frame_timestamps": backend.chat.timestamps,
+        "max_pixels": backend.pixels.max_pixels,
+    }
+    (out / "aura.json").write_text(
+        json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def save_pixels(adapter: Path, max_pixels: int) -> None:
+    """Note beside an adapter how large the frames were that it was trained on; `merge` reads it."""
+    (adapter / "aura.json").write_text(
+        json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8"
+    )
+
+
+def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> None:
+    """Write the checkpoint of `config` with `adapter` (LoRA) in its weights; computed in float32.
+
+    Frames are as large as the adapter's `aura.json` says; without one, as `config` and the
+    checkpoint say.
+
+    Raises `ModelError` when the adapter is missing or was made for another checkpoint.
+    """
+    try:
+        from peft import PeftModel, get_peft_model_state_dict
+        from safetensors import safe_open
+    except ImportError as e:
+        raise ModelError(
+            f"peft is not installed, and LoRA needs it: {how_to_install('train')}"
+        ) from e
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"{adapter}: no adapter_model.safetensors in it")
+    if pixels := read_aura(adapter).max_pixels:
+        config = replace(config, max_pixels=pixels)
+    backend, added = open_base(config)
+    try:
+        model = PeftModel.from_pretrained(backend.model, adapter)
+    except (RuntimeError, ValueError, KeyError) as e:
+        raise ModelError(
+            f"{adapter}: does not fit {config.path}: {' '.join(str(e).split())[:200]}"
+        ) from e
+    with safe_open(weights, "pt") as file:
+        strangers = sorted(
+            set(file.keys()) ^ set(get_peft_model_state_dict(model, save_embedding_layers=False))
+        )
+    if strangers:  # the library leaves out what it does not know, and goes on
+        raise ModelError(
+            f"{adapter}: does not fit {config.path}: {len(strangers)} weights, first {strangers[0]}"
+        )
+    backend.model = model.merge_and_unload()
+    save_checkpoint(backend, added, base_folder(config.path), out, dtype)
+
+
+def _save_tokenizer(backend: QwenVLBackend, base: Path, out: Path) -> None:
+    """The tokenizer with its new token. The class that other programs open it by stays the
+    base's."""
+    backend.tokenizer.inner.save_pretrained(out)
+    theirs, ours = base / "tokenizer_config.json", out / "tokenizer_config.json"
+    if theirs.is_file():
+        named = json.loads(theirs.read_text(encoding="utf-8")).get("tokenizer_class")
+        settings = json.loads(ours.read_text(encoding="utf-8")) | (
+            {"tokenizer_class": named} if named else {}
+        )
+        ours.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _spelled(backend: QwenVLBackend, token: int) -> str:
+    return str(backend.tokenizer.inner.convert_ids_to_tokens(token))

@@ -1,0 +1,74 @@
+"""How much arithmetic a training step needs, and how much the machine can do: the share is the
+efficiency.
+
+Counted are the operations that the model needs, once: what gradient checkpointing computes twice is
+not counted.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from aura_core.training.finetune.opening import StreamModel
+from aura_core.training.finetune.packing import Row
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.1) -> float:
+    """Operations a second of a large matrix product on this machine, the best of those done within
+    `seconds`."""
+    n = 8192 if device.type == "cuda" else 1024
+    # its own: a run's random state must not depend on being measured
+    draw = torch.Generator(device).manual_seed(0)
+    a, b = (torch.randn(n, n, device=device, generator=draw).to(dtype) for _ in range(2))
+    best, end = 0.0, time.perf_counter() + seconds
+    a @ b  # the first one also allocates
+    while best == 0.0 or time.perf_counter() < end:
+        _settle(device)
+        start = time.perf_counter()
+        a @ b
+        _settle(device)
+        best = max(best, 2.0 * n**3 / (time.perf_counter() - start))
+    return best
+
+
+def step_flops(module: StreamModel, row: Row) -> float:
+    """Operations of one forward and backward pass over a row: matrix products and attention,
+    nothing else."""
+    inner = module.inner
+    text, tower = inner.model.language_model, inner.model.visual
+    config, vision = text.config, inner.config.vision_config
+    heads = config.num_attention_heads
+    width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
+    # Causal: half of the square. Two products, two operations each.
+    look = sum(2 * n * n * width * config.num_hidden_layers for n in row.lengths)
+    total = (
+        _linear(text.layers, len(row.ids), True)
+        + 3 * look
+        + _linear(inner.lm_head, len(row.at), True)
+    )
+    depth, side = vision.depth, vision.hidden_size
+    seen = sum(4 * n * n * side * depth for n in row.grids.prod(1).tolist())
+    # The mergers see four patches at a time; that they are counted for each one overstates less
+    # than one percent.
+    return (
+        total
+        + _linear(tower.blocks, len(row.patches), module.see)
+        + (3 if module.see else 1) * seen
+    )
+
+
+def _linear(part: torch.nn.Module, tokens: int, backward: bool) -> float:
+    """Forward 2 operations a weight; backward as many for the activations, and as many for each
+    trained weight."""
+    sizes = [(p.numel(), p.requires_grad) for p in part.parameters() if p.ndim == 2]
+    forward = 2.0 * tokens * sum(n for n, _ in sizes)
+    return forward + (
+        forward + 2.0 * tokens * sum(n for n, trained in sizes if trained) if backward else 0.0
+    )
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

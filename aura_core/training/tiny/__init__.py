@@ -1,0 +1,1 @@
+"""The embedded model `aura_tiny`: trained from nothing on the simulator."""

@@ -1,0 +1,174 @@
+"""Ablations on the simulator: one thing changed, everything else equal to the last batch, both arms
+printed.
+
+The arms start from the same weights and see the same batches in the same order, with the vision
+tower of a finished checkpoint frozen; each is then played free-running on development seeds. The
+two departures of `balanced_all` are off, so that its arm differs from `balanced` in nothing but the
+answers that are supervised.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aura_core.config import AssistantConfig, ModelConfig, WindowConfig
+from aura_core.errors import ConfigError
+from aura_core.evaluation.sim import evaluate
+from aura_core.models import load
+from aura_core.sim.episode import TEST_PLAN
+from aura_core.stream.prompt import PromptCodec
+from aura_core.training.loss import Supervised, loss_of
+from aura_core.training.tiny.auxiliary import Auxiliary
+from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw
+from aura_core.training.tiny.features import FIRST_SEED, FeatureBank, fingerprint
+from aura_core.training.tiny.language import logits_of
+from aura_core.training.tiny.vision import optimizers
+
+ARMS = {"loss": ("plain", "balanced"), "last-only": ("balanced", "balanced_all")}
+WINDOWS = ((8, 14), (15, 30), (30, 60))
+FIRST_DEV = 420_000  # seeds of the evaluation: neither trained on nor kept for tests
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What each arm gets: `steps` batches of `tokens` tokens out of `worlds` worlds, in windows of
+    `chunks` (least, most), then `episodes` episodes of a minute with the window `keep`/`max`.
+    `fresh`: the language model starts from nothing; else from the checkpoint, at a quarter of the
+    learning rate."""
+
+    steps: int = 600
+    tokens: int = 4096
+    worlds: int = 200
+    chunks: tuple[int, int] = (8, 14)
+    keep: int = 7
+    max: int = 14
+    lr: float = 2e-3
+    episodes: int = 20
+    seed: int = 0
+    fresh: bool = True
+
+
+def ablate(what: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
+    """Run an ablation: `loss`, `last-only` or `window`; its arms by name, each with the figures of
+    `aura eval sim`.
+
+    Args:
+        model: the checkpoint whose vision tower sees (and which `window` plays): aura_tiny, or a
+            folder of its kind.
+        work: folder of the cached features; an arm that is done is kept there and not run again.
+            Both are named by the
+            checkpoint's weights: its path may hold others tomorrow.
+    """
+    if what == "window":
+        told = {
+            f"{keep}/{most}": _play(load(ModelConfig(model)), budget, keep, most)
+            for keep, most in WINDOWS
+        }
+        return {"what": what, "model": model, "episodes": budget.episodes, "arms": told}
+    if what not in ARMS:
+        raise ConfigError(f"--what must be one of {', '.join([*ARMS, 'window'])}, not '{what}'")
+    work.mkdir(parents=True, exist_ok=True)
+    arms = {}
+    weights = fingerprint(load(ModelConfig(model, device="cpu")).model.state_dict())
+    for name in ARMS[what]:
+        done = work / f"arm-{name}-{weights}.json"
+        asked = {"model": model, "budget": _plain(budget)}
+        told = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
+        if told.get("asked") != asked:
+            told = {"asked": asked} | _arm(name, model, work, budget)
+            done.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        arms[name] = {k: v for k, v in told.items() if k != "asked"}
+    return {"what": what, "model": model, "budget": _plain(budget), "arms": arms}
+
+
+def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
+    """Train one arm and play it."""
+    backend: Any = load(ModelConfig(model, device="cpu"))
+    net = backend.model
+    tower = {k: v.clone() for k, v in net.model.visual.state_dict().items()}
+    torch.manual_seed(budget.seed)
+    if budget.fresh:
+        from aura_core.training.tiny.model import build_model
+
+        net.load_state_dict(build_model(budget.seed)[0].state_dict())
+        net.model.visual.load_state_dict(tower)
+    net.model.visual.requires_grad_(False)
+    bank = FeatureBank(
+        work / f"worlds-{budget.worlds}-{fingerprint(tower)}.f16", FIRST_SEED, budget.worlds
+    )
+    bank.fill(tower)
+    auxiliary = Auxiliary(net.model.language_model)  # the recipe's, the same for every arm
+    opts = optimizers(
+        torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr
+    )
+    trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
+    stream = batches(bank, PromptCodec(backend.tokenizer, backend.chat), budget)
+    seen, start, curve = 0, time.perf_counter(), []
+    net.train()
+    for step in range(budget.steps):
+        batch = next(stream)
+        scale = min(1.0, (step + 1) / 50) * max(0.02, min(1.0, (1 - step / budget.steps) / 0.7))
+        for group in (g for opt in opts for g in opt.param_groups):
+            group["lr"] = (budget.lr if budget.fresh else budget.lr / 4) * scale
+        value = loss_of(
+            loss, logits_of(net, batch), batch.supervised, len(batch.ids), batch.answers
+        )
+        for opt in opts:
+            opt.zero_grad(set_to_none=True)
+        (value + auxiliary(batch)).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        for opt in opts:
+            opt.step()
+        seen += batch.tokens
+        curve.append(value.item())
+    wall = time.perf_counter() - start
+    net.eval()
+    ends = {"first": float(np.mean(curve[:20])), "last": float(np.mean(curve[-20:]))}
+    told = {"steps": budget.steps, "tokens": seen, "train_s": round(wall, 1), "loss": ends}
+    return told | {"sim": _play(backend, budget, budget.keep, budget.max)}
+
+
+def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
+    """The same batches for every arm: windows with one or two lasting conditions, or asked about as
+    the tests are.
+
+    All in the few phrasings that are soon learned.
+    """
+    rng = np.random.default_rng([budget.seed, 7])
+    while True:
+        samples, features, tokens = [], [], 0
+        while tokens < budget.tokens:
+            for sample, seen in draw(
+                rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
+            ):
+                samples.append(sample)
+                features.append(seen)
+                tokens += len(sample.ids)
+        batch = collate(samples, features)
+        yield replace(batch, supervised=_bare(batch.supervised, batch.at))
+
+
+def _bare(s: Supervised, at: torch.Tensor) -> Supervised:
+    """Without the flags of the departures, and with the turns: tokens that do not adjoin belong to
+    different ones."""
+    off = torch.zeros_like(s.silent)
+    starts = torch.ones_like(s.row)
+    starts[1:] = (at[1:] != at[:-1] + 1).long()
+    return Supervised(s.row, s.target, s.silent, off, off, starts.cumsum(0) - 1)
+
+
+def _play(backend: Any, budget: Budget, keep: int, most: int) -> dict[str, Any]:
+    config = AssistantConfig(window=WindowConfig(keep=keep, max=most))
+    return evaluate(backend, range(FIRST_DEV, FIRST_DEV + budget.episodes), config).as_json()
+
+
+def _plain(budget: Budget) -> dict[str, Any]:
+    return json.loads(json.dumps(vars(budget)))

@@ -1,0 +1,169 @@
+"""`make demo`: camera, assistant and user as real ROS 2 processes, judged by the simulator's ground
+truth."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+from rich.console import Console
+
+from aura_core.errors import AuraError
+from aura_core.evaluation.scoring import EpisodeScore, score
+from aura_core.evaluation.timeline import draw
+from aura_core.sim.render import Camera
+from aura_core.sim.showcase import showcase
+from aura_core.sim.talk import Talk
+from aura_ros.demo.processes import start, stop, watch
+from aura_ros.demo.report import complete, report, table
+from aura_ros.demo.user import DemoUser
+from aura_ros.demo.voice import VoiceUser, open_devices
+
+PICTURES = 10
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The demo's options."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="length of the run")
+    parser.add_argument(
+        "--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)"
+    )
+    parser.add_argument(
+        "--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny"
+    )
+    parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument(
+        "--png", type=Path, default=Path("out/demo.png"), help="the timeline picture"
+    )
+    parser.add_argument(
+        "--voice",
+        action="store_true",
+        help="speak the questions and the answers (devices: see --devices)",
+    )
+    parser.add_argument(
+        "--devices",
+        choices=("auto", "real", "virtual"),
+        default="auto",
+        help="with --voice: auto takes real sound devices where there are any",
+    )
+    parser.add_argument(
+        "--wav",
+        type=Path,
+        default=Path("out/demo.wav"),
+        help="with virtual devices: what was heard",
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="do not open the picture at the end"
+    )
+    return parser.parse_args(argv)
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """One demo; returns the exit code."""
+    episode = showcase(options.seed, options.seconds, spoken=options.voice)
+    folder = options.png.parent / "demo-logs"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def show(chunk: int, state: str, p_silent: float, text: str) -> None:
+        words = f"[bold]{text}[/]  p(silent)={p_silent:.3f}  [cyan]{state}[/]"
+        if state == "silent":
+            event = episode.world.event_at(chunk)
+            happened = f"   ({Talk().announce(event)})" if event else ""
+            words = f"[dim]silent  p(silent)={p_silent:.3f}{happened}[/]"
+        elif state == "ask":
+            words = f"[yellow]user: {text}[/]"
+        console.print(f"{chunk:4d} s  {words}", highlight=False)
+
+    console.print(
+        f"seed {options.seed}, {options.seconds} s; loading {options.model}; logs in {folder}/"
+    )
+    rclpy.init(args=[])
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    with contextlib.ExitStack() as stack:
+        user = DemoUser(episode, show)
+        voice = (
+            stack.enter_context(open_devices(options.devices, options.wav))
+            if options.voice
+            else None
+        )
+        try:
+            if voice is not None:
+                console.print(voice.description, highlight=False)
+                user = VoiceUser(episode, show, voice)
+                processes["voice_node"] = start(folder, "voice_node", env=voice.environment)
+                user.wait_for_ears()
+            processes["assistant_node"] = start(
+                folder, "assistant_node", f"model.path:={options.model}"
+            )
+            processes["sim_camera_node"] = start(
+                folder,
+                "sim_camera_node",
+                f"seed:={options.seed}",
+                f"duration_s:={options.seconds + 5}",
+            )
+            watch(user, processes, folder, options.seconds)
+        finally:
+            codes = stop(list(processes.values()))
+    episode = user.episode()
+    result = score(episode, [s for s in user.said() if s.chunk < options.seconds], options.seconds)
+    save(options, user, result)
+    console.print(table(result))
+    document = report(
+        options.seed, options.seconds, user, result, dict(zip(processes, codes, strict=True))
+    )
+    p95 = {k: document[k]["p95"] for k in ("step_ms", "frame_age_ms")}
+    console.print(
+        f"{document['seconds_decided']}/{options.seconds} seconds decided, step p95"
+        f" {p95['step_ms']:.0f} ms, newest frame {p95['frame_age_ms']:.0f} ms old at p95; timeline:"
+        f" {options.png}",
+        highlight=False,
+    )
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    user.destroy_node()
+    rclpy.try_shutdown()
+    return 0 if complete(document) else 1
+
+
+def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> None:
+    """Draw the timeline, and show it where there is a screen."""
+    camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
+    pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
+    p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
+    draw(
+        result,
+        user.said(),
+        p_silent,
+        options.png,
+        f"aura_ros on a simulated room, seed {options.seed}",
+        pictures,
+    )
+    if not options.headless and os.environ.get("DISPLAY"):
+        subprocess.Popen(
+            ["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit code 0 only when every second was decided and every question answered."""
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    try:
+        return run(arguments(argv), console)
+    except AuraError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

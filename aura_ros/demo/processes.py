@@ -1,0 +1,75 @@
+"""The demo's processes: started with their output in files, watched, and ended as Ctrl-C would."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rclpy.executors import SingleThreadedExecutor
+
+from aura_core.errors import InputError
+from aura_ros.demo.user import DemoUser
+
+START_S = 120.0  # most that loading the model may take
+SLACK_S = 20.0  # how long after its planned end a run is given up
+
+
+def start(
+    folder: Path, module: str, *parameters: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a node in a process of its own, its output in `folder`."""
+    command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args"]
+    for parameter in parameters:
+        command += ["-p", parameter]
+    with (folder / f"{module}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)
+
+
+def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    """End our own processes as Ctrl-C would; their exit codes."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    codes = []
+    for process in processes:
+        try:
+            codes.append(process.wait(timeout=10))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            codes.append(process.wait())
+    return codes
+
+
+def watch(
+    user: DemoUser, processes: dict[str, subprocess.Popen[bytes]], folder: Path, seconds: int
+) -> None:
+    """Spin the user until the last second is decided. Raises `InputError` when a node ends or
+    nothing comes."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(user)
+    deadline = time.monotonic() + START_S
+    begun = False
+    while seconds - 1 not in user.beats:
+        executor.spin_once(timeout_sec=0.05)
+        if user.beats and not begun:
+            begun, deadline = True, time.monotonic() + seconds + SLACK_S
+        for module, process in processes.items():
+            if process.poll() is not None:
+                lines = (folder / f"{module}.log").read_text(errors="replace").splitlines() or [
+                    "(no output)"
+                ]
+                raise InputError(f"{module} ended with code {process.returncode}: {lines[-1]}")
+        if time.monotonic() > deadline:
+            if begun:
+                return  # the table will show which seconds are missing
+            raise InputError(
+                f"no frame was decided within {START_S:.0f} s ({user.state} {user.detail}); see"
+                f" {folder}"
+            )
+    end = time.monotonic() + 0.5  # the last second's response may be behind its heartbeat
+    while time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)

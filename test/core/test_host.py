@@ -1,0 +1,219 @@
+"""The worker thread, without ROS: the engine's very steps, and nothing lost without being
+counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
+
+from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.models.scripted import ScriptedBackend
+from aura_core.sim.render import Camera
+from aura_core.sim.world import World
+from aura_core.stream.engine import StreamEngine
+from aura_core.types import Frame, Kind, Query, Step
+
+TIMES = ("step_ms", "decide_ms")
+
+
+@pytest.fixture
+def runs() -> Iterator[Make]:
+    with made_runs() as make:
+        yield make
+
+
+def comparable(step: Step) -> dict[str, object]:
+    return {k: v for k, v in step.as_json().items() if k not in TIMES}
+
+
+def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a_second(
+    runs: Make,
+) -> None:
+    camera, seconds = Camera(World.generate(7, 12), 32), 12
+    stamps = [round(i * NS / 30) for i in range(seconds * 30)]
+    questions = {100: "what is on the table?", 201: "Tell me whenever it gets darker."}
+
+    engine = StreamEngine(ScriptedBackend())
+    expected: list[Step] = []
+    for i, stamp in enumerate(stamps):
+        if i in questions:
+            engine.ask(Query(questions[i]))
+        engine.push(Frame(camera.frame(stamp / NS), stamp))
+        while (step := engine.step()) is not None:
+            expected.append(step)
+
+    run = runs(ScriptedBackend(), backlog=60).start()
+    converted: list[int] = []
+    steps: list[Step] = []
+
+    def make(stamp: int) -> Frame:
+        converted.append(stamp)
+        return Frame(camera.frame(stamp / NS), stamp)
+
+    for i, stamp in enumerate(stamps):
+        if i in questions:
+            run.inbox.ask(questions[i])
+        run.inbox.offer(stamp, lambda stamp=stamp: make(stamp))
+        if i % 30 == 29:  # as a camera does: the next second comes when this one has been decided
+            steps += run.steps(1)
+    assert [comparable(s) for s in steps] == [comparable(s) for s in expected]
+    assert [s.response.kind for s in steps if s.question] == [Kind.REAL_TIME] * 2
+    assert len(converted) == 2 * seconds + 1  # the last one belongs to the second after
+    health = run.worker.health()
+    assert (
+        health.frames_received,
+        health.frames_dropped,
+        health.chunks_dropped,
+        health.chunks_lost,
+    ) == (360, 0, 0, 0)
+
+
+def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: Make) -> None:
+    backend = GatedBackend({})
+    run = runs(backend, backlog=2).start()
+    backend.gate.clear()
+    run.second(0)
+    assert backend.encoding.wait(WAIT_S)  # chunk 0 is in the model
+    for index in range(1, 10):
+        run.second(index)
+    backend.gate.set()
+    # Two seconds may wait beside the one that is being filled.
+    assert [s.chunk for s in run.steps(4)] == [0, 7, 8, 9]
+    health = run.worker.health()
+    assert (health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (12, 6, 0)
+
+
+def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs: Make) -> None:
+    run = runs(ScriptedBackend({0: "Well, well."}), backlog=3)
+    told, go_on = threading.Event(), threading.Event()
+    tell = run.worker.events.text
+
+    def slow(text: str, stamp_ns: int, asked: bool) -> None:
+        tell(text, stamp_ns, asked)
+        told.set()
+        assert go_on.wait(WAIT_S)
+
+    run.worker.events = replace(run.worker.events, text=slow)
+    run.start()
+    run.second(0)
+    assert told.wait(WAIT_S)
+    for index in (1, 2, 3):
+        run.second(index)
+    go_on.set()
+    first, second = run.steps(2)
+    assert first.response is not None and first.response.text == "Well, well."
+    assert (second.chunk, second.missed_chunks, second.window_chunks) == (3, 2, 4)
+    assert run.worker.health().chunks_missed == 2
+    assert run.worker.health().chunks_dropped == 0
+
+
+def test_words_are_told_as_they_come_and_whether_they_were_asked_for(runs: Make) -> None:
+    run = runs(ScriptedBackend({0: "Yes.", 1: "Ah.", 2: "No."})).start()
+    told = []
+    for index, question in enumerate(("is it dark?", "", "is it light?")):
+        if question:
+            run.inbox.ask(question)
+        run.second(index)
+        told.append(run.next("text"))
+        run.next("step")
+    stamps = [index * NS + NS // 2 for index in range(3)]
+    assert told == [
+        ("text", "Y", stamps[0], True),
+        ("text", "A", stamps[1], False),
+        ("text", "N", stamps[2], True),
+    ]
+
+
+def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
+    backend = GatedBackend()
+    run = runs(backend, backlog=1).start()
+    backend.gate.clear()
+    run.second(0)
+    assert backend.encoding.wait(WAIT_S)
+    run.second(1)
+    run.inbox.ask("still there?")
+    for index in range(2, 6):
+        run.second(index)
+    backend.gate.set()
+    assert [(s.chunk, s.question) for s in run.steps(3)] == [
+        (0, None),
+        (4, "still there?"),
+        (5, None),
+    ]
+
+
+def test_seconds_without_frames_are_lost_not_dropped(runs: Make) -> None:
+    run = runs().start()
+    run.second(0)
+    run.second(4)
+    assert [s.chunk for s in run.steps(2)] == [0, 4]
+    assert (run.worker.health().chunks_lost, run.worker.health().chunks_dropped) == (3, 0)
+
+
+def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(runs: Make) -> None:
+    run = runs(ScriptedBackend())
+    run.inbox.ask("what do you see?")
+    run.start()
+    run.second(0, grey=9)
+    _, step, asked = run.next("step")
+    assert step.response.text == "You asked: what do you see? The brightness is 9."
+    assert asked == step.question == "what do you see?"
+
+
+def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
+    run = runs(ScriptedBackend({0: "I will tell you.", 2: "It is dark now."})).start()
+    run.inbox.ask("Tell me when it is dark.")
+    reports = []
+    for index in range(3):
+        run.second(index)
+        reports.append(run.next("step"))
+    (_, ack, _), (_, silent, none), (_, alert, asked) = reports
+    assert ack.response.acknowledgment and ack.response.index == 0
+    assert silent.response is None and none == ""
+    assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (
+        Kind.PROACTIVE,
+        0,
+        2 * NS + NS // 2,
+    )
+    assert asked == "Tell me when it is dark."
+
+
+def test_partial_texts_grow_and_repeat_nothing(runs: Make) -> None:
+    run = runs(ScriptedBackend({1: "a b é"})).start()
+    run.second(0)
+    run.second(1)
+    run.next("step")
+    texts = []
+    while (report := run.reports.get(timeout=WAIT_S))[0] == "text":
+        texts.append(report[1:])
+    stamp = NS + NS // 2
+    assert texts == [("a", stamp, False), ("a b", stamp, False), ("a b é", stamp, False)]
+    assert report[1].response.text == "a b é"
+
+
+def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> None:
+    run = runs().start()
+    run.inbox.offer(0, lambda: frame(0))
+    run.inbox.end_of_frames()
+    assert run.steps(1)[0].stamp_ns == 0
+    run.inbox.end_of_frames()
+    run.second(5)
+    assert run.steps(1)[0].chunk == 5
+
+
+def test_the_threshold_can_change_while_running(runs: Make) -> None:
+    run = runs(config=AssistantConfig(decider=DeciderConfig(threshold=0.5)))
+    run.worker.set_threshold(0.6)
+    run.start()
+    run.second(0)
+    assert run.steps(1)[0].decision.silent
+    run.worker.set_threshold(0.999999)
+    run.second(1)
+    assert not run.steps(1)[0].decision.silent
+    run.worker.set_threshold(None)
+    run.second(2)
+    assert run.steps(1)[0].decision.silent

@@ -1,0 +1,145 @@
+"""The worker thread when something is wrong: one line for each, nothing fatal but the load, and a
+prompt end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
+
+from aura_core.config import AssistantConfig, GenerationConfig
+from aura_core.errors import InputError, ModelError
+from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.types import Frame
+
+
+@pytest.fixture
+def runs() -> Iterator[Make]:
+    with made_runs() as make:
+        yield make
+
+
+def test_a_frame_that_cannot_be_converted_is_reported_and_repeated(runs: Make) -> None:
+    run = runs().start()
+
+    def bad() -> Frame:
+        raise InputError("image data has 3 bytes,\n  too few")
+
+    run.inbox.offer(0, lambda: frame(0))
+    run.inbox.offer(NS // 2, bad)
+    run.second(1)
+    assert run.next("error") == ("error", "image data has 3 bytes, too few", None)
+    assert [s.chunk for s in run.steps(2)] == [0, 1]
+    assert run.worker.health().errors == 1
+
+
+@pytest.mark.parametrize("text", ["", "   \n"])
+def test_an_empty_question_is_refused_at_once(runs: Make, text: str) -> None:
+    with pytest.raises(InputError, match=r"^the question is empty$"):
+        runs().inbox.ask(text)
+
+
+def test_an_overlong_question_is_reported_and_the_next_one_answered(runs: Make) -> None:
+    run = runs(ScriptedBackend()).start()
+    run.inbox.ask("word " * 10_000)
+    run.inbox.ask("short?")
+    run.second(0)
+    assert run.next("error") == (
+        "error",
+        "the question has 49999 tokens; at most 512 are allowed",
+        None,
+    )
+    assert run.steps(1)[0].question == "short?"
+
+
+def test_too_many_questions_are_refused(runs: Make) -> None:
+    inbox = runs(config=AssistantConfig(generation=GenerationConfig(max_pending_questions=2))).inbox
+    inbox.ask("one?")
+    inbox.ask("two?")
+    with pytest.raises(InputError, match=r"^2 questions are waiting already"):
+        inbox.ask("three?")
+
+
+def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -> None:
+    run = runs(GatedBackend({}, broken=(1,))).start()
+    for index in range(3):
+        run.second(index)
+    first, second = run.steps(1)[0], run.next("error")
+    assert second[1:] == (
+        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB",
+        1,
+    )
+    third = run.steps(1)[0]
+    assert (first.chunk, first.window_chunks) == (0, 1)
+    assert (third.chunk, third.window_chunks, third.stamp_ns) == (2, 1, 2 * NS + NS // 2)
+    assert run.worker.health().phase == "ready"
+
+
+def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None:
+    run = runs(GatedBackend({4: "yes"}, broken=(1, 2, 3)), backlog=8).start()
+    run.inbox.ask("tell me when it falls")
+    run.second(0)
+    run.inbox.ask("is it safe?")
+    run.inbox.ask("is it day?")
+    for index in (1, 2, 3, 4):
+        run.second(index)
+    run.steps(1)
+    errors = [run.next("error")[1] for _ in range(4)]
+    assert errors[2] == "the model failed twice over a question, which is given up: is it safe?"
+    assert run.steps(1)[0].question == "is it day?"
+    assert run.worker.health().active_watches == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")],
+)
+def test_a_model_that_cannot_be_loaded_ends_the_worker_with_one_line(
+    runs: Make, error: Exception
+) -> None:
+    def load() -> ScriptedBackend:
+        raise error
+
+    run = runs(load=load)
+    run.worker.start()
+    assert run.next("failed") == ("failed", "no such folder")
+    assert run.worker.stop(WAIT_S)
+    assert run.worker.health().phase == "failed"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
+    def script(moment: Moment) -> str | None:
+        raise KeyError("bug")
+
+    run = runs(
+        ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)
+    ).start()
+    run.second(0, grey=9)
+    assert "bug" in run.next("failed")[1]
+    assert run.worker.stop(WAIT_S)
+
+
+def test_stop_ends_a_long_answer(runs: Make) -> None:
+    backend = GatedBackend({0: "word " * 1000})
+    run = runs(
+        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=100_000))
+    ).start()
+    texts = threading.Semaphore(0)
+    blocked = threading.Event()
+    worker = run.worker
+
+    def on_text(_text: str, _stamp: int, _asked: bool) -> None:
+        texts.release()
+        assert blocked.wait(WAIT_S)
+
+    object.__setattr__(worker.events, "text", on_text)
+    run.second(0)
+    assert texts.acquire(timeout=WAIT_S)
+    assert not worker.stop(0.0)  # the answer is under way
+    blocked.set()
+    assert worker.stop(WAIT_S)
+    assert run.steps(1)[0].decode_tokens <= 3
+    assert worker.health().phase == "stopped"
