@@ -70,7 +70,7 @@ class SpeakerNode(AuraNode):
     def _stop(self) -> None:
         """Silence, now; and a report of each utterance that was under way."""
         self._interrupted += 1
-        self._tell(self._utterances.stop())
+        self._tell(self._utterances.stop(), "interrupted")
         self._poll()
 
     def _poll(self) -> None:
@@ -86,11 +86,14 @@ class SpeakerNode(AuraNode):
         ):
             self._reference.publish(audio_msg(audio))
 
-    def _tell(self, ended: Iterable[Ended]) -> None:
+    def _tell(self, ended: Iterable[Ended], reason: str = "lost") -> None:
         for e in ended:
-            now = header(self.now_ns(), "")
             msg = Playback(
-                header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete
+                header=header(self.now_ns(), ""),
+                utterance=e.utterance,
+                played_s=e.played_s,
+                complete=e.complete,
+                reason="" if e.complete else reason,
             )
             self._playback.publish(msg)
 

@@ -22,6 +22,7 @@ from aura_core.config import (
     WindowConfig,
 )
 from aura_core.models import load
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
 
@@ -86,7 +87,7 @@ def frame(index: int) -> Frame:
 
 def assistant_for(
     backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
-) -> StreamEngine:
+) -> Lockstep:
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
     config = AssistantConfig(
@@ -96,13 +97,13 @@ def assistant_for(
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    return StreamEngine(backend, config)
+    return Lockstep(StreamEngine(backend, config))
 
 
 def run(
     backend: Any,
     steps: int,
-    assistant: StreamEngine | None = None,
+    assistant: Lockstep | None = None,
     config: AssistantConfig | None = None,
 ) -> Iterator[Step]:
     """`steps` steps with questions, one of them cancelled at its second word."""
@@ -113,7 +114,7 @@ def run(
         yield step
 
 
-def one(assistant: StreamEngine, i: int) -> Step | None:
+def one(assistant: Lockstep, i: int) -> Step | None:
     """Step `i`."""
     if i in QUESTIONS:
         assistant.ask(Query(QUESTIONS[i]))
@@ -121,11 +122,11 @@ def one(assistant: StreamEngine, i: int) -> Step | None:
     assistant.push(frame(2 * i + 1))
     said = 0
 
-    def on_text(_: str) -> None:
+    def on_text(_id: str, _text: str) -> None:
         nonlocal said
         said += 1
         if i == CANCELLED and said == 2:
-            assistant.cancel()
+            assistant.engine.cancel()
 
     return assistant.step(on_text)
 

@@ -69,7 +69,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
     [
         (
             {"windows": {}},
-            "config: unknown key 'windows'; known keys are sampling, decider, gate, model, server",
+            "config: unknown key 'windows'; known keys are decider, gate, generation, model",
         ),
         (
             {"window": {"kep": 3}},
@@ -109,7 +109,10 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
             {"decider": {"threshold": "high"}},
             "threshold must be (float or null|null or float), not 'high'",
         ),
-        ({"speaker": {"max_new_tokens": 0}}, "generation.max_new_tokens must be at least 1, not 0"),
+        (
+            {"generation": {"max_new_tokens": 0}},
+            "generation.max_new_tokens must be at least 1, not 0",
+        ),
         (
             {"model": {"dtype": "int8"}},
             "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'",

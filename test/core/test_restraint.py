@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.errors import ConfigError
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.decision import Decider, read_decision
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame
@@ -194,7 +195,9 @@ def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
 
 def test_the_assistant_counts_in_stamps_forgets_on_reset_and_tells_the_reason():
     config = AssistantConfig(decider=DeciderConfig(rearm=0.9, min_gap_s=2.5))
-    assistant = StreamEngine(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)
+    assistant = Lockstep(
+        StreamEngine(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)
+    )
     for _ in range(2):
         assistant.reset()
         lines = []

@@ -30,6 +30,7 @@ from served import (  # noqa: E402
 from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
 from aura_core.models.server.replies import Token  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.decision import Decider  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Step  # noqa: E402
@@ -112,7 +113,7 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
             assert entry.reused == before.prompt + min(same, len(end))
             assert entry.prompt - entry.reused <= step.prefill_tokens
         steps.append(step)
-        end = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
+        end = assistant.engine.codec.assistant(assistant.engine.window.turns[-1].answer_ids).ids
     steady = [e for s, e in zip(steps, server.log, strict=True) if s.chunk and not s.switched]
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
     assert ratio > 0.6
@@ -172,9 +173,9 @@ def test_a_threshold_decides_as_in_this_process(
 
 def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
     backend = open_served(server)
-    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
     list(run(backend, 2, assistant))
-    closed = assistant.window.pieces(assistant.codec)
+    closed = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
     logits = session.prefill(closed)
     assert logits.shape == (backend._replies.vocabulary,) and np.isnan(logits).all()
@@ -239,11 +240,11 @@ def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Lo
 
 def test_a_rollback_is_exact(server: Loopback) -> None:
     backend = open_served(server)
-    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
     list(run(backend, 1, assistant))
-    pieces = assistant.window.pieces(assistant.codec)
+    pieces = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
-    codec = assistant.codec
+    codec = assistant.engine.codec
     ask = [*pieces, *codec.user(pieces[2], "And now?")]
     server.new_prefixes = 1
     before = session.prefill(ask)

@@ -37,7 +37,7 @@ def test_background_requests_fail_without_a_word_to_the_engine(server: Loopback)
     one(assistant, 0)
     session = backend.open()
     server.faults.append(Fault("drop"))
-    session.warm(assistant.window.pieces(assistant.codec))
+    session.warm(assistant.engine.window.pieces(assistant.engine.codec))
     assert backend.warmer.wait(10)
     assert (backend.counters.warm_requests, backend.counters.warm_failures) == (1, 1)
     assert one(assistant, 1) is not None
@@ -49,7 +49,7 @@ def test_of_waiting_background_requests_the_newest_is_kept(server: Loopback) -> 
     assistant = assistant_for(backend)
     for i in range(3):
         one(assistant, i)
-    pieces = assistant.window.pieces(assistant.codec)
+    pieces = assistant.engine.window.pieces(assistant.engine.codec)
     first, rest = pieces[:5], pieces[5:]
     assert len(pieces) == 1 + 3 * 4 and isinstance(first[-1], Tokens)
     release = threading.Event()

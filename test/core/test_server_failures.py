@@ -120,7 +120,7 @@ def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
-    length, pieces = assistant.session.length, len(assistant.session._pieces)
+    length, pieces = assistant.engine.session.length, len(assistant.engine.session._pieces)
     server.faults.extend([fault] * 3)
     with pytest.raises(ModelError) as error:
         one(assistant, 1)
@@ -128,11 +128,14 @@ def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
         error.value
     )
     assert "\n" not in str(error.value)
-    assert (assistant.session.length, len(assistant.session._pieces)) == (length, pieces)
+    assert (assistant.engine.session.length, len(assistant.engine.session._pieces)) == (
+        length,
+        pieces,
+    )
     assert backend.counters.retries == 2
     assert [round(n, 3) for n in map(_scale, backend._wire.naps, (0.25, 0.5))] == [1.0, 1.0]
     step = one(assistant, 2)
-    assert step is not None and step.chunk == 2 and len(assistant.window.turns) == 2
+    assert step is not None and step.chunk == 2 and len(assistant.engine.window.turns) == 2
     assert (backend.counters.prefix_violations, backend.counters.prompt_mismatches) == (0, 0)
 
 
@@ -148,10 +151,10 @@ def test_a_switch_that_fails_is_made_up_for_in_the_next_step(
     with pytest.raises(ModelError, match="the connection broke"):
         one(assistant, at)
     step = one(assistant, at + 1)
-    assert step is not None and step.window_chunks == assistant.config.window.keep + 1
+    assert step is not None and step.window_chunks == assistant.engine.config.window.keep + 1
     turns = server.log[-1].body["messages"]
     assert [m["role"] for m in turns[-5:]] == ["user", "assistant", "user", "assistant", "user"]
-    assert assistant.session.length == step.window_tokens
+    assert assistant.engine.session.length == step.window_tokens
 
 
 def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
@@ -192,7 +195,7 @@ def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
     said: list[str] = []
     assistant.push(frame(2 * spoken))
     assistant.push(frame(2 * spoken + 1))
-    step = assistant.step(said.append)
+    step = assistant.step(lambda _id, text: said.append(text))
     assert step is not None and step.response is not None and step.decode_tokens == 2
     assert said[-1] == step.response.text
     assert local[spoken].response.text.startswith(step.response.text)  # type: ignore[union-attr]
@@ -273,10 +276,10 @@ def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> 
     assistant.push(frame(2 * spoken + 1))
     said: list[str] = []
 
-    def on_text(text: str) -> None:
+    def on_text(_id: str, text: str) -> None:
         said.append(text)
         if len(said) == 2:
-            assistant.cancel()
+            assistant.engine.cancel()
 
     step = assistant.step(on_text)
     assert step is not None and step.decode_tokens == 2

@@ -91,7 +91,7 @@ def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(
     speaker.device.unplug()
     speaker.until(lambda: not speaker.robot[-1].data, "the robot to be silent")
     (report,) = speaker.reports
-    assert (report.utterance, report.complete) == ("s:1", False)
+    assert (report.utterance, report.complete, report.reason) == ("s:1", False, "lost")
     assert report.played_s == pytest.approx(0.255)
 
 
