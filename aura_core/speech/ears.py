@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asr import (
     AsrConfig,
+    Grammar,
     Hinter,
     Recognition,
     Recognizer,
@@ -270,8 +271,9 @@ class Ears:
             return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
 
 
-def open_ears(config: EarsConfig) -> Ears:
-    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is
-    missing."""
-    hinter = Hinter(grammar_of(config.asr), config.wake.spellings)
-    return Ears(config, open_vad(config.vad), open_recognizer(config.asr, config.wake), hinter)
+def open_ears(config: EarsConfig, phrases: Grammar | None = None) -> Ears:
+    """Load the VAD and the recogniser; `phrases` are the sentences that pocketsphinx listens for.
+    Raises ConfigError or ModelError when something is missing."""
+    hinter = Hinter(grammar_of(config.asr, phrases), config.wake.spellings)
+    recognizer = open_recognizer(config.asr, config.wake, phrases)
+    return Ears(config, open_vad(config.vad), recognizer, hinter)

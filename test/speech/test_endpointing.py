@@ -9,7 +9,7 @@ import pytest
 
 from aura_core.errors import ConfigError
 from aura_core.speech.asr.grammar import parse
-from aura_core.speech.asr.questions import Hinter, built_in
+from aura_core.speech.asr.hints import Hinter
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Endpointer, Hint, Onset
 from aura_core.speech.vad import FRAME
 
@@ -78,7 +78,8 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
     ],
 )
 def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
-    endpointer = Endpointer(hint=Hinter(parse("what do you hear [now]", "mine", built_in())))
+    grammar = parse("what is on the table\nwhat do you hear [now]\nis there a {x}\nx: cup", "mine")
+    endpointer = Endpointer(hint=Hinter(grammar))
     run(endpointer, [0.9] * 10)
     endpointer.hear(words)
     ((at, end),) = run(endpointer, [0.0] * 60, first=10)

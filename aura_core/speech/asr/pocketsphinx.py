@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.bench.speech.wer import words_of
 from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
+from aura_core.words import spoken_words
 
 # standard deviation of the noise that is added: pure digital silence ruins the recognition
 NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
+# how the words of the default wake phrase sound that the bundled dictionary lacks (ARPAbet)
+WAKE_SOUNDS = {"aura": "AO R AH"}
 
 
 class PocketSphinx:
@@ -67,7 +69,8 @@ class PocketSphinx:
     def _spelt(self, text: str) -> str:
         """The wake phrase as it is written, whichever of its homophones the decoder took."""
         called, rest = self._wake.without_phrase(text)
-        return f"{' '.join(words_of(self._wake.config.phrase))} {rest}".strip() if called else text
+        phrase = " ".join(spoken_words(self._wake.config.phrase))
+        return f"{phrase} {rest}".strip() if called else text
 
     def _noisy(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The same samples always get the same noise: what is heard does not depend on how it was
@@ -145,15 +148,16 @@ def open_pocketsphinx(
         )
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"asr.model: {acoustic} is no acoustic model of pocketsphinx") from error
-    for word in sorted(grammar.words() | set(words_of(wake.phrase))):
+    sounds = WAKE_SOUNDS | dict(grammar.sounds)
+    for word in sorted(grammar.words() | set(spoken_words(wake.phrase))):
         if decoder.lookup_word(word) is not None:
             continue
-        if word not in grammar.sounds:
+        if word not in sounds:
             raise ConfigError(
                 f"grammar: the dictionary has no '{word}': add a line '{word} = ' and its ARPAbet"
                 " sounds"
             )
-        decoder.add_word(word, grammar.sounds[word], True)
+        decoder.add_word(word, sounds[word], True)
     phrases = [s for s in wake.spellings if all(decoder.lookup_word(w) is not None for w in s)]
     decoder.add_jsgf_string("questions", grammar.jsgf(tuple(" ".join(s) for s in phrases)))
     decoder.activate_search("questions")

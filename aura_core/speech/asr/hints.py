@@ -1,0 +1,48 @@
+"""Whether a user who pauses has finished: the words so far against the grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aura_core.speech.asr.grammar import Grammar
+from aura_core.speech.endpointing import Hint
+from aura_core.words import spoken_words
+
+# Words after which nobody stops: the rest of the question is still to come.
+TRAILING = frozenset(
+    """
+    a an the this that my your is are do does did can could will would has have what which
+    who where when how why if whether and or but to of in on at for from with by as there me
+    you know time many every each tell let alert something
+    """.split()  # noqa: SIM905
+)
+
+
+class Hinter:
+    """The hint for the endpointer. Complete, extendable: a sentence of the grammar. Dangling: ends
+    with a word that wants another.
+
+    Args:
+        grammar: the sentences that are expected; None: any words may come.
+        wake: spellings of the wake phrase, as words; it may go before each sentence.
+    """
+
+    def __init__(
+        self, grammar: Grammar | None = None, wake: Iterable[tuple[str, ...]] = ()
+    ) -> None:
+        self._grammar = grammar
+        self._wake = tuple(wake)
+
+    def __call__(self, partial: str) -> Hint:
+        words = spoken_words(partial)
+        for phrase in self._wake:
+            if tuple(words[: len(phrase)]) == phrase:
+                words = words[len(phrase) :]
+                if not words:
+                    return Hint.DANGLING  # only the wake phrase so far
+                break
+        if not words:
+            return Hint.UNKNOWN
+        if self._grammar is not None and self._grammar.matches(" ".join(words)):
+            return Hint.EXTENDABLE if self._grammar.goes_on(" ".join(words)) else Hint.COMPLETE
+        return Hint.DANGLING if words[-1] in TRAILING else Hint.UNKNOWN
