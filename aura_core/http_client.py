@@ -37,7 +37,7 @@ STREAM_END_S = 1.0
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class HttpOptions:
     """Where requests go and how patiently. `url` is the base of the API, such as
     http://host:8000/v1; the other fields are those of `ServerConfig`.
 
@@ -58,8 +58,8 @@ class Endpoint:
     timeout_setting: str = "server.read_timeout_s"
 
     @classmethod
-    def of(cls, config: ServerConfig) -> Endpoint:
-        """The endpoint that the section `server` describes."""
+    def of(cls, config: ServerConfig) -> HttpOptions:
+        """The options that the section `server` describes."""
         return cls(
             config.url,
             config.api_key_env,
@@ -106,28 +106,28 @@ class HttpClient:
         ConfigError: httpx is not installed, or `api_key_env` names a variable that is not set.
     """
 
-    def __init__(self, endpoint: Endpoint, count: Callable[..., None] | None = None) -> None:
+    def __init__(self, options: HttpOptions, count: Callable[..., None] | None = None) -> None:
         if httpx is None:
             raise ConfigError(
-                f"httpx is not installed, and {endpoint.url_setting} needs it:"
+                f"httpx is not installed, and {options.url_setting} needs it:"
                 f" {how_to_install('judge')}"
             )
-        self.endpoint = endpoint
-        self.url = endpoint.url.rstrip("/") + "/chat/completions"
+        self.options = options
+        self.url = options.url.rstrip("/") + "/chat/completions"
         self.sleep: Callable[[float], object] | None = None  # for tests: instead of a real wait
         self._count = count or _ignore
         headers = {"Content-Type": "application/json"}
-        if endpoint.api_key_env:
-            token = os.environ.get(endpoint.api_key_env, "").strip()
+        if options.api_key_env:
+            token = os.environ.get(options.api_key_env, "").strip()
             if not token:
                 raise ConfigError(
-                    f"{endpoint.api_key_setting} is {endpoint.api_key_env}, but this variable is"
+                    f"{options.api_key_setting} is {options.api_key_env}, but this variable is"
                     " not set"
                 )
             headers["Authorization"] = f"Bearer {token}"
         self._client = httpx.Client(
             headers=headers,
-            timeout=httpx.Timeout(endpoint.read_timeout_s, connect=endpoint.connect_timeout_s),
+            timeout=httpx.Timeout(options.read_timeout_s, connect=options.connect_timeout_s),
             # The callers bound the number of requests: waiting for a free connection here would
             # look like a slow server.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
@@ -158,7 +158,7 @@ class HttpClient:
         Raises `ModelError` with the last failure and the number of tries, and whatever else
         `attempt` raises.
         """
-        e, began = self.endpoint, self._cancels
+        e, began = self.options, self._cancels
         for tries in range(1, e.retries + 2):
             try:
                 return attempt()
@@ -237,7 +237,7 @@ class HttpClient:
 
     def failure(self, status: int, said: str, retry_after: str | None = None) -> HttpError:
         """The error for a status that is not 200."""
-        line, e = f"{self.url}: the server answered {status}: {said}", self.endpoint
+        line, e = f"{self.url}: the server answered {status}: {said}", self.options
         if status == 429 or status >= 500:
             wait = _seconds(retry_after)
             asked = f"; it asks to wait {wait:.0f} s" if wait is not None else ""
@@ -254,7 +254,7 @@ class HttpClient:
 
     def broken(self, error: httpx.TransportError, began: int) -> HttpError:
         """The error for a request without a (whole) reply."""
-        e = self.endpoint
+        e = self.options
         if self._cancels != began:
             return self._cancelled()
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

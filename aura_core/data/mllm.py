@@ -28,7 +28,7 @@ from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
 from aura_core.data.store import write
 from aura_core.errors import ConfigError, InputError, ModelError
-from aura_core.http_client import Endpoint, HttpClient, RefusedError
+from aura_core.http_client import HttpClient, HttpOptions, RefusedError
 from aura_core.replies import objects
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class MLLM:
                 "an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the"
                 " settings)"
             )
-        self._client = HttpClient(Endpoint.of(config))
+        self._client = HttpClient(HttpOptions.of(config))
         self._config, self._prompts, self._max_tokens, self._replies = (
             config,
             prompts,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aura_core.errors import ConfigError, InputError, ModelError
-from aura_core.http_client import Endpoint, HttpClient
+from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.replies import objects
 from aura_core.words import words_of
 
@@ -113,7 +113,7 @@ class ApiJudge:
             raise InputError(
                 "--judge-url needs --judge-model, the name under which the judge is served"
             )
-        endpoint = Endpoint(
+        options = HttpOptions(
             self.url,
             self.key_env,
             connect_timeout_s=10.0,
@@ -127,7 +127,7 @@ class ApiJudge:
             timeout_setting="",
         )
         try:
-            self.client = HttpClient(endpoint)
+            self.client = HttpClient(options)
         except ConfigError as e:
             raise InputError(str(e)) from e
         if self.kept is not None and self.kept.is_file():

@@ -12,7 +12,7 @@ from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
 from aura_core.sim.episode import Episode
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
-from aura_core.speech.types import Audio, Heard, Transcript
+from aura_core.speech.types import Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
 from aura_ros.voice_bench.runs import voices
 from aura_ros.voice_settings import phrases
@@ -88,7 +88,7 @@ def _reaches(ears: Ears, sound: Audio, number: int) -> bool:
     # a minute apart: each is heard afresh
     placed = Audio(noisy.samples, noisy.rate, number * 60_000_000_000)
     events = [e for part in _parts(placed) for e in ears.push(part)]
-    return any(isinstance(e, Transcript) and e.state is Heard.FINAL for e in events)
+    return any(isinstance(e, Transcript) and e.state is TranscriptState.FINAL for e in events)
 
 
 def _parts(sound: Audio) -> list[Audio]:

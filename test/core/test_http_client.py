@@ -16,8 +16,8 @@ from aura_core import http_client
 from aura_core.errors import ConfigError, ModelError
 from aura_core.http_client import (
     CancelledError,
-    Endpoint,
     HttpClient,
+    HttpOptions,
     RefusedError,
     TransientError,
 )
@@ -54,7 +54,7 @@ def server() -> Iterator[Words]:
 
 @pytest.fixture
 def client(server: Words) -> Iterator[HttpClient]:
-    client = HttpClient(Endpoint(server.url))
+    client = HttpClient(HttpOptions(server.url))
     yield client
     client.close()
 
@@ -149,7 +149,7 @@ def test_events_are_read_as_the_standard_says(
 def test_the_waits_double_up_to_the_longest(server: Words) -> None:
     counted: list[str] = []
     client = HttpClient(
-        Endpoint(server.url, retries=4, retry_wait_s=1.0, retry_wait_max_s=3.0),
+        HttpOptions(server.url, retries=4, retry_wait_s=1.0, retry_wait_max_s=3.0),
         lambda **amounts: counted.extend(amounts),
     )
     naps: list[float] = []
@@ -201,7 +201,7 @@ def in_thread(work: Callable[[], object]) -> Callable[[], BaseException | None]:
 @pytest.mark.parametrize("warm", [False, True])
 def test_another_thread_cancels_a_request_that_waits(server: Words, warm: bool) -> None:
     """On a new connection, and on one that is used again."""
-    client = HttpClient(Endpoint(server.url, read_timeout_s=600.0))
+    client = HttpClient(HttpOptions(server.url, read_timeout_s=600.0))
     if warm:
         client.post({})
         server.arrived.acquire()
@@ -216,7 +216,7 @@ def test_another_thread_cancels_a_request_that_waits(server: Words, warm: bool) 
 
 
 def test_another_thread_cancels_a_stream(server: Words) -> None:
-    client = HttpClient(Endpoint(server.url, read_timeout_s=600.0))
+    client = HttpClient(HttpOptions(server.url, read_timeout_s=600.0))
     server.faults.append(Fault("hold", tokens=1))
     stream = client.stream({"stream": True})
     assert [next(iter(stream)) for _ in range(2)]
@@ -228,7 +228,7 @@ def test_another_thread_cancels_a_stream(server: Words) -> None:
 def test_another_thread_cancels_the_wait_before_a_retry(server: Words) -> None:
     waits = threading.Event()
     client = HttpClient(
-        Endpoint(server.url, retry_wait_s=600.0, retry_wait_max_s=600.0),
+        HttpOptions(server.url, retry_wait_s=600.0, retry_wait_max_s=600.0),
         lambda **amounts: waits.set() if "retries" in amounts else None,
     )
     server.faults.append(Fault("status", status=503))
@@ -255,7 +255,7 @@ def test_an_error_names_url_status_and_the_servers_words(
     server: Words, status: int, kind: type[Exception], hint: str
 ) -> None:
     client = HttpClient(
-        Endpoint(server.url, url_setting="--at", model_setting="--name", api_key_setting="--key")
+        HttpOptions(server.url, url_setting="--at", model_setting="--name", api_key_setting="--key")
     )
     server.faults.append(Fault("status", status=status))
     with pytest.raises(kind) as error:
@@ -268,4 +268,4 @@ def test_an_error_names_url_status_and_the_servers_words(
 def test_without_httpx_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_client, "httpx", None)
     with pytest.raises(ConfigError, match=r"httpx is not installed, and --mllm needs it: pip inst"):
-        HttpClient(Endpoint("http://127.0.0.1:1/v1", url_setting="--mllm"))
+        HttpClient(HttpOptions("http://127.0.0.1:1/v1", url_setting="--mllm"))

@@ -14,8 +14,8 @@ from aura_core.sim.talk import WAITABLE, Talk, Wait
 from aura_core.sim.world import COLOURS, SHAPES, World
 from aura_core.speech.asr import AsrConfig, grammar_of
 from aura_core.speech.asr.grammar import parse
-from aura_core.speech.asr.hints import Hinter
-from aura_core.speech.endpointing import Hint
+from aura_core.speech.asr.turn_detector import TurnDetector
+from aura_core.speech.endpointing import Completeness
 
 ROOM = parse(spoken.grammar(), "room")
 
@@ -62,7 +62,7 @@ def test_a_file_adds_templates(tmp_path: Path) -> None:
     assert grammar.matches("bring me a red hammer please")
     assert not grammar.matches("bring me hammer please")
     assert grammar.matches("what is on the table?")
-    assert grammar.sounds["xerxes"] == "Z ER K S"
+    assert grammar.pronunciations["xerxes"] == "Z ER K S"
     assert {"hammer", "screw", "driver", "please"} <= grammar.words()
 
 
@@ -110,18 +110,18 @@ def test_a_missing_or_binary_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("partial", "hint"),
+    ("partial", "complete"),
     [
-        ("where is the cat", Hint.COMPLETE),
-        ("hey aura where is the cat", Hint.COMPLETE),
-        ("hey aura", Hint.DANGLING),
-        ("where is the", Hint.DANGLING),
-        ("the weather", Hint.UNKNOWN),
-        ("", Hint.UNKNOWN),
+        ("where is the cat", Completeness.COMPLETE),
+        ("hey aura where is the cat", Completeness.COMPLETE),
+        ("hey aura", Completeness.INCOMPLETE),
+        ("where is the", Completeness.INCOMPLETE),
+        ("the weather", Completeness.UNKNOWN),
+        ("", Completeness.UNKNOWN),
     ],
 )
-def test_hints(partial: str, hint: Hint) -> None:
-    assert Hinter(ROOM, (("hey", "aura"),))(partial) is hint
+def test_the_turn_detector(partial: str, complete: Completeness) -> None:
+    assert TurnDetector(ROOM, (("hey", "aura"),))(partial) is complete
 
 
 @pytest.mark.parametrize(

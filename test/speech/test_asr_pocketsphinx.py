@@ -13,7 +13,7 @@ from aura_core.errors import ConfigError
 from aura_core.sim import spoken
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.base import Recognizer
-from aura_core.speech.asr.pocketsphinx import fit, score
+from aura_core.speech.asr.pocketsphinx import confidence, score
 from aura_core.speech.types import Audio
 from aura_core.speech.wake import WakeConfig
 
@@ -114,5 +114,5 @@ def test_the_score_sees_the_worst_stretch_and_no_outer_silence() -> None:
     ]
     assert score(good) == pytest.approx(2 * np.log(0.95) / 10)
     bad = [*good[:3], ("<sil>", 20, 0.4), *good[3:]]
-    assert fit(bad) < 0.01 < 0.9 < fit(good)
-    assert fit([]) < 1e-9 and fit([("<sil>", 20, 0.0)]) < 1e-9
+    assert confidence(bad) < 0.01 < 0.9 < confidence(good)
+    assert confidence([]) < 1e-9 and confidence([("<sil>", 20, 0.0)]) < 1e-9

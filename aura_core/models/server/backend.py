@@ -8,7 +8,7 @@ from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError, how_to_install
-from aura_core.http_client import Endpoint, HttpClient
+from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.models import checkpoint
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
@@ -68,7 +68,7 @@ class ServerBackend:
         self.name = f"{self.served} at {server.url}"
         self.context: int | None = None  # the server knows, and says so when a window is too long
         self._config, self._media = server, MediaCodec(server, pixels)
-        self._client = HttpClient(Endpoint.of(server), self.counters.add)
+        self._client = HttpClient(HttpOptions.of(server), self.counters.add)
         own_system = _writes_system(self.tokenizer, str(template), self.chat)
         self._requests = Requests(
             server, self.served, self.chat, own_system, self._client, self.counters

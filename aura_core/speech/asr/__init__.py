@@ -9,15 +9,15 @@ from pathlib import Path
 from aura_core.errors import ConfigError
 from aura_core.speech.asr.base import Recognition, Recognizer, transcribe
 from aura_core.speech.asr.grammar import Grammar, parse, read_grammar
-from aura_core.speech.asr.hints import Hinter
+from aura_core.speech.asr.turn_detector import TurnDetector
 from aura_core.speech.wake import WakeConfig
 
 __all__ = [
     "AsrConfig",
     "Grammar",
-    "Hinter",
     "Recognition",
     "Recognizer",
+    "TurnDetector",
     "grammar_of",
     "open_recognizer",
     "parse",

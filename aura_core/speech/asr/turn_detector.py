@@ -1,14 +1,14 @@
-"""Whether a user who pauses has finished: the words so far against the grammar."""
+"""Turn detection: whether a user who pauses has finished, by the words so far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from aura_core.speech.asr.grammar import Grammar
-from aura_core.speech.endpointing import Hint
+from aura_core.speech.endpointing import Completeness
 from aura_core.words import spoken_words
 
-# Words after which nobody stops: the rest of the question is still to come.
+# Words that no question ends with: the rest is still to come.
 TRAILING = frozenset(
     """
     a an the this that my your is are do does did can could will would has have what which
@@ -18,9 +18,9 @@ TRAILING = frozenset(
 )
 
 
-class Hinter:
-    """The hint for the endpointer. Complete, extendable: a sentence of the grammar. Dangling: ends
-    with a word that wants another.
+class TurnDetector:
+    """Tells the endpointer how complete a partial transcript is: whether it is a sentence of the
+    grammar, or ends with a word that needs another one.
 
     Args:
         grammar: the sentences that are expected; None: any words may come.
@@ -33,16 +33,20 @@ class Hinter:
         self._grammar = grammar
         self._wake = tuple(wake)
 
-    def __call__(self, partial: str) -> Hint:
+    def __call__(self, partial: str) -> Completeness:
         words = spoken_words(partial)
         for phrase in self._wake:
             if tuple(words[: len(phrase)]) == phrase:
                 words = words[len(phrase) :]
                 if not words:
-                    return Hint.DANGLING  # only the wake phrase so far
+                    return Completeness.INCOMPLETE  # only the wake phrase so far
                 break
         if not words:
-            return Hint.UNKNOWN
+            return Completeness.UNKNOWN
         if self._grammar is not None and self._grammar.matches(" ".join(words)):
-            return Hint.EXTENDABLE if self._grammar.goes_on(" ".join(words)) else Hint.COMPLETE
-        return Hint.DANGLING if words[-1] in TRAILING else Hint.UNKNOWN
+            return (
+                Completeness.EXTENDABLE
+                if self._grammar.goes_on(" ".join(words))
+                else Completeness.COMPLETE
+            )
+        return Completeness.INCOMPLETE if words[-1] in TRAILING else Completeness.UNKNOWN
