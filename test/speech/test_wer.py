@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
+from aura_core.errors import ConfigError
 from aura_core.words import spoken_words
 
 pytest.importorskip("jiwer")
@@ -41,3 +44,9 @@ def test_words_of_chinese_are_its_letters() -> None:
     assert spoken_words("桌上有什么, Aura?") == ["桌", "上", "有", "什", "么", "aura"]
     assert spoken_words("don’t  stop") == ["don't", "stop"]
     assert word_errors("桌上有杯子", "桌上有瓶子。") == WordErrors(substitutions=1, words=5)
+
+
+def test_without_jiwer_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    with pytest.raises(ConfigError, match=r"word error rates need jiwer: pip .*\[bench-voice\]"):
+        word_errors("a", "a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from aura_core.errors import ConfigError, how_to_install
 from aura_core.words import spoken_words
@@ -39,13 +40,19 @@ class WordErrors:
         )
 
 
-def word_errors(said: str, heard: str, ignore: Iterable[str] = ()) -> WordErrors:
-    """Compare two texts, without case and punctuation; the words of `ignore` (such as
-    `DETERMINERS`) count on neither side. Raises ConfigError where jiwer is not installed."""
+def load_jiwer() -> Any:
+    """The module. Raises ConfigError where it is not installed: call it before a long measurement."""
     try:
         import jiwer
     except ImportError:
         raise ConfigError(f"word error rates need jiwer: {how_to_install('bench-voice')}") from None
+    return jiwer
+
+
+def word_errors(said: str, heard: str, ignore: Iterable[str] = ()) -> WordErrors:
+    """Compare two texts, without case and punctuation; the words of `ignore` (such as
+    `DETERMINERS`) count on neither side. Raises ConfigError where jiwer is not installed."""
+    jiwer = load_jiwer()
     ignored = frozenset(ignore)
     reference, hypothesis = (
         [w for w in spoken_words(text) if w not in ignored] for text in (said, heard)
