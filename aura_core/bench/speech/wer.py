@@ -41,7 +41,7 @@ class WordErrors:
 
 
 def load_jiwer() -> Any:
-    """The module. Raises ConfigError where it is not installed: call it before a long measurement."""
+    """The module. Raises ConfigError where it is missing: call it before a long measurement."""
     try:
         import jiwer
     except ImportError:
