@@ -15,8 +15,8 @@ from aura_core.live.listener import Far, Listener, Near
 from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import ApmEcho
 from aura_core.speech.endpointing import End, Onset
-from aura_core.speech.types import Heard
 from aura_core.speech.types import Transcript as CoreTranscript
+from aura_core.speech.types import TranscriptState
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Transcript
 from aura_ros.node import AuraNode, run
@@ -88,9 +88,9 @@ class AsrNode(AuraNode):
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
             self._transcripts.publish(transcript_msg(event, self._frame_id))
-            if event.state is Heard.FINAL:
+            if event.state is TranscriptState.FINAL:
                 self._text.publish(String(data=event.text))
-            elif event.state is Heard.REJECTED:
+            elif event.state is TranscriptState.REJECTED:
                 self.get_logger().info(f"not sent ({event.reason}): {event.text}")
                 if event.reason.startswith("failed"):
                     self.complain(f"the recogniser {event.reason}; the utterance is lost")

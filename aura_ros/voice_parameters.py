@@ -36,8 +36,8 @@ ASR = (
     Param(
         "backend",
         "pocketsphinx",
-        "what turns speech into text: pocketsphinx (embedded; knows the assistant's "
-        "question templates), whisper, faster_whisper",
+        "what turns speech into text: pocketsphinx (embedded; knows the sentences of a "
+        "grammar), whisper, faster_whisper",
         choices=("pocketsphinx", "whisper", "faster_whisper"),
     ),
     Param(
@@ -51,7 +51,14 @@ ASR = (
         "auto",
         "where whisper runs: cpu, cuda:1, ...; auto: the second GPU where there are two",
     ),
-    Param("grammar_file", "", "pocketsphinx: more question templates, one a line"),
+    Param(
+        "grammar",
+        "room",
+        "the sentences that pocketsphinx understands: room (what the embedded model was trained "
+        "to be asked), or none (those of grammar_file alone)",
+        choices=("room", "none"),
+    ),
+    Param("grammar_file", "", "pocketsphinx: a file of more sentence templates, one a line"),
     Param(
         "rejection",
         0.5,

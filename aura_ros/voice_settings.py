@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aura_core.sim import spoken
 from aura_core.speech import ears
-from aura_core.speech.asr import AsrConfig
+from aura_core.speech.asr import AsrConfig, Grammar, parse
 from aura_core.speech.endpointing import EndpointConfig
 from aura_core.speech.mouth import MouthConfig
 from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
@@ -34,6 +35,11 @@ def open_voice(v: Values) -> Synthesizer:
     return open_synthesizer(config)
 
 
+def phrases(grammar: str) -> Grammar | None:
+    """The sentences that the parameter `grammar` stands for; None: none."""
+    return parse(spoken.grammar(), "grammar: room") if grammar == "room" else None
+
+
 def open_ears(v: Values) -> ears.Ears:
     """Raises `ConfigError` where a model is missing."""
     onset = float(v["onset"])
@@ -57,4 +63,5 @@ def open_ears(v: Values) -> ears.Ears:
         str(v["grammar_file"]),
         float(v["rejection"]),
     )
-    return ears.open_ears(ears.EarsConfig(str(v["vad"]), endpoint, asr, wake))
+    config = ears.EarsConfig(str(v["vad"]), endpoint, asr, wake)
+    return ears.open_ears(config, phrases(str(v["grammar"])))

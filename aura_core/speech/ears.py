@@ -1,9 +1,9 @@
-"""The ears: a microphone's sound in, onsets and transcripts out. Knows no clock but the stamps of
-the sound.
+"""The ears, this package's name for the whole speech input: a microphone's sound in, onsets and
+transcripts out. The only clock is the stamps of the sound.
 
 Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer ->
-recogniser, which is fed while the user speaks -> wake rule -> Transcript. An ear that hears nothing
-does nothing but look at the level.
+recogniser, which is fed while the user speaks -> wake rule -> Transcript. In silence only the level
+of the sound is computed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asr import (
     AsrConfig,
-    Hinter,
+    Grammar,
     Recognition,
     Recognizer,
+    TurnDetector,
     grammar_of,
     open_recognizer,
 )
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import Audio, Heard, Transcript
-from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
+from aura_core.speech.types import Audio, Transcript, TranscriptState
+from aura_core.speech.vad import FRAME, RATE, EnergyGate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # frames that the recogniser is fed in the time of one
@@ -83,16 +84,21 @@ Event = Onset | End | Transcript
 
 
 class Ears:
-    """One microphone's ears. Not thread-safe: one caller pushes, mutes and reads."""
+    """The speech input of one microphone: VAD, endpointing, recognition and wake phrase. Not
+    thread-safe: one caller pushes, mutes and reads."""
 
     def __init__(
-        self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None
+        self,
+        config: EarsConfig,
+        vad: Vad,
+        recognizer: Recognizer,
+        turn_detector: TurnDetector | None = None,
     ) -> None:
         self.config = config
         self.counters = Counters()
-        self._vad = Gate(vad, config.gate_db, config.quiet_lsb)
+        self._vad = EnergyGate(vad, config.gate_db, config.quiet_lsb)
         self._recognizer = recognizer
-        self._endpointer = Endpointer(config.endpoint, hinter if config.adaptive else None)
+        self._endpointer = Endpointer(config.endpoint, turn_detector if config.adaptive else None)
         self._wake = WakeRule(config.wake)
         self._resampler: Resampler | None = None
         self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
@@ -221,7 +227,13 @@ class Ears:
         self._partial = partial
         self._endpointer.hear(partial)
         return [
-            Transcript(Heard.PARTIAL, partial, 1.0, self._endpointer.start_ns, stamp_ns + FRAME_NS)
+            Transcript(
+                TranscriptState.PARTIAL,
+                partial,
+                1.0,
+                self._endpointer.start_ns,
+                stamp_ns + FRAME_NS,
+            )
         ]
 
     def _interrupted(self) -> list[Event]:
@@ -257,7 +269,7 @@ class Ears:
         else:
             self.counters.finals += 1
         self._partial = ""
-        state = Heard.REJECTED if reason else Heard.FINAL
+        state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
         reason = f"{reason}: {failure}" if failure else reason
         return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
 
@@ -270,8 +282,9 @@ class Ears:
             return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
 
 
-def open_ears(config: EarsConfig) -> Ears:
-    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is
-    missing."""
-    hinter = Hinter(grammar_of(config.asr), config.wake.spellings)
-    return Ears(config, open_vad(config.vad), open_recognizer(config.asr, config.wake), hinter)
+def open_ears(config: EarsConfig, phrases: Grammar | None = None) -> Ears:
+    """Load the VAD and the recogniser; `phrases` are the sentences that pocketsphinx listens for.
+    Raises ConfigError or ModelError when something is missing."""
+    turn_detector = TurnDetector(grammar_of(config.asr, phrases), config.wake.spellings)
+    recognizer = open_recognizer(config.asr, config.wake, phrases)
+    return Ears(config, open_vad(config.vad), recognizer, turn_detector)

@@ -1,8 +1,8 @@
 """Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
 
 Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`.
-End: no frame over `offset` for a hangover, which is short when the words so far are a complete
-question and long when they end in the air ("is there a").
+Endpoint: no frame over `offset` for a hangover, which is short after a complete question and long
+after words that are incomplete ("is there a").
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LONGEST_S = 60.0  # that an utterance may be allowed to be: all of its sound is 
 MS = 1_000_000
 
 
-class Hint(StrEnum):
-    """What the words so far say about the end of the utterance."""
+class Completeness(StrEnum):
+    """Whether the words so far are a whole question."""
 
-    COMPLETE = "complete"  # a sentence, and none goes on from here
+    COMPLETE = "complete"  # a sentence, and not the beginning of a longer one
     EXTENDABLE = "extendable"  # a sentence, and the beginning of a longer one
-    DANGLING = "dangling"
+    INCOMPLETE = "incomplete"  # the last word needs another one after it
     UNKNOWN = "unknown"
 
 
@@ -77,15 +77,15 @@ class EndpointConfig:
             self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms"
         )
 
-    def hangover_ns(self, hint: Hint) -> int:
+    def hangover_ns(self, words: Completeness) -> int:
         """Silence after which the utterance is over."""
         ms = {
-            Hint.COMPLETE: self.short_hangover_ms,
-            Hint.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
-            Hint.DANGLING: self.long_hangover_ms,
-            Hint.UNKNOWN: self.hangover_ms,
+            Completeness.COMPLETE: self.short_hangover_ms,
+            Completeness.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
+            Completeness.INCOMPLETE: self.long_hangover_ms,
+            Completeness.UNKNOWN: self.hangover_ms,
         }
-        return ms[hint] * MS
+        return ms[words] * MS
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,12 @@ class Endpointer:
     """Cuts a stream of frames into utterances. Holds `max_s` of sound at most."""
 
     def __init__(
-        self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None
+        self,
+        config: EndpointConfig | None = None,
+        turn_detector: Callable[[str], Completeness] | None = None,
     ) -> None:
         self.config = config or EndpointConfig()
-        self._hint = hint
+        self._turn_detector = turn_detector
         # an onset is noticed a few frames late
         held = self._pre_roll_frames() + self.config.onset_window
         self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
@@ -146,12 +148,16 @@ class Endpointer:
         self._recent: deque[tuple[int, float]] = deque(maxlen=self.config.onset_window)
         self._frames: list[NDArray[np.int16]] = []
         self._speaking = self._cut = False
-        self._hinted = Hint.UNKNOWN
+        self._words = Completeness.UNKNOWN
         self._stamp_ns = self._start_ns = self._end_ns = 0
 
     def hear(self, partial: str) -> None:
         """The words so far; they decide how long the hangover is."""
-        self._hinted = self._hint(partial) if self._hint is not None else Hint.UNKNOWN
+        self._words = (
+            self._turn_detector(partial)
+            if self._turn_detector is not None
+            else Completeness.UNKNOWN
+        )
 
     def push(
         self, frame: NDArray[np.int16], probability: float, stamp_ns: int
@@ -163,7 +169,7 @@ class Endpointer:
         now_ns = stamp_ns + FRAME_NS
         if probability >= self.config.offset:
             self._end_ns = now_ns
-        elif now_ns - self._end_ns >= self.config.hangover_ns(self._hinted):
+        elif now_ns - self._end_ns >= self.config.hangover_ns(self._words):
             return self._ended(too_long=self._cut)
         if len(self._frames) * FRAME >= self.config.max_s * RATE:
             return self._cut_here(now_ns)
@@ -191,7 +197,7 @@ class Endpointer:
         kept = [(stamp, f) for stamp, f in self._before if stamp >= since_ns - FRAME_NS // 2]
         self._stamp_ns = kept[0][0]
         self._frames = [f for _, f in kept]
-        self._hinted = Hint.UNKNOWN
+        self._words = Completeness.UNKNOWN
         return Onset(self._start_ns, self._audio())
 
     def _ended(self, too_long: bool) -> End:

@@ -1,5 +1,6 @@
-"""What to say next, and what was said: answers in, sentences out. No threads, no clock: the time is
-passed in."""
+"""The mouth, this package's name for the queue in front of text to speech: answers in, sentences
+out, in the order and at the time at which they may be spoken. It has no threads and no clock: the
+time is passed in."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aura_core.bench.speech.wer import words_of
 from aura_core.errors import ConfigError
 from aura_core.speech.types import NS
+from aura_core.words import spoken_words
 
 
 class WakeMode(StrEnum):
@@ -50,7 +50,7 @@ class WakeConfig:
         except ValueError:
             modes = ", ".join(WakeMode)
             raise ConfigError(f"wake.mode must be one of {modes}, not '{self.mode}'") from None
-        if not words_of(self.phrase):
+        if not spoken_words(self.phrase):
             raise ConfigError("wake.phrase must have at least one word")
         if not self.after_s > 0.0:
             raise ConfigError(f"wake.after_s must be positive, not {self.after_s}")
@@ -59,8 +59,12 @@ class WakeConfig:
     def spellings(self) -> tuple[tuple[str, ...], ...]:
         """The phrase and its aliases as words; longer ones first, so that none is cut in the
         middle."""
-        texts = (self.phrase, *self.aliases, *HOMOPHONES.get(" ".join(words_of(self.phrase)), ()))
-        unique = {tuple(words_of(t)) for t in texts} - {()}
+        texts = (
+            self.phrase,
+            *self.aliases,
+            *HOMOPHONES.get(" ".join(spoken_words(self.phrase)), ()),
+        )
+        unique = {tuple(spoken_words(t)) for t in texts} - {()}
         return tuple(sorted(unique, key=lambda words: (-len(words), words)))
 
 
@@ -87,7 +91,7 @@ class WakeRule:
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Whether `text` begins with the phrase, and `text` without it."""
         words = text.split()
-        plain = [" ".join(words_of(w)) for w in words]
+        plain = [" ".join(spoken_words(w)) for w in words]
         for spelling in self.config.spellings:
             taken = _taken(plain, spelling)
             if taken:

@@ -11,7 +11,7 @@ from typing import Any
 import checkpoints
 import numpy as np
 import torch
-from loopback import Loopback
+from model_double import ModelDouble
 
 from aura_core.config import (
     AssistantConfig,
@@ -63,8 +63,8 @@ def served_model(folder: Path) -> Any:
     return model
 
 
-def open_served(server: Loopback, **options: Any) -> Any:
-    """A client of `server`, with waits that take no time; `naps` on its wire tells how long they
+def open_served(server: ModelDouble, **options: Any) -> Any:
+    """A client of `server` whose waits take no time; `naps` on its HTTP client tells how long they
     would have been."""
     settings: dict[str, Any] = {
         "url": server.url,
@@ -74,8 +74,8 @@ def open_served(server: Loopback, **options: Any) -> Any:
         "answer_tokens": 8,
     } | options
     backend: Any = load(ModelConfig(path=server.model.name), ServerConfig(**settings))
-    backend._wire.naps = []
-    backend._wire.sleep = backend._wire.naps.append
+    backend._client.naps = []
+    backend._client.sleep = backend._client.naps.append
     return backend
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from data_rig import real_time, standing
-from data_server import (
+from mllm_double import (
     LIGHT,
     SECONDS,
-    FakeMLLM,
+    MLLMDouble,
     light_run,
     request,
     says,
@@ -40,7 +40,7 @@ from aura_core.types import Kind
 @pytest.fixture
 def mllm():
     pytest.importorskip("httpx")
-    with FakeMLLM() as server:
+    with MLLMDouble() as server:
         server.replies["now"] = lambda t, b: {"questions": []}
         yield server
 
@@ -212,7 +212,7 @@ def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
     """Else the first time of a request to be told once would be one at which nobody had
     asked yet."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
-    mllm.faults["times"] = [
+    mllm.failures["times"] = [
         says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))
     ]
     assert in_pieces(mllm, prepared, tmp_path) == {}

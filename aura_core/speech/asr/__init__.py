@@ -8,18 +8,19 @@ from pathlib import Path
 
 from aura_core.errors import ConfigError
 from aura_core.speech.asr.base import Recognition, Recognizer, transcribe
-from aura_core.speech.asr.grammar import Grammar, read_grammar
-from aura_core.speech.asr.questions import Hinter, built_in
+from aura_core.speech.asr.grammar import Grammar, parse, read_grammar
+from aura_core.speech.asr.turn_detector import TurnDetector
 from aura_core.speech.wake import WakeConfig
 
 __all__ = [
     "AsrConfig",
     "Grammar",
-    "Hinter",
     "Recognition",
     "Recognizer",
+    "TurnDetector",
     "grammar_of",
     "open_recognizer",
+    "parse",
     "transcribe",
 ]
 
@@ -34,7 +35,7 @@ class AsrConfig:
     `model`: a .pt file (whisper), a folder (faster_whisper), or an acoustic model's folder
     (pocketsphinx; empty: the bundled English one). Nothing is ever downloaded. `device`: auto (the
     second GPU where there are two, else the first, else the CPU), cpu, cuda, cuda:0...
-    `grammar_file`: more question templates for pocketsphinx, on top of the built-in ones.
+    `grammar_file`: more sentence templates for pocketsphinx, besides the phrases that it is handed.
     `rejection`: how sure pocketsphinx must be that speech was one of its sentences, in [0, 1]; 0
     takes everything.
     """
@@ -74,19 +75,34 @@ class AsrConfig:
             raise ConfigError(f"asr.rejection must be in [0, 1], not {self.rejection}")
 
 
-def grammar_of(config: AsrConfig) -> Grammar | None:
-    """What the recogniser listens for; None where it takes any words."""
+def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | None:
+    """What the recogniser listens for: `phrases`, and those of `config.grammar_file`. None where it
+    takes any words.
+
+    Raises ConfigError when a recogniser that needs sentences has none.
+    """
     if config.backend != "pocketsphinx":
         return None
-    return (
-        read_grammar(Path(config.grammar_file), built_in()) if config.grammar_file else built_in()
-    )
+    if config.grammar_file:
+        return read_grammar(Path(config.grammar_file), phrases)
+    if phrases is None:
+        raise ConfigError(
+            "asr.grammar_file: pocketsphinx understands the sentences of a grammar alone, and it"
+            " was given none"
+        )
+    return phrases
 
 
-def open_recognizer(config: AsrConfig, wake: WakeConfig | None = None) -> Recognizer:
-    """Load the recogniser. `wake`: the phrase that a grammar must know.
+def open_recognizer(
+    config: AsrConfig, wake: WakeConfig | None = None, phrases: Grammar | None = None
+) -> Recognizer:
+    """Load the recogniser.
 
-    Raises ConfigError when its package or file is missing, ModelError when the file is no
+    Args:
+        wake: the phrase that a grammar must know.
+        phrases: the sentences that pocketsphinx listens for; whoever starts it knows what is asked.
+
+    Raises ConfigError when its package, file or phrases are missing, ModelError when the file is no
     checkpoint.
     """
     if config.backend == "whisper":
@@ -99,6 +115,6 @@ def open_recognizer(config: AsrConfig, wake: WakeConfig | None = None) -> Recogn
         return open_faster_whisper(config.model, config.language, config.device)
     from aura_core.speech.asr.pocketsphinx import open_pocketsphinx
 
-    grammar = grammar_of(config)
+    grammar = grammar_of(config, phrases)
     assert grammar is not None
     return open_pocketsphinx(grammar, wake or WakeConfig(), config.model, config.rejection)
