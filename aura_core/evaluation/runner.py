@@ -56,13 +56,13 @@ def run(
     """Play all items that `writer` does not have yet. A video that is missing or broken is named,
     not raised."""
     own = config.generation
-    speaker = replace(
+    generation = replace(
         own,
         max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
     )
     assistant = (PolledAssistant if polled else StreamEngine)(
-        backend, replace(config, speaker=speaker)
+        backend, replace(config, generation=generation)
     )
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
