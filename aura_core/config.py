@@ -23,7 +23,8 @@ class ModelConfig(Settings, section="model"):
     template the server's model has."""
 
     path: str = setting(
-        "aura_tiny", "model: a local folder, a hub id, aura_tiny (embedded) or scripted (tests)"
+        "aura_tiny",
+        "checkpoint: a local folder, a hub id, aura_tiny (embedded) or scripted (tests)",
     )
     dtype: str = setting(
         "auto",
@@ -43,7 +44,7 @@ class ModelConfig(Settings, section="model"):
         low=1024,
         high=2**31 - 1,
         unset=0,
-        null="640*480, or what the checkpoint's aura.json says",
+        null="what the checkpoint's aura.json says, else 640 x 480",
     )
     threads: int | None = setting(
         None,

@@ -168,9 +168,15 @@ class Parameter:
     @property
     def description(self) -> str:
         """One line, with what the value that stands for None means, and with the unit."""
+        unit = f" [{self.setting.unit}]" if self.setting.unit else ""
+        return f"{self.description_without_unit}{unit}"
+
+    @property
+    def description_without_unit(self) -> str:
+        """The same, for a table that has a column for the unit."""
         s = self.setting
         null = f"; {unset_text(s.unset)}: {s.null}" if s.unset is not None else ""
-        return f"{s.description}{null}{f' [{s.unit}]' if s.unit else ''}"
+        return f"{s.description}{null}"
 
     def setting_value(self, value: Value) -> Value | None:
         """The parameter's value as the setting has it: None where it stands for that."""
