@@ -28,11 +28,11 @@ def option(cls: type[Settings], name: str, *flags: str, over: str = "") -> Any:
     words = s.description
     if s.choices and not all(choice in words for choice in s.choices):
         words += f": {', '.join(s.choices)}"
-    if s.null:
+    if s.null and not over:
         words += f"; without it: {s.null}"
     if s.unit:
         words += f" [{s.unit}]"
-    default = getattr(cls, name, None)
+    default = getattr(cls, name, None) or s.null
     shown = f"{over}, else {default}" if over and default else over or True
     return typer.Option(*flags, help=words, min=s.low, max=s.high, show_default=shown)
 

@@ -326,7 +326,10 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
         ("train ablation", "batches of each arm [default: 600; x>=1]"),
         ("data all", "(an MLLM's are refused, for it knows few of them) [default: (the file's)]"),
-        ("eval sim", "silent when p(silent) is at least this; without it: silent when the silent"),
+        (
+            "eval sim",
+            "is at least this [default: (the file's, else silent when the silent token is",
+        ),
         ("bench engine", "length at which the window is cut back"),
     ],
 )
