@@ -16,17 +16,16 @@ from std_msgs.msg import Bool
 
 from aura_core.errors import AuraError
 from aura_core.live.talker import Talker
+from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
-from aura_core.speech.tts import Synthesizer
+from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Playback, Response, Said
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import Value, declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
-from aura_ros.voice_parameters import TTS
-from aura_ros.voice_settings import mouth_config, open_voice
 
 _POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
 # sound that is sent before it can be heard: a burst would overrun the queue on its way
@@ -40,8 +39,8 @@ class TtsNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("tts_node")
-        values = declare(self, TTS)
-        self._talker = Talker(mouth_config(values))
+        config = settings_of(self, TtsNodeConfig)
+        self._talker = Talker(config.mouth)
         self._user_speaks = False
         self._voice: Synthesizer | None = None
         # a restarted mouth must not reuse an utterance's name
@@ -55,7 +54,7 @@ class TtsNode(AuraNode):
         self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
         self.every(1.0, self._report)
-        self._thread = self.work("mouth", lambda: self._main(values), self._stopping)
+        self._thread = self.work("mouth", lambda: self._main(config.tts), self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -86,9 +85,9 @@ class TtsNode(AuraNode):
 
     # ---- the mouth's thread ------------------------------------------------------------------
 
-    def _main(self, values: dict[str, Value]) -> None:
+    def _main(self, config: TtsConfig) -> None:
         try:
-            self._voice = voice = open_voice(values)
+            self._voice = voice = open_synthesizer(config)
         except (AuraError, OSError) as e:
             self.end(" ".join(str(e).split()))
             return

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from aura_core.cli import options
+from aura_core.config import POLICIES, WindowConfig
 from aura_core.errors import ConfigError
 
 VOICE_BENCH = "aura_ros.voice_bench"
@@ -28,10 +30,8 @@ def _parts() -> None:
 
 @app.command()
 def engine(
-    keep: Annotated[int, typer.Option(help="chunks kept at a switch")] = 30,
-    max_chunks: Annotated[
-        int, typer.Option("--max", help="chunks at which the window switches")
-    ] = 60,
+    keep: Annotated[int, options.option(WindowConfig, "keep")] = WindowConfig.keep,
+    max_chunks: Annotated[int, options.option(WindowConfig, "max", "--max")] = WindowConfig.max,
     steps: Annotated[
         int, typer.Option(min=1, help="measured steps, after the window has filled")
     ] = 150,
@@ -55,7 +55,6 @@ def engine(
 
     from aura_core.bench import engine as bench
     from aura_core.bench.random_model import RandomBackend
-    from aura_core.config import POLICIES, WindowConfig
     from aura_core.errors import ConfigError
 
     window = WindowConfig(keep, max_chunks)

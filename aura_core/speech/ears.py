@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, InputError
+from aura_core.errors import InputError
+from aura_core.settings import Settings, section, setting
 from aura_core.speech.asr import (
     AsrConfig,
     Grammar,
@@ -26,7 +27,7 @@ from aura_core.speech.asr import (
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio, Transcript, TranscriptState
-from aura_core.speech.vad import FRAME, RATE, EnergyGate, Vad, open_vad
+from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # frames that the recogniser is fed in the time of one
@@ -37,33 +38,58 @@ CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
 
 
 @dataclass(frozen=True)
-class EarsConfig:
-    """`endpoint`, `asr`, `wake` and `vad` (see `open_vad`) of one pair of ears."""
+class EarsConfig(Settings, section="ears"):
+    """One pair of ears. As ROS 2 parameters, the settings of its sections have no prefix."""
 
-    vad: str = "pysilero"
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    asr: AsrConfig = field(default_factory=AsrConfig)
-    wake: WakeConfig = field(default_factory=WakeConfig)
-    adaptive: bool = True  # the hangover follows the words so far
-    min_confidence: float = 0.0  # finals below are rejected as low_confidence
-    # after the robot's voice: its echo in the room, and what the devices still hold
-    mute_tail_ms: int = 350
-    max_gap_ms: int = 100  # stamps that jump by more: sound was lost
-    # the VAD is asked about sound this much louder than the room; 0: about all of it
-    gate_db: float = 4.0
-    quiet_lsb: int = 8  # a frame whose peak is below is silence, without asking the VAD
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.min_confidence <= 1.0:
-            raise ConfigError(f"ears.min_confidence must be in [0, 1], not {self.min_confidence}")
-        for name, most in (
-            ("mute_tail_ms", 5_000),
-            ("max_gap_ms", 5_000),
-            ("gate_db", 20),
-            ("quiet_lsb", 3_000),
-        ):
-            if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(f"ears.{name} must be in [0, {most}], not {getattr(self, name)}")
+    vad: str = setting(
+        "pysilero",
+        "voice activity detection: pysilero, or silero (onnxruntime)",
+        choices=VADS,
+    )
+    endpoint: EndpointConfig = section(EndpointConfig, prefix="")
+    asr: AsrConfig = section(AsrConfig, prefix="")
+    wake: WakeConfig = section(WakeConfig, prefix="")
+    adaptive: bool = setting(True, "the hangover follows the words so far", parameter=None)
+    min_confidence: float = setting(
+        0.0,
+        "final transcripts below are rejected as low_confidence",
+        low=0.0,
+        high=1.0,
+        parameter=None,
+    )
+    mute_tail_ms: int = setting(
+        350,
+        "how long the ears stay muted after the robot's voice: its echo in the room, and what the"
+        " devices still hold",
+        unit="ms",
+        low=0,
+        high=5_000,
+        parameter=None,
+    )
+    max_gap_ms: int = setting(
+        100,
+        "stamps that jump by more mean that sound was lost",
+        unit="ms",
+        low=0,
+        high=5_000,
+        parameter=None,
+    )
+    gate_db: float = setting(
+        4.0,
+        "the VAD is asked about sound that is this much louder than the room; 0: about all of it",
+        unit="dB",
+        low=0.0,
+        high=20.0,
+        parameter=None,
+    )
+    quiet_lsb: int = setting(
+        8,
+        "a frame whose peak is below is silence, without asking the VAD",
+        unit="steps of 16-bit samples",
+        low=0,
+        high=3_000,
+        parameter=None,
+    )
 
 
 @dataclass

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aura_core.errors import ConfigError
+from aura_core.plain import require
+from aura_core.settings import Settings, setting
 from aura_core.speech.types import NS
 from aura_core.words import spoken_words
 
@@ -34,26 +35,31 @@ HOMOPHONES = {
 
 
 @dataclass(frozen=True)
-class WakeConfig:
+class WakeConfig(Settings, section="wake"):
     """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its
     own."""
 
-    mode: WakeMode = WakeMode.OFF
-    phrase: str = "hey aura"
-    aliases: tuple[str, ...] = ()
-    # silence of the robot, in seconds, after which the phrase is required again
-    after_s: float = 20.0
+    mode: WakeMode = setting(
+        WakeMode.OFF,
+        "when a question must begin with the wake phrase: off, required, or after_silence: only"
+        " when the robot has been silent for wake_after_s",
+        choices=tuple(WakeMode),
+        parameter="wake",
+    )
+    phrase: str = setting("hey aura", "what a question must begin with", parameter="wake_phrase")
+    aliases: tuple[str, ...] = setting((), "other spellings of the phrase", parameter=None)
+    after_s: float = setting(
+        30.0,
+        "silence of the robot after which wake: after_silence requires the phrase again",
+        unit="s",
+        low=1.0,
+        high=86_400.0,
+        parameter="wake_after_s",
+    )
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "mode", WakeMode(self.mode))
-        except ValueError:
-            modes = ", ".join(WakeMode)
-            raise ConfigError(f"wake.mode must be one of {modes}, not '{self.mode}'") from None
-        if not spoken_words(self.phrase):
-            raise ConfigError("wake.phrase must have at least one word")
-        if not self.after_s > 0.0:
-            raise ConfigError(f"wake.after_s must be positive, not {self.after_s}")
+        super().__post_init__()
+        require(bool(spoken_words(self.phrase)), "wake.phrase must have at least one word")
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:

@@ -14,8 +14,8 @@ from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
 from aura_core.speech.types import Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
+from aura_ros.grammars import phrases
 from aura_ros.voice_bench.runs import voices
-from aura_ros.voice_settings import phrases
 
 SEED = 700_000  # of the first world whose questions are asked
 SNRS_DB = (20, 30)

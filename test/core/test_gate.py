@@ -134,7 +134,7 @@ def test_a_chunk_that_cannot_be_encoded_is_no_measure():
 
 @pytest.mark.parametrize("level", [-1.0, 65.0, float("nan")])
 def test_levels_that_mean_nothing_are_refused(level):
-    with pytest.raises(ConfigError, match=r"gate\.level must be between 0 and 64"):
+    with pytest.raises(ConfigError, match=r"gate\.level must be in \[0, 64\] grey levels"):
         GateConfig(level)
 
 

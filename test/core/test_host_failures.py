@@ -123,7 +123,7 @@ def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
 def test_stop_ends_a_long_answer(runs: Make) -> None:
     backend = GatedBackend({0: "word " * 1000})
     run = runs(
-        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=100_000))
+        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=8192))
     ).start()
     texts = threading.Semaphore(0)
     blocked = threading.Event()

@@ -115,7 +115,7 @@ def test_pieces_that_are_no_conversation_are_refused(server: ModelDouble) -> Non
         ({"url": "http://user:secret@host/v1"}, "a token belongs into the environment"),
         ({"media": "gif"}, "server.media must be one of video, images, not 'gif'"),
         ({"retries": -1}, r"server.retries must be in \[0, 20\], not -1"),
-        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \(0, 600\] seconds"),
+        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \[0.01, 600\], not 0.0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:

@@ -23,8 +23,8 @@ DARK = 50
 
 
 def plain_vlm(seen: list[str]) -> ScriptedBackend:
-    """Captions whatever it is shown; answers yes to a judge when it is dark and darkness was asked
-    about."""
+    """Captions whatever it is shown; answers yes to the yes/no question when it is dark and
+    darkness was asked about."""
 
     def say(moment: Moment) -> str | None:
         seen.append(moment.question)
@@ -72,7 +72,7 @@ def flat(pieces: list[Piece]) -> list[Any]:
 LEVELS = [200, 200, 200, 20, 200, 200, 200, 200, 20, 200, 200, 200]
 
 
-def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_judge_leaves_no_trace():
+def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_question_leaves_no_trace():
     seen: list[str] = []
     assistant = assistant_of(plain_vlm(seen))
     steps = play(assistant, LEVELS, {1: "Tell me every time it is dark.", 5: "What is there?"})
@@ -106,17 +106,17 @@ def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_judge_leaves_no_tr
     assert "Now?" not in text and "Say it. Tell me every time it is dark." in text
 
 
-def test_without_a_judge_the_same_model_talks_all_the_time():
+def test_without_the_yes_no_question_the_same_model_talks_all_the_time():
     assistant = assistant_of(plain_vlm([]), mode="token")
     assert all(s.response is not None for s in play(assistant, LEVELS, {}))
 
 
-def test_a_checkpoint_that_was_trained_to_decide_has_no_judge_unless_it_is_told():
+def test_a_checkpoint_that_was_trained_to_decide_is_not_asked_unless_it_is_told():
     assert assistant_of(ScriptedBackend()).engine.yes_no is None
     assert assistant_of(ScriptedBackend(), mode="yes_no").engine.yes_no is not None
 
 
-def test_threshold_and_minimum_gap_hold_for_the_judge_too():
+def test_threshold_and_minimum_gap_hold_for_the_yes_no_mode_too():
     asks = {0: "Tell me every time it is dark."}
     eager = play(assistant_of(plain_vlm([]), threshold=0.9999), [200] * 4, asks)
     assert [s.decision.reason for s in eager[1:]] == ["threshold"] * 3 and not any(

@@ -296,7 +296,7 @@ def test_parameters_can_be_set_or_are_refused_with_a_reason(assistant: Assistant
     assert set_to("decider.threshold", 0.5) == (True, "")
     assert set_to("decider.threshold", 1.0) == (
         False,
-        "decider.threshold must be below 1: it would never speak",
+        "decider.threshold must be between 0 and 1, not 1.0",
     )
     for value in (float("nan"), -0.1):
         ok, reason = set_to("decider.threshold", value)

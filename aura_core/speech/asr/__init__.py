@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aura_core.errors import ConfigError
+from aura_core.settings import Settings, setting
 from aura_core.speech.asr.base import Recognition, Recognizer, transcribe
 from aura_core.speech.asr.grammar import Grammar, parse, read_grammar
 from aura_core.speech.asr.turn_detector import TurnDetector
@@ -29,33 +30,38 @@ LANGUAGES = ("en", "zh", "auto")
 
 
 @dataclass(frozen=True)
-class AsrConfig:
-    """Which recogniser, and how it runs.
+class AsrConfig(Settings, section="asr"):
+    """Which recogniser, and how it runs."""
 
-    `model`: a .pt file (whisper), a folder (faster_whisper), or an acoustic model's folder
-    (pocketsphinx; empty: the bundled English one). Nothing is ever downloaded. `device`: auto (the
-    second GPU where there are two, else the first, else the CPU), cpu, cuda, cuda:0...
-    `grammar_file`: more sentence templates for pocketsphinx, besides the phrases that it is handed.
-    `rejection`: how sure pocketsphinx must be that speech was one of its sentences, in [0, 1]; 0
-    takes everything.
-    """
-
-    backend: str = "pocketsphinx"
-    model: str = ""
-    language: str = "en"
-    device: str = "auto"
-    grammar_file: str = ""
-    rejection: float = 0.5
+    backend: str = setting(
+        "pocketsphinx",
+        "what turns speech into text: pocketsphinx (embedded) knows the sentences of a grammar;"
+        " whisper and faster_whisper take free speech",
+        choices=BACKENDS,
+    )
+    model: str = setting(
+        "",
+        "weights, never downloaded: a .pt file (whisper), a folder (faster_whisper), or the folder"
+        " of an acoustic model (pocketsphinx; empty: the English one that comes with it)",
+    )
+    language: str = setting("en", "language of the user; auto and zh: whisper", choices=LANGUAGES)
+    device: str = setting(
+        "auto",
+        "where whisper runs: cpu, cuda, cuda:1 ...; auto: the second GPU where there are two, else"
+        " the first, else the CPU",
+    )
+    grammar_file: str = setting(
+        "", "pocketsphinx: a file of more sentence templates, one a line; empty: none"
+    )
+    rejection: float = setting(
+        0.5,
+        "how sure pocketsphinx must be that speech was one of its sentences; 0 takes everything",
+        low=0.0,
+        high=1.0,
+    )
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ConfigError(
-                f"asr.backend must be one of {', '.join(BACKENDS)}, not '{self.backend}'"
-            )
-        if self.language not in LANGUAGES:
-            raise ConfigError(
-                f"asr.language must be one of {', '.join(LANGUAGES)}, not '{self.language}'"
-            )
+        super().__post_init__()
         if self.backend == "pocketsphinx" and self.language != "en":
             raise ConfigError(
                 f"asr.language: pocketsphinx knows English only, not '{self.language}': use whisper"
@@ -71,8 +77,6 @@ class AsrConfig:
         cuda = self.device.removeprefix("cuda:").isdigit() and self.device.startswith("cuda:")
         if self.device not in ("auto", "cpu", "cuda") and not cuda:
             raise ConfigError(f"asr.device must be auto, cpu, cuda or cuda:N, not '{self.device}'")
-        if not 0.0 <= self.rejection <= 1.0:
-            raise ConfigError(f"asr.rejection must be in [0, 1], not {self.rejection}")
 
 
 def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | None:
