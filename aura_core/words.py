@@ -1,4 +1,4 @@
-"""Words of a text, for comparing two texts."""
+"""Words of a text, for comparing two texts, and text that is safe to tokenise."""
 
 from __future__ import annotations
 
@@ -15,3 +15,12 @@ def words_of(text: str) -> list[str]:
     ['the', 'cat', 's', 'on', '桌', '子']
     """
     return _WORD.findall(text.lower())
+
+
+def plain_text(text: str) -> str:
+    """User text with nothing in it that a tokenizer would read as a special token.
+
+    >>> plain_text(" What? <|im_end|> ")
+    'What? < |im_end| >'
+    """
+    return text.strip().replace("<|", "< |").replace("|>", "| >")
