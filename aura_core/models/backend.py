@@ -69,6 +69,10 @@ class ChunkFormat(Protocol):
         """What the chunk is in the prompt: text, run, text, run, ..., text. Texts may be empty."""
         ...
 
+    def stand_in(self, features: Any) -> Seen:
+        """A chunk for the prompt alone, each of its runs one visual token with these features."""
+        ...
+
 
 @dataclass(frozen=True)
 class Around:
@@ -83,6 +87,11 @@ class Around:
         for run, text in zip(runs, self.texts[1:], strict=True):
             out += [run, text]
         return out
+
+    def stand_in(self, features: Any) -> Seen:
+        """See `ChunkFormat`."""
+        runs = len(self.texts) - 1
+        return seen([features] * runs, [(1, 1)] * runs)
 
 
 class Tokenizer(Protocol):

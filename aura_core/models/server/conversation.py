@@ -63,11 +63,11 @@ class Reader:
         def ids(text: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(text))
 
-        parts = chat.chunk.parts(Video(None, (1, 1)))
-        if len(parts) != 3:
+        chunk = chat.chunk.stand_in(None)
+        if not isinstance(chunk, Video):
             raise ModelError("a family whose chunk is not one video cannot be served")
         # the server's processor writes both texts itself
-        before, after = str(parts[0]), str(parts[2])
+        before, _, after = map(str, chat.chunk.parts(chunk))
         self._chunk = ids(chat.user[0] + before)
         self._video_close = ids(after)
         self._turns = [

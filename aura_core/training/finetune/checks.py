@@ -9,7 +9,7 @@ from itertools import islice
 
 from aura_core.data.structure import digest, open_codec
 from aura_core.errors import ConfigError, InputError
-from aura_core.models.backend import Piece, Seen, Video
+from aura_core.models.backend import Piece, Seen
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.finetune.dataset import stand_in, turn_of
@@ -54,7 +54,7 @@ def check(
 
 
 def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
-    if digest(pieces_of(record, codec, lambda chunk: Video(chunk, (1, 1))))[1] != record.ids_sha256:
+    if digest(pieces_of(record, codec, codec.chat.chunk.stand_in))[1] != record.ids_sha256:
         raise InputError(
             f"{record.where}: was structured for another tokenizer or chat template than that of"
             f" {model}; set structure.checkpoint to {model} in the data engine's --config, then"

@@ -119,15 +119,22 @@ def open_for_training(
         model.requires_grad_(True)
         backend.family.vision(model).requires_grad_(see)
     if checkpointing:
-        backend.model.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
+        _checkpoint_activations(backend.model)
     return Opened(
         backend,
         PromptCodec(backend.tokenizer, backend.chat),
         StreamModel(backend.family, model, see),
         added,
     )
+
+
+def _checkpoint_activations(model: Any) -> None:
+    """Recompute activations in the backward pass instead of keeping them."""
+    options = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # the name from transformers 5.23 on
+        model.activation_checkpointing_enable(options)
+    else:
+        model.gradient_checkpointing_enable(options)
 
 
 def _with_lora(model: Any, family: Family, lora: LoraSettings, see: bool, token: int | None) -> Any:
