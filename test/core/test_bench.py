@@ -28,7 +28,7 @@ STEPS = 46  # with a question, an answer unasked and a discarded one
 def figures() -> dict[str, dict[str, Any]]:
     with pytest.MonkeyPatch.context() as m:
         m.setitem(SIZES, "small", _tiny(SIZES["small"]))
-        backend = RandomBackend("small")
+        backend = RandomBackend("small", dtype="float64")
     runs = bench.compare(backend, WINDOW, POLICIES, STEPS, lambda: None)
     return {name: run.figures() for name, run in runs.items()}
 
@@ -45,7 +45,8 @@ def _tiny(size: Size) -> Size:
 
 def test_exact_policies_are_exact_and_eviction_is_not(figures: dict[str, dict[str, Any]]) -> None:
     for name in ("shadow", "floating", "fifo"):
-        assert 0 <= figures[name]["max_logit_diff"] <= 1e-5, name
+        # in float64 nothing is left but the float32 of the logits, 2^-24 of a few units
+        assert 0 <= figures[name]["max_logit_diff"] <= 1e-6, name
     assert figures["recompute"]["max_logit_diff"] == 0
     assert figures["evict"]["max_logit_diff"] > 1e-4
 
