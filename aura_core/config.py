@@ -26,7 +26,8 @@ class ModelConfig:
     attention: str = "auto"
     # per frame; None: 640*480, or what the checkpoint's aura.json says
     max_pixels: int | None = None
-    threads: int | None = None  # CPU threads; None: torch's own choice
+    # CPU threads; None or 0: 1 for a small model such as aura_tiny, else all cores but one
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         one_of("model.dtype", self.dtype, ("auto", "float32", "bfloat16", "float16"))
@@ -35,7 +36,10 @@ class ModelConfig:
             self.max_pixels is None or self.max_pixels >= 1024,
             "model.max_pixels must be at least 1024",
         )
-        require(self.threads is None or self.threads >= 1, "model.threads must be at least 1")
+        require(
+            self.threads is None or self.threads >= 0,
+            f"model.threads must not be negative, not {self.threads}; 0: automatic",
+        )
 
 
 POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")

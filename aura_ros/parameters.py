@@ -92,7 +92,13 @@ ENGINE = (
         low=0,
         high=2**31 - 1,
     ),
-    Param("model.threads", 0, "CPU threads of the model; 0: torch's own choice", low=0, high=1024),
+    Param(
+        "model.threads",
+        0,
+        "CPU threads of the model; 0: 1 for a small model (aura_tiny), else cores - 1",
+        low=0,
+        high=1024,
+    ),
     Param(
         "window.keep",
         _D.window.keep,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import ModelConfig
+from aura_core.cores import model_threads
 from aura_core.errors import InputError, ModelError
 from aura_core.models import checkpoint
 from aura_core.models.backend import ChatFormat, Session, Video
@@ -56,14 +57,13 @@ class QwenVLBackend:
         self.device = _device(config.device, self.name)
         self.dtype = _dtype(config.dtype, self.device)
         self.attention = _attention(config.attention, self.device, self.dtype, self.name)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
         self.tokenizer = open_tokenizer(folder, self.name)
         template = read_template(folder, self.tokenizer.inner.chat_template)
         self.chat = extract(self.tokenizer, template, self.family, sidecar, self.name)
         self.model = _model(folder, self.family, self.name, self.dtype, self.attention).to(
             self.device
         )
+        torch.set_num_threads(model_threads(_size(self.model), config.threads))
         limit = config.max_pixels or sidecar.max_pixels
         self.pixels = read_pixels(folder, self.model.config.vision_config, limit)
         self.description = self._describe()
@@ -101,7 +101,7 @@ class QwenVLBackend:
         return KVSession(self.model)
 
     def _describe(self) -> str:
-        count = sum(p.numel() for p in self.model.parameters())
+        count = _size(self.model)
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
         decides = (
@@ -110,10 +110,17 @@ class QwenVLBackend:
             else ("not trained to be silent: asked yes or no each second")
         )
         dtype = str(self.dtype).removeprefix("torch.")
+        number = torch.get_num_threads()
+        threads = f"{number} CPU thread" + ("s" if number > 1 else "")
         return (
             f"{self.name}: {self.family}, {size} parameters, {self.device}, {dtype},"
-            f" {self.attention}; {decides}"
+            f" {self.attention}, {threads}; {decides}"
         )
+
+
+def _size(model: Any) -> int:
+    """Number of parameters."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def _device(name: str, where: str) -> torch.device:

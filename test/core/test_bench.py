@@ -108,6 +108,7 @@ def test_the_command_writes_json_and_a_picture(
     data = json.loads(out.read_text())
     assert set(data["policies"]) == {"shadow", "floating"}
     assert (data["steps"], data["keep"], data["max"]) == (3, 2, 4)
+    assert data["load"]["busy_loops"] == 0 and "0 busy loops beside it" in result.output
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -126,10 +127,34 @@ def test_a_soak_tells_flatness_and_memory(tmp_path: Path, monkeypatch: pytest.Mo
         (["--policies", "shadow,magic"], "'magic' is none of"),
         (["--keep", "9", "--max", "9"], "keep"),
         (["--size", "huge"], "--size must be one of"),
+        (["--json", "/proc/none/x.json"], "--json /proc/none/x.json: cannot write the file"),
+        (["--plot", "/proc/none/x.png"], "--plot /proc/none/x.png: cannot write the file"),
     ],
-    ids=["policy", "window", "size"],
+    ids=["policy", "window", "size", "json", "plot"],
 )
 def test_wrong_arguments_are_one_line(args: list[str], says: str) -> None:
     result = CliRunner().invoke(app, ["bench", "engine", *args])
     assert result.exit_code != 0
     assert says in f"{result.output}{result.exception}"
+
+
+def test_busy_loops_run_and_are_ended() -> None:
+    from aura_core.bench.load import busy_loops
+
+    with pytest.raises(KeyError), busy_loops(2) as pids:
+        assert len(set(pids)) == 2 and all(Path(f"/proc/{pid}").exists() for pid in pids)
+        raise KeyError
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_replay_is_measured_under_a_stated_load(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "replay.json"
+    args = ["bench", "replay", "--model", "scripted", "--seconds", "10", "--busy", "1"]
+    result = CliRunner().invoke(app, [*args, "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    told = json.loads(out.read_text())
+    assert told["load"]["busy_loops"] == 1 and told["load"]["cores"] >= 1
+    assert told["silent_steps"] + told["spoken_steps"] == told["video_s"] == 10
+    assert told["silent_step_p50_ms"] <= told["silent_step_p95_ms"] <= told["silent_step_max_ms"]
+    assert told["times_real_time"] == 10 / told["wall_s"]
+    assert "1 busy loops beside it" in result.output

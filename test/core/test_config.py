@@ -116,7 +116,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
         ),
         ({"model": {"attention": "fast"}}, "model.attention must be one of"),
         ({"model": {"max_pixels": 10}}, "model.max_pixels must be at least 1024"),
-        ({"model": {"threads": 0}}, "model.threads must be at least 1"),
+        ({"model": {"threads": -1}}, "model.threads must not be negative, not -1"),
         ({"model": {"path": None}}, "model: path must be str, not None"),
         ({"system_prompt": 3}, "system_prompt must be"),
     ],

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 from data_server import (
-    FakeMLLM,
     hang_up,
-    light_run,
     light_video,
     settings,
     status,
@@ -25,17 +23,6 @@ from aura_core.data.store import StageFolder
 from aura_core.data.worker import Job
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with FakeMLLM() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 def told(out: Path) -> dict:

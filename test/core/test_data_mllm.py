@@ -4,7 +4,6 @@ errors, and lies."""
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from data_rig import aura, shards
 from data_server import (
     LIGHT,
     SECONDS,
-    FakeMLLM,
     hang_up,
-    light_run,
     light_video,
     question,
     request,
@@ -35,17 +32,6 @@ from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with FakeMLLM() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- good --------------------------------------------------------------------------------------
