@@ -10,33 +10,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aura_core.errors import ConfigError
+from aura_core.settings import Parameter, Settings, parameters
 
 NODE = "assistant_node"
-# ROS has no null: these values stand for "not set".
-UNSET: dict[str, int | float | str] = {
-    "model.max_pixels": 0,
-    "model.threads": 0,
-    "window.hard_cap": 0,
-    "decider.threshold": 0.0,
-    "decider.rearm": 0.0,
-    "gate.level": -1.0,
-    "system_prompt": "",
-}
-# rclpy's own, which may stand in a file beside ours; and those of the node that are no business of
-# the engine's.
+# rclpy's own, which may stand in a file beside ours
 RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
-NODES_OWN = ("backlog_chunks", "image_transport", "stale_after_s", *RCLPY)
 
 
-def nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
     """`{"window.keep": 30}` to `{"window": {"keep": 30}}`, with null where a parameter is
     not set."""
     sections: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
-    for name, value in parameters.items():
+    for name, value in flat.items():
         section, _, key = name.rpartition(".")
         home = sections.setdefault(section, {}) if section else plain
-        home[key] = None if name in UNSET and value == UNSET[name] else value
+        home[key] = known[name].setting_value(value) if name in known else value
     return sections | plain
 
 
@@ -45,9 +34,10 @@ def is_parameter_file(data: Mapping[str, Any]) -> bool:
     return any(isinstance(v, dict) and "ros__parameters" in v for v in data.values())
 
 
-def engine_settings(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -> dict[str, Any]:
     """What a parameter file tells the engine: the sections that match `assistant_node`, later ones
-    over earlier ones.
+    over earlier ones. `node`: the node's settings, whose section `engine` is what is wanted; the
+    node's own are left out.
 
     Raises `ConfigError` when there is none. Unknown keys stay, for the settings to refuse.
     """
@@ -59,15 +49,17 @@ def engine_settings(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             f" {', '.join(map(str, data))}"
         )
     for section in sections:
-        parameters = (
-            data[section].get("ros__parameters") if isinstance(data[section], dict) else None
-        )
-        if not isinstance(parameters, dict):
+        given = data[section].get("ros__parameters") if isinstance(data[section], dict) else None
+        if not isinstance(given, dict):
             raise ConfigError(
                 f"{where}: {section}: expected ros__parameters with settings below it"
             )
-        flat |= dict(_leaves(parameters))
-    return nested({k: v for k, v in flat.items() if k.split(".")[0] not in NODES_OWN})
+        flat |= dict(_leaves(given))
+    table = parameters(node)
+    known = {p.name: p for p in table if p.path[0] == "engine"}
+    others = {p.name for p in table} - known.keys()
+    engine = {k: v for k, v in flat.items() if k not in others and k.split(".")[0] not in RCLPY}
+    return _nested(engine, known)
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

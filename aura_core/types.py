@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.errors import InputError
+
 
 class Kind(StrEnum):
     """Why something was said (the engine's bookkeeping, see `stream/attribution.py`)."""
@@ -24,6 +26,15 @@ class Frame:
 
     image: NDArray[np.uint8]
     stamp_ns: int
+
+    def checked(self) -> Frame:
+        """This frame. Raises `InputError` unless its image is RGB uint8 (height, width, 3)."""
+        image = self.image
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8" or 0 in image.shape:
+            raise InputError(
+                f"a frame must be uint8 (height, width, 3), not {image.dtype} {image.shape}"
+            )
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +103,7 @@ class Response:
     stamp_ns: int  # newest frame that the words describe
     final: bool = True
     urgent: bool = False  # of a watch whose answers may break into the user's speech
+    id: str = ""  # unique over runs; an alert has the id of its response
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,7 @@ class Step:
             "p_silent": round(self.decision.p_silent, 6),
             "reason": self.decision.reason or "",
             "text": r.text if r else "",
+            "response_id": r.id if r else "",
             "query_id": r.query_id if r else "",
             "kind": str(r.kind) if r else "",
             "index": r.index if r else 0,

@@ -6,6 +6,8 @@ import re
 
 _CJK = r"\u3040-\u30ff\u3400-\u9fff"  # written without spaces: each character counts as a word
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_CJK_OR_HANGUL = _CJK + r"\uac00-\ud7af"
+_SPOKEN = re.compile(rf"[{_CJK_OR_HANGUL}]|[^\W_{_CJK_OR_HANGUL}]+(?:'[^\W_{_CJK_OR_HANGUL}]+)*")
 
 
 def words_of(text: str) -> list[str]:
@@ -15,3 +17,13 @@ def words_of(text: str) -> list[str]:
     ['the', 'cat', 's', 'on', '桌', '子']
     """
     return _WORD.findall(text.lower())
+
+
+def spoken_words(text: str) -> list[str]:
+    """Its words as a recogniser writes them: in lower case, "don't" is one word, and each Korean
+    syllable is a word, too.
+
+    >>> spoken_words("Don't stop, 桌子!")
+    ["don't", 'stop', '桌', '子']
+    """
+    return _SPOKEN.findall(text.lower().replace("’", "'"))

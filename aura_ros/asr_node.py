@@ -12,18 +12,18 @@ from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
 from aura_core.live.listener import Far, Listener, Near
-from aura_core.speech.ears import Ears, Event
+from aura_core.node_settings import AsrNodeConfig
+from aura_core.speech.ears import Ears, Event, open_ears
 from aura_core.speech.echo import ApmEcho
 from aura_core.speech.endpointing import End, Onset
-from aura_core.speech.types import Heard
 from aura_core.speech.types import Transcript as CoreTranscript
+from aura_core.speech.types import TranscriptState
 from aura_ros import qos
+from aura_ros.grammars import phrases
 from aura_ros.msg import AudioChunk, Transcript
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import Value, declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import to_audio, transcript_msg
-from aura_ros.voice_parameters import ASR
-from aura_ros.voice_settings import open_ears
 
 
 class AsrNode(AuraNode):
@@ -31,8 +31,8 @@ class AsrNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("asr_node")
-        values = declare(self, ASR)
-        self._mutes = values["echo"] == "mute"
+        self._config = settings_of(self, AsrNodeConfig)
+        self._mutes = self._config.echo == "mute"
         self._listener = Listener(self._mutes)
         self._ears: Ears | None = None
         self._heard_at, self._frame_id, self._robot_speaks = 0.0, "", False
@@ -42,10 +42,10 @@ class AsrNode(AuraNode):
         self._user_speaking = self.create_publisher(Bool, "user_speaking", qos.LATCHED)
         self.create_subscription(AudioChunk, "microphone/audio", self._on_near, qos.AUDIO)
         self.create_subscription(Bool, "robot_speaking", self._on_robot, qos.LATCHED)
-        if values["echo"] == "apm":
+        if self._config.echo == "apm":
             self.create_subscription(AudioChunk, "speaker/reference", self._on_far, qos.AUDIO)
         self.every(1.0, self._report)
-        self._thread = self.work("ears", lambda: self._main(values), self._stopping)
+        self._thread = self.work("ears", self._main, self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -72,25 +72,28 @@ class AsrNode(AuraNode):
 
     # ---- the ears' thread --------------------------------------------------------------------
 
-    def _main(self, values: dict[str, Value]) -> None:
+    def _main(self) -> None:
+        config = self._config.ears
         try:
-            ears = open_ears(values)
-            echo = ApmEcho() if values["echo"] == "apm" else None
+            ears = open_ears(config, phrases(self._config.grammar))
+            echo = ApmEcho() if self._config.echo == "apm" else None
         except (AuraError, OSError, RuntimeError) as e:
             self.end(" ".join(str(e).split()))
             return
         self._ears = ears
-        told = ", ".join(f"{key}: {values[key]}" for key in ("backend", "wake", "echo"))
-        self.get_logger().info(f"listening; {told}")
+        self.get_logger().info(
+            f"listening; backend: {config.asr.backend}, wake: {config.wake.mode},"
+            f" echo: {self._config.echo}"
+        )
         self._user_speaking.publish(Bool(data=False))
         self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
             self._transcripts.publish(transcript_msg(event, self._frame_id))
-            if event.state is Heard.FINAL:
+            if event.state is TranscriptState.FINAL:
                 self._text.publish(String(data=event.text))
-            elif event.state is Heard.REJECTED:
+            elif event.state is TranscriptState.REJECTED:
                 self.get_logger().info(f"not sent ({event.reason}): {event.text}")
                 if event.reason.startswith("failed"):
                     self.complain(f"the recogniser {event.reason}; the utterance is lost")

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
+from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
 from aura_core.stream.watches import Watch as CoreWatch
@@ -81,12 +82,16 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     return Header(stamp=to_time(stamp_ns), frame_id=frame_id)
 
 
-def partial_msg(text: str, stamp_ns: int, frame_id: str, age_ms: float, asked: bool) -> Response:
-    """The answer so far. To which question it is booked and what it cost is known with the final
-    one; that it answers one of its own second is known from the first word on."""
-    kind = str(Kind.REAL_TIME) if asked else ""
+def partial_msg(words: Words, frame_id: str, age_ms: float) -> Response:
+    """The answer so far. Its question and its cost are known with the final one; that it answers a
+    question of its own second is known from the first word on."""
     return Response(
-        header=header(stamp_ns, frame_id), text=text, kind=kind, final=False, frame_age_ms=age_ms
+        header=header(words.stamp_ns, frame_id),
+        id=words.response_id,
+        text=words.text,
+        kind=str(Kind.REAL_TIME) if words.asked else "",
+        final=False,
+        frame_age_ms=age_ms,
     )
 
 
@@ -94,6 +99,7 @@ def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: floa
     """The finished answer of a step."""
     return Response(
         header=header(response.stamp_ns, frame_id),
+        id=response.id,
         text=response.text,
         kind=str(response.kind),
         query_id=response.query_id,
@@ -112,6 +118,7 @@ def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: st
     """A proactive or multi-response answer, as an event for other nodes."""
     return Alert(
         header=header(response.stamp_ns, frame_id),
+        id=response.id,
         watch_id=response.query_id,
         instruction=instruction,
         text=response.text,

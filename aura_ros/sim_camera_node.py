@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from sensor_msgs.msg import Image
 
+from aura_core.node_settings import SimCameraConfig
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, World
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import SIM_CAMERA, declare
+from aura_ros.parameters import settings_of
 
 _SETTLE_NS = NS  # discovery is one-sided for a moment: the first frame must not be lost
 _MOST_BEHIND_NS = NS
@@ -24,12 +25,11 @@ class SimCameraNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("sim_camera_node")
-        v = declare(self, SIM_CAMERA)
-        pace = BUSY if v["pace"] == "busy" else CALM
-        world = World.generate(int(v["seed"]), int(v["duration_s"]), pace)
-        self._camera = Camera(world, int(v["width"]))
-        self._frame_id, self._waits = str(v["frame_id"]), bool(v["wait_for_subscriber"])
-        self._period_ns = round(NS / float(v["fps"]))
+        c = settings_of(self, SimCameraConfig)
+        world = World.generate(c.seed, c.duration_s, BUSY if c.pace == "busy" else CALM)
+        self._camera = Camera(world, c.width)
+        self._frame_id, self._waits = c.frame_id, c.wait_for_subscriber
+        self._period_ns = round(NS / c.fps)
         self._start_ns: int | None = None
         self._next = 0  # index of the next frame
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
@@ -37,7 +37,7 @@ class SimCameraNode(AuraNode):
         self.create_timer(self._period_ns / NS / 4, self._tick)
         self.every(1.0, self._report)
         self.get_logger().info(
-            f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}"
+            f"simulated room, seed {world.seed}, {c.fps:g} FPS on {self._publisher.topic_name}"
         )
 
     def _tick(self) -> None:

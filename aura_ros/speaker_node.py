@@ -11,16 +11,15 @@ from collections.abc import Iterable, Sequence
 from std_msgs.msg import Bool
 
 from aura_core.errors import InputError
-from aura_core.speech.devices import DeviceConfig, Loudspeaker
+from aura_core.node_settings import SpeakerConfig
+from aura_core.speech.devices import Loudspeaker
 from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg, to_audio
-from aura_ros.voice_parameters import SPEAKER
-from aura_ros.voice_settings import device_name
 
 _POLL_S = 0.02
 
@@ -30,15 +29,14 @@ class SpeakerNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("speaker_node")
-        v = declare(self, SPEAKER)
-        self._barge_in = bool(v["barge_in"])
+        config = settings_of(self, SpeakerConfig)
+        self._barge_in = config.barge_in
         self._speaking = False
         self._user_speaks, self._interrupted = False, 0
         self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
         self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
         self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO)
-        device = DeviceConfig(device_name(v["device"]), int(v["rate"]))
-        self._device = Loudspeaker(device, clock=self.now_ns, keep_reference=bool(v["reference"]))
+        self._device = Loudspeaker(config.audio, clock=self.now_ns, keep_reference=config.reference)
         self._utterances = Utterances(self._device)
         self._reason = self._device.open().reason
         if self._reason:
@@ -70,7 +68,7 @@ class SpeakerNode(AuraNode):
     def _stop(self) -> None:
         """Silence, now; and a report of each utterance that was under way."""
         self._interrupted += 1
-        self._tell(self._utterances.stop())
+        self._tell(self._utterances.stop(), "interrupted")
         self._poll()
 
     def _poll(self) -> None:
@@ -86,11 +84,14 @@ class SpeakerNode(AuraNode):
         ):
             self._reference.publish(audio_msg(audio))
 
-    def _tell(self, ended: Iterable[Ended]) -> None:
+    def _tell(self, ended: Iterable[Ended], reason: str = "lost") -> None:
         for e in ended:
-            now = header(self.now_ns(), "")
             msg = Playback(
-                header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete
+                header=header(self.now_ns(), ""),
+                utterance=e.utterance,
+                played_s=e.played_s,
+                complete=e.complete,
+                reason="" if e.complete else reason,
             )
             self._playback.publish(msg)
 

@@ -11,33 +11,47 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from aura_core.config import AssistantNodeConfig, ModelConfig
+from aura_core.node_settings import CameraConfig, SimCameraConfig
+from aura_core.settings import Settings, find
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+
+def _about(cls: type[Settings], name: str) -> str:
+    """What a setting means, for an argument that goes over the parameter file."""
+    return f"{find(cls, name).description}; empty: what params_file says"
+
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 ARGUMENTS = (
     ("params_file", str(CONFIG / "laptop.yaml"), "parameter file of the nodes", None),
-    (
-        "model",
-        "",
-        "model.path: a local folder, a hub id or aura_tiny; empty: what params_file says",
-        None,
-    ),
-    ("device", "", "model.device: auto, cpu, cuda, cuda:0 ...; empty: what params_file says", None),
+    ("model", "", _about(ModelConfig, "path"), None),
+    ("device", "", _about(ModelConfig, "device"), None),
     (
         "camera",
         "sim",
         "camera to start with it; none: something else publishes images",
         ["sim", "device", "none"],
     ),
-    ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
-    ("seed", "900001", "for camera:=sim: which room", None),
+    (
+        "source",
+        CameraConfig.source,
+        f"for camera:=device: {find(CameraConfig, 'source').description}",
+        None,
+    ),
+    (
+        "seed",
+        str(SimCameraConfig.seed),
+        f"for camera:=sim: {find(SimCameraConfig, 'seed').description}",
+        None,
+    ),
     ("image", "image_raw", "topic of the camera's images", None),
     (
         "image_transport",
         "",
-        "raw, or compressed: IMAGE/compressed; empty: what params_file says",
-        ["", "raw", "compressed"],
+        _about(AssistantNodeConfig, "image_transport"),
+        ["", *find(AssistantNodeConfig, "image_transport").choices],
     ),
     (
         "voice",

@@ -11,7 +11,7 @@ import numpy as np
 
 from aura_core.config import AssistantConfig
 from aura_core.models.backend import Backend
-from aura_core.replay.lockstep import drive
+from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
 from aura_core.stream.engine import StreamEngine
@@ -41,13 +41,13 @@ def measure(
     up what is loaded lazily.
     """
     recording = list(events(seconds))
-    assistant = StreamEngine(backend, config)
-    for _ in drive(assistant, recording[:6]):
+    lockstep = Lockstep(StreamEngine(backend, config))
+    for _ in drive(lockstep, recording[:6]):
         pass
-    assistant.reset()
+    lockstep.reset()
     steps = []
     began = time.perf_counter()
-    for step in drive(assistant, recording):
+    for step in drive(lockstep, recording):
         steps.append(step)
         on_step()
     wall_s = time.perf_counter() - began

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from aura_core.cli import options, output
+from aura_core.config import POLICIES, WindowConfig
 from aura_core.cores import cores
 from aura_core.errors import ConfigError
 
@@ -36,10 +37,8 @@ def _parts() -> None:
 
 @app.command()
 def engine(
-    keep: Annotated[int, typer.Option(help="chunks kept at a switch")] = 30,
-    max_chunks: Annotated[
-        int, typer.Option("--max", help="chunks at which the window switches")
-    ] = 60,
+    keep: Annotated[int, options.option(WindowConfig, "keep")] = WindowConfig.keep,
+    max_chunks: Annotated[int, options.option(WindowConfig, "max", "--max")] = WindowConfig.max,
     steps: Annotated[
         int, typer.Option(min=1, help="measured steps, after the window has filled")
     ] = 150,
@@ -65,7 +64,6 @@ def engine(
     from aura_core.bench import engine as bench
     from aura_core.bench.load import busy_loops
     from aura_core.bench.random_model import RandomBackend
-    from aura_core.config import POLICIES, WindowConfig
     from aura_core.errors import ConfigError
 
     window = WindowConfig(keep, max_chunks)

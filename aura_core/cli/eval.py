@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from aura_core.cli import benchmark, options, output
+from aura_core.config import DeciderConfig, GateConfig
 from aura_core.errors import InputError
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
@@ -33,13 +34,10 @@ def sim(
     device: options.Device = None,
     dtype: options.Dtype = None,
     threshold: Annotated[
-        float | None, typer.Option(help="silent when p(silent) is at least this")
+        float | None, options.option(DeciderConfig, "threshold", over=options.FILE)
     ] = None,
     gate: Annotated[
-        float | None,
-        typer.Option(
-            help="reuse features of a scene that is the same within this many grey levels"
-        ),
+        float | None, options.option(GateConfig, "level", "--gate", over=options.FILE)
     ] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     watches: Annotated[
@@ -53,7 +51,6 @@ def sim(
     """The household benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
-    from aura_core.config import GateConfig
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load

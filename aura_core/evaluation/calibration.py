@@ -18,6 +18,7 @@ from aura_core.evaluation.scoring import EpisodeScore, Said, score
 from aura_core.evaluation.sim import play, said
 from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
 from aura_core.models.backend import Backend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.decision import Restraint
 from aura_core.stream.engine import StreamEngine
@@ -125,7 +126,7 @@ def record(
 ) -> list[Record]:
     """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for
     tests."""
-    assistant = StreamEngine(backend, config)
+    lockstep = Lockstep(StreamEngine(backend, config))
     out = []
     for seed in seeds:
         if seed >= FIRST_TEST_SEED:
@@ -134,7 +135,7 @@ def record(
                 " (420000:420020 by default)"
             )
         episode = Episode.generate(seed, seconds, TEST_PLAN)
-        out.append(Record(episode, tuple(play(assistant, episode, seconds)), seconds))
+        out.append(Record(episode, tuple(play(lockstep, episode, seconds)), seconds))
     return out
 
 

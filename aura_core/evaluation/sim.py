@@ -23,6 +23,7 @@ from aura_core.evaluation.statistics import (
     rate,
 )
 from aura_core.models.backend import Backend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
 from aura_core.sim.talk import PAST
@@ -33,19 +34,19 @@ NS = 1_000_000_000
 EPISODE_S = 60
 
 
-def play(assistant: StreamEngine, episode: Episode, seconds: int) -> list[Step]:
+def play(lockstep: Lockstep, episode: Episode, seconds: int) -> list[Step]:
     """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is
     reset."""
-    assistant.reset()
+    lockstep.reset()
     camera = Camera(episode.world)
     asks = {a.chunk: a for a in episode.asks}
     steps = []
     for slot in range(2 * seconds):
         chunk, second_frame = divmod(slot, 2)
         if not second_frame and chunk in asks:
-            assistant.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
-        assistant.push(Frame(camera.frame(slot * 0.5), slot * NS // 2))
-        while (step := assistant.step()) is not None:
+            lockstep.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
+        lockstep.push(Frame(camera.frame(slot * 0.5), slot * NS // 2))
+        while (step := lockstep.step()) is not None:
             steps.append(step)
     return steps
 
@@ -88,11 +89,11 @@ def evaluate(
     progress: Callable[[EpisodeScore], None] | None = None,
 ) -> SimReport:
     """Run every seed's episode and sum up."""
-    assistant = StreamEngine(backend, config)
+    lockstep = Lockstep(StreamEngine(backend, config))
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
         episode = Episode.generate(seed, seconds, TEST_PLAN)
-        steps = play(assistant, episode, seconds)
+        steps = play(lockstep, episode, seconds)
         times += [s.step_ms for s in steps]
         encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))

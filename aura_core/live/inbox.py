@@ -1,10 +1,8 @@
-"""What waits for the worker: frames worth converting and questions, in the order in which they
-came.
+"""What waits for the model's thread: chunks, questions and calls of one stream. Thread-safe.
 
-Middleware callbacks only store here. Which frames are stored is decided by their stamps, with the
-engine's own `ChunkSampler`, so a 30 Hz camera costs two conversions a second and the chunks are the
-ones that a replay of the same frames makes. The queue is bounded: when the model falls behind,
-whole old seconds are dropped and counted, and the newest win.
+Callbacks only store here. Frames are sampled as they come, by their stamps, and converted later on
+the model's thread: a 30 Hz camera costs two conversions a second. The queue is bounded: when the
+model falls behind, the oldest chunks are dropped and counted, and the newest win.
 """
 
 from __future__ import annotations
@@ -13,168 +11,253 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.sampling import ChunkSampler
-from aura_core.types import Frame
+from aura_core.stream.intake import Intake, check_question
+from aura_core.types import Chunk, Frame, Query
 
 MakeFrame = Callable[[], Frame]
-_NO_PIXELS = np.zeros((1, 1, 3), np.uint8)
+T = TypeVar("T")
+STOPPING = "the assistant is stopping"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PendingFrame:
-    """A frame that was sampled but not converted yet; `chunk` is the second it belongs to."""
+    """A frame that was sampled and is not converted yet."""
 
-    chunk: int
+    stamp_ns: int
     make: MakeFrame
+    made: Frame | None = None
 
-
-@dataclass(frozen=True)
-class PendingQuestion:
-    """A question's words."""
-
-    text: str
+    def frame(self) -> Frame:
+        """The frame, converted once. Raises `InputError` when it cannot be."""
+        if self.made is None:
+            self.made = self.make().checked()
+        return self.made
 
 
 @dataclass(frozen=True, eq=False)
-class PendingCall:
+class Asked:
+    """A question on its way: `done` takes it with its id, or the `InputError` of its refusal."""
+
+    query: Query
+    first: int  # the chunk that was being filled when it came
+    done: Future[Query] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Generic[T]):
     """Something to do with the engine between two steps; `done` takes what it returns or raises."""
 
-    work: Callable[[StreamEngine], Any]
-    done: Future[Any] = field(default_factory=Future)
-
-
-@dataclass(frozen=True)
-class EndOfFrames:
-    """The camera went silent or the stream ended: decide what is there."""
-
-
-Item = PendingFrame | PendingQuestion | PendingCall | EndOfFrames
+    work: Callable[[StreamEngine], T]
+    done: Future[T] = field(default_factory=Future)
 
 
 @dataclass(frozen=True)
 class InboxCounters:
-    """Frames since the start. `dropped_*` were wanted, but the model was too slow."""
+    """Since the start. What is dropped was wanted, but the model was too slow; a lost chunk is a
+    second without a frame that could be used."""
 
-    received: int = 0
+    received_frames: int = 0
     dropped_frames: int = 0
     dropped_chunks: int = 0
+    lost_chunks: int = 0
 
 
 class Inbox:
-    """Thread-safe. `backlog_chunks` whole seconds may wait beside the one that is being filled."""
+    """One stream's.
 
-    def __init__(self, config: SamplingConfig, backlog_chunks: int, max_questions: int) -> None:
+    Args:
+        sampling: how frames become chunks.
+        backlog_chunks: most closed chunks that may wait.
+        max_questions: most questions, and most calls, that may wait.
+        changed: notified when something came; shared by all streams of a host.
+    """
+
+    def __init__(
+        self,
+        sampling: SamplingConfig,
+        backlog_chunks: int,
+        max_questions: int,
+        changed: threading.Condition | None = None,
+    ) -> None:
         self.backlog_chunks, self.max_questions = backlog_chunks, max_questions
-        self._sampler = ChunkSampler(config)
-        self._items: deque[Item] = deque()
-        self._changed = threading.Condition()
-        self._received = self._dropped_frames = self._dropped_chunks = 0
-        self._closed = False
-        self._begun: int | None = None  # the second whose first frame the worker has already taken
+        self._sampling = sampling
+        self._changed = changed or threading.Condition()
+        self.open()
+
+    def open(self) -> None:
+        """Begin anew: nothing waits, all counters are zero."""
+        with self._changed:
+            self._intake = Intake(self._sampling, self.max_questions)
+            self._asked: deque[Asked] = deque()
+            self._calls: deque[Call[Any]] = deque()
+            self._received = self._dropped_frames = self._dropped_chunks = self._unusable = 0
+            self._closed = False
+
+    def close(self) -> None:
+        """Nothing is taken any more; questions and calls that wait are refused."""
+        with self._changed:
+            self._closed = True
+            futures = [*(a.done for a in self._asked), *(c.done for c in self._calls)]
+            self._asked.clear()
+            self._calls.clear()
+            self._changed.notify_all()
+        for future in futures:  # outside the lock: who waits for it may ask again
+            future.set_exception(InputError(STOPPING))
+
+    # ---- in: from any thread -----------------------------------------------------------------
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
-        """Store a frame if it would be sampled; `make` converts it later, on the worker's
-        thread."""
+        """Store a frame if it is sampled; `make` converts it later, on the model's thread."""
         with self._changed:
             self._received += 1
-            if not self._sampler.wants(stamp_ns):
+            if self._closed or not self._intake.sampler.wants(stamp_ns):
                 return False
-            self._sampler.push(Frame(_NO_PIXELS, stamp_ns))
-            self._items.append(PendingFrame(self._sampler.newest_chunk, make))
-            self._drop_oldest()
-            self._changed.notify()
+            self._intake.push(PendingFrame(stamp_ns, make))  # type: ignore[arg-type]
+            while self._intake.ready > self.backlog_chunks:
+                dropped = self._intake.take_chunk()
+                self._dropped_frames += len(set(map(id, dropped.frames)))
+                self._dropped_chunks += 1
+            self._changed.notify_all()
             return True
 
-    def ask(self, text: str) -> None:
-        """Store a question. Raises `InputError` when it is empty or too many wait already."""
-        if not text.strip():
-            raise InputError("the question is empty")
-        with self._changed:
-            waiting = sum(isinstance(i, PendingQuestion) for i in self._items)
-            if waiting >= self.max_questions:
-                raise InputError(
-                    f"{waiting} questions are waiting already; ask again when they are answered"
-                )
-            self._items.append(PendingQuestion(text))
-            self._changed.notify()
+    def ask(self, query: Query | str) -> Future[Query]:
+        """Store a question. The future gives it back with its id as soon as the model's thread has
+        admitted it, or the `InputError` of its refusal.
 
-    def call(self, work: Callable[[StreamEngine], Any]) -> Future[Any]:
-        """Have `work` done on the worker's thread, in its order among frames and questions. The
-        future raises `InputError` when too many wait already or the worker ends first."""
-        call = PendingCall(work)
+        Raises `InputError` at once when it is empty or too many wait already.
+        """
+        query = Query(query) if isinstance(query, str) else query
+        with self._changed:
+            waiting = len(self._asked) + len(self._intake.questions)
+            check_question(query.text, waiting, self.max_questions)
+            if self._closed:
+                raise InputError(STOPPING)
+            asked = Asked(query, self._intake.sampler.next_chunk)
+            self._asked.append(asked)
+            self._changed.notify_all()
+            return asked.done
+
+    def call(self, work: Callable[[StreamEngine], T]) -> Future[T]:
+        """Have `work` done on the model's thread, between two steps. The future raises `InputError`
+        when too many wait already or the host ends first."""
+        call = Call(work)
         with self._changed:
             if self._closed:
-                call.done.set_exception(InputError("the assistant is stopping"))
-            elif sum(isinstance(i, PendingCall) for i in self._items) >= self.max_questions:
+                call.done.set_exception(InputError(STOPPING))
+            elif len(self._calls) >= self.max_questions:
                 call.done.set_exception(
                     InputError("too many requests are waiting already; try again later")
                 )
             else:
-                self._items.append(call)
-                self._changed.notify()
+                self._calls.append(call)
+                self._changed.notify_all()
         return call.done
 
+    def take_back(self, query_id: str) -> bool:
+        """Take back a question that was admitted and not asked yet; False when there is none."""
+        with self._changed:
+            return self._intake.remove(query_id)
+
     def end_of_frames(self) -> None:
-        """Have the half-filled second decided without waiting for its other frame."""
+        """Close the half-filled chunk without waiting for its other frame."""
         with self._changed:
-            self._items.append(EndOfFrames())
-            self._changed.notify()
-
-    def take(self, calls: bool = True) -> Item | None:
-        """The oldest item, waiting until there is one; None when the inbox is closed, or without
-        `calls` when the oldest one is a call."""
-        with self._changed:
-            self._changed.wait_for(lambda: bool(self._items) or self._closed)
-            if self._closed:
-                return None
-            if not calls and isinstance(self._items[0], PendingCall):
-                return None
-            item = self._items.popleft()
-            if isinstance(item, PendingFrame):
-                self._begun = item.chunk
-            return item
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something is there to take."""
-        return bool(self._items)
-
-    def close(self) -> None:
-        """Wake whoever waits in `take`; nothing more comes out."""
-        with self._changed:
-            self._closed = True
+            self._intake.flush()
             self._changed.notify_all()
-            calls = [i for i in self._items if isinstance(i, PendingCall)]
-        for call in calls:  # outside the lock: who waits for it may ask again
-            call.done.set_exception(InputError("the assistant is stopping"))
 
     def counters(self) -> InboxCounters:
         """A consistent snapshot."""
         with self._changed:
-            return InboxCounters(self._received, self._dropped_frames, self._dropped_chunks)
+            lost = self._intake.sampler.counters.lost_chunks + self._unusable
+            return InboxCounters(
+                self._received, self._dropped_frames, self._dropped_chunks, max(0, lost)
+            )
 
-    def _drop_oldest(self) -> None:
-        """Drop whole seconds: half of one would only show the model a repeated frame."""
+    # ---- out: on the model's thread ----------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is there to be done."""
+        return bool(self._asked or self._calls or self._intake.ready)
+
+    @property
+    def ready(self) -> int:
+        """Closed chunks that wait."""
+        return self._intake.ready
+
+    def admit(self, admit: Callable[[Query, list[Query]], Query]) -> list[tuple[Asked, Query]]:
+        """Pass every new question through `admit(query, those that wait)`. Returns those that were
+        admitted, whose futures are still to be set; refused ones have got their `InputError`."""
+        admitted = []
         while True:
-            waiting = {
-                i.chunk
-                for i in self._items
-                if isinstance(i, PendingFrame) and i.chunk != self._begun
-            }
-            if len(waiting) <= self.backlog_chunks + 1:
-                return
-            oldest = min(waiting)
-            kept = [
-                i for i in self._items if not (isinstance(i, PendingFrame) and i.chunk == oldest)
-            ]
-            self._dropped_frames += len(self._items) - len(kept)
-            self._dropped_chunks += 1
-            self._items = deque(kept)
+            with self._changed:
+                if not self._asked:
+                    return admitted
+                asked, waiting = self._asked.popleft(), self._intake.questions
+            try:
+                query = admit(asked.query, waiting)
+            except InputError as e:
+                asked.done.set_exception(e)
+                continue
+            with self._changed:
+                self._intake.ask(query, asked.first)
+            admitted.append((asked, query))
+
+    def calls(self) -> list[Call[Any]]:
+        """The calls that wait; they are the caller's now."""
+        with self._changed:
+            calls = list(self._calls)
+            self._calls.clear()
+            return calls
+
+    def take(self) -> tuple[Chunk, Query | None] | None:
+        """The oldest chunk with its question; its frames are still to be converted."""
+        with self._changed:
+            return self._intake.take() if self._intake.ready and not self._closed else None
+
+    def take_chunk(self) -> Chunk:
+        """The oldest chunk alone; its question waits for the next one."""
+        with self._changed:
+            return self._intake.take_chunk()
+
+    def newest(self) -> Chunk | None:
+        """The chunk that closed last, of those that wait."""
+        with self._changed:
+            return self._intake.newest
+
+    def give_back(self, query: Query) -> None:
+        """A question whose step could not be made: the first to be asked again."""
+        with self._changed:
+            self._intake.give_back(query)
+
+    def unusable(self) -> None:
+        """A chunk was taken of which no frame could be converted."""
+        with self._changed:
+            self._unusable += 1
+
+
+def convert(chunk: Chunk, report: Callable[[InputError], None]) -> Chunk | None:
+    """The chunk with its frames converted; None when none could be.
+
+    A frame that cannot be is reported, and the chunk's other one stands in for it.
+    """
+    made: dict[int, Frame | None] = {}
+    for pending in chunk.frames:
+        if id(pending) not in made:
+            try:
+                made[id(pending)] = pending.frame()  # type: ignore[attr-defined]
+            except InputError as e:
+                report(e)
+                made[id(pending)] = None
+    frames = [made[id(pending)] for pending in chunk.frames]
+    good = [f for f in frames if f is not None]
+    if not good:
+        return None
+    missing = sum(f is None for f in made.values())
+    usable = tuple(f if f is not None else good[0] for f in frames)
+    return replace(chunk, frames=usable, repeated=chunk.repeated + missing)

@@ -2,7 +2,7 @@
 
 with open_source("sim:7", duration_s=30) as source:
     for frame in source:
-        assistant.push(frame)
+        lockstep.push(frame)
 """
 
 from __future__ import annotations

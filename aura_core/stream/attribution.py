@@ -9,6 +9,7 @@ multi-response. An unasked answer with no standing question open is booked to th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aura_core.types import Kind, Query
@@ -38,6 +39,9 @@ def standing_kind(text: str) -> Kind | None:
     if _REPEATED.search(text):
         return Kind.MULTI_RESPONSE
     return Kind.PROACTIVE if _ONCE.search(text) else None
+
+
+STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 
 
 @dataclass
@@ -108,19 +112,29 @@ class Attribution:
         """The words of a question; empty when it is unknown or long forgotten."""
         return next((e.query.text for e in reversed(self.entries) if e.query.id == query_id), "")
 
-    def book(self, text: str, asked: Query | None) -> Booking:
-        """Book an answer; `asked` is the question of the same chunk, if there was one."""
+    def book(self, text: str, asked: Query | None = None, owners: Sequence[str] = ()) -> Booking:
+        """Book an answer.
+
+        Args:
+            text: its words.
+            asked: the question of the same chunk, if there was one.
+            owners: ids of the standing questions that unasked words answer, where they are known;
+                the booking names the last. Else the owner is found by the words.
+        """
         if asked is not None:
             entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
             if entry.standing is not None:  # a promise is no answer: the first answer counts from 0
                 return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1
             return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, False)
-        owner = self.owner(text)
+        known = [e for e in self.entries if e.query.id in owners]
+        found = sorted(known, key=lambda e: owners.index(e.query.id)) or [self.owner(text)]
+        owner = found[-1]
         if owner is None:  # spoken without any question: the model's own alert
             return Booking("", Kind.PROACTIVE, 0, False)
-        owner.later += 1
-        owner.answers += 1
+        for entry in found:
+            entry.later += 1
+            entry.answers += 1
         repeated = owner.standing is Kind.MULTI_RESPONSE or owner.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
         return Booking(owner.query.id, kind, owner.answers - 1, False, owner.query.urgent)

@@ -10,7 +10,7 @@ from aura_core.config import GenerationConfig
 from aura_core.stream.cache.kv_stream import KVStream
 from aura_core.stream.prompt import PromptCodec
 
-OnText = Callable[[str], None]
+OnText = Callable[[str, str], None]  # the response's id, the whole answer so far
 
 
 class Cancel(Enum):
@@ -28,7 +28,7 @@ class Answer:
     cached: int
 
 
-class Speaker:
+class TextGenerator:
     """Greedy decoding. `cancelled` is set from any thread, and cleared when the next answer
     begins."""
 
@@ -38,11 +38,11 @@ class Speaker:
         self._codec, self._config, self._silent_ids = codec, config, silent_ids
         self.cancelled: Cancel | None = None
 
-    def speak(
+    def generate(
         self,
         kv: KVStream,
         first: int,
-        tell: OnText | None,
+        tell: Callable[[str], None] | None,
         interrupted: Callable[[list[int]], bool],
     ) -> Answer:
         """Decode on from the decided first token; `tell` gets the whole answer so far after each

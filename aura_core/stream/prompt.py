@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
-from aura_core.stream.prefix import QAGroup
+from aura_core.stream.prefix import Prefix, QAGroup
 
 DEFAULT_SYSTEM_PROMPT = (
     "You are watching a live video stream; the newest frame is now. Speak only when the user's"
@@ -36,11 +36,16 @@ class PromptCodec:
         self._after_end = self._ids(chat.assistant[1])[1:]
         self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
 
-    def head(self, history: Iterable[QAGroup]) -> Tokens:
-        """System turn and the text-only history."""
+    def prefix(self, groups: Iterable[QAGroup] = (), memory: str = "") -> Prefix:
+        """What stands before the video: this codec's system prompt, and these words."""
+        return Prefix(self.system_prompt, memory, tuple(groups))
+
+    def head(self, prefix: Prefix) -> Tokens:
+        """The tokens before the video: system turn, then the questions and answers of earlier."""
         c = self.chat
-        text = c.system[0] + self.system_prompt + c.system[1] if self.system_prompt else ""
-        for group in history:
+        system = "\n\n".join(part for part in (prefix.system, plain_text(prefix.memory)) if part)
+        text = c.system[0] + system + c.system[1] if system else ""
+        for group in prefix.groups:
             text += c.user[0] + plain_text(group.question) + c.user[1]
             text += c.assistant[0] + plain_text("\n".join(group.answers)) + c.assistant[1]
         return Tokens(self._ids(text))

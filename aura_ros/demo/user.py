@@ -86,7 +86,8 @@ class DemoUser(Node):
         """What was heard, for scoring: real-time answers with the question that they answer."""
         out = []
         for h in sorted(self.heard, key=lambda h: h.stamp_ns):
-            number = int(h.query_id[1:]) if h.query_id[1:].isdigit() else 0
+            count = h.query_id.rpartition("-q")[2]  # questions are counted in the order of asking
+            number = int(count) if count.isdigit() else 0
             now = h.kind == Kind.REAL_TIME and 1 <= number <= len(self._asked)
             out.append(
                 Said(

@@ -12,8 +12,9 @@ from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
 from aura_core.sim.episode import Episode
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
-from aura_core.speech.types import Audio, Heard, Transcript
+from aura_core.speech.types import Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
+from aura_ros.grammars import phrases
 from aura_ros.voice_bench.runs import voices
 
 SEED = 700_000  # of the first world whose questions are asked
@@ -33,7 +34,7 @@ def questions(count: int) -> list[str]:
 
 def word_errors_at(sentences: int) -> dict[str, Any]:
     """Word error rate of the recogniser, on sentences of its grammar."""
-    recognizer, users = open_recognizer(AsrConfig(rejection=0.0)), voices()
+    recognizer, users = open_recognizer(AsrConfig(rejection=0.0), phrases=phrases("room")), voices()
     out: dict[str, Any] = {}
     for snr_db in SNRS_DB:
         plain, without = WordErrors(), WordErrors()
@@ -63,13 +64,13 @@ def rejections() -> dict[str, Any]:
     texts, users = (*FAR, *NEAR), voices()
     counts = {}
     for mode in (WakeMode.OFF, WakeMode.REQUIRED):
-        ears = open_ears(EarsConfig(wake=WakeConfig(mode)))
+        ears = open_ears(EarsConfig(wake=WakeConfig(mode)), phrases("room"))
         rejected = sum(
             not _reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(texts)
         )
         counts[mode] = rejected / len(texts)
     kept = questions(len(texts))
-    ears = open_ears(EarsConfig())
+    ears = open_ears(EarsConfig(), phrases("room"))
     taken = sum(_reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(kept))
     return {
         "rejection": {
@@ -87,7 +88,7 @@ def _reaches(ears: Ears, sound: Audio, number: int) -> bool:
     # a minute apart: each is heard afresh
     placed = Audio(noisy.samples, noisy.rate, number * 60_000_000_000)
     events = [e for part in _parts(placed) for e in ears.push(part)]
-    return any(isinstance(e, Transcript) and e.state is Heard.FINAL for e in events)
+    return any(isinstance(e, Transcript) and e.state is TranscriptState.FINAL for e in events)
 
 
 def _parts(sound: Audio) -> list[Audio]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.bench.speech.virtual import virtual_devices
+from aura_core.bench.speech.wer import load_jiwer
 from aura_ros.voice_bench import recognition, runs
 
 
@@ -15,6 +16,7 @@ def measure(
     n: int, sentences: int, idle_s: float, logs: Path, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """The figures; `tell` gets a line before each part."""
+    load_jiwer()
     logs.mkdir(parents=True, exist_ok=True)
     out: dict[str, Any] = {}
     with (

@@ -12,15 +12,15 @@ import pytest
 @pytest.fixture
 def mllm() -> Iterator[object]:
     pytest.importorskip("httpx")
-    from data_server import FakeMLLM
+    from mllm_double import MLLMDouble
 
-    with FakeMLLM() as server:
+    with MLLMDouble() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its first stage done; nothing is written to it."""
-    from data_server import light_run
+    from mllm_double import light_run
 
     return light_run(tmp_path_factory.mktemp("clips"))

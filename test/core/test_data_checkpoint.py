@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from data_rig import clip, real_time, small_run, standing
-from data_server import light_run, light_video, settings
+from mllm_double import light_run, light_video, settings
 
 from aura_core.cli import main
 from aura_core.config import WindowConfig

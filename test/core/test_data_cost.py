@@ -7,8 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from data_server import (
-    hang_up,
+from mllm_double import (
+    HANG_UP,
     light_video,
     settings,
     status,
@@ -66,7 +66,7 @@ def test_what_a_killed_run_paid_is_in_the_report(mllm, prepared, tmp_path):
 
 def test_requests_that_bring_nothing_are_counted_too_and_stay_counted(mllm, prepared, tmp_path):
     # two clips: given up, refused
-    mllm.faults["now"] = [status(500), hang_up, hang_up, hang_up, status(400)]
+    mllm.failures["now"] = [status(500), HANG_UP, HANG_UP, HANG_UP, status(400)]
     done = synthesize(mllm, prepared, tmp_path)
     asked = sum(mllm.kinds.values())
     assert done.cost["requests"] == told(tmp_path)["cost"]["requests"] == asked

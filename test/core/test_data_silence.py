@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from data_rig import real_time, standing
-from data_server import (
+from mllm_double import (
     LIGHT,
     SECONDS,
     request,
@@ -203,7 +203,7 @@ def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
     """Else the first time of a request to be told once would be one at which nobody had
     asked yet."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
-    mllm.faults["times"] = [
+    mllm.failures["times"] = [
         says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))
     ]
     assert in_pieces(mllm, prepared, tmp_path) == {}

@@ -35,6 +35,7 @@ from aura_core.models import kv_session as session  # noqa: E402
 from aura_core.models import load, positions  # noqa: E402
 from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
 from aura_core.models.pixels import patchify, resize  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.window import tokens_in  # noqa: E402
 from aura_core.types import Chunk  # noqa: E402
@@ -63,7 +64,7 @@ def test_every_step_equals_a_full_recompute(
     worst, spread, ended, limited = 0.0, 0.0, 0, 0
     vision = language = background = 0
     for i, (assistant, step, logits) in enumerate(run(backend, STEPS, policy)):
-        counters = assistant.policy.counters
+        counters = assistant.engine.policy.counters
         assert calls.vision == vision + 1 == i + 1 and step.vision_encodes == 1
         assert (
             calls.language - language == step.forwards + counters.background_forwards - background
@@ -75,7 +76,7 @@ def test_every_step_equals_a_full_recompute(
         if i in DISCARDED:
             reference, logits = probe(backend, assistant, monkeypatch)
         else:
-            turn = assistant.window.turns[-1]
+            turn = assistant.engine.window.turns[-1]
             assert turn.chunk == i and (turn.answer_ids is not None) == (i in SPOKEN)
             if turn.answer_ids is not None:
                 ended += len(turn.answer_ids) < 6 and i not in CANCELLED
@@ -98,15 +99,15 @@ def test_every_step_equals_a_full_recompute(
 
 
 def probe(
-    backend: Any, assistant: StreamEngine, monkeypatch: pytest.MonkeyPatch
+    backend: Any, assistant: Lockstep, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits of a probing token after the window, from nothing and on the assistant's cache, which
     stays as it is."""
-    extra = Tokens((assistant.backend.chat.end_id,))
-    kv = assistant.policy.kv
-    before = assistant.session.length
-    got = assistant.session.prefill([*kv.waiting, extra])
-    assistant.session.rollback(before)
+    extra = Tokens((assistant.engine.backend.chat.end_id,))
+    kv = assistant.engine.policy.kv
+    before = assistant.engine.session.length
+    got = assistant.engine.session.prefill([*kv.waiting, extra])
+    assistant.engine.session.rollback(before)
     return cold(backend, [*window_pieces(assistant), extra], monkeypatch), got
 
 
@@ -119,8 +120,8 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
         backend: Any = load(ModelConfig(path=str(folder), dtype="float32", device="cpu", threads=1))
         checkpoints.in_float64(backend)
         config = AssistantConfig(window=WindowConfig(keep=3, max=6, policy="evict"))
-        assistant = StreamEngine(backend, config)
-        assistant.decider = decider = ForcedDecider(assistant.decider, spoken=set())
+        assistant = Lockstep(StreamEngine(backend, config))
+        assistant.engine.decider = decider = ForcedDecider(assistant.engine.decider, spoken=set())
         differences = []
         for i in range(14):
             for f in chunk(i).frames:
@@ -140,15 +141,17 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
 def test_a_step_prefills_the_chunk_and_the_tail_of_the_previous_turn(backend: Any) -> None:
     tail = 0
     for assistant, step, _ in run(backend, WINDOW.max):
-        turn = assistant.window.turns[-1]
-        head = 0 if step.chunk else len(assistant.codec.head(()))
+        turn = assistant.engine.window.turns[-1]
+        head = (
+            0 if step.chunk else len(assistant.engine.codec.head(assistant.engine.codec.prefix()))
+        )
         assert step.prefill_tokens == head + tail + tokens_in(
-            assistant.codec.user(turn.video, turn.question)
+            assistant.engine.codec.user(turn.video, turn.question)
         )
         # What was decoded is in the cache already (all but the last token, where the limit ended
         # the answer).
-        cached = assistant.session.length - tokens_in(decided_pieces(assistant))
-        tail = len(assistant.codec.assistant(turn.answer_ids)) - cached
+        cached = assistant.engine.session.length - tokens_in(decided_pieces(assistant))
+        tail = len(assistant.engine.codec.assistant(turn.answer_ids)) - cached
 
 
 def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) -> None:
@@ -161,7 +164,7 @@ def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) ->
     for piece in pieces:
         ids += [pad] * len(piece) if isinstance(piece, Video) else piece.ids
     patches, grids = zip(
-        *(raw(backend, chunk(t.chunk)) for t in assistant.window.turns), strict=True
+        *(raw(backend, chunk(t.chunk)) for t in assistant.engine.window.turns), strict=True
     )
     tokens = torch.tensor([ids])
     kinds = (tokens == pad).int() * 2  # 2 marks video tokens
@@ -235,7 +238,7 @@ def test_rollback_then_redo_is_exact_to_the_bit(backend: Any) -> None:
     codec = StreamEngine(backend).codec
     a, b = backend.encode(chunk(0)), backend.encode(chunk(1))
     s = backend.open()
-    s.prefill([codec.head(()), *codec.user(a, None)])
+    s.prefill([codec.head(codec.prefix()), *codec.user(a, None)])
     length = s.length
     first = s.prefill([codec.assistant((40, 41, 42)), *codec.user(b, "Why?")])
     other = s.prefill([Tokens((50, 51))])
@@ -246,7 +249,9 @@ def test_rollback_then_redo_is_exact_to_the_bit(backend: Any) -> None:
     s.rollback(0)
     assert s.length == 0
     fresh = backend.open()
-    assert np.array_equal(s.prefill([codec.head(())]), fresh.prefill([codec.head(())]))
+    assert np.array_equal(
+        s.prefill([codec.head(codec.prefix())]), fresh.prefill([codec.head(codec.prefix())])
+    )
 
 
 def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
@@ -254,7 +259,7 @@ def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
     videos = [backend.encode(chunk(i)) for i in range(4)]
 
     def turns(order: list[int]) -> list[list[Piece]]:
-        return [[codec.head(()), *codec.user(videos[order[0]], None)]] + [
+        return [[codec.head(codec.prefix()), *codec.user(videos[order[0]], None)]] + [
             [codec.assistant(None), *codec.user(videos[i], None)] for i in order[1:]
         ]
 
@@ -270,7 +275,7 @@ def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.Monkey
     """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times
     further."""
     codec = StreamEngine(backend).codec
-    pieces = [codec.head(()), *codec.user(backend.encode(chunk(0)), None)]
+    pieces = [codec.head(codec.prefix()), *codec.user(backend.encode(chunk(0)), None)]
     right = backend.open().prefill(pieces)
     as_text = lambda start, grid: positions.text_positions(start, grid[0] * grid[1])  # noqa: E731
     monkeypatch.setattr(positions, "grid_positions", as_text)
@@ -284,6 +289,8 @@ def test_half_precision_runs(tmp_path: Path) -> None:
         ModelConfig(path=str(folder), dtype="bfloat16", device="cpu", attention="eager", threads=1)
     )
     codec = StreamEngine(half).codec
-    logits = half.open().prefill([codec.head(()), *codec.user(half.encode(chunk(0)), None)])
+    logits = half.open().prefill(
+        [codec.head(codec.prefix()), *codec.user(half.encode(chunk(0)), None)]
+    )
     assert logits.dtype == np.float32 and np.isfinite(logits).all()
     assert half.model.dtype == torch.bfloat16 and "bfloat16, eager" in half.description

@@ -73,7 +73,7 @@ def test_aura_json_has_the_last_word() -> None:
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
     """A window with history, questions, answers and silence: as pieces, and as messages for the
     template."""
-    window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2))
+    window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2), codec.prefix())
     script: list[tuple[str | None, str | None]] = [
         ("What colour is the ball?", "red"),
         (None, None),
@@ -90,7 +90,7 @@ def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[ch
     window.switch()
     pieces = window.pieces(codec) + codec.user(Video(None, GRID), "And now?")
     messages = [chat.system(codec.system_prompt)]
-    for group in window.history:
+    for group in window.prefix.groups:
         messages.append({"role": "user", "content": group.question})
         messages.append({"role": "assistant", "content": "\n".join(group.answers)})
     for turn in window.turns:
@@ -172,4 +172,5 @@ def test_the_template_with_videos_is_preferred_to_the_text_only_one(tmp_path: Pa
 
 def test_an_empty_system_prompt_leaves_the_system_turn_out() -> None:
     format_ = replace(extract(checkpoints.TEMPLATES["qwen3_vl"]), system_prompt="")
-    assert PromptCodec(tokenizer(), format_).head(()).ids == ()
+    codec = PromptCodec(tokenizer(), format_)
+    assert codec.head(codec.prefix()).ids == ()

@@ -20,6 +20,7 @@ from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.models.sidecar import read_pixels  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
 
@@ -152,7 +153,7 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     assert backend.encode(chunk((192, 192), (192, 192))).grid == (3, 3)
     kept = model.state_dict()["model.visual.merger.linear_fc1.weight"]
     assert torch.equal(backend.model.model.visual.merger.linear_fc1.weight, kept.half().float())
-    assistant = StreamEngine(backend)
+    assistant = Lockstep(StreamEngine(backend))
     for i in range(4):
         assistant.push(Frame(np.full((192, 192, 3), i, np.uint8), i * 500_000_000))
     assert assistant.ready == 2

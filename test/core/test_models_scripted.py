@@ -10,6 +10,7 @@ from aura_core.errors import StreamError
 from aura_core.models import load
 from aura_core.models.backend import Tokens
 from aura_core.models.scripted import END, SILENT, ByteTokenizer, Moment, ScriptedBackend, Seen
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Step
 
@@ -18,8 +19,10 @@ def run(
     backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]
 ) -> list[Step]:
     """Steps over flat frames of brightness 100, or `light[chunk]`."""
-    assistant = StreamEngine(
-        backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
+    assistant = Lockstep(
+        StreamEngine(
+            backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
+        )
     )
     out = []
     for i in range(steps):

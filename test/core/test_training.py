@@ -18,6 +18,7 @@ from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.pixels import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
@@ -114,7 +115,7 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
     backend = ScriptedBackend(episode.script(), grid=GRID)
     keep = 10
     config = AssistantConfig(window=WindowConfig(keep=keep, max=2 * keep, qa_groups=10))
-    assistant = StreamEngine(backend, config)
+    assistant = Lockstep(StreamEngine(backend, config))
     asks = {a.chunk: a for a in episode.asks}
     for chunk in range(stop):
         if chunk in asks:
@@ -124,8 +125,8 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
         assistant.step()
     codec = PromptCodec(backend.tokenizer, backend.chat)
     sample = build(episode, codec, start, stop)
-    tokens = assistant.session.tokens
-    tail = codec.assistant(assistant.window.turns[-1].answer_ids).ids
+    tokens = assistant.engine.session.tokens
+    tail = codec.assistant(assistant.engine.window.turns[-1].answer_ids).ids
     cached = [0 if isinstance(t, Seen) else t for t in tokens]
     n = len(cached)
     assert list(sample.ids[:n]) == cached and 0 < len(sample.ids) - n <= len(tail)

@@ -17,6 +17,7 @@ from exactness_rig import DISCARDED, cold, decided_pieces, run  # noqa: E402
 from aura_core.config import AssistantConfig, ModelConfig, WindowConfig  # noqa: E402
 from aura_core.evaluation.sim import play  # noqa: E402
 from aura_core.models import load  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.sim.showcase import showcase  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Step  # noqa: E402
@@ -32,7 +33,7 @@ def played(device: str, dtype: str) -> tuple[Any, list[Step]]:
     """aura_tiny over the demo's room."""
     backend: Any = load(ModelConfig(device=device, dtype=dtype))
     assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
-    return backend, play(assistant, showcase(SEED, SECONDS), SECONDS)
+    return backend, play(Lockstep(assistant), showcase(SEED, SECONDS), SECONDS)
 
 
 def test_the_embedded_model_decides_as_on_the_cpu(no_tf32: None) -> None:

@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any
 
 from aura_core.errors import ModelError
+from aura_core.http_client import EventStream
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token
 
 
@@ -20,7 +20,7 @@ class Answer:
     """
 
     def __init__(
-        self, events: Events, reader: ReplyReader, counters: Counters, length: int
+        self, events: EventStream, reader: ReplyReader, counters: Counters, length: int
     ) -> None:
         # why the server ended it: stop, length; None while it goes on
         self.finish: str | None = None
@@ -30,7 +30,7 @@ class Answer:
         self._closed = False
 
     def read(self) -> Token | None:
-        """The next token; None when the server has ended the answer. Raises `Interrupted`,
+        """The next token; None when the server has ended the answer. Raises `TransientError`,
         `ModelError`."""
         try:
             while not self._ready:

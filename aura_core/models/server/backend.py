@@ -8,19 +8,20 @@ from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError, how_to_install
+from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.models import checkpoint
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
 from aura_core.types import Chunk
 
 try:
+    import httpx  # noqa: F401
     import transformers  # noqa: F401  (for its tokenizers alone; torch is not needed)
     from jinja2 import TemplateError
 
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
-    from aura_core.models.server.http_client import Wire
     from aura_core.models.server.media import MediaCodec
     from aura_core.models.server.replies import ReplyReader
     from aura_core.models.server.requests import Requests
@@ -67,14 +68,14 @@ class ServerBackend:
         self.name = f"{self.served} at {server.url}"
         self.context: int | None = None  # the server knows, and says so when a window is too long
         self._config, self._media = server, MediaCodec(server, pixels)
-        self._wire = Wire(server, self.counters)
+        self._client = HttpClient(HttpOptions.of(server), self.counters.add)
         own_system = _writes_system(self.tokenizer, str(template), self.chat)
         self._requests = Requests(
-            server, self.served, self.chat, own_system, self._wire, self.counters
+            server, self.served, self.chat, own_system, self._client, self.counters
         )
         self._reader = Reader(self.tokenizer, self.chat)
         self._replies = ReplyReader(
-            self.tokenizer, _vocabulary(model, self.tokenizer), self._wire.url
+            self.tokenizer, _vocabulary(model, self.tokenizer), self._client.url
         )
         self.warmer = Warmer(self.counters)
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
@@ -113,7 +114,7 @@ class ServerBackend:
     def close(self) -> None:
         """Stop background requests and close all connections."""
         self.warmer.close()
-        self._wire.close()
+        self._client.close()
 
 
 def _vision(model: dict[str, Any], family: str) -> SimpleNamespace:

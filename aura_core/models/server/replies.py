@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ModelError
+from aura_core.http_client import TransientError
 from aura_core.models.chat import HFTokenizer
-from aura_core.models.server.http_client import Interrupted
 
 # most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API
 # allows
@@ -70,7 +70,7 @@ class ReplyReader:
         if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
             return None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise Interrupted(
+            raise TransientError(
                 f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log"
             )
         return choices[0]
@@ -91,7 +91,7 @@ class ReplyReader:
         try:
             return [self._token(entry) for entry in content]
         except (TypeError, KeyError, AttributeError, ValueError) as e:
-            raise Interrupted(
+            raise TransientError(
                 f"{self._url}: logprobs of an unknown form: {str(content)[:200]}"
             ) from e
 

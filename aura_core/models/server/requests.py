@@ -9,14 +9,17 @@ from typing import Any, TypeVar
 
 from aura_core.config import ServerConfig
 from aura_core.errors import ModelError
+from aura_core.http_client import EventStream, HttpClient, HttpError
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.server.conversation import Conversation
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Refused, Wire
 from aura_core.models.server.media import FRAME_TIMES, KnownMedia, Media
 from aura_core.models.server.replies import TOP
 
 T = TypeVar("T")
+# In what vLLM says of a chunk that was named by its uuid and that it does not hold (any more):
+# "Cache miss for video at index 3 but data is not provided."
+_MEDIA_MISS = ("cache miss", "uuid", "data is not provided")
 
 
 class Requests:
@@ -32,10 +35,10 @@ class Requests:
         model: str,
         chat: ChatFormat,
         own_system: bool,
-        wire: Wire,
+        client: HttpClient,
         counters: Counters,
     ) -> None:
-        self.wire, self.counters, self.known = wire, counters, KnownMedia()
+        self.client, self.counters, self.known = client, counters, KnownMedia()
         self._config, self._own_system = config, own_system
         self._base: dict[str, Any] = {"model": model, "temperature": 0.0}
         if config.media == "video":
@@ -52,7 +55,9 @@ class Requests:
             "stop_token_ids": sorted({chat.silent_id, chat.end_id}),
         }
 
-    def stream(self, conversation: Conversation, tokens: int, then: Callable[[Any], T]) -> T:
+    def stream(
+        self, conversation: Conversation, tokens: int, then: Callable[[EventStream], T]
+    ) -> T:
         """Stream up to `tokens` tokens; `then` gets the events and reads the first of them."""
         options = {
             **self._decoding,
@@ -60,15 +65,15 @@ class Requests:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        return self._send(conversation, options, lambda body: then(self.wire.stream(body)))
+        return self._send(conversation, options, lambda body: then(self.client.stream(body)))
 
     def decide(self, conversation: Conversation) -> dict[str, Any]:
         """One token, in one reply."""
-        return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.wire.ask)
+        return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.client.post)
 
     def warm(self, conversation: Conversation) -> None:
         """Let the server read the conversation, and nothing more."""
-        self._send(conversation, {"max_tokens": 1}, self.wire.ask)
+        self._send(conversation, {"max_tokens": 1}, self.client.post)
 
     def _send(
         self,
@@ -87,8 +92,8 @@ class Requests:
             body, sent, named = self._body(conversation, options, with_all_bytes)
             try:
                 result = send(body)
-            except Refused as e:
-                if not (e.media_miss and named):
+            except HttpError as e:
+                if not (named and _is_media_miss(e)):
                     raise
                 self.known.clear()  # a cache that lost one, or a server that was started again
                 self.counters.add(resends=1)
@@ -96,7 +101,7 @@ class Requests:
             self.known.add(sent)
             return result
 
-        return self.wire.retrying(lambda: attempt(False))
+        return self.client.retry(lambda: attempt(False))
 
     def _body(
         self, conversation: Conversation, options: dict[str, Any], all_bytes: bool
@@ -123,3 +128,8 @@ class Requests:
         goes_on = conversation.continues
         turn = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
         return {**self._base, "messages": messages, **turn, **options}, sent, named
+
+
+def _is_media_miss(error: HttpError) -> bool:
+    """Whether the server lacks a chunk that was named by its uuid alone."""
+    return any(words in error.said.lower() for words in _MEDIA_MISS)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ModelError, StreamError
+from aura_core.http_client import EventStream
 from aura_core.models.backend import ChatFormat, Piece, Tokens
 from aura_core.models.chat import HFTokenizer
 from aura_core.models.server.answer import Answer, book_usage
 from aura_core.models.server.conversation import Conversation, Reader
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token, certain
 from aura_core.models.server.requests import Requests
 from aura_core.models.server.warmer import Warmer
@@ -174,14 +174,14 @@ class ServerSession:
         tokens = self._replies.tokens(choice) if choice else []
         if not tokens:
             raise ModelError(
-                f"{self._requests.wire.url}: a reply without logprobs, from which silence is read"
+                f"{self._requests.client.url}: a reply without logprobs, from which silence is read"
             )
         return tokens[0]
 
     def _open(self, conversation: Conversation, tokens: int) -> Token | None:
         """Open a stream and read its first token; None when the server has nothing to say."""
 
-        def first(events: Events) -> tuple[Answer, Token | None]:
+        def first(events: EventStream) -> tuple[Answer, Token | None]:
             answer = Answer(events, self._replies, self.counters, self._length)
             return answer, answer.read()
 

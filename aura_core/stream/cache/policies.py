@@ -12,22 +12,18 @@ The first three hold the very same conversation at every step, and so decide ali
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.config import WindowConfig
 from aura_core.models.backend import Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
-from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
 
-Ids = Container[str]  # of questions that still wait for an answer
 Open = Callable[[], Session]
-Words = tuple[QAGroup, ...]
 
 
 @dataclass
@@ -47,54 +43,50 @@ class Floating:
     """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build
     on."""
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
         self.codec = codec
-        self.window = DualWindow(config, history)
+        self.window = window
         self.counters = WindowCounters()
         self.kv = KVStream(open_(), codec)
-        self.kv.begin(codec.head(history))
+        self.kv.begin(codec.head(window.prefix))
 
     @property
     def forwards(self) -> int:
         """Calls of the language model that a decision or an answer waited for."""
         return self.kv.session.forwards
 
-    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
+    def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
         """Switch if it is time, then prefill the user turn of a new chunk: float32 logits
         (vocabulary,)."""
-        self.make_room(still_open)
+        self.make_room()
         self.counters.critical_tokens += tokens_in(self.kv.waiting) + tokens_in(user)
         return self.kv.enter(user)
 
-    def glance(
-        self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()
-    ) -> NDArray[np.float32]:
+    def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
         """`enter`, judged by `question` (see `KVStream.glance`)."""
-        self.make_room(still_open)
+        self.make_room()
         self.counters.critical_tokens += (
             tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
         )
         return self.kv.glance(user, question)
 
-    def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
+    def leave(self, turn: Turn, cached: int = 0) -> None:
         """Close the turn that was entered; the first `cached` ids of its answer are in the cache
         already."""
         self.kv.leave(turn.answer_ids, cached)
-        self.window.append(turn, still_open)
+        self.window.append(turn)
 
-    def add(self, turn: Turn, still_open: Ids = ()) -> None:
+    def add(self, turn: Turn) -> None:
         """A chunk that nobody decides: prefilled together with the next one."""
-        self.make_room(still_open)
+        self.make_room()
         self.kv.add(turn)
-        self.window.append(turn, still_open)
+        self.window.append(turn)
 
-    def discard(self, still_open: Ids = ()) -> None:
+    def discard(self) -> None:
         """Forget the turn that was entered and not left: nothing of it was ever here."""
         self.kv.rewind(len(self.window.turns))
 
-    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+    def amend(self, index: int, turn: Turn) -> None:
         """Put `turn` in the place of `window.turns[index]`, which it equals in all but the
         answer."""
         later = self.window.turns[index + 1 :]
@@ -105,23 +97,23 @@ class Floating:
         else:
             self.kv.reopen(turn)
             self.kv.leave(turn.answer_ids)
-        self.window.amend(index, turn, still_open)
+        self.window.amend(index, turn)
 
     def background(self) -> int:
         """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when
         all is done."""
         return 0
 
-    def make_room(self, still_open: Ids) -> None:
+    def make_room(self) -> None:
         """Before a chunk is added: switch if the window is full."""
         if self.window.full:
-            self.window.switch(still_open)
+            self.window.switch()
             self.counters.switches += 1
             self.rebuild()
 
     def rebuild(self) -> None:
         """The whole window anew, with the next prefill."""
-        self.kv.begin(self.codec.head(self.window.history))
+        self.kv.begin(self.codec.head(self.window.prefix))
         for turn in self.window.turns:
             self.kv.add(turn)
 
@@ -129,9 +121,9 @@ class Floating:
 class Recompute(Floating):
     """Everything anew at every step: slow, and beyond doubt."""
 
-    def make_room(self, still_open: Ids) -> None:
+    def make_room(self) -> None:
         """Switch if it is time, and rebuild in any case."""
-        super().make_room(still_open)
+        super().make_room()
         self.rebuild()
 
 
@@ -139,15 +131,13 @@ class Fifo(Floating):
     """Drop the oldest chunk at every step; only the common prefix (system turn and history) is
     reused."""
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, _sliding(config), history)
-        self._head = codec.head(history)
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
+        self._head = codec.head(window.prefix)
 
     def rebuild(self) -> None:
         """What stands behind the first difference, with the next prefill."""
-        head = self.codec.head(self.window.history)
+        head = self.codec.head(self.window.prefix)
         if head == self._head:
             self.kv.rewind(0)
         else:
@@ -166,10 +156,8 @@ class Shadow(Floating):
     prefilled on the spot.
     """
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, config, history)
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
         self._shadow = KVStream(open_(), codec)
         self._begun = False
 
@@ -193,10 +181,10 @@ class Shadow(Floating):
         self.counters.background_tokens += tokens
         return tokens
 
-    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
+    def amend(self, index: int, turn: Turn) -> None:
         """See `Floating.amend`; the shadow goes back to before that turn."""
         plan = self.window.plan
-        super().amend(index, turn, still_open)
+        super().amend(index, turn)
         if not self._begun:
             return
         if plan is None or self.window.plan is not plan:
@@ -204,7 +192,7 @@ class Shadow(Floating):
         elif index - plan.drop < len(self._shadow.starts):
             self._shadow.rewind(index - plan.drop)
 
-    def make_room(self, still_open: Ids) -> None:
+    def make_room(self) -> None:
         """Swap when the shadow is complete; wait for it up to the hard cap."""
         if not self.window.full:
             return
@@ -216,7 +204,7 @@ class Shadow(Floating):
         self.counters.rebuilds += bool(missing)
         for turn in missing:
             self._shadow.add(turn)
-        self.window.switch(still_open)
+        self.window.switch()
         self.kv, self._shadow = self._shadow, self.kv
         self._begun = False
         self._shadow.begin(Tokens(()))  # frees the old window's memory
@@ -226,7 +214,7 @@ class Shadow(Floating):
         if plan is None:
             return []
         if not self._begun:
-            self._shadow.begin(self.codec.head(plan.history))
+            self._shadow.begin(self.codec.head(plan.prefix))
             self._begun = True
         return self.window.turns[plan.drop + len(self._shadow.starts) :]
 
@@ -239,20 +227,18 @@ class Evict(Floating):
     `qa_groups` of them.
     """
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, _sliding(config), history)
-        self._sink = len(codec.head(history))
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
+        self._sink = len(codec.head(window.prefix))
         # question id and tokens of the turns whose words stayed
         self._words: list[tuple[str | None, int]] = []
 
-    def make_room(self, still_open: Ids) -> None:
+    def make_room(self) -> None:
         """Cut the oldest turn out."""
         if not self.window.full:
             return
         turn, (start, end) = self.window.turns[0], self.kv.starts[:2]
-        self.window.switch(still_open)
+        self.window.switch()
         self.counters.switches += 1
         if turn.question is None and turn.answer_ids is None:
             self.kv.evict(start, end, turns=1)
@@ -261,17 +247,14 @@ class Evict(Floating):
         self.kv.evict(first, first + len(turn.video), turns=1)
         self._words.append((turn.question_id, end - start - len(turn.video)))
         if len(self._words) > self.window.config.qa_groups:
-            self._forget(still_open)
+            self._forget()
 
-    def _forget(self, still_open: Ids) -> None:
+    def _forget(self) -> None:
+        still_open = self.window.still_open()
         closed = [i for i, (id, _) in enumerate(self._words) if id is None or id not in still_open]
         index = closed[0] if closed else 0
         first = self._sink + sum(n for _, n in self._words[:index])
         self.kv.evict(first, first + self._words.pop(index)[1])
-
-
-def _sliding(config: WindowConfig) -> WindowConfig:
-    return replace(config, keep=config.max - 1)
 
 
 POLICIES: dict[str, type[Floating]] = {

@@ -79,7 +79,7 @@ def pieces_of(record: Record, codec: PromptCodec, grid: tuple[int, int]) -> list
     """The engine's pieces of a record; a chunk stands for itself, with a `grid` of visual tokens
     (rows, columns)."""
     said = {t.chunk: t for t in record.turns}
-    pieces: list[Piece] = [codec.head(record.history)]
+    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
     for chunk in range(record.first, record.stop):
         user, ids = turn_of(codec, Video(chunk, grid), said.get(chunk))
         pieces += [*user, codec.assistant(ids)]

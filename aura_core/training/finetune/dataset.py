@@ -149,7 +149,7 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
     chunks = clip_chunks(record)
     said = {t.chunk: t for t in record.turns}
     after_words = {t.chunk + 1 for t in record.turns}
-    pieces: list[Piece] = [codec.head(record.history)]
+    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
     patches: list[NDArray[np.float32]] = []
     grids: list[tuple[int, int, int]] = []
     supervised: list[tuple[int, int, int, bool, bool, bool, bool, bool]] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,30 +30,12 @@ from aura_core.training.tiny.auxiliary import Auxiliary
 from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw
 from aura_core.training.tiny.features import FIRST_SEED, FeatureBank, fingerprint
 from aura_core.training.tiny.language import logits_of
+from aura_core.training.tiny.settings import Budget
 from aura_core.training.tiny.vision import optimizers
 
 ARMS = {"loss": ("plain", "balanced"), "last-only": ("balanced", "balanced_all")}
 WINDOWS = ((8, 14), (15, 30), (30, 60))
 FIRST_DEV = 420_000  # seeds of the evaluation: neither trained on nor kept for tests
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What each arm gets: `steps` batches of `tokens` tokens out of `worlds` worlds, in windows of
-    `chunks` (least, most), then `episodes` episodes of a minute with the window `keep`/`max`.
-    `fresh`: the language model starts from nothing; else from the checkpoint, at a quarter of the
-    learning rate."""
-
-    steps: int = 600
-    tokens: int = 4096
-    worlds: int = 200
-    chunks: tuple[int, int] = (8, 14)
-    keep: int = 7
-    max: int = 14
-    lr: float = 2e-3
-    episodes: int = 20
-    seed: int = 0
-    fresh: bool = True
 
 
 def ablate(what: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:

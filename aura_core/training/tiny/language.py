@@ -25,9 +25,8 @@ from aura_core.training.tiny.features import (
     training_world,
 )
 from aura_core.training.tiny.samples import Sample, build
+from aura_core.training.tiny.settings import LOSSES
 from aura_core.training.tiny.vision import optimizers
-
-LOSSES = ("balanced_all", "plain")
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:

@@ -5,44 +5,20 @@ Every stage leaves its result in the working folder and is skipped or continued 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from aura_core.errors import ConfigError, ModelError
-from aura_core.plain import one_of
 from aura_core.training.tiny import features, language, vision
 from aura_core.training.tiny import model as tiny
+from aura_core.training.tiny.settings import Recipe
 
 FEATURE_RMS = 0.3
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 _VISUAL = "model.visual."
 
 Weights = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Minutes of wall time on 2 CPU cores; everything else derives from the stages' defaults.
-
-    `tokens` are those of a language model's batch: a GPU is idle at what suits a CPU. `init`
-    continues from a saved checkpoint: its tower is kept, its language model trained on from the
-    share `begin` of the curriculum.
-    """
-
-    vision_min: float = 40.0
-    language_min: float = 85.0
-    worlds: int = 1400
-    seed: int = 0
-    loss: str = "balanced_all"  # or plain; as `training/loss.py` names them
-    device: str = "cpu"
-    init: Path | None = None
-    begin: float = 0.0
-    tokens: int = 4096
-
-    def __post_init__(self) -> None:
-        one_of("loss", self.loss, language.LOSSES)
 
 
 def tower_of(path: Path) -> Weights:

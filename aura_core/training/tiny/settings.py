@@ -1,0 +1,57 @@
+"""What `aura train tiny` and `aura train ablation` are told. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aura_core.settings import Settings, setting
+
+LOSSES = ("balanced_all", "plain")
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """How `aura_tiny` is made. Minutes are wall time on 2 CPU cores; everything else derives from
+    the stages' defaults."""
+
+    vision_min: float = setting(40.0, "time for the vision tower", unit="min")
+    language_min: float = setting(85.0, "time for the language model", unit="min")
+    worlds: int = setting(1400, "training worlds, 90 s each", low=1)
+    seed: int = setting(0, "seed of weights and sampling")
+    loss: str = setting("balanced_all", "loss (docs/training.md)", choices=LOSSES)
+    device: str = setting("cpu", "where it is trained: cpu, cuda, cuda:0 ...")
+    init: Path | None = setting(
+        None,
+        "checkpoint folder to continue from: its tower is kept, its language model trained on",
+        null="from nothing",
+    )
+    begin: float = setting(0.0, "share of the curriculum that is skipped", low=0.0, high=1.0)
+    tokens: int = setting(
+        4096,
+        "tokens of a batch of the language model; 32768 for a GPU, which is idle at what suits a"
+        " CPU",
+        unit="tokens",
+        low=512,
+    )
+
+
+@dataclass(frozen=True)
+class Budget(Settings):
+    """What each arm of an ablation gets: `steps` batches out of `worlds` worlds, in windows of
+    `chunks` (least, most), then `episodes` episodes with the window `keep`/`max`."""
+
+    steps: int = setting(600, "batches of each arm", low=1)
+    tokens: int = setting(4096, "tokens of a batch", unit="tokens", low=1)
+    worlds: int = setting(200, "worlds to train on, 90 s each", low=1)
+    chunks: tuple[int, int] = setting((8, 14), "shortest and longest window of a batch")
+    keep: int = setting(7, "window.keep of the episodes", unit="chunks", low=1)
+    max: int = setting(14, "window.max of the episodes", unit="chunks", low=2)
+    lr: float = setting(2e-3, "learning rate", above=0.0)
+    episodes: int = setting(20, "minutes of the simulator that each arm plays", low=1)
+    seed: int = setting(0, "seed of weights and sampling")
+    fresh: bool = setting(
+        True,
+        "the language model starts from nothing; false: from the checkpoint, at a quarter of the"
+        " learning rate",
+    )
