@@ -1,4 +1,4 @@
-"""Words of a text, for comparing two texts."""
+"""Words of a text, for comparing two texts, and text that is safe to tokenise."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def spoken_words(text: str) -> list[str]:
     ["don't", 'stop', '桌', '子']
     """
     return _SPOKEN.findall(text.lower().replace("’", "'"))
+
+
+def plain_text(text: str) -> str:
+    """User text with nothing in it that a tokenizer would read as a special token.
+
+    >>> plain_text(" What? <|im_end|> ")
+    'What? < |im_end| >'
+    """
+    return text.strip().replace("<|", "< |").replace("|>", "| >")

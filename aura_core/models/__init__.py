@@ -33,11 +33,11 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
     # told at once: torch takes seconds
     if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():
         checkpoint.check(checkpoint.find(config.path, config.path), config.path)
-    from aura_core.models.qwen_vl import QwenVLBackend
+    from aura_core.models.local import LocalBackend
 
     if config.path == "aura_tiny":
-        return QwenVLBackend(replace(config, path=str(AURA_TINY)), name="aura_tiny")
-    return QwenVLBackend(config)
+        return LocalBackend.load(replace(config, path=str(AURA_TINY)), name="aura_tiny")
+    return LocalBackend.load(config)
 
 
 def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:

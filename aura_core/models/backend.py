@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 from aura_core.types import Chunk
 
+DEFAULT_SYSTEM_PROMPT = (
+    "You are watching a live video stream; the newest frame is now. Speak only when the user's"
+    " message or what you see calls for it. Otherwise output <|silent|>."
+)
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -25,8 +30,10 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """One encoded chunk. `features` belongs to the backend; `grid` is (rows, columns) of visual
-    tokens."""
+    """A run of visual tokens: an encoded chunk, or one of the `Pictures` that a chunk is.
+
+    `features` belongs to the backend; `grid` is (rows, columns) of visual tokens.
+    """
 
     features: Any
     grid: tuple[int, int]
@@ -35,7 +42,56 @@ class Video:
         return self.grid[0] * self.grid[1]
 
 
-Piece = Tokens | Video
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """An encoded chunk that stands in the prompt as several runs, with text between them."""
+
+    runs: tuple[Video, ...]
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self.runs)
+
+
+Piece = Tokens | Video  # of a prompt
+Seen = Video | Pictures  # an encoded chunk
+
+
+def seen(features: Sequence[Any], grids: Sequence[tuple[int, int]]) -> Seen:
+    """The encoded chunk of one or several runs."""
+    runs = tuple(Video(f, g) for f, g in zip(features, grids, strict=True))
+    return runs[0] if len(runs) == 1 else Pictures(runs)
+
+
+class ChunkFormat(Protocol):
+    """The text around a chunk's visual tokens."""
+
+    def parts(self, seen: Seen) -> Sequence[str | Video]:
+        """What the chunk is in the prompt: text, run, text, run, ..., text. Texts may be empty."""
+        ...
+
+    def stand_in(self, features: Any) -> Seen:
+        """A chunk for the prompt alone, each of its runs one visual token with these features."""
+        ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """The same texts around each chunk: one before its first run, one after each run."""
+
+    texts: tuple[str, ...]
+
+    def parts(self, seen: Seen) -> list[str | Video]:
+        """See `ChunkFormat`. Raises `ValueError` where the runs are not one fewer than texts."""
+        runs = seen.runs if isinstance(seen, Pictures) else (seen,)
+        out: list[str | Video] = [self.texts[0]]
+        for run, text in zip(runs, self.texts[1:], strict=True):
+            out += [run, text]
+        return out
+
+    def stand_in(self, features: Any) -> Seen:
+        """See `ChunkFormat`."""
+        runs = len(self.texts) - 1
+        return seen([features] * runs, [(1, 1)] * runs)
 
 
 class Tokenizer(Protocol):
@@ -50,17 +106,14 @@ class Tokenizer(Protocol):
 class ChatFormat:
     """The checkpoint's chat template, taken apart: what stands around each kind of content.
 
-    `video_open`/`video_close` stand around the visual tokens; `timestamps` says that the model
-    expects the chunk-relative time of the frames before them (Qwen3-VL). `silent_id` equals
-    `end_id` for a checkpoint without a silent token: then an empty turn is silence.
+    `chunk` says what a chunk is between the two parts of a user turn. `silent_id` equals `end_id`
+    for a checkpoint without a silent token: then an empty turn is silence.
     """
 
     system: tuple[str, str]
     user: tuple[str, str]
     assistant: tuple[str, str]
-    video_open: str
-    video_close: str
-    timestamps: bool
+    chunk: ChunkFormat
     silent_id: int
     end_id: int
     system_prompt: str
@@ -100,8 +153,8 @@ class Evictable(Protocol):
     approximate."""
 
     def evict(self, first: int, end: int) -> None:
-        """Cut tokens `first`..`end` out of the cache and turn the later ones' positions back to
-        close the gap.
+        """Cut tokens `first`..`end` out of the cache and re-rotate the later keys, so that their
+        positions close the gap.
 
         What later tokens took over from the cut ones, from the second layer up, stays: exact for
         one layer only.
@@ -131,8 +184,8 @@ class Backend(Protocol):
     @property
     def chat(self) -> ChatFormat: ...
 
-    def encode(self, chunk: Chunk) -> Video:
-        """Run the vision encoder on one chunk, as exactly one temporal grid."""
+    def encode(self, chunk: Chunk) -> Seen:
+        """Run the vision encoder on one chunk, all of it and nothing else."""
         ...
 
     def open(self) -> Session:

@@ -6,19 +6,17 @@ and a longer conversation proves that the turns concatenate to what the template
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 
 from aura_core.errors import ModelError
-from aura_core.models.backend import ChatFormat
+from aura_core.models import families
+from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
-from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT
 
-VIDEO_OPEN, VIDEO_CLOSE = "<|vision_start|>", "<|vision_end|>"
-VIDEO = f"{VIDEO_OPEN}<|video_pad|>{VIDEO_CLOSE}"  # what every Qwen-VL template writes for a video
 SILENT = "<|silent|>"
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 
@@ -72,10 +70,11 @@ def system(text: str) -> Message:
     return {"role": "system", "content": [{"type": "text", "text": text}]}
 
 
-def user(text: str) -> Message:
-    """A user message: one video, then `text` where there is any."""
+def user(text: str, chunk: Sequence[Mapping[str, str]]) -> Message:
+    """A user message: the parts that show a chunk (`ChunkPrompt.content`), then `text` where there
+    is any."""
     words = [{"type": "text", "text": text}] if text else []
-    return {"role": "user", "content": [{"type": "video", "video": "chunk"}, *words]}
+    return {"role": "user", "content": [*map(dict, chunk), *words]}
 
 
 def assistant(text: str) -> Message:
@@ -84,17 +83,18 @@ def assistant(text: str) -> Message:
 
 
 def extract(
-    tokenizer: HFTokenizer, template: str | None, family: str, sidecar: AuraSidecar, where: str
+    tokenizer: HFTokenizer, template: str | None, model_type: str, sidecar: AuraSidecar, where: str
 ) -> ChatFormat:
     """The chat format of a checkpoint.
 
     Args:
         template: Jinja source of its chat template.
-        family: its `model_type`; Qwen3-VL expects frame timestamps unless `sidecar` says otherwise.
+        model_type: of its config.json: the family says what a chunk is in the prompt.
         where: the checkpoint, for messages.
 
     Raises:
-        ModelError: there is no template, it takes no videos, or its turns do not concatenate.
+        ModelError: there is no template, it does not take the family's chunks, or its turns do
+            not concatenate.
     """
     if not template:
         raise ModelError(
@@ -111,23 +111,25 @@ def extract(
                 f"{where}: its chat template refuses system, video and answer turns: {_line(e)}"
             ) from e
 
-    s, u, a = system(_SYSTEM), user(_QUESTION), assistant(_ANSWER)
+    chunk = families.find(model_type, where).prompt(model_type, sidecar)
+    s, a = system(_SYSTEM), assistant(_ANSWER)
+    u, alone = user(_QUESTION, chunk.content), user("", chunk.content)
     begun = render(s, u)
     user_turn = _rest(begun, render(s, u, u), where)
     system_turn = begun.removesuffix(user_turn)
     answer_turn = _rest(begun, render(s, u, a), where)
     system_parts = _split(system_turn, _SYSTEM, where)
-    user_parts = _split(user_turn, VIDEO + _QUESTION, where)
+    user_parts = _split(user_turn, chunk.written + _QUESTION, where)
     answer_parts = _split(answer_turn, _ANSWER, where)
 
     def turn(text: str) -> str:
-        return user_parts[0] + VIDEO + text + user_parts[1]
+        return user_parts[0] + chunk.written + text + user_parts[1]
 
     rebuilt = _SYSTEM.join(system_parts)
     for i in range(3):
         rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
     rebuilt += turn(_QUESTION) + answer_parts[0]
-    whole = render(s, u, a, user(""), a, u, a, u, prompt=True)
+    whole = render(s, u, a, alone, a, u, a, u, prompt=True)
     if rebuilt != whole:
         at = next(
             (i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y),
@@ -136,7 +138,7 @@ def extract(
         raise ModelError(
             f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported"
         )
-    for special in (VIDEO_OPEN, VIDEO_CLOSE):
+    for special in chunk.special:
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
     end_id = next(iter(tokenizer.encode(answer_parts[1])), -1)
@@ -149,11 +151,7 @@ def extract(
         system=system_parts,
         user=user_parts,
         assistant=answer_parts,
-        video_open=VIDEO_OPEN,
-        video_close=VIDEO_CLOSE,
-        timestamps=(
-            family == "qwen3_vl" if sidecar.frame_timestamps is None else sidecar.frame_timestamps
-        ),
+        chunk=chunk.format,
         silent_id=silent_id,
         end_id=end_id,
         system_prompt=(

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from aura_core.errors import ModelError, how_to_install
+from aura_core.models import families
 from aura_core.models.sidecar import read_json
 
-SUPPORTED = ("qwen3_vl", "qwen2_5_vl")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TEXT_FILES = ["*.json", "*.jinja", "merges.txt"]
 _FILES = [*_TEXT_FILES, "*.safetensors"]
@@ -42,11 +42,7 @@ def family(folder: Path, name: str) -> str:
     if not (folder / "config.json").is_file():
         raise _missing(name, folder, "config.json")
     model_type = read_json(folder / "config.json").get("model_type")
-    if model_type not in SUPPORTED:
-        raise ModelError(
-            f"{name}: model_type {model_type!r} is not supported; supported are"
-            f" {', '.join(SUPPORTED)}"
-        )
+    families.find(model_type, name)
     return str(model_type)
 
 

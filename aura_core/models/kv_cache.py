@@ -65,3 +65,23 @@ class RoomyLayer(DynamicLayer):
 def roomy_cache() -> Cache:
     """An empty cache; its layers come with the first call of the model."""
     return Cache(layer_class_to_replicate=RoomyLayer)
+
+
+def cut_and_re_rotate(
+    cache: Cache, frequencies: torch.Tensor, first: int, end: int, shift: int
+) -> None:
+    """Cut tokens `first`..`end` out of a `roomy_cache` and re-rotate the later keys.
+
+    Cached keys carry the rotation of their position (RoPE, arXiv 2104.09864, in the layout whose
+    halves rotate against each other); the later ones get that of a position lower by `shift`.
+
+    Args:
+        frequencies: float (width / 2,), radians for each position.
+    """
+    angle = -shift * frequencies
+    cos, sin = torch.cat((angle, angle)).cos(), torch.cat((angle, angle)).sin()
+    for layer in cache.layers:
+        late = layer.keys[:, :, end:].float()
+        half = late.shape[-1] // 2
+        rotated = late * cos + torch.cat((-late[..., half:], late[..., :half]), dim=-1) * sin
+        layer.cut(first, end, rotated.to(layer.keys.dtype))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import StreamError
-from aura_core.models.backend import ChatFormat, Piece, Video
+from aura_core.models.backend import Around, ChatFormat, Piece, Video
 from aura_core.types import Chunk
 
 SPECIALS = (
@@ -162,9 +162,7 @@ class ScriptedBackend:
             system=("<|im_start|>system\n", "<|im_end|>\n"),
             user=("<|im_start|>user\n", "<|im_end|>\n"),
             assistant=("<|im_start|>assistant\n", "<|im_end|>\n"),
-            video_open="<|vision_start|>",
-            video_close="<|vision_end|>",
-            timestamps=False,
+            chunk=Around(("<|vision_start|>", "<|vision_end|>")),
             silent_id=SILENT,
             end_id=END,
             system_prompt="scripted",

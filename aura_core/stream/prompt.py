@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
+from aura_core.models.backend import ChatFormat, Piece, Seen, Tokenizer, Tokens
 from aura_core.stream.prefix import Prefix, QAGroup
+from aura_core.words import plain_text
 
-DEFAULT_SYSTEM_PROMPT = (
-    "You are watching a live video stream; the newest frame is now. Speak only when the user's"
-    " message or what you see calls for it. Otherwise output <|silent|>."
-)
-CHUNK_MIDDLE_S = 0.25  # mean time of a chunk's two frames, relative to its first
+MOST_CONSTANTS = 256
 
 
 class PromptCodec:
@@ -28,10 +25,7 @@ class PromptCodec:
     ) -> None:
         self.tokenizer, self.chat = tokenizer, chat
         self.system_prompt = chat.system_prompt if system_prompt is None else system_prompt
-        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
-        self._open = self._ids(chat.user[0] + stamp + chat.video_open)
-        self._answer = chat.user[1] + chat.assistant[0]
-        self._plain = self._ids(chat.video_close + self._answer)
+        self._constant: dict[str, Tokens] = {}  # texts that stand around every chunk
         # The end token itself comes from the model or from `silence`; what follows it is template.
         self._after_end = self._ids(chat.assistant[1])[1:]
         self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
@@ -50,12 +44,18 @@ class PromptCodec:
             text += c.assistant[0] + plain_text("\n".join(group.answers)) + c.assistant[1]
         return Tokens(self._ids(text))
 
-    def user(self, video: Video, question: str | None) -> list[Piece]:
-        """The chunk's user turn and the assistant header after it."""
-        after = self._plain
+    def user(self, seen: Seen, question: str | None) -> list[Piece]:
+        """The chunk's user turn and the assistant header after it; the last piece is what follows
+        the chunk."""
+        c = self.chat
+        begin, *inner, end = c.chunk.parts(seen)
+        close = c.user[1] + c.assistant[0]
+        between = [self._fixed(p) if isinstance(p, str) else p for p in inner]
         if question:
-            after = self._ids(self.chat.video_close + plain_text(question) + self._answer)
-        return [Tokens(self._open), video, Tokens(after)]
+            after = Tokens(self._ids(f"{end}{plain_text(question)}{close}"))
+        else:
+            after = self._fixed(f"{end}{close}")
+        return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
 
     def assistant(self, answer_ids: Sequence[int] | None) -> Tokens:
         """What follows the assistant header: the answer's ids or silence (None), and the end of the
@@ -71,10 +71,12 @@ class PromptCodec:
         """Words of an answer."""
         return self.tokenizer.decode(ids).strip()
 
+    def _fixed(self, text: str) -> Tokens:
+        if text not in self._constant:
+            if len(self._constant) >= MOST_CONSTANTS:  # a family that writes the time of day
+                self._constant.clear()
+            self._constant[text] = Tokens(self._ids(text))
+        return self._constant[text]
+
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text))
-
-
-def plain_text(text: str) -> str:
-    """User text with nothing in it that a tokenizer would read as a special token."""
-    return text.strip().replace("<|", "< |").replace("|>", "| >")

@@ -51,7 +51,7 @@ class ModelDouble(ChatDouble):
     (loses all media first), silent_stop (ends a stream without telling its last token).
 
     Args:
-        model: an opened `QwenVLBackend`, which computes.
+        model: an opened `LocalBackend`, which computes.
         template: its chat template.
         new_prefixes: so many prompts may extend no earlier one; add to it to announce a switch.
     """
@@ -157,7 +157,9 @@ class ModelDouble(ChatDouble):
             continue_final_message=body["continue_final_message"],
         )
         assert text.count(PLACE) == text.count(PAD) == len(videos)
-        if self.model.family == "qwen3_vl":  # its processor writes the time of each pair of frames
+        if (
+            self.model.family.model_type == "qwen3_vl"
+        ):  # its processor writes the time of each pair of frames
             times = body["media_io_kwargs"]["video"]
             mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(
                 times["frames_indices"]

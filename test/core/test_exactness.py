@@ -32,9 +32,11 @@ from exactness_rig import (  # noqa: E402
 from aura_core.config import AssistantConfig, ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import StreamError  # noqa: E402
 from aura_core.models import kv_session as session  # noqa: E402
-from aura_core.models import load, positions  # noqa: E402
+from aura_core.models import load  # noqa: E402
 from aura_core.models.backend import Piece, Tokens, Video  # noqa: E402
-from aura_core.models.pixels import patchify, resize  # noqa: E402
+from aura_core.models.families import qwen_vl  # noqa: E402
+from aura_core.models.families.qwen_vl import patchify  # noqa: E402
+from aura_core.models.pixels import resize  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.window import tokens_in  # noqa: E402
@@ -88,7 +90,10 @@ def test_every_step_equals_a_full_recompute(
         worst = max(worst, difference)
         spread = max(spread, float(reference.std()))
         language, vision, background = calls.language, calls.vision, counters.background_forwards
-    print(f"\n{backend.family} {policy}: {STEPS} steps, {counters.switches} switches, ", end="")
+    print(
+        f"\n{backend.family.model_type} {policy}: {STEPS} steps, {counters.switches} switches, ",
+        end="",
+    )
     print(f"max logit difference {worst:.2e}, std {spread:.2f}")
     assert counters.switches == (STEPS - 1 - len(DISCARDED) - WINDOW.keep) // (
         WINDOW.max - WINDOW.keep
@@ -179,7 +184,7 @@ def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) ->
         theirs, _ = backend.model.model.get_rope_index(
             tokens, kinds, video_grid_thw=torch.tensor(grids)
         )
-    ours = session.PositionTrack()
+    ours = backend.family.positions()
     assert np.array_equal(ours.extend(pieces), theirs[:, 0].numpy())
     assert ours.next_position == int(theirs.max()) + 1
     assert [(g[1] // merge, g[2] // merge) for g in grids] == [
@@ -210,7 +215,7 @@ def test_a_chunk_is_encoded_as_the_library_encodes_it(backend: Any, size: tuple[
     batched = library_features(backend, inputs)
     for video, single, many in zip(videos, inputs, batched, strict=True):
         ours = [video.features[0], *video.features[1]]
-        assert len(ours) == (3 if backend.family == "qwen3_vl" else 1)
+        assert len(ours) == (3 if backend.family.model_type == "qwen3_vl" else 1)
         for a, b, c in zip(ours, library_features(backend, [single])[0], many, strict=True):
             assert torch.equal(a, b)
             assert float((a - c).abs().max()) <= float32_steps(a)
@@ -277,8 +282,11 @@ def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.Monkey
     codec = StreamEngine(backend).codec
     pieces = [codec.head(codec.prefix()), *codec.user(backend.encode(chunk(0)), None)]
     right = backend.open().prefill(pieces)
-    as_text = lambda start, grid: positions.text_positions(start, grid[0] * grid[1])  # noqa: E731
-    monkeypatch.setattr(positions, "grid_positions", as_text)
+
+    def as_text(start: int, grid: tuple[int, int]) -> NDArray[np.int64]:
+        return np.tile(np.arange(start, start + grid[0] * grid[1]), (3, 1))
+
+    monkeypatch.setattr(qwen_vl, "grid_positions", as_text)
     moved = float(np.abs(backend.open().prefill(pieces) - right).max())
     assert moved > 1000 * float32_steps(right)
 

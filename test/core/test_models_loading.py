@@ -19,7 +19,8 @@ from safetensors.torch import load_file  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models import load  # noqa: E402
-from aura_core.models.sidecar import read_pixels  # noqa: E402
+from aura_core.models.backend import Around  # noqa: E402
+from aura_core.models.families.qwen_vl import read_pixels  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
@@ -144,7 +145,8 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     tiny.save(model, tokenizer, tmp_path / "tiny")
     backend: Any = load(config(tmp_path / "tiny"))
     assert backend.pixels == tiny.PIXELS
-    assert backend.chat.trained_to_decide and not backend.chat.timestamps
+    assert backend.chat.trained_to_decide
+    assert backend.chat.chunk == Around(("<|vision_start|>", "<|vision_end|>"))
     assert backend.chat.system_prompt == tiny.SYSTEM_PROMPT
     assert backend.chat.silent_id == tokenizer.convert_tokens_to_ids("<|silent|>")
     text = "<|im_start|>user\nWhat's the LIVE table?<|im_end|>"

@@ -16,7 +16,7 @@ from checkpoints import float32_steps  # noqa: E402
 
 from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
-from aura_core.models.pixels import patchify  # noqa: E402
+from aura_core.models.families.qwen_vl import patchify  # noqa: E402
 from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402

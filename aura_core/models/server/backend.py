@@ -3,15 +3,14 @@ frames."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError, how_to_install
 from aura_core.http_client import HttpClient, HttpOptions
-from aura_core.models import checkpoint
+from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Video
-from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
+from aura_core.models.sidecar import read_aura, read_json, read_template
 from aura_core.types import Chunk
 
 try:
@@ -20,6 +19,7 @@ try:
     from jinja2 import TemplateError
 
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
+    from aura_core.models.families.base import ChunkPrompt
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
     from aura_core.models.server.media import MediaCodec
@@ -54,22 +54,23 @@ class ServerBackend:
     def __init__(self, config: ModelConfig, server: ServerConfig, name: str | None = None) -> None:
         where = name or config.path
         folder = checkpoint.find(config.path, where, weights=False)
-        family = checkpoint.family(folder, where)
+        model_type = checkpoint.family(folder, where)
+        kind = families.find(model_type, where)
         sidecar = read_aura(folder)
         self.tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, self.tokenizer.inner.chat_template)
-        self.chat = extract(self.tokenizer, template, family, sidecar, where)
+        self.chat = extract(self.tokenizer, template, model_type, sidecar, where)
         model = read_json(folder / "config.json")
-        pixels = read_pixels(
-            folder, _vision(model, family), config.max_pixels or sidecar.max_pixels
-        )
+        family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         self.served = server.model or where
         self.counters = Counters()
         self.name = f"{self.served} at {server.url}"
         self.context: int | None = None  # the server knows, and says so when a window is too long
-        self._config, self._media = server, MediaCodec(server, pixels)
+        self._config, self._media = server, MediaCodec(server, family)
         self._client = HttpClient(HttpOptions.of(server), self.counters.add)
-        own_system = _writes_system(self.tokenizer, str(template), self.chat)
+        own_system = _writes_system(
+            self.tokenizer, str(template), self.chat, kind.prompt(model_type, sidecar)
+        )
         self._requests = Requests(
             server, self.served, self.chat, own_system, self._client, self.counters
         )
@@ -89,7 +90,7 @@ class ServerBackend:
             f" {'each sent once' if server.media_uuids else 'sent with each request'}"
         )
         self.description = (
-            f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
+            f"{where}: {model_type}, served as {self.served} at {server.url}, {frames}; {decides}"
         )
 
     def encode(self, chunk: Chunk) -> Video:
@@ -117,17 +118,6 @@ class ServerBackend:
         self._client.close()
 
 
-def _vision(model: dict[str, Any], family: str) -> SimpleNamespace:
-    """The sizes of the vision encoder's patches."""
-    given = model.get("vision_config")
-    sizes = {
-        "patch_size": 16 if family == "qwen3_vl" else 14,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-    }
-    return SimpleNamespace(**(sizes | (given if isinstance(given, dict) else {})))
-
-
 def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
     """Number of the model's tokens: often padded beyond the tokenizer's."""
     text = model.get("text_config")
@@ -135,11 +125,13 @@ def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
     return max(size if isinstance(size, int) else 0, len(tokenizer.inner))
 
 
-def _writes_system(tokenizer: HFTokenizer, template: str, chat: ChatFormat) -> bool:
+def _writes_system(
+    tokenizer: HFTokenizer, template: str, chat: ChatFormat, chunk: ChunkPrompt
+) -> bool:
     """Whether the template puts a system turn where none is given (Qwen2.5-VL's does)."""
     try:
         text = tokenizer.inner.apply_chat_template(
-            [user("x")], chat_template=template, tokenize=False
+            [user("x", chunk.content)], chat_template=template, tokenize=False
         )
     except (TemplateError, TypeError, ValueError) as e:
         raise ModelError(

@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aura_core.errors import StreamError
+from aura_core.errors import ModelError, StreamError
 from aura_core.models.backend import ChatFormat, Piece, Video
 from aura_core.models.chat import HFTokenizer
-from aura_core.stream.prompt import CHUNK_MIDDLE_S
 
 Message = dict[str, Any]
 Item = int | Video
@@ -53,6 +52,9 @@ class Reader:
 
     Args:
         chat: the checkpoint's template, taken apart.
+
+    Raises:
+        ModelError: the family does not show a chunk as one video.
     """
 
     def __init__(self, tokenizer: HFTokenizer, chat: ChatFormat) -> None:
@@ -61,10 +63,13 @@ class Reader:
         def ids(text: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(text))
 
-        # the server's processor writes it itself
-        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
-        self._chunk = ids(chat.user[0] + stamp + chat.video_open)
-        self._video_close = ids(chat.video_close)
+        chunk = chat.chunk.stand_in(None)
+        if not isinstance(chunk, Video):
+            raise ModelError("a family whose chunk is not one video cannot be served")
+        # the server's processor writes both texts itself
+        before, _, after = map(str, chat.chunk.parts(chunk))
+        self._chunk = ids(chat.user[0] + before)
+        self._video_close = ids(after)
         self._turns = [
             (role, ids(around[0]), ids(around[1]))
             for role, around in (

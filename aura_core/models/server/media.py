@@ -17,12 +17,13 @@ import numpy as np
 from aura_core.config import ServerConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Video
-from aura_core.models.pixels import PixelSpec, resize, target_size
+from aura_core.models.families import Family
+from aura_core.models.pixels import resize
 from aura_core.types import Chunk
 
 # What vLLM is told of the frames (its `media_io_kwargs`): all of them, 0.5 s apart, to be taken as
 # they are. From this Qwen3-VL's processor writes the same time before the chunk as
-# `stream/prompt.py` does.
+# `families/qwen_vl.py` does.
 FRAME_TIMES = {
     "fps": 2.0,
     "frames_indices": [0, 1],
@@ -62,9 +63,8 @@ class MediaCodec:
     other content, and must not be guessed by another tenant.
     """
 
-    def __init__(self, config: ServerConfig, pixels: PixelSpec) -> None:
-        self.pixels = pixels
-        self._config = config
+    def __init__(self, config: ServerConfig, family: Family) -> None:
+        self._config, self._family = config, family
         png = config.image_format == "png"
         self._suffix, self._options = (
             (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
@@ -74,7 +74,7 @@ class MediaCodec:
         """The chunk as `Media`. Raises `InputError` when its frames are of no usable shape."""
         image = chunk.frames[-1].image
         try:
-            height, width = target_size(image.shape[0], image.shape[1], self.pixels)
+            height, width = self._family.frame_size(image.shape[0], image.shape[1])
         except ValueError as e:
             raise InputError(f"chunk {chunk.index}: {e}") from e
         frames = [self._compress(resize(f.image, height, width)) for f in chunk.frames]
@@ -91,7 +91,7 @@ class MediaCodec:
         else:
             urls = tuple(f"data:image/{kind};base64,{c}" for c in coded)
             media = Media("image_url", urls, tuple(self._uuid("image", [f]) for f in frames))
-        return Video(media, (height // self.pixels.factor, width // self.pixels.factor))
+        return Video(media, self._family.grids(height, width)[0])
 
     def _compress(self, frame: np.ndarray) -> bytes:
         done, data = cv2.imencode(
@@ -105,7 +105,9 @@ class MediaCodec:
 
     def _uuid(self, kind: str, frames: list[bytes]) -> str:
         h = hmac.new(
-            self._config.tenant.encode(), f"aura {kind} {self.pixels}".encode(), hashlib.sha256
+            self._config.tenant.encode(),
+            f"aura {kind} {self._family.pixels}".encode(),
+            hashlib.sha256,
         )
         for frame in frames:
             h.update(len(frame).to_bytes(8) + frame)

@@ -243,9 +243,10 @@ class Evict(Floating):
         if turn.question is None and turn.answer_ids is None:
             self.kv.evict(start, end, turns=1)
             return
-        first = start + len(self.codec.user(turn.video, turn.question)[0])
-        self.kv.evict(first, first + len(turn.video), turns=1)
-        self._words.append((turn.question_id, end - start - len(turn.video)))
+        opening, *seen, _ = self.codec.user(turn.video, turn.question)
+        first, size = start + len(opening), tokens_in(seen)
+        self.kv.evict(first, first + size, turns=1)
+        self._words.append((turn.question_id, end - start - size))
         if len(self._words) > self.window.config.qa_groups:
             self._forget()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aura_core.models.families.base import Block, Features
 from aura_core.plain import one_of
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.prompt import PromptCodec
@@ -24,6 +25,7 @@ from aura_core.training.tiny.features import (
     fingerprint,
     training_world,
 )
+from aura_core.training.tiny.model import FAMILY
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.settings import LOSSES
 from aura_core.training.tiny.vision import optimizers
@@ -31,18 +33,10 @@ from aura_core.training.tiny.vision import optimizers
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
     """float32 logits (N, vocabulary) at the supervised positions."""
-    lm = model.model.language_model
-    embeds = lm.embed_tokens(batch.ids)
     merged, deep = batch.features.split(WIDTH, dim=-1)
-    embeds = embeds.masked_scatter(batch.visual[..., None], merged)
-    hidden = lm(
-        inputs_embeds=embeds,
-        position_ids=batch.positions,
-        visual_pos_masks=batch.visual,
-        deepstack_visual_embeds=[deep],
-        use_cache=False,
-    ).last_hidden_state
-    return model.lm_head(hidden.flatten(0, 1)[batch.at])
+    block = Block(batch.ids, batch.positions, batch.visual, Features(merged, (deep,)))
+    hidden = FAMILY.hidden(model, block)
+    return FAMILY.logits(model, hidden.flatten(0, 1)[batch.at])
 
 
 def teacher_forced(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aura_core.config import WindowConfig
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.positions import PositionTrack
+from aura_core.models.families.qwen_vl import MRopePositions
 from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.prompt import PromptCodec
@@ -130,7 +130,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
         np.asarray(ids),
-        PositionTrack().extend(pieces),
+        MRopePositions().extend(pieces),
         np.asarray(visual),
         range(start, stop),
         at,
