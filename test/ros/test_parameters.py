@@ -176,10 +176,12 @@ def test_every_parameter_says_what_it_is(name: str) -> None:
 def test_a_descriptor_tells_limits_unit_and_what_stands_for_null() -> None:
     by_name = {p.name: descriptor(p) for p in ASSISTANT}
     threads = by_name["model.threads"]
-    assert threads.description == "CPU threads of the model; 0: torch's own choice"
+    assert threads.description == (
+        "CPU threads of the model; 0: 1 for a small model such as aura_tiny, else all cores but one"
+    )
     (limits,) = threads.integer_range
     assert (limits.from_value, limits.to_value) == (0, 1024)
-    assert threads.additional_constraints == "must be in [1, 1024]"
+    assert threads.additional_constraints == "must be in [0, 1024]"
     stale = by_name["stale_after_s"]
     assert stale.description == "without a frame for this long the state is no_frames [s]"
     assert not stale.read_only and threads.read_only
