@@ -20,8 +20,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
-from aura_core.sources.base import NS, Slots
+from aura_core.sources.base import NS
 from aura_core.sources.encodings import decode_compressed, decode_raw
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame, Query
 
 # What the reading library raises on damaged files, found by cutting and flipping bytes of good

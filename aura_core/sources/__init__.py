@@ -10,14 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from aura_core.errors import InputError
-from aura_core.sources.base import FrameSource, Slots
+from aura_core.sources.base import FrameSource
 from aura_core.sources.limit import Limited
 
 KINDS = "a video file, a folder of images, camera:0, sim:SEED or rtsp://..."
 SIM_SECONDS = 60
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms")
 
-__all__ = ["KINDS", "FrameSource", "Slots", "is_device", "open_source"]
+__all__ = ["KINDS", "FrameSource", "is_device", "open_source"]
 
 
 def open_source(

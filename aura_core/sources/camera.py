@@ -9,7 +9,8 @@ import cv2
 from cv2.utils import logging as log
 
 from aura_core.errors import InputError
-from aura_core.sources.base import FrameSource, Slots
+from aura_core.sources.base import FrameSource
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame
 
 

@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from aura_core.errors import InputError
-from aura_core.sources.base import NS, FrameSource, Slots
+from aura_core.sources.base import NS, FrameSource
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame
 
 OPEN_TIMEOUT_S = 10.0
