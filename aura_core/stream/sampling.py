@@ -1,8 +1,9 @@
 """Frames at any rate to chunks of one second: two frames, 0.5 s apart, chosen by their stamps.
 
-Slots of half a second are anchored at the first frame. The first frame in a slot is taken and the
-others are sampled out; a slot that got none repeats its neighbour in the chunk; a whole second
-without frames is lost, and the next chunk's index says so. Everything that is not taken is counted.
+`Slots` is the sampling rule. The engine and every source of frames use it, so a source can skip
+frames that the engine would not take. A slot without a frame repeats the other frame of its chunk.
+A second without any frame is lost, and the index of the next chunk skips it. Every frame that is
+not taken is counted.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ JUMP_BACK_NS = 2 * NS  # a stamp further back than this means a restarted clock
 
 @dataclass
 class SamplingCounters:
-    """What happened to the frames since the last reset."""
+    """What happened to the frames of one sampler."""
 
     frames: int = 0
     sampled_out: int = 0  # more frames than 2 a second: normal
-    late: int = 0  # older than a frame that was already taken
+    late: int = 0  # of an earlier slot than a frame that was already taken
     repeated: int = 0  # slots without a frame, filled with the chunk's other frame
     lost_chunks: int = 0  # whole seconds without a frame
-    restarts: int = 0  # the clock jumped back (a bag that loops): anchored anew
+    restarts: int = 0  # the clock jumped back (a bag that loops), and slots are counted anew
 
 
 class Slots:
