@@ -1,4 +1,4 @@
-"""What every source of frames is, and which of its frames are worth converting."""
+"""The base class of every source of frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NS = 1_000_000_000
 
 
 class FrameSource(ABC):
-    """An open source: iterate it once, close it (or use it as a context manager).
+    """An open source of frames. Iterate it once, then close it; or use it as a context manager.
 
-    `description` is one line for people. `live` sources run on by themselves, so frames that are
-    not taken in time are lost. `skipped` counts frames that could not be decoded.
+    `description` is one line for people. A `live` source does not wait: frames that are not taken
+    in time are lost. `skipped` counts frames that could not be decoded.
     """
 
     description: str
@@ -28,7 +28,7 @@ class FrameSource(ABC):
         """The frames, in order. Raises `InputError` when the source fails."""
 
     def close(self) -> None:  # noqa: B027 - not every source holds something
-        """Release what the source holds; may be called twice."""
+        """Release what the source holds. May be called twice."""
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()

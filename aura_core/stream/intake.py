@@ -107,10 +107,6 @@ class Intake:
                 return chunk, query
         return chunk, None
 
-    def put_back(self, chunk: Chunk) -> None:
-        """Put the chunk that was taken last back to the front of the queue."""
-        self._chunks.appendleft(chunk)
-
     def _close(self, chunk: Chunk | None) -> None:
         if chunk is not None:
             self._chunks.append(chunk)
