@@ -49,10 +49,10 @@ class ModelConfig(Settings, section="model"):
     threads: int | None = setting(
         None,
         "CPU threads of the model",
-        low=1,
+        low=0,
         high=1024,
         unset=0,
-        null="torch's own choice",
+        null="1 for a small model such as aura_tiny, else all cores but one",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from aura_core.config import ModelConfig
+from aura_core.cores import model_threads
 from aura_core.errors import ModelError
 from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Seen, Session, seen
@@ -65,13 +66,12 @@ class LocalBackend:
         device = _device(config.device, where)
         dtype = _dtype(config.dtype, device)
         attention = _attention(config.attention, device, dtype, where)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
         tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, tokenizer.inner.chat_template)
         chat = extract(tokenizer, template, model_type, sidecar, where)
         kind = families.find(model_type, where)
         model = _model(folder, kind.classes[model_type], where, dtype, attention).to(device)
+        torch.set_num_threads(model_threads(_size(model), config.threads))
         family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         return cls(where, family, model, tokenizer, chat)
 
@@ -108,7 +108,7 @@ class LocalBackend:
         return kind(self.family, self.model)
 
     def _describe(self) -> str:
-        count = sum(p.numel() for p in self.model.parameters())
+        count = _size(self.model)
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
         decides = (
@@ -118,10 +118,17 @@ class LocalBackend:
         )
         dtype = str(self.model.dtype).removeprefix("torch.")
         attention = self.model.config._attn_implementation
+        number = torch.get_num_threads()
+        threads = f"{number} CPU thread" + ("s" if number > 1 else "")
         return (
             f"{self.name}: {self.family.model_type}, {size} parameters, {self.device},"
-            f" {dtype}, {attention}; {decides}"
+            f" {dtype}, {attention}, {threads}; {decides}"
         )
+
+
+def _size(model: Any) -> int:
+    """Number of parameters."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def _runs(features: Features, sizes: list[int]) -> list[Features]:

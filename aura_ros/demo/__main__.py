@@ -15,6 +15,7 @@ from pathlib import Path
 import rclpy
 from rich.console import Console
 
+from aura_core.cli import output
 from aura_core.errors import AuraError
 from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
@@ -68,6 +69,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """One demo; returns the exit code."""
+    output.check("--json", options.json)
     episode = showcase(options.seed, options.seconds, spoken=options.voice)
     folder = options.png.parent / "demo-logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,8 +129,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         highlight=False,
     )
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
+        output.write(options.json, json.dumps(document, indent=2) + "\n")
     user.destroy_node()
     rclpy.try_shutdown()
     return 0 if complete(document) else 1

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from aura_core.cli import output
 from aura_core.errors import AuraError
 from aura_ros.voice_bench.report import measure
 
@@ -26,6 +27,7 @@ def voice(
 ) -> None:
     """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
     errors, idle CPU."""
+    output.check("--json", json_out)
     progress = Console(stderr=True)
     out = measure(n, sentences, idle_s, logs, lambda line: progress.print(line, highlight=False))
     table = Table("", "figure")
@@ -33,8 +35,7 @@ def voice(
         table.add_row(name, json.dumps(value))
     Console().print(table)
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(out, indent=2) + "\n")
+        output.write(json_out, json.dumps(out, indent=2) + "\n")
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ errors, and lies."""
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from chat_double import refusal
@@ -13,8 +12,6 @@ from mllm_double import (
     HANG_UP,
     LIGHT,
     SECONDS,
-    MLLMDouble,
-    light_run,
     light_video,
     question,
     request,
@@ -35,17 +32,6 @@ from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with MLLMDouble() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- good --------------------------------------------------------------------------------------

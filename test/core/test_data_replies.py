@@ -4,15 +4,12 @@ then left out."""
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from data_rig import shards
 from mllm_double import (
     LIGHT,
     SECONDS,
-    MLLMDouble,
-    light_run,
     question,
     request,
     says,
@@ -30,17 +27,6 @@ from aura_core.replies import objects
 
 pytest.importorskip("httpx")
 HALF = "\ud83d"  # of a surrogate pair: JSON can say it, a file cannot hold it
-
-
-@pytest.fixture
-def mllm():
-    with MLLMDouble() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- where the JSON is ---------------------------------------------------------------------------
