@@ -1,4 +1,4 @@
-"""Ears: microphone/audio in, asr/text, asr/transcript and user_speaking out."""
+"""Speech input: microphone/audio in; asr/text, asr/transcript and user_speaking out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from aura_ros.speech_conversions import to_audio, transcript_msg
 
 
 class AsrNode(AuraNode):
-    """Callbacks store; one thread listens, and publishes what it understands."""
+    """Callbacks store sound. One thread recognises speech in it and publishes the transcripts."""
 
     def __init__(self) -> None:
         super().__init__("asr_node")
@@ -70,7 +70,7 @@ class AsrNode(AuraNode):
         self._robot_speaks = bool(msg.data)
         self._sound.robot(self._robot_speaks, self.now_ns())
 
-    # ---- the ears' thread --------------------------------------------------------------------
+    # ---- the speech input's thread -----------------------------------------------------------
 
     def _main(self) -> None:
         config = self._config.ears

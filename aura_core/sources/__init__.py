@@ -1,8 +1,10 @@
 """Where frames come from without ROS: files, cameras, network streams, folders and the simulator.
 
-with open_source("sim:7", duration_s=30) as source:
-    for frame in source:
-        lockstep.push(frame)
+    with open_source("sim:7", duration_s=30) as source:
+        for frame in source:
+            lockstep.push(frame)
+
+Each kind of source is one file, and is imported when it is opened.
 """
 
 from __future__ import annotations

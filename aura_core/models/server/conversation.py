@@ -114,7 +114,7 @@ class Reader:
         return Conversation(tuple(turns), None)
 
     def _begin(self, items: list[Item], at: int) -> tuple[str, int, tuple[int, ...]]:
-        """Role of the turn that begins at `at`, the index of its text, and the ids that close it."""
+        """Role of the turn at `at`, the index of its text, and the ids that close it."""
         for role, opening, close in self._turns:
             if _is(items, at, opening):
                 return role, at + len(opening), close
