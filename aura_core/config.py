@@ -234,10 +234,19 @@ class SamplingConfig(Settings, section="sampling"):
 
 @dataclass(frozen=True)
 class DeciderConfig(Settings, section="decider"):
-    """When to speak. Everything is off by default; `stream/decision.py` has the exact rules.
+    """When to speak; `stream/decision.py` has the exact rules.
 
     Answers to questions are never held back.
     """
+
+    unsolicited: bool = setting(
+        False,
+        "the model may speak when nothing was asked and no watch is open; off: such words are held"
+        " back, and every alert belongs to a watch",
+    )
+    must_answer: bool = setting(
+        True, "a question is never met with silence: silence is masked in its chunk"
+    )
 
     threshold: float | None = setting(
         None,
@@ -318,7 +327,25 @@ class GenerationConfig(Settings, section="generation"):
     max_question_tokens: int = setting(
         512, "most tokens of one question", unit="tokens", low=1, high=65_536
     )
-    max_pending_questions: int = setting(8, "most questions that may wait", low=1, high=1000)
+    max_pending_questions: int = setting(
+        8, "most questions that may wait; watches do not count", low=1, high=1000
+    )
+    at_once: bool = setting(
+        True,
+        "a question is answered at once, on the newest closed chunk; off: on the chunk that is"
+        " being filled, when it closes",
+    )
+    question_ttl_s: float = setting(
+        5.0,
+        "a question that waits longer than this, because no frames come, is refused in words;"
+        " watches wait without limit",
+        unit="s",
+        low=0.5,
+        high=3600.0,
+    )
+    no_answer: str = setting(
+        "I cannot answer that.", "what is said where the model answers a question without words"
+    )
     interruptible: bool = setting(
         False,
         "chunks that close during an answer are decided between its tokens, and one that calls for"

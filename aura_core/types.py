@@ -77,7 +77,7 @@ class Query:
     urgent: bool = False  # its answers may interrupt the user
 
 
-Reason = Literal["threshold", "hysteresis", "min_gap"]
+Reason = Literal["threshold", "hysteresis", "min_gap", "no_watch", "asked"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ class Decision:
     """Silent or speak.
 
     `p_silent` is the probability of silence, and `token_id` the first token. `reason` is the
-    setting that overruled the model: "threshold" (in either direction), or "hysteresis" or
-    "min_gap" (words were held back); None when the model's own choice stands.
+    rule that overruled the model: "threshold" (in either direction); "hysteresis", "min_gap" or
+    "no_watch" (words were held back: no watch is open); "asked" (silence was masked, because the
+    chunk has a question). None when the model's own choice stands.
     """
 
     silent: bool

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from aura_core.errors import InputError
-from aura_core.live.events import Event, Failed, Problem, Ready, Stepped, Words
+from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
 from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import load
@@ -94,15 +94,17 @@ class AssistantNode(AuraNode):
 
     def _on_question(self, msg: String) -> None:
         try:
-            asked = self.host.inbox.ask(msg.data)
+            asked = self.host.ask(msg.data)
         except InputError as e:
-            self._refused(e)
+            self._refuse("", e)
         else:
-            asked.add_done_callback(lambda done: self._refused(done.exception()))
+            asked.add_done_callback(lambda done: self._refuse("", done.exception()))
 
-    def _refused(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.complain(f"question refused: {error}")
+    def _refuse(self, query_id: str, reason: BaseException | str | None) -> None:
+        """Answer a question with why it will not be answered: never with silence."""
+        if reason is not None:
+            self.complain(f"question refused: {reason}")
+            self._responses.publish(to.refusal_msg(query_id, str(reason), self.now_ns()))
 
     def _apply(self, name: str, value: Value) -> None:
         if name == "decider.threshold":
@@ -148,6 +150,8 @@ class AssistantNode(AuraNode):
                 self._responses.publish(to.partial_msg(event, self._frame_id, age_ms))
             case Stepped():
                 self._on_step(event.step, event.question)
+            case Refused():
+                self._refuse(event.query.id, event.reason)
             case Problem():
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too
@@ -160,7 +164,7 @@ class AssistantNode(AuraNode):
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
             self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
-            if r.kind is not Kind.REAL_TIME:
+            if r.kind is not Kind.REAL_TIME and r.query_id:  # an alert belongs to a watch
                 self._alerts.publish(to.alert_msg(step, r, question, self._frame_id))
         self._beat("silent" if r is None else "speaking", "")
 

@@ -117,6 +117,19 @@ def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: floa
     )
 
 
+def refusal_msg(query_id: str, reason: str, now_ns: int) -> Response:
+    """Words for a question that will not be answered. `query_id` is empty where it got no id."""
+    return Response(
+        header=header(now_ns, ""),
+        id=f"refused-{now_ns}",
+        text=f"I cannot answer that: {reason}.",
+        kind=str(Kind.REAL_TIME),
+        query_id=query_id,
+        final=True,
+        refused=True,
+    )
+
+
 def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: str) -> Alert:
     """A proactive or multi-response answer, as an event for other nodes."""
     return Alert(

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from aura_core.bench.random_model import RandomBackend
-from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
+from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, WindowConfig
 from aura_core.models.backend import Piece
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
@@ -156,7 +156,9 @@ def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
 def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
     """An engine of its own on the shared weights."""
     config = AssistantConfig(
-        window=replace(window, policy=policy), generation=GenerationConfig(max_new_tokens=8)
+        window=replace(window, policy=policy),
+        generation=GenerationConfig(max_new_tokens=8),
+        decider=DeciderConfig(unsolicited=True),  # some answers are unasked
     )
     engine = StreamEngine(backend, config)
     engine.clock = clock_of(backend.device)

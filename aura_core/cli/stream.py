@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from aura_core.cli.show import Show, one_line
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.events import Event, Failed, Problem, Ready, Stepped
+from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped
 from aura_core.live.host import Host
 from aura_core.replay.lockstep import NS, Asked, Lockstep, drive
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.recovery import Lost
 from aura_core.types import Frame, Query
 
 LIVE_BACKLOG = 2  # chunks that may wait when a camera is faster than the model
@@ -38,13 +39,15 @@ def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> N
 
 
 def show_steps(lockstep: Lockstep, events: Iterable[Frame | Query], show: Show) -> int:
-    """Run `events` through the engine and show every step; returns how many questions were refused.
+    """Run `events` through the engine and show every step.
 
-    Ctrl-C ends the stream, as the end of a camera does.
+    Returns how many questions were refused and chunks were lost. Ctrl-C ends the stream, as the end
+    of a camera does.
     """
     told = _Told(show)
     try:
-        for step in drive(lockstep, told.noting(events), on_refused=told.refuse):
+        events = told.noting(events)
+        for step in drive(lockstep, events, on_refused=told.refuse, on_lost=told.lose):
             show.step(step)
     except KeyboardInterrupt:
         show.note("stopped")
@@ -56,7 +59,7 @@ def show_steps(lockstep: Lockstep, events: Iterable[Frame | Query], show: Show) 
             f"{c.restarts} clock restarts"
         )
     show.console.print(show.summary(), soft_wrap=True)
-    return len(told.refused)
+    return len(told.refused) + told.lost
 
 
 def show_live(
@@ -77,8 +80,11 @@ def show_live(
             ready.put(event)
         elif isinstance(event, Stepped):
             show.step(event.step)
+        elif isinstance(event, Refused):
+            told.refuse(event.query, InputError(event.reason))
         elif isinstance(event, Problem):
             show.warn(event.message)
+            told.lost += event.chunk is not None
 
     host.listen(listen)
     host.start()
@@ -104,11 +110,13 @@ def show_live(
             f" s were seen and not decided, {health.chunks_dropped} s were dropped"
         )
     show.console.print(show.summary(), soft_wrap=True)
-    return len(told.refused)
+    return len(told.refused) + told.lost
 
 
 def _feed(host: Host, events: Iterable[Frame | Query], told: _Told) -> None:
     for event in events:
+        if not host.running:
+            return
         if isinstance(event, Frame):
             host.inbox.offer(event.stamp_ns, lambda frame=event: frame)
             continue
@@ -125,6 +133,14 @@ class _Told:
         self._show = show
         self._asked: list[Query] = []
         self.refused: list[Query] = []
+        self.lost = 0  # chunks over which the model failed
+
+    def lose(self, lost: Lost) -> None:
+        """Warn that a chunk was lost."""
+        self.lost += 1
+        self._show.warn(lost.message)
+        if lost.given_up is not None:
+            self.refuse(lost.given_up, InputError("the model failed twice on it"))
 
     def noting(self, events: Iterable[Frame | Query]) -> Iterator[Frame | Query]:
         """`events`, whose questions are noted."""

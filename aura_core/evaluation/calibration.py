@@ -126,7 +126,7 @@ def record(
 ) -> list[Record]:
     """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for
     tests."""
-    lockstep = Lockstep(StreamEngine(backend, config))
+    lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
     out = []
     for seed in seeds:
         if seed >= FIRST_TEST_SEED:

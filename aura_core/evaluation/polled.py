@@ -53,7 +53,7 @@ class Polled:
 
     def __init__(self, backend: Backend, config: AssistantConfig) -> None:
         self.decider = PolledDecider(config.decider, backend.chat)
-        self.lockstep = Lockstep(StreamEngine(backend, config, self.decider))
+        self.lockstep = Lockstep(StreamEngine(backend, config, self.decider), at_once=False)
 
     def reply(self, chunk: Chunk, text: str, may_be_silent: bool = False) -> str:
         """What the model says to `text` in this chunk; "" for silence."""

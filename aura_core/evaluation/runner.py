@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError, ModelError
 from aura_core.evaluation.polled import Polled, play_polled
 from aura_core.evaluation.predictions import Writer
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
@@ -26,6 +26,7 @@ from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sources import open_source
 from aura_core.sources.base import FrameSource
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.recovery import one_line
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
@@ -60,9 +61,11 @@ def run(
         own,
         max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
+        question_ttl_s=3600.0,  # a benchmark waits for its answer
     )
     config = replace(config, generation=generation)
-    player = Polled(backend, config) if polled else Lockstep(StreamEngine(backend, config))
+    engine = StreamEngine(backend, config)
+    player = Polled(backend, config) if polled else Lockstep(engine, at_once=False)
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
         if item.id not in writer.done:
@@ -70,6 +73,12 @@ def run(
                 with open_video(item, data, config.sampling.tolerance_s) as source:
                     prediction = _play(player, item, source)
             except InputError as e:
+                missing.append(f"item {item.id}: {e}")
+            except (
+                ModelError
+            ) as e:  # costs this item; a run whose first item fails is set up wrongly
+                if not played:
+                    raise
                 missing.append(f"item {item.id}: {e}")
             else:
                 writer.add(prediction)
@@ -79,9 +88,15 @@ def run(
 
 
 def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Prediction:
-    if isinstance(player, Polled):
-        return play_polled(player, item, source)
-    return play(player, item, source)
+    """Raises `InputError` for the video, and `ModelError` for whatever the model raises."""
+    try:
+        if isinstance(player, Polled):
+            return play_polled(player, item, source)
+        return play(player, item, source)
+    except AuraError:
+        raise
+    except Exception as e:  # a model may raise anything, see `Recovery`
+        raise ModelError(f"the model failed: {one_line(e)}") from e
 
 
 def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource:

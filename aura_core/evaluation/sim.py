@@ -89,7 +89,7 @@ def evaluate(
     progress: Callable[[EpisodeScore], None] | None = None,
 ) -> SimReport:
     """Run every seed's episode and sum up."""
-    lockstep = Lockstep(StreamEngine(backend, config))
+    lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
         episode = Episode.generate(seed, seconds, TEST_PLAN)

@@ -89,7 +89,7 @@ def evaluate(
     """Run every seed's episode with `watches` open, asked in one of `WAYS`."""
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
-    lockstep = Lockstep(StreamEngine(backend, replace(config, window=room)))
+    lockstep = Lockstep(StreamEngine(backend, replace(config, window=room)), at_once=False)
     scores, spent, used, steps = [], [], 0, 0
     for seed in seeds:
         episode = Episode.generate(seed, seconds, plan(watches))

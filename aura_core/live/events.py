@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aura_core.types import Step
+from aura_core.types import Query, Step
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class Stepped:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A question that was accepted will not be answered."""
+
+    stream: str
+    query: Query
+    reason: str  # one line, without the question
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something failed, and the stream goes on."""
 
@@ -55,5 +64,5 @@ class Failed:
     message: str
 
 
-Event = Ready | Words | Stepped | Problem | Failed
+Event = Ready | Words | Stepped | Refused | Problem | Failed
 Listener = Callable[[Event], None]

@@ -19,15 +19,27 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError
-from aura_core.live.events import Event, Failed, Listener, Problem, Ready, Stepped, Words
+from aura_core.errors import AuraError, InputError
+from aura_core.live.events import (
+    Event,
+    Failed,
+    Listener,
+    Problem,
+    Ready,
+    Refused,
+    Stepped,
+    Words,
+)
 from aura_core.live.inbox import Inbox, convert
 from aura_core.models.backend import Backend
+from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.ids import new_run
+from aura_core.stream.generation import OnText
+from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.recovery import Lost, Recovery, one_line
-from aura_core.types import Chunk, Frame, Query
+from aura_core.types import Chunk, Frame, Query, Step
 
+EXPIRY_S = 0.25  # how often questions that wait for a chunk are looked at
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 
 
@@ -57,10 +69,13 @@ class Stream:
         self.answering = ""  # id of the response that is being generated
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
 
-    def open(self, backend: Backend, config: AssistantConfig, run: str) -> None:
+    def begin(self, run: str) -> None:
+        """Begin a run: ids start with its name."""
+        self.ids = Ids(f"{run}.{self.name}" if self.name else run)
+
+    def open(self, backend: Backend, config: AssistantConfig) -> None:
         """Make a new engine over the loaded model."""
-        name = f"{run}.{self.name}" if self.name else run
-        self.engine = StreamEngine(backend, config, run=name)
+        self.engine = StreamEngine(backend, config, ids=self.ids)
         self.recovery = Recovery(self.engine)
 
 
@@ -88,9 +103,13 @@ class Host:
         self.config = config
         self._load = load
         self._changed = threading.Condition()
-        limit = config.generation.max_pending_questions
+        own = config.generation
+        limit = own.max_pending_questions
         self.streams = {
-            name: Stream(name, Inbox(config.sampling, backlog_chunks, limit, self._changed))
+            name: Stream(
+                name,
+                Inbox(config.sampling, backlog_chunks, limit, self._changed, own.at_once),
+            )
             for name in streams
         }
         self._turns = list(self.streams.values())  # the stream that is served next comes first
@@ -98,6 +117,12 @@ class Host:
         self._phase = "new"
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._begin_run()
+
+    def _begin_run(self) -> None:
+        run = new_run()
+        for stream in self.streams.values():
+            stream.begin(run)
 
     # ---- from any thread ---------------------------------------------------------------------
 
@@ -109,6 +134,11 @@ class Host:
             self._listeners = [known for known in self._listeners if known is not listener]
 
         return end
+
+    @property
+    def running(self) -> bool:
+        """Whether the host loads its model or serves its streams."""
+        return self._phase in ("loading", "ready")
 
     @property
     def inbox(self) -> Inbox:
@@ -125,6 +155,7 @@ class Host:
                 stream.inbox.open()
                 stream.errors = stream.missed = stream.reported_missed = 0
                 stream.spoke, stream.engine = False, None
+            self._begin_run()
         self._stopping.clear()
         self._phase = "loading"
         self._thread = threading.Thread(target=self._main, name="aura model", daemon=True)
@@ -168,6 +199,44 @@ class Host:
                 stream.engine.cancel()
             done = stream.inbox.call(lambda engine: engine.amend(response_id, said))
             done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
+
+    def ask(self, query: Query | str, stream: str | None = None) -> Future[Query]:
+        """Ask a question that the user expects to be answered now, or begin a watch.
+
+        The future gives the question with its id, or the `InputError` of its refusal. It is set
+        within the step that is being made. While the model loads, a watch is accepted at once.
+
+        Raises:
+            InputError: the question cannot be answered now: the model is loading, no frames come,
+                the question is empty, or too many wait. A watch is not refused for the first two.
+        """
+        which = self._named(stream)
+        query = Query(query) if isinstance(query, str) else query
+        if stands(query):
+            if self._phase != "ready":
+                query = query if query.id else replace(query, id=which.ids.next("q"))
+                later = which.inbox.ask(query)
+                later.add_done_callback(lambda done: self._refused_later(which, query, done))
+                accepted: Future[Query] = Future()
+                accepted.set_result(query)
+                return accepted
+        elif query.text.strip():
+            self._check_now(which)
+        return which.inbox.ask(query)
+
+    def _refused_later(self, stream: Stream, query: Query, done: Future[Query]) -> None:
+        """A watch that was accepted while the model was loading."""
+        if (error := done.exception()) is not None:
+            self._tell(Refused(stream.name, query, one_line(error)))
+
+    def _check_now(self, stream: Stream) -> None:
+        if self._phase in ("new", "loading"):
+            raise InputError("the model is still loading; ask again when it is ready")
+        arrived_s, limit_s = stream.inbox.arrived_s, self.config.generation.question_ttl_s
+        if arrived_s is None:
+            raise InputError("no frame has come from the camera yet")
+        if (age_s := time.monotonic() - arrived_s) > limit_s:
+            raise InputError(f"no frames come from the camera; the last one came {age_s:.0f} s ago")
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
         """End a watch, or take back a question that was not asked yet.
@@ -227,11 +296,10 @@ class Host:
                 self._tell(Failed("the model's thread ended by a bug; its traceback is above"))
 
     def _open(self) -> bool:
-        run = new_run()
         try:
             backend = self._load()
             for stream in self.streams.values():
-                stream.open(backend, self.config, run)
+                stream.open(backend, self.config)
             warm(next(iter(self.streams.values())).engine)
         except (AuraError, RuntimeError, OSError) as e:
             self._phase = "failed"
@@ -255,10 +323,19 @@ class Host:
             if not any([self._work_ahead(stream) for stream in self._turns]):
                 with self._changed:
                     self._changed.notify_all()  # for those that wait in `drain`
+                    asked = any(s.inbox.questions for s in self._turns)
                     self._changed.wait_for(
-                        lambda: self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
+                        lambda: (
+                            self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
+                        ),
+                        EXPIRY_S if asked else None,
                     )
+                for stream in self._turns:
+                    self._expire(stream)
         return None
+
+    def _wanted(self) -> bool:
+        return self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
 
     def _quiet(self) -> bool:
         streams = self.streams.values()
@@ -270,16 +347,27 @@ class Host:
         assert engine is not None
         for asked, query in stream.inbox.admit(engine.conversation.admit):
             asked.done.set_result(query)
+        self._expire(stream)
         for call in stream.inbox.calls():
             _answer(call.work, call.done, engine)
         self._catch_up(stream)
-        taken = stream.inbox.take()
-        if taken is not None and not self._stopping.is_set():
-            stream.step_began = time.monotonic()
-            try:
+        if self._stopping.is_set():
+            return
+        stream.step_began = time.monotonic()
+        try:
+            taken = stream.inbox.take()
+            if taken is not None:
                 self._step(stream, *taken)
-            finally:
-                stream.step_began, stream.answering = None, ""
+            elif (query := stream.inbox.due()) is not None:
+                self._answer_now(stream, query)
+        finally:
+            stream.step_began, stream.answering = None, ""
+
+    def _expire(self, stream: Stream) -> None:
+        """Refuse the questions that no chunk came for."""
+        ttl_s = self.config.generation.question_ttl_s
+        for query in stream.inbox.expire(ttl_s):
+            self._tell(Refused(stream.name, query, f"no frames came for {ttl_s:g} s"))
 
     def _catch_up(self, stream: Stream) -> None:
         """Add the chunks that closed during an answer to the window, all but the newest.
@@ -300,7 +388,21 @@ class Host:
             if query is not None:
                 stream.inbox.give_back(query)
             return
-        missed, said = stream.missed, ""
+        tell = self._teller(stream, chunk.stamp_ns, query)
+        newest = lambda: self._newest(stream)  # noqa: E731
+        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest))
+
+    def _answer_now(self, stream: Stream, query: Query) -> None:
+        tell = self._teller(stream, stream.engine.last_stamp_ns, query)
+        result = stream.recovery.answer_now(query, tell, lambda: self._newest(stream))
+        if result is None:  # the window is empty: the question waits for the next chunk
+            stream.inbox.give_back(query)
+        else:
+            self._report_step(stream, result)
+
+    def _teller(self, stream: Stream, stamp_ns: int, query: Query | None) -> OnText:
+        """Publishes the words of an answer as they come."""
+        said = ""
 
         def tell(response_id: str, text: str) -> None:
             nonlocal said
@@ -309,14 +411,16 @@ class Host:
                 stream.engine.cancel()
             if text != said:  # a token may be part of a character, or a space
                 said = text
-                asked = query is not None
-                self._tell(Words(stream.name, response_id, text, chunk.stamp_ns, asked))
+                self._tell(Words(stream.name, response_id, text, stamp_ns, query is not None))
 
-        result = stream.recovery.step(chunk, query, tell, lambda: self._newest(stream))
+        return tell
+
+    def _report_step(self, stream: Stream, result: Step | Lost) -> None:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
         stream.spoke = result.decode_tokens > 0
+        missed = stream.missed
         result = replace(result, missed_chunks=missed - stream.reported_missed)
         stream.reported_missed = missed
         response = result.response
@@ -329,10 +433,7 @@ class Host:
             stream.inbox.give_back(lost.again)
         self._report(stream, lost.message, lost.chunk)
         if lost.given_up is not None:
-            text = lost.given_up.text
-            self._report(
-                stream, f"the model failed twice on this question, which is given up: {text}"
-            )
+            self._tell(Refused(stream.name, lost.given_up, "the model failed twice on it"))
 
     def _newest(self, stream: Stream) -> Chunk | None:
         """The chunk that closed last, for answers that may be interrupted; else None."""

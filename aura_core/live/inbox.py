@@ -8,6 +8,7 @@ when the model is too slow, the oldest chunks are dropped and counted.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -49,6 +50,7 @@ class Asked:
 
     query: Query
     first: int  # the chunk that was being filled when it came
+    came_ns: int = field(default_factory=time.monotonic_ns)  # by the machine's steady clock
     done: Future[Query] = field(default_factory=Future)
 
 
@@ -90,20 +92,23 @@ class Inbox:
         backlog_chunks: int,
         max_questions: int,
         changed: threading.Condition | None = None,
+        at_once: bool = True,
     ) -> None:
         self.backlog_chunks, self.max_questions = backlog_chunks, max_questions
-        self._sampling = sampling
+        self._sampling, self._at_once = sampling, at_once
         self._changed = changed or threading.Condition()
         self.open()
 
     def open(self) -> None:
         """Begin empty: nothing waits, and all counters are zero."""
         with self._changed:
-            self._intake = Intake(self._sampling, self.max_questions)
+            self._intake = Intake(self._sampling, self.max_questions, self._at_once)
             self._asked: deque[Asked] = deque()
             self._calls: deque[Call[Any]] = deque()
             self._received = self._dropped_frames = self._dropped_chunks = self._unusable = 0
             self._closed = False
+            # when the newest frame came, by the machine's steady clock; None before the first
+            self.arrived_s: float | None = None
 
     def close(self) -> None:
         """Take nothing more, and refuse the questions and calls that wait."""
@@ -125,6 +130,7 @@ class Inbox:
         """
         with self._changed:
             self._received += 1
+            self.arrived_s = time.monotonic()
             if self._closed or not self._intake.sampler.wants(stamp_ns):
                 return False
             self._intake.push(PendingFrame(stamp_ns, make))  # type: ignore[arg-type]
@@ -146,8 +152,8 @@ class Inbox:
         """
         query = Query(query) if isinstance(query, str) else query
         with self._changed:
-            waiting = len(self._asked) + len(self._intake.questions)
-            check_question(query.text, waiting, self.max_questions)
+            waiting = [*(a.query for a in self._asked), *self._intake.questions]
+            check_question(query, waiting, self.max_questions)
             if self._closed:
                 raise InputError(STOPPING)
             asked = Asked(query, self._intake.sampler.next_chunk)
@@ -198,7 +204,8 @@ class Inbox:
     @property
     def waiting(self) -> bool:
         """Whether a question, a call or a chunk waits."""
-        return bool(self._asked or self._calls or self._intake.ready)
+        intake = self._intake
+        return bool(self._asked or self._calls or intake.ready or intake.has_due)
 
     @property
     def ready(self) -> int:
@@ -223,7 +230,7 @@ class Inbox:
                 asked.done.set_exception(e)
                 continue
             with self._changed:
-                self._intake.ask(query, asked.first)
+                self._intake.ask(query, asked.first, asked.came_ns)
             admitted.append((asked, query))
 
     def calls(self) -> list[Call[Any]]:
@@ -240,6 +247,21 @@ class Inbox:
         """
         with self._changed:
             return self._intake.take() if self._intake.ready and not self._closed else None
+
+    def due(self) -> Query | None:
+        """Remove and return the question that is to be asked on the newest chunk; see `Intake`."""
+        with self._changed:
+            return None if self._closed else self._intake.due()
+
+    def expire(self, ttl_s: float) -> list[Query]:
+        """Remove and return the questions that have waited longer than `ttl_s` for a chunk."""
+        with self._changed:
+            return self._intake.expire(time.monotonic_ns(), ttl_s)
+
+    @property
+    def questions(self) -> bool:
+        """Whether a question waits for a chunk."""
+        return bool(self._intake.questions)
 
     def take_chunk(self) -> Chunk:
         """Remove and return the oldest chunk. Its question waits for the next chunk."""

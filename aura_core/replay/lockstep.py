@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aura_core.errors import InputError
+from aura_core.errors import AuraError, InputError, ModelError
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.intake import Intake
@@ -19,6 +19,7 @@ from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
 OnRefused = Callable[[Query, InputError], None]
+OnLost = Callable[[Lost], None]
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,21 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
 class Lockstep:
     """An engine, and the frames and questions that wait for it.
 
-    Every chunk is decided. After each step the engine works ahead on the next window, unless
-    `work_ahead` is False.
+    Every chunk is decided.
+
+    Args:
+        engine: is reset.
+        work_ahead: the engine works ahead on the next window after each step.
+        at_once: instead of `generation.at_once`. Benchmarks take False: their questions belong to
+            the chunk that holds their time.
     """
 
-    def __init__(self, engine: StreamEngine, work_ahead: bool = True) -> None:
+    def __init__(
+        self, engine: StreamEngine, work_ahead: bool = True, at_once: bool | None = None
+    ) -> None:
         self.engine, self.work_ahead = engine, work_ahead
+        own = engine.config.generation.at_once
+        self.at_once = own if at_once is None else at_once
         self.reset()
 
     def reset(self) -> None:
@@ -92,7 +102,8 @@ class Lockstep:
         self.engine.reset()
         self._recovery = Recovery(self.engine)
         config = self.engine.config
-        self.intake = Intake(config.sampling, config.generation.max_pending_questions)
+        limit = config.generation.max_pending_questions
+        self.intake = Intake(config.sampling, limit, self.at_once)
 
     def push(self, frame: Frame) -> None:
         """Take a frame. Raises `InputError` unless it is RGB uint8 (height, width, 3)."""
@@ -123,21 +134,38 @@ class Lockstep:
         return self.intake.ready
 
     def step(self, on_text: OnText | None = None) -> Step | None:
-        """Decide the oldest chunk that waits; None when there is none.
+        """Answer the oldest question that is due, or decide the oldest chunk that waits; None when
+        there is neither.
 
         A model that fails raises its error. Its chunk is lost, and its question is asked again in
-        the next step.
+        the next chunk.
         """
-        if not self.intake.ready:
-            return None
-        result = self._recovery.step(*self.intake.take(), on_text)
+        result = self.attempt(on_text)
         if isinstance(result, Lost):
-            if result.again is not None:
-                self.intake.give_back(result.again)
             raise result.error
-        if self.work_ahead:
+        return result
+
+    def attempt(self, on_text: OnText | None = None) -> Step | Lost | None:
+        """`step`; returns what was lost where the model failed."""
+        query = self.intake.due()
+        if query is not None:
+            result = self._recovery.answer_now(query, on_text)
+            if result is None:  # the window is empty: the question waits for the next chunk
+                self.intake.give_back(query)
+        elif self.intake.ready:
+            result = self._recovery.step(*self.intake.take(), on_text)
+        else:
+            result = None
+        if isinstance(result, Lost) and result.again is not None:
+            self.intake.give_back(result.again)
+        if isinstance(result, Step) and self.work_ahead:
             self.engine.idle()
         return result
+
+    def expired(self) -> list[Query]:
+        """Remove and return the questions that have waited too long for a chunk, in stream time."""
+        ttl_s = self.engine.config.generation.question_ttl_s
+        return self.intake.expire(self.intake.sampler.newest_ns, ttl_s)
 
     def steps(self, on_text: OnText | None = None) -> Iterator[Step]:
         """Decide all chunks that wait, one after another."""
@@ -150,12 +178,34 @@ def drive(
     events: Iterable[Frame | Query],
     on_text: OnText | None = None,
     on_refused: OnRefused | None = None,
+    on_lost: OnLost | None = None,
 ) -> Iterator[Step]:
-    """Feed `events` to the engine, and yield every step as soon as its chunk is closed.
+    """Feed `events` to the engine, and yield every step as soon as it is made.
 
-    A question that is refused goes to `on_refused`. Without `on_refused` its `InputError` is
-    raised.
+    A question that is refused goes to `on_refused`; a chunk over which the model failed goes to
+    `on_lost`, and the stream goes on. Where these are None, the error is raised. It is raised, too,
+    when the model fails before the first step was made: then something is set up wrongly.
     """
+    made = 0
+
+    def refuse(query: Query, error: InputError) -> None:
+        if on_refused is None:
+            raise error
+        on_refused(query, error)
+
+    def steps() -> Iterator[Step]:
+        nonlocal made
+        while (result := lockstep.attempt(on_text)) is not None:
+            if isinstance(result, Step):
+                made += 1
+                yield result
+            elif on_lost is not None and made:
+                on_lost(result)
+            elif isinstance(result.error, AuraError):
+                raise result.error
+            else:
+                raise ModelError(result.message) from result.error
+
     for event in events:
         if isinstance(event, Frame):
             lockstep.push(event)
@@ -163,12 +213,13 @@ def drive(
             try:
                 lockstep.ask(event)
             except InputError as e:
-                if on_refused is None:
-                    raise
-                on_refused(event, e)
-        yield from lockstep.steps(on_text)
+                refuse(event, e)
+        for query in lockstep.expired():
+            ttl_s = lockstep.engine.config.generation.question_ttl_s
+            refuse(query, InputError(f"no frames came for {ttl_s:g} s"))
+        yield from steps()
     lockstep.flush()
-    yield from lockstep.steps(on_text)
+    yield from steps()
 
 
 def _query(question: Asked, first_ns: int) -> Query:

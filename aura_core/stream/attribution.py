@@ -44,6 +44,11 @@ def standing_kind(text: str) -> Kind | None:
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 
 
+def stands(query: Query) -> bool:
+    """Whether the question begins a watch: by its kind, or because it asks for a later answer."""
+    return (query.kind or standing_kind(query.text)) in STANDING
+
+
 @dataclass
 class Entry:
     """The record of one question."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Video
-from aura_core.stream.attribution import STANDING, Attribution, standing_kind
+from aura_core.stream.attribution import Attribution, stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
@@ -107,6 +107,10 @@ class Conversation:
     def forget(self, query: Query | None) -> None:
         """Remove a question whose answer was discarded, as if it had never been asked."""
         self.attribution.forget(query)
+
+    def expects(self) -> bool:
+        """Whether unasked words may come: a watch is open."""
+        return any(entry.open for entry in self.attribution.entries)
 
     def open_texts(self) -> list[str]:
         """The texts of the open watches, oldest first."""
@@ -199,8 +203,3 @@ class Conversation:
     def _window(self, groups: Iterable[QAGroup]) -> DualWindow:
         prefix = self.codec.prefix(groups)
         return DualWindow(sliding(self.config), prefix, self.attribution.open_ids)
-
-
-def stands(query: Query) -> bool:
-    """Whether the question begins a watch: by its kind, or because it asks for a later answer."""
-    return (query.kind or standing_kind(query.text)) in STANDING

@@ -133,7 +133,7 @@ class Decider:
     """
 
     def __init__(self, config: DeciderConfig, chat: ChatFormat) -> None:
-        self.threshold = config.threshold
+        self.threshold, self.must_answer = config.threshold, config.must_answer
         self.silent_ids = tuple({chat.silent_id, chat.end_id})
         self.restraint = Restraint(config)
 
@@ -152,7 +152,10 @@ class Decider:
         decision = read_decision(
             logits, self.silent_ids if silent is None else silent, self.threshold, asked
         )
-        if decision.silent or asked:
+        if asked:
+            masks = decision.silent and self.must_answer and silent is None
+            return self._words(logits, decision) if masks else decision
+        if decision.silent:
             return decision
         reason = self.restraint.objection(decision.p_silent, stamp_ns)
         return (
@@ -173,13 +176,33 @@ class Decider:
         Args:
             logits: float32 (vocabulary,), see `read_decision`.
             stamp_ns: stamp of the chunk; the minimum gap is measured between stamps.
-            asked: the user asked something in this chunk, so no setting silences the answer.
+            asked: the user asked something in this chunk, so no setting silences the answer. With
+                `decider.must_answer` silence is masked.
             silent: indices of `logits` that mean silence; None: the ids of the silent token and of
                 the end of the turn.
         """
         decision = self.peek(logits, stamp_ns, asked, silent)
         self.restraint.note(decision.p_silent, stamp_ns, not decision.silent and not asked)
         return decision
+
+    def hold(
+        self, logits: NDArray[np.float32], stamp_ns: int = 0, silent: Sequence[int] | None = None
+    ) -> Decision:
+        """Decide a chunk in which no words may be said: silence, with the model's own p(silent).
+
+        The arguments are those of `decide`. `reason` is "no_watch" where the model would have
+        spoken.
+        """
+        ids = self.silent_ids if silent is None else silent
+        own = read_decision(logits, ids, self.threshold)
+        self.restraint.note(own.p_silent, stamp_ns, False)
+        return Decision(True, own.p_silent, self.silent_ids[0], None if own.silent else "no_watch")
+
+    def _words(self, logits: NDArray[np.float32], decision: Decision) -> Decision:
+        """The best words instead of silence."""
+        masked = logits.copy()
+        masked[list(self.silent_ids)] = -np.inf
+        return Decision(False, decision.p_silent, int(masked.argmax()), "asked")
 
     def retract(self) -> None:
         """Undo the last `decide`, because its words were discarded unsaid."""

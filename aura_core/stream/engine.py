@@ -39,7 +39,8 @@ class StreamEngine:
         backend: an opened model (`aura_core.models.load`).
         config: settings; the defaults when None.
         decider: decides silent or speak from logits; made from `config.decider` when None.
-        run: name of the run; every id begins with it (see `ids.py`).
+        ids: makes the ids of questions and responses. Replay takes the default, so that two replays
+            write the same ids.
 
     Raises:
         ConfigError: the model cannot do what `config` asks for (`window.policy` evict).
@@ -50,9 +51,9 @@ class StreamEngine:
         backend: Backend,
         config: AssistantConfig | None = None,
         decider: Decider | None = None,
-        run: str = "run",
+        ids: Ids | None = None,
     ) -> None:
-        self.backend, self.run = backend, run
+        self.backend, self._ids = backend, ids
         self.config = config or AssistantConfig()
         self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt)
         self.decider = decider or Decider(self.config.decider, backend.chat)
@@ -66,7 +67,9 @@ class StreamEngine:
     def reset(self) -> None:
         """Forget everything: questions, window and cache."""
         c = self.config
-        self.conversation = Conversation(self.codec, c.window, c.watch, c.generation, Ids(self.run))
+        self.conversation = Conversation(
+            self.codec, c.window, c.watch, c.generation, self._ids or Ids("run")
+        )
         self._begin()
 
     def recover(self, query: Query | None = None) -> None:
@@ -86,12 +89,24 @@ class StreamEngine:
         self.gate = StaticGate(self.backend.encode, self.config.gate)
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.window)
-        self._peeked: dict[int, Video] = {}  # chunks encoded during an answer, by index
+        self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
+        self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
+        self._last_decided = False
 
     @property
     def window(self) -> DualWindow:
         """The turns in view and the prefix before them."""
         return self.conversation.window
+
+    @property
+    def last_chunk(self) -> int:
+        """Index of the chunk of the newest turn; -1 before the first."""
+        return -1 if self._last is None else self._last.index
+
+    @property
+    def last_stamp_ns(self) -> int:
+        """Stamp of the newest frame of the newest turn; 0 before the first."""
+        return 0 if self._last is None else self._last.stamp_ns
 
     @property
     def session(self) -> Session:
@@ -145,12 +160,47 @@ class StreamEngine:
             said = self._say(chunk, turn, query, answer, response_id)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
-        self.policy.leave(said.turn, answer.cached if answer and said.response else 0)
+        cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
+        self.policy.leave(said.turn, cached)
+        self._last, self._last_decided = chunk, True
         return meter.step(chunk, query, decision, said.response, said.suppressed, answer, decided)
+
+    def answer_now(
+        self, query: Query, on_text: OnText | None = None, newest: Newest = lambda: None
+    ) -> Step | None:
+        """Answer a question about the newest chunk of the window, without waiting for the next.
+
+        A silent turn is taken back and decided again with the question, so the conversation is as
+        if the question had been asked in that chunk. Where the chunk has words already, it gets a
+        second turn. The arguments are those of `step`.
+
+        Returns None when the window is empty: there is nothing to ask about.
+
+        Raises:
+            AuraError: the model failed. Window and cache are as before the call, and the question
+                is not in the conversation.
+        """
+        chunk = self._last
+        if chunk is None or not self.window.turns:
+            return None
+        turn = self.window.turns[-1]
+        self._peeked[chunk.index] = turn.video  # it is not encoded again
+        silent = turn.question is None and turn.answer_ids is None
+        if not silent:
+            return self.step(chunk, query, on_text, newest)
+        self.policy.take_back()
+        if self._last_decided:
+            self.decider.retract()
+        try:
+            return self.step(chunk, query, on_text, newest)
+        except AuraError:
+            self.policy.add(turn)
+            raise
 
     def see(self, chunk: Chunk) -> None:
         """Add a chunk that is not decided, because it closed while an answer was generated."""
         self.policy.add(Turn(chunk.index, self._video(chunk)))
+        self._last, self._last_decided = chunk, False
 
     def answer_aside(self, chunk: Chunk, query: Query) -> str:
         """Return what the model answers to `query` about `chunk`; "" when it is silent.
@@ -183,6 +233,8 @@ class StreamEngine:
         report (in yes/no mode, after a yes), or None.
         """
         user = self.codec.user(turn.video, turn.question)
+        if query is None and not (self.config.decider.unsolicited or self.conversation.expects()):
+            return self.decider.hold(self.policy.enter(user), chunk.stamp_ns), turn
         if self.yes_no is None or query is not None:
             logits = self.policy.enter(user)
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
@@ -214,7 +266,11 @@ class StreamEngine:
         self, chunk: Chunk, turn: Turn, query: Query | None, answer: Answer, response_id: str
     ) -> Said:
         """Record the answer. If its words must not be said, take them out of the cache again."""
-        said = self.conversation.say(turn, answer.ids, query, chunk.stamp_ns, response_id)
+        ids = answer.ids
+        if query is not None and not self.codec.text(ids):  # a question is never met with silence
+            ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
+            self.policy.kv.reopen(turn)
+        said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id)
         if said.response is None:
             self.policy.kv.reopen(turn)
             self.decider.retract()

@@ -5,16 +5,18 @@ Live running and replay both use this.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aura_core.errors import AuraError
 from aura_core.stream.engine import Newest, StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Query, Step
 
-# What a model may raise besides AuraError: torch reports a full GPU, a lost device and wrong shapes
-# with these.
-MODEL_ERRORS = (RuntimeError, ValueError, MemoryError)
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,27 +63,21 @@ class Recovery:
         newest: Newest = lambda: None,
     ) -> Step | Lost:
         """`StreamEngine.step`; returns `Lost` where the model failed."""
-        try:
-            return self.engine.step(chunk, query, on_text, newest)
-        except AuraError as e:  # the engine has restored its state
-            return Lost(chunk.index, e, again=query)
-        except MODEL_ERRORS as e:
-            self.engine.recover(query)
-            if query is not None and query == self._failed_on:
-                return Lost(chunk.index, e, emptied=True, given_up=query)
-            self._failed_on = query or self._failed_on
-            return Lost(chunk.index, e, emptied=True, again=query)
+        engine = self.engine
+        return self._tried(chunk.index, query, lambda: engine.step(chunk, query, on_text, newest))
+
+    def answer_now(
+        self, query: Query, on_text: OnText | None = None, newest: Newest = lambda: None
+    ) -> Step | Lost | None:
+        """`StreamEngine.answer_now`; returns `Lost` where the model failed."""
+        engine = self.engine
+        return self._tried(
+            engine.last_chunk, query, lambda: engine.answer_now(query, on_text, newest)
+        )
 
     def see(self, chunk: Chunk) -> Lost | None:
         """`StreamEngine.see`; returns `Lost` where the model failed, else None."""
-        try:
-            self.engine.see(chunk)
-        except AuraError as e:
-            return Lost(chunk.index, e)
-        except MODEL_ERRORS as e:
-            self.engine.recover()
-            return Lost(chunk.index, e, emptied=True)
-        return None
+        return self._tried(chunk.index, None, lambda: self.engine.see(chunk))
 
     def work_ahead(self) -> int | str:
         """`StreamEngine.work_ahead`; returns one line about the failure where the model failed."""
@@ -89,9 +85,29 @@ class Recovery:
             return self.engine.work_ahead()
         except AuraError as e:  # tried again later; a switch prefills what is still missing
             return one_line(e)
-        except MODEL_ERRORS as e:
+        except Exception as e:  # see `_tried`
+            log.debug("the model failed while it worked ahead", exc_info=e)
             self.engine.recover()
             return f"the model failed while it worked ahead, its window is emptied: {one_line(e)}"
+
+    def _tried(self, chunk: int, query: Query | None, work: Callable[[], T]) -> T | Lost:
+        """The result of `work`, or what was lost.
+
+        A model is foreign code, and may raise anything: torch a RuntimeError for a full GPU, a
+        processor a KeyError. Whatever it is, it costs this chunk and not the run. The traceback
+        goes to the log.
+        """
+        try:
+            return work()
+        except AuraError as e:  # the engine has restored its state
+            return Lost(chunk, e, again=query)
+        except Exception as e:
+            log.debug("the model failed at chunk %d", chunk, exc_info=e)
+            self.engine.recover(query)
+            if query is not None and query is self._failed_on:
+                return Lost(chunk, e, emptied=True, given_up=query)
+            self._failed_on = query or self._failed_on
+            return Lost(chunk, e, emptied=True, again=query)
 
 
 def one_line(error: BaseException) -> str:

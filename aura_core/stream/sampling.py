@@ -90,6 +90,7 @@ class ChunkSampler:
         self.config = config
         self.counters = SamplingCounters()
         self._slots = Slots(config.fps, config.tolerance_s)
+        self.newest_ns = 0  # stamp of the newest frame taken
         self._base = 0  # index of the chunk that begins with slot 0
         self._open: dict[int, Frame] = {}  # frames of the chunk that is being filled, by place
 
@@ -111,6 +112,7 @@ class ChunkSampler:
             closed = self._close()
         self.counters.lost_chunks += max(0, chunk - newest // PER_CHUNK - 1)
         self._slots.took(frame.stamp_ns)
+        self.newest_ns = frame.stamp_ns
         self._open[place] = frame
         # One call cannot close two chunks: a chunk needs two frames to be full, and a gap leaves
         # the new one with a single frame.

@@ -92,6 +92,13 @@ class DualWindow:
             self.plan = None
             self._prepare()
 
+    def take_back(self) -> Turn:
+        """Remove the newest turn and return it. A plan that it was part of is dropped."""
+        turn = self.turns.pop()
+        if self.plan is not None and len(self.turns) < self.plan.drop:
+            self.plan = None
+        return turn
+
     def words(self) -> Prefix:
         """The prefix as it would be if every turn left the window."""
         still_open = self.still_open()

@@ -22,7 +22,7 @@ from aura_core.errors import ConfigError
 from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
 from aura_core.stream.prompt import PromptCodec
-from aura_core.stream.window import DualWindow, Turn, tokens_in
+from aura_core.stream.window import DualWindow, Plan, Turn, tokens_in
 
 Open = Callable[[], Session]
 
@@ -91,6 +91,11 @@ class Floating:
     def discard(self) -> None:
         """Remove the turn that was entered and not left."""
         self.kv.rewind(len(self.window.turns))
+
+    def take_back(self) -> Turn:
+        """Remove the newest closed turn from window and cache, and return it."""
+        self.kv.rewind(len(self.window.turns) - 1)
+        return self.window.take_back()
 
     def amend(self, index: int, turn: Turn) -> None:
         """Replace `window.turns[index]` by `turn`, which differs only in its answer."""
@@ -190,10 +195,22 @@ class Shadow(Floating):
         self.counters.background_tokens += tokens
         return tokens
 
+    def take_back(self) -> Turn:
+        """See `Floating.take_back`. The shadow is rewound to before that turn."""
+        plan = self.window.plan
+        turn = super().take_back()
+        self._rewind_shadow(plan, len(self.window.turns))
+        return turn
+
     def amend(self, index: int, turn: Turn) -> None:
         """See `Floating.amend`. The shadow is rewound to before that turn."""
         plan = self.window.plan
         super().amend(index, turn)
+        self._rewind_shadow(plan, index)
+
+    def _rewind_shadow(self, plan: Plan | None, index: int) -> None:
+        """Take the turn at `index`, and the later ones, out of the shadow. A shadow of another
+        plan than `plan` begins anew."""
         if not self._begun:
             return
         if plan is None or self.window.plan is not plan:
