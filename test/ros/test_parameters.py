@@ -180,7 +180,7 @@ def test_a_descriptor_tells_limits_unit_and_what_stands_for_null() -> None:
     assert threads.description == f"CPU threads of the model; 0: {null}"
     (limits,) = threads.integer_range
     assert (limits.from_value, limits.to_value) == (0, 1024)
-    assert threads.additional_constraints == "must be in [1, 1024]"
+    assert threads.additional_constraints == "must be in [0, 1024]"
     stale = by_name["stale_after_s"]
     assert stale.description == "without a frame for this long the state is no_frames [s]"
     assert not stale.read_only and threads.read_only

@@ -26,7 +26,7 @@ class DeafMicrophone(microphone_node.Microphone):
     [
         (camera_node, "CameraNode", "open_source", bug, "camera"),
         (microphone_node, "MicrophoneNode", "Microphone", DeafMicrophone, "microphone"),
-        (tts_node, "TtsNode", "open_voice", bug, "mouth"),
+        (tts_node, "TtsNode", "open_synthesizer", bug, "mouth"),
         (asr_node, "AsrNode", "open_ears", bug, "ears"),
     ],
 )
