@@ -126,8 +126,6 @@ class StreamEngine:
         meter = _Meter(self)
         response_id, decision, answer = "", None, None
         may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
-        may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
-        may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
         try:
             turn = self._enter(chunk, query)
             decision, turn = self._decide(chunk, turn, query)
