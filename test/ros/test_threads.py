@@ -1,5 +1,4 @@
-"""A node whose thread has died says so and ends: it does not live on and report that all is
-well."""
+"""A node whose thread has died reports it and ends. It does not report that all is well."""
 
 from __future__ import annotations
 
