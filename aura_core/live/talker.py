@@ -28,9 +28,8 @@ class Talker:
     def __init__(self, config: MouthConfig, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.cut = threading.Event()  # set: stop the sentence that is being synthesised
         self._mouth, self._clock, self._lock = Mouth(config), clock, threading.Lock()
-        self._due: dict[
-            int, float
-        ] = {}  # sentences handed out: time at which the report is late [ns]
+        # sentences handed out, and the time at which their report is late [ns]
+        self._due: dict[int, float] = {}
         self._queries: OrderedDict[str, str] = OrderedDict()
 
     @property

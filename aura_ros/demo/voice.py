@@ -107,7 +107,9 @@ class VoiceUser(DemoUser):
         end = time.monotonic() + _EARS_S
         while not self._ears_ready:
             if time.monotonic() > end:
-                raise InputError("the ears did not start; see voice_node.log beside the picture")
+                raise InputError(
+                    "the speech input did not start; see voice_node.log next to the picture"
+                )
             rclpy.spin_once(self, timeout_sec=0.1)
 
     def ask(self, ask: Ask) -> None:

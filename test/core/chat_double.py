@@ -1,6 +1,7 @@
-"""A real HTTP server on loopback that stands for an OpenAI-compatible chat server.
+"""A real HTTP server on loopback in place of an OpenAI-compatible chat server.
 
-It is told what to reply, and it fails on order: one double for every client in the package."""
+It is told what to reply, and it fails when told to. All tests of clients of the package use it.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +18,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """What a request meets instead of a sound reply.
+    """What a request meets instead of a good reply.
 
-    kind, any request: status (answers `status` with `headers`), drop (closes without a word, after
-    `after_s`), nonsense (another server's page), wait (answers after `release` is set).
-    kind, a stream: die (closes after `tokens` events with words), hold (waits after `tokens` events
-    until the client is gone), error_event, no_done (ends without [DONE]), no_end (does not end its
-    body after [DONE]).
-    A subclass of the double may know more.
+    `kind`, any request: status (answers `status` with `headers`), drop (closes without a reply,
+    after `after_s`), nonsense (the page of another server), wait (answers after `release` is set).
+    `kind`, a stream: die (closes after `tokens` events with words), hold (waits after `tokens`
+    events until the client is gone), error_event, no_done (ends without [DONE]), no_end (does not
+    end its body after [DONE]). A subclass of the double may have more kinds.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply: a JSON value, or text as it is."""
+    """A complete reply: a JSON value, or text as it is."""
 
     value: Any
     status: int = 200
@@ -74,8 +74,10 @@ def refusal(message: str, status: int = 400) -> Reply:
 
 
 class ChatDouble:
-    """The server; use as a context manager. Each request takes the next of `faults`, if there is
-    one; otherwise `reply` answers it."""
+    """The server; use it as a context manager.
+
+    Each request takes the next of `faults`, if there is one. Otherwise `reply` answers it.
+    """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
@@ -89,7 +91,7 @@ class ChatDouble:
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def reply(self, request: Request) -> Reply | Stream | Fault:
-        """What a request gets."""
+        """The reply to a request."""
         raise NotImplementedError
 
     def __enter__(self) -> Any:
@@ -105,7 +107,7 @@ class ChatDouble:
         self._http.server_close()
 
     def wait_cancelled(self, count: int) -> bool:
-        """Whether `count` clients have left a held stream, at the latest in 10 s."""
+        """Whether `count` clients have left a held stream; waits for at most 10 s."""
         return all(self.cancelled.acquire(timeout=10) for _ in range(count))
 
 
@@ -113,7 +115,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away is no error worth a traceback."""
+        """Print no traceback when a client goes away."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -128,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.double.connections += 1
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on stderr."""
+        """Print nothing on stderr."""
 
     def do_POST(self) -> None:
         s = self.double
@@ -152,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._whole(reply) if isinstance(reply, Reply) else self._stream(reply, fault)
 
     def _failed(self, fault: Fault) -> bool:
-        """Play a fault that any request can meet; whether it was one that replaces the reply."""
+        """Play a fault that any request can meet. Returns whether it replaces the reply."""
         if fault.kind == "wait":
             assert fault.release is not None
             fault.release.wait(10)
@@ -194,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._chunk(b"")
 
     def _hold(self) -> None:
-        """Say nothing more, until the client is gone."""
+        """Send nothing more until the client is gone."""
         readable, _, _ = select.select([self.connection], [], [], 10)
         if readable and self.connection.recv(1) == b"":
             self.double.cancelled.release()

@@ -1,4 +1,4 @@
-"""The chat double as an MLLM: it looks at the pictures that it is sent, and fails on order.
+"""The chat double as an MLLM: it looks at the images that it gets, and fails when told to.
 
 Its world is one clip: dark until second `LIGHT`, bright from then on.
 """
@@ -50,8 +50,10 @@ def light_run(out: Path) -> Path:
 
 
 class MLLMDouble(ChatDouble):
-    """`kinds` counts requests by prompt; `replies` overrides the reply to a kind of prompt;
-    `failures` come first, by kind."""
+    """`kinds` counts requests by prompt.
+
+    `replies` replaces the reply to a kind of prompt. `failures`, by kind, come first.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +85,7 @@ class MLLMDouble(ChatDouble):
 
 
 def settings(mllm: MLLMDouble, **server: object) -> DataConfig:
-    """Those of a short run that asks `mllm`."""
+    """The settings of a short run that asks `mllm`."""
     known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
     return DataConfig(
         synthesize=SynthesizeConfig(real_time=1),
@@ -139,7 +141,7 @@ def _visible(text: str, level: float) -> Any:
 
 
 def _span(text: str, before: str) -> tuple[int, int]:
-    """The seconds that a prompt names behind some words."""
+    """The seconds that a prompt names after some words."""
     found = re.search(rf"{before} (\d+) to (\d+)", text)
     assert found
     return int(found[1]), int(found[2])

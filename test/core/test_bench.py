@@ -1,5 +1,4 @@
-"""The benchmark counts what it says: all policies over one stream, exact ones exact, and figures
-that can be read."""
+"""The benchmark: counters and figures are right, and exact policies are exact."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Model families: found by name, and a second kind of family through everything that is shared.
+"""Model families: found by name; and a second kind of family through all that families share.
 
-`TwoPictures` is what a family of another kind needs: a LLaVA of random weights whose chunk is two
-pictures with words between them, whose positions are one number a token, and whose keys are not
-re-rotated.
+`TwoPictures` is an example of another kind of family: a LLaVA with random weights. Its chunk is two
+pictures with text between them, a position is one number, and its keys are not re-rotated.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ TOLERANCE = 1e-5  # as in test_exactness.py
 
 
 class TwoPictures(Family):
-    """Each frame is a picture of its own, of one size."""
+    """Each frame is one picture of a fixed size."""
 
     classes: ClassVar[Mapping[str, str]] = {"llava": "LlavaForConditionalGeneration"}
 
@@ -100,7 +99,7 @@ class TwoPictures(Family):
 
 @pytest.fixture(scope="module")
 def other() -> Any:
-    """A backend of the other family, registered as a file of its own would be."""
+    """A backend of the other family, registered as if it were a file in `families/`."""
     module = ModuleType("aura_core.models.families.two_pictures")
     module.FAMILY = TwoPictures
     with pytest.MonkeyPatch.context() as patch:
@@ -159,7 +158,7 @@ def test_an_unknown_family_is_one_line(model_type: object) -> None:
 
 
 def test_families_are_found_without_torch() -> None:
-    """A checkpoint of an unknown family is told in a moment, and a served model needs no torch."""
+    """An unknown family is refused at once, and a served model needs no torch."""
     code = (
         "import sys\nfrom aura_core.models import checkpoint, families\n"
         "for t in families.MODULES: families.find(t, 'x').prompt\n"
@@ -168,7 +167,7 @@ def test_families_are_found_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_family_travels_to_a_worker_process() -> None:
+def test_a_family_can_be_sent_to_a_worker_process() -> None:
     spec = PixelSpec(16, 2, 2, 1024, 4096, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     family = pickle.loads(pickle.dumps(QwenVL("qwen3_vl", spec)))
     assert (family.model_type, family.pixels) == ("qwen3_vl", spec)
@@ -209,7 +208,7 @@ def test_a_chunk_of_two_pictures_has_the_templates_tokens(other: Any) -> None:
 def test_every_step_equals_a_full_recompute_and_the_library(
     other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With switches, answers, cancelled and amended ones."""
+    """With switches, answers, and cancelled and amended answers."""
     pad, worst, switches = other.tokenizer.single(PAD), 0.0, 0
     for i, (lockstep, step, logits) in enumerate(run(other, 32)):
         engine = lockstep.engine
@@ -226,7 +225,7 @@ def test_every_step_equals_a_full_recompute_and_the_library(
 
 
 def library(backend: Any, engine: Any, pieces: list[Any], pad: int) -> NDArray[np.float32]:
-    """Logits of the library's own forward over the conversation, from pictures and ids."""
+    """Logits of the library's own forward over the conversation, from images and ids."""
     ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
     arrays = [backend.family.look(chunk(t.chunk)).arrays["pictures"] for t in engine.window.turns]
     with torch.inference_mode():
@@ -252,7 +251,7 @@ def test_rollback_is_exact_and_refused_inside_a_picture(other: Any) -> None:
 
 
 def test_evict_is_refused_at_once_for_a_model_that_cannot_evict(other: Any) -> None:
-    """It used to be refused at the first switch, after minutes, and then at every chunk."""
+    """Regression: it was refused at the first switch, after minutes, and then at every chunk."""
     assert not isinstance(other.open(), Evictable)
     config = AssistantConfig(window=WindowConfig(1, 2, policy="evict"))
     with pytest.raises(ConfigError, match=r"window\.policy evict: this model cannot cut tokens"):
@@ -264,8 +263,8 @@ def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other
         Reader(other.tokenizer, other.chat)
 
 
-def test_training_sees_what_the_engine_sees(other: Any, tmp_path: Path) -> None:
-    """The fine-tuner's forward over a packed row equals a cold prefill of the same pieces."""
+def test_the_fine_tuner_computes_what_the_engine_computes(other: Any, tmp_path: Path) -> None:
+    """The fine-tuner's forward over a packed row equals a prefill of the same pieces."""
     pytest.importorskip("accelerate")
     from aura_core.training.finetune.dataset import build, clip_chunks
     from aura_core.training.finetune.opening import StreamModel, arguments

@@ -1,5 +1,4 @@
-"""The host when something is wrong: one line for each, nothing fatal but the load, and a prompt
-end."""
+"""Failures in the host: one line each; only a failed load ends it; it stops promptly."""
 
 from __future__ import annotations
 
@@ -108,7 +107,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_host_with_one_line(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
+def test_a_bug_in_the_models_thread_ends_the_host(runs: Make) -> None:
     def script(moment: Moment) -> str | None:
         raise KeyError("bug")
 

@@ -1,4 +1,4 @@
-"""The scripted backend: says what its script says, and shows the engine's tokens as they are."""
+"""The scripted backend: it says what its script says, and keeps the engine's tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aura_core.types import Frame, Step
 def run(
     backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]
 ) -> list[Step]:
-    """Steps over flat frames of brightness 100, or `light[chunk]`."""
+    """Steps over plain frames of brightness 100, or of `light[chunk]`."""
     assistant = Lockstep(
         StreamEngine(
             backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))

@@ -1,4 +1,4 @@
-"""Settings are declared once: checks, ROS 2 parameters, files, options and the document follow."""
+"""Settings are declared once: checks, ROS 2 parameters, files, options and documents follow."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True)
 class Lamp(Settings, section="lamp"):
-    """Made up, with one setting of each kind."""
+    """An example with one setting of each kind."""
 
     level: float = setting(0.5, "brightness", low=0.0, high=1.0)
     share: float | None = setting(None, "of all light", above=0.0, below=1.0, unset=0.0, null="all")
@@ -65,7 +65,7 @@ class Lamp(Settings, section="lamp"):
 
 @dataclass(frozen=True)
 class Room(Settings):
-    """Two lamps: with a prefix, and without, where one setting is hidden."""
+    """Two lamps: one with a prefix, one without and with a hidden setting."""
 
     desk: Lamp = section(Lamp, count=3)
     wall: Lamp = section(Lamp, prefix="", hide=("spare",), gain=2.0)

@@ -1,4 +1,4 @@
-"""The assistant in a process of its own, spoken to over DDS: what it says, and what it survives."""
+"""The assistant as a process, over DDS: what it publishes, and after which failures it goes on."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_every_second_has_exactly_one_heartbeat_and_a_spoken_one_exactly_one_res
     assert spoken() == [stamps[2], stamps[4]]
 
 
-def test_images_that_cannot_be_read_are_named_and_survived(assistant: Assistant) -> None:
+def test_images_that_cannot_be_read_are_reported_and_the_node_goes_on(assistant: Assistant) -> None:
     process, rig = assistant
     rig.live_second()
     for name, value, detail in (
@@ -151,7 +151,7 @@ def test_a_useless_question_is_refused_and_the_next_one_answered(
     rig.until(lambda: _asked(rig, "and now?"), "the answer")
 
 
-def test_a_camera_that_vanishes_is_told_and_its_return_is_noticed(assistant: Assistant) -> None:
+def test_a_camera_that_vanishes_is_reported_and_so_is_its_return(assistant: Assistant) -> None:
     process, rig = assistant
     last = rig.live_second()
     before, rig.diagnostics[:] = len(rig.heartbeats), []
@@ -317,8 +317,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_node_with_one_line(rigs: Rigs) -
 
 
 def _asked(rig: Rig, text: str) -> bool:
-    """Give the assistant seconds until it answers: a question and a frame are not ordered against
-    each other."""
+    """Give the assistant seconds of video until it answers.
+
+    A question and a frame on two topics have no order.
+    """
     if not rig.final(text):
         rig.live_second()
     return bool(rig.final(text))

@@ -1,5 +1,4 @@
-"""The camera nodes in processes of their own: exact stamps, exact pixels, and devices that are not
-there."""
+"""The camera nodes as processes: exact stamps, exact pixels, and devices that are missing."""
 
 from __future__ import annotations
 
@@ -32,8 +31,10 @@ def stamps(images: list[Image]) -> list[int]:
 
 
 def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
-    """The whole chain in real time: every second decided once, a question answered in the right
-    one."""
+    """The whole chain in real time.
+
+    Every second is decided once, and a question is answered in its second.
+    """
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
         rig.matched()

@@ -1,5 +1,4 @@
-"""Parameters: what the files say is what the engine gets, and a wrong one is refused with
-one line."""
+"""Parameters: the engine gets what the files say, and a wrong one is refused with one line."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ ENGINE = parameters(AssistantConfig)
 
 @pytest.fixture
 def start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
-    """Runs a node that must refuse to start; its one line."""
+    """Runs a node that must refuse to start, and returns its one line."""
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def run(main: Callable[[list[str]], int], *args: str) -> str:
