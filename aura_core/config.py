@@ -239,15 +239,6 @@ class DeciderConfig(Settings, section="decider"):
     Answers to questions are never held back.
     """
 
-    unsolicited: bool = setting(
-        False,
-        "the model may speak when nothing was asked and no watch is open; off: such words are held"
-        " back, and every alert belongs to a watch",
-    )
-    must_answer: bool = setting(
-        True, "a question is never met with silence: silence is masked in its chunk"
-    )
-
     threshold: float | None = setting(
         None,
         "silent when p(silent) is at least this",
@@ -286,6 +277,14 @@ class DeciderConfig(Settings, section="decider"):
     report_prompt: str = setting(
         "Report in one short sentence what you see now that was requested: {watches}.",
         "what the model is asked for after a yes; {watches} stands for the open watches",
+    )
+    unsolicited: bool = setting(
+        False,
+        "the model may speak when nothing was asked and no watch is open; off: such words are held"
+        " back, and every alert belongs to a watch",
+    )
+    must_answer: bool = setting(
+        True, "a question is never met with silence: silence is masked in its chunk"
     )
 
     def __post_init__(self) -> None:

@@ -163,7 +163,8 @@ class _Told:
 
         Questions are seen in the order in which they are asked.
         """
-        waiting = [q for q in self._asked if q not in self.refused]
+        refused = {(q.text, q.stamp_ns) for q in self.refused}  # they have got ids since
+        waiting = [q for q in self._asked if (q.text, q.stamp_ns) not in refused]
         for query in waiting[self._show.questions :]:
             self._show.warn(
                 f"question '{shorten(query.text)}' was never seen: the frames ended before its time"

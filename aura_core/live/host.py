@@ -9,6 +9,7 @@ a step loses that chunk. Only a model that cannot be loaded ends the host.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ from aura_core.live.events import (
     Stepped,
     Words,
 )
-from aura_core.live.inbox import Inbox, convert
+from aura_core.live.inbox import STOPPING, Inbox, convert
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
@@ -39,6 +40,7 @@ from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.recovery import Lost, Recovery, one_line
 from aura_core.types import Chunk, Frame, Query, Step
 
+log = logging.getLogger(__name__)
 EXPIRY_S = 0.25  # how often questions that wait for a chunk are looked at
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 
@@ -213,7 +215,7 @@ class Host:
         which = self._named(stream)
         query = Query(query) if isinstance(query, str) else query
         if stands(query):
-            if self._phase != "ready":
+            if self._phase in ("new", "loading"):
                 query = query if query.id else replace(query, id=which.ids.next("q"))
                 later = which.inbox.ask(query)
                 later.add_done_callback(lambda done: self._refused_later(which, query, done))
@@ -230,7 +232,9 @@ class Host:
             self._tell(Refused(stream.name, query, one_line(error)))
 
     def _check_now(self, stream: Stream) -> None:
-        if self._phase in ("new", "loading"):
+        if self._phase in ("failed", "stopped"):
+            return  # the inbox is closed, and refuses it
+        if self._phase != "ready":
             raise InputError("the model is still loading; ask again when it is ready")
         arrived_s, limit_s = stream.inbox.arrived_s, self.config.generation.question_ttl_s
         if arrived_s is None:
@@ -292,6 +296,9 @@ class Host:
                 if self._phase != "failed":
                     self._phase = "stopped"
                 self._changed.notify_all()
+            for stream in self.streams.values():  # nothing may wait for a host that has ended
+                for query in stream.inbox.close():
+                    self._tell(Refused(stream.name, query, STOPPING))
             if died:
                 self._tell(Failed("the model's thread ended by a bug; its traceback is above"))
 
@@ -301,7 +308,8 @@ class Host:
             for stream in self.streams.values():
                 stream.open(backend, self.config)
             warm(next(iter(self.streams.values())).engine)
-        except (AuraError, RuntimeError, OSError) as e:
+        except Exception as e:  # a model is foreign code, see `Recovery`
+            log.debug("the model could not be loaded", exc_info=e)
             self._phase = "failed"
             self._tell(Failed(one_line(e)))
             return False
@@ -324,12 +332,7 @@ class Host:
                 with self._changed:
                     self._changed.notify_all()  # for those that wait in `drain`
                     asked = any(s.inbox.questions for s in self._turns)
-                    self._changed.wait_for(
-                        lambda: (
-                            self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
-                        ),
-                        EXPIRY_S if asked else None,
-                    )
+                    self._changed.wait_for(self._wanted, EXPIRY_S if asked else None)
                 for stream in self._turns:
                     self._expire(stream)
         return None
@@ -349,7 +352,7 @@ class Host:
             asked.done.set_result(query)
         self._expire(stream)
         for call in stream.inbox.calls():
-            _answer(call.work, call.done, engine)
+            _answer(call.work, call.done, stream.recovery)
         self._catch_up(stream)
         if self._stopping.is_set():
             return
@@ -468,13 +471,10 @@ class Host:
             listener(event)
 
 
-def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], engine: StreamEngine) -> None:
-    """Do the work of a call, and give its result or `AuraError` to the caller.
-
-    Any other exception is a bug; it ends the host.
-    """
+def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], recovery: Recovery) -> None:
+    """Do the work of a call, and give its result or `AuraError` to the caller."""
     try:
-        result = work(engine)
+        result = recovery.call(work)
     except AuraError as e:
         done.set_exception(e)
     else:

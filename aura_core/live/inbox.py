@@ -110,16 +110,22 @@ class Inbox:
             # when the newest frame came, by the machine's steady clock; None before the first
             self.arrived_s: float | None = None
 
-    def close(self) -> None:
-        """Take nothing more, and refuse the questions and calls that wait."""
+    def close(self) -> list[Query]:
+        """Take nothing more, and refuse the questions and calls that wait.
+
+        Removes and returns the questions that were admitted and not asked yet; the caller tells
+        that they are refused.
+        """
         with self._changed:
             self._closed = True
+            left = self._intake.remove_all()
             futures = [*(a.done for a in self._asked), *(c.done for c in self._calls)]
             self._asked.clear()
             self._calls.clear()
             self._changed.notify_all()
         for future in futures:  # outside the lock: a callback of the future may use the inbox
             future.set_exception(InputError(STOPPING))
+        return left
 
     # ---- in: from any thread -----------------------------------------------------------------
 

@@ -68,7 +68,7 @@ def read_decision(
 
 
 @dataclass(frozen=True)
-class _Past:
+class Past:
     """What `Restraint` remembers.
 
     `armed`: unasked words may be said. `spoke_ns`: stamp of the newest unasked words.
@@ -76,6 +76,9 @@ class _Past:
 
     armed: bool = True
     spoke_ns: int | None = None
+
+
+Memory = tuple[Past, Past]  # now, and before the newest chunk
 
 
 class Restraint:
@@ -99,7 +102,7 @@ class Restraint:
 
     def reset(self) -> None:
         """Forget what was said before."""
-        self._past = self._before = _Past()
+        self._past = self._before = Past()
 
     def objection(self, p_silent: float, stamp_ns: int) -> Reason | None:
         """The reason why unasked words are held back in this chunk; None when they may be said.
@@ -116,13 +119,22 @@ class Restraint:
         """Remember a chunk that was decided."""
         self._before = self._past
         if unasked_words:
-            self._past = _Past(False, stamp_ns)
+            self._past = Past(False, stamp_ns)
         elif self.rearm is not None and p_silent >= self.rearm:
             self._past = replace(self._past, armed=True)
 
     def retract(self) -> None:
         """Undo the last `note`, because the words of that chunk were not said after all."""
         self._past = self._before
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered. It can be set to an earlier value."""
+        return self._past, self._before
+
+    @memory.setter
+    def memory(self, memory: Memory) -> None:
+        self._past, self._before = memory
 
 
 class Decider:
@@ -207,3 +219,12 @@ class Decider:
     def retract(self) -> None:
         """Undo the last `decide`, because its words were discarded unsaid."""
         self.restraint.retract()
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of earlier chunks. It can be set to an earlier value."""
+        return self.restraint.memory
+
+    @memory.setter
+    def memory(self, memory: Memory) -> None:
+        self.restraint.memory = memory

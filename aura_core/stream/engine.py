@@ -21,7 +21,7 @@ from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.stream import yes_no
 from aura_core.stream.cache.policies import POLICIES
 from aura_core.stream.conversation import Conversation, Said
-from aura_core.stream.decision import Decider
+from aura_core.stream.decision import Decider, Memory
 from aura_core.stream.gate import StaticGate
 from aura_core.stream.generation import Answer, Cancel, OnText, TextGenerator
 from aura_core.stream.ids import Ids
@@ -188,14 +188,23 @@ class StreamEngine:
         silent = turn.question is None and turn.answer_ids is None
         if not silent:
             return self.step(chunk, query, on_text, newest)
+        remembered = self.decider.memory
         self.policy.take_back()
         if self._last_decided:
             self.decider.retract()
         try:
-            return self.step(chunk, query, on_text, newest)
+            step = self.step(chunk, query, on_text, newest)
         except AuraError:
-            self.policy.add(turn)
+            self._put_back(turn, remembered)
             raise
+        if not self.window.turns or self.window.turns[-1].chunk != chunk.index:
+            self._put_back(turn, remembered)  # the answer was discarded
+        return step
+
+    def _put_back(self, turn: Turn, remembered: Memory) -> None:
+        """Undo `take_back` of a silent turn, because the question was not answered in its place."""
+        self.policy.add(turn)
+        self.decider.memory = remembered
 
     def see(self, chunk: Chunk) -> None:
         """Add a chunk that is not decided, because it closed while an answer was generated."""
@@ -233,14 +242,17 @@ class StreamEngine:
         report (in yes/no mode, after a yes), or None.
         """
         user = self.codec.user(turn.video, turn.question)
-        if query is None and not (self.config.decider.unsolicited or self.conversation.expects()):
-            return self.decider.hold(self.policy.enter(user), chunk.stamp_ns), turn
+        held = query is None and not self._may_speak_unasked
         if self.yes_no is None or query is not None:
             logits = self.policy.enter(user)
+            if held:
+                return self.decider.hold(logits, chunk.stamp_ns), turn
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
         watches = self.conversation.open_texts()
         logits = self.policy.probe(user, self.yes_no.question(turn.video, watches))
         verdict = self.yes_no.verdict(logits)
+        if held:
+            return self.decider.hold(verdict, chunk.stamp_ns, yes_no.SILENT), turn
         decision = self.decider.decide(verdict, chunk.stamp_ns, silent=yes_no.SILENT)
         if decision.silent:
             return decision, turn
@@ -248,6 +260,11 @@ class StreamEngine:
         first = self.policy.kv.end_user_turn(self.codec.user(turn.video, turn.question)[-1])
         first[list(self.decider.silent_ids)] = -np.inf  # it said yes: silence is no answer here
         return replace(decision, token_id=int(first.argmax())), turn
+
+    @property
+    def _may_speak_unasked(self) -> bool:
+        """Whether words may come in a chunk without a question."""
+        return self.config.decider.unsolicited or self.conversation.expects()
 
     def _generate(
         self, decision: Decision, tell: Callable[[str], None] | None, newest: Newest
@@ -267,7 +284,8 @@ class StreamEngine:
     ) -> Said:
         """Record the answer. If its words must not be said, take them out of the cache again."""
         ids = answer.ids
-        if query is not None and not self.codec.text(ids):  # a question is never met with silence
+        wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
+        if query is not None and wordless and self.config.decider.must_answer:
             ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
             self.policy.kv.reopen(turn)
         said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id)
@@ -288,7 +306,9 @@ class StreamEngine:
 
         That chunk is only looked at here. It is decided again when its turn comes.
         """
-        if not self.config.generation.interruptible or chunk is None or chunk.index in self._peeked:
+        if not self.config.generation.interruptible or not self._may_speak_unasked:
+            return False
+        if chunk is None or chunk.index in self._peeked:
             return False
         video = self._peeked[chunk.index] = self.gate.encode(chunk)
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])

@@ -96,6 +96,12 @@ class Intake:
                 return True
         return False
 
+    def remove_all(self) -> list[Query]:
+        """Remove and return all questions that wait."""
+        left = self.questions
+        self._questions.clear()
+        return left
+
     def expire(self, now_ns: int, ttl_s: float) -> list[Query]:
         """Remove and return the questions that have waited longer than `ttl_s`; watches wait on."""
         late = [

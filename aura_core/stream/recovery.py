@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, ModelError
 from aura_core.stream.engine import Newest, StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Query, Step
@@ -90,6 +90,24 @@ class Recovery:
             self.engine.recover()
             return f"the model failed while it worked ahead, its window is emptied: {one_line(e)}"
 
+    def call(self, work: Callable[[StreamEngine], T]) -> T:
+        """Do other work on the engine, between two steps. It may use the model (`amend`).
+
+        Raises:
+            AuraError: the work failed. After any error but an `AuraError` of the work's own, the
+                window is emptied.
+        """
+        try:
+            return work(self.engine)
+        except AuraError:
+            raise
+        except Exception as e:  # see `_tried`
+            log.warning("work between two steps failed", exc_info=e)
+            self.engine.recover()
+            raise ModelError(
+                f"the model failed between two steps, its window is emptied: {one_line(e)}"
+            ) from e
+
     def _tried(self, chunk: int, query: Query | None, work: Callable[[], T]) -> T | Lost:
         """The result of `work`, or what was lost.
 
@@ -111,5 +129,9 @@ class Recovery:
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks; the name of its type where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The text of an error without line breaks, with the name of its type where the text alone says
+    nothing."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError) or not text:  # a KeyError's text is the key
+        return ": ".join(filter(None, (type(error).__name__, text)))
+    return text

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.models.backend import Piece, Video
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Frame, Step
 
 HALF = 500_000_000
+# The model alone decides: its unasked words need no watch, and it may be silent when it is asked.
+FREE = DeciderConfig(unsolicited=True, must_answer=False)
+
+
+def free(**sections: Any) -> AssistantConfig:
+    """Settings with the decider `FREE`."""
+    return AssistantConfig(**{"decider": FREE, **sections})
 
 
 def frame(slot: int, level: int = 0) -> Frame:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine_rig import free
 from numpy.typing import NDArray
 
-from aura_core.config import AssistantConfig, GenerationConfig, WatchConfig, WindowConfig
+from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
 from aura_core.models import kv_session as session
 from aura_core.models.backend import Piece
 from aura_core.replay.lockstep import Lockstep
@@ -47,6 +48,7 @@ class ForcedDecider(Decider):
             inner.silent_ids,
             inner.restraint,
         )
+        self.must_answer = False
         self.seen: list[NDArray[np.float32]] = []
 
     def decide(
@@ -98,7 +100,7 @@ def run(
 
     The run has questions and answers, and cancelled, discarded and amended answers.
     """
-    config = AssistantConfig(
+    config = free(
         window=replace(WINDOW, policy=policy),
         generation=GenerationConfig(max_new_tokens=6),
         # every word is told as it comes, and so can be cancelled

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from engine_rig import free
 
 from aura_core.config import AssistantConfig
 from aura_core.live.events import Event, Ready, Stepped
@@ -51,7 +52,7 @@ class Run:
     """A host, and the events that it has reported."""
 
     backend: ScriptedBackend
-    config: AssistantConfig = field(default_factory=AssistantConfig)
+    config: AssistantConfig = field(default_factory=free)
     backlog: int = 3
     load: Callable[[], ScriptedBackend] | None = None
     streams: Sequence[str] = ("",)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from engine_rig import HALF, cached, chunk, frame, recomputed
+from dataclasses import replace
 
-from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, WindowConfig
+import pytest
+from engine_rig import FREE, HALF, cached, chunk, frame, free, recomputed
+
+from aura_core.config import GenerationConfig, WindowConfig
 from aura_core.errors import ModelError
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
@@ -16,7 +18,7 @@ from aura_core.types import Chunk, Kind
 
 def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
     backend = ScriptedBackend({})
-    assistant = Lockstep(StreamEngine(backend))
+    assistant = Lockstep(StreamEngine(backend, free()))
     for i in range(5):
         step = chunk(assistant, i)
         assert (step.chunk, step.state, step.response) == (i, "silent", None)
@@ -32,7 +34,7 @@ def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
 
 
 def test_an_answer_is_published_while_it_is_generated():
-    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Hé!"})))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Hé!"}), free()))
     assert chunk(assistant, 0).state == "silent"
     assistant.ask("What?")
     told: list[str] = []
@@ -50,7 +52,7 @@ def test_an_answer_is_published_while_it_is_generated():
 
 
 def test_prefill_tokens_are_the_new_turn_and_the_tail_of_the_last():
-    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Yes."})))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Yes."}), free()))
     first, second, third = (chunk(assistant, i) for i in range(3))
     assert first.prefill_tokens == first.window_tokens
     # 4 letters were decoded
@@ -64,7 +66,7 @@ def test_the_longest_answer(limit):
     assistant = Lockstep(
         StreamEngine(
             ScriptedBackend({0: "hello"}),
-            AssistantConfig(generation=GenerationConfig(max_new_tokens=limit)),
+            free(generation=GenerationConfig(max_new_tokens=limit)),
         )
     )
     step = chunk(assistant, 0)
@@ -76,14 +78,14 @@ def test_the_longest_answer(limit):
 
 
 def test_a_threshold_reaches_the_decision():
-    config = AssistantConfig(decider=DeciderConfig(threshold=0.9999))
+    config = free(decider=replace(FREE, threshold=0.9999))
     step = chunk(Lockstep(StreamEngine(ScriptedBackend({}), config)), 0)
     assert step.state == "speak" and step.decision.p_silent < 0.9999
 
 
 def test_reset_forgets_everything():
     backend = ScriptedBackend({1: "Yes."})
-    config = AssistantConfig(window=WindowConfig(keep=1, max=2))
+    config = free(window=WindowConfig(keep=1, max=2))
     assistant = Lockstep(StreamEngine(backend, config))
 
     def run() -> list[dict]:
@@ -113,7 +115,7 @@ def test_a_model_that_fails_loses_a_chunk_but_no_question():
             return super().encode(c)
 
     backend = Failing({1: "Yes."})
-    assistant = Lockstep(StreamEngine(backend))
+    assistant = Lockstep(StreamEngine(backend, free()))
     assistant.ask("Are you there?")
     with pytest.raises(ModelError, match="the server is gone"):
         chunk(assistant, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engine_rig import cached, chunk, frame, on_second_token, recomputed
+from engine_rig import cached, chunk, frame, free, on_second_token, recomputed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
+from aura_core.config import GenerationConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
@@ -15,7 +15,7 @@ from aura_core.types import Kind
 
 
 def test_a_cancelled_answer_leaves_what_was_said_and_nothing_else():
-    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello there"})))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello there"}), free()))
 
     def listen(_id: str, text: str) -> None:
         if text == "hello":
@@ -30,7 +30,7 @@ def test_a_cancelled_answer_leaves_what_was_said_and_nothing_else():
 
 
 def test_a_cancel_between_answers_does_not_cut_the_next():
-    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello"})))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello"}), free()))
     assistant.engine.cancel()
     step = chunk(assistant, 0)
     assert step.response is not None and step.response.text == "hello"
@@ -71,7 +71,7 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
     window = WindowConfig(
         keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3)), policy
     )
-    config = AssistantConfig(
+    config = free(
         window=window, generation=GenerationConfig(max_new_tokens=data.draw(st.integers(1, 5)))
     )
     backend = ScriptedBackend(script)
@@ -127,7 +127,7 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
 def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
     script = {1: "Hello there."}
     keep, discard, silent = (
-        Lockstep(StreamEngine(ScriptedBackend(s))) for s in (script, script, {})
+        Lockstep(StreamEngine(ScriptedBackend(s), free())) for s in (script, script, {})
     )
     for assistant, how in ((keep, "cancel"), (discard, "discard"), (silent, None)):
         chunk(assistant, 0)
@@ -146,7 +146,7 @@ def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
 
 
 def test_what_was_not_said_aloud_is_removed_from_the_conversation():
-    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "One. Two. Three."})))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "One. Two. Three."}), free()))
     for i in range(4):
         chunk(assistant, i)
     said = assistant.engine.window.turns[1].response_id

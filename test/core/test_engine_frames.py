@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_rig import frame, made
+from engine_rig import frame, free, made
 
-from aura_core.config import AssistantConfig, GenerationConfig
+from aura_core.config import GenerationConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
@@ -25,7 +25,7 @@ from aura_core.types import Chunk, Frame
     ],
 )
 def test_frames_that_are_refused(image):
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()))
     with pytest.raises(InputError, match=r"a frame must be uint8 \(height, width, 3\), not"):
         assistant.push(Frame(image, 0))
     assert assistant.intake.sampler.counters.frames == 0
@@ -34,7 +34,7 @@ def test_frames_that_are_refused(image):
 @pytest.mark.parametrize("interruptible", [False, True])
 def test_an_urgent_chunk_ends_an_answer_only_where_that_is_wanted(interruptible):
     backend = ScriptedBackend({0: "A long answer.", 2: "Fire!"})
-    config = AssistantConfig(generation=GenerationConfig(interruptible=interruptible))
+    config = free(generation=GenerationConfig(interruptible=interruptible))
     engine = StreamEngine(backend, config)
     texts: list[str] = []
 
@@ -52,7 +52,7 @@ def test_an_urgent_chunk_ends_an_answer_only_where_that_is_wanted(interruptible)
 
 
 def test_flush_decides_the_half_filled_chunk():
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()))
     assistant.push(frame(0))
     assert assistant.step() is None
     assistant.flush()

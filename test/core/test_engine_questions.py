@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from engine_rig import HALF, chunk
+from engine_rig import HALF, chunk, free
 
-from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
+from aura_core.config import GenerationConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
@@ -14,21 +14,21 @@ from aura_core.types import Query
 
 
 def test_one_question_a_chunk_in_the_order_in_which_they_were_asked():
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()), at_once=False)
     ids = [assistant.ask(text).id for text in ("a?", "b?", "c?")]
     assert ids == ["run-q1", "run-q2", "run-q3"]
     assert [chunk(assistant, i).question for i in range(4)] == ["a?", "b?", "c?", None]
 
 
 def test_a_stamped_question_waits_for_the_chunk_that_holds_its_time():
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()), at_once=False)
     assistant.ask(Query("later?", stamp_ns=4 * HALF))
     assert [chunk(assistant, i).question for i in range(4)] == [None, None, "later?", None]
 
 
 def test_a_question_that_has_to_wait_does_not_block_others():
     """Regression: a question with a stamp far ahead (an old clock) blocked all later ones."""
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()))
     assistant.ask(Query("in an hour?", stamp_ns=7200 * HALF))
     assistant.ask("now?")
     assert chunk(assistant, 0).question == "now?"
@@ -44,7 +44,7 @@ def test_a_question_that_has_to_wait_does_not_block_others():
     ],
 )
 def test_questions_that_are_refused(text, says):
-    assistant = Lockstep(StreamEngine(ScriptedBackend()))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), free()))
     with pytest.raises(InputError, match=says):
         assistant.ask(text)
     assert chunk(assistant, 0).question is None
@@ -52,9 +52,7 @@ def test_questions_that_are_refused(text, says):
 
 def test_too_many_questions_at_once():
     assistant = Lockstep(
-        StreamEngine(
-            ScriptedBackend(), AssistantConfig(generation=GenerationConfig(max_pending_questions=2))
-        )
+        StreamEngine(ScriptedBackend(), free(generation=GenerationConfig(max_pending_questions=2)))
     )
     assistant.ask("a?")
     assistant.ask("b?")
@@ -74,7 +72,7 @@ def test_the_three_kinds_of_answer():
         9: "One left again.",
     }
     assistant = Lockstep(
-        StreamEngine(ScriptedBackend(script), AssistantConfig(window=WindowConfig(keep=2, max=3)))
+        StreamEngine(ScriptedBackend(script), free(window=WindowConfig(keep=2, max=3)))
     )
     questions = {0: "How many?", 1: "Tell me when it comes.", 5: "Tell me every time one leaves."}
     told = []
@@ -100,9 +98,7 @@ def test_an_open_question_is_in_the_prompt_however_long_ago_it_was_asked():
     def say(moment: Moment) -> str | None:
         return None
 
-    assistant = Lockstep(
-        StreamEngine(ScriptedBackend(say), AssistantConfig(window=WindowConfig(1, 2, 1)))
-    )
+    assistant = Lockstep(StreamEngine(ScriptedBackend(say), free(window=WindowConfig(1, 2, 1))))
     assistant.ask("Tell me when it rains.")
     for i in range(12):
         if i in (3, 5, 7):

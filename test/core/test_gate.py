@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_rig import free
 
 from aura_core.config import AssistantConfig, GateConfig, ModelConfig
 from aura_core.errors import ConfigError, InputError
@@ -149,7 +150,7 @@ def watch(assistant: Lockstep, levels: list[int]) -> list[Step]:
 
 def test_the_engine_counts_reuses_and_starts_again_on_reset():
     backend = ScriptedBackend({2: "Brighter."})
-    assistant = Lockstep(StreamEngine(backend, AssistantConfig(gate=GateConfig(8.0))))
+    assistant = Lockstep(StreamEngine(backend, free(gate=GateConfig(8.0))))
     steps = watch(assistant, [100, 101, 200, 200, 100])
     assert [s.vision_encodes for s in steps] == [1, 0, 1, 0, 1] and backend.encodes == [0, 2, 4]
     assert [s.chunk for s in steps] == [0, 1, 2, 3, 4] and steps[2].response is not None
@@ -169,9 +170,7 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     from aura_core.models import load
 
     backend = load(ModelConfig(device="cpu", dtype="float32"))
-    plain, gated = (
-        Lockstep(StreamEngine(backend, AssistantConfig(gate=GateConfig(g)))) for g in (None, 8.0)
-    )
+    plain, gated = (Lockstep(StreamEngine(backend, free(gate=GateConfig(g)))) for g in (None, 8.0))
     reused = 0
     for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)

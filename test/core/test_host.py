@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from engine_rig import FREE, free
 from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
-from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.live.events import Event, Ready, Stepped, Words
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
@@ -35,9 +36,10 @@ def test_a_30_hz_camera_gives_the_engines_steps_with_two_conversions_a_second(
 ) -> None:
     camera, seconds = Camera(World.generate(7, 12), 32), 12
     stamps = [round(i * NS / 30) for i in range(seconds * 30)]
-    questions = {100: "what is on the table?", 201: "Tell me whenever it gets darker."}
+    # asked between two chunks (which close at 15, 45, 75 ...), so that it is clear which is newest
+    questions = {100: "what is on the table?", 190: "Tell me whenever it gets darker."}
 
-    lockstep = Lockstep(StreamEngine(ScriptedBackend()))
+    lockstep = Lockstep(StreamEngine(ScriptedBackend(), free()))
     expected: list[Step] = []
     for i, stamp in enumerate(stamps):
         if i in questions:
@@ -57,6 +59,7 @@ def test_a_30_hz_camera_gives_the_engines_steps_with_two_conversions_a_second(
     for i, stamp in enumerate(stamps):
         if i in questions:
             run.inbox.ask(questions[i])
+            steps += run.steps(1)  # answered at once, on the newest second
         run.inbox.offer(stamp, lambda stamp=stamp: make(stamp))
         if i % 30 == 29:  # as a camera does: the next second comes when this one has been decided
             steps += run.steps(1)
@@ -200,7 +203,7 @@ def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> Non
 
 
 def test_the_threshold_can_change_while_running(runs: Make) -> None:
-    run = runs(config=AssistantConfig(decider=DeciderConfig(threshold=0.5)))
+    run = runs(config=free(decider=replace(FREE, threshold=0.5)))
     run.host.set_threshold(0.6)
     run.start()
     run.second(0)

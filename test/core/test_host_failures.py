@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from engine_rig import free
 from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
 from aura_core.config import AssistantConfig, GenerationConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.events import Event, Failed, Problem, Words
+from aura_core.live.events import Event, Failed, Problem, Refused, Words
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.types import Frame
 
@@ -75,7 +76,8 @@ def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -
 
 
 def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None:
-    run = runs(GatedBackend({4: "yes"}, broken=(1, 2, 3)), backlog=8).start()
+    config = free(generation=GenerationConfig(at_once=False))  # questions wait for the next chunk
+    run = runs(GatedBackend({4: "yes"}, broken=(1, 2, 3)), config=config, backlog=8).start()
     run.inbox.ask("tell me when it falls")
     run.second(0)
     run.inbox.ask("is it safe?")
@@ -83,8 +85,8 @@ def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None
     for index in (1, 2, 3, 4):
         run.second(index)
     run.steps(1)
-    errors = [run.next(Problem).message for _ in range(4)]
-    assert errors[2] == "the model failed twice on this question, which is given up: is it safe?"
+    refused = run.next(Refused)
+    assert (refused.query.text, refused.reason) == ("is it safe?", "the model failed twice on it")
     assert run.steps(1)[0].question == "is it day?"
     assert run.host.health().active_watches == 1
 
@@ -107,23 +109,19 @@ def test_a_model_that_cannot_be_loaded_ends_the_host_with_one_line(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_in_the_models_thread_ends_the_host(runs: Make) -> None:
-    def script(moment: Moment) -> str | None:
-        raise KeyError("bug")
-
-    run = runs(
-        ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)
-    ).start()
-    run.second(0, grey=9)
+def test_a_bug_in_the_models_thread_ends_the_host(
+    runs: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs().start()
+    monkeypatch.setattr(run.inbox, "take", lambda: {}["bug"])
+    run.second(0)
     assert "bug" in run.next(Failed).message
     assert run.host.stop(WAIT_S)
 
 
 def test_stop_ends_a_long_answer(runs: Make) -> None:
     backend = GatedBackend({0: "word " * 1000})
-    run = runs(
-        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=8192))
-    ).start()
+    run = runs(backend, config=free(generation=GenerationConfig(max_new_tokens=8192))).start()
     texts = threading.Semaphore(0)
     blocked = threading.Event()
     host = run.host

@@ -43,7 +43,7 @@ def test_the_oldest_chunks_are_dropped_and_counted() -> None:
 
 def test_a_question_belongs_to_the_chunk_that_was_being_filled_when_it_came() -> None:
     """It is admitted later, on the model's thread, when the camera is seconds ahead."""
-    inbox = Inbox(SamplingConfig(), 8, 8)
+    inbox = Inbox(SamplingConfig(), 8, 8, at_once=False)
     second(inbox, 0)
     asked = inbox.ask("now?")
     for index in (1, 2, 3):

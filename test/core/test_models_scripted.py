@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine_rig import free
 
-from aura_core.config import AssistantConfig, ModelConfig, WindowConfig
+from aura_core.config import ModelConfig, WindowConfig
 from aura_core.errors import StreamError
 from aura_core.models import load
 from aura_core.models.backend import Tokens
@@ -27,9 +28,7 @@ def run(
 ) -> list[Step]:
     """Steps over plain frames of brightness 100, or of `light[chunk]`."""
     assistant = Lockstep(
-        StreamEngine(
-            backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
-        )
+        StreamEngine(backend, free(window=WindowConfig(keep=2, max=4, policy="floating")))
     )
     out = []
     for i in range(steps):

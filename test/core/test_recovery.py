@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from engine_rig import cached, chunk, made, recomputed
+from engine_rig import cached, chunk, free, made, recomputed
 
-from aura_core.config import AssistantConfig, WindowConfig
+from aura_core.config import WindowConfig
 from aura_core.errors import ModelError
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
@@ -32,7 +32,7 @@ def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> Lockstep
     backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
     backend.broken = broken
     assistant = Lockstep(
-        StreamEngine(backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy)))
+        StreamEngine(backend, free(window=WindowConfig(keep=4, max=8, policy=policy)))
     )
     assistant.ask("Tell me every time it falls.")
     chunk(assistant, 0)
@@ -72,7 +72,7 @@ def test_the_conversation_goes_on_after_its_questions_and_answers(policy):
 def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
     backend = Breaking({})
     backend.broken = (1,)
-    assistant = Lockstep(StreamEngine(backend))
+    assistant = Lockstep(StreamEngine(backend, free()))
     assistant.ask("Warn me if it falls.")
     chunk(assistant, 0)
     break_down(assistant, 1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from engine_rig import FREE, free
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +65,8 @@ def test_an_answer_to_a_question_is_never_held_back_and_disarms_nothing():
 
 
 def test_a_chunk_with_a_question_may_arm_again():
-    assert run(DeciderConfig(rearm=0.9), [(0.1, False), (0.95, True), (0.1, False)]) == [
+    config = DeciderConfig(rearm=0.9, must_answer=False)
+    assert run(config, [(0.1, False), (0.95, True), (0.1, False)]) == [
         "speak",
         "silent",
         "speak",
@@ -170,7 +172,7 @@ levels = st.none() | st.floats(0.05, 0.95)
 def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
     if threshold is not None and rearm is not None:
         threshold, rearm = sorted((threshold, rearm))
-    config = DeciderConfig(threshold, rearm, gap)
+    config = DeciderConfig(threshold, rearm, gap, must_answer=False)
     decider = Decider(config, CHAT)
     last_ns, highest, now = None, 1.0, 0
     for p, asked, seconds in stream:
@@ -193,7 +195,7 @@ def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
 
 
 def test_the_engine_counts_in_stamps_forgets_on_reset_and_tells_the_reason():
-    config = AssistantConfig(decider=DeciderConfig(rearm=0.9, min_gap_s=2.5))
+    config = free(decider=replace(FREE, rearm=0.9, min_gap_s=2.5))
     assistant = Lockstep(
         StreamEngine(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)
     )

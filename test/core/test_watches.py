@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from engine_rig import free
 
-from aura_core.config import AssistantConfig, WatchConfig, WindowConfig
+from aura_core.config import WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
@@ -25,8 +26,8 @@ def watching(
     script: Mapping[int, str], *queries: Query, watch: WatchConfig | None = None
 ) -> tuple[Lockstep, list[str]]:
     """An engine that was asked `queries`, one per chunk; and what it publishes."""
-    config = AssistantConfig(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
-    assistant = Lockstep(StreamEngine(ScriptedBackend(script), config))
+    config = free(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
+    assistant = Lockstep(StreamEngine(ScriptedBackend(script), config), at_once=False)
     for query in queries:
         assistant.ask(query)
     return assistant, []

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine_rig import FREE, free
 
-from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, WindowConfig
+from aura_core.config import DeciderConfig, GenerationConfig, WindowConfig
 from aura_core.errors import ConfigError
 from aura_core.models.backend import Piece, Video
 from aura_core.models.scripted import Moment, ScriptedBackend
@@ -45,8 +46,8 @@ def plain_vlm(seen: list[str]) -> ScriptedBackend:
 
 
 def assistant_of(backend: ScriptedBackend, **decider: Any) -> Lockstep:
-    config = AssistantConfig(
-        decider=DeciderConfig(**(PROMPTS | decider)),
+    config = free(
+        decider=replace(FREE, **(PROMPTS | decider)),
         window=WindowConfig(keep=3, max=6, qa_groups=3),
         generation=GenerationConfig(max_new_tokens=64),
     )
