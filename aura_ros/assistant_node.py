@@ -22,6 +22,7 @@ from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Steppe
 from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import load
+from aura_core.stream.ids import Ids, new_run
 from aura_core.types import Kind, Step
 from aura_ros import conversions as to
 from aura_ros import qos
@@ -46,6 +47,7 @@ class AssistantNode(AuraNode):
         self._topic = self.resolve_topic_name(topic)
         self._lock = threading.Lock()  # two threads publish heartbeats
         self._sequence, self._beat_at = 0, time.monotonic()
+        self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._last_step: Step | None = None
         self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
         self._responses = self.create_publisher(Response, "aura/response", qos.EVENTS)
@@ -104,7 +106,9 @@ class AssistantNode(AuraNode):
         """Answer a question with why it will not be answered: never with silence."""
         if reason is not None:
             self.complain(f"question refused: {reason}")
-            self._responses.publish(to.refusal_msg(query_id, str(reason), self.now_ns()))
+            self._responses.publish(
+                to.refusal_msg(self._refusals.next("x"), query_id, str(reason), self.now_ns())
+            )
 
     def _apply(self, name: str, value: Value) -> None:
         if name == "decider.threshold":

@@ -117,11 +117,11 @@ def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: floa
     )
 
 
-def refusal_msg(query_id: str, reason: str, now_ns: int) -> Response:
+def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
     """Words for a question that will not be answered. `query_id` is empty where it got no id."""
     return Response(
         header=header(now_ns, ""),
-        id=f"refused-{now_ns}",
+        id=id,
         text=f"I cannot answer that: {reason}.",
         kind=str(Kind.REAL_TIME),
         query_id=query_id,

@@ -43,7 +43,7 @@ def measure(
     because some things are loaded at their first use.
     """
     recording = list(events(seconds))
-    lockstep = Lockstep(StreamEngine(backend, config))
+    lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
     for _ in drive(lockstep, recording[:6]):
         pass
     lockstep.reset()

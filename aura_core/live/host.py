@@ -169,12 +169,16 @@ class Host:
         Returns False when the thread does not end within `timeout_s`.
         """
         self._stopping.set()
-        for stream in self.streams.values():
-            stream.inbox.close()
+        self._close()
         if self._thread is not None:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()
         return True
+
+    def _close(self) -> None:
+        for stream in self.streams.values():
+            for query in stream.inbox.close():
+                self._tell(Refused(stream.name, query, STOPPING))
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every waiting chunk is decided.
@@ -296,9 +300,7 @@ class Host:
                 if self._phase != "failed":
                     self._phase = "stopped"
                 self._changed.notify_all()
-            for stream in self.streams.values():  # nothing may wait for a host that has ended
-                for query in stream.inbox.close():
-                    self._tell(Refused(stream.name, query, STOPPING))
+            self._close()  # nothing may wait for a host that has ended
             if died:
                 self._tell(Failed("the model's thread ended by a bug; its traceback is above"))
 

@@ -10,6 +10,7 @@ import numpy as np
 from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.models.backend import Piece, Video
 from aura_core.replay.lockstep import Lockstep
+from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Frame, Step
 
@@ -44,12 +45,22 @@ def made(index: int) -> Chunk:
 
 def cached(assistant: Lockstep) -> list:
     """What the model's cache holds, and the end of the last turn, which is not in it yet."""
-    return [*assistant.engine.session.tokens, *_flat(assistant.engine.policy.kv.waiting)]
+    return cached_by(assistant.engine)
 
 
 def recomputed(assistant: Lockstep) -> list:
     """The tokens of the window, computed from the window alone."""
-    return _flat(assistant.engine.window.pieces(assistant.engine.codec))
+    return recomputed_by(assistant.engine)
+
+
+def cached_by(engine: StreamEngine) -> list:
+    """See `cached`."""
+    return [*engine.session.tokens, *_flat(engine.policy.kv.waiting)]
+
+
+def recomputed_by(engine: StreamEngine) -> list:
+    """See `recomputed`."""
+    return _flat(engine.window.pieces(engine.codec))
 
 
 def _flat(pieces: Iterable[Piece]) -> list:

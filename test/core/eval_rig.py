@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from engine_rig import free
 
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.evaluation.judge import RuleJudge
@@ -25,7 +26,7 @@ from aura_core.types import Frame
 
 NS = 1_000_000_000
 JUDGE = RuleJudge()
-CONFIG = AssistantConfig(window=WindowConfig(keep=3, max=6))
+CONFIG = free(window=WindowConfig(keep=3, max=6))
 
 
 def video(path: Path, levels: Sequence[int]) -> Path:
@@ -55,7 +56,7 @@ def frames(levels: Sequence[int]) -> list[Frame]:
 
 def assistant(say: Say, config: AssistantConfig = CONFIG) -> Lockstep:
     """An engine whose model says what `say` says."""
-    return Lockstep(StreamEngine(ScriptedBackend(say), config))
+    return Lockstep(StreamEngine(ScriptedBackend(say), config), at_once=False)
 
 
 def polled(say: Say, config: AssistantConfig = CONFIG) -> Polled:

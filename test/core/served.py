@@ -10,6 +10,7 @@ from typing import Any
 import checkpoints
 import numpy as np
 import torch
+from engine_rig import free
 from model_double import ModelDouble
 
 from aura_core.config import (
@@ -91,7 +92,7 @@ def assistant_for(
     backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
 ) -> Lockstep:
     """An engine in lockstep, with the tests' window and short answers."""
-    config = config or AssistantConfig()
+    config = config or free()
     config = AssistantConfig(
         window=replace(WINDOW, policy=policy),
         generation=GenerationConfig(max_new_tokens=LONGEST),

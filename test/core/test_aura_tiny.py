@@ -23,7 +23,8 @@ SEED, SECONDS = 900_001, 60
 
 @pytest.fixture(scope="module")
 def assistant() -> Lockstep:
-    return Lockstep(StreamEngine(load(ModelConfig(device="cpu", dtype="float32"))))
+    backend = load(ModelConfig(device="cpu", dtype="float32"))
+    return Lockstep(StreamEngine(backend), at_once=False)
 
 
 def test_it_is_small_and_has_its_card() -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
+from engine_rig import FREE
 
 from aura_core.cli import main
 from aura_core.config import AssistantConfig, DeciderConfig, ModelConfig
@@ -187,10 +188,10 @@ def test_an_estimate_may_differ_from_the_free_run():
             return session
 
     backend = Echo({DUE[0]: "!"})
-    own = AssistantConfig()
+    own = AssistantConfig(decider=FREE)
     records = record(backend, [SEED], own)
     assert records[0].free().false_alarms == ()
-    at = replace(own, decider=DeciderConfig(0.3))
+    at = replace(own, decider=replace(FREE, threshold=0.3))
     estimate = records[0].at(at.decider)
     free = record(backend, [SEED], at)[0].free()
     assert len(free.false_alarms) == 1 < len(estimate.false_alarms)

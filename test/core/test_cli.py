@@ -75,10 +75,12 @@ def test_run_prints_each_second_and_a_summary(capsys):
     assert out[0] == "source: simulated room, seed 7, 5 s at 2 FPS"
     assert out[1].startswith("model:  scripted")
     assert out[2].startswith("   0 s  silent p=0.9")
-    assert out[5] == "   3 s  ? what is on the table?"
-    assert out[6].startswith("   3 s  You asked: what is on the table? The brightness is")
+    # asked at 3.0 s: answered at once, on the second that has just ended
+    assert out[4].startswith("   2 s  silent") and out[7].startswith("   3 s  silent")
+    assert out[5] == "   2 s  ? what is on the table?"
+    assert out[6].startswith("   2 s  You asked: what is on the table? The brightness is")
     assert out[6].endswith("[real-time]")
-    assert out[-1].startswith("5 steps, 1 spoken, 4 silent; step median ")
+    assert out[-1].startswith("6 steps, 1 spoken, 5 silent; step median ")
 
 
 def test_run_writes_a_json_line_a_step(tmp_path, capsys):
@@ -90,11 +92,10 @@ def test_run_writes_a_json_line_a_step(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1  # the summary alone
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert all(set(line) >= KEYS for line in lines)
-    assert [line["chunk"] for line in lines] == [0, 1, 2, 3, 4]
-    assert [line["stamp_ns"] for line in lines] == [
-        500_000_000 + k * 1_000_000_000 for k in range(5)
-    ]
-    assert [line["state"] for line in lines] == ["silent", "silent", "silent", "speak", "silent"]
+    chunks = [0, 1, 2, 2, 3, 4]  # the newest second is decided again with its question
+    assert [line["chunk"] for line in lines] == chunks
+    assert [line["stamp_ns"] for line in lines] == [500_000_000 + k * 1_000_000_000 for k in chunks]
+    assert [line["state"] for line in lines] == ["silent"] * 3 + ["speak"] + ["silent"] * 2
     spoken = lines[3]
     assert (spoken["question"], spoken["query_id"], spoken["kind"]) == (
         "hm?",
@@ -130,15 +131,15 @@ def test_run_and_replay_decide_alike(tmp_path, folder, storage, images, kind, ca
         code = aura("replay", bag, *SCRIPTED, "--out", tmp_path / out)
         assert code == 0 and steps(tmp_path / out) == steps(tmp_path / "run.jsonl")
     told = steps(tmp_path / "run.jsonl")
-    assert len(told) == (9 if kind == "sim" else 5) and [
-        s["question"] for s in told if s["question"]
-    ]
+    asked = [s["question"] for s in told if s["question"]]
+    assert len(asked) == (3 if kind == "sim" else 2)
+    assert len(told) == (9 if kind == "sim" else 5) + len(asked)
     if kind == "folder":
         assert [
             (s["chunk"], s["kind"], s["query_id"], s["acknowledgment"]) for s in told if s["text"]
         ] == [
-            (1, "real-time", "run-q1", True),  # the promise to tell
-            (3, "real-time", "run-q2", False),
+            (0, "real-time", "run-q1", True),  # the promise to tell
+            (2, "real-time", "run-q2", False),
             (4, "proactive", "run-q1", False),
         ]
 

@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
 from checkpoints import float32_steps  # noqa: E402
+from engine_rig import free  # noqa: E402
 from exactness_rig import (  # noqa: E402
     CANCELLED,
     DISCARDED,
@@ -28,7 +29,7 @@ from exactness_rig import (  # noqa: E402
     window_pieces,
 )
 
-from aura_core.config import AssistantConfig, ModelConfig, WindowConfig  # noqa: E402
+from aura_core.config import ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import StreamError  # noqa: E402
 from aura_core.models import kv_session as session  # noqa: E402
 from aura_core.models import load  # noqa: E402
@@ -129,7 +130,7 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
         folder = checkpoints.write(tmp_path / str(layers), "qwen2_5_vl", layers=layers)
         backend: Any = load(ModelConfig(path=str(folder), dtype="float32", device="cpu", threads=1))
         checkpoints.in_float64(backend)
-        config = AssistantConfig(window=WindowConfig(keep=3, max=6, policy="evict"))
+        config = free(window=WindowConfig(keep=3, max=6, policy="evict"))
         assistant = Lockstep(StreamEngine(backend, config))
         assistant.engine.decider = decider = ForcedDecider(assistant.engine.decider, spoken=set())
         differences = []

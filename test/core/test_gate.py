@@ -170,7 +170,10 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     from aura_core.models import load
 
     backend = load(ModelConfig(device="cpu", dtype="float32"))
-    plain, gated = (Lockstep(StreamEngine(backend, free(gate=GateConfig(g)))) for g in (None, 8.0))
+    plain, gated = (
+        Lockstep(StreamEngine(backend, free(gate=GateConfig(g))), at_once=False)
+        for g in (None, 8.0)
+    )
     reused = 0
     for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)

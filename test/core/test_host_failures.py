@@ -12,7 +12,7 @@ from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 from aura_core.config import AssistantConfig, GenerationConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Problem, Refused, Words
-from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Frame
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
+from engine_rig import FREE, free  # noqa: E402
 from model_double import ModelDouble  # noqa: E402
 from served import (  # noqa: E402
     CANCELLED,
@@ -26,7 +28,7 @@ from served import (  # noqa: E402
     served_model,
 )
 
-from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
+from aura_core.config import DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
 from aura_core.models.server.replies import Token  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
@@ -170,7 +172,7 @@ def test_a_threshold_decides_as_in_this_process(
 
     0.05 forces silence where the server has begun to speak: its stream is closed.
     """
-    config = AssistantConfig(decider=DeciderConfig(threshold))
+    config = free(decider=replace(FREE, threshold=threshold))
     expected = list(run(model, STEPS, config=config))
     silent = sum(s.decision.silent for s in expected)
     assert silent == 0 if threshold == 0.9 else 3 <= silent <= STEPS - 3
@@ -184,7 +186,7 @@ def test_a_threshold_decides_as_in_this_process(
 
 def test_a_prefill_without_a_question_is_only_warmed(server: ModelDouble) -> None:
     backend = open_served(server)
-    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
+    assistant = Lockstep(StreamEngine(backend, free(window=WINDOW)))
     list(run(backend, 2, assistant))
     closed = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
@@ -253,7 +255,7 @@ def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Mo
 
 def test_a_rollback_is_exact(server: ModelDouble) -> None:
     backend = open_served(server)
-    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
+    assistant = Lockstep(StreamEngine(backend, free(window=WINDOW)))
     list(run(backend, 1, assistant))
     pieces = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
