@@ -74,10 +74,8 @@ def run(
                     prediction = _play(player, item, source)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
-            except (
-                ModelError
-            ) as e:  # costs this item; a run whose first item fails is set up wrongly
-                if not played:
+            except AuraError as e:
+                if not played:  # a run whose first item fails is set up wrongly
                     raise
                 missing.append(f"item {item.id}: {e}")
             else:

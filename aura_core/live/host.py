@@ -455,8 +455,8 @@ class Host:
 
     def _work_ahead(self, stream: Stream) -> bool:
         done = stream.recovery.work_ahead()
-        if isinstance(done, str):
-            self._report(stream, done)
+        if isinstance(done, Lost):
+            self._report(stream, done.message)
             return False
         return done > 0
 

@@ -101,6 +101,7 @@ class Lockstep:
         """Forget everything, in the engine too."""
         self.engine.reset()
         self._recovery = Recovery(self.engine)
+        self._failed_ahead: Lost | None = None
         config = self.engine.config
         limit = config.generation.max_pending_questions
         self.intake = Intake(config.sampling, limit, self.at_once)
@@ -147,6 +148,9 @@ class Lockstep:
 
     def attempt(self, on_text: OnText | None = None) -> Step | Lost | None:
         """`step`; returns what was lost where the model failed."""
+        if self._failed_ahead is not None:
+            lost, self._failed_ahead = self._failed_ahead, None
+            return lost
         query = self.intake.due()
         if query is not None:
             result = self._recovery.answer_now(query, on_text)
@@ -159,8 +163,15 @@ class Lockstep:
         if isinstance(result, Lost) and result.again is not None:
             self.intake.give_back(result.again)
         if isinstance(result, Step) and self.work_ahead:
-            self.engine.idle()
+            self._idle()
         return result
+
+    def _idle(self) -> None:
+        """Work ahead until nothing is left. A failure that emptied the window is told in the next
+        `attempt`."""
+        while (done := self._recovery.work_ahead()) and not isinstance(done, Lost):
+            pass
+        self._failed_ahead = done if isinstance(done, Lost) and done.emptied else None
 
     def expired(self) -> list[Query]:
         """Remove and return the questions that have waited too long for a chunk, in stream time."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from aura_core.errors import AuraError, ModelError
@@ -30,6 +30,8 @@ class Lost:
             Questions and answers are kept.
         again: the chunk's question, to be asked again in the next chunk.
         given_up: the chunk's question, when the model failed on it for the second time.
+        ahead: the model failed while it worked ahead after the chunk. No chunk is lost but those of
+            the window, where it was emptied.
     """
 
     chunk: int
@@ -37,14 +39,16 @@ class Lost:
     emptied: bool = False
     again: Query | None = None
     given_up: Query | None = None
+    ahead: bool = False
 
     @property
     def message(self) -> str:
         """What was lost and why, in one line."""
         if self.emptied:
-            what = f"the model failed at chunk {self.chunk}, its window is emptied"
+            when = "while it worked ahead" if self.ahead else f"at chunk {self.chunk}"
+            what = f"the model failed {when}, its window is emptied"
         else:
-            what = f"chunk {self.chunk} is lost"
+            what = "working ahead failed" if self.ahead else f"chunk {self.chunk} is lost"
         return f"{what}: {one_line(self.error)}"
 
 
@@ -79,16 +83,14 @@ class Recovery:
         """`StreamEngine.see`; returns `Lost` where the model failed, else None."""
         return self._tried(chunk.index, None, lambda: self.engine.see(chunk))
 
-    def work_ahead(self) -> int | str:
-        """`StreamEngine.work_ahead`; returns one line about the failure where the model failed."""
-        try:
-            return self.engine.work_ahead()
-        except AuraError as e:  # tried again later; a switch prefills what is still missing
-            return one_line(e)
-        except Exception as e:  # see `_tried`
-            log.debug("the model failed while it worked ahead", exc_info=e)
-            self.engine.recover()
-            return f"the model failed while it worked ahead, its window is emptied: {one_line(e)}"
+    def work_ahead(self) -> int | Lost:
+        """`StreamEngine.work_ahead`; returns `Lost` where the model failed.
+
+        After an `AuraError` nothing is lost: it is tried again later, and a switch prefills what is
+        still missing.
+        """
+        done = self._tried(self.engine.last_chunk, None, self.engine.work_ahead)
+        return replace(done, ahead=True) if isinstance(done, Lost) else done
 
     def call(self, work: Callable[[StreamEngine], T]) -> T:
         """Do other work on the engine, between two steps. It may use the model (`amend`).

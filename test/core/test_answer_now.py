@@ -140,8 +140,8 @@ def test_logits_decisions_and_words_of_random_weights(
         generation=GenerationConfig(max_new_tokens=5),
     )
     early, late = Kept(backend, config), Kept(backend, config)
-    # The watch comes late: while it is open, random weights speak unasked, and a chunk with words is
-    # not decided again.
+    # The watch comes late: while it is open, random weights speak unasked, and a chunk with words
+    # is not decided again.
     asked = {2: ["What?"], 5: ["So?"], 6: ["Why?", "And?"], 11: ["Who?"], 22: ["Tell me when."]}
     switched = 0
     for i in range(26):

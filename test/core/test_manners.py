@@ -64,7 +64,7 @@ def watched(lockstep: Lockstep, pictures: Iterator[np.ndarray]) -> list[Any]:
     return steps
 
 
-# ---- no unasked words without a watch ------------------------------------------------------------
+# ---- no unasked words without a watch ----------------------------------------------------------
 
 
 def test_a_model_that_always_wants_to_talk_says_nothing_in_30_minutes_without_a_watch():
@@ -123,7 +123,7 @@ def test_words_that_may_not_be_said_do_not_interrupt_an_answer():
     assert step.response.text == "A long answer."
 
 
-# ---- a question is never met with silence ---------------------------------------------------------
+# ---- a question is never met with silence ------------------------------------------------------
 
 
 def test_a_model_that_prefers_silence_answers_500_questions():
@@ -174,7 +174,7 @@ def test_the_embedded_model_answers_what_it_met_with_silence(text):
     assert step is not None and step.question == text and step.response.text.strip()
 
 
-# ---- several questions of one second --------------------------------------------------------------
+# ---- several questions of one second -----------------------------------------------------------
 
 
 def test_questions_of_one_second_are_answered_one_after_another_in_it():
@@ -213,7 +213,7 @@ def test_the_stamp_of_a_question_decides_in_replay():
     assert [s.chunk for s in drive(lockstep, events) if s.question] == [5]
 
 
-# ---- time to live ---------------------------------------------------------------------------------
+# ---- time to live ------------------------------------------------------------------------------
 
 
 def test_a_question_that_no_chunk_comes_for_is_refused_live(runs: Make):
@@ -264,7 +264,7 @@ def test_a_question_whose_step_failed_keeps_its_time_to_live():
     assert lockstep.expired() == [query]
 
 
-# ---- refusals at once -----------------------------------------------------------------------------
+# ---- refusals at once --------------------------------------------------------------------------
 
 
 def test_while_the_model_loads_a_question_is_refused_and_a_watch_is_accepted(runs: Make):
