@@ -141,6 +141,58 @@ def replay(
     _write(json_out, out)
 
 
+@app.command()
+def latency(
+    questions: Annotated[int, typer.Option(min=1, max=1000, help="questions to ask")] = 40,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="questions wait for the end of their second (at_once off)"),
+    ] = False,
+    model: options.Model = None,
+    config: options.Config = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    busy: Busy = 0,
+    json_out: Json = None,
+) -> None:
+    """From a question to the first word of its answer: the live host on a simulated camera."""
+    from aura_core.bench import latency as bench
+    from aura_core.bench.load import busy_loops
+    from aura_core.models import load
+
+    output.check("--json", json_out)
+    settings = options.assistant_config(config, model, device, dtype)
+    if wait:
+        settings = replace(settings, generation=replace(settings.generation, at_once=False))
+    console = Console(stderr=True)
+    described: list[str] = []
+
+    def ready(description: str) -> None:
+        described.append(description)
+        console.print(description, highlight=False, soft_wrap=True)
+
+    with busy_loops(busy), Progress(console=console) as progress:
+        task = progress.add_task("questions", total=questions)
+        figures = bench.measure(
+            lambda: load(settings.model, settings.server),
+            settings,
+            questions,
+            ready,
+            lambda: progress.advance(task),
+        )
+    table = Table("", described[0].partition(":")[0])
+    for name, value in figures.items():
+        table.add_row(name, "-" if value is None else f"{value:.4g}")
+    Console().print(table)
+    out = figures | {
+        "at_once": settings.generation.at_once,
+        "model": described[0],
+        "load": _load(busy),
+    }
+    print(f"questions {'at once' if out['at_once'] else 'wait'}; {_told(out['load'])}")
+    _write(json_out, out)
+
+
 # It runs in another process with its own options, because `aura_core` never imports ROS.
 @app.command(
     context_settings={
