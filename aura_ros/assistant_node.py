@@ -153,7 +153,7 @@ class AssistantNode(AuraNode):
                 age_ms = self.age_ms(event.stamp_ns)
                 self._responses.publish(to.partial_msg(event, self._frame_id, age_ms))
             case Stepped():
-                self._on_step(event.step, event.question)
+                self._on_step(event)
             case Refused():
                 self._refuse(event.query.id, event.reason)
             case Problem():
@@ -163,13 +163,13 @@ class AssistantNode(AuraNode):
             case Failed():
                 self.end(event.message)
 
-    def _on_step(self, step: Step, question: str) -> None:
-        self._last_step = step
+    def _on_step(self, event: Stepped) -> None:
+        step = self._last_step = event.step
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
             self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
-            if r.kind is not Kind.REAL_TIME and r.query_id:  # an alert belongs to a watch
-                self._alerts.publish(to.alert_msg(step, r, question, self._frame_id))
+            if r.kind is not Kind.REAL_TIME and event.watch:  # an alert belongs to a watch
+                self._alerts.publish(to.alert_msg(step, r, event.question, self._frame_id))
         self._beat("silent" if r is None else "speaking", "")
 
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:

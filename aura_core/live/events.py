@@ -37,6 +37,7 @@ class Stepped:
     stream: str
     step: Step
     question: str  # text of the question that its response answers, or ""
+    watch: bool = False  # that question is a watch
 
 
 @dataclass(frozen=True)

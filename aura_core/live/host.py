@@ -431,7 +431,8 @@ class Host:
         response = result.response
         attribution = stream.engine.conversation.attribution
         question = attribution.question(response.query_id) if response else ""
-        self._tell(Stepped(stream.name, result, question))
+        watch = response is not None and attribution.is_watch(response.query_id)
+        self._tell(Stepped(stream.name, result, question, watch))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:

@@ -122,6 +122,10 @@ class Attribution:
         """The text of a question; "" when its id is unknown or forgotten."""
         return next((e.query.text for e in reversed(self.entries) if e.query.id == query_id), "")
 
+    def is_watch(self, query_id: str) -> bool:
+        """Whether this id is that of a watch, open or not."""
+        return any(e.query.id == query_id and e.standing is not None for e in self.entries)
+
     def book(self, text: str, asked: Query | None = None, owners: Sequence[str] = ()) -> Booking:
         """Attribute an answer to a question, and count it.
 
