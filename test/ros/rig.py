@@ -151,6 +151,11 @@ class Rig:
         )
         return self
 
+    def matched_user(self) -> None:
+        """Wait until the assistant hears the user, and the rig its responses."""
+        self.until(lambda: self.user.get_subscription_count(), "the assistant")
+        self.until(lambda: self.node.count_publishers("aura/response"), "the publisher")
+
     def frames(self, grey: int = 0, halves: Sequence[int] = (0, 1)) -> list[int]:
         """Publish the two frames of the next second. Returns their stamps."""
         stamps = [self.start_ns + self.second * NS + half * NS // 2 for half in halves]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import pytest
+from aura_ros.msg import Heartbeat, Response
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rig import Process, Rig
@@ -49,8 +51,8 @@ def test_a_question_is_answered_in_its_second_with_the_stamp_of_its_frames(
     (response,) = rig.final()
     assert response.text == "You asked: how bright is it? The brightness is 0."
     assert (response.kind, response.index, response.acknowledgment) == (Kind.REAL_TIME, 0, False)
-    heartbeat = rig.decided(to_ns(response.header.stamp))
-    assert heartbeat.state == "speaking"
+    # A question that came after its second was decided is answered in it: a second heartbeat.
+    heartbeat = rig.until(lambda: _spoken(rig, to_ns(response.header.stamp)), "its heartbeat")
     assert heartbeat.decode_tokens == len(response.text)
     partials = [r.text for r in rig.responses if not r.final]
     assert partials == sorted(set(partials), key=len)
@@ -139,6 +141,7 @@ def test_a_useless_question_is_refused_and_the_next_one_answered(
 ) -> None:
     _, rig = assistant
     before = len(rig.heartbeats)
+    rig.responses.clear()
     rig.ask(text)
     rig.until(
         lambda detail=detail, before=before: (
@@ -146,6 +149,9 @@ def test_a_useless_question_is_refused_and_the_next_one_answered(
         ),
         detail,
     )
+    (refusal,) = rig.until(lambda: [r for r in rig.responses if r.refused], "the refusal")
+    assert refusal.final and refusal.kind == Kind.REAL_TIME
+    assert refusal.text.startswith("I cannot answer that: the question ")
     rig.responses.clear()
     rig.ask("and now?")
     rig.until(lambda: _asked(rig, "and now?"), "the answer")
@@ -199,18 +205,17 @@ def test_compressed_images(rigs: Rigs) -> None:
     )
     with Process("assistant_node", namespace, *args):
         rig.matched(rig.compressed)
-        rig.ask("how bright?")
         for second, (grey, suffix) in enumerate(((120, ".png"), (40, ".jpg"))):
             for half in range(2):
                 stamp = rig.start_ns + second * NS + half * NS // 2
                 msg = CompressedImage(header=header(stamp, "rig"), format=suffix[1:])
                 msg.data.frombytes(cv2.imencode(suffix, np.full((16, 16, 3), grey, np.uint8))[1])
                 rig.compressed.publish(msg)
-        # The question may have come in the first second or between the two.
-        rig.until(lambda: rig.final("brightness"), "an answer")
-        assert rig.final("brightness")[0].text.endswith(
-            ("brightness is 120.", "brightness is 40.", "changed to 40.")
-        )
+            rig.decided(stamp)
+            rig.responses.clear()
+            rig.ask("how bright?")
+            rig.until(lambda: rig.final("brightness"), "an answer")
+            assert rig.final("brightness")[0].text.endswith(f"brightness is {grey}.")
         garbage = CompressedImage(header=header(rig.start_ns + 9 * NS, "rig"), format="jpeg")
         garbage.data.frombytes(b"no jpeg")
         rig.compressed.publish(garbage)
@@ -218,7 +223,7 @@ def test_compressed_images(rigs: Rigs) -> None:
 
 
 def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
-    frames, asked = [], {3: "how bright is it?", 5: "Tell me when it gets dark."}
+    frames, asked = [], {3: "how bright is it?", 5: "Tell me whenever it changes."}
     rng = np.random.default_rng(3)
     start_ns = 1_000 * NS
     for i in range(20):
@@ -251,7 +256,11 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
             rig.camera.publish(to_image(frame, "rig"))
             if i % 2:
                 rig.decided(frame.stamp_ns)
-        rig.until(lambda: len(rig.final()) == 4, "four answers")
+
+        def answers() -> list[Response]:
+            return [r for r in rig.final() if not r.refused]
+
+        rig.until(lambda: len(answers()) == 4, "four answers")
         beats = [h for h in rig.heartbeats if h.state in ("silent", "speaking")]
     for beat, step in zip(beats, expected, strict=True):
         assert to_ns(beat.header.stamp) == step.stamp_ns
@@ -262,7 +271,7 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
             step.decode_tokens,
         )
     spoken = [s.response for s in expected if s.response is not None]
-    for msg, response in zip(rig.final(), spoken, strict=True):
+    for msg, response in zip(answers(), spoken, strict=True):
         assert (
             msg.text,
             msg.kind,
@@ -316,6 +325,11 @@ def test_a_model_that_cannot_be_loaded_ends_the_node_with_one_line(rigs: Rigs) -
     assert "[FATAL]" in lines[0] and "/no/such/model" in lines[0]
 
 
+def _spoken(rig: Rig, stamp_ns: int) -> Heartbeat | None:
+    beats = [h for h in rig.heartbeats if to_ns(h.header.stamp) == stamp_ns]
+    return next((h for h in beats if h.state == "speaking"), None)
+
+
 def _asked(rig: Rig, text: str) -> bool:
     """Give the assistant seconds of video until it answers.
 
@@ -324,3 +338,61 @@ def _asked(rig: Rig, text: str) -> bool:
     if not rig.final(text):
         rig.live_second()
     return bool(rig.final(text))
+
+
+def test_without_a_watch_nothing_is_said_unasked(rigs: Rigs) -> None:
+    """Regression: on a picture that changed, with nothing asked, the model's words were published,
+    with an alert of no watch."""
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
+        rig.matched()
+        for grey in (0, 200, 0, 128, 128, 0, 255):
+            assert rig.live_second(grey).state == "silent"
+    assert not rig.responses and not rig.alerts
+
+
+def test_unasked_words_that_are_allowed_are_no_alert_without_a_watch(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "decider.unsolicited:=true")
+    with Process("assistant_node", namespace, *args):
+        rig.matched()
+        assert [rig.live_second(grey).state for grey in (0, 200)] == ["silent", "speaking"]
+        rig.until(lambda: rig.final("changed to 200"), "the words")
+        rig.ask("how bright?")  # words that come later are attributed to it, and it is no watch
+        rig.until(lambda: _asked(rig, "how bright?"), "the answer")
+        rig.live_second(90)
+        rig.until(lambda: rig.final("changed to 90"), "the words")
+        rig.live_second(90)
+    assert not rig.alerts
+
+
+def test_before_the_first_frame_and_after_the_last_a_question_is_refused_in_words(
+    rigs: Rigs,
+) -> None:
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "generation.question_ttl_s:=0.5")
+    with Process("assistant_node", namespace, *args):
+        rig.matched()
+
+        def refusal(text: str) -> str:
+            rig.responses.clear()
+            rig.ask(text)
+            (response,) = rig.until(lambda: rig.final(), "the refusal")
+            assert response.refused and response.query_id == "" and response.id
+            return response.text
+
+        assert refusal("how bright?") == (
+            "I cannot answer that: no frame has come from the camera yet."
+        )
+        rig.live_second()
+        rig.live_second()
+        last = time.monotonic()
+        rig.until(lambda: time.monotonic() - last > 1.0, "a camera that has stopped")
+        assert refusal("how bright?").startswith(
+            "I cannot answer that: no frames come from the camera; the last one came "
+        )
+        rig.responses.clear()
+        rig.live_second()
+        rig.ask("how bright?")
+        rig.until(lambda: rig.final("brightness is"), "the answer")
+    assert not [r for r in rig.final("brightness is") if r.refused]

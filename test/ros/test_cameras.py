@@ -33,7 +33,7 @@ def stamps(images: list[Image]) -> list[int]:
 def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     """The whole chain in real time.
 
-    Every second is decided once, and a question is answered in its second.
+    Every second is decided, and a question is answered at once, in the newest second.
     """
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
@@ -45,18 +45,20 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
             rig.ask("what is on the table?")
             rig.until(lambda: rig.final("what is on the table?"), "the answer")
             answered = len(decided(rig))
-            rig.until(lambda: len(decided(rig)) == answered + 1, "one more second")
+            rig.until(lambda: len(decided(rig)) == answered + 2, "two more seconds")
             camera.end_cleanly(signal.SIGTERM)
     beats = decided(rig)
     start_ns = to_ns(beats[0].header.stamp) - NS // 2
-    assert [b.chunk for b in beats] == list(range(len(beats)))
-    assert [to_ns(b.header.stamp) for b in beats] == [
-        start_ns + c * NS + NS // 2 for c in range(len(beats))
-    ]
+    # The second that is asked about is decided again, with the question.
+    chunks = [b.chunk for b in beats]
+    assert sorted(set(chunks)) == list(range(max(chunks) + 1)) and chunks == sorted(chunks)
+    assert len(chunks) <= max(chunks) + 2
+    assert [to_ns(b.header.stamp) for b in beats] == [start_ns + c * NS + NS // 2 for c in chunks]
     assert {(b.frames_dropped, b.chunks_dropped, b.chunks_lost) for b in beats} == {(0, 0, 0)}
     (answer,) = rig.final("what is on the table?")
     assert answer.kind == Kind.REAL_TIME
-    assert [b.state for b in beats if b.header.stamp == answer.header.stamp] == ["speaking"]
+    states = [b.state for b in beats if b.header.stamp == answer.header.stamp]
+    assert states[-1] == "speaking" and states[:-1] in ([], ["silent"])
     assert answer.header.frame_id == "sim_camera"
 
     # The assistant's first frame was the world's first: a second of the one is a second of the

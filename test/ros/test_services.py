@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import rclpy
 from aura_ros.srv import Ask, CancelWatch, ListWatches
-from rig import Process, Rig
+from rclpy.executors import SingleThreadedExecutor
+from rig import WAIT_S, Process, Rig
 
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
+from aura_ros import assistant_node
 from aura_ros.conversions import to_ns
 from aura_ros.services import _query
 
+Rigs = Callable[[], tuple[str, Rig]]
 Assistant = tuple[Process, Rig]
 WATCH = "Tell me whenever the brightness changes."
 
@@ -97,9 +104,65 @@ def test_a_refused_question_says_why(
     assert words in asked.reason
 
 
-def test_a_question_that_waits_can_be_taken_back(assistant: Assistant) -> None:
-    _, rig = assistant
-    asked = _ask(rig, "how bright is it?")
-    assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
-    heartbeat = rig.live_second()
-    assert heartbeat.state == "silent"
+def test_a_question_that_waits_can_be_taken_back(rigs: Rigs) -> None:
+    """A watch waits for the first frame. A question is refused at once, with the reason."""
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
+        rig.matched()
+        refused = _ask(rig, "how bright is it?")
+        assert not refused.accepted
+        assert refused.reason in (
+            "no frame has come from the camera yet",
+            "the model is still loading; ask again when it is ready",
+        )
+        asked = _ask(rig, WATCH)
+        assert asked.accepted
+        assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
+        assert rig.live_second().state == "silent"
+        assert asked.query_id not in _watches(rig)
+
+
+def test_asking_returns_while_the_model_loads(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: `aura/ask` blocked until the model was loaded, which may take minutes."""
+    loaded = threading.Event()
+
+    def load(*_: Any) -> ScriptedBackend:
+        assert loaded.wait(WAIT_S)
+        return ScriptedBackend()
+
+    namespace, rig = rigs()
+    monkeypatch.setattr(assistant_node, "load", load)
+    rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}"])
+    node = assistant_node.AssistantNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    ended = threading.Event()
+
+    def spin() -> None:  # as `aura_ros.node.run` does
+        while not ended.is_set():
+            executor.spin_once(timeout_sec=0.05)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        question, watch = _ask(rig, "how bright is it?"), _ask(rig, WATCH)
+        assert not loaded.is_set()
+        assert not question.accepted
+        assert question.reason == "the model is still loading; ask again when it is ready"
+        assert watch.accepted and watch.query_id and not watch.reason
+        rig.matched_user()
+        rig.ask("how bright is it?")
+        (refusal,) = rig.until(lambda: rig.final(), "the refusal on the topic")
+        assert refusal.refused and "the model is still loading" in refusal.text
+        loaded.set()
+        rig.matched()
+        rig.live_second()
+        assert watch.query_id in _watches(rig)
+    finally:
+        loaded.set()
+        ended.set()
+        thread.join()
+        executor.shutdown()
+        assert node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
