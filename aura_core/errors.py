@@ -29,6 +29,15 @@ class StreamError(AuraError):
     """
 
 
+def one_line(error: BaseException, limit: int = 0) -> str:
+    """The text of an error without line breaks; the name of its type where it has no text.
+
+    `limit`: most characters; 0: all.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:limit] if limit else text
+
+
 def how_to_install(extra: str) -> str:
     """The command that installs the packages of an extra.
 

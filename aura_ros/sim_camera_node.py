@@ -10,9 +10,9 @@ from sensor_msgs.msg import Image
 from aura_core.node_settings import SimCameraConfig
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, World
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 from aura_ros import qos
-from aura_ros.conversions import NS, to_image
+from aura_ros.conversions import to_image
 from aura_ros.node import AuraNode, run
 from aura_ros.parameters import settings_of
 

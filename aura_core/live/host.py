@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.live.events import Event, Failed, Listener, Problem, Ready, Stepped, Words
 from aura_core.live.inbox import Inbox, convert
 from aura_core.models.backend import Backend
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.ids import new_run
-from aura_core.stream.recovery import Lost, Recovery, one_line
+from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import Chunk, Frame, Query
 
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.stream.engine import Newest, StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Query, Step
@@ -92,8 +92,3 @@ class Recovery:
         except MODEL_ERRORS as e:
             self.engine.recover()
             return f"the model failed while it worked ahead, its window is emptied: {one_line(e)}"
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks; the name of its type where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__

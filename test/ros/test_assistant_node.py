@@ -16,8 +16,8 @@ from sensor_msgs.msg import CompressedImage
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Kind, Query
-from aura_ros.conversions import NS, header, to_image, to_ns
+from aura_core.types import NS, Frame, Kind, Query
+from aura_ros.conversions import header, to_image, to_ns
 
 Assistant = tuple[Process, Rig]
 Rigs = Callable[[], tuple[str, Rig]]
@@ -242,8 +242,8 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         rig.camera.publish(to_image(frames[0], "rig"))
         for i, frame in enumerate(frames[1:], 1):
             if i % 2 == 0 and i // 2 in asked:
-                # The answer tells in which second a question was heard: a refused one is a mark of
-                # the same order.
+                # Wait until the question has come: an empty one is sent after it, and its refusal
+                # shows that both came.
                 before = len(rig.heartbeats)
                 rig.ask(asked[i // 2])
                 rig.ask(" ")
