@@ -255,7 +255,7 @@ def test_a_device_whose_watch_died_by_a_bug_is_not_called_well(sound: FakeSound)
     assert mic.open().ok
     mic._thread.join(10)  # type: ignore[union-attr]
     assert (
-        mic.state.reason == "audio: what watches the device has failed"
+        mic.state.reason == "audio: the thread that watches the device has failed"
         and not sound.streams[0].open
     )
     mic.close()

@@ -76,7 +76,8 @@ def test_what_came_before_the_end_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("noise", "something else than WAV"), ("slow", "8000 Hz, not 16000 Hz")]
+    ("word", "reason"),
+    [("noise", "the output of the program is not WAV"), ("slow", "8000 Hz, not 16000 Hz")],
 )
 def test_what_is_no_sound_is_refused(word: str, reason: str) -> None:
     with pytest.raises(SynthesisError, match=reason):
