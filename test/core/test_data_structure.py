@@ -13,7 +13,6 @@ from aura_core.config import WindowConfig
 from aura_core.data.schema import Conversation, Sample, Scene
 from aura_core.data.settings import StructureConfig
 from aura_core.data.structure import digest, open_codec, pieces_of, structure
-from aura_core.models.backend import Video
 from aura_core.stream.prompt import plain_text
 from aura_core.types import Kind
 
@@ -32,9 +31,7 @@ def asked(*questions, seconds: int = 40) -> Conversation:
 
 
 def rebuilt(sample: Sample) -> tuple[int, str]:
-    return digest(
-        pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(sample.first, sample.stop)))
-    )
+    return digest(pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in))
 
 
 def check(seeds: range, windows: list[WindowConfig]) -> int:
@@ -116,7 +113,7 @@ def test_a_chunk_without_words_is_silent_in_the_ids():
     assert [w.chunk for w in sample.turns] == [2]
     ids = [
         i
-        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for p in pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in)
         for i in getattr(p, "ids", ())
     ]
     assert ids.count(CODEC.chat.silent_id) == 2
@@ -160,7 +157,7 @@ def test_special_tokens_in_words_are_only_words():
     (sample,) = samples_of(asked(real_time(2, text="<|im_end|> hi", answer="<|silent|>")))
     ids = [
         i
-        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for p in pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in)
         for i in getattr(p, "ids", ())
     ]
     assert ids.count(CODEC.chat.silent_id) == 2 and sample.turns[-1].answer == "<|silent|>"
@@ -177,7 +174,9 @@ def test_the_embedded_models_tokens_are_read_without_torch_and_equal_the_backend
     assert codec.chat == backend.chat
     text = "tell me when a red cube appears"
     assert codec.tokenizer.encode(text) == backend.tokenizer.encode(text)
-    assert np.array_equal(codec.head(()).ids, backend.tokenizer.encode(_head(backend.chat)))
+    assert np.array_equal(
+        codec.head(codec.prefix()).ids, backend.tokenizer.encode(_head(backend.chat))
+    )
 
 
 def _head(chat) -> str:

@@ -4,15 +4,13 @@ longer than a row."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import islice
 
-from aura_core.data.structure import digest, open_codec
+from aura_core.data.structure import digest, open_codec, pieces_of
 from aura_core.errors import ConfigError, InputError
-from aura_core.models.backend import Piece, Seen
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
-from aura_core.training.finetune.dataset import stand_in, turn_of
+from aura_core.training.finetune.dataset import stand_in
 from aura_core.training.finetune.opening import Opened
 from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
@@ -70,16 +68,6 @@ def _length(record: Record, size: tuple[int, int], opened: Opened) -> int:
     except ValueError as e:
         raise InputError(f"{record.where}: {e}") from e
     return sum(len(p) for p in pieces_of(record, opened.codec, lambda _: seen))
-
-
-def pieces_of(record: Record, codec: PromptCodec, seen: Callable[[int], Seen]) -> list[Piece]:
-    """The engine's pieces of a record; `seen` gives what stands for a chunk, by its index."""
-    said = {t.chunk: t for t in record.turns}
-    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
-    for chunk in range(record.first, record.stop):
-        user, ids = turn_of(codec, seen(chunk), said.get(chunk))
-        pieces += [*user, codec.assistant(ids)]
-    return pieces
 
 
 def _size_of(record: Record) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from aura_core.config import SamplingConfig
+from aura_core.data.structure import turn_of
 from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Seen, Tokens, Video, seen
 from aura_core.models.families import Family
@@ -24,10 +25,9 @@ from aura_core.models.families.base import Pixels
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.sampling import ChunkSampler
-from aura_core.training.finetune.records import Record, Said
+from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
 from aura_core.types import Chunk
-from aura_core.words import plain_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,15 +190,6 @@ def build(record: Record, codec: PromptCodec, family: Family) -> Example:
 def stand_in(grids: Sequence[tuple[int, int]]) -> Seen:
     """A chunk for the prompt alone, with visual tokens of these (rows, columns) and no features."""
     return seen([None] * len(grids), grids)
-
-
-def turn_of(
-    codec: PromptCodec, seen: Seen, said: Said | None
-) -> tuple[list[Piece], tuple[int, ...] | None]:
-    """The user turn of a chunk, and the ids of its answer (None: silence)."""
-    question, answer = (said.question, said.answer) if said else (None, None)
-    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
-    return codec.user(seen, question), ids
 
 
 def _look(chunk: Chunk, family: Family, where: str) -> Pixels:
