@@ -20,11 +20,11 @@ from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rat
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.stream.decision import Restraint
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Step
 
-FIRST_TEST_SEED = 500_000
 OBJECTIVES = ("recall", "f1")
 GRID = (  # wider towards 0 and 1, where p(silent) of a trained model sits
     0.001,

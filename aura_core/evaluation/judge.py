@@ -48,6 +48,10 @@ class Judge(Protocol):
         afterwards."""
         ...
 
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        ...
+
 
 class RuleJudge:
     """Words in common: no model, no network, and no notion of synonyms.
@@ -74,6 +78,9 @@ class RuleJudge:
         if not due or not told:
             return Grade(float(truth.strip() == said.strip()))
         return Grade(1.0 if recall == 1.0 else 2 * common / (due.total() + told.total()))
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
 
 
 def words(text: str) -> list[str]:
@@ -155,6 +162,10 @@ class ApiJudge:
             self._verdicts[key] = grade
             self._keep(key, grade)
         return self._verdicts[key]
+
+    def close(self) -> None:
+        """Close the connections. A request that is under way in another thread ends at once."""
+        self.client.close()
 
     def _template(self, name: str) -> str:
         path = self.prompts / f"{name}.txt"

@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,13 @@ from data_rig import REPOSITORY, shards, small_run
 from aura_core.cli import main
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
-from aura_core.data.prepare import sim_sources
+from aura_core.data.outcome import Outcome, Stage
+from aura_core.data.prepare import Source, sim_sources
 from aura_core.data.schema import Sample
 from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.data.store import StageFolder, media_root, read_samples
 from aura_core.data.video import read_clip
-from aura_core.data.worker import Job
+from aura_core.data.worker import Job, ShardWorker
 from aura_core.errors import ConfigError, InputError, ModelError
 
 SEEDS, SECONDS = range(1000, 1003), 24
@@ -51,6 +53,27 @@ def copy(whole, tmp_path):
 def again(out: Path, config: DataConfig, **options) -> dict[str, tuple[str, ...]]:
     """Run every stage once more: the notes of each."""
     return {stage: run(Job(stage, out, out, config), **options).notes for stage in STAGES}
+
+
+def test_an_interrupted_shard_ends_the_requests_of_its_threads(tmp_path):
+    """Ctrl-C waited for the threads' requests: for minutes, where a server did not answer."""
+    config = DataConfig()
+    write_sources(tmp_path, sim_sources([1000, 1001], 4), config)
+    worker = ShardWorker(Job("prepare", tmp_path, tmp_path, config))
+    waits, closed, ended = threading.Event(), threading.Event(), []
+
+    def work(source: Source) -> Outcome:
+        if source.name == "sim:1000":
+            assert waits.wait(10)
+            raise KeyboardInterrupt
+        waits.set()
+        ended.append(closed.wait(10))  # a request that the server does not answer
+        return Outcome()
+
+    worker.stage = Stage(Source, work, close=closed.set, threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        worker(0)
+    assert ended == [True]
 
 
 def test_a_finished_run_has_nothing_left_to_do(whole):

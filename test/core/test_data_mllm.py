@@ -3,12 +3,14 @@ errors, and lies."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_double import refusal
-from data_rig import aura, shards
+from chat_double import Fault, refusal
+from data_rig import aura, clip, real_time, shards
 from mllm_double import (
     HANG_UP,
     LIGHT,
@@ -28,6 +30,8 @@ from mllm_double import (
 from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
+from aura_core.data.mllm_author import MLLMAuthor
+from aura_core.data.outcome import ItemError
 from aura_core.data.prepare import find_sources
 from aura_core.data.settings import DataConfig
 from aura_core.data.store import StageFolder, read_samples
@@ -268,6 +272,22 @@ def test_other_prompts_on_the_same_folder_are_refused(mllm, prepared, tmp_path):
     synthesize(mllm, prepared, out)
     with pytest.raises(InputError, match=r"made with settings\.author\.prompts"):
         run(Job("synthesize", prepared, out, settings(mllm), "mllm", prompts=folder))
+
+
+def test_closing_ends_a_request_that_the_server_does_not_answer(mllm):
+    release = threading.Event()
+    mllm.faults.append(Fault("wait", release=release))
+    config = settings(mllm)
+    author = MLLMAuthor.open(config, Path(), None, None)
+    question = real_time(3)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(author.rephrase, clip(5), question)
+        assert mllm.arrived.acquire(timeout=10)
+        author.close()
+        with pytest.raises(ItemError, match="the request was cancelled"):
+            asked.result()
+    release.set()
+    assert author.cost()["requests"] == 1
 
 
 def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
