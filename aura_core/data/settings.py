@@ -1,5 +1,7 @@
-"""What the data engine is told: frozen, from YAML, unknown keys refused. Every stage has its own
-part."""
+"""The settings of the data engine: one section for each stage.
+
+They are frozen, read from YAML, and unknown keys are refused.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +65,10 @@ class SynthesizeConfig(Settings, section="synthesize"):
 
     @property
     def stretch_s(self) -> int:
-        """Seconds that one request shows at a frame a second, beside the second before and the last
-        one whole."""
+        """The seconds that one request can show with one frame a second.
+
+        The second before them and the last second need the two other frames.
+        """
         return max(1, self.frames - 2)
 
 
@@ -82,7 +86,7 @@ class RefineConfig(Settings, section="refine"):
 
 @dataclass(frozen=True)
 class StructureConfig(Settings, section="structure"):
-    """Stage 4: the window of the engine that will run the model, and whose words it reads."""
+    """Stage 4: the window of the engine that will run the model, and the tokenizer."""
 
     checkpoint: str = setting(
         "",
@@ -123,7 +127,7 @@ class VerifyConfig(Settings, section="verify"):
 
 @dataclass(frozen=True)
 class DataConfig(Settings):
-    """`server` is the MLLM; only what concerns requests is used of it."""
+    """All settings. `server` is the MLLM; only the fields that concern requests are used."""
 
     prepare: PrepareConfig = section(PrepareConfig)
     synthesize: SynthesizeConfig = section(SynthesizeConfig)
@@ -135,18 +139,20 @@ class DataConfig(Settings):
         2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
     )
     seed: int = setting(0, "seed of every choice by chance")
-    # of 16 videos, four processes have a shard each
+    # small, so that few videos also keep several processes busy: 16 videos are four shards
     shard_size: int = setting(4, "sources of a shard", low=1)
 
     @classmethod
     def from_yaml(cls, path: Path) -> DataConfig:
-        """Read a YAML file (its `data:` section, where it has one). Raises `ConfigError` naming the
-        key."""
+        """Read a YAML file, or its section `data:` if it has one.
+
+        Raises `ConfigError` that names the key.
+        """
         data = read_yaml(path, "settings")
         return build(cls, data.get("data", data), str(path))
 
     def of_stage(self, stage: str) -> dict[str, Any]:
-        """The settings that change what `stage` writes, as plain values."""
+        """Return the settings that change what `stage` writes, as plain values."""
         if stage == "sources":
             return {"shard_size": self.shard_size}
         return {"seed": self.seed, **dataclasses.asdict(getattr(self, stage))}

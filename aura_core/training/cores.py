@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 from __future__ import annotations
 
@@ -6,5 +6,8 @@ import os
 
 
 def cores() -> int:
-    """Those it is allowed to run on, which on a shared machine may be fewer than there are."""
+    """Return the number of cores that the process is allowed to run on.
+
+    On a shared machine they may be fewer than the machine has.
+    """
     return len(os.sched_getaffinity(0))

@@ -50,7 +50,7 @@ def told(capsys, *arguments: object) -> str:
 
 def test_an_mllms_words_need_the_checkpoint_to_be_named(refined, capsys):
     """Regression: without one they were tokenised with the embedded model's few words: remains."""
-    with pytest.raises(ConfigError, match="structure: whose tokens"):
+    with pytest.raises(ConfigError, match="structure: no tokenizer is named"):
         run(Job("structure", refined, refined, DataConfig()))
     line = told(capsys, "structure", "--out", refined, "--quiet")
     assert "give --checkpoint, the folder or hub id that will be trained" in line
@@ -68,7 +68,7 @@ def test_the_checkpoint_is_named_on_the_command_line(refined):
 
 
 @pytest.mark.parametrize(
-    ("option", "line"), [((), "structure: whose tokens"), (("--checkpoint", "./no"), "not exist")]
+    ("option", "line"), [((), "structure: no tokenizer"), (("--checkpoint", "./no"), "not exist")]
 )
 def test_nothing_is_spent_before_the_checkpoint_is_there(mllm, tmp_path, capsys, option, line):
     light_video(tmp_path / "in" / "a.mp4")
