@@ -42,18 +42,18 @@ class SynthesizeConfig(Settings, section="synthesize"):
     """Stage 2: scenes and questions."""
 
     scene_cut: float = setting(
-        18.0, "least mean difference of two seconds that is a cut", unit="grey levels"
+        18.0, "mean difference between two seconds from which on it is a cut", unit="grey levels"
     )
     min_scene_s: int = setting(6, "shortest scene", unit="s", low=2)
     max_scene_s: int = setting(60, "longest scene", unit="s", low=2)
-    ask_scenes: bool = setting(False, "let the MLLM merge and move the cuts")
+    ask_scenes: bool = setting(False, "let the MLLM merge scenes and move cuts")
     real_time: int = setting(3, "most real-time questions of a scene", low=0)
     proactive: int = setting(1, "most proactive questions of a scene", low=0)
     multi_response: int = setting(1, "most multi-response questions of a scene", low=0)
     frames: int = setting(32, "most frames in one request", unit="frames", low=2)
-    look_back_s: int = setting(8, "video that a verification sees", unit="s", low=1)
+    look_back_s: int = setting(8, "video that one verification shows", unit="s", low=1)
     silences: int = setting(
-        2, "stretches without an answer that are checked, of each standing question", low=0
+        2, "stretches without an answer that are checked for each standing question", low=0
     )
 
     def __post_init__(self) -> None:
@@ -78,7 +78,8 @@ class RefineConfig(Settings, section="refine"):
 
     siblings: int = setting(
         4,
-        "further difficulties of each real-time question, of which (with the draft) one is kept",
+        "variants of each real-time question at other difficulties; one of them or the question"
+        " itself is kept",
         low=0,
         high=4,
     )
@@ -90,9 +91,9 @@ class StructureConfig(Settings, section="structure"):
 
     checkpoint: str = setting(
         "",
-        "folder or hub id that will be trained: its tokenizer and chat template make the samples'"
-        " tokens; aura_tiny; or scripted; empty: aura_tiny for the simulator's words (an MLLM's are"
-        " refused, for it knows few of them)",
+        "checkpoint that will be trained: a folder, a hub id, aura_tiny or scripted; its tokenizer"
+        " and chat template make the samples' tokens; empty: aura_tiny, if the simulator wrote the"
+        " words (its tokenizer lacks most words of an MLLM)",
     )
     # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's
     # 30/60 makes 19,500.
@@ -109,7 +110,9 @@ class StructureConfig(Settings, section="structure"):
         policies = ("shadow", "floating", "recompute")
         ok = self.window.policy in policies
         require(
-            ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide"
+            ok,
+            f"structure.window.policy must be one of {', '.join(policies)}: with the others the"
+            " window changes at every chunk",
         )
 
 
@@ -119,7 +122,7 @@ class VerifyConfig(Settings, section="verify"):
 
     frames: int = setting(
         48,
-        "most frames of the window that the judge is shown; the newest are kept whole",
+        "most frames of the window that the judge gets; the last second is shown completely",
         unit="frames",
         low=2,
     )
@@ -138,7 +141,7 @@ class DataConfig(Settings):
     max_reply_tokens: int = setting(
         2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
     )
-    seed: int = setting(0, "seed of every choice by chance")
+    seed: int = setting(0, "seed of all random choices")
     # small, so that few videos also keep several processes busy: 16 videos are four shards
     shard_size: int = setting(4, "sources of a shard", low=1)
 
