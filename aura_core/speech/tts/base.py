@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,8 +43,8 @@ class TtsConfig(Settings, section="tts"):
             raise ConfigError(
                 f"tts.rate must be 0 (the voice's own) or in [8000, 48000] Hz, not {self.rate}"
             )
-        if self.device != "cpu" and self.device.split(":")[0] != "cuda":
-            raise ConfigError(f"tts.device must be cpu or cuda[:N], not {self.device!r}")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(f"tts.device must be cpu, cuda or cuda:N, not {self.device!r}")
 
 
 class Synthesizer(Protocol):
