@@ -1,5 +1,7 @@
-"""The run as a whole: killed anywhere and run again it writes the same bytes; damage and other
-settings are named."""
+"""The whole run: a killed run that is started again writes the same bytes.
+
+Damaged files and other settings are reported.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ ARGUMENTS = ("--source", "sim", "--seeds", "1000:1003", "--seconds", SECONDS, "-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that nobody disturbed."""
+    """A run that was not disturbed."""
     out = tmp_path_factory.mktemp("whole")
     config = small_run(out, SEEDS, SECONDS)
     return out, config
@@ -44,14 +46,14 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    """A copy of it to disturb."""
+    """A copy of that run, to be disturbed."""
     out, config = whole
     subprocess.run(["cp", "-r", str(out), str(tmp_path / "run")], check=True)
     return tmp_path / "run", config
 
 
 def again(out: Path, config: DataConfig, **options) -> dict[str, tuple[str, ...]]:
-    """Run every stage once more: the notes of each."""
+    """Run every stage once more, and return the notes of each."""
     return {stage: run(Job(stage, out, out, config), **options).notes for stage in STAGES}
 
 
@@ -250,8 +252,10 @@ def test_the_report_names_damage(copy):
 
 
 def killed_and_resumed(out: Path, kills: int, seed: int, processes: int, typical_s: float) -> int:
-    """Start `aura data all` over and over, killing it at random points; then let it finish. How
-    often it was killed."""
+    """Start `aura data all` again and again, kill it at random points, then let it finish.
+
+    Returns how often it was killed.
+    """
     rng = random.Random(seed)
     command = [
         sys.executable,
@@ -269,8 +273,8 @@ def killed_and_resumed(out: Path, kills: int, seed: int, processes: int, typical
         process = subprocess.Popen(
             command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True
         )
-        # Not by the clock alone: wait until there is something new, then a little, so that the
-        # kills are spread.
+        # Wait until there is a new file, then a random time, so that the kills are spread over
+        # the run on slow machines too.
         known, deadline = _files(out), time.monotonic() + 60
         while process.poll() is None and _files(out) == known and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -347,7 +351,7 @@ def test_unknown_settings_are_named(tmp_path):
 
 
 def test_sixteen_videos_are_work_for_four_processes(tmp_path):
-    """Regression: they were one shard, made by one process, under a bar that went from 0 to 1."""
+    """Regression: they were one shard, which one process made, with progress only at its end."""
     config = DataConfig()
     write_sources(tmp_path, sim_sources(list(range(1000, 1016)), 8), config)
     assert StageFolder(tmp_path, "sources").manifest()["shards"] == 4

@@ -1,5 +1,4 @@
-"""Samples are what the engine feeds: token for token, at every answer, through every switch of the
-window."""
+"""Samples have exactly the tokens that the engine feeds, at every answer and window switch."""
 
 from __future__ import annotations
 
@@ -35,8 +34,10 @@ def rebuilt(sample: Sample) -> tuple[int, str]:
 
 
 def check(seeds: range, windows: list[WindowConfig]) -> int:
-    """Compare every sample of random conversations with what the engine feeds at that step; how
-    many there were."""
+    """Compare every sample of random conversations with what the engine feeds at that step.
+
+    Returns the number of samples.
+    """
     count = 0
     for seed in seeds:
         window = windows[seed % len(windows)]
@@ -57,7 +58,7 @@ def check(seeds: range, windows: list[WindowConfig]) -> int:
 
 
 def said_in(conversation: Conversation) -> dict[int, str]:
-    """Chunk to words, of all that is due: also what the engine will hold back."""
+    """Return the words that are due by chunk, also those that the engine will suppress."""
     words: dict[int, dict[str, None]] = {}
     for q in conversation.questions:
         for a in q.answers:

@@ -1,4 +1,4 @@
-"""Templates to sentences and to JSGF; the grammar of the room has all that the simulator asks."""
+"""Templates to sentences and to JSGF. The room's grammar has all that the simulator asks."""
 
 from __future__ import annotations
 
