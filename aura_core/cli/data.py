@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aura_core.cli import options
+from aura_core.cli import options, output
 from aura_core.config import ServerConfig
 from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.errors import ConfigError, InputError
@@ -205,11 +205,11 @@ def report(
 
     from aura_core.data import report as reports
 
+    output.check("--json", json_out)
     data = reports.save(out)
     _show(data)
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        output.write(json_out, json.dumps(data, indent=2) + "\n")
 
 
 def _settings(

@@ -74,4 +74,5 @@ def _allowed(p: Parameter) -> str:
         return "`true`, `false`"
     kind = {str: "text", int: "whole number", float: "number"}[type(p.default)]
     words = f"{kind} {s.limits}".strip()
-    return f"{words}, or {s.unset}" if s.unset not in (None, "") else words
+    outside = s.unset not in (None, "") and s.refusal(s.unset, p.name)
+    return f"{words}, or {s.unset}" if outside else words

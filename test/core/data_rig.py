@@ -19,7 +19,7 @@ from aura_core.data.prepare import sim_sources
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Scene
 from aura_core.data.settings import DataConfig
 from aura_core.data.worker import Job
-from aura_core.models.scripted import ScriptedBackend, Seen
+from aura_core.models.scripted import ScriptedBackend, VisualToken
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query
@@ -111,7 +111,8 @@ def engine_feeds(
                 assistant.engine.window.turns[-1].answer_ids
             ).ids
             cached = [
-                -1 - t.chunk if isinstance(t, Seen) else t for t in assistant.engine.session.tokens
+                -1 - t.chunk if isinstance(t, VisualToken) else t
+                for t in assistant.engine.session.tokens
             ]
             waiting = [i for p in assistant.engine.policy.kv.waiting for i in p.ids]
             fed[chunk] = [*cached, *waiting]

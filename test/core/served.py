@@ -60,7 +60,9 @@ def served_model(folder: Path) -> Any:
         weight[silent] *= 3
         weight[end] *= 2
     model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
-    return model
+    # words are the likeliest of the same window, prefilled whole there and bit by bit here: in
+    # float64 no near tie tells the two apart
+    return checkpoints.in_float64(model)
 
 
 def open_served(server: ModelDouble, **options: Any) -> Any:

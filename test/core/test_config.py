@@ -122,7 +122,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
             {"model": {"max_pixels": 10}},
             r"model.max_pixels must be in \[1024, 2147483647\]",
         ),
-        ({"model": {"threads": 0}}, r"model.threads must be in \[1, 1024\], not 0"),
+        ({"model": {"threads": -1}}, r"model.threads must be in \[0, 1024\], not -1"),
         ({"model": {"path": None}}, "model: path must be str, not None"),
         ({"system_prompt": 3}, "system_prompt must be"),
     ],

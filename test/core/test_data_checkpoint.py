@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from data_rig import clip, real_time, small_run, standing
-from mllm_double import MLLMDouble, light_run, light_video, settings
+from mllm_double import light_run, light_video, settings
 
 from aura_core.cli import main
 from aura_core.config import WindowConfig
@@ -23,13 +23,6 @@ from aura_core.data.structure import open_codec, structure
 from aura_core.data.worker import Job
 from aura_core.errors import ConfigError
 from aura_core.types import Kind
-
-
-@pytest.fixture
-def mllm():
-    pytest.importorskip("httpx")
-    with MLLMDouble() as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from mllm_double import (
     HANG_UP,
-    MLLMDouble,
-    light_run,
     light_video,
     settings,
     status,
@@ -25,17 +23,6 @@ from aura_core.data.store import StageFolder
 from aura_core.data.worker import Job
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with MLLMDouble() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 def told(out: Path) -> dict:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from chat_double import Fault, refusal
@@ -17,8 +16,6 @@ from mllm_double import (
     HANG_UP,
     LIGHT,
     SECONDS,
-    MLLMDouble,
-    light_run,
     light_video,
     question,
     request,
@@ -41,17 +38,6 @@ from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with MLLMDouble() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- good --------------------------------------------------------------------------------------

@@ -6,15 +6,12 @@ A reply that cannot be used is repaired once, then left out.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from data_rig import shards
 from mllm_double import (
     LIGHT,
     SECONDS,
-    MLLMDouble,
-    light_run,
     question,
     request,
     says,
@@ -32,17 +29,6 @@ from aura_core.replies import objects
 
 pytest.importorskip("httpx")
 HALF = "\ud83d"  # a lone surrogate: JSON can express it, UTF-8 cannot
-
-
-@pytest.fixture
-def mllm():
-    with MLLMDouble() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- where the JSON is ---------------------------------------------------------------------------

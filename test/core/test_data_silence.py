@@ -13,8 +13,6 @@ from data_rig import real_time, standing
 from mllm_double import (
     LIGHT,
     SECONDS,
-    MLLMDouble,
-    light_run,
     request,
     says,
     settings,
@@ -37,16 +35,9 @@ from aura_core.types import Kind
 
 
 @pytest.fixture
-def mllm():
-    pytest.importorskip("httpx")
-    with MLLMDouble() as server:
-        server.replies["now"] = lambda t, b: {"questions": []}
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
+def mllm(mllm):
+    mllm.replies["now"] = lambda t, b: {"questions": []}
+    return mllm
 
 
 def begun(text: str) -> bool:

@@ -28,7 +28,7 @@ import tuning_rig  # noqa: E402
 from data_rig import clip, real_time  # noqa: E402
 from exactness_rig import chunk, cold, decided_pieces, run  # noqa: E402
 
-from aura_core.config import WindowConfig  # noqa: E402
+from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.data.schema import Conversation  # noqa: E402
 from aura_core.data.settings import StructureConfig  # noqa: E402
 from aura_core.data.structure import digest, pieces_of, structure  # noqa: E402
@@ -41,9 +41,8 @@ from aura_core.models.local import LocalBackend  # noqa: E402
 from aura_core.models.positions import PlainPositions  # noqa: E402
 from aura_core.models.server.conversation import Reader  # noqa: E402
 from aura_core.models.sidecar import AuraSidecar  # noqa: E402
-from aura_core.stream.cache.policies import Evict  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.stream.window import DualWindow, Turn, sliding  # noqa: E402
 
 SIDE, PATCH = 32, 16
 GRID = (SIDE // PATCH, SIDE // PATCH)
@@ -256,16 +255,12 @@ def test_rollback_is_exact_and_refused_inside_a_picture(other: Any) -> None:
         session.rollback(length + len(codec.user(other.encode(chunk(1)), None)[0]) + 2)
 
 
-def test_a_family_whose_keys_stay_is_no_evictable_session(other: Any) -> None:
+def test_evict_is_refused_at_once_for_a_model_that_cannot_evict(other: Any) -> None:
+    """It used to be refused at the first switch, after minutes, and then at every chunk."""
     assert not isinstance(other.open(), Evictable)
-    codec = PromptCodec(other.tokenizer, other.chat)
-    window = DualWindow(sliding(WindowConfig(1, 2, policy="evict")), codec.prefix())
-    policy = Evict(other.open, codec, window)
-    with pytest.raises(ConfigError, match=r"window\.policy evict"):
-        for i in range(3):
-            shown = other.encode(chunk(i))
-            policy.enter(policy.codec.user(shown, None))
-            policy.leave(Turn(i, shown))
+    config = AssistantConfig(window=WindowConfig(1, 2, policy="evict"))
+    with pytest.raises(ConfigError, match=r"window\.policy evict: this model cannot cut tokens"):
+        StreamEngine(other, config)
 
 
 def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other: Any) -> None:

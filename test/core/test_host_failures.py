@@ -85,7 +85,7 @@ def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None
         run.second(index)
     run.steps(1)
     errors = [run.next(Problem).message for _ in range(4)]
-    assert errors[2] == "the model failed twice over a question, which is given up: is it safe?"
+    assert errors[2] == "the model failed twice on this question, which is given up: is it safe?"
     assert run.steps(1)[0].question == "is it day?"
     assert run.host.health().active_watches == 1
 

@@ -61,7 +61,9 @@ def test_both_families_load_from_the_published_layout(
         else "not trained to be silent: asked yes or no each second"
     )
     assert backend.description.startswith(f"{path}: {family}, 0.")
-    assert backend.description.endswith(f" M parameters, cpu, float32, sdpa; {decides}")
+    assert backend.description.endswith(
+        f" M parameters, cpu, float32, sdpa, 1 CPU thread; {decides}"
+    )
     assert "\n" not in backend.description
     assert backend.pixels.factor == (32 if family == "qwen3_vl" else 28)
     assert backend.pixels.max_pixels == 640 * 480

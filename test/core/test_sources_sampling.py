@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_core.config import SamplingConfig
-from aura_core.sources import Slots
-from aura_core.stream.sampling import ChunkSampler
+from aura_core.stream.sampling import ChunkSampler, Slots
 from aura_core.types import Frame
 
 MS = 1_000_000

@@ -1,6 +1,6 @@
 """A trainer run as a program, alone or under torchrun.
 
-Usage: `python tuning_processes.py RECIPE.yaml OUT [--resume]`.
+Usage: `python tuning_processes.py RECIPE.yaml OUT [--resume] [--float64]`.
 
 With FORCE_FSDP the two processes shard the model with FSDP2. accelerate offers that for GPUs only,
 so the kind of the distributed run is set before accelerate looks at it.
@@ -27,11 +27,14 @@ if os.environ.get("FORCE_FSDP"):
         "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
     }
 
+from tuning_rig import Float64Trainer
+
 from aura_core.training.finetune.settings import TuneRecipe
 from aura_core.training.finetune.trainer import Trainer
 
 if __name__ == "__main__":
     recipe, out, *flags = sys.argv[1:]
-    trainer = Trainer(TuneRecipe.read(recipe), Path(out), resume="--resume" in flags, device="cpu")
+    kind = Float64Trainer if "--float64" in flags else Trainer
+    trainer = kind(TuneRecipe.read(recipe), Path(out), resume="--resume" in flags, device="cpu")
     print(f"kind {trainer.accelerator.distributed_type.value}", flush=True)
     trainer.run()

@@ -91,6 +91,8 @@ def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
 
     if config.path == "aura_tiny":
         config = replace(config, path=str(AURA_TINY))
+    # Training has the machine to itself and large batches: torch's own number of threads stays.
+    config = replace(config, threads=config.threads or torch.get_num_threads())
     if config.attention == "eager":
         raise ConfigError(
             "attention must be auto, sdpa or flash_attention_2 for training, not 'eager'"

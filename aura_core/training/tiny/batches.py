@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from aura_core.cores import cores
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.sim.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
-from aura_core.training.cores import cores
 from aura_core.training.loss import Supervised
 from aura_core.training.tiny.features import CHUNKS, WIDTH, FeatureBank, training_world
 from aura_core.training.tiny.samples import Sample, build

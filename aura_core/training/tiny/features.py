@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from aura_core.cores import cores
 from aura_core.errors import InputError
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, World
-from aura_core.training.cores import cores
 from aura_core.training.tiny.model import build_model
 from aura_core.training.tiny.targets import TOKENS
 from aura_core.training.tiny.vision import batched_vision, chunk_frames, patches_of

@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from aura_core.cores import cores
 from aura_core.models.families.qwen_vl_batched import equal_chunks
 from aura_core.models.pixels import resize
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, COLOURS, FIRST_TEST_SEED, SHAPES, World
-from aura_core.training.cores import cores
 from aura_core.training.tiny.model import HEIGHT, PIXELS, WIDTH, build_model
 from aura_core.training.tiny.muon import Muon
 from aura_core.training.tiny.targets import FACT_TOKENS, SLOT_TOKENS, STATES, facts_of, items_of
