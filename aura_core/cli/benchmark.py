@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -249,7 +250,8 @@ def _report(
 
     from aura_core.evaluation.html import report
 
-    scores = task.score(items, chosen, judge)
+    with closing(judge):
+        scores = task.score(items, chosen, judge)
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
     scores = replace(scores, notes=(*scores.notes, *notes))

@@ -1,8 +1,8 @@
-"""Runs a stage over its shards: in this process, in several, or on Ray Data; the same functions,
-the same bytes.
+"""Runs a stage over its shards: in this process, in several processes, or on Ray Data.
 
-A shard of the stage before becomes a shard of this one. Whoever makes it writes it, whole or not at
-all; a run that was killed goes on with the shards that are missing.
+All three run the same functions and write the same bytes. Each shard of the stage before becomes
+one shard of this stage. The worker that makes a shard also writes it, whole or not at all. A run
+that was killed continues with the shards that are missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from aura_core.errors import ConfigError, InputError
 
 @dataclass(frozen=True)
 class Report:
-    """What one run of a stage did. `notes` name shards that were redone and why."""
+    """What one run of a stage did. `notes` say which shards were made again, and why."""
 
     stage: str
     shards: int
@@ -35,12 +35,14 @@ class Report:
     wall_s: float
     records_made: int
     notes: tuple[str, ...]
-    cost: dict[str, float]  # paid in this run, for the shards that it made
+    cost: dict[str, float]  # of the shards that this run made
 
 
 def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
-    """The sources as shards: what `prepare` reads. Raises `InputError` when the folder was made of
-    others."""
+    """Write the sources as shards, which `prepare` reads.
+
+    Raises `InputError` when the folder was made from other sources.
+    """
     folder, size = StageFolder(run, "sources"), config.shard_size
     known = [[s.name, s.bytes, s.seconds] for s in sources]
     shards = [sources[i : i + size] for i in range(0, len(sources), size)]
@@ -59,7 +61,7 @@ def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
                 if folder.done(index) is not None and list(folder.read(index, Source)) == part:
                     continue
             except InputError:
-                pass  # what was damaged is written again
+                pass  # a damaged shard is written again
             folder.save(index, part, (), Done("", "", "", len(part), len(part), 0, 0.0))
 
 
@@ -71,11 +73,17 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     ray_address: str | None = None,
 ) -> Report:
-    """Make the shards that are missing. `progress` is told (items that are done, all items), shard
-    by shard.
+    """Make the shards that are missing.
 
-    Raises `InputError` when the stage before is not finished, or the folder was made with other
-    settings.
+    Args:
+        engine: local or ray.
+        processes: worker processes.
+        retry_failed: make shards again in which items failed.
+        progress: called with (items that are done, all items) after each shard.
+        ray_address: an existing Ray cluster; None: start one here.
+
+    Raises `InputError` when the stage before is not finished, or when the folder was made with
+    other settings, and `ConfigError` for an unknown engine.
     """
     if engine not in ENGINES:
         raise ConfigError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'")
@@ -114,7 +122,7 @@ def run(
 
 
 def _missing(job: Job, inputs: list[Done], retry_failed: bool) -> tuple[list[int], list[str]]:
-    """Shards to make, and what is to be said about those that were begun already."""
+    """Return the shards to make, and a note for each shard that is made again."""
     missing, notes = [], []
     for index, source in enumerate(inputs):
         try:
@@ -133,7 +141,7 @@ def _missing(job: Job, inputs: list[Done], retry_failed: bool) -> tuple[list[int
 
 
 def _remember(folder: StageFolder, report: Report, engine: str, processes: int) -> None:
-    """Add this run to the stage's list of runs: wall times, for throughput."""
+    """Add this run to the stage's list of runs; the report computes throughput from it."""
     path = folder.path / "runs.json"
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))

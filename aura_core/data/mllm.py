@@ -1,11 +1,11 @@
-"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on
-disk, counted.
+"""Asks an MLLM behind an OpenAI-compatible API for JSON.
 
-A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice,
-gives the same bytes, and knows what it has cost in all (see `costs.py`).
+A reply is validated, repaired at most once, stored on disk, and counted. A stored reply includes
+its cost. A run that was killed therefore sends no request twice, writes the same bytes, and knows
+its whole cost (see `costs.py`).
 
     replies/ab/abcd....json         the reply to one request
-    replies/failed/....json         the price of a request that brought none
+    replies/failed/....json         the cost of a request without a reply
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from aura_core.http_client import HttpClient, HttpOptions, RefusedError
 from aura_core.replies import objects
 
 T = TypeVar("T")
-FATAL = (401, 403, 404)  # nothing that another item would fare better with
+FATAL = (401, 403, 404)  # with these statuses, the requests of all other items would fail too
 
 
 class Malformed(Exception):
-    """A reply that is not what was asked for; the message is told to the MLLM."""
+    """A reply that does not have the requested form. The message is sent to the MLLM."""
 
 
 class MLLM:
@@ -45,7 +45,10 @@ class MLLM:
     Args:
         config: address, token variable, time-outs and retries (see `ServerConfig`).
         prompts: for the system turn and the repair turn.
-        replies: folder of remembered replies; None: nothing is remembered.
+        max_tokens: most tokens of a reply.
+        replies: folder of stored replies; None: replies are not stored.
+
+    Raises `ConfigError` without an address and a model name.
     """
 
     def __init__(
@@ -67,10 +70,10 @@ class MLLM:
         self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
-        """`parse` of the JSON object that the MLLM replies to `content`.
+        """Send `content`, and return `parse` of the JSON object in the reply.
 
-        Raises `ItemError` when the server refuses this request, gives up, or replies nonsense
-        twice; `InputError` when it would refuse every request.
+        Raises `ItemError` when the server refuses this request or gives up, or when two replies are
+        malformed; `InputError` when the server would refuse every request.
         """
         messages = [
             {"role": "system", "content": self._prompts.texts["system"]},
@@ -82,7 +85,7 @@ class MLLM:
         except Malformed as e:
             self._count(repairs=1)
             repair = self._prompts.fill("repair", fault=str(e))
-            # half of a surrogate pair cannot be sent back
+            # a lone surrogate cannot be encoded, so it is replaced
             sent = text.encode(errors="replace").decode()
             messages += [
                 {"role": "assistant", "content": sent},
@@ -95,14 +98,24 @@ class MLLM:
             raise ItemError("malformed reply", str(e)) from e
 
     def cost(self) -> dict[str, float]:
-        """What was paid by this object: requests (retries included), tokens as the server tells,
-        seconds that replies took; and what became of the replies, those that were remembered and
-        cost nothing included."""
+        """Return what this object has paid, and what became of the replies.
+
+        Paid are requests (retries included), tokens as the server reports them, and the seconds
+        that replies took. Replies that were read from disk are counted as `remembered`, and cost
+        nothing.
+        """
         with self._lock:
             return {k: round(v, 3) for k, v in self._spent.items()}
 
+    def close(self) -> None:
+        """End all requests that are under way, in every thread, and close the connections."""
+        self._client.close()
+
     def _reply(self, messages: list[dict[str, Any]]) -> str:
-        """The text of a reply, remembered or new. Threads with the same request pay for it once."""
+        """Return the text of a reply, from disk or from the server.
+
+        Threads with the same request send it once.
+        """
         body = {
             "model": self._config.model,
             "messages": messages,
@@ -124,7 +137,7 @@ class MLLM:
         return text
 
     def _bought(self, body: dict[str, Any], key: str) -> str:
-        """A new reply, kept with its price; the price alone where there is none."""
+        """Send a request, and store the reply with its cost; without a reply, the cost alone."""
         usage: dict[str, float] = dict.fromkeys(PAID, 0)
         start = time.monotonic()
         kept, name = {"usage": usage}, f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
@@ -171,7 +184,7 @@ class MLLM:
 
 
 def picture(jpeg: bytes, label: str) -> list[dict[str, Any]]:
-    """Parts of a message: a label, and a JPEG with it."""
+    """Return the parts of a message that show a labelled JPEG."""
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
     return [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": url}}]
 
@@ -185,7 +198,7 @@ def _text(reply: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """The last JSON object in a reply: what stands before it was thought aloud."""
+    """Return the last JSON object in a reply. The text before it may be the MLLM's reasoning."""
     found = list(objects(text))
     if not found:
         raise Malformed(

@@ -325,7 +325,7 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
         ("train tiny", "training worlds, 90 s each [default: 1400; x>=1]"),
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
         ("train ablation", "batches of each arm [default: 600; x>=1]"),
-        ("data all", "(an MLLM's are refused, for it knows few of them) [default: (the file's)]"),
+        ("data all", "(its tokenizer lacks most words of an MLLM) [default: (the file's)]"),
         (
             "eval sim",
             "is at least this [default: (the file's, else silent when the silent token is",
