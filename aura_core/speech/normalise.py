@@ -10,10 +10,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable
-
-from unicode_rbnf import RbnfEngine
+from typing import TYPE_CHECKING
 
 from aura_core.speech.sentences import CJK
+
+if TYPE_CHECKING:
+    from unicode_rbnf import RbnfEngine
 
 _UNITS = {  # as written: (one, several)
     "km/h": ("kilometre per hour", "kilometres per hour"),
@@ -155,6 +157,9 @@ def chinese_number(text: str) -> str:
 
 @functools.cache
 def _speller(language: str) -> RbnfEngine:
+    # Imported here: every command of the CLI imports this module for its settings.
+    from unicode_rbnf import RbnfEngine
+
     return RbnfEngine.for_language(language)
 
 
