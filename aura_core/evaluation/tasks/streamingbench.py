@@ -40,7 +40,8 @@ from aura_core.types import Kind
 
 PARTS = ("real", "omni", "sqa", "proactive")
 OPTIONS = 4
-_LABEL = re.compile(r"[A-Z]\.\s*")
+# Some labels stand there twice: "A. A.text". Another letter is an initial: "A. P. Moore".
+_LABEL = re.compile(r"([A-Z])\.\s*(?:\1\.\s*)*")
 PROACTIVE = "Proactive Output"
 TOLERANCE_S = 2.0
 GRACE_S = 4.0  # polled: asked up to this long after the truth
@@ -125,19 +126,29 @@ def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
 def lettered(options: Sequence[Any]) -> list[str]:
     """Four options with their letters in front, whichever of them the file has labelled.
 
-    Some options of the file were torn at a comma: a piece without a letter belongs to the option
-    before it. What comes after the fourth is no option (the authors' prompt leaves it out, too).
+    A label is a letter of one of the options and a dot, at the start: the rest of the text is kept
+    as it is ("L and T."). Some options of the file were torn at a comma: a piece without a letter
+    belongs to the option before it. What comes after the fourth is no option (the authors' prompt
+    leaves it out, too). Options that are labelled in another order are put in the order of their
+    letters, which the answer refers to.
     """
     texts = [str(o).strip() for o in options if str(o).strip()]
     if texts and texts[0].startswith("A."):
-        whole: list[str] = []
+        letters = [chr(65 + k) for k in range(len(texts))]
+        whole: list[tuple[str, str]] = []
         for text in texts:
-            torn = len(texts) > OPTIONS and not _LABEL.match(text)
-            if torn and whole:
-                whole[-1] += f", {text}"
+            label = _LABEL.match(text)
+            if label is not None and label[1] in letters:
+                whole.append((label[1], text[label.end() :]))
+            elif whole and len(texts) > OPTIONS:
+                letter, before = whole[-1]
+                whole[-1] = letter, f"{before}, {text}"
             else:
-                whole.append(_LABEL.sub("", text))
-        texts = whole
+                whole.append(("", text))
+        whole = whole[:OPTIONS]
+        if sorted(letter for letter, _ in whole) == letters[:OPTIONS]:
+            whole.sort(key=lambda option: option[0])
+        texts = [text for _, text in whole]
     return [f"{chr(65 + k)}. {text}" for k, text in enumerate(texts[:OPTIONS])]
 
 
