@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aura_core.cli import options, output
-from aura_core.config import ServerConfig
-from aura_core.data.settings import DataConfig, StructureConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig
 from aura_core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ MllmName = Annotated[
     str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")
 ]
 TokenEnv = Annotated[
-    str | None, options.option(ServerConfig, "api_key_env", "--token-env", over=options.FILE)
+    str | None, options.option(MLLMConfig, "api_key_env", "--token-env", over=options.FILE)
 ]
 Prompts = Annotated[
     Path | None, typer.Option(help="folder with prompts that replace the package's")
@@ -238,7 +237,7 @@ def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
     from aura_core.data.structure import open_codec
     from aura_core.data.worker import NO_CHECKPOINT
 
-    MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)
+    MLLM(settings.server, Texts.load(prompts))
     if not settings.structure.checkpoint:
         raise ConfigError(NO_CHECKPOINT)
     open_codec(settings.structure.checkpoint)

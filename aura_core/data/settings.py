@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aura_core.config import ServerConfig, WindowConfig
+from aura_core.config import ChatConfig, WindowConfig
 from aura_core.plain import build, read_yaml, require
 from aura_core.settings import Settings, section, setting
 
@@ -122,17 +122,28 @@ class VerifyConfig(Settings, section="verify"):
 
 
 @dataclass(frozen=True)
+class MLLMConfig(ChatConfig, section="server"):
+    """The MLLM, which is shown pictures."""
+
+    jpeg_quality: int = setting(90, "quality of the pictures", low=1, high=100)
+
+
+@dataclass(frozen=True)
 class DataConfig(Settings):
-    """`server` is the MLLM; only what concerns requests is used of it."""
+    """`server` is the MLLM."""
 
     prepare: PrepareConfig = section(PrepareConfig)
     synthesize: SynthesizeConfig = section(SynthesizeConfig)
     refine: RefineConfig = section(RefineConfig)
     structure: StructureConfig = section(StructureConfig)
     verify: VerifyConfig = section(VerifyConfig)
-    server: ServerConfig = section(ServerConfig, read_timeout_s=120.0, retry_wait_max_s=30.0)
-    max_reply_tokens: int = setting(
-        2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
+    server: MLLMConfig = section(MLLMConfig)
+    max_lost: float = setting(
+        0.5,
+        "share of a stage's requests to the MLLM that may bring nothing; with more, or with all,"
+        " the stage has failed",
+        low=0.0,
+        high=1.0,
     )
     seed: int = setting(0, "seed of every choice by chance")
     # of 16 videos, four processes have a shard each

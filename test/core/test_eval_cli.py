@@ -295,7 +295,7 @@ def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
         ),
         (
             ("ovobench", "--data", ".", "--out", "p", "--judge-url", "host"),
-            "--judge-url host: must be an http",
+            "--judge-url host: server.url must be a plain http",
         ),
     ],
 )
