@@ -15,6 +15,7 @@ from aura_core.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aura_core.data.engine import Report
     from aura_core.data.worker import Job
 
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
@@ -63,7 +64,9 @@ Requests = Annotated[
 ]
 Retry = Annotated[
     bool,
-    typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up"),
+    typer.Option(
+        "--retry-failed", help="make shards again in which the MLLM's server gave up or refused"
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
 
@@ -286,13 +289,19 @@ def _run(
         job = Job(
             stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1
         )
-        _run_stage(job, how, Console(stderr=True))
+        told = _run_stage(job, how, Console(stderr=True))
+        if not told.records:
+            break
     data = reports.save(out)
     if not how.quiet:
         _show(data)
+    if not told.records:
+        often = max(told.reasons, key=lambda r: told.reasons[r], default="")
+        why = f", most often because: {often} ({told.reasons[often]})" if often else ""
+        raise InputError(f"{told.stage}: nothing is left of {told.items} items{why}")
 
 
-def _run_stage(job: Job, how: How, console: Console) -> None:
+def _run_stage(job: Job, how: How, console: Console) -> Report:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -318,6 +327,7 @@ def _run_stage(job: Job, how: How, console: Console) -> None:
         told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
     for note in told.notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    return told
 
 
 def _show(data: dict[str, object]) -> None:

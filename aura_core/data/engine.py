@@ -7,12 +7,13 @@ all; a run that was killed goes on with the shards that are missing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aura_core.data.costs import PAID
@@ -24,10 +25,13 @@ from aura_core.data.store import Done, StageFolder, write
 from aura_core.data.worker import Job
 from aura_core.errors import ConfigError, InputError
 
+EARLY = 20  # requests after which a run looks at what they brought before its end
+
 
 @dataclass(frozen=True)
 class Report:
-    """What one run of a stage did. `notes` name shards that were redone and why."""
+    """What one run of a stage did. `notes` name shards that were redone and why; `items` and
+    `records` are those of the whole stage, and `reasons` says why items were left out."""
 
     stage: str
     shards: int
@@ -36,6 +40,9 @@ class Report:
     records_made: int
     notes: tuple[str, ...]
     cost: dict[str, float]  # paid in this run, for the shards that it made
+    items: int = 0
+    records: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
@@ -74,8 +81,8 @@ def run(
     """Make the shards that are missing. `progress` is told (items that are done, all items), shard
     by shard.
 
-    Raises `InputError` when the stage before is not finished, or the folder was made with other
-    settings.
+    Raises `InputError` when the stage before is not finished, the folder was made with other
+    settings, or too many requests to the MLLM brought nothing (see `_check_losses`).
     """
     if engine not in ENGINES:
         raise ConfigError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'")
@@ -86,17 +93,28 @@ def run(
     with folder.lock():
         folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
         folder.sweep()
-        missing, notes = _missing(job, inputs, retry_failed)
+        missing, kept, notes = _missing(job, inputs, retry_failed)
         items = sum(source.records for source in inputs)
         worked = items - sum(inputs[index].records for index in missing)
         if progress is not None:
             progress(worked, items)
         made: list[Done] = []
-        for done in ENGINES[engine](job, missing, processes, ray_address):
-            made.append(done)
-            worked += done.items
-            if progress is not None:
-                progress(worked, items)
+        try:
+            # closed, so that no worker is still writing when the losses are dropped
+            with contextlib.closing(
+                ENGINES[engine](job, missing, processes, ray_address)
+            ) as making:
+                for done in making:
+                    made.append(done)
+                    worked += done.items
+                    if progress is not None:
+                        progress(worked, items)
+                    _check_losses(job, [*kept, *made], EARLY)
+            if made:
+                _check_losses(job, [*kept, *made], 1)
+        except StageFailed:
+            _drop_losses(folder, len(inputs))
+            raise
         wall = time.monotonic() - start
         cost = {k: round(v, 3) for k, v in total([d.cost for d in made]).items() if k in PAID}
         report = Report(
@@ -107,15 +125,48 @@ def run(
             sum(d.records for d in made),
             tuple(notes),
             cost,
+            items,
+            sum(d.records for d in [*kept, *made]),
+            total([d.reasons for d in [*kept, *made]]),
         )
         if made:
             _remember(folder, report, engine, processes)
     return report
 
 
-def _missing(job: Job, inputs: list[Done], retry_failed: bool) -> tuple[list[int], list[str]]:
-    """Shards to make, and what is to be said about those that were begun already."""
-    missing, notes = [], []
+class StageFailed(InputError):
+    """Too many requests to the MLLM brought nothing."""
+
+
+def _check_losses(job: Job, shards: list[Done], least: int) -> None:
+    """Raises `StageFailed` when more than `max_lost` of at least `least` requests to the MLLM
+    brought nothing, or all of them: they were refused, given up, or had no usable reply."""
+    counted = [d for d in shards if "asked" in d.cost]  # earlier versions did not count them
+    asked, lost = int(sum(d.cost["asked"] for d in counted)), sum(d.lost for d in counted)
+    limit = job.config.max_lost
+    if asked >= least and lost and (lost >= asked or lost > limit * asked):
+        last = next(d.fault for d in reversed(counted) if d.lost)
+        raise StageFailed(
+            f"{job.stage}: {lost} of {asked} requests to the MLLM brought nothing (max_lost is"
+            f" {limit:g} of them), the last with: {last}; mend that and run again"
+        )
+
+
+def _drop_losses(folder: StageFolder, shards: int) -> None:
+    """A stage that failed is not done: shards with losses are made again."""
+    for index in range(shards):
+        with contextlib.suppress(InputError):  # a damaged shard is made again anyway
+            done = folder.done(index)
+            if done is not None and done.lost:
+                folder.drop(index)
+
+
+def _missing(
+    job: Job, inputs: list[Done], retry_failed: bool
+) -> tuple[list[int], list[Done], list[str]]:
+    """Shards to make, shards that are there, and what is to be said about those that were begun
+    already."""
+    missing, kept, notes = [], [], []
     for index, source in enumerate(inputs):
         try:
             done = job.folder.done(index)
@@ -126,10 +177,13 @@ def _missing(job: Job, inputs: list[Done], retry_failed: bool) -> tuple[list[int
                 raise InputError(f"{job.folder.shard(index)}: made of an earlier input")
             if retry_failed and done.failures:
                 raise InputError(f"{job.folder.shard(index)}: {done.failures} items had failed")
+            if retry_failed and (refused := int(done.cost.get("refused", 0))):
+                raise InputError(f"{job.folder.shard(index)}: {refused} requests were refused")
+            kept.append(done)
         except InputError as e:
             notes.append(f"{e}: made again")
             missing.append(index)
-    return missing, notes
+    return missing, kept, notes
 
 
 def _remember(folder: StageFolder, report: Report, engine: str, processes: int) -> None:

@@ -19,6 +19,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     # written beside the records, relative to the run; bytes
     files: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)  # why requests for it brought nothing
 
     def reject(self, item: str, reason: str, detail: str = "") -> None:
         """Leave something out, with a reason that is counted."""
@@ -29,6 +30,7 @@ class Outcome:
     def leave_out(self, item: str, what: str, error: ItemError) -> None:
         """Reject the part of an item that `what` names, and keep the rest; raises an error that may
         pass again."""
+        self.faults.append(str(error))
         if error.transient:
             raise error
         self.reject(item, f"{what}: {error.reason}", error.detail)

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aura_core.data.costs import LOST
 from aura_core.data.records import build, from_line, to_line
 from aura_core.data.schema import Rejection
 from aura_core.errors import InputError
@@ -46,6 +47,12 @@ class Done:
     cost: dict[str, float] = field(default_factory=dict)
     # other files that belong to it, and their bytes
     files: dict[str, int] = field(default_factory=dict)
+    fault: str = ""  # why the last request that brought nothing did not
+
+    @property
+    def lost(self) -> int:
+        """Requests to the MLLM that brought nothing."""
+        return int(sum(self.cost.get(k, 0) for k in LOST))
 
 
 class StageFolder:
@@ -59,8 +66,8 @@ class StageFolder:
     def claim(
         self, settings: dict[str, Any], source: dict[str, str], shards: int, media: str
     ) -> None:
-        """Make the folder, or check that it was made of the same. Raises `InputError` naming what
-        differs."""
+        """Make the folder, or check that it was made of the same. A folder in which no shard is
+        finished may be made anew. Raises `InputError` naming what differs."""
         manifest = {
             "stage": self.stage,
             "version": 1,
@@ -71,7 +78,7 @@ class StageFolder:
         manifest = json.loads(json.dumps(manifest | {"media": media}))  # as it will be read back
         path = self.path / "manifest.json"
         self.path.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not path.exists() or not any(self.path.glob("shard-*.done")):
             write(path, (json.dumps(manifest, indent=2) + "\n").encode())
             return
         for key, old, new in _differences(self.manifest(), manifest, ""):
@@ -137,6 +144,11 @@ class StageFolder:
         done = Done(**{**asdict(done), "sha256": hashes[0], "rejected_sha256": hashes[1]})
         write(self._done(index), (json.dumps(asdict(done)) + "\n").encode())
         return done
+
+    def drop(self, index: int) -> None:
+        """Forget a shard: it will be made again."""
+        for path in (self._done(index), self.shard(index), self._rejected(index)):
+            path.unlink(missing_ok=True)
 
     def done(self, index: int) -> Done | None:
         """None when the shard was never finished. Raises `InputError` when what is there is not

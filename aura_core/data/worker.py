@@ -108,6 +108,7 @@ class ShardWorker:
             total([o.counts for o in results]),
             spent,
             {name: size for o in results for name, size in o.files.items()},
+            " ".join(next((o.faults[-1] for o in reversed(results) if o.faults), "").split()),
         )
         return self.job.folder.save(index, records, rejections, done)
 
@@ -118,6 +119,7 @@ class ShardWorker:
         except ItemError as e:
             out = Outcome()
             out.reject(name_of(item), e.reason, e.detail)
+            out.faults.append(str(e))
             return out, e.transient
 
 
