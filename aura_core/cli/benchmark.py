@@ -211,7 +211,7 @@ def _play(
 
     from aura_core.config import AssistantConfig
     from aura_core.evaluation import predictions, runner
-    from aura_core.models import load
+    from aura_core.models import foreign, load
 
     assert isinstance(settings, AssistantConfig)
     console = Console(stderr=True)
@@ -224,6 +224,8 @@ def _play(
         if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
+        if warned := foreign(settings.model, str(data)):
+            _warn(f"{warned} with --model")
         console.print(
             f"{backend.description}; {header.mode}; {len(items)} items",
             soft_wrap=True,

@@ -33,6 +33,11 @@ class Show:
         """A line on stderr, quiet or not."""
         print(f"warning: {' '.join(text.split())}", file=sys.stderr)
 
+    def warn_of(self, text: str) -> None:
+        """The same with its remedy on the command line; nothing where there is nothing to say."""
+        if text:
+            self.warn(f"{text} with --model")
+
     def step(self, step: Step) -> None:
         """One second."""
         self.step_ms.append(step.step_ms)
