@@ -1,6 +1,6 @@
-"""The assistant's settings: frozen, few, from YAML; unknown keys and contradictions are refused.
+"""The assistant's settings: frozen, from YAML; unknown keys and contradictions are refused.
 
-Each setting is declared here and nowhere else; see `settings.py`.
+Each setting is declared here and nowhere else (see `settings.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class ModelConfig(Settings, section="model"):
-    """Which model, and how it runs. With a `server.url`, `path` says whose tokenizer and chat
-    template the server's model has."""
+    """Which model, and how it runs.
+
+    With a `server.url`, `path` names the checkpoint whose tokenizer and chat template the server's
+    model has.
+    """
 
     path: str = setting(
         "aura_tiny",
@@ -60,12 +63,11 @@ class ModelConfig(Settings, section="model"):
 
 @dataclass(frozen=True)
 class ServerConfig(Settings, section="server"):
-    """An OpenAI-compatible chat server (vLLM, SGLang) that runs the model. Without a `url`, this
-    process does.
+    """An OpenAI-compatible chat server (vLLM, SGLang) that runs the model.
 
-    `model.path` still names the checkpoint: its tokenizer, chat template and frame sizes are read
-    from there, its weights are not. docs/server.md says what is sent and which flags a server
-    needs.
+    Without a `url` this process runs the model. With one, `model.path` still names the checkpoint:
+    its tokenizer, chat template and frame sizes are read from there, and its weights are not.
+    docs/server.md tells what is sent, and which flags a server needs.
     """
 
     url: str = setting(
@@ -219,11 +221,12 @@ def _check_url(url: str) -> None:
 
 @dataclass(frozen=True)
 class WindowConfig(Settings, section="window"):
-    """The dual window: at `max` chunks the video is cut back to the newest `keep`; questions and
-    answers of what was cut stay as text, at most `qa_groups` of them (AURA's N, N + N' and M).
+    """The dual window (AURA's N, N + N' and M).
 
-    `policy` says how the cache follows (see `stream/cache/policies.py`). In YAML, `preset: default`
-    (30/60) or `aura` (30/45) stands for keep and max.
+    At `max` chunks the video is cut back to the newest `keep`. At most `qa_groups` questions of the
+    cut video stay as text, with their answers. `policy` tells how the cache follows (see
+    `stream/cache/policies.py`). In YAML, `preset: default` (30/60) or `preset: aura` (30/45) sets
+    keep and max.
     """
 
     keep: int = setting(
@@ -284,9 +287,9 @@ class WindowConfig(Settings, section="window"):
 
 @dataclass(frozen=True)
 class SamplingConfig(Settings, section="sampling"):
-    """Frames to 1-s chunks."""
+    """How frames become chunks of 1 s."""
 
-    # No parameter of the nodes: 2.0 is the only value that it can have.
+    # Not a parameter of the nodes, because 2.0 is the only value that is allowed.
     fps: float = setting(2.0, "frames sampled in a second; always 2", unit="Hz", parameter=None)
     tolerance_s: float = setting(
         0.05,
@@ -306,8 +309,10 @@ class SamplingConfig(Settings, section="sampling"):
 
 @dataclass(frozen=True)
 class DeciderConfig(Settings, section="decider"):
-    """When to speak; all off by default (see `stream/decision.py` for the exact rules). Answers to
-    questions are never held back."""
+    """When to speak. Everything is off by default; `stream/decision.py` has the exact rules.
+
+    Answers to questions are never held back.
+    """
 
     threshold: float | None = setting(
         None,
@@ -419,7 +424,7 @@ class WatchConfig(Settings, section="watch"):
 
 @dataclass(frozen=True)
 class AssistantConfig(Settings):
-    """Everything the engine is told."""
+    """All settings of the engine."""
 
     model: ModelConfig = section(ModelConfig)
     window: WindowConfig = section(WindowConfig)
@@ -438,14 +443,18 @@ class AssistantConfig(Settings):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], where: str = "config") -> AssistantConfig:
-        """Build from nested plain values. Raises `ConfigError` naming the key and where it
-        stands."""
+        """The settings from nested plain values.
+
+        Raises `ConfigError` naming the key and where it is.
+        """
         return build(cls, data, where)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> AssistantConfig:
-        """Read the `aura:` section of a YAML file (or the whole file where it has none), or a ROS 2
-        parameter file."""
+        """Read the settings from a YAML file.
+
+        That is its `aura:` section, the whole file where it has none, or a ROS 2 parameter file.
+        """
         data = read_yaml(Path(path), "configuration")
         if is_parameter_file(data):
             engine = engine_settings(data, AssistantNodeConfig, str(path))

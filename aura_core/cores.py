@@ -1,4 +1,4 @@
-"""How many processor cores this process may use, and how many threads a model gets of them."""
+"""The number of processor cores of this process, and the number of threads that a model gets."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-# Below this many parameters a matrix product is over before a second thread has woken up.
+# Parameters of a small model: its matrix products end before a second thread has woken up.
 SMALL = 50_000_000
 
 
 def cores(cgroup: Path = CGROUP) -> int:
-    """Those it is allowed to run on and has the time for: its affinity, and the CPU quota of its
-    container (`cgroup`: version 2, or 1); at least 1."""
+    """Number of cores that this process may use; at least 1.
+
+    It is limited by the process's CPU affinity and by the CPU quota of its container (`cgroup`,
+    version 2 or 1).
+    """
     allowed = len(os.sched_getaffinity(0))
     quota = _quota(cgroup)
     return allowed if quota is None else max(1, min(allowed, int(quota)))
 
 
 def model_threads(parameters: int, asked: int | None = None) -> int:
-    """CPU threads for a model of so many parameters. `asked`: the setting `model.threads`, None or
-    0 for automatic: 1 for a small model, else all cores but one.
+    """Number of CPU threads for a model.
 
-    torch's own choice is every core. Its threads wait for each other within each operation, so that
-    one busy neighbour stops all of them: a step of `aura_tiny` then takes a hundred times as long.
-    `OMP_NUM_THREADS`, by which a launcher of several processes shares the cores out, is a limit.
+    Args:
+        parameters: number of the model's parameters.
+        asked: the setting `model.threads`; None or 0: automatic, which is 1 for a small model and
+            else all cores but one.
+
+    torch's own choice is every core. Its threads wait for each other within each operation, so one
+    other busy process stops all of them: a step of `aura_tiny` then takes a hundred times as long.
+    `OMP_NUM_THREADS` limits the automatic number; a launcher of several processes sets it to share
+    the cores.
     """
     if asked:
         return asked
@@ -34,7 +42,7 @@ def model_threads(parameters: int, asked: int | None = None) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Cores' worth of time in a second; None where there is no limit."""
+    """The container's CPU quota in cores; None where there is no limit."""
     try:
         if (cgroup / "cpu.max").exists():
             quota, period = (cgroup / "cpu.max").read_text().split()

@@ -1,10 +1,10 @@
-"""The HTTP client of every part that talks to an OpenAI-compatible chat server: the served model,
-the judge of `aura eval`, and the writer of questions in `aura data`.
+"""The HTTP client for OpenAI-compatible chat servers.
 
-One class sends a JSON body to `URL/chat/completions` and returns the reply whole (`post`) or as
-server-sent events (`stream`). It has time-outs, retries with capped exponential back-off and
-jitter, it obeys Retry-After, and any thread can cancel what is under way. It knows nothing of
-models, prompts or replies.
+It is used by the served model, by the judge of `aura eval`, and by the writer of questions in `aura
+data`. It sends a JSON body to `URL/chat/completions`, and returns the reply as a whole (`post`) or
+as server-sent events (`stream`). It has time-outs and retries with capped exponential back-off and
+jitter, obeys Retry-After, and can be cancelled from any thread. It knows nothing of models, prompts
+or replies.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from aura_core.errors import ConfigError, ModelError, how_to_install
 
 try:
     import httpx
-except ImportError:  # the extras `server` and `judge` bring it; `HttpClient` says so
+except ImportError:  # `HttpClient` raises an error that names the extra
     httpx = None  # type: ignore[assignment]
 
 T = TypeVar("T")
-# Longest wait for the end of a stream after its [DONE]. The end comes in the same packet or the
-# next one; where it does not come, the connection is closed instead of being used again.
+# Longest wait for the end of a stream after its [DONE]. The end comes in the same packet or in the
+# next one. Where it does not come, the connection is closed and not used again.
 STREAM_END_S = 1.0
 
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """Where requests go and how patiently. `url` is the base of the API, such as
-    http://host:8000/v1; the other fields are those of `ServerConfig`.
+    """Where requests go, and how long they may take.
 
-    The `*_setting` fields name what the user set, for error messages: `server.url` or
-    `--judge-url`; empty: the user cannot set it.
+    `url` is the base of the API, such as http://host:8000/v1. Other fields are those of
+    `ServerConfig`. The `*_setting` fields name the user's settings for error messages, such as
+    `server.url` or `--judge-url`; "" for a value that the user cannot set.
     """
 
     url: str
@@ -59,7 +59,7 @@ class HttpOptions:
 
     @classmethod
     def of(cls, config: ServerConfig | ChatConfig) -> HttpOptions:
-        """The options that the section `server` describes."""
+        """The options in the section `server` of the settings."""
         return cls(
             config.url,
             config.api_key_env,
@@ -72,8 +72,10 @@ class HttpOptions:
 
 
 class HttpError(ModelError):
-    """A request failed. `status`: of the reply, None where there was none. `said`: the server's
-    own words."""
+    """A request failed.
+
+    `status` is the reply's status; None where there was no reply. `said` is the server's own text.
+    """
 
     def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
         super().__init__(message)
@@ -81,26 +83,31 @@ class HttpError(ModelError):
 
 
 class TransientError(HttpError):
-    """The next try may succeed: 429, 5xx, a time-out, a broken connection, a reply that is no chat
-    completion. `wait_s`: the wait that the server asked for."""
+    """The request may succeed when it is tried again.
+
+    The reason is 429, 5xx, a time-out, a broken connection, or a reply that is no chat completion.
+    `wait_s` is the wait that the server asked for, in seconds.
+    """
 
     wait_s: float | None = None
 
 
 class RefusedError(HttpError):
-    """The server understood the request and refused it: another try would get the same answer."""
+    """The server refused the request; another try would get the same answer."""
 
 
 class CancelledError(HttpError):
-    """`HttpClient.cancel` or `close` ended the request."""
+    """`HttpClient.cancel` or `HttpClient.close` ended the request."""
 
 
 class HttpClient:
-    """The chat endpoint of one server. All methods may be called from any thread. The constructor
-    opens no connection.
+    """The chat endpoint of one server.
+
+    All methods may be called from any thread. The constructor opens no connection.
 
     Args:
-        count: called with `requests=1` for each request sent and `retries=1` for each retry.
+        options: the server, and how long requests may take.
+        count: called with `requests=1` for each request sent, and with `retries=1` for each retry.
 
     Raises:
         ConfigError: httpx is not installed, or `api_key_env` names a variable that is not set.
@@ -128,22 +135,24 @@ class HttpClient:
         self._client = httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(options.read_timeout_s, connect=options.connect_timeout_s),
-            # The callers bound the number of requests: waiting for a free connection here would
-            # look like a slow server.
+            # The callers bound the number of requests. A wait for a free connection would look like
+            # a slow server.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         )
         self._changed = threading.Condition()
-        self._cancels = 0  # a request that began before the newest cancel is over
+        self._cancels = 0  # number of cancels; a request that began before the newest is cancelled
         self._sockets: set[socket.socket] = set()  # of all open connections
 
     def close(self) -> None:
-        """Cancel what is under way and close all connections."""
+        """Cancel all requests, and close all connections."""
         self.cancel()
         self._client.close()
 
     def cancel(self) -> None:
-        """End every request, stream and back-off that is under way: each raises `CancelledError`
-        in its own thread, at once. The client can be used again afterwards."""
+        """End every request, stream and back-off at once.
+
+        Each raises `CancelledError` in its own thread. The client can be used again afterwards.
+        """
         with self._changed:
             self._cancels += 1
             self._changed.notify_all()
@@ -152,11 +161,10 @@ class HttpClient:
             _shut_down(connection)
 
     def retry(self, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`, which is called again after each `TransientError`, up to
-        `retries` times.
+        """The result of `attempt`, which is called again after each `TransientError`.
 
-        Raises `ModelError` with the last failure and the number of tries, and whatever else
-        `attempt` raises.
+        Raises `HttpError` with the last failure and the number of tries when `retries` are used up,
+        and whatever else `attempt` raises.
         """
         e, began = self.options, self._cancels
         for tries in range(1, e.retries + 2):
@@ -175,7 +183,7 @@ class HttpClient:
         raise AssertionError("unreachable")
 
     def post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Send one request and return the JSON object of its reply. No retries: see `retry`.
+        """Send one request, without retries, and return the JSON object of its reply.
 
         Raises `TransientError`, `RefusedError` or `CancelledError`.
         """
@@ -189,14 +197,17 @@ class HttpClient:
             reply.close()
 
     def stream(self, body: dict[str, Any]) -> EventStream:
-        """Send one request and return its reply as events. Raises as `post` does."""
+        """Send one request, without retries, and return its reply as events.
+
+        Raises what `post` raises.
+        """
         began = self._cancels
         return EventStream(self._send(body, began), self, began)
 
     # ---- one request -------------------------------------------------------------------------
 
     def _send(self, body: dict[str, Any], began: int) -> httpx.Response:
-        """The reply with status 200, its body not read yet."""
+        """The reply with status 200; its body is not read yet."""
         self._count(requests=1)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         request = self._client.build_request(
@@ -218,14 +229,15 @@ class HttpClient:
             return
         connection = info["return_value"].get_extra_info("socket")
         with self._changed:
-            # a closed socket has no number; the one of TLS replaces the plain one, which is closed
+            # Closed sockets are removed; their number is negative. The socket of TLS replaces the
+            # plain one, which is then closed.
             self._sockets = {s for s in self._sockets if s.fileno() >= 0} | {connection}
             cancelled = self._cancels != began
         if cancelled:
             _shut_down(connection)
 
     def _wait(self, seconds: float, began: int) -> None:
-        """The pause before a retry. Raises `CancelledError` as soon as `cancel` is called."""
+        """Wait before a retry. Raises `CancelledError` as soon as `cancel` is called."""
         if self.sleep is not None:
             self.sleep(seconds)
         with self._changed:
@@ -253,7 +265,7 @@ class HttpClient:
         return RefusedError(line, status, said)
 
     def broken(self, error: httpx.TransportError, began: int) -> HttpError:
-        """The error for a request without a (whole) reply."""
+        """The error for a request without a complete reply."""
         e = self.options
         if self._cancels != began:
             return self._cancelled()
@@ -295,8 +307,8 @@ class HttpClient:
 class EventStream:
     """The JSON objects of a stream of server-sent events, up to `[DONE]`.
 
-    A stream that is iterated to its end gives its connection back, to be used again. A server that
-    sends no `[DONE]` must have told a `finish_reason`; a stream that ends without either raises
+    When a stream was iterated to its end, its connection is used again. A server that sends no
+    `[DONE]` must have sent a `finish_reason`. A stream that ends without either raises
     `TransientError`.
     """
 
@@ -308,8 +320,10 @@ class EventStream:
         return self._events
 
     def close(self) -> None:
-        """Close the connection unless the stream was read to its end: the server stops. For the
-        thread that iterates; another one uses `HttpClient.cancel`."""
+        """Close the connection, unless the stream was read to its end. The server then stops.
+
+        Only the thread that iterates may call this; others use `HttpClient.cancel`.
+        """
         self._events.close()
         self._reply.close()
 
@@ -336,8 +350,10 @@ class EventStream:
             )
 
     def _lines(self) -> Iterator[str]:
-        """The lines of the body. They end with a line feed alone: a model may write any other line
-        separator of Unicode, and JSON need not escape it."""
+        """The lines of the body, which end with a line feed only.
+
+        A model may write other line separators of Unicode, and JSON need not escape them.
+        """
         rest = b""
         for piece in self._reply.iter_bytes():
             *lines, rest = (rest + piece).split(b"\n")
@@ -347,7 +363,10 @@ class EventStream:
             yield rest.decode(errors="replace")
 
     def _data(self, lines: Iterator[str]) -> Iterator[str]:
-        """The data of each event. An event ends with an empty line; its data may be on several."""
+        """The data of each event.
+
+        An event ends with an empty line, and its data may have several lines.
+        """
         data: list[str] = []
         for line in lines:
             name, _, value = line.partition(":")
@@ -362,8 +381,10 @@ class EventStream:
             yield "\n".join(data)
 
     def _read_end(self, lines: Iterator[str]) -> None:
-        """Read what follows `[DONE]`: a connection is kept only after the whole body. A server that
-        does not end the body is cut off after `STREAM_END_S`."""
+        """Read what follows `[DONE]`, because a connection is kept only after the whole body.
+
+        A server that does not end the body is cut off after `STREAM_END_S`.
+        """
         connection = self._reply.extensions["network_stream"].get_extra_info("socket")
         limit = threading.Timer(STREAM_END_S, _shut_down, (connection,))
         limit.daemon = True
@@ -378,7 +399,7 @@ class EventStream:
 
 
 def _is_last(event: dict[str, Any]) -> bool:
-    """Whether the event tells why the reply is over."""
+    """Whether the event has a `finish_reason`."""
     choices = event.get("choices")
     return isinstance(choices, list) and any(
         isinstance(c, dict) and c.get("finish_reason") for c in choices
@@ -386,7 +407,7 @@ def _is_last(event: dict[str, Any]) -> bool:
 
 
 def _said(text: str) -> str:
-    """The server's own words in the body of an error."""
+    """The server's own text in the body of an error."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -399,7 +420,7 @@ def _said(text: str) -> str:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date."""
+    """Seconds that a Retry-After header asks for, as a number or a date."""
     if retry_after is None:
         return None
     try:
@@ -418,9 +439,9 @@ def _short(text: str) -> str:
 
 
 def _shut_down(connection: socket.socket) -> None:
-    """End a connection, from any thread: one that waits for it wakes up."""
+    """End a connection from any thread; a thread that waits for it wakes up."""
     with contextlib.suppress(OSError):  # it may be closed already
-        # the plain call: SSLSocket's own one changes what a reading thread uses
+        # The method of the plain socket: that of SSLSocket changes what a reading thread uses.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 

@@ -1,6 +1,6 @@
-"""What each ROS 2 node is told: its settings, from which its parameters are derived. Needs no ROS.
+"""The settings of each ROS 2 node. Its parameters are made from them. Needs no ROS.
 
-A node that runs something of `aura_core` includes the settings of that part as a section.
+A node that runs a part of `aura_core` includes the settings of that part as a section.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SimCameraConfig(Settings):
 
 @dataclass(frozen=True)
 class MicrophoneConfig(Settings):
-    """microphone_node: a sound device in."""
+    """microphone_node: the input of a sound device."""
 
     audio: DeviceConfig = section(DeviceConfig, prefix="", block_ms=48)
     frame_id: str = setting("microphone", "frame_id of the sound")
@@ -70,13 +70,13 @@ class MicrophoneConfig(Settings):
 
 @dataclass(frozen=True)
 class SpeakerConfig(Settings):
-    """speaker_node: a sound device out."""
+    """speaker_node: the output of a sound device."""
 
     audio: DeviceConfig = section(DeviceConfig, prefix="", hide=("block_ms",), rate=48_000)
     barge_in: bool = setting(
         True,
-        "stop when the user begins to speak; needs ears that hear while the robot speaks: echo:"
-        " apm of asr_node, or a headset",
+        "stop when the user begins to speak; needs speech input that hears while the robot speaks:"
+        " asr_node with echo: apm, or a headset",
     )
     reference: bool = setting(
         True, "publish what is played on speaker/reference, for echo cancellation"
@@ -85,7 +85,7 @@ class SpeakerConfig(Settings):
 
 @dataclass(frozen=True)
 class AsrNodeConfig(Settings):
-    """asr_node: the ears."""
+    """asr_node: speech input."""
 
     ears: EarsConfig = section(EarsConfig, prefix="")
     grammar: str = setting(
@@ -96,15 +96,15 @@ class AsrNodeConfig(Settings):
     )
     echo: str = setting(
         "mute",
-        "how the robot does not answer itself: mute (the ears are muted while it speaks), apm (echo"
-        " cancellation: the user may break in), none (a headset)",
+        "what keeps the robot from answering itself: mute (no speech input while it speaks), apm"
+        " (echo cancellation: the user may interrupt), none (a headset)",
         choices=("mute", "apm", "none"),
     )
 
 
 @dataclass(frozen=True)
 class TtsNodeConfig(Settings):
-    """tts_node: the mouth."""
+    """tts_node: speech output."""
 
     tts: TtsConfig = section(TtsConfig, prefix="")
     mouth: MouthConfig = section(MouthConfig, prefix="")

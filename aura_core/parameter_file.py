@@ -1,7 +1,7 @@
-"""The engine's settings as ROS 2 parameters: dotted names, and a value in place of null. Needs no
-ROS.
+"""The engine's settings from a ROS 2 parameter file: dotted names, and values that stand for null.
 
-So one file serves the live node (`--params-file`) and `aura run`, `replay` and `eval` (`--config`).
+So one file configures the live node (`--params-file`) and `aura run`, `replay` and `eval`
+(`--config`). Needs no ROS.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from aura_core.errors import ConfigError
 from aura_core.settings import Parameter, Settings, parameters
 
 NODE = "assistant_node"
-# rclpy's own, which may stand in a file beside ours
+# parameters of rclpy itself, which may be in the same file
 RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
 
 
 def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
-    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`, with null where a parameter is
-    not set."""
+    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`.
+
+    A value that stands for null becomes None.
+    """
     sections: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
     for name, value in flat.items():
@@ -35,11 +37,17 @@ def is_parameter_file(data: Mapping[str, Any]) -> bool:
 
 
 def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -> dict[str, Any]:
-    """What a parameter file tells the engine: the sections that match `assistant_node`, later ones
-    over earlier ones. `node`: the node's settings, whose section `engine` is what is wanted; the
-    node's own are left out.
+    """The engine's settings in a parameter file, as nested plain values.
 
-    Raises `ConfigError` when there is none. Unknown keys stay, for the settings to refuse.
+    All sections that match `assistant_node` are used; later ones override earlier ones.
+
+    Args:
+        data: the YAML document.
+        node: settings of the node. Its section `engine` is read, its own settings are left out.
+        where: the file, for messages.
+
+    Unknown keys stay, and the settings refuse them. Raises `ConfigError` when there is no such
+    section.
     """
     flat: dict[str, Any] = {}
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]

@@ -1,5 +1,4 @@
-"""Settings from plain values: what a YAML file holds becomes a checked dataclass, or one clear
-line."""
+"""Settings dataclasses from plain values, such as those of a YAML file."""
 
 from __future__ import annotations
 
@@ -15,8 +14,11 @@ from aura_core.errors import ConfigError
 
 
 def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `ConfigError` naming the file; `what` it should hold:
-    "configuration"..."""
+    """The mapping in a YAML file.
+
+    `what` says what it should hold, for messages: "configuration". Raises `ConfigError` naming the
+    file.
+    """
     import yaml
 
     try:
@@ -33,9 +35,18 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
 
 
 def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
-    """The settings class `cls` from nested plain values. `base`: settings that hold what `data`
-    leaves out; None: the defaults of `cls`. A section that `data` names in part keeps the defaults
-    that it has within `cls`. Raises `ConfigError` naming the key and where it stands."""
+    """The settings class `cls` from nested plain values.
+
+    Args:
+        cls: a dataclass of settings.
+        data: the values. A section that is given in part keeps the defaults that it has within
+            `cls`.
+        where: where the values come from, for messages.
+        base: settings that hold what `data` leaves out; None: the defaults of `cls`.
+
+    Raises:
+        ConfigError: naming the key and where it is.
+    """
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
     hints = typing.get_type_hints(cls)
@@ -68,8 +79,11 @@ def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
 
 
 def convert(kind: Any, value: Any, name: str) -> Any:
-    """`value` as the type `kind`: a whole number serves as a float, and a word as a member of an
-    enumeration. Raises `ConfigError` naming it."""
+    """`value` as the type `kind`.
+
+    A whole number is accepted as a float, and a text as a member of an enumeration. Raises
+    `ConfigError` naming the setting.
+    """
     options = typing.get_args(kind) if isinstance(kind, pytypes.UnionType) else (kind,)
     classes = [typing.get_origin(o) or o for o in options]  # tuple[str, ...] is checked as tuple
     if float in classes and isinstance(value, int) and not isinstance(value, bool):
@@ -86,16 +100,16 @@ def convert(kind: Any, value: Any, name: str) -> Any:
 
 
 def _default(f: dataclasses.Field[Any]) -> Any:
-    """What a field holds by default; None where it must be given."""
+    """The default of a field; None where it must be given."""
     return None if f.default_factory is dataclasses.MISSING else f.default_factory()
 
 
 def require(ok: bool, message: str) -> None:
-    """Raises `ConfigError` with `message` unless `ok`."""
+    """Raise `ConfigError` with `message` unless `ok`."""
     if not ok:
         raise ConfigError(message)
 
 
 def one_of(name: str, value: str, options: tuple[str, ...]) -> None:
-    """Raises `ConfigError` unless `value` is one of `options`."""
+    """Raise `ConfigError` unless `value` is one of `options`."""
     require(value in options, f"{name} must be one of {', '.join(options)}, not '{value}'")

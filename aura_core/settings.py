@@ -1,7 +1,7 @@
-"""Settings: each is declared once, as a dataclass field with default, description, unit, limits.
+"""Settings: each is declared once, as a dataclass field with default, description, unit and limits.
 
-The declaration is all there is: from it follow the checks of a value, the ROS 2 parameters of the
-nodes, what a YAML file may hold, options of the `aura` command and docs/parameters.md.
+Everything else is made from this declaration: the check of a value, the ROS 2 parameters of the
+nodes, the keys of a YAML file, options of the `aura` command and docs/parameters.md.
 
     @dataclass(frozen=True)
     class WindowConfig(Settings, section="window"):
@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 from aura_core.errors import ConfigError
 from aura_core.plain import build, convert
 
-Value = str | int | float | bool  # what a ROS 2 parameter may be here
+Value = str | int | float | bool  # types of ROS 2 parameters that are used
 REQUIRED: Any = MISSING  # the default of a setting that has none
 
 _SETTING, _SECTION = "setting", "section"
@@ -30,13 +30,18 @@ _S = TypeVar("_S", bound="Settings")
 
 @dataclass(frozen=True)
 class Setting:
-    """What is declared about one setting, beside its name, type and default.
+    """The declaration of one setting; its name, type and default are the field's.
 
-    `description` is plain English without the unit, which is `unit`. `low` and `high` are limits
-    that are allowed themselves; `above` and `below` are limits that are not. `null`: what None
-    means, where the type allows it; `unset`: the value that stands for None in a ROS 2 parameter,
-    which cannot be null. `live`: it can be changed while the node runs. `parameter`: its name as a
-    ROS 2 parameter, where that is not the field's; None: it is no parameter.
+    Attributes:
+        description: plain English, without the unit.
+        unit: for example "s".
+        low, high: limits; the limit itself is allowed.
+        above, below: limits; the limit itself is not allowed.
+        choices: the allowed texts.
+        null: what None means, where the type allows None.
+        unset: the value that stands for None in a ROS 2 parameter, which cannot be null.
+        live: it can be changed while the node runs.
+        parameter: its name as a ROS 2 parameter; "": the field's name; None: it is no parameter.
     """
 
     description: str
@@ -53,7 +58,7 @@ class Setting:
 
     @property
     def limits(self) -> str:
-        """What a number may be, in words that follow "must be"; empty without limits."""
+        """The limits of a number, as words that follow "must be"; "" without limits."""
         low = self.low if self.above is None else self.above
         high = self.high if self.below is None else self.below
         if low is None and high is None:
@@ -69,8 +74,10 @@ class Setting:
         return f"in {opening}{_number(low)}, {_number(high)}{closing}"
 
     def refusal(self, value: Any, name: str) -> str:
-        """Why `value` is refused, naming the setting; empty when it is not. None is never refused:
-        whether it is allowed is the type's business."""
+        """Why `value` is refused, in words that name the setting; "" when it is not refused.
+
+        None is never refused here: the type tells whether it is allowed.
+        """
         if self.choices and value is not None and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}, not '{value}'"
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -95,29 +102,35 @@ class Setting:
 
 @dataclass(frozen=True)
 class Section:
-    """A dataclass of settings within another one. `prefix`: of the names of its parameters; None:
-    the field's name and a dot. `hide`: fields of it that are no parameters here."""
+    """The declaration of a settings dataclass within another one.
+
+    Attributes:
+        prefix: stands before the names of its parameters; None: the field's name and a dot.
+        hide: its fields that are no parameters here.
+    """
 
     prefix: str | None = None
     hide: tuple[str, ...] = ()
 
 
 def setting(default: Any, description: str, **declared: Any) -> Any:
-    """A dataclass field that is a setting; `declared`: see `Setting`. REQUIRED: it has no
-    default."""
+    """A dataclass field that is a setting.
+
+    For `declared` see `Setting`. With the default `REQUIRED` the setting has no default.
+    """
     return field(default=default, metadata={_SETTING: Setting(description, **declared)})
 
 
 def section(
     cls: Callable[..., Any], prefix: str | None = None, hide: tuple[str, ...] = (), **defaults: Any
 ) -> Any:
-    """A dataclass field that holds settings of its own, with other `defaults` where given."""
+    """A dataclass field that holds a dataclass of settings, with other `defaults` where given."""
     make = functools.partial(cls, **defaults)
     return field(default_factory=make, metadata={_SECTION: Section(prefix, hide)})
 
 
 class Settings:
-    """Base of every frozen dataclass of settings: refuses what contradicts the declarations.
+    """Base class of every frozen dataclass of settings. It checks the values at construction.
 
     `section` stands before a setting's name in messages. A subclass with rules between settings
     calls `super().__post_init__()` first.
@@ -130,8 +143,11 @@ class Settings:
         cls.SECTION = section
 
     def __post_init__(self) -> None:
-        """Raises `ConfigError` naming the setting. A whole number becomes a float, and a word a
-        member of its enumeration, where that is the field's type."""
+        """Check every field, and raise `ConfigError` naming the setting.
+
+        A whole number becomes a float, and a text a member of an enumeration, where that is the
+        field's type.
+        """
         kinds = _kinds(type(self))
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             name = f"{self.SECTION}.{f.name}" if self.SECTION else f.name
@@ -147,7 +163,8 @@ class Settings:
 class Parameter:
     """One setting as a ROS 2 parameter.
 
-    `path`: the fields that lead to it. `default`: with the value that stands for None in its place.
+    `path` are the names of the fields that lead to it. In `default`, None is replaced by the value
+    that stands for it.
     """
 
     name: str
@@ -157,34 +174,34 @@ class Parameter:
 
     @property
     def low(self) -> float | None:
-        """Least value of a number; the value that stands for None is allowed too."""
+        """Smallest value of a number, the value that stands for None included."""
         return self._limit(self.setting.low, self.setting.above, min)
 
     @property
     def high(self) -> float | None:
-        """Largest value of a number."""
+        """Largest value of a number, the value that stands for None included."""
         return self._limit(self.setting.high, self.setting.below, max)
 
     @property
     def description(self) -> str:
-        """One line, with what the value that stands for None means, and with the unit."""
+        """One line: description, what the value that stands for None means, and the unit."""
         unit = f" [{self.setting.unit}]" if self.setting.unit else ""
         return f"{self.description_without_unit}{unit}"
 
     @property
     def description_without_unit(self) -> str:
-        """The same, for a table that has a column for the unit."""
+        """`description` without the unit, for a table that has a column for it."""
         s = self.setting
         null = f"; {unset_text(s.unset)}: {s.null}" if s.unset is not None else ""
         return f"{s.description}{null}"
 
     def setting_value(self, value: Value) -> Value | None:
-        """The parameter's value as the setting has it: None where it stands for that."""
+        """The parameter's value as a value of the setting: None where it stands for None."""
         unset = self.setting.unset
         return None if unset is not None and value == unset else value
 
     def refusal(self, value: Value) -> str:
-        """Why `value` is refused, naming the parameter; empty when it is not."""
+        """Why `value` is refused, in words that name the parameter; "" when it is not refused."""
         return self.setting.refusal(self.setting_value(value), self.name)
 
     def _limit(
@@ -198,13 +215,15 @@ class Parameter:
 
 
 def parameters(cls: type[Settings]) -> tuple[Parameter, ...]:
-    """The ROS 2 parameters that a dataclass of settings makes, those of its sections included."""
+    """The ROS 2 parameters of a dataclass of settings, those of its sections included."""
     return tuple(_parameters(cls(), "", (), ()))
 
 
 def from_parameters(cls: type[_S], values: Mapping[str, Value], where: str) -> _S:
-    """The settings from the values of `parameters(cls)`; the others have their defaults. Raises
-    `ConfigError`, which begins with `where`."""
+    """The settings from values of `parameters(cls)`; missing ones have their defaults.
+
+    Raises `ConfigError`, which begins with `where`.
+    """
     tree: dict[str, Any] = {}
     for p in parameters(cls):
         if p.name in values:
@@ -222,12 +241,12 @@ def find(cls: type[Settings], name: str) -> Setting:
 
 
 def declared(f: dataclasses.Field[Any]) -> Setting:
-    """What is declared about a field; a section has no limits of its own."""
+    """The declaration of a field; an empty one for a section."""
     return f.metadata.get(_SETTING, _NOTHING)
 
 
 def unset_text(value: Value | None) -> str:
-    """A value that stands for None, for a reader."""
+    """A value that stands for None, as text for a reader."""
     return "empty" if value == "" else str(value)
 
 
@@ -250,7 +269,7 @@ def _parameters(
         default = d.unset if current is None else current
         if not isinstance(default, (str, int, float)):
             raise TypeError(f"{type(value).__name__}.{f.name}: None needs an `unset` for ROS 2")
-        plain = str(default) if isinstance(default, str) else default  # of an enumeration: the word
+        plain = str(default) if isinstance(default, str) else default  # an enum member to its text
         yield Parameter(prefix + (d.parameter or f.name), (*path, f.name), plain, d)
 
 

@@ -1,4 +1,4 @@
-"""Ears: microphone/audio in, asr/text, asr/transcript and user_speaking out."""
+"""Speech input: microphone/audio in; asr/text, asr/transcript and user_speaking out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import asdict
 
 from std_msgs.msg import Bool, String
 
-from aura_core.errors import AuraError, InputError
-from aura_core.live.listener import Far, Listener, Near
+from aura_core.errors import AuraError, InputError, one_line
+from aura_core.live.sound_inbox import Far, Near, SoundInbox
 from aura_core.node_settings import AsrNodeConfig
 from aura_core.speech.ears import Ears, Event, open_ears
 from aura_core.speech.echo import ApmEcho
@@ -27,13 +27,13 @@ from aura_ros.speech_conversions import to_audio, transcript_msg
 
 
 class AsrNode(AuraNode):
-    """Callbacks store; one thread listens, and publishes what it understands."""
+    """Callbacks store sound. One thread recognises speech in it and publishes the transcripts."""
 
     def __init__(self) -> None:
         super().__init__("asr_node")
         self._config = settings_of(self, AsrNodeConfig)
         self._mutes = self._config.echo == "mute"
-        self._listener = Listener(self._mutes)
+        self._sound = SoundInbox(self._mutes)
         self._ears: Ears | None = None
         self._heard_at, self._frame_id, self._robot_speaks = 0.0, "", False
         self._stopping = threading.Event()
@@ -62,15 +62,15 @@ class AsrNode(AuraNode):
 
     def _put(self, kind: type[Near] | type[Far], msg: AudioChunk) -> None:
         try:
-            self._listener.put(kind(to_audio(msg)))
+            self._sound.put(kind(to_audio(msg)))
         except InputError as e:
             self.complain(str(e))
 
     def _on_robot(self, msg: Bool) -> None:
         self._robot_speaks = bool(msg.data)
-        self._listener.robot(self._robot_speaks, self.now_ns())
+        self._sound.robot(self._robot_speaks, self.now_ns())
 
-    # ---- the ears' thread --------------------------------------------------------------------
+    # ---- the speech input's thread -----------------------------------------------------------
 
     def _main(self) -> None:
         config = self._config.ears
@@ -78,7 +78,7 @@ class AsrNode(AuraNode):
             ears = open_ears(config, phrases(self._config.grammar))
             echo = ApmEcho() if self._config.echo == "apm" else None
         except (AuraError, OSError, RuntimeError) as e:
-            self.end(" ".join(str(e).split()))
+            self.end(one_line(e))
             return
         self._ears = ears
         self.get_logger().info(
@@ -86,7 +86,7 @@ class AsrNode(AuraNode):
             f" echo: {self._config.echo}"
         )
         self._user_speaking.publish(Bool(data=False))
-        self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
+        self._sound.run(ears, echo, self._stopping, self._tell, self.complain)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
@@ -116,9 +116,7 @@ class AsrNode(AuraNode):
                 ),
             )
         counters = asdict(self._ears.counters) if self._ears else {}
-        self.diagnose(
-            level, self.problem or message, {"dropped": self._listener.dropped, **counters}
-        )
+        self.diagnose(level, self.problem or message, {"dropped": self._sound.dropped, **counters})
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,5 +1,10 @@
-"""The assistant as a ROS node: image_raw, asr/text -> Inbox -> Host (the model's thread) ->
-aura/response, aura/alert, aura/heartbeat. Services: `services.py`."""
+"""The assistant as a ROS node.
+
+    image_raw, asr/text -> Inbox -> Host (the model's thread)
+    -> aura/response, aura/alert, aura/heartbeat
+
+The services are in `services.py`.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +32,7 @@ from aura_ros.services import WatchServices
 
 
 class AssistantNode(AuraNode):
-    """Callbacks only store; the host decides; a timer speaks up when the model has nothing to
-    say."""
+    """Callbacks only store, the host decides, and a timer sends heartbeats between decisions."""
 
     def __init__(self) -> None:
         super().__init__("assistant_node")
@@ -40,7 +44,7 @@ class AssistantNode(AuraNode):
             (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
         )
         self._topic = self.resolve_topic_name(topic)
-        self._lock = threading.Lock()  # heartbeats leave from two threads
+        self._lock = threading.Lock()  # two threads publish heartbeats
         self._sequence, self._beat_at = 0, time.monotonic()
         self._last_step: Step | None = None
         self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
@@ -69,7 +73,10 @@ class AssistantNode(AuraNode):
     # ---- callbacks: store and return ---------------------------------------------------------
 
     def _watch(self) -> None:
-        """The model is ready: take frames from now on (earlier ones could only be thrown away)."""
+        """Subscribe to the images, once the model is ready.
+
+        Earlier frames could only be dropped.
+        """
         self.create_subscription(self._image_type, self._topic, self._on_image, qos.FRAMES)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
@@ -106,7 +113,7 @@ class AssistantNode(AuraNode):
             self._stale_after_s = float(value)
 
     def _tick(self) -> None:
-        """Once a second: diagnostics, and a heartbeat if no decided chunk has given one."""
+        """Once a second: diagnostics, and a heartbeat unless a decided chunk has sent one."""
         now, health = time.monotonic(), self.host.health()
         quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
         state, detail = idle_state(
@@ -145,8 +152,7 @@ class AssistantNode(AuraNode):
                 self._on_step(event.step, event.question)
             case Problem():
                 self.complain(event.message)
-                # this second has neither words nor silence, but it has its heartbeat
-                if event.chunk is not None:
+                if event.chunk is not None:  # a lost chunk has a heartbeat too
                     self._beat("error", "", event.chunk)
             case Failed():
                 self.end(event.message)

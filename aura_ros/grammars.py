@@ -1,4 +1,4 @@
-"""The grammars that the ears can be started with, by name."""
+"""The grammars of the speech input, by name."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from aura_core.speech.asr import Grammar, parse
 
 
 def phrases(name: str) -> Grammar | None:
-    """The sentences of `room` (what the embedded model is asked); None for `none`."""
+    """The grammar `room`: what the embedded model was trained to be asked. None for `none`."""
     return parse(spoken.grammar(), "grammar: room") if name == "room" else None

@@ -1,5 +1,7 @@
-"""A microphone as a topic: microphone/audio. A device that is gone is tried again; nothing else
-ends the node."""
+"""A microphone as the topic microphone/audio.
+
+A device that is gone is opened again. Only a wrong setting ends the node.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from aura_ros.speech_conversions import audio_msg
 
 
 class MicrophoneNode(AuraNode):
-    """One thread reads the device and publishes."""
+    """One thread reads the device and publishes its sound."""
 
     def __init__(self) -> None:
         super().__init__("microphone_node")

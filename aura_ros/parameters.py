@@ -1,4 +1,4 @@
-"""ROS 2 parameters of the nodes, derived from their settings (`aura_core/node_settings.py`)."""
+"""ROS 2 parameters of the nodes, made from their settings (`aura_core/node_settings.py`)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _S = TypeVar("_S", bound=Settings)
 
 
 def descriptor(p: Parameter) -> ParameterDescriptor:
-    """What `ros2 param describe` shows."""
+    """The descriptor of a parameter, which `ros2 param describe` shows."""
     d = ParameterDescriptor(name=p.name, description=p.description, read_only=not p.setting.live)
     if p.setting.choices:
         d.additional_constraints = f"one of {', '.join(p.setting.choices)}"
@@ -43,8 +43,10 @@ def descriptor(p: Parameter) -> ParameterDescriptor:
 
 
 def declare(node: Node, table: Iterable[Parameter]) -> dict[str, Value]:
-    """Declare `table` on `node` and return the values. Raises `ConfigError` naming the
-    parameter."""
+    """Declare the parameters of `table` on `node`, and return their values.
+
+    Raises `ConfigError` naming the parameter.
+    """
     table = tuple(table)
     _refuse_unknown(node, [p.name for p in table])
     values: dict[str, Value] = {}
@@ -61,15 +63,17 @@ def declare(node: Node, table: Iterable[Parameter]) -> dict[str, Value]:
 
 
 def settings_of(node: Node, cls: type[_S]) -> _S:
-    """Declare the parameters of `cls` on `node`; the settings that they make. Raises
-    `ConfigError`."""
+    """Declare the parameters of `cls` on `node`, and return the settings. Raises `ConfigError`."""
     return from_parameters(cls, declare(node, parameters(cls)), node.get_name())
 
 
 def on_set(
     table: Iterable[Parameter], apply: Callable[[str, Value], None]
 ) -> Callable[[list[ros.Parameter]], SetParametersResult]:
-    """A callback for `add_on_set_parameters_callback`: refuses with a reason, else applies."""
+    """A callback for `add_on_set_parameters_callback`.
+
+    It refuses a change with a reason, or applies it.
+    """
     by_name = {p.name: p for p in table}
 
     def callback(changes: list[ros.Parameter]) -> SetParametersResult:
@@ -93,7 +97,7 @@ def engine_config(values: dict[str, Value]) -> AssistantConfig:
 
 
 def _refuse_unknown(node: Node, known: list[str]) -> None:
-    """rclpy takes a misspelt key of a parameter file without a word; here it ends the node."""
+    """Raise `ConfigError` for unknown names, which rclpy ignores silently."""
     for key in node._parameter_overrides:  # the only place where rclpy keeps them
         if key not in known and key.split(".")[0] not in RCLPY:
             near = difflib.get_close_matches(key, known, 1)

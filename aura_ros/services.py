@@ -1,8 +1,8 @@
-"""Questions and watches as services: ask and get the id, list, cancel. Answered by the
-model's thread between two steps.
+"""The assistant's services: ask and get the id, list watches, cancel a watch.
 
-And what the mouth reports: when less was heard than the assistant said, its memory holds what was
-heard."""
+The model's thread answers them between two steps. The speech output's reports are handled here too:
+when less was heard than the assistant said, the conversation keeps what was heard.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class WatchServices:
-    """`aura/ask`, `aura/list_watches`, `aura/cancel_watch` of a node whose engine `host` owns."""
+    """The services `aura/ask`, `aura/list_watches` and `aura/cancel_watch` of a node."""
 
     def __init__(self, node: Node, host: Host) -> None:
         self._node, self._host = node, host
@@ -72,7 +72,7 @@ class WatchServices:
         return response
 
     async def _done(self, future: futures.Future[T]) -> T:
-        """What the model's thread returns or raises; the executor goes on meanwhile."""
+        """What the model's thread returns or raises. The executor goes on while this waits."""
         answer: Future[T] = Future(executor=self._node.executor)
 
         def hand_over(done: futures.Future[T]) -> None:
@@ -87,7 +87,7 @@ class WatchServices:
 
 
 def _query(request: Ask.Request) -> Query:
-    """Raises `InputError` for a kind that does not exist."""
+    """The question of a request. Raises `InputError` for a kind that does not exist."""
     try:
         kind = Kind(request.kind) if request.kind else None
     except ValueError:

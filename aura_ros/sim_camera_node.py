@@ -1,4 +1,4 @@
-"""A camera that looks at a simulated room: the same seed gives the same pictures, to the byte."""
+"""A camera that shows a simulated room. The same seed gives the same images, to the byte."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from sensor_msgs.msg import Image
 from aura_core.node_settings import SimCameraConfig
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, World
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 from aura_ros import qos
-from aura_ros.conversions import NS, to_image
+from aura_ros.conversions import to_image
 from aura_ros.node import AuraNode, run
 from aura_ros.parameters import settings_of
 
-_SETTLE_NS = NS  # discovery is one-sided for a moment: the first frame must not be lost
-_MOST_BEHIND_NS = NS
+# Wait after the first subscriber was found: it may not have found this node yet, and would lose
+# the first frame.
+_SETTLE_NS = NS
+_MOST_BEHIND_NS = NS  # frames are skipped when the node is further behind
 
 
 class SimCameraNode(AuraNode):
-    """Publishes `image_raw`; the frame of world time t carries the stamp start + t exactly."""
+    """Publishes `image_raw`. The frame of world time t has the stamp start + t exactly."""
 
     def __init__(self) -> None:
         super().__init__("sim_camera_node")
@@ -33,7 +35,7 @@ class SimCameraNode(AuraNode):
         self._start_ns: int | None = None
         self._next = 0  # index of the next frame
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
-        # a frame is at most a quarter period late
+        # A frame is at most a quarter of a period late.
         self.create_timer(self._period_ns / NS / 4, self._tick)
         self.every(1.0, self._report)
         self.get_logger().info(
@@ -41,8 +43,7 @@ class SimCameraNode(AuraNode):
         )
 
     def _tick(self) -> None:
-        """Publish every frame that is due; none is skipped unless the machine falls a second
-        behind."""
+        """Publish every frame that is due. Frames are skipped only when the node is 1 s behind."""
         now_ns = self.now_ns()
         if self._start_ns is None:
             if self._waits and self._publisher.get_subscription_count() == 0:

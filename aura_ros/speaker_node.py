@@ -1,6 +1,7 @@
 """A loudspeaker: speaker/audio in; robot_speaking, speaker/playback and speaker/reference out.
 
-It stops in the middle of a word when the user begins to speak, and tells how much was heard.
+It stops in the middle of a word when the user begins to speak (barge-in), and reports how much was
+heard.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _POLL_S = 0.02
 
 
 class SpeakerNode(AuraNode):
-    """Callbacks fill the device's buffer; a timer tells what it has played."""
+    """Callbacks fill the device's buffer. A timer reports what it has played."""
 
     def __init__(self) -> None:
         super().__init__("speaker_node")
@@ -66,17 +67,17 @@ class SpeakerNode(AuraNode):
             self._stop()
 
     def _stop(self) -> None:
-        """Silence, now; and a report of each utterance that was under way."""
+        """Stop playing at once, and report each utterance that was under way."""
         self._interrupted += 1
         self._tell(self._utterances.stop(), "interrupted")
         self._poll()
 
     def _poll(self) -> None:
-        """Utterances that have ended, and the sound that was in the air."""
+        """Report the utterances that have ended, and publish what was played."""
         self._tell(self._utterances.poll())
         silent = self._device.buffer.idle and self.now_ns() >= self._device.sounds_until_ns
         if self._speaking and silent and not self._utterances.under_way:
-            # not before: what the device still holds will be heard, by our own ears too
+            # Not earlier: the microphone too hears what the device still has to play.
             self._say_speaking(False)
         while (
             self._device.reference is not None

@@ -1,5 +1,7 @@
-"""Mouth: aura/response in, speaker/audio sentence by sentence out, and aura/said: what was heard of
-each answer."""
+"""Speech output: aura/response in; speaker/audio and aura/said out.
+
+Sound is sent sentence by sentence. aura/said tells what was heard of each answer.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Bool
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
@@ -27,15 +29,15 @@ from aura_ros.node import AuraNode, run
 from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
 
-_POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
-# sound that is sent before it can be heard: a burst would overrun the queue on its way
+_POLL_S = 0.05  # period of checks that depend on time: the user's pause, sentences that are too old
+# Most sound that is sent before it can be heard. More at once would overflow the topic's queue.
 _AHEAD_S = 3.0
 _REMEMBERED = 256  # responses whose stamps are known
 _NOTHING = np.empty(0, np.int16)
 
 
 class TtsNode(AuraNode):
-    """Callbacks tell the talker; one thread makes sound, a sentence ahead of the loudspeaker."""
+    """Callbacks pass messages to the talker. One thread synthesises sound, a sentence ahead."""
 
     def __init__(self) -> None:
         super().__init__("tts_node")
@@ -43,14 +45,14 @@ class TtsNode(AuraNode):
         self._talker = Talker(config.mouth)
         self._user_speaks = False
         self._voice: Synthesizer | None = None
-        # a restarted mouth must not reuse an utterance's name
+        # Names of utterances must differ from those before a restart.
         self._session = f"{time.time_ns():x}"
         self._stamps: OrderedDict[str, Time] = OrderedDict()  # of the newest responses
         self._stopping, self._news = threading.Event(), threading.Event()
         self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
-        # heard before what comes of it
+        # This comes before the subscription of speaker/playback, so that a barge-in is known first.
         self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
         self.every(1.0, self._report)
@@ -83,13 +85,13 @@ class TtsNode(AuraNode):
             )
             self._news.set()
 
-    # ---- the mouth's thread ------------------------------------------------------------------
+    # ---- the speech output's thread ----------------------------------------------------------
 
     def _main(self, config: TtsConfig) -> None:
         try:
             self._voice = voice = open_synthesizer(config)
         except (AuraError, OSError) as e:
-            self.end(" ".join(str(e).split()))
+            self.end(one_line(e))
             return
         self.get_logger().info(f"speaking: {voice.description}")
         while not self._stopping.is_set():
@@ -104,7 +106,10 @@ class TtsNode(AuraNode):
         voice.close()
 
     def _speak(self, voice: Synthesizer, sentence: Sentence) -> None:
-        """Make one sentence and send it piece by piece; it is cut between two pieces."""
+        """Synthesise one sentence and send it piece by piece.
+
+        It can be cut off between two pieces.
+        """
         name, length_ns = f"{self._session}:{sentence.tag}", 0
         began = time.monotonic()
         pieces = voice.speak(sentence.speech)
@@ -117,7 +122,7 @@ class TtsNode(AuraNode):
                 length_ns += piece.duration_ns
                 self._audio.publish(audio_msg(piece, utterance=name))
         except AuraError as e:
-            self.complain(" ".join(str(e).split()))
+            self.complain(one_line(e))
             self._talker.failed(sentence.tag)
         finally:
             pieces.close()

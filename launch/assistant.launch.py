@@ -1,8 +1,10 @@
-"""Start the assistant, and with it a simulated room, a real camera, or no camera at all.
+"""Start the assistant with a simulated room, with a real camera, or without a camera.
 
-ros2 launch aura_ros assistant.launch.py
-ros2 launch aura_ros assistant.launch.py voice:=true
-ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct source:=rtsp://...
+    ros2 launch aura_ros assistant.launch.py
+    ros2 launch aura_ros assistant.launch.py voice:=true
+    ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct source:=rtsp://...
+
+`--show-args` lists the arguments.
 """
 
 from pathlib import Path
@@ -18,7 +20,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 
 def _about(cls: type[Settings], name: str) -> str:
-    """What a setting means, for an argument that goes over the parameter file."""
+    """Description of a setting, for an argument that overrides the parameter file."""
     return f"{find(cls, name).description}; empty: what params_file says"
 
 
@@ -66,7 +68,7 @@ ARGUMENTS = (
 
 
 def generate_launch_description() -> LaunchDescription:
-    """`--show-args` lists the arguments."""
+    """The launch description that `ros2 launch` reads."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
         for name, default, text, choices in ARGUMENTS
@@ -83,7 +85,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return Node(
             package="aura_ros",
             executable=program,
-            # four nodes, each with a name of its own
+            # voice_node is four nodes, which keep their names.
             name=None if program == "voice_node" else program,
             namespace=get["namespace"],
             output="screen",
@@ -105,7 +107,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         nodes.append(node("voice_node"))
     elif get["voice"] == "true":
         nodes += [node(f"{part}_node") for part in ("microphone", "asr", "tts", "speaker")]
-    # Without the profile Fast DDS loses most images between processes: its default shared memory is
-    # too small.
+    # Without this profile Fast DDS loses most images between processes, because its default shared
+    # memory is too small.
     profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml"))
     return [profile, *nodes]

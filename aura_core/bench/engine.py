@@ -1,8 +1,8 @@
-"""`aura bench engine`: all window policies side by side, on the same frames, questions and answers.
+"""`aura bench engine`: all window policies on the same frames, questions and answers.
 
-Steps are interleaved: every policy takes step i before any takes step i + 1, in an order that
-rotates, so that a busy machine hurts all alike. Counters are exact; times are CPU time of the
-deciding thread (on a GPU: wall time).
+The policies take turns: each makes step i before any makes step i + 1, and the order rotates, so
+that a busy machine slows all alike. Counters are exact. Times are CPU time of the deciding thread;
+on a GPU, wall time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,18 +24,20 @@ from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
 from aura_core.models.backend import Piece
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Chunk, Decision, Frame, Query, Step
+from aura_core.types import NS, Chunk, Decision, Frame, Query, Step
 
-NS = 1_000_000_000
 EXACT = ("shadow", "floating", "recompute")  # they hold the same conversation
-COLD_EVERY = 10  # steps between cold recomputes of a policy whose window is its own
-# What happens besides silence, by step modulo 50: a question with its answer, an answer unasked,
-# one that is cancelled.
+COLD_EVERY = 10  # steps between two checks of a policy (fifo, evict) against a fresh cache
+# Steps, modulo PERIOD, that are not silent: a question with its answer, an unasked answer, and an
+# answer that is cancelled.
 ASKED, UNASKED, CANCELLED, PERIOD = 7, 23, 37, 50
 
 
 class Scripted(Decider):
-    """Random weights do not know when to speak: speaks at the steps above, and keeps the logits."""
+    """A decider that speaks at the steps above, because random weights do not know when to speak.
+
+    It keeps the logits of the newest decision.
+    """
 
     def __init__(self, inner: Decider) -> None:
         self.threshold, self.silent_ids, self.restraint = (
@@ -47,11 +49,15 @@ class Scripted(Decider):
         self.step = -1
 
     def decide(
-        self, logits: NDArray[np.float32], stamp_ns: int = 0, asked: bool = False
+        self,
+        logits: NDArray[np.float32],
+        stamp_ns: int = 0,
+        asked: bool = False,
+        silent: Sequence[int] | None = None,
     ) -> Decision:
         """See `Decider.decide`."""
         self.logits, self.step = logits, self.step + 1
-        decision = super().decide(logits, stamp_ns, asked)
+        decision = super().decide(logits, stamp_ns, asked, silent)
         if self.step % PERIOD not in (ASKED, UNASKED, CANCELLED):
             return replace(decision, silent=True, token_id=self.silent_ids[0])
         words = logits.copy()
@@ -61,39 +67,39 @@ class Scripted(Decider):
 
 @dataclass
 class Runner:
-    """One policy on its way, and what was measured of it."""
+    """One policy, and what was measured of it."""
 
     name: str
     engine: StreamEngine
     decider: Scripted
     clock: Callable[[], float]
     ms: list[float] = field(default_factory=list)  # encode + prefill + decision
-    busy_ms: list[float] = field(default_factory=list)  # and the background work after it
+    busy_ms: list[float] = field(default_factory=list)  # the whole step and its background work
     steps: list[Step] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)  # prefilled in the step and after it
     difference: float | None = None
 
     def take(self, chunk: Chunk, measured: bool) -> None:
-        """One step."""
-        a, i = self.engine, self.decider.step + 1
+        """Make one step."""
+        engine, i = self.engine, self.decider.step + 1
         query = None
         if i % PERIOD == ASKED:
-            query = a.conversation.admit(Query("what is on the table?"))
-        before = replace(a.policy.counters)
+            query = engine.conversation.admit(Query("what is on the table?"))
+        before = replace(engine.policy.counters)
         told = 0
 
         def on_text(_id: str, _text: str) -> None:
             nonlocal told
             told += 1
             if i % PERIOD == CANCELLED and told == 2:
-                a.cancel(discard=i % (2 * PERIOD) == CANCELLED)
+                engine.cancel(discard=i % (2 * PERIOD) == CANCELLED)
 
-        step = a.step(chunk, query, on_text)
+        step = engine.step(chunk, query, on_text)
         start = self.clock()
-        a.idle()
+        engine.idle()
         background_ms = (self.clock() - start) * 1e3
         if measured:
-            now = a.policy.counters
+            now = engine.policy.counters
             self.ms.append(step.decide_ms)
             self.busy_ms.append(step.step_ms + background_ms)
             self.steps.append(step)
@@ -105,7 +111,7 @@ class Runner:
             )
 
     def differ(self, reference: NDArray[np.float32]) -> None:
-        """Compare the newest decision's logits with `reference`."""
+        """Compare the logits of the newest decision with `reference`."""
         worst = float(np.abs(self.decider.logits - reference).max())
         self.difference = max(worst, self.difference or 0.0)
 
@@ -131,7 +137,7 @@ class Runner:
 
 
 def clock_of(device: torch.device) -> Callable[[], float]:
-    """Seconds: CPU time of this thread, or wall time around finished GPU work."""
+    """A clock in seconds: CPU time of this thread, or wall time after all GPU work has ended."""
     if device.type != "cuda":
         return time.thread_time
 
@@ -143,7 +149,7 @@ def clock_of(device: torch.device) -> Callable[[], float]:
 
 
 def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
-    """`count` chunks of noise."""
+    """`count` chunks of noise; frames are RGB uint8 of `size` (height, width)."""
     rng = np.random.default_rng(0)
     for i in range(count):
         pair = [
@@ -154,7 +160,7 @@ def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
 
 
 def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
-    """An engine of its own on the shared weights."""
+    """An engine with this policy over the shared weights."""
     config = AssistantConfig(
         window=replace(window, policy=policy), generation=GenerationConfig(max_new_tokens=8)
     )
@@ -165,7 +171,7 @@ def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
 
 
 def cold(engine: StreamEngine) -> NDArray[np.float32]:
-    """Logits of the newest decision on a fresh cache."""
+    """Float32 logits (vocabulary,) of the newest decision, computed with an empty cache."""
     codec, turn = engine.codec, engine.window.turns[-1]
     pieces: list[Piece] = [codec.head(engine.window.prefix)]
     for earlier in engine.window.turns[:-1]:
@@ -180,19 +186,21 @@ def compare(
     steps: int,
     on_step: Callable[[], None],
 ) -> dict[str, Runner]:
-    """All policies over the same stream; the first `window.max` steps fill the window and are not
-    measured."""
+    """Run all policies over the same stream.
+
+    The first `window.max` steps fill the window and are not measured.
+    """
     runners = [runner(backend, window, p) for p in policies]
-    oracle = next((r for r in runners if r.name == "recompute"), None)
+    reference = next((r for r in runners if r.name == "recompute"), None)
     gc.collect()
     for i, chunk in enumerate(frames(backend.frame, window.max + steps)):
-        gc.disable()  # a collection in the middle of one policy's step would be its spike
+        gc.disable()  # a garbage collection within a step would look like a slow step
         for k in range(len(runners)):
             runners[(i + k) % len(runners)].take(chunk, i >= window.max)
         gc.enable()
         for r in runners:
-            if oracle is not None and r.name in EXACT:
-                r.differ(oracle.decider.logits)
+            if reference is not None and r.name in EXACT:
+                r.differ(reference.decider.logits)
             elif i % COLD_EVERY == 0 and r.engine.window.turns[-1].chunk == i:
                 r.differ(cold(r.engine))
         on_step()
@@ -200,7 +208,7 @@ def compare(
 
 
 def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[str, float]:
-    """The figures that do not depend on the machine; those whose policies ran."""
+    """Ratios that do not depend on the machine, of the policies that ran."""
     drop = window.max - window.keep
     pairs = {
         "recompute_mean_over_shadow_mean": ("recompute", "mean_ms", "shadow", "mean_ms"),
@@ -214,7 +222,7 @@ def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[st
         for k, (a, b, c, d) in pairs.items()
         if a in policies and c in policies
     }
-    # evict never prefills anything twice: its tokens are one chunk's
+    # evict prefills nothing twice, so its tokens are those of one chunk
     if "shadow" in policies and "evict" in policies:
         out["shadow_tokens_per_step_over_chunk"] = (
             policies["shadow"]["tokens_per_step"] / policies["evict"]["tokens_per_step"]
@@ -226,11 +234,11 @@ def ratios(policies: dict[str, dict[str, Any]], window: WindowConfig) -> dict[st
 def soak(
     backend: RandomBackend, window: WindowConfig, steps: int, on_step: Callable[[], None]
 ) -> dict[str, float]:
-    """A long run of the shadow alone: does a step cost the same at the end, and does memory stay?
+    """A long run of the shadow policy: is a step as fast at the end, and does memory stay the same?
 
-    Beside each of the first and the last hundred steps the same piece of work is done, a fresh
-    prefill of one turn:
-    where its time changes, it was the machine that changed.
+    With each of the first and the last hundred steps the same piece of work is timed: a prefill of
+    one turn into an empty cache. Where its time changes, the machine has changed, and not the
+    engine.
     """
     r = runner(backend, window, "shadow")
     codec, seconds = r.engine.codec, clock_of(backend.device)
@@ -272,7 +280,7 @@ def soak(
 
 
 def resident_kb() -> float:
-    """Resident memory of this process in kB (its peak, where /proc is missing)."""
+    """Resident memory of this process in kB; its peak where there is no /proc."""
     if sys.platform == "linux":
         with open("/proc/self/statm") as f:
             return int(f.read().split()[1]) * resource.getpagesize() / 1024

@@ -1,4 +1,4 @@
-"""A stated load beside a measurement: processes that do nothing but loop."""
+"""A stated load beside a measurement: processes that only loop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LONGEST_S = 3600  # a loop ends by itself after so long, whatever becomes of the benchmark
-# It ends as well when the benchmark is gone, and it imports nothing that would take memory.
+LONGEST_S = 3600  # a loop ends by itself after this time
+# It also ends when the benchmark is gone. It imports nothing that would take memory.
 LOOP = """
 import os, time
 parent, end = os.getppid(), time.monotonic() + {longest}
@@ -20,8 +20,7 @@ while os.getppid() == parent and time.monotonic() < end:
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[tuple[int, ...]]:
-    """`count` busy loops run inside the `with`; yields their process ids. They are ended after
-    it."""
+    """Run `count` busy loops inside the `with`. Yields their process ids."""
     loops: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):

@@ -1,5 +1,7 @@
-"""Qwen3-VL with random weights of a given size: what a step costs does not depend on what a model
-has learned."""
+"""Qwen3-VL with random weights of a given size.
+
+The cost of a step does not depend on what a model has learned, so no checkpoint is needed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from aura_core.training.tiny.model import AURA_JSON, CHAT_TEMPLATE, build_tokeni
 
 @dataclass(frozen=True)
 class Size:
-    """A shape, and the frames (height, width) that it is measured with."""
+    """A model's shape, and the size (height, width) of the frames that it is measured with."""
 
     text: dict[str, Any]
     vision: dict[str, Any]
@@ -26,9 +28,9 @@ class Size:
 
 
 SIZES = {
-    # 12 million parameters, 64 visual tokens a chunk. The proportions are those of an 8B model: the
-    # vision encoder is a small part of a step, and at a full window attention costs nearly as much
-    # as the matrix products.
+    # 12 million parameters, 64 visual tokens per chunk. The proportions are those of an 8B model:
+    # the vision encoder is a small part of a step, and with a full window attention costs nearly as
+    # much as the matrix products.
     "small": Size(
         {
             "vocab_size": 512,
@@ -90,7 +92,7 @@ SIZES = {
 
 
 class RandomBackend(LocalBackend):
-    """A backend around random weights. Its end token is loud, so that answers end.
+    """A backend with random weights.
 
     Args:
         size: a key of `SIZES`.
@@ -122,7 +124,7 @@ class RandomBackend(LocalBackend):
         kind = getattr(torch, dtype)
         torch.manual_seed(0)
         before = torch.get_default_dtype()
-        # 8 billion weights are made where and how they are used
+        # 8 billion weights are made on their device and in their dtype.
         torch.set_default_dtype(kind)
         try:
             with torch.device(device):

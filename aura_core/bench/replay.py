@@ -1,5 +1,7 @@
-"""`aura bench replay`: a model over the simulated room as `aura replay` runs it, by the wall
-clock."""
+"""`aura bench replay`: a model over the simulated room, as `aura replay` runs it.
+
+Times are those of the wall clock.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,8 @@ from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
-NS = 1_000_000_000
 SEED = 900_001
 
 
@@ -35,10 +36,10 @@ def events(seconds: int, seed: int = SEED) -> Iterator[Frame | Query]:
 def measure(
     backend: Backend, config: AssistantConfig, seconds: int, on_step: Callable[[], None]
 ) -> dict[str, Any]:
-    """Wall times in ms of the steps of `seconds` seconds of video, and of the whole.
+    """Measure a replay of `seconds` of video: times of silent steps and of the whole run.
 
-    Frames are rendered before, as a recording's are. A first, unmeasured run of a few seconds warms
-    up what is loaded lazily.
+    Frames are rendered before the measurement. An unmeasured run of a few seconds comes first,
+    because some things are loaded at their first use.
     """
     recording = list(events(seconds))
     lockstep = Lockstep(StreamEngine(backend, config))

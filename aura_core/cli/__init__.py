@@ -1,7 +1,8 @@
-"""The `aura` command. Each subcommand is one module of this package: its `app` where it has
-subcommands of its own (`aura eval sim`), else its function of the same name.
+"""The `aura` command. Each subcommand is one module of this package.
 
-Importing this package loads no model library: a subcommand imports what it needs when it runs.
+The module has an `app` where it has subcommands of its own (`aura eval sim`), else a function of
+its name. Importing this package loads no model library: a subcommand imports what it needs when it
+runs.
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ def _aura(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
-    """A video language model that watches a stream and decides each second to be silent or to
-    speak."""
+    """A video language model that watches a stream and decides each second: silent or speak."""
 
 
 for _name in COMMANDS:
@@ -53,7 +53,10 @@ for _name in COMMANDS:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line. Errors that a user can mend are one line on stderr and exit code 1."""
+    """Run the command line.
+
+    Errors that a user can fix are one line on stderr and exit code 1.
+    """
     try:
         app(args)
     except AuraError as e:

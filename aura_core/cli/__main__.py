@@ -1,4 +1,4 @@
-"""`python -m aura_core.cli` is `aura`."""
+"""`python -m aura_core.cli` is the `aura` command."""
 
 from aura_core.cli import main
 

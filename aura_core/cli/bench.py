@@ -1,4 +1,4 @@
-"""`aura bench PART`: what it costs, measured on this machine."""
+"""`aura bench PART`: measure speed and cost on this machine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def engine(
         raise ConfigError(f"--device {device}: torch sees no CUDA device")
     output.check("--json", json_out)
     output.check("--plot", plot)
-    torch.set_num_threads(1)  # so that a thread's CPU time is the work
+    torch.set_num_threads(1)  # so that the CPU time of the thread is all of the work
     console = Console(stderr=True)
     backend = RandomBackend(size, device, dtype, attention)
     console.print(backend.description)
@@ -117,7 +117,7 @@ def replay(
     busy: Busy = 0,
     json_out: Json = None,
 ) -> None:
-    """The simulated room through a model, by the wall clock: silent steps, and times real time."""
+    """Replay the simulated room by the wall clock: time of a silent step, and times real time."""
     from aura_core.bench import replay as bench
     from aura_core.bench.load import busy_loops
     from aura_core.models import load
@@ -141,7 +141,7 @@ def replay(
     _write(json_out, out)
 
 
-# A process of its own, with its own options: the engine never imports ROS.
+# It runs in another process with its own options, because `aura_core` never imports ROS.
 @app.command(
     context_settings={
         "allow_extra_args": True,
@@ -150,8 +150,10 @@ def replay(
     }
 )
 def voice(context: typer.Context) -> None:
-    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
-    errors, idle CPU."""
+    """Speech as ROS nodes over virtual devices.
+
+    Round trip, barge-in, self-triggers, word errors and idle CPU.
+    """
     for package in ("rclpy", VOICE_BENCH.partition(".")[0]):
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
@@ -162,7 +164,7 @@ def voice(context: typer.Context) -> None:
 
 
 def _load(busy: int) -> dict[str, int]:
-    """What ran beside the measurement, and on how many cores."""
+    """The load beside the measurement, and the number of cores."""
     return {"busy_loops": busy, "cores": cores()}
 
 

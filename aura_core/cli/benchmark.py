@@ -1,9 +1,10 @@
-"""`aura eval BENCHMARK` and `aura eval score`: public streaming benchmarks, played and scored."""
+"""`aura eval BENCHMARK` and `aura eval score`: play and score public streaming benchmarks."""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -50,7 +51,7 @@ JudgeConfig = Annotated[
 
 
 class JudgeOptions(NamedTuple):
-    """What the command line says about the judge."""
+    """The options of the command line about the judge."""
 
     url: str
     model: str
@@ -59,7 +60,10 @@ class JudgeOptions(NamedTuple):
     config: Path | None
 
     def open(self, kept: Path) -> Judge:
-        """An LLM where there is an address, else rules."""
+        """The judge: an LLM where there is an address, else rules.
+
+        `kept` is the file that keeps its verdicts.
+        """
         from aura_core.config import ChatConfig
         from aura_core.evaluation.judge import PROMPTS, ApiJudge, RuleJudge
 
@@ -75,7 +79,7 @@ class JudgeOptions(NamedTuple):
 
 
 def register(app: typer.Typer) -> None:
-    """Add one command a benchmark, and `score`."""
+    """Add one command per benchmark, and `score`."""
     for task in TASKS.values():
         app.command(
             task.name, help=f"{task.title}: play its videos, record what is said, and score it."
@@ -124,7 +128,7 @@ def _command(task: Task) -> object:
         header = predictions.Header.of(task.name, settings, polled)
         missing = _play(items, data, settings, header, out, quiet)
         known = predictions.read(out)
-        # --limit may leave some out
+        # With --limit the file may hold predictions of other items.
         chosen, _ = predictions.select(known.predictions, items, out, skip=True)
         notes = [f"{len(missing)} items could not be played and are not in n"] if missing else []
         _report(task, header, items, chosen, judge, broken, notes, json_out, html)
@@ -205,7 +209,7 @@ def _items(
 def _play(
     items: list[Item], data: Path, settings: object, header: Header, out: Path, quiet: bool
 ) -> tuple[str, ...]:
-    """Play what is not in `out` yet; the items that could not be played."""
+    """Play the items that are not in `out` yet. Returns those that could not be played."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -260,14 +264,15 @@ def _report(
     json_out: Path | None,
     html: Path | None,
 ) -> None:
-    """Score; print the table; write what was asked for."""
+    """Score, print the table, and write the files that were asked for."""
     from rich.console import Console
     from rich.table import Table
 
     from aura_core.evaluation.html import report
 
-    scores = task.score(items, chosen, judge)
-    judge.check()
+    with closing(judge):
+        scores = task.score(items, chosen, judge)
+        judge.check()
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
     scores = replace(scores, notes=(*scores.notes, *notes))
@@ -305,7 +310,7 @@ def _report(
 
 
 def _kept(predictions: Path) -> Path:
-    """Where the judge's verdicts are kept: beside the predictions."""
+    """The file that keeps the judge's verdicts, next to the predictions."""
     return predictions.with_name(f"{predictions.name}.judge.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""`aura calibrate`: the threshold on p(silent) that a model wants, from a validation run."""
+"""`aura calibrate`: find a model's threshold on p(silent) by a validation run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def calibrate(
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Pick the threshold on p(silent): best recall within a budget of false alarms."""
+    """Choose the threshold on p(silent): best recall within a budget of false alarms."""
     from rich.console import Console
 
     from aura_core.evaluation import calibration
@@ -84,7 +84,7 @@ def calibrate(
 
 
 def yaml_text(result: Calibration, settings: AssistantConfig, episodes: str) -> str:
-    """What `AssistantConfig.from_yaml` reads: the model that was calibrated and its decider."""
+    """YAML for `AssistantConfig.from_yaml`: the calibrated model and its decider."""
     import dataclasses
 
     import yaml

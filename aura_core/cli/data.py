@@ -73,13 +73,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no 
 
 @app.callback()
 def _stages() -> None:
-    """From raw video to training samples: prepare, synthesize, refine, structure, verify;
-    or all."""
+    """From raw video to training samples.
+
+    The stages are prepare, synthesize, refine, structure and verify; `all` runs all of them.
+    """
 
 
 @dataclass(frozen=True)
 class How:
-    """What changes how a run is done, and not what it writes."""
+    """Options that change how a run is done, but not what it writes."""
 
     engine: str
     ray_address: str | None
@@ -102,7 +104,7 @@ def prepare(
     processes: Processes = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Stage 1: any video or bag to clips of two frames a second in H.264."""
+    """Stage 1: cut any video or bag into clips of two frames a second, in H.264."""
     settings = _settings(config)
     _sources(out, source_in, source, seeds, seconds, settings)
     _run(
@@ -141,8 +143,8 @@ def _later(stage: str, about: str) -> None:
     app.command(stage)(command)
 
 
-_later("synthesize", "Stage 2: scenes and timestamped questions, each time verified twice.")
-_later("refine", "Stage 3: siblings of other difficulties, paraphrases.")
+_later("synthesize", "Stage 2: scenes and timestamped questions; each stamp is verified twice.")
+_later("refine", "Stage 3: questions of other difficulties, and paraphrases.")
 
 
 @app.command()
@@ -157,13 +159,13 @@ def structure(
     processes: Processes = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Stage 4: samples, one for each answer, through the engine's window and prompt code."""
+    """Stage 4: one sample for each answer, made with the engine's window and prompt code."""
     settings = _settings(config, checkpoint=checkpoint)
     how = How(engine, ray_address, processes, quiet=quiet)
     _run(["structure"], source_in or out, out, settings, source, None, how)
 
 
-_later("verify", "Stage 5: drop what is not grounded in window and history.")
+_later("verify", "Stage 5: drop answers that window and prefix do not support.")
 
 
 @app.command("all")
@@ -202,7 +204,7 @@ def report(
     out: Out,
     json_out: Annotated[Path | None, typer.Option("--json", help="write it here too")] = None,
 ) -> None:
-    """What every stage of a run made, left out and cost."""
+    """Print what every stage of a run made, left out and cost."""
     import json
 
     from aura_core.data import report as reports
@@ -221,7 +223,7 @@ def _settings(
     token_env: str | None = None,
     checkpoint: str | None = None,
 ) -> DataConfig:
-    """The file's settings, with what the command line says on top."""
+    """The settings of the file, changed by what the command line says."""
     settings = DataConfig.from_yaml(config) if config else DataConfig()
     given = {"url": url, "model": model, "api_key_env": token_env}
     server = replace(settings.server, **{k: v for k, v in given.items() if v is not None})
@@ -234,7 +236,7 @@ def _settings(
 
 
 def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
-    """What a later stage would lack is told before the first request is paid for."""
+    """Check what a later stage needs, before the first request is paid for."""
     from aura_core.data.mllm import MLLM
     from aura_core.data.prompts import Prompts as Texts
     from aura_core.data.structure import open_codec
@@ -249,7 +251,7 @@ def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
 def _sources(
     out: Path, place: Path | None, source: str, seeds: str, seconds: int, settings: DataConfig
 ) -> None:
-    """List what there is to prepare."""
+    """Write the list of what is to be prepared."""
     from aura_core.data.engine import write_sources
     from aura_core.data.oracle import seed_of
     from aura_core.data.prepare import find_sources, sim_sources

@@ -1,4 +1,4 @@
-"""`aura eval TASK`: measured figures, with n and 95% interval."""
+"""`aura eval TASK`: measure a model; every figure with n and a 95 % interval."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def watches(
     dtype: options.Dtype = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
 ) -> None:
-    """Many watches at once: asked in one conversation, or each in a fork of its own."""
+    """Many watches at once: in one conversation, or each in a copy of its own."""
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
 

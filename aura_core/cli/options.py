@@ -1,5 +1,4 @@
-"""Options that several subcommands share, options made from settings, and the configuration that
-they make."""
+"""Options that several subcommands share, and options that are made from settings."""
 
 from __future__ import annotations
 
@@ -17,13 +16,15 @@ from aura_core.config import AssistantConfig, ModelConfig
 from aura_core.errors import InputError
 from aura_core.settings import Settings, find
 
-FILE = "the file's"  # of --config
+FILE = "the file's"  # the value in the file of --config
 
 
 def option(cls: type[Settings], name: str, *flags: str, over: str = "") -> Any:
-    """A typer option for the setting `name` of `cls`: its description, unit, limits and choices are
-    the help. `over`: whose value holds where the option is not given, such as "the recipe's";
-    empty: the command's own default."""
+    """A typer option for the setting `name` of `cls`.
+
+    Its help is the setting's description, unit, limits and choices. `over` names the value that is
+    used without the option, such as "the recipe's"; "": the command's own default.
+    """
     s = find(cls, name)
     words = s.description
     if s.choices and not all(choice in words for choice in s.choices):
@@ -38,8 +39,10 @@ def option(cls: type[Settings], name: str, *flags: str, over: str = "") -> Any:
 
 
 def takes(cls: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: the command has one option for each setting of `cls`, and gets them as its
-    argument `settings`."""
+    """Decorator: the command gets one option for each setting of `cls`.
+
+    The values are its argument `settings`.
+    """
     kinds = typing.get_type_hints(cls)
     options = [
         inspect.Parameter(
@@ -99,7 +102,7 @@ Quiet = Annotated[
 def assistant_config(
     config: Path | None, model: str | None, device: str | None, dtype: str | None
 ) -> AssistantConfig:
-    """The file's settings (or the defaults) with what the command line says on top."""
+    """The settings of the file (or the defaults), changed by what the command line says."""
     settings = AssistantConfig.from_yaml(config) if config else AssistantConfig()
     given = {"path": model, "device": device, "dtype": dtype}
     return replace(
@@ -108,7 +111,10 @@ def assistant_config(
 
 
 def seeds(text: str) -> list[int]:
-    """FIRST:END (END excluded) or one seed. Raises `InputError` on anything else."""
+    """The seeds of FIRST:END (END excluded) or of one number.
+
+    Raises `InputError` on other texts.
+    """
     first, _, end = text.partition(":")
     if not first.isdigit() or (end and not end.isdigit()):
         raise InputError(f"--seeds {text}: expected FIRST:END, as in 500000:500100")

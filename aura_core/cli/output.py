@@ -1,5 +1,4 @@
-"""Files that a command writes at its end: checked before it begins, because hours of play may lie
-between."""
+"""Files that a command writes at its end. They are checked before a long run begins."""
 
 from __future__ import annotations
 
@@ -10,8 +9,10 @@ from aura_core.errors import InputError
 
 
 def check(option: str, path: Path | None) -> None:
-    """Make the file's folder and try whether the file can be written; it is left as it was. Raises
-    `InputError`."""
+    """Make the file's folder, and check that the file can be written. The file is left as it was.
+
+    `option` is named in the message. Raises `InputError`.
+    """
     if path is None:
         return
     try:
@@ -25,7 +26,7 @@ def check(option: str, path: Path | None) -> None:
 
 
 def opened(option: str, path: Path) -> TextIO:
-    """The file, emptied, for UTF-8 lines that are written as they come. Raises `InputError`."""
+    """The file, emptied, for UTF-8 lines that are written one by one. Raises `InputError`."""
     try:
         return path.open("w", encoding="utf-8")
     except OSError as e:

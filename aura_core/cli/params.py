@@ -1,4 +1,4 @@
-"""`aura params`: every parameter of every ROS 2 node, as Markdown; it makes docs/parameters.md."""
+"""`aura params`: every parameter of every ROS 2 node, as Markdown. It writes docs/parameters.md."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def params(
 
 
 def table(node: str) -> str:
-    """A heading and a Markdown table with one row a parameter of `node`."""
+    """A heading and a Markdown table with one row per parameter of `node`."""
     return "\n".join(_lines(node))
 
 
@@ -74,4 +74,5 @@ def _allowed(p: Parameter) -> str:
         return "`true`, `false`"
     kind = {str: "text", int: "whole number", float: "number"}[type(p.default)]
     words = f"{kind} {s.limits}".strip()
-    return f"{words}, or {s.unset}" if s.unset not in (None, "") else words
+    outside = s.unset not in (None, "") and s.refusal(s.unset, p.name)
+    return f"{words}, or {s.unset}" if outside else words

@@ -1,4 +1,4 @@
-"""`aura record SOURCE --out BAG`: frames and questions to a rosbag2 recording, with no ROS."""
+"""`aura record SOURCE --out BAG`: record frames and questions as a rosbag2 bag, without ROS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Storage(StrEnum):
 
 
 class Images(StrEnum):
-    """How the images are kept: `png` loses nothing, `jpeg` is smallest."""
+    """How images are stored: `png` is lossless, `jpeg` is smallest."""
 
     RAW = "raw"
     PNG = "png"
@@ -39,8 +39,10 @@ def record(
         Images, typer.Option(help="sensor_msgs/Image, or CompressedImage as PNG or JPEG.")
     ] = Images.RAW,
 ) -> None:
-    """Record SOURCE, with questions on /asr/text, as a bag that `aura replay` and `ros2 bag play`
-    read."""
+    """Record SOURCE, with questions on /asr/text, as a bag.
+
+    `aura replay` and `ros2 bag play` read it.
+    """
     from aura_core.replay.lockstep import Asked, insert
     from aura_core.replay.writer import write_bag
     from aura_core.sources import open_source

@@ -1,4 +1,4 @@
-"""`aura replay BAG`: the questions and images of a rosbag2 recording, in lockstep, with no ROS."""
+"""`aura replay BAG`: replay the questions and images of a rosbag2 recording, without ROS."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ def replay(
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Replay BAG: the same decisions each time, and the same as those of a live run that dropped
-    nothing."""
+    """Replay BAG. The decisions are the same each time.
+
+    They are also those of a live run that dropped nothing.
+    """
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_lockstep, paced, show_steps
     from aura_core.models import foreign

@@ -1,4 +1,4 @@
-"""`aura run SOURCE`: watch a video, camera, folder or simulated room, with no ROS."""
+"""`aura run SOURCE`: watch a video, a camera, a folder or a simulated room, without ROS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Watch SOURCE and print, each second, silence or the words."""
+    """Watch SOURCE, and print each second: silent, or the words."""
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_lockstep, paced, show_live, show_steps
     from aura_core.models import foreign

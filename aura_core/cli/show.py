@@ -1,4 +1,4 @@
-"""What a run looks like: a line a second for people, a JSON line a step for machines, a summary."""
+"""The output of a run: a line per second for people, a JSON line per step, and a summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from aura_core.types import Step
 
 
 class Show:
-    """Prints steps and counts them. Use as `with showing(...) as show: show.step(step)`."""
+    """Prints steps and counts them.
+
+    Use it as `with showing(...) as show: show.step(step)`.
+    """
 
     def __init__(self, console: Console, lines: TextIO | None, quiet: bool) -> None:
         self.console, self.lines, self.quiet = console, lines, quiet
@@ -25,12 +28,12 @@ class Show:
         self.step_ms: list[float] = []
 
     def note(self, text: str) -> None:
-        """A line about the run itself."""
+        """Print a line about the run itself."""
         if not self.quiet:
             self.console.print(Text(text, style="dim"), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """A line on stderr, quiet or not."""
+        """Print a line on stderr, also when quiet."""
         print(f"warning: {' '.join(text.split())}", file=sys.stderr)
 
     def warn_of(self, text: str) -> None:
@@ -39,18 +42,18 @@ class Show:
             self.warn(f"{text} with --model")
 
     def step(self, step: Step) -> None:
-        """One second."""
+        """Print one step, and write its JSON line."""
         self.step_ms.append(step.step_ms)
         self.spoken += step.response is not None
         self.questions += step.question is not None
         if self.lines is not None:
             self.lines.write(json.dumps(step.as_json(), ensure_ascii=False) + "\n")
-            self.lines.flush()  # a run that is cut off keeps its steps
+            self.lines.flush()  # a run that is interrupted keeps its steps
         if not self.quiet:
             self.console.print(step_text(step), soft_wrap=True)
 
     def summary(self) -> str:
-        """Steps, spoken steps, and the step time, in one line."""
+        """Numbers of steps and spoken steps, and the step time, in one line."""
         times = sorted(self.step_ms)
         if not times:
             return "0 steps"
@@ -60,7 +63,10 @@ class Show:
 
 
 def step_text(step: Step) -> Text:
-    """The line of one second: silent with its probability, or the words; the question above it."""
+    """The line of one step: silent with its probability, or the words.
+
+    A question is a line above it.
+    """
     line = Text()
     clock = f"{step.chunk:4d} s  "
     if step.question is not None:
@@ -78,7 +84,10 @@ def step_text(step: Step) -> Text:
 
 @contextmanager
 def showing(out: str | None, quiet: bool) -> Iterator[Show]:
-    """Open the JSON lines file and the console. With `--out -` people read stderr."""
+    """Open the console and the file of JSON lines.
+
+    With `out` "-", JSON lines go to stdout and text for people to stderr.
+    """
     if out == "-":
         yield Show(Console(stderr=True, highlight=False), sys.stdout, quiet)
         return
@@ -91,5 +100,5 @@ def showing(out: str | None, quiet: bool) -> Iterator[Show]:
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and without control characters that a terminal would obey."""
+    """`text` without line breaks and without control characters, which a terminal would obey."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,4 +1,4 @@
-"""Frames and questions through the engine, shown: what `aura run` and `aura replay` share."""
+"""Run frames and questions through the engine and show the steps: `aura run`, `aura replay`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Problem, Ready, Stepped
 from aura_core.live.host import Host
-from aura_core.replay.lockstep import NS, Asked, Lockstep, drive
+from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
-LIVE_BACKLOG = 2  # chunks that may wait when a camera is faster than the model
+LIVE_BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
 
 
 def open_lockstep(config: AssistantConfig, show: Show) -> Lockstep:
-    """Load the model and say which it is."""
+    """Load the model, and print which it is."""
     from aura_core.models import load
 
     backend = load(config.model, config.server)
@@ -29,7 +29,7 @@ def open_lockstep(config: AssistantConfig, show: Show) -> Lockstep:
 
 
 def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> None:
-    """Refuse a question now rather than in its second."""
+    """Raise the `InputError` of a question now, instead of at its time."""
     for question in questions:
         try:
             conversation.admit(Query(question.text, id="check"))
@@ -38,9 +38,9 @@ def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> N
 
 
 def show_steps(lockstep: Lockstep, events: Iterable[Frame | Query], show: Show) -> int:
-    """Run `events` through the engine and show every step; returns how many questions were refused.
+    """Run `events` through the engine, and show every step.
 
-    Ctrl-C ends the stream, as the end of a camera does.
+    Ctrl-C ends the stream as its own end would. Returns the number of questions that were refused.
     """
     told = _Told(show)
     try:
@@ -65,8 +65,11 @@ def show_live(
     questions: Sequence[Asked],
     show: Show,
 ) -> int:
-    """The same on a live source: the model runs on the host's thread, and what it is too slow for
-    is dropped and counted. The error of a source that fails is raised when all is decided."""
+    """`show_steps` for a live source.
+
+    The model runs on the host's thread. Chunks that it is too slow for are dropped and counted.
+    When the source fails, its error is raised after all waiting chunks are decided.
+    """
     from aura_core.models import load
 
     host = Host(lambda: load(config.model, config.server), config, backlog_chunks=LIVE_BACKLOG)
@@ -119,7 +122,7 @@ def _feed(host: Host, events: Iterable[Frame | Query], told: _Told) -> None:
 
 
 class _Told:
-    """Which questions came, and which were refused."""
+    """The questions of a run: which were asked, and which were refused."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
@@ -127,20 +130,23 @@ class _Told:
         self.refused: list[Query] = []
 
     def noting(self, events: Iterable[Frame | Query]) -> Iterator[Frame | Query]:
-        """`events`, whose questions are noted."""
+        """The events; questions among them are recorded."""
         for event in events:
             if isinstance(event, Query):
                 self._asked.append(event)
             yield event
 
     def refuse(self, query: Query, error: InputError) -> None:
-        """Warn that a question was refused."""
+        """Print a warning that a question was refused."""
         self.refused.append(query)
         at = "" if query.stamp_ns is None else f" at {query.stamp_ns} ns"
         self._show.warn(f"question '{shorten(query.text)}'{at} is refused: {error}")
 
     def unseen(self) -> None:
-        """Warn of the questions that no step has seen: they are seen in the order of asking."""
+        """Print a warning for each question that no step has seen.
+
+        Questions are seen in the order in which they are asked.
+        """
         waiting = [q for q in self._asked if q not in self.refused]
         for query in waiting[self._show.questions :]:
             self._show.warn(
@@ -153,7 +159,7 @@ def paced(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Frame | Query]:
-    """The events at the pace of their stamps."""
+    """The events, each at the time of its stamp."""
     start: tuple[int, float] | None = None
     for event in events:
         if event.stamp_ns is not None:
@@ -166,6 +172,6 @@ def paced(
 
 
 def shorten(text: str, limit: int = 60) -> str:
-    """One line of at most `limit` characters."""
+    """`text` as one line of at most `limit` characters."""
     text = one_line(text)
     return text if len(text) <= limit else text[: limit - 3] + "..."

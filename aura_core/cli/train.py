@@ -1,5 +1,4 @@
-"""`aura train`: make the embedded model, fine-tune a checkpoint, and compare losses on the
-simulator."""
+"""`aura train`: train the embedded model, fine-tune a checkpoint, and compare losses."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ def tiny(
     *,
     settings: Recipe,
 ) -> None:
-    """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
+    """Train `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
     from aura_core.training.tiny.recipe import run
 
     run(work, out, settings)
@@ -57,8 +56,10 @@ def model(
         str, typer.Option(help="auto or cpu; CUDA_VISIBLE_DEVICES names a GPU")
     ] = "auto",
 ) -> None:
-    """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train
-    model ...`)."""
+    """Fine-tune a checkpoint by a recipe.
+
+    With several GPUs: `accelerate launch -m aura_core.cli train model ...`
+    """
     settings = TuneRecipe.read(recipe)
     given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
     settings = replace(
@@ -85,7 +86,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="folder for the checkpoint")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "bfloat16",
 ) -> None:
-    """Write a checkpoint with a LoRA adapter in its weights."""
+    """Merge a LoRA adapter into the weights of its checkpoint, and write the result."""
     import torch
 
     from aura_core.config import ModelConfig
@@ -103,7 +104,7 @@ def average(
     models: Annotated[list[Path], typer.Argument(help="checkpoint folders of one shape")],
     out: Annotated[Path, typer.Option(help="folder for the checkpoint")],
 ) -> None:
-    """Write the mean of several checkpoints' weights."""
+    """Write the mean of the weights of several checkpoints."""
     from aura_core.training.averaging import average as write
 
     write(models, out)
@@ -124,7 +125,7 @@ def ablation(
         bool, typer.Option("--warm", help="start from the checkpoint's language model")
     ] = False,
 ) -> None:
-    """Change one thing, keep the budget, and print the figures of both arms as JSON."""
+    """Train twice with one difference and the same budget, and print both results as JSON."""
     from aura_core.training.tiny.ablation import ablate
 
     budget = Budget(steps=steps, worlds=worlds, episodes=episodes, fresh=not warm)

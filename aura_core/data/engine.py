@@ -1,8 +1,8 @@
-"""Runs a stage over its shards: in this process, in several, or on Ray Data; the same functions,
-the same bytes.
+"""Runs a stage over its shards: in this process, in several processes, or on Ray Data.
 
-A shard of the stage before becomes a shard of this one. Whoever makes it writes it, whole or not at
-all; a run that was killed goes on with the shards that are missing.
+All three run the same functions and write the same bytes. Each shard of the stage before becomes
+one shard of this stage. The worker that makes a shard also writes it, whole or not at all. A run
+that was killed continues with the shards that are missing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ EARLY = 20  # requests after which a run looks at what they brought before its e
 
 @dataclass(frozen=True)
 class Report:
-    """What one run of a stage did. `notes` name shards that were redone and why; `items` and
-    `records` are those of the whole stage, and `reasons` says why items were left out."""
+    """What one run of a stage did.
+
+    `notes` say which shards were made again, and why. `items` and `records` are those of the whole
+    stage, and `reasons` counts why items were left out.
+    """
 
     stage: str
     shards: int
@@ -39,15 +42,17 @@ class Report:
     wall_s: float
     records_made: int
     notes: tuple[str, ...]
-    cost: dict[str, float]  # paid in this run, for the shards that it made
+    cost: dict[str, float]  # of the shards that this run made
     items: int = 0
     records: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
 
 def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
-    """The sources as shards: what `prepare` reads. Raises `InputError` when the folder was made of
-    others."""
+    """Write the sources as shards, which `prepare` reads.
+
+    Raises `InputError` when the folder was made from other sources.
+    """
     folder, size = StageFolder(run, "sources"), config.shard_size
     known = [[s.name, s.bytes, s.seconds] for s in sources]
     shards = [sources[i : i + size] for i in range(0, len(sources), size)]
@@ -66,7 +71,7 @@ def write_sources(run: Path, sources: list[Source], config: DataConfig) -> None:
                 if folder.done(index) is not None and list(folder.read(index, Source)) == part:
                     continue
             except InputError:
-                pass  # what was damaged is written again
+                pass  # a damaged shard is written again
             folder.save(index, part, (), Done("", "", "", len(part), len(part), 0, 0.0))
 
 
@@ -78,11 +83,18 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     ray_address: str | None = None,
 ) -> Report:
-    """Make the shards that are missing. `progress` is told (items that are done, all items), shard
-    by shard.
+    """Make the shards that are missing.
 
-    Raises `InputError` when the stage before is not finished, the folder was made with other
-    settings, or too many requests to the MLLM brought nothing (see `_check_losses`).
+    Args:
+        engine: local or ray.
+        processes: worker processes.
+        retry_failed: make shards again in which items failed or requests were refused.
+        progress: called with (items that are done, all items) after each shard.
+        ray_address: an existing Ray cluster; None: start one here.
+
+    Raises `InputError` when the stage before is not finished, when the folder was made with other
+    settings, or when too many requests to the MLLM brought nothing (see `_check_losses`), and
+    `ConfigError` for an unknown engine.
     """
     if engine not in ENGINES:
         raise ConfigError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'")
@@ -187,7 +199,7 @@ def _missing(
 
 
 def _remember(folder: StageFolder, report: Report, engine: str, processes: int) -> None:
-    """Add this run to the stage's list of runs: wall times, for throughput."""
+    """Add this run to the stage's list of runs; the report computes throughput from it."""
     path = folder.path / "runs.json"
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))

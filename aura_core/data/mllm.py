@@ -1,11 +1,11 @@
-"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired, remembered on disk,
-counted.
+"""Asks an MLLM behind an OpenAI-compatible API for JSON.
 
-A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice,
-gives the same bytes, and knows what it has cost in all (see `costs.py`).
+A reply is validated, repaired at most once, stored on disk, and counted. A stored reply includes
+its cost. A run that was killed therefore sends no request twice, writes the same bytes, and knows
+its whole cost (see `costs.py`).
 
     replies/ab/abcd....json         the reply to one request
-    replies/failed/....json         the price of a request that brought none
+    replies/failed/....json         the cost of a request without a reply
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from aura_core.http_client import HttpClient, HttpOptions, RefusedError
 from aura_core.replies import CutOff, Malformed, Reply, ask, request
 
 T = TypeVar("T")
-FATAL = (401, 403, 404)  # nothing that another item would fare better with
+FATAL = (401, 403, 404)  # with these statuses, the requests of all other items would fail too
 
 
 class MLLM:
@@ -42,7 +42,9 @@ class MLLM:
     Args:
         config: address, token variable, limits, time-outs and retries.
         prompts: for the system turn and the repair turn.
-        replies: folder of remembered replies; None: nothing is remembered.
+        replies: folder of stored replies; None: replies are not stored.
+
+    Raises `ConfigError` without an address and a model name.
     """
 
     def __init__(self, config: MLLMConfig, prompts: Prompts, replies: Path | None = None) -> None:
@@ -57,11 +59,11 @@ class MLLM:
         self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
-        """`parse` of the JSON object that the MLLM replies to `content`.
+        """Send `content`, and return `parse` of the JSON object in the reply.
 
-        A reply that cannot be used is told what is wrong with it, `repairs` times. Raises
-        `ItemError` when the server refuses this request, gives up, or replies nonsense to the end;
-        `InputError` when it would refuse every request.
+        A reply that cannot be used goes back with its fault, `repairs` times. Raises `ItemError`
+        when the server refuses this request or gives up, or when the last reply is malformed too;
+        `InputError` when the server would refuse every request.
         """
         messages = [
             {"role": "system", "content": self._prompts.texts["system"]},
@@ -84,14 +86,24 @@ class MLLM:
             raise ItemError("malformed reply", detail) from e
 
     def cost(self) -> dict[str, float]:
-        """What was paid by this object: requests (retries included), tokens as the server tells,
-        seconds that replies took; and what became of the replies, those that were remembered and
-        cost nothing included."""
+        """Return what this object has paid, and what became of the replies.
+
+        Paid are requests (retries included), tokens as the server reports them, and the seconds
+        that replies took. Replies that were read from disk are counted as `remembered`, and cost
+        nothing.
+        """
         with self._lock:
             return {k: round(v, 3) for k, v in self._spent.items()}
 
+    def close(self) -> None:
+        """End all requests that are under way, in every thread, and close the connections."""
+        self._client.close()
+
     def _reply(self, messages: Sequence[dict[str, Any]]) -> Reply:
-        """A reply, remembered or new. Threads with the same request pay for it once."""
+        """Return a reply, from disk or from the server.
+
+        Threads with the same request send it once.
+        """
         body = request(self._config, messages)
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         if self._replies is None:
@@ -109,7 +121,7 @@ class MLLM:
         return reply
 
     def _bought(self, body: dict[str, Any], key: str) -> Reply:
-        """A new reply, kept with its price; the price alone where there is none."""
+        """Send a request, and store the reply with its cost; without a reply, the cost alone."""
         usage: dict[str, float] = dict.fromkeys(PAID, 0)
         start = time.monotonic()
         kept: dict[str, Any] = {"usage": usage}
@@ -161,6 +173,6 @@ class MLLM:
 
 
 def picture(jpeg: bytes, label: str) -> list[dict[str, Any]]:
-    """Parts of a message: a label, and a JPEG with it."""
+    """Return the parts of a message that show a labelled JPEG."""
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
     return [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": url}}]

@@ -1,8 +1,8 @@
-"""Is what was said the same as what is true? Asked of an LLM over an OpenAI-compatible API, or told
-by rules.
+"""Judges: whether what was said matches the truth, decided by an LLM or by rules.
 
-The prompts are files (`prompts/*.txt`); a folder of one's own may replace them. Verdicts of an LLM
-are kept in a file, so a scoring that was cut off goes on, and one that is repeated costs nothing.
+The LLM is behind an OpenAI-compatible API. Its prompts are files (`prompts/*.txt`), which a user's
+folder may replace. Its verdicts are stored in a file. So a scoring that was interrupted continues,
+and a repeated one sends no requests.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ _STOP = frozenset(
 
 @dataclass(frozen=True)
 class Grade:
-    """`score` is between 0 and 1; what `flag` means is in the prompt (content given away, plainly
-    wrong)."""
+    """A verdict: `score` is in [0, 1].
+
+    The prompt says what `flag` means: content given away, or plainly wrong.
+    """
 
     score: float
     flag: bool = False
@@ -48,8 +50,16 @@ class Judge(Protocol):
     description: str
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """`prompt` is one of answer, acknowledgment, core, interrupted; `later` is what becomes due
-        afterwards."""
+        """Return a grade. Raises `InputError` when the judge cannot be asked.
+
+        Args:
+            prompt: answer, acknowledgment, core or interrupted.
+            later: what becomes due afterwards.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
         ...
 
     def check(self) -> None:
@@ -58,11 +68,12 @@ class Judge(Protocol):
 
 
 class RuleJudge:
-    """Words in common: no model, no network, and no notion of synonyms.
+    """Compares words. It uses no model and no network, and knows no synonyms.
 
-    answer, core, interrupted: 1 when all words of the truth are said, else the F1 of the words.
-    acknowledgment: content is given away when at least half of the truth's words are said; else the
-    score is 1.
+    - answer, core, interrupted: the score is 1 if all words of the truth are said, else the F1 of
+      the words.
+    - acknowledgment: content is given away if at least half of the truth's words are said that are
+      not in the question. Then the score is 0, else 1.
     """
 
     description = (
@@ -70,13 +81,13 @@ class RuleJudge:
     )
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """See the class."""
+        """See `Judge.grade` and the class."""
         due, told = Counter(words(truth)), Counter(words(said))
         common = (due & told).total()
         recall = common / due.total() if due else 0.0
         if prompt == "acknowledgment":
             asked = Counter(words(question))
-            news = due - asked  # words of the question may be repeated
+            news = due - asked  # repeating words of the question gives nothing away
             given = (news & told).total() >= 0.5 * news.total() if news else False
             return Grade(0.0 if given else 1.0, given)
         if not due or not told:
@@ -84,11 +95,14 @@ class RuleJudge:
         return Grade(1.0 if recall == 1.0 else 2 * common / (due.total() + told.total()))
 
     def check(self) -> None:
-        """Rules judge everything."""
+        """Do nothing: rules judge everything."""
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words without articles and the like; all of them where nothing else is left."""
+    """Return the lower-case words without stop words, or all words if no others remain."""
     every = words_of(text)
     return [w for w in every if w not in _STOP] or every
 
@@ -98,13 +112,13 @@ class ApiJudge:
     """An LLM behind an OpenAI-compatible API.
 
     Args:
-        config: the server, and how it is asked.
-        kept: JSON lines with the verdicts so far; None: they are not kept.
+        config: the server, and the settings of the requests.
+        kept: file of JSON lines with the verdicts so far; None: they are not stored.
         prompts: folder of the prompt files.
 
     Raises `InputError` when the server cannot be reached or refuses. A reply that is not the JSON
-    that was asked for goes back, `config.repairs` times; then it scores 0 and is counted in
-    `malformed`, and more than `MAX_MALFORMED` of them are refused.
+    that was asked for goes back, `config.repairs` times. After that the grade is 0, and `malformed`
+    is increased; more than `MAX_MALFORMED` of all are refused.
     """
 
     config: ChatConfig
@@ -148,7 +162,7 @@ class ApiJudge:
         return f"{self.config.model} at {self.config.url}{repairs}{malformed}"
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """See `Judge`."""
+        """See `Judge.grade`."""
         known = {"question": question, "truth": truth, "said": said, "later": later or "(nothing)"}
         text = fill(self._template(prompt), known)
         key = hashlib.sha256(f"{self.config.model}\n{text}".encode()).hexdigest()
@@ -174,6 +188,10 @@ class ApiJudge:
                 f" be used{why}; max_tokens (now {self.config.max_tokens}) or extra_body of"
                 " --judge-config may help; verdicts so far are kept"
             )
+
+    def close(self) -> None:
+        """Close the connections. A request that is under way in another thread ends at once."""
+        self.client.close()
 
     def _template(self, name: str) -> str:
         path = self.prompts / f"{name}.txt"
@@ -223,14 +241,20 @@ class ApiJudge:
 
     @staticmethod
     def _kept_lines(kept: Path) -> list[str]:
-        """Bytes that are no UTF-8 spoil their line alone, which is asked again."""
+        """Return the lines of the verdict file.
+
+        A line with bytes that are not UTF-8 becomes invalid; only that verdict is asked for again.
+        """
         try:
             return kept.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError as e:
             raise InputError(f"{kept}: cannot read the verdicts so far: {e.strerror}") from e
 
     def _remember(self, line: str) -> None:
-        """A kept verdict; a half-written line is asked again."""
+        """Add a stored verdict.
+
+        A half-written line is ignored, so that this verdict is asked for again.
+        """
         try:
             verdict = json.loads(line)
             self._verdicts[verdict["key"]] = Grade(float(verdict["score"]), bool(verdict["flag"]))
@@ -239,9 +263,11 @@ class ApiJudge:
 
 
 def fill(template: str, known: Mapping[str, str]) -> str:
-    """`template` with {name} replaced where the name is known. All other braces are the template's
-    own, such as those of JSON; and what was put in is not looked at again: a reply may well say
-    {truth}."""
+    """Return `template` with {name} replaced for each known name.
+
+    Other braces stay, such as those of JSON. Text that was filled in is not searched again, because
+    a reply may contain {truth}.
+    """
     return re.sub(r"\{(" + "|".join(known) + r")\}", lambda m: known[m[1]], template)
 
 

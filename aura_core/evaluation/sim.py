@@ -1,5 +1,4 @@
-"""The simulator's own benchmark: free-running, on held-out seeds, through the very engine of the
-live node."""
+"""The simulator's own benchmark: free-running on held-out seeds, with the live node's engine."""
 
 from __future__ import annotations
 
@@ -35,8 +34,10 @@ EPISODE_S = 60
 
 
 def play(lockstep: Lockstep, episode: Episode, seconds: int) -> list[Step]:
-    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is
-    reset."""
+    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk.
+
+    The conversation is reset first.
+    """
     lockstep.reset()
     camera = Camera(episode.world)
     asks = {a.chunk: a for a in episode.asks}
@@ -52,7 +53,7 @@ def play(lockstep: Lockstep, episode: Episode, seconds: int) -> list[Step]:
 
 
 def said(steps: Iterable[Step]) -> list[Said]:
-    """The spoken ones."""
+    """Return the words of the steps that spoke."""
     return [Said(s.chunk, s.response.text, s.question) for s in steps if s.response is not None]
 
 
@@ -64,11 +65,11 @@ class SimReport:
     scores: tuple[EpisodeScore, ...]
     steps: int
     wall_s: float
-    step_ms: tuple[float, float]  # median and 95th percentile of whole steps
-    vision_encodes: int  # below `steps` where the static-scene gate reused features
+    step_ms: tuple[float, float]  # median and 95th percentile of the time of a step
+    vision_encodes: int  # less than `steps` if the static-scene gate reused features
 
     def as_json(self) -> dict[str, object]:
-        """Keys `group.figure` nested one level, with `steps` and `wall_s`."""
+        """Return the figures as {group: {figure: ...}}, with `steps`, `wall_s` and others."""
         out: dict[str, object] = {}
         for key, value in self.figures.items():
             group, name = key.split(".")
@@ -88,7 +89,7 @@ def evaluate(
     seconds: int = EPISODE_S,
     progress: Callable[[EpisodeScore], None] | None = None,
 ) -> SimReport:
-    """Run every seed's episode and sum up."""
+    """Run the episode of every seed, and return the figures."""
     lockstep = Lockstep(StreamEngine(backend, config))
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
@@ -107,7 +108,7 @@ def evaluate(
 
 
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
-    """All figures of a set of episodes."""
+    """Return all figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
     answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
     now = [a for a in answered if not _past(a)]
@@ -147,7 +148,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         ),
         **_phrasings(now),
     }
-    # of what these episodes do not ask, nothing is said
+    # figures without any sample in these episodes are left out
     return out | {key: m for key, m in further.items() if m.n}
 
 
@@ -164,7 +165,7 @@ def _chinese(asked: Asked) -> bool:
 
 
 def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:
-    """Seen against unseen phrasings, English against Chinese, where both are asked."""
+    """Compare seen with unseen phrasings, and English with Chinese, where both are asked."""
     out = {}
     for one, other, is_one in (
         ("unseen_paraphrase", "seen_paraphrase", _unseen),
@@ -186,19 +187,22 @@ def _summed(
     figure: Callable[[Count], float],
     n: int,
 ) -> Measured:
-    """A figure of counts that add up over the episodes."""
+    """Return a figure of counts that are summed over the episodes."""
     rows = [[c.tp, c.fp, c.fn] for c in map(count, scores)]
     return bootstrap_sums(rows, lambda sums: figure(Count(*sums)), n)
 
 
 def _slot_tp(scores: Sequence[EpisodeScore], slots: int) -> Measured:
-    """Mean true positive of a slot: unlike IA-QTF1 itself, it falls with every second of delay."""
+    """Return the mean true positive of a slot.
+
+    Unlike IA-QTF1 itself, it falls with every second of delay.
+    """
     rows = [[multi_count(s).tp, multi_slots(s)] for s in scores]
     return bootstrap_sums(rows, lambda sums: sums[0] / sums[1] if sums[1] else math.nan, slots)
 
 
 def event_f1(scores: Sequence[EpisodeScore]) -> float:
-    """F1 of multi-response events at +-1 s."""
+    """Return the F1 of multi-response events, within 1 s."""
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
     hits = sum(m.in_time for m in many)
     wrong = len(many) - hits + sum(s.multi_false_alarms() for s in scores)

@@ -1,8 +1,9 @@
-"""Many watches at once: how should the model be asked? Two ways, on the same episodes.
+"""Compares two ways to run many watches at once, on the same episodes.
 
-*conversation*: all watches stand in one conversation; a step costs what it always costs. *fork*:
-each watch has a cache of its own that branches off before anything was asked, as if it were alone;
-a step costs as much as there are watches. Its recall is what the model reaches with one watch.
+- *conversation*: all watches are in one conversation. A step costs as much as with one watch.
+- *fork*: each watch has its own cache, which branches off before any question, as if it were the
+  only watch. The cost of a step grows with the number of watches. The recall is what the model
+  reaches with one watch.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from aura_core.types import Kind
 
 @dataclass(frozen=True)
 class WatchReport:
-    """Figures of one way. `step_ms` and `tokens` are means per step, all its caches together."""
+    """The figures of one way. `step_ms` and `tokens` are means per step, over all its caches."""
 
-    recall: Measured  # of events that a proactive watch waited for, +-1 s
+    recall: Measured  # share of the events of proactive watches announced within 1 s
     false_alarms_per_min: Measured
     step_ms: float
     tokens: float
 
     def as_json(self) -> dict[str, object]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "recall": self.recall.as_json(),
             "false_alarms_per_min": self.false_alarms_per_min.as_json(),
@@ -43,8 +44,10 @@ class WatchReport:
 
 
 def plan(watches: int) -> Plan:
-    """`watches` standing questions within the first seconds, one in four of them for every time;
-    nothing else."""
+    """Return a plan with `watches` standing questions in the first seconds, and nothing else.
+
+    One in four of them is a multi-response question.
+    """
     many = watches // 4
     once = watches - many
     return Plan(10_000, 10_001, proactive=(once, once), multi=(many, many), first=0, early=0.3)
@@ -53,7 +56,10 @@ def plan(watches: int) -> Plan:
 def conversation(
     lockstep: Lockstep, episode: Episode, seconds: int
 ) -> tuple[list[Said], float, int]:
-    """All watches in one conversation: what was said, ms and prefilled tokens of all steps."""
+    """Run all watches in one conversation.
+
+    Returns what was said, and the milliseconds and prefilled tokens of all steps.
+    """
     steps = play(lockstep, episode, seconds)
     counters = lockstep.engine.policy.counters
     tokens = counters.critical_tokens + counters.background_tokens
@@ -61,7 +67,7 @@ def conversation(
 
 
 def fork(lockstep: Lockstep, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
-    """Each watch alone; an event that several of them announce is announced once."""
+    """Run each watch alone. An event that several watches announce is counted once."""
     heard: dict[int, Said] = {}
     acknowledged: list[Said] = []
     ms, tokens = 0.0, 0
@@ -86,7 +92,7 @@ def evaluate(
     seconds: int = EPISODE_S,
     progress: Callable[[], None] = lambda: None,
 ) -> WatchReport:
-    """Run every seed's episode with `watches` open, asked in one of `WAYS`."""
+    """Run the episode of every seed with `watches` open, in one of the `WAYS`."""
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
     lockstep = Lockstep(StreamEngine(backend, replace(config, window=room)))

@@ -1,5 +1,8 @@
-"""What the host reports. A listener is a function of one event, called on the model's thread: it
-stores or sends, and returns soon."""
+"""The events that the host reports to its listeners.
+
+A listener is a function of one event. The host calls it on the model's thread, so it must store or
+send the event and return soon.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from aura_core.types import Step
 
 @dataclass(frozen=True)
 class Ready:
-    """The model is loaded and warm: frames are taken from now on."""
+    """The model is loaded and warmed up. From now on frames are taken."""
 
     description: str  # the model in one line
 
 
 @dataclass(frozen=True)
 class Words:
-    """An answer so far."""
+    """The answer so far, while it is generated."""
 
     stream: str
     response_id: str
     text: str
     stamp_ns: int  # newest frame that the words describe
-    asked: bool  # whether a question of this chunk asked for them
+    asked: bool  # whether they answer a question of this chunk
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,21 @@ class Stepped:
 
     stream: str
     step: Step
-    question: str  # words of the question that its response answers, or ""
+    question: str  # text of the question that its response answers, or ""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something went wrong, and the stream goes on."""
+    """Something failed, and the stream goes on."""
 
     stream: str
     message: str
-    chunk: int | None = None  # the chunk that it cost, if it cost one
+    chunk: int | None = None  # the chunk that was lost, if one was
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The host has ended: the model cannot run."""
+    """The host has ended, because the model cannot run."""
 
     message: str
 

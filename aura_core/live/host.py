@@ -1,10 +1,10 @@
-"""Owns the model's thread: loads the model, then serves every stream, chunk after chunk.
+"""The host owns the model's thread: it loads the model, then serves every stream, chunk by chunk.
 
     callbacks -> Inbox (one a stream) -> Host: admit, call, step, work ahead -> listeners
 
-Everything that runs the engine on something live goes through this: the ROS node, `aura run` on a
-camera, the console. It knows no ROS. A bad frame or question is reported and skipped; a model that
-fails in a step costs its chunk; only a model that cannot be loaded ends the host.
+Whatever runs the engine on something live uses this host: the ROS node, `aura run` on a camera, and
+the console. It knows no ROS. A bad frame or question is reported and skipped. A model that fails in
+a step loses that chunk. Only a model that cannot be loaded ends the host.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.live.events import Event, Failed, Listener, Problem, Ready, Stepped, Words
 from aura_core.live.inbox import Inbox, convert
 from aura_core.models.backend import Backend
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.ids import new_run
-from aura_core.stream.recovery import Lost, Recovery, one_line
+from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import Chunk, Frame, Query
 
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
@@ -38,40 +38,43 @@ class Health:
     phase: str  # new, loading, ready, failed, stopped
     busy_s: float  # how long the present step has been running; 0 between steps
     frames_received: int
-    frames_dropped: int  # wanted, but the model was too slow
-    chunks_dropped: int  # whole seconds dropped for the same reason
-    chunks_missed: int  # whole seconds that passed during an answer: seen, but not decided
-    chunks_lost: int  # whole seconds in which no usable frame came
+    frames_dropped: int  # sampled, but never seen, because the model was too slow
+    chunks_dropped: int  # the chunks of these frames
+    chunks_missed: int  # chunks that closed during an answer: seen, but not decided
+    chunks_lost: int  # seconds in which no usable frame came
     active_watches: int
     errors: int
 
 
 class Stream:
-    """One camera's state in the host: its inbox, its engine, and what it is doing now."""
+    """The state of one camera in the host: its inbox, its engine, and what it is doing now."""
 
     def __init__(self, name: str, inbox: Inbox) -> None:
         self.name, self.inbox = name, inbox
         self.engine: StreamEngine | None = None
-        self.errors = self.missed = self.told_missed = 0
+        self.errors = self.missed = self.reported_missed = 0
         self.spoke = False  # in the last step
-        self.answering = ""  # id of the response that is being made
-        self.step_began: float | None = None
+        self.answering = ""  # id of the response that is being generated
+        self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
 
     def open(self, backend: Backend, config: AssistantConfig, run: str) -> None:
-        """A new engine over the loaded model."""
+        """Make a new engine over the loaded model."""
         name = f"{run}.{self.name}" if self.name else run
         self.engine = StreamEngine(backend, config, run=name)
         self.recovery = Recovery(self.engine)
 
 
 class Host:
-    """`listen`, `start`, feed the inboxes, `stop`; then it can be started again.
+    """Loads a model, and runs it on one or more live streams.
+
+    Call `listen` and `start`, feed the inboxes, then `stop`. The host can be started again
+    afterwards.
 
     Args:
         load: opens the model; called on the model's thread.
         config: the engine's settings.
-        streams: names of the streams (cameras) that share the model; each has its own window. The
-            streams take turns, one chunk a turn.
+        streams: names of the streams (cameras) that share the model. Each has its own window. They
+            take turns, one chunk a turn.
         backlog_chunks: most closed chunks of a stream that may wait.
     """
 
@@ -90,7 +93,7 @@ class Host:
             name: Stream(name, Inbox(config.sampling, backlog_chunks, limit, self._changed))
             for name in streams
         }
-        self._turns = list(self.streams.values())  # who is served next stands first
+        self._turns = list(self.streams.values())  # the stream that is served next comes first
         self._listeners: list[Listener] = []
         self._phase = "new"
         self._stopping = threading.Event()
@@ -99,7 +102,7 @@ class Host:
     # ---- from any thread ---------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called with every event; returns what ends that."""
+        """Call `listener` with every event from now on. Returns a function that ends this."""
         self._listeners = [*self._listeners, listener]
 
         def end() -> None:
@@ -113,12 +116,14 @@ class Host:
         return next(iter(self.streams.values())).inbox
 
     def start(self) -> None:
-        """Begin to load the model; returns at once. What came to a host that was not started yet is
-        kept."""
+        """Begin to load the model, and return at once.
+
+        What was put into the inboxes before the first start is kept. A later start empties them.
+        """
         if self._thread is not None:
             for stream in self.streams.values():
                 stream.inbox.open()
-                stream.errors = stream.missed = stream.told_missed = 0
+                stream.errors = stream.missed = stream.reported_missed = 0
                 stream.spoke, stream.engine = False, None
         self._stopping.clear()
         self._phase = "loading"
@@ -126,8 +131,10 @@ class Host:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread, and an answer under way at its next token; False when it takes too
-        long."""
+        """End the model's thread; an answer under way ends at its next token.
+
+        Returns False when the thread does not end within `timeout_s`.
+        """
         self._stopping.set()
         for stream in self.streams.values():
             stream.inbox.close()
@@ -137,8 +144,11 @@ class Host:
         return True
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until every chunk that waits is decided; False when that takes too long, or the
-        host has ended."""
+        """Wait until every waiting chunk is decided.
+
+        Returns False when that takes longer than `timeout_s` (None: no limit), or when the host has
+        ended.
+        """
         with self._changed:
             done = self._changed.wait_for(
                 lambda: self._phase in ("failed", "stopped") or self._quiet(), timeout_s
@@ -146,8 +156,11 @@ class Host:
             return done and self._phase == "ready"
 
     def heard(self, response_id: str, said: str) -> None:
-        """Of a response only `said` was heard aloud: if it is still being made, it ends at its next
-        token, and the conversation goes on as if `said` had been the answer."""
+        """Tell that only the part `said` of a response was heard aloud.
+
+        An answer that is still being generated ends at its next token. The conversation then holds
+        `said` as the answer.
+        """
         for stream in self.streams.values():
             if stream.engine is None:
                 continue
@@ -157,16 +170,20 @@ class Host:
             done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
-        """End a watch, or take back a question that was not asked yet. The future tells whether
-        there was one of this id."""
+        """End a watch, or take back a question that was not asked yet.
+
+        The future gives True if there was a watch or question of this id.
+        """
         which = self._named(stream)
         return which.inbox.call(
             lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
         )
 
     def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above
-        `decider.rearm`."""
+        """Change `decider.threshold` from the next chunk on.
+
+        Raises `ConfigError` when it is above `decider.rearm`.
+        """
         self.config = replace(
             self.config, decider=replace(self.config.decider, threshold=threshold)
         )
@@ -175,7 +192,7 @@ class Host:
                 stream.engine.decider.threshold = threshold
 
     def health(self, stream: str | None = None) -> Health:
-        """How a stream (the first one when None) is doing now."""
+        """How a stream is doing now; `stream` None means the first."""
         which = self._named(stream)
         counters, engine, began = which.inbox.counters(), which.engine, which.step_began
         return Health(
@@ -200,7 +217,7 @@ class Host:
             if self._open():
                 while (stream := self._next()) is not None:
                     self._serve(stream)
-        finally:  # also when a bug ends the thread: its traceback is printed, and nobody must wait
+        finally:  # a bug ends the thread with a traceback; then nobody may wait for it for ever
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
             with self._changed:
                 if self._phase != "failed":
@@ -225,7 +242,10 @@ class Host:
         return True
 
     def _next(self) -> Stream | None:
-        """The next stream that has something to do; until there is one, work ahead. None: stop."""
+        """The next stream that has something to do; None: stop.
+
+        Works ahead while no stream has.
+        """
         while not self._stopping.is_set():
             waiting = next((s for s in self._turns if s.inbox.waiting), None)
             if waiting is not None:
@@ -234,7 +254,7 @@ class Host:
                 return waiting
             if not any([self._work_ahead(stream) for stream in self._turns]):
                 with self._changed:
-                    self._changed.notify_all()  # whoever waits in `drain`
+                    self._changed.notify_all()  # for those that wait in `drain`
                     self._changed.wait_for(
                         lambda: self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
                     )
@@ -245,7 +265,7 @@ class Host:
         return not any(s.inbox.waiting or s.step_began is not None for s in streams)
 
     def _serve(self, stream: Stream) -> None:
-        """New questions and calls, then at most one chunk."""
+        """Take new questions and calls, then at most one chunk."""
         engine = stream.engine
         assert engine is not None
         for asked, query in stream.inbox.admit(engine.conversation.admit):
@@ -262,7 +282,10 @@ class Host:
                 stream.step_began, stream.answering = None, ""
 
     def _catch_up(self, stream: Stream) -> None:
-        """Chunks that closed during an answer are seen, but only the newest decides."""
+        """Add the chunks that closed during an answer to the window, all but the newest.
+
+        Only the newest is decided.
+        """
         while stream.spoke and stream.inbox.ready > 1 and not self._stopping.is_set():
             chunk = self._converted(stream, stream.inbox.take_chunk())
             if chunk is not None:
@@ -284,7 +307,7 @@ class Host:
             stream.answering = response_id
             if self._stopping.is_set():
                 stream.engine.cancel()
-            if text != said:  # a token may be half a character, or a space
+            if text != said:  # a token may be part of a character, or a space
                 said = text
                 asked = query is not None
                 self._tell(Words(stream.name, response_id, text, chunk.stamp_ns, asked))
@@ -294,8 +317,8 @@ class Host:
             self._lost(stream, result)
             return
         stream.spoke = result.decode_tokens > 0
-        result = replace(result, missed_chunks=missed - stream.told_missed)
-        stream.told_missed = missed
+        result = replace(result, missed_chunks=missed - stream.reported_missed)
+        stream.reported_missed = missed
         response = result.response
         attribution = stream.engine.conversation.attribution
         question = attribution.question(response.query_id) if response else ""
@@ -308,11 +331,11 @@ class Host:
         if lost.given_up is not None:
             text = lost.given_up.text
             self._report(
-                stream, f"the model failed twice over a question, which is given up: {text}"
+                stream, f"the model failed twice on this question, which is given up: {text}"
             )
 
     def _newest(self, stream: Stream) -> Chunk | None:
-        """For an answer that may be interrupted: the chunk that closed last meanwhile."""
+        """The chunk that closed last, for answers that may be interrupted; else None."""
         if not self.config.generation.interruptible:
             return None
         pending = stream.inbox.newest()
@@ -345,7 +368,10 @@ class Host:
 
 
 def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], engine: StreamEngine) -> None:
-    """Refusals and failures of the model go to the caller; a bug ends the host, as everywhere."""
+    """Do the work of a call, and give its result or `AuraError` to the caller.
+
+    Any other exception is a bug; it ends the host.
+    """
     try:
         result = work(engine)
     except AuraError as e:
@@ -355,7 +381,10 @@ def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], engine: Stre
 
 
 def warm(engine: StreamEngine) -> None:
-    """One throw-away step: the first forward of a model is many times slower than the others."""
+    """Make one step on blank frames, and forget it.
+
+    The first forward of a model is many times slower than the others.
+    """
     blank = np.zeros((*WARM_SIZE, 3), np.uint8)
     frames = (Frame(blank, 0), Frame(blank, 500_000_000))
     engine.step(Chunk(0, frames, 0, 1_000_000_000), None, lambda _id, _text: engine.cancel())

@@ -1,8 +1,8 @@
 """What waits for the model's thread: chunks, questions and calls of one stream. Thread-safe.
 
-Callbacks only store here. Frames are sampled as they come, by their stamps, and converted later on
-the model's thread: a 30 Hz camera costs two conversions a second. The queue is bounded: when the
-model falls behind, the oldest chunks are dropped and counted, and the newest win.
+Callbacks only store things here. Frames are sampled by their stamps as they come, and converted
+later on the model's thread, so a 30 Hz camera costs two conversions a second. The queue is bounded:
+when the model is too slow, the oldest chunks are dropped and counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PendingFrame:
     made: Frame | None = None
 
     def frame(self) -> Frame:
-        """The frame, converted once. Raises `InputError` when it cannot be."""
+        """The frame; it is converted once. Raises `InputError` when it cannot be converted."""
         if self.made is None:
             self.made = self.make().checked()
         return self.made
@@ -42,7 +42,10 @@ class PendingFrame:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A question on its way: `done` takes it with its id, or the `InputError` of its refusal."""
+    """A question that was not admitted yet.
+
+    `done` gets the question with its id, or the `InputError` of its refusal.
+    """
 
     query: Query
     first: int  # the chunk that was being filled when it came
@@ -51,7 +54,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Call(Generic[T]):
-    """Something to do with the engine between two steps; `done` takes what it returns or raises."""
+    """Work to do with the engine between two steps; `done` gets what it returns or raises."""
 
     work: Callable[[StreamEngine], T]
     done: Future[T] = field(default_factory=Future)
@@ -59,8 +62,11 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class InboxCounters:
-    """Since the start. What is dropped was wanted, but the model was too slow; a lost chunk is a
-    second without a frame that could be used."""
+    """Counters since the inbox was opened.
+
+    Dropped frames and chunks were sampled, but the model was too slow for them. A lost chunk is a
+    second without a usable frame.
+    """
 
     received_frames: int = 0
     dropped_frames: int = 0
@@ -69,13 +75,13 @@ class InboxCounters:
 
 
 class Inbox:
-    """One stream's.
+    """The inbox of one stream.
 
     Args:
         sampling: how frames become chunks.
         backlog_chunks: most closed chunks that may wait.
         max_questions: most questions, and most calls, that may wait.
-        changed: notified when something came; shared by all streams of a host.
+        changed: notified whenever something comes; all streams of a host share it.
     """
 
     def __init__(
@@ -91,7 +97,7 @@ class Inbox:
         self.open()
 
     def open(self) -> None:
-        """Begin anew: nothing waits, all counters are zero."""
+        """Begin empty: nothing waits, and all counters are zero."""
         with self._changed:
             self._intake = Intake(self._sampling, self.max_questions)
             self._asked: deque[Asked] = deque()
@@ -100,20 +106,23 @@ class Inbox:
             self._closed = False
 
     def close(self) -> None:
-        """Nothing is taken any more; questions and calls that wait are refused."""
+        """Take nothing more, and refuse the questions and calls that wait."""
         with self._changed:
             self._closed = True
             futures = [*(a.done for a in self._asked), *(c.done for c in self._calls)]
             self._asked.clear()
             self._calls.clear()
             self._changed.notify_all()
-        for future in futures:  # outside the lock: who waits for it may ask again
+        for future in futures:  # outside the lock: a callback of the future may use the inbox
             future.set_exception(InputError(STOPPING))
 
     # ---- in: from any thread -----------------------------------------------------------------
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
-        """Store a frame if it is sampled; `make` converts it later, on the model's thread."""
+        """Store a frame if the sampling takes it. Returns whether it did.
+
+        `make` converts the frame later, on the model's thread.
+        """
         with self._changed:
             self._received += 1
             if self._closed or not self._intake.sampler.wants(stamp_ns):
@@ -127,10 +136,13 @@ class Inbox:
             return True
 
     def ask(self, query: Query | str) -> Future[Query]:
-        """Store a question. The future gives it back with its id as soon as the model's thread has
-        admitted it, or the `InputError` of its refusal.
+        """Store a question.
 
-        Raises `InputError` at once when it is empty or too many wait already.
+        The future gives the question with its id once the model's thread has admitted it, or the
+        `InputError` of its refusal.
+
+        Raises `InputError` at once when the question is empty, too many wait, or the inbox is
+        closed.
         """
         query = Query(query) if isinstance(query, str) else query
         with self._changed:
@@ -144,8 +156,11 @@ class Inbox:
             return asked.done
 
     def call(self, work: Callable[[StreamEngine], T]) -> Future[T]:
-        """Have `work` done on the model's thread, between two steps. The future raises `InputError`
-        when too many wait already or the host ends first."""
+        """Let the model's thread do `work` between two steps.
+
+        The future gives its result. It raises `InputError` when too many calls wait, or when the
+        host ends first.
+        """
         call = Call(work)
         with self._changed:
             if self._closed:
@@ -160,18 +175,18 @@ class Inbox:
         return call.done
 
     def take_back(self, query_id: str) -> bool:
-        """Take back a question that was admitted and not asked yet; False when there is none."""
+        """Remove a question that was admitted and not asked yet; False when there is none."""
         with self._changed:
             return self._intake.remove(query_id)
 
     def end_of_frames(self) -> None:
-        """Close the half-filled chunk without waiting for its other frame."""
+        """Close the half-filled chunk without waiting for its second frame."""
         with self._changed:
             self._intake.flush()
             self._changed.notify_all()
 
     def counters(self) -> InboxCounters:
-        """A consistent snapshot."""
+        """A consistent snapshot of the counters."""
         with self._changed:
             lost = self._intake.sampler.counters.lost_chunks + self._unusable
             return InboxCounters(
@@ -182,7 +197,7 @@ class Inbox:
 
     @property
     def waiting(self) -> bool:
-        """Whether something is there to be done."""
+        """Whether a question, a call or a chunk waits."""
         return bool(self._asked or self._calls or self._intake.ready)
 
     @property
@@ -191,8 +206,11 @@ class Inbox:
         return self._intake.ready
 
     def admit(self, admit: Callable[[Query, list[Query]], Query]) -> list[tuple[Asked, Query]]:
-        """Pass every new question through `admit(query, those that wait)`. Returns those that were
-        admitted, whose futures are still to be set; refused ones have got their `InputError`."""
+        """Pass every new question through `admit(query, waiting)`.
+
+        Returns the admitted questions; the caller sets their futures. The refused ones have their
+        `InputError` already.
+        """
         admitted = []
         while True:
             with self._changed:
@@ -209,42 +227,45 @@ class Inbox:
             admitted.append((asked, query))
 
     def calls(self) -> list[Call[Any]]:
-        """The calls that wait; they are the caller's now."""
+        """Remove and return the calls that wait."""
         with self._changed:
             calls = list(self._calls)
             self._calls.clear()
             return calls
 
     def take(self) -> tuple[Chunk, Query | None] | None:
-        """The oldest chunk with its question; its frames are still to be converted."""
+        """Remove and return the oldest chunk with its question; None when none waits.
+
+        Its frames are not converted yet.
+        """
         with self._changed:
             return self._intake.take() if self._intake.ready and not self._closed else None
 
     def take_chunk(self) -> Chunk:
-        """The oldest chunk alone; its question waits for the next one."""
+        """Remove and return the oldest chunk. Its question waits for the next chunk."""
         with self._changed:
             return self._intake.take_chunk()
 
     def newest(self) -> Chunk | None:
-        """The chunk that closed last, of those that wait."""
+        """The newest closed chunk that waits; None when none does."""
         with self._changed:
             return self._intake.newest
 
     def give_back(self, query: Query) -> None:
-        """A question whose step could not be made: the first to be asked again."""
+        """Queue a question again, before all others, because its step failed."""
         with self._changed:
             self._intake.give_back(query)
 
     def unusable(self) -> None:
-        """A chunk was taken of which no frame could be converted."""
+        """Count a chunk of which no frame could be converted as lost."""
         with self._changed:
             self._unusable += 1
 
 
 def convert(chunk: Chunk, report: Callable[[InputError], None]) -> Chunk | None:
-    """The chunk with its frames converted; None when none could be.
+    """The chunk with its frames converted; None when no frame could be.
 
-    A frame that cannot be is reported, and the chunk's other one stands in for it.
+    A frame that cannot be converted is reported, and the chunk's other frame takes its place.
     """
     made: dict[int, Frame | None] = {}
     for pending in chunk.frames:

@@ -1,5 +1,4 @@
-"""What the engine needs of a model. Everything in `stream/` talks to these protocols, never to
-torch."""
+"""What the engine needs of a model. `stream/` uses these protocols and never torch."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """A run of visual tokens: an encoded chunk, or one of the `Pictures` that a chunk is.
+    """A run of visual tokens: an encoded chunk, or one picture of `Pictures`.
 
-    `features` belongs to the backend; `grid` is (rows, columns) of visual tokens.
+    `features` belong to the backend. `grid` is (rows, columns) of visual tokens.
     """
 
     features: Any
@@ -44,7 +43,7 @@ class Video:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """An encoded chunk that stands in the prompt as several runs, with text between them."""
+    """An encoded chunk of several runs of visual tokens, with text between them."""
 
     runs: tuple[Video, ...]
 
@@ -52,12 +51,12 @@ class Pictures:
         return sum(len(run) for run in self.runs)
 
 
-Piece = Tokens | Video  # of a prompt
+Piece = Tokens | Video  # a piece of a prompt
 Seen = Video | Pictures  # an encoded chunk
 
 
 def seen(features: Sequence[Any], grids: Sequence[tuple[int, int]]) -> Seen:
-    """The encoded chunk of one or several runs."""
+    """The encoded chunk that consists of one or several runs."""
     runs = tuple(Video(f, g) for f, g in zip(features, grids, strict=True))
     return runs[0] if len(runs) == 1 else Pictures(runs)
 
@@ -66,11 +65,11 @@ class ChunkFormat(Protocol):
     """The text around a chunk's visual tokens."""
 
     def parts(self, seen: Seen) -> Sequence[str | Video]:
-        """What the chunk is in the prompt: text, run, text, run, ..., text. Texts may be empty."""
+        """The chunk in the prompt: text, run, text, run, ..., text. Texts may be empty."""
         ...
 
     def stand_in(self, features: Any) -> Seen:
-        """A chunk for the prompt alone, each of its runs one visual token with these features."""
+        """A chunk for its prompt alone: each run is one visual token with these features."""
         ...
 
 
@@ -81,7 +80,7 @@ class Around:
     texts: tuple[str, ...]
 
     def parts(self, seen: Seen) -> list[str | Video]:
-        """See `ChunkFormat`. Raises `ValueError` where the runs are not one fewer than texts."""
+        """See `ChunkFormat`. Raises `ValueError` unless there is one text more than runs."""
         runs = seen.runs if isinstance(seen, Pictures) else (seen,)
         out: list[str | Video] = [self.texts[0]]
         for run, text in zip(runs, self.texts[1:], strict=True):
@@ -95,7 +94,7 @@ class Around:
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back. `encode` recognises special tokens written out in the text."""
+    """Text to token ids and back. `encode` recognises special tokens in the text."""
 
     def encode(self, text: str) -> list[int]: ...
 
@@ -104,10 +103,10 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """The checkpoint's chat template, taken apart: what stands around each kind of content.
+    """The checkpoint's chat template as strings: the text before and after each kind of content.
 
-    `chunk` says what a chunk is between the two parts of a user turn. `silent_id` equals `end_id`
-    for a checkpoint without a silent token: then an empty turn is silence.
+    `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
+    token, `silent_id` equals `end_id`: then an empty turn means silence.
     """
 
     system: tuple[str, str]
@@ -121,11 +120,11 @@ class ChatFormat:
 
 
 class Session(Protocol):
-    """One stream's cache."""
+    """The cache of one stream."""
 
     @property
     def length(self) -> int:
-        """Tokens in the cache."""
+        """Number of tokens in the cache."""
         ...
 
     @property
@@ -134,12 +133,11 @@ class Session(Protocol):
         ...
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces` and return the float32 logits (vocabulary,) after the last token."""
+        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token."""
         ...
 
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` like `prefill`, but nobody reads the logits: a server may do it in the
-        background."""
+        """Append `pieces` without logits. A served model may do this in the background."""
         ...
 
     def rollback(self, length: int) -> None:
@@ -149,15 +147,17 @@ class Session(Protocol):
 
 @runtime_checkable
 class Evictable(Protocol):
-    """A session that can forget tokens in the middle, as StreamingVLM does (arXiv 2510.09608):
-    approximate."""
+    """A session that can cut tokens out of the middle of its cache.
+
+    As StreamingVLM does (arXiv 2510.09608). Approximate.
+    """
 
     def evict(self, first: int, end: int) -> None:
-        """Cut tokens `first`..`end` out of the cache and re-rotate the later keys, so that their
-        positions close the gap.
+        """Cut tokens `first`..`end` out of the cache, and re-rotate the later keys.
 
-        What later tokens took over from the cut ones, from the second layer up, stays: exact for
-        one layer only.
+        The positions of the later tokens close the gap. From the second layer on, these tokens keep
+        what they took over from the tokens that were cut. So the result is exact for a model of one
+        layer only.
         """
         ...
 
@@ -185,7 +185,7 @@ class Backend(Protocol):
     def chat(self) -> ChatFormat: ...
 
     def encode(self, chunk: Chunk) -> Seen:
-        """Run the vision encoder on one chunk, all of it and nothing else."""
+        """Run the vision encoder on one chunk."""
         ...
 
     def open(self) -> Session:

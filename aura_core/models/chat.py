@@ -1,7 +1,8 @@
-"""The checkpoint's own chat template, taken apart into the strings around each kind of content.
+"""The checkpoint's chat template, taken apart into the strings around each kind of content.
 
-The template is rendered with sentinel messages, the differences between renderings are the turns,
-and a longer conversation proves that the turns concatenate to what the template gives.
+The template is rendered with marker texts. The differences between renderings are the turns. A
+longer conversation is rendered to check that the turns, put together, give what the template
+writes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
@@ -24,13 +25,13 @@ Message = dict[str, Any]
 
 
 class HFTokenizer:
-    """A `transformers` tokenizer behind the engine's protocol."""
+    """A `transformers` tokenizer as the engine's `Tokenizer`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.inner = tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, nothing added; special tokens written out in it are recognised."""
+        """Ids of `text` and nothing else; special tokens that are written in it are recognised."""
         return self.inner.encode(text, add_special_tokens=False)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -40,29 +41,32 @@ class HFTokenizer:
         )
 
     def written(self, ids: Sequence[int]) -> str:
-        """Text of `ids` with special tokens written out: what `encode` reads back."""
+        """Text of `ids` with special tokens written out; `encode` reads them back."""
         return self.inner.decode(
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
 
     def single(self, token: str) -> int | None:
-        """The id of `token` when the vocabulary has it as one entry."""
+        """The id of `token` where it is one entry of the vocabulary; else None."""
         return self.inner.get_vocab().get(token)
 
 
 def open_tokenizer(folder: Path, where: str) -> HFTokenizer:
-    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU
-    torch."""
+    """The checkpoint's tokenizer, without its image processors.
+
+    The processors need torchvision, which has no CPU build that fits CPU torch. Raises
+    `ModelError`, which names the checkpoint as `where`.
+    """
     import transformers
 
-    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of
-    # it.
+    # tokenizer.json is complete. A class that is chosen by model type could replace parts of it.
     whole = (folder / "tokenizer.json").is_file()
     kind = transformers.PreTrainedTokenizerFast if whole else transformers.AutoTokenizer
     try:
         return HFTokenizer(kind.from_pretrained(folder, local_files_only=True))
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {_line(e)}") from e
+        reason = one_line(e, 200)
+        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {reason}") from e
 
 
 def system(text: str) -> Message:
@@ -71,8 +75,10 @@ def system(text: str) -> Message:
 
 
 def user(text: str, chunk: Sequence[Mapping[str, str]]) -> Message:
-    """A user message: the parts that show a chunk (`ChunkPrompt.content`), then `text` where there
-    is any."""
+    """A user message: the parts that show a chunk (`ChunkPrompt.content`), then `text`.
+
+    An empty `text` is left out.
+    """
     words = [{"type": "text", "text": text}] if text else []
     return {"role": "user", "content": [*map(dict, chunk), *words]}
 
@@ -88,13 +94,15 @@ def extract(
     """The chat format of a checkpoint.
 
     Args:
+        tokenizer: the checkpoint's tokenizer.
         template: Jinja source of its chat template.
-        model_type: of its config.json: the family says what a chunk is in the prompt.
+        model_type: from its config.json; the family tells what a chunk is in the prompt.
+        sidecar: its `aura.json`.
         where: the checkpoint, for messages.
 
     Raises:
-        ModelError: there is no template, it does not take the family's chunks, or its turns do
-            not concatenate.
+        ModelError: there is no template, it refuses the family's chunks, or its turns cannot be put
+            together.
     """
     if not template:
         raise ModelError(
@@ -107,8 +115,9 @@ def extract(
                 list(messages), chat_template=template, tokenize=False, add_generation_prompt=prompt
             )
         except (TemplateError, TypeError, ValueError) as e:
+            reason = one_line(e, 200)
             raise ModelError(
-                f"{where}: its chat template refuses system, video and answer turns: {_line(e)}"
+                f"{where}: its chat template refuses system, video and answer turns: {reason}"
             ) from e
 
     chunk = families.find(model_type, where).prompt(model_type, sidecar)
@@ -164,8 +173,10 @@ def extract(
 def _silence(
     tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str
 ) -> tuple[int, bool]:
-    """The silent token's id (the end token's without one), and whether the checkpoint was trained
-    with it."""
+    """The id of the silent token, and whether the checkpoint was trained to decide.
+
+    Without a silent token it is the id of the end token.
+    """
     silent_id = tokenizer.single(sidecar.silent_token or SILENT)
     if silent_id is None and sidecar.silent_token:
         raise ModelError(
@@ -192,7 +203,3 @@ def _split(text: str, sentinel: str, where: str) -> tuple[str, str]:
             f"{where}: its chat template writes {text[:60]!r} where {sentinel!r} was expected"
         )
     return before, after
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

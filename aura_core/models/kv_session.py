@@ -1,4 +1,4 @@
-"""KVSession: one stream's key-value cache, fed with pieces and rolled back exactly."""
+"""KVSession: the key-value cache of one stream, for a model in this process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.models.families import Family
 from aura_core.models.families.base import Block, Features
 
-# Tokens of one call of the language model: a window rebuilt in one call needs a query x key mask of
-# the whole window squared (14k tokens: 200 MB and more), in blocks only a strip of it.
+# Most tokens of one call of the language model. Attention needs a mask of queries x keys: for a
+# whole window in one call (14k tokens) it takes 200 MB and more, in blocks only a part of that.
 BLOCK_TOKENS = 2048
 
 
 class KVSession:
-    """A session over a model in this process.
+    """A session of a model in this process.
 
-    The language model is called directly: text embeddings with the chunks' features in their
-    places, explicit positions, and the head on the last token alone. How all this is done, the
-    family knows.
+    The language model is called directly, with embeddings and explicit positions. Text tokens are
+    embedded; visual tokens take the chunk's features. The head runs on the last token only. The
+    family knows how its model does each of these.
 
     Args:
-        model: the class that `Family.classes` names, in eval mode.
+        family: the model's family.
+        model: of the class that `Family.classes` names, in eval mode.
     """
 
     def __init__(self, family: Family, model: Any) -> None:
@@ -38,30 +39,35 @@ class KVSession:
 
     @property
     def length(self) -> int:
-        """Tokens in the cache."""
+        """Number of tokens in the cache."""
         return self._track.length
 
     @torch.inference_mode()
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces`; the float32 logits (vocabulary,) after the last token."""
+        """Append `pieces`. Returns the float32 logits (vocabulary,) after the last token.
+
+        Raises `StreamError` when the pieces hold no token.
+        """
         hidden = self._append(pieces)
         return self._family.logits(self._model, hidden[:, -1])[0].float().cpu().numpy()
 
     @torch.inference_mode()
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` without the head."""
+        """Append `pieces`, without running the head."""
         self._append(pieces)
 
     def rollback(self, length: int) -> None:
-        """Forget everything after the first `length` tokens, exactly (prefilling it again gives the
-        same bits)."""
+        """Forget everything after the first `length` tokens.
+
+        Exact: prefilling the same tokens again gives the same bits.
+        """
         surplus = self.length - length
         self._track.rollback(length)
         if surplus:
-            self._cache.crop(-surplus)  # the library takes negative counts only
+            self._cache.crop(-surplus)  # transformers takes negative counts only
 
     def _append(self, pieces: Sequence[Piece]) -> torch.Tensor:
-        """Hidden states of the last block."""
+        """Append `pieces`; the hidden states (1, tokens, width) of their last block."""
         hidden = None
         for block in blocks(pieces, BLOCK_TOKENS):
             hidden = self._forward(block)
@@ -90,7 +96,7 @@ class EvictableSession(KVSession):
 
 
 def block_of(pieces: Sequence[Piece], positions: torch.Tensor) -> Block:
-    """The block of one sequence of pieces; `positions` (*axes, 1, tokens) says on which device."""
+    """The `Block` of one sequence of pieces, on the device of `positions` (*axes, 1, tokens)."""
     ids = np.concatenate(
         [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
     )
@@ -106,7 +112,7 @@ def block_of(pieces: Sequence[Piece], positions: torch.Tensor) -> Block:
 
 
 def joined(runs: Sequence[Features]) -> Features:
-    """The features of several runs of visual tokens, one after another."""
+    """The features of several runs of visual tokens, joined in order."""
     if len(runs) == 1:
         return runs[0]
     levels = zip(*(r.deepstack for r in runs), strict=True)
@@ -114,8 +120,10 @@ def joined(runs: Sequence[Features]) -> Features:
 
 
 def blocks(pieces: Sequence[Piece], limit: int) -> Iterator[list[Piece]]:
-    """`pieces` in groups of at most `limit` tokens; a run of visual tokens is never cut, a long
-    text is."""
+    """`pieces` in groups of at most `limit` tokens.
+
+    A run of visual tokens is never cut, and may be longer. A long text is cut.
+    """
     block: list[Piece] = []
     used = 0
     for piece in _short(pieces, limit):
@@ -129,7 +137,7 @@ def blocks(pieces: Sequence[Piece], limit: int) -> Iterator[list[Piece]]:
 
 
 def _short(pieces: Sequence[Piece], limit: int) -> Iterator[Piece]:
-    """The pieces without empty ones, texts longer than `limit` cut."""
+    """The pieces without empty ones, with texts cut to at most `limit` tokens."""
     for piece in pieces:
         if isinstance(piece, Video):
             yield piece

@@ -1,5 +1,7 @@
-"""A checkpoint in this process, through transformers: `aura_tiny`, AURA's checkpoints, plain VLMs
-of every family in `families/`."""
+"""A checkpoint that runs in this process, through transformers.
+
+It may be `aura_tiny`, a checkpoint of AURA, or a plain VLM of any family in `families/`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any, Self
 
 from aura_core.config import ModelConfig
 from aura_core.cores import model_threads
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, one_line
 from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Seen, Session, seen
 from aura_core.models.sidecar import read_aura, read_template
@@ -31,9 +33,11 @@ class LocalBackend:
     """A model with its tokenizer, ready to run.
 
     Args:
-        name: what messages call it.
-        family: of the model, as this checkpoint uses it.
-        model: the class that `Family.classes` names, in eval mode, on its device.
+        name: the model's name in messages.
+        family: the model's family, as this checkpoint uses it.
+        model: of the class that `Family.classes` names, in eval mode, on its device.
+        tokenizer: the checkpoint's tokenizer.
+        chat: its chat format.
     """
 
     def __init__(
@@ -48,12 +52,12 @@ class LocalBackend:
         """Open a checkpoint.
 
         Args:
-            config: its path (a folder or a hub id) and how it runs.
-            name: what messages call it; the path when None.
+            config: the path (a folder or a hub id), and how the model runs.
+            name: its name in messages; the path when None.
 
         Raises:
             ModelError: the checkpoint is missing, incomplete or of an unknown family, or the device
-                is not there.
+                does not exist.
         """
         where = name or config.path
         folder = checkpoint.find(config.path, where)
@@ -76,7 +80,7 @@ class LocalBackend:
         """Run the vision encoder on one chunk.
 
         Returns:
-            Runs of visual tokens whose features are `Features`, on the model's device.
+            Runs of visual tokens. Their features are `Features` on the model's device.
         """
         pixels = self.family.look(chunk)
         arrays = {k: torch.from_numpy(v).to(self.device) for k, v in pixels.arrays.items()}
@@ -85,17 +89,17 @@ class LocalBackend:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.model.device
 
     @property
     def pixels(self) -> Any:
-        """The sizes that the checkpoint wants its frames in, see `Family`."""
+        """The sizes that the checkpoint wants its frames in (see `Family`)."""
         return self.family.pixels
 
     @property
     def context(self) -> int:
-        """Positions that the checkpoint was made for."""
+        """Number of positions that the checkpoint was made for."""
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     def open(self) -> Session:
@@ -128,7 +132,7 @@ def _size(model: Any) -> int:
 
 
 def _runs(features: Features, sizes: list[int]) -> list[Features]:
-    """The features of each run of visual tokens."""
+    """The features of each run of visual tokens; `sizes` are their numbers of tokens."""
     if len(sizes) == 1:
         return [features]
     levels = [level.split(sizes) for level in features.deepstack]
@@ -183,7 +187,7 @@ def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) 
 
 
 def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: str) -> Any:
-    """The weights in `folder`, in the class of transformers that `kind` names."""
+    """The weights in `folder`, loaded into the class of transformers that `kind` names."""
     from safetensors import SafetensorError
 
     if not hasattr(transformers, kind):
@@ -211,18 +215,15 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
         RuntimeError,
         SafetensorError,
     ) as e:
-        raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {_line(e)}") from e
+        reason = one_line(e, 200)
+        raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {reason}") from e
     finally:
         if bar:
             hf_logging.enable_progress_bar()
-    # the library fills them with random numbers and goes on
+    # transformers fills missing weights with random numbers and goes on
     if missing := sorted(info["missing_keys"]):
         raise ModelError(
             f"{where}: incomplete checkpoint: {len(missing)} weights are missing, first"
             f" {missing[0]}"
         )
     return model.eval()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Frames to another size. What the pixels become after that is the model family's matter."""
+"""Resize frames. The model family turns the pixels into the encoder's input."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 
 def resize(frame: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """`frame` (H, W, 3) scaled to (height, width, 3): area average when shrinking, cubic when
-    growing."""
+    """`frame` uint8 (H, W, 3) scaled to (height, width, 3).
+
+    Area average when shrinking, cubic when growing.
+    """
     import cv2
 
     if frame.shape[:2] == (height, width):

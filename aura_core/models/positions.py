@@ -1,8 +1,8 @@
-"""Where each token of a session's cache stands, and the way back.
+"""The position of each token in a session's cache, and how to roll back.
 
-The library infers positions from module state that all sessions share, and infers them wrongly when
-new visual tokens meet a warm cache. So every call of the language model gets explicit positions
-from a track. A track belongs to the model family: `PlainPositions` counts tokens, mRoPE
+transformers infers positions from state that all sessions share, and infers wrong ones when new
+visual tokens are added to a filled cache. So every call of the language model gets explicit
+positions from a track. A track belongs to the model family: `PlainPositions` counts tokens, mRoPE
 (`families/qwen_vl.py`) places a grid.
 """
 
@@ -24,8 +24,10 @@ from aura_core.models.backend import Piece, Video
 
 @dataclass(frozen=True)
 class _Run:
-    """Tokens `first`..`end` of the cache; they start at position `start`, and `after` comes
-    next."""
+    """Tokens `first`..`end` of the cache.
+
+    Their positions begin at `start`; the next token after them has position `after`.
+    """
 
     first: int
     end: int
@@ -35,12 +37,11 @@ class _Run:
 
 
 class PositionTrack(ABC):
-    """Positions of one session's cache, and the way back: `rollback` finds the exact next
-    position.
+    """Positions of the tokens of one session.
 
-    `axes` are the leading dimensions of a positions array: (3,) for time, height and width, () for
-    one number a token. Text counts up by one a token in every family; `place` says where the tokens
-    of a visual piece stand.
+    `axes` are the leading dimensions of a positions array: (3,) for time, height and width, or ()
+    for one number per token. A text token takes the next position in every family. `place` gives
+    the positions of visual tokens.
     """
 
     axes: ClassVar[tuple[int, ...]]
@@ -50,8 +51,10 @@ class PositionTrack(ABC):
 
     @abstractmethod
     def place(self, video: Video, start: int) -> tuple[NDArray[np.int64], int]:
-        """Positions (*axes, tokens) of a visual piece that starts at position `start`, and the
-        position of what follows it."""
+        """Positions (*axes, tokens) of a visual piece that begins at `start`.
+
+        Also returns the position after it.
+        """
 
     @property
     def length(self) -> int:
@@ -60,11 +63,11 @@ class PositionTrack(ABC):
 
     @property
     def next_position(self) -> int:
-        """Position of the token that comes next, were it text."""
+        """Position of the next token, if it is text."""
         return self._runs[-1].after if self._runs else 0
 
     def extend(self, pieces: Sequence[Piece]) -> NDArray[np.int64]:
-        """Place `pieces` after what is there; their positions (*axes, tokens), int64."""
+        """Place `pieces` after the others. Returns their positions, int64 (*axes, tokens)."""
         parts = [np.empty((*self.axes, 0), np.int64)]
         for piece in pieces:
             start, first, n = self.next_position, self.length, len(piece)
@@ -80,8 +83,10 @@ class PositionTrack(ABC):
         return np.concatenate(parts, axis=-1)
 
     def rollback(self, length: int) -> None:
-        """Forget all but the first `length` tokens. Raises `StreamError` inside a visual piece: it
-        is all or nothing."""
+        """Forget all but the first `length` tokens.
+
+        Raises `StreamError` when `length` is out of range or lies inside a visual piece.
+        """
         if not 0 <= length <= self.length:
             raise StreamError(f"cannot roll back to {length} tokens: the cache holds {self.length}")
         index = bisect_right(self._runs, length, key=lambda run: run.first)
@@ -97,8 +102,11 @@ class PositionTrack(ABC):
         self._runs = kept
 
     def evict(self, first: int, end: int) -> int:
-        """Cut tokens `first`..`end` out; returns by how much the positions of all later tokens were
-        lowered."""
+        """Cut tokens `first`..`end` out.
+
+        Returns by how much the positions of all later tokens drop. Raises `StreamError` for a bad
+        range, or one that cuts a visual piece.
+        """
         if not 0 <= first <= end <= self.length:
             raise StreamError(
                 f"cannot cut out tokens {first} to {end}: the cache holds {self.length}"
@@ -122,7 +130,7 @@ class PositionTrack(ABC):
 
 
 class PlainPositions(PositionTrack):
-    """One number a token: visual tokens count up as text does."""
+    """One number per token; visual tokens count like text."""
 
     axes = ()
 
@@ -133,7 +141,7 @@ class PlainPositions(PositionTrack):
 
 
 def _split(run: _Run, cuts: tuple[int, ...]) -> list[_Run]:
-    """`run` in parts that do not reach across any of `cuts` (cache indices)."""
+    """`run` in parts that do not cross any of `cuts`, which are cache indices."""
     inside = sorted({c for c in cuts if run.first < c < run.end})
     if inside and run.visual:
         raise StreamError(f"cannot cut inside the chunk at {run.first}")

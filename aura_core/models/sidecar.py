@@ -1,4 +1,4 @@
-"""The JSON files of a checkpoint folder that this project reads itself."""
+"""The JSON files of a checkpoint folder that this package reads itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TYPES = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in `path`. Raises `ModelError` when it cannot be read or is no JSON object."""
+    """The JSON object in `path`. Raises `ModelError` when it cannot be read or is no object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -44,8 +44,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_aura(folder: Path) -> AuraSidecar:
-    """The folder's `aura.json`; all None without one. Raises `ModelError` on unknown keys and wrong
-    types."""
+    """The folder's `aura.json`; all fields are None without one.
+
+    Raises `ModelError` for unknown keys and wrong types.
+    """
     path = folder / "aura.json"
     if not path.is_file():
         return AuraSidecar()
@@ -63,8 +65,11 @@ def read_aura(folder: Path) -> AuraSidecar:
 
 
 def read_template(folder: Path, fallback: str | None) -> str | None:
-    """Jinja source of the chat template. `chat_template.json` comes first: where both exist
-    (Qwen2.5-VL), the tokenizer's own is the text-only one."""
+    """Jinja source of the chat template; `fallback` where the folder has no file for it.
+
+    `chat_template.json` comes first. Where the tokenizer has a template too (Qwen2.5-VL), the
+    tokenizer's is for text only.
+    """
     if (folder / "chat_template.json").is_file():
         template = read_json(folder / "chat_template.json").get("chat_template")
         return template if isinstance(template, str) else None
@@ -74,8 +79,10 @@ def read_template(folder: Path, fallback: str | None) -> str | None:
 
 
 def read_preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
-    """The image processor's settings, where they stand, and whether their bounds are for
-    one frame. Raises `ModelError` where there are none."""
+    """The image processor's settings, the file they are in, and whether their bounds are per frame.
+
+    Raises `ModelError` where there are none.
+    """
     newer = folder / "processor_config.json"  # transformers 5 saves all processors in one file
     if newer.is_file() and isinstance(image := read_json(newer).get("image_processor"), dict):
         return image, newer, True
@@ -86,7 +93,7 @@ def read_preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
 
 
 def three_numbers(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, float]:
-    """`data[key]`, one number a colour. Raises `ModelError` naming `path` where it is not."""
+    """`data[key]`, one number per colour. Raises `ModelError` naming `path` where it is not."""
     value = data.get(key)
     if (
         not isinstance(value, list)

@@ -1,8 +1,7 @@
-"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no
-drops.
+"""Replay in lockstep: frames and questions in one order, and a step for each chunk that closes.
 
-`aura run`, `aura replay` and the evaluation all go through `drive`, so the same frames and
-questions give the same decisions.
+There are no threads and no drops, and the clock plays no part. `aura run`, `aura replay` and the
+evaluation all use `drive`, so the same frames and questions give the same decisions.
 """
 
 from __future__ import annotations
@@ -16,22 +15,21 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.intake import Intake
 from aura_core.stream.recovery import Lost, Recovery
-from aura_core.types import Frame, Query, Step
+from aura_core.types import NS, Frame, Query, Step
 
-NS = 1_000_000_000
 OnRefused = Callable[[Query, InputError], None]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question `at_s` seconds after the first frame."""
+    """A question that is asked `at_s` seconds after the first frame."""
 
     text: str
     at_s: float
 
     @classmethod
     def parse(cls, spec: str) -> Asked:
-        """Read `3.0:what is on the table?`. Raises `InputError` naming what is wrong with it."""
+        """Read `3.0:what is on the table?`. Raises `InputError` naming what is wrong."""
         seconds, colon, text = spec.partition(":")
         try:
             at_s = float(seconds)
@@ -48,10 +46,10 @@ class Asked:
 
 
 def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Iterator[Frame | Query]:
-    """`events` with each question put before the first frame that is not older than it.
+    """The events, with each question put before the first frame that is not older than it.
 
     The stamp of a question is the first frame's stamp plus its seconds. Questions that are later
-    than the last frame come at the end: one that still falls into the last chunk is seen by it.
+    than the last frame come at the end; one that falls into the last chunk is still asked there.
     """
     waiting = deque(sorted(questions, key=lambda q: q.at_s))
     first: int | None = None
@@ -66,7 +64,7 @@ def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Itera
 
 
 def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator[Frame | Query]:
-    """The events before `duration_s` seconds after the first frame; None: all."""
+    """The events that come before `duration_s` seconds after the first frame; None: all."""
     first: int | None = None
     for event in events:
         if isinstance(event, Frame) and first is None:
@@ -78,10 +76,10 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
 
 
 class Lockstep:
-    """An engine and the frames and questions that wait for it, stepped chunk by chunk.
+    """An engine, and the frames and questions that wait for it.
 
-    No clock, no threads, no drops: every chunk is decided, and each step ends with the work ahead
-    of the next window (unless `work_ahead` is False).
+    Every chunk is decided. After each step the engine works ahead on the next window, unless
+    `work_ahead` is False.
     """
 
     def __init__(self, engine: StreamEngine, work_ahead: bool = True) -> None:
@@ -100,11 +98,11 @@ class Lockstep:
         self.intake.push(frame.checked())
 
     def flush(self) -> None:
-        """The stream has ended: close the half-filled chunk."""
+        """Close the half-filled chunk at the end of the stream."""
         self.intake.flush()
 
     def ask(self, query: Query | str) -> Query:
-        """Queue a question; returns it with its id. Raises `InputError` when it is refused."""
+        """Queue a question, and return it with its id. Raises `InputError` when it is refused."""
         query = Query(query) if isinstance(query, str) else query
         self.intake.check(query)
         admitted = self.engine.conversation.admit(query, self.intake.questions)
@@ -112,8 +110,10 @@ class Lockstep:
         return admitted
 
     def unwatch(self, watch_id: str) -> bool:
-        """End a watch, or take back a question that was not asked yet; False when there is none of
-        this id."""
+        """End a watch, or take back a question that was not asked yet.
+
+        Returns False when there is none of this id.
+        """
         return self.intake.remove(watch_id) or self.engine.unwatch(watch_id)
 
     @property
@@ -124,8 +124,8 @@ class Lockstep:
     def step(self, on_text: OnText | None = None) -> Step | None:
         """Decide the oldest chunk that waits; None when there is none.
 
-        A model that fails raises its error. It has cost the chunk, and the next `step` goes on: its
-        question is then asked again.
+        A model that fails raises its error. Its chunk is lost, and its question is asked again in
+        the next step.
         """
         if not self.intake.ready:
             return None
@@ -139,7 +139,7 @@ class Lockstep:
         return result
 
     def steps(self, on_text: OnText | None = None) -> Iterator[Step]:
-        """The steps of all chunks that wait."""
+        """Decide all chunks that wait, one after another."""
         while (step := self.step(on_text)) is not None:
             yield step
 
@@ -150,9 +150,10 @@ def drive(
     on_text: OnText | None = None,
     on_refused: OnRefused | None = None,
 ) -> Iterator[Step]:
-    """Feed `events` to the engine and yield every step as soon as its chunk is full.
+    """Feed `events` to the engine, and yield every step as soon as its chunk is closed.
 
-    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised.
+    A question that is refused goes to `on_refused`. Without `on_refused` its `InputError` is
+    raised.
     """
     for event in events:
         if isinstance(event, Frame):

@@ -1,15 +1,15 @@
-"""A source cut off after some seconds of its own time."""
+"""A source that ends after some seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aura_core.sources.base import NS, FrameSource
-from aura_core.types import Frame
+from aura_core.sources.base import FrameSource
+from aura_core.types import NS, Frame
 
 
 class Limited(FrameSource):
-    """The frames of `source` up to `duration_s` seconds (exclusive) after its first."""
+    """The frames of `source` less than `duration_s` seconds after its first."""
 
     def __init__(self, source: FrameSource, duration_s: float) -> None:
         self.source = source

@@ -1,10 +1,10 @@
-"""What was seen, asked and said in one stream: window, questions, watches and attribution.
+"""The conversation of one stream: window, questions, watches and attribution.
 
-The rules of the conversation without a model, a cache or a clock. The engine plays it with a model;
-the data engine, the training samples and tests play it with words that are given. So what a model
-learns from is what it meets.
+It holds the rules of the conversation, and no model, cache or clock. The engine uses it with a
+model. The data engine, the training samples and tests use it with given words. So a model is
+trained on the same conversations that it meets when it runs.
 
-One chunk is played like this:
+One chunk goes like this:
 
     conversation.ask(query)                   where a question belongs to the chunk
     turn = conversation.open(chunk, video, query)
@@ -31,10 +31,10 @@ from aura_core.types import Query, Response
 
 @dataclass(frozen=True)
 class Said:
-    """Words of a turn, as the conversation took them.
+    """The result of `Conversation.say`.
 
-    `response` is None where they must not be said; `suppressed` tells why (cancelled, limit,
-    cooldown or duplicate), and `turn` is then the silent turn.
+    `turn` is the closed turn. `response` is None where the words must not be said; then
+    `suppressed` tells why ("cancelled", "limit", "cooldown" or "duplicate"), and `turn` is silent.
     """
 
     turn: Turn
@@ -46,12 +46,12 @@ class Conversation:
     """One stream's conversation.
 
     Args:
-        codec: text to token ids; counts a question's tokens.
+        codec: turns text into token ids.
         window: sizes of the dual window.
-        watch: limits of the standing questions.
+        watch: limits of watches.
         generation: limits of questions.
-        ids: names of questions and responses.
-        groups: questions and answers of before, which stand in the prefix.
+        ids: makes the ids of questions and responses.
+        groups: earlier questions and answers; they stand in the prefix.
     """
 
     def __init__(
@@ -72,16 +72,24 @@ class Conversation:
         self.window = self._window(groups)
 
     def restart(self) -> None:
-        """The video is lost (a model broke): the window begins anew, and the words stay."""
+        """Begin with an empty window after the video was lost.
+
+        The questions and answers of the old window move into the prefix.
+        """
         self.window = self._window(self.window.words().groups)
 
     # ---- questions ---------------------------------------------------------------------------
 
     def admit(self, query: Query, waiting: Sequence[Query] = ()) -> Query:
-        """The question with an id, if it has none.
+        """Check a question, and return it with an id.
 
-        `waiting` are the questions that were admitted and not asked yet. Raises `InputError` when
-        the question is too long, or begins a watch and too many are open already.
+        Args:
+            query: the question; its own id is kept.
+            waiting: questions that were admitted and not asked yet.
+
+        Raises:
+            InputError: the question has too many tokens, or it begins a watch and too many are
+                open.
         """
         tokens, limit = self.codec.question_tokens(query.text), self._generation.max_question_tokens
         if tokens > limit:
@@ -93,27 +101,29 @@ class Conversation:
         return query if query.id else replace(query, id=self.ids.next("q"))
 
     def ask(self, query: Query) -> None:
-        """The question enters the conversation, in the chunk in which the model sees it."""
+        """Record the question of the chunk that is being played."""
         self.attribution.ask(query)
 
     def forget(self, query: Query | None) -> None:
-        """A question whose answer was taken back was never asked."""
+        """Remove a question whose answer was discarded, as if it had never been asked."""
         self.attribution.forget(query)
 
     def open_texts(self) -> list[str]:
-        """The words of the standing questions that still owe an answer, oldest first."""
+        """The texts of the open watches, oldest first."""
         return self.attribution.open_texts()
 
     # ---- turns -------------------------------------------------------------------------------
 
     def open(self, chunk: int, video: Video, query: Query | None) -> Turn:
-        """The turn of a chunk, silent so far."""
+        """The open turn of a chunk; it is silent so far."""
         return Turn(chunk, video, query.id if query else None, query.text if query else None)
 
-    def settled(self, stamp_ns: int, query: Query | None) -> bool:
-        """Whether words of this chunk may be told as they come: unasked ones that may still be
-        taken back are not."""
-        return query is not None or self.watches.settled(stamp_ns)
+    def may_publish(self, stamp_ns: int, query: Query | None) -> bool:
+        """Whether the words of this chunk may be published while they are generated.
+
+        Unasked words may not, while a watch could still make `say` suppress them.
+        """
+        return query is not None or self.watches.may_publish(stamp_ns)
 
     def say(
         self,
@@ -124,16 +134,16 @@ class Conversation:
         response_id: str = "",
         owners: Sequence[str] = (),
     ) -> Said:
-        """Words in a turn: to which question they belong, and whether they may be said.
+        """Put words into a turn: find the question that they answer, and whether they may be said.
 
         Args:
             turn: the open turn.
             answer_ids: token ids of the words.
             query: the question of this chunk; None: the words are unasked.
-            stamp_ns: of the chunk's newest frame, which the words describe.
+            stamp_ns: stamp of the chunk's newest frame, which the words describe.
             response_id: id of the response; a new one when empty.
-            owners: ids of the watches that unasked words answer, where they are known for certain
-                (training, tests): then nothing is found out and nothing held back.
+            owners: ids of the watches that unasked words answer, where they are known (training,
+                tests). Then attribution is skipped, and nothing is suppressed.
         """
         text = self.codec.text(answer_ids)
         if query is None and not owners:
@@ -163,19 +173,21 @@ class Conversation:
         return Said(spoken, response)
 
     def make_room(self) -> bool:
-        """Before a chunk is added: switch if the window is full; whether it did."""
+        """Switch the window if it is full, before a chunk is added. Returns whether it switched."""
         if not self.window.full:
             return False
         self.window.switch()
         return True
 
     def close(self, turn: Turn) -> None:
-        """The turn is over: it stands in the window."""
+        """Append the closed turn to the window."""
         self.window.append(turn)
 
     def amended(self, response_id: str, said: str) -> tuple[int, Turn] | None:
-        """The turn of a response, as if only `said` had been said, and its place in the window;
-        None when the response is no longer in view."""
+        """A response's turn as if only `said` had been said, and its index in the window.
+
+        None when the response has left the window. Changes nothing.
+        """
         for index, turn in enumerate(self.window.turns):
             if turn.response_id == response_id and turn.answer_ids is not None:
                 ids = tuple(self.codec.tokenizer.encode(said)) or None
@@ -190,5 +202,5 @@ class Conversation:
 
 
 def stands(query: Query) -> bool:
-    """Whether the question begins a watch: it was registered as one, or its words say so."""
+    """Whether the question begins a watch: by its kind, or because it asks for a later answer."""
     return (query.kind or standing_kind(query.text)) in STANDING

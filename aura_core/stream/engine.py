@@ -2,9 +2,9 @@
 
     chunk, question -> encode -> prefill -> decide -> silent | generate -> close the turn
 
-`StreamEngine` has no queues and no threads, and no clock decides anything: time is the stamps of
-the frames, so a replay gives the very decisions of the live run. Frames become chunks in
-`intake.py`; live running is `aura_core/live/host.py`.
+`StreamEngine` has no queues and no threads. Time is the stamps of the frames. The machine's clock
+only measures how long a step took, so a replay gives the same decisions as the live run.
+`intake.py` turns frames into chunks. `aura_core/live/host.py` runs the engine on a live camera.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class StreamEngine:
     Args:
         backend: an opened model (`aura_core.models.load`).
         config: settings; the defaults when None.
-        decider: reads silence or speech from logits; the configured one when None.
-        run: the run's name, which ids begin with (see `ids.py`).
+        decider: decides silent or speak from logits; made from `config.decider` when None.
+        run: name of the run; every id begins with it (see `ids.py`).
+
+    Raises:
+        ConfigError: the model cannot do what `config` asks for (`window.policy` evict).
     """
 
     def __init__(
@@ -67,9 +70,13 @@ class StreamEngine:
         self._begin()
 
     def recover(self, query: Query | None = None) -> None:
-        """After a model broke inside `step` or `idle` (out of memory, a lost device): window and
-        cache begin anew. The words stay: what was asked and said is in the prefix, and watches are
-        open as before. `query`, the question of that step, was never asked."""
+        """Start again with an empty window after the model failed in an unknown state.
+
+        The model raised something other than an `AuraError` inside `step` or `work_ahead`: out of
+        memory, or a lost device. The video and the cache are thrown away. The questions and answers
+        of the window move into the prefix, and watches stay open. `query`, the question of the
+        failed step, is removed from the conversation, so that it can be asked again.
+        """
         self.conversation.forget(query)
         self.conversation.restart()
         self._begin()
@@ -79,16 +86,16 @@ class StreamEngine:
         self.gate = StaticGate(self.backend.encode, self.config.gate)
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.window)
-        self._peeked: dict[int, Video] = {}  # chunks that were looked at during an answer
+        self._peeked: dict[int, Video] = {}  # chunks encoded during an answer, by index
 
     @property
     def window(self) -> DualWindow:
-        """Turns in view and the prefix before them."""
+        """The turns in view and the prefix before them."""
         return self.conversation.window
 
     @property
     def session(self) -> Session:
-        """The cache that the next decision is made on."""
+        """The model session that the next decision is made on."""
         return self.policy.kv.session
 
     # ---- the step ----------------------------------------------------------------------------
@@ -100,26 +107,32 @@ class StreamEngine:
         on_text: OnText | None = None,
         newest: Newest = lambda: None,
     ) -> Step:
-        """Decide one chunk.
+        """Decide one chunk, and answer it where words are due.
 
         Args:
-            chunk: the second of video, see `intake.py`.
+            chunk: one second of video (see `intake.py`).
             query: the question of this chunk, admitted by `Conversation.admit`.
-            on_text: called with the response's id and the whole answer so far, after each token.
-            newest: the chunk that closed last, while an answer is being made (live running).
+            on_text: called with the response's id and the answer so far, after each token.
+            newest: returns the newest closed chunk while an answer is generated, or None; for
+                answers that may be interrupted (live running).
 
-        A model that fails (`AuraError`) costs this chunk: window and cache are as before, and the
-        question was never asked.
+        Returns:
+            The decision, the response if there is one, and what the step cost.
+
+        Raises:
+            AuraError: the model failed. Window and cache are as before the call, and the question
+                is not in the conversation.
         """
         meter = _Meter(self)
         response_id, decision, answer = "", None, None
+        may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
         try:
             turn = self._enter(chunk, query)
             decision, turn = self._decide(chunk, turn, query)
             decided = self.clock()
             if not decision.silent:
                 response_id = self.conversation.ids.next("r")
-                tell = self._teller(response_id, on_text) if self._may_tell(chunk, query) else None
+                tell = self._teller(response_id, on_text) if may_publish else None
                 answer = self._generate(decision, tell, newest)
         except AuraError:
             self._undo(query, decision)
@@ -130,18 +143,21 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, answer, response_id)
-            if said.response is not None and tell is None and on_text is not None:
+            if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         self.policy.leave(said.turn, answer.cached if answer and said.response else 0)
         return meter.step(chunk, query, decision, said.response, said.suppressed, answer, decided)
 
     def see(self, chunk: Chunk) -> None:
-        """A chunk that is seen and not decided: it passed while an answer was made."""
+        """Add a chunk that is not decided, because it closed while an answer was generated."""
         self.policy.add(Turn(chunk.index, self._video(chunk)))
 
     def answer_aside(self, chunk: Chunk, query: Query) -> str:
-        """What the model says to `query` about `chunk`, "" for silence. Nothing of it stays: the
-        chunk can be stepped afterwards as if it had not been asked about."""
+        """Return what the model answers to `query` about `chunk`; "" when it is silent.
+
+        Window, cache and conversation are as before afterwards, so the same chunk can be stepped
+        next.
+        """
         turn = self._enter(chunk, query)
         self._peeked[chunk.index] = turn.video  # it is encoded once
         decision = None
@@ -154,29 +170,32 @@ class StreamEngine:
             self._undo(query, decision)
 
     def _enter(self, chunk: Chunk, query: Query | None) -> Turn:
-        """Encode the chunk; the question enters the conversation."""
+        """Encode the chunk, and record the question in the conversation."""
         video = self._video(chunk)
         if query is not None:
             self.conversation.ask(query)
         return self.conversation.open(chunk.index, video, query)
 
     def _decide(self, chunk: Chunk, turn: Turn, query: Query | None) -> tuple[Decision, Turn]:
-        """Prefill the chunk's user turn and decide. The turn comes back with the text that its user
-        turn holds: the question, or the request to report of a model that was asked yes or no."""
+        """Prefill the chunk's user turn and decide.
+
+        The returned turn holds the text that its user turn ended with: the question, the request to
+        report (in yes/no mode, after a yes), or None.
+        """
         user = self.codec.user(turn.video, turn.question)
         if self.yes_no is None or query is not None:
             logits = self.policy.enter(user)
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
         watches = self.conversation.open_texts()
-        logits = self.policy.glance(user, self.yes_no.question(turn.video, watches))
+        logits = self.policy.probe(user, self.yes_no.question(turn.video, watches))
         verdict = self.yes_no.verdict(logits)
         decision = self.decider.decide(verdict, chunk.stamp_ns, silent=yes_no.SILENT)
         if decision.silent:
             return decision, turn
         turn = replace(turn, question=self.yes_no.request(watches))
-        words = self.policy.kv.proceed(self.codec.user(turn.video, turn.question)[-1])
-        words[list(self.decider.silent_ids)] = -np.inf
-        return replace(decision, token_id=int(words.argmax())), turn
+        first = self.policy.kv.end_user_turn(self.codec.user(turn.video, turn.question)[-1])
+        first[list(self.decider.silent_ids)] = -np.inf  # it said yes: silence is no answer here
+        return replace(decision, token_id=int(first.argmax())), turn
 
     def _generate(
         self, decision: Decision, tell: Callable[[str], None] | None, newest: Newest
@@ -188,16 +207,13 @@ class StreamEngine:
             lambda ids: self._interrupted(ids, newest()),
         )
 
-    def _may_tell(self, chunk: Chunk, query: Query | None) -> bool:
-        return self.conversation.settled(chunk.stamp_ns, query)
-
     def _teller(self, response_id: str, on_text: OnText | None) -> Callable[[str], None] | None:
         return None if on_text is None else lambda text: on_text(response_id, text)
 
     def _say(
         self, chunk: Chunk, turn: Turn, query: Query | None, answer: Answer, response_id: str
     ) -> Said:
-        """Book the answer; words that must not be said are taken out of the cache."""
+        """Record the answer. If its words must not be said, take them out of the cache again."""
         said = self.conversation.say(turn, answer.ids, query, chunk.stamp_ns, response_id)
         if said.response is None:
             self.policy.kv.reopen(turn)
@@ -205,15 +221,17 @@ class StreamEngine:
         return said
 
     def _undo(self, query: Query | None, decision: Decision | None) -> None:
-        """Nothing of the turn that was entered stays."""
+        """Remove the turn that was entered from cache and conversation."""
         self.policy.discard()
         self.conversation.forget(query)
         if decision is not None:
             self.decider.retract()
 
     def _interrupted(self, ids: list[int], chunk: Chunk | None) -> bool:
-        """Whether a chunk that closed during this answer calls for words; it is decided again when
-        its turn comes."""
+        """Whether a chunk that closed during this answer calls for words.
+
+        That chunk is only looked at here. It is decided again when its turn comes.
+        """
         if not self.config.generation.interruptible or chunk is None or chunk.index in self._peeked:
             return False
         video = self._peeked[chunk.index] = self.gate.encode(chunk)
@@ -227,7 +245,7 @@ class StreamEngine:
         return not self.decider.peek(verdict, chunk.stamp_ns, silent=yes_no.SILENT).silent
 
     def _video(self, chunk: Chunk) -> Video:
-        """The chunk encoded: once in its life, also when it was looked at during an answer."""
+        """The encoded chunk. A chunk that was encoded during an answer is not encoded again."""
         video = self._peeked.pop(chunk.index, None) or self.gate.encode(chunk)
         self._peeked = {i: v for i, v in self._peeked.items() if i > chunk.index}
         if not self.window.turns:
@@ -238,29 +256,40 @@ class StreamEngine:
     # ---- between steps -----------------------------------------------------------------------
 
     def idle(self, busy: Callable[[], bool] = lambda: False) -> int:
-        """Work ahead, a quantum of at most one chunk at a time, until nothing is left or `busy()`;
-        tokens prefilled."""
+        """Work ahead, one chunk at a time, until nothing is left or `busy()` is true.
+
+        Returns the number of tokens prefilled.
+        """
         tokens = 0
         while not busy() and (done := self.work_ahead()):
             tokens += done
         return tokens
 
     def work_ahead(self) -> int:
-        """One quantum of at most one chunk: tokens prefilled, 0 when nothing is left."""
+        """Do one piece of background work, of at most one chunk.
+
+        Returns the number of tokens prefilled; 0 when nothing is left.
+        """
         return self.policy.background()
 
     def cancel(self, discard: bool = False) -> None:
-        """End the answer that is being made (from any thread). What was said stays in the
-        conversation; with `discard` nothing does: cache and conversation are as they were before
-        its chunk."""
+        """End the answer that is being generated; may be called from any thread.
+
+        The words so far stay in the conversation. With `discard` none of them stay: cache and
+        conversation are as they were before the chunk of the answer.
+        """
         self.generator.cancelled = Cancel.DISCARD if discard else Cancel.KEEP
 
     def amend(self, response_id: str, said: str) -> bool:
-        """What was really said aloud of a response, when that was less than the answer ("":
-        nothing).
+        """Change a response to the words that were really said aloud.
 
-        The conversation goes on as if that had been the answer. False when the response is no
-        longer in view: then nothing changes.
+        Args:
+            response_id: the response that was interrupted.
+            said: the words that were heard; "" when nothing was.
+
+        Returns:
+            True when the conversation now holds `said` as the answer. False when the response has
+            left the window; then nothing changes.
         """
         amended = self.conversation.amended(response_id, said)
         if amended is None:
@@ -269,7 +298,7 @@ class StreamEngine:
         return True
 
     def unwatch(self, watch_id: str) -> bool:
-        """End a watch; False when no open one has this id."""
+        """End a watch. Returns False when no open watch has this id."""
         return self.conversation.watches.cancel(watch_id)
 
 
@@ -282,7 +311,7 @@ class _Counts:
 
 
 class _Meter:
-    """What a step has cost: counters and milliseconds since it began."""
+    """Measures one step: counters and milliseconds since the meter was made."""
 
     def __init__(self, engine: StreamEngine) -> None:
         self._engine = engine
@@ -303,7 +332,7 @@ class _Meter:
         answer: Answer | None,
         decided: float,
     ) -> Step:
-        """The step as it is reported; `decided` is the clock's time after the decision."""
+        """The report of the step. `decided` is the clock's time after the decision, in seconds."""
         end, now, before = self._engine.clock(), self._counts(), self._before
         return Step(
             chunk=chunk.index,

@@ -1,4 +1,4 @@
-"""Ids of questions, watches and responses: unique over restarts of the assistant."""
+"""Ids of questions, watches and responses. They are unique over restarts of the assistant."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Ids:
-    """Counts within one run: `3k9x2f7a-q1`, `3k9x2f7a-q2`, `3k9x2f7a-r1` ...
+    """Counts ids within one run: `3k9x2f7a-q1`, `3k9x2f7a-q2`, `3k9x2f7a-r1` ...
 
-    `run` names the run. Replay takes a fixed name, so that two replays write the same lines.
+    `run` is the name of the run. Replay uses a fixed name, so that two replays write the same
+    lines.
     """
 
     def __init__(self, run: str) -> None:
@@ -19,14 +20,16 @@ class Ids:
         self._counts: dict[str, int] = {}
 
     def next(self, kind: str) -> str:
-        """The next id of a kind: `q` for a question (and the watch that it begins), `r` for a
-        response (and the alert that it is)."""
+        """The next id of a kind.
+
+        `q`: a question, and the watch that it begins. `r`: a response, and the alert that it is.
+        """
         self._counts[kind] = self._counts.get(kind, 0) + 1
         return f"{self.run}-{kind}{self._counts[kind]}"
 
 
 def new_run() -> str:
-    """A run's name that no other run has: the time in seconds and 20 random bits, base 36."""
+    """A new name for a run: the time in seconds and 20 random bits, in base 36."""
     value = (int(time.time()) << 20) | secrets.randbits(20)
     digits = ""
     while value:

@@ -1,8 +1,8 @@
-"""Frames and questions in, at any rate; chunks out, each with the question that belongs to it.
+"""Frames and questions in, chunks out: each chunk with the question that belongs to it.
 
-The one place where sampling, the queue of chunks and the queue of questions are. Replay uses it as
-it is; live running puts a lock and a limit around it (`live/inbox.py`). Pure logic: time is the
-stamps.
+Sampling, the queue of chunks and the queue of questions are here and nowhere else. Replay uses this
+class directly. Live running puts a lock and a limit around it (`live/inbox.py`). Time is the stamps
+of the frames.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aura_core.types import Chunk, Frame, Query
 
 
 class Intake:
-    """Closed chunks and questions of one stream that wait to be stepped.
+    """The closed chunks and the questions of one stream that wait for a step.
 
     Args:
         sampling: how frames become chunks.
@@ -27,7 +27,7 @@ class Intake:
         self.sampler = ChunkSampler(sampling)
         self.max_questions = max_questions
         self._chunks: deque[Chunk] = deque()
-        self._questions: deque[tuple[Query, int]] = deque()  # and the first chunk that may take it
+        self._questions: deque[tuple[Query, int]] = deque()  # with the first chunk that may take it
 
     # ---- in ----------------------------------------------------------------------------------
 
@@ -36,26 +36,31 @@ class Intake:
         self._close(self.sampler.push(frame))
 
     def flush(self) -> None:
-        """The stream has ended or paused: close the half-filled chunk."""
+        """Close the half-filled chunk, because the stream has ended or paused."""
         self._close(self.sampler.flush())
 
     def ask(self, query: Query, first: int | None = None) -> None:
-        """Take a question. One with a stamp belongs to the chunk of that stamp; one without to
-        chunk `first`, or to the chunk that is being filled now. Raises `InputError` when it is
-        empty or too many wait."""
+        """Queue a question.
+
+        A question with a stamp belongs to the chunk of that stamp. A question without one belongs
+        to chunk `first`, or to the chunk that is being filled when `first` is None.
+
+        Raises:
+            InputError: the question is empty, or too many questions wait.
+        """
         self.check(query)
         self._questions.append((query, self.sampler.next_chunk if first is None else first))
 
     def check(self, query: Query) -> None:
-        """Raises `InputError` where `ask` would."""
+        """Raise the `InputError` that `ask` would raise."""
         check_question(query.text, len(self._questions), self.max_questions)
 
     def give_back(self, query: Query) -> None:
-        """A question whose step could not be made: the first to be asked again."""
+        """Queue a question again, before all others, because its step failed."""
         self._questions.appendleft((query, 0))
 
     def remove(self, query_id: str) -> bool:
-        """Take a waiting question back; False when none has this id."""
+        """Remove a waiting question. Returns False when none has this id."""
         for waiting in self._questions:
             if waiting[0].id == query_id:
                 self._questions.remove(waiting)
@@ -76,21 +81,23 @@ class Intake:
 
     @property
     def oldest(self) -> Chunk | None:
-        """The chunk that `take` gives next."""
+        """The chunk that `take` returns next; None when none waits."""
         return self._chunks[0] if self._chunks else None
 
     @property
     def newest(self) -> Chunk | None:
-        """The chunk that closed last, of those that wait."""
+        """The newest closed chunk that waits; None when none does."""
         return self._chunks[-1] if self._chunks else None
 
     def take_chunk(self) -> Chunk:
-        """The oldest chunk alone; its question waits for the next one."""
+        """Remove and return the oldest chunk. Its question waits for the next chunk."""
         return self._chunks.popleft()
 
     def take(self) -> tuple[Chunk, Query | None]:
-        """The oldest chunk, and the oldest question whose time has come by its end: one a chunk,
-        the others wait for the next."""
+        """Remove and return the oldest chunk with the oldest question that is due at its end.
+
+        A chunk takes at most one question. Further ones wait for the next chunk.
+        """
         chunk = self._chunks.popleft()
         for waiting in self._questions:
             query, first = waiting
@@ -100,17 +107,13 @@ class Intake:
                 return chunk, query
         return chunk, None
 
-    def put_back(self, chunk: Chunk) -> None:
-        """The chunk that was taken last waits again."""
-        self._chunks.appendleft(chunk)
-
     def _close(self, chunk: Chunk | None) -> None:
         if chunk is not None:
             self._chunks.append(chunk)
 
 
 def check_question(text: str, waiting: int, limit: int) -> None:
-    """Raises `InputError` for an empty question, and for one more than may wait."""
+    """Raise `InputError` when a question is empty, or when `waiting` has reached `limit`."""
     if not text.strip():
         raise InputError("the question is empty")
     if waiting >= limit:

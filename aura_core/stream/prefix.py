@@ -1,13 +1,17 @@
-"""What stands before the video: the system prompt, the text of memory, and the questions and
-answers whose video has left the window. Pure logic.
+"""What stands before the video: system prompt, memory text, and earlier questions with answers.
 
-A prefix changes only at a window switch, so between two switches its key-value cache stays valid.
+The prefix changes only at a window switch, so between two switches its key-value cache stays valid.
 
-Rules for the questions (AURA, arXiv 2604.04184, section on the dual window): silent rounds go
-whole; a question and its answers form one group and stay as text; a group keeps at most 4 answers
-and never loses its first; an answer whose question is in no group joins the newest group; at most M
-groups stay, oldest out first. One departure: a standing question that is still open is never
-dropped while a closed one can be.
+When turns leave the window, these rules decide which of their words stay (AURA, arXiv 2604.04184,
+section on the dual window):
+
+- A silent turn leaves no words.
+- A question and its answers form one group.
+- A group keeps at most 4 answers, and always its first.
+- An answer whose question is in no group joins the newest group.
+- At most M groups stay; the oldest goes first.
+
+One rule differs from AURA: an open watch is never dropped while a closed group can be.
 """
 
 from __future__ import annotations
@@ -20,14 +24,14 @@ MAX_ANSWERS = 4
 
 @dataclass(frozen=True)
 class QAGroup:
-    """One question and what was answered to it, oldest first."""
+    """One question and its answers, oldest first."""
 
     query_id: str
     question: str
     answers: tuple[str, ...]
 
     def with_answer(self, text: str) -> QAGroup:
-        """The group with one more answer: at most `MAX_ANSWERS`, the first always kept."""
+        """The group with one more answer. It keeps at most `MAX_ANSWERS`, and always the first."""
         answers = (*self.answers, text)
         if len(answers) > MAX_ANSWERS:
             answers = (answers[0], *answers[-(MAX_ANSWERS - 1) :])
@@ -36,7 +40,7 @@ class QAGroup:
 
 @dataclass(frozen=True)
 class Round:
-    """The words of one chunk that leaves the window: a question, an answer, or both."""
+    """The words of one turn that leaves the window: a question, an answer, or both."""
 
     question_id: str | None
     question: str | None
@@ -46,10 +50,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Prefix:
-    """The value that `PromptCodec.head` turns into tokens."""
+    """What stands before the video; `PromptCodec.head` turns it into tokens."""
 
     system: str = ""  # the system prompt; empty: no system turn
-    memory: str = ""  # notes of what was seen earlier; stands in the system turn, after the prompt
+    memory: str = ""  # notes about earlier video; they follow the prompt in the system turn
     groups: tuple[QAGroup, ...] = ()
 
     def after(
@@ -59,16 +63,16 @@ class Prefix:
         still_open: Container[str] = (),
         unanswered: Container[str] = (),
     ) -> Prefix:
-        """The prefix once `rounds` have left the window.
+        """The prefix after `rounds` have left the window.
 
         Args:
-            rounds: what leaves, oldest first.
+            rounds: the turns that leave, oldest first.
             limit: most groups that stay.
-            still_open: ids of standing questions that still wait for an answer.
+            still_open: ids of the open watches.
             unanswered: ids of questions that may still get an answer in this window.
 
-        A question that nothing answered leaves no group, except one of `still_open` and
-        `unanswered`: it stays with an empty answer, because it may still be answered.
+        A question without an answer leaves no group, unless it may still get one: those of
+        `still_open` and `unanswered` stay, with no answers.
         """
         groups = list(self.groups)
         for r in rounds:
@@ -76,7 +80,7 @@ class Prefix:
                 groups.append(QAGroup(r.question_id, r.question, ()))
             if r.answer is not None and groups:
                 owners = [i for i, g in enumerate(groups) if g.query_id == r.answer_id]
-                # an id that was used again means its newest question
+                # where an id was used twice, it means the newer question
                 owner = owners[-1] if owners else -1
                 groups[owner] = groups[owner].with_answer(r.answer)
         groups = [

@@ -1,8 +1,9 @@
-"""PromptCodec: the only place that makes token ids, in inference and in training alike.
+"""PromptCodec: the only place that makes token ids, for inference and for training.
 
-The conversation is AURA's (arXiv 2604.04184): a system turn, the text of questions and answers
-whose video has left the window, then one user turn a chunk (its video, and the question only in the
-chunk in which it was asked) and one assistant turn a chunk: words, or the single silent token.
+The conversation has AURA's form (arXiv 2604.04184). First come a system turn and the text of
+earlier questions and answers whose video has left the window. Then each chunk has one user turn
+(its video, and the question if it was asked in this chunk) and one assistant turn (words, or only
+the silent token).
 """
 
 from __future__ import annotations
@@ -17,25 +18,24 @@ MOST_CONSTANTS = 256
 
 
 class PromptCodec:
-    """Turns, as pieces that concatenate to exactly what the checkpoint's chat template
-    would give."""
+    """Turns as pieces of the prompt; together they are what the chat template would write."""
 
     def __init__(
         self, tokenizer: Tokenizer, chat: ChatFormat, system_prompt: str | None = None
     ) -> None:
         self.tokenizer, self.chat = tokenizer, chat
         self.system_prompt = chat.system_prompt if system_prompt is None else system_prompt
-        self._constant: dict[str, Tokens] = {}  # texts that stand around every chunk
-        # The end token itself comes from the model or from `silence`; what follows it is template.
+        self._constant: dict[str, Tokens] = {}  # tokens of the texts around a chunk, by text
+        # The template's text after the end token. The end token itself is added by `assistant`.
         self._after_end = self._ids(chat.assistant[1])[1:]
         self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
 
     def prefix(self, groups: Iterable[QAGroup] = (), memory: str = "") -> Prefix:
-        """What stands before the video: this codec's system prompt, and these words."""
+        """A prefix with this codec's system prompt."""
         return Prefix(self.system_prompt, memory, tuple(groups))
 
     def head(self, prefix: Prefix) -> Tokens:
-        """The tokens before the video: system turn, then the questions and answers of earlier."""
+        """The tokens before the video: system turn, then earlier questions and answers."""
         c = self.chat
         system = "\n\n".join(part for part in (prefix.system, plain_text(prefix.memory)) if part)
         text = c.system[0] + system + c.system[1] if system else ""
@@ -45,8 +45,10 @@ class PromptCodec:
         return Tokens(self._ids(text))
 
     def user(self, seen: Seen, question: str | None) -> list[Piece]:
-        """The chunk's user turn and the assistant header after it; the last piece is what follows
-        the chunk."""
+        """The chunk's user turn and the assistant header after it.
+
+        The last piece holds everything after the chunk's video.
+        """
         c = self.chat
         begin, *inner, end = c.chunk.parts(seen)
         close = c.user[1] + c.assistant[0]
@@ -58,22 +60,25 @@ class PromptCodec:
         return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
 
     def assistant(self, answer_ids: Sequence[int] | None) -> Tokens:
-        """What follows the assistant header: the answer's ids or silence (None), and the end of the
-        turn."""
+        """What follows the assistant header: the answer and the end of the turn.
+
+        `answer_ids` are its token ids; None: silence.
+        """
         ids = self.silence if answer_ids is None else tuple(answer_ids)
         return Tokens((*ids, self.chat.end_id, *self._after_end))
 
     def question_tokens(self, question: str) -> int:
-        """Tokens that `question` adds to a user turn."""
+        """Number of tokens that `question` adds to a user turn."""
         return len(self.tokenizer.encode(plain_text(question)))
 
     def text(self, ids: Sequence[int]) -> str:
-        """Words of an answer."""
+        """The text of an answer."""
         return self.tokenizer.decode(ids).strip()
 
     def _fixed(self, text: str) -> Tokens:
         if text not in self._constant:
-            if len(self._constant) >= MOST_CONSTANTS:  # a family that writes the time of day
+            # A family may write a different text in each chunk, such as the time.
+            if len(self._constant) >= MOST_CONSTANTS:
                 self._constant.clear()
             self._constant[text] = Tokens(self._ids(text))
         return self._constant[text]

@@ -1,16 +1,19 @@
-"""What a failing model costs: its chunk, and never the run. Shared by live running and replay."""
+"""What happens when the model fails: the chunk is lost, and the stream goes on.
+
+Live running and replay both use this.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.stream.engine import Newest, StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Query, Step
 
-# What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as
-# these.
+# What a model may raise besides AuraError: torch reports a full GPU, a lost device and wrong shapes
+# with these.
 MODEL_ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
@@ -18,9 +21,13 @@ MODEL_ERRORS = (RuntimeError, ValueError, MemoryError)
 class Lost:
     """A chunk that could not be decided.
 
-    `again` is its question, which is to be asked in the next chunk; `given_up` its question when
-    the model broke over it for the second time. `emptied`: the model broke in an unknown state, so
-    video and cache were thrown away; the words are kept.
+    Attributes:
+        chunk: index of the chunk.
+        error: what the model raised.
+        emptied: the model failed in an unknown state, so video and cache were thrown away.
+            Questions and answers are kept.
+        again: the chunk's question, to be asked again in the next chunk.
+        given_up: the chunk's question, when the model failed on it for the second time.
     """
 
     chunk: int
@@ -31,7 +38,7 @@ class Lost:
 
     @property
     def message(self) -> str:
-        """One line."""
+        """What was lost and why, in one line."""
         if self.emptied:
             what = f"the model failed at chunk {self.chunk}, its window is emptied"
         else:
@@ -40,11 +47,11 @@ class Lost:
 
 
 class Recovery:
-    """Steps an engine, and brings it back to a state that can go on when its model fails."""
+    """Steps an engine, and brings it back to a usable state when its model fails."""
 
     def __init__(self, engine: StreamEngine) -> None:
         self.engine = engine
-        self._broken: Query | None = None  # the question over which the model last broke
+        self._failed_on: Query | None = None  # question of the last step that failed
 
     def step(
         self,
@@ -53,20 +60,20 @@ class Recovery:
         on_text: OnText | None = None,
         newest: Newest = lambda: None,
     ) -> Step | Lost:
-        """`StreamEngine.step`, or what was lost."""
+        """`StreamEngine.step`; returns `Lost` where the model failed."""
         try:
             return self.engine.step(chunk, query, on_text, newest)
-        except AuraError as e:  # the engine has put everything back
+        except AuraError as e:  # the engine has restored its state
             return Lost(chunk.index, e, again=query)
         except MODEL_ERRORS as e:
             self.engine.recover(query)
-            if query is not None and query == self._broken:
+            if query is not None and query == self._failed_on:
                 return Lost(chunk.index, e, emptied=True, given_up=query)
-            self._broken = query or self._broken
+            self._failed_on = query or self._failed_on
             return Lost(chunk.index, e, emptied=True, again=query)
 
     def see(self, chunk: Chunk) -> Lost | None:
-        """`StreamEngine.see`; what was lost, if it failed."""
+        """`StreamEngine.see`; returns `Lost` where the model failed, else None."""
         try:
             self.engine.see(chunk)
         except AuraError as e:
@@ -77,17 +84,11 @@ class Recovery:
         return None
 
     def work_ahead(self) -> int | str:
-        """One quantum of background work: tokens prefilled, 0 when nothing is left, or one line on
-        what failed."""
+        """`StreamEngine.work_ahead`; returns one line about the failure where the model failed."""
         try:
             return self.engine.work_ahead()
-        except AuraError as e:  # the same quantum is tried again later, or its switch is a rebuild
+        except AuraError as e:  # tried again later; a switch prefills what is still missing
             return one_line(e)
         except MODEL_ERRORS as e:
             self.engine.recover()
             return f"the model failed while it worked ahead, its window is emptied: {one_line(e)}"
-
-
-def one_line(error: BaseException) -> str:
-    """The error's words without line breaks; its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

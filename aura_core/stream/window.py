@@ -1,12 +1,12 @@
-"""The dual window: when to append, when to switch, what to keep. Pure logic, no model.
+"""The dual window: when to append, when to switch, what to keep. It has no model.
 
-The window floats between `keep` and `max` chunks (AURA's N and N + N'). Turns are appended, so the
-prefix stays byte-identical and its cache valid, until `max` is reached. Then one switch drops the
-oldest turns and rewrites the text before the video (`prefix.py`).
+The window grows from `keep` to `max` chunks (AURA's N and N + N', arXiv 2604.04184). Turns are
+appended until `max` is reached, so the tokens before them stay the same and their cache stays
+valid. Then one switch drops the oldest turns and rewrites the prefix (`prefix.py`).
 
-The start of the next window is known long before the switch: as soon as the turns that will go are
-closed, `plan` fixes the prefix that will stand before the rest. A second cache can be prefilled
-with it ahead of the switch (the shadow, see `cache/policies.py`).
+The start of the next window is known long before the switch. As soon as the turns that will leave
+are closed, `plan` fixes the prefix of the next window. A second cache (the shadow, see
+`cache/policies.py`) can be prefilled with it ahead of the switch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aura_core.stream.prompt import PromptCodec
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """One chunk's turn of the conversation, closed: its video, its question, what was said."""
+    """One closed turn of a chunk: its video, its question and its answer."""
 
     chunk: int
     video: Video
@@ -35,26 +35,25 @@ class Turn:
     response_id: str | None = None  # id of the response that said the answer
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
-        """User turn, assistant header and assistant turn."""
+        """User turn, assistant header and assistant turn, as pieces of the prompt."""
         return [*codec.user(self.video, self.question), codec.assistant(self.answer_ids)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The next switch: the oldest `drop` turns go; then `prefix` stands before the rest."""
+    """The next switch: the oldest `drop` turns leave; `prefix` then stands before the others."""
 
     drop: int
     prefix: Prefix
 
 
 class DualWindow:
-    """Turns in view, the prefix before them, and the plan of the next switch.
+    """The turns in view, the prefix before them, and the plan of the next switch.
 
     Args:
         config: sizes in chunks.
         prefix: what stands before the first turn.
-        still_open: tells the ids of the standing questions that still wait for an answer; asked
-            whenever a plan or a switch is made.
+        still_open: returns the ids of the open watches; called whenever a plan is made.
     """
 
     def __init__(
@@ -70,42 +69,41 @@ class DualWindow:
         self.still_open = still_open
 
     def append(self, turn: Turn) -> None:
-        """Add the newest closed turn."""
+        """Add a closed turn as the newest."""
         self.turns.append(turn)
         self._prepare()
 
     @property
     def full(self) -> bool:
-        """True when the next chunk should be preceded by a switch."""
+        """Whether a switch is due before the next chunk."""
         return len(self.turns) >= self.config.max
 
     def switch(self) -> None:
-        """Carry out the plan: the oldest turns go, their words are in the prefix."""
+        """Carry out the plan: the oldest turns leave, and the planned prefix holds their words."""
         assert self.plan is not None
         self.turns, self.prefix = self.turns[self.plan.drop :], self.plan.prefix
         self.plan = None
         self._prepare()
 
     def amend(self, index: int, turn: Turn) -> None:
-        """Put `turn` in the place of the turn at `index`. A plan that holds words of that turn is
-        made again."""
+        """Replace the turn at `index`. A plan that holds words of the old turn is made again."""
         self.turns[index] = turn
         if self.plan is not None and index < self.plan.drop:
             self.plan = None
             self._prepare()
 
     def words(self) -> Prefix:
-        """The prefix if every turn went."""
+        """The prefix as it would be if every turn left the window."""
         still_open = self.still_open()
         needed = {i for i in self._ids(self.turns) if i in still_open}
         return self.prefix.after(_rounds(self.turns), self.config.qa_groups, needed)
 
     def _prepare(self) -> None:
-        """Fix the next window's prefix once the turns that will go are closed.
+        """Make the plan of the next switch once the turns that will leave are closed.
 
-        A question whose answer is still in view stays, so that the answer does not stand there
-        alone. For one window, a question without an answer stays too: it may get one while the plan
-        waits.
+        A question whose answer is still in view stays, so that the answer keeps its question. A
+        question without an answer stays for one more window, because it may be answered before the
+        switch.
         """
         drop = self.config.max - self.config.keep
         if self.plan is not None or len(self.turns) < drop:
@@ -120,12 +118,12 @@ class DualWindow:
         self.plan = Plan(drop, prefix)
 
     def _ids(self, gone: list[Turn]) -> set[str]:
-        """Ids of all questions of the prefix and of `gone`."""
+        """Ids of all questions in the prefix and in the turns `gone`."""
         own = {g.query_id for g in self.prefix.groups}
         return own | {t.question_id for t in gone if t.question_id is not None}
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
-        """The whole window from nothing: what a full recompute prefills."""
+        """The whole window as pieces of the prompt: what a full recompute prefills."""
         out: list[Piece] = [codec.head(self.prefix)]
         for turn in self.turns:
             out += turn.pieces(codec)
@@ -140,7 +138,14 @@ def sliding(config: WindowConfig) -> WindowConfig:
 
 
 def check_context(config: WindowConfig, per_chunk: int, context: int | None, name: str) -> None:
-    """Refuse a window that a model cannot hold. `per_chunk`: tokens of one silent turn."""
+    """Raise `ConfigError` when the model's context is too short for the window.
+
+    Args:
+        config: sizes of the window.
+        per_chunk: tokens of one silent turn.
+        context: most tokens that the model can hold; None: not known.
+        name: the model, for the message.
+    """
     need = config.cap * per_chunk
     if context is not None and need > context:
         raise ConfigError(

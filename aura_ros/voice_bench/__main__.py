@@ -1,4 +1,4 @@
-"""`python -m aura_ros.voice_bench`, which is what `aura bench voice` runs."""
+"""`python -m aura_ros.voice_bench`, which `aura bench voice` runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def voice(
     idle_s: Annotated[float, typer.Option(min=1.0, help="length of the idle run")] = 20.0,
     logs: Annotated[Path, typer.Option(help="folder of the nodes' logs")] = Path("out/voice-logs"),
 ) -> None:
-    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
-    errors, idle CPU."""
+    """Speech as ROS nodes over virtual devices.
+
+    Round trip, barge-in, self-triggers, word errors and idle CPU.
+    """
     output.check("--json", json_out)
     progress = Console(stderr=True)
     out = measure(n, sentences, idle_s, logs, lambda line: progress.print(line, highlight=False))
@@ -39,7 +41,7 @@ def voice(
 
 
 def main() -> None:
-    """Errors that a user can mend are one line on stderr and exit code 1."""
+    """Run the benchmark. Errors that a user can fix are one line on stderr and exit code 1."""
     app = typer.Typer(name="aura bench voice", add_completion=False, pretty_exceptions_enable=False)
     app.command(name="voice")(voice)
     try:

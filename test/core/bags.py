@@ -1,4 +1,4 @@
-"""Frames, messages and whole bags for the replay's tests."""
+"""Frames, messages and whole bags for the tests of replay."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def compressed(stamp_ns: int, data: bytes) -> object:
 def raw_bag(
     path: Path, messages: list[tuple[str, str, int, object]], empty: list[tuple[str, str]] = ()
 ) -> Path:
-    """A bag of (topic, type, bag time, message); `empty` topics are declared and never used."""
+    """A bag of (topic, type, bag time, message).
+
+    Topics in `empty` are declared and have no messages.
+    """
     with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as bag:
         made = {}
         for topic, kind in [*((t, k) for t, k, _, _ in messages), *empty]:

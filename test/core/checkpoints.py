@@ -1,8 +1,8 @@
-"""Small random checkpoints of both families, laid out on disk as the published ones are.
+"""Small random checkpoints of both families, with the files of the published ones.
 
-Real architecture at toy sizes: windowed vision attention (Qwen2.5-VL), deepstack and learned
-positions (Qwen3-VL), mRoPE sections, byte-level BPE with the families' special tokens, sharded
-safetensors.
+They have the real architecture at small sizes: windowed vision attention (Qwen2.5-VL), deepstack
+and learned positions (Qwen3-VL), mRoPE sections, byte-level BPE with the families' special tokens,
+sharded safetensors.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TEXT_ONLY = "{%- for m in messages -%}{{ m.role + m.content }}{%- endfor -%}"
 
 
 def tokenizer(silent: bool) -> Any:
-    """A byte-level BPE core with a few dozen merges and the special tokens."""
+    """A byte-level BPE with a few dozen merges and the special tokens."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     core = Tokenizer(models.BPE())
@@ -75,7 +75,7 @@ def tokenizer(silent: bool) -> Any:
 
 
 def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
-    """The family's configuration at toy sizes."""
+    """The family's configuration at small sizes."""
     import transformers
 
     text: dict[str, Any] = {
@@ -134,25 +134,22 @@ def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
 
 
 def in_float64(backend: Any) -> Any:
-    """Let `backend` compute in float64, in place; its session still returns float32 logits.
+    """Let `backend` compute in float64, in place. Its session still returns float32 logits.
 
-    Two orders of the same sums then differ by 1e-15 instead of by the rounding of this machine's
-    float32 kernels (threads, instruction set, BLAS), so that a test needs no tuned tolerance. The
-    library normalises in float32 whatever the model's type is; inputs that agree to 1e-15 round to
-    the same float32.
+    Two orders of the same sums then differ by 1e-15, and not by the rounding of this machine's
+    float32 kernels (threads, instruction set, BLAS). So a test needs no tuned tolerance. The
+    library normalises in float32 whatever the type of the model; inputs that agree to 1e-15 round
+    to the same float32.
     """
-    import torch
-
     backend.model.double()
-    backend.dtype = torch.float64
     return backend
 
 
 def float32_steps(values: Any, count: int = 2) -> float:
     """`count` times the distance of neighbouring float32 numbers at the largest of `values`.
 
-    What remains between two float64 results that are equal up to rounding, once each is rounded to
-    float32.
+    That is the difference that remains between two float64 results that are equal up to rounding,
+    when each is rounded to float32.
     """
     import numpy as np
 
@@ -200,8 +197,10 @@ def write(
 
 
 def _publish_config(path: Path, family: str) -> None:
-    """Respell what transformers 5 writes as the hub's files have it: `rope_scaling`, and Qwen2.5-VL
-    flat."""
+    """Write the configuration as the hub's files have it, instead of as transformers 5 does.
+
+    That is `rope_scaling`, and Qwen2.5-VL without sections.
+    """
     data = json.loads(path.read_text(encoding="utf-8"))
     text = data["text_config"]
     rope = text.pop("rope_parameters")

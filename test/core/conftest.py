@@ -1,5 +1,7 @@
-"""What several tests of the data engine share: an MLLM behind a real HTTP server, and clips
-of a light that goes on."""
+"""Fixtures of the data engine's tests: an MLLM behind a real HTTP server, and clips.
+
+A clip shows a light that goes on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ def mllm() -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with its first stage done; nothing is written to it."""
+    """A run whose first stage is done. Nothing is written to it."""
     from mllm_double import light_run
 
     return light_run(tmp_path_factory.mktemp("clips"))

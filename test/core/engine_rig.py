@@ -1,4 +1,4 @@
-"""Half-second frames for the core loop, and what its cache holds against what it should hold."""
+"""Half-second frames for the core loop; what its cache holds, and what it should hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def frame(slot: int, level: int = 0) -> Frame:
 
 
 def chunk(assistant: Lockstep, index: int, on_text: OnText | None = None) -> Step:
-    """One second of frames, and its step."""
+    """Push one second of frames, and return its step."""
     assistant.push(frame(2 * index))
     assistant.push(frame(2 * index + 1))
     step = assistant.step(on_text)
@@ -28,18 +28,18 @@ def chunk(assistant: Lockstep, index: int, on_text: OnText | None = None) -> Ste
 
 
 def made(index: int) -> Chunk:
-    """A chunk by itself."""
+    """A chunk without an engine."""
     frames = (frame(2 * index), frame(2 * index + 1))
     return Chunk(index, frames, 2 * index * HALF, 2 * (index + 1) * HALF)
 
 
 def cached(assistant: Lockstep) -> list:
-    """What the model's cache holds, and the end of the last turn that rides on the next prefill."""
+    """What the model's cache holds, and the end of the last turn, which is not in it yet."""
     return [*assistant.engine.session.tokens, *_flat(assistant.engine.policy.kv.waiting)]
 
 
 def recomputed(assistant: Lockstep) -> list:
-    """The tokens of the window from nothing."""
+    """The tokens of the window, computed from the window alone."""
     return _flat(assistant.engine.window.pieces(assistant.engine.codec))
 
 
@@ -48,8 +48,10 @@ def _flat(pieces: Iterable[Piece]) -> list:
 
 
 def on_second_token(assistant: Lockstep, how: str | None) -> OnText:
-    """Cancels (`how` is "cancel") or discards ("discard") an answer at its second token; None: lets
-    it be."""
+    """Cancel or discard an answer at its second token.
+
+    `how` is "cancel", "discard", or None (neither).
+    """
 
     def on_text(_id: str, _text: str) -> None:
         nonlocal told

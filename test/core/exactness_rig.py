@@ -1,4 +1,4 @@
-"""A long run in which everything happens, and the same conversation recomputed from nothing."""
+"""A long run with every kind of event, and the same conversation computed with an empty cache."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ QUESTIONS = {
 SPOKEN = {2, 9, 11, 14, 23, 24, 25, 31, 47, 48, 60, 77, 78, 84, 90, 99, 101, 120, 133, 147, 149}
 CANCELLED = {24, 90}
 DISCARDED = {48, 133}
-# after this chunk it is told that less was said aloud in that one
+# after the step of chunk KEY, the answer of chunk VALUE is amended
 AMENDED = {26: 25, 100: 99, 103: 101}
 
 
 class ForcedDecider(Decider):
-    """Random weights do not know when to speak: speaks in the chunks of `spoken`, and keeps the
-    logits."""
+    """Speaks in the chunks of `spoken`, because random weights do not know when to speak.
+
+    It keeps the logits of each decision.
+    """
 
     def __init__(self, inner: Decider, spoken: Container[int] = SPOKEN) -> None:
         self.spoken = spoken
@@ -62,7 +64,7 @@ class ForcedDecider(Decider):
 
 
 class Calls:
-    """Counts real calls of the vision tower and of the language model."""
+    """Counts calls of the vision encoder and of the language model."""
 
     def __init__(self, model: Any) -> None:
         self.vision = self.language = 0
@@ -92,8 +94,10 @@ def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
 def run(
     backend: Any, steps: int, policy: str = "shadow"
 ) -> Iterator[tuple[Lockstep, Step, NDArray[np.float32]]]:
-    """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its
-    logits."""
+    """Each step of a run, with its logits.
+
+    The run has questions and answers, and cancelled, discarded and amended answers.
+    """
     config = AssistantConfig(
         window=replace(WINDOW, policy=policy),
         generation=GenerationConfig(max_new_tokens=6),
@@ -126,14 +130,13 @@ def run(
 
 
 def decided_pieces(assistant: Lockstep) -> list[Piece]:
-    """What the newest decision was made on, from nothing: the window before it and its user
-    turn."""
+    """The pieces that the newest decision was made on: the window before it, and its user turn."""
     codec, turn = assistant.engine.codec, assistant.engine.window.turns[-1]
     return [*window_pieces(assistant, -1), *codec.user(turn.video, turn.question)]
 
 
 def window_pieces(assistant: Lockstep, stop: int | None = None) -> list[Piece]:
-    """The first `stop` turns of the window, from nothing."""
+    """The first `stop` turns of the window as pieces."""
     pieces: list[Piece] = [assistant.engine.codec.head(assistant.engine.window.prefix)]
     return pieces + [
         p
@@ -143,7 +146,7 @@ def window_pieces(assistant: Lockstep, stop: int | None = None) -> list[Piece]:
 
 
 def cold(backend: Any, pieces: list[Piece], monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float32]:
-    """Logits of a fresh session that gets everything in one call."""
+    """Logits of a new session that gets everything in one call."""
     with monkeypatch.context() as m:
         m.setattr(session, "BLOCK_TOKENS", 1 << 30)
         fresh = backend.open()

@@ -1,4 +1,4 @@
-"""A host to be tested: a model that can be held up or broken, and a record of what is reported."""
+"""A host under test: a model that can be held or made to fail, and a record of the events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def frame(stamp_ns: int, grey: int = 0) -> Frame:
 
 
 class GatedBackend(ScriptedBackend):
-    """Encodes only while `gate` is set; `broken` names chunks at which the model fails."""
+    """Encodes only while `gate` is set. The model fails at the chunks in `broken`."""
 
     def __init__(self, script: Any = None, broken: tuple[int, ...] = ()) -> None:
         super().__init__(script)
@@ -48,7 +48,7 @@ class GatedBackend(ScriptedBackend):
 
 @dataclass
 class Run:
-    """A host and what it has reported."""
+    """A host, and the events that it has reported."""
 
     backend: ScriptedBackend
     config: AssistantConfig = field(default_factory=AssistantConfig)
@@ -70,7 +70,7 @@ class Run:
         return self
 
     def next(self, kind: type[E]) -> E:
-        """The next event of this kind; others before it are passed over."""
+        """The next event of this kind; events before it are skipped."""
         while True:
             event = self.events.get(timeout=WAIT_S)
             if isinstance(event, kind):
@@ -88,7 +88,7 @@ class Run:
 
 @contextmanager
 def made_runs() -> Iterator[Callable[..., Run]]:
-    """Makes runs, and ends their hosts at the end."""
+    """Makes runs, and stops their hosts at the end."""
     made: list[Run] = []
 
     def make(backend: ScriptedBackend | None = None, **kwargs: Any) -> Run:

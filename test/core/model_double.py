@@ -1,9 +1,9 @@
-"""The chat double with a model behind it: it stands for vLLM.
+"""The chat double with a model behind it, in place of vLLM.
 
-It takes nothing from the client's code: messages go through the checkpoint's own chat template and
-tokenizer, frames are decoded from their bytes, and every request is computed from nothing. It
-enforces what makes reuse possible: a request must extend a prompt seen before (unless a new one was
-announced), and a uuid without bytes must be known. It can be told to misbehave, one request after
+It takes nothing from the client's code. Messages go through the checkpoint's own chat template and
+tokenizer, frames are decoded from their bytes, and every request is computed with an empty cache.
+It enforces what makes reuse possible: a request must extend an earlier prompt (unless a new one was
+announced), and a uuid without bytes must be known. It can be told to fail, one request after
 another.
 """
 
@@ -29,8 +29,7 @@ Key = int | str  # a text token, or a frame's uuid
 
 @dataclass(frozen=True)
 class Entry:
-    """One request that was answered: tokens of its prompt, and how many of these an earlier one
-    began with."""
+    """One answered request: tokens of its prompt, and how many of these had been sent before."""
 
     prompt: int
     reused: int
@@ -47,13 +46,16 @@ class Refusal(Exception):
 
 
 class ModelDouble(ChatDouble):
-    """The server; use as a context manager. It knows more faults: no_choices, no_logprobs, forget
-    (loses all media first), silent_stop (ends a stream without telling its last token).
+    """The server; use it as a context manager.
+
+    It knows more faults: no_choices, no_logprobs, forget (loses all media first), silent_stop (ends
+    a stream without its last token).
 
     Args:
         model: an opened `LocalBackend`, which computes.
         template: its chat template.
-        new_prefixes: so many prompts may extend no earlier one; add to it to announce a switch.
+        new_prefixes: number of prompts that may extend no earlier one; add to it to announce a
+            switch.
     """
 
     def __init__(self, model: Any, template: str, new_prefixes: int = 1) -> None:
@@ -65,12 +67,12 @@ class ModelDouble(ChatDouble):
         self._tips: list[list[tuple[Key, int]]] = []  # the newest prompt of each conversation
 
     def forget(self) -> None:
-        """Lose all media, as a server does that is started again."""
+        """Lose all media, as a server does when it is restarted."""
         with self.lock:
             self.media.clear()
 
     def reply(self, request: Request) -> Reply | Stream:
-        """As vLLM replies."""
+        """The reply, as vLLM would send it."""
         body, fault = request.body, request.fault
         if fault.kind == "no_choices":
             stream = 'data: {"choices":[]}\n\ndata: [DONE]\n\n'
@@ -130,8 +132,7 @@ class ModelDouble(ChatDouble):
     # ---- one request -------------------------------------------------------------------------
 
     def pieces(self, body: dict[str, Any]) -> tuple[list[Piece], list[tuple[Key, int]], int]:
-        """The prompt: pieces, keys with their lengths, and the number of frames that came with
-        bytes."""
+        """The prompt: its pieces, keys with their lengths, and the number of frames with bytes."""
         videos: list[tuple[str, Video]] = []
         messages, new = [], 0
         for m in body["messages"]:
@@ -200,8 +201,10 @@ class ModelDouble(ChatDouble):
         return uuid, self.media[uuid][1]
 
     def accept(self, keys: list[tuple[Key, int]]) -> int:
-        """Tokens of the longest prefix that an earlier request had. Refuses a prompt that extends
-        none."""
+        """Number of tokens of the longest prefix that an earlier request had.
+
+        Refuses a prompt that extends none.
+        """
         header = len(self.model.tokenizer.encode(self.model.chat.assistant[0]))
         best = max((sum(n for _, n in keys[: _same(old, keys)]) for old in self.seen), default=0)
         # A prompt that was only warmed ends in a header that is not in the next one.
@@ -232,7 +235,7 @@ class ModelDouble(ChatDouble):
 
 
 def _same(old: list[tuple[Key, int]], new: list[tuple[Key, int]]) -> int:
-    """Entries that both begin with."""
+    """Number of entries that both begin with."""
     return next(
         (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
         min(len(old), len(new)),
@@ -240,7 +243,7 @@ def _same(old: list[tuple[Key, int]], new: list[tuple[Key, int]]) -> int:
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
-    """The pieces with runs of tokens put together."""
+    """The pieces, with neighbouring runs of tokens joined."""
     out: list[Piece] = []
     for piece in pieces:
         if isinstance(piece, Tokens) and out and isinstance(out[-1], Tokens):

@@ -1,5 +1,4 @@
-"""A random checkpoint to be served, a run of the engine over it, and a client of it: what the
-server's tests share."""
+"""For the tests of the server: a random checkpoint, a run of the engine over it, and a client."""
 
 from __future__ import annotations
 
@@ -35,10 +34,9 @@ NO_MS = {"step_ms": 0.0, "decide_ms": 0.0}
 
 
 def served_model(folder: Path) -> Any:
-    """A random Qwen3-VL that speaks whole words alone, whose text is read back as the same tokens,
-    and is often silent.
+    """A random Qwen3-VL that is often silent, and whose words are read back as the same tokens.
 
-    A chat server takes words, not tokens: random bytes would not come back as they were.
+    A chat server takes text and not tokens, and random bytes would not come back the same.
     """
     path = checkpoints.write(folder / "vlm", "qwen3_vl")
     model: Any = load(ModelConfig(path=str(path), dtype="float32", device="cpu", threads=1))
@@ -52,7 +50,7 @@ def served_model(folder: Path) -> Any:
     silent, end = model.chat.silent_id, model.chat.end_id
     bias = torch.full((model.model.lm_head.out_features,), -1e3)
     bias[words], bias[silent], bias[end] = 0.0, 4.2, -3.0
-    # with these, some chunks are silent, and answers have one word to four (tested)
+    # With these values some chunks are silent, and answers have one to four words (tested).
     torch.manual_seed(101)
     with torch.no_grad():
         weight = model.model.lm_head.weight
@@ -60,14 +58,16 @@ def served_model(folder: Path) -> Any:
         weight[silent] *= 3
         weight[end] *= 2
     model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
-    # words are the likeliest of the same window, prefilled whole there and bit by bit here: in
-    # float64 no near tie tells the two apart
+    # The server prefills a window at once, the engine in parts. In float64 both give the same order
+    # of the likeliest words, also where two are nearly equal.
     return checkpoints.in_float64(model)
 
 
 def open_served(server: ModelDouble, **options: Any) -> Any:
-    """A client of `server` whose waits take no time; `naps` on its HTTP client tells how long they
-    would have been."""
+    """A client of `server` whose waits take no time.
+
+    `naps` on its HTTP client lists the waits in seconds.
+    """
     settings: dict[str, Any] = {
         "url": server.url,
         "model": "aura",
@@ -90,7 +90,7 @@ def frame(index: int) -> Frame:
 def assistant_for(
     backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
 ) -> Lockstep:
-    """An assistant with the tests' window and short answers."""
+    """An engine in lockstep, with the tests' window and short answers."""
     config = config or AssistantConfig()
     config = AssistantConfig(
         window=replace(WINDOW, policy=policy),
@@ -108,7 +108,7 @@ def run(
     assistant: Lockstep | None = None,
     config: AssistantConfig | None = None,
 ) -> Iterator[Step]:
-    """`steps` steps with questions, one of them cancelled at its second word."""
+    """`steps` steps with questions; one answer is cancelled at its second word."""
     assistant = assistant or assistant_for(backend, config)
     for i in range(steps):
         step = one(assistant, i)
@@ -117,7 +117,7 @@ def run(
 
 
 def one(assistant: Lockstep, i: int) -> Step | None:
-    """Step `i`."""
+    """Make step `i`."""
     if i in QUESTIONS:
         assistant.ask(Query(QUESTIONS[i]))
     assistant.push(frame(2 * i))
@@ -134,5 +134,5 @@ def one(assistant: Lockstep, i: int) -> Step | None:
 
 
 def plain(steps: list[Step]) -> list[Step]:
-    """Steps without times; p(silent) is compared apart."""
+    """Steps without times. p(silent) is compared separately."""
     return [replace(s, **NO_MS, decision=replace(s.decision, p_silent=0.0)) for s in steps]

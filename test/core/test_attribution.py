@@ -1,4 +1,4 @@
-"""Which question an answer belongs to, and of what kind it is."""
+"""Which question an answer belongs to, and of which kind it is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REAL, PRO, MULTI = Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE
         ("每当有人进来时告诉我", MULTI),
     ],
 )
-def test_standing_questions_are_told_by_their_words(words, kind):
+def test_watches_are_recognised_by_their_words(words, kind):
     assert standing_kind(words) is kind
     assert standing_kind(words.upper()) is kind
 
@@ -56,7 +56,7 @@ def test_an_answer_in_the_chunk_of_its_question_is_real_time():
     assert attribution.open_ids() == frozenset()
 
 
-def test_a_proactive_question_is_promised_answered_and_closed():
+def test_a_proactive_question_is_acknowledged_answered_and_closed():
     attribution = Attribution()
     q = ask(attribution, "Tell me when a red cube appears.", "q1")
     assert attribution.open_ids() == {"q1"}
@@ -82,7 +82,7 @@ def test_a_registered_kind_wins_over_the_words():
     assert attribution.open_ids() == {"w1"}
     q = ask(attribution, "Tell me when it boils", "w2", REAL)
     assert attribution.open_ids() == {"w1"}
-    # used to pass for a promise
+    # Regression: this answer was taken for an acknowledgment.
     assert attribution.book("It boils.", q) == Booking("w2", REAL, 0, False)
     assert attribution.book("It boils.", None).query_id == "w1"
 
@@ -97,7 +97,7 @@ def test_an_unasked_answer_with_no_standing_question_goes_to_the_newest():
 
 
 def test_an_unasked_answer_goes_to_the_open_question_it_shares_words_with():
-    """Punctuation used to hide a shared word: 'cube.' was not 'cube'."""
+    """Regression: punctuation hid a shared word, because 'cube.' was not 'cube'."""
     attribution = Attribution()
     ask(attribution, "Tell me when you see a cube", "cube")
     ask(attribution, "Tell me when a ball rolls by", "ball")
@@ -120,7 +120,7 @@ def test_the_newest_open_question_wins_a_tie():
     assert attribution.book("!", None).query_id == "b"
 
 
-def test_the_words_of_a_question_are_known():
+def test_the_text_of_a_question_is_found_by_its_id():
     attribution = Attribution()
     ask(attribution, "What is there?", "a")
     assert (attribution.question("a"), attribution.question("b")) == ("What is there?", "")

@@ -1,5 +1,4 @@
-"""The shipped model: it loads as any checkpoint does, is small, and answers the demo's
-questions."""
+"""The shipped model: it loads like any checkpoint, is small, and answers the demo's questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration: what a sweep says, which threshold is picked, and that the pick is run again."""
+"""Calibration: the sweep's estimates, the choice of a threshold, and its second run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ SECONDS = 60
 
 
 def roomy(seed: int) -> bool:
-    """Whether the tests below fit into this episode: events well apart, and nobody asks right after
-    the first."""
+    """Whether the tests below fit into this episode.
+
+    Its events must be far apart, with no question right after the first one.
+    """
     episode = Episode.generate(seed, SECONDS, TEST_PLAN)
     due, asked = [d.chunk for d in episode.dues], {a.chunk for a in episode.asks}
     return (
@@ -59,8 +61,10 @@ QUIET = next(
 
 
 def recorded(p_silent: dict[int, float]) -> Record:
-    """A run whose model had these probabilities and answered its questions; all else was silent at
-    p = 1."""
+    """Return a run whose model had these probabilities, and answered its questions.
+
+    In all other chunks it was silent with p = 1.
+    """
     asked = {a.chunk: a for a in EPISODE.asks}
     steps = []
     for c in range(SECONDS):
@@ -167,8 +171,10 @@ def test_the_pick_is_run_again_free():
 
 
 def test_an_estimate_may_differ_from_the_free_run():
-    """A model that is unsure once it has spoken, until it speaks again: only the free run
-    can know."""
+    """Only a free run shows what a model does after its own words.
+
+    This model is unsure after it has spoken, until it speaks again.
+    """
 
     class Echo(ScriptedBackend):
         def open(self):

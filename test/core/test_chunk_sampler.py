@@ -1,4 +1,4 @@
-"""Frames to chunks: against a plain batch version, and by what must hold of any stamps."""
+"""Frames to chunks: against a plain batch version, and properties for any stamps."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_late_frames_are_counted_and_change_nothing():
     assert sampling.counters.late == 2
 
 
-def test_a_clock_that_jumps_back_is_anchored_anew_and_indices_go_on():
+def test_a_clock_that_jumps_back_begins_new_slots_and_indices_go_on():
     chunks, sampling = feed([0, 500, 1000, 1500, 2000, 2500, 3000, 0, 500, 1000, 1500])
     assert [c.index for c in chunks] == [0, 1, 2, 3, 4, 5]
     assert shown(chunks)[3:] == [(3, [3000, 3000], 1), (4, [0, 500], 0), (5, [1000, 1500], 0)]
@@ -99,7 +99,7 @@ def test_a_little_back_is_late_not_a_restart():
 
 
 def test_frames_after_a_flush_never_reuse_the_chunk_that_was_closed():
-    """A flushed chunk used to be closed a second time, with the same index, by the next frame."""
+    """Regression: the next frame closed a flushed chunk again, with the same index."""
     sampling = ChunkSampler(SamplingConfig())
     assert sampling.push(frame(0)) is None
     flushed = sampling.flush()
@@ -121,7 +121,7 @@ def test_end_of_the_chunk_that_is_being_filled():
 
 
 def batch(times_ms: list[int], tolerance_ms: int) -> list[tuple[int, list[float], int]]:
-    """The same for ordered stamps, from the rules and all at once."""
+    """The chunks of ordered stamps, computed from the rules all at once."""
     slots: dict[int, float] = {}
     for t in times_ms:
         slots.setdefault((t - times_ms[0] + tolerance_ms) // 500, t)

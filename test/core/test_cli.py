@@ -1,5 +1,4 @@
-"""The `aura` command: what it prints and writes, its exit codes, and that run and replay decide
-alike."""
+"""The `aura` command: output, files and exit codes; run and replay make the same decisions."""
 
 from __future__ import annotations
 
@@ -60,7 +59,7 @@ def steps(path: Path) -> list[dict]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Five seconds of pictures that get brighter at 4 s, so that the scripted model speaks up."""
+    """Five seconds of images that get brighter at 4 s, so that the scripted model speaks."""
     out = tmp_path / "pictures"
     out.mkdir()
     rng = np.random.default_rng(3)
@@ -231,7 +230,7 @@ def test_a_bag_of_a_fast_camera_decides_like_one_that_was_sampled(tmp_path):
     assert decided[0] == decided[1]
 
 
-def test_config_file_and_options_on_top(tmp_path, capsys):
+def test_options_override_the_config_file(tmp_path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text(
         yaml.safe_dump({"aura": {"model": {"path": "scripted"}, "window": {"keep": 2, "max": 3}}})
@@ -243,7 +242,7 @@ def test_config_file_and_options_on_top(tmp_path, capsys):
     assert aura("run", "sim:7", "--config", config, "--dtype", "none") == 1
 
 
-def test_a_question_after_the_end_is_said_so(capsys):
+def test_a_question_after_the_end_of_the_frames_gives_a_warning(capsys):
     assert (
         aura("run", "sim:7", "--seconds", 2, *SCRIPTED, "--ask", "9:too late?", "--ask", "0:hm?")
         == 0
@@ -322,7 +321,7 @@ def test_bag_without_the_topic_and_corrupt_bag(tmp_path, capsys):
 
 
 class _Camera(FrameSource):
-    """A live source that gives two seconds of frames and is unplugged, or stopped by Ctrl-C."""
+    """A live source of two seconds of frames, which is then unplugged or stopped by Ctrl-C."""
 
     description, live = "a camera", True
 
@@ -384,7 +383,7 @@ def test_realtime_run_decides_alike(tmp_path, monkeypatch):
     assert steps(tmp_path / "a") == steps(tmp_path / "b")
 
 
-def test_words_of_a_model_cannot_drive_the_terminal():
+def test_control_characters_of_a_model_do_not_reach_the_terminal():
     from aura_core.cli.show import one_line
 
     assert one_line("a\x1b[2Jb\nc\x07 [bold]d[/]") == "a [2Jb c [bold]d[/]"

@@ -1,4 +1,4 @@
-"""Settings from YAML: defaults, and one clear line for everything that is wrong."""
+"""Settings from YAML: defaults, and one clear line for every mistake."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_yaml_with_and_without_the_aura_section(tmp_path):
     assert (c.window, c.decider.threshold) == (WindowConfig(2, 4), 0.9)
 
 
-def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
+def test_an_int_is_accepted_as_a_float_but_not_the_other_way():
     assert AssistantConfig.from_dict(
         {"sampling": {"fps": 2, "tolerance_s": 0}}
     ).sampling == SamplingConfig(2.0, 0.0)

@@ -1,4 +1,4 @@
-"""How many cores there are for this process, and how many threads a model takes of them."""
+"""The number of cores of this process, and the number of threads of a model."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""What the MLLM replies: JSON among its thoughts is found; what cannot be used is repaired once,
-then left out."""
+"""The MLLM's replies: JSON is found in other text.
+
+A reply that cannot be used is repaired once, then left out.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from aura_core.errors import InputError
 from aura_core.replies import CUT_OFF, CutOff, Malformed, Reply, answer
 
 pytest.importorskip("httpx")
-HALF = "\ud83d"  # of a surrogate pair: JSON can say it, a file cannot hold it
+HALF = "\ud83d"  # a lone surrogate: JSON can express it, UTF-8 cannot
 
 
 # ---- where the JSON is ---------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def test_the_requests_have_the_servers_settings(mllm, prepared, tmp_path):
 
 
 def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, tmp_path):
-    """Regression: from the first brace to the last it was no JSON."""
+    """Regression: the text from the first brace to the last was read, which was no JSON."""
 
     def aloud(text: str, level: float) -> str:
         lit = {
@@ -232,14 +234,16 @@ def test_a_list_of_scenes_without_a_usable_reply_leaves_the_cuts(mllm, prepared,
         ({"second": True}, "'second' must be int, not True"),
         ({"second": float("inf")}, "'second' must be int, not inf"),
         ({"request": " "}, "'request' must be a text"),
-        ({"request": f"tell me {HALF}"}, "'request' holds half of a surrogate pair"),
+        ({"request": f"tell me {HALF}"}, "'request' holds a lone surrogate"),
         ({"answers": [{"second": 4}]}, "the field 'answer' is missing"),
         ({"level": None}, "the field 'level' is missing"),
     ],
 )
 def test_a_reply_with_wrong_fields_is_told_what_is_wrong(mllm, prepared, tmp_path, reply, fault):
-    """Regression: infinity and half a surrogate pair ended the run, and, remembered, each run after
-    it."""
+    """Regression: infinity and a lone surrogate ended the run.
+
+    Because the reply was stored, each later run ended too.
+    """
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, LIGHT) | reply]}
     for _ in range(2):
         done = synthesize(mllm, prepared, tmp_path)

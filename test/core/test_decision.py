@@ -1,4 +1,4 @@
-"""Silent or speak, from logits written by hand and from any logits."""
+"""Silent or speak, from hand-written logits and from any logits."""
 
 from __future__ import annotations
 

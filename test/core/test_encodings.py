@@ -1,4 +1,4 @@
-"""Camera encodings to RGB, each against pixels worked out by hand."""
+"""Camera encodings to RGB; each is compared with pixels computed by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
 
 def _bayer(pattern: str, colour: tuple[int, int, int], height: int = 8, width: int = 8) -> bytes:
-    """The mosaic that a sensor with `pattern` (row by row) gives of a plane of one colour."""
+    """The mosaic of a sensor with `pattern` (row by row) that sees one colour."""
     value = dict(zip("rgb", colour, strict=True))
     tile = np.asarray(
         [[value[pattern[0]], value[pattern[1]]], [value[pattern[2]], value[pattern[3]]]], np.uint8

@@ -1,4 +1,4 @@
-"""The core loop, against the scripted backend: what one step costs, says, counts and forgets."""
+"""The core loop with the scripted backend: what one step costs, says, counts and forgets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
     assert assistant.step() is None
 
 
-def test_an_answer_is_decoded_and_told_as_it_grows():
+def test_an_answer_is_published_while_it_is_generated():
     assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Hé!"})))
     assert chunk(assistant, 0).state == "silent"
     assistant.ask("What?")
@@ -44,7 +44,7 @@ def test_an_answer_is_decoded_and_told_as_it_grows():
         and step.question == "What?"
         and step.question_id == "run-q1"
     )
-    # one a token, the last of which says "end"
+    # four tokens and the end token
     assert step.decode_tokens == 4 and step.forwards == 5
     assert cached(assistant) == recomputed(assistant)
 
@@ -103,7 +103,7 @@ def test_reset_forgets_everything():
     assert run() == first
 
 
-def test_a_model_that_fails_costs_a_chunk_and_no_question():
+def test_a_model_that_fails_loses_a_chunk_but_no_question():
     class Failing(ScriptedBackend):
         broken = True
 

@@ -1,5 +1,4 @@
-"""What the model is shown is exactly the conversation, whatever is cut short, taken back or left
-out of it."""
+"""What the model sees is exactly the conversation, also after cancelled and amended answers."""
 
 from __future__ import annotations
 
@@ -64,8 +63,10 @@ events = st.lists(
 )
 @settings(max_examples=150)
 def test_the_cache_is_always_the_conversation(events, script, policy, data):
-    """Frames, gaps, questions, answers, cancels and idle time in any order: the cache equals a full
-    recompute."""
+    """Frames, gaps, questions, answers, cancels and idle time in any order.
+
+    The cache equals a full recompute.
+    """
     keep = data.draw(st.integers(1, 3))
     window = WindowConfig(
         keep, keep + data.draw(st.integers(1, 3)), data.draw(st.integers(0, 3)), policy
@@ -144,7 +145,7 @@ def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
     assert cached(discard) == recomputed(discard)
 
 
-def test_what_was_not_said_aloud_is_taken_back_from_the_conversation():
+def test_what_was_not_said_aloud_is_removed_from_the_conversation():
     assistant = Lockstep(StreamEngine(ScriptedBackend({1: "One. Two. Three."})))
     for i in range(4):
         chunk(assistant, i)

@@ -1,4 +1,4 @@
-"""Frames into the core loop: what is refused, dropped, seen late, urgent, or the last."""
+"""Frames in the core loop: refused, dropped, late and urgent ones, and the last chunk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the core loop: their order, their time, the kinds of answer, and what is refused."""
+"""Questions in the core loop: order, time, kinds of answer, and refusals."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ def test_a_stamped_question_waits_for_the_chunk_that_holds_its_time():
     assert [chunk(assistant, i).question for i in range(4)] == [None, None, "later?", None]
 
 
-def test_a_question_that_has_to_wait_holds_up_no_other():
-    """A question with a stamp far ahead (a clock that jumped back) used to block all that came
-    after it."""
+def test_a_question_that_has_to_wait_does_not_block_others():
+    """Regression: a question with a stamp far ahead (an old clock) blocked all later ones."""
     assistant = Lockstep(StreamEngine(ScriptedBackend()))
     assistant.ask(Query("in an hour?", stamp_ns=7200 * HALF))
     assistant.ask("now?")

@@ -1,4 +1,4 @@
-"""The core loop's window policies: when they switch, what is left, and what the switch costs."""
+"""The window policies of the core loop: when they switch, what is left, what the switch costs."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
 
 @pytest.mark.parametrize(("keep", "limit"), [(30, 60), (45, 60), (2, 9), (1, 2)])
 def test_the_shadow_is_ready_at_every_switch(keep, limit):
-    """The critical path is the new chunk and the tail at every step, and all the rest is done in
-    idle time."""
+    """A decision waits only for the new chunk and the end of the last turn.
+
+    All other work is done in idle time.
+    """
     assistant = Lockstep(
         StreamEngine(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit)))
     )
@@ -65,7 +67,7 @@ def test_the_shadow_is_ready_at_every_switch(keep, limit):
     assert counters.rebuilds == counters.stretched == 0 and counters.switches == (
         4 * limit - keep - 1
     ) // (limit - keep)
-    # silent, end, newline: no tail before
+    # The first chunk has no turn before it, whose end is three tokens: silent, end, newline.
     assert len(set(tokens[1:])) == 1 and tokens[0] == tokens[1] + head - 3
     per_chunk = tokens[1]
     assert (

@@ -1,5 +1,7 @@
-"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML; `aura eval
-score` without one."""
+"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML.
+
+`aura eval score` does the same without a model.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,7 @@ def aura(*args: object) -> int:
 
 @pytest.fixture
 def ovo(tmp_path: Path) -> Path:
-    """Three items: the scripted model repeats the question, so `CRR` (Yes) is right by its own
-    words."""
+    """Three items. The scripted model repeats the question, so `CRR` (Yes) is right."""
     data = tmp_path / "data"
     rows = [
         {
@@ -98,8 +99,8 @@ def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
     assert "note: 1 items could not be played and are not in n" in told.out
     scores = json.loads(as_json.read_text())
     assert (scores["mode"], scores["items"], scores["scored"]) == ("free-running", 3, 2)
-    # "You asked: ..." holds no capital B but that of the options it repeats; "Yes" and "No" are
-    # both repeated
+    # "You asked: ..." has no capital B except in the repeated options; it repeats both "Yes"
+    # and "No"
     assert scores["figures"]["EPM"] == {"value": 1.0, "n": 1, "ci95": [0.2065, 1.0]}
     assert scores["figures"]["CRR"]["value"] == 1.0 and scores["figures"]["CRR"]["n"] == 2
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -126,7 +127,7 @@ def test_a_second_run_plays_nothing_and_needs_no_model(ovo, tmp_path, capsys, mo
 def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(
     ovo, tmp_path, capsys, monkeypatch
 ):
-    """Regression: the second run printed the figures of the first and said nothing."""
+    """Regression: the second run silently printed the figures of the first."""
     model = tmp_path / "model"
     model.mkdir()
     monkeypatch.setattr("aura_core.models.load", lambda *a: ScriptedBackend())
@@ -331,7 +332,7 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, args, says):
 def test_outputs_that_cannot_be_written_are_told_before_anything_is_played(
     ovo, tmp_path, monkeypatch, capsys, args, option, place
 ):
-    """Regression: a traceback after the whole run."""
+    """Regression: there was a traceback after the whole run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("aura_core.models.load", lambda *a: pytest.fail("the model was loaded"))
     (tmp_path / "folder").mkdir()
@@ -380,8 +381,10 @@ def test_nothing_could_be_played(ovo, tmp_path, capsys):
 
 
 def test_killed_in_the_middle_and_run_again(tmp_path):
-    """A real process, killed while it plays; the second run ends with what one run would have
-    written."""
+    """A real process is killed while it plays.
+
+    After the second run, the file is as one run would have written it.
+    """
     data = tmp_path / "data"
     rows = [
         {

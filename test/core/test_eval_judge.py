@@ -1,4 +1,4 @@
-"""Judges: rules by hand, and an LLM behind a real HTTP server on loopback."""
+"""Judges: the rules, checked by hand, and an LLM behind a real HTTP server on loopback."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_verdict_is_the_score_of_the_last_object(reply, grade):
 
 
 class Server(ChatDouble):
-    """Answers with `replies` in turn (status, text), the last one for ever."""
+    """Answers with `replies` (status, text) in turn, and repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__()

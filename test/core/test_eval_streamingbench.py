@@ -1,5 +1,4 @@
-"""StreamingBench: its annotation format, scores worked out by hand, the authors' prediction
-format."""
+"""StreamingBench: annotations, scores computed by hand, and the authors' predictions."""
 
 from __future__ import annotations
 
@@ -144,7 +143,8 @@ def test_streamingbench_scores(streamingbench_data):
             right,
             1,
         )
-    assert figures("streamingbench", items, pro)["overall"] == (0.0, 1)  # a promise is no answer
+    # an acknowledgment is no answer
+    assert figures("streamingbench", items, pro)["overall"] == (0.0, 1)
 
 
 def test_streamingbench_published(streamingbench_data, tmp_path):

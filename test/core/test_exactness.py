@@ -1,5 +1,4 @@
-"""The cache changes nothing: every step of a long run against a full recompute, and against the
-library."""
+"""The cache changes nothing: every step equals a full recompute, and the library's own forward."""
 
 from __future__ import annotations
 
@@ -59,8 +58,10 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_every_step_equals_a_full_recompute(
     backend: Any, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """150 steps, 23 switches; spoken, cancelled, discarded and amended answers; the counters of
-    silent steps."""
+    """150 steps with 23 switches, and spoken, cancelled, discarded and amended answers.
+
+    Also the counters of silent steps.
+    """
     monkeypatch.setattr(session, "BLOCK_TOKENS", 300)  # so that rebuilds run in several blocks
     calls = Calls(backend.model)
     worst, spread, ended, limited = 0.0, 0.0, 0, 0
@@ -106,8 +107,10 @@ def test_every_step_equals_a_full_recompute(
 def probe(
     backend: Any, assistant: Lockstep, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits of a probing token after the window, from nothing and on the assistant's cache, which
-    stays as it is."""
+    """Logits of a test token after the window: with an empty cache, and on the engine's cache.
+
+    The engine's cache is as before afterwards.
+    """
     extra = Tokens((assistant.engine.backend.chat.end_id,))
     kv = assistant.engine.policy.kv
     before = assistant.engine.session.length
@@ -117,8 +120,10 @@ def probe(
 
 
 def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path) -> None:
-    """Re-rotated keys are those of the shorter conversation, so that one layer cannot tell; a
-    second one can."""
+    """Re-rotated keys are those of the shorter conversation.
+
+    One layer cannot tell the difference; a second one can.
+    """
     worst = {}
     for layers in (1, 3):
         folder = checkpoints.write(tmp_path / str(layers), "qwen2_5_vl", layers=layers)
@@ -138,8 +143,8 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
             )
         worst[layers] = max(differences)
         assert max(differences[:6]) <= float32_steps(decider.seen[-1])  # before the first cut
-    # Keys are rotated in float32: an angle of some hundred radians is rounded to 1e-5. That is all
-    # that one layer shows, and no more than a thousandth of what the second one makes of it.
+    # Keys are rotated in float32, where an angle of some hundred radians is rounded to 1e-5. One
+    # layer shows only this rounding; more layers show more than a thousand times as much.
     assert 1000 * worst[1] < worst[3]
 
 
@@ -160,8 +165,7 @@ def test_a_step_prefills_the_chunk_and_the_tail_of_the_previous_turn(backend: An
 
 
 def test_the_library_itself_gives_the_same_logits_and_positions(backend: Any) -> None:
-    """The whole conversation through the library's own forward: its vision, its scatter, its
-    positions."""
+    """The whole conversation through the library's own forward: vision, scatter and positions."""
     *_, (assistant, _, logits) = run(backend, 21)
     pieces = decided_pieces(assistant)
     pad, merge = backend.model.config.video_token_id, backend.pixels.merge
@@ -201,9 +205,9 @@ def raw(backend: Any, c: Chunk) -> tuple[NDArray[np.float32], tuple[int, int, in
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 128), (240, 180)])
 def test_a_chunk_is_encoded_as_the_library_encodes_it(backend: Any, size: tuple[int, int]) -> None:
-    """Alone bit for bit, deepstack features included, and in a batch of chunks up to rounding.
+    """Equal to the bit alone, deepstack features included, and up to rounding in a batch of chunks.
 
-    The largest size is one where the windows of Qwen2.5-VL do not divide the grid.
+    At the largest size the windows of Qwen2.5-VL do not divide the grid.
     """
     chunks = [chunk(i, size) for i in range(3)]
     videos = [backend.encode(c) for c in chunks]
@@ -276,9 +280,11 @@ def test_sessions_of_one_model_do_not_disturb_each_other(backend: Any) -> None:
         assert np.array_equal(one.prefill(mine), want)
 
 
-def test_a_wrong_position_would_be_seen(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tolerance is tight: one grid placed as if it were text moves the logits a thousand times
-    further."""
+def test_a_wrong_position_is_detected(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tolerance is tight.
+
+    One grid that is placed as if it were text moves the logits a thousand times more.
+    """
     codec = StreamEngine(backend).codec
     pieces = [codec.head(codec.prefix()), *codec.user(backend.encode(chunk(0)), None)]
     right = backend.open().prefill(pieces)

@@ -1,8 +1,7 @@
-"""Model families: found by name, and a second kind of family through everything that is shared.
+"""Model families: found by name; and a second kind of family through all that families share.
 
-`TwoPictures` is what a family of another kind needs: a LLaVA of random weights whose chunk is two
-pictures with words between them, whose positions are one number a token, and whose keys are not
-re-rotated.
+`TwoPictures` is an example of another kind of family: a LLaVA with random weights. Its chunk is two
+pictures with text between them, a position is one number, and its keys are not re-rotated.
 """
 
 from __future__ import annotations
@@ -25,9 +24,13 @@ transformers = pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
 import tuning_rig  # noqa: E402
+from data_rig import clip, real_time  # noqa: E402
 from exactness_rig import chunk, cold, decided_pieces, run  # noqa: E402
 
-from aura_core.config import WindowConfig  # noqa: E402
+from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
+from aura_core.data.schema import Conversation  # noqa: E402
+from aura_core.data.settings import StructureConfig  # noqa: E402
+from aura_core.data.structure import digest, pieces_of, structure  # noqa: E402
 from aura_core.errors import ConfigError, ModelError, StreamError  # noqa: E402
 from aura_core.models import chat, families  # noqa: E402
 from aura_core.models.backend import Around, Evictable, Pictures, Tokens, Video  # noqa: E402
@@ -37,9 +40,8 @@ from aura_core.models.local import LocalBackend  # noqa: E402
 from aura_core.models.positions import PlainPositions  # noqa: E402
 from aura_core.models.server.conversation import Reader  # noqa: E402
 from aura_core.models.sidecar import AuraSidecar  # noqa: E402
-from aura_core.stream.cache.policies import Evict  # noqa: E402
+from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
-from aura_core.stream.window import DualWindow, Turn, sliding  # noqa: E402
 
 SIDE, PATCH = 32, 16
 GRID = (SIDE // PATCH, SIDE // PATCH)
@@ -49,7 +51,7 @@ TOLERANCE = 1e-5  # as in test_exactness.py
 
 
 class TwoPictures(Family):
-    """Each frame is a picture of its own, of one size."""
+    """Each frame is one picture of a fixed size."""
 
     classes: ClassVar[Mapping[str, str]] = {"llava": "LlavaForConditionalGeneration"}
 
@@ -101,7 +103,7 @@ class TwoPictures(Family):
 
 @pytest.fixture(scope="module")
 def other() -> Any:
-    """A backend of the other family, registered as a file of its own would be."""
+    """A backend of the other family, registered as if it were a file in `families/`."""
     module = ModuleType("aura_core.models.families.two_pictures")
     module.FAMILY = TwoPictures
     with pytest.MonkeyPatch.context() as patch:
@@ -160,7 +162,7 @@ def test_an_unknown_family_is_one_line(model_type: object) -> None:
 
 
 def test_families_are_found_without_torch() -> None:
-    """A checkpoint of an unknown family is told in a moment, and a served model needs no torch."""
+    """An unknown family is refused at once, and a served model needs no torch."""
     code = (
         "import sys\nfrom aura_core.models import checkpoint, families\n"
         "for t in families.MODULES: families.find(t, 'x').prompt\n"
@@ -169,7 +171,7 @@ def test_families_are_found_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_family_travels_to_a_worker_process() -> None:
+def test_a_family_can_be_sent_to_a_worker_process() -> None:
     spec = PixelSpec(16, 2, 2, 1024, 4096, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     family = pickle.loads(pickle.dumps(QwenVL("qwen3_vl", spec)))
     assert (family.model_type, family.pixels) == ("qwen3_vl", spec)
@@ -210,7 +212,7 @@ def test_a_chunk_of_two_pictures_has_the_templates_tokens(other: Any) -> None:
 def test_every_step_equals_a_full_recompute_and_the_library(
     other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With switches, answers, cancelled and amended ones."""
+    """With switches, answers, and cancelled and amended answers."""
     pad, worst, switches = other.tokenizer.single(PAD), 0.0, 0
     for i, (lockstep, step, logits) in enumerate(run(other, 32)):
         engine = lockstep.engine
@@ -227,7 +229,7 @@ def test_every_step_equals_a_full_recompute_and_the_library(
 
 
 def library(backend: Any, engine: Any, pieces: list[Any], pad: int) -> NDArray[np.float32]:
-    """Logits of the library's own forward over the conversation, from pictures and ids."""
+    """Logits of the library's own forward over the conversation, from images and ids."""
     ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
     arrays = [backend.family.look(chunk(t.chunk)).arrays["pictures"] for t in engine.window.turns]
     with torch.inference_mode():
@@ -252,16 +254,12 @@ def test_rollback_is_exact_and_refused_inside_a_picture(other: Any) -> None:
         session.rollback(length + len(codec.user(other.encode(chunk(1)), None)[0]) + 2)
 
 
-def test_a_family_whose_keys_stay_is_no_evictable_session(other: Any) -> None:
+def test_evict_is_refused_at_once_for_a_model_that_cannot_evict(other: Any) -> None:
+    """Regression: it was refused at the first switch, after minutes, and then at every chunk."""
     assert not isinstance(other.open(), Evictable)
-    codec = PromptCodec(other.tokenizer, other.chat)
-    window = DualWindow(sliding(WindowConfig(1, 2, policy="evict")), codec.prefix())
-    policy = Evict(other.open, codec, window)
-    with pytest.raises(ConfigError, match=r"window\.policy evict"):
-        for i in range(3):
-            shown = other.encode(chunk(i))
-            policy.enter(policy.codec.user(shown, None))
-            policy.leave(Turn(i, shown))
+    config = AssistantConfig(window=WindowConfig(1, 2, policy="evict"))
+    with pytest.raises(ConfigError, match=r"window\.policy evict: this model cannot cut tokens"):
+        StreamEngine(other, config)
 
 
 def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other: Any) -> None:
@@ -269,8 +267,23 @@ def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other
         Reader(other.tokenizer, other.chat)
 
 
-def test_training_sees_what_the_engine_sees(other: Any, tmp_path: Path) -> None:
-    """The fine-tuner's forward over a packed row equals a cold prefill of the same pieces."""
+def test_the_data_engine_structures_a_chunk_of_pictures(other: Any) -> None:
+    """It took each chunk for one video, and failed for a family whose chunk is two pictures."""
+    codec = PromptCodec(other.tokenizer, other.chat)
+    text, answer = (codec.text(codec.tokenizer.encode(t)) for t in ("what is it?", "a cube"))
+    conversation = Conversation(clip(5), (), (real_time(3, text, answer),))
+    (sample,) = structure(conversation, codec, StructureConfig("other")).records
+    stand_ins = pieces_of(sample, codec, codec.chat.chunk.stand_in)
+    assert digest(stand_ins) == (sample.text_tokens, sample.ids_sha256)
+    encoded = pieces_of(sample, codec, lambda c: other.encode(chunk(c)))
+    assert [p for p in encoded if isinstance(p, Tokens)] == [
+        p for p in stand_ins if isinstance(p, Tokens)
+    ]
+    assert sum(isinstance(p, Video) for p in encoded) == 8  # two pictures in each of four chunks
+
+
+def test_the_fine_tuner_computes_what_the_engine_computes(other: Any, tmp_path: Path) -> None:
+    """The fine-tuner's forward over a packed row equals a prefill of the same pieces."""
     pytest.importorskip("accelerate")
     from aura_core.training.finetune.dataset import build, clip_chunks
     from aura_core.training.finetune.opening import StreamModel, arguments

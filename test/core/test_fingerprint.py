@@ -1,5 +1,4 @@
-"""The fingerprint of a checkpoint: other weights give another one, the same weights elsewhere the
-same."""
+"""The fingerprint of a checkpoint: it depends on the weights, and not on where they lie."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from aura_core.models.fingerprint import fingerprint as of
 
 
 def weights(path: Path, **tensors: np.ndarray) -> Path:
-    """A safetensors file, by its format: 8 bytes of length, the JSON header, the data."""
+    """A safetensors file: 8 bytes of length, the JSON header, the data."""
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, t in tensors.items():
         begin, data = len(data), data + t.astype("<f4").tobytes()
@@ -79,13 +78,13 @@ def test_large_files_are_read_in_small_pieces(tmp_path, monkeypatch):
     assert sum(read) < 2 * fingerprint.SPANS * fingerprint.SPAN + 1000
 
 
-def test_a_model_is_known_wherever_it_lies_and_by_its_short_names(tmp_path):
+def test_the_fingerprint_does_not_depend_on_the_place(tmp_path):
     shutil.copytree(AURA_TINY, tmp_path / "moved")
     assert of("aura_tiny") == of(str(AURA_TINY)) == of(str(tmp_path / "moved"))
     assert of("scripted") == "scripted"
 
 
-def test_what_is_no_checkpoint_is_named(tmp_path, monkeypatch):
+def test_a_path_without_a_checkpoint_is_refused_by_name(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="does not exist"):
         of(str(tmp_path / "gone"))
     with pytest.raises(ModelError, match=r"there is no \*\.safetensors file in"):

@@ -1,4 +1,4 @@
-"""The static-scene gate: noise passes, small things and slow change do not."""
+"""The static-scene gate: it ignores noise, but no small thing and no slow change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_box(level: int, y: int, x: int, side: int) -> np.ndarray:
 
 
 def encoded(level: float | None, *chunks: Chunk) -> list[bool]:
-    """Which chunks reach the encoder."""
+    """The chunks that reach the encoder."""
     backend = ScriptedBackend({})
     gate = StaticGate(backend.encode, GateConfig(level))
     out = []
@@ -93,11 +93,11 @@ def test_a_colour_of_the_same_brightness_is_seen():
     assert encoded(8.0, chunk(flat()), chunk(other)) == [True, True]
 
 
-def test_the_mean_keeps_the_whole_scene_from_changing():
+def test_a_change_of_the_whole_scene_is_noticed_by_the_mean():
     assert encoded(8.0, chunk(flat()), chunk(flat(102)), chunk(flat(103))) == [True, False, True]
 
 
-def test_slow_change_adds_up_because_the_last_encoded_chunk_is_the_measure():
+def test_slow_change_adds_up_because_the_last_encoded_chunk_is_the_reference():
     seen = encoded(8.0, *(chunk(flat(100 + i)) for i in range(9)))
     assert seen == [True, False, False] * 3
 
@@ -115,7 +115,7 @@ def test_a_frame_of_another_size_is_encoded():
     assert cells(np.zeros((2000, 1, 3), np.uint8)).shape == (24, 1, 3)
 
 
-def test_a_chunk_that_cannot_be_encoded_is_no_measure():
+def test_a_chunk_that_cannot_be_encoded_is_no_reference():
     calls = []
 
     def encode(c: Chunk):
@@ -133,7 +133,7 @@ def test_a_chunk_that_cannot_be_encoded_is_no_measure():
 
 
 @pytest.mark.parametrize("level", [-1.0, 65.0, float("nan")])
-def test_levels_that_mean_nothing_are_refused(level):
+def test_invalid_levels_are_refused(level):
     with pytest.raises(ConfigError, match=r"gate\.level must be in \[0, 64\] grey levels"):
         GateConfig(level)
 
@@ -147,7 +147,7 @@ def watch(assistant: Lockstep, levels: list[int]) -> list[Step]:
     return steps
 
 
-def test_the_assistant_counts_reuses_and_starts_anew_on_reset():
+def test_the_engine_counts_reuses_and_starts_again_on_reset():
     backend = ScriptedBackend({2: "Brighter."})
     assistant = Lockstep(StreamEngine(backend, AssistantConfig(gate=GateConfig(8.0))))
     steps = watch(assistant, [100, 101, 200, 200, 100])

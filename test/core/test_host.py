@@ -1,4 +1,4 @@
-"""The host: the engine's very steps, and nothing lost without being counted."""
+"""The host: it makes the engine's steps, and counts everything that it drops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def comparable(step: Step) -> dict[str, object]:
     return {k: v for k, v in step.as_json().items() if k not in OWN}
 
 
-def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a_second(
+def test_a_30_hz_camera_gives_the_engines_steps_with_two_conversions_a_second(
     runs: Make,
 ) -> None:
     camera, seconds = Camera(World.generate(7, 12), 32), 12
@@ -87,7 +87,7 @@ def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: 
     assert (health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (14, 7, 0)
 
 
-def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs: Make) -> None:
+def test_chunks_that_close_during_an_answer_are_seen_and_the_newest_is_decided(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "Well, well."}), backlog=3)
     told, go_on = threading.Event(), threading.Event()
 
@@ -110,7 +110,7 @@ def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs
     assert run.host.health().chunks_dropped == 0
 
 
-def test_words_are_told_as_they_come_and_whether_they_were_asked_for(runs: Make) -> None:
+def test_words_are_reported_while_generated_with_whether_they_were_asked_for(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "Yes.", 1: "Ah.", 2: "No."})).start()
     asked = []
     for index, question in enumerate(("is it dark?", "", "is it light?")):
@@ -213,7 +213,7 @@ def test_the_threshold_can_change_while_running(runs: Make) -> None:
     assert run.steps(1)[0].decision.silent
 
 
-def test_any_number_listens_and_each_can_end(runs: Make) -> None:
+def test_any_number_of_listeners_can_come_and_go(runs: Make) -> None:
     run = runs().start()
     heard: list[list[int]] = [[], []]
     ends = [
@@ -251,7 +251,7 @@ def test_a_host_that_was_stopped_can_be_started_again(runs: Make) -> None:
 
 
 def test_streams_share_the_model_and_take_turns(runs: Make) -> None:
-    """A camera that is far behind does not keep the other waiting."""
+    """A camera that is far behind does not make the other wait."""
     backend = GatedBackend()
     run = runs(backend, streams=("front", "back"), backlog=8).start()
     backend.gate.clear()

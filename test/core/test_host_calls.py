@@ -1,5 +1,4 @@
-"""Requests to the engine between two steps: on the model's thread, in order, bounded, and never
-left hanging."""
+"""Calls to the engine between two steps: on the model's thread, in order, bounded, all ended."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ def test_calls_run_on_the_models_thread_in_their_order() -> None:
     assert host.stop()
 
 
-def test_a_refusal_reaches_the_caller_and_the_host_lives() -> None:
+def test_a_refusal_reaches_the_caller_and_the_host_goes_on() -> None:
     host, _ = _host()
     with pytest.raises(InputError, match="empty"):
         host.inbox.ask("")
@@ -69,8 +68,7 @@ def test_calls_are_bounded_and_end_with_the_host() -> None:
 
 
 def test_what_was_heard_aloud_replaces_the_answer() -> None:
-    """A whole answer was given, the user heard two words of it: the conversation holds
-    those two."""
+    """The user heard two words of a whole answer; the conversation holds these two."""
     host, ready = _host()
     host.start()
     assert ready.wait(WAIT_S)

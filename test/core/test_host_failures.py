@@ -1,5 +1,4 @@
-"""The host when something is wrong: one line for each, nothing fatal but the load, and a prompt
-end."""
+"""Failures in the host: one line each; only a failed load ends it; it stops promptly."""
 
 from __future__ import annotations
 
@@ -85,7 +84,7 @@ def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None
         run.second(index)
     run.steps(1)
     errors = [run.next(Problem).message for _ in range(4)]
-    assert errors[2] == "the model failed twice over a question, which is given up: is it safe?"
+    assert errors[2] == "the model failed twice on this question, which is given up: is it safe?"
     assert run.steps(1)[0].question == "is it day?"
     assert run.host.health().active_watches == 1
 
@@ -108,7 +107,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_host_with_one_line(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
+def test_a_bug_in_the_models_thread_ends_the_host(runs: Make) -> None:
     def script(moment: Moment) -> str | None:
         raise KeyError("bug")
 

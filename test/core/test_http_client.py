@@ -1,5 +1,4 @@
-"""The HTTP client: connections that live on, retries, time-outs, events, cancel, and one line for
-each error."""
+"""The HTTP client: kept connections, retries, time-outs, events, cancels and error messages."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ WORDS = ("one", "two", "three")
 
 
 class Words(ChatDouble):
-    """Says `WORDS`, an event each, or `text` as it is."""
+    """Says `WORDS`, one event each, or `text` as it is."""
 
     text: str | None = None
 
@@ -72,8 +71,10 @@ def words(client: HttpClient) -> list[str]:
 
 
 def test_many_streams_are_one_connection(server: Words, client: HttpClient) -> None:
-    """Regression: reading stopped at [DONE], before the end of the body, and the connection was
-    dropped: 61 connections for 60 decisions."""
+    """Regression: 60 decisions took 61 connections.
+
+    Reading stopped at [DONE], before the end of the body, and the connection was dropped.
+    """
     for _ in range(10):
         assert words(client) == list(WORDS)
         assert client.post({}) == {"said": list(WORDS)}
@@ -93,7 +94,7 @@ def test_a_refusal_and_an_error_keep_the_connection(server: Words, client: HttpC
 def test_a_server_that_does_not_end_its_stream_is_cut_off(
     server: Words, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reply is whole at [DONE]: the wait for its end is bounded, far below the time-out."""
+    """The reply is complete at [DONE]: the wait for its end is far shorter than the time-out."""
     monkeypatch.setattr(http_client, "STREAM_END_S", 0.05)
     server.faults.append(Fault("no_end"))
     assert words(client) == list(WORDS)
@@ -101,7 +102,7 @@ def test_a_server_that_does_not_end_its_stream_is_cut_off(
     assert words(client) == list(WORDS) and server.connections == 2
 
 
-def test_a_closed_stream_costs_its_connection_and_stops_the_server(
+def test_closing_a_stream_closes_its_connection_and_stops_the_server(
     server: Words, client: HttpClient
 ) -> None:
     server.faults.append(Fault("hold", tokens=1))
@@ -116,7 +117,9 @@ def test_a_closed_stream_costs_its_connection_and_stops_the_server(
 # ---- events --------------------------------------------------------------------------------------
 
 
-def test_a_stream_without_done_is_over_when_it_told_why(server: Words, client: HttpClient) -> None:
+def test_a_stream_without_done_may_end_after_a_finish_reason(
+    server: Words, client: HttpClient
+) -> None:
     server.faults.append(Fault("no_done"))
     assert words(client) == list(WORDS)
 
@@ -161,7 +164,7 @@ def test_the_waits_double_up_to_the_longest(server: Words) -> None:
     assert counted.count("requests") == 5 and counted.count("retries") == 4
 
 
-def test_a_date_says_how_long_to_wait(server: Words, client: HttpClient) -> None:
+def test_retry_after_may_be_a_date(server: Words, client: HttpClient) -> None:
     naps: list[float] = []
     client.sleep = naps.append
     soon = format_datetime(datetime.now(UTC) - timedelta(seconds=5), usegmt=True)
@@ -178,7 +181,7 @@ def test_a_date_says_how_long_to_wait(server: Words, client: HttpClient) -> None
 
 
 def in_thread(work: Callable[[], object]) -> Callable[[], BaseException | None]:
-    """Start `work` in a thread; the result waits for it and tells what it raised."""
+    """Start `work` in a thread. The result waits for it, and tells what it raised."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -265,7 +268,7 @@ def test_an_error_names_url_status_and_the_servers_words(
     assert (error.value.status, error.value.said) == (status, "told to fail")  # type: ignore[attr-defined]
 
 
-def test_without_httpx_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_httpx_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_client, "httpx", None)
     with pytest.raises(ConfigError, match=r"httpx is not installed, and --mllm needs it: pip inst"):
         HttpClient(HttpOptions("http://127.0.0.1:1/v1", url_setting="--mllm"))

@@ -1,5 +1,4 @@
-"""Replay in lockstep: questions among the frames by their time, and each chunk decided before the
-next frame."""
+"""Replay in lockstep: questions by their time, and each chunk decided before the next frame."""
 
 from __future__ import annotations
 
@@ -108,7 +107,7 @@ def test_a_question_in_the_half_filled_last_chunk_is_seen():
 
 
 def test_a_step_works_ahead_so_that_a_switch_finds_its_shadow_complete():
-    """Without work ahead every switch rebuilds."""
+    """Without work ahead every switch has to rebuild."""
     config = AssistantConfig(window=WindowConfig(keep=4, max=8))
     counters = []
     for work_ahead in (True, False):

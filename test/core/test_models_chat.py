@@ -1,5 +1,4 @@
-"""The chat template taken apart, and the tokens of whole conversations against the template
-itself."""
+"""The chat template taken apart; tokens of whole conversations equal the template's."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ def extract(
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
 @pytest.mark.parametrize("silent", [True, False])
-def test_what_the_families_templates_come_apart_into(family: str, silent: bool) -> None:
+def test_the_parts_of_the_families_templates(family: str, silent: bool) -> None:
     got = extract(checkpoints.TEMPLATES[family], family, silent)
     words = tokenizer(silent)
     assert got.system == ("<|im_start|>system\n", "<|im_end|>\n")
@@ -58,7 +57,7 @@ def test_what_the_families_templates_come_apart_into(family: str, silent: bool) 
     assert got.system_prompt == DEFAULT_SYSTEM_PROMPT
 
 
-def test_aura_json_has_the_last_word() -> None:
+def test_aura_json_overrides_the_defaults() -> None:
     template = checkpoints.TEMPLATES["qwen3_vl"]
     got = extract(template, trained_to_decide=False, system_prompt="", frame_timestamps=False)
     assert (got.trained_to_decide, got.system_prompt) == (False, "")
@@ -75,8 +74,7 @@ def test_aura_json_has_the_last_word() -> None:
 
 
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
-    """A window with history, questions, answers and silence: as pieces, and as messages for the
-    template."""
+    """A window with prefix, questions, answers and silence: as pieces, and as messages."""
     window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2), codec.prefix())
     script: list[tuple[str | None, str | None]] = [
         ("What colour is the ball?", "red"),
@@ -106,7 +104,7 @@ def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[ch
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
 @pytest.mark.parametrize("silent", [True, False])
-def test_a_conversation_has_the_very_tokens_of_the_template(family: str, silent: bool) -> None:
+def test_a_conversation_has_exactly_the_tokens_of_the_template(family: str, silent: bool) -> None:
     words, template = tokenizer(silent), checkpoints.TEMPLATES[family]
     codec = PromptCodec(words, extract(template, family, silent))
     pieces, messages = conversation(codec, silent)
@@ -157,7 +155,7 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_template_that_does_not_come_apart_is_refused_in_one_line(case: str) -> None:
+def test_a_template_that_cannot_be_taken_apart_is_refused_in_one_line(case: str) -> None:
     change, message = BAD[case]
     with pytest.raises(ModelError) as e:
         extract(change(checkpoints.TEMPLATES["qwen3_vl"]))

@@ -1,5 +1,4 @@
-"""What is said when a model cannot be opened: one line with the model, what is wrong and what to
-do."""
+"""The error when a model cannot be opened: one line with the model, the reason and what to do."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
+    """A copy of a checkpoint that a test damages."""
     return Path(shutil.copytree(whole, tmp_path / "vlm"))
 
 
@@ -41,7 +40,7 @@ def config(path: Path | str, **options: Any) -> ModelConfig:
 
 
 def refusal(path: Path | str, **options: Any) -> str:
-    """The one line that `load` says."""
+    """The one line of the error of `load`."""
     with pytest.raises(ModelError) as e:
         load(config(path, **options))
     message = str(e.value)
@@ -80,7 +79,7 @@ def test_a_misspelt_name_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.Monkey
         )
 
 
-def test_a_hub_id_that_cannot_be_had_is_named(
+def test_a_hub_id_that_cannot_be_fetched_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Opening checkpoints as a user would."""
+"""Opening checkpoints as a user does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
+    """A copy of a checkpoint that a test changes."""
     return Path(shutil.copytree(whole, tmp_path / "vlm"))
 
 
@@ -138,7 +138,7 @@ def test_pixel_bounds_are_per_frame(
 
 
 def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
-    """A word-level tokenizer, half-precision weights, its own bounds and `aura.json`."""
+    """A word-level tokenizer, half-precision weights, bounds of its own and `aura.json`."""
     from aura_core.training.tiny import model as tiny
 
     model, tokenizer = tiny.build_model(seed=3)

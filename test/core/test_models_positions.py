@@ -1,4 +1,4 @@
-"""mRoPE arithmetic and its way back."""
+"""mRoPE positions, and how they roll back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_plain_positions_count_visual_tokens_as_text() -> None:
 
 
 @TRACKS
-def test_nothing_has_no_positions(kind: type[PositionTrack]) -> None:
+def test_no_pieces_have_no_positions(kind: type[PositionTrack]) -> None:
     track = kind()
     assert track.extend([]).shape == (*kind.axes, 0)
     assert track.extend([Tokens(())]).shape == (*kind.axes, 0)
@@ -91,7 +91,7 @@ def test_after_any_rollback_positions_go_on_as_if_nothing_had_been_there(
     after: list[Piece],
     cut: int,
 ) -> None:
-    """Back to a boundary between pieces, and from there `cut` tokens into the text before it."""
+    """Back to a boundary between pieces, and then `cut` tokens into the text before it."""
     last = before[-1] if before else None
     kept = list(before)
     if isinstance(last, Tokens):
@@ -106,7 +106,7 @@ def test_after_any_rollback_positions_go_on_as_if_nothing_had_been_there(
 
 @TRACKS
 @given(pieces=_PIECES, split=st.integers(0, 8))
-def test_placing_in_two_goes_equals_one(
+def test_two_calls_place_tokens_like_one(
     kind: type[PositionTrack], pieces: list[Piece], split: int
 ) -> None:
     one, two = kind(), kind()

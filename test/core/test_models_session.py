@@ -1,4 +1,4 @@
-"""How a prefill is cut into calls of the language model."""
+"""How a prefill is split into calls of the language model."""
 
 from __future__ import annotations
 

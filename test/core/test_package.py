@@ -1,5 +1,4 @@
-"""The package's own promises: what importing costs, one version, one list of words, and what is
-installed."""
+"""The package as a whole: cost of an import, boundaries, one version, and what is installed."""
 
 from __future__ import annotations
 
@@ -24,12 +23,12 @@ INTERFACES = sorted(
 
 @pytest.fixture(scope="module")
 def project(repository: Path) -> dict:
-    """pyproject.toml, read."""
+    """The content of pyproject.toml."""
     return tomllib.loads((repository / "pyproject.toml").read_text())
 
 
 def constants(repository: Path, message: str) -> dict[str, str]:
-    """The string constants of one message file: name to value."""
+    """The string constants of one message file, by name."""
     text = (repository / "msg" / f"{message}.msg").read_text()
     return dict(re.findall(r"^string ([A-Z_]+)=(\S+)", text, flags=re.MULTILINE))
 
@@ -75,7 +74,7 @@ def imports_of(file: Path) -> set[str]:
 
 
 def crossings(folder: Path, forbidden: tuple[str, ...]) -> list[str]:
-    """The imports under `folder` that are of, or below, one of `forbidden`."""
+    """The imports under `folder` that are one of `forbidden`, or within one of them."""
     return [
         f"{file.relative_to(folder)}: {name}"
         for file in sorted(folder.rglob("*.py"))
@@ -148,7 +147,7 @@ def test_heartbeat_states(repository: Path) -> None:
 
 
 def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:
-    """`pip install .` must build against the ROS release that the extra installs."""
+    """`pip install .` must build with the ROS release that the extra installs."""
     extra = set(project["project"]["optional-dependencies"]["ros"])
     build = {line for line in project["build-system"]["requires"] if line.startswith("ros-")}
     assert build and build <= extra

@@ -1,5 +1,4 @@
-"""A ROS 2 parameter file as the engine's settings: one file for the live node and for `aura run
---config`."""
+"""A ROS 2 parameter file as settings of the engine, for the live node and `aura run --config`."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ def read(tmp_path, text):
     return AssistantConfig.from_yaml(path)
 
 
-def test_sections_of_the_assistant_in_their_order_and_nobody_elses(tmp_path):
+def test_only_the_sections_of_the_assistant_are_read_in_order(tmp_path):
     c = read(
         tmp_path,
         """
@@ -31,7 +30,7 @@ def test_sections_of_the_assistant_in_their_order_and_nobody_elses(tmp_path):
     assert (c.window, c.decider) == (WindowConfig(3, 4), DeciderConfig(0.5))
 
 
-def test_what_stands_for_null_there_is_null_here(tmp_path):
+def test_a_value_that_stands_for_null_becomes_null(tmp_path):
     c = read(
         tmp_path,
         """

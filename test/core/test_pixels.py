@@ -1,4 +1,4 @@
-"""Resizing bounds and patches, against a direct computation and the library's own processor."""
+"""Resizing and patches, compared with a direct computation and the library's own processor."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_resize_keeps_a_frame_of_the_right_size_and_averages_when_shrinking() ->
 
 @pytest.mark.parametrize("spec", [QWEN3, QWEN25])
 def test_patches_are_in_merge_order(spec: PixelSpec) -> None:
-    """Each value where a direct walk over blocks, patches, channels, frames and pixels puts it."""
+    """Each value is where a loop over blocks, patches, channels, frames and pixels puts it."""
     p, m = spec.patch, spec.merge
     frames = noise(2, 2 * spec.factor, 3 * spec.factor, 3)
     patches, grid = patchify(frames, spec)
@@ -83,8 +83,10 @@ def test_patches_are_in_merge_order(spec: PixelSpec) -> None:
 
 @pytest.mark.parametrize("spec", [QWEN3, QWEN25])
 def test_equals_the_library_processor(spec: PixelSpec) -> None:
-    """On a frame of the target size the library's slow image processor gives the same patches: it
-    repeats a picture along time, which for us is a chunk of two equal frames."""
+    """On a frame of the target size, the library's slow image processor gives the same patches.
+
+    It repeats an image along time; for us that is a chunk of two equal frames.
+    """
     module = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
     frame = noise(4 * spec.factor, 3 * spec.factor, 3)
     theirs = module.Qwen2VLImageProcessorPil(

@@ -1,4 +1,4 @@
-"""The text that stays of chunks that left the window: AURA's rules one by one, and together."""
+"""The text that stays of turns that left the window: AURA's rules one by one, and together."""
 
 from __future__ import annotations
 
@@ -97,9 +97,11 @@ def test_what_holds_of_any_rounds(rounds, limit, still_open):
 
 
 @given(rounds, st.integers(0, 30), st.frozensets(ids))
-def test_folding_in_two_parts_with_room_is_folding_at_once(rounds, cut, still_open):
-    """Where the window is cut must not change the text, as long as no question is parted from its
-    answer."""
+def test_two_switches_leave_the_same_text_as_one(rounds, cut, still_open):
+    """Where the window is cut must not change the text.
+
+    This holds as long as no question is separated from its answer.
+    """
     rounds = [
         r
         for r in rounds

@@ -1,4 +1,4 @@
-"""The programs that CMake installs (`aura` and the nodes), made from the same template."""
+"""The programs that CMake installs (`aura` and the nodes), made from one template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the node says of itself while no step comes."""
+"""The node's heartbeat while no chunk is decided."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_idle_state(phase: str, quiet: Quiet, expected: tuple[str, str]) -> None
     assert idle_state(health, quiet, 2.0, "m", "/image_raw") == expected
 
 
-def test_a_node_that_waits_long_for_frames_still_says_that_it_lives() -> None:
+def test_a_node_that_waits_long_for_frames_still_sends_heartbeats() -> None:
     idle = Health("ready", 0.0, *list(vars(HEALTH).values())[2:])
     assert idle_state(idle, Quiet(60.0, 2.0), 3600.0, "m", "/image_raw") == (
         "waiting",

@@ -1,5 +1,4 @@
-"""After a model broke inside a step: video and cache are gone, nothing that was said or
-asked is."""
+"""After the model failed inside a step: video and cache are gone, questions and answers are not."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ class Breaking(ScriptedBackend):
 
 
 def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> Lockstep:
-    """Has promised a watch and answered a question, and is about to break."""
+    """An engine with one watch and one answered question, whose model is about to fail."""
     backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
     backend.broken = broken
     assistant = Lockstep(
@@ -49,7 +48,7 @@ def break_down(assistant: Lockstep, index: int = 3) -> None:
 
 
 @pytest.mark.parametrize("policy", ["shadow", "floating", "recompute", "fifo", "evict"])
-def test_the_conversation_goes_on_behind_its_words(policy):
+def test_the_conversation_goes_on_after_its_questions_and_answers(policy):
     assistant = watching(policy)
     assistant.ask("Is it safe?")
     break_down(assistant)
@@ -82,7 +81,7 @@ def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
     ]
 
 
-def test_a_question_over_which_it_breaks_twice_is_given_up():
+def test_a_question_on_which_the_model_fails_twice_is_given_up():
     assistant = watching(broken=(3, 4))
     assistant.ask("Is it safe?")
     assistant.ask("Is it day?")
@@ -112,7 +111,7 @@ def test_what_was_lost_is_told_in_one_line(error, message):
     assert (assistant.engine.window.turns == []) == lost.emptied == isinstance(error, RuntimeError)
 
 
-def test_work_ahead_that_breaks_takes_no_question_back():
+def test_work_ahead_that_fails_removes_no_question():
     assistant = watching()
     assistant.engine.recover()
     assert chunk(assistant, 4).question is None

@@ -1,4 +1,4 @@
-"""Bags that cannot be read or written: one clear line, never another exception."""
+"""Bags that cannot be read or written: one clear line, and never another exception."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_unsupported_encoding_names_topic_and_encoding(tmp_path):
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
 def test_damaged_bags_end_in_an_input_error_or_are_read(tmp_path, storage):
-    """Cut short and with bytes changed, at many places: never another exception."""
+    """Cut off, or with changed bytes, at many places: never another exception."""
     write_bag(tmp_path / "bag", insert(clip(2), [Asked("hm?", 1.0)]), storage)
     (file,) = [p for p in (tmp_path / "bag").iterdir() if p.suffix in (".mcap", ".db3")]
     good, rng, refused = file.read_bytes(), random.Random(0), 0

@@ -1,5 +1,4 @@
-"""Which topics of a bag are read: found by type and name, asked for where that is unclear, listed
-where wrong."""
+"""Which topics of a bag are read: found by type and name; errors list what there is."""
 
 from __future__ import annotations
 

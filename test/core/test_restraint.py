@@ -1,4 +1,4 @@
-"""Unasked words held back: hysteresis and minimum gap, and that a question is always answered."""
+"""Unasked words that are held back: hysteresis and minimum gap. Questions are always answered."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ CHAT = replace(ScriptedBackend().chat, silent_id=3, end_id=4)
 
 
 def at(p_silent: float) -> np.ndarray:
-    """Logits with this mass on the silent token; the rest on word 1."""
+    """Logits with this probability on the silent token, and the rest on word 1."""
     p = np.full(5, 1e-9)
     p[3], p[1] = p_silent, 1 - p_silent
     return np.log(p).astype(np.float32)
 
 
 def run(config: DeciderConfig, chunks: list[tuple[float, bool]]) -> list[str]:
-    """`speak`, `silent`, or the reason for silence, of one chunk a second with (p(silent),
-    asked)."""
+    """One chunk a second with (p(silent), asked): `speak`, `silent`, or the reason for silence."""
     decider = Decider(config, CHAT)
     out = []
     for i, (p, asked) in enumerate(chunks):
@@ -193,7 +192,7 @@ def test_what_holds_of_any_stream(stream, threshold, rearm, gap):
             assert not over or now - last_ns < round(gap * S)
 
 
-def test_the_assistant_counts_in_stamps_forgets_on_reset_and_tells_the_reason():
+def test_the_engine_counts_in_stamps_forgets_on_reset_and_tells_the_reason():
     config = AssistantConfig(decider=DeciderConfig(rearm=0.9, min_gap_s=2.5))
     assistant = Lockstep(
         StreamEngine(ScriptedBackend(dict.fromkeys((0, 1, 3, 4), "Look!")), config)

@@ -1,4 +1,4 @@
-"""`ChunkSampler.wants` tells beforehand, from the stamp alone, what `push` will take."""
+"""`ChunkSampler.wants` tells from the stamp alone whether `push` will take a frame."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from aura_core.config import SamplingConfig
-from aura_core.stream.sampling import NS, ChunkSampler
-from aura_core.types import Chunk, Frame
+from aura_core.stream.sampling import ChunkSampler
+from aura_core.types import NS, Chunk, Frame
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 
 
 def stamps(seed: int) -> list[int]:
-    """A camera with jitter, gaps, late frames, and a clock that now and then jumps back."""
+    """A camera with jitter, gaps, late frames, and a clock that sometimes jumps back."""
     rng = np.random.default_rng(seed)
     now, out = int(rng.integers(100 * NS, 110 * NS)), []
     for _ in range(1500):

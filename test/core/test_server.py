@@ -1,5 +1,4 @@
-"""The engine over a chat server: the same decisions and answers as in this process, and what went
-over the wire."""
+"""The engine on a chat server: the same decisions as in this process, and what is sent."""
 
 from __future__ import annotations
 
@@ -51,12 +50,12 @@ def server(model: Any) -> Iterator[ModelDouble]:
 
 @pytest.fixture(scope="module")
 def local(model: Any) -> list[Step]:
-    """The run in this process that every other one must equal."""
+    """The run in this process that every other run must equal."""
     return list(run(model, STEPS))
 
 
 def test_the_run_has_everything_in_it(local: list[Step]) -> None:
-    """Otherwise the equality below says little."""
+    """Without these events the equality below would mean little."""
     assert sum(s.switched for s in local) == 2
     spoken = [s for s in local if s.response is not None]
     assert 1 <= STEPS - len(spoken) <= STEPS - 6
@@ -69,8 +68,10 @@ def test_the_run_has_everything_in_it(local: list[Step]) -> None:
 def test_decisions_and_answers_are_those_of_the_model_in_this_process(
     local: list[Step], server: ModelDouble, one_request: bool
 ) -> None:
-    """Twelve steps, two switches, answers that end by themselves, at the limit, and one that is
-    cancelled."""
+    """Twelve steps with two switches.
+
+    Answers end by themselves, at the limit, and one is cancelled.
+    """
     backend = open_served(server, one_request=one_request)
     server.new_prefixes = 3  # the first one and two switches
     remote = list(run(backend, STEPS))
@@ -92,13 +93,15 @@ def test_decisions_and_answers_are_those_of_the_model_in_this_process(
         0,
     )
     assert c.media_sent + c.media_reused == sum(_media(e.body) for e in server.log)
-    # Only a stream that is closed before its end costs its connection.
+    # Only a stream that is closed before its end closes its connection.
     assert server.connections == 1 + c.aborted_streams
     assert server.new_prefixes == 0
 
 
-def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: ModelDouble) -> None:
-    """All else is in the server's prefix cache: the ratio is exact, not measured."""
+def test_a_request_adds_only_the_new_chunk_and_the_end_of_the_last_turn(
+    server: ModelDouble,
+) -> None:
+    """All else is in the server's prefix cache. The ratio is exact, not measured."""
     server.new_prefixes = 3
     backend = open_served(server)
     assistant, steps = assistant_for(backend), list[Step]()
@@ -120,8 +123,8 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: ModelDouble) 
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
     assert ratio > 0.6
     print(f"\nreused {ratio:.3f} of the prompt tokens")
-    # The counts come at a stream's end, which a cancelled answer and one at the engine's limit
-    # never see.
+    # The counts come at the end of a stream. A cancelled answer, and one at the engine's limit, are
+    # closed before it.
     assert 0 < backend.counters.cached_tokens <= sum(e.reused for e in server.log)
     assert backend.counters.cached_tokens < backend.counters.prompt_tokens
 
@@ -129,8 +132,10 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: ModelDouble) 
 def test_the_shadow_makes_a_switch_an_ordinary_request(
     local: list[Step], server: ModelDouble
 ) -> None:
-    """The next window is read by the server in the background, one chunk a request: no prompt
-    begins from nothing."""
+    """The server reads the next window in the background, one chunk per request.
+
+    So no prompt begins with an empty cache.
+    """
     backend = open_served(server)
     assistant = assistant_for(backend, policy="shadow")
     server.new_prefixes = 3  # the window's first prompt, and the first of each of two shadows
@@ -161,8 +166,10 @@ def test_the_shadow_makes_a_switch_an_ordinary_request(
 def test_a_threshold_decides_as_in_this_process(
     model: Any, server: ModelDouble, threshold: float
 ) -> None:
-    """0.9 forces a word that the server did not choose: another request goes on from it. 0.05
-    forces silence where the server has begun to speak: its stream is closed."""
+    """0.9 forces a word that the server did not choose: another request continues from it.
+
+    0.05 forces silence where the server has begun to speak: its stream is closed.
+    """
     config = AssistantConfig(decider=DeciderConfig(threshold))
     expected = list(run(model, STEPS, config=config))
     silent = sum(s.decision.silent for s in expected)
@@ -189,8 +196,8 @@ def test_a_prefill_without_a_question_is_only_warmed(server: ModelDouble) -> Non
         Decider(DeciderConfig(), backend.chat).decide(logits)
 
 
-def test_tenants_share_no_names(server: ModelDouble) -> None:
-    """The same frames of two tenants have other uuids and another salt; of one tenant the same."""
+def test_tenants_share_no_uuids(server: ModelDouble) -> None:
+    """For another tenant the same frames have other uuids and another salt."""
 
     def first_body(tenant: str) -> dict[str, Any]:
         server.new_prefixes = 1
@@ -224,7 +231,7 @@ def test_without_uuids_all_bytes_go_with_each_request(
     assert "media_io_kwargs" not in bodies[0]
 
 
-def test_the_told_probabilities_are_exact_and_the_rest_is_spread() -> None:
+def test_the_reported_probabilities_are_exact_and_the_rest_is_spread() -> None:
     token = Token(7, {7: np.log(0.5), 3: np.log(0.3), 9999: np.log(0.01)})
     logits = token.logits(102)
     assert logits.dtype == np.float32 and logits.argmax() == 7

@@ -1,5 +1,4 @@
-"""Requests that only warm the server: they fail without a word, and the newest of those that wait
-is kept."""
+"""Requests that only warm the server: failures are only logged, and the newest one is kept."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ def server(model: Any) -> Iterator[ModelDouble]:
         yield loopback
 
 
-def test_background_requests_fail_without_a_word_to_the_engine(server: ModelDouble) -> None:
+def test_a_failed_background_request_does_not_reach_the_engine(server: ModelDouble) -> None:
     backend = open_served(server, retries=0)
     assistant = assistant_for(backend)
     one(assistant, 0)
@@ -69,6 +68,6 @@ def test_of_waiting_background_requests_the_newest_is_kept(server: ModelDouble) 
 
 
 def _until(true: Any) -> bool:
-    """Wait for `true`, at most 10 s."""
+    """Wait until `true()`, at most 10 s."""
     pause = threading.Event()
     return any(true() or pause.wait(0.01) for _ in range(1000)) and true()

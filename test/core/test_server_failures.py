@@ -1,5 +1,4 @@
-"""Servers that die, stall, forget or talk nonsense: one line or a counted retry, and nothing said
-twice."""
+"""Servers that fail, stall, forget or reply nonsense: one line or a retry, and no word twice."""
 
 from __future__ import annotations
 
@@ -115,8 +114,7 @@ def test_a_failure_that_passes_is_retried_and_changes_nothing(
 def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
     server: ModelDouble, local: list[Step], fault: Fault, says: str
 ) -> None:
-    """The chunk is lost, the session is as it was, and the next step is decided on a sound
-    conversation."""
+    """The chunk is lost, the session is as before, and the next step is decided as usual."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
@@ -157,11 +155,13 @@ def test_a_switch_that_fails_is_made_up_for_in_the_next_step(
     assert assistant.engine.session.length == step.window_tokens
 
 
-def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
+def test_a_server_that_fails_within_an_answer_continues_it(
     server: ModelDouble, local: list[Step], spoken: int
 ) -> None:
-    """Two tokens came, the connection broke, and one more request gets the rest: no word twice,
-    none lost."""
+    """Two tokens came, the connection broke, and one more request gets the rest.
+
+    No word comes twice, and none is lost.
+    """
     backend = open_served(server)
     assistant = assistant_for(backend)
     steps = []
@@ -182,11 +182,13 @@ def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
     assert local[spoken].response.text.startswith(words["content"].strip())  # type: ignore[union-attr]
 
 
-def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
+def test_a_server_that_stays_down_ends_the_answer_where_it_was(
     server: ModelDouble, local: list[Step], spoken: int
 ) -> None:
-    """What was said is kept and closed; the next step, on a server that is back, has it in its
-    history once."""
+    """The words so far are kept, and the turn is closed.
+
+    The next step, on a server that is back, has them once in its window.
+    """
     backend = open_served(server)
     assistant = assistant_for(backend)
     for i in range(spoken):
@@ -239,8 +241,8 @@ def test_forgotten_media_are_sent_again_once(server: ModelDouble, local: list[St
     assert c.media_bytes > 0
 
 
-def test_a_server_that_forgets_at_once_is_told_of(server: ModelDouble) -> None:
-    """A resend is made once; a server that says the same of bytes is broken."""
+def test_a_server_that_forgets_again_at_once_is_an_error(server: ModelDouble) -> None:
+    """A request is sent again once. A server that then still lacks the media is broken."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
@@ -265,8 +267,7 @@ def test_a_server_that_forgets_at_once_is_told_of(server: ModelDouble) -> None:
 
 
 def test_a_cancelled_answer_closes_the_stream(server: ModelDouble, spoken: int) -> None:
-    """The server, in the middle of an answer, sees the connection go; the history keeps what was
-    said."""
+    """The server sees the connection close within the answer; the window keeps what was said."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     for i in range(spoken):
@@ -293,8 +294,10 @@ def test_a_cancelled_answer_closes_the_stream(server: ModelDouble, spoken: int) 
 def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(
     server: ModelDouble, local: list[Step]
 ) -> None:
-    """As SGLang's: silence then comes from a request for one token, and the end of an answer from
-    the stream's end."""
+    """As SGLang's. Silence then comes from a request for one token.
+
+    The end of an answer comes from the end of the stream.
+    """
     backend = open_served(server)
     assistant = assistant_for(backend)
     steps = []
@@ -317,5 +320,5 @@ def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: ModelDouble) 
 
 
 def _scale(nap: float, full: float) -> float:
-    """1.0 when `nap` is between a half and the whole of `full`."""
+    """1.0 when `nap` is between half of `full` and `full`."""
     return 1.0 if full / 2 <= nap <= full else nap / full

@@ -1,5 +1,4 @@
-"""What a server or its client refuses: paths, tokens, settings and pieces that cannot work, one
-clear line each."""
+"""What a server or its client refuses: paths, tokens, settings and pieces. One clear line each."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Which build of PyTorch the set-up takes (`.ci/torch`): by GPU, by what can be reached, by what is
-asked for."""
+"""Which build of PyTorch the set-up takes (`.ci/torch`).
+
+It depends on the GPU, on which index can be reached, and on what the user asks for.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,10 @@ def shell(
     torch_index: str = "",
     python: str = f'exec {sys.executable} "$@"',
 ) -> str:
-    """What `script` prints once `.ci/torch` is read. `nvidia_smi` and `python`, that of the virtual
-    environment, are the texts of these programs."""
+    """What `script` prints after `.ci/torch` was read.
+
+    `nvidia_smi` and `python` (that of the virtual environment) are the texts of these programs.
+    """
     programs = folder / "bin"
     programs.mkdir()
     for tool in ("timeout", "sh"):
@@ -110,7 +114,7 @@ def test_an_index_of_the_users_own_comes_first(tmp_path: Path) -> None:
 def test_a_build_that_would_not_do_is_removed_first(
     tmp_path: Path, wish: str, installed: str, removed: bool
 ) -> None:
-    """pip calls any build of the same version satisfied."""
+    """pip accepts any build of the same version."""
     stubs = f'torch_build() {{ echo "{installed}"; }}\npip() {{ echo "pip $*"; }}\ntorch_from=()\n'
     told = shell(tmp_path, f'{stubs}install_torch "{wish}"', python='echo "$@"').splitlines()
     before = ["-m pip uninstall --quiet --yes torch"] if removed else []

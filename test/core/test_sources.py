@@ -1,4 +1,4 @@
-"""Frames from the simulator and from folders, and specs that are refused with one clear line."""
+"""Frames from the simulator and from folders, and sources that are refused with one clear line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_sim_runs_a_minute_by_default_and_a_longer_run_begins_alike():
         np.testing.assert_array_equal(a.image, b.image)
 
 
-def test_folder_is_sorted_as_people_count(tmp_path):
+def test_folder_is_in_natural_order(tmp_path):
     for k in (10, 9, 1, 2):
         cv2.imwrite(str(tmp_path / f"frame{k}.png"), np.full((4, 6, 3), k, np.uint8))
     (tmp_path / "notes.txt").write_text("not an image")
@@ -51,7 +51,7 @@ def test_natural_order_compares_any_names(names):
     assert sorted(ordered, key=natural_key) == ordered
 
 
-def test_folder_image_keeps_red_red(tmp_path):
+def test_folder_images_are_rgb(tmp_path):
     # OpenCV writes BGR
     cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), (0, 0, 255), np.uint8))
     (frame,) = open_source(str(tmp_path))

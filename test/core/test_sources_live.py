@@ -1,4 +1,4 @@
-"""Live sources: a camera that is unplugged, and how devices are named."""
+"""Live sources: a camera that is unplugged, and the names of devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aura_core.sources.camera import CameraSource
 
 
 class _Capture:
-    """Stands in for cv2.VideoCapture: a device that gives `count` frames and is then unplugged."""
+    """In place of cv2.VideoCapture: a device that gives `count` frames and is then unplugged."""
 
     def __init__(self, count: int) -> None:
         self.left, self.released = count, False

@@ -1,4 +1,4 @@
-"""Sampling at the source: the slots that it fills are the sampling's."""
+"""`Slots` lets a source skip exactly the frames that the engine's sampling would not take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_core.config import SamplingConfig
-from aura_core.sources import Slots
-from aura_core.stream.sampling import ChunkSampler
+from aura_core.stream.sampling import ChunkSampler, Slots
 from aura_core.types import Frame
 
 MS = 1_000_000
@@ -17,9 +16,8 @@ stamps = st.lists(st.integers(0, 6_000), min_size=1, max_size=60)
 
 @given(stamps, st.booleans(), st.sampled_from([0.0, 0.05, 0.2]))
 @settings(max_examples=200)
-def test_sampling_first_changes_nothing_for_the_sampler(times_ms, ordered, tolerance_s):
-    """The slot rule of the sources is the sampling's: chunks of the sampled stream are those of the
-    whole."""
+def test_sampling_at_the_source_changes_nothing_for_the_sampler(times_ms, ordered, tolerance_s):
+    """The chunks of the sampled stream are those of the whole stream."""
     times_ms = sorted(times_ms) if ordered else times_ms
     frames = [Frame(np.full((1, 1, 3), k % 256, np.uint8), t * MS) for k, t in enumerate(times_ms)]
     slots = Slots(2.0, tolerance_s)

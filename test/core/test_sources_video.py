@@ -1,5 +1,4 @@
-"""Frames from video files: sampled by presentation time, upright, and all that a damaged file still
-holds."""
+"""Frames from video files: sampled by presentation time, upright, and as many as can be decoded."""
 
 from __future__ import annotations
 

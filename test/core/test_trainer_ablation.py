@@ -91,8 +91,10 @@ def test_an_unknown_ablation_is_refused(tmp_path):
 
 
 def test_another_model_is_not_trained_on_the_first_ones_features(small, banks, tmp_path):
-    """In the same folder, and under the same path: the features were the first tower's, and so was
-    a finished arm."""
+    """Regression: a second model in the same folder, or at the same path, got old features.
+
+    They were those of the first vision tower, and a finished arm was taken from it, too.
+    """
     from safetensors.torch import load_file, save_file
 
     from aura_core.models import AURA_TINY

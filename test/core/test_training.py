@@ -17,7 +17,7 @@ from checkpoints import float32_steps  # noqa: E402
 from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models.families.qwen_vl import patchify  # noqa: E402
-from aura_core.models.scripted import ScriptedBackend, Seen  # noqa: E402
+from aura_core.models.scripted import ScriptedBackend, VisualToken  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.sim.episode import DENSE_PLAN, Episode  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
@@ -127,10 +127,10 @@ def test_a_sample_is_what_the_engine_has_in_its_cache(start, stop):
     sample = build(episode, codec, start, stop)
     tokens = assistant.engine.session.tokens
     tail = codec.assistant(assistant.engine.window.turns[-1].answer_ids).ids
-    cached = [0 if isinstance(t, Seen) else t for t in tokens]
+    cached = [0 if isinstance(t, VisualToken) else t for t in tokens]
     n = len(cached)
     assert list(sample.ids[:n]) == cached and 0 < len(sample.ids) - n <= len(tail)
-    assert list(sample.visual[:n]) == [isinstance(t, Seen) for t in tokens]
+    assert list(sample.visual[:n]) == [isinstance(t, VisualToken) for t in tokens]
 
 
 def test_supervision_points_at_the_tokens_that_follow():

@@ -1,7 +1,7 @@
-"""What a user of `aura run` and `aura replay` reads on the terminal: no library's warnings.
+"""What `aura run` and `aura replay` print on the terminal: no library's warnings.
 
-A release of transformers once printed a deprecation at every start, because the package called the
-language model with an argument's old name.
+Regression: a release of transformers printed a deprecation at every start, because the package
+called the language model with an argument's old name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ ASK = ("--ask", "1.0:what is on the table?")
 
 
 def aura(repository: Path, *args: object, told: str = "") -> None:
-    """Run the command in a process of its own, as a user does. Future- and UserWarnings end it;
-    nothing may stand on stderr, where libraries log, but one line of our own that holds `told`."""
+    """Run the command as a process, as a user does.
+
+    FutureWarning and UserWarning end it. Nothing may stand on stderr, where libraries log, except
+    one line of our own that contains `told`.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     warnings = ("-W", "error::FutureWarning", "-W", "error::UserWarning")
@@ -62,6 +65,6 @@ def test_a_replay_prints_no_warning(repository: Path, tmp_path: Path) -> None:
 def test_a_published_checkpoint_prints_no_warning(
     repository: Path, tmp_path: Path, family: str
 ) -> None:
-    """One without a silent token, which is asked yes or no."""
+    """A checkpoint without a silent token, which is asked yes or no."""
     folder = checkpoints.write(tmp_path / "vlm", family, silent=False)
     aura(repository, "run", "sim:900001", "--seconds", 3, "--model", folder, *ASK)

@@ -1,5 +1,4 @@
-"""Standing watches: added, listed and cancelled at run time; no chatter, no answer to a watch that
-has ended."""
+"""Watches: added, listed, cancelled and limited at run time."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ BLACK = np.zeros((1, 1, 3), np.uint8)
 def watching(
     script: Mapping[int, str], *queries: Query, watch: WatchConfig | None = None
 ) -> tuple[Lockstep, list[str]]:
-    """An assistant that was asked `queries`, one a chunk, and said nothing to them; and what it
-    tells."""
+    """An engine that was asked `queries`, one per chunk; and what it publishes."""
     config = AssistantConfig(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
     assistant = Lockstep(StreamEngine(ScriptedBackend(script), config))
     for query in queries:
@@ -71,7 +69,7 @@ def test_each_answer_knows_its_watch_and_the_stamp_of_its_evidence():
     assert (blue.open, blue.answers, blue.last_ns) == (False, 1, 7 * HALF)
 
 
-def test_an_answer_to_a_cancelled_watch_is_taken_back_before_anybody_hears_it():
+def test_an_answer_to_a_cancelled_watch_is_suppressed_before_it_is_published():
     assistant, told = watching({3: "A red cube.", 5: "A blue ball."}, RED, BLUE)
     play(assistant, 0, 3)
     assert (
@@ -80,10 +78,10 @@ def test_an_answer_to_a_cancelled_watch_is_taken_back_before_anybody_hears_it():
         and not assistant.unwatch("nobody")
     )
     steps = play(assistant, 3, 7, told)
-    # at once: it might have been taken back
+    # Published as a whole, because it could have been suppressed.
     assert texts(steps) == {5: "A blue ball."} and told == ["A blue ball."]
     assert (steps[0].suppressed, steps[0].response, steps[0].state) == ("cancelled", None, "silent")
-    # and the model does not believe that it said it
+    # The suppressed answer is not in the model's window.
     assert assistant.engine.window.turns[3].answer_ids is None
     text = bytes(
         t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256
@@ -114,8 +112,10 @@ def test_a_limit_ends_a_watch():
     ],
 )
 def test_cooldown_and_duplicates(cooldown_s, said, why):
-    """The same words in consecutive seconds are one piece of evidence; a cooldown holds for any
-    words."""
+    """The same words in consecutive seconds are one piece of evidence.
+
+    A cooldown holds for any words.
+    """
     query = Query(RED.text, "red", cooldown_s=cooldown_s)
     assistant, _ = watching(
         {2: "A red cube.", 3: "a red cube", 5: "A red cube", 8: "Another red cube."}, query
@@ -130,7 +130,7 @@ def test_other_words_for_the_same_watch_are_no_duplicate():
     assert set(texts(play(assistant, 0, 5))) == {2, 3}
 
 
-def test_an_answer_to_a_question_is_never_taken_back():
+def test_an_answer_to_a_question_is_never_suppressed():
     assistant, told = watching(
         {2: "A red cube.", 3: "A red cube."}, RED, watch=WatchConfig(cooldown_s=9.0)
     )
@@ -163,9 +163,11 @@ def test_too_many_watches_are_refused():
     assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "run-q2"
 
 
-def test_words_are_told_as_they_come_unless_they_may_be_taken_back():
-    """Soon after an answer the next one may be a duplicate, so it is told whole; later it is told
-    letter by letter."""
+def test_words_are_published_while_generated_unless_they_may_be_suppressed():
+    """Soon after an answer the next one may be a duplicate, so it is published as a whole.
+
+    Later it is published letter by letter.
+    """
     assistant, told = watching({2: "One.", 3: "Two.", 9: "Three."}, RED)
     play(assistant, 0, 10, told)
     assert told == ["O", "On", "One", "One.", "Two.", "T", "Th", "Thr", "Thre", "Three", "Three."]

@@ -1,4 +1,4 @@
-"""The dual window: what stays, what goes, and that nothing is said twice or lost."""
+"""The dual window: what stays and what leaves; nothing is repeated or lost."""
 
 from __future__ import annotations
 
@@ -127,8 +127,7 @@ def test_amending_a_turn_that_will_go_changes_the_plan():
 
 
 def test_a_question_stays_while_its_answer_is_in_view():
-    """The answer used to be left behind alone, and then to be booked to another question or
-    lost."""
+    """Regression: the answer was left alone, and then attributed to another question, or lost."""
     window = DualWindow(WindowConfig(keep=1, max=2))
     for t in (turn(0, "first?", "One."), turn(1, "second?")):
         window.append(t)
@@ -168,9 +167,11 @@ def test_the_window_floats_between_keep_and_max(keep, limit):
     st.integers(1, 4),
 )
 @settings(max_examples=60)
-def test_what_is_in_view_and_in_history_is_the_whole_conversation(chunks, keep, drop):
-    """With room for all groups, switching loses no question that was answered at once, and no
-    answer."""
+def test_what_is_in_view_and_in_the_prefix_is_the_whole_conversation(chunks, keep, drop):
+    """With room for all groups, a switch loses no answer.
+
+    It also loses no question that was answered at once.
+    """
     window = DualWindow(WindowConfig(keep=keep, max=keep + drop, qa_groups=100))
     said = []
     for i, (asked, answered) in enumerate(chunks):

@@ -1,5 +1,4 @@
-"""A plain VLM, never trained to be silent: asked yes or no once a second, and nothing of that
-stays."""
+"""A plain VLM that was never trained to be silent: the yes/no decision, which leaves no trace."""
 
 from __future__ import annotations
 
@@ -23,8 +22,10 @@ DARK = 50
 
 
 def plain_vlm(seen: list[str]) -> ScriptedBackend:
-    """Captions whatever it is shown; answers yes to the yes/no question when it is dark and
-    darkness was asked about."""
+    """Describes whatever it sees.
+
+    It answers yes to the yes/no question when it is dark and a watch asks for darkness.
+    """
 
     def say(moment: Moment) -> str | None:
         seen.append(moment.question)

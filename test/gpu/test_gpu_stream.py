@@ -43,7 +43,7 @@ def test_the_embedded_model_decides_as_on_the_cpu(no_tf32: None) -> None:
     assert sum(s.switched for s in expected) >= 3
     assert sum(s.response is not None for s in expected) >= 4
     backend, steps = played("cuda", "float32")
-    assert backend.device.type == "cuda" and backend.dtype == torch.float32
+    assert backend.device.type == "cuda" and backend.model.dtype == torch.float32
     assert [s.decision.silent for s in steps] == [s.decision.silent for s in expected]
     assert [s.response and s.response.text for s in steps] == [
         s.response and s.response.text for s in expected
@@ -72,7 +72,7 @@ def test_the_shadow_equals_a_full_recompute(
 def test_half_precision_runs() -> None:
     """bfloat16 is what `auto` takes on a GPU."""
     backend, steps = played("cuda", "auto")
-    assert backend.dtype == torch.bfloat16 and "bfloat16" in backend.description
+    assert backend.model.dtype == torch.bfloat16 and "bfloat16" in backend.description
     assert [s.chunk for s in steps] == list(range(SECONDS))
     assert all(np.isfinite(s.decision.p_silent) for s in steps)
     silent = [s for s in steps if s.response is None]

@@ -1,4 +1,4 @@
-"""A rig and a running assistant for each test module; every test leaves the assistant watching."""
+"""A rig and a running assistant for each test module. Every test leaves the assistant watching."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rigs() -> Iterator[Callable[[], tuple[str, Rig]]]:
 
 @pytest.fixture(scope="module")
 def assistant() -> Iterator[tuple[Process, Rig]]:
-    """One assistant with the scripted model, that gives a camera up after one second."""
+    """One assistant with the scripted model, which reports a missing camera after one second."""
     namespace = f"/t{os.getpid()}_{next(_numbers)}"
     rig = Rig(namespace)
     args = (

@@ -1,5 +1,4 @@
-"""What the tests of the nodes share: node processes, and a test node that plays camera, user and
-listener."""
+"""For the tests of the nodes: node processes, and a test node that plays camera and user."""
 
 from __future__ import annotations
 
@@ -22,9 +21,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 from aura_ros import qos
-from aura_ros.conversions import NS, to_image, to_ns
+from aura_ros.conversions import to_image, to_ns
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 WAIT_S = 60.0  # no test waits for this; it is where a hung one is given up
@@ -33,7 +32,7 @@ DECIDED = ("silent", "speaking", "error")
 
 
 class Process:
-    """A node in a process of its own; killed by its pid at the end, if it still runs."""
+    """A node as a process. It is killed by its pid at the end, if it still runs."""
 
     def __init__(self, module: str, namespace: str, *args: str) -> None:
         command = [
@@ -76,8 +75,10 @@ class Process:
         return self._process.poll() is None
 
     def end_cleanly(self, number: signal.Signals = signal.SIGINT) -> str:
-        """Send a signal, by which every node ends with exit code 0 and without a trace; what was
-        printed."""
+        """Send a signal that ends a node with exit code 0 and without a traceback.
+
+        Returns what was printed.
+        """
         self._process.send_signal(number)
         code, output = self.wait()
         assert code == 0, output
@@ -90,8 +91,10 @@ class Process:
 
 
 class Rig:
-    """Listens to everything the assistant says in `namespace`, and can play its camera and its
-    user."""
+    """Receives everything that the assistant publishes in `namespace`.
+
+    It can play the camera and the user.
+    """
 
     def __init__(self, namespace: str) -> None:
         self._context = Context()
@@ -128,7 +131,7 @@ class Rig:
         self.node.create_subscription(Image, "image_raw", self.images.append, qos.FRAMES)
 
     def until(self, found: Callable[[], T | None], what: str) -> T:
-        """Spin until `found` gives something true."""
+        """Spin until `found()` is true, and return what it gave."""
         deadline = time.monotonic() + WAIT_S
         while not (value := found()):
             assert time.monotonic() < deadline, f"waited {WAIT_S} s for {what}"
@@ -136,7 +139,7 @@ class Rig:
         return value
 
     def matched(self, camera: Any = None) -> Self:
-        """Wait until the assistant hears its camera and its user, and we hear it."""
+        """Wait until the assistant and the rig receive each other's topics."""
         camera = camera or self.camera
         self.until(
             lambda: camera.get_subscription_count() and self.user.get_subscription_count(),
@@ -149,7 +152,7 @@ class Rig:
         return self
 
     def frames(self, grey: int = 0, halves: Sequence[int] = (0, 1)) -> list[int]:
-        """Publish the two frames of the next second; their stamps."""
+        """Publish the two frames of the next second. Returns their stamps."""
         stamps = [self.start_ns + self.second * NS + half * NS // 2 for half in halves]
         for stamp in stamps:
             self.camera.publish(to_image(Frame(np.full((8, 8, 3), grey, np.uint8), stamp), "rig"))
@@ -172,15 +175,17 @@ class Rig:
         return self.until(found, f"the heartbeat of {stamp_ns}")
 
     def live_second(self, grey: int = 0) -> Heartbeat:
-        """Publish the next second and wait for its heartbeat."""
+        """Publish the next second, and wait for its heartbeat."""
         return self.decided(self.frames(grey)[-1])
 
     def ask(self, text: str) -> None:
         self.user.publish(String(data=text))
 
     def state(self, state: str, detail: str = "", after: int = 0) -> Heartbeat:
-        """Wait for a heartbeat of this state with these words in its detail, after the first
-        `after` ones."""
+        """Wait for a heartbeat with this state and these words in its detail.
+
+        The first `after` heartbeats are ignored.
+        """
         return self.until(
             lambda: next(
                 (h for h in self.heartbeats[after:] if h.state == state and detail in h.detail),

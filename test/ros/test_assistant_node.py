@@ -1,4 +1,4 @@
-"""The assistant in a process of its own, spoken to over DDS: what it says, and what it survives."""
+"""The assistant as a process, over DDS: what it publishes, and after which failures it goes on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sensor_msgs.msg import CompressedImage
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Kind, Query
-from aura_ros.conversions import NS, header, to_image, to_ns
+from aura_core.types import NS, Frame, Kind, Query
+from aura_ros.conversions import header, to_image, to_ns
 
 Assistant = tuple[Process, Rig]
 Rigs = Callable[[], tuple[str, Rig]]
@@ -104,7 +104,7 @@ def test_every_second_has_exactly_one_heartbeat_and_a_spoken_one_exactly_one_res
     assert spoken() == [stamps[2], stamps[4]]
 
 
-def test_images_that_cannot_be_read_are_named_and_survived(assistant: Assistant) -> None:
+def test_images_that_cannot_be_read_are_reported_and_the_node_goes_on(assistant: Assistant) -> None:
     process, rig = assistant
     rig.live_second()
     for name, value, detail in (
@@ -151,7 +151,7 @@ def test_a_useless_question_is_refused_and_the_next_one_answered(
     rig.until(lambda: _asked(rig, "and now?"), "the answer")
 
 
-def test_a_camera_that_vanishes_is_told_and_its_return_is_noticed(assistant: Assistant) -> None:
+def test_a_camera_that_vanishes_is_reported_and_so_is_its_return(assistant: Assistant) -> None:
     process, rig = assistant
     last = rig.live_second()
     before, rig.diagnostics[:] = len(rig.heartbeats), []
@@ -242,8 +242,8 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         rig.camera.publish(to_image(frames[0], "rig"))
         for i, frame in enumerate(frames[1:], 1):
             if i % 2 == 0 and i // 2 in asked:
-                # The answer tells in which second a question was heard: a refused one is a mark of
-                # the same order.
+                # Wait until the question has come: an empty one is sent after it, and its refusal
+                # shows that both came.
                 before = len(rig.heartbeats)
                 rig.ask(asked[i // 2])
                 rig.ask(" ")
@@ -317,8 +317,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_node_with_one_line(rigs: Rigs) -
 
 
 def _asked(rig: Rig, text: str) -> bool:
-    """Give the assistant seconds until it answers: a question and a frame are not ordered against
-    each other."""
+    """Give the assistant seconds of video until it answers.
+
+    A question and a frame on two topics have no order.
+    """
     if not rig.final(text):
         rig.live_second()
     return bool(rig.final(text))

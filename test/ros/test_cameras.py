@@ -1,5 +1,4 @@
-"""The camera nodes in processes of their own: exact stamps, exact pixels, and devices that are not
-there."""
+"""The camera nodes as processes: exact stamps, exact pixels, and devices that are missing."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ from aura_core.errors import InputError
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
 from aura_core.sources import FrameSource
-from aura_core.types import Frame, Kind
+from aura_core.types import NS, Frame, Kind
 from aura_ros import camera_node
-from aura_ros.conversions import NS, to_frame, to_ns
+from aura_ros.conversions import to_frame, to_ns
 
 Rigs = Callable[[], tuple[str, Rig]]
 
@@ -32,8 +31,10 @@ def stamps(images: list[Image]) -> list[int]:
 
 
 def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
-    """The whole chain in real time: every second decided once, a question answered in the right
-    one."""
+    """The whole chain in real time.
+
+    Every second is decided once, and a question is answered in its second.
+    """
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
         rig.matched()
@@ -58,8 +59,7 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     assert [b.state for b in beats if b.header.stamp == answer.header.stamp] == ["speaking"]
     assert answer.header.frame_id == "sim_camera"
 
-    # The assistant's first frame was the world's first: a second of the one is a second of the
-    # other.
+    # The assistant's first frame was the world's first, so both count the same seconds.
     world = Camera(World.generate(900002, 600), 64)
     assert len(rig.images) > 10
     for msg in rig.images[::5]:

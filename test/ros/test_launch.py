@@ -64,7 +64,7 @@ def test_the_camera_argument_chooses_the_nodes(
         ("one_process", ["voice_node"]),
     ],
 )
-def test_the_voice_argument_adds_ears_and_mouth(
+def test_the_voice_argument_adds_the_speech_nodes(
     module: ModuleType, voice: str, nodes: list[str]
 ) -> None:
     context = LaunchContext()

@@ -1,5 +1,4 @@
-"""Parameters: what the files say is what the engine gets, and a wrong one is refused with
-one line."""
+"""Parameters: the engine gets what the files say, and a wrong one is refused with one line."""
 
 from __future__ import annotations
 
@@ -12,9 +11,9 @@ import pytest
 import rclpy
 import yaml
 
-from aura_core.config import AssistantConfig
+from aura_core.config import AssistantConfig, ModelConfig
 from aura_core.node_settings import NODES
-from aura_core.settings import parameters
+from aura_core.settings import find, parameters
 from aura_ros import assistant_node, camera_node, sim_camera_node
 from aura_ros.parameters import ASSISTANT, declare, descriptor, engine_config
 
@@ -25,7 +24,7 @@ ENGINE = parameters(AssistantConfig)
 
 @pytest.fixture
 def start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
-    """Runs a node that must refuse to start; its one line."""
+    """Runs a node that must refuse to start, and returns its one line."""
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def run(main: Callable[[list[str]], int], *args: str) -> str:
@@ -176,10 +175,11 @@ def test_every_parameter_says_what_it_is(name: str) -> None:
 def test_a_descriptor_tells_limits_unit_and_what_stands_for_null() -> None:
     by_name = {p.name: descriptor(p) for p in ASSISTANT}
     threads = by_name["model.threads"]
-    assert threads.description == "CPU threads of the model; 0: torch's own choice"
+    null = find(ModelConfig, "threads").null
+    assert threads.description == f"CPU threads of the model; 0: {null}"
     (limits,) = threads.integer_range
     assert (limits.from_value, limits.to_value) == (0, 1024)
-    assert threads.additional_constraints == "must be in [1, 1024]"
+    assert threads.additional_constraints == "must be in [0, 1024]"
     stale = by_name["stale_after_s"]
     assert stale.description == "without a frame for this long the state is no_frames [s]"
     assert not stale.read_only and threads.read_only

@@ -1,4 +1,4 @@
-"""The loudspeaker's node on a made-up device that plays when it is told to."""
+"""The loudspeaker's node on a device double, which plays when it is told to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATE = 48_000
 
 
 class MadeUp(Loudspeaker):
-    """Open at once, without PortAudio."""
+    """Opens at once, without PortAudio."""
 
     def open(self) -> DeviceState:
         stream: Any = SimpleNamespace(
@@ -42,7 +42,7 @@ class MadeUp(Loudspeaker):
 
 
 class SpeakerRig:
-    """The node, spun with the rig, and what it tells."""
+    """The node, spun together with the rig, and what it publishes."""
 
     def __init__(self, rig: Rig, node: speaker_node.SpeakerNode) -> None:
         self.rig, self.device = rig, node._device
@@ -82,7 +82,7 @@ def speaker(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakerRig]
         rclpy.try_shutdown()
 
 
-def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(
+def test_a_loudspeaker_that_goes_away_mid_sentence_is_no_longer_reported_as_speaking(
     speaker: SpeakerRig,
 ) -> None:
     speaker.say(1.0, "s:1")
@@ -95,7 +95,7 @@ def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(
     assert report.played_s == pytest.approx(0.255)
 
 
-def test_a_sentence_whose_end_never_comes_does_not_leave_the_ears_deaf(
+def test_a_sentence_whose_end_never_comes_does_not_leave_speech_input_muted(
     speaker: SpeakerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(utterances, "UNDERRUN_S", 0.2)

@@ -1,5 +1,4 @@
-"""A node whose thread has died says so and ends: it does not live on and report that all is
-well."""
+"""A node whose thread has died reports it and ends. It does not report that all is well."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class DeafMicrophone(microphone_node.Microphone):
     [
         (camera_node, "CameraNode", "open_source", bug, "camera"),
         (microphone_node, "MicrophoneNode", "Microphone", DeafMicrophone, "microphone"),
-        (tts_node, "TtsNode", "open_voice", bug, "mouth"),
+        (tts_node, "TtsNode", "open_synthesizer", bug, "mouth"),
         (asr_node, "AsrNode", "open_ears", bug, "ears"),
     ],
 )
@@ -49,7 +48,9 @@ def test_a_bug_in_its_thread_ends_the_node(
         made.destroy_node()
         rclpy.try_shutdown()
     assert made.exit_code == 1
-    assert f"the thread '{thread}' ended by a bug, whose trace is printed" in capfd.readouterr().err
+    assert (
+        f"the thread '{thread}' ended by a bug; its traceback is printed" in capfd.readouterr().err
+    )
 
 
 def test_a_thread_that_was_told_to_stop_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the voice benchmark counts, with made-up users, ears and devices."""
+"""What the voice benchmark counts, with doubles of user, speech input and devices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAKEN, REJECTED, TAKEN_AND_HEARD_ITSELF = "taken", "rejected", "taken, and heard
 
 
 class MadeUpUser:
-    """Its questions are heard as the script says."""
+    """A user whose questions are recognised as the script says."""
 
     def __init__(self, script: list[str]) -> None:
         self._script, self._now = iter(script), ""

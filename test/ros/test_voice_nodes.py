@@ -1,5 +1,4 @@
-"""Ears and mouth as processes, spoken to over DDS. No sound device: sound comes and goes as
-messages."""
+"""Speech input and output as processes, over DDS. There is no sound device: sound is messages."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ needs_voice = pytest.mark.skipif(
 
 
 class VoiceRig:
-    """Plays microphone, assistant and loudspeaker, and hears everything."""
+    """Plays microphone, assistant and loudspeaker, and receives everything."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig, node = rig, rig.node
@@ -77,7 +76,7 @@ class VoiceRig:
         )
 
     def sentence(self, number: int) -> str:
-        """Wait for all sound of the so many-th sentence; its utterance."""
+        """Wait for all sound of the sentence with this number. Returns its utterance."""
 
         def ended() -> str | None:
             names = [m.utterance for m in self.sound if m.last]
@@ -89,7 +88,7 @@ class VoiceRig:
         return sum(len(m.samples) / m.rate for m in self.sound if m.utterance == utterance)
 
     def report(self, utterance: str, share: float, reason: str = "") -> None:
-        """What the loudspeaker tells: this share of the sentence was played."""
+        """Report, as the loudspeaker, that this share of the sentence was played."""
         played_s = share * self.length_s(utterance)
         self.playback.publish(
             Playback(utterance=utterance, played_s=played_s, complete=share == 1.0, reason=reason)
@@ -148,7 +147,7 @@ def test_a_spoken_question_becomes_text_with_its_times(ears: VoiceRig) -> None:
 
 
 @needs_voice
-def test_the_ears_are_deaf_while_the_robot_speaks(ears: VoiceRig) -> None:
+def test_speech_input_is_muted_while_the_robot_speaks(ears: VoiceRig) -> None:
     sound, clock = spoken(), ears.rig.node.get_clock()
     ears.robot.publish(Bool(data=True))
     ears.rig.until(lambda: ears.robot.get_subscription_count(), "the ears to know")
@@ -207,7 +206,7 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
 
 
 @needs_voice
-def test_words_that_no_loudspeaker_played_were_dropped_and_nobody_broke_in(mouth: VoiceRig) -> None:
+def test_words_that_no_loudspeaker_played_are_dropped_and_not_interrupted(mouth: VoiceRig) -> None:
     mouth.answer("There is a yellow ball on the left.", 7 * NS)
     mouth.report(mouth.sentence(0), 0.0, "lost")
     mouth.rig.until(lambda: mouth.said, "what was said")
@@ -215,7 +214,7 @@ def test_words_that_no_loudspeaker_played_were_dropped_and_nobody_broke_in(mouth
     assert (said.text, said.complete, said.reason, said.query_id) == ("", False, "dropped", "q1")
 
 
-def test_a_speaker_without_a_device_says_so_and_reports_that_nothing_was_heard(
+def test_a_speaker_without_a_device_reports_it_and_that_nothing_was_heard(
     voice: tuple[str, VoiceRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sounddevice")

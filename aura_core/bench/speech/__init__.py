@@ -1,1 +1,1 @@
-"""What the speech benchmark needs: voices, virtual sound devices, sentences outside the grammar."""
+"""Parts of the speech benchmark: voices, virtual sound devices, sentences outside the grammar."""

@@ -1,7 +1,7 @@
-"""What people say near a robot that is not meant for it: no sentence of the assistant's templates.
+"""Sentences that people say near a robot and that are not meant for it.
 
-Used to measure how often such speech is rejected. Half of it is far from the templates, half begins
-like them or uses their words.
+They measure how often such speech is rejected. `FAR` are unlike the assistant's sentence templates.
+`NEAR` begin like them or use their words.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Sound devices without hardware: a private PulseAudio, for tests, benchmarks and the demo.
+"""Sound devices without hardware, for tests, benchmarks and the demo: a private PulseAudio server.
 
-Sinks (what is played): `speaker` is the robot's loudspeaker, `user` is where a synthetic user
-speaks. The source `microphone` hears the user, and, once `couple` was called, the loudspeaker too.
-Each sink's monitor can be recorded.
+Its sinks (outputs) are `speaker`, the robot's loudspeaker, and `user`, where a synthetic user
+speaks. The source (input) `microphone` hears the user and, after `couple`, the loudspeaker too. The
+monitor of each sink can be recorded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _START_S = 10.0
 
 
 def missing() -> str:
-    """What virtual devices lack on this machine; empty: nothing."""
+    """What this machine lacks for virtual devices; "" when nothing."""
     for program, package in (("pulseaudio", "pulseaudio"), ("pactl", "pulseaudio-utils")):
         if shutil.which(program) is None:
             return f"{program} is not installed: apt install {package}"
@@ -37,7 +37,7 @@ def missing() -> str:
 
 @dataclass
 class VirtualAudio:
-    """A running server. `environment` points programs at it."""
+    """A running server; programs with `environment` use it."""
 
     folder: Path
     environment: dict[str, str]
@@ -45,7 +45,10 @@ class VirtualAudio:
     _modules: dict[str, str] = field(default_factory=dict)  # by what they add
 
     def pactl(self, *arguments: str) -> str:
-        """Run pactl on this server; what it printed. Raises `InputError` where it fails."""
+        """Run pactl on this server, and return what it printed.
+
+        Raises `InputError` when it fails.
+        """
         done = subprocess.run(
             ["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=10
         )
@@ -55,7 +58,7 @@ class VirtualAudio:
 
     def add_sink(self, name: str) -> None:
         """Add a loudspeaker."""
-        # Without norewinds the first callback of a stream comes two seconds late.
+        # Without norewinds the first callback of a stream is two seconds late.
         self._add(
             name,
             "module-null-sink",
@@ -70,14 +73,14 @@ class VirtualAudio:
         self._add(name, "module-remap-source", f"master={sink}.monitor", f"source_name={name}")
 
     def remove(self, name: str) -> None:
-        """Take away a loudspeaker, with the microphones that hear it, or a microphone."""
+        """Remove a loudspeaker with the microphones that hear it, or a microphone."""
         self.pactl("unload-module", self._modules.pop(name))
 
     def _add(self, name: str, *arguments: str) -> None:
         self._modules[name] = self.pactl("load-module", *arguments)
 
     def lead(self, sink: str, into: str) -> None:
-        """What is played on `sink` is heard on `into`, too."""
+        """Play on `into` too what is played on `sink`."""
         self.pactl(
             "load-module",
             "module-loopback",
@@ -88,8 +91,10 @@ class VirtualAudio:
         )
 
     def couple(self, percent: int = 40) -> None:
-        """Let the microphone hear the loudspeaker, at this share of its amplitude: a room without a
-        headset."""
+        """Let the microphone hear the loudspeaker, at this share of its amplitude.
+
+        This is a user without a headset.
+        """
         self.lead("speaker", "room")
         newest = self.pactl("list", "short", "sink-inputs").splitlines()[-1].split()[0]
         self.pactl("set-sink-input-volume", newest, str(round(65536 * (percent / 100) ** (1 / 3))))
@@ -97,9 +102,10 @@ class VirtualAudio:
 
 @contextmanager
 def virtual_devices(folder: Path) -> Iterator[VirtualAudio]:
-    """A server of its own, with its files in `folder` (a short path: it holds a socket).
+    """A private server with its files in `folder`.
 
-    Raises `InputError` naming what is not installed, or what the server said.
+    The path must be short, because it holds a socket. Raises `InputError` naming what is not
+    installed, or with what the server said.
     """
     if reason := missing():
         raise InputError(f"virtual sound devices: {reason}")
@@ -126,7 +132,7 @@ def virtual_devices(folder: Path) -> Iterator[VirtualAudio]:
         "-L",
         f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
     ]
-    with open(folder / "log", "wb") as log:  # to a file: a pipe that nobody reads would stop it
+    with open(folder / "log", "wb") as log:  # not a pipe: a full pipe would stop the server
         server = subprocess.Popen(
             command, env=own | here, stdout=log, stderr=log, start_new_session=True
         )

@@ -1,5 +1,4 @@
-"""Synthetic users: sentences spoken by the command-line programs flite and espeak-ng, and noise
-laid under them.
+"""Synthetic users: sentences spoken by the programs flite and espeak-ng, and added noise.
 
 The programs run as processes of their own; nothing of them becomes part of this package.
 """
@@ -19,13 +18,13 @@ from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio
 
 FLITE_VOICES = ("kal", "slt", "awb", "rms")
-# voices that the benchmark listens to
+# the voices of the benchmark
 USERS = (*FLITE_VOICES, "en-us", "en-gb", "en-us+f3", "en-us+m3")
 TIMEOUT_S = 30
 
 
 def program_of(voice: str) -> str:
-    """Which program has `voice`."""
+    """The program that has `voice`."""
     return "flite" if voice in FLITE_VOICES else "espeak-ng"
 
 
@@ -35,11 +34,19 @@ def available(voice: str) -> bool:
 
 
 def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
-    """`text` spoken: flite's voices by their names, all others are espeak-ng's (en-us, en-gb,
-    en-us+f3, ...).
+    """`text` as sound.
 
-    Raises ConfigError when the program or the voice is missing, InputError when there is nothing to
-    say.
+    Args:
+        text: what to say.
+        voice: a voice of flite (`FLITE_VOICES`) or of espeak-ng (en-us, en-gb, en-us+f3, ...).
+        rate: samples per second.
+
+    Returns:
+        Mono int16 sound.
+
+    Raises:
+        ConfigError: the program or the voice is missing.
+        InputError: the text is empty.
     """
     if not text.strip():
         raise InputError("voices: there is nothing to say")
@@ -63,7 +70,7 @@ def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
 
 
 def read_wave(path: Path) -> tuple[np.ndarray, int]:
-    """A WAV file's first channel as int16 (n,), and its rate. Raises InputError."""
+    """The first channel of a WAV file as int16 (n,), and its rate. Raises `InputError`."""
     try:
         with wave.open(str(path)) as file:
             if file.getsampwidth() != 2:
@@ -77,7 +84,7 @@ def read_wave(path: Path) -> tuple[np.ndarray, int]:
 
 
 def pad(audio: Audio, before_ms: int = 500, after_ms: int = 1_000) -> Audio:
-    """The same sound with silence around it."""
+    """The sound with silence before and after it."""
     before, after = (
         np.zeros(ms * audio.rate // 1000, dtype=np.int16) for ms in (before_ms, after_ms)
     )
@@ -85,8 +92,10 @@ def pad(audio: Audio, before_ms: int = 500, after_ms: int = 1_000) -> Audio:
 
 
 def mix_noise(audio: Audio, snr_db: float, seed: int) -> Audio:
-    """White noise under the sound; the signal's power is taken where it is loud (over a hundredth
-    of its peak)."""
+    """The sound with white noise at a signal-to-noise ratio of `snr_db`.
+
+    The signal's power is measured where its amplitude is above a hundredth of its peak.
+    """
     clean = audio.samples.astype(np.float64)
     level = np.abs(clean)
     loud = clean[level > level.max(initial=0.0) / 100]

@@ -1,5 +1,7 @@
-"""Word error rate: how many words must be changed, taken out or put in to make what was heard what
-was said. jiwer aligns the two."""
+"""Word error rate (WER): words to replace, delete and insert, divided by the words said.
+
+jiwer aligns the two texts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ DETERMINERS = frozenset({"a", "an", "the", "this", "that", "these", "those"})
 
 @dataclass(frozen=True)
 class WordErrors:
-    """Counts over one or more sentences. `words` is the length of what was said."""
+    """Counts over one or more sentences; `words` counts the words that were said."""
 
     substitutions: int = 0
     deletions: int = 0
@@ -28,7 +30,7 @@ class WordErrors:
 
     @property
     def rate(self) -> float:
-        """Errors per word said. Nothing said: 0, or 1 where something was heard."""
+        """Errors per word said. With no words said: 0, or 1 if something was recognised."""
         return self.errors / self.words if self.words else float(self.errors > 0)
 
     def __add__(self, other: WordErrors) -> WordErrors:
@@ -41,7 +43,10 @@ class WordErrors:
 
 
 def load_jiwer() -> Any:
-    """The module. Raises ConfigError where it is missing: call it before a long measurement."""
+    """The module jiwer. Raises `ConfigError` where it is missing.
+
+    Call it before a long measurement.
+    """
     try:
         import jiwer
     except ImportError:
@@ -50,8 +55,11 @@ def load_jiwer() -> Any:
 
 
 def word_errors(said: str, heard: str, ignore: Iterable[str] = ()) -> WordErrors:
-    """Compare two texts, without case and punctuation; the words of `ignore` (such as
-    `DETERMINERS`) count on neither side. Raises ConfigError where jiwer is not installed."""
+    """Compare two texts, without case and punctuation.
+
+    Words of `ignore` (such as `DETERMINERS`) count in neither text. Raises `ConfigError` where
+    jiwer is not installed.
+    """
     jiwer = load_jiwer()
     ignored = frozenset(ignore)
     reference, hypothesis = (

@@ -1,7 +1,7 @@
-"""Model families, found by the `model_type` of a checkpoint's config.json.
+"""Model families, found by the `model_type` in a checkpoint's config.json.
 
-One file a family; this table is all that has to be known before one is imported. Neither the table
-nor a family's file imports torch.
+Each family is one file. This table is all that is known before the file is imported. Neither the
+table nor the files import torch.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ MODULES = {
 
 
 def find(model_type: object, where: str) -> type[Family]:
-    """The family of `model_type`. Raises `ModelError`, one line that begins with `where` (the
-    checkpoint), when there is none."""
+    """The family of `model_type`.
+
+    Raises `ModelError`, a line that begins with `where` (the checkpoint), when there is none.
+    """
     if not isinstance(model_type, str) or model_type not in MODULES:
         raise ModelError(
             f"{where}: model_type {model_type!r} is not supported; supported are"

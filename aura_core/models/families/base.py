@@ -1,9 +1,8 @@
-"""What a model family is: all in which one vision-language model differs from another.
+"""A model family: everything in which one vision-language model differs from another.
 
-The engine, the cache and both trainers are the same for every family and ask it through `Family`.
-This file and the families' files import no torch: what a family says about prompts and frames is
-needed where none is installed (a served model), and the methods that compute get their tensors
-handed in.
+The engine, the cache and both trainers are the same for every family; they call `Family`. This file
+and the families' files import no torch, because prompts and frame sizes are also needed where torch
+is not installed (a served model). Methods that compute get tensors as arguments.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChunkPrompt:
-    """How a chunk gets into the checkpoint's chat template, and what stands in the prompt for it.
+    """How a chunk gets into the chat template, and what stands for it in the prompt.
 
     Attributes:
         content: parts of a user message that show a chunk to the template.
-        written: what the template writes for them; `format` puts its own in that place.
-        special: tokens that the vocabulary must have as single entries.
+        written: what the template writes for them; `format` replaces it.
+        special: tokens that must be single entries of the vocabulary.
         format: the text around a chunk's visual tokens.
     """
 
@@ -49,12 +48,11 @@ class ChunkPrompt:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """One chunk as the vision encoder gets it.
+    """One chunk as input of the vision encoder.
 
     Attributes:
         arrays: the encoder's inputs by name. Those of several chunks are joined along axis 0.
-        grids: (rows, columns) of visual tokens of each visual piece of the chunk, in the order of
-            the prompt.
+        grids: (rows, columns) of visual tokens of each visual piece, in the order of the prompt.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -62,10 +60,10 @@ class Pixels:
 
 
 class Features(NamedTuple):
-    """What the vision encoder gives for V visual tokens.
+    """Output of the vision encoder for V visual tokens.
 
-    `merged` (V, width) takes the place of the tokens' embeddings; `deepstack`, of families that
-    have it, are tensors (V, width), one for each of the first layers of the language model.
+    `merged` (V, width) replaces the embeddings of the tokens. `deepstack` are tensors (V, width),
+    one for each of the first layers of the language model, in families that have it.
     """
 
     merged: torch.Tensor
@@ -74,13 +72,15 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Tokens of one call of the language model: B sequences of L tokens, V of all of them visual.
+    """Tokens of one call of the language model.
+
+    B sequences of L tokens; V of all tokens are visual.
 
     Attributes:
-        ids: int64 (B, L); what stands at visual tokens does not matter, but is in the vocabulary.
+        ids: int64 (B, L). At visual tokens the id has no meaning, but is in the vocabulary.
         positions: int64 (*axes, B, L), see `PositionTrack.axes`.
-        visual: bool (B, L).
-        features: of the V visual tokens in order; None where there are none.
+        visual: bool (B, L), true at visual tokens.
+        features: of the V visual tokens, in order; None where V is 0.
     """
 
     ids: torch.Tensor
@@ -90,20 +90,21 @@ class Block:
 
 
 class Family(ABC):
-    """One family, as one checkpoint uses it. It holds no weights and no state of a stream, and can
-    be pickled.
+    """One family, as one checkpoint uses it.
+
+    It holds no weights and no state of a stream, and can be pickled.
 
     Args:
-        model_type: of the checkpoint's config.json.
+        model_type: from the checkpoint's config.json.
         pixels: the sizes that the checkpoint wants its frames in; a frozen dataclass with
-            `max_pixels`, the bound on one frame.
+            `max_pixels`, the most pixels of one frame.
     """
 
-    #: model_type to the class of transformers that holds the weights
+    #: the class of transformers that holds the weights, by model_type
     classes: ClassVar[Mapping[str, str]]
     #: whether `evict` works: the keys carry a rotation that can be changed
     evicts: ClassVar[bool] = False
-    #: regular expressions for the linear layers that LoRA adapts: of the language model, of vision
+    #: regular expressions for the linear layers that LoRA adapts: language model, vision encoder
     text_layers: ClassVar[str]
     vision_layers: ClassVar[str]
 
@@ -122,29 +123,38 @@ class Family(ABC):
     @classmethod
     @abstractmethod
     def open(cls, folder: Path, model_type: str, max_pixels: int | None) -> Self:
-        """The family as the checkpoint in `folder` uses it, from its JSON files.
+        """The family as the checkpoint in `folder` uses it, read from its JSON files.
 
-        `max_pixels` bounds one frame; None for the checkpoint's own bound. Raises `ModelError`.
+        `max_pixels` is the most pixels of one frame; None: the checkpoint's own bound. Raises
+        `ModelError`.
         """
 
     @abstractmethod
     def frame_size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) to which a frame is scaled. Raises `ValueError` for a frame that cannot
-        be shown."""
+        """(height, width) in pixels to which a frame is scaled.
+
+        Raises `ValueError` for a frame that cannot be used.
+        """
 
     @abstractmethod
     def grids(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
-        """(rows, columns) of visual tokens of each visual piece of a chunk whose scaled frames have
-        (height, width)."""
+        """(rows, columns) of visual tokens of each visual piece of a chunk.
+
+        `height` and `width` are those of its scaled frames, in pixels.
+        """
 
     @abstractmethod
     def arrays(self, frames: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """The vision encoder's inputs (see `Pixels`) of a chunk's scaled frames, uint8
-        (frames, height, width, 3)."""
+        """The vision encoder's inputs (see `Pixels`) for a chunk's scaled frames.
+
+        `frames` are uint8 (frames, height, width, 3).
+        """
 
     def look(self, chunk: Chunk) -> Pixels:
-        """The chunk as the vision encoder gets it. All frames take the newest one's size. Raises
-        `InputError`."""
+        """The chunk as input of the vision encoder. All frames are scaled to the newest one's size.
+
+        Raises `InputError` for frames that cannot be used.
+        """
         image = chunk.frames[-1].image
         try:
             height, width = self.frame_size(image.shape[0], image.shape[1])
@@ -154,17 +164,18 @@ class Family(ABC):
         return Pixels(self.arrays(frames), self.grids(height, width))
 
     # ---- the model ----------------------------------------------------------------------------
-    # `model` is the class of transformers that `classes` names, in the hands of inference or of
-    # training.
+    # `model` is of the class that `classes` names, in inference or in training.
 
     @abstractmethod
     def vision(self, model: Any) -> torch.nn.Module:
-        """The part of the model that sees."""
+        """The vision encoder of the model."""
 
     @abstractmethod
     def features(self, model: Any, arrays: Mapping[str, torch.Tensor]) -> Features:
-        """Run the vision encoder on `Pixels.arrays` of one or several chunks, as tensors on its
-        device."""
+        """Run the vision encoder on `Pixels.arrays` of one or several chunks.
+
+        The arrays are tensors on the encoder's device.
+        """
 
     @abstractmethod
     def positions(self) -> PositionTrack:
@@ -175,18 +186,23 @@ class Family(ABC):
         return model.model.language_model
 
     def cache(self, model: Any) -> Any:
-        """An empty key-value cache for one session; `crop(-n)` must forget its last n tokens
-        exactly."""
+        """An empty key-value cache for one session.
+
+        Its `crop(-n)` must forget the last n tokens exactly.
+        """
         from aura_core.models.kv_cache import roomy_cache
 
         return roomy_cache()
 
     def hidden(self, model: Any, block: Block, cache: Any = None, **attention: Any) -> torch.Tensor:
-        """One call of the language model: hidden states (B, L, width).
+        """One call of the language model; hidden states (B, L, width).
 
         Args:
-            cache: what the block is appended to; None: the block stands alone, as in training.
-            attention: what keeps packed examples apart, as transformers names it.
+            model: the model.
+            block: the tokens.
+            cache: the cache that the block is appended to; None: the block stands alone, as in
+                training.
+            attention: arguments of transformers that separate packed examples.
         """
         text = self.text(model)
         embeds = text.embed_tokens(block.ids)
@@ -202,17 +218,18 @@ class Family(ABC):
         return out.last_hidden_state
 
     def beside(self, block: Block) -> dict[str, Any]:
-        """Arguments of the language model for a block with visual tokens, besides embeddings and
-        positions."""
+        """Further arguments of the language model for a block with visual tokens."""
         return {}
 
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states (..., width) to logits (..., vocabulary)."""
+        """Logits (..., vocabulary) of hidden states (..., width)."""
         return model.lm_head(hidden)
 
     def evict(self, model: Any, cache: Any, first: int, end: int, shift: int) -> None:
-        """Cut tokens `first`..`end` out of the cache and re-rotate the later keys to positions that
-        are lower by `shift`. Where `evicts` is False nobody calls it."""
+        """Cut tokens `first`..`end` out of the cache, and re-rotate the later keys.
+
+        Their positions drop by `shift`. Called only where `evicts` is True.
+        """
         raise NotImplementedError(f"{type(self).__name__} cannot evict")
 
     # ---- what training reports ----------------------------------------------------------------
@@ -221,13 +238,18 @@ class Family(ABC):
     def vision_work(
         self, model: Any, arrays: Mapping[str, torch.Tensor]
     ) -> tuple[torch.nn.Module, int, float]:
-        """For counting operations: the encoder's blocks, the patches that go through them, and the
-        operations of its attention, forward."""
+        """What is needed to count the operations of the vision encoder.
+
+        Returns its blocks, the number of patches that go through them, and the operations of its
+        attention in one forward pass.
+        """
 
 
 @functools.cache
 def _cache_argument(text: type) -> str:
-    """What this version of transformers calls the cache: `cache` from 5.24 on, `past_key_values`
-    before."""
+    """The name of the cache argument in this version of transformers.
+
+    It is `cache` from 5.24 on, `past_key_values` before.
+    """
     known = inspect.signature(text.forward).parameters
     return "cache" if "cache" in known else "past_key_values"

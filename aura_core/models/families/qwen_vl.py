@@ -1,7 +1,7 @@
 """Qwen3-VL and Qwen2.5-VL: `aura_tiny`, AURA's checkpoints, and the published models.
 
-A chunk is one video of two frames: one temporal grid of visual tokens between
-`<|vision_start|>` and `<|vision_end|>`, with its time before it in Qwen3-VL.
+A chunk is one video of two frames: one temporal grid of visual tokens between `<|vision_start|>`
+and `<|vision_end|>`. In Qwen3-VL the time stands before it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,26 @@ if TYPE_CHECKING:
 
 OPEN, CLOSE = "<|vision_start|>", "<|vision_end|>"
 WRITTEN = f"{OPEN}<|video_pad|>{CLOSE}"  # what every Qwen-VL template writes for a video
-# Mean time of a chunk's two frames (0 s and 0.5 s) as Qwen3-VL's processor rounds it. Relative to
-# the chunk it is the same in each, and so a prompt's prefix stays what it is.
+# Mean time of a chunk's two frames (0 s and 0.5 s) as Qwen3-VL's processor rounds it. It is counted
+# from the start of the chunk, so it is the same in each chunk, and cached prompts stay valid.
 TIME = "<0.2 seconds>"
 DEFAULT_MAX_PIXELS = 640 * 480  # per frame: AURA's live resolution, about 300 visual tokens a chunk
 MIN_TOKENS = 4  # smallest frame in merged visual tokens where the checkpoint names no bound
-_PATCH = {"qwen3_vl": 16, "qwen2_5_vl": 14}  # where config.json does not say
+_PATCH = {"qwen3_vl": 16, "qwen2_5_vl": 14}  # patch size where config.json has none
 
 
 # ---- frames to patches ------------------------------------------------------------------------
-# In numpy: equal to the checkpoint's own slow image processor on frames of the target size
-# (tested), and independent of torchvision, which has no CPU build next to CPU torch.
+# In numpy. It is equal to the checkpoint's own slow image processor on frames of the target size
+# (tested), and needs no torchvision, which has no CPU build that fits CPU torch.
 
 
 @dataclass(frozen=True)
 class PixelSpec:
-    """How a checkpoint wants its frames. `min_pixels` and `max_pixels` bound one resized frame."""
+    """The sizes that a checkpoint wants its frames in.
+
+    `patch` is in pixels, `merge` in patches, `temporal` in frames. `min_pixels` and `max_pixels`
+    bound one resized frame. `mean` and `std` normalise each colour.
+    """
 
     patch: int
     merge: int
@@ -59,14 +63,15 @@ class PixelSpec:
 
 
 def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
-    """How the checkpoint in `folder` wants its frames.
+    """The sizes that the checkpoint in `folder` wants its frames in.
+
+    The bounds come from the image processor, where they are for one picture. The video processor's
+    bounds are totals over all frames, so they say nothing about one frame.
 
     Args:
-        vision: the model's vision configuration, which has the last word on patch sizes.
-        max_pixels: bound on one frame; None for the checkpoint's own, at most 640*480.
-
-    The image processor's bounds count, which are for one picture: a video processor's are totals
-    over all its frames and say nothing about one.
+        folder: the checkpoint.
+        vision: the model's vision configuration; its patch sizes are used.
+        max_pixels: most pixels of one frame; None: the checkpoint's own bound, at most 640 * 480.
     """
     data, path, per_frame = read_preprocessor(folder)
     size = data.get("size") if isinstance(data.get("size"), dict) else {}
@@ -93,15 +98,15 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
 
 
 def _one(value: Any) -> int:
-    """A size that some configurations give once and others per side."""
+    """A size that some configurations give once and others for each side."""
     return int(value[0] if isinstance(value, list | tuple) else value)
 
 
 def target_size(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
-    """Nearest (height, width) in multiples of `spec.factor` within the pixel bounds, aspect kept.
+    """Nearest (height, width) in multiples of `spec.factor` within the bounds; the aspect is kept.
 
-    The rule of the Qwen2-VL family's image processor ("smart resize"). Raises `ValueError` for a
-    frame without area or narrower than 1:200.
+    This is the rule of the Qwen2-VL family's image processor ("smart resize"). Raises `ValueError`
+    for a frame without area, or one narrower than 1:200.
     """
     f = spec.factor
     if min(height, width) < 1:
@@ -124,8 +129,8 @@ def patchify(
     """Resized frames to the vision encoder's input.
 
     Args:
-        frames: uint8 (T, H, W, 3), T a multiple of `spec.temporal`, H and W multiples of
-        `spec.factor`.
+        frames: uint8 (T, H, W, 3); T is a multiple of `spec.temporal`, H and W of `spec.factor`.
+        spec: the checkpoint's sizes.
 
     Returns:
         float32 patches (t*h*w, 3*temporal*patch*patch) in merge order, and the grid (t, h, w) in
@@ -134,8 +139,8 @@ def patchify(
     t, height, width, _ = frames.shape
     p, m, k = spec.patch, spec.merge, spec.temporal
     grid = (t // k, height // p, width // p)
-    # One table a channel instead of arithmetic on each pixel, and planes before patches: the same
-    # bits in a quarter of the time.
+    # A table per channel instead of arithmetic on each pixel, and planes before patches. This
+    # gives the same bits in a quarter of the time.
     tables = _tables(spec.mean, spec.std)
     planes = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
     x = np.empty(planes.shape, np.float32)
@@ -151,7 +156,7 @@ def patchify(
 def _tables(
     mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> NDArray[np.float32]:
-    """Normalised value of each byte, float32 (3, 256)."""
+    """The normalised value of each byte, float32 (3, 256)."""
     values = np.arange(256, dtype=np.float32)[:, None] / 255.0
     return np.ascontiguousarray(
         ((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).T
@@ -162,11 +167,12 @@ def _tables(
 
 
 class MRopePositions(PositionTrack):
-    """Multimodal RoPE: each token stands in time, height and width.
+    """Multimodal RoPE: each token has a position in time, height and width.
 
-    Text counts up with t = h = w. A chunk is one temporal grid that starts at position s: t = s
-    everywhere, h = s + row, w = s + column; what follows starts at s + max(rows, columns).
-    (Qwen2-VL, arXiv 2409.12191, section 2.1; equal to the library's `get_rope_index`, tested.)
+    A text token has t = h = w, one more than before. A chunk is one temporal grid that begins at
+    position s: t = s everywhere, h = s + row, w = s + column. What follows it begins at s +
+    max(rows, columns). (Qwen2-VL, arXiv 2409.12191, section 2.1; equal to the library's
+    `get_rope_index`, tested.)
     """
 
     axes = (3,)
@@ -177,7 +183,7 @@ class MRopePositions(PositionTrack):
 
 
 def grid_positions(start: int, grid: tuple[int, int]) -> NDArray[np.int64]:
-    """Positions (3, rows * columns) of one chunk, row by row."""
+    """Positions, int64 (3, rows * columns), of one chunk, row by row."""
     return _grid_at_zero(grid) + start
 
 
@@ -191,7 +197,7 @@ def _grid_at_zero(grid: tuple[int, int]) -> NDArray[np.int64]:
 
 
 class QwenVL(Family):
-    """See the module."""
+    """The Qwen-VL family (see the module)."""
 
     classes: ClassVar[Mapping[str, str]] = {
         "qwen3_vl": "Qwen3VLForConditionalGeneration",
@@ -210,8 +216,10 @@ class QwenVL(Family):
 
     @classmethod
     def prompt(cls, model_type: str, sidecar: AuraSidecar) -> ChunkPrompt:
-        """Qwen3-VL was trained with the frames' time before them, unless `aura.json` says
-        otherwise."""
+        """See `Family`.
+
+        In Qwen3-VL the time stands before the frames, unless `aura.json` says otherwise.
+        """
         stamped = sidecar.frame_timestamps
         if stamped is None:
             stamped = model_type == "qwen3_vl"
@@ -252,7 +260,7 @@ class QwenVL(Family):
         return model.model.visual
 
     def features(self, model: Any, arrays: Mapping[str, torch.Tensor]) -> Features:
-        """See `Family`; Qwen3-VL has features of inner layers as well."""
+        """See `Family`. Qwen3-VL has features of inner layers too."""
         tower = model.model.visual
         out = tower(arrays["patches"].to(tower.dtype), grid_thw=arrays["grids"])
         return Features(out.pooler_output, list(getattr(out, "deepstack_features", None) or []))
@@ -262,7 +270,10 @@ class QwenVL(Family):
         return MRopePositions()
 
     def beside(self, block: Block) -> dict[str, Any]:
-        """Features of inner vision layers join the first text layers of Qwen3-VL."""
+        """See `Family`.
+
+        Features of inner vision layers are added in the first text layers of Qwen3-VL.
+        """
         if block.features is None or not block.features.deepstack:
             return {}
         return {
@@ -271,8 +282,11 @@ class QwenVL(Family):
         }
 
     def evict(self, model: Any, cache: Any, first: int, end: int, shift: int) -> None:
-        """All three parts of a multimodal position drop by the same amount, so one rotation serves
-        every frequency."""
+        """See `Family`.
+
+        All three parts of a multimodal position drop by the same amount, so one rotation works for
+        every frequency.
+        """
         from aura_core.models.kv_cache import cut_and_re_rotate
 
         cut_and_re_rotate(cache, self.text(model).rotary_emb.inv_freq, first, end, shift)
@@ -280,7 +294,7 @@ class QwenVL(Family):
     def vision_work(
         self, model: Any, arrays: Mapping[str, torch.Tensor]
     ) -> tuple[torch.nn.Module, int, float]:
-        """The mergers, which see four patches at a time, are not counted: less than one percent."""
+        """See `Family`. The mergers are not counted: they are less than one percent."""
         config = model.config.vision_config
         looks = (n * n for n in arrays["grids"].prod(1).tolist())
         attention = sum(4 * n * config.hidden_size * config.depth for n in looks)

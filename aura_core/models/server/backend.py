@@ -1,5 +1,4 @@
-"""ServerBackend: the model runs elsewhere; here are its tokenizer, its chat template and the
-frames."""
+"""ServerBackend: the model runs on a server; its tokenizer and chat template are here."""
 
 from __future__ import annotations
 
@@ -34,18 +33,19 @@ except ImportError as e:
 
 
 class ServerBackend:
-    """A checkpoint that an OpenAI-compatible server runs. Opens no connection before the first
-    decision.
+    """A checkpoint that an OpenAI-compatible server runs.
+
+    The constructor opens no connection.
 
     Args:
-        config: `path` names the checkpoint, `max_pixels` bounds a frame; the other keys are the
-            server's matter.
-        server: where it is served, and how it is asked.
-        name: what messages call the checkpoint; its path when None.
+        config: `path` names the checkpoint, `max_pixels` bounds a frame. The other keys are not
+            used.
+        server: where the model is served, and how it is asked.
+        name: the checkpoint's name in messages; its path when None.
 
     Raises:
-        ModelError: the checkpoint's text files are missing or of another kind.
-        ConfigError: the token's environment variable is not set.
+        ModelError: the checkpoint's text files are missing or not supported.
+        ConfigError: the environment variable with the token is not set.
     """
 
     tokenizer: HFTokenizer
@@ -65,7 +65,7 @@ class ServerBackend:
         self.served = server.model or where
         self.counters = Counters()
         self.name = f"{self.served} at {server.url}"
-        self.context: int | None = None  # the server knows, and says so when a window is too long
+        self.context: int | None = None  # only the server knows; it refuses a longer window
         self._config, self._media = server, MediaCodec(server, family)
         self._client = HttpClient(HttpOptions.of(server), self.counters.add)
         own_system = _writes_system(
@@ -94,8 +94,10 @@ class ServerBackend:
         )
 
     def encode(self, chunk: Chunk) -> Video:
-        """The chunk's two frames, resized and compressed; the server's vision encoder sees each of
-        them once."""
+        """The chunk's two frames, resized and compressed.
+
+        The server's vision encoder runs once for each of them.
+        """
         return self._media.encode(chunk)
 
     def open(self) -> ServerSession:
@@ -113,13 +115,13 @@ class ServerBackend:
         )
 
     def close(self) -> None:
-        """Stop background requests and close all connections."""
+        """Stop background requests, and close all connections."""
         self.warmer.close()
         self._client.close()
 
 
 def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
-    """Number of the model's tokens: often padded beyond the tokenizer's."""
+    """Number of the model's tokens, which may be more than the tokenizer's."""
     text = model.get("text_config")
     size = (text if isinstance(text, dict) else model).get("vocab_size")
     return max(size if isinstance(size, int) else 0, len(tokenizer.inner))
@@ -128,7 +130,7 @@ def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
 def _writes_system(
     tokenizer: HFTokenizer, template: str, chat: ChatFormat, chunk: ChunkPrompt
 ) -> bool:
-    """Whether the template puts a system turn where none is given (Qwen2.5-VL's does)."""
+    """Whether the template writes a system turn where none is given (Qwen2.5-VL's does)."""
     try:
         text = tokenizer.inner.apply_chat_template(
             [user("x", chunk.content)], chat_template=template, tokenize=False

@@ -1,5 +1,4 @@
-"""Request bodies, and sending them: with the bytes that the server lacks, once more when it has
-lost some."""
+"""Build requests and send them. Frames are sent only when the server does not have them."""
 
 from __future__ import annotations
 
@@ -17,16 +16,16 @@ from aura_core.models.server.media import FRAME_TIMES, KnownMedia, Media
 from aura_core.models.server.replies import TOP
 
 T = TypeVar("T")
-# In what vLLM says of a chunk that was named by its uuid and that it does not hold (any more):
-# "Cache miss for video at index 3 but data is not provided."
+# Parts of vLLM's message about a chunk that was named by its uuid and is not in its cache (any
+# more): "Cache miss for video at index 3 but data is not provided."
 _MEDIA_MISS = ("cache miss", "uuid", "data is not provided")
 
 
 class Requests:
     """Builds and sends the requests of all sessions of one backend.
 
-    Everything but the messages is the same in each, and every part of the messages is the same
-    whenever it is sent again: servers reuse a prefix only when all of it is equal.
+    All requests are equal except for their messages, and each part of a message is equal whenever
+    it is sent again. Servers reuse a prefix only when all of it is equal.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Requests:
     def stream(
         self, conversation: Conversation, tokens: int, then: Callable[[EventStream], T]
     ) -> T:
-        """Stream up to `tokens` tokens; `then` gets the events and reads the first of them."""
+        """Stream up to `tokens` tokens; `then` gets the events, and reads the first of them."""
         options = {
             **self._decoding,
             "max_tokens": tokens,
@@ -68,11 +67,11 @@ class Requests:
         return self._send(conversation, options, lambda body: then(self.client.stream(body)))
 
     def decide(self, conversation: Conversation) -> dict[str, Any]:
-        """One token, in one reply."""
+        """Ask for one token in one reply."""
         return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.client.post)
 
     def warm(self, conversation: Conversation) -> None:
-        """Let the server read the conversation, and nothing more."""
+        """Let the server read the conversation, so that its prefix cache holds it."""
         self._send(conversation, {"max_tokens": 1}, self.client.post)
 
     def _send(
@@ -81,7 +80,10 @@ class Requests:
         options: dict[str, Any],
         send: Callable[[dict[str, Any]], T],
     ) -> T:
-        """`send` the body; when the server has lost a uuid, once more with the bytes of all."""
+        """Send the body, with the bytes that the server lacks.
+
+        When the server has lost a uuid, the body is sent once more with the bytes of all chunks.
+        """
         if self._own_system and (not conversation.turns or conversation.turns[0][0] != "system"):
             raise ModelError(
                 "the checkpoint's chat template writes a system turn of its own: set a"
@@ -95,7 +97,7 @@ class Requests:
             except HttpError as e:
                 if not (named and _is_media_miss(e)):
                     raise
-                self.known.clear()  # a cache that lost one, or a server that was started again
+                self.known.clear()  # the cache dropped one, or the server was restarted
                 self.counters.add(resends=1)
                 return attempt(True)
             self.known.add(sent)
@@ -106,8 +108,7 @@ class Requests:
     def _body(
         self, conversation: Conversation, options: dict[str, Any], all_bytes: bool
     ) -> tuple[dict[str, Any], list[Media], int]:
-        """A body, the chunks in it with their bytes, and the number of those named by uuid
-        alone."""
+        """A body, the chunks in it with their bytes, and the number of those named by uuid only."""
         uuids = self._config.media_uuids
         sent: list[Media] = []
         named = 0
@@ -131,5 +132,5 @@ class Requests:
 
 
 def _is_media_miss(error: HttpError) -> bool:
-    """Whether the server lacks a chunk that was named by its uuid alone."""
+    """Whether the error says that the server lacks a chunk that was named by its uuid only."""
     return any(words in error.said.lower() for words in _MEDIA_MISS)

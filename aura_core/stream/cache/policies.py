@@ -1,14 +1,14 @@
 """How the cache follows the window: five policies behind one interface.
 
-| policy    | window             | cache                                                      | exact |
-| shadow    | floats keep..max   | the next window is prefilled in idle time, then swapped in | yes   |
-| floating  | floats keep..max   | rebuilt at each switch (AURA)                              | yes   |
-| recompute | floats keep..max   | rebuilt at every step: the oracle                          | yes   |
-| fifo      | slides, max chunks | all behind the history is rebuilt at every step            | yes   |
-| evict     | slides, max chunks | what leaves is cut out of the cache (StreamingVLM-like)    | no    |
+| policy    | window             | cache                                                  | exact |
+| shadow    | floats keep..max   | the next window is prefilled in idle time, then used   | yes   |
+| floating  | floats keep..max   | rebuilt at each switch (AURA)                          | yes   |
+| recompute | floats keep..max   | rebuilt at every step: the reference for tests         | yes   |
+| fifo      | slides, max chunks | all behind the prefix is rebuilt at every step         | yes   |
+| evict     | slides, max chunks | what leaves is cut out of the cache (as StreamingVLM)  | no    |
 
-The first three hold the very same conversation at every step, and so decide alike.
-"""  # noqa: E501
+The first three hold the same conversation at every step, and so they make the same decisions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.models.backend import Piece, Session, Tokens
+from aura_core.errors import ConfigError
+from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
@@ -31,17 +32,18 @@ class WindowCounters:
     """What the window did since the last reset."""
 
     switches: int = 0
-    # switches that found the shadow incomplete: the rest of it was prefilled on the spot
-    rebuilds: int = 0
+    rebuilds: int = 0  # switches that had to prefill the rest of an incomplete shadow
     stretched: int = 0  # chunks entered while the window was over `max` and waited for its shadow
     critical_tokens: int = 0  # prefilled while a decision waited
-    background_tokens: int = 0  # prefilled ahead
-    background_forwards: int = 0  # calls of the language model for that
+    background_tokens: int = 0  # prefilled ahead of time, while no decision waited
+    background_forwards: int = 0  # calls of the language model for the background tokens
 
 
 class Floating:
-    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build
-    on."""
+    """Append until `max`, then rebuild the cache after the new prefix (AURA).
+
+    The other policies are built on this one.
+    """
 
     def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
         self.codec = codec
@@ -56,39 +58,42 @@ class Floating:
         return self.kv.session.forwards
 
     def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
-        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits
-        (vocabulary,)."""
+        """Switch if the window is full, then prefill the user turn of a new chunk.
+
+        Returns float32 logits (vocabulary,) to decide on.
+        """
         self.make_room()
         self.counters.critical_tokens += tokens_in(self.kv.waiting) + tokens_in(user)
         return self.kv.enter(user)
 
-    def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
-        """`enter`, judged by `question` (see `KVStream.glance`)."""
+    def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+        """`enter` for the yes/no decision; returns the logits after `question`.
+
+        See `KVStream.probe`.
+        """
         self.make_room()
         self.counters.critical_tokens += (
             tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
         )
-        return self.kv.glance(user, question)
+        return self.kv.probe(user, question)
 
     def leave(self, turn: Turn, cached: int = 0) -> None:
-        """Close the turn that was entered; the first `cached` ids of its answer are in the cache
-        already."""
+        """Close the turn that was entered; `cached` ids of its answer are in the cache already."""
         self.kv.leave(turn.answer_ids, cached)
         self.window.append(turn)
 
     def add(self, turn: Turn) -> None:
-        """A chunk that nobody decides: prefilled together with the next one."""
+        """Add a turn that is not decided. It is prefilled together with the next chunk."""
         self.make_room()
         self.kv.add(turn)
         self.window.append(turn)
 
     def discard(self) -> None:
-        """Forget the turn that was entered and not left: nothing of it was ever here."""
+        """Remove the turn that was entered and not left."""
         self.kv.rewind(len(self.window.turns))
 
     def amend(self, index: int, turn: Turn) -> None:
-        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the
-        answer."""
+        """Replace `window.turns[index]` by `turn`, which differs only in its answer."""
         later = self.window.turns[index + 1 :]
         if later:
             self.kv.rewind(index)
@@ -100,43 +105,47 @@ class Floating:
         self.window.amend(index, turn)
 
     def background(self) -> int:
-        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when
-        all is done."""
+        """Do one piece of work that no decision waits for, of at most one chunk.
+
+        Returns the number of tokens prefilled; 0 when nothing is left.
+        """
         return 0
 
     def make_room(self) -> None:
-        """Before a chunk is added: switch if the window is full."""
+        """Switch if the window is full, before a chunk is added."""
         if self.window.full:
             self.window.switch()
             self.counters.switches += 1
             self.rebuild()
 
     def rebuild(self) -> None:
-        """The whole window anew, with the next prefill."""
+        """Let the next prefill compute the whole window again."""
         self.kv.begin(self.codec.head(self.window.prefix))
         for turn in self.window.turns:
             self.kv.add(turn)
 
 
 class Recompute(Floating):
-    """Everything anew at every step: slow, and beyond doubt."""
+    """Rebuild the cache at every step: slow, and the reference for the other policies."""
 
     def make_room(self) -> None:
-        """Switch if it is time, and rebuild in any case."""
+        """Switch if the window is full, and rebuild in any case."""
         super().make_room()
         self.rebuild()
 
 
 class Fifo(Floating):
-    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is
-    reused."""
+    """Drop the oldest chunk at every step; only the cache of the prefix is reused."""
 
     def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
         super().__init__(open_, codec, window)
         self._head = codec.head(window.prefix)
 
     def rebuild(self) -> None:
-        """What stands behind the first difference, with the next prefill."""
+        """Let the next prefill compute everything after the prefix again.
+
+        If the prefix changed, it is computed again too.
+        """
         head = self.codec.head(self.window.prefix)
         if head == self._head:
             self.kv.rewind(0)
@@ -148,12 +157,12 @@ class Fifo(Floating):
 
 
 class Shadow(Floating):
-    """Two KV streams: while one decides, the other prefills the next window chunk by chunk; a
-    switch swaps them.
+    """Two KV streams: one decides, the other prefills the next window in idle time.
 
-    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While
-    the shadow lags (no idle time), the window stretches up to the hard cap; then the rest is
-    prefilled on the spot.
+    A switch swaps them. The work is the same as with `Floating`, but spread over many steps, so
+    that a switch costs no more than another step. While the shadow is late because there was no
+    idle time, the window grows up to the hard cap. There, the switch prefills the rest of the
+    shadow.
     """
 
     def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
@@ -182,7 +191,7 @@ class Shadow(Floating):
         return tokens
 
     def amend(self, index: int, turn: Turn) -> None:
-        """See `Floating.amend`; the shadow goes back to before that turn."""
+        """See `Floating.amend`. The shadow is rewound to before that turn."""
         plan = self.window.plan
         super().amend(index, turn)
         if not self._begun:
@@ -193,7 +202,10 @@ class Shadow(Floating):
             self._shadow.rewind(index - plan.drop)
 
     def make_room(self) -> None:
-        """Swap when the shadow is complete; wait for it up to the hard cap."""
+        """Swap the two streams if the window is full.
+
+        An incomplete shadow is waited for up to the hard cap.
+        """
         if not self.window.full:
             return
         missing = self._missing()
@@ -220,21 +232,27 @@ class Shadow(Floating):
 
 
 class Evict(Floating):
-    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later
-    tokens remember.
+    """Cut the oldest chunk out of the cache at every step, and close the gap.
 
-    Video goes; of turns with words the words stay (the attention sink holds them), at most
-    `qa_groups` of them.
+    Approximate: later tokens still hold what they took over from the tokens that were cut. Video is
+    cut. Of a turn with a question or an answer, the words stay; at most `qa_groups` such turns do.
+
+    Raises:
+        ConfigError: the model's session cannot evict.
     """
 
     def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
         super().__init__(open_, codec, window)
+        if not isinstance(self.kv.session, Evictable):
+            raise ConfigError(
+                "window.policy evict: this model cannot cut tokens out of its cache; use shadow"
+            )
         self._sink = len(codec.head(window.prefix))
-        # question id and tokens of the turns whose words stayed
+        # question id and number of tokens of each turn whose words stayed
         self._words: list[tuple[str | None, int]] = []
 
     def make_room(self) -> None:
-        """Cut the oldest turn out."""
+        """Cut the oldest turn out if the window is full."""
         if not self.window.full:
             return
         turn, (start, end) = self.window.turns[0], self.kv.starts[:2]
