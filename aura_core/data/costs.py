@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 PAID = ("requests", "retries", "prompt_tokens", "completion_tokens", "seconds")
+LOST = ("refused", "gave_up", "malformed")  # what becomes of a request that brings nothing
 
 
 def paid(replies: Path) -> tuple[dict[str, float], list[str]]:

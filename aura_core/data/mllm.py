@@ -18,84 +18,72 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aura_core.config import ServerConfig
 from aura_core.data.costs import PAID
 from aura_core.data.locks import Locks
 from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
+from aura_core.data.settings import MLLMConfig
 from aura_core.data.store import write
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.http_client import HttpClient, HttpOptions, RefusedError
-from aura_core.replies import objects
+from aura_core.replies import CutOff, Malformed, Reply, ask, request
 
 T = TypeVar("T")
 FATAL = (401, 403, 404)  # with these statuses, the requests of all other items would fail too
-
-
-class Malformed(Exception):
-    """A reply that does not have the requested form. The message is sent to the MLLM."""
 
 
 class MLLM:
     """One server. `ask` may be called from many threads.
 
     Args:
-        config: address, token variable, time-outs and retries (see `ServerConfig`).
+        config: address, token variable, limits, time-outs and retries.
         prompts: for the system turn and the repair turn.
-        max_tokens: most tokens of a reply.
         replies: folder of stored replies; None: replies are not stored.
 
     Raises `ConfigError` without an address and a model name.
     """
 
-    def __init__(
-        self, config: ServerConfig, prompts: Prompts, max_tokens: int, replies: Path | None = None
-    ) -> None:
+    def __init__(self, config: MLLMConfig, prompts: Prompts, replies: Path | None = None) -> None:
         if not config.url or not config.model:
             raise ConfigError(
                 "an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the"
                 " settings)"
             )
         self._client = HttpClient(HttpOptions.of(config))
-        self._config, self._prompts, self._max_tokens, self._replies = (
-            config,
-            prompts,
-            max_tokens,
-            replies,
-        )
+        self._config, self._prompts, self._replies = config, prompts, replies
         self._spent: Counter[str] = Counter(dict.fromkeys(PAID, 0))
         self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
         """Send `content`, and return `parse` of the JSON object in the reply.
 
-        Raises `ItemError` when the server refuses this request or gives up, or when two replies are
-        malformed; `InputError` when the server would refuse every request.
+        A reply that cannot be used goes back with its fault, `repairs` times. Raises `ItemError`
+        when the server refuses this request or gives up, or when the last reply is malformed too;
+        `InputError` when the server would refuse every request.
         """
         messages = [
             {"role": "system", "content": self._prompts.texts["system"]},
             {"role": "user", "content": content},
         ]
-        text = self._reply(messages)
+        self._count(asked=1)
         try:
-            return parse(_object(text))
-        except Malformed as e:
-            self._count(repairs=1)
-            repair = self._prompts.fill("repair", fault=str(e))
-            # a lone surrogate cannot be encoded, so it is replaced
-            sent = text.encode(errors="replace").decode()
-            messages += [
-                {"role": "assistant", "content": sent},
-                {"role": "user", "content": repair},
-            ]
-        try:
-            return parse(_object(self._reply(messages)))
+            return ask(
+                self._reply,
+                messages,
+                parse,
+                lambda fault: self._prompts.fill("repair", fault=fault),
+                self._config.repairs,
+                lambda: self._count(repairs=1),
+            )
         except Malformed as e:
             self._count(malformed=1)
-            raise ItemError("malformed reply", str(e)) from e
+            limit = f"; server.max_tokens is {self._config.max_tokens}"
+            detail = f"{e}{limit if isinstance(e, CutOff) else ''}"
+            raise ItemError("malformed reply", detail) from e
 
     def cost(self) -> dict[str, float]:
         """Return what this object has paid, and what became of the replies.
@@ -111,17 +99,12 @@ class MLLM:
         """End all requests that are under way, in every thread, and close the connections."""
         self._client.close()
 
-    def _reply(self, messages: list[dict[str, Any]]) -> str:
-        """Return the text of a reply, from disk or from the server.
+    def _reply(self, messages: Sequence[dict[str, Any]]) -> Reply:
+        """Return a reply, from disk or from the server.
 
         Threads with the same request send it once.
         """
-        body = {
-            "model": self._config.model,
-            "messages": messages,
-            "max_tokens": self._max_tokens,
-            "temperature": 0,
-        }
+        body = request(self._config, messages)
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         if self._replies is None:
             return self._bought(body, key)
@@ -130,29 +113,35 @@ class MLLM:
             if not path.exists():
                 return self._bought(body, key)
             try:
-                text = str(json.loads(path.read_text(encoding="utf-8"))["text"])
-            except (OSError, ValueError, KeyError, TypeError) as e:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                reply = Reply(str(kept["text"]), kept.get("finish_reason"))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
                 raise InputError(f"{path}: a damaged reply; delete this file and run again") from e
         self._count(remembered=1)
-        return text
+        return reply
 
-    def _bought(self, body: dict[str, Any], key: str) -> str:
+    def _bought(self, body: dict[str, Any], key: str) -> Reply:
         """Send a request, and store the reply with its cost; without a reply, the cost alone."""
         usage: dict[str, float] = dict.fromkeys(PAID, 0)
         start = time.monotonic()
-        kept, name = {"usage": usage}, f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
+        kept: dict[str, Any] = {"usage": usage}
+        name = f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
         try:
-            reply = self._send(body, usage)
-            told = reply.get("usage")
+            completion = self._send(body, usage)
+            told = completion.get("usage")
             told = told if isinstance(told, dict) else {}
             usage |= {
                 k: v
                 for k in ("prompt_tokens", "completion_tokens")
                 if isinstance(v := told.get(k), int)
             }
-            text = _text(reply)
-            kept, name = {"text": text, "usage": usage}, f"{key[:2]}/{key}"
-            return text
+            try:
+                reply = Reply.of(completion)
+            except Malformed as e:
+                self._count(malformed=1)
+                raise ItemError("not a chat completion", str(completion)) from e
+            kept, name = kept | asdict(reply), f"{key[:2]}/{key}"
+            return reply
         finally:
             usage["seconds"] = round(time.monotonic() - start, 3)
             self._count(**usage)
@@ -187,21 +176,3 @@ def picture(jpeg: bytes, label: str) -> list[dict[str, Any]]:
     """Return the parts of a message that show a labelled JPEG."""
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
     return [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": url}}]
-
-
-def _text(reply: dict[str, Any]) -> str:
-    try:
-        text = reply["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError) as e:
-        raise ItemError("not a chat completion", str(reply)) from e
-    return text if isinstance(text, str) else ""
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Return the last JSON object in a reply. The text before it may be the MLLM's reasoning."""
-    found = list(objects(text))
-    if not found:
-        raise Malformed(
-            "there is no JSON object in it" if "{" not in text else "it is not valid JSON"
-        )
-    return found[-1]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.data.author import Draft, Sibling
-from aura_core.data.mllm import MLLM, Malformed, picture
+from aura_core.data.mllm import MLLM, picture
 from aura_core.data.prompts import Prompts
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.data.settings import DataConfig
 from aura_core.data.video import FPS, jpeg, read_clip
+from aura_core.replies import Malformed
 from aura_core.types import Kind
 
 LONGEST = 640  # pixels of a picture's longer side
@@ -37,9 +38,7 @@ class MLLMAuthor:
         No connection is opened yet. Raises `ConfigError`.
         """
         texts = Prompts.load(prompts)
-        return cls(
-            MLLM(config.server, texts, config.max_reply_tokens, replies), texts, config, media
-        )
+        return cls(MLLM(config.server, texts, replies), texts, config, media)
 
     def cost(self) -> dict[str, float]:
         """See `MLLM.cost`."""

@@ -19,6 +19,7 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     # files that were written beside the records: path relative to the run, and size in bytes
     files: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)  # why requests for it brought nothing
 
     def reject(self, item: str, reason: str, detail: str = "") -> None:
         """Leave something out. `reason` is counted; `detail` is kept for one item."""
@@ -31,6 +32,7 @@ class Outcome:
 
         Raises `error` if it is transient: then the whole item may be tried again.
         """
+        self.faults.append(str(error))
         if error.transient:
             raise error
         self.reject(item, f"{what}: {error.reason}", error.detail)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aura_core.config import ServerConfig, WindowConfig
+from aura_core.config import ChatConfig, WindowConfig
 from aura_core.plain import build, read_yaml, require
 from aura_core.settings import Settings, section, setting
 
@@ -129,17 +129,28 @@ class VerifyConfig(Settings, section="verify"):
 
 
 @dataclass(frozen=True)
+class MLLMConfig(ChatConfig, section="server"):
+    """The MLLM, which is shown pictures."""
+
+    jpeg_quality: int = setting(90, "quality of the pictures", low=1, high=100)
+
+
+@dataclass(frozen=True)
 class DataConfig(Settings):
-    """All settings. `server` is the MLLM; only the fields that concern requests are used."""
+    """All settings. `server` is the MLLM."""
 
     prepare: PrepareConfig = section(PrepareConfig)
     synthesize: SynthesizeConfig = section(SynthesizeConfig)
     refine: RefineConfig = section(RefineConfig)
     structure: StructureConfig = section(StructureConfig)
     verify: VerifyConfig = section(VerifyConfig)
-    server: ServerConfig = section(ServerConfig, read_timeout_s=120.0, retry_wait_max_s=30.0)
-    max_reply_tokens: int = setting(
-        2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
+    server: MLLMConfig = section(MLLMConfig)
+    max_lost: float = setting(
+        0.5,
+        "share of a stage's requests to the MLLM that may bring nothing; with more, or with all,"
+        " the stage has failed",
+        low=0.0,
+        high=1.0,
     )
     seed: int = setting(0, "seed of all random choices")
     # small, so that few videos also keep several processes busy: 16 videos are four shards

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aura_core.data.costs import LOST
 from aura_core.data.records import build, from_line, to_line
 from aura_core.data.schema import Rejection
 from aura_core.errors import InputError
@@ -49,6 +50,12 @@ class Done:
     cost: dict[str, float] = field(default_factory=dict)
     # other files that belong to the shard: path relative to the run, and size in bytes
     files: dict[str, int] = field(default_factory=dict)
+    fault: str = ""  # why the last request that brought nothing did not
+
+    @property
+    def lost(self) -> int:
+        """Requests to the MLLM that brought nothing."""
+        return int(sum(self.cost.get(k, 0) for k in LOST))
 
 
 class StageFolder:
@@ -64,7 +71,8 @@ class StageFolder:
     ) -> None:
         """Create the folder, or check that it was made from the same settings and input.
 
-        Raises `InputError` that names what differs.
+        A folder without a finished shard takes new settings. Raises `InputError` that names what
+        differs.
         """
         manifest = {
             "stage": self.stage,
@@ -76,7 +84,7 @@ class StageFolder:
         manifest = json.loads(json.dumps(manifest | {"media": media}))  # tuples become lists
         path = self.path / "manifest.json"
         self.path.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not path.exists() or not any(self.path.glob("shard-*.done")):
             write(path, (json.dumps(manifest, indent=2) + "\n").encode())
             return
         for key, old, new in _differences(self.manifest(), manifest, ""):
@@ -145,6 +153,11 @@ class StageFolder:
         done = Done(**{**asdict(done), "sha256": hashes[0], "rejected_sha256": hashes[1]})
         write(self._done(index), (json.dumps(asdict(done)) + "\n").encode())
         return done
+
+    def drop(self, index: int) -> None:
+        """Forget a shard: it will be made again."""
+        for path in (self._done(index), self.shard(index), self._rejected(index)):
+            path.unlink(missing_ok=True)
 
     def done(self, index: int) -> Done | None:
         """Return what a finished shard holds, or None when it was never finished.

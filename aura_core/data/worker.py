@@ -12,7 +12,7 @@ from aura_core.data import STAGES, prepare, refine, structure, synthesize, verif
 from aura_core.data.author import Author
 from aura_core.data.outcome import ItemError, Outcome, Stage, name_of, total
 from aura_core.data.prompts import Prompts
-from aura_core.data.settings import DataConfig, StructureConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig
 from aura_core.data.store import Done, StageFolder, media_root, sha256_of
 from aura_core.errors import ConfigError, InputError
 
@@ -119,6 +119,7 @@ class ShardWorker:
             total([o.counts for o in results]),
             spent,
             {name: size for o in results for name, size in o.files.items()},
+            " ".join(next((o.faults[-1] for o in reversed(results) if o.faults), "").split()),
         )
         return self.job.folder.save(index, records, rejections, done)
 
@@ -129,6 +130,7 @@ class ShardWorker:
         except ItemError as e:
             out = Outcome()
             out.reject(name_of(item), e.reason, e.detail)
+            out.faults.append(str(e))
             return out, e.transient
 
 
@@ -162,6 +164,9 @@ def _author_settings(job: Job) -> dict[str, Any]:
     if job.author == "oracle":
         return {"kind": "oracle"}
     prompts = Prompts.load(job.prompts).sha256
-    c = job.config
-    known = {"kind": "mllm", "model": c.server.model, "prompts": prompts}
-    return known | {"max_reply_tokens": c.max_reply_tokens, "jpeg_quality": c.server.jpeg_quality}
+    c, usual = job.config.server, MLLMConfig()
+    known = {"kind": "mllm", "model": c.model, "prompts": prompts}
+    known |= {"max_reply_tokens": c.max_tokens, "jpeg_quality": c.jpeg_quality}
+    # only what is not as usual, so that the folders of earlier versions can be gone on with
+    names = ("temperature", "extra_body", "repairs")
+    return known | {n: getattr(c, n) for n in names if getattr(c, n) != getattr(usual, n)}

@@ -11,17 +11,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from aura_core.config import ChatConfig
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.http_client import HttpClient, HttpOptions
-from aura_core.replies import objects
+from aura_core.replies import Malformed, Reply, ask, request
 from aura_core.words import words_of
 
 PROMPTS = Path(__file__).parent / "prompts"
+REPAIR = "Your reply cannot be used: {fault}\nReply again, with only the JSON object asked for."
+MAX_MALFORMED = 0.5  # share of a scoring's verdicts; with more, the figures are not the model's
+EARLY = 20  # verdicts after which that is looked at before the end
 _STOP = frozenset(
     re.findall(
         r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"
@@ -58,6 +62,10 @@ class Judge(Protocol):
         """Close the connections, if there are any."""
         ...
 
+    def check(self) -> None:
+        """At the end of a scoring. Raises `InputError` when too little could be judged."""
+        ...
+
 
 class RuleJudge:
     """Compares words. It uses no model and no network, and knows no synonyms.
@@ -86,6 +94,9 @@ class RuleJudge:
             return Grade(float(truth.strip() == said.strip()))
         return Grade(1.0 if recall == 1.0 else 2 * common / (due.total() + told.total()))
 
+    def check(self) -> None:
+        """Do nothing: rules judge everything."""
+
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
@@ -98,48 +109,40 @@ def words(text: str) -> list[str]:
 
 @dataclass
 class ApiJudge:
-    """An LLM behind `url` (the base, such as http://host:8000/v1), with temperature 0.
+    """An LLM behind an OpenAI-compatible API.
 
     Args:
-        key_env: environment variable with the token; empty: none is sent.
+        config: the server, and the settings of the requests.
         kept: file of JSON lines with the verdicts so far; None: they are not stored.
         prompts: folder of the prompt files.
-        timeout_s: longest silence of the server, in seconds.
 
-    Raises `InputError` when the server cannot be reached or refuses. If two replies are not the
-    JSON that was asked for, the grade is 0, and `malformed` is increased.
+    Raises `InputError` when the server cannot be reached or refuses. A reply that is not the JSON
+    that was asked for goes back, `config.repairs` times. After that the grade is 0, and `malformed`
+    is increased; more than `MAX_MALFORMED` of all are refused.
     """
 
-    url: str
-    model: str
-    key_env: str = ""
+    config: ChatConfig
     kept: Path | None = None
     prompts: Path = PROMPTS
-    timeout_s: float = 60.0
+    judged: int = 0  # answers, those with a verdict that was kept included
     malformed: int = 0
-    asked: int = 0
+    repairs: int = 0
     client: HttpClient = field(init=False, repr=False)
     _verdicts: dict[str, Grade] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise InputError(f"--judge-url {self.url}: must be an http:// or https:// address")
-        if not self.model:
+        if not self.config.url:
+            raise InputError("--judge-url is missing, the address of the judge")
+        if not self.config.model:
             raise InputError(
                 "--judge-url needs --judge-model, the name under which the judge is served"
             )
-        options = HttpOptions(
-            self.url,
-            self.key_env,
-            connect_timeout_s=10.0,
-            read_timeout_s=self.timeout_s,
-            retries=4,
-            retry_wait_s=2.0,
-            retry_wait_max_s=60.0,  # hosted APIs ask for a minute when a quota is used up
+        options = replace(
+            HttpOptions.of(self.config),
             url_setting="--judge-url",
             model_setting="--judge-model",
             api_key_setting="--judge-key-env",
-            timeout_setting="",
+            timeout_setting="read_timeout_s of --judge-config",
         )
         try:
             self.client = HttpClient(options)
@@ -151,25 +154,40 @@ class ApiJudge:
 
     @property
     def description(self) -> str:
-        """Model and address."""
+        """Model and address, and what was wrong with its replies."""
+        repairs = f"; {self.repairs} replies were asked for again" if self.repairs else ""
         malformed = (
             f"; {self.malformed} answers were malformed and count as 0" if self.malformed else ""
         )
-        return f"{self.model} at {self.url}{malformed}"
+        return f"{self.config.model} at {self.config.url}{repairs}{malformed}"
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
         """See `Judge.grade`."""
         known = {"question": question, "truth": truth, "said": said, "later": later or "(nothing)"}
         text = fill(self._template(prompt), known)
-        key = hashlib.sha256(f"{self.model}\n{text}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self.config.model}\n{text}".encode()).hexdigest()
+        self.judged += 1
         if key not in self._verdicts:
-            grade = read_verdict(self._ask(text)) or read_verdict(self._ask(text))
-            if grade is None:
+            try:
+                grade = self._ask(text)
+            except Malformed as e:
                 self.malformed += 1
+                if self.judged >= EARLY:
+                    self.check(e)
                 return Grade(0.0)
             self._verdicts[key] = grade
             self._keep(key, grade)
         return self._verdicts[key]
+
+    def check(self, last: Malformed | None = None) -> None:
+        """See `Judge`."""
+        if self.malformed > MAX_MALFORMED * self.judged:
+            why = f", the last because {last}" if last is not None else ""
+            raise InputError(
+                f"the judge {self.config.model}: {self.malformed} of {self.judged} replies cannot"
+                f" be used{why}; max_tokens (now {self.config.max_tokens}) or extra_body of"
+                " --judge-config may help; verdicts so far are kept"
+            )
 
     def close(self) -> None:
         """Close the connections. A request that is under way in another thread ends at once."""
@@ -184,19 +202,29 @@ class ApiJudge:
         except UnicodeDecodeError as e:
             raise InputError(f"{path}: cannot read the judge's prompt: it is not UTF-8 text") from e
 
-    def _ask(self, text: str) -> str:
-        self.asked += 1
-        body = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": text}],
-            "temperature": 0,
-            "max_tokens": 256,
-        }
+    def _ask(self, text: str) -> Grade:
+        """Raises `Malformed` when no reply can be used."""
+        messages = [{"role": "user", "content": text}]
+        return ask(
+            self._reply,
+            messages,
+            verdict,
+            lambda fault: REPAIR.format(fault=fault),
+            self.config.repairs,
+            self._count_repair,
+        )
+
+    def _count_repair(self) -> None:
+        self.repairs += 1
+
+    def _reply(self, messages: Sequence[dict[str, Any]]) -> Reply:
+        body = request(self.config, messages)
         try:
-            return _content(self.client.retry(lambda: self.client.post(body)))
+            return Reply.of(self.client.retry(lambda: self.client.post(body)))
         except ModelError as e:
             raise InputError(
-                f"no answer of the judge {self.model}: {e}; run again: verdicts so far are kept"
+                f"no answer of the judge {self.config.model}: {e}; run again: verdicts so far are"
+                " kept"
             ) from e
 
     def _keep(self, key: str, grade: Grade) -> None:
@@ -243,18 +271,9 @@ def fill(template: str, known: Mapping[str, str]) -> str:
     return re.sub(r"\{(" + "|".join(known) + r")\}", lambda m: known[m[1]], template)
 
 
-def read_verdict(text: str) -> Grade | None:
-    """Return the first JSON object with a valid score in `text`, or None."""
-    for data in objects(text, nested=True):
-        score = data.get("score")
-        if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
-            return Grade(float(score), data.get("flag") is True)
-    return None
-
-
-def _content(reply: dict[str, Any]) -> str:
-    """Return the message of a chat completion, or "" for any other object."""
-    try:
-        return str(reply["choices"][0]["message"]["content"])
-    except (KeyError, IndexError, TypeError):
-        return ""
+def verdict(data: dict[str, Any]) -> Grade:
+    """The grade in a reply's object. Raises `Malformed`."""
+    score = data.get("score")
+    if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+        return Grade(float(score), data.get("flag") is True)
+    raise Malformed(f"'score' must be a number from 0 to 1, not {score!r:.60}")

@@ -205,7 +205,16 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as e:
+    except (
+        ImportError,  # a kind of quantization whose package is not installed, or too old
+        AttributeError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+    ) as e:
         reason = one_line(e, 200)
         raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {reason}") from e
     finally:

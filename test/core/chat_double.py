@@ -64,10 +64,13 @@ class Stream:
     usage: dict[str, Any] | None = None
 
 
-def completion(text: str, usage: dict[str, Any] | None = None) -> Reply:
+def completion(
+    text: str, usage: dict[str, Any] | None = None, finish_reason: str = "stop"
+) -> Reply:
     """Return the chat completion that says `text`."""
     message = {"role": "assistant", "content": text}
-    return Reply({"choices": [{"message": message}], "usage": usage})
+    choice = {"message": message, "finish_reason": finish_reason}
+    return Reply({"choices": [choice], "usage": usage})
 
 
 def refusal(message: str, status: int = 400) -> Reply:

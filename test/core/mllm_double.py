@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 from chat_double import ChatDouble, Fault, Reply, Request, completion
 
-from aura_core.config import ServerConfig
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import find_sources
 from aura_core.data.schema import Conversation
-from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig, SynthesizeConfig
 from aura_core.data.store import Done, StageFolder
 from aura_core.data.video import ClipWriter
 from aura_core.data.worker import Job
@@ -90,7 +89,7 @@ def settings(mllm: MLLMDouble, **server: object) -> DataConfig:
     return DataConfig(
         synthesize=SynthesizeConfig(real_time=1),
         structure=StructureConfig("scripted"),
-        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
+        server=MLLMConfig(url=mllm.url, model="m", **(known | server)),
     )
 
 
@@ -225,5 +224,5 @@ def stall(seconds: float) -> Fault:
     return Fault("drop", after_s=seconds)
 
 
-def says(text: str) -> Reply:
-    return completion(text, USAGE)
+def says(text: str, finish_reason: str = "stop") -> Reply:
+    return completion(text, USAGE, finish_reason)

@@ -27,13 +27,12 @@ from mllm_double import (
     talks,
 )
 
-from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.mllm_author import MLLMAuthor
 from aura_core.data.outcome import ItemError
 from aura_core.data.prepare import find_sources
-from aura_core.data.settings import DataConfig
+from aura_core.data.settings import DataConfig, MLLMConfig
 from aura_core.data.store import StageFolder, read_samples
 from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
@@ -289,7 +288,7 @@ def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
                 "synthesize",
                 prepared,
                 tmp_path,
-                replace(DataConfig(), server=ServerConfig()),
+                replace(DataConfig(), server=MLLMConfig()),
                 "mllm",
             )
         )

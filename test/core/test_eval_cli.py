@@ -159,6 +159,16 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     assert texts[0] == texts[1]
 
 
+def test_a_benchmark_that_the_embedded_model_cannot_know_is_warned_of(ovo, capsys, monkeypatch):
+    from aura_core import models
+
+    monkeypatch.setattr(models, "load", lambda *_: ScriptedBackend())
+    for model, warnings in (("aura_tiny", 1), ("scripted", 0)):
+        out = ovo / f"{model}.jsonl"
+        assert aura("eval", "ovobench", "--data", ovo, "--out", out, "--model", model, "-q") == 0
+        assert capsys.readouterr().err.count("warning: aura_tiny, the embedded model") == warnings
+
+
 def test_limit(ovo, tmp_path, capsys):
     assert (
         aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED, "--limit", 1)
@@ -296,7 +306,7 @@ def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
         ),
         (
             ("ovobench", "--data", ".", "--out", "p", "--judge-url", "host"),
-            "--judge-url host: must be an http",
+            "--judge-url host: server.url must be a plain http",
         ),
     ],
 )

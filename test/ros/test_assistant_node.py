@@ -324,3 +324,16 @@ def _asked(rig: Rig, text: str) -> bool:
     if not rig.final(text):
         rig.live_second()
     return bool(rig.final(text))
+
+
+@pytest.mark.parametrize(("model", "lines"), [("aura_tiny", 1), ("scripted", 0)])
+def test_the_embedded_model_is_warned_of_once_at_the_start(
+    rigs: Rigs, model: str, lines: int
+) -> None:
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", f"model.path:={model}") as process:
+        rig.until(lambda: bool(rig.heartbeats), "a heartbeat")
+        output = process.end_cleanly()
+    found = [line for line in output.splitlines() if "knows the simulator's room alone" in line]
+    assert len(found) == lines
+    assert all("[WARN]" in line and f"{namespace}/image_raw" in line for line in found)

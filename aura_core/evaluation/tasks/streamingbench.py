@@ -40,7 +40,8 @@ from aura_core.types import Kind
 
 PARTS = ("real", "omni", "sqa", "proactive")
 OPTIONS = 4
-_LABEL = re.compile(r"[A-Z]\.\s*")
+# Some labels stand there twice: "A. A.text". Another letter is an initial: "A. P. Moore".
+_LABEL = re.compile(r"([A-Z])\.\s*(?:\1\.\s*)*")
 PROACTIVE = "Proactive Output"
 TOLERANCE_S = 2.0
 GRACE_S = 4.0  # polled: the question is put up to this long after the true time
@@ -125,19 +126,29 @@ def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
 def lettered(options: Sequence[Any]) -> list[str]:
     """Return four options with their letters in front, also if the file has them without.
 
-    The file has split some options at a comma. A piece without a letter belongs to the option
-    before it. Entries after the fourth are no options; the authors' prompt leaves them out, too.
+    A label is a letter of one of the options and a dot, at the start. The rest of the text is kept
+    as it is ("L and T."). The file has split some options at a comma. A piece without a letter
+    belongs to the option before it. Entries after the fourth are no options; the authors' prompt
+    leaves them out, too. Options in another order are sorted by their letters, which the answer
+    refers to.
     """
     texts = [str(o).strip() for o in options if str(o).strip()]
     if texts and texts[0].startswith("A."):
-        whole: list[str] = []
+        letters = [chr(65 + k) for k in range(len(texts))]
+        whole: list[tuple[str, str]] = []
         for text in texts:
-            torn = len(texts) > OPTIONS and not _LABEL.match(text)
-            if torn and whole:
-                whole[-1] += f", {text}"
+            label = _LABEL.match(text)
+            if label is not None and label[1] in letters:
+                whole.append((label[1], text[label.end() :]))
+            elif whole and len(texts) > OPTIONS:
+                letter, before = whole[-1]
+                whole[-1] = letter, f"{before}, {text}"
             else:
-                whole.append(_LABEL.sub("", text))
-        texts = whole
+                whole.append(("", text))
+        whole = whole[:OPTIONS]
+        if sorted(letter for letter, _ in whole) == letters[:OPTIONS]:
+            whole.sort(key=lambda option: option[0])
+        texts = [text for _, text in whole]
     return [f"{chr(65 + k)}. {text}" for k, text in enumerate(texts[:OPTIONS])]
 
 
