@@ -103,7 +103,7 @@ def test_the_wake_phrase_is_known_without_the_room() -> None:
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx")
-    with pytest.raises(ConfigError, match="no acoustic model's folder"):
+    with pytest.raises(ConfigError, match="is not the folder of an acoustic model"):
         open_recognizer(AsrConfig(model=str(tmp_path)), phrases=ROOM)
 
 
