@@ -36,14 +36,42 @@ def tiny(
     loss: Annotated[
         str, typer.Option(help="balanced_all (docs/training.md) or plain")
     ] = "balanced_all",
-    tokens: Annotated[int, typer.Option(min=512, help="tokens of a batch; 32768 for a GPU")] = 4096,
+    tokens: Annotated[
+        int | None,
+        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 32768 on a GPU"),
+    ] = None,
+    chunks: Annotated[
+        int | None,
+        typer.Option(min=8, help="chunks of a vision batch; 192 on a CPU, 1024 on a GPU"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes that render and draw; all cores but one")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="a minute in all: whether everything runs, no more")
+    ] = False,
 ) -> None:
-    """Make `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
+    """Make `aura_tiny` from nothing by the documented recipe."""
+    from aura_core.cli.output import stage_bars
     from aura_core.training.tiny.recipe import Recipe, run
 
-    run(
-        work, out, Recipe(vision_min, language_min, worlds, seed, loss, device, init, begin, tokens)
+    if quick:
+        vision_min, language_min, worlds, tokens, chunks = 0.5, 0.5, 8, 2048, 64
+    recipe = Recipe(
+        vision_min,
+        language_min,
+        worlds,
+        seed,
+        loss,
+        device,
+        init,
+        begin,
+        tokens,
+        chunks,
+        workers,
     )
+    with stage_bars(work / "train.log") as told:
+        run(work, out, recipe, told)
 
 
 @app.command()

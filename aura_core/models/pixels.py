@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PixelSpec:
-    """How a checkpoint wants its frames. `min_pixels` and `max_pixels` bound one resized frame."""
+    """How a checkpoint wants its frames. `min_pixels` and `max_pixels` bound one resized frame;
+    `fixed` (height, width) is the only size where it was trained at one."""
 
     patch: int
     merge: int
@@ -25,6 +26,7 @@ class PixelSpec:
     max_pixels: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fixed: tuple[int, int] | None = None
 
     @property
     def factor(self) -> int:
@@ -42,6 +44,8 @@ def target_size(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
         raise ValueError(f"a frame of {width}x{height} pixels has no area")
     if max(height, width) / min(height, width) > 200:
         raise ValueError(f"a frame of {width}x{height} pixels is too narrow for the vision encoder")
+    if spec.fixed is not None:
+        return spec.fixed
     h, w = max(f, round(height / f) * f), max(f, round(width / f) * f)
     if h * w > spec.max_pixels:
         beta = math.sqrt(height * width / spec.max_pixels)

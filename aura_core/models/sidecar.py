@@ -23,6 +23,9 @@ class AuraSidecar:
     system_prompt: str | None = None
     frame_timestamps: bool | None = None
     max_pixels: int | None = None  # per frame
+    # the one size that it was trained at: frames of any other aspect are scaled to it
+    frame_height: int | None = None
+    frame_width: int | None = None
 
 
 _TYPES = {
@@ -31,6 +34,8 @@ _TYPES = {
     "system_prompt": str,
     "frame_timestamps": bool,
     "max_pixels": int,
+    "frame_height": int,
+    "frame_width": int,
 }
 
 
@@ -63,6 +68,8 @@ def read_aura(folder: Path) -> AuraSidecar:
     sidecar = AuraSidecar(**data)
     if sidecar.max_pixels is not None and sidecar.max_pixels < 1024:
         raise ModelError(f"{path}: max_pixels must be at least 1024, not {sidecar.max_pixels}")
+    if (sidecar.frame_height is None) != (sidecar.frame_width is None):
+        raise ModelError(f"{path}: frame_height and frame_width belong together: give both")
     return sidecar
 
 
@@ -100,7 +107,17 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
     most = max_pixels or min(
         bound("max_pixels", "longest_edge") or DEFAULT_MAX_PIXELS, DEFAULT_MAX_PIXELS
     )
+    aura = read_aura(folder)
+    fixed = None
+    if aura.frame_height and aura.frame_width:
+        fixed = (aura.frame_height, aura.frame_width)
+        if fixed[0] % factor or fixed[1] % factor:
+            raise ModelError(
+                f"{folder / 'aura.json'}: frame_height and frame_width must be multiples of"
+                f" {factor}"
+            )
     return PixelSpec(
+        fixed=fixed,
         patch=_one(vision.patch_size),
         merge=vision.spatial_merge_size,
         temporal=_one(vision.temporal_patch_size),
