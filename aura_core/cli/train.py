@@ -47,6 +47,9 @@ def tiny(
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes that render and draw; all cores but one")
     ] = None,
+    total_min: Annotated[
+        float | None, typer.Option(help="minutes in all: the language model gets what is left")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="a minute in all: whether everything runs, no more")
     ] = False,
@@ -56,7 +59,7 @@ def tiny(
     from aura_core.training.tiny.recipe import Recipe, run
 
     if quick:
-        vision_min, language_min, worlds, tokens, chunks = 0.5, 0.5, 8, 2048, 64
+        vision_min, language_min, worlds, tokens, chunks = 0.5, 0.5, 8, 1024, 16
     recipe = Recipe(
         vision_min,
         language_min,
@@ -69,6 +72,7 @@ def tiny(
         tokens,
         chunks,
         workers,
+        total_min,
     )
     with stage_bars(work / "train.log") as told:
         run(work, out, recipe, told)

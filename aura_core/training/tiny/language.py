@@ -28,6 +28,7 @@ from aura_core.training.tiny.vision import REPORT_MIN, batched_vision, optimizer
 
 WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
+LAST = 48  # batches that may be given again
 LOSSES = ("balanced_all", "plain")
 
 
@@ -181,7 +182,8 @@ def train(
                 told(
                     "language",
                     used,
-                    f"step {step} {rate:.0f} tok/s waited {waited:.0f} s loss {value.item():.4f}"
+                    f"step {step} {rate:.0f} tok/s waited {waited:.0f} s repeated {feed.repeated}"
+                    f" loss {value.item():.4f}"
                     f" auxiliary {aside.item():.4f} | {words}",
                 )
             if minute - saved >= SAVE_MIN:
@@ -195,13 +197,17 @@ def train(
 
 
 class Feed:
-    """Batches of a store on a device, a few of them fetched ahead by a thread."""
+    """Batches of a store on a device, a few of them fetched ahead by a thread. On a GPU, which may
+    be faster than what draws them, `next` gives one of the last batches again where no new one is
+    there; `repeated` counts these."""
 
     def __init__(self, store: Store, device: str) -> None:
         self._store, self._device = store, device
         self._ahead: queue.Queue[Batch | BaseException] = queue.Queue(6)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._fetch, daemon=True)
+        self._last: list[Batch] = []
+        self._given = self.repeated = 0
 
     def __enter__(self) -> Feed:
         self._thread.start()
@@ -214,9 +220,15 @@ class Feed:
 
     def next(self) -> Batch:
         """The next batch. Raises what hindered it."""
+        if len(self._last) == LAST and self._ahead.empty() and self.repeated < self._given:
+            self.repeated += 1
+            return self._last[(self.repeated * 7) % LAST]
         batch = self._ahead.get()
         if isinstance(batch, BaseException):
             raise batch
+        if self._device != "cpu":
+            self._last = [*self._last, batch][-LAST:]
+        self._given += 1
         return batch
 
     def _fetch(self) -> None:

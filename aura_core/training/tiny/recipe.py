@@ -36,7 +36,8 @@ class Recipe:
     `tokens`, `chunks`: of a batch of the language model and of the vision tower; None: what suits
     the device. `init` continues from a saved checkpoint: its tower is kept, its language model
     trained on from the share `begin` of the curriculum; `vision_min` is then the time that rooms
-    are rendered.
+    are rendered. `total_min`: the language model gets what stage 1 leaves of it, instead of
+    `language_min`.
     """
 
     vision_min: float = 40.0
@@ -50,6 +51,7 @@ class Recipe:
     tokens: int | None = None
     chunks: int | None = None
     workers: int | None = None
+    total_min: float | None = None
 
     def __post_init__(self) -> None:
         one_of("loss", self.loss, language.LOSSES)
@@ -87,14 +89,15 @@ def run(folder: Path, out: Path, recipe: Recipe, told: Told = lambda *_: None) -
             " another --work"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2 if not recipe.gpu else 4)
+    begun = time.monotonic()
+    torch.set_num_threads(max(1, min(4, cores() // 2)))  # the rest is the workers'
     model, tokenizer = tiny.build_model(recipe.seed)
     codec = tiny.codec(tokenizer)
     tokens = recipe.tokens or (32_768 if recipe.gpu else 4096)
     workers = recipe.workers or max(1, cores() - 1)
     store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens))
     try:
-        _stages(folder, out, recipe, model, tokenizer, codec, store, told)
+        _stages(folder, out, recipe, model, tokenizer, codec, store, told, begun)
     finally:
         store.close()
 
@@ -108,6 +111,7 @@ def _stages(
     codec: Any,
     store: Store,
     told: Told,
+    begun: float,
 ) -> None:
     weights, towers, part = (folder / f"{n}.pt" for n in ("language", "vision", "vision.part"))
     if recipe.gpu:
@@ -145,7 +149,11 @@ def _stages(
     if not weights.exists() and recipe.init is None:
         scaled(visual, pictures)
     bank = language.encoded(visual, pictures)
-    told("features", 1.0, f"{len(pictures.places)} rooms, RMS {float(bank[:CHUNKS].std()):.3f}")
+    told("features", 1.0, f"{len(pictures.places)} rooms, RMS {_rms(bank, pictures):.3f}")
+
+    minutes = recipe.language_min
+    if recipe.total_min is not None:
+        minutes = max(0.1, recipe.total_min - (time.monotonic() - begun) / 60)
 
     def save() -> None:
         torch.save(model.state_dict(), weights)
@@ -157,7 +165,7 @@ def _stages(
         store,
         pictures,
         bank,
-        recipe.language_min,
+        minutes,
         seed=recipe.seed,
         loss=recipe.loss,
         begin=recipe.begin,
@@ -168,10 +176,17 @@ def _stages(
     )
 
 
+def _rms(bank: torch.Tensor, pictures: Pictures) -> float:
+    room = pictures.places[0] * CHUNKS
+    return float(bank[room : room + CHUNKS].float().square().mean().sqrt())
+
+
 def _rendered(store: Store, pictures: Pictures, minutes: float, told: Told) -> None:
     """Let the rooms be rendered, for at most `minutes`."""
     start = time.monotonic()
-    while (used := (time.monotonic() - start) / (60 * minutes)) < 1.0 and not store.ready.all():
+    while (used := (time.monotonic() - start) / (60 * minutes)) < 1.0 and not store.ready[
+        HELD:
+    ].all():
         pictures.update(100)
         told("rooms", min(1.0, used), f"{int(store.ready.sum())} rooms")
         time.sleep(min(5.0, 6 * minutes))

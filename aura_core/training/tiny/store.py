@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, ModelError
 from aura_core.models.pixels import resize
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import Sensor
@@ -91,7 +91,8 @@ class Store:
         context = mp.get_context("fork")
         self.progress = context.Value("d", 0.0)
         self._drawing = context.Value("b", 0)
-        self._next = context.Value("l", 0)
+        # a small store has few development rooms: the last of the places for them
+        self._next = context.Value("l", HELD - min(HELD, max(2, (capacity - HELD) // 8)))
         self._queue: Any = context.Queue(depth)
         self._draw = draw
         self._workers = [
@@ -185,6 +186,13 @@ class Pictures:
                     here[place] = torch.from_numpy(there[place]).to(self._device)
             if place >= HELD:
                 self.places.append(int(place))
+
+    def check(self, chunk: int) -> None:
+        """Compare a chunk, counted over all rooms, with what was rendered. Raises `ModelError`."""
+        here = self.frames.flatten(0, 1)[torch.tensor([chunk], device=self.frames.device)]
+        there = torch.from_numpy(self._store.frames[chunk // CHUNKS, chunk % CHUNKS])
+        if not torch.equal(here[0].cpu(), there):
+            raise ModelError(f"chunk {chunk} is another one on {self._device}: too many rooms?")
 
     def held(self) -> list[int]:
         """Development rooms that are here."""

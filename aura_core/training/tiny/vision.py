@@ -277,6 +277,7 @@ def train(
         minute = elapsed * minutes
         if minute - reported > REPORT_MIN or elapsed > 0.995 > reported / minutes:
             reported = minute
+            pictures.check(int(pick[0]))
             score, parts = _held(visual, heads, pictures)
             told(
                 "vision",
