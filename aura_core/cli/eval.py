@@ -42,6 +42,10 @@ def sim(
         ),
     ] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    camera: Annotated[
+        str,
+        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
+    ] = "drawn",
     watches: Annotated[
         int,
         typer.Option(
@@ -57,8 +61,11 @@ def sim(
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
 
     output.check("--json", json_out)
+    one_of("--camera", camera, CAMERAS)
     console = Console(stderr=True)
     settings = options.assistant_config(config, model, device, dtype)
     if threshold is not None:
@@ -69,13 +76,20 @@ def sim(
     backend = load(settings.model, settings.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
-    report = evaluate(backend, episodes, settings, seconds)
+    report = evaluate(backend, episodes, settings, seconds, camera=camera)
     if watches:
         many = open_together(backend, chosen, watches, "conversation", settings, seconds)
         report = replace(report, figures=report.figures | {f"watches{watches}.recall": many.recall})
     table = Table("figure", "value", "95% interval", "n")
     for name, m in report.figures.items():
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    for phase, m in report.by_phase.items():
+        table.add_row(
+            f"recall, event at {phase} s of its chunk",
+            f"{m.value:.3f}",
+            f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}",
+            f"{m.n:g}",
+        )
     Console().print(table)
     print(
         f"{len(report.scores)} episodes, {report.steps} steps, {report.vision_encodes} vision"

@@ -57,7 +57,7 @@ DONE = {
 }
 REACH_OVER = 0.75  # progress after which a reaching arm is no longer seen stretched
 # Share of events that another one joins within a second; share of gaps that are long, in seconds.
-TOGETHER, SPELL, SPELL_S = 0.15, 0.04, (20.0, 45.0)
+TOGETHER, SPELL, SPELL_S = 0.15, 0.012, (20.0, 45.0)
 FIELDS = {
     "item": ("items",),
     "person": ("person", "lying"),

@@ -142,13 +142,13 @@ def _stages(
         visual.load_state_dict(
             {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
         )
-    store.draw_from()
+    store.rendered()
     visual.to(recipe.device)
-    while store.ready.sum() > len(pictures.places) + len(pictures.held()):
-        pictures.update(1000)
+    pictures.update(len(store.ready))
     if not weights.exists() and recipe.init is None:
         scaled(visual, pictures)
     bank = language.encoded(visual, pictures)
+    store.draw_from(pictures.places)
     told("features", 1.0, f"{len(pictures.places)} rooms, RMS {_rms(bank, pictures):.3f}")
 
     minutes = recipe.language_min

@@ -1,8 +1,8 @@
 """The rooms that the embedded model is trained on: rendered and drawn by processes of their own.
 
 `Store` holds the pictures of `capacity` rooms in memory that all processes share. Its workers
-render rooms until it is full or `draw_from` is called; from then on they draw batches of samples
-about the rooms that are there. They are forked before anything touches a GPU.
+render rooms until it is full or `rendered` is called, and draw batches of samples about the rooms
+that `draw_from` names once that is called. They are forked before anything touches a GPU.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from aura_core.training.tiny.targets import FACT_TOKENS, SLOT_TOKENS, facts_of, 
 CHUNKS = 90  # seconds of each room
 FIRST_SEED, FIRST_DEV_SEED = 1_000, 410_000
 HELD = 32  # the first rooms of a store: development seeds, never trained on
+_RENDERING, _WAITING, _DRAWING = range(3)
 FOREIGN, COVERED = 0.10, 0.08  # share of rooms never, and not always, in the picture
 
 
@@ -90,7 +91,8 @@ class Store:
         self.ready = shared((capacity,), np.bool_)
         context = mp.get_context("fork")
         self.progress = context.Value("d", 0.0)
-        self._drawing = context.Value("b", 0)
+        self._usable = shared((capacity,), np.bool_)
+        self._phase = context.Value("i", _RENDERING)
         # a small store has few development rooms: the last of the places for them
         self._next = context.Value("l", HELD - min(HELD, max(2, (capacity - HELD) // 8)))
         self._queue: Any = context.Queue(depth)
@@ -106,14 +108,14 @@ class Store:
         """The seed of the room at a place."""
         return FIRST_DEV_SEED + place if place < HELD else FIRST_SEED + place - HELD
 
-    def places(self) -> NDArray[np.int64]:
-        """Rooms to train on that are there."""
-        found = np.flatnonzero(self.ready)
-        return found[found >= HELD]
+    def rendered(self) -> None:
+        """Let the workers stop rendering."""
+        self._phase.value = _WAITING
 
-    def draw_from(self) -> None:
-        """Let the workers draw samples instead of rendering."""
-        self._drawing.value = 1
+    def draw_from(self, places: list[int]) -> None:
+        """Let the workers draw samples about the rooms at these places."""
+        self._usable[places] = True
+        self._phase.value = _DRAWING
 
     def batch(self, timeout_s: float = 120.0) -> Any:
         """The next batch that a worker drew."""
@@ -134,18 +136,19 @@ class Store:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        while not self._drawing.value:
+        while self._phase.value == _RENDERING:
             with self._next.get_lock():
                 place = self._next.value
                 self._next.value += 1
             if place >= self.capacity:
                 break
             self._render(place)
-        while not self._drawing.value:
+        while self._phase.value != _DRAWING:
             time.sleep(0.05)
+        places = np.flatnonzero(self._usable)
         rng = np.random.default_rng([worker, 5])
         while True:
-            for batch in self._draw(rng, self.places(), float(self.progress.value)):
+            for batch in self._draw(rng, places, float(self.progress.value)):
                 self._queue.put(batch)
 
     def _render(self, place: int) -> None:
@@ -153,7 +156,7 @@ class Store:
         room = training_world(seed)
         camera = Camera(room, sensor=sensor_of(seed))
         for chunk in range(CHUNKS):
-            if self._drawing.value:
+            if self._phase.value != _RENDERING:
                 return  # a room that is not finished is left out
             self.frames[place, chunk] = chunk_frames(camera, chunk)
             self.items[place, chunk] = items_of(room, chunk, visible=True)
