@@ -74,9 +74,11 @@ def encoded(visual: Any, pictures: Pictures) -> torch.Tensor:
         (len(frames), CHUNKS, TOKENS, 2 * WIDTH), dtype=torch.float16, device=frames.device
     )
     with torch.no_grad():
-        for place in [*pictures.held(), *pictures.places]:
-            told = batched_vision(visual, patches_of(frames[place]))
-            bank[place] = torch.cat(told, dim=-1).half()
+        places = [*pictures.held(), *pictures.places]
+        for some in (places[i : i + 8] for i in range(0, len(places), 8)):
+            told = batched_vision(visual, patches_of(frames[some].flatten(0, 1)))
+            features = torch.cat(told, dim=-1).half()
+            bank[some] = features.view(len(some), *bank.shape[1:])
     return bank.flatten(0, 1)
 
 
