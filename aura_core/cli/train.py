@@ -38,7 +38,7 @@ def tiny(
     ] = "balanced_all",
     tokens: Annotated[
         int | None,
-        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 32768 on a GPU"),
+        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 24576 on a GPU"),
     ] = None,
     chunks: Annotated[
         int | None,

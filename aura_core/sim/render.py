@@ -16,6 +16,7 @@ from aura_core.sim.sensor import IDEAL, Sensor
 from aura_core.sim.world import Event, State, World
 
 WIDTH = 192  # pixels, unless told
+FILM_S = 7.0  # one foreign film after the other
 _WALLS = ((196, 190, 176), (170, 184, 190), (188, 176, 160), (160, 166, 158), (204, 196, 200))
 _FLOORS = ((120, 92, 66), (104, 98, 92), (134, 116, 92), (86, 78, 74))
 _TABLES = ((146, 104, 66), (112, 82, 58), (168, 148, 122), (128, 128, 132))
@@ -86,15 +87,19 @@ class Camera:
         table = one(_TABLES)
         self._table = self._textured(rng, table, table)
         self._turns = self._head(rng)
+        self._films: dict[int, Foreign] = {}
 
     def frame(self, t_s: float) -> Image:
         """RGB frame at `t_s` seconds."""
         foreign = self.world.is_foreign(t_s)
-        return self.sensor.picture(self._other.frame(t_s) if foreign else self._room(t_s), t_s)
+        image = self._other(int(t_s // FILM_S)).frame(t_s) if foreign else self._room(t_s)
+        return self.sensor.picture(image, t_s)
 
-    @functools.cached_property
-    def _other(self) -> Foreign:
-        return Foreign(self.world.seed, self.width, self.height, self._room(0.0))
+    def _other(self, number: int) -> Foreign:
+        if number not in self._films:
+            seed = self.world.seed * 1000 + max(0, number)
+            self._films[number] = Foreign(seed, self.width, self.height, self._room(0.0))
+        return self._films[number]
 
     def _room(self, t_s: float) -> Image:
         rng = np.random.default_rng([self.world.seed, 13, round(t_s * 1000) + 1_000_000])

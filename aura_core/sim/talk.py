@@ -148,7 +148,7 @@ class Talk:
 
     def odd(self, rng: np.random.Generator) -> Question:
         """Thanks, a greeting, or something with words that it does not know."""
-        topic = str(rng.choice(ODD, p=(0.6, 0.25, 0.15)))
+        topic = str(rng.choice(ODD, p=(0.45, 0.2, 0.35)))
         if topic == "unknown":
             text, unseen = self._phrase(rng, self.words.strange)
             text = re.sub(r"\{z\}", lambda _: _one(rng, self.words.strangers), text)
@@ -295,6 +295,8 @@ class Talk:
         before = [e for e in room.events if e.chunk < chunk]
         recent = [e for e in before if e.chunk > chunk - PAST_S]
         if topic == "last":
+            if len(recent) > 1 and recent[-1].chunk == recent[-2].chunk:
+                return None  # which of the two is hardly seen
             return (phrases, {}, self.announce(recent[-1]), recent[-1].chunk) if recent else None
         if topic == "order":
             return self._order(chosen[0], phrases, recent)

@@ -58,6 +58,8 @@ DONE = {
 REACH_OVER = 0.75  # progress after which a reaching arm is no longer seen stretched
 # Share of events that another one joins within a second; share of gaps that are long, in seconds.
 TOGETHER, SPELL, SPELL_S = 0.15, 0.012, (20.0, 45.0)
+# Nothing begins so long before something foreign: what does, and what joins it, is over and seen.
+FOREIGN_CLEAR_S = 3.5
 FIELDS = {
     "item": ("items",),
     "person": ("person", "lying"),
@@ -224,7 +226,7 @@ class World:
         at = float(rng.uniform(0.5, pace.max_gap_s))
         end = max(float(duration_s), looks[-1][1] if looks else 0.0)
         while at < end:
-            if not any(a - 1.5 < at < b + 0.5 for a, b in foreign):
+            if not any(a - FOREIGN_CLEAR_S < at < b + 0.5 for a, b in foreign):
                 happenings.append(_happening(rng, -1, at, state))
                 state = happenings[-1].after
                 if rng.random() < TOGETHER:
@@ -241,7 +243,7 @@ class World:
         its truth moves, its pictures do not."""
         happenings = self.events if self.happenings is None else self.happenings
         times = np.asarray(looks).reshape(-1)
-        seen = []
+        seen, state = [], self.initial
         for i, event in enumerate(happenings):
             until = next(
                 (e.start_s for e in happenings[i + 1 :] if e.subject == event.subject), np.inf
@@ -249,10 +251,12 @@ class World:
             if event.kind == "person reaches":
                 until = event.start_s + REACH_OVER * EVENT_S
             k = int(np.searchsorted(times, event.done_s + margin_s))
-            if k < len(times) and times[k] < until:
+            if k == 0:  # over before anybody looked: a state, no event
+                state = event.applied(state)
+            elif k < len(times) and times[k] < until:
                 seen.append(replace(event, chunk=k // 2))
         seen.sort(key=lambda e: e.chunk)
-        state, states, left = self.initial, [], list(seen)
+        states, left = [], list(seen)
         for chunk in range(len(looks)):
             while left and left[0].chunk == chunk:
                 state = left.pop(0).applied(state)

@@ -24,10 +24,11 @@ from aura_core.training.tiny.forward import hidden_of
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.store import CHUNKS, Pictures, Store, training_world
 from aura_core.training.tiny.targets import TOKENS
-from aura_core.training.tiny.vision import REPORT_MIN, batched_vision, optimizers, patches_of
+from aura_core.training.tiny.vision import batched_vision, optimizers, patches_of
 
 WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
+REPORTS = 60  # of the stage
 LAST = 48  # batches that may be given again
 LOSSES = ("balanced_all", "plain")
 
@@ -151,7 +152,8 @@ def train(
     opts = optimizers(parameters, lr)
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
     start, step, seen, reported, saved = time.monotonic(), 0, 0, 0.0, 0.0
-    waited = 0.0
+    waited, told_at = 0.0, 0
+    total = torch.zeros(2, device=device)
     with Feed(store, device) as feed:
         while (used := (time.monotonic() - start) / (60 * minutes)) < 1.0:
             store.progress.value = begin + (1.0 - begin) * used
@@ -176,18 +178,21 @@ def train(
                 opt.step()
             step, seen = step + 1, seen + batch.tokens
             minute = used * minutes
-            if minute - reported >= REPORT_MIN:
-                reported = minute
+            total += torch.stack((value.detach(), aside.detach()))
+            if minute - reported >= minutes / REPORTS:
+                rate = seen / (60 * (minute - reported))
+                mean, besides = (total / (step - told_at)).tolist()
                 figures = teacher_forced(model, held, bank)
                 words = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
-                rate = seen / (minute * 60)
                 told(
                     "language",
                     used,
-                    f"step {step} {rate:.0f} tok/s waited {waited:.0f} s repeated {feed.repeated}"
-                    f" loss {value.item():.4f}"
-                    f" auxiliary {aside.item():.4f} | {words}",
+                    f"step {step} {(step - told_at) / (60 * (minute - reported)):.1f} steps/s"
+                    f" {rate:.0f} tok/s waited {waited:.0f} s repeated {feed.repeated}"
+                    f" lr {lr * scale:.1e} loss {mean:.4f} auxiliary {besides:.4f} | {words}",
                 )
+                seen, told_at, reported = 0, step, minute
+                total = torch.zeros_like(total)
             if minute - saved >= SAVE_MIN:
                 saved = minute
                 save()

@@ -93,8 +93,8 @@ def run(folder: Path, out: Path, recipe: Recipe, told: Told = lambda *_: None) -
     torch.set_num_threads(max(1, min(4, cores() // 2)))  # the rest is the workers'
     model, tokenizer = tiny.build_model(recipe.seed)
     codec = tiny.codec(tokenizer)
-    tokens = recipe.tokens or (32_768 if recipe.gpu else 4096)
-    workers = recipe.workers or max(1, cores() - 1)
+    tokens = recipe.tokens or (24_576 if recipe.gpu else 4096)
+    workers = recipe.workers or max(1, cores() - (2 if recipe.gpu else 1))
     store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens))
     try:
         _stages(folder, out, recipe, model, tokenizer, codec, store, told, begun)

@@ -123,7 +123,10 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         | {d.chunk + 1 for d in episode.dues}
         | {a.chunk + 1 for a in episode.asks}
     )
-    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < start}
+    # What the first chunk in view shows complete from the beginning may have happened before.
+    since = start + 1 if start else 0
+    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < since}
+    blind |= {d.chunk for d in episode.dues if any(e.chunk < since for e in d.events)}
     ids: list[int] = []
     visual: list[bool] = []
     pieces: list[Piece] = []

@@ -262,6 +262,8 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
     """
     out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
     for chunk, waits in enumerate(open_waits(episode, start, stop), start):
+        if any(map(episode.world.is_foreign, episode.world.look(chunk))):
+            continue
         kinds = {w.kind for w in waits}
         for i, (kind, token) in enumerate(HAPPENING.items()):
             out[chunk - start, token, 3 + i] = kind in kinds

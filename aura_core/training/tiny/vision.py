@@ -34,7 +34,7 @@ HAPPENINGS = (
     (STATES.index("leaving"),),
 )
 SHIFT = 2  # pixels
-REPORT_MIN = 0.25  # between two reports
+REPORTS = 40  # of a stage
 READ_OUTS = (*HEADS, len(SLOT_TOKENS), KINDS * len(HAPPENINGS))
 
 
@@ -251,7 +251,8 @@ def train(
     while len(pictures.places) * CHUNKS < 2 * batch:
         pictures.update()
         time.sleep(0.1)
-    step, reported, saved = 0, -1.0, 0.0
+    step, told_at, reported, saved = 0, 0, -1.0, 0.0
+    total = torch.zeros((), device=device)
     frames, items, facts = (
         t.flatten(0, 1) for t in (pictures.frames, pictures.items, pictures.facts)
     )
@@ -275,15 +276,19 @@ def train(
             opt.step()
         step += 1
         minute = elapsed * minutes
-        if minute - reported > REPORT_MIN or elapsed > 0.995 > reported / minutes:
-            reported = minute
+        total += loss.detach()
+        if minute - reported > minutes / REPORTS or elapsed > 0.995 > reported / minutes:
+            mean, spent = float(total) / (step - told_at), max(minute - max(reported, 0.0), 1e-9)
+            rate = (step - told_at) / (60 * spent)
+            total, told_at, reported = torch.zeros_like(total), step, minute
             pictures.check(int(pick[0]))
             score, parts = _held(visual, heads, pictures)
             told(
                 "vision",
                 elapsed,
-                f"step {step} rooms {len(places)} loss {loss.item():.3f} development exact"
-                f" {score:.4f} (colour, shape, state, facts: {parts})",
+                f"step {step} {rate:.1f} steps/s rooms {len(places)} lr {lr * scale:.1e} loss"
+                f" {mean:.3f} development exact {score:.4f} (colour, shape, state, facts:"
+                f" {parts})",
             )
         if minute - saved > 1.0:
             saved = minute
