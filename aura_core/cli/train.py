@@ -38,11 +38,11 @@ def tiny(
     ] = "balanced_all",
     tokens: Annotated[
         int | None,
-        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 24576 on a GPU"),
+        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 20480 on a GPU"),
     ] = None,
     chunks: Annotated[
         int | None,
-        typer.Option(min=8, help="chunks of a vision batch; 192 on a CPU, 1024 on a GPU"),
+        typer.Option(min=8, help="chunks of a vision batch; 192 on a CPU, 1536 on a GPU"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes that render and draw; all cores but one")

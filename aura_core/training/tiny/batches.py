@@ -8,7 +8,7 @@ was trained on short windows does poorly in late chunks).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,10 +99,28 @@ ONCE = Plan(
     follows=0.25,
     odd=0.05,
 )
+# Many open conditions, and as few questions about now as tests ask.
+WATCHES = Plan(
+    min_gap=3,
+    max_gap=9,
+    proactive=(2, 6),
+    multi=(1, 4),
+    triggers=0.85,
+    first=0,
+    early=0.4,
+    objects=0.5,
+    follows=0.15,
+    odd=0.08,
+)
+AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
 CURRICULUM = (
     Stage(0.2, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
-    Stage(0.4, (20, 30), (FOCUS, ONCE, MANY, TEST_PLAN)),
-    Stage(1.0, (30, 60), (FOCUS, FOCUS, FOCUS, ONCE, ONCE, ONCE, MANY, TEST_PLAN, DENSE_PLAN)),
+    Stage(0.4, (20, 30), (FOCUS, FOCUS, ONCE, MANY, WATCHES, TEST_PLAN)),
+    Stage(
+        1.0,
+        (30, 60),
+        (FOCUS, FOCUS, FOCUS, ONCE, ONCE, MANY, WATCHES, WATCHES, TEST_PLAN, DENSE_PLAN),
+    ),
 )
 
 
@@ -225,6 +243,8 @@ def draw(
     most), with fresh questions."""
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
+    if plan != TEST_PLAN:
+        plan = replace(plan, at_events=bool(rng.random() < AT_EVENTS))
     room = training_world(Store.seed(place))
     room = room.looked_at(room.looks, float(rng.uniform(-MARGIN_S, MARGIN_S)))
     episode = Episode.generate(

@@ -93,7 +93,7 @@ def run(folder: Path, out: Path, recipe: Recipe, told: Told = lambda *_: None) -
     torch.set_num_threads(max(1, min(4, cores() // 2)))  # the rest is the workers'
     model, tokenizer = tiny.build_model(recipe.seed)
     codec = tiny.codec(tokenizer)
-    tokens = recipe.tokens or (24_576 if recipe.gpu else 4096)
+    tokens = recipe.tokens or (20_480 if recipe.gpu else 4096)
     workers = recipe.workers or max(1, cores() - (2 if recipe.gpu else 1))
     store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens))
     try:
@@ -130,7 +130,7 @@ def _stages(
                 part,
                 pictures,
                 recipe.vision_min,
-                batch=recipe.chunks or (1024 if recipe.gpu else 192),
+                batch=recipe.chunks or (1536 if recipe.gpu else 192),
                 seed=recipe.seed,
                 device=recipe.device,
                 told=told,

@@ -37,6 +37,7 @@ IGNORED = -100
 # Progress from which a hand shows what it carries in; until and from which it has not, has taken
 # hold of what it carries away.
 COMING, HOLD, GOING = 0.25, 0.3, 0.5
+WITHDRAWN = 0.85  # progress from which little is seen of the hand that brought something
 
 _DOOR, _WINDOW, _PERSON, _LAMP, _CUP, _CAT = 0, 1, 2, 3, 4, 8
 _KETTLE = _LAMP
@@ -96,6 +97,8 @@ def items_of(room: World, chunk: int, visible: bool = False) -> NDArray[np.int64
         if event.item is None:
             continue
         shows = first_s < event.done_s  # not yet complete in the first frame
+        if event.kind == "item enters":  # or the hand that brought it is there still
+            shows = event.progress(first_s) < WITHDRAWN
         if event.kind == "item moves":
             there = next(i for i in event.after.items if i not in event.before.items)
             put(event.item, "moved out")
