@@ -69,7 +69,7 @@ def scaled(visual: Any, pictures: Pictures) -> None:
     writes onto visual tokens then drowns, and matching what is seen with what was asked is learned
     ten times slower.
     """
-    frames = pictures.frames[pictures.places[:4]].flatten(0, 1)
+    frames = pictures.frames[pictures.places[:12]].flatten(0, 1)
     with torch.no_grad():
         outputs = vision.batched_vision(visual, vision.patches_of(frames))
         for layer, output in zip(_LAST_LAYERS, outputs, strict=True):
