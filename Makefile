@@ -6,11 +6,11 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 ARGS ?=
 
-# Of another environment's ROS wheels: this one's Python sets its own.
+# The ROS wheels of another environment may have set this; the Python of this one sets its own.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export PYTHON TORCH TORCH_INDEX
 
-# Every process of a run shares one ROS domain, apart from other runs on the machine and network.
+# All processes of a run share one ROS domain, which other runs on the machine and network do not use.
 ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
 

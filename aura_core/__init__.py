@@ -1,8 +1,7 @@
-"""The engine of aura_ros: one VideoLLM that watches, and once a second decides to be silent or to
-speak.
+"""The engine of aura_ros: one VideoLLM watches a camera, and decides each second: silent or speak.
 
-Start reading at `aura_core/stream/engine.py`. Nothing in this package knows ROS, and importing
-it needs numpy alone: torch is imported inside `models/` and `training/` when a model is opened.
+Start reading at `aura_core/stream/engine.py`. Nothing in this package knows ROS. Importing it needs
+numpy only: `models/` and `training/` import torch when a model is opened.
 """
 
 from aura_core.config import AssistantConfig

@@ -1,4 +1,7 @@
-"""What can go wrong, by who can mend it. Each message is one line: what, where, what to do."""
+"""The errors of this package, by who can fix them.
+
+Each message is one line: what, where, what to do.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,27 @@ class AuraError(Exception):
 
 
 class ConfigError(AuraError):
-    """A configuration file or parameter is wrong: mend the YAML."""
+    """A configuration file or a parameter is wrong."""
 
 
 class ModelError(AuraError):
-    """A checkpoint is missing, incomplete or of a kind that no backend reads: mend the path."""
+    """A model cannot be used: its checkpoint is missing or not supported, or its server fails."""
 
 
 class InputError(AuraError):
-    """A frame, question, video or bag cannot be used: mend the input."""
+    """A frame, question, video or bag cannot be used."""
 
 
 class StreamError(AuraError):
-    """The engine was called out of order, or its window is contradictory: a bug in the caller."""
+    """The engine was called in a wrong order, or its window is contradictory.
+
+    This is a bug in the caller.
+    """
 
 
 def how_to_install(extra: str) -> str:
-    """What to do where a package of an extra is missing (there is no distribution of this package
-    on an index)."""
+    """The command that installs the packages of an extra.
+
+    It installs from the source folder, because this package is on no index.
+    """
     return f"pip install '.[{extra}]' in the folder of aura_ros"

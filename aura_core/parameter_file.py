@@ -1,7 +1,7 @@
-"""The engine's settings as ROS 2 parameters: dotted names, and a value in place of null. Needs no
-ROS.
+"""The engine's settings from a ROS 2 parameter file: dotted names, and values that stand for null.
 
-So one file serves the live node (`--params-file`) and `aura run`, `replay` and `eval` (`--config`).
+So one file configures the live node (`--params-file`) and `aura run`, `replay` and `eval`
+(`--config`). Needs no ROS.
 """
 
 from __future__ import annotations
@@ -10,33 +10,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aura_core.errors import ConfigError
+from aura_core.settings import Parameter, Settings, parameters
 
 NODE = "assistant_node"
-# ROS has no null: these values stand for "not set".
-UNSET: dict[str, int | float | str] = {
-    "model.max_pixels": 0,
-    "model.threads": 0,
-    "window.hard_cap": 0,
-    "decider.threshold": 0.0,
-    "decider.rearm": 0.0,
-    "gate.level": -1.0,
-    "system_prompt": "",
-}
-# rclpy's own, which may stand in a file beside ours; and those of the node that are no business of
-# the engine's.
+# parameters of rclpy itself, which may be in the same file
 RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
-NODES_OWN = ("backlog_chunks", "image_transport", "stale_after_s", *RCLPY)
 
 
-def nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`, with null where a parameter is
-    not set."""
+def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
+    """`{"window.keep": 30}` to `{"window": {"keep": 30}}`.
+
+    A value that stands for null becomes None.
+    """
     sections: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
-    for name, value in parameters.items():
+    for name, value in flat.items():
         section, _, key = name.rpartition(".")
         home = sections.setdefault(section, {}) if section else plain
-        home[key] = None if name in UNSET and value == UNSET[name] else value
+        home[key] = known[name].setting_value(value) if name in known else value
     return sections | plain
 
 
@@ -45,11 +36,18 @@ def is_parameter_file(data: Mapping[str, Any]) -> bool:
     return any(isinstance(v, dict) and "ros__parameters" in v for v in data.values())
 
 
-def engine_settings(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """What a parameter file tells the engine: the sections that match `assistant_node`, later ones
-    over earlier ones.
+def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -> dict[str, Any]:
+    """The engine's settings in a parameter file, as nested plain values.
 
-    Raises `ConfigError` when there is none. Unknown keys stay, for the settings to refuse.
+    All sections that match `assistant_node` are used; later ones override earlier ones.
+
+    Args:
+        data: the YAML document.
+        node: settings of the node. Its section `engine` is read, its own settings are left out.
+        where: the file, for messages.
+
+    Unknown keys stay, and the settings refuse them. Raises `ConfigError` when there is no such
+    section.
     """
     flat: dict[str, Any] = {}
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]
@@ -59,15 +57,17 @@ def engine_settings(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             f" {', '.join(map(str, data))}"
         )
     for section in sections:
-        parameters = (
-            data[section].get("ros__parameters") if isinstance(data[section], dict) else None
-        )
-        if not isinstance(parameters, dict):
+        given = data[section].get("ros__parameters") if isinstance(data[section], dict) else None
+        if not isinstance(given, dict):
             raise ConfigError(
                 f"{where}: {section}: expected ros__parameters with settings below it"
             )
-        flat |= dict(_leaves(parameters))
-    return nested({k: v for k, v in flat.items() if k.split(".")[0] not in NODES_OWN})
+        flat |= dict(_leaves(given))
+    table = parameters(node)
+    known = {p.name: p for p in table if p.path[0] == "engine"}
+    others = {p.name for p in table} - known.keys()
+    engine = {k: v for k, v in flat.items() if k not in others and k.split(".")[0] not in RCLPY}
+    return _nested(engine, known)
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,11 +1,11 @@
-"""Settings from plain values: what a YAML file holds becomes a checked dataclass, or one clear
-line."""
+"""Settings dataclasses from plain values, such as those of a YAML file."""
 
 from __future__ import annotations
 
 import dataclasses
 import types as pytypes
 import typing
+from enum import Enum
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ from aura_core.errors import ConfigError
 
 
 def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `ConfigError` naming the file; `what` it should hold:
-    "configuration"..."""
+    """The mapping in a YAML file.
+
+    `what` says what it should hold, for messages: "configuration". Raises `ConfigError` naming the
+    file.
+    """
     import yaml
 
     try:
@@ -31,13 +34,23 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
     return data
 
 
-def build(cls: Any, data: Any, where: str) -> Any:
-    """The settings class `cls` from nested plain values. Raises `ConfigError` naming the key and
-    where it stands."""
+def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
+    """The settings class `cls` from nested plain values.
+
+    Args:
+        cls: a dataclass of settings.
+        data: the values. A section that is given in part keeps the defaults that it has within
+            `cls`.
+        where: where the values come from, for messages.
+        base: settings that hold what `data` leaves out; None: the defaults of `cls`.
+
+    Raises:
+        ConfigError: naming the key and where it is.
+    """
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
     hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls)}
+    known = {f.name: f for f in dataclasses.fields(cls)}
     presets = getattr(cls, "PRESETS", {})
     if presets and "preset" in data:
         rest = {k: v for k, v in data.items() if k != "preset"}
@@ -51,31 +64,52 @@ def build(cls: Any, data: Any, where: str) -> Any:
             raise ConfigError(
                 f"{where}: unknown key '{key}'; known keys are {', '.join(sorted(known))}"
             )
-    values = {k: _convert(hints[k], v, f"{where}: {k}") for k, v in data.items()}
+    values = {}
+    for key, value in data.items():
+        inner = f"{where}: {key}"
+        if dataclasses.is_dataclass(hints[key]):
+            held = _default(known[key]) if base is None else getattr(base, key)
+            values[key] = build(hints[key], value, inner, held)
+        else:
+            values[key] = convert(hints[key], value, inner)
     try:
-        return cls(**values)
+        return cls(**values) if base is None else dataclasses.replace(base, **values)
     except ConfigError as e:
         raise ConfigError(f"{where}: {e}") from e
 
 
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return build(kind, value, where)
+def convert(kind: Any, value: Any, name: str) -> Any:
+    """`value` as the type `kind`.
+
+    A whole number is accepted as a float, and a text as a member of an enumeration. Raises
+    `ConfigError` naming the setting.
+    """
     options = typing.get_args(kind) if isinstance(kind, pytypes.UnionType) else (kind,)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
+    classes = [typing.get_origin(o) or o for o in options]  # tuple[str, ...] is checked as tuple
+    if float in classes and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not any(type(value) is o for o in options):
-        names = " or ".join("null" if o is type(None) else o.__name__ for o in options)
-        raise ConfigError(f"{where} must be {names}, not {value!r}")
-    return value
+    if any(isinstance(value, c) for c in classes if c is not int or not isinstance(value, bool)):
+        return value
+    for c in classes:
+        if issubclass(c, Enum):
+            words = [str(member) for member in c]
+            require(value in words, f"{name} must be one of {', '.join(words)}, not '{value}'")
+            return c(value)
+    names = " or ".join("null" if c is type(None) else c.__name__ for c in classes)
+    raise ConfigError(f"{name} must be {names}, not {value!r}")
+
+
+def _default(f: dataclasses.Field[Any]) -> Any:
+    """The default of a field; None where it must be given."""
+    return None if f.default_factory is dataclasses.MISSING else f.default_factory()
 
 
 def require(ok: bool, message: str) -> None:
-    """Raises `ConfigError` with `message` unless `ok`."""
+    """Raise `ConfigError` with `message` unless `ok`."""
     if not ok:
         raise ConfigError(message)
 
 
 def one_of(name: str, value: str, options: tuple[str, ...]) -> None:
-    """Raises `ConfigError` unless `value` is one of `options`."""
+    """Raise `ConfigError` unless `value` is one of `options`."""
     require(value in options, f"{name} must be one of {', '.join(options)}, not '{value}'")

@@ -1,4 +1,8 @@
-"""The JSON in a model's reply: it may think aloud before it, in braces too, or fence it in."""
+"""JSON objects in a model's reply, which may have other text around them.
+
+A reasoning model writes its thoughts first, in braces too, and some models put JSON into a code
+block.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from typing import Any
 
 
 def objects(text: str, nested: bool = False) -> Iterator[dict[str, Any]]:
-    """All JSON objects in `text`, in order; those inside of another one only with `nested`."""
+    """All JSON objects in `text`, in order; objects inside another one only with `nested`."""
     decoder, at = json.JSONDecoder(), text.find("{")
     while at >= 0:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            # not JSON, a number of 5,000 digits, a thousand brackets
+            # not JSON (ValueError also for a number of 5,000 digits), or nested too deeply
             end = at + 1
         else:
             yield value

@@ -1,4 +1,7 @@
-"""What flows through the engine. Frozen; times are integers in nanoseconds of the frames' clock."""
+"""The values that the engine takes and gives.
+
+Frozen; times are nanoseconds of the frames' clock.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,40 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.errors import InputError
+
 
 class Kind(StrEnum):
-    """Why something was said (the engine's bookkeeping, see `stream/attribution.py`)."""
+    """Why something was said; see `stream/attribution.py`."""
 
     REAL_TIME = "real-time"  # in the chunk of its question
-    PROACTIVE = "proactive"  # later, the first answer to a standing question
-    MULTI_RESPONSE = "multi-response"  # later, one of several answers to a standing question
+    PROACTIVE = "proactive"  # later: the first answer of a watch that asks for one
+    MULTI_RESPONSE = "multi-response"  # later: an answer of a watch that gives several
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture. `image` is RGB uint8 (height, width, 3)."""
+    """One image. `image` is RGB uint8 (height, width, 3)."""
 
     image: NDArray[np.uint8]
     stamp_ns: int
+
+    def checked(self) -> Frame:
+        """This frame. Raises `InputError` unless its image is RGB uint8 (height, width, 3)."""
+        image = self.image
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8" or 0 in image.shape:
+            raise InputError(
+                f"a frame must be uint8 (height, width, 3), not {image.dtype} {image.shape}"
+            )
+        return self
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """One second of video: two frames, 0.5 s apart.
 
-    `index` counts seconds since the stream's first frame (it jumps where the camera was silent for
-    whole seconds). `repeated` counts frames that stand in for a missing one.
+    `index` counts seconds since the stream's first frame; it skips seconds without a frame.
+    `repeated` counts frames that are used twice because one is missing.
     """
 
     index: int
@@ -42,25 +56,25 @@ class Chunk:
 
     @property
     def stamp_ns(self) -> int:
-        """Stamp of the newest frame: what a response that describes this chunk carries."""
+        """Stamp of the newest frame. A response about this chunk has this stamp."""
         return self.frames[-1].stamp_ns
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question. Without a stamp it joins the next chunk that the engine closes.
+    """A question. Without a stamp it joins the chunk that closes next.
 
-    `limit` and `cooldown_s` are for watches (standing questions): the most answers, and the seconds
-    of stream time after an answer in which the watch gives no other; None: as configured.
+    `limit` and `cooldown_s` are for watches: the most answers, and the seconds of stream time after
+    an answer in which the watch is silent. None: as configured.
     """
 
     text: str
     id: str = ""
     stamp_ns: int | None = None
-    kind: Kind | None = None  # given for a registered watch; else the engine finds out
+    kind: Kind | None = None  # given for a registered watch; None: found from the words
     limit: int | None = None
     cooldown_s: float | None = None
-    urgent: bool = False  # its answers may break into the user's speech
+    urgent: bool = False  # its answers may interrupt the user
 
 
 Reason = Literal["threshold", "hysteresis", "min_gap"]
@@ -68,10 +82,11 @@ Reason = Literal["threshold", "hysteresis", "min_gap"]
 
 @dataclass(frozen=True)
 class Decision:
-    """Silent or speak, and the probability of silence that it was read from.
+    """Silent or speak.
 
-    `reason` is the setting that overruled the model: `threshold` (either way: see `silent`),
-    `hysteresis` or `min_gap` (words were held back); None when the model's own choice stands.
+    `p_silent` is the probability of silence, and `token_id` the first token. `reason` is the
+    setting that overruled the model: "threshold" (in either direction), or "hysteresis" or
+    "min_gap" (words were held back); None when the model's own choice stands.
     """
 
     silent: bool
@@ -82,7 +97,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Response:
-    """Words, and which question they answer. `index` counts answers to that question from 0."""
+    """The words of an answer, and the question that they answer.
+
+    `index` counts the answers to that question from 0.
+    """
 
     text: str
     kind: Kind
@@ -91,18 +109,19 @@ class Response:
     acknowledgment: bool
     stamp_ns: int  # newest frame that the words describe
     final: bool = True
-    urgent: bool = False  # of a watch whose answers may break into the user's speech
+    urgent: bool = False  # the answer of an urgent watch; it may interrupt the user
+    id: str = ""  # unique over runs; an alert has the id of its response
 
 
 @dataclass(frozen=True)
 class Step:
-    """One chunk, decided. Counters are exact; `*_ms` are wall milliseconds."""
+    """The report of one chunk that was decided. `*_ms` are wall-clock milliseconds."""
 
     chunk: int
     stamp_ns: int
     decision: Decision
     response: Response | None
-    question: str | None  # text that was asked in this chunk
+    question: str | None  # text of the question that was asked in this chunk
     question_id: str | None
     step_ms: float  # encode + prefill + decision + decode
     decide_ms: float  # encode + prefill + decision: what a silent step costs
@@ -113,13 +132,12 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
-    # why an answer to a watch was not said: cancelled, limit, cooldown, duplicate
-    suppressed: str = ""
-    missed_chunks: int = 0  # chunks before this one that were seen, but came too late to be decided
+    suppressed: str = ""  # why words were not said: cancelled, limit, cooldown, duplicate
+    missed_chunks: int = 0  # chunks before this one that were seen and not decided
 
     @property
     def state(self) -> str:
-        """`silent` or `speak`."""
+        """ "silent" or "speak"."""
         return "silent" if self.response is None else "speak"
 
     def as_json(self) -> dict[str, object]:
@@ -132,6 +150,7 @@ class Step:
             "p_silent": round(self.decision.p_silent, 6),
             "reason": self.decision.reason or "",
             "text": r.text if r else "",
+            "response_id": r.id if r else "",
             "query_id": r.query_id if r else "",
             "kind": str(r.kind) if r else "",
             "index": r.index if r else 0,

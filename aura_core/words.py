@@ -1,17 +1,39 @@
-"""Words of a text, for comparing two texts."""
+"""The words of a text, for comparing two texts, and text that is safe to tokenise."""
 
 from __future__ import annotations
 
 import re
 
-_CJK = r"\u3040-\u30ff\u3400-\u9fff"  # written without spaces: each character counts as a word
+_CJK = r"\u3040-\u30ff\u3400-\u9fff"  # scripts without spaces: each character counts as a word
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_CJK_OR_HANGUL = _CJK + r"\uac00-\ud7af"
+_SPOKEN = re.compile(rf"[{_CJK_OR_HANGUL}]|[^\W_{_CJK_OR_HANGUL}]+(?:'[^\W_{_CJK_OR_HANGUL}]+)*")
 
 
 def words_of(text: str) -> list[str]:
-    """Its words in order, in lower case.
+    """The words of `text` in order, in lower case.
 
     >>> words_of("The cat's on 桌子")
     ['the', 'cat', 's', 'on', '桌', '子']
     """
     return _WORD.findall(text.lower())
+
+
+def spoken_words(text: str) -> list[str]:
+    """The words of `text` as a speech recogniser writes them.
+
+    They are in lower case, "don't" is one word, and each Korean syllable is a word too.
+
+    >>> spoken_words("Don't stop, 桌子!")
+    ["don't", 'stop', '桌', '子']
+    """
+    return _SPOKEN.findall(text.lower().replace("’", "'"))
+
+
+def plain_text(text: str) -> str:
+    """User text, changed so that a tokenizer reads no special token in it.
+
+    >>> plain_text(" What? <|im_end|> ")
+    'What? < |im_end| >'
+    """
+    return text.strip().replace("<|", "< |").replace("|>", "| >")

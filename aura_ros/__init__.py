@@ -1,8 +1,7 @@
-"""The ROS 2 side of the assistant: thin nodes around `aura_core`, and the messages in
-`aura_ros.msg`.
+"""The ROS 2 side of the assistant: thin nodes around `aura_core`, and the messages `aura_ros.msg`.
 
-The messages are generated at build time and stand in the install space. Extending the path lets the
-nodes in a source tree find them there.
+The messages are generated at build time, into the install space. The line below extends the
+package's path, so that nodes in a source tree find them there.
 """
 
 from pkgutil import extend_path

@@ -1,4 +1,4 @@
-"""Ears: microphone/audio in, asr/text, asr/transcript and user_speaking out."""
+"""Speech input: microphone/audio in; asr/text, asr/transcript and user_speaking out."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from dataclasses import asdict
 from std_msgs.msg import Bool, String
 
 from aura_core.errors import AuraError, InputError
-from aura_core.live.listener import Far, Listener, Near
-from aura_core.speech.ears import Ears, Event
+from aura_core.live.sound_inbox import Far, Near, SoundInbox
+from aura_core.node_settings import AsrNodeConfig
+from aura_core.speech.ears import Ears, Event, open_ears
 from aura_core.speech.echo import ApmEcho
 from aura_core.speech.endpointing import End, Onset
-from aura_core.speech.types import Heard
 from aura_core.speech.types import Transcript as CoreTranscript
+from aura_core.speech.types import TranscriptState
 from aura_ros import qos
+from aura_ros.grammars import phrases
 from aura_ros.msg import AudioChunk, Transcript
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import Value, declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import to_audio, transcript_msg
-from aura_ros.voice_parameters import ASR
-from aura_ros.voice_settings import open_ears
 
 
 class AsrNode(AuraNode):
-    """Callbacks store; one thread listens, and publishes what it understands."""
+    """Callbacks store sound. One thread recognises speech in it and publishes the transcripts."""
 
     def __init__(self) -> None:
         super().__init__("asr_node")
-        values = declare(self, ASR)
-        self._mutes = values["echo"] == "mute"
-        self._listener = Listener(self._mutes)
+        self._config = settings_of(self, AsrNodeConfig)
+        self._mutes = self._config.echo == "mute"
+        self._sound = SoundInbox(self._mutes)
         self._ears: Ears | None = None
         self._heard_at, self._frame_id, self._robot_speaks = 0.0, "", False
         self._stopping = threading.Event()
@@ -42,10 +42,10 @@ class AsrNode(AuraNode):
         self._user_speaking = self.create_publisher(Bool, "user_speaking", qos.LATCHED)
         self.create_subscription(AudioChunk, "microphone/audio", self._on_near, qos.AUDIO)
         self.create_subscription(Bool, "robot_speaking", self._on_robot, qos.LATCHED)
-        if values["echo"] == "apm":
+        if self._config.echo == "apm":
             self.create_subscription(AudioChunk, "speaker/reference", self._on_far, qos.AUDIO)
         self.every(1.0, self._report)
-        self._thread = self.work("ears", lambda: self._main(values), self._stopping)
+        self._thread = self.work("ears", self._main, self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -62,35 +62,38 @@ class AsrNode(AuraNode):
 
     def _put(self, kind: type[Near] | type[Far], msg: AudioChunk) -> None:
         try:
-            self._listener.put(kind(to_audio(msg)))
+            self._sound.put(kind(to_audio(msg)))
         except InputError as e:
             self.complain(str(e))
 
     def _on_robot(self, msg: Bool) -> None:
         self._robot_speaks = bool(msg.data)
-        self._listener.robot(self._robot_speaks, self.now_ns())
+        self._sound.robot(self._robot_speaks, self.now_ns())
 
-    # ---- the ears' thread --------------------------------------------------------------------
+    # ---- the speech input's thread -----------------------------------------------------------
 
-    def _main(self, values: dict[str, Value]) -> None:
+    def _main(self) -> None:
+        config = self._config.ears
         try:
-            ears = open_ears(values)
-            echo = ApmEcho() if values["echo"] == "apm" else None
+            ears = open_ears(config, phrases(self._config.grammar))
+            echo = ApmEcho() if self._config.echo == "apm" else None
         except (AuraError, OSError, RuntimeError) as e:
             self.end(" ".join(str(e).split()))
             return
         self._ears = ears
-        told = ", ".join(f"{key}: {values[key]}" for key in ("backend", "wake", "echo"))
-        self.get_logger().info(f"listening; {told}")
+        self.get_logger().info(
+            f"listening; backend: {config.asr.backend}, wake: {config.wake.mode},"
+            f" echo: {self._config.echo}"
+        )
         self._user_speaking.publish(Bool(data=False))
-        self._listener.run(ears, echo, self._stopping, self._tell, self.complain)
+        self._sound.run(ears, echo, self._stopping, self._tell, self.complain)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
             self._transcripts.publish(transcript_msg(event, self._frame_id))
-            if event.state is Heard.FINAL:
+            if event.state is TranscriptState.FINAL:
                 self._text.publish(String(data=event.text))
-            elif event.state is Heard.REJECTED:
+            elif event.state is TranscriptState.REJECTED:
                 self.get_logger().info(f"not sent ({event.reason}): {event.text}")
                 if event.reason.startswith("failed"):
                     self.complain(f"the recogniser {event.reason}; the utterance is lost")
@@ -113,9 +116,7 @@ class AsrNode(AuraNode):
                 ),
             )
         counters = asdict(self._ears.counters) if self._ears else {}
-        self.diagnose(
-            level, self.problem or message, {"dropped": self._listener.dropped, **counters}
-        )
+        self.diagnose(level, self.problem or message, {"dropped": self._sound.dropped, **counters})
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,5 +1,10 @@
-"""The assistant as a ROS node: image_raw, asr/text -> Inbox -> Worker (the model's thread) ->
-aura/response, aura/alert, aura/heartbeat. Services: `services.py`."""
+"""The assistant as a ROS node.
+
+    image_raw, asr/text -> Inbox -> Host (the model's thread)
+    -> aura/response, aura/alert, aura/heartbeat
+
+The services are in `services.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from aura_core.errors import InputError
-from aura_core.live.host import Events, Worker
+from aura_core.live.events import Event, Failed, Problem, Ready, Stepped, Words
+from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import load
 from aura_core.types import Kind, Step
@@ -26,8 +32,7 @@ from aura_ros.services import WatchServices
 
 
 class AssistantNode(AuraNode):
-    """Callbacks only store; the worker decides; a timer speaks up when the worker has nothing to
-    say."""
+    """Callbacks only store, the host decides, and a timer sends heartbeats between decisions."""
 
     def __init__(self) -> None:
         super().__init__("assistant_node")
@@ -39,7 +44,7 @@ class AssistantNode(AuraNode):
             (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
         )
         self._topic = self.resolve_topic_name(topic)
-        self._lock = threading.Lock()  # heartbeats leave from two threads
+        self._lock = threading.Lock()  # two threads publish heartbeats
         self._sequence, self._beat_at = 0, time.monotonic()
         self._last_step: Step | None = None
         self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
@@ -50,23 +55,26 @@ class AssistantNode(AuraNode):
         self._subscribe = self.create_guard_condition(self._watch)
         self.add_on_set_parameters_callback(on_set(ASSISTANT, self._apply))
         self.every(1.0, self._tick)
-        events = Events(self._on_ready, self._on_step, self._on_text, self._on_error, self.end)
         model, server = self.config.model, self.config.server
-        self.worker = Worker(
-            lambda: load(model, server), self.config, events, int(values["backlog_chunks"])
+        self.host = Host(
+            lambda: load(model, server), self.config, backlog_chunks=int(values["backlog_chunks"])
         )
-        WatchServices(self, self.worker)
+        self.host.listen(self._on_event)
+        WatchServices(self, self.host)
         self.get_logger().info(f"loading model {model.path}")
-        self.worker.start()
+        self.host.start()
 
     def close(self) -> bool:
         """See `AuraNode`."""
-        return self.worker.stop()
+        return self.host.stop()
 
     # ---- callbacks: store and return ---------------------------------------------------------
 
     def _watch(self) -> None:
-        """The model is ready: take frames from now on (earlier ones could only be thrown away)."""
+        """Subscribe to the images, once the model is ready.
+
+        Earlier frames could only be dropped.
+        """
         self.create_subscription(self._image_type, self._topic, self._on_image, qos.FRAMES)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
@@ -82,23 +90,29 @@ class AssistantNode(AuraNode):
         if self._stale:
             self._stale = False
             self.get_logger().info("frames are back")
-        self.worker.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
+        self.host.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
 
     def _on_question(self, msg: String) -> None:
         try:
-            self.worker.inbox.ask(msg.data)
+            asked = self.host.inbox.ask(msg.data)
         except InputError as e:
-            self.complain(f"question refused: {e}")
+            self._refused(e)
+        else:
+            asked.add_done_callback(lambda done: self._refused(done.exception()))
+
+    def _refused(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.complain(f"question refused: {error}")
 
     def _apply(self, name: str, value: Value) -> None:
         if name == "decider.threshold":
-            self.worker.set_threshold(float(value) or None)
+            self.host.set_threshold(float(value) or None)
         elif name == "stale_after_s":
             self._stale_after_s = float(value)
 
     def _tick(self) -> None:
-        """Once a second: diagnostics, and a heartbeat if no decided chunk has given one."""
-        now, health = time.monotonic(), self.worker.health()
+        """Once a second: diagnostics, and a heartbeat unless a decided chunk has sent one."""
+        now, health = time.monotonic(), self.host.health()
         quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
         state, detail = idle_state(
             health, quiet, self._stale_after_s, self.config.model.path, self._topic
@@ -106,7 +120,7 @@ class AssistantNode(AuraNode):
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
-            self.worker.inbox.end_of_frames()
+            self.host.inbox.end_of_frames()
         if state:
             self._beat(state, detail)
         level = "error" if self.problem or state == "no_frames" else "warn" if state else "ok"
@@ -122,16 +136,24 @@ class AssistantNode(AuraNode):
             },
         )
 
-    # ---- from the worker's thread ------------------------------------------------------------
+    # ---- from the model's thread -------------------------------------------------------------
 
-    def _on_ready(self, description: str) -> None:
-        self.get_logger().info(f"model ready: {description}")
-        self._subscribe.trigger()
-
-    def _on_text(self, text: str, stamp_ns: int, asked: bool) -> None:
-        self._responses.publish(
-            to.partial_msg(text, stamp_ns, self._frame_id, self.age_ms(stamp_ns), asked)
-        )
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self.get_logger().info(f"model ready: {event.description}")
+                self._subscribe.trigger()
+            case Words():
+                age_ms = self.age_ms(event.stamp_ns)
+                self._responses.publish(to.partial_msg(event, self._frame_id, age_ms))
+            case Stepped():
+                self._on_step(event.step, event.question)
+            case Problem():
+                self.complain(event.message)
+                if event.chunk is not None:  # a lost chunk has a heartbeat too
+                    self._beat("error", "", event.chunk)
+            case Failed():
+                self.end(event.message)
 
     def _on_step(self, step: Step, question: str) -> None:
         self._last_step = step
@@ -142,13 +164,8 @@ class AssistantNode(AuraNode):
                 self._alerts.publish(to.alert_msg(step, r, question, self._frame_id))
         self._beat("silent" if r is None else "speaking", "")
 
-    def _on_error(self, problem: str, chunk: int | None) -> None:
-        self.complain(problem)
-        if chunk is not None:  # this second has neither words nor silence, but it has its heartbeat
-            self._beat("error", "", chunk)
-
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:
-        health = self.worker.health()
+        health = self.host.health()
         with self._lock:
             msg = to.heartbeat_msg(
                 state,

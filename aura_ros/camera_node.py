@@ -1,5 +1,7 @@
-"""A real camera, a video file or a network stream as a ROS topic. A device that goes away is
-retried; what it showed last is never published again."""
+"""A camera, a video file or a network stream as a ROS topic.
+
+A device that goes away is opened again. Its last image is not published again.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,15 @@ from collections.abc import Sequence
 from sensor_msgs.msg import Image
 
 from aura_core.errors import InputError
+from aura_core.node_settings import CameraConfig
 from aura_core.sources import FrameSource, is_device, open_source
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import CAMERA, declare
+from aura_ros.parameters import settings_of
 
-_MOST_BEHIND_NS = NS  # a file that falls further behind goes on from now
+_MOST_BEHIND_NS = NS  # a file that is further behind continues at the present time
 
 
 class CameraNode(AuraNode):
@@ -25,15 +28,9 @@ class CameraNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("camera_node")
-        v = declare(self, CAMERA)
-        self._spec, self._fps, self._frame_id = (
-            str(v["source"]),
-            float(v["fps"]),
-            str(v["frame_id"]),
-        )
-        self._loop, self._reopen_s = bool(v["loop"]), float(v["reopen_s"])
+        self._config = settings_of(self, CameraConfig)
         self._frames, self._opened, self._failing = 0, 0, ""
-        # when a file that is played again may begin: a frame's time after its last one
+        # earliest stamp of the next frame, for a file that is played again
         self._next_ns = 0
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
         self.every(1.0, self._report)
@@ -47,13 +44,13 @@ class CameraNode(AuraNode):
         return not self._thread.is_alive()
 
     def _main(self) -> None:
-        """Read the source to its end, and open it again where that makes sense."""
+        """Read the source to its end. Open it again if it is a device, or if `loop` is set."""
         while not self._stopping.is_set():
             try:
-                with open_source(self._spec, self._fps) as source:
+                with open_source(self._config.source, self._config.fps) as source:
                     self._read(source)
-                if not self._loop:
-                    self.get_logger().info(f"{self._spec}: the end")
+                if not self._config.loop:
+                    self.get_logger().info(f"{self._config.source}: the end")
                     self.end()
                     return
             except InputError as e:
@@ -61,35 +58,35 @@ class CameraNode(AuraNode):
                     self.end(str(e))
                     return
                 self._failing = str(e)
-                self.complain(f"{e}; trying again every {self._reopen_s:g} s")
-                self._stopping.wait(self._reopen_s)
+                self.complain(f"{e}; trying again every {self._config.reopen_s:g} s")
+                self._stopping.wait(self._config.reopen_s)
 
     def _read(self, source: FrameSource) -> None:
-        if not self._opened or self._failing:  # not each time that a file is played again
+        if not self._opened or self._failing:  # a file that is played again is logged once
             self.get_logger().info(f"{source.description} on {self._publisher.topic_name}")
         self._opened += 1
         start_ns = max(self.now_ns(), self._next_ns)
         for frame in source:
             stamp_ns = self.now_ns()
-            if not source.live:  # a file has its own clock: its frames come when they are due
+            if not source.live:  # a file has stamps of its own: wait until the frame is due
                 behind_ns = stamp_ns - (start_ns + frame.stamp_ns)
                 if behind_ns > _MOST_BEHIND_NS:
                     start_ns += behind_ns
                 self._stopping.wait(max(0, -behind_ns) / NS)
                 stamp_ns = start_ns + frame.stamp_ns
-                self._next_ns = stamp_ns + round(NS / self._fps)
+                self._next_ns = stamp_ns + round(NS / self._config.fps)
             if self._stopping.is_set():
                 return
             self._failing = ""
             self._frames += 1
-            self._publisher.publish(to_image(Frame(frame.image, stamp_ns), self._frame_id))
+            self._publisher.publish(to_image(Frame(frame.image, stamp_ns), self._config.frame_id))
 
     def _is_device(self) -> bool:
-        """Whether the source may come back by itself: a device or a network stream, not a file."""
-        return is_device(self._spec) or "://" in self._spec
+        """Whether the source is a device or a network stream, which may come back; not a file."""
+        return is_device(self._config.source) or "://" in self._config.source
 
     def _report(self) -> None:
-        source = self._spec.rpartition("@")[2]  # without a password
+        source = self._config.source.rpartition("@")[2]  # without a password
         values = {"frames": self._frames, "opened": self._opened}
         level = "error" if self._failing else "ok" if self._frames else "warn"
         self.diagnose(

@@ -1,5 +1,7 @@
-"""A microphone as a topic: microphone/audio. A device that is gone is tried again; nothing else
-ends the node."""
+"""A microphone as the topic microphone/audio.
+
+A device that is gone is opened again. Only a wrong setting ends the node.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,25 @@ import threading
 from collections.abc import Sequence
 
 from aura_core.errors import ConfigError
-from aura_core.speech.devices import DeviceConfig, Microphone
+from aura_core.node_settings import MicrophoneConfig
+from aura_core.speech.devices import Microphone
 from aura_ros import qos
 from aura_ros.msg import AudioChunk
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
-from aura_ros.voice_parameters import MICROPHONE
-from aura_ros.voice_settings import device_name
 
 
 class MicrophoneNode(AuraNode):
-    """One thread reads the device and publishes."""
+    """One thread reads the device and publishes its sound."""
 
     def __init__(self) -> None:
         super().__init__("microphone_node")
-        v = declare(self, MICROPHONE)
-        self._frame_id = str(v["frame_id"])
+        config = settings_of(self, MicrophoneConfig)
+        self._frame_id = config.frame_id
         self._chunks, self._reason = 0, ""
         self._publisher = self.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
-        device = DeviceConfig(device_name(v["device"]), int(v["rate"]), int(v["chunk_ms"]))
-        self._microphone = Microphone(device, clock=self.now_ns)
+        self._microphone = Microphone(config.audio, clock=self.now_ns)
         self.every(1.0, self._report)
         self._stopping = threading.Event()
         self._thread = self.work("microphone", self._main, self._stopping)

@@ -1,5 +1,8 @@
-"""What every node is and how it lives: one clear line and exit code 1 when it cannot start or go
-on, exit code 0 on SIGINT and SIGTERM."""
+"""The base class of every node, and `run`, which runs nodes until they end.
+
+A node that cannot start or go on prints one clear line and ends with exit code 1. SIGINT and
+SIGTERM end it with exit code 0.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,17 @@ from aura_core.errors import AuraError, ConfigError
 from aura_ros import qos
 from aura_ros.conversions import diagnostics_msg
 
-_POLL_S = 0.1  # how soon a signal or the end of the node's work is seen
-_REPEAT_LOG_S = 30.0
-_SHOW_PROBLEM_S = 3.0  # how long a problem is shown after it was last met
+_POLL_S = 0.1  # most time until a signal or the end of a node is noticed
+_REPEAT_LOG_S = 30.0  # least time between two log lines about the same problem
+_SHOW_PROBLEM_S = 3.0  # how long a problem is reported after it last happened
 
 
 class AuraNode(Node):
-    """A node with diagnostics, complaints that do not flood the log, and an end of its own."""
+    """A node with diagnostics, and with log lines about problems that do not flood the log."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.done = threading.Event()  # set from any thread: the process ends
+        self.done = threading.Event()  # set from any thread to end the process
         self.exit_code = 0
         self.last_problem = ""
         self._problem_at = -_SHOW_PROBLEM_S
@@ -41,16 +44,16 @@ class AuraNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
 
     def close(self) -> bool:
-        """Stop the node's threads; False when one would not end in time."""
+        """Stop the node's threads. Returns False when one does not end in time."""
         return True
 
     def work(
         self, name: str, main: Callable[[], None], stopping: threading.Event
     ) -> threading.Thread:
-        """Start a thread of the node's own, which runs until `stopping`.
+        """Start a thread of the node, which runs until `stopping` is set.
 
-        One that ends by a bug ends the node, which would report that all is well for ever: the
-        trace is printed, and who started the node may start it again.
+        If a bug ends the thread, the node ends too, instead of reporting for ever that all is well.
+        The traceback is printed, and the launcher may start the node again.
         """
 
         def run() -> None:
@@ -58,22 +61,21 @@ class AuraNode(Node):
                 main()
             finally:
                 if not (stopping.is_set() or self.done.is_set()):
-                    self.end(f"the thread '{name}' ended by a bug, whose trace is printed")
+                    self.end(f"the thread '{name}' ended by a bug; its traceback is printed")
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
 
     def end(self, problem: str = "") -> None:
-        """End the process: with exit code 1 and this line, or well."""
+        """End the process: with `problem` in the log and exit code 1; without one, exit code 0."""
         if problem:
             self.exit_code = 1
             self.get_logger().fatal(problem)
         self.done.set()
 
     def complain(self, problem: str) -> None:
-        """Log a problem that may come back many times a second: at once, then every half minute.
-        From any thread."""
+        """Log a problem, but the same kind of problem only every 30 s. From any thread."""
         kind, now = re.sub(r"\d+", "#", problem), time.monotonic()
         self.last_problem, self._problem_at = problem, now
         if now - self._complained.get(kind, -_REPEAT_LOG_S) >= _REPEAT_LOG_S:
@@ -82,15 +84,15 @@ class AuraNode(Node):
 
     @property
     def problem(self) -> str:
-        """The newest problem while it is fresh; then empty."""
+        """The newest problem; "" when it is more than a few seconds old."""
         return self.last_problem if time.monotonic() - self._problem_at < _SHOW_PROBLEM_S else ""
 
     def now_ns(self) -> int:
-        """The node's clock: the machine's, or the simulated one."""
+        """Time of the node's clock in nanoseconds: the machine's clock, or the simulated one."""
         return int(self.get_clock().now().nanoseconds)
 
     def age_ms(self, stamp_ns: int) -> float:
-        """Age of a stamp by the node's clock [ms]; 0 for a stamp of zero."""
+        """Age of a stamp by the node's clock in milliseconds; 0 for a stamp of zero."""
         return (self.now_ns() - stamp_ns) / 1e6 if stamp_ns else 0.0
 
     def diagnose(
@@ -103,7 +105,7 @@ class AuraNode(Node):
         )
 
     def every(self, period_s: float, callback: Callable[[], None]) -> None:
-        """Call back by the machine's steady clock: also while simulated time stands still."""
+        """Call back by the machine's steady clock, so also while simulated time stands still."""
         self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
@@ -111,11 +113,10 @@ def run(
     make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]],
     args: Sequence[str] | None = None,
 ) -> int:
-    """Make the node, or several nodes of one process, and spin until a signal comes or one is done;
-    the exit code.
+    """Make the nodes of one process, and spin them until a signal comes or one node ends.
 
-    Signals are ours: rclpy's own handlers end the context under a worker thread that still
-    publishes.
+    Signals are handled here, because rclpy's handlers end the context while other threads still
+    publish. Returns the exit code.
     """
     makers = [make] if callable(make) else make
     nodes: list[AuraNode] = []
@@ -135,7 +136,7 @@ def run(
     except (AuraError, RuntimeError) as e:
         # RuntimeError: rcl cannot read its arguments or a parameter file
         print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        if not all([node.close() for node in nodes]):  # those that came before it
+        if not all([node.close() for node in nodes]):  # the nodes that were made already
             sys.stderr.flush()
             os._exit(1)
         rclpy.try_shutdown()
@@ -147,7 +148,7 @@ def run(
         executor.spin_once(timeout_sec=_POLL_S)
     closed = [node.close() for node in nodes]
     code = max(node.exit_code for node in nodes)
-    # a thread is stuck in a driver or a model: tearing down under it would crash
+    # A thread that is stuck in a driver or a model would crash when its node is destroyed.
     if not all(closed):
         sys.stderr.flush()
         os._exit(code)
@@ -159,9 +160,12 @@ def run(
 
 
 def _executor(nodes: Sequence[Node]) -> Executor:
-    """One thread. The wait-set executor looks at every entity for every message: nearly three times
-    the CPU, measured with 31 messages of sound a second (3.9 % of a core against 1.5 %). The one by
-    events knows no guard conditions, and ROS 2 before Kilted does not have it."""
+    """An executor of one thread, for these nodes.
+
+    The events executor needs a third of the CPU: 1.5 % of a core against 3.9 % of the wait-set
+    executor, measured with 31 messages of sound a second. It supports no guard conditions, and ROS
+    2 before Kilted does not have it.
+    """
     if any(any(node.guards) for node in nodes):
         return SingleThreadedExecutor()
     try:

@@ -1,13 +1,12 @@
-"""Every QoS profile of the package, by what flows through it."""
+"""Every QoS profile of the package, by what is sent with it."""
 
 from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-# Camera frames that we read: a best-effort subscriber gets those of every camera driver (a reliable
-# one gets nothing from a best-effort camera). The depth covers a stall of the executor of a third
-# of a second at 30 Hz, so that the frames that the stamps choose are there; older frames are
-# worthless.
+# Camera frames that a node reads. A best-effort subscriber gets the frames of every camera driver;
+# a reliable one gets none from a best-effort publisher. The depth covers a pause of the executor of
+# a third of a second at 30 Hz, so that no frame that is sampled is lost. Older frames are useless.
 FRAMES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=10,
@@ -15,9 +14,9 @@ FRAMES = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 
-# Camera frames that we publish: a reliable camera serves both kinds of subscribers (rviz2 and `ros2
-# bag` may ask for reliable ones). It never waits for a slow one: of more than `depth` frames the
-# oldest are given up.
+# Camera frames that a node publishes. A reliable publisher serves both kinds of subscribers (rviz2
+# and `ros2 bag` may ask for reliable ones). It never waits for a slow subscriber: more than `depth`
+# frames are not kept.
 CAMERA = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=10,
@@ -25,7 +24,7 @@ CAMERA = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 
-# Words, alerts, heartbeats, questions: few, small, and none may be lost.
+# Responses, alerts, heartbeats and questions: few and small, and none may be lost.
 EVENTS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=50,
@@ -40,8 +39,8 @@ DIAGNOSTICS = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 
-# Sound: small messages at 15 a second; a lost one is a gap in a word. The depth covers a few
-# seconds of a busy machine.
+# Sound: about 20 small messages a second. A lost one is a gap in a word. The depth covers a few
+# seconds in which the subscriber gets no CPU.
 AUDIO = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=100,
@@ -49,7 +48,7 @@ AUDIO = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 
-# States that a node that starts later must know: whether the robot, or the user, is speaking.
+# States that a node must get when it starts later: whether the robot or the user is speaking.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

@@ -1,12 +1,11 @@
-"""Questions and watches as services: ask and get the id, list, cancel. Answered by the worker
-between two steps.
+"""The assistant's services: ask and get the id, list watches, cancel a watch.
 
-And what the mouth reports: when less was heard than the assistant said, its memory holds what was
-heard."""
+The model's thread answers them between two steps. The speech output's reports are handled here too:
+when less was heard than the assistant said, the conversation keeps what was heard.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent import futures
 from typing import TypeVar
 
@@ -14,8 +13,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from aura_core.errors import AuraError, InputError
-from aura_core.live.host import Worker
-from aura_core.stream.engine import StreamEngine
+from aura_core.live.host import Host
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
 from aura_ros import qos
@@ -26,10 +24,10 @@ T = TypeVar("T")
 
 
 class WatchServices:
-    """`aura/ask`, `aura/list_watches`, `aura/cancel_watch` of a node whose engine `worker` owns."""
+    """The services `aura/ask`, `aura/list_watches` and `aura/cancel_watch` of a node."""
 
-    def __init__(self, node: Node, worker: Worker) -> None:
-        self._node, self._worker = node, worker
+    def __init__(self, node: Node, host: Host) -> None:
+        self._node, self._host = node, host
         node.create_subscription(Said, "aura/said", self._said, qos.EVENTS)
         node.create_service(Ask, "aura/ask", self._ask)
         node.create_service(ListWatches, "aura/list_watches", self._list)
@@ -37,12 +35,11 @@ class WatchServices:
 
     def _said(self, msg: Said) -> None:
         if not msg.complete:
-            self._worker.heard(to.to_ns(msg.header.stamp), msg.text)
+            self._host.heard(msg.response_id, msg.text)
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:
-            query = _query(request)
-            asked = await self._on_worker(lambda assistant: assistant.ask(query))
+            asked = await self._done(self._host.inbox.ask(_query(request)))
         except AuraError as e:
             response.reason = str(e)
         else:
@@ -53,7 +50,9 @@ class WatchServices:
         self, _request: ListWatches.Request, response: ListWatches.Response
     ) -> ListWatches.Response:
         try:
-            watches = await self._on_worker(lambda assistant: assistant.watches.list())
+            watches = await self._done(
+                self._host.inbox.call(lambda engine: engine.conversation.watches.list())
+            )
         except AuraError as e:
             self._node.get_logger().error(f"watches could not be listed: {e}")
             return response
@@ -64,9 +63,7 @@ class WatchServices:
         self, request: CancelWatch.Request, response: CancelWatch.Response
     ) -> CancelWatch.Response:
         try:
-            response.cancelled = await self._on_worker(
-                lambda assistant: assistant.unwatch(request.watch_id)
-            )
+            response.cancelled = await self._done(self._host.unwatch(request.watch_id))
         except AuraError as e:
             response.reason = str(e)
             return response
@@ -74,8 +71,8 @@ class WatchServices:
             response.reason = f"no open watch has the id '{request.watch_id}'"
         return response
 
-    async def _on_worker(self, work: Callable[[StreamEngine], T]) -> T:
-        """What `work` returns or raises on the worker's thread; the executor goes on meanwhile."""
+    async def _done(self, future: futures.Future[T]) -> T:
+        """What the model's thread returns or raises. The executor goes on while this waits."""
         answer: Future[T] = Future(executor=self._node.executor)
 
         def hand_over(done: futures.Future[T]) -> None:
@@ -85,12 +82,12 @@ class WatchServices:
             else:
                 answer.set_exception(error)
 
-        self._worker.inbox.call(work).add_done_callback(hand_over)
+        future.add_done_callback(hand_over)
         return await answer
 
 
 def _query(request: Ask.Request) -> Query:
-    """Raises `InputError` for a kind that does not exist."""
+    """The question of a request. Raises `InputError` for a kind that does not exist."""
     try:
         kind = Kind(request.kind) if request.kind else None
     except ValueError:

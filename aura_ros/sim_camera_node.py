@@ -1,4 +1,4 @@
-"""A camera that looks at a simulated room: the same seed gives the same pictures, to the byte."""
+"""A camera that shows a simulated room. The same seed gives the same images, to the byte."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from collections.abc import Sequence
 
 from sensor_msgs.msg import Image
 
+from aura_core.node_settings import SimCameraConfig
 from aura_core.sim.render import Camera
 from aura_core.sim.world import BUSY, CALM, World
 from aura_core.types import Frame
 from aura_ros import qos
 from aura_ros.conversions import NS, to_image
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import SIM_CAMERA, declare
+from aura_ros.parameters import settings_of
 
-_SETTLE_NS = NS  # discovery is one-sided for a moment: the first frame must not be lost
-_MOST_BEHIND_NS = NS
+# Wait after the first subscriber was found: it may not have found this node yet, and would lose
+# the first frame.
+_SETTLE_NS = NS
+_MOST_BEHIND_NS = NS  # frames are skipped when the node is further behind
 
 
 class SimCameraNode(AuraNode):
-    """Publishes `image_raw`; the frame of world time t carries the stamp start + t exactly."""
+    """Publishes `image_raw`. The frame of world time t has the stamp start + t exactly."""
 
     def __init__(self) -> None:
         super().__init__("sim_camera_node")
-        v = declare(self, SIM_CAMERA)
-        pace = BUSY if v["pace"] == "busy" else CALM
-        world = World.generate(int(v["seed"]), int(v["duration_s"]), pace)
-        self._camera = Camera(world, int(v["width"]))
-        self._frame_id, self._waits = str(v["frame_id"]), bool(v["wait_for_subscriber"])
-        self._period_ns = round(NS / float(v["fps"]))
+        c = settings_of(self, SimCameraConfig)
+        world = World.generate(c.seed, c.duration_s, BUSY if c.pace == "busy" else CALM)
+        self._camera = Camera(world, c.width)
+        self._frame_id, self._waits = c.frame_id, c.wait_for_subscriber
+        self._period_ns = round(NS / c.fps)
         self._start_ns: int | None = None
         self._next = 0  # index of the next frame
         self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
-        # a frame is at most a quarter period late
+        # A frame is at most a quarter of a period late.
         self.create_timer(self._period_ns / NS / 4, self._tick)
         self.every(1.0, self._report)
         self.get_logger().info(
-            f"simulated room, seed {world.seed}, {v['fps']:g} FPS on {self._publisher.topic_name}"
+            f"simulated room, seed {world.seed}, {c.fps:g} FPS on {self._publisher.topic_name}"
         )
 
     def _tick(self) -> None:
-        """Publish every frame that is due; none is skipped unless the machine falls a second
-        behind."""
+        """Publish every frame that is due. Frames are skipped only when the node is 1 s behind."""
         now_ns = self.now_ns()
         if self._start_ns is None:
             if self._waits and self._publisher.get_subscription_count() == 0:

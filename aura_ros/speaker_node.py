@@ -1,6 +1,7 @@
 """A loudspeaker: speaker/audio in; robot_speaking, speaker/playback and speaker/reference out.
 
-It stops in the middle of a word when the user begins to speak, and tells how much was heard.
+It stops in the middle of a word when the user begins to speak (barge-in), and reports how much was
+heard.
 """
 
 from __future__ import annotations
@@ -11,34 +12,32 @@ from collections.abc import Iterable, Sequence
 from std_msgs.msg import Bool
 
 from aura_core.errors import InputError
-from aura_core.speech.devices import DeviceConfig, Loudspeaker
+from aura_core.node_settings import SpeakerConfig
+from aura_core.speech.devices import Loudspeaker
 from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg, to_audio
-from aura_ros.voice_parameters import SPEAKER
-from aura_ros.voice_settings import device_name
 
 _POLL_S = 0.02
 
 
 class SpeakerNode(AuraNode):
-    """Callbacks fill the device's buffer; a timer tells what it has played."""
+    """Callbacks fill the device's buffer. A timer reports what it has played."""
 
     def __init__(self) -> None:
         super().__init__("speaker_node")
-        v = declare(self, SPEAKER)
-        self._barge_in = bool(v["barge_in"])
+        config = settings_of(self, SpeakerConfig)
+        self._barge_in = config.barge_in
         self._speaking = False
         self._user_speaks, self._interrupted = False, 0
         self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
         self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
         self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO)
-        device = DeviceConfig(device_name(v["device"]), int(v["rate"]))
-        self._device = Loudspeaker(device, clock=self.now_ns, keep_reference=bool(v["reference"]))
+        self._device = Loudspeaker(config.audio, clock=self.now_ns, keep_reference=config.reference)
         self._utterances = Utterances(self._device)
         self._reason = self._device.open().reason
         if self._reason:
@@ -68,17 +67,17 @@ class SpeakerNode(AuraNode):
             self._stop()
 
     def _stop(self) -> None:
-        """Silence, now; and a report of each utterance that was under way."""
+        """Stop playing at once, and report each utterance that was under way."""
         self._interrupted += 1
-        self._tell(self._utterances.stop())
+        self._tell(self._utterances.stop(), "interrupted")
         self._poll()
 
     def _poll(self) -> None:
-        """Utterances that have ended, and the sound that was in the air."""
+        """Report the utterances that have ended, and publish what was played."""
         self._tell(self._utterances.poll())
         silent = self._device.buffer.idle and self.now_ns() >= self._device.sounds_until_ns
         if self._speaking and silent and not self._utterances.under_way:
-            # not before: what the device still holds will be heard, by our own ears too
+            # Not earlier: the microphone too hears what the device still has to play.
             self._say_speaking(False)
         while (
             self._device.reference is not None
@@ -86,11 +85,14 @@ class SpeakerNode(AuraNode):
         ):
             self._reference.publish(audio_msg(audio))
 
-    def _tell(self, ended: Iterable[Ended]) -> None:
+    def _tell(self, ended: Iterable[Ended], reason: str = "lost") -> None:
         for e in ended:
-            now = header(self.now_ns(), "")
             msg = Playback(
-                header=now, utterance=e.utterance, played_s=e.played_s, complete=e.complete
+                header=header(self.now_ns(), ""),
+                utterance=e.utterance,
+                played_s=e.played_s,
+                complete=e.complete,
+                reason="" if e.complete else reason,
             )
             self._playback.publish(msg)
 

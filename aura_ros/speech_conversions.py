@@ -1,4 +1,4 @@
-"""Between the messages of sound and speech and the types of `aura_core.speech`."""
+"""Conversions between the messages of sound and speech and the types of `aura_core.speech`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RATES = (4000, 384_000)
 
 
 def to_audio(msg: AudioChunk) -> Audio:
-    """Raises `InputError` for a rate that no sound device has."""
+    """The sound of a message. Raises `InputError` for a rate that no sound device has."""
     if not _RATES[0] <= msg.rate <= _RATES[1]:
         raise InputError(
             f"sound of {msg.rate} samples a second; between {_RATES[0]} and {_RATES[1]} are"
@@ -26,18 +26,17 @@ def to_audio(msg: AudioChunk) -> Audio:
 def audio_msg(
     audio: Audio, frame_id: str = "", utterance: str = "", last: bool = False
 ) -> AudioChunk:
-    """A run of sound as a message."""
+    """Sound as a message."""
     msg = AudioChunk(
         header=header(audio.stamp_ns, frame_id), rate=audio.rate, utterance=utterance, last=last
     )
-    msg.samples.frombytes(
-        np.ascontiguousarray(audio.samples, np.int16).view(np.uint8)
-    )  # a list would take 10 times as long
+    # A list would take ten times as long.
+    msg.samples.frombytes(np.ascontiguousarray(audio.samples, np.int16).view(np.uint8))
     return msg
 
 
 def transcript_msg(heard: CoreTranscript, frame_id: str) -> Transcript:
-    """What was understood, as a message."""
+    """A transcript as a message."""
     return Transcript(
         header=header(heard.end_ns, frame_id),
         state=str(heard.state),

@@ -1,58 +1,62 @@
-"""Mouth: aura/response in, speaker/audio sentence by sentence out, and aura/said: what was heard of
-each answer."""
+"""Speech output: aura/response in; speaker/audio and aura/said out.
+
+Sound is sent sentence by sentence. aura/said tells what was heard of each answer.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Bool
 
 from aura_core.errors import AuraError
 from aura_core.live.talker import Talker
+from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
-from aura_core.speech.tts import Synthesizer
+from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
-from aura_ros.conversions import header, to_ns
 from aura_ros.msg import AudioChunk, Playback, Response, Said
 from aura_ros.node import AuraNode, run
-from aura_ros.parameters import Value, declare
+from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
-from aura_ros.voice_parameters import TTS
-from aura_ros.voice_settings import mouth_config, open_voice
 
-_POLL_S = 0.05  # for what time alone brings: the user's pause, a sentence that grows stale
-# sound that is sent before it can be heard: a burst would overrun the queue on its way
+_POLL_S = 0.05  # period of checks that depend on time: the user's pause, sentences that are too old
+# Most sound that is sent before it can be heard. More at once would overflow the topic's queue.
 _AHEAD_S = 3.0
+_REMEMBERED = 256  # responses whose stamps are known
 _NOTHING = np.empty(0, np.int16)
 
 
 class TtsNode(AuraNode):
-    """Callbacks tell the talker; one thread makes sound, a sentence ahead of the loudspeaker."""
+    """Callbacks pass messages to the talker. One thread synthesises sound, a sentence ahead."""
 
     def __init__(self) -> None:
         super().__init__("tts_node")
-        values = declare(self, TTS)
-        self._talker = Talker(mouth_config(values))
+        config = settings_of(self, TtsNodeConfig)
+        self._talker = Talker(config.mouth)
         self._user_speaks = False
         self._voice: Synthesizer | None = None
-        # a restarted mouth must not reuse an utterance's name
+        # Names of utterances must differ from those before a restart.
         self._session = f"{time.time_ns():x}"
+        self._stamps: OrderedDict[str, Time] = OrderedDict()  # of the newest responses
         self._stopping, self._news = threading.Event(), threading.Event()
         self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
-        # heard before what comes of it
+        # This comes before the subscription of speaker/playback, so that a barge-in is known first.
         self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
         self.every(1.0, self._report)
-        self._thread = self.work("mouth", lambda: self._main(values), self._stopping)
+        self._thread = self.work("mouth", lambda: self._main(config.tts), self._stopping)
 
     def close(self) -> bool:
         """See `AuraNode`."""
@@ -63,8 +67,10 @@ class TtsNode(AuraNode):
         return not self._thread.is_alive()
 
     def _on_response(self, msg: Response) -> None:
-        answer = str(to_ns(msg.header.stamp))  # one answer a frame
-        self._talker.response(answer, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
+        self._stamps[msg.id] = msg.header.stamp
+        while len(self._stamps) > _REMEMBERED:
+            self._stamps.popitem(last=False)
+        self._talker.response(msg.id, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
         self._news.set()
 
     def _on_user(self, msg: Bool) -> None:
@@ -73,19 +79,17 @@ class TtsNode(AuraNode):
     def _on_playback(self, msg: Playback) -> None:
         session, _, tag = msg.utterance.partition(":")
         if session == self._session:
-            # A loudspeaker stops for a user who speaks; otherwise it is gone, or its sound did not
-            # come.
-            reason = "interrupted" if self._user_speaks else "dropped"
+            reason = "interrupted" if msg.reason == "interrupted" else "dropped"
             self._tell(
                 self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), reason
             )
             self._news.set()
 
-    # ---- the mouth's thread ------------------------------------------------------------------
+    # ---- the speech output's thread ----------------------------------------------------------
 
-    def _main(self, values: dict[str, Value]) -> None:
+    def _main(self, config: TtsConfig) -> None:
         try:
-            self._voice = voice = open_voice(values)
+            self._voice = voice = open_synthesizer(config)
         except (AuraError, OSError) as e:
             self.end(" ".join(str(e).split()))
             return
@@ -102,7 +106,10 @@ class TtsNode(AuraNode):
         voice.close()
 
     def _speak(self, voice: Synthesizer, sentence: Sentence) -> None:
-        """Make one sentence and send it piece by piece; it is cut between two pieces."""
+        """Synthesise one sentence and send it piece by piece.
+
+        It can be cut off between two pieces.
+        """
         name, length_ns = f"{self._session}:{sentence.tag}", 0
         began = time.monotonic()
         pieces = voice.speak(sentence.speech)
@@ -124,13 +131,13 @@ class TtsNode(AuraNode):
 
     def _tell(self, ended: Iterable[CoreSaid], reason: str) -> None:
         for said in ended:
-            query_id = self._talker.query_of(said.id)
             msg = Said(
-                header=header(int(said.id), ""),
-                query_id=query_id,
+                response_id=said.id,
+                query_id=self._talker.query_of(said.id),
                 text=said.text,
                 complete=said.complete,
             )
+            msg.header.stamp = self._stamps.get(said.id, msg.header.stamp)
             msg.reason = "" if said.complete else reason
             self._said.publish(msg)
 

@@ -1,5 +1,7 @@
-"""Microphone, ears, mouth and speaker in one process, for a laptop: the same nodes, topics and
-parameters."""
+"""Microphone, ASR, TTS and speaker nodes in one process, for a laptop.
+
+Nodes, topics and parameters are the same as in separate processes.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Start the assistant, and with it a simulated room, a real camera, or no camera at all.
+"""Start the assistant with a simulated room, with a real camera, or without a camera.
 
-ros2 launch aura_ros assistant.launch.py
-ros2 launch aura_ros assistant.launch.py voice:=true
-ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct source:=rtsp://...
+    ros2 launch aura_ros assistant.launch.py
+    ros2 launch aura_ros assistant.launch.py voice:=true
+    ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct source:=rtsp://...
+
+`--show-args` lists the arguments.
 """
 
 from pathlib import Path
@@ -11,33 +13,47 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from aura_core.config import AssistantNodeConfig, ModelConfig
+from aura_core.node_settings import CameraConfig, SimCameraConfig
+from aura_core.settings import Settings, find
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+
+def _about(cls: type[Settings], name: str) -> str:
+    """Description of a setting, for an argument that overrides the parameter file."""
+    return f"{find(cls, name).description}; empty: what params_file says"
+
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 ARGUMENTS = (
     ("params_file", str(CONFIG / "laptop.yaml"), "parameter file of the nodes", None),
-    (
-        "model",
-        "",
-        "model.path: a local folder, a hub id or aura_tiny; empty: what params_file says",
-        None,
-    ),
-    ("device", "", "model.device: auto, cpu, cuda, cuda:0 ...; empty: what params_file says", None),
+    ("model", "", _about(ModelConfig, "path"), None),
+    ("device", "", _about(ModelConfig, "device"), None),
     (
         "camera",
         "sim",
         "camera to start with it; none: something else publishes images",
         ["sim", "device", "none"],
     ),
-    ("source", "camera:0", "for camera:=device: camera:N, a file, a folder, rtsp://...", None),
-    ("seed", "900001", "for camera:=sim: which room", None),
+    (
+        "source",
+        CameraConfig.source,
+        f"for camera:=device: {find(CameraConfig, 'source').description}",
+        None,
+    ),
+    (
+        "seed",
+        str(SimCameraConfig.seed),
+        f"for camera:=sim: {find(SimCameraConfig, 'seed').description}",
+        None,
+    ),
     ("image", "image_raw", "topic of the camera's images", None),
     (
         "image_transport",
         "",
-        "raw, or compressed: IMAGE/compressed; empty: what params_file says",
-        ["", "raw", "compressed"],
+        _about(AssistantNodeConfig, "image_transport"),
+        ["", *find(AssistantNodeConfig, "image_transport").choices],
     ),
     (
         "voice",
@@ -52,7 +68,7 @@ ARGUMENTS = (
 
 
 def generate_launch_description() -> LaunchDescription:
-    """`--show-args` lists the arguments."""
+    """The launch description that `ros2 launch` reads."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
         for name, default, text, choices in ARGUMENTS
@@ -69,7 +85,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return Node(
             package="aura_ros",
             executable=program,
-            # four nodes, each with a name of its own
+            # voice_node is four nodes, which keep their names.
             name=None if program == "voice_node" else program,
             namespace=get["namespace"],
             output="screen",
@@ -91,7 +107,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         nodes.append(node("voice_node"))
     elif get["voice"] == "true":
         nodes += [node(f"{part}_node") for part in ("microphone", "asr", "tts", "speaker")]
-    # Without the profile Fast DDS loses most images between processes: its default shared memory is
-    # too small.
+    # Without this profile Fast DDS loses most images between processes, because its default shared
+    # memory is too small.
     profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml"))
     return [profile, *nodes]

@@ -24,7 +24,7 @@ from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
 from aura_core.models.backend import Piece
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Chunk, Decision, Frame, Step
+from aura_core.types import Chunk, Decision, Frame, Query, Step
 
 NS = 1_000_000_000
 EXACT = ("shadow", "floating", "recompute")  # they hold the same conversation
@@ -64,7 +64,7 @@ class Runner:
     """One policy on its way, and what was measured of it."""
 
     name: str
-    assistant: StreamEngine
+    engine: StreamEngine
     decider: Scripted
     clock: Callable[[], float]
     ms: list[float] = field(default_factory=list)  # encode + prefill + decision
@@ -75,22 +75,20 @@ class Runner:
 
     def take(self, chunk: Chunk, measured: bool) -> None:
         """One step."""
-        a, i = self.assistant, self.decider.step + 1
+        a, i = self.engine, self.decider.step + 1
+        query = None
         if i % PERIOD == ASKED:
-            a.ask("what is on the table?")
+            query = a.conversation.admit(Query("what is on the table?"))
         before = replace(a.policy.counters)
-        for frame in chunk.frames:
-            a.push(frame)
         told = 0
 
-        def on_text(_: str) -> None:
+        def on_text(_id: str, _text: str) -> None:
             nonlocal told
             told += 1
             if i % PERIOD == CANCELLED and told == 2:
                 a.cancel(discard=i % (2 * PERIOD) == CANCELLED)
 
-        step = a.step(on_text)
-        assert step is not None
+        step = a.step(chunk, query, on_text)
         start = self.clock()
         a.idle()
         background_ms = (self.clock() - start) * 1e3
@@ -156,24 +154,23 @@ def frames(size: tuple[int, int], count: int) -> Iterator[Chunk]:
 
 
 def runner(backend: RandomBackend, window: WindowConfig, policy: str) -> Runner:
-    """An assistant of its own on the shared weights."""
+    """An engine of its own on the shared weights."""
     config = AssistantConfig(
         window=replace(window, policy=policy), generation=GenerationConfig(max_new_tokens=8)
     )
-    # live: background work is called, and timed, apart
-    assistant = StreamEngine(backend, config, backlog=1)
-    assistant.clock = clock_of(backend.device)
-    assistant.decider = decider = Scripted(assistant.decider)
-    return Runner(policy, assistant, decider, assistant.clock)
+    engine = StreamEngine(backend, config)
+    engine.clock = clock_of(backend.device)
+    engine.decider = decider = Scripted(engine.decider)
+    return Runner(policy, engine, decider, engine.clock)
 
 
-def cold(assistant: StreamEngine) -> NDArray[np.float32]:
+def cold(engine: StreamEngine) -> NDArray[np.float32]:
     """Logits of the newest decision on a fresh cache."""
-    codec, turn = assistant.codec, assistant.window.turns[-1]
-    pieces: list[Piece] = [codec.head(assistant.window.history)]
-    for earlier in assistant.window.turns[:-1]:
+    codec, turn = engine.codec, engine.window.turns[-1]
+    pieces: list[Piece] = [codec.head(engine.window.prefix)]
+    for earlier in engine.window.turns[:-1]:
         pieces += earlier.pieces(codec)
-    return assistant.backend.open().prefill(pieces + codec.user(turn.video, turn.question))
+    return engine.backend.open().prefill(pieces + codec.user(turn.video, turn.question))
 
 
 def compare(
@@ -196,8 +193,8 @@ def compare(
         for r in runners:
             if oracle is not None and r.name in EXACT:
                 r.differ(oracle.decider.logits)
-            elif i % COLD_EVERY == 0 and r.assistant.window.turns[-1].chunk == i:
-                r.differ(cold(r.assistant))
+            elif i % COLD_EVERY == 0 and r.engine.window.turns[-1].chunk == i:
+                r.differ(cold(r.engine))
         on_step()
     return {r.name: r for r in runners}
 
@@ -236,7 +233,7 @@ def soak(
     where its time changes, it was the machine that changed.
     """
     r = runner(backend, window, "shadow")
-    codec, seconds = r.assistant.codec, clock_of(backend.device)
+    codec, seconds = r.engine.codec, clock_of(backend.device)
     rss: list[float] = []
     control: list[float] = []
     work: list[Piece] = []
@@ -248,8 +245,8 @@ def soak(
             rss.append(resident_kb())
         if warm <= i < warm + 100 or i >= warm + steps - 100:
             work = work or [
-                codec.head(r.assistant.window.history),
-                *codec.user(r.assistant.window.turns[-1].video, None),
+                codec.head(r.engine.window.prefix),
+                *codec.user(r.engine.window.turns[-1].video, None),
             ]
             began = seconds()
             backend.open().prefill(work)

@@ -10,8 +10,8 @@ import torch
 
 from aura_core.errors import ConfigError
 from aura_core.models.chat import HFTokenizer, extract
-from aura_core.models.pixels import PixelSpec
-from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
+from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.training.tiny.model import AURA_JSON, CHAT_TEMPLATE, build_tokenizer
 
@@ -89,7 +89,7 @@ SIZES = {
 }
 
 
-class RandomBackend(QwenVLBackend):
+class RandomBackend(LocalBackend):
     """A backend around random weights. Its end token is loud, so that answers end.
 
     Args:
@@ -118,25 +118,19 @@ class RandomBackend(QwenVLBackend):
             tie_word_embeddings=shape.text["tie_word_embeddings"],
         )
         config._attn_implementation = attention
-        self.name, self.family, self.frame = f"random {size}", "qwen3_vl", shape.frame
-        self.device, self.dtype, self.attention = (
-            torch.device(device),
-            getattr(torch, dtype),
-            attention,
-        )
+        self.frame = shape.frame
+        kind = getattr(torch, dtype)
         torch.manual_seed(0)
         before = torch.get_default_dtype()
         # 8 billion weights are made where and how they are used
-        torch.set_default_dtype(self.dtype)
+        torch.set_default_dtype(kind)
         try:
-            with self.device:
-                self.model = Qwen3VLForConditionalGeneration(config).eval()
+            with torch.device(device):
+                model = Qwen3VLForConditionalGeneration(config).eval()
         finally:
             torch.set_default_dtype(before)
-        self.tokenizer = HFTokenizer(inner)
-        self.chat = extract(
-            self.tokenizer, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), self.name
-        )
+        tokenizer, name = HFTokenizer(inner), f"random {size}"
+        chat = extract(tokenizer, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), name)
         pixels = shape.frame[0] * shape.frame[1]
-        self.pixels = PixelSpec(16, 2, 2, pixels, pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-        self.description = self._describe()
+        spec = PixelSpec(16, 2, 2, pixels, pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        super().__init__(name, QwenVL("qwen3_vl", spec), model, tokenizer, chat)

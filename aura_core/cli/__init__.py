@@ -16,7 +16,7 @@ import typer
 
 from aura_core import AuraError, __version__
 
-COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "data", "bench")
+COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "data", "bench", "params")
 
 app = typer.Typer(
     name="aura",

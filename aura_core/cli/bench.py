@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from aura_core.cli import options, output
+from aura_core.config import POLICIES, WindowConfig
+from aura_core.cores import cores
 from aura_core.errors import ConfigError
 
 VOICE_BENCH = "aura_ros.voice_bench"
+
+Busy = Annotated[
+    int, typer.Option("--busy", min=0, max=64, help="busy loops that run beside the measurement")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="write the figures here")]
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -28,10 +37,8 @@ def _parts() -> None:
 
 @app.command()
 def engine(
-    keep: Annotated[int, typer.Option(help="chunks kept at a switch")] = 30,
-    max_chunks: Annotated[
-        int, typer.Option("--max", help="chunks at which the window switches")
-    ] = 60,
+    keep: Annotated[int, options.option(WindowConfig, "keep")] = WindowConfig.keep,
+    max_chunks: Annotated[int, options.option(WindowConfig, "max", "--max")] = WindowConfig.max,
     steps: Annotated[
         int, typer.Option(min=1, help="measured steps, after the window has filled")
     ] = 150,
@@ -47,15 +54,16 @@ def engine(
     soak: Annotated[
         int, typer.Option(min=0, help="instead: this many steps of the shadow alone, for flatness")
     ] = 0,
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    busy: Busy = 0,
+    json_out: Json = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the latency of each step")] = None,
 ) -> None:
     """All window policies side by side on random weights: latency, tokens, exactness."""
     import torch
 
     from aura_core.bench import engine as bench
+    from aura_core.bench.load import busy_loops
     from aura_core.bench.random_model import RandomBackend
-    from aura_core.config import POLICIES, WindowConfig
     from aura_core.errors import ConfigError
 
     window = WindowConfig(keep, max_chunks)
@@ -64,12 +72,15 @@ def engine(
         raise ConfigError(f"--policies: '{unknown[0]}' is none of {', '.join(POLICIES)}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"--device {device}: torch sees no CUDA device")
+    output.check("--json", json_out)
+    output.check("--plot", plot)
     torch.set_num_threads(1)  # so that a thread's CPU time is the work
     console = Console(stderr=True)
     backend = RandomBackend(size, device, dtype, attention)
     console.print(backend.description)
     settings = {"keep": keep, "max": max_chunks, "size": size, "device": device, "dtype": dtype}
-    with Progress(console=console) as progress:
+    settings |= {"load": _load(busy)}
+    with busy_loops(busy), Progress(console=console) as progress:
         task = progress.add_task(
             "steps", total=(soak + 2 * max_chunks) if soak else steps + max_chunks
         )
@@ -88,11 +99,46 @@ def engine(
                 **settings,
             }
     _show(out)
-    if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(out, indent=2) + "\n")
+    _write(json_out, out)
     if plot is not None and not soak:
         _plot(plot, {name: r.ms for name, r in runners.items()}, keep, max_chunks)
+
+
+@app.command()
+def replay(
+    seconds: Annotated[int, typer.Option(min=10, max=600, help="seconds of video")] = 60,
+    model: options.Model = None,
+    config: options.Config = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    threads: Annotated[
+        int | None, typer.Option(min=0, help="CPU threads of the model; 0: automatic")
+    ] = None,
+    busy: Busy = 0,
+    json_out: Json = None,
+) -> None:
+    """The simulated room through a model, by the wall clock: silent steps, and times real time."""
+    from aura_core.bench import replay as bench
+    from aura_core.bench.load import busy_loops
+    from aura_core.models import load
+
+    output.check("--json", json_out)
+    settings = options.assistant_config(config, model, device, dtype)
+    if threads is not None:
+        settings = replace(settings, model=replace(settings.model, threads=threads))
+    console = Console(stderr=True)
+    backend = load(settings.model, settings.server)
+    console.print(backend.description, highlight=False, soft_wrap=True)
+    with busy_loops(busy), Progress(console=console) as progress:
+        task = progress.add_task("seconds", total=seconds)
+        figures = bench.measure(backend, settings, seconds, lambda: progress.advance(task))
+    table = Table("", backend.description.partition(":")[0])
+    for name, value in figures.items():
+        table.add_row(name, "-" if value is None else f"{value:.4g}")
+    Console().print(table)
+    out = figures | {"model": backend.description, "load": _load(busy)}
+    print(_told(out["load"]))
+    _write(json_out, out)
 
 
 # A process of its own, with its own options: the engine never imports ROS.
@@ -115,7 +161,22 @@ def voice(context: typer.Context) -> None:
     raise typer.Exit(subprocess.run([sys.executable, "-m", VOICE_BENCH, *context.args]).returncode)
 
 
+def _load(busy: int) -> dict[str, int]:
+    """What ran beside the measurement, and on how many cores."""
+    return {"busy_loops": busy, "cores": cores()}
+
+
+def _told(load: dict[str, int]) -> str:
+    return f"load: {load['busy_loops']} busy loops beside it, {load['cores']} cores"
+
+
+def _write(path: Path | None, out: dict[str, Any]) -> None:
+    if path is not None:
+        output.write(path, json.dumps(out, indent=2) + "\n")
+
+
 def _show(out: dict[str, Any]) -> None:
+    print(_told(out["load"]))
     if "soak" in out:
         for name, value in out["soak"].items():
             print(f"{name} {value:.4g}")
@@ -164,6 +225,5 @@ def _plot(path: Path, ms: dict[str, list[float]], keep: int, max_chunks: int) ->
     axes.set_title(f"What a decision costs, window {keep}/{max_chunks}")
     axes.grid(alpha=0.3, which="both")
     axes.legend(ncols=len(ms), loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)

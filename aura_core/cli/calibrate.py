@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aura_core.cli import options
+from aura_core.cli import options, output
 from aura_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def calibrate(
         raise InputError(
             f"--objective {objective}: expected one of {', '.join(calibration.OBJECTIVES)}"
         )
-    for path in (json_out, out):
-        _make_folder(path)  # before the long run
+    output.check("--json", json_out)
+    output.check("--out", out)
     backend = load(settings.model, settings.server)
     Console(stderr=True).print(backend.description)
     result = calibration.calibrate(backend, chosen, settings, objective, max_false_alarms, seconds)
@@ -78,9 +78,9 @@ def calibrate(
             "free_running": result.free.as_json(),
             "sweep": [p.as_json() for p in result.sweep],
         }
-        _write(json_out, json.dumps(figures, indent=2) + "\n")
+        output.write(json_out, json.dumps(figures, indent=2) + "\n")
     if out is not None:
-        _write(out, yaml_text(result, settings, f"seeds {seeds}, {seconds} s each"))
+        output.write(out, yaml_text(result, settings, f"seeds {seeds}, {seconds} s each"))
 
 
 def yaml_text(result: Calibration, settings: AssistantConfig, episodes: str) -> str:
@@ -139,18 +139,3 @@ def _line(p: Point) -> str:
         f"{name} {m.value:.3f} [{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}] n={m.n:g}"
         for name, m in figures
     )
-
-
-def _make_folder(path: Path | None) -> None:
-    try:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise InputError(f"{path}: cannot make its folder: {e.strerror}") from e
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise InputError(f"{path}: cannot write the file: {e.strerror}") from e

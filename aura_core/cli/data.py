@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aura_core.cli import options
+from aura_core.cli import options, output
+from aura_core.config import ServerConfig
+from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aura_core.data.settings import DataConfig
     from aura_core.data.worker import Job
 
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
@@ -48,17 +49,12 @@ MllmName = Annotated[
     str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")
 ]
 TokenEnv = Annotated[
-    str | None, typer.Option("--token-env", help="environment variable with the API's token")
+    str | None, options.option(ServerConfig, "api_key_env", "--token-env", over=options.FILE)
 ]
 Prompts = Annotated[
     Path | None, typer.Option(help="folder with prompts that replace the package's")
 ]
-Checkpoint = Annotated[
-    str | None,
-    typer.Option(
-        help="folder or hub id that will be trained: its tokenizer makes the samples' tokens"
-    ),
-]
+Checkpoint = Annotated[str | None, options.option(StructureConfig, "checkpoint", over=options.FILE)]
 Engine = Annotated[str, typer.Option(help="local, or ray: Ray Data")]
 RayAddress = Annotated[str | None, typer.Option(help="of a Ray cluster; none: one is started here")]
 Processes = Annotated[int, typer.Option(min=1, help="shards at once (shard_size sources each)")]
@@ -209,11 +205,11 @@ def report(
 
     from aura_core.data import report as reports
 
+    output.check("--json", json_out)
     data = reports.save(out)
     _show(data)
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        output.write(json_out, json.dumps(data, indent=2) + "\n")
 
 
 def _settings(
@@ -224,8 +220,6 @@ def _settings(
     checkpoint: str | None = None,
 ) -> DataConfig:
     """The file's settings, with what the command line says on top."""
-    from aura_core.data.settings import DataConfig
-
     settings = DataConfig.from_yaml(config) if config else DataConfig()
     given = {"url": url, "model": model, "api_key_env": token_env}
     server = replace(settings.server, **{k: v for k, v in given.items() if v is not None})

@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from aura_core.cli import benchmark, options, output
+from aura_core.config import DeciderConfig, GateConfig
 from aura_core.errors import InputError
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
@@ -33,13 +34,10 @@ def sim(
     device: options.Device = None,
     dtype: options.Dtype = None,
     threshold: Annotated[
-        float | None, typer.Option(help="silent when p(silent) is at least this")
+        float | None, options.option(DeciderConfig, "threshold", over=options.FILE)
     ] = None,
     gate: Annotated[
-        float | None,
-        typer.Option(
-            help="reuse features of a scene that is the same within this many grey levels"
-        ),
+        float | None, options.option(GateConfig, "level", "--gate", over=options.FILE)
     ] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
     camera: Annotated[
@@ -57,7 +55,6 @@ def sim(
     """The household benchmark: free-running episodes on held-out seeds."""
     from dataclasses import replace
 
-    from aura_core.config import GateConfig
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
@@ -78,7 +75,9 @@ def sim(
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
     report = evaluate(backend, episodes, settings, seconds, camera=camera)
     if watches:
-        many = open_together(backend, chosen, watches, "conversation", settings, seconds)
+        many = open_together(
+            backend, chosen, watches, "conversation", settings, seconds, camera=camera
+        )
         report = replace(report, figures=report.figures | {f"watches{watches}.recall": many.recall})
     table = Table("figure", "value", "95% interval", "n")
     for name, m in report.figures.items():

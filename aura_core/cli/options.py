@@ -1,15 +1,74 @@
-"""Options that several subcommands share, and the configuration that they make."""
+"""Options that several subcommands share, options made from settings, and the configuration that
+they make."""
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from aura_core.config import AssistantConfig
+from aura_core.config import AssistantConfig, ModelConfig
 from aura_core.errors import InputError
+from aura_core.settings import Settings, find
+
+FILE = "the file's"  # of --config
+
+
+def option(cls: type[Settings], name: str, *flags: str, over: str = "") -> Any:
+    """A typer option for the setting `name` of `cls`: its description, unit, limits and choices are
+    the help. `over`: whose value holds where the option is not given, such as "the recipe's";
+    empty: the command's own default."""
+    s = find(cls, name)
+    words = s.description
+    if s.choices and not all(choice in words for choice in s.choices):
+        words += f": {', '.join(s.choices)}"
+    if s.null and not over:
+        words += f"; without it: {s.null}"
+    if s.unit:
+        words += f" [{s.unit}]"
+    default = getattr(cls, name, None) or s.null
+    shown = f"{over}, else {default}" if over and default else over or True
+    return typer.Option(*flags, help=words, min=s.low, max=s.high, show_default=shown)
+
+
+def takes(cls: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: the command has one option for each setting of `cls`, and gets them as its
+    argument `settings`."""
+    kinds = typing.get_type_hints(cls)
+    options = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=f.default,
+            annotation=Annotated[kinds[f.name], option(cls, f.name)],
+        )
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:
+            chosen = cls(**{o.name: given.pop(o.name) for o in options})
+            command(**given, settings=chosen)
+
+        hints = typing.get_type_hints(command, include_extras=True)
+        own = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+            for name, p in inspect.signature(command).parameters.items()
+            if name != "settings"
+        ]
+        run.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
 
 Ask = Annotated[
     list[str],
@@ -23,11 +82,9 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", help="YAML settings, or the node's ROS 2 parameter file."),
 ]
-Model = Annotated[
-    str | None, typer.Option("--model", help="Checkpoint folder, hub id, aura_tiny or scripted.")
-]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:0 ...")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Model = Annotated[str | None, option(ModelConfig, "path", "--model", over=FILE)]
+Device = Annotated[str | None, option(ModelConfig, "device", "--device", over=FILE)]
+Dtype = Annotated[str | None, option(ModelConfig, "dtype", "--dtype", over=FILE)]
 Seconds = Annotated[
     float | None, typer.Option("--seconds", help="Stop this many seconds after the first frame.")
 ]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from aura_core.errors import InputError
 
@@ -23,9 +24,15 @@ def check(option: str, path: Path | None) -> None:
         if fresh:
             path.unlink()
     except OSError as e:
-        raise InputError(
-            f"{option} {path}: cannot write the file: {e.strerror}; name another one"
-        ) from e
+        raise _refused(f"{option} {path}", e) from e
+
+
+def opened(option: str, path: Path) -> TextIO:
+    """The file, emptied, for UTF-8 lines that are written as they come. Raises `InputError`."""
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as e:
+        raise _refused(f"{option} {path}", e) from e
 
 
 def write(path: Path, text: str) -> None:
@@ -34,7 +41,11 @@ def write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as e:
-        raise InputError(f"{path}: cannot write the file: {e.strerror}") from e
+        raise _refused(str(path), e) from e
+
+
+def _refused(what: str, error: OSError) -> InputError:
+    return InputError(f"{what}: cannot write the file: {error.strerror}; name another one")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def replay(
     """Replay BAG: the same decisions each time, and the same as those of a live run that dropped
     nothing."""
     from aura_core.cli.show import showing
-    from aura_core.cli.stream import check_questions, open_assistant, paced, show_steps
+    from aura_core.cli.stream import check_questions, open_lockstep, paced, show_steps
     from aura_core.replay.bag import Bag
     from aura_core.replay.lockstep import Asked, insert, until
 
@@ -43,10 +43,10 @@ def replay(
         showing(out, quiet) as show,
     ):
         show.note(f"bag:    {opened.description}")
-        assistant = open_assistant(settings, show)
-        check_questions(assistant, questions)
+        lockstep = open_lockstep(settings, show)
+        check_questions(lockstep.engine.conversation, questions)
         events = insert(until(opened.events(), seconds), questions)
-        refused = show_steps(assistant, paced(events) if realtime else events, show)
+        refused = show_steps(lockstep, paced(events) if realtime else events, show)
         if opened.skipped:
             show.warn(f"{opened.skipped} images of {bag} could not be decoded and were left out")
     if refused:

@@ -25,30 +25,23 @@ def run(
 ) -> None:
     """Watch SOURCE and print, each second, silence or the words."""
     from aura_core.cli.show import showing
-    from aura_core.cli.stream import check_questions, open_assistant, paced, show_steps
+    from aura_core.cli.stream import check_questions, open_lockstep, paced, show_live, show_steps
     from aura_core.replay.lockstep import Asked, insert
     from aura_core.sources import open_source
-    from aura_core.sources.newest import Newest
 
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.sampling
     opened = open_source(source, c.fps, seconds, c.tolerance_s)
-    newest = Newest(opened) if opened.live else None
-    with newest or opened as frames, showing(out, quiet) as show:
+    with opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
-        assistant = open_assistant(settings, show, opened.live)
-        check_questions(assistant, questions)
         events = insert(frames, questions)
-        if newest is not None:
-            refused = show_steps(assistant, events, show, lambda: newest.waiting)
-            if newest.dropped:
-                show.warn(
-                    f"{newest.dropped} frames of {source} came while the model was busy and were"
-                    " left out"
-                )
+        if opened.live:
+            refused = show_live(settings, events, questions, show)
         else:
-            refused = show_steps(assistant, paced(events) if realtime else events, show)
+            lockstep = open_lockstep(settings, show)
+            check_questions(lockstep.engine.conversation, questions)
+            refused = show_steps(lockstep, paced(events) if realtime else events, show)
         if opened.skipped:
             show.warn(f"{opened.skipped} frames of {source} could not be decoded and were left out")
     if refused:

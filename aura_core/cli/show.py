@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-from aura_core.errors import InputError
+from aura_core.cli import output
 from aura_core.types import Step
 
 
@@ -80,11 +81,7 @@ def showing(out: str | None, quiet: bool) -> Iterator[Show]:
     if out is None:
         yield Show(console, None, quiet)
         return
-    try:
-        lines = open(out, "w", encoding="utf-8")  # noqa: SIM115 - closed below
-    except OSError as e:
-        raise InputError(f"--out {out}: cannot write the file: {e.strerror}") from e
-    with lines:
+    with output.opened("--out", Path(out)) as lines:
         yield Show(console, lines, quiet)
 
 

@@ -10,6 +10,10 @@ from typing import Annotated
 
 import typer
 
+from aura_core.cli import options, output
+from aura_core.training.finetune.settings import DataSettings, TuneRecipe
+from aura_core.training.tiny.settings import Budget, Recipe
+
 app = typer.Typer(help="Train the embedded model, or fine-tune a checkpoint.", no_args_is_help=True)
 
 
@@ -19,63 +23,27 @@ def _recipes() -> None:
 
 
 @app.command()
+@options.takes(Recipe)
 def tiny(
     out: Annotated[Path, typer.Option(help="folder for the checkpoint")] = Path("runs/aura_tiny"),
     work: Annotated[
         Path, typer.Option(help="folder for stages, features and logs; continued if it exists")
     ] = Path("runs/work"),
-    vision_min: Annotated[float, typer.Option(help="minutes for the vision tower")] = 40.0,
-    language_min: Annotated[float, typer.Option(help="minutes for the language model")] = 85.0,
-    worlds: Annotated[int, typer.Option(min=1, help="training worlds (90 s each)")] = 1400,
-    seed: Annotated[int, typer.Option(help="weights and sampling")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0...")] = "cpu",
-    init: Annotated[Path | None, typer.Option(help="continue from this checkpoint folder")] = None,
-    begin: Annotated[
-        float, typer.Option(min=0, max=1, help="skip this share of the curriculum")
-    ] = 0.0,
-    loss: Annotated[
-        str, typer.Option(help="balanced_all (docs/training.md) or plain")
-    ] = "balanced_all",
-    tokens: Annotated[
-        int | None,
-        typer.Option(min=512, help="tokens of a language batch; 4096 on a CPU, 20480 on a GPU"),
-    ] = None,
-    chunks: Annotated[
-        int | None,
-        typer.Option(min=8, help="chunks of a vision batch; 192 on a CPU, 1536 on a GPU"),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="processes that render and draw; all cores but one")
-    ] = None,
-    total_min: Annotated[
-        float | None, typer.Option(help="minutes in all: the language model gets what is left")
-    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="a minute in all: whether everything runs, no more")
     ] = False,
+    *,
+    settings: Recipe,
 ) -> None:
     """Make `aura_tiny` from nothing by the documented recipe."""
-    from aura_core.cli.output import stage_bars
-    from aura_core.training.tiny.recipe import Recipe, run
+    from aura_core.training.tiny.recipe import run
 
     if quick:
-        vision_min, language_min, worlds, tokens, chunks = 0.5, 0.5, 8, 1024, 16
-    recipe = Recipe(
-        vision_min,
-        language_min,
-        worlds,
-        seed,
-        loss,
-        device,
-        init,
-        begin,
-        tokens,
-        chunks,
-        workers,
-        total_min,
-    )
-    with stage_bars(work / "train.log") as told:
-        run(work, out, recipe, told)
+        settings = replace(
+            settings, vision_min=0.5, language_min=0.5, worlds=8, tokens=1024, chunks=16
+        )
+    with output.stage_bars(work / "train.log") as told:
+        run(work, out, settings, told)
 
 
 @app.command()
@@ -84,32 +52,21 @@ def model(
         str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")
     ],
     out: Annotated[Path, typer.Option(help="folder for the log, the checkpoints and the result")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="run folder of `aura data`, or a pattern of shards, over the recipe's data.train"
-        ),
-    ] = None,
+    data: Annotated[str | None, options.option(DataSettings, "train", over="the recipe's")] = None,
     held_out: Annotated[
         str | None,
-        typer.Option(
-            "--eval", help="as --data: samples to evaluate on, over the recipe's data.eval"
-        ),
+        options.option(DataSettings, "eval", "--eval", over="the recipe's"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on from the newest checkpoint in --out")
     ] = False,
-    loss: Annotated[
-        str | None, typer.Option(help="balanced, balanced_all, plain or harness, over the recipe's")
-    ] = None,
+    loss: Annotated[str | None, options.option(TuneRecipe, "loss", over="the recipe's")] = None,
     device: Annotated[
         str, typer.Option(help="auto or cpu; CUDA_VISIBLE_DEVICES names a GPU")
     ] = "auto",
 ) -> None:
     """Fine-tune a checkpoint by a recipe (several GPUs: `accelerate launch -m aura_core.cli train
     model ...`)."""
-    from aura_core.training.finetune.settings import TuneRecipe
-
     settings = TuneRecipe.read(recipe)
     given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
     settings = replace(
@@ -168,17 +125,15 @@ def ablation(
     work: Annotated[Path, typer.Option(help="folder for features and finished arms")] = Path(
         "runs/ablation"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="batches of each arm")] = 600,
-    worlds: Annotated[int, typer.Option(min=1, help="worlds to train on (90 s each)")] = 200,
-    episodes: Annotated[
-        int, typer.Option(min=1, help="minutes of the simulator that each arm plays")
-    ] = 20,
+    steps: Annotated[int, options.option(Budget, "steps")] = Budget.steps,
+    worlds: Annotated[int, options.option(Budget, "worlds")] = Budget.worlds,
+    episodes: Annotated[int, options.option(Budget, "episodes")] = Budget.episodes,
     warm: Annotated[
         bool, typer.Option("--warm", help="start from the checkpoint's language model")
     ] = False,
 ) -> None:
     """Change one thing, keep the budget, and print the figures of both arms as JSON."""
-    from aura_core.training.tiny.ablation import Budget, ablate
+    from aura_core.training.tiny.ablation import ablate
 
     budget = Budget(steps=steps, worlds=worlds, episodes=episodes, fresh=not warm)
     print(json.dumps(ablate(what, model, work, budget), indent=1))

@@ -27,8 +27,8 @@ from aura_core.data.locks import Locks
 from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
 from aura_core.data.store import write
-from aura_core.errors import ConfigError, InputError, ModelError, how_to_install
-from aura_core.models.server.counters import Counters
+from aura_core.errors import ConfigError, InputError, ModelError
+from aura_core.http_client import HttpClient, HttpOptions, RefusedError
 from aura_core.replies import objects
 
 T = TypeVar("T")
@@ -56,13 +56,7 @@ class MLLM:
                 "an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the"
                 " settings)"
             )
-        try:
-            from aura_core.models.server.http_client import Wire
-        except ImportError as e:
-            raise ConfigError(
-                f"{e.name} is not installed, and an MLLM needs it: {how_to_install('server')}"
-            ) from e
-        self._wire = Wire(config, Counters())
+        self._client = HttpClient(HttpOptions.of(config))
         self._config, self._prompts, self._max_tokens, self._replies = (
             config,
             prompts,
@@ -155,16 +149,14 @@ class MLLM:
                 write(path, json.dumps(kept).encode())
 
     def _send(self, body: dict[str, Any], usage: dict[str, float]) -> dict[str, Any]:
-        from aura_core.models.server.http_client import Refused
-
         def attempt() -> dict[str, Any]:
             usage["retries"] += usage["requests"] > 0
             usage["requests"] += 1
-            return self._wire.ask(body)
+            return self._client.post(body)
 
         try:
-            return self._wire.retrying(attempt)
-        except Refused as e:
+            return self._client.retry(attempt)
+        except RefusedError as e:
             self._count(refused=1)
             if e.status in FATAL:
                 raise InputError(str(e)) from e

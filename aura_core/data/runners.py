@@ -32,7 +32,9 @@ def _local(job: Job, missing: list[int], processes: int, _address: str | None) -
             yield from pool.map(_make, missing)
         except BrokenProcessPool as e:
             raise InputError(
-                f"{job.stage}: a worker process died (out of memory?); run again to go on"
+                f"{job.stage}: a worker process ended too early: it was killed (for memory, where"
+                " fewer --processes help, or by hand), it crashed, or it could not start; what it"
+                " printed is above; run again to go on"
             ) from e
         except BaseException:
             pool.shutdown(cancel_futures=True)

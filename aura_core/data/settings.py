@@ -4,68 +4,62 @@ part."""
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aura_core.config import ServerConfig, WindowConfig
 from aura_core.plain import build, read_yaml, require
+from aura_core.settings import Settings, section, setting
 
 
 @dataclass(frozen=True)
-class PrepareConfig:
-    """A longer source becomes several clips; one whose pictures stop for longer than `max_gap_s` is
-    rejected."""
+class PrepareConfig(Settings, section="prepare"):
+    """Stage 1. A longer source becomes several clips."""
 
-    min_seconds: int = 4  # shortest clip
-    max_seconds: int = 600  # longest clip
-    max_gap_s: float = 10.0
-    max_pixels: int = 640 * 480  # of a frame; larger ones are scaled down
-    crf: int = 18  # quality of H.264: 0 lossless, 51 worst
+    min_seconds: int = setting(4, "shortest clip", unit="s", low=1)
+    max_seconds: int = setting(600, "longest clip", unit="s", low=1)
+    max_gap_s: float = setting(
+        10.0, "a source whose pictures stop for longer is rejected", unit="s", low=1.0
+    )
+    max_pixels: int = setting(
+        640 * 480, "most pixels of a frame; larger ones are scaled down", unit="pixels", low=1024
+    )
+    crf: int = setting(18, "quality of H.264: 0 lossless, 51 worst", low=0, high=51)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
-            1 <= self.min_seconds <= self.max_seconds,
+            self.min_seconds <= self.max_seconds,
             "prepare: 1 <= min_seconds <= max_seconds is needed",
         )
-        require(
-            self.max_gap_s >= 1.0, f"prepare.max_gap_s must be at least 1, not {self.max_gap_s}"
-        )
-        require(
-            self.max_pixels >= 1024,
-            f"prepare.max_pixels must be at least 1024, not {self.max_pixels}",
-        )
-        require(0 <= self.crf <= 51, f"prepare.crf must be in [0, 51], not {self.crf}")
 
 
 @dataclass(frozen=True)
-class SynthesizeConfig:
-    """Scenes and questions. `scene_cut`: mean grey-level difference of two seconds (0..255) that is
-    a cut at least."""
+class SynthesizeConfig(Settings, section="synthesize"):
+    """Stage 2: scenes and questions."""
 
-    scene_cut: float = 18.0
-    min_scene_s: int = 6
-    max_scene_s: int = 60
-    ask_scenes: bool = False  # let the MLLM merge and move the cuts
-    real_time: int = 3  # questions a scene, at most
-    proactive: int = 1
-    multi_response: int = 1
-    frames: int = 32  # most frames in one request
-    look_back_s: int = 8  # seconds that a verification sees
-    silences: int = 2  # stretches without an answer that are checked, of each standing question
+    scene_cut: float = setting(
+        18.0, "least mean difference of two seconds that is a cut", unit="grey levels"
+    )
+    min_scene_s: int = setting(6, "shortest scene", unit="s", low=2)
+    max_scene_s: int = setting(60, "longest scene", unit="s", low=2)
+    ask_scenes: bool = setting(False, "let the MLLM merge and move the cuts")
+    real_time: int = setting(3, "most real-time questions of a scene", low=0)
+    proactive: int = setting(1, "most proactive questions of a scene", low=0)
+    multi_response: int = setting(1, "most multi-response questions of a scene", low=0)
+    frames: int = setting(32, "most frames in one request", unit="frames", low=2)
+    look_back_s: int = setting(8, "video that a verification sees", unit="s", low=1)
+    silences: int = setting(
+        2, "stretches without an answer that are checked, of each standing question", low=0
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
-            2 <= self.min_scene_s <= self.max_scene_s,
+            self.min_scene_s <= self.max_scene_s,
             "synthesize: 2 <= min_scene_s <= max_scene_s is needed",
         )
-        require(self.frames >= 2, f"synthesize.frames must be at least 2, not {self.frames}")
-        require(
-            self.look_back_s >= 1,
-            f"synthesize.look_back_s must be at least 1, not {self.look_back_s}",
-        )
-        for name in ("real_time", "proactive", "multi_response", "silences"):
-            require(getattr(self, name) >= 0, f"synthesize.{name} must not be negative")
 
     @property
     def stretch_s(self) -> int:
@@ -75,78 +69,74 @@ class SynthesizeConfig:
 
 
 @dataclass(frozen=True)
-class RefineConfig:
-    """`siblings`: further difficulties of each real-time question, of which (with the draft) one is
-    kept."""
+class RefineConfig(Settings, section="refine"):
+    """Stage 3."""
 
-    siblings: int = 4
-
-    def __post_init__(self) -> None:
-        require(0 <= self.siblings <= 4, f"refine.siblings must be in [0, 4], not {self.siblings}")
+    siblings: int = setting(
+        4,
+        "further difficulties of each real-time question, of which (with the draft) one is kept",
+        low=0,
+        high=4,
+    )
 
 
 @dataclass(frozen=True)
-class StructureConfig:
-    """The window of the engine that will run the model, and whose words it reads.
+class StructureConfig(Settings, section="structure"):
+    """Stage 4: the window of the engine that will run the model, and whose words it reads."""
 
-    `checkpoint`: a folder or hub id whose tokenizer and chat template make the tokens; aura_tiny;
-    or scripted. Empty:
-    aura_tiny for the simulator's words; an MLLM's are refused, for it knows few of them.
-    """
-
-    checkpoint: str = ""
+    checkpoint: str = setting(
+        "",
+        "folder or hub id that will be trained: its tokenizer and chat template make the samples'"
+        " tokens; aura_tiny; or scripted; empty: aura_tiny for the simulator's words (an MLLM's are"
+        " refused, for it knows few of them)",
+    )
     # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's
     # 30/60 makes 19,500.
-    window: WindowConfig = field(
-        default_factory=lambda: WindowConfig(**WindowConfig.PRESETS["aura"])
+    window: WindowConfig = section(WindowConfig, **WindowConfig.PRESETS["aura"])
+    max_answer_tokens: int = setting(
+        128, "generation.max_new_tokens of the engine", unit="tokens", low=1
     )
-    # generation.max_new_tokens and generation.max_question_tokens of the engine
-    max_answer_tokens: int = 128
-    max_question_tokens: int = 512
+    max_question_tokens: int = setting(
+        512, "generation.max_question_tokens of the engine", unit="tokens", low=1
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         policies = ("shadow", "floating", "recompute")
         ok = self.window.policy in policies
         require(
             ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide"
         )
-        for name in ("max_answer_tokens", "max_question_tokens"):
-            require(
-                getattr(self, name) >= 1,
-                f"structure.{name} must be at least 1, not {getattr(self, name)}",
-            )
 
 
 @dataclass(frozen=True)
-class VerifyConfig:
-    """`frames`: most frames of the window that the judge is shown; the newest are kept whole."""
+class VerifyConfig(Settings, section="verify"):
+    """Stage 5."""
 
-    frames: int = 48
-
-    def __post_init__(self) -> None:
-        require(self.frames >= 2, f"verify.frames must be at least 2, not {self.frames}")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """`server` is the MLLM (see `ServerConfig`; only what concerns requests is used). `shard_size`:
-    sources a shard."""
-
-    prepare: PrepareConfig = field(default_factory=PrepareConfig)
-    synthesize: SynthesizeConfig = field(default_factory=SynthesizeConfig)
-    refine: RefineConfig = field(default_factory=RefineConfig)
-    structure: StructureConfig = field(default_factory=StructureConfig)
-    verify: VerifyConfig = field(default_factory=VerifyConfig)
-    server: ServerConfig = field(
-        default_factory=lambda: ServerConfig(read_timeout_s=120.0, retry_wait_max_s=30.0)
+    frames: int = setting(
+        48,
+        "most frames of the window that the judge is shown; the newest are kept whole",
+        unit="frames",
+        low=2,
     )
-    max_reply_tokens: int = 2048
-    seed: int = 0
-    shard_size: int = 4  # of 16 videos, four processes have a shard each
 
-    def __post_init__(self) -> None:
-        require(self.shard_size >= 1, f"shard_size must be at least 1, not {self.shard_size}")
-        require(self.max_reply_tokens >= 16, "max_reply_tokens must be at least 16")
+
+@dataclass(frozen=True)
+class DataConfig(Settings):
+    """`server` is the MLLM; only what concerns requests is used of it."""
+
+    prepare: PrepareConfig = section(PrepareConfig)
+    synthesize: SynthesizeConfig = section(SynthesizeConfig)
+    refine: RefineConfig = section(RefineConfig)
+    structure: StructureConfig = section(StructureConfig)
+    verify: VerifyConfig = section(VerifyConfig)
+    server: ServerConfig = section(ServerConfig, read_timeout_s=120.0, retry_wait_max_s=30.0)
+    max_reply_tokens: int = setting(
+        2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
+    )
+    seed: int = setting(0, "seed of every choice by chance")
+    # of 16 videos, four processes have a shard each
+    shard_size: int = setting(4, "sources of a shard", low=1)
 
     @classmethod
     def from_yaml(cls, path: Path) -> DataConfig:

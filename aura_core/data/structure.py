@@ -1,10 +1,9 @@
 """Stage 4: a conversation to training samples, one for each answer, through the engine's own window
 and prompt code.
 
-The conversation is lived through second by second as `StreamEngine.step` does it: the
-question is entered into the attribution, the window makes room, the answer is booked, the turn is
-appended. What is in view when an answer is due is the sample, so its tokens are the tokens that the
-engine will feed at that step (tested).
+The data engine plays the engine's own `Conversation`, second by second, with the words that are
+given. What is in view when an answer is due is the sample, so its tokens are the tokens that the
+engine feeds at that step (tested).
 """
 
 from __future__ import annotations
@@ -12,19 +11,17 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
-from aura_core.config import ModelConfig, WatchConfig
+from aura_core.config import ModelConfig
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
 from aura_core.errors import ModelError, how_to_install
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.stream.attribution import Attribution
+from aura_core.stream.conversation import Conversation as Dialogue
 from aura_core.stream.prompt import PromptCodec, plain_text
-from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn
 from aura_core.types import Kind, Query
 
@@ -72,45 +69,29 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
     clip = conversation.clip
     questions = [q for q in conversation.questions if _speakable(q, codec, config, out)]
     asked, due = {q.chunk: q for q in questions}, _due(questions)
-    window, attribution = DualWindow(config.window), Attribution()
-    watches = Watches(attribution, WatchConfig())
+    played = Dialogue(codec, config.window)
     spoken: dict[int, str] = {}  # chunk to words
     for chunk in range(clip.seconds):
         question = asked.get(chunk)
         query = Query(question.text, question.id, chunk * NS, question.kind) if question else None
         if query is not None:
-            attribution.ask(query)
-        if window.full:
-            window.switch(attribution.open_ids())
-            out.counts["switches"] += 1
-        turn = Turn(
-            chunk, Video(chunk, GRID), query.id if query else None, query.text if query else None
-        )
+            played.ask(query)
+        out.counts["switches"] += played.make_room()
+        turn = played.open(chunk, Video(chunk, GRID), query)
         text, owner, evidence = _said(chunk, question, due)
         if owner is not None:
-            ids = tuple(codec.tokenizer.encode(plain_text(text)))
-            # words as the engine reads them back; newest frame
-            said, stamp = codec.text(ids), chunk * NS + NS // 2
-            if query is None and (objection := watches.objection(said, stamp)):
-                out.reject(f"{clip.id}/{chunk}", f"the engine would not say it: {objection}", text)
+            ids = codec.tokenizer.encode(plain_text(text))
+            said = played.say(turn, ids, query, chunk * NS + NS // 2)  # stamp of the newest frame
+            turn = said.turn
+            if said.response is None:
+                why = f"the engine would not say it: {said.suppressed}"
+                out.reject(f"{clip.id}/{chunk}", why, text)
             else:
-                booked = attribution.book(said, query).query_id
-                if query is None:
-                    watches.said(booked, said, stamp)
-                turn = replace(turn, answer_ids=ids, answer=said, answer_id=booked)
                 spoken[chunk] = text
-                out.records.append(
-                    _sample(
-                        clip,
-                        window,
-                        turn,
-                        _target(owner, query, chunk, text, evidence),
-                        spoken,
-                        codec,
-                    )
-                )
+                target = _target(owner, query, chunk, text, evidence)
+                out.records.append(_sample(clip, played.window, turn, target, spoken, codec))
                 out.counts[f"{owner.kind} samples"] += 1
-        window.append(turn, attribution.open_ids())
+        played.close(turn)
     if not out.records:
         out.reject(clip.id, "nothing to say")
     return out
@@ -123,7 +104,7 @@ def pieces_of(sample: Sample, codec: PromptCodec, videos: Iterable[Video]) -> li
     turn.
     """
     words = {w.chunk: w for w in sample.turns}
-    pieces: list[Piece] = [codec.head(sample.history)]
+    pieces: list[Piece] = [codec.head(codec.prefix(sample.history))]
     for chunk, video in zip(range(sample.first, sample.stop), videos, strict=True):
         w = words.get(chunk)
         pieces += codec.user(video, w.question if w else None)
@@ -230,7 +211,7 @@ def _sample(
     codec: PromptCodec,
 ) -> Sample:
     turns = [*window.turns, newest]
-    pieces: list[Piece] = [codec.head(window.history)]
+    pieces: list[Piece] = [codec.head(window.prefix)]
     for turn in turns:
         pieces += turn.pieces(codec)
     tokens, sha = digest(pieces)
@@ -251,7 +232,7 @@ def _sample(
         clip,
         turns[0].chunk,
         stop,
-        window.history,
+        window.prefix.groups,
         words,
         target,
         tokens,

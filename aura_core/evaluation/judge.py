@@ -8,23 +8,20 @@ are kept in a file, so a scoring that was cut off goes on, and one that is repea
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from aura_core.errors import InputError, how_to_install
+from aura_core.errors import ConfigError, InputError, ModelError
+from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.replies import objects
 from aura_core.words import words_of
 
 PROMPTS = Path(__file__).parent / "prompts"
-RETRIES = 3
 _STOP = frozenset(
     re.findall(
         r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"
@@ -106,7 +103,7 @@ class ApiJudge:
     timeout_s: float = 60.0
     malformed: int = 0
     asked: int = 0
-    sleep: Callable[[float], None] = time.sleep
+    client: HttpClient = field(init=False, repr=False)
     _verdicts: dict[str, Grade] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,11 +113,23 @@ class ApiJudge:
             raise InputError(
                 "--judge-url needs --judge-model, the name under which the judge is served"
             )
-        if importlib.util.find_spec("httpx") is None:
-            raise InputError(f"a judge by API needs httpx: {how_to_install('judge')}")
-        self._token = os.environ.get(self.key_env, "") if self.key_env else ""
-        if self.key_env and not self._token:
-            raise InputError(f"--judge-key-env {self.key_env}: the environment variable is not set")
+        options = HttpOptions(
+            self.url,
+            self.key_env,
+            connect_timeout_s=10.0,
+            read_timeout_s=self.timeout_s,
+            retries=4,
+            retry_wait_s=2.0,
+            retry_wait_max_s=60.0,  # hosted APIs ask for a minute when a quota is used up
+            url_setting="--judge-url",
+            model_setting="--judge-model",
+            api_key_setting="--judge-key-env",
+            timeout_setting="",
+        )
+        try:
+            self.client = HttpClient(options)
+        except ConfigError as e:
+            raise InputError(str(e)) from e
         if self.kept is not None and self.kept.is_file():
             for line in self._kept_lines(self.kept):
                 self._remember(line)
@@ -157,8 +166,6 @@ class ApiJudge:
             raise InputError(f"{path}: cannot read the judge's prompt: it is not UTF-8 text") from e
 
     def _ask(self, text: str) -> str:
-        import httpx
-
         self.asked += 1
         body = {
             "model": self.model,
@@ -166,30 +173,12 @@ class ApiJudge:
             "temperature": 0,
             "max_tokens": 256,
         }
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        why = ""
-        for attempt in range(RETRIES):
-            if attempt:
-                self.sleep(2.0**attempt)
-            try:
-                reply = httpx.post(
-                    f"{self.url.rstrip('/')}/chat/completions",
-                    json=body,
-                    headers=headers,
-                    timeout=self.timeout_s,
-                )
-            except httpx.HTTPError as e:
-                why = f"{type(e).__name__}: {e}"
-                continue
-            if reply.status_code == 200:
-                return _content(reply)
-            why = f"status {reply.status_code}: {reply.text[:200]}"
-            if reply.status_code != 429 and reply.status_code < 500:
-                break
-        raise InputError(
-            f"judge {self.model} at {self.url}: no answer ({why}); run again: verdicts so far are"
-            " kept"
-        )
+        try:
+            return _content(self.client.retry(lambda: self.client.post(body)))
+        except ModelError as e:
+            raise InputError(
+                f"no answer of the judge {self.model}: {e}; run again: verdicts so far are kept"
+            ) from e
 
     def _keep(self, key: str, grade: Grade) -> None:
         if self.kept is None:
@@ -236,9 +225,9 @@ def read_verdict(text: str) -> Grade | None:
     return None
 
 
-def _content(reply: Any) -> str:
-    """The message of a chat completion; "" when the body is something else."""
+def _content(reply: dict[str, Any]) -> str:
+    """The message of a chat completion; "" when the reply is another object."""
     try:
-        return str(reply.json()["choices"][0]["message"]["content"])
-    except (ValueError, KeyError, IndexError, TypeError):
+        return str(reply["choices"][0]["message"]["content"])
+    except (KeyError, IndexError, TypeError):
         return ""

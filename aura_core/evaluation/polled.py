@@ -17,11 +17,10 @@ from aura_core.config import AssistantConfig
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
 from aura_core.evaluation.turns import Turns
 from aura_core.models.backend import Backend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.decision import Decider, read_decision
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.generation import Answer, OnText
-from aura_core.stream.window import Turn
-from aura_core.types import Chunk, Decision, Frame, Query, Response
+from aura_core.types import Chunk, Decision, Frame, Query
 
 
 class PolledDecider(Decider):
@@ -49,46 +48,24 @@ class PolledDecider(Decider):
         return Decision(False, own.p_silent, int(words.argmax()))
 
 
-class PolledAssistant(StreamEngine):
-    """An engine that can be asked about its next chunk without taking it."""
+class Polled:
+    """An engine that is asked about the chunk that comes next, and keeps nothing of it."""
 
-    def __init__(self, backend: Backend, config: AssistantConfig | None = None) -> None:
-        super().__init__(backend, config)
-        self.decider: PolledDecider = PolledDecider(self.config.decider, backend.chat)
-        self._heard = ""
+    def __init__(self, backend: Backend, config: AssistantConfig) -> None:
+        self.decider = PolledDecider(config.decider, backend.chat)
+        self.lockstep = Lockstep(StreamEngine(backend, config, self.decider))
 
-    def reply(self, text: str, may_be_silent: bool = False) -> str:
-        """What the model says to `text` in the next chunk; "" for silence. The chunk still waits,
-        as before."""
-        chunk = self.next_chunk
-        assert chunk is not None
+    def reply(self, chunk: Chunk, text: str, may_be_silent: bool = False) -> str:
+        """What the model says to `text` in this chunk; "" for silence."""
+        engine = self.lockstep.engine
         self.decider.may_be_silent = may_be_silent
-        self.ask(Query(text, stamp_ns=chunk.start_ns))
-        self.step()
-        return self._heard
-
-    def _close_turn(
-        self,
-        turn: Turn,
-        chunk: Chunk,
-        asked: Query | None,
-        answer: Answer | None,
-        on_text: OnText | None,
-    ) -> tuple[Response | None, str]:
-        """A turn with a question is taken back, and its chunk waits again, encoded."""
-        if asked is None:
-            return super()._close_turn(turn, chunk, asked, answer, on_text)
-        self._heard = self.codec.text(answer.ids) if answer else ""
-        self.policy.discard()
-        self.attribution.forget(asked)
-        self._peeked[chunk.index] = turn.video
-        self._pending.appendleft(chunk)
-        return None, ""
+        query = engine.conversation.admit(Query(text, stamp_ns=chunk.start_ns))
+        return engine.answer_aside(chunk, query)
 
 
-def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame]) -> Prediction:
+def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Prediction:
     """One pass, with every question on its own."""
-    assistant.reset()
+    polled.lockstep.reset()
     said: list[Spoken] = []
     turns = Turns(item.questions, polled=True)
     pending = turns.in_order()
@@ -103,39 +80,37 @@ def play_polled(assistant: PolledAssistant, item: Item, frames: Iterable[Frame])
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
         return question.id not in asked and (come or last)
 
-    def put(question: Question) -> None:
+    def put(question: Question, chunk: Chunk) -> None:
         """Ask; a poll that is not answered with yes leaves the question open."""
-        if question.poll is not None and "yes" not in assistant.reply(question.poll.text).lower():
+        poll = question.poll
+        if poll is not None and "yes" not in polled.reply(chunk, poll.text).lower():
             return
-        if words := assistant.reply(turns.text(question, said), question.silence):
+        if words := polled.reply(chunk, turns.text(question, said), question.silence):
             said.append(Spoken(seconds, words, question.id, asked=question.poll is None))
 
     ends = [chunk_of(q.poll.until_s if q.poll else turns.at_s(q)) for q in item.questions]
-    for chunk, last in _chunks(assistant, max(ends, default=-1), frames):
+    for chunk, last in _chunks(polled.lockstep, max(ends, default=-1), frames):
         seconds = chunk.index + 1
         for question in pending:
             if wanted(question, chunk, last):
                 asked.add(question.id)
-                put(question)
-        assistant.step()
+                put(question, chunk)
+        polled.lockstep.step()
     return Prediction(
         item.id, tuple(said), seconds, tuple(q.id for q in pending if q.id not in asked)
     )
 
 
-def _chunks(
-    assistant: PolledAssistant, end: int, frames: Iterable[Frame]
-) -> Iterator[tuple[Chunk, bool]]:
+def _chunks(lockstep: Lockstep, end: int, frames: Iterable[Frame]) -> Iterator[tuple[Chunk, bool]]:
     """The chunk that waits next, up to chunk `end`, once it is known whether it is the last one of
     the video."""
+    intake = lockstep.intake
     for frame in frames:
-        assistant.push(frame)
-        while (chunk := assistant.next_chunk) is not None and (
-            assistant.ready > 1 or chunk.index >= end
-        ):
+        lockstep.push(frame)
+        while (chunk := intake.oldest) is not None and (intake.ready > 1 or chunk.index >= end):
             yield chunk, False
             if chunk.index >= end:
                 return
-    assistant.flush()
-    while (chunk := assistant.next_chunk) is not None:
-        yield chunk, assistant.ready == 1
+    lockstep.flush()
+    while (chunk := intake.oldest) is not None:
+        yield chunk, intake.ready == 1

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
-from aura_core.evaluation.polled import PolledAssistant, play_polled
+from aura_core.evaluation.polled import Polled, play_polled
 from aura_core.evaluation.predictions import Writer
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
 from aura_core.evaluation.turns import Turns
 from aura_core.models.backend import Backend
-from aura_core.replay.lockstep import drive
+from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sources import open_source
 from aura_core.sources.base import FrameSource
 from aura_core.stream.engine import StreamEngine
@@ -56,20 +56,19 @@ def run(
     """Play all items that `writer` does not have yet. A video that is missing or broken is named,
     not raised."""
     own = config.generation
-    speaker = replace(
+    generation = replace(
         own,
         max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
     )
-    assistant = (PolledAssistant if polled else StreamEngine)(
-        backend, replace(config, speaker=speaker)
-    )
+    config = replace(config, generation=generation)
+    player = Polled(backend, config) if polled else Lockstep(StreamEngine(backend, config))
     known, played, missing = len({i.id for i in items} & writer.done), 0, []
     for item in items:
         if item.id not in writer.done:
             try:
                 with open_video(item, data, config.sampling.tolerance_s) as source:
-                    prediction = _play(assistant, item, source)
+                    prediction = _play(player, item, source)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
             else:
@@ -79,10 +78,10 @@ def run(
     return RunCounts(played, known, tuple(missing))
 
 
-def _play(assistant: StreamEngine, item: Item, source: FrameSource) -> Prediction:
-    if isinstance(assistant, PolledAssistant):
-        return play_polled(assistant, item, source)
-    return play(assistant, item, source)
+def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Prediction:
+    if isinstance(player, Polled):
+        return play_polled(player, item, source)
+    return play(player, item, source)
 
 
 def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource:
@@ -93,9 +92,9 @@ def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource
     return open_source(str(place), tolerance_s=tolerance_s)
 
 
-def play(assistant: StreamEngine, item: Item, frames: Iterable[Frame]) -> Prediction:
+def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
     """One free-running pass."""
-    assistant.reset()
+    lockstep.reset()
     said: list[Spoken] = []
     turns = Turns(item.questions)
     waiting = deque(turns.in_order())
@@ -133,7 +132,7 @@ def play(assistant: StreamEngine, item: Item, frames: Iterable[Frame]) -> Predic
                 yield from questions(held.stamp_ns, True)
                 yield held
 
-    for step in drive(assistant, events()):
+    for step in drive(lockstep, events()):
         seconds = step.chunk + 1
         if step.question_id is not None:
             asked.add(step.question_id)

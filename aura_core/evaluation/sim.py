@@ -23,7 +23,8 @@ from aura_core.evaluation.statistics import (
     rate,
 )
 from aura_core.models.backend import Backend
-from aura_core.sim.episode import IDEAL_PLAN, TEST_PLAN, Episode
+from aura_core.replay.lockstep import Lockstep
+from aura_core.sim.episode import IDEAL_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import IDEAL, Sensor, sensor
 from aura_core.sim.talk import DECLINED, PAST
@@ -36,34 +37,35 @@ EPISODE_S = 60
 PHASES = 4  # quarters of a chunk
 
 
-def episode_of(seed: int, seconds: int, camera: str = "drawn") -> tuple[Episode, Sensor]:
+def episode_of(
+    seed: int, seconds: int, camera: str = "drawn", plan: Plan | None = None
+) -> tuple[Episode, Sensor]:
     """The episode of a seed and the camera that looks at it: one drawn by the seed, or "ideal", the
-    conditions under which every event begins just before a chunk."""
+    conditions under which every event begins just before a chunk. `plan` is that of the camera
+    where it is not given."""
     if camera == "ideal":
         world = World.generate(seed, seconds, aligned=True)
-        return Episode.generate(seed, seconds, IDEAL_PLAN, world), IDEAL
+        return Episode.generate(seed, seconds, plan or IDEAL_PLAN, world), IDEAL
     drawn = sensor(camera, seed)
     world = World.generate(seed, seconds, looks=drawn.looks(seconds))
-    return Episode.generate(seed, seconds, TEST_PLAN, world), drawn
+    return Episode.generate(seed, seconds, plan or TEST_PLAN, world), drawn
 
 
-def play(
-    assistant: StreamEngine, episode: Episode, seconds: int, sensor: Sensor = IDEAL
-) -> list[Step]:
+def play(lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor = IDEAL) -> list[Step]:
     """Run one episode in lockstep: the frames that the sampling rule takes of the camera's, each
     question in its chunk. The assistant is reset."""
-    assistant.reset()
+    lockstep.reset()
     camera = Camera(episode.world, sensor=sensor)
     asks = {a.chunk: a for a in episode.asks}
     steps, newest = [], -1
     for chunk, shots in enumerate(sensor.chunks(seconds)):
         if chunk in asks:
-            assistant.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
+            lockstep.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
         for shot in shots:
             if shot.stamp_ns > newest:
                 newest = shot.stamp_ns
-                assistant.push(Frame(camera.frame(shot.t_s), shot.stamp_ns))
-            while (step := assistant.step()) is not None:
+                lockstep.push(Frame(camera.frame(shot.t_s), shot.stamp_ns))
+            while (step := lockstep.step()) is not None:
                 steps.append(step)
     return steps
 
@@ -110,11 +112,11 @@ def evaluate(
     camera: str = "drawn",
 ) -> SimReport:
     """Run every seed's episode, each with the camera that `episode_of` gives it, and sum up."""
-    assistant = StreamEngine(backend, config)
+    lockstep = Lockstep(StreamEngine(backend, config))
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
         episode, looking = episode_of(seed, seconds, camera)
-        steps = play(assistant, episode, seconds, looking)
+        steps = play(lockstep, episode, seconds, looking)
         times += [s.step_ms for s in steps]
         encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))

@@ -1,1 +1,1 @@
-"""Live running: the model's thread, what waits for it, and who listens. Knows no ROS."""
+"""Live running: the host with its model thread, what waits for it, and what it reports. No ROS."""

@@ -1,16 +1,17 @@
-"""The one thread that owns the model: loads it, then decides second after second. Knows no ROS.
+"""The host owns the model's thread: it loads the model, then serves every stream, chunk by chunk.
 
-Callbacks of the middleware store into the `Inbox`; what comes of it leaves through `Events`, called
-on the worker's thread. A bad frame or question is reported and skipped; a model that fails in a
-step is reported and starts from an empty window, with the words of the conversation; only a model
-that cannot be loaded ends the worker.
+    callbacks -> Inbox (one a stream) -> Host: admit, call, step, work ahead -> listeners
+
+Whatever runs the engine on something live uses this host: the ROS node, `aura run` on a camera, and
+the console. It knows no ROS. A bad frame or question is reported and skipped. A model that fails in
+a step loses that chunk. Only a model that cannot be loaded ends the host.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,277 +19,373 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError, InputError
-from aura_core.live.inbox import (
-    EndOfFrames,
-    Inbox,
-    Item,
-    PendingCall,
-    PendingFrame,
-    PendingQuestion,
-)
+from aura_core.errors import AuraError
+from aura_core.live.events import Event, Failed, Listener, Problem, Ready, Stepped, Words
+from aura_core.live.inbox import Inbox, convert
 from aura_core.models.backend import Backend
-from aura_core.stream.attribution import Entry
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Step
+from aura_core.stream.ids import new_run
+from aura_core.stream.recovery import Lost, Recovery, one_line
+from aura_core.types import Chunk, Frame, Query
 
-_REMEMBERED = 64  # answers of which it may still be told that less was heard
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
-# What else a model may raise in a step: torch reports a full GPU, a lost device and bad shapes as
-# these.
-_STEP_ERRORS = (RuntimeError, ValueError, MemoryError)
-
-
-@dataclass(frozen=True)
-class Events:
-    """Where the worker reports to; each is called on the worker's thread."""
-
-    ready: Callable[[str], None]  # frames are taken from now on; the model's one-line description
-    # and the words of the question that its response answers, or ""
-    step: Callable[[Step, str], None]
-    # the answer so far, the stamp of its frame, whether a question asked for it
-    text: Callable[[str, int, bool], None]
-    # what went wrong; the chunk that it cost, if it cost one
-    error: Callable[[str, int | None], None]
-    failed: Callable[[str], None]  # the worker has ended: the model cannot run
 
 
 @dataclass(frozen=True)
 class Health:
-    """A snapshot of the worker. Counters run from the start."""
+    """A snapshot of one stream. Counters run from the start of the host."""
 
     phase: str  # new, loading, ready, failed, stopped
     busy_s: float  # how long the present step has been running; 0 between steps
     frames_received: int
-    frames_dropped: int  # wanted, but the model was too slow
-    chunks_dropped: int  # whole seconds dropped for the same reason
-    chunks_missed: int  # whole seconds that passed during an answer: seen, but not decided
-    chunks_lost: int  # whole seconds in which no frame came
+    frames_dropped: int  # sampled, but never seen, because the model was too slow
+    chunks_dropped: int  # the chunks of these frames
+    chunks_missed: int  # chunks that closed during an answer: seen, but not decided
+    chunks_lost: int  # seconds in which no usable frame came
     active_watches: int
     errors: int
 
 
-class Worker:
-    """`start` it, feed `inbox`, `stop` it. `load` opens the model, on the worker's thread."""
+class Stream:
+    """The state of one camera in the host: its inbox, its engine, and what it is doing now."""
+
+    def __init__(self, name: str, inbox: Inbox) -> None:
+        self.name, self.inbox = name, inbox
+        self.engine: StreamEngine | None = None
+        self.errors = self.missed = self.reported_missed = 0
+        self.spoke = False  # in the last step
+        self.answering = ""  # id of the response that is being generated
+        self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
+
+    def open(self, backend: Backend, config: AssistantConfig, run: str) -> None:
+        """Make a new engine over the loaded model."""
+        name = f"{run}.{self.name}" if self.name else run
+        self.engine = StreamEngine(backend, config, run=name)
+        self.recovery = Recovery(self.engine)
+
+
+class Host:
+    """Loads a model, and runs it on one or more live streams.
+
+    Call `listen` and `start`, feed the inboxes, then `stop`. The host can be started again
+    afterwards.
+
+    Args:
+        load: opens the model; called on the model's thread.
+        config: the engine's settings.
+        streams: names of the streams (cameras) that share the model. Each has its own window. They
+            take turns, one chunk a turn.
+        backlog_chunks: most closed chunks of a stream that may wait.
+    """
 
     def __init__(
         self,
         load: Callable[[], Backend],
         config: AssistantConfig,
-        events: Events,
+        streams: Sequence[str] = ("",),
         backlog_chunks: int = 3,
     ) -> None:
-        self.config, self.events = config, events
-        self.inbox = Inbox(config.sampling, backlog_chunks, config.generation.max_pending_questions)
+        self.config = config
         self._load = load
-        self._assistant: StreamEngine | None = None
-        self._phase, self._errors, self._missed, self._said = "new", 0, 0, ""
-        self._step_began: float | None = None
-        self._answering: int | None = None  # stamp of the answer that is being made
-        self._spoken: dict[int, int] = {}  # stamps of the newest answers, and their chunks
+        self._changed = threading.Condition()
+        limit = config.generation.max_pending_questions
+        self.streams = {
+            name: Stream(name, Inbox(config.sampling, backlog_chunks, limit, self._changed))
+            for name in streams
+        }
+        self._turns = list(self.streams.values())  # the stream that is served next comes first
+        self._listeners: list[Listener] = []
+        self._phase = "new"
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="aura worker", daemon=True)
+        self._thread: threading.Thread | None = None
+
+    # ---- from any thread ---------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event from now on. Returns a function that ends this."""
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [known for known in self._listeners if known is not listener]
+
+        return end
+
+    @property
+    def inbox(self) -> Inbox:
+        """The inbox of the first stream."""
+        return next(iter(self.streams.values())).inbox
 
     def start(self) -> None:
-        """Begin to load the model; returns at once."""
+        """Begin to load the model, and return at once.
+
+        What was put into the inboxes before the first start is kept. A later start empties them.
+        """
+        if self._thread is not None:
+            for stream in self.streams.values():
+                stream.inbox.open()
+                stream.errors = stream.missed = stream.reported_missed = 0
+                stream.spoke, stream.engine = False, None
+        self._stopping.clear()
         self._phase = "loading"
+        self._thread = threading.Thread(target=self._main, name="aura model", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread, and at its next token an answer under way; False when it takes
-        too long."""
-        self._stopping.set()
-        self.inbox.close()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """End the model's thread; an answer under way ends at its next token.
 
-    def heard(self, stamp_ns: int, said: str) -> None:
-        """Of the answer with this stamp only `said` was heard aloud: if it is still being made, it
-        ends at its next token; the conversation goes on as if `said` had been the answer. From any
-        thread."""
-        assistant = self._assistant
-        if assistant is None:
-            return
-        if self._answering == stamp_ns:
-            assistant.cancel()
-        done = self.inbox.call(
-            lambda a: stamp_ns in self._spoken and a.amend(self._spoken[stamp_ns], said)
+        Returns False when the thread does not end within `timeout_s`.
+        """
+        self._stopping.set()
+        for stream in self.streams.values():
+            stream.inbox.close()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait until every waiting chunk is decided.
+
+        Returns False when that takes longer than `timeout_s` (None: no limit), or when the host has
+        ended.
+        """
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: self._phase in ("failed", "stopped") or self._quiet(), timeout_s
+            )
+            return done and self._phase == "ready"
+
+    def heard(self, response_id: str, said: str) -> None:
+        """Tell that only the part `said` of a response was heard aloud.
+
+        An answer that is still being generated ends at its next token. The conversation then holds
+        `said` as the answer.
+        """
+        for stream in self.streams.values():
+            if stream.engine is None:
+                continue
+            if stream.answering == response_id:
+                stream.engine.cancel()
+            done = stream.inbox.call(lambda engine: engine.amend(response_id, said))
+            done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
+
+    def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
+        """End a watch, or take back a question that was not asked yet.
+
+        The future gives True if there was a watch or question of this id.
+        """
+        which = self._named(stream)
+        return which.inbox.call(
+            lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
         )
-        done.add_done_callback(self._complain)
 
     def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold`; holds from the next chunk on. Raises `ConfigError` above
-        `decider.rearm`."""
+        """Change `decider.threshold` from the next chunk on.
+
+        Raises `ConfigError` when it is above `decider.rearm`.
+        """
         self.config = replace(
             self.config, decider=replace(self.config.decider, threshold=threshold)
         )
-        if self._assistant is not None:
-            self._assistant.decider.threshold = threshold
+        for stream in self.streams.values():
+            if stream.engine is not None:
+                stream.engine.decider.threshold = threshold
 
-    def health(self) -> Health:
-        """How the worker is doing now; from any thread."""
-        counters, assistant, began = self.inbox.counters(), self._assistant, self._step_began
-        missing = assistant.sampling.counters.lost_chunks if assistant else 0
-        dropped = counters.dropped_chunks + (assistant.dropped_chunks if assistant else 0)
+    def health(self, stream: str | None = None) -> Health:
+        """How a stream is doing now; `stream` None means the first."""
+        which = self._named(stream)
+        counters, engine, began = which.inbox.counters(), which.engine, which.step_began
         return Health(
             phase=self._phase,
             busy_s=time.monotonic() - began if began is not None else 0.0,
-            frames_received=counters.received,
+            frames_received=counters.received_frames,
             frames_dropped=counters.dropped_frames,
-            chunks_dropped=dropped,
-            chunks_missed=self._missed,
-            chunks_lost=max(0, missing - counters.dropped_chunks),
-            active_watches=len(assistant.attribution.open_ids()) if assistant else 0,
-            errors=self._errors,
+            chunks_dropped=counters.dropped_chunks,
+            chunks_missed=which.missed,
+            chunks_lost=counters.lost_chunks,
+            active_watches=len(engine.conversation.attribution.open_ids()) if engine else 0,
+            errors=which.errors,
         )
 
-    # ---- on the worker's thread --------------------------------------------------------------
+    def _named(self, stream: str | None) -> Stream:
+        return next(iter(self.streams.values())) if stream is None else self.streams[stream]
+
+    # ---- on the model's thread ---------------------------------------------------------------
 
     def _main(self) -> None:
         try:
-            assistant = self._open()
-            if assistant is None:
-                return
-            while (item := self.inbox.take()) is not None:
-                self._store(assistant, item)
-                # what came during an answer is seen together
-                if not (assistant.spoke and self.inbox.waiting):
-                    self._decide(assistant)
-        finally:
-            # also when a bug ends the thread: its traceback is printed, and the node must not live
-            # on
+            if self._open():
+                while (stream := self._next()) is not None:
+                    self._serve(stream)
+        finally:  # a bug ends the thread with a traceback; then nobody may wait for it for ever
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
-            if self._phase != "failed":
-                self._phase = "stopped"
+            with self._changed:
+                if self._phase != "failed":
+                    self._phase = "stopped"
+                self._changed.notify_all()
             if died:
-                self.events.failed("the worker thread ended by a bug; its traceback is above")
+                self._tell(Failed("the model's thread ended by a bug; its traceback is above"))
 
-    def _open(self) -> StreamEngine | None:
+    def _open(self) -> bool:
+        run = new_run()
         try:
             backend = self._load()
-            assistant = StreamEngine(backend, self.config, backlog=self.inbox.backlog_chunks)
-            _warm(assistant)
+            for stream in self.streams.values():
+                stream.open(backend, self.config, run)
+            warm(next(iter(self.streams.values())).engine)
         except (AuraError, RuntimeError, OSError) as e:
             self._phase = "failed"
-            self.events.failed(_line(e))
-            return None
-        self._assistant = assistant
+            self._tell(Failed(one_line(e)))
+            return False
         self._phase = "ready"
-        self.events.ready(backend.description)
-        return assistant
+        self._tell(Ready(backend.description))
+        return True
 
-    def _store(self, assistant: StreamEngine, item: Item) -> None:
-        """Items come in order, so a question joins the second in which it was asked: the one that a
-        replay gives it."""
-        try:
-            if isinstance(item, PendingQuestion):
-                assistant.ask(item.text)
-            elif isinstance(item, PendingFrame):
-                assistant.push(item.make())
-            elif isinstance(item, PendingCall):
-                _answer(item, assistant)
-            elif isinstance(item, EndOfFrames):
-                assistant.flush()
-        except InputError as e:
-            self._report(_line(e), None)
+    def _next(self) -> Stream | None:
+        """The next stream that has something to do; None: stop.
 
-    def _decide(self, assistant: StreamEngine) -> None:
-        """The chunks that have closed; then, until something comes, work ahead."""
-        while assistant.ready and not self._stopping.is_set():
-            self._step(assistant)
-        try:
-            assistant.idle(lambda: self.inbox.waiting or self._stopping.is_set())
-        except AuraError as e:  # the same quantum is tried again later, or its switch is a rebuild
-            self._report(_line(e), None)
-        except _STEP_ERRORS as e:
-            assistant.recover()
-            self._report(
-                f"the model failed while it worked ahead, its window is emptied: {_line(e)}", None
-            )
+        Works ahead while no stream has.
+        """
+        while not self._stopping.is_set():
+            waiting = next((s for s in self._turns if s.inbox.waiting), None)
+            if waiting is not None:
+                self._turns.remove(waiting)
+                self._turns.append(waiting)
+                return waiting
+            if not any([self._work_ahead(stream) for stream in self._turns]):
+                with self._changed:
+                    self._changed.notify_all()  # for those that wait in `drain`
+                    self._changed.wait_for(
+                        lambda: self._stopping.is_set() or any(s.inbox.waiting for s in self._turns)
+                    )
+        return None
 
-    def _step(self, assistant: StreamEngine) -> None:
-        chunk = assistant.next_chunk
-        assert chunk is not None
-        self._step_began, self._said, before = time.monotonic(), "", _newest(assistant)
+    def _quiet(self) -> bool:
+        streams = self.streams.values()
+        return not any(s.inbox.waiting or s.step_began is not None for s in streams)
 
-        def tell(text: str) -> None:  # a question of this chunk was entered before the first word
-            self._on_text(assistant, text, chunk.stamp_ns, asked=_newest(assistant) is not before)
+    def _serve(self, stream: Stream) -> None:
+        """Take new questions and calls, then at most one chunk."""
+        engine = stream.engine
+        assert engine is not None
+        for asked, query in stream.inbox.admit(engine.conversation.admit):
+            asked.done.set_result(query)
+        for call in stream.inbox.calls():
+            _answer(call.work, call.done, engine)
+        self._catch_up(stream)
+        taken = stream.inbox.take()
+        if taken is not None and not self._stopping.is_set():
+            stream.step_began = time.monotonic()
+            try:
+                self._step(stream, *taken)
+            finally:
+                stream.step_began, stream.answering = None, ""
 
-        try:
-            step = assistant.step(tell)
-        except AuraError as e:  # the engine has put everything back
-            self._report(f"chunk {chunk.index} is lost: {_line(e)}", chunk.index)
+    def _catch_up(self, stream: Stream) -> None:
+        """Add the chunks that closed during an answer to the window, all but the newest.
+
+        Only the newest is decided.
+        """
+        while stream.spoke and stream.inbox.ready > 1 and not self._stopping.is_set():
+            chunk = self._converted(stream, stream.inbox.take_chunk())
+            if chunk is not None:
+                lost = stream.recovery.see(chunk)
+                if lost is not None:
+                    self._report(stream, lost.message, lost.chunk)
+                stream.missed += 1
+
+    def _step(self, stream: Stream, pending: Chunk, query: Query | None) -> None:
+        chunk = self._converted(stream, pending)
+        if chunk is None:
+            if query is not None:
+                stream.inbox.give_back(query)
             return
-        except _STEP_ERRORS as e:
-            given_up = assistant.recover()
-            self._report(
-                f"the model failed at chunk {chunk.index}, its window is emptied: {_line(e)}",
-                chunk.index,
-            )
-            if given_up is not None:
-                self._report(
-                    f"the model failed twice over a question, which is given up: {given_up.text}",
-                    None,
-                )
+        missed, said = stream.missed, ""
+
+        def tell(response_id: str, text: str) -> None:
+            nonlocal said
+            stream.answering = response_id
+            if self._stopping.is_set():
+                stream.engine.cancel()
+            if text != said:  # a token may be part of a character, or a space
+                said = text
+                asked = query is not None
+                self._tell(Words(stream.name, response_id, text, chunk.stamp_ns, asked))
+
+        result = stream.recovery.step(chunk, query, tell, lambda: self._newest(stream))
+        if isinstance(result, Lost):
+            self._lost(stream, result)
             return
-        finally:
-            self._step_began = self._answering = None
-        if step is not None and step.response is not None:
-            self._spoken[step.stamp_ns] = step.chunk
-            if len(self._spoken) > _REMEMBERED:
-                del self._spoken[next(iter(self._spoken))]
-        if step is not None:
-            self._missed += step.missed_chunks
-            self.events.step(
-                step,
-                assistant.attribution.question(step.response.query_id) if step.response else "",
+        stream.spoke = result.decode_tokens > 0
+        result = replace(result, missed_chunks=missed - stream.reported_missed)
+        stream.reported_missed = missed
+        response = result.response
+        attribution = stream.engine.conversation.attribution
+        question = attribution.question(response.query_id) if response else ""
+        self._tell(Stepped(stream.name, result, question))
+
+    def _lost(self, stream: Stream, lost: Lost) -> None:
+        if lost.again is not None:
+            stream.inbox.give_back(lost.again)
+        self._report(stream, lost.message, lost.chunk)
+        if lost.given_up is not None:
+            text = lost.given_up.text
+            self._report(
+                stream, f"the model failed twice on this question, which is given up: {text}"
             )
 
-    def _on_text(self, assistant: StreamEngine, text: str, stamp_ns: int, asked: bool) -> None:
-        self._answering = stamp_ns
-        if self._stopping.is_set():
-            assistant.cancel()
-        if text != self._said:  # a token may be half a character, or a space
-            self._said = text
-            self.events.text(text, stamp_ns, asked)
-        # the engine looks between tokens at what has come meanwhile
-        if self.config.generation.interruptible:
-            while self.inbox.waiting and (item := self.inbox.take(calls=False)) is not None:
-                self._store(assistant, item)
+    def _newest(self, stream: Stream) -> Chunk | None:
+        """The chunk that closed last, for answers that may be interrupted; else None."""
+        if not self.config.generation.interruptible:
+            return None
+        pending = stream.inbox.newest()
+        return None if pending is None else convert(pending, lambda _: None)
 
-    def _complain(self, done: Future[Any]) -> None:
+    def _converted(self, stream: Stream, chunk: Chunk) -> Chunk | None:
+        converted = convert(chunk, lambda e: self._report(stream, one_line(e)))
+        if converted is None:
+            stream.inbox.unusable()
+        return converted
+
+    def _work_ahead(self, stream: Stream) -> bool:
+        done = stream.recovery.work_ahead()
+        if isinstance(done, str):
+            self._report(stream, done)
+            return False
+        return done > 0
+
+    def _complain(self, stream: Stream, done: Future[Any]) -> None:
         if (error := done.exception()) is not None:
-            self._report(f"what was said aloud could not be remembered: {_line(error)}", None)
+            self._report(stream, f"what was said aloud could not be remembered: {one_line(error)}")
 
-    def _report(self, message: str, chunk: int | None) -> None:
-        self._errors += 1
-        self.events.error(message, chunk)
+    def _report(self, stream: Stream, message: str, chunk: int | None = None) -> None:
+        stream.errors += 1
+        self._tell(Problem(stream.name, message, chunk))
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
 
 
-def _answer(call: PendingCall, assistant: StreamEngine) -> None:
-    """Refusals and failures of the model go to the caller; a bug ends the worker, as everywhere."""
+def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], engine: StreamEngine) -> None:
+    """Do the work of a call, and give its result or `AuraError` to the caller.
+
+    Any other exception is a bug; it ends the host.
+    """
     try:
-        result = call.work(assistant)
+        result = work(engine)
     except AuraError as e:
-        call.done.set_exception(e)
+        done.set_exception(e)
     else:
-        call.done.set_result(result)
+        done.set_result(result)
 
 
-def _newest(assistant: StreamEngine) -> Entry | None:
-    """The question that the model has seen last."""
-    return next(reversed(assistant.attribution.entries), None)
+def warm(engine: StreamEngine) -> None:
+    """Make one step on blank frames, and forget it.
 
-
-def _warm(assistant: StreamEngine) -> None:
-    """One throw-away step: the first forward of a model is many times slower than the others."""
+    The first forward of a model is many times slower than the others.
+    """
     blank = np.zeros((*WARM_SIZE, 3), np.uint8)
-    for stamp_ns in (0, 500_000_000):
-        assistant.push(Frame(blank, stamp_ns))
-    assistant.step(lambda _text: assistant.cancel())
-    assistant.reset()
-
-
-def _line(e: BaseException) -> str:
-    return " ".join(str(e).split()) or type(e).__name__
+    frames = (Frame(blank, 0), Frame(blank, 500_000_000))
+    engine.step(Chunk(0, frames, 0, 1_000_000_000), None, lambda _id, _text: engine.cancel())
+    engine.reset()

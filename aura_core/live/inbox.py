@@ -1,10 +1,8 @@
-"""What waits for the worker: frames worth converting and questions, in the order in which they
-came.
+"""What waits for the model's thread: chunks, questions and calls of one stream. Thread-safe.
 
-Middleware callbacks only store here. Which frames are stored is decided by their stamps, with the
-engine's own `ChunkSampler`, so a 30 Hz camera costs two conversions a second and the chunks are the
-ones that a replay of the same frames makes. The queue is bounded: when the model falls behind,
-whole old seconds are dropped and counted, and the newest win.
+Callbacks only store things here. Frames are sampled by their stamps as they come, and converted
+later on the model's thread, so a 30 Hz camera costs two conversions a second. The queue is bounded:
+when the model is too slow, the oldest chunks are dropped and counted.
 """
 
 from __future__ import annotations
@@ -13,168 +11,274 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.sampling import ChunkSampler
-from aura_core.types import Frame
+from aura_core.stream.intake import Intake, check_question
+from aura_core.types import Chunk, Frame, Query
 
 MakeFrame = Callable[[], Frame]
-_NO_PIXELS = np.zeros((1, 1, 3), np.uint8)
+T = TypeVar("T")
+STOPPING = "the assistant is stopping"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PendingFrame:
-    """A frame that was sampled but not converted yet; `chunk` is the second it belongs to."""
+    """A frame that was sampled and is not converted yet."""
 
-    chunk: int
+    stamp_ns: int
     make: MakeFrame
+    made: Frame | None = None
 
-
-@dataclass(frozen=True)
-class PendingQuestion:
-    """A question's words."""
-
-    text: str
+    def frame(self) -> Frame:
+        """The frame; it is converted once. Raises `InputError` when it cannot be converted."""
+        if self.made is None:
+            self.made = self.make().checked()
+        return self.made
 
 
 @dataclass(frozen=True, eq=False)
-class PendingCall:
-    """Something to do with the engine between two steps; `done` takes what it returns or raises."""
+class Asked:
+    """A question that was not admitted yet.
 
-    work: Callable[[StreamEngine], Any]
-    done: Future[Any] = field(default_factory=Future)
+    `done` gets the question with its id, or the `InputError` of its refusal.
+    """
+
+    query: Query
+    first: int  # the chunk that was being filled when it came
+    done: Future[Query] = field(default_factory=Future)
 
 
-@dataclass(frozen=True)
-class EndOfFrames:
-    """The camera went silent or the stream ended: decide what is there."""
+@dataclass(frozen=True, eq=False)
+class Call(Generic[T]):
+    """Work to do with the engine between two steps; `done` gets what it returns or raises."""
 
-
-Item = PendingFrame | PendingQuestion | PendingCall | EndOfFrames
+    work: Callable[[StreamEngine], T]
+    done: Future[T] = field(default_factory=Future)
 
 
 @dataclass(frozen=True)
 class InboxCounters:
-    """Frames since the start. `dropped_*` were wanted, but the model was too slow."""
+    """Counters since the inbox was opened.
 
-    received: int = 0
+    Dropped frames and chunks were sampled, but the model was too slow for them. A lost chunk is a
+    second without a usable frame.
+    """
+
+    received_frames: int = 0
     dropped_frames: int = 0
     dropped_chunks: int = 0
+    lost_chunks: int = 0
 
 
 class Inbox:
-    """Thread-safe. `backlog_chunks` whole seconds may wait beside the one that is being filled."""
+    """The inbox of one stream.
 
-    def __init__(self, config: SamplingConfig, backlog_chunks: int, max_questions: int) -> None:
+    Args:
+        sampling: how frames become chunks.
+        backlog_chunks: most closed chunks that may wait.
+        max_questions: most questions, and most calls, that may wait.
+        changed: notified whenever something comes; all streams of a host share it.
+    """
+
+    def __init__(
+        self,
+        sampling: SamplingConfig,
+        backlog_chunks: int,
+        max_questions: int,
+        changed: threading.Condition | None = None,
+    ) -> None:
         self.backlog_chunks, self.max_questions = backlog_chunks, max_questions
-        self._sampler = ChunkSampler(config)
-        self._items: deque[Item] = deque()
-        self._changed = threading.Condition()
-        self._received = self._dropped_frames = self._dropped_chunks = 0
-        self._closed = False
-        self._begun: int | None = None  # the second whose first frame the worker has already taken
+        self._sampling = sampling
+        self._changed = changed or threading.Condition()
+        self.open()
+
+    def open(self) -> None:
+        """Begin empty: nothing waits, and all counters are zero."""
+        with self._changed:
+            self._intake = Intake(self._sampling, self.max_questions)
+            self._asked: deque[Asked] = deque()
+            self._calls: deque[Call[Any]] = deque()
+            self._received = self._dropped_frames = self._dropped_chunks = self._unusable = 0
+            self._closed = False
+
+    def close(self) -> None:
+        """Take nothing more, and refuse the questions and calls that wait."""
+        with self._changed:
+            self._closed = True
+            futures = [*(a.done for a in self._asked), *(c.done for c in self._calls)]
+            self._asked.clear()
+            self._calls.clear()
+            self._changed.notify_all()
+        for future in futures:  # outside the lock: a callback of the future may use the inbox
+            future.set_exception(InputError(STOPPING))
+
+    # ---- in: from any thread -----------------------------------------------------------------
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
-        """Store a frame if it would be sampled; `make` converts it later, on the worker's
-        thread."""
+        """Store a frame if the sampling takes it. Returns whether it did.
+
+        `make` converts the frame later, on the model's thread.
+        """
         with self._changed:
             self._received += 1
-            if not self._sampler.wants(stamp_ns):
+            if self._closed or not self._intake.sampler.wants(stamp_ns):
                 return False
-            self._sampler.push(Frame(_NO_PIXELS, stamp_ns))
-            self._items.append(PendingFrame(self._sampler.newest_chunk, make))
-            self._drop_oldest()
-            self._changed.notify()
+            self._intake.push(PendingFrame(stamp_ns, make))  # type: ignore[arg-type]
+            while self._intake.ready > self.backlog_chunks:
+                dropped = self._intake.take_chunk()
+                self._dropped_frames += len(set(map(id, dropped.frames)))
+                self._dropped_chunks += 1
+            self._changed.notify_all()
             return True
 
-    def ask(self, text: str) -> None:
-        """Store a question. Raises `InputError` when it is empty or too many wait already."""
-        if not text.strip():
-            raise InputError("the question is empty")
-        with self._changed:
-            waiting = sum(isinstance(i, PendingQuestion) for i in self._items)
-            if waiting >= self.max_questions:
-                raise InputError(
-                    f"{waiting} questions are waiting already; ask again when they are answered"
-                )
-            self._items.append(PendingQuestion(text))
-            self._changed.notify()
+    def ask(self, query: Query | str) -> Future[Query]:
+        """Store a question.
 
-    def call(self, work: Callable[[StreamEngine], Any]) -> Future[Any]:
-        """Have `work` done on the worker's thread, in its order among frames and questions. The
-        future raises `InputError` when too many wait already or the worker ends first."""
-        call = PendingCall(work)
+        The future gives the question with its id once the model's thread has admitted it, or the
+        `InputError` of its refusal.
+
+        Raises `InputError` at once when the question is empty, too many wait, or the inbox is
+        closed.
+        """
+        query = Query(query) if isinstance(query, str) else query
+        with self._changed:
+            waiting = len(self._asked) + len(self._intake.questions)
+            check_question(query.text, waiting, self.max_questions)
+            if self._closed:
+                raise InputError(STOPPING)
+            asked = Asked(query, self._intake.sampler.next_chunk)
+            self._asked.append(asked)
+            self._changed.notify_all()
+            return asked.done
+
+    def call(self, work: Callable[[StreamEngine], T]) -> Future[T]:
+        """Let the model's thread do `work` between two steps.
+
+        The future gives its result. It raises `InputError` when too many calls wait, or when the
+        host ends first.
+        """
+        call = Call(work)
         with self._changed:
             if self._closed:
-                call.done.set_exception(InputError("the assistant is stopping"))
-            elif sum(isinstance(i, PendingCall) for i in self._items) >= self.max_questions:
+                call.done.set_exception(InputError(STOPPING))
+            elif len(self._calls) >= self.max_questions:
                 call.done.set_exception(
                     InputError("too many requests are waiting already; try again later")
                 )
             else:
-                self._items.append(call)
-                self._changed.notify()
+                self._calls.append(call)
+                self._changed.notify_all()
         return call.done
 
-    def end_of_frames(self) -> None:
-        """Have the half-filled second decided without waiting for its other frame."""
+    def take_back(self, query_id: str) -> bool:
+        """Remove a question that was admitted and not asked yet; False when there is none."""
         with self._changed:
-            self._items.append(EndOfFrames())
-            self._changed.notify()
+            return self._intake.remove(query_id)
 
-    def take(self, calls: bool = True) -> Item | None:
-        """The oldest item, waiting until there is one; None when the inbox is closed, or without
-        `calls` when the oldest one is a call."""
+    def end_of_frames(self) -> None:
+        """Close the half-filled chunk without waiting for its second frame."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._items) or self._closed)
-            if self._closed:
-                return None
-            if not calls and isinstance(self._items[0], PendingCall):
-                return None
-            item = self._items.popleft()
-            if isinstance(item, PendingFrame):
-                self._begun = item.chunk
-            return item
+            self._intake.flush()
+            self._changed.notify_all()
+
+    def counters(self) -> InboxCounters:
+        """A consistent snapshot of the counters."""
+        with self._changed:
+            lost = self._intake.sampler.counters.lost_chunks + self._unusable
+            return InboxCounters(
+                self._received, self._dropped_frames, self._dropped_chunks, max(0, lost)
+            )
+
+    # ---- out: on the model's thread ----------------------------------------------------------
 
     @property
     def waiting(self) -> bool:
-        """Whether something is there to take."""
-        return bool(self._items)
+        """Whether a question, a call or a chunk waits."""
+        return bool(self._asked or self._calls or self._intake.ready)
 
-    def close(self) -> None:
-        """Wake whoever waits in `take`; nothing more comes out."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            calls = [i for i in self._items if isinstance(i, PendingCall)]
-        for call in calls:  # outside the lock: who waits for it may ask again
-            call.done.set_exception(InputError("the assistant is stopping"))
+    @property
+    def ready(self) -> int:
+        """Closed chunks that wait."""
+        return self._intake.ready
 
-    def counters(self) -> InboxCounters:
-        """A consistent snapshot."""
-        with self._changed:
-            return InboxCounters(self._received, self._dropped_frames, self._dropped_chunks)
+    def admit(self, admit: Callable[[Query, list[Query]], Query]) -> list[tuple[Asked, Query]]:
+        """Pass every new question through `admit(query, waiting)`.
 
-    def _drop_oldest(self) -> None:
-        """Drop whole seconds: half of one would only show the model a repeated frame."""
+        Returns the admitted questions; the caller sets their futures. The refused ones have their
+        `InputError` already.
+        """
+        admitted = []
         while True:
-            waiting = {
-                i.chunk
-                for i in self._items
-                if isinstance(i, PendingFrame) and i.chunk != self._begun
-            }
-            if len(waiting) <= self.backlog_chunks + 1:
-                return
-            oldest = min(waiting)
-            kept = [
-                i for i in self._items if not (isinstance(i, PendingFrame) and i.chunk == oldest)
-            ]
-            self._dropped_frames += len(self._items) - len(kept)
-            self._dropped_chunks += 1
-            self._items = deque(kept)
+            with self._changed:
+                if not self._asked:
+                    return admitted
+                asked, waiting = self._asked.popleft(), self._intake.questions
+            try:
+                query = admit(asked.query, waiting)
+            except InputError as e:
+                asked.done.set_exception(e)
+                continue
+            with self._changed:
+                self._intake.ask(query, asked.first)
+            admitted.append((asked, query))
+
+    def calls(self) -> list[Call[Any]]:
+        """Remove and return the calls that wait."""
+        with self._changed:
+            calls = list(self._calls)
+            self._calls.clear()
+            return calls
+
+    def take(self) -> tuple[Chunk, Query | None] | None:
+        """Remove and return the oldest chunk with its question; None when none waits.
+
+        Its frames are not converted yet.
+        """
+        with self._changed:
+            return self._intake.take() if self._intake.ready and not self._closed else None
+
+    def take_chunk(self) -> Chunk:
+        """Remove and return the oldest chunk. Its question waits for the next chunk."""
+        with self._changed:
+            return self._intake.take_chunk()
+
+    def newest(self) -> Chunk | None:
+        """The newest closed chunk that waits; None when none does."""
+        with self._changed:
+            return self._intake.newest
+
+    def give_back(self, query: Query) -> None:
+        """Queue a question again, before all others, because its step failed."""
+        with self._changed:
+            self._intake.give_back(query)
+
+    def unusable(self) -> None:
+        """Count a chunk of which no frame could be converted as lost."""
+        with self._changed:
+            self._unusable += 1
+
+
+def convert(chunk: Chunk, report: Callable[[InputError], None]) -> Chunk | None:
+    """The chunk with its frames converted; None when no frame could be.
+
+    A frame that cannot be converted is reported, and the chunk's other frame takes its place.
+    """
+    made: dict[int, Frame | None] = {}
+    for pending in chunk.frames:
+        if id(pending) not in made:
+            try:
+                made[id(pending)] = pending.frame()  # type: ignore[attr-defined]
+            except InputError as e:
+                report(e)
+                made[id(pending)] = None
+    frames = [made[id(pending)] for pending in chunk.frames]
+    good = [f for f in frames if f is not None]
+    if not good:
+        return None
+    missing = sum(f is None for f in made.values())
+    usable = tuple(f if f is not None else good[0] for f in frames)
+    return replace(chunk, frames=usable, repeated=chunk.repeated + missing)

@@ -1,4 +1,4 @@
-"""What the assistant's heartbeat says in a second in which no chunk was decided. Knows no ROS."""
+"""What the assistant's heartbeat says while no chunk is decided. Knows no ROS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aura_core.live.host import Health
 
-# without a decided chunk for so long the node speaks for itself: whoever listens must know it lives
+# Without a decided chunk for this long the node sends a heartbeat itself.
 SILENCE_S = 2.0
 
 
@@ -21,7 +21,7 @@ class Quiet:
 def idle_state(
     health: Health, quiet: Quiet, stale_after_s: float, model: str, topic: str
 ) -> tuple[str, str]:
-    """Heartbeat state and detail; ("", "") while decided chunks speak for themselves."""
+    """Heartbeat state and detail; ("", "") while decided chunks send the heartbeats."""
     if health.phase != "ready":
         return "waiting", f"{health.phase} model {model}"
     if quiet.frame_s is None:

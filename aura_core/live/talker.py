@@ -1,5 +1,7 @@
-"""What the mouth has handed out and what the loudspeaker has reported, shared by two threads. Knows
-no ROS."""
+"""Sentences between speech synthesis and the loudspeaker, shared by two threads. Knows no ROS.
+
+It remembers which sentences were handed out, and what the loudspeaker reported of them.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +14,35 @@ from dataclasses import replace
 from aura_core.speech.mouth import Mouth, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.types import NS
 
-AHEAD = 2  # sentences that are made before the first of them was played: no gap between them
-REPORT_S = 5.0  # a loudspeaker that has not reported a sentence so long after its end is gone
-_REMEMBERED = 64
+AHEAD = 2  # sentences made before the first of them was played, so that there is no gap
+REPORT_S = 5.0  # a sentence that is not reported this long after its end counts as failed
+_REMEMBERED = 64  # answers whose question is remembered
 
 
 class Talker:
-    """A `Mouth` with its reports. `clock`: steady nanoseconds."""
+    """A thread-safe `Mouth` that takes the loudspeaker's reports.
+
+    `clock` returns nanoseconds of a steady clock.
+    """
 
     def __init__(self, config: MouthConfig, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self.cut = threading.Event()  # the sentence that is being made is not wanted any more
+        self.cut = threading.Event()  # set: stop the sentence that is being synthesised
         self._mouth, self._clock, self._lock = Mouth(config), clock, threading.Lock()
-        self._due: dict[int, float] = {}  # sentences handed out: when their report is overdue [ns]
+        self._due: dict[
+            int, float
+        ] = {}  # sentences handed out: time at which the report is late [ns]
         self._queries: OrderedDict[str, str] = OrderedDict()
 
     @property
     def counters(self) -> MouthCounters:
-        """A snapshot."""
+        """A snapshot of the counters."""
         with self._lock:
             return replace(self._mouth.counters)
 
     def response(
         self, answer: str, text: str, final: bool, kind: str, urgent: bool, query_id: str
     ) -> None:
-        """The answer so far; its `query_id` is known with the final text."""
+        """Take the answer so far. Its `query_id` is known with the final text."""
         with self._lock:
             if final:
                 self._queries[answer] = query_id
@@ -44,11 +51,11 @@ class Talker:
             self._mouth.response(answer, text, final, kind, urgent, now_ns=self._clock())
 
     def query_of(self, answer: str) -> str:
-        """The question of an answer; empty while it is not known."""
+        """Id of the question of an answer; "" while it is not known."""
         return self._queries.get(answer, "")
 
     def next(self, user_speaking: bool) -> Sentence | None:
-        """The sentence to make now, if the loudspeaker has not enough yet."""
+        """The sentence to synthesise now; None when the loudspeaker has enough."""
         with self._lock:
             if len(self._due) >= AHEAD:
                 return None
@@ -59,21 +66,23 @@ class Talker:
             return sentence
 
     def made(self, tag: int, length_ns: int) -> None:
-        """All sound of a sentence is on its way."""
+        """Tell that all sound of a sentence, `length_ns` long, was sent."""
         with self._lock:
             if tag in self._due:
                 self._mouth.made(tag, length_ns)
                 self._due[tag] = self._clock() + AHEAD * length_ns + REPORT_S * NS
 
     def failed(self, tag: int) -> None:
-        """A sentence could not be made."""
+        """Tell that a sentence could not be synthesised."""
         with self._lock:
             if self._due.pop(tag, None) is not None:
                 self._mouth.failed(tag, self._clock())
 
     def played(self, tag: int, played_ns: int, complete: bool) -> list[Said]:
-        """The loudspeaker's report. A sentence that was stopped ends everything: what was heard of
-        each answer."""
+        """Take the loudspeaker's report of a sentence.
+
+        A sentence that was stopped ends all answers. Returns what was heard of each.
+        """
         with self._lock:
             if tag not in self._due:
                 return []
@@ -86,12 +95,12 @@ class Talker:
             return self._mouth.interrupted({tag: played_ns})
 
     def ended(self) -> list[Said]:
-        """Answers that came to their end since the last call, all heard or dropped."""
+        """The answers that were heard or dropped completely since the last call."""
         with self._lock:
             return self._mouth.ended()
 
     def give_up_overdue(self) -> bool:
-        """Sentences that were never reported count as failed; whether there were any."""
+        """Count sentences as failed whose report is late. Returns whether there were any."""
         with self._lock:
             now = self._clock()
             overdue = [tag for tag, due in self._due.items() if now > due]

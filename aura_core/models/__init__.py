@@ -1,5 +1,4 @@
-"""Models behind the `Backend` protocol. Importing this package imports no torch; `load` does, when
-it must."""
+"""Models behind the `Backend` protocol. Importing this package imports no torch; `load` may."""
 
 from __future__ import annotations
 
@@ -15,9 +14,9 @@ AURA_TINY = Path(__file__).parent / "aura_tiny"
 
 
 def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
-    """Open the model that `config` names, in this process or, where `server` has a url, there.
+    """Open the model that `config` names: in this process, or on a server where `server` has a url.
 
-    Raises `ModelError`: one line with the model and what to mend.
+    Raises `ModelError`, one line that says what is wrong with the model and what to do.
     """
     if server is not None and server.url:
         return _load_served(config, server)
@@ -30,14 +29,14 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
             f"aura_tiny: incomplete checkpoint: config.json is missing in {AURA_TINY}; "
             "install the package again, or name another model"
         )
-    # told at once: torch takes seconds
+    # Checked before torch is imported, which takes seconds.
     if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():
         checkpoint.check(checkpoint.find(config.path, config.path), config.path)
-    from aura_core.models.qwen_vl import QwenVLBackend
+    from aura_core.models.local import LocalBackend
 
     if config.path == "aura_tiny":
-        return QwenVLBackend(replace(config, path=str(AURA_TINY)), name="aura_tiny")
-    return QwenVLBackend(config)
+        return LocalBackend.load(replace(config, path=str(AURA_TINY)), name="aura_tiny")
+    return LocalBackend.load(config)
 
 
 def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:

@@ -1,5 +1,4 @@
-"""What the engine needs of a model. Everything in `stream/` talks to these protocols, never to
-torch."""
+"""What the engine needs of a model. `stream/` uses these protocols and never torch."""
 
 from __future__ import annotations
 
@@ -11,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.types import Chunk
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You are watching a live video stream; the newest frame is now. Speak only when the user's"
+    " message or what you see calls for it. Otherwise output <|silent|>."
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,10 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """One encoded chunk. `features` belongs to the backend; `grid` is (rows, columns) of visual
-    tokens."""
+    """A run of visual tokens: an encoded chunk, or one picture of `Pictures`.
+
+    `features` belong to the backend. `grid` is (rows, columns) of visual tokens.
+    """
 
     features: Any
     grid: tuple[int, int]
@@ -35,11 +41,60 @@ class Video:
         return self.grid[0] * self.grid[1]
 
 
-Piece = Tokens | Video
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """An encoded chunk of several runs of visual tokens, with text between them."""
+
+    runs: tuple[Video, ...]
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self.runs)
+
+
+Piece = Tokens | Video  # a piece of a prompt
+Seen = Video | Pictures  # an encoded chunk
+
+
+def seen(features: Sequence[Any], grids: Sequence[tuple[int, int]]) -> Seen:
+    """The encoded chunk that consists of one or several runs."""
+    runs = tuple(Video(f, g) for f, g in zip(features, grids, strict=True))
+    return runs[0] if len(runs) == 1 else Pictures(runs)
+
+
+class ChunkFormat(Protocol):
+    """The text around a chunk's visual tokens."""
+
+    def parts(self, seen: Seen) -> Sequence[str | Video]:
+        """The chunk in the prompt: text, run, text, run, ..., text. Texts may be empty."""
+        ...
+
+    def stand_in(self, features: Any) -> Seen:
+        """A chunk for its prompt alone: each run is one visual token with these features."""
+        ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """The same texts around each chunk: one before its first run, one after each run."""
+
+    texts: tuple[str, ...]
+
+    def parts(self, seen: Seen) -> list[str | Video]:
+        """See `ChunkFormat`. Raises `ValueError` unless there is one text more than runs."""
+        runs = seen.runs if isinstance(seen, Pictures) else (seen,)
+        out: list[str | Video] = [self.texts[0]]
+        for run, text in zip(runs, self.texts[1:], strict=True):
+            out += [run, text]
+        return out
+
+    def stand_in(self, features: Any) -> Seen:
+        """See `ChunkFormat`."""
+        runs = len(self.texts) - 1
+        return seen([features] * runs, [(1, 1)] * runs)
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back. `encode` recognises special tokens written out in the text."""
+    """Text to token ids and back. `encode` recognises special tokens in the text."""
 
     def encode(self, text: str) -> list[int]: ...
 
@@ -48,19 +103,16 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """The checkpoint's chat template, taken apart: what stands around each kind of content.
+    """The checkpoint's chat template as strings: the text before and after each kind of content.
 
-    `video_open`/`video_close` stand around the visual tokens; `timestamps` says that the model
-    expects the chunk-relative time of the frames before them (Qwen3-VL). `silent_id` equals
-    `end_id` for a checkpoint without a silent token: then an empty turn is silence.
+    `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
+    token, `silent_id` equals `end_id`: then an empty turn means silence.
     """
 
     system: tuple[str, str]
     user: tuple[str, str]
     assistant: tuple[str, str]
-    video_open: str
-    video_close: str
-    timestamps: bool
+    chunk: ChunkFormat
     silent_id: int
     end_id: int
     system_prompt: str
@@ -68,11 +120,11 @@ class ChatFormat:
 
 
 class Session(Protocol):
-    """One stream's cache."""
+    """The cache of one stream."""
 
     @property
     def length(self) -> int:
-        """Tokens in the cache."""
+        """Number of tokens in the cache."""
         ...
 
     @property
@@ -81,12 +133,11 @@ class Session(Protocol):
         ...
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces` and return the float32 logits (vocabulary,) after the last token."""
+        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token."""
         ...
 
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` like `prefill`, but nobody reads the logits: a server may do it in the
-        background."""
+        """Append `pieces` without logits. A served model may do this in the background."""
         ...
 
     def rollback(self, length: int) -> None:
@@ -96,15 +147,17 @@ class Session(Protocol):
 
 @runtime_checkable
 class Evictable(Protocol):
-    """A session that can forget tokens in the middle, as StreamingVLM does (arXiv 2510.09608):
-    approximate."""
+    """A session that can cut tokens out of the middle of its cache.
+
+    As StreamingVLM does (arXiv 2510.09608). Approximate.
+    """
 
     def evict(self, first: int, end: int) -> None:
-        """Cut tokens `first`..`end` out of the cache and turn the later ones' positions back to
-        close the gap.
+        """Cut tokens `first`..`end` out of the cache, and re-rotate the later keys.
 
-        What later tokens took over from the cut ones, from the second layer up, stays: exact for
-        one layer only.
+        The positions of the later tokens close the gap. From the second layer on, these tokens keep
+        what they took over from the tokens that were cut. So the result is exact for a model of one
+        layer only.
         """
         ...
 
@@ -131,8 +184,8 @@ class Backend(Protocol):
     @property
     def chat(self) -> ChatFormat: ...
 
-    def encode(self, chunk: Chunk) -> Video:
-        """Run the vision encoder on one chunk, as exactly one temporal grid."""
+    def encode(self, chunk: Chunk) -> Seen:
+        """Run the vision encoder on one chunk."""
         ...
 
     def open(self) -> Session:

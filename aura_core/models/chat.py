@@ -1,24 +1,23 @@
-"""The checkpoint's own chat template, taken apart into the strings around each kind of content.
+"""The checkpoint's chat template, taken apart into the strings around each kind of content.
 
-The template is rendered with sentinel messages, the differences between renderings are the turns,
-and a longer conversation proves that the turns concatenate to what the template gives.
+The template is rendered with marker texts. The differences between renderings are the turns. A
+longer conversation is rendered to check that the turns, put together, give what the template
+writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 
 from aura_core.errors import ModelError
-from aura_core.models.backend import ChatFormat
+from aura_core.models import families
+from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
-from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT
 
-VIDEO_OPEN, VIDEO_CLOSE = "<|vision_start|>", "<|vision_end|>"
-VIDEO = f"{VIDEO_OPEN}<|video_pad|>{VIDEO_CLOSE}"  # what every Qwen-VL template writes for a video
 SILENT = "<|silent|>"
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 
@@ -26,13 +25,13 @@ Message = dict[str, Any]
 
 
 class HFTokenizer:
-    """A `transformers` tokenizer behind the engine's protocol."""
+    """A `transformers` tokenizer as the engine's `Tokenizer`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.inner = tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, nothing added; special tokens written out in it are recognised."""
+        """Ids of `text` and nothing else; special tokens that are written in it are recognised."""
         return self.inner.encode(text, add_special_tokens=False)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -42,23 +41,25 @@ class HFTokenizer:
         )
 
     def written(self, ids: Sequence[int]) -> str:
-        """Text of `ids` with special tokens written out: what `encode` reads back."""
+        """Text of `ids` with special tokens written out; `encode` reads them back."""
         return self.inner.decode(
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
 
     def single(self, token: str) -> int | None:
-        """The id of `token` when the vocabulary has it as one entry."""
+        """The id of `token` where it is one entry of the vocabulary; else None."""
         return self.inner.get_vocab().get(token)
 
 
 def open_tokenizer(folder: Path, where: str) -> HFTokenizer:
-    """The tokenizer alone: the processors need torchvision, which has no CPU build next to CPU
-    torch."""
+    """The checkpoint's tokenizer, without its image processors.
+
+    The processors need torchvision, which has no CPU build that fits CPU torch. Raises
+    `ModelError`, which names the checkpoint as `where`.
+    """
     import transformers
 
-    # tokenizer.json holds the whole pipeline; a class chosen by model type could replace parts of
-    # it.
+    # tokenizer.json is complete. A class that is chosen by model type could replace parts of it.
     whole = (folder / "tokenizer.json").is_file()
     kind = transformers.PreTrainedTokenizerFast if whole else transformers.AutoTokenizer
     try:
@@ -72,10 +73,13 @@ def system(text: str) -> Message:
     return {"role": "system", "content": [{"type": "text", "text": text}]}
 
 
-def user(text: str) -> Message:
-    """A user message: one video, then `text` where there is any."""
+def user(text: str, chunk: Sequence[Mapping[str, str]]) -> Message:
+    """A user message: the parts that show a chunk (`ChunkPrompt.content`), then `text`.
+
+    An empty `text` is left out.
+    """
     words = [{"type": "text", "text": text}] if text else []
-    return {"role": "user", "content": [{"type": "video", "video": "chunk"}, *words]}
+    return {"role": "user", "content": [*map(dict, chunk), *words]}
 
 
 def assistant(text: str) -> Message:
@@ -84,17 +88,20 @@ def assistant(text: str) -> Message:
 
 
 def extract(
-    tokenizer: HFTokenizer, template: str | None, family: str, sidecar: AuraSidecar, where: str
+    tokenizer: HFTokenizer, template: str | None, model_type: str, sidecar: AuraSidecar, where: str
 ) -> ChatFormat:
     """The chat format of a checkpoint.
 
     Args:
+        tokenizer: the checkpoint's tokenizer.
         template: Jinja source of its chat template.
-        family: its `model_type`; Qwen3-VL expects frame timestamps unless `sidecar` says otherwise.
+        model_type: from its config.json; the family tells what a chunk is in the prompt.
+        sidecar: its `aura.json`.
         where: the checkpoint, for messages.
 
     Raises:
-        ModelError: there is no template, it takes no videos, or its turns do not concatenate.
+        ModelError: there is no template, it refuses the family's chunks, or its turns cannot be put
+            together.
     """
     if not template:
         raise ModelError(
@@ -111,23 +118,25 @@ def extract(
                 f"{where}: its chat template refuses system, video and answer turns: {_line(e)}"
             ) from e
 
-    s, u, a = system(_SYSTEM), user(_QUESTION), assistant(_ANSWER)
+    chunk = families.find(model_type, where).prompt(model_type, sidecar)
+    s, a = system(_SYSTEM), assistant(_ANSWER)
+    u, alone = user(_QUESTION, chunk.content), user("", chunk.content)
     begun = render(s, u)
     user_turn = _rest(begun, render(s, u, u), where)
     system_turn = begun.removesuffix(user_turn)
     answer_turn = _rest(begun, render(s, u, a), where)
     system_parts = _split(system_turn, _SYSTEM, where)
-    user_parts = _split(user_turn, VIDEO + _QUESTION, where)
+    user_parts = _split(user_turn, chunk.written + _QUESTION, where)
     answer_parts = _split(answer_turn, _ANSWER, where)
 
     def turn(text: str) -> str:
-        return user_parts[0] + VIDEO + text + user_parts[1]
+        return user_parts[0] + chunk.written + text + user_parts[1]
 
     rebuilt = _SYSTEM.join(system_parts)
     for i in range(3):
         rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
     rebuilt += turn(_QUESTION) + answer_parts[0]
-    whole = render(s, u, a, user(""), a, u, a, u, prompt=True)
+    whole = render(s, u, a, alone, a, u, a, u, prompt=True)
     if rebuilt != whole:
         at = next(
             (i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y),
@@ -136,7 +145,7 @@ def extract(
         raise ModelError(
             f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported"
         )
-    for special in (VIDEO_OPEN, VIDEO_CLOSE):
+    for special in chunk.special:
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
     end_id = next(iter(tokenizer.encode(answer_parts[1])), -1)
@@ -149,11 +158,7 @@ def extract(
         system=system_parts,
         user=user_parts,
         assistant=answer_parts,
-        video_open=VIDEO_OPEN,
-        video_close=VIDEO_CLOSE,
-        timestamps=(
-            family == "qwen3_vl" if sidecar.frame_timestamps is None else sidecar.frame_timestamps
-        ),
+        chunk=chunk.format,
         silent_id=silent_id,
         end_id=end_id,
         system_prompt=(
@@ -166,8 +171,10 @@ def extract(
 def _silence(
     tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str
 ) -> tuple[int, bool]:
-    """The silent token's id (the end token's without one), and whether the checkpoint was trained
-    with it."""
+    """The id of the silent token, and whether the checkpoint was trained to decide.
+
+    Without a silent token it is the id of the end token.
+    """
     silent_id = tokenizer.single(sidecar.silent_token or SILENT)
     if silent_id is None and sidecar.silent_token:
         raise ModelError(

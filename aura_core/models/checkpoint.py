@@ -1,5 +1,4 @@
-"""Where a checkpoint lies, and whether it is whole: everything that can be said before torch is
-imported."""
+"""Find a checkpoint, and check that it is complete. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -7,20 +6,25 @@ import re
 from pathlib import Path
 
 from aura_core.errors import ModelError, how_to_install
+from aura_core.models import families
 from aura_core.models.sidecar import read_json
 
-SUPPORTED = ("qwen3_vl", "qwen2_5_vl")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TEXT_FILES = ["*.json", "*.jinja", "merges.txt"]
 _FILES = [*_TEXT_FILES, "*.safetensors"]
 
 
 def find(path: str, name: str, weights: bool = True) -> Path:
-    """The folder of a checkpoint: a local one, or the hub's snapshot of an id such as
-    `Qwen/Qwen3-VL-2B-Instruct`.
+    """The folder of a checkpoint: a local folder, or a snapshot from the hub.
 
-    What looks like a local path, or exists, never goes to the hub. Without `weights` only the small
-    files are fetched. Raises `ModelError`.
+    Args:
+        path: a folder, or a hub id such as `Qwen/Qwen3-VL-2B-Instruct`. What looks like a local
+            path, or exists, is never looked up on the hub.
+        name: the model, for messages.
+        weights: False fetches only the small files.
+
+    Raises:
+        ModelError: there is no such folder, or the hub does not give it.
     """
     local = Path(path).expanduser()
     if path and (path.startswith(("/", ".", "~")) or local.exists()):
@@ -37,22 +41,19 @@ def find(path: str, name: str, weights: bool = True) -> Path:
 
 
 def family(folder: Path, name: str) -> str:
-    """The `model_type` that config.json names. Raises `ModelError` when it is missing or not
-    supported."""
+    """The `model_type` in config.json. Raises `ModelError` when it is missing or not supported."""
     if not (folder / "config.json").is_file():
         raise _missing(name, folder, "config.json")
     model_type = read_json(folder / "config.json").get("model_type")
-    if model_type not in SUPPORTED:
-        raise ModelError(
-            f"{name}: model_type {model_type!r} is not supported; supported are"
-            f" {', '.join(SUPPORTED)}"
-        )
+    families.find(model_type, name)
     return str(model_type)
 
 
 def check(folder: Path, name: str) -> str:
-    """The `model_type` of a whole checkpoint. Raises `ModelError` naming what is missing or not
-    supported."""
+    """The `model_type` of a checkpoint, after checking that its files are there.
+
+    Raises `ModelError` naming what is missing or not supported.
+    """
     model_type = family(folder, name)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -81,7 +82,7 @@ def _snapshot(hub_id: str, files: list[str]) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        # of the HTTP client that this version of the hub uses
+        # the HTTP error of the client that this version of huggingface_hub uses
         from huggingface_hub.errors import HTTPError
     except ImportError as e:
         raise not_installed(e) from e
@@ -97,7 +98,7 @@ def _snapshot(hub_id: str, files: list[str]) -> Path:
 
 
 def not_installed(error: ImportError) -> ModelError:
-    """The error of a missing optional package."""
+    """The `ModelError` for a missing optional package."""
     return ModelError(
         f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0"
         f" (a CPU or CUDA build of your choice), then the 'model' extra: {how_to_install('model')}"

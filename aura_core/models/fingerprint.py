@@ -1,11 +1,10 @@
-"""Which weights lie at a path: a short text that changes when a model is trained on into the same
-folder.
+"""A short text that identifies the weights at a path. It changes when the model is trained further.
 
-Nothing is loaded, and no 16 GB are hashed: a weight file counts with its name, its size, its header
-(every tensor's name, dtype and shape) and bytes from all over each tensor. Training moves whole
-tensors, so a sample sees it; a file that differs in a few bytes between the samples is taken for
-the same. Files of up to `WHOLE` bytes are hashed whole, as is the text that decides with the
-weights: configuration, tokenizer, chat template, `aura.json`.
+No weights are loaded, and large files are not hashed completely. Of a weight file these parts
+count: its name, its size, its header (name, dtype and shape of every tensor) and samples from all
+over each tensor. Training changes whole tensors, so the samples show it. A change of a few bytes
+between the samples is not noticed. Files of up to `WHOLE` bytes are hashed completely, and so are
+the texts that matter for a decision: configuration, tokenizer, chat template and `aura.json`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from aura_core.errors import ModelError
 from aura_core.models import AURA_TINY, checkpoint
 
 WHOLE = 64 << 20
-# of each tensor: this many pieces of so many bytes, evenly spread, its ends among them
+# Samples of each tensor: their number and their bytes. They are spread evenly, ends included.
 SPANS, SPAN = 8, 4096
 TEXTS = (
     "config.json",
@@ -39,11 +38,11 @@ TEXTS = (
 
 
 def fingerprint(path: str) -> str:
-    """16 hexadecimal digits for a checkpoint folder, a hub id or `aura_tiny` (as `model.path`),
-    wherever it lies.
+    """16 hexadecimal digits for the checkpoint at `path`.
 
-    `scripted` has no weights, and is its own fingerprint. Raises `ModelError` when there is no
-    checkpoint.
+    `path` is a folder, a hub id or `aura_tiny`, as `model.path`. Where the checkpoint lies does not
+    matter. `scripted` has no weights; its fingerprint is "scripted". Raises `ModelError` when there
+    is no checkpoint.
     """
     if path == "scripted":
         return path
@@ -69,7 +68,10 @@ def fingerprint(path: str) -> str:
 
 
 def _sample(f: BinaryIO, file: Path, size: int, digest: hashlib._Hash) -> None:
-    """The header of a safetensors file (8 bytes of length, JSON), and pieces of each tensor."""
+    """Hash the header of a safetensors file, and samples of each tensor.
+
+    The header is 8 bytes of length, then JSON.
+    """
     length = int.from_bytes(f.read(8), "little")
     header = f.read(length) if length <= size - 8 else b""
     try:

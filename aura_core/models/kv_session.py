@@ -1,4 +1,4 @@
-"""KVSession: one stream's key-value cache, fed with pieces and rolled back exactly."""
+"""KVSession: the key-value cache of one stream, for a model in this process."""
 
 from __future__ import annotations
 
@@ -11,72 +11,63 @@ from numpy.typing import NDArray
 
 from aura_core.errors import StreamError
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.kv_cache import roomy_cache
-from aura_core.models.positions import PositionTrack
+from aura_core.models.families import Family
+from aura_core.models.families.base import Block, Features
 
-# Tokens of one call of the language model: a window rebuilt in one call needs a query x key mask of
-# the whole window squared (14k tokens: 200 MB and more), in blocks only a strip of it.
+# Most tokens of one call of the language model. Attention needs a mask of queries x keys: for a
+# whole window in one call (14k tokens) it takes 200 MB and more, in blocks only a part of that.
 BLOCK_TOKENS = 2048
 
 
 class KVSession:
-    """A session over a Qwen-VL model.
+    """A session of a model in this process.
 
-    The language model is called directly: text embeddings with the chunks' features in their
-    places, explicit positions, and the head on the last token alone.
+    The language model is called directly, with embeddings and explicit positions. Text tokens are
+    embedded; visual tokens take the chunk's features. The head runs on the last token only. The
+    family knows how its model does each of these.
 
     Args:
-        model: a Qwen2.5-VL or Qwen3-VL model for conditional generation, in eval mode.
+        family: the model's family.
+        model: of the class that `Family.classes` names, in eval mode.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, family: Family, model: Any) -> None:
         self.forwards = 0
-        self._text, self._head = model.model.language_model, model.lm_head
-        self._cache = roomy_cache()
-        self._track = PositionTrack()
+        self._family, self._model = family, model
+        self._cache = family.cache(model)
+        self._track = family.positions()
 
     @property
     def length(self) -> int:
-        """Tokens in the cache."""
+        """Number of tokens in the cache."""
         return self._track.length
 
     @torch.inference_mode()
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces`; the float32 logits (vocabulary,) after the last token."""
-        return self._head(self._append(pieces)[:, -1])[0].float().cpu().numpy()
+        """Append `pieces`. Returns the float32 logits (vocabulary,) after the last token.
+
+        Raises `StreamError` when the pieces hold no token.
+        """
+        hidden = self._append(pieces)
+        return self._family.logits(self._model, hidden[:, -1])[0].float().cpu().numpy()
 
     @torch.inference_mode()
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` without the head."""
+        """Append `pieces`, without running the head."""
         self._append(pieces)
 
     def rollback(self, length: int) -> None:
-        """Forget everything after the first `length` tokens, exactly (prefilling it again gives the
-        same bits)."""
+        """Forget everything after the first `length` tokens.
+
+        Exact: prefilling the same tokens again gives the same bits.
+        """
         surplus = self.length - length
         self._track.rollback(length)
         if surplus:
-            self._cache.crop(-surplus)  # the library takes negative counts only
-
-    @torch.inference_mode()
-    def evict(self, first: int, end: int) -> None:
-        """See `aura_core.models.backend.Evictable`. Cached keys carry their rotation: the later
-        ones are turned back.
-
-        All three parts of a multimodal position drop by the same amount, so one rotation serves
-        every frequency.
-        """
-        shift = self._track.evict(first, end)
-        angle = -shift * self._text.rotary_emb.inv_freq
-        cos, sin = torch.cat((angle, angle)).cos(), torch.cat((angle, angle)).sin()
-        for layer in self._cache.layers:
-            late = layer.keys[:, :, end:].float()
-            half = late.shape[-1] // 2
-            turned = late * cos + torch.cat((-late[..., half:], late[..., :half]), dim=-1) * sin
-            layer.cut(first, end, turned.to(layer.keys.dtype))
+            self._cache.crop(-surplus)  # transformers takes negative counts only
 
     def _append(self, pieces: Sequence[Piece]) -> torch.Tensor:
-        """Hidden states of the last block."""
+        """Append `pieces`; the hidden states (1, tokens, width) of their last block."""
         hidden = None
         for block in blocks(pieces, BLOCK_TOKENS):
             hidden = self._forward(block)
@@ -84,40 +75,55 @@ class KVSession:
             raise StreamError("a prefill needs at least one token")
         return hidden
 
-    def _forward(self, block: Sequence[Piece]) -> torch.Tensor:
+    def _forward(self, pieces: Sequence[Piece]) -> torch.Tensor:
         """One call of the language model; hidden states (1, tokens, width)."""
-        embed = self._text.embed_tokens
-        device = embed.weight.device
-        parts, visual, levels = [], [], []
-        for piece in block:
-            if isinstance(piece, Video):
-                merged, deepstack = piece.features
-                parts.append(merged.to(device, embed.weight.dtype))
-                levels.append(deepstack)
-            else:
-                parts.append(embed(torch.tensor(piece.ids, device=device)))
-            visual += [isinstance(piece, Video)] * len(piece)
-        extra: dict[str, Any] = {}
-        # Qwen3-VL: features of inner vision layers join the first text layers
-        if levels and levels[0]:
-            extra["visual_pos_masks"] = torch.tensor([visual], device=device)
-            extra["deepstack_visual_embeds"] = [
-                torch.cat(level) for level in zip(*levels, strict=True)
-            ]
-        positions = torch.from_numpy(self._track.extend(block)).to(device)[:, None]
-        out = self._text(
-            inputs_embeds=torch.cat(parts)[None],
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-            **extra,
-        )
+        device = self._family.text(self._model).embed_tokens.weight.device
+        positions = torch.from_numpy(self._track.extend(pieces)).to(device)
+        block = block_of(pieces, positions[..., None, :])
+        hidden = self._family.hidden(self._model, block, self._cache)
         self.forwards += 1
-        return out.last_hidden_state
+        return hidden
+
+
+class EvictableSession(KVSession):
+    """A session of a family whose keys can be re-rotated."""
+
+    @torch.inference_mode()
+    def evict(self, first: int, end: int) -> None:
+        """See `aura_core.models.backend.Evictable`."""
+        shift = self._track.evict(first, end)
+        self._family.evict(self._model, self._cache, first, end, shift)
+
+
+def block_of(pieces: Sequence[Piece], positions: torch.Tensor) -> Block:
+    """The `Block` of one sequence of pieces, on the device of `positions` (*axes, 1, tokens)."""
+    ids = np.concatenate(
+        [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
+    )
+    visual = np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces])
+    runs = [p.features for p in pieces if isinstance(p, Video)]
+    device = positions.device
+    return Block(
+        torch.from_numpy(ids).to(device)[None],
+        positions,
+        torch.from_numpy(visual).to(device)[None],
+        joined(runs) if runs else None,
+    )
+
+
+def joined(runs: Sequence[Features]) -> Features:
+    """The features of several runs of visual tokens, joined in order."""
+    if len(runs) == 1:
+        return runs[0]
+    levels = zip(*(r.deepstack for r in runs), strict=True)
+    return Features(torch.cat([r.merged for r in runs]), [torch.cat(level) for level in levels])
 
 
 def blocks(pieces: Sequence[Piece], limit: int) -> Iterator[list[Piece]]:
-    """`pieces` in groups of at most `limit` tokens; a chunk is never cut, a long text is."""
+    """`pieces` in groups of at most `limit` tokens.
+
+    A run of visual tokens is never cut, and may be longer. A long text is cut.
+    """
     block: list[Piece] = []
     used = 0
     for piece in _short(pieces, limit):
@@ -131,7 +137,7 @@ def blocks(pieces: Sequence[Piece], limit: int) -> Iterator[list[Piece]]:
 
 
 def _short(pieces: Sequence[Piece], limit: int) -> Iterator[Piece]:
-    """The pieces without empty ones, texts longer than `limit` cut."""
+    """The pieces without empty ones, with texts cut to at most `limit` tokens."""
     for piece in pieces:
         if isinstance(piece, Video):
             yield piece

@@ -1,21 +1,19 @@
-"""mRoPE arithmetic, ours: where each cached token stands in time, height and width.
+"""The position of each token in a session's cache, and how to roll back.
 
-The library infers positions from module state that all sessions share, and infers them wrongly when
-new visual tokens meet a warm cache; so every call of the language model gets explicit positions
-from here.
-
-Text counts up with t = h = w. A chunk is one temporal grid that starts at position s: t = s
-everywhere, h = s + row, w = s + column; what follows starts at s + max(rows, columns). (Qwen2-VL,
-arXiv 2409.12191, section 2.1; equal to the library's `get_rope_index`, tested.)
+transformers infers positions from state that all sessions share, and infers wrong ones when new
+visual tokens are added to a filled cache. So every call of the language model gets explicit
+positions from a track. A track belongs to the model family: `PlainPositions` counts tokens, mRoPE
+(`families/qwen_vl.py`) places a grid.
 """
 
 from __future__ import annotations
 
-import functools
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,28 +22,12 @@ from aura_core.errors import StreamError
 from aura_core.models.backend import Piece, Video
 
 
-def text_positions(start: int, length: int) -> NDArray[np.int64]:
-    """Positions (3, length) of a run of text."""
-    out = np.empty((3, length), np.int64)
-    out[:] = np.arange(start, start + length)
-    return out
-
-
-def grid_positions(start: int, grid: tuple[int, int]) -> NDArray[np.int64]:
-    """Positions (3, rows * columns) of one chunk, row by row."""
-    return _grid_at_zero(grid) + start
-
-
-@functools.lru_cache(maxsize=64)
-def _grid_at_zero(grid: tuple[int, int]) -> NDArray[np.int64]:
-    rows, columns = np.indices(grid, dtype=np.int64).reshape(2, -1)
-    return np.stack([np.zeros_like(rows), rows, columns])
-
-
 @dataclass(frozen=True)
 class _Run:
-    """Tokens `first`..`end` of the cache; they start at position `start`, and `after` comes
-    next."""
+    """Tokens `first`..`end` of the cache.
+
+    Their positions begin at `start`; the next token after them has position `after`.
+    """
 
     first: int
     end: int
@@ -54,12 +36,25 @@ class _Run:
     visual: bool
 
 
-class PositionTrack:
-    """Positions of one session's cache, and the way back: `rollback` finds the exact next
-    position."""
+class PositionTrack(ABC):
+    """Positions of the tokens of one session.
+
+    `axes` are the leading dimensions of a positions array: (3,) for time, height and width, or ()
+    for one number per token. A text token takes the next position in every family. `place` gives
+    the positions of visual tokens.
+    """
+
+    axes: ClassVar[tuple[int, ...]]
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+
+    @abstractmethod
+    def place(self, video: Video, start: int) -> tuple[NDArray[np.int64], int]:
+        """Positions (*axes, tokens) of a visual piece that begins at `start`.
+
+        Also returns the position after it.
+        """
 
     @property
     def length(self) -> int:
@@ -68,27 +63,30 @@ class PositionTrack:
 
     @property
     def next_position(self) -> int:
-        """Position of the token that comes next, were it text."""
+        """Position of the next token, if it is text."""
         return self._runs[-1].after if self._runs else 0
 
     def extend(self, pieces: Sequence[Piece]) -> NDArray[np.int64]:
-        """Place `pieces` after what is there; their positions (3, tokens), int64."""
-        parts = [np.empty((3, 0), np.int64)]
+        """Place `pieces` after the others. Returns their positions, int64 (*axes, tokens)."""
+        parts = [np.empty((*self.axes, 0), np.int64)]
         for piece in pieces:
             start, first, n = self.next_position, self.length, len(piece)
             if n == 0:
                 continue
+            visual = isinstance(piece, Video)
             if isinstance(piece, Video):
-                parts.append(grid_positions(start, piece.grid))
-                self._runs.append(_Run(first, first + n, start, start + max(piece.grid), True))
+                positions, after = self.place(piece, start)
             else:
-                parts.append(text_positions(start, n))
-                self._runs.append(_Run(first, first + n, start, start + n, False))
-        return np.concatenate(parts, axis=1)
+                positions, after = self._text(start, n), start + n
+            parts.append(positions)
+            self._runs.append(_Run(first, first + n, start, after, visual))
+        return np.concatenate(parts, axis=-1)
 
     def rollback(self, length: int) -> None:
-        """Forget all but the first `length` tokens. Raises `StreamError` inside a chunk: it is all
-        or nothing."""
+        """Forget all but the first `length` tokens.
+
+        Raises `StreamError` when `length` is out of range or lies inside a visual piece.
+        """
         if not 0 <= length <= self.length:
             raise StreamError(f"cannot roll back to {length} tokens: the cache holds {self.length}")
         index = bisect_right(self._runs, length, key=lambda run: run.first)
@@ -104,8 +102,11 @@ class PositionTrack:
         self._runs = kept
 
     def evict(self, first: int, end: int) -> int:
-        """Cut tokens `first`..`end` out; returns by how much the positions of all later tokens were
-        lowered."""
+        """Cut tokens `first`..`end` out.
+
+        Returns by how much the positions of all later tokens drop. Raises `StreamError` for a bad
+        range, or one that cuts a visual piece.
+        """
         if not 0 <= first <= end <= self.length:
             raise StreamError(
                 f"cannot cut out tokens {first} to {end}: the cache holds {self.length}"
@@ -122,9 +123,25 @@ class PositionTrack:
         self._runs = before + moved
         return shift
 
+    def _text(self, start: int, length: int) -> NDArray[np.int64]:
+        out = np.empty((*self.axes, length), np.int64)
+        out[...] = np.arange(start, start + length)
+        return out
+
+
+class PlainPositions(PositionTrack):
+    """One number per token; visual tokens count like text."""
+
+    axes = ()
+
+    def place(self, video: Video, start: int) -> tuple[NDArray[np.int64], int]:
+        """See `PositionTrack`."""
+        end = start + len(video)
+        return np.arange(start, end, dtype=np.int64), end
+
 
 def _split(run: _Run, cuts: tuple[int, ...]) -> list[_Run]:
-    """`run` in parts that do not reach across any of `cuts` (cache indices)."""
+    """`run` in parts that do not cross any of `cuts`, which are cache indices."""
     inside = sorted({c for c in cuts if run.first < c < run.end})
     if inside and run.visual:
         raise StreamError(f"cannot cut inside the chunk at {run.first}")

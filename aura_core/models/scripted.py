@@ -1,8 +1,7 @@
-"""A deterministic backend without torch, for tests of the engine and of what stands around it.
+"""A deterministic backend without torch, for tests of the engine and of what surrounds it.
 
-It reads the very tokens that a model would get: the session keeps them all, finds the newest chunk
-and what was said in it so far, asks its script what to say there, and shapes the logits
-accordingly.
+It reads the same tokens that a model would get. The session keeps them all, finds the newest chunk
+and what was said in it so far, asks its script what to say there, and makes the logits accordingly.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import StreamError
-from aura_core.models.backend import ChatFormat, Piece, Video
+from aura_core.models.backend import Around, ChatFormat, Piece, Video
 from aura_core.types import Chunk
 
 SPECIALS = (
@@ -30,10 +29,10 @@ VOCABULARY = 256 + len(SPECIALS)
 
 
 class ByteTokenizer:
-    """One token a UTF-8 byte, and the special tokens."""
+    """One token for each UTF-8 byte, and the special tokens."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`; special tokens written out in it are recognised."""
+        """Ids of `text`; special tokens that are written in it are recognised."""
         for i, special in enumerate(SPECIALS):
             head, found, tail = text.partition(special)
             if found:
@@ -41,14 +40,13 @@ class ByteTokenizer:
         return list(text.encode())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids` without special tokens; a character that is not complete yet is
-        left out."""
+        """Text of `ids` without special tokens; an incomplete character is left out."""
         return bytes(i for i in ids if i < 256).decode(errors="ignore")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A visual token: its chunk, and what the script may know of the frames."""
+class VisualToken:
+    """A visual token of a chunk, and what the script may know of its frames."""
 
     chunk: int
     brightness: int  # mean of all pixels, 0..255
@@ -57,19 +55,22 @@ class Seen:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a script decides on: the newest chunk, the question asked in it, and the chunk in view
-    before it."""
+    """What a script decides on.
 
-    now: Seen
+    `now` is the newest chunk, `question` the question asked in it, `before` the chunk in view
+    before it.
+    """
+
+    now: VisualToken
     question: str
-    before: Seen | None
+    before: VisualToken | None
 
 
 Say = Callable[[Moment], str | None]
 
 
 def describe_brightness(moment: Moment) -> str | None:
-    """The script when none is given: answers questions, and speaks up when the light changes."""
+    """The default script: answers questions, and speaks when the brightness changes."""
     b = moment.now.brightness
     if moment.question:
         return f"You asked: {moment.question} The brightness is {b}."
@@ -79,18 +80,20 @@ def describe_brightness(moment: Moment) -> str | None:
 
 
 class ScriptedSession:
-    """Keeps every token (`tokens`: ids, and `Seen` for visual ones) and counts what is done
-    to it."""
+    """Keeps every token, and counts what is done to it.
+
+    `tokens` are ids, and a `VisualToken` for each visual token.
+    """
 
     def __init__(self, say: Say) -> None:
-        self.tokens: list[int | Seen] = []
+        self.tokens: list[int | VisualToken] = []
         self.forwards = 0
         self.rollbacks: list[int] = []
         self._say = say
 
     @property
     def length(self) -> int:
-        """Tokens held."""
+        """Number of tokens."""
         return len(self.tokens)
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
@@ -123,14 +126,14 @@ class ScriptedSession:
         header = len(self.tokens) - 1 - self.tokens[::-1].index(START)
         newline = self.tokens.index(ord("\n"), header)
         said = [t for t in self.tokens[newline + 1 :] if isinstance(t, int)]
-        seen = [i for i, t in enumerate(self.tokens) if isinstance(t, Seen)]
+        seen = [i for i, t in enumerate(self.tokens) if isinstance(t, VisualToken)]
         now = self.tokens[seen[-1]]
-        assert isinstance(now, Seen)
+        assert isinstance(now, VisualToken)
         question = [t for t in self.tokens[seen[-1] + 1 : header] if isinstance(t, int) and t < 256]
         earlier = [
             t
             for t in (self.tokens[i] for i in seen)
-            if isinstance(t, Seen) and t.chunk != now.chunk
+            if isinstance(t, VisualToken) and t.chunk != now.chunk
         ]
         text = self._say(
             Moment(now, bytes(question).decode().strip(), earlier[-1] if earlier else None)
@@ -138,18 +141,18 @@ class ScriptedSession:
         script = [SILENT] if text is None else list(text.encode())
         rest = script[len(said) :] if script[: len(said)] == said else []
         logits = np.zeros(VOCABULARY, np.float32)
-        # so that p(silent) tells frames apart
+        # Different frames get different p(silent).
         logits[rest[0] if rest else END] = 9.0 + now.digest % 1000 / 1000
         return logits
 
 
 class ScriptedBackend:
-    """Says what its script says.
+    """A backend that says what its script says.
 
     Args:
-        script: words by chunk index; a chunk that is not in it is silent. Or a function of the
-            moment. None: `describe_brightness`.
-        grid: rows and columns of visual tokens a chunk.
+        script: words by chunk index, where other chunks are silent; or a function of the `Moment`;
+            None: `describe_brightness`.
+        grid: rows and columns of visual tokens of a chunk.
     """
 
     def __init__(
@@ -162,9 +165,7 @@ class ScriptedBackend:
             system=("<|im_start|>system\n", "<|im_end|>\n"),
             user=("<|im_start|>user\n", "<|im_end|>\n"),
             assistant=("<|im_start|>assistant\n", "<|im_end|>\n"),
-            video_open="<|vision_start|>",
-            video_close="<|vision_end|>",
-            timestamps=False,
+            chunk=Around(("<|vision_start|>", "<|vision_end|>")),
             silent_id=SILENT,
             end_id=END,
             system_prompt="scripted",
@@ -185,9 +186,9 @@ class ScriptedBackend:
         images = [np.ascontiguousarray(f.image) for f in chunk.frames]
         digest = hashlib.sha256(b"".join(i.tobytes() for i in images)).digest()
         brightness = round(sum(float(i.mean()) for i in images) / len(images))
-        return Video(Seen(chunk.index, brightness, int.from_bytes(digest[:6])), self.grid)
+        return Video(VisualToken(chunk.index, brightness, int.from_bytes(digest[:6])), self.grid)
 
     def open(self) -> ScriptedSession:
-        """A new, empty session, kept in `sessions`."""
+        """A new, empty session; it is kept in `sessions`."""
         self.sessions.append(ScriptedSession(self._say))
         return self.sessions[-1]

@@ -1,4 +1,4 @@
-"""The JSON files of a checkpoint folder that this project reads itself."""
+"""The JSON files of a checkpoint folder that this package reads itself."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ModelError
-from aura_core.models.pixels import PixelSpec
-
-DEFAULT_MAX_PIXELS = 640 * 480  # per frame: AURA's live resolution, about 300 visual tokens a chunk
-MIN_TOKENS = 4  # smallest frame in merged visual tokens where the checkpoint names no bound
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ _TYPES = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in `path`. Raises `ModelError` when it cannot be read or is no JSON object."""
+    """The JSON object in `path`. Raises `ModelError` when it cannot be read or is no object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -53,8 +49,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_aura(folder: Path) -> AuraSidecar:
-    """The folder's `aura.json`; all None without one. Raises `ModelError` on unknown keys and wrong
-    types."""
+    """The folder's `aura.json`; all fields are None without one.
+
+    Raises `ModelError` for unknown keys and wrong types.
+    """
     path = folder / "aura.json"
     if not path.is_file():
         return AuraSidecar()
@@ -74,8 +72,11 @@ def read_aura(folder: Path) -> AuraSidecar:
 
 
 def read_template(folder: Path, fallback: str | None) -> str | None:
-    """Jinja source of the chat template. `chat_template.json` comes first: where both exist
-    (Qwen2.5-VL), the tokenizer's own is the text-only one."""
+    """Jinja source of the chat template; `fallback` where the folder has no file for it.
+
+    `chat_template.json` comes first. Where the tokenizer has a template too (Qwen2.5-VL), the
+    tokenizer's is for text only.
+    """
     if (folder / "chat_template.json").is_file():
         template = read_json(folder / "chat_template.json").get("chat_template")
         return template if isinstance(template, str) else None
@@ -84,53 +85,11 @@ def read_template(folder: Path, fallback: str | None) -> str | None:
     return fallback
 
 
-def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
-    """How the checkpoint wants its frames.
+def read_preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
+    """The image processor's settings, the file they are in, and whether their bounds are per frame.
 
-    Args:
-        vision: the model's vision configuration, which has the last word on patch sizes.
-        max_pixels: bound on one frame; None for the checkpoint's own, at most 640*480.
-
-    The image processor's bounds count, which are for one picture: a video processor's are totals
-    over all its frames and say nothing about one.
+    Raises `ModelError` where there are none.
     """
-    data, path, per_frame = _preprocessor(folder)
-    size = data.get("size") if isinstance(data.get("size"), dict) else {}
-    assert isinstance(size, dict)
-
-    def bound(old: str, new: str) -> int | None:
-        value = data.get(old) or size.get(new) or size.get(old)
-        return int(value) if per_frame and value else None
-
-    factor = _one(vision.patch_size) * vision.spatial_merge_size
-    least = bound("min_pixels", "shortest_edge") or MIN_TOKENS * factor**2
-    most = max_pixels or min(
-        bound("max_pixels", "longest_edge") or DEFAULT_MAX_PIXELS, DEFAULT_MAX_PIXELS
-    )
-    aura = read_aura(folder)
-    fixed = None
-    if aura.frame_height and aura.frame_width:
-        fixed = (aura.frame_height, aura.frame_width)
-        if fixed[0] % factor or fixed[1] % factor:
-            raise ModelError(
-                f"{folder / 'aura.json'}: frame_height and frame_width must be multiples of"
-                f" {factor}"
-            )
-    return PixelSpec(
-        fixed=fixed,
-        patch=_one(vision.patch_size),
-        merge=vision.spatial_merge_size,
-        temporal=_one(vision.temporal_patch_size),
-        min_pixels=min(least, most),
-        max_pixels=most,
-        mean=_three(data, "image_mean", path),
-        std=_three(data, "image_std", path),
-    )
-
-
-def _preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
-    """The image processor's settings, where they stand, and whether their bounds are for
-    one frame."""
     newer = folder / "processor_config.json"  # transformers 5 saves all processors in one file
     if newer.is_file() and isinstance(image := read_json(newer).get("image_processor"), dict):
         return image, newer, True
@@ -140,7 +99,8 @@ def _preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
     raise ModelError(f"{folder}: incomplete checkpoint: preprocessor_config.json is missing")
 
 
-def _three(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, float]:
+def three_numbers(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, float]:
+    """`data[key]`, one number per colour. Raises `ModelError` naming `path` where it is not."""
     value = data.get(key)
     if (
         not isinstance(value, list)
@@ -149,8 +109,3 @@ def _three(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, fl
     ):
         raise ModelError(f"{path}: {key} must be three numbers, not {value!r}")
     return float(value[0]), float(value[1]), float(value[2])
-
-
-def _one(value: Any) -> int:
-    """A size that some configurations give once and others per side."""
-    return int(value[0] if isinstance(value, list | tuple) else value)

@@ -1,7 +1,8 @@
 """rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
 
-Only three message types are read, and these never changed, so their definitions are ours: a bag
-that holds none (older sqlite3 bags) or holds broken ones of other types is read all the same.
+Only three message types are read. They have never changed, so their definitions come from the
+library and not from the bag. So a bag without definitions (older sqlite3 bags), or with broken ones
+of other types, can be read too.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
-from aura_core.sources.base import NS, Slots
+from aura_core.sources.base import NS
 from aura_core.sources.encodings import decode_compressed, decode_raw
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame, Query
 
-# What the reading library raises on damaged files, found by cutting and flipping bytes of good
-# ones.
+# What the reading library raises on damaged files. Found by cutting good files off and by flipping
+# their bytes.
 DAMAGE = (
     ReaderError,
     SerdeError,
@@ -46,17 +48,19 @@ DAMAGE = (
 
 
 class Bag:
-    """An open recording. Iterate `events()`; close it, or use it as a context manager.
+    """An open recording. Iterate `events()`, then close it; or use it as a context manager.
 
-    `skipped` counts compressed images that could not be decoded (a camera's broken JPEG).
+    `skipped` counts compressed images that could not be decoded.
 
     Args:
         path: rosbag2 folder, or a single `.mcap` or `.db3` file.
-        image_topic, text_topic: which topics; None finds them (see `topics.choose`).
-        fps: frames a second that are decoded, chosen by stamp with the sampling's rule; None: all.
-        tolerance_s: how early a frame may be and still count for its slot.
+        image_topic, text_topic: topics of the camera and of the questions; None: see
+            `topics.choose`.
+        fps: frames a second to decode, chosen by the sampling rule (`Slots`); None: all.
+        tolerance_s: how early a frame may be and still count for its slot, in seconds.
 
-    Raises `InputError` for a path that is no readable bag, and for one without the topic.
+    Raises:
+        InputError: the path is no readable bag, or the bag lacks the topic.
     """
 
     def __init__(
@@ -100,11 +104,13 @@ class Bag:
             self._reader.close()
 
     def events(self) -> Iterator[Frame | Query]:
-        """Frames and questions in the bag's order; at equal bag times questions come first.
+        """Frames and questions in the order of the bag; at equal times questions come first.
 
-        A frame's stamp is its header stamp, or its bag time where that is zero. A question's stamp
-        is its bag time moved into the frames' clock by the newest frame's own difference of the
-        two; one before the first frame has no stamp and joins the first chunk.
+        A frame's stamp is its header stamp, or its bag time where that is zero. A question has only
+        a bag time. It is moved into the frames' clock by the difference between the two times of
+        the newest frame. A question before the first frame has no stamp and joins the first chunk.
+
+        Raises `InputError` when a message is damaged, or when no image can be decoded.
         """
         newest: tuple[int, int] | None = None  # header stamp and bag time of the newest image
         images = 0

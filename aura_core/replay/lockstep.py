@@ -1,8 +1,7 @@
-"""Frames and questions in one order, and the engine stepped after each: no clock, no threads, no
-drops (but those of a live source).
+"""Replay in lockstep: frames and questions in one order, and a step for each chunk that closes.
 
-`aura run`, `aura replay` and the evaluation all go through `drive`, so the same frames and
-questions give the same decisions.
+There are no threads and no drops, and the clock plays no part. `aura run`, `aura replay` and the
+evaluation all use `drive`, so the same frames and questions give the same decisions.
 """
 
 from __future__ import annotations
@@ -12,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aura_core.errors import InputError
-from aura_core.stream.engine import OnText, StreamEngine
+from aura_core.stream.engine import StreamEngine
+from aura_core.stream.generation import OnText
+from aura_core.stream.intake import Intake
+from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
@@ -21,14 +23,14 @@ OnRefused = Callable[[Query, InputError], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """A question `at_s` seconds after the first frame."""
+    """A question that is asked `at_s` seconds after the first frame."""
 
     text: str
     at_s: float
 
     @classmethod
     def parse(cls, spec: str) -> Asked:
-        """Read `3.0:what is on the table?`. Raises `InputError` naming what is wrong with it."""
+        """Read `3.0:what is on the table?`. Raises `InputError` naming what is wrong."""
         seconds, colon, text = spec.partition(":")
         try:
             at_s = float(seconds)
@@ -45,10 +47,10 @@ class Asked:
 
 
 def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Iterator[Frame | Query]:
-    """`events` with each question put before the first frame that is not older than it.
+    """The events, with each question put before the first frame that is not older than it.
 
     The stamp of a question is the first frame's stamp plus its seconds. Questions that are later
-    than the last frame come at the end: one that still falls into the last chunk is seen by it.
+    than the last frame come at the end; one that falls into the last chunk is still asked there.
     """
     waiting = deque(sorted(questions, key=lambda q: q.at_s))
     first: int | None = None
@@ -63,7 +65,7 @@ def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Itera
 
 
 def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator[Frame | Query]:
-    """The events before `duration_s` seconds after the first frame; None: all."""
+    """The events that come before `duration_s` seconds after the first frame; None: all."""
     first: int | None = None
     for event in events:
         if isinstance(event, Frame) and first is None:
@@ -74,39 +76,99 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
         yield event
 
 
+class Lockstep:
+    """An engine, and the frames and questions that wait for it.
+
+    Every chunk is decided. After each step the engine works ahead on the next window, unless
+    `work_ahead` is False.
+    """
+
+    def __init__(self, engine: StreamEngine, work_ahead: bool = True) -> None:
+        self.engine, self.work_ahead = engine, work_ahead
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, in the engine too."""
+        self.engine.reset()
+        self._recovery = Recovery(self.engine)
+        config = self.engine.config
+        self.intake = Intake(config.sampling, config.generation.max_pending_questions)
+
+    def push(self, frame: Frame) -> None:
+        """Take a frame. Raises `InputError` unless it is RGB uint8 (height, width, 3)."""
+        self.intake.push(frame.checked())
+
+    def flush(self) -> None:
+        """Close the half-filled chunk at the end of the stream."""
+        self.intake.flush()
+
+    def ask(self, query: Query | str) -> Query:
+        """Queue a question, and return it with its id. Raises `InputError` when it is refused."""
+        query = Query(query) if isinstance(query, str) else query
+        self.intake.check(query)
+        admitted = self.engine.conversation.admit(query, self.intake.questions)
+        self.intake.ask(admitted)
+        return admitted
+
+    def unwatch(self, watch_id: str) -> bool:
+        """End a watch, or take back a question that was not asked yet.
+
+        Returns False when there is none of this id.
+        """
+        return self.intake.remove(watch_id) or self.engine.unwatch(watch_id)
+
+    @property
+    def ready(self) -> int:
+        """Closed chunks that wait for `step`."""
+        return self.intake.ready
+
+    def step(self, on_text: OnText | None = None) -> Step | None:
+        """Decide the oldest chunk that waits; None when there is none.
+
+        A model that fails raises its error. Its chunk is lost, and its question is asked again in
+        the next step.
+        """
+        if not self.intake.ready:
+            return None
+        result = self._recovery.step(*self.intake.take(), on_text)
+        if isinstance(result, Lost):
+            if result.again is not None:
+                self.intake.give_back(result.again)
+            raise result.error
+        if self.work_ahead:
+            self.engine.idle()
+        return result
+
+    def steps(self, on_text: OnText | None = None) -> Iterator[Step]:
+        """Decide all chunks that wait, one after another."""
+        while (step := self.step(on_text)) is not None:
+            yield step
+
+
 def drive(
-    assistant: StreamEngine,
+    lockstep: Lockstep,
     events: Iterable[Frame | Query],
     on_text: OnText | None = None,
     on_refused: OnRefused | None = None,
-    waiting: Callable[[], bool] | None = None,
 ) -> Iterator[Step]:
-    """Feed `events` to the engine and yield every step as soon as its chunk is full.
+    """Feed `events` to the engine, and yield every step as soon as its chunk is closed.
 
-    A question that the engine refuses goes to `on_refused`; without one the `InputError` is raised.
-    `waiting` (live) tells whether an event is there to be taken: until one is, the engine works
-    ahead.
+    A question that is refused goes to `on_refused`. Without `on_refused` its `InputError` is
+    raised.
     """
     for event in events:
         if isinstance(event, Frame):
-            assistant.push(event)
+            lockstep.push(event)
         else:
             try:
-                assistant.ask(event)
+                lockstep.ask(event)
             except InputError as e:
                 if on_refused is None:
                     raise
                 on_refused(event, e)
-        yield from _steps(assistant, on_text)
-        if waiting is not None:
-            assistant.idle(waiting)
-    assistant.flush()
-    yield from _steps(assistant, on_text)
-
-
-def _steps(assistant: StreamEngine, on_text: OnText | None) -> Iterator[Step]:
-    while (step := assistant.step(on_text)) is not None:
-        yield step
+        yield from lockstep.steps(on_text)
+    lockstep.flush()
+    yield from lockstep.steps(on_text)
 
 
 def _query(question: Asked, first_ns: int) -> Query:

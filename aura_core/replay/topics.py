@@ -1,4 +1,4 @@
-"""Which topics of a bag are the camera and the questions."""
+"""Which topics of a bag hold the camera's images and the questions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LISTED = 12
 
 @dataclass(frozen=True)
 class Choice:
-    """The topics that are replayed. `text_topic` is None when the bag asks nothing."""
+    """The topics that are replayed; `text_topic` is None when the bag has no questions."""
 
     image_topic: str
     image_type: str
@@ -30,12 +30,19 @@ class Choice:
 def choose(
     path: Path, connections: Sequence[Connection], image: str | None, text: str | None
 ) -> Choice:
-    """Choose the topics.
+    """Choose the topics of the images and of the questions.
 
-    Without a name, the camera is the only image topic with messages, or the only one of them called
-    `image_raw` (or its `/compressed`), raw before compressed. Questions are a String topic that
-    ends in `asr/text`: any other String topic (`/robot_description`, say) must be named. Raises
-    `InputError` that lists what the bag has.
+    Args:
+        path: the bag, for messages.
+        connections: the connections of the bag.
+        image: name of the image topic. None: the only image topic with messages, or the only one of
+            them called `image_raw` or `image_raw/compressed`; raw comes before compressed.
+        text: name of the String topic with questions. None: the String topic that ends in
+            `asr/text`; other String topics (such as `/robot_description`) must be named.
+
+    Raises:
+        InputError: there is no such topic, or the choice is not clear. The message lists what the
+            bag has.
     """
     cameras = [c for c in connections if c.msgtype in (IMAGE, COMPRESSED)]
     camera = (

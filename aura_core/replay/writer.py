@@ -1,4 +1,4 @@
-"""Frames and questions to a rosbag2 recording: what `aura record` writes and the tests replay."""
+"""Write frames and questions to a rosbag2 recording, for `aura record` and the tests."""
 
 from __future__ import annotations
 
@@ -29,11 +29,22 @@ def write_bag(
     image_topic: str | None = None,
     text_topic: str = "/asr/text",
 ) -> int:
-    """Write `events` to a new bag folder; bag time and header stamp are the frame's stamp.
+    """Write `events` to a new bag folder. Bag time and header stamp are the event's stamp.
 
-    `png` loses nothing, `jpeg` is smaller. The image topic is `/image_raw`, with `/compressed`
-    after it for the two. Questions must have a stamp. Returns the number of frames. Raises
-    `InputError` where `path` exists or cannot be written.
+    Args:
+        path: folder to create.
+        events: frames and questions; each needs a stamp of at least 0 ns.
+        storage: file format.
+        images: `raw` writes Image messages; `png` (lossless) and `jpeg` (smaller) write
+            CompressedImage messages.
+        image_topic: None: `/image_raw`, or `/image_raw/compressed`.
+        text_topic: topic of the questions.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        InputError: `path` exists or cannot be written, or a stamp is missing or negative.
     """
     path = Path(path)
     kind = IMAGE if images == "raw" else COMPRESSED

@@ -1,8 +1,10 @@
 """Where frames come from without ROS: files, cameras, network streams, folders and the simulator.
 
-with open_source("sim:7", duration_s=30) as source:
-    for frame in source:
-        assistant.push(frame)
+    with open_source("sim:7", duration_s=30) as source:
+        for frame in source:
+            lockstep.push(frame)
+
+Each kind of source is one file, and is imported when it is opened.
 """
 
 from __future__ import annotations
@@ -10,14 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from aura_core.errors import InputError
-from aura_core.sources.base import FrameSource, Slots
+from aura_core.sources.base import FrameSource
 from aura_core.sources.limit import Limited
 
 KINDS = "a video file, a folder of images, camera:0, sim:SEED or rtsp://..."
 SIM_SECONDS = 60
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms")
 
-__all__ = ["KINDS", "FrameSource", "Slots", "is_device", "open_source"]
+__all__ = ["KINDS", "FrameSource", "is_device", "open_source"]
 
 
 def open_source(
@@ -28,15 +30,16 @@ def open_source(
     Args:
         spec: a video file, a folder of images, `camera:0` (or a device path: `/dev/video0`,
             `/dev/v4l/by-id/...`), `sim:SEED`, or a URL.
-        fps: frames a second to give. Cameras and videos are sampled down to it by their stamps,
-            with the sampling's rule; a folder and the simulator run at it. None: every frame
-            (folder, simulator: 2).
-        duration_s: stop this long after the first frame; None: run to the end (the simulator: 60
-            s).
-        tolerance_s: how early a frame may be and still count for its slot
+        fps: frames a second. Cameras and videos are sampled down to it by the sampling rule
+            (`Slots`). A folder and the simulator produce frames at this rate. None: every frame (a
+            folder and the simulator: 2).
+        duration_s: seconds after the first frame at which the source ends; None: its own end (the
+            simulator: 60 s).
+        tolerance_s: how early a frame may be and still count for its slot, in seconds
             (`SamplingConfig.tolerance_s`).
 
-    Raises `InputError` when the source cannot be opened, and, while iterating, when it fails.
+    Raises:
+        InputError: the source cannot be opened; while iterating: it fails.
     """
     if fps is not None and not 0.0 < fps <= 1000.0:
         raise InputError(f"frames a second must be above 0 and at most 1000, not {fps}")
@@ -47,9 +50,11 @@ def open_source(
 
 
 def is_device(spec: str) -> bool:
-    """Whether this is a camera of this machine, plugged in or not: `camera:N`, or a path in /dev,
-    where udev gives cameras names of all kinds. Files, folders and pipes that lie there (/dev/shm,
-    /dev/fd) are none."""
+    """Whether `spec` is a camera of this machine, plugged in or not.
+
+    That is `camera:N`, or a path in /dev, where udev gives cameras names of many kinds. Files,
+    folders and pipes in /dev (/dev/shm, /dev/fd) are not.
+    """
     path = Path(spec)
     return spec.startswith("camera:") or (
         spec.startswith("/dev/") and (path.is_char_device() or not path.exists())

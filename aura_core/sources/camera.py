@@ -9,13 +9,16 @@ import cv2
 from cv2.utils import logging as log
 
 from aura_core.errors import InputError
-from aura_core.sources.base import FrameSource, Slots
+from aura_core.sources.base import FrameSource
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame
 
 
 class CameraSource(FrameSource):
-    """Device `index` (or a device path). Stamps are the monotonic clock when the frame was
-    grabbed."""
+    """A camera by its number or device path.
+
+    A stamp is the time of the monotonic clock at which the frame was grabbed.
+    """
 
     live = True
 
@@ -25,7 +28,7 @@ class CameraSource(FrameSource):
         self.device = device
         self._slots = Slots(fps, tolerance_s)
         level = log.getLogLevel()
-        # OpenCV tries several drivers and complains about each
+        # OpenCV tries several drivers, and prints a line for each one that fails.
         log.setLogLevel(log.LOG_LEVEL_SILENT)
         try:
             self._capture = cv2.VideoCapture(device)

@@ -1,4 +1,4 @@
-"""Camera encodings to RGB: pure functions, shared by the bag reader and the ROS nodes.
+"""Camera encodings to RGB: pure functions, used by the bag reader and the ROS nodes.
 
 Encoding names are those of sensor_msgs/Image (`rgb8`, `bayer_rggb8`, `yuv422_yuy2`, ...).
 """
@@ -19,9 +19,9 @@ Buffer = bytes | bytearray | memoryview | NDArray[np.uint8] | array.array
 
 
 class _Layout(NamedTuple):
-    channels: int  # bytes a pixel; of the first plane where chroma has a plane of its own
+    channels: int  # bytes per pixel, of the first plane where chroma is a second plane
     convert: int | None  # cv2 colour conversion code; None: it is RGB already
-    # half as many rows again follow, of the same step: interleaved chroma
+    # A plane of interleaved chroma follows: half as many rows, with the same step.
     chroma_plane: bool = False
 
 
@@ -47,7 +47,7 @@ _LAYOUTS: dict[str, _Layout] = {
     "bayer_grbg8": _Layout(1, cv2.COLOR_BayerGRBG2RGB),
 }
 SUPPORTED = tuple(_LAYOUTS)
-# two pixels of a row have one chroma
+# In these, two pixels of a row share one chroma value.
 _SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")
 
 
@@ -57,15 +57,20 @@ def decode_raw(
     """Pixels of one raw image, as RGB uint8 (height, width, 3).
 
     Args:
-        encoding: a name of `SUPPORTED`. height, width: pixels, at least 1. step: bytes from one row
-        to the next, padding included; 0 means no padding. data: at least `step * height` bytes,
-        half as many more for `nv12` and `nv21` (the padding of the last row
-            may be missing).
-        big_endian: byte order of `mono16`, whose upper byte is kept (65,535 becomes 255, as
-        cv_bridge scales it).
+        encoding: a name of `SUPPORTED`.
+        height: in pixels, at least 1.
+        width: in pixels, at least 1.
+        step: bytes from one row to the next, padding included; 0 means no padding.
+        data: at least `step * height` bytes; half as many more for `nv12` and `nv21`. The padding
+            of the last row may be missing.
+        big_endian: byte order of `mono16`. Its upper byte is kept (65,535 becomes 255), as
+            cv_bridge scales it.
 
-    An unpadded `rgb8` image comes back as a read-only view of `data`, without a copy.
-    Raises `InputError` on an unknown encoding and on sizes that contradict each other.
+    Returns:
+        RGB pixels. An `rgb8` image without padding is a read-only view of `data`, not a copy.
+
+    Raises:
+        InputError: the encoding is unknown, or the sizes contradict each other.
     """
     layout = _LAYOUTS.get(encoding)
     if layout is None:
@@ -105,9 +110,9 @@ def decode_raw(
 
 
 def decode_compressed(data: Buffer) -> RGB:
-    """Pixels of one JPEG, PNG (or other file that OpenCV reads), as RGB uint8 (height, width, 3).
+    """Pixels of one JPEG or PNG image, as RGB uint8 (height, width, 3).
 
-    Raises `InputError` where the bytes are no such image.
+    Other formats that OpenCV reads work too. Raises `InputError` when the bytes are no such image.
     """
     flat = np.frombuffer(data, np.uint8)
     image = cv2.imdecode(flat, cv2.IMREAD_COLOR) if flat.size else None

@@ -1,5 +1,4 @@
-"""A folder of pictures as a stream, and the simulator as one: stamps are exact, nothing is
-timed."""
+"""A folder of pictures as a source, and the simulator as a source. Their stamps are exact."""
 
 from __future__ import annotations
 
@@ -16,14 +15,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Sorts `frame2` before `frame10`."""
+    """Sort key that puts `frame2` before `frame10`."""
     parts = re.findall(r"\d+|\D+", name)
     return [(0, int(p)) if p.isdecimal() else (1, p.casefold()) for p in parts]
 
 
 class FolderSource(FrameSource):
-    """Every picture of a folder in natural order of its name, `fps` a second (2 by default), from
-    stamp 0."""
+    """Every picture of a folder, in the natural order of the names.
+
+    `fps` pictures a second (2 by default); the first has stamp 0. Raises `InputError` when the
+    folder cannot be read or has no pictures.
+    """
 
     def __init__(self, folder: Path, fps: float | None = None) -> None:
         try:
@@ -54,7 +56,7 @@ class FolderSource(FrameSource):
 
 
 class SimSource(FrameSource):
-    """The simulated room of one seed, two frames a second (or `fps`), stamps from 0."""
+    """The simulated room of one seed: `fps` frames a second (2 by default), from stamp 0."""
 
     def __init__(
         self, seed: int, seconds: int = 60, fps: float | None = None, width: int | None = None

@@ -1,4 +1,4 @@
-"""A source cut off after some seconds of its own time."""
+"""A source that ends after some seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aura_core.types import Frame
 
 
 class Limited(FrameSource):
-    """The frames of `source` up to `duration_s` seconds (exclusive) after its first."""
+    """The frames of `source` less than `duration_s` seconds after its first."""
 
     def __init__(self, source: FrameSource, duration_s: float) -> None:
         self.source = source

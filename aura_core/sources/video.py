@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from aura_core.errors import InputError
-from aura_core.sources.base import NS, FrameSource, Slots
+from aura_core.sources.base import NS, FrameSource
+from aura_core.stream.sampling import Slots
 from aura_core.types import Frame
 
 OPEN_TIMEOUT_S = 10.0
@@ -18,10 +19,13 @@ READ_TIMEOUT_S = 10.0
 
 
 class VideoSource(FrameSource):
-    """One video stream. Stamps start at 0 for a file and at the monotonic clock for a live stream.
+    """One video stream.
 
-    A frame's stamp is its presentation time, so a variable frame rate keeps its pace. All frames
-    are decoded, as the codec needs, but only those that `fps` wants are converted to RGB.
+    Stamps begin at 0 for a file, and at the monotonic clock for a live stream. A frame's stamp is
+    its presentation time, so a video with a variable frame rate keeps its pace. The codec needs all
+    frames to be decoded, but only those that `fps` asks for are converted to RGB.
+
+    Raises `InputError` when the video cannot be opened or has no video stream.
     """
 
     def __init__(
@@ -31,9 +35,9 @@ class VideoSource(FrameSource):
         self._slots = Slots(fps, tolerance_s)
         options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
-        # FFmpeg's own lines say less than our one error line. None, and no level: at any level its
-        # decoder threads call into Python with each error, and a video that is left before its end
-        # can wait for them for ever.
+        # FFmpeg's own lines say less than our one error line. The level must be None: with any
+        # other one its decoder threads call into Python at each error, and a video that is closed
+        # before its end can wait for them for ever.
         av.logging.set_level(None)
         try:
             self._container = av.open(url, options=options, timeout=timeout)
@@ -43,7 +47,7 @@ class VideoSource(FrameSource):
             self._container.close()
             raise InputError(f"{_shown(url)}: there is no video stream in it")
         self._stream = self._container.streams.video[0]
-        # by frames it is known to hang beside torch when left before its end
+        # Threads by frame are known to hang beside torch when the video is closed before its end.
         self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
         rate = self._stream.average_rate
@@ -61,7 +65,7 @@ class VideoSource(FrameSource):
         newest, shown = -1, False
         for picture in self._decoded():
             ns = self._time_ns(picture)
-            if ns is None:  # no time of its own: one frame after the last
+            if ns is None:  # the frame has no time: one frame period after the last
                 ns = newest + self._frame_ns() if first is not None else 0
             first = ns if first is None else first
             newest = ns
@@ -70,7 +74,7 @@ class VideoSource(FrameSource):
                 try:
                     image = _upright(picture)
                 except av.FFmpegError:
-                    # it was decoded, and cannot be converted: its slot is left to the next
+                    # The frame cannot be converted. Its slot stays free for the next one.
                     self.skipped += 1
                     continue
                 self._slots.took(stamp)
@@ -92,7 +96,7 @@ class VideoSource(FrameSource):
                     raise InputError(
                         f"{_shown(self.url)}: the stream broke off: {e.strerror}"
                     ) from e
-                self.skipped += 1  # a file that is cut off: what came before is good
+                self.skipped += 1  # a file that is cut off: the frames before this are good
                 return
             if packet is None:
                 return
@@ -120,14 +124,16 @@ class VideoSource(FrameSource):
 
 
 def _upright(picture: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 (height, width, 3), turned as the file's display matrix says (phones film
-    sideways)."""
+    """RGB uint8 (height, width, 3), rotated as the file's display matrix says.
+
+    Phones store videos on their side.
+    """
     image = picture.to_ndarray(format="rgb24")
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def _shown(url: str) -> str:
-    """The address without a password in it."""
+    """The address without its user name and password."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url

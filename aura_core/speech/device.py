@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError
+from aura_core.settings import Settings, setting
 from aura_core.speech.portaudio import DeviceError, PortAudio, Stream
 from aura_core.speech.sample_clock import SampleClock
 from aura_core.speech.types import NS
@@ -25,20 +26,35 @@ _HUNG_S = 5.0
 
 
 @dataclass(frozen=True)
-class DeviceConfig:
-    """`name`: index, name or part of one; None: the default device. `rate`: wanted, in Hz; another
-    is resampled."""
+class DeviceConfig(Settings, section="audio"):
+    """A sound device, and how sound goes in or out of it. A `name` of digits is a number."""
 
-    name: str | int | None = None
-    rate: int = 16_000
-    block_ms: int = 20
-    queue_s: float = 5.0  # what may wait unread
+    name: str | int | None = setting(
+        None,
+        "part of a sound device's name, or its number",
+        unset="",
+        null="the system's default",
+        parameter="device",
+    )
+    rate: int = setting(
+        16_000,
+        "samples a second that the device is asked for; another rate is resampled",
+        unit="Hz",
+        low=8_000,
+        high=96_000,
+    )
+    block_ms: int = setting(
+        20, "length of one piece of sound", unit="ms", low=5, high=200, parameter="chunk_ms"
+    )
+    queue_s: float = setting(
+        5.0, "sound that may wait unread", unit="s", low=0.1, high=60.0, parameter=None
+    )
 
     def __post_init__(self) -> None:
-        if not 8_000 <= self.rate <= 96_000:
-            raise ConfigError(f"audio.rate must be in [8000, 96000] Hz, not {self.rate}")
-        if not 5 <= self.block_ms <= 200 or not 0.1 <= self.queue_s <= 60:
-            raise ConfigError("audio: block_ms must be in [5, 200] and queue_s in [0.1, 60]")
+        super().__post_init__()
+        if isinstance(self.name, str):
+            text = self.name.strip()
+            object.__setattr__(self, "name", int(text) if text.isdigit() else text or None)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The ears: a microphone's sound in, onsets and transcripts out. Knows no clock but the stamps of
-the sound.
+"""The ears, this package's name for the whole speech input: a microphone's sound in, onsets and
+transcripts out. The only clock is the stamps of the sound.
 
 Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer ->
-recogniser, which is fed while the user speaks -> wake rule -> Transcript. An ear that hears nothing
-does nothing but look at the level.
+recogniser, which is fed while the user speaks -> wake rule -> Transcript. In silence only the level
+of the sound is computed.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, InputError
+from aura_core.errors import InputError
+from aura_core.settings import Settings, section, setting
 from aura_core.speech.asr import (
     AsrConfig,
-    Hinter,
+    Grammar,
     Recognition,
     Recognizer,
+    TurnDetector,
     grammar_of,
     open_recognizer,
 )
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import Audio, Heard, Transcript
-from aura_core.speech.vad import FRAME, RATE, Gate, Vad, open_vad
+from aura_core.speech.types import Audio, Transcript, TranscriptState
+from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # frames that the recogniser is fed in the time of one
@@ -36,33 +38,58 @@ CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
 
 
 @dataclass(frozen=True)
-class EarsConfig:
-    """`endpoint`, `asr`, `wake` and `vad` (see `open_vad`) of one pair of ears."""
+class EarsConfig(Settings, section="ears"):
+    """One pair of ears. As ROS 2 parameters, the settings of its sections have no prefix."""
 
-    vad: str = "pysilero"
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    asr: AsrConfig = field(default_factory=AsrConfig)
-    wake: WakeConfig = field(default_factory=WakeConfig)
-    adaptive: bool = True  # the hangover follows the words so far
-    min_confidence: float = 0.0  # finals below are rejected as low_confidence
-    # after the robot's voice: its echo in the room, and what the devices still hold
-    mute_tail_ms: int = 350
-    max_gap_ms: int = 100  # stamps that jump by more: sound was lost
-    # the VAD is asked about sound this much louder than the room; 0: about all of it
-    gate_db: float = 4.0
-    quiet_lsb: int = 8  # a frame whose peak is below is silence, without asking the VAD
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.min_confidence <= 1.0:
-            raise ConfigError(f"ears.min_confidence must be in [0, 1], not {self.min_confidence}")
-        for name, most in (
-            ("mute_tail_ms", 5_000),
-            ("max_gap_ms", 5_000),
-            ("gate_db", 20),
-            ("quiet_lsb", 3_000),
-        ):
-            if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(f"ears.{name} must be in [0, {most}], not {getattr(self, name)}")
+    vad: str = setting(
+        "pysilero",
+        "voice activity detection: pysilero, or silero (onnxruntime)",
+        choices=VADS,
+    )
+    endpoint: EndpointConfig = section(EndpointConfig, prefix="")
+    asr: AsrConfig = section(AsrConfig, prefix="")
+    wake: WakeConfig = section(WakeConfig, prefix="")
+    adaptive: bool = setting(True, "the hangover follows the words so far", parameter=None)
+    min_confidence: float = setting(
+        0.0,
+        "final transcripts below are rejected as low_confidence",
+        low=0.0,
+        high=1.0,
+        parameter=None,
+    )
+    mute_tail_ms: int = setting(
+        350,
+        "how long the ears stay muted after the robot's voice: its echo in the room, and what the"
+        " devices still hold",
+        unit="ms",
+        low=0,
+        high=5_000,
+        parameter=None,
+    )
+    max_gap_ms: int = setting(
+        100,
+        "stamps that jump by more mean that sound was lost",
+        unit="ms",
+        low=0,
+        high=5_000,
+        parameter=None,
+    )
+    gate_db: float = setting(
+        4.0,
+        "the VAD is asked about sound that is this much louder than the room; 0: about all of it",
+        unit="dB",
+        low=0.0,
+        high=20.0,
+        parameter=None,
+    )
+    quiet_lsb: int = setting(
+        8,
+        "a frame whose peak is below is silence, without asking the VAD",
+        unit="steps of 16-bit samples",
+        low=0,
+        high=3_000,
+        parameter=None,
+    )
 
 
 @dataclass
@@ -83,16 +110,21 @@ Event = Onset | End | Transcript
 
 
 class Ears:
-    """One microphone's ears. Not thread-safe: one caller pushes, mutes and reads."""
+    """The speech input of one microphone: VAD, endpointing, recognition and wake phrase. Not
+    thread-safe: one caller pushes, mutes and reads."""
 
     def __init__(
-        self, config: EarsConfig, vad: Vad, recognizer: Recognizer, hinter: Hinter | None = None
+        self,
+        config: EarsConfig,
+        vad: Vad,
+        recognizer: Recognizer,
+        turn_detector: TurnDetector | None = None,
     ) -> None:
         self.config = config
         self.counters = Counters()
-        self._vad = Gate(vad, config.gate_db, config.quiet_lsb)
+        self._vad = EnergyGate(vad, config.gate_db, config.quiet_lsb)
         self._recognizer = recognizer
-        self._endpointer = Endpointer(config.endpoint, hinter if config.adaptive else None)
+        self._endpointer = Endpointer(config.endpoint, turn_detector if config.adaptive else None)
         self._wake = WakeRule(config.wake)
         self._resampler: Resampler | None = None
         self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
@@ -221,7 +253,13 @@ class Ears:
         self._partial = partial
         self._endpointer.hear(partial)
         return [
-            Transcript(Heard.PARTIAL, partial, 1.0, self._endpointer.start_ns, stamp_ns + FRAME_NS)
+            Transcript(
+                TranscriptState.PARTIAL,
+                partial,
+                1.0,
+                self._endpointer.start_ns,
+                stamp_ns + FRAME_NS,
+            )
         ]
 
     def _interrupted(self) -> list[Event]:
@@ -257,7 +295,7 @@ class Ears:
         else:
             self.counters.finals += 1
         self._partial = ""
-        state = Heard.REJECTED if reason else Heard.FINAL
+        state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
         reason = f"{reason}: {failure}" if failure else reason
         return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
 
@@ -270,8 +308,9 @@ class Ears:
             return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
 
 
-def open_ears(config: EarsConfig) -> Ears:
-    """Load the VAD and the recogniser. Raises ConfigError or ModelError when something is
-    missing."""
-    hinter = Hinter(grammar_of(config.asr), config.wake.spellings)
-    return Ears(config, open_vad(config.vad), open_recognizer(config.asr, config.wake), hinter)
+def open_ears(config: EarsConfig, phrases: Grammar | None = None) -> Ears:
+    """Load the VAD and the recogniser; `phrases` are the sentences that pocketsphinx listens for.
+    Raises ConfigError or ModelError when something is missing."""
+    turn_detector = TurnDetector(grammar_of(config.asr, phrases), config.wake.spellings)
+    recognizer = open_recognizer(config.asr, config.wake, phrases)
+    return Ears(config, open_vad(config.vad), recognizer, turn_detector)

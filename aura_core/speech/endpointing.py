@@ -1,8 +1,8 @@
 """Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
 
 Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`.
-End: no frame over `offset` for a hangover, which is short when the words so far are a complete
-question and long when they end in the air ("is there a").
+Endpoint: no frame over `offset` for a hangover, which is short after a complete question and long
+after words that are incomplete ("is there a").
 """
 
 from __future__ import annotations
@@ -15,77 +15,123 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError
+from aura_core.plain import require
+from aura_core.settings import Settings, setting
 from aura_core.speech.types import NS, Audio
 from aura_core.speech.vad import FRAME, RATE
 
 FRAME_NS = FRAME * NS // RATE
 LONGEST_S = 60.0  # that an utterance may be allowed to be: all of its sound is held
+SURE, ONSET_OVER_VOICE = 0.85, 0.7  # p(voice)
 MS = 1_000_000
 
 
-class Hint(StrEnum):
-    """What the words so far say about the end of the utterance."""
+class Completeness(StrEnum):
+    """Whether the words so far are a whole question."""
 
-    COMPLETE = "complete"  # a sentence, and none goes on from here
+    COMPLETE = "complete"  # a sentence, and not the beginning of a longer one
     EXTENDABLE = "extendable"  # a sentence, and the beginning of a longer one
-    DANGLING = "dangling"
+    INCOMPLETE = "incomplete"  # the last word needs another one after it
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class EndpointConfig:
-    """Probabilities in (0, 1); lengths in milliseconds, `max_s` in seconds."""
+class EndpointConfig(Settings, section="endpoint"):
+    """Where utterances begin and end. p(voice) is of one frame of 32 ms."""
 
-    onset: float = 0.5
-    sure: float = 0.85
-    # instead of `onset` while the robot speaks: what is left of its echo is no user
-    onset_over_voice: float = 0.7
-    offset: float = 0.35
-    onset_frames: int = 3
-    onset_window: int = 4
-    # kept from before the onset: the network needs a moment, a word's start must not be lost
-    pre_roll_ms: int = 320
-    hangover_ms: int = 600
-    short_hangover_ms: int = 160
-    long_hangover_ms: int = 900
-    max_s: float = 15.0
+    onset: float = setting(
+        0.5, "p(voice) from which on a frame of 32 ms counts as speech", low=0.01, high=0.99
+    )
+    sure: float | None = setting(
+        None,
+        "p(voice) that two frames in a row need to be an onset by themselves",
+        low=0.01,
+        high=1.0,
+        null=f"{SURE}, or onset where that is higher",
+        parameter=None,
+    )
+    onset_over_voice: float | None = setting(
+        None,
+        "instead of onset while the robot speaks: what is left of its echo is no user",
+        low=0.01,
+        high=1.0,
+        null=f"{ONSET_OVER_VOICE}, or onset where that is higher",
+        parameter=None,
+    )
+    offset: float = setting(
+        0.35, "p(voice) below which a frame counts as silence", low=0.01, high=0.99
+    )
+    onset_frames: int = setting(
+        3, "loud frames of onset_window that are an onset", low=1, high=32, parameter=None
+    )
+    onset_window: int = setting(
+        4, "newest frames that are looked at for an onset", low=1, high=32, parameter=None
+    )
+    pre_roll_ms: int = setting(
+        320,
+        "sound kept from before the onset: the detector is a moment late, and the start of a word"
+        " must not be lost",
+        unit="ms",
+        low=0,
+        high=2_000,
+    )
+    hangover_ms: int = setting(600, "silence that ends an utterance", unit="ms", low=64, high=5_000)
+    short_hangover_ms: int = setting(
+        160, "the same, after words that are a complete question", unit="ms", low=64, high=5_000
+    )
+    long_hangover_ms: int = setting(
+        900, "the same, after words that want others to follow", unit="ms", low=64, high=5_000
+    )
+    max_s: float = setting(
+        15.0,
+        "longest utterance; longer ones are rejected",
+        unit="s",
+        low=1.0,
+        high=LONGEST_S,
+    )
 
     def __post_init__(self) -> None:
-        both = f"offset ({self.offset}) and onset ({self.onset})"
-        _require(0.0 < self.offset <= self.onset < 1.0, f"{both}: 0 < offset <= onset < 1")
-        _require(self.onset <= self.sure <= 1.0, f"sure ({self.sure}) must be in [onset, 1]")
-        over_voice = f"onset_over_voice ({self.onset_over_voice}) must be in [onset, 1]"
-        _require(self.onset <= self.onset_over_voice <= 1.0, over_voice)
-        frames = f"onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
-        _require(
-            1 <= self.onset_frames <= self.onset_window <= 32,
-            f"{frames}: 1 <= frames <= window <= 32",
+        super().__post_init__()
+        both = f"endpoint.offset ({self.offset}) and endpoint.onset ({self.onset})"
+        require(self.offset <= self.onset, f"{both}: offset <= onset is needed")
+        for name in ("sure", "onset_over_voice"):
+            level = getattr(self, name)
+            require(
+                level is None or level >= self.onset,
+                f"endpoint.{name} ({level}) must be in [onset, 1]",
+            )
+        frames = (
+            f"endpoint.onset_frames ({self.onset_frames}) and onset_window ({self.onset_window})"
         )
-        _require(
-            0 <= self.pre_roll_ms <= 5_000,
-            f"pre_roll_ms must be in [0, 5000], not {self.pre_roll_ms}",
-        )
+        require(self.onset_frames <= self.onset_window, f"{frames}: frames <= window is needed")
         lengths = (self.short_hangover_ms, self.hangover_ms, self.long_hangover_ms)
-        ordered = 32 <= lengths[0] <= lengths[1] <= lengths[2] <= 10_000
-        order = "32 <= short_hangover_ms <= hangover_ms <= long_hangover_ms <= 10000"
-        _require(ordered, f"{order} does not hold: {lengths}")
-        _require(
-            1.0 <= self.max_s <= LONGEST_S, f"max_s must be in [1, {LONGEST_S:g}], not {self.max_s}"
-        )
-        _require(
-            self.max_s * 1000 > self.long_hangover_ms, "max_s must be longer than long_hangover_ms"
+        order = "endpoint: short_hangover_ms <= hangover_ms <= long_hangover_ms"
+        require(lengths[0] <= lengths[1] <= lengths[2], f"{order} is needed, not {lengths}")
+        require(
+            self.max_s * 1000 > self.long_hangover_ms,
+            "endpoint.max_s must be longer than long_hangover_ms",
         )
 
-    def hangover_ns(self, hint: Hint) -> int:
+    @property
+    def sure_level(self) -> float:
+        """p(voice) that two frames in a row need to be an onset."""
+        return max(self.onset, SURE) if self.sure is None else self.sure
+
+    @property
+    def over_voice_level(self) -> float:
+        """p(voice) of speech while the robot speaks."""
+        level = self.onset_over_voice
+        return max(self.onset, ONSET_OVER_VOICE) if level is None else level
+
+    def hangover_ns(self, words: Completeness) -> int:
         """Silence after which the utterance is over."""
         ms = {
-            Hint.COMPLETE: self.short_hangover_ms,
-            Hint.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
-            Hint.DANGLING: self.long_hangover_ms,
-            Hint.UNKNOWN: self.hangover_ms,
+            Completeness.COMPLETE: self.short_hangover_ms,
+            Completeness.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
+            Completeness.INCOMPLETE: self.long_hangover_ms,
+            Completeness.UNKNOWN: self.hangover_ms,
         }
-        return ms[hint] * MS
+        return ms[words] * MS
 
 
 @dataclass(frozen=True)
@@ -114,10 +160,12 @@ class Endpointer:
     """Cuts a stream of frames into utterances. Holds `max_s` of sound at most."""
 
     def __init__(
-        self, config: EndpointConfig | None = None, hint: Callable[[str], Hint] | None = None
+        self,
+        config: EndpointConfig | None = None,
+        turn_detector: Callable[[str], Completeness] | None = None,
     ) -> None:
         self.config = config or EndpointConfig()
-        self._hint = hint
+        self._turn_detector = turn_detector
         # an onset is noticed a few frames late
         held = self._pre_roll_frames() + self.config.onset_window
         self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
@@ -146,12 +194,16 @@ class Endpointer:
         self._recent: deque[tuple[int, float]] = deque(maxlen=self.config.onset_window)
         self._frames: list[NDArray[np.int16]] = []
         self._speaking = self._cut = False
-        self._hinted = Hint.UNKNOWN
+        self._words = Completeness.UNKNOWN
         self._stamp_ns = self._start_ns = self._end_ns = 0
 
     def hear(self, partial: str) -> None:
         """The words so far; they decide how long the hangover is."""
-        self._hinted = self._hint(partial) if self._hint is not None else Hint.UNKNOWN
+        self._words = (
+            self._turn_detector(partial)
+            if self._turn_detector is not None
+            else Completeness.UNKNOWN
+        )
 
     def push(
         self, frame: NDArray[np.int16], probability: float, stamp_ns: int
@@ -163,7 +215,7 @@ class Endpointer:
         now_ns = stamp_ns + FRAME_NS
         if probability >= self.config.offset:
             self._end_ns = now_ns
-        elif now_ns - self._end_ns >= self.config.hangover_ns(self._hinted):
+        elif now_ns - self._end_ns >= self.config.hangover_ns(self._words):
             return self._ended(too_long=self._cut)
         if len(self._frames) * FRAME >= self.config.max_s * RATE:
             return self._cut_here(now_ns)
@@ -178,10 +230,10 @@ class Endpointer:
     def _wait(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | None:
         self._before.append((stamp_ns, frame))
         self._recent.append((stamp_ns, probability))
-        onset = self.config.onset_over_voice if self.over_voice else self.config.onset
+        onset = self.config.over_voice_level if self.over_voice else self.config.onset
         loud = [stamp for stamp, p in self._recent if p >= onset]
         sure = len(self._recent) > 1 and all(
-            p >= self.config.sure for _, p in list(self._recent)[-2:]
+            p >= self.config.sure_level for _, p in list(self._recent)[-2:]
         )
         if len(loud) < self.config.onset_frames and not sure:
             return None
@@ -191,7 +243,7 @@ class Endpointer:
         kept = [(stamp, f) for stamp, f in self._before if stamp >= since_ns - FRAME_NS // 2]
         self._stamp_ns = kept[0][0]
         self._frames = [f for _, f in kept]
-        self._hinted = Hint.UNKNOWN
+        self._words = Completeness.UNKNOWN
         return Onset(self._start_ns, self._audio())
 
     def _ended(self, too_long: bool) -> End:
@@ -211,8 +263,3 @@ class Endpointer:
 
     def _pre_roll_frames(self) -> int:
         return -(-self.config.pre_roll_ms * MS // FRAME_NS)
-
-
-def _require(ok: bool, message: str) -> None:
-    if not ok:
-        raise ConfigError(f"endpointing: {message}")

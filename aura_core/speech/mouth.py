@@ -1,5 +1,6 @@
-"""What to say next, and what was said: answers in, sentences out. No threads, no clock: the time is
-passed in."""
+"""The mouth, this package's name for the queue in front of text to speech: answers in, sentences
+out, in the order and at the time at which they may be spoken. It has no threads and no clock: the
+time is passed in."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aura_core.errors import ConfigError
+from aura_core.plain import require
+from aura_core.settings import Settings, setting
 from aura_core.speech.normalise import for_speech
 from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
@@ -19,23 +21,37 @@ _REMEMBERED = 256  # answers that are over
 
 
 @dataclass(frozen=True)
-class MouthConfig:
-    """Manners. A sentence that waited longer than `stale_after_s` is dropped: nothing is said late.
+class MouthConfig(Settings, section="mouth"):
+    """When words are said, and which are dropped: nothing is said late."""
 
-    `pause_s`: how long the user must have been silent before an unasked answer begins.
-    `max_sentences`: what may wait; of an answer that does not fit, the rest is dropped.
-    """
-
-    stale_after_s: float = 5.0
-    pause_s: float = 0.3
-    max_sentences: int = 32
-    max_chars: int = 200  # of a sentence: see SentenceSplitter
+    stale_after_s: float = setting(
+        5.0,
+        "words that could not be said for this long are dropped",
+        unit="s",
+        low=0.5,
+        high=600.0,
+    )
+    pause_s: float = setting(
+        0.3,
+        "how long the user must have been silent before an unasked answer begins",
+        unit="s",
+        low=0.0,
+        parameter=None,
+    )
+    max_sentences: int = setting(
+        16,
+        "most sentences that wait; of an answer that does not fit, the rest is dropped",
+        low=1,
+        high=1000,
+        parameter="max_queue",
+    )
+    max_chars: int = setting(
+        200, "longest sentence; see SentenceSplitter", unit="characters", low=20, parameter=None
+    )
 
     def __post_init__(self) -> None:
-        if self.stale_after_s <= 0 or self.pause_s < 0 or self.pause_s >= self.stale_after_s:
-            raise ConfigError("mouth: 0 <= pause_s < stale_after_s is needed")
-        if self.max_sentences < 1 or self.max_chars < 20:
-            raise ConfigError("mouth: max_sentences must be at least 1 and max_chars at least 20")
+        super().__post_init__()
+        require(self.pause_s < self.stale_after_s, "mouth: 0 <= pause_s < stale_after_s is needed")
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,17 @@
-"""What is written into what is said: numbers, units and times in English words; nothing that cannot
-be spoken."""
+"""What is written into what is said: numbers, units and times in English or Chinese words; nothing
+that cannot be spoken. Numbers are spelt by unicode-rbnf, from the rules of Unicode's CLDR."""
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable
 
+from unicode_rbnf import RbnfEngine
+
 from aura_core.speech.sentences import CJK
 
-_ONES = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-)
-_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = (
-    (10**12, "trillion"),
-    (10**9, "billion"),
-    (10**6, "million"),
-    (1000, "thousand"),
-    (100, "hundred"),
-)
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
 _UNITS = {  # as written: (one, several)
     "km/h": ("kilometre per hour", "kilometres per hour"),
     "m/s": ("metre per second", "metres per second"),
@@ -94,6 +58,36 @@ _RANGE = re.compile(rf"(?<![\w.-])({_VALUE})\s?[-–—]\s?({_VALUE})(?![\w-])")
 _TIME = re.compile(
     r"(?<![\w:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?:\s?([ap])\.?m\b\.?)?(?![\w:])", re.I
 )
+_KANA = r"[\u3040-\u30ff]"
+_CHINESE_UNITS = {
+    "km/h": "公里每小时",
+    "m/s": "米每秒",
+    "km": "公里",
+    "cm": "厘米",
+    "mm": "毫米",
+    "m": "米",
+    "kg": "公斤",
+    "g": "克",
+    "ml": "毫升",
+    "L": "升",
+    "ms": "毫秒",
+    "s": "秒",
+    "min": "分钟",
+    "h": "小时",
+    "°C": "摄氏度",
+    "℃": "摄氏度",
+    "°": "度",
+    "%": "",  # it goes before the number
+}
+_CHINESE_UNIT = "|".join(sorted(_CHINESE_UNITS, key=len, reverse=True))
+_CHINESE_NUMBER = re.compile(
+    rf"(?<![A-Za-z\d.,])([-−])?(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    rf"(?:\s?({_CHINESE_UNIT})(?![A-Za-z²³/]))?(?![A-Za-z\d]|\.\d)(?=([个只张把台位名本条辆次件块种间层杯米]))?"
+)
+_CHINESE_RANGE = re.compile(
+    r"(?<![A-Za-z\d.-])(\d+(?:\.\d+)?)\s?[-–—~]\s?(?=\d+(?:\.\d+)?(?![\d-]))"
+)
+_CHINESE_TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
 _FRACTIONS = {
     "½": "one half",
     "⅓": "one third",
@@ -141,33 +135,50 @@ _MARKUP: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 def number_words(value: int) -> str:
     """English words of an integer: -12 -> "minus twelve", 1203 -> "one thousand two hundred and
     three"."""
-    if value < 0:
-        return "minus " + number_words(-value)
-    if value < 20:
-        return _ONES[value]
-    if value < 100:
-        return _TENS[value // 10] + (f"-{_ONES[value % 10]}" if value % 10 else "")
-    for scale, name in _SCALES:
-        if value >= scale:
-            rest = value % scale
-            joint = " and " if rest and rest < 100 else " "
-            return f"{number_words(value // scale)} {name}" + (
-                joint + number_words(rest) if rest else ""
-            )
-    raise AssertionError(value)
+    return _spelt("en", value, "spellout-cardinal-verbose").replace(",", "")
+
+
+def chinese_number(text: str) -> str:
+    """Chinese words of a number in digits: "1203" -> 一千二百零三, "0.5" -> 零点五."""
+    whole, _, decimals = text.replace(",", "").partition(".")
+    if len(whole) > 12 or (len(whole) > 1 and whole[0] == "0"):
+        words = _chinese_digits(whole)
+    else:
+        words = _spelt("zh", int(whole), "spellout-cardinal").replace("〇", "零")
+    return f"{words}点{_chinese_digits(decimals)}" if decimals else words
+
+
+@functools.cache
+def _speller(language: str) -> RbnfEngine:
+    return RbnfEngine.for_language(language)
+
+
+def _spelt(language: str, value: int, rules: str) -> str:
+    return _speller(language).format_number(value, ruleset_names=[rules]).text
+
+
+def _digits(text: str) -> str:
+    """English words, digit by digit."""
+    return " ".join(number_words(int(digit)) for digit in text)
+
+
+def _chinese_digits(text: str) -> str:
+    return "".join("零一二三四五六七八九"[int(digit)] for digit in text)
 
 
 def for_speech(text: str) -> str:
     """The text as a synthesizer should get it; empty when nothing in it can be spoken.
 
-    Markdown, emoji and web addresses go. English numbers, units, times and signs become words. Text
-    with Chinese (or Japanese) characters keeps its numbers: its synthesizer knows how to read them.
+    Markdown, emoji and web addresses go. Numbers, units, times and signs become words, Chinese ones
+    in text with Chinese characters. Japanese text keeps its numbers: its synthesizer reads them.
     """
     text = unicodedata.normalize("NFC", text)
     for pattern, replacement in _MARKUP:
         text = re.sub(pattern, replacement, text)
     if not re.search(rf"[{CJK}]", text):
         text = _english(text)
+    elif not re.search(_KANA, text):
+        text = _chinese(text)
     text = "".join(c for c in text if _speakable(c))
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\s+([,.;:!?])", r"\1", text).strip(" ,")
@@ -201,11 +212,11 @@ def _say_number(match: re.Match[str]) -> str:
     value, unit = match["value"], match["unit"]
     whole, *decimals = value.replace(",", "").split(".")
     if len(whole) > 15 or (len(whole) > 1 and whole[0] == "0"):
-        words = " ".join(_ONES[int(digit)] for digit in whole)
+        words = _digits(whole)
     else:
         words = number_words(int(whole))
     if len(decimals) == 1:
-        words += " point " + " ".join(_ONES[int(digit)] for digit in decimals[0])
+        words += f" point {_digits(decimals[0])}"
     else:  # a version: each part is a number of its own
         words += "".join(
             f" point {number_words(int(part)) if len(part) <= 15 else part}" for part in decimals
@@ -228,9 +239,34 @@ def _say_time(match: re.Match[str]) -> str:
 
 
 def _ordinal(value: int) -> str:
-    head, joint, last = re.fullmatch(r"(.*?)([- ]?)(\w+)", number_words(value)).groups()  # type: ignore[union-attr]
-    last = _ORDINALS.get(last) or (last[:-1] + "ieth" if last.endswith("y") else last + "th")
-    return head + joint + last
+    return _spelt("en", value, "spellout-ordinal-verbose").replace(",", "")
+
+
+def _chinese(text: str) -> str:
+    text = re.sub(r"(\d{4})\s?年", lambda m: f"{_chinese_digits(m[1])}年", text)
+    text = _CHINESE_TIME.sub(_say_chinese_time, text)
+    text = _CHINESE_RANGE.sub(r"\1到", text)
+    return _CHINESE_NUMBER.sub(_say_chinese_number, text)
+
+
+def _say_chinese_number(match: re.Match[str]) -> str:
+    sign, value, unit, counted = match.groups()
+    words = ("负" if sign else "") + chinese_number(value)
+    if unit == "%":
+        return f"百分之{words}"
+    ordinal = match.string[: match.start()].endswith("第")
+    if value == "2" and (counted or unit) and not ordinal:  # two of something is another word
+        words = words.replace("二", "两")
+    return words + _CHINESE_UNITS.get(unit, "")
+
+
+def _say_chinese_time(match: re.Match[str]) -> str:
+    hour, minute = match.groups()
+    hours = "两" if int(hour) == 2 else chinese_number(str(int(hour)))
+    if minute == "00":
+        return f"{hours}点"
+    minutes = chinese_number(minute if minute[0] == "0" else str(int(minute)))
+    return f"{hours}点{minutes}分"
 
 
 def _speakable(char: str) -> bool:

@@ -32,7 +32,7 @@ class Audio:
         return self.stamp_ns + self.duration_ns
 
 
-class Heard(StrEnum):
+class TranscriptState(StrEnum):
     """What an utterance has become."""
 
     PARTIAL = "partial"  # still being spoken: the words so far
@@ -49,7 +49,7 @@ class Transcript:
     `no_wake_phrase`, `off_grammar`, `low_confidence`, `empty`, `too_long`, `failed: <why>`.
     """
 
-    state: Heard
+    state: TranscriptState
     text: str
     confidence: float
     start_ns: int

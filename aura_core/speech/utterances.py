@@ -13,7 +13,7 @@ from aura_core.speech.types import NS, Audio
 # An utterance that has been silent for so long before its last piece came is given up: who made it
 # was ended, or has heard of a stop and says nothing more. A voice that is only slow is seconds
 # ahead of what is played (tts_node).
-DRY_S = 3.0
+UNDERRUN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Utterances:
 
     def poll(self) -> list[Ended]:
         """Those that have ended since the last call: played out, cut off by a device that went
-        away, or run dry."""
+        away, or without sound for too long (buffer underrun)."""
         buffer = self._device.buffer
         ended = [
             self._end(tag, played_s, complete=False) for tag, played_s in self._device.cut_off()
@@ -68,15 +68,15 @@ class Utterances:
             for tag in buffer.finished()
         ]
         return ended + [
-            self._end(u, buffer.give_up(u) / buffer.rate, complete=False) for u in self._dry()
+            self._end(u, buffer.give_up(u) / buffer.rate, complete=False) for u in self._underrun()
         ]
 
-    def _dry(self) -> list[str]:
+    def _underrun(self) -> list[str]:
         now_ns, buffer = self._clock(), self._device.buffer
         self._under_way = {
             u: now_ns if buffer.holds(u) else at_ns for u, at_ns in self._under_way.items()
         }
-        return [u for u, at_ns in self._under_way.items() if now_ns - at_ns > DRY_S * NS]
+        return [u for u, at_ns in self._under_way.items() if now_ns - at_ns > UNDERRUN_S * NS]
 
     def _end(self, tag: object, played_s: float, complete: bool) -> Ended:
         utterance = str(tag)

@@ -1,5 +1,5 @@
-"""Is anybody speaking? A probability for every 32 ms, by Silero's network from a wheel or from an
-ONNX file."""
+"""Voice activity detection (VAD): the probability of speech in every frame of 32 ms, by Silero's
+network from a wheel or from an ONNX file."""
 
 from __future__ import annotations
 
@@ -66,24 +66,24 @@ class SileroOnnx:
         self._input = np.zeros((1, CONTEXT + FRAME), dtype=np.float32)
 
 
-class Gate:
-    """Asks the VAD only where the level is over that of the room: an idle ear must cost next to
-    nothing.
+class EnergyGate:
+    """Runs the VAD only on frames that are louder than the noise floor: without sound, the network
+    costs nothing.
 
-    The room's level is the least of late, rising by 0.8 dB/s. A frame `open_db` above it opens the
-    gate for half a second; the VAD then gets the frames just before, too, for it judges by context.
-    `open_db` 0: always open.
+    The noise floor is the lowest recent level; it rises by 0.8 dB/s. A frame `open_db` above it
+    opens the gate for half a second. The VAD then gets the frames just before, too: it decides by
+    context. `open_db` 0: always open.
     """
 
-    HELD = 16  # frames that the gate stays open
+    HANGOVER = 16  # frames that the gate stays open
     CONTEXT = 3  # frames before it that the VAD is given
-    RISE = 1.003  # of the room's level, per frame
-    # the room's level at the start and at most (RMS): speech must not pass for the room
+    RISE = 1.003  # of the noise floor, per frame
+    # the noise floor at the start and at most (RMS): speech must not be taken for noise
     FIRST, MOST = 30.0, 400.0
 
     def __init__(self, vad: Vad, open_db: float, quiet_lsb: int) -> None:
         self.asked = 0
-        self._room = self.FIRST
+        self._noise_floor = self.FIRST
         self._vad, self._ratio, self._quiet_lsb = vad, 10 ** (open_db / 20), quiet_lsb
         self.reset()
 
@@ -91,13 +91,13 @@ class Gate:
         """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is
         `speaking`."""
         level = float(np.sqrt(np.mean(np.square(frame, dtype=np.float32))))
-        self._room = min(max(min(level, self._room * self.RISE), 1.0), self.MOST)
+        self._noise_floor = min(max(min(level, self._noise_floor * self.RISE), 1.0), self.MOST)
         loud = (
-            level >= self._room * self._ratio
+            level >= self._noise_floor * self._ratio
             and np.abs(frame.astype(np.int32)).max() >= self._quiet_lsb
         )
         if loud or speaking:
-            self._open = self.HELD
+            self._open = self.HANGOVER
         if not self._open:
             self._before.append(frame)
             return 0.0
@@ -108,7 +108,7 @@ class Gate:
         return self._vad(frame)
 
     def reset(self) -> None:
-        """Forget what came before, but not how loud the room is."""
+        """Forget the frames so far, but not the noise floor."""
         self._vad.reset()
         self._open = 0
         self._before: deque[NDArray[np.int16]] = deque(maxlen=self.CONTEXT)

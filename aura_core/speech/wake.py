@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aura_core.bench.speech.wer import words_of
-from aura_core.errors import ConfigError
+from aura_core.plain import require
+from aura_core.settings import Settings, setting
 from aura_core.speech.types import NS
+from aura_core.words import spoken_words
 
 
 class WakeMode(StrEnum):
@@ -34,33 +35,42 @@ HOMOPHONES = {
 
 
 @dataclass(frozen=True)
-class WakeConfig:
+class WakeConfig(Settings, section="wake"):
     """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its
     own."""
 
-    mode: WakeMode = WakeMode.OFF
-    phrase: str = "hey aura"
-    aliases: tuple[str, ...] = ()
-    # silence of the robot, in seconds, after which the phrase is required again
-    after_s: float = 20.0
+    mode: WakeMode = setting(
+        WakeMode.OFF,
+        "when a question must begin with the wake phrase: off, required, or after_silence: only"
+        " when the robot has been silent for wake_after_s",
+        choices=tuple(WakeMode),
+        parameter="wake",
+    )
+    phrase: str = setting("hey aura", "what a question must begin with", parameter="wake_phrase")
+    aliases: tuple[str, ...] = setting((), "other spellings of the phrase", parameter=None)
+    after_s: float = setting(
+        30.0,
+        "silence of the robot after which wake: after_silence requires the phrase again",
+        unit="s",
+        low=1.0,
+        high=86_400.0,
+        parameter="wake_after_s",
+    )
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "mode", WakeMode(self.mode))
-        except ValueError:
-            modes = ", ".join(WakeMode)
-            raise ConfigError(f"wake.mode must be one of {modes}, not '{self.mode}'") from None
-        if not words_of(self.phrase):
-            raise ConfigError("wake.phrase must have at least one word")
-        if not self.after_s > 0.0:
-            raise ConfigError(f"wake.after_s must be positive, not {self.after_s}")
+        super().__post_init__()
+        require(bool(spoken_words(self.phrase)), "wake.phrase must have at least one word")
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
         """The phrase and its aliases as words; longer ones first, so that none is cut in the
         middle."""
-        texts = (self.phrase, *self.aliases, *HOMOPHONES.get(" ".join(words_of(self.phrase)), ()))
-        unique = {tuple(words_of(t)) for t in texts} - {()}
+        texts = (
+            self.phrase,
+            *self.aliases,
+            *HOMOPHONES.get(" ".join(spoken_words(self.phrase)), ()),
+        )
+        unique = {tuple(spoken_words(t)) for t in texts} - {()}
         return tuple(sorted(unique, key=lambda words: (-len(words), words)))
 
 
@@ -87,7 +97,7 @@ class WakeRule:
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Whether `text` begins with the phrase, and `text` without it."""
         words = text.split()
-        plain = [" ".join(words_of(w)) for w in words]
+        plain = [" ".join(spoken_words(w)) for w in words]
         for spelling in self.config.spellings:
             taken = _taken(plain, spelling)
             if taken:

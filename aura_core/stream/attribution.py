@@ -1,14 +1,15 @@
-"""Which question an answer belongs to, and of what kind it is: the engine's bookkeeping.
+"""Attribution: which question an answer belongs to, and of which kind the answer is.
 
-An answer in the chunk of its question is real-time. When the question is a standing one (registered
-as such, or told by its words), that answer is an acknowledgment, and what is said later without a
-question belongs to a standing question: its first answer is proactive, further ones are
-multi-response. An unasked answer with no standing question open is booked to the newest question.
+An answer in the chunk of its question is real-time. If that question is a watch (registered as one,
+or recognised by its words), this first answer is an acknowledgment. Words in a chunk without a
+question belong to a watch. They are multi-response if the watch asks for several answers or has had
+one already, else proactive. Where there is no watch, they belong to the newest question.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aura_core.types import Kind, Query
@@ -40,25 +41,30 @@ def standing_kind(text: str) -> Kind | None:
     return Kind.PROACTIVE if _ONCE.search(text) else None
 
 
+STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
+
+
 @dataclass
 class Entry:
-    """One question's record."""
+    """The record of one question."""
 
     query: Query
     standing: Kind | None
-    later: int = 0  # unasked answers so far
-    answers: int = 0  # acknowledgments not counted
+    later: int = 0  # answers in chunks without a question, so far
+    answers: int = 0  # all answers so far, without acknowledgments
     cancelled: bool = False
 
     @property
     def exhausted(self) -> bool:
-        """All answers that it was granted have been given."""
+        """Whether the question has had as many answers as its limit allows."""
         return self.query.limit is not None and self.later >= self.query.limit
 
     @property
     def open(self) -> bool:
-        """Still owes an answer: a repeated question until its limit, a proactive one until its
-        first."""
+        """Whether a later answer is still due.
+
+        A MULTI_RESPONSE question is open until its limit, a PROACTIVE one until its first answer.
+        """
         if self.cancelled or self.exhausted:
             return False
         return self.standing is Kind.MULTI_RESPONSE or (
@@ -68,7 +74,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Booking:
-    """To which question an answer was booked."""
+    """The question that an answer was attributed to. See `Response` for the fields."""
 
     query_id: str
     kind: Kind
@@ -78,14 +84,17 @@ class Booking:
 
 
 class Attribution:
-    """All questions of one stream. Closed ones beyond `limit` are forgotten, oldest first."""
+    """All questions of one stream.
+
+    More than `limit` are not kept: the oldest closed ones are forgotten.
+    """
 
     def __init__(self, limit: int = 64) -> None:
         self.limit = limit
         self.entries: list[Entry] = []
 
     def ask(self, query: Query) -> None:
-        """Record a question in the chunk in which the model sees it."""
+        """Record a question, in the chunk in which the model sees it."""
         kind = query.kind or standing_kind(query.text)
         self.entries.append(Entry(query, None if kind is Kind.REAL_TIME else kind))
         closed = [e for e in self.entries[:-1] if not e.open]
@@ -93,43 +102,54 @@ class Attribution:
             self.entries.remove(entry)
 
     def forget(self, query: Query | None) -> None:
-        """A question whose answer was taken back was never asked."""
+        """Remove a question whose answer was discarded, as if it had never been asked."""
         self.entries = [e for e in self.entries if e.query is not query]
 
     def open_ids(self) -> frozenset[str]:
-        """Ids of the standing questions that still owe an answer."""
+        """Ids of the open watches."""
         return frozenset(e.query.id for e in self.entries if e.open)
 
     def open_texts(self) -> list[str]:
-        """The words of the standing questions that still owe an answer, oldest first."""
+        """The texts of the open watches, oldest first."""
         return [e.query.text for e in self.entries if e.open]
 
     def question(self, query_id: str) -> str:
-        """The words of a question; empty when it is unknown or long forgotten."""
+        """The text of a question; "" when its id is unknown or forgotten."""
         return next((e.query.text for e in reversed(self.entries) if e.query.id == query_id), "")
 
-    def book(self, text: str, asked: Query | None) -> Booking:
-        """Book an answer; `asked` is the question of the same chunk, if there was one."""
+    def book(self, text: str, asked: Query | None = None, owners: Sequence[str] = ()) -> Booking:
+        """Attribute an answer to a question, and count it.
+
+        Args:
+            text: the words of the answer.
+            asked: the question of the same chunk, if there was one.
+            owners: ids of the watches that unasked words answer, where they are known. All of them
+                are counted, and the result names the last. Empty: the watch is found by its words.
+        """
         if asked is not None:
             entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
-            if entry.standing is not None:  # a promise is no answer: the first answer counts from 0
+            if entry.standing is not None:  # an acknowledgment is not counted as an answer
                 return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1
             return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, False)
-        owner = self.owner(text)
-        if owner is None:  # spoken without any question: the model's own alert
+        known = [e for e in self.entries if e.query.id in owners]
+        found = sorted(known, key=lambda e: owners.index(e.query.id)) or [self.owner(text)]
+        owner = found[-1]
+        if owner is None:  # there is no question: an alert of the model's own
             return Booking("", Kind.PROACTIVE, 0, False)
-        owner.later += 1
-        owner.answers += 1
+        for entry in found:
+            entry.later += 1
+            entry.answers += 1
         repeated = owner.standing is Kind.MULTI_RESPONSE or owner.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
         return Booking(owner.query.id, kind, owner.answers - 1, False, owner.query.urgent)
 
     def owner(self, text: str) -> Entry | None:
-        """The standing question that shares most words with an unasked `text`; the newest on a tie.
+        """The watch that unasked words belong to; None when there is no question at all.
 
-        Open ones, and those that were ended by hand or by their limit: the model may not have
-        noticed that.
+        It is the watch that shares most words with `text`; on a tie an open watch, then the newest.
+        Watches that were cancelled or have reached their limit count too, because the model may not
+        have noticed. Where there is no such watch, it is the newest question.
         """
         standing = [
             e

@@ -1,7 +1,8 @@
-"""Silent or speak, read from the prefill's last logits: a silent step needs no decode at all.
+"""Silent or speak, read from the last logits of the prefill. A silent step needs no decode.
 
-`read_decision` is the stateless part (one distribution, one threshold); `Restraint` holds unasked
-words back by what was said before (hysteresis, minimum gap); `Decider` is both.
+`read_decision` is the part without state: one distribution and one threshold. `Restraint` holds
+unasked words back according to what was said before: hysteresis and a minimum gap. `Decider`
+combines both.
 """
 
 from __future__ import annotations
@@ -27,13 +28,24 @@ def read_decision(
     threshold: float | None = None,
     asked: bool = False,
 ) -> Decision:
-    """Decide on float32 logits (vocabulary,) alone.
+    """Decide from one set of logits.
 
-    p_silent is the softmax mass of the silent ids. Without a threshold the argmax decides; with
-    one, silence is p_silent >= threshold. In a chunk with a question (`asked`) a threshold may make
-    the model speak but never silences it. When the threshold forces speech, the first word is the
-    best token that is not silence. `reason` is "threshold" where it overruled the argmax. Raises
-    `ModelError` on logits that are not numbers: they would read as speech.
+    p(silent) is the softmax probability of the silent ids together. Without a threshold the argmax
+    decides. With a threshold, the decision is silent when p(silent) >= threshold.
+
+    Args:
+        logits: float32 (vocabulary,).
+        silent_ids: token ids that mean silence.
+        threshold: probability from 0 to 1, or None.
+        asked: the chunk has a question. Then a threshold may make the model speak, but never
+            silences it.
+
+    Returns:
+        The decision. Where the threshold forces words, `token_id` is the best token that is not
+        silence. `reason` is "threshold" where it overruled the argmax.
+
+    Raises:
+        ModelError: the logits are not finite; they would be read as speech.
     """
     top = float(logits.max())
     if not math.isfinite(top):
@@ -43,21 +55,24 @@ def read_decision(
     shifted = np.exp(logits.astype(np.float64) - top)
     p_silent = float(shifted[list(silent_ids)].sum() / shifted.sum())
     best = int(logits.argmax())
-    own = best in silent_ids
-    silent = own
+    argmax_silent = best in silent_ids
+    silent = argmax_silent
     if threshold is not None:
-        silent = p_silent >= threshold and (own or not asked)
-    if own and not silent:
+        silent = p_silent >= threshold and (argmax_silent or not asked)
+    if argmax_silent and not silent:
         spoken = logits.copy()
         spoken[list(silent_ids)] = -np.inf
         best = int(spoken.argmax())
-    return Decision(silent, p_silent, best, None if silent == own else "threshold")
+    reason = None if silent == argmax_silent else "threshold"
+    return Decision(silent, p_silent, best, reason)
 
 
 @dataclass(frozen=True)
 class _Past:
-    """What `Restraint` remembers: whether p(silent) rose again, and the stamp of the newest unasked
-    words."""
+    """What `Restraint` remembers.
+
+    `armed`: unasked words may be said. `spoke_ns`: stamp of the newest unasked words.
+    """
 
     armed: bool = True
     spoke_ns: int | None = None
@@ -66,12 +81,15 @@ class _Past:
 class Restraint:
     """Holds back words that nobody asked for.
 
-    Hysteresis: unasked words disarm; p(silent) >= `rearm` in a later chunk, asked or not, silent or
-    not, arms again; while disarmed, unasked words are held back. An answer to a question neither
-    disarms nor is held back: its p(silent) is low because of the question. Minimum gap: unasked
-    words are held back while the chunk's stamp is less than `min_gap_s` after that of the newest
-    unasked words; a stamp before those words means that the stream's clock began anew, and then
-    there is no gap to keep. Words that were held back were not said: they change nothing.
+    Hysteresis: unasked words disarm the restraint, and while it is disarmed, unasked words are held
+    back. A later chunk with p(silent) >= `rearm` arms it again. An answer to a question is never
+    held back and does not disarm: its p(silent) is low because of the question.
+
+    Minimum gap: unasked words are held back while the chunk's stamp is less than `min_gap_s` after
+    the stamp of the newest unasked words. An earlier stamp means that the stream's clock began
+    anew; then there is no gap to keep.
+
+    Words that were held back count as not said: they change nothing.
     """
 
     def __init__(self, config: DeciderConfig) -> None:
@@ -80,12 +98,14 @@ class Restraint:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was said."""
+        """Forget what was said before."""
         self._past = self._before = _Past()
 
     def objection(self, p_silent: float, stamp_ns: int) -> Reason | None:
-        """Why unasked words would be held back in this chunk; None when they may be said. Changes
-        nothing."""
+        """The reason why unasked words are held back in this chunk; None when they may be said.
+
+        Changes nothing.
+        """
         armed = self._past.armed or self.rearm is None or p_silent >= self.rearm
         if not armed:
             return "hysteresis"
@@ -93,7 +113,7 @@ class Restraint:
         return "min_gap" if spoke is not None and 0 <= stamp_ns - spoke < self.min_gap_ns else None
 
     def note(self, p_silent: float, stamp_ns: int, unasked_words: bool) -> None:
-        """Remember a decided chunk."""
+        """Remember a chunk that was decided."""
         self._before = self._past
         if unasked_words:
             self._past = _Past(False, stamp_ns)
@@ -101,15 +121,15 @@ class Restraint:
             self._past = replace(self._past, armed=True)
 
     def retract(self) -> None:
-        """The words of the chunk noted last were never said after all: as if they had not been
-        decided."""
+        """Undo the last `note`, because the words of that chunk were not said after all."""
         self._past = self._before
 
 
 class Decider:
-    """Silence is the silent token or an immediate end of turn, told by token id, never by string.
+    """Decides silent or speak for one stream, and remembers what was said.
 
-    `threshold` may be changed at any time; it holds from the next chunk on.
+    Silence is the silent token or an immediate end of the turn. Both are recognised by token id,
+    never by text. `threshold` may be changed at any time; the next chunk uses it.
     """
 
     def __init__(self, config: DeciderConfig, chat: ChatFormat) -> None:
@@ -118,7 +138,7 @@ class Decider:
         self.restraint = Restraint(config)
 
     def reset(self) -> None:
-        """Forget what was said."""
+        """Forget what was said before."""
         self.restraint.reset()
 
     def peek(
@@ -128,7 +148,7 @@ class Decider:
         asked: bool = False,
         silent: Sequence[int] | None = None,
     ) -> Decision:
-        """`decide` without remembering it: for looking at a chunk that is decided later."""
+        """`decide` without remembering it, for a chunk that is decided later."""
         decision = read_decision(
             logits, self.silent_ids if silent is None else silent, self.threshold, asked
         )
@@ -152,16 +172,15 @@ class Decider:
 
         Args:
             logits: float32 (vocabulary,), see `read_decision`.
-            stamp_ns: of the chunk; the gap is measured in these, never by a clock.
-            asked: the user asked something in this chunk: no setting silences the answer.
-            silent: indices of `logits` that mean silence; None: the ids of the silent token and the
-                end of turn.
+            stamp_ns: stamp of the chunk; the minimum gap is measured between stamps.
+            asked: the user asked something in this chunk, so no setting silences the answer.
+            silent: indices of `logits` that mean silence; None: the ids of the silent token and of
+                the end of the turn.
         """
         decision = self.peek(logits, stamp_ns, asked, silent)
         self.restraint.note(decision.p_silent, stamp_ns, not decision.silent and not asked)
         return decision
 
     def retract(self) -> None:
-        """The words decided last were discarded unsaid: they count for neither hysteresis
-        nor gap."""
+        """Undo the last `decide`, because its words were discarded unsaid."""
         self.restraint.retract()

@@ -1,21 +1,22 @@
-"""Static-scene gate: a chunk that shows what the last encoded one showed reuses its features.
+"""Static-scene gate: a chunk that shows the same as the last encoded one reuses its features.
 
-Each frame is averaged down to cells, CELLS along its longer side (colour kept, so that equal
-brightness hides nothing). With a and b the cells of a frame and of the same frame of the last
-ENCODED chunk, the chunk is static when, for both of its frames and with `level` in grey levels
-(0..255):
+Each frame is averaged down to cells, `CELLS` of them along its longer side, in colour. Let a and b
+be the cells of a frame and of the same frame of the last encoded chunk. The chunk is static when
+both conditions hold for each of its frames, with `level` in grey levels (0..255):
 
-    max |a - b| <= level      over cells and channels: a small thing that enters is not averaged away
-    mean |a - b| <= level / 4 over the same: the light of the whole scene may not change by nearly
-    `level`
+    max  |a - b| <= level        no small thing has entered
+    mean |a - b| <= level / 4    the light of the whole scene has not changed
 
-Sensor noise of deviation s a pixel is s * sqrt(2 / pixels of a cell) in a - b, so it vanishes in
-the cells; a thing that differs by C grey levels from what is behind it is seen once it covers level
-/ C of one cell (of four cells in the worst place). Because the last encoded chunk is the measure,
-not the previous one, slow change adds up until it is encoded. The tokens in the prompt are as many
-as ever: it saves the vision encoder's work, not the prefill. Approximate: features are those of the
-earlier, nearly equal frames (after STC, TimeChat-Online's frame dropping).
-"""  # noqa: E501
+Both are taken over cells and colour channels. Sensor noise with a standard deviation of s per pixel
+gives a standard deviation of s * sqrt(2 / pixels of a cell) in a - b, so the noise nearly vanishes.
+A thing that differs by C grey levels from its background is noticed once it covers level / C of one
+cell, or of four cells when it lies on their corner.
+
+The comparison is with the last encoded chunk, not with the previous one, so slow changes add up
+until a chunk is encoded. The gate saves the work of the vision encoder. It saves no prefill,
+because the number of tokens stays the same. It is approximate: the features are those of the
+earlier, nearly equal frames (compare TimeChat-Online's frame dropping).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ MEAN_SHARE = 4
 
 
 class StaticGate:
-    """Stands before the vision encoder.
+    """Encodes chunks, except those that show the same as the last encoded one.
 
     Args:
         encode: the backend's.
@@ -45,12 +46,11 @@ class StaticGate:
         self.level = config.level
         self.encodes = self.reused = 0
         self._encode = encode
-        # of the last encoded chunk
+        # cells and features of the last encoded chunk
         self._known: tuple[list[NDArray[np.float32]], Video] | None = None
 
     def encode(self, chunk: Chunk) -> Video:
-        """The chunk's features: encoded, or those of the last encoded chunk when it shows
-        the same."""
+        """The chunk's features: encoded, or reused from the last encoded chunk."""
         if self.level is None:
             self.encodes += 1
             return self._encode(chunk)
@@ -65,8 +65,10 @@ class StaticGate:
 
 
 def cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Area averages of an RGB uint8 (H, W, 3) image: float32 (rows, columns, 3), CELLS along the
-    longer side."""
+    """Area averages of an RGB uint8 (H, W, 3) image, `CELLS` along its longer side.
+
+    Returns float32 (rows, columns, 3).
+    """
     height, width = image.shape[:2]
     scale = min(1.0, CELLS / max(height, width))
     small = resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
@@ -74,8 +76,10 @@ def cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def same(now: list[NDArray[np.float32]], then: list[NDArray[np.float32]], level: float) -> bool:
-    """Whether every frame's cells are equal within `level` (see the module); frames of another
-    shape are not."""
+    """Whether the cells of every frame are equal within `level` (see the module).
+
+    Frames of different shapes are never equal.
+    """
     for a, b in zip(now, then, strict=True):
         if a.shape != b.shape:
             return False

@@ -1,4 +1,4 @@
-"""Words, one token at a time, until the model, a limit or somebody else ends them."""
+"""Text generation: one token at a time, until the model, a limit or a caller ends the answer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aura_core.config import GenerationConfig
 from aura_core.stream.cache.kv_stream import KVStream
 from aura_core.stream.prompt import PromptCodec
 
-OnText = Callable[[str], None]
+OnText = Callable[[str, str], None]  # the response's id, the answer so far
 
 
 class Cancel(Enum):
-    """How an answer under way was ended: what was said stays, or nothing does."""
+    """How an answer was ended early: its words so far are kept, or they are discarded."""
 
     KEEP = "keep"
     DISCARD = "discard"
@@ -22,15 +22,17 @@ class Cancel(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """Ids of an answer, of which the first `cached` are in the cache."""
+    """Token ids of an answer; the first `cached` of them are in the cache."""
 
     ids: tuple[int, ...]
     cached: int
 
 
-class Speaker:
-    """Greedy decoding. `cancelled` is set from any thread, and cleared when the next answer
-    begins."""
+class TextGenerator:
+    """Greedy decoding.
+
+    `cancelled` may be set from any thread. It is cleared when the next answer begins.
+    """
 
     def __init__(
         self, codec: PromptCodec, config: GenerationConfig, silent_ids: tuple[int, ...]
@@ -38,15 +40,21 @@ class Speaker:
         self._codec, self._config, self._silent_ids = codec, config, silent_ids
         self.cancelled: Cancel | None = None
 
-    def speak(
+    def generate(
         self,
         kv: KVStream,
         first: int,
-        tell: OnText | None,
+        tell: Callable[[str], None] | None,
         interrupted: Callable[[list[int]], bool],
     ) -> Answer:
-        """Decode on from the decided first token; `tell` gets the whole answer so far after each
-        token."""
+        """Generate an answer after its first token.
+
+        Args:
+            kv: the stream to decode on.
+            first: id of the first token, which the decision has chosen.
+            tell: called with the answer so far after each token.
+            interrupted: called with the ids so far after each token; True ends the answer.
+        """
         self.cancelled = None
         ids = [first]
         while True:

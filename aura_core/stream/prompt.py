@@ -1,75 +1,87 @@
-"""PromptCodec: the only place that makes token ids, in inference and in training alike.
+"""PromptCodec: the only place that makes token ids, for inference and for training.
 
-The conversation is AURA's (arXiv 2604.04184): a system turn, the text of questions and answers
-whose video has left the window, then one user turn a chunk (its video, and the question only in the
-chunk in which it was asked) and one assistant turn a chunk: words, or the single silent token.
+The conversation has AURA's form (arXiv 2604.04184). First come a system turn and the text of
+earlier questions and answers whose video has left the window. Then each chunk has one user turn
+(its video, and the question if it was asked in this chunk) and one assistant turn (words, or only
+the silent token).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens, Video
-from aura_core.stream.prefix import QAGroup
+from aura_core.models.backend import ChatFormat, Piece, Seen, Tokenizer, Tokens
+from aura_core.stream.prefix import Prefix, QAGroup
+from aura_core.words import plain_text
 
-DEFAULT_SYSTEM_PROMPT = (
-    "You are watching a live video stream; the newest frame is now. Speak only when the user's"
-    " message or what you see calls for it. Otherwise output <|silent|>."
-)
-CHUNK_MIDDLE_S = 0.25  # mean time of a chunk's two frames, relative to its first
+MOST_CONSTANTS = 256
 
 
 class PromptCodec:
-    """Turns, as pieces that concatenate to exactly what the checkpoint's chat template
-    would give."""
+    """Turns as pieces of the prompt; together they are what the chat template would write."""
 
     def __init__(
         self, tokenizer: Tokenizer, chat: ChatFormat, system_prompt: str | None = None
     ) -> None:
         self.tokenizer, self.chat = tokenizer, chat
         self.system_prompt = chat.system_prompt if system_prompt is None else system_prompt
-        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
-        self._open = self._ids(chat.user[0] + stamp + chat.video_open)
-        self._answer = chat.user[1] + chat.assistant[0]
-        self._plain = self._ids(chat.video_close + self._answer)
-        # The end token itself comes from the model or from `silence`; what follows it is template.
+        self._constant: dict[str, Tokens] = {}  # tokens of the texts around a chunk, by text
+        # The template's text after the end token. The end token itself is added by `assistant`.
         self._after_end = self._ids(chat.assistant[1])[1:]
         self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
 
-    def head(self, history: Iterable[QAGroup]) -> Tokens:
-        """System turn and the text-only history."""
+    def prefix(self, groups: Iterable[QAGroup] = (), memory: str = "") -> Prefix:
+        """A prefix with this codec's system prompt."""
+        return Prefix(self.system_prompt, memory, tuple(groups))
+
+    def head(self, prefix: Prefix) -> Tokens:
+        """The tokens before the video: system turn, then earlier questions and answers."""
         c = self.chat
-        text = c.system[0] + self.system_prompt + c.system[1] if self.system_prompt else ""
-        for group in history:
+        system = "\n\n".join(part for part in (prefix.system, plain_text(prefix.memory)) if part)
+        text = c.system[0] + system + c.system[1] if system else ""
+        for group in prefix.groups:
             text += c.user[0] + plain_text(group.question) + c.user[1]
             text += c.assistant[0] + plain_text("\n".join(group.answers)) + c.assistant[1]
         return Tokens(self._ids(text))
 
-    def user(self, video: Video, question: str | None) -> list[Piece]:
-        """The chunk's user turn and the assistant header after it."""
-        after = self._plain
+    def user(self, seen: Seen, question: str | None) -> list[Piece]:
+        """The chunk's user turn and the assistant header after it.
+
+        The last piece holds everything after the chunk's video.
+        """
+        c = self.chat
+        begin, *inner, end = c.chunk.parts(seen)
+        close = c.user[1] + c.assistant[0]
+        between = [self._fixed(p) if isinstance(p, str) else p for p in inner]
         if question:
-            after = self._ids(self.chat.video_close + plain_text(question) + self._answer)
-        return [Tokens(self._open), video, Tokens(after)]
+            after = Tokens(self._ids(f"{end}{plain_text(question)}{close}"))
+        else:
+            after = self._fixed(f"{end}{close}")
+        return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
 
     def assistant(self, answer_ids: Sequence[int] | None) -> Tokens:
-        """What follows the assistant header: the answer's ids or silence (None), and the end of the
-        turn."""
+        """What follows the assistant header: the answer and the end of the turn.
+
+        `answer_ids` are its token ids; None: silence.
+        """
         ids = self.silence if answer_ids is None else tuple(answer_ids)
         return Tokens((*ids, self.chat.end_id, *self._after_end))
 
     def question_tokens(self, question: str) -> int:
-        """Tokens that `question` adds to a user turn."""
+        """Number of tokens that `question` adds to a user turn."""
         return len(self.tokenizer.encode(plain_text(question)))
 
     def text(self, ids: Sequence[int]) -> str:
-        """Words of an answer."""
+        """The text of an answer."""
         return self.tokenizer.decode(ids).strip()
+
+    def _fixed(self, text: str) -> Tokens:
+        if text not in self._constant:
+            # A family may write a different text in each chunk, such as the time.
+            if len(self._constant) >= MOST_CONSTANTS:
+                self._constant.clear()
+            self._constant[text] = Tokens(self._ids(text))
+        return self._constant[text]
 
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text))
-
-
-def plain_text(text: str) -> str:
-    """User text with nothing in it that a tokenizer would read as a special token."""
-    return text.strip().replace("<|", "< |").replace("|>", "| >")

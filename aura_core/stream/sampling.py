@@ -1,8 +1,9 @@
 """Frames at any rate to chunks of one second: two frames, 0.5 s apart, chosen by their stamps.
 
-Slots of half a second are anchored at the first frame. The first frame in a slot is taken and the
-others are sampled out; a slot that got none repeats its neighbour in the chunk; a whole second
-without frames is lost, and the next chunk's index says so. Everything that is not taken is counted.
+`Slots` is the sampling rule. The engine and every source of frames use it, so a source can skip
+frames that the engine would not take. A slot without a frame repeats the other frame of its chunk.
+A second without any frame is lost, and the index of the next chunk skips it. Every frame that is
+not taken is counted.
 """
 
 from __future__ import annotations
@@ -14,124 +15,164 @@ from aura_core.types import Chunk, Frame
 
 PER_CHUNK = 2
 NS = 1_000_000_000
-JUMP_BACK_S = 2.0
+JUMP_BACK_NS = 2 * NS  # a stamp further back than this means a restarted clock
 
 
 @dataclass
 class SamplingCounters:
-    """What happened to the frames since the last reset."""
+    """What happened to the frames of one sampler."""
 
     frames: int = 0
     sampled_out: int = 0  # more frames than 2 a second: normal
-    late: int = 0  # older than a frame that was already taken
+    late: int = 0  # of an earlier slot than a frame that was already taken
     repeated: int = 0  # slots without a frame, filled with the chunk's other frame
     lost_chunks: int = 0  # whole seconds without a frame
-    restarts: int = 0  # the clock jumped back (a bag that loops): anchored anew
+    restarts: int = 0  # the clock jumped back (a bag that loops), and slots are counted anew
+
+
+class Slots:
+    """The sampling rule: the first frame in each slot of 1/fps seconds is taken.
+
+    Slots are counted from the first frame taken. A frame that comes up to `tolerance_s` early
+    belongs to the next slot already. A stamp more than 2 s before the newest full slot means that
+    the clock began anew (a bag that loops).
+
+    Args:
+        fps: slots a second; None: every frame is taken.
+        tolerance_s: how early a frame may come, in seconds; at most 0.4 slots are used.
+    """
+
+    def __init__(self, fps: float | None, tolerance_s: float = 0.05) -> None:
+        self.period_ns = 0 if fps is None else round(NS / fps)  # 0: every frame is taken
+        # A tolerance that was made for 2 FPS must not swallow the slots of a fast camera.
+        self._tolerance_ns = 0 if fps is None else round(min(tolerance_s, 0.4 / fps) * NS)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every frame: the next one begins slot 0."""
+        self.start_ns: int | None = None  # stamp of the first frame taken; None before it
+        self.newest = -1  # the newest slot that is full
+
+    def wants(self, stamp_ns: int) -> bool:
+        """Whether a frame of this stamp is taken. Changes nothing."""
+        return not self.period_ns or self.restarts(stamp_ns) or self.slot_of(stamp_ns) > self.newest
+
+    def took(self, stamp_ns: int) -> None:
+        """Record that the frame of this stamp was taken: its slot is full.
+
+        A frame that could not be converted is not recorded. Its slot then waits for the next frame.
+        """
+        if not self.period_ns:
+            return
+        if self.restarts(stamp_ns):
+            self.reset()
+        if self.start_ns is None:
+            self.start_ns = stamp_ns
+        self.newest = self.slot_of(stamp_ns)
+
+    def restarts(self, stamp_ns: int) -> bool:
+        """Whether this stamp says that the clock began anew."""
+        if self.start_ns is None:
+            return False
+        return stamp_ns < self.start_ns + self.newest * self.period_ns - JUMP_BACK_NS
+
+    def slot_of(self, stamp_ns: int) -> int:
+        """The slot of a stamp; 0 before the first frame was taken."""
+        if self.start_ns is None:
+            return 0
+        return (stamp_ns - self.start_ns + self._tolerance_ns) // self.period_ns
 
 
 class ChunkSampler:
-    """Feed frames with `push`; take the chunk that each one closes, if any."""
+    """Feed frames with `push`; each call returns the chunk that its frame closes, if any."""
 
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
         self.counters = SamplingCounters()
-        self._period_ns = round(NS / config.fps)
-        self._tolerance_ns = round(config.tolerance_s * NS)
-        self._anchor_ns: int | None = None
-        self._base = 0  # index of the chunk at the anchor
-        self._slot = -1  # newest slot that holds a frame, since the anchor
-        self._open: dict[int, Frame] = {}
+        self._slots = Slots(config.fps, config.tolerance_s)
+        self._base = 0  # index of the chunk that begins with slot 0
+        self._open: dict[int, Frame] = {}  # frames of the chunk that is being filled, by place
 
     def push(self, frame: Frame) -> Chunk | None:
-        """The chunk that this frame closes, or None."""
+        """Take a frame. Returns the chunk that it closes, or None."""
         self.counters.frames += 1
         closed: Chunk | None = None
-        if self._jumped_back(frame.stamp_ns):
+        if self._slots.restarts(frame.stamp_ns):
             closed = self._restart()
-        if self._anchor_ns is None:
-            self._anchor_ns = frame.stamp_ns
-        slot = self._slot_of(frame.stamp_ns)
-        if slot == self._slot:
+        slot, newest = self._slots.slot_of(frame.stamp_ns), self._slots.newest
+        if slot == newest:
             self.counters.sampled_out += 1
             return closed
-        if slot < self._slot:
+        if slot < newest:
             self.counters.late += 1
             return closed
-        chunk, in_chunk = divmod(slot, PER_CHUNK)
-        if self._open and chunk != self._slot // PER_CHUNK:
+        chunk, place = divmod(slot, PER_CHUNK)
+        if self._open and chunk != newest // PER_CHUNK:
             closed = self._close()
-        lost_from = self._slot // PER_CHUNK + 1
-        self.counters.lost_chunks += max(0, chunk - lost_from)
-        self._slot = slot
-        self._open[in_chunk] = frame
-        # A gap and a completed chunk in one push cannot both happen: a chunk needs two pushes to
-        # fill.
+        self.counters.lost_chunks += max(0, chunk - newest // PER_CHUNK - 1)
+        self._slots.took(frame.stamp_ns)
+        self._open[place] = frame
+        # One call cannot close two chunks: a chunk needs two frames to be full, and a gap leaves
+        # the new one with a single frame.
         return self._close() if len(self._open) == PER_CHUNK else closed
 
     def wants(self, stamp_ns: int) -> bool:
-        """Whether `push` would take a frame of this stamp. Pure: lets a caller skip converting the
-        others."""
-        return (
-            self._anchor_ns is None
-            or self._jumped_back(stamp_ns)
-            or self._slot_of(stamp_ns) > self._slot
-        )
+        """Whether `push` would take a frame of this stamp. Changes nothing.
+
+        A caller that asks first need not convert the other frames.
+        """
+        return self._slots.wants(stamp_ns)
 
     @property
     def newest_chunk(self) -> int:
         """Index of the chunk that holds the newest frame taken; -1 before the first."""
-        return self._base + self._slot // PER_CHUNK
+        return self._base + self._slots.newest // PER_CHUNK
 
     @property
     def next_chunk(self) -> int:
         """Index of the chunk that closes next, if the camera goes on."""
-        return self._base + self._slot // PER_CHUNK + (0 if self._open else 1)
+        return self.newest_chunk + (0 if self._open else 1)
 
     def flush(self) -> Chunk | None:
-        """Close the half-filled chunk at the end of a stream; further frames of its second come too
-        late."""
+        """Close the half-filled chunk at the end of a stream; None where there is none.
+
+        Further frames of its second are late.
+        """
         if not self._open:
             return None
         closed = self._close()
-        self._slot = self._slot // PER_CHUNK * PER_CHUNK + PER_CHUNK - 1
+        self._slots.newest = self._slots.newest // PER_CHUNK * PER_CHUNK + PER_CHUNK - 1
         return closed
 
     def end_ns(self) -> int | None:
-        """End of the chunk that is being filled, in the frames' clock."""
-        if self._anchor_ns is None:
+        """End of the chunk that is being filled, in the frames' clock; None before the first."""
+        if self._slots.start_ns is None:
             return None
-        return self._anchor_ns + (self._slot // PER_CHUNK + 1) * PER_CHUNK * self._period_ns
+        return self._start_ns(self._slots.newest // PER_CHUNK + 1)
 
     def _close(self) -> Chunk:
-        assert self._anchor_ns is not None
-        index = self._slot // PER_CHUNK
+        index = self._slots.newest // PER_CHUNK
         frames = []
-        for i in range(PER_CHUNK):
-            frame = self._open.get(i)
+        for place in range(PER_CHUNK):
+            frame = self._open.get(place)
             if frame is None:
                 self.counters.repeated += 1
                 frame = self._open[min(self._open)]
             frames.append(frame)
-        span = PER_CHUNK * self._period_ns
-        start = self._anchor_ns + index * span
         repeated = PER_CHUNK - len(self._open)
         self._open = {}
-        return Chunk(self._base + index, tuple(frames), start, start + span, repeated)
+        start, end = self._start_ns(index), self._start_ns(index + 1)
+        return Chunk(self._base + index, tuple(frames), start, end, repeated)
 
-    def _slot_of(self, stamp_ns: int) -> int:
-        assert self._anchor_ns is not None
-        return (stamp_ns - self._anchor_ns + self._tolerance_ns) // self._period_ns
-
-    def _jumped_back(self, stamp_ns: int) -> bool:
-        if self._anchor_ns is None:
-            return False
-        newest = self._anchor_ns + self._slot * self._period_ns
-        return stamp_ns < newest - round(JUMP_BACK_S * NS)
+    def _start_ns(self, index: int) -> int:
+        """Start of a chunk, counted from the chunk of slot 0."""
+        assert self._slots.start_ns is not None
+        return self._slots.start_ns + index * PER_CHUNK * self._slots.period_ns
 
     def _restart(self) -> Chunk | None:
-        """Anchor anew after the clock went back; chunk indices go on counting."""
+        """The clock began anew: close the open chunk. Chunk indices count on."""
         self.counters.restarts += 1
         closed = self.flush()
-        self._base += self._slot // PER_CHUNK + 1
-        self._anchor_ns, self._slot = None, -1
+        self._base = self.newest_chunk + 1
+        self._slots.reset()
         return closed

@@ -1,8 +1,8 @@
-"""Watches: standing questions that are listed and cancelled at run time, and what keeps them from
-chattering.
+"""Watches (standing questions): they are listed, cancelled and limited at run time.
 
-The model sees the words of a watch and knows nothing of limits, cooldowns and cancellations; what
-it says all the same is taken back here, before anybody hears it.
+The model sees the text of a watch, but knows nothing of its limit, its cooldown or its
+cancellation. So an answer that a watch must not give any more is suppressed here, before it is
+published.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Watch:
-    """A snapshot of one standing question. `last_ns`: stamp of its newest evidence, None before the
-    first."""
+    """A snapshot of one watch.
+
+    `answers` counts the answers so far, `limit` is the most that it may give (None: no limit).
+    `last_ns` is the stamp of its newest answer; None before the first.
+    """
 
     id: str
     text: str
@@ -33,15 +36,15 @@ class Watch:
 
 
 class Watches:
-    """The standing questions of one stream's `attribution`."""
+    """The watches among the questions of one stream's `attribution`."""
 
     def __init__(self, attribution: Attribution, config: WatchConfig) -> None:
-        self._ledger, self._config = attribution, config
-        # watch id: stamp and words of its newest answer
+        self._attribution, self._config = attribution, config
+        # stamp and words of each watch's newest answer, by watch id
         self._said: dict[str, tuple[int, str]] = {}
 
     def list(self) -> list[Watch]:
-        """All standing questions that are still remembered, oldest first."""
+        """All watches that are still remembered, oldest first."""
         return [
             Watch(
                 e.query.id,
@@ -54,28 +57,32 @@ class Watches:
                 self._said.get(e.query.id, (None, ""))[0],
                 e.query.urgent,
             )
-            for e in self._ledger.entries
+            for e in self._attribution.entries
             if e.standing is not None
         ]
 
     def cancel(self, watch_id: str) -> bool:
-        """End a watch; False when no open one has this id."""
-        for entry in self._ledger.entries:
+        """End a watch. Returns False when no open watch has this id."""
+        for entry in self._attribution.entries:
             if entry.query.id == watch_id and entry.open:
                 entry.cancelled = True
                 return True
         return False
 
-    def settled(self, stamp_ns: int) -> bool:
-        """Whether anything that the model may say unasked can be said now, so that words may be
-        told as they come."""
-        entries = [e for e in self._ledger.entries if e.standing is not None]
+    def may_publish(self, stamp_ns: int) -> bool:
+        """Whether no watch could suppress unasked words of this stamp.
+
+        Then the words may be published while they are generated.
+        """
+        entries = [e for e in self._attribution.entries if e.standing is not None]
         return not any(e.cancelled or e.exhausted or self._resting(e, stamp_ns) for e in entries)
 
     def objection(self, text: str, stamp_ns: int) -> str:
-        """Why an unasked answer must not be said: cancelled, limit, cooldown or duplicate; "" when
-        it may be."""
-        entry = self._ledger.owner(text)
+        """The reason why unasked words must not be said; "" when they may be.
+
+        The reasons are "cancelled", "limit", "cooldown" and "duplicate".
+        """
+        entry = self._attribution.owner(text)
         if entry is None or entry.standing is None:
             return ""
         if entry.cancelled:
@@ -88,15 +95,17 @@ class Watches:
         return resting
 
     def said(self, watch_id: str, text: str, stamp_ns: int) -> None:
-        """Record an answer to a watch and the stamp of its evidence."""
-        known = {e.query.id for e in self._ledger.entries}
+        """Record an answer to a watch, with the stamp of the frame that it describes."""
+        known = {e.query.id for e in self._attribution.entries}
         self._said = {k: v for k, v in self._said.items() if k in known} | {
             watch_id: (stamp_ns, _plain(text))
         }
 
     def _resting(self, entry: Entry, stamp_ns: int) -> str:
-        """What an answer so soon after the last one would be: cooldown, or duplicate if its words
-        are the same."""
+        """Why an answer at this stamp would come too early; "" when it would not.
+
+        "cooldown", or "duplicate": it is too early for the same words.
+        """
         if entry.query.id not in self._said:
             return ""
         since_ns = stamp_ns - self._said[entry.query.id][0]

@@ -1,97 +1,109 @@
-"""The dual window: when to append, when to switch, what to keep. Pure logic, no model.
+"""The dual window: when to append, when to switch, what to keep. It has no model.
 
-The window floats between `keep` and `max` chunks (AURA's N and N + N'): turns are appended and the
-prefix stays byte-identical, and so cached, until `max` is reached; then one switch drops the oldest
-turns and rewrites the text history.
+The window grows from `keep` to `max` chunks (AURA's N and N + N', arXiv 2604.04184). Turns are
+appended until `max` is reached, so the tokens before them stay the same and their cache stays
+valid. Then one switch drops the oldest turns and rewrites the prefix (`prefix.py`).
 
-What the next window begins with is known long before the switch: as soon as the turns that will go
-are closed, `plan` fixes their text history. That is what lets a shadow be prefilled ahead
-(`policies.py`).
+The start of the next window is known long before the switch. As soon as the turns that will leave
+are closed, `plan` fixes the prefix of the next window. A second cache (the shadow, see
+`cache/policies.py`) can be prefilled with it ahead of the switch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 
 from aura_core.config import WindowConfig
 from aura_core.errors import ConfigError
-from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.stream.prefix import QAGroup, Round, fold
+from aura_core.models.backend import Piece, Video
+from aura_core.stream.prefix import Prefix, Round
 from aura_core.stream.prompt import PromptCodec
 
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """One chunk's turn of the conversation, closed: its video, its question, what was said."""
+    """One closed turn of a chunk: its video, its question and its answer."""
 
     chunk: int
     video: Video
     question_id: str | None = None
     question: str | None = None
-    answer_ids: tuple[int, ...] | None = None  # None: silent
+    answer_ids: tuple[int, ...] | None = None  # token ids; None: silent
     answer: str | None = None
-    answer_id: str | None = None  # query that the answer belongs to
+    answer_id: str | None = None  # id of the question that the answer belongs to
+    response_id: str | None = None  # id of the response that said the answer
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
-        """User turn, assistant header and assistant turn."""
+        """User turn, assistant header and assistant turn, as pieces of the prompt."""
         return [*codec.user(self.video, self.question), codec.assistant(self.answer_ids)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The next switch: the oldest `drop` turns go, and `history` is the text that then stands
-    before the rest."""
+    """The next switch: the oldest `drop` turns leave; `prefix` then stands before the others."""
 
     drop: int
-    history: tuple[QAGroup, ...]
+    prefix: Prefix
 
 
 class DualWindow:
-    """Turns in view, the text of those that left, and the plan of the next switch."""
+    """The turns in view, the prefix before them, and the plan of the next switch.
 
-    def __init__(self, config: WindowConfig, history: tuple[QAGroup, ...] = ()) -> None:
+    Args:
+        config: sizes in chunks.
+        prefix: what stands before the first turn.
+        still_open: returns the ids of the open watches; called whenever a plan is made.
+    """
+
+    def __init__(
+        self,
+        config: WindowConfig,
+        prefix: Prefix | None = None,
+        still_open: Callable[[], Container[str]] = frozenset,
+    ) -> None:
         self.config = config
         self.turns: list[Turn] = []
-        self.history = history
+        self.prefix = prefix or Prefix()
         self.plan: Plan | None = None
+        self.still_open = still_open
 
-    def append(self, turn: Turn, still_open: Container[str] = ()) -> None:
-        """Add the newest closed turn. `still_open` are the ids of questions that still wait for an
-        answer."""
+    def append(self, turn: Turn) -> None:
+        """Add a closed turn as the newest."""
         self.turns.append(turn)
-        self._prepare(still_open)
+        self._prepare()
 
     @property
     def full(self) -> bool:
-        """True when the next chunk should be preceded by a switch."""
+        """Whether a switch is due before the next chunk."""
         return len(self.turns) >= self.config.max
 
-    def switch(self, still_open: Container[str] = ()) -> None:
-        """Carry out the plan: the oldest turns go, their words are in the history."""
+    def switch(self) -> None:
+        """Carry out the plan: the oldest turns leave, and the planned prefix holds their words."""
         assert self.plan is not None
-        self.turns, self.history, self.plan = self.turns[self.plan.drop :], self.plan.history, None
-        self._prepare(still_open)
+        self.turns, self.prefix = self.turns[self.plan.drop :], self.plan.prefix
+        self.plan = None
+        self._prepare()
 
-    def amend(self, index: int, turn: Turn, still_open: Container[str] = ()) -> None:
-        """Put `turn` in the place of the turn at `index`; the plan is made again if it had words of
-        that turn."""
+    def amend(self, index: int, turn: Turn) -> None:
+        """Replace the turn at `index`. A plan that holds words of the old turn is made again."""
         self.turns[index] = turn
         if self.plan is not None and index < self.plan.drop:
             self.plan = None
-            self._prepare(still_open)
+            self._prepare()
 
-    def words(self, still_open: Container[str] = ()) -> tuple[QAGroup, ...]:
-        """What the history would be if every turn went."""
+    def words(self) -> Prefix:
+        """The prefix as it would be if every turn left the window."""
+        still_open = self.still_open()
         needed = {i for i in self._ids(self.turns) if i in still_open}
-        return fold(self.history, _rounds(self.turns), self.config.qa_groups, needed)
+        return self.prefix.after(_rounds(self.turns), self.config.qa_groups, needed)
 
-    def _prepare(self, still_open: Container[str]) -> None:
-        """Fix the next window's history once the turns that will go are closed.
+    def _prepare(self) -> None:
+        """Make the plan of the next switch once the turns that will leave are closed.
 
-        A question whose answer is still in view stays, so that the answer does not stand there
-        alone; so does, for one window, a question that has no answer yet: it may get one while the
-        plan waits.
+        A question whose answer is still in view stays, so that the answer keeps its question. A
+        question without an answer stays for one more window, because it may be answered before the
+        switch.
         """
         drop = self.config.max - self.config.keep
         if self.plan is not None or len(self.turns) < drop:
@@ -100,36 +112,46 @@ class DualWindow:
         in_view = {t.answer_id for t in stay if t.answer_id is not None}
         answered = {t.answer_id for t in gone}
         unanswered = {t.question_id for t in gone if t.question_id is not None} - answered
+        still_open = self.still_open()
         needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
-        self.plan = Plan(
-            drop, fold(self.history, _rounds(gone), self.config.qa_groups, needed, unanswered)
-        )
+        prefix = self.prefix.after(_rounds(gone), self.config.qa_groups, needed, unanswered)
+        self.plan = Plan(drop, prefix)
 
     def _ids(self, gone: list[Turn]) -> set[str]:
-        """Ids of all questions of the history and of `gone`."""
-        return {g.query_id for g in self.history} | {
-            t.question_id for t in gone if t.question_id is not None
-        }
+        """Ids of all questions in the prefix and in the turns `gone`."""
+        own = {g.query_id for g in self.prefix.groups}
+        return own | {t.question_id for t in gone if t.question_id is not None}
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
-        """The whole window from nothing: what a full recompute prefills."""
-        out: list[Piece] = [codec.head(self.history)]
+        """The whole window as pieces of the prompt: what a full recompute prefills."""
+        out: list[Piece] = [codec.head(self.prefix)]
         for turn in self.turns:
             out += turn.pieces(codec)
         return out
 
 
-def _rounds(turns: Iterable[Turn]) -> Iterable[Round]:
-    return (Round(t.question_id, t.question, t.answer_id, t.answer) for t in turns)
+def sliding(config: WindowConfig) -> WindowConfig:
+    """The window of the policies that drop one chunk at a time: `fifo` and `evict`."""
+    if config.policy in ("fifo", "evict"):
+        return replace(config, keep=config.max - 1)
+    return config
 
 
 def check_context(config: WindowConfig, per_chunk: int, context: int | None, name: str) -> None:
-    """Refuse a window that a model cannot hold. `per_chunk`: tokens of one silent turn."""
+    """Raise `ConfigError` when the model's context is too short for the window.
+
+    Args:
+        config: sizes of the window.
+        per_chunk: tokens of one silent turn.
+        context: most tokens that the model can hold; None: not known.
+        name: the model, for the message.
+    """
     need = config.cap * per_chunk
     if context is not None and need > context:
         raise ConfigError(
-            f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of {per_chunk}"
-            f" tokens are {need}, its context is {context}; lower window.max or model.max_pixels"
+            f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of"
+            f" {per_chunk} tokens are {need}, its context is {context}; lower window.max or"
+            " model.max_pixels"
         )
 
 
@@ -138,4 +160,5 @@ def tokens_in(pieces: Iterable[Piece]) -> int:
     return sum(len(p) for p in pieces)
 
 
-__all__ = ["DualWindow", "Piece", "Tokens", "Turn", "tokens_in"]
+def _rounds(turns: Iterable[Turn]) -> Iterable[Round]:
+    return (Round(t.question_id, t.question, t.answer_id, t.answer) for t in turns)

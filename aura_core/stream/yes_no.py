@@ -1,10 +1,9 @@
-"""Silent or speak with any plain VLM: once a second it is asked, yes or no, whether something has
-to be said.
+"""Yes/no decision: silent or speak with a VLM that was not trained to decide.
 
-The yes-or-no question takes the place of the end of the chunk's user turn and is rolled back after
-its answer has been read, so the conversation never shows it, and a silent step is one call of the
-model and no decode, as with a checkpoint that was trained to decide. Where it says yes, the user
-turn gets a short request to report.
+In each chunk the model is asked a yes/no question: is there something to be said? The question
+stands at the end of the chunk's user turn. It is rolled back after its answer was read, so the
+conversation never holds it. A silent step is one call of the model and no decode, as with a model
+that was trained to decide. After a yes, the user turn ends with a short request to report.
 """
 
 from __future__ import annotations
@@ -19,14 +18,18 @@ from aura_core.errors import ModelError
 from aura_core.models.backend import Tokens, Video
 from aura_core.stream.prompt import PromptCodec
 
-NO, YES = 0, 1  # of `YesNo.verdict`
+NO, YES = 0, 1  # indices of `YesNo.verdict`
 SILENT = (NO,)
 _WORDS = (("no", "No", "NO", " no", " No"), ("yes", "Yes", "YES", " yes", " Yes"))
 _ANYTHING = "whatever the instructions call for"
 
 
 class YesNo:
-    """Prompts of the per-second question, and its answer."""
+    """The prompts of the yes/no decision, and how its answer is read.
+
+    Raises:
+        ModelError: yes and no begin with the same token.
+    """
 
     def __init__(self, codec: PromptCodec, config: DeciderConfig) -> None:
         self._codec, self._config = codec, config
@@ -39,15 +42,19 @@ class YesNo:
             )
 
     def question(self, video: Video, watches: Sequence[str]) -> Tokens:
-        """What stands behind the chunk's video while the model is asked yes or no."""
+        """Tokens of the yes/no question; they stand after the chunk's video."""
         return self._rest(video, self._config.yes_no_prompt, watches)
 
     def request(self, watches: Sequence[str]) -> str:
-        """What stands there when it said yes: words to speak for."""
+        """Text of the request to report, which stands in the user turn after a yes."""
         return self._config.report_prompt.format(watches=_listed(watches))
 
     def verdict(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (vocabulary,) of the answer to float32 (2,): no, yes."""
+        """The two logits of the decision, [no, yes]: float32 (2,), from logits (vocabulary,).
+
+        Each is the logsumexp over all tokens that begin the word. So the softmax of the two is
+        P(no) and P(yes), given that the answer is one of them.
+        """
         wide = logits.astype(np.float64)
         return np.asarray([np.logaddexp.reduce(wide[list(ids)]) for ids in self._ids], np.float32)
 

@@ -31,9 +31,9 @@ import torch
 import torch.nn.functional as F
 
 from aura_core.errors import ConfigError
+from aura_core.training import LOSSES
 
 EVENT_WEIGHT = 3.0
-LOSSES = ("balanced", "balanced_all", "plain", "harness")
 
 
 @dataclass(frozen=True)

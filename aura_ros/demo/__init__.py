@@ -1,1 +1,1 @@
-"""The demo: camera, assistant and user as ROS 2 processes, checked against the truth."""
+"""The demo: camera, assistant and user as ROS 2 processes, compared with the ground truth."""

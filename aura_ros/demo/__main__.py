@@ -1,5 +1,4 @@
-"""`make demo`: camera, assistant and user as real ROS 2 processes, judged by the simulator's ground
-truth."""
+"""`make demo`: camera, assistant and user as ROS 2 processes, compared with the ground truth."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ from pathlib import Path
 import rclpy
 from rich.console import Console
 
+from aura_core.cli import output
 from aura_core.errors import AuraError
 from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
@@ -30,7 +30,7 @@ PICTURES = 10
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The demo's options."""
+    """The options of the demo."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the run")
     parser.add_argument(
@@ -67,7 +67,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """One demo; returns the exit code."""
+    """Run the demo once. Returns the exit code."""
+    output.check("--json", options.json)
     episode = showcase(options.seed, options.seconds, spoken=options.voice)
     folder = options.png.parent / "demo-logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,15 +128,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
         highlight=False,
     )
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
+        output.write(options.json, json.dumps(document, indent=2) + "\n")
     user.destroy_node()
     rclpy.try_shutdown()
     return 0 if complete(document) else 1
 
 
 def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> None:
-    """Draw the timeline, and show it where there is a screen."""
+    """Draw the timeline, and open it where there is a screen."""
     camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
     pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
     p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
@@ -154,7 +154,10 @@ def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> N
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; exit code 0 only when every second was decided and every question answered."""
+    """Entry point.
+
+    The exit code is 0 only when every second was decided and every question answered.
+    """
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     try:
         return run(arguments(argv), console)

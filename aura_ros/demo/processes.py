@@ -1,4 +1,4 @@
-"""The demo's processes: started with their output in files, watched, and ended as Ctrl-C would."""
+"""The demo's processes: started with their output in files, watched, and ended as by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rclpy.executors import SingleThreadedExecutor
 from aura_core.errors import InputError
 from aura_ros.demo.user import DemoUser
 
-START_S = 120.0  # most that loading the model may take
-SLACK_S = 20.0  # how long after its planned end a run is given up
+START_S = 120.0  # most time that loading the model may take
+SLACK_S = 20.0  # time after the planned end at which a run is given up
 
 
 def start(
     folder: Path, module: str, *parameters: str, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a node in a process of its own, its output in `folder`."""
+    """Start a node as a process. Its output goes to a file in `folder`."""
     command = [sys.executable, "-m", f"aura_ros.{module}", "--ros-args"]
     for parameter in parameters:
         command += ["-p", parameter]
@@ -30,7 +30,7 @@ def start(
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """End our own processes as Ctrl-C would; their exit codes."""
+    """End the processes as by Ctrl-C. Returns their exit codes."""
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -47,8 +47,10 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
 def watch(
     user: DemoUser, processes: dict[str, subprocess.Popen[bytes]], folder: Path, seconds: int
 ) -> None:
-    """Spin the user until the last second is decided. Raises `InputError` when a node ends or
-    nothing comes."""
+    """Spin the user until the last second is decided.
+
+    Raises `InputError` when a node ends, or when nothing is decided.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(user)
     deadline = time.monotonic() + START_S

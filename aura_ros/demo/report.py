@@ -1,5 +1,4 @@
-"""What a demo run amounts to: a table for people, a document for machines, and whether it is
-complete."""
+"""The result of a demo run: a table for people, a document for programs, and a check."""
 
 from __future__ import annotations
 
@@ -14,8 +13,10 @@ from aura_ros.demo.user import DemoUser
 
 
 def outcomes(result: EpisodeScore) -> list[dict[str, Any]]:
-    """One entry a question. `answered`: something was said that belongs to it, right, late or
-    wrong."""
+    """One entry for each question.
+
+    `answered` is true when something was said that belongs to the question: right, late or wrong.
+    """
     out = []
     for asked in result.asked:
         entry: dict[str, Any] = {
@@ -83,13 +84,13 @@ def report(
 
 
 def complete(document: dict[str, Any]) -> bool:
-    """Every second decided, every question answered, every process ended well."""
+    """Whether every second was decided, every question answered, and every exit code 0."""
     answered = len(document["questions"]) == 3 and all(q["answered"] for q in document["questions"])
     return not document["seconds_missing"] and answered and not any(document["exit_codes"].values())
 
 
 def table(result: EpisodeScore) -> Table:
-    """Questions and events against the ground truth."""
+    """Questions and events next to the ground truth."""
     out = Table("at", "kind", "question or event", "expected", "said", "outcome")
     for entry in outcomes(result):
         good = entry["outcome"] == "right" or ("0/" not in entry["outcome"] and entry["answered"])

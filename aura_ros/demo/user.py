@@ -1,4 +1,4 @@
-"""The demo's user: asks on asr/text in the planned seconds, listens, and keeps what it heard."""
+"""The demo's user: asks on asr/text in the planned seconds, and stores the answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DECIDED = (Heartbeat.STATE_SILENT, Heartbeat.STATE_SPEAKING, Heartbeat.STATE_ERR
 
 @dataclass(frozen=True)
 class Heard:
-    """A final response, as it came."""
+    """A final response as it was received."""
 
     stamp_ns: int
     text: str
@@ -30,12 +30,11 @@ class Heard:
 
 
 class DemoUser(Node):
-    """One question goes out as soon as the second before it is decided, so it joins the planned
-    second."""
+    """Asks each question when the second before its own is decided, so that it joins its own."""
 
     def __init__(self, episode: Episode, show: Callable[[int, str, float, str], None]) -> None:
         super().__init__("demo_user")
-        self.beats: dict[int, Heartbeat] = {}  # chunk -> its heartbeat
+        self.beats: dict[int, Heartbeat] = {}  # heartbeats by chunk
         self.heard: list[Heard] = []
         self.state = ""
         self.detail = ""
@@ -65,7 +64,7 @@ class DemoUser(Node):
         self._show(ask.chunk, "ask", 0.0, ask.text)
 
     def episode(self) -> Episode:
-        """The episode as it went."""
+        """The episode, with the questions where they were asked."""
         return self._episode
 
     def _on_response(self, msg: Response) -> None:
@@ -76,17 +75,20 @@ class DemoUser(Node):
         self._show(self.chunk_of(stamp_ns), msg.kind, msg.p_silent, msg.text)
 
     def chunk_of(self, stamp_ns: int) -> int:
-        """Chunk of a stamp, by the stamps of the heartbeats (a chunk's newest frame is 0.5 s into
-        it)."""
+        """The chunk of a stamp, from the stamps of the heartbeats.
+
+        A heartbeat has the stamp of the chunk's newest frame, 0.5 s after the chunk's start.
+        """
         for chunk, beat in self.beats.items():
             return chunk + round((stamp_ns - to_ns(beat.header.stamp)) / 1e9)
         return 0
 
     def said(self) -> list[Said]:
-        """What was heard, for scoring: real-time answers with the question that they answer."""
+        """The responses for scoring; real-time answers with their question."""
         out = []
         for h in sorted(self.heard, key=lambda h: h.stamp_ns):
-            number = int(h.query_id[1:]) if h.query_id[1:].isdigit() else 0
+            count = h.query_id.rpartition("-q")[2]  # questions are counted in the order of asking
+            number = int(count) if count.isdigit() else 0
             now = h.kind == Kind.REAL_TIME and 1 <= number <= len(self._asked)
             out.append(
                 Said(

@@ -1,5 +1,4 @@
-"""The demo's user who speaks: a synthetic voice on a virtual microphone, or a person before a real
-one."""
+"""The demo's user with a voice: a synthetic one on a virtual microphone, or a person."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ _EARS_S = 60.0
 
 @dataclass
 class Devices:
-    """Sound devices of a demo; `virtual` is None for real ones."""
+    """The sound devices of a demo; `virtual` is None for real ones."""
 
     description: str
     environment: Mapping[str, str]
@@ -40,8 +39,10 @@ class Devices:
 
 @contextmanager
 def open_devices(which: str, wav: Path) -> Iterator[Devices]:
-    """Real devices, or virtual ones whose sound is written to `wav` at the end: the user left, the
-    robot right."""
+    """Real devices, or virtual ones whose sound is written to `wav` at the end.
+
+    The user is the left channel, the robot the right one.
+    """
     if which != "virtual" and (which == "real" or _has_real()):
         yield Devices("sound devices: this machine's own; say what is shown", os.environ, None)
         return
@@ -82,8 +83,7 @@ def _write(path: Path, left: bytes, right: bytes) -> None:
 
 
 class VoiceUser(DemoUser):
-    """Says its questions aloud, when the robot does not speak, and notes in which second they were
-    understood."""
+    """Says its questions aloud while the robot is silent, and notes when they were understood."""
 
     def __init__(
         self, episode: Episode, show: Callable[[int, str, float, str], None], devices: Devices
@@ -95,7 +95,7 @@ class VoiceUser(DemoUser):
             raise InputError("no synthetic voice is installed: apt install flite espeak-ng")
         self._pending: list[Ask] = []  # to be said, oldest first
         self._robot_speaks, self._ears_ready, self._quiet_at = False, False, 0.0
-        self._understood: list[tuple[int, str]] = []  # second and words
+        self._understood: list[tuple[int, str]] = []  # second and text
         self._said: list[Ask] = []
         self.create_subscription(String, "asr/text", self._on_text, qos.EVENTS)
         self.create_subscription(Bool, "robot_speaking", self._on_robot, qos.LATCHED)
@@ -103,7 +103,7 @@ class VoiceUser(DemoUser):
         self.create_timer(0.1, self._speak)
 
     def wait_for_ears(self) -> None:
-        """Until the ears listen. Raises `InputError` when they do not."""
+        """Wait until the speech input listens. Raises `InputError` when it does not."""
         end = time.monotonic() + _EARS_S
         while not self._ears_ready:
             if time.monotonic() > end:
@@ -111,7 +111,7 @@ class VoiceUser(DemoUser):
             rclpy.spin_once(self, timeout_sec=0.1)
 
     def ask(self, ask: Ask) -> None:
-        """See `DemoUser`; as soon as nobody speaks."""
+        """See `DemoUser`. The question is said as soon as nobody speaks."""
         self._asked.append(ask)
         self._pending.append(ask)
 
@@ -139,7 +139,7 @@ class VoiceUser(DemoUser):
         self._show(chunk, "ask", 0.0, f"(understood) {msg.data}")
 
     def episode(self) -> Episode:
-        """Each question where its answer came; else in the second in which it was understood."""
+        """The episode with each question where its answer came, else where it was understood."""
         answered = [self.chunk_of(h.stamp_ns) for h in self.heard if h.kind == "real-time"]
         chunks = {}
         for ask, (chunk, _) in zip(self._said, self._understood, strict=False):

@@ -1,2 +1,1 @@
-"""`aura bench voice`: ears and mouth over virtual devices, measured from outside, at the devices
-themselves."""
+"""`aura bench voice`: speech input and output over virtual devices, measured at the devices."""

@@ -1,4 +1,4 @@
-"""`python -m aura_ros.voice_bench`, which is what `aura bench voice` runs."""
+"""`python -m aura_ros.voice_bench`, which `aura bench voice` runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from aura_core.cli import output
 from aura_core.errors import AuraError
 from aura_ros.voice_bench.report import measure
 
@@ -24,8 +25,11 @@ def voice(
     idle_s: Annotated[float, typer.Option(min=1.0, help="length of the idle run")] = 20.0,
     logs: Annotated[Path, typer.Option(help="folder of the nodes' logs")] = Path("out/voice-logs"),
 ) -> None:
-    """Ears and mouth as ROS nodes over virtual devices: round trip, barge-in, self-triggers, word
-    errors, idle CPU."""
+    """Speech as ROS nodes over virtual devices.
+
+    Round trip, barge-in, self-triggers, word errors and idle CPU.
+    """
+    output.check("--json", json_out)
     progress = Console(stderr=True)
     out = measure(n, sentences, idle_s, logs, lambda line: progress.print(line, highlight=False))
     table = Table("", "figure")
@@ -33,12 +37,11 @@ def voice(
         table.add_row(name, json.dumps(value))
     Console().print(table)
     if json_out is not None:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(json.dumps(out, indent=2) + "\n")
+        output.write(json_out, json.dumps(out, indent=2) + "\n")
 
 
 def main() -> None:
-    """Errors that a user can mend are one line on stderr and exit code 1."""
+    """Run the benchmark. Errors that a user can fix are one line on stderr and exit code 1."""
     app = typer.Typer(name="aura bench voice", add_completion=False, pretty_exceptions_enable=False)
     app.command(name="voice")(voice)
     try:

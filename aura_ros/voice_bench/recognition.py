@@ -1,4 +1,4 @@
-"""What the embedded ears understand: synthetic users with noise, without devices or ROS."""
+"""How well the embedded speech input understands synthetic users with noise. No devices, no ROS."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
 from aura_core.sim.episode import Episode
 from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
-from aura_core.speech.types import Audio, Heard, Transcript
+from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
+from aura_ros.grammars import phrases
 from aura_ros.voice_bench.runs import voices
 
-SEED = 700_000  # of the first world whose questions are asked
+SEED = 700_000  # seed of the first world whose questions are asked
 SNRS_DB = (20, 30)
 
 
 def questions(count: int) -> list[str]:
-    """Different questions of the kinds that the embedded model knows."""
+    """`count` different questions of the kinds that the embedded model knows."""
     found: dict[str, None] = {}
     seed = SEED
     while len(found) < count:
@@ -32,8 +33,8 @@ def questions(count: int) -> list[str]:
 
 
 def word_errors_at(sentences: int) -> dict[str, Any]:
-    """Word error rate of the recogniser, on sentences of its grammar."""
-    recognizer, users = open_recognizer(AsrConfig(rejection=0.0)), voices()
+    """Word error rate of the recogniser on sentences of its grammar, at each of `SNRS_DB`."""
+    recognizer, users = open_recognizer(AsrConfig(rejection=0.0), phrases=phrases("room")), voices()
     out: dict[str, Any] = {}
     for snr_db in SNRS_DB:
         plain, without = WordErrors(), WordErrors()
@@ -58,18 +59,20 @@ def word_errors_at(sentences: int) -> dict[str, Any]:
 
 
 def rejections() -> dict[str, Any]:
-    """Share of sentences that are no question for the assistant which do not reach it, through the
-    whole ears."""
+    """How often the speech input rejects sentences that are no question for the assistant.
+
+    Also how often it keeps those that are one.
+    """
     texts, users = (*FAR, *NEAR), voices()
     counts = {}
     for mode in (WakeMode.OFF, WakeMode.REQUIRED):
-        ears = open_ears(EarsConfig(wake=WakeConfig(mode)))
+        ears = open_ears(EarsConfig(wake=WakeConfig(mode)), phrases("room"))
         rejected = sum(
             not _reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(texts)
         )
         counts[mode] = rejected / len(texts)
     kept = questions(len(texts))
-    ears = open_ears(EarsConfig())
+    ears = open_ears(EarsConfig(), phrases("room"))
     taken = sum(_reaches(ears, say(t, users[i % len(users)]), i) for i, t in enumerate(kept))
     return {
         "rejection": {
@@ -84,22 +87,21 @@ def rejections() -> dict[str, Any]:
 def _reaches(ears: Ears, sound: Audio, number: int) -> bool:
     """Whether the sound, with noise at 30 dB, becomes a question."""
     noisy = mix_noise(pad(sound, 800, 1500), 30, seed=number)
-    # a minute apart: each is heard afresh
-    placed = Audio(noisy.samples, noisy.rate, number * 60_000_000_000)
+    # A minute apart, so that no sentence follows another.
+    placed = Audio(noisy.samples, noisy.rate, number * 60 * NS)
     events = [e for part in _parts(placed) for e in ears.push(part)]
-    return any(isinstance(e, Transcript) and e.state is Heard.FINAL for e in events)
+    return any(isinstance(e, Transcript) and e.state is TranscriptState.FINAL for e in events)
 
 
 def _parts(sound: Audio) -> list[Audio]:
-    """In pieces of 64 ms, as a microphone gives it."""
+    """The sound in pieces of 64 ms, as a microphone gives it."""
     size = sound.rate * 64 // 1000
     starts = range(0, len(sound.samples), size)
-    ns = 1_000_000_000
     return [
         Audio(
             np.ascontiguousarray(sound.samples[i : i + size]),
             sound.rate,
-            sound.stamp_ns + i * ns // sound.rate,
+            sound.stamp_ns + i * NS // sound.rate,
         )
         for i in starts
     ]

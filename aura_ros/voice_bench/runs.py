@@ -1,5 +1,4 @@
-"""The benchmark's runs: conversations, interruptions, an idle ear. Each returns plain figures with
-their n."""
+"""The benchmark's runs: conversations, interruptions, idle. Each returns figures with their n."""
 
 from __future__ import annotations
 
@@ -39,11 +38,11 @@ STORY = (
     " and nothing else has happened since then."
 )
 START_S = 60.0
-SILENCE_S = 0.25  # a pause so long is the end of what was said
+SILENCE_S = 0.25  # a pause of this length ends what was said
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float | int]:
-    """Median and 95th percentile of milliseconds."""
+    """Median and 95th percentile of milliseconds, and their number."""
     all_values = list(values)
     if not all_values:
         return {"p50": float("nan"), "p95": float("nan"), "n": 0}
@@ -55,7 +54,7 @@ def percentiles(values: Iterable[float]) -> dict[str, float | int]:
 def nodes(
     modules: Sequence[str], audio: VirtualAudio, folder: Path, parameters: Mapping[str, object]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Node processes on the virtual devices; ended as Ctrl-C would."""
+    """Node processes on the virtual devices. They are ended as by Ctrl-C."""
     environment = {
         **os.environ,
         **audio.environment,
@@ -84,7 +83,7 @@ def nodes(
 
 
 def voices() -> list[str]:
-    """Synthetic users that this machine has."""
+    """The synthetic users that this machine has. Raises `InputError` when there are none."""
     found = [v for v in USERS if available(v)]
     if not found:
         raise InputError("no synthetic voice is installed: apt install flite espeak-ng")
@@ -92,8 +91,7 @@ def voices() -> list[str]:
 
 
 def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[str, Any]:
-    """`n` questions, each answered aloud into a room in which the microphone hears the
-    loudspeaker."""
+    """`n` questions, each answered aloud. The microphone hears the loudspeaker too."""
     user, users = BenchUser(ANSWER), voices()
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     stages: dict[str, list[float]] = {
@@ -116,7 +114,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
                 unheard += 1
                 continue
             heard_at = user.texts[asked][0]
-            # what is heard from here on is no user
+            # The user is silent from here on: whatever is understood is the robot's own voice.
             users_own = len(user.texts) + len(user.rejected)
             user.until(lambda at=heard_at: robot.loud(at), "an answer")
             out_at = robot.loud(heard_at)[0]
@@ -135,7 +133,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
                 ("round_trip", out_at - end_at),
             ):
                 stages[stage].append(seconds * 1e3)
-            user.spin(1.5)  # time to hear itself
+            user.spin(1.5)  # time in which the robot could understand itself
             own += len(user.texts) + len(user.rejected) - users_own
     room.close()
     robot.close()
@@ -149,7 +147,7 @@ def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[
 
 
 def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
-    """`n` long answers, each broken into by the user, with echo cancellation."""
+    """`n` long answers, each interrupted by the user, with echo cancellation."""
     user, users = BenchUser(), voices()
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     silent_ms: list[float] = []
@@ -194,7 +192,7 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
 
 
 def idle(audio: VirtualAudio, folder: Path, seconds: float) -> dict[str, Any]:
-    """Share of one core that microphone and ears take in a silent room."""
+    """CPU time of microphone and speech input in a silent room, as a share of one core."""
     user = BenchUser()
     with nodes(["microphone_node", "asr_node"], audio, folder, {}) as running:
         user.until(lambda: user.user, "the ears", START_S)

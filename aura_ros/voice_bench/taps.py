@@ -1,5 +1,7 @@
-"""What the virtual devices really carried, and when: `parec` on a monitor, by the time at which its
-blocks came."""
+"""Record what the virtual devices carried, and when: `parec` on a monitor.
+
+Each block is timed by its arrival.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,19 @@ from aura_core.speech.types import Audio
 RATE = 16_000
 BLOCK = RATE // 100  # 10 ms
 LOUD = 300  # of 32767: above the noise of a silent device, below any word
-_HEARD = 1_200_000  # blocks kept: more than three hours
+_HEARD = 1_200_000  # most blocks that are kept: more than three hours
 
 
 @dataclass(frozen=True)
 class Block:
-    """10 ms of sound: when its end came (steady seconds) and its highest sample."""
+    """10 ms of sound: the time at which its end came (steady seconds), and its highest sample."""
 
     at_s: float
     peak: int
 
 
 class Tap:
-    """Listens to the source `name` until it is closed."""
+    """Records the source `name` until it is closed."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         command = [
@@ -59,7 +61,7 @@ class Tap:
             del self._blocks[:-_HEARD]
 
     def loud(self, since_s: float, until_s: float = float("inf")) -> list[float]:
-        """Times of the loud blocks in between."""
+        """Times of the loud blocks between `since_s` and `until_s`."""
         return [
             b.at_s
             for b in reversed(self._blocks)
@@ -67,14 +69,14 @@ class Tap:
         ][::-1]
 
     def close(self) -> None:
-        """End it."""
+        """Stop recording."""
         self._process.terminate()
         self._process.wait()
         self._thread.join(2)
 
 
 def play(audio: Audio, sink: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Begin to play into a virtual device; returns at once."""
+    """Begin to play on a virtual device, and return at once."""
     command = [
         "pacat",
         "--playback",

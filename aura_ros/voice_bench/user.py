@@ -1,5 +1,4 @@
-"""The bench's node: hears what the ears say, answers at once in the assistant's place, and notes
-all times."""
+"""The benchmark's node: answers each question in the assistant's place, and notes all times."""
 
 from __future__ import annotations
 
@@ -19,7 +18,10 @@ from aura_ros.msg import AudioChunk, Response, Said, Transcript
 
 
 class BenchUser:
-    """Times are steady seconds. `answer` is said to each question; "" leaves it unanswered."""
+    """Sends and receives the topics of the speech nodes. Times are steady seconds.
+
+    `answer` is said to each question; "" leaves questions unanswered.
+    """
 
     def __init__(self, answer: str = "") -> None:
         self._context = Context()
@@ -32,7 +34,7 @@ class BenchUser:
         self.rejected: list[tuple[float, str]] = []
         self.user: list[tuple[float, bool]] = []
         self.robot: list[tuple[float, bool]] = []
-        self.sounds: list[float] = []  # first sound of each sentence
+        self.sounds: list[float] = []  # time of the first sound of each sentence
         self.said: list[tuple[float, Said]] = []
         self._utterances: set[str] = set()
         self._responses = self.node.create_publisher(Response, "aura/response", qos.EVENTS)
@@ -69,7 +71,7 @@ class BenchUser:
             self.sounds.append(time.monotonic())
 
     def say(self, text: str, kind: Kind = Kind.REAL_TIME, urgent: bool = False) -> None:
-        """What an assistant would publish."""
+        """Publish a response, as the assistant would."""
         stamp = header(self.node.get_clock().now().nanoseconds, "")
         self._responses.publish(
             Response(
@@ -82,13 +84,16 @@ class BenchUser:
         return not self.robot[-1][1] and self.robot[-1][0] > at_s
 
     def spin(self, seconds: float) -> None:
-        """Take messages for so long."""
+        """Receive messages for this time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=min(left, 0.01))
 
     def until(self, found: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
-        """Take messages until `found`. Raises `InputError` when it takes too long."""
+        """Receive messages until `found()`.
+
+        Raises `InputError` when that takes longer than `timeout_s`.
+        """
         end = time.monotonic() + timeout_s
         while not found():
             if time.monotonic() > end:

@@ -133,6 +133,29 @@ def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
     )
 
 
+def in_float64(backend: Any) -> Any:
+    """Let `backend` compute in float64, in place; its session still returns float32 logits.
+
+    Two orders of the same sums then differ by 1e-15 instead of by the rounding of this machine's
+    float32 kernels (threads, instruction set, BLAS), so that a test needs no tuned tolerance. The
+    library normalises in float32 whatever the model's type is; inputs that agree to 1e-15 round to
+    the same float32.
+    """
+    backend.model.double()
+    return backend
+
+
+def float32_steps(values: Any, count: int = 2) -> float:
+    """`count` times the distance of neighbouring float32 numbers at the largest of `values`.
+
+    What remains between two float64 results that are equal up to rounding, once each is rounded to
+    float32.
+    """
+    import numpy as np
+
+    return count * float(np.spacing(np.float32(np.abs(np.asarray(values)).max())))
+
+
 def write(
     folder: Path, family: str, *, silent: bool = True, seed: int = 0, layers: int = 3
 ) -> Path:

@@ -19,7 +19,8 @@ from aura_core.data.prepare import sim_sources
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Scene
 from aura_core.data.settings import DataConfig
 from aura_core.data.worker import Job
-from aura_core.models.scripted import ScriptedBackend, Seen
+from aura_core.models.scripted import ScriptedBackend, VisualToken
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query
 
@@ -93,7 +94,7 @@ def engine_feeds(
     The model is a scripted one: it says what the script says, and nothing else.
     """
     backend = ScriptedBackend(script, grid=(1, 1))
-    assistant = StreamEngine(backend, AssistantConfig(window=window))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=window)))
     questions = {q.chunk: q for q in conversation.questions}
     fed = {}
     for chunk in range(conversation.clip.seconds):
@@ -105,9 +106,14 @@ def engine_feeds(
             )
         step = assistant.step()
         if step is not None and step.response is not None:
-            tail = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
-            cached = [-1 - t.chunk if isinstance(t, Seen) else t for t in assistant.session.tokens]
-            waiting = [i for p in assistant.policy.kv.waiting for i in p.ids]
+            tail = assistant.engine.codec.assistant(
+                assistant.engine.window.turns[-1].answer_ids
+            ).ids
+            cached = [
+                -1 - t.chunk if isinstance(t, VisualToken) else t
+                for t in assistant.engine.session.tokens
+            ]
+            waiting = [i for p in assistant.engine.policy.kv.waiting for i in p.ids]
             fed[chunk] = [*cached, *waiting]
             assert fed[chunk][-len(tail) :] == list(tail)
     return fed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
 from aura_core.models.backend import Piece, Video
-from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Step
+from aura_core.replay.lockstep import Lockstep
+from aura_core.stream.generation import OnText
+from aura_core.types import Chunk, Frame, Step
 
 HALF = 500_000_000
 
@@ -17,9 +18,7 @@ def frame(slot: int, level: int = 0) -> Frame:
     return Frame(np.full((1, 1, 3), level, np.uint8), slot * HALF)
 
 
-def chunk(
-    assistant: StreamEngine, index: int, on_text: Callable[[str], None] | None = None
-) -> Step:
+def chunk(assistant: Lockstep, index: int, on_text: OnText | None = None) -> Step:
     """One second of frames, and its step."""
     assistant.push(frame(2 * index))
     assistant.push(frame(2 * index + 1))
@@ -28,29 +27,35 @@ def chunk(
     return step
 
 
-def cached(assistant: StreamEngine) -> list:
+def made(index: int) -> Chunk:
+    """A chunk by itself."""
+    frames = (frame(2 * index), frame(2 * index + 1))
+    return Chunk(index, frames, 2 * index * HALF, 2 * (index + 1) * HALF)
+
+
+def cached(assistant: Lockstep) -> list:
     """What the model's cache holds, and the end of the last turn that rides on the next prefill."""
-    return [*assistant.session.tokens, *_flat(assistant.policy.kv.waiting)]
+    return [*assistant.engine.session.tokens, *_flat(assistant.engine.policy.kv.waiting)]
 
 
-def recomputed(assistant: StreamEngine) -> list:
+def recomputed(assistant: Lockstep) -> list:
     """The tokens of the window from nothing."""
-    return _flat(assistant.window.pieces(assistant.codec))
+    return _flat(assistant.engine.window.pieces(assistant.engine.codec))
 
 
 def _flat(pieces: Iterable[Piece]) -> list:
     return [t for p in pieces for t in ([p.features] * len(p) if isinstance(p, Video) else p.ids)]
 
 
-def on_second_token(assistant: StreamEngine, how: str | None) -> Callable[[str], None]:
+def on_second_token(assistant: Lockstep, how: str | None) -> OnText:
     """Cancels (`how` is "cancel") or discards ("discard") an answer at its second token; None: lets
     it be."""
 
-    def on_text(_text: str) -> None:
+    def on_text(_id: str, _text: str) -> None:
         nonlocal told
         told += 1
         if told == 2 and how is not None:
-            assistant.cancel(discard=how == "discard")
+            assistant.engine.cancel(discard=how == "discard")
 
     told = 0
     return on_text

@@ -14,11 +14,12 @@ import numpy as np
 
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.evaluation.judge import RuleJudge
-from aura_core.evaluation.polled import PolledAssistant
+from aura_core.evaluation.polled import Polled
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken
 from aura_core.evaluation.tasks import TASKS
 from aura_core.evaluation.tasks.base import Broken
 from aura_core.models.scripted import Moment, Say, ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame
 
@@ -52,14 +53,14 @@ def frames(levels: Sequence[int]) -> list[Frame]:
     ]
 
 
-def assistant(say: Say, config: AssistantConfig = CONFIG) -> StreamEngine:
+def assistant(say: Say, config: AssistantConfig = CONFIG) -> Lockstep:
     """An engine whose model says what `say` says."""
-    return StreamEngine(ScriptedBackend(say), config)
+    return Lockstep(StreamEngine(ScriptedBackend(say), config))
 
 
-def polled(say: Say, config: AssistantConfig = CONFIG) -> PolledAssistant:
+def polled(say: Say, config: AssistantConfig = CONFIG) -> Polled:
     """The same, polled."""
-    return PolledAssistant(ScriptedBackend(say), config)
+    return Polled(ScriptedBackend(say), config)
 
 
 def seen(moment: Moment) -> str | None:

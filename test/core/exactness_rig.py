@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aura_core.config import AssistantConfig, GenerationConfig, WatchConfig, WindowConfig
 from aura_core.models import kv_session as session
 from aura_core.models.backend import Piece
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Chunk, Decision, Frame, Query, Step
@@ -90,7 +91,7 @@ def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
 
 def run(
     backend: Any, steps: int, policy: str = "shadow"
-) -> Iterator[tuple[StreamEngine, Step, NDArray[np.float32]]]:
+) -> Iterator[tuple[Lockstep, Step, NDArray[np.float32]]]:
     """Each step of a run with questions, answers, cancelled, discarded and amended ones, and its
     logits."""
     config = AssistantConfig(
@@ -99,8 +100,8 @@ def run(
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    assistant = StreamEngine(backend, config)
-    assistant.decider = decider = ForcedDecider(assistant.decider)
+    assistant = Lockstep(StreamEngine(backend, config))
+    assistant.engine.decider = decider = ForcedDecider(assistant.engine.decider)
     for i in range(steps):
         if i in QUESTIONS:
             assistant.ask(Query(QUESTIONS[i]))
@@ -108,32 +109,36 @@ def run(
             assistant.push(f)
         said = 0
 
-        def on_text(_: str, i: int = i) -> None:
+        def on_text(_id: str, _text: str, i: int = i) -> None:
             nonlocal said
             said += 1
             if i in CANCELLED | DISCARDED and said == 2:
-                assistant.cancel(discard=i in DISCARDED)
+                assistant.engine.cancel(discard=i in DISCARDED)
 
         step = assistant.step(on_text)
         assert step is not None
         yield assistant, step, decider.seen[-1]
         if i in AMENDED:
-            ids = next(t.answer_ids for t in assistant.window.turns if t.chunk == AMENDED[i])
-            assert ids is not None and assistant.amend(AMENDED[i], assistant.codec.text(ids[:1]))
+            turn = next(t for t in assistant.engine.window.turns if t.chunk == AMENDED[i])
+            assert turn.answer_ids is not None and turn.response_id is not None
+            first = assistant.engine.codec.text(turn.answer_ids[:1])
+            assert assistant.engine.amend(turn.response_id, first)
 
 
-def decided_pieces(assistant: StreamEngine) -> list[Piece]:
+def decided_pieces(assistant: Lockstep) -> list[Piece]:
     """What the newest decision was made on, from nothing: the window before it and its user
     turn."""
-    codec, turn = assistant.codec, assistant.window.turns[-1]
+    codec, turn = assistant.engine.codec, assistant.engine.window.turns[-1]
     return [*window_pieces(assistant, -1), *codec.user(turn.video, turn.question)]
 
 
-def window_pieces(assistant: StreamEngine, stop: int | None = None) -> list[Piece]:
+def window_pieces(assistant: Lockstep, stop: int | None = None) -> list[Piece]:
     """The first `stop` turns of the window, from nothing."""
-    pieces: list[Piece] = [assistant.codec.head(assistant.window.history)]
+    pieces: list[Piece] = [assistant.engine.codec.head(assistant.engine.window.prefix)]
     return pieces + [
-        p for turn in assistant.window.turns[:stop] for p in turn.pieces(assistant.codec)
+        p
+        for turn in assistant.engine.window.turns[:stop]
+        for p in turn.pieces(assistant.engine.codec)
     ]
 
 

@@ -1,25 +1,26 @@
-"""A worker thread to be tested: a model that can be held up or broken, and a record of what is
-reported."""
+"""A host to be tested: a model that can be held up or broken, and a record of what is reported."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.live.host import Events, Worker
+from aura_core.live.events import Event, Ready, Stepped
+from aura_core.live.host import Host
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Chunk, Frame, Step
 
 NS = 1_000_000_000
 WAIT_S = 20.0
+E = TypeVar("E", bound=Event)
 
 
 def frame(stamp_ns: int, grey: int = 0) -> Frame:
@@ -33,62 +34,61 @@ class GatedBackend(ScriptedBackend):
         super().__init__(script)
         self.gate, self.encoding, self.broken = threading.Event(), threading.Event(), broken
         self.gate.set()
+        self.warm = False  # the first chunk is the warm-up's
 
     def encode(self, chunk: Chunk) -> Video:
-        if self.sessions[2:]:  # the first two, a window and its shadow, are the warm-up's
+        if self.warm:
             self.encoding.set()
             assert self.gate.wait(WAIT_S)
             if chunk.index in self.broken:
                 raise RuntimeError("out of memory\n  tried to allocate 2 GiB")
+        self.warm = True
         return super().encode(chunk)
 
 
 @dataclass
 class Run:
-    """A started worker and what it has reported."""
+    """A host and what it has reported."""
 
     backend: ScriptedBackend
     config: AssistantConfig = field(default_factory=AssistantConfig)
     backlog: int = 3
     load: Callable[[], ScriptedBackend] | None = None
+    streams: Sequence[str] = ("",)
 
     def __post_init__(self) -> None:
-        self.reports: queue.Queue[tuple[Any, ...]] = queue.Queue()
-        put = self.reports.put
-        events = Events(
-            ready=lambda text: put(("ready", text)),
-            step=lambda step, asked: put(("step", step, asked)),
-            text=lambda *told: put(("text", *told)),
-            error=lambda text, chunk: put(("error", text, chunk)),
-            failed=lambda text: put(("failed", text)),
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.host = Host(
+            self.load or (lambda: self.backend), self.config, self.streams, self.backlog
         )
-        self.worker = Worker(self.load or (lambda: self.backend), self.config, events, self.backlog)
-        self.inbox = self.worker.inbox
+        self.host.listen(self.events.put)
+        self.inbox = self.host.inbox
 
     def start(self) -> Run:
-        self.worker.start()
-        assert self.next("ready") == ("ready", self.backend.description)
+        self.host.start()
+        assert self.next(Ready).description == self.backend.description
         return self
 
-    def next(self, kind: str) -> tuple[Any, ...]:
-        """The next report of this kind; others before it are passed over."""
+    def next(self, kind: type[E]) -> E:
+        """The next event of this kind; others before it are passed over."""
         while True:
-            report = self.reports.get(timeout=WAIT_S)
-            if report[0] == kind:
-                return report
+            event = self.events.get(timeout=WAIT_S)
+            if isinstance(event, kind):
+                return event
 
     def steps(self, n: int) -> list[Step]:
-        return [self.next("step")[1] for _ in range(n)]
+        return [self.next(Stepped).step for _ in range(n)]
 
-    def second(self, index: int, grey: int = 0) -> None:
+    def second(self, index: int, grey: int = 0, stream: str | None = None) -> None:
+        inbox = self.inbox if stream is None else self.host.streams[stream].inbox
         for half in (0, NS // 2):
             stamp = index * NS + half
-            self.inbox.offer(stamp, lambda stamp=stamp: frame(stamp, grey))
+            inbox.offer(stamp, lambda stamp=stamp: frame(stamp, grey))
 
 
 @contextmanager
 def made_runs() -> Iterator[Callable[..., Run]]:
-    """Makes runs, and ends their workers at the end."""
+    """Makes runs, and ends their hosts at the end."""
     made: list[Run] = []
 
     def make(backend: ScriptedBackend | None = None, **kwargs: Any) -> Run:
@@ -99,7 +99,7 @@ def made_runs() -> Iterator[Callable[..., Run]]:
     for run in made:
         if isinstance(run.backend, GatedBackend):
             run.backend.gate.set()
-        assert run.worker.stop(WAIT_S)
+        assert run.host.stop(WAIT_S)
 
 
 Make = Callable[..., Run]

@@ -11,7 +11,7 @@ from typing import Any
 import checkpoints
 import numpy as np
 import torch
-from loopback import Loopback
+from model_double import ModelDouble
 
 from aura_core.config import (
     AssistantConfig,
@@ -22,6 +22,7 @@ from aura_core.config import (
     WindowConfig,
 )
 from aura_core.models import load
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
 
@@ -59,11 +60,13 @@ def served_model(folder: Path) -> Any:
         weight[silent] *= 3
         weight[end] *= 2
     model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
-    return model
+    # words are the likeliest of the same window, prefilled whole there and bit by bit here: in
+    # float64 no near tie tells the two apart
+    return checkpoints.in_float64(model)
 
 
-def open_served(server: Loopback, **options: Any) -> Any:
-    """A client of `server`, with waits that take no time; `naps` on its wire tells how long they
+def open_served(server: ModelDouble, **options: Any) -> Any:
+    """A client of `server` whose waits take no time; `naps` on its HTTP client tells how long they
     would have been."""
     settings: dict[str, Any] = {
         "url": server.url,
@@ -73,8 +76,8 @@ def open_served(server: Loopback, **options: Any) -> Any:
         "answer_tokens": 8,
     } | options
     backend: Any = load(ModelConfig(path=server.model.name), ServerConfig(**settings))
-    backend._wire.naps = []
-    backend._wire.sleep = backend._wire.naps.append
+    backend._client.naps = []
+    backend._client.sleep = backend._client.naps.append
     return backend
 
 
@@ -86,7 +89,7 @@ def frame(index: int) -> Frame:
 
 def assistant_for(
     backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
-) -> StreamEngine:
+) -> Lockstep:
     """An assistant with the tests' window and short answers."""
     config = config or AssistantConfig()
     config = AssistantConfig(
@@ -96,13 +99,13 @@ def assistant_for(
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    return StreamEngine(backend, config)
+    return Lockstep(StreamEngine(backend, config))
 
 
 def run(
     backend: Any,
     steps: int,
-    assistant: StreamEngine | None = None,
+    assistant: Lockstep | None = None,
     config: AssistantConfig | None = None,
 ) -> Iterator[Step]:
     """`steps` steps with questions, one of them cancelled at its second word."""
@@ -113,7 +116,7 @@ def run(
         yield step
 
 
-def one(assistant: StreamEngine, i: int) -> Step | None:
+def one(assistant: Lockstep, i: int) -> Step | None:
     """Step `i`."""
     if i in QUESTIONS:
         assistant.ask(Query(QUESTIONS[i]))
@@ -121,11 +124,11 @@ def one(assistant: StreamEngine, i: int) -> Step | None:
     assistant.push(frame(2 * i + 1))
     said = 0
 
-    def on_text(_: str) -> None:
+    def on_text(_id: str, _text: str) -> None:
         nonlocal said
         said += 1
         if i == CANCELLED and said == 2:
-            assistant.cancel()
+            assistant.engine.cancel()
 
     return assistant.step(on_text)
 

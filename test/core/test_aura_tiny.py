@@ -13,6 +13,7 @@ from aura_core.config import ModelConfig
 from aura_core.evaluation.scoring import score
 from aura_core.evaluation.sim import play, said
 from aura_core.models import load
+from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.showcase import showcase
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind
@@ -22,8 +23,8 @@ SEED, SECONDS = 900_001, 60
 
 
 @pytest.fixture(scope="module")
-def assistant() -> StreamEngine:
-    return StreamEngine(load(ModelConfig(device="cpu", dtype="float32")))
+def assistant() -> Lockstep:
+    return Lockstep(StreamEngine(load(ModelConfig(device="cpu", dtype="float32"))))
 
 
 def test_it_is_small_and_has_its_card() -> None:
@@ -31,13 +32,13 @@ def test_it_is_small_and_has_its_card() -> None:
     assert (FOLDER / "README.md").is_file() and (FOLDER / "aura.json").is_file()
 
 
-def test_it_decides_by_its_silent_token(assistant: StreamEngine) -> None:
-    chat = assistant.backend.chat
+def test_it_decides_by_its_silent_token(assistant: Lockstep) -> None:
+    chat = assistant.engine.backend.chat
     assert chat.trained_to_decide and chat.silent_id != chat.end_id
-    assert assistant.codec.text((chat.silent_id, chat.end_id)) == ""
+    assert assistant.engine.codec.text((chat.silent_id, chat.end_id)) == ""
 
 
-def test_the_demo_is_answered(assistant: StreamEngine) -> None:
+def test_the_demo_is_answered(assistant: Lockstep) -> None:
     episode = showcase(SEED, SECONDS)
     steps = play(assistant, episode, SECONDS)
     result = score(episode, said(steps), SECONDS)
@@ -54,7 +55,7 @@ def test_the_demo_is_answered(assistant: StreamEngine) -> None:
     )
 
 
-def test_a_second_run_decides_the_same(assistant: StreamEngine) -> None:
+def test_a_second_run_decides_the_same(assistant: Lockstep) -> None:
     episode = showcase(SEED, 30)
     first, second = (play(assistant, episode, 30) for _ in range(2))
     assert [(s.decision, s.response) for s in first] == [(s.decision, s.response) for s in second]

@@ -51,7 +51,8 @@ def test_every_weight_is_the_mean_and_the_checkpoint_loads(three, tmp_path):
     for name, value in mean.items():
         assert value.dtype == torch.float32
         expected = torch.stack([p[name].double() for p in parts]).mean(0)
-        torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-6)
+        # two sums below 16 and their third, each rounded to float32
+        torch.testing.assert_close(value.double(), expected, rtol=0, atol=16 * 2**-24)
     assert sorted(p.name for p in out.glob("*.safetensors*")) == sorted(
         p.name for p in three[0].glob("*.safetensors*")
     )

@@ -264,7 +264,7 @@ def test_a_budget_that_the_free_run_misses_is_told(capsys, perfect, monkeypatch)
         (["--seeds", NOTHING_DUE, "--seconds", "10"], "nothing is due in these episodes"),
         (
             ["--seeds", "420000", "--out", "/proc/none/x.yaml"],
-            "/proc/none/x.yaml: cannot make its folder",
+            "--out /proc/none/x.yaml: cannot write the file",
         ),
     ],
 )

@@ -97,7 +97,11 @@ def test_run_writes_a_json_line_a_step(tmp_path, capsys):
     ]
     assert [line["state"] for line in lines] == ["silent", "silent", "silent", "speak", "silent"]
     spoken = lines[3]
-    assert (spoken["question"], spoken["query_id"], spoken["kind"]) == ("hm?", "q1", "real-time")
+    assert (spoken["question"], spoken["query_id"], spoken["kind"]) == (
+        "hm?",
+        "run-q1",
+        "real-time",
+    )
     assert spoken["decode_tokens"] == len(spoken["text"].encode())
     assert all(
         line["decode_tokens"] == 0 and line["forwards"] == 1
@@ -134,9 +138,9 @@ def test_run_and_replay_decide_alike(tmp_path, folder, storage, images, kind, ca
         assert [
             (s["chunk"], s["kind"], s["query_id"], s["acknowledgment"]) for s in told if s["text"]
         ] == [
-            (1, "real-time", "q1", True),  # the promise to tell
-            (3, "real-time", "q2", False),
-            (4, "proactive", "q1", False),
+            (1, "real-time", "run-q1", True),  # the promise to tell
+            (3, "real-time", "run-q2", False),
+            (4, "proactive", "run-q1", False),
         ]
 
 

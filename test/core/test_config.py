@@ -69,7 +69,7 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
     [
         (
             {"windows": {}},
-            "config: unknown key 'windows'; known keys are sampling, decider, gate, model, server",
+            "config: unknown key 'windows'; known keys are decider, gate, generation, model, ",
         ),
         (
             {"window": {"kep": 3}},
@@ -83,9 +83,9 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
         ({"window": None}, "config: window: expected a mapping of settings, found None"),
         ({"window": {"keep": "30"}}, "config: window: keep must be int, not '30'"),
         ({"window": {"keep": True}}, "config: window: keep must be int, not True"),
-        ({"window": {"keep": 0}}, "window.keep must be at least 1, not 0"),
+        ({"window": {"keep": 0}}, r"window.keep must be in \[1, 3600\] chunks, not 0"),
         ({"window": {"keep": 60}}, r"window.max \(60\) must be larger than window.keep \(60\)"),
-        ({"window": {"qa_groups": -1}}, "window.qa_groups must not be negative, not -1"),
+        ({"window": {"qa_groups": -1}}, r"window.qa_groups must be in \[0, 1000\], not -1"),
         (
             {"window": {"policy": "lru"}},
             "window.policy must be one of shadow, floating, recompute, fifo, evict, not",
@@ -109,14 +109,20 @@ def test_whole_numbers_serve_as_fractions_but_not_the_other_way():
             {"decider": {"threshold": "high"}},
             "threshold must be (float or null|null or float), not 'high'",
         ),
-        ({"speaker": {"max_new_tokens": 0}}, "generation.max_new_tokens must be at least 1, not 0"),
+        (
+            {"generation": {"max_new_tokens": 0}},
+            r"generation.max_new_tokens must be in \[1, 8192\], not 0",
+        ),
         (
             {"model": {"dtype": "int8"}},
             "model.dtype must be one of auto, float32, bfloat16, float16, not 'int8'",
         ),
         ({"model": {"attention": "fast"}}, "model.attention must be one of"),
-        ({"model": {"max_pixels": 10}}, "model.max_pixels must be at least 1024"),
-        ({"model": {"threads": 0}}, "model.threads must be at least 1"),
+        (
+            {"model": {"max_pixels": 10}},
+            r"model.max_pixels must be in \[1024, 2147483647\]",
+        ),
+        ({"model": {"threads": -1}}, r"model.threads must be in \[0, 1024\], not -1"),
         ({"model": {"path": None}}, "model: path must be str, not None"),
         ({"system_prompt": 3}, "system_prompt must be"),
     ],
@@ -163,7 +169,7 @@ values = st.recursive(
     max_leaves=4,
 )
 sections = st.sampled_from(
-    ["model", "window", "sampling", "decider", "speaker", "system_prompt", "other"]
+    ["model", "window", "sampling", "decider", "generation", "system_prompt", "other"]
 )
 
 

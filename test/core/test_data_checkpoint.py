@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from data_rig import clip, real_time, small_run, standing
-from data_server import FakeMLLM, light_run, light_video, settings
+from mllm_double import light_run, light_video, settings
 
 from aura_core.cli import main
 from aura_core.config import WindowConfig
@@ -21,13 +21,6 @@ from aura_core.data.structure import open_codec, structure
 from aura_core.data.worker import Job
 from aura_core.errors import ConfigError
 from aura_core.types import Kind
-
-
-@pytest.fixture
-def mllm():
-    pytest.importorskip("httpx")
-    with FakeMLLM() as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from data_server import (
-    FakeMLLM,
-    hang_up,
-    light_run,
+from mllm_double import (
+    HANG_UP,
     light_video,
     settings,
     status,
@@ -25,17 +23,6 @@ from aura_core.data.store import StageFolder
 from aura_core.data.worker import Job
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with FakeMLLM() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 def told(out: Path) -> dict:
@@ -79,7 +66,7 @@ def test_what_a_killed_run_paid_is_in_the_report(mllm, prepared, tmp_path):
 
 def test_requests_that_bring_nothing_are_counted_too_and_stay_counted(mllm, prepared, tmp_path):
     # two clips: given up, refused
-    mllm.faults["now"] = [status(500), hang_up, hang_up, hang_up, status(400)]
+    mllm.failures["now"] = [status(500), HANG_UP, HANG_UP, HANG_UP, status(400)]
     done = synthesize(mllm, prepared, tmp_path)
     asked = sum(mllm.kinds.values())
     assert done.cost["requests"] == told(tmp_path)["cost"]["requests"] == asked

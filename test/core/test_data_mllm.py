@@ -4,22 +4,19 @@ errors, and lies."""
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
+from chat_double import refusal
 from data_rig import aura, shards
-from data_server import (
+from mllm_double import (
+    HANG_UP,
     LIGHT,
     SECONDS,
-    FakeMLLM,
-    hang_up,
-    light_run,
     light_video,
     question,
     request,
     settings,
-    sleep,
+    stall,
     status,
     synthesize,
     talks,
@@ -35,17 +32,6 @@ from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
 
 pytest.importorskip("httpx")
-
-
-@pytest.fixture
-def mllm():
-    with FakeMLLM() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- good --------------------------------------------------------------------------------------
@@ -169,9 +155,9 @@ def test_an_ungrounded_sample_is_dropped_with_the_judges_reason(mllm, prepared, 
 # ---- a server that fails -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [status(500), status(429, Retry_After="0"), hang_up, sleep(1.5)])
+@pytest.mark.parametrize("fault", [status(500), status(429, Retry_After="0"), HANG_UP, stall(1.5)])
 def test_a_passing_failure_is_tried_again(mllm, prepared, tmp_path, fault):
-    mllm.faults["visible"] = [fault]
+    mllm.failures["visible"] = [fault]
     done = synthesize(mllm, prepared, tmp_path, read_timeout_s=1.0)
     assert done.records == 2 and done.reasons == {} and done.cost["retries"] == 1
     assert done.cost["requests"] == sum(mllm.kinds.values())
@@ -180,7 +166,7 @@ def test_a_passing_failure_is_tried_again(mllm, prepared, tmp_path, fault):
 def test_a_time_out_that_stays_costs_the_item_and_can_be_made_up_for(mllm, prepared, tmp_path):
     whole = tmp_path / "whole"
     synthesize(mllm, prepared, whole)
-    mllm.faults["now"] = [sleep(0.5)] * 3
+    mllm.failures["now"] = [stall(0.5)] * 3
     done = synthesize(mllm, prepared, tmp_path, read_timeout_s=0.2)
     assert (done.records, done.failures, done.reasons) == (1, 1, {"no reply from the MLLM": 1})
     (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
@@ -196,7 +182,7 @@ def test_a_time_out_that_stays_costs_the_item_and_can_be_made_up_for(mllm, prepa
 
 
 def test_a_server_that_is_down_ends_the_run_and_writes_nothing(mllm, prepared, tmp_path):
-    mllm.faults["now"] = [status(503)] * 6
+    mllm.failures["now"] = [status(503)] * 6
     with pytest.raises(
         InputError, match="all 2 items failed, the last with: no reply from the MLLM"
     ):
@@ -206,7 +192,7 @@ def test_a_server_that_is_down_ends_the_run_and_writes_nothing(mllm, prepared, t
 
 
 def test_a_request_that_the_server_refuses_costs_its_scene(mllm, prepared, tmp_path):
-    mllm.faults["now"] = [status(400)]
+    mllm.failures["now"] = [status(400)]
     done = synthesize(mllm, prepared, tmp_path)
     assert (done.records, done.reasons) == (2, {"questions: refused by the MLLM's server": 1})
     assert [len(c.questions) for c in talks(tmp_path)] == [1, 3]
@@ -215,12 +201,7 @@ def test_a_request_that_the_server_refuses_costs_its_scene(mllm, prepared, tmp_p
 def test_a_servers_message_may_hold_what_no_file_can(mllm, prepared, tmp_path):
     """Regression: the rejection could not be written, and the run ended at the same place each
     time."""
-
-    def refuses(handler: Any) -> bool:
-        handler.send(400, {"error": {"message": "no \ud83d"}})
-        return True
-
-    mllm.faults["now"] = [refuses]
+    mllm.failures["now"] = [refusal("no \ud83d")]
     synthesize(mllm, prepared, tmp_path)
     (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
     assert left_out.detail.endswith("no \\ud83d")
@@ -228,7 +209,7 @@ def test_a_servers_message_may_hold_what_no_file_can(mllm, prepared, tmp_path):
 
 @pytest.mark.parametrize("code", [401, 404])
 def test_a_wrong_token_or_name_ends_the_run(mllm, prepared, tmp_path, code):
-    mllm.faults["now"] = [status(code)] * 2
+    mllm.failures["now"] = [status(code)] * 2
     with pytest.raises(InputError, match=f"the server answered {code}"):
         synthesize(mllm, prepared, tmp_path)
 
@@ -236,7 +217,7 @@ def test_a_wrong_token_or_name_ends_the_run(mllm, prepared, tmp_path, code):
 def test_the_token_comes_from_the_environment(mllm, prepared, tmp_path, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "abc")
     synthesize(mllm, prepared, tmp_path, api_key_env="MY_TOKEN")
-    assert set(mllm.headers) == {"Bearer abc"}
+    assert {r.authorization for r in mllm.requests} == {"Bearer abc"}
     monkeypatch.delenv("MY_TOKEN")
     with pytest.raises(ConfigError, match="MY_TOKEN, but this variable is not set"):
         synthesize(mllm, prepared, tmp_path / "other", api_key_env="MY_TOKEN")

@@ -4,15 +4,12 @@ then left out."""
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from data_rig import shards
-from data_server import (
+from mllm_double import (
     LIGHT,
     SECONDS,
-    FakeMLLM,
-    light_run,
     question,
     request,
     says,
@@ -30,17 +27,6 @@ from aura_core.replies import objects
 
 pytest.importorskip("httpx")
 HALF = "\ud83d"  # of a surrogate pair: JSON can say it, a file cannot hold it
-
-
-@pytest.fixture
-def mllm():
-    with FakeMLLM() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
 
 
 # ---- where the JSON is ---------------------------------------------------------------------------
@@ -105,14 +91,14 @@ def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, 
     ],
 )
 def test_a_malformed_reply_is_repaired_once(mllm, prepared, tmp_path, nonsense):
-    mllm.faults["now"] = [says(nonsense)]
+    mllm.failures["now"] = [says(nonsense)]
     done = synthesize(mllm, prepared, tmp_path)
     assert done.cost["repairs"] == 1 and done.records == 2 and done.reasons == {}
     assert len(talks(tmp_path)[0].questions) == 3
 
 
 def test_nonsense_twice_costs_its_scene_and_is_counted(mllm, prepared, tmp_path):
-    mllm.faults["now"] = [says("no"), says("still no")]
+    mllm.failures["now"] = [says("no"), says("still no")]
     done = synthesize(mllm, prepared, tmp_path)
     assert (done.records, done.failures, done.reasons) == (2, 0, {"questions: malformed reply": 1})
     (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 from data_rig import real_time, standing
-from data_server import (
+from mllm_double import (
     LIGHT,
     SECONDS,
-    FakeMLLM,
-    light_run,
     request,
     says,
     settings,
@@ -38,16 +36,9 @@ from aura_core.types import Kind
 
 
 @pytest.fixture
-def mllm():
-    pytest.importorskip("httpx")
-    with FakeMLLM() as server:
-        server.replies["now"] = lambda t, b: {"questions": []}
-        yield server
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    return light_run(tmp_path_factory.mktemp("clips"))
+def mllm(mllm):
+    mllm.replies["now"] = lambda t, b: {"questions": []}
+    return mllm
 
 
 def begun(text: str) -> bool:
@@ -212,7 +203,7 @@ def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
     """Else the first time of a request to be told once would be one at which nobody had
     asked yet."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
-    mllm.faults["times"] = [
+    mllm.failures["times"] = [
         says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))
     ]
     assert in_pieces(mllm, prepared, tmp_path) == {}

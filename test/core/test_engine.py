@@ -9,13 +9,14 @@ from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, W
 from aura_core.errors import ModelError
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Chunk, Kind
 
 
 def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
     backend = ScriptedBackend({})
-    assistant = StreamEngine(backend)
+    assistant = Lockstep(StreamEngine(backend))
     for i in range(5):
         step = chunk(assistant, i)
         assert (step.chunk, step.state, step.response) == (i, "silent", None)
@@ -25,21 +26,23 @@ def test_a_silent_step_is_one_forward_one_encode_and_no_decode():
             i + 1,
             False,
         )
-        assert step.window_tokens == assistant.session.length
+        assert step.window_tokens == assistant.engine.session.length
     assert backend.encodes == [0, 1, 2, 3, 4]
     assert assistant.step() is None
 
 
 def test_an_answer_is_decoded_and_told_as_it_grows():
-    assistant = StreamEngine(ScriptedBackend({1: "Hé!"}))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Hé!"})))
     assert chunk(assistant, 0).state == "silent"
     assistant.ask("What?")
     told: list[str] = []
-    step = chunk(assistant, 1, told.append)
+    step = chunk(assistant, 1, lambda _id, text: told.append(text))
     assert told == ["H", "H", "Hé", "Hé!"]
     assert step.response is not None and step.response.text == "Hé!" and step.response.final
     assert (
-        step.response.stamp_ns == 3 * HALF and step.question == "What?" and step.question_id == "q1"
+        step.response.stamp_ns == 3 * HALF
+        and step.question == "What?"
+        and step.question_id == "run-q1"
     )
     # one a token, the last of which says "end"
     assert step.decode_tokens == 4 and step.forwards == 5
@@ -47,7 +50,7 @@ def test_an_answer_is_decoded_and_told_as_it_grows():
 
 
 def test_prefill_tokens_are_the_new_turn_and_the_tail_of_the_last():
-    assistant = StreamEngine(ScriptedBackend({1: "Yes."}))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "Yes."})))
     first, second, third = (chunk(assistant, i) for i in range(3))
     assert first.prefill_tokens == first.window_tokens
     # 4 letters were decoded
@@ -58,9 +61,11 @@ def test_prefill_tokens_are_the_new_turn_and_the_tail_of_the_last():
 
 @pytest.mark.parametrize("limit", [1, 3, 5, 6])
 def test_the_longest_answer(limit):
-    assistant = StreamEngine(
-        ScriptedBackend({0: "hello"}),
-        AssistantConfig(generation=GenerationConfig(max_new_tokens=limit)),
+    assistant = Lockstep(
+        StreamEngine(
+            ScriptedBackend({0: "hello"}),
+            AssistantConfig(generation=GenerationConfig(max_new_tokens=limit)),
+        )
     )
     step = chunk(assistant, 0)
     assert step.response is not None and step.response.text == "hello"[:limit]
@@ -72,14 +77,14 @@ def test_the_longest_answer(limit):
 
 def test_a_threshold_reaches_the_decision():
     config = AssistantConfig(decider=DeciderConfig(threshold=0.9999))
-    step = chunk(StreamEngine(ScriptedBackend({}), config), 0)
+    step = chunk(Lockstep(StreamEngine(ScriptedBackend({}), config)), 0)
     assert step.state == "speak" and step.decision.p_silent < 0.9999
 
 
 def test_reset_forgets_everything():
     backend = ScriptedBackend({1: "Yes."})
     config = AssistantConfig(window=WindowConfig(keep=1, max=2))
-    assistant = StreamEngine(backend, config, backlog=1)
+    assistant = Lockstep(StreamEngine(backend, config))
 
     def run() -> list[dict]:
         assistant.ask("Tell me when it rains.")
@@ -92,8 +97,8 @@ def test_reset_forgets_everything():
     assistant.reset()
     assert (
         assistant.ready == 0
-        and assistant.session.length == 0
-        and assistant.attribution.entries == []
+        and assistant.engine.session.length == 0
+        and assistant.engine.conversation.attribution.entries == []
     )
     assert run() == first
 
@@ -108,14 +113,13 @@ def test_a_model_that_fails_costs_a_chunk_and_no_question():
             return super().encode(c)
 
     backend = Failing({1: "Yes."})
-    assistant = StreamEngine(backend)
+    assistant = Lockstep(StreamEngine(backend))
     assistant.ask("Are you there?")
     with pytest.raises(ModelError, match="the server is gone"):
         chunk(assistant, 0)
     assert (
-        assistant.failed_chunks == 1
-        and assistant.window.turns == []
-        and assistant.attribution.entries == []
+        assistant.engine.window.turns == []
+        and assistant.engine.conversation.attribution.entries == []
     )
     backend.broken = False
     step = chunk(assistant, 1)

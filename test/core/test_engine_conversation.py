@@ -10,28 +10,29 @@ from hypothesis import strategies as st
 from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind
 
 
 def test_a_cancelled_answer_leaves_what_was_said_and_nothing_else():
-    assistant = StreamEngine(ScriptedBackend({0: "hello there"}))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello there"})))
 
-    def listen(text: str) -> None:
+    def listen(_id: str, text: str) -> None:
         if text == "hello":
-            assistant.cancel()
+            assistant.engine.cancel()
 
     step = chunk(assistant, 0, listen)
     assert step.response is not None and step.response.text == "hello"
     assert cached(assistant) == recomputed(assistant)
-    assert assistant.window.turns[0].answer == "hello"
+    assert assistant.engine.window.turns[0].answer == "hello"
     assert chunk(assistant, 1).state == "silent"
     assert cached(assistant) == recomputed(assistant)
 
 
 def test_a_cancel_between_answers_does_not_cut_the_next():
-    assistant = StreamEngine(ScriptedBackend({0: "hello"}))
-    assistant.cancel()
+    assistant = Lockstep(StreamEngine(ScriptedBackend({0: "hello"})))
+    assistant.engine.cancel()
     step = chunk(assistant, 0)
     assert step.response is not None and step.response.text == "hello"
 
@@ -73,7 +74,7 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
         window=window, generation=GenerationConfig(max_new_tokens=data.draw(st.integers(1, 5)))
     )
     backend = ScriptedBackend(script)
-    assistant = StreamEngine(backend, config, data.draw(st.none() | st.integers(1, 3)))
+    assistant = Lockstep(StreamEngine(backend, config), data.draw(st.booleans()))
     slot, steps, asked, discarded = 0, [], 0, False
     for kind, value in events:
         if kind == "frame":
@@ -86,35 +87,37 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
             except InputError:
                 pass
         elif kind == "idle":
-            assistant.idle(iter([False] * value + [True]).__next__)
+            assistant.engine.idle(iter([False] * value + [True]).__next__)
         elif kind == "amend":
-            turns = assistant.window.turns[-1 - value[0] :][:1]
-            done = [assistant.amend(t.chunk, value[1]) for t in turns]
+            turns = assistant.engine.window.turns[-1 - value[0] :][:1]
+            done = [assistant.engine.amend(t.response_id or "", value[1]) for t in turns]
             assert done == [t.answer_ids is not None for t in turns]
         else:
-            before = [t.chunk for t in assistant.window.turns]
+            before = [t.chunk for t in assistant.engine.window.turns]
             if (step := assistant.step(on_second_token(assistant, value))) is None:
                 continue
             steps.append(step)
             assert step.window_chunks <= (window.cap if policy == "shadow" else window.max)
-            assert step.window_tokens == assistant.session.length
+            assert step.window_tokens == assistant.engine.session.length
             if value == "discard" and step.response is None and step.decode_tokens:
                 discarded = True
-                assert step.chunk not in [t.chunk for t in assistant.window.turns]
+                assert step.chunk not in [t.chunk for t in assistant.engine.window.turns]
             else:
                 assert (
-                    [t.chunk for t in assistant.window.turns][-1] == step.chunk > max([-1, *before])
+                    [t.chunk for t in assistant.engine.window.turns][-1]
+                    == step.chunk
+                    > max([-1, *before])
                 )
             assert step.forwards == 1 + step.decode_tokens - (
                 step.decode_tokens == config.generation.max_new_tokens
             ) or (value is not None)
         assert cached(assistant) == recomputed(assistant)
-        assert len(assistant.window.history) <= window.qa_groups
+        assert len(assistant.engine.window.prefix.groups) <= window.qa_groups
     assert [s.chunk for s in steps] == sorted({s.chunk for s in steps})
     # each chunk once in its life
-    assert len(backend.encodes) == len(steps) + sum(s.missed_chunks for s in steps)
+    assert len(backend.encodes) == len(steps)
     seen = [s.question_id for s in steps if s.question_id]
-    assert seen == [f"q{k + 1}" for k in range(len(seen))] and len(seen) <= asked
+    assert seen == [f"run-q{k + 1}" for k in range(len(seen))] and len(seen) <= asked
     for s in steps:
         if s.response is not None and not discarded:
             assert (s.response.kind is Kind.REAL_TIME) == (s.question_id is not None)
@@ -122,7 +125,9 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
 
 def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
     script = {1: "Hello there."}
-    keep, discard, silent = (StreamEngine(ScriptedBackend(s)) for s in (script, script, {}))
+    keep, discard, silent = (
+        Lockstep(StreamEngine(ScriptedBackend(s))) for s in (script, script, {})
+    )
     for assistant, how in ((keep, "cancel"), (discard, "discard"), (silent, None)):
         chunk(assistant, 0)
         assistant.ask("What?")
@@ -130,22 +135,23 @@ def test_a_cancelled_answer_leaves_what_was_said_or_nothing():
         assert (step.response.text if step.response else None) == (
             "He" if how == "cancel" else None
         )
-    assert keep.window.turns[1].answer == "He"
-    assert [t.chunk for t in discard.window.turns] == [0] and discard.attribution.entries == []
+    assert keep.engine.window.turns[1].answer == "He"
+    assert [t.chunk for t in discard.engine.window.turns] == [
+        0
+    ] and discard.engine.conversation.attribution.entries == []
     assert cached(discard) == recomputed(discard) == recomputed(silent)[: len(recomputed(discard))]
     assert chunk(discard, 2).decision.silent
     assert cached(discard) == recomputed(discard)
 
 
 def test_what_was_not_said_aloud_is_taken_back_from_the_conversation():
-    assistant = StreamEngine(ScriptedBackend({1: "One. Two. Three."}))
+    assistant = Lockstep(StreamEngine(ScriptedBackend({1: "One. Two. Three."})))
     for i in range(4):
         chunk(assistant, i)
-    assert assistant.amend(1, "One.")
-    assert assistant.window.turns[1].answer == "One." and cached(assistant) == recomputed(assistant)
-    assert assistant.amend(1, "") and assistant.window.turns[1].answer_ids is None
-    assert (
-        not assistant.amend(1, "again")
-        and not assistant.amend(2, "never spoke")
-        and not assistant.amend(77, "x")
-    )
+    said = assistant.engine.window.turns[1].response_id
+    assert said == "run-r1" and assistant.engine.amend(said, "One.")
+    assert assistant.engine.window.turns[1].answer == "One."
+    assert cached(assistant) == recomputed(assistant)
+    assert assistant.engine.amend(said, "")
+    assert assistant.engine.window.turns[1].answer_ids is None
+    assert not assistant.engine.amend(said, "again") and not assistant.engine.amend("run-r2", "x")

@@ -8,19 +8,20 @@ from engine_rig import HALF, chunk
 from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Query
 
 
 def test_one_question_a_chunk_in_the_order_in_which_they_were_asked():
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     ids = [assistant.ask(text).id for text in ("a?", "b?", "c?")]
-    assert ids == ["q1", "q2", "q3"]
+    assert ids == ["run-q1", "run-q2", "run-q3"]
     assert [chunk(assistant, i).question for i in range(4)] == ["a?", "b?", "c?", None]
 
 
 def test_a_stamped_question_waits_for_the_chunk_that_holds_its_time():
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     assistant.ask(Query("later?", stamp_ns=4 * HALF))
     assert [chunk(assistant, i).question for i in range(4)] == [None, None, "later?", None]
 
@@ -28,7 +29,7 @@ def test_a_stamped_question_waits_for_the_chunk_that_holds_its_time():
 def test_a_question_that_has_to_wait_holds_up_no_other():
     """A question with a stamp far ahead (a clock that jumped back) used to block all that came
     after it."""
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     assistant.ask(Query("in an hour?", stamp_ns=7200 * HALF))
     assistant.ask("now?")
     assert chunk(assistant, 0).question == "now?"
@@ -44,15 +45,17 @@ def test_a_question_that_has_to_wait_holds_up_no_other():
     ],
 )
 def test_questions_that_are_refused(text, says):
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     with pytest.raises(InputError, match=says):
         assistant.ask(text)
     assert chunk(assistant, 0).question is None
 
 
 def test_too_many_questions_at_once():
-    assistant = StreamEngine(
-        ScriptedBackend(), AssistantConfig(generation=GenerationConfig(max_pending_questions=2))
+    assistant = Lockstep(
+        StreamEngine(
+            ScriptedBackend(), AssistantConfig(generation=GenerationConfig(max_pending_questions=2))
+        )
     )
     assistant.ask("a?")
     assistant.ask("b?")
@@ -71,8 +74,8 @@ def test_the_three_kinds_of_answer():
         7: "One left.",
         9: "One left again.",
     }
-    assistant = StreamEngine(
-        ScriptedBackend(script), AssistantConfig(window=WindowConfig(keep=2, max=3))
+    assistant = Lockstep(
+        StreamEngine(ScriptedBackend(script), AssistantConfig(window=WindowConfig(keep=2, max=3)))
     )
     questions = {0: "How many?", 1: "Tell me when it comes.", 5: "Tell me every time one leaves."}
     told = []
@@ -83,12 +86,12 @@ def test_the_three_kinds_of_answer():
         if r is not None:
             told.append((i, str(r.kind), r.query_id, r.index, r.acknowledgment))
     assert told == [
-        (0, "real-time", "q1", 0, False),
-        (1, "real-time", "q2", 0, True),
-        (4, "proactive", "q2", 0, False),
-        (5, "real-time", "q3", 0, True),
-        (7, "multi-response", "q3", 0, False),
-        (9, "multi-response", "q3", 1, False),
+        (0, "real-time", "run-q1", 0, False),
+        (1, "real-time", "run-q2", 0, True),
+        (4, "proactive", "run-q2", 0, False),
+        (5, "real-time", "run-q3", 0, True),
+        (7, "multi-response", "run-q3", 0, False),
+        (9, "multi-response", "run-q3", 1, False),
     ]
 
 
@@ -98,12 +101,16 @@ def test_an_open_question_is_in_the_prompt_however_long_ago_it_was_asked():
     def say(moment: Moment) -> str | None:
         return None
 
-    assistant = StreamEngine(ScriptedBackend(say), AssistantConfig(window=WindowConfig(1, 2, 1)))
+    assistant = Lockstep(
+        StreamEngine(ScriptedBackend(say), AssistantConfig(window=WindowConfig(1, 2, 1)))
+    )
     assistant.ask("Tell me when it rains.")
     for i in range(12):
         if i in (3, 5, 7):
             assistant.ask("What?")
         chunk(assistant, i)
-        text = bytes(t for t in assistant.session.tokens if isinstance(t, int) and t < 256).decode()
+        text = bytes(
+            t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256
+        ).decode()
         seen.append("Tell me when it rains." in text)
     assert all(seen)

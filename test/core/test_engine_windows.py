@@ -10,18 +10,21 @@ from hypothesis import strategies as st
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.errors import ConfigError
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 
 
 def test_a_switch_rebuilds_the_window_once_and_keeps_the_words():
     backend = ScriptedBackend({0: "Yes."})
-    assistant = StreamEngine(backend, AssistantConfig(window=WindowConfig(keep=2, max=4)))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WindowConfig(keep=2, max=4))))
     assistant.ask("Red?")
     steps = [chunk(assistant, i) for i in range(9)]
     assert [s.switched for s in steps] == [i in (4, 6, 8) for i in range(9)]
     assert [s.window_chunks for s in steps] == [1, 2, 3, 4, 3, 4, 3, 4, 3]
     assert backend.encodes == list(range(9))  # each frame is encoded once in its life
-    assert [(g.question, g.answers) for g in assistant.window.history] == [("Red?", ("Yes.",))]
+    assert [(g.question, g.answers) for g in assistant.engine.window.prefix.groups] == [
+        ("Red?", ("Yes.",))
+    ]
     assert all(s.forwards == 1 for s in steps[1:])
     assert cached(assistant) == recomputed(assistant)
 
@@ -37,7 +40,7 @@ def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
     runs = []
     for policy in ("shadow", "floating", "recompute"):
         window = WindowConfig(keep, keep + drop, 2, policy)
-        assistant = StreamEngine(ScriptedBackend(script), AssistantConfig(window=window))
+        assistant = Lockstep(StreamEngine(ScriptedBackend(script), AssistantConfig(window=window)))
         for i in range(40):
             if i % 7 == 3:
                 assistant.ask(["What?", "Tell me every time."][i % 2])
@@ -51,12 +54,14 @@ def test_shadow_floating_and_recompute_are_one_conversation(script, keep, drop):
 def test_the_shadow_is_ready_at_every_switch(keep, limit):
     """The critical path is the new chunk and the tail at every step, and all the rest is done in
     idle time."""
-    assistant = StreamEngine(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit)))
-    tokens, head = [], len(assistant.codec.head(()))
+    assistant = Lockstep(
+        StreamEngine(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep, limit)))
+    )
+    tokens, head = [], len(assistant.engine.codec.head(assistant.engine.codec.prefix()))
     for i in range(4 * limit):
         step = chunk(assistant, i)
         tokens.append(step.prefill_tokens)
-    counters = assistant.policy.counters
+    counters = assistant.engine.policy.counters
     assert counters.rebuilds == counters.stretched == 0 and counters.switches == (
         4 * limit - keep - 1
     ) // (limit - keep)
@@ -71,57 +76,60 @@ def test_the_shadow_is_ready_at_every_switch(keep, limit):
 
 def test_a_shadow_without_idle_time_stretches_the_window_to_the_cap():
     window = WindowConfig(keep=3, max=6, hard_cap=8)
-    assistant = StreamEngine(ScriptedBackend(), AssistantConfig(window=window), backlog=1)
+    assistant = Lockstep(StreamEngine(ScriptedBackend(), AssistantConfig(window=window)), False)
     sizes = [chunk(assistant, i).window_chunks for i in range(12)]
     assert sizes == [1, 2, 3, 4, 5, 6, 7, 8, 6, 7, 8, 6]  # 8 - 3 + the new one
-    counters = assistant.policy.counters
+    counters = assistant.engine.policy.counters
     assert (counters.stretched, counters.rebuilds, counters.switches) == (4, 2, 2)
     assert cached(assistant) == recomputed(assistant)
 
 
 def test_background_work_yields_between_quanta():
-    assistant = StreamEngine(
-        ScriptedBackend(), AssistantConfig(window=WindowConfig(keep=6, max=8)), backlog=1
+    assistant = Lockstep(
+        StreamEngine(ScriptedBackend(), AssistantConfig(window=WindowConfig(keep=6, max=8))),
+        work_ahead=False,
     )
     for i in range(6):
         chunk(assistant, i)
     asked: list[int] = []
 
     def busy() -> bool:
-        asked.append(assistant.policy.counters.background_tokens)
+        asked.append(assistant.engine.policy.counters.background_tokens)
         return len(asked) == 3
 
-    tokens = assistant.idle(busy)
+    tokens = assistant.engine.idle(busy)
     per_chunk = asked[2] - asked[1]
     # the first one carries the head
     assert asked[0] == 0 and asked[1] > per_chunk > 0 and tokens == asked[2]
-    assert assistant.idle() == 2 * per_chunk and assistant.idle() == 0
+    assert assistant.engine.idle() == 2 * per_chunk and assistant.engine.idle() == 0
 
 
 def test_a_window_that_the_model_cannot_hold_is_refused_at_the_first_chunk():
     backend = ScriptedBackend()
-    per_chunk = chunk(StreamEngine(backend), 0).prefill_tokens  # head instead of a silent end
+    per_chunk = chunk(
+        Lockstep(StreamEngine(backend)), 0
+    ).prefill_tokens  # head instead of a silent end
     backend.context = 100
     with pytest.raises(
         ConfigError,
         match=r"window.max \(60\) is too large for scripted: 70 chunks of \d+ tokens are",
     ):
-        chunk(StreamEngine(backend), 0)
+        chunk(Lockstep(StreamEngine(backend)), 0)
     backend.context = 70 * per_chunk
-    assert chunk(StreamEngine(backend), 0).chunk == 0
+    assert chunk(Lockstep(StreamEngine(backend)), 0).chunk == 0
 
 
 def test_eviction_keeps_the_words_and_the_order():
     script = {2: "Yes."}
     config = AssistantConfig(window=WindowConfig(keep=3, max=4, qa_groups=1, policy="evict"))
-    assistant = StreamEngine(ScriptedBackend(script), config)
+    assistant = Lockstep(StreamEngine(ScriptedBackend(script), config))
     for i in range(12):
         if i in (2, 9):
             assistant.ask("Red?" if i == 2 else "Blue?")
         chunk(assistant, i)
-        tokens = assistant.session.tokens
+        tokens = assistant.engine.session.tokens
         seen = sorted({t.chunk for t in tokens if not isinstance(t, int)})
         assert seen == list(range(max(0, i - 3), i + 1))
         text = bytes(t for t in tokens if isinstance(t, int) and t < 256).decode()
         assert ("Red?" in text and "Yes." in text) == (i >= 2)
-    assert assistant.policy.counters.switches == 8
+    assert assistant.engine.policy.counters.switches == 8

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from chat_double import ChatDouble, Reply, Request, completion
 
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import (
@@ -73,60 +71,37 @@ def test_a_verdict_is_the_first_object_with_a_score(reply, grade):
     assert read_verdict(reply) == grade
 
 
-class Server:
-    """Answers with `replies` in turn (status, text), the last one for ever; keeps the requests."""
+class Server(ChatDouble):
+    """Answers with `replies` in turn (status, text), the last one for ever."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.replies: list[tuple[int, str]] = [(200, '{"score": 1.0}')]
-        self.requests: list[tuple[str, dict, str]] = []
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.requests.append((self.path, body, self.headers.get("Authorization", "")))
-                status, text = (
-                    server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
-                )
-                out = (
-                    json.dumps({"choices": [{"message": {"content": text}}]})
-                    if status == 200
-                    else text
-                )
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(out.encode())
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """May be called twice."""
-        self._http.shutdown()
-        self._http.server_close()
+    def reply(self, request: Request) -> Reply:
+        status, text = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return completion(text) if status == 200 else Reply(text, status)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    s = Server()
-    yield s
-    s.close()
+    with Server() as double:
+        yield double
 
 
 def judge(server: Server, **fields) -> ApiJudge:
-    return ApiJudge(server.url, "judge-1", sleep=lambda s: None, **fields)
+    api = ApiJudge(server.url, "judge-1", **fields)
+    api.client.sleep = lambda s: None
+    return api
 
 
 def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
     monkeypatch.setenv("JUDGE", "secret")
     j = judge(server, key_env="JUDGE")
     assert j.grade("answer", "What is it?", "a cup", "A mug.") == Grade(1.0)
-    ((path, body, token),) = server.requests
-    assert path == "/v1/chat/completions" and token == "Bearer secret"
+    (request,) = server.requests
+    body = request.body
+    assert request.authorization == "Bearer secret"
     assert body["model"] == "judge-1" and body["temperature"] == 0
     text = body["messages"][0]["content"]
     assert (
@@ -184,7 +159,10 @@ def test_busy_and_broken_servers_are_tried_again(server):
 
 def test_a_refusal_is_told_at_once(server):
     server.replies = [(401, "no such token")]
-    with pytest.raises(InputError, match=r"judge-1 at .*: no answer \(status 401: no such token"):
+    with pytest.raises(
+        InputError,
+        match=r"judge-1: http.*: the server answered 401: no such token; put .* --judge-key-env",
+    ):
         judge(server).grade("answer", "?", "t", "s")
     assert len(server.requests) == 1
 
@@ -200,21 +178,20 @@ def test_malformed_verdicts_score_nothing_and_are_counted(server, tmp_path):
 
 
 def test_a_server_that_is_gone(server):
-    url = server.url
     server.close()
-    with pytest.raises(InputError, match=r"no answer \(Connect"):
-        ApiJudge(url, "m", sleep=lambda s: None).grade("answer", "?", "t", "s")
+    with pytest.raises(InputError, match=r"no connection; .* --judge-url right\? \(tries: 5\)"):
+        judge(server).grade("answer", "?", "t", "s")
 
 
 def test_prompts_of_ones_own(server, tmp_path):
     (tmp_path / "answer.txt").write_text("MINE {said}")
     judge(server, prompts=tmp_path).grade("answer", "?", "t", "s")
-    assert server.requests[0][1]["messages"][0]["content"] == "MINE s"
+    assert server.requests[0].body["messages"][0]["content"] == "MINE s"
     # JSON as it is: no KeyError
     own = 'Q: {question}\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'
     (tmp_path / "answer.txt").write_text(own)
     judge(server, prompts=tmp_path).grade("answer", "why {truth}?", "t", "{said}")
-    text = server.requests[1][1]["messages"][0]["content"]
+    text = server.requests[1].body["messages"][0]["content"]
     assert text == 'Q: why {truth}?\n{"score": 0.5, "of": {"a": {}}} {other} %s {said}'
     (tmp_path / "answer.txt").write_bytes(b"\xff")
     with pytest.raises(
@@ -232,7 +209,7 @@ def test_prompts_of_ones_own(server, tmp_path):
         ({"url": "http://h/v1", "model": ""}, "needs --judge-model"),
         (
             {"url": "http://h/v1", "model": "m", "key_env": "NOT_SET_ANYWHERE"},
-            "the environment variable is not set",
+            "--judge-key-env is NOT_SET_ANYWHERE, but this variable is not set",
         ),
     ],
 )

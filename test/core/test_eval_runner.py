@@ -201,10 +201,12 @@ def test_a_polled_question_leaves_no_trace():
     many, one = rig.polled(rig.seen), rig.polled(rig.seen)
     play_polled(many, rig.item(*questions), rig.frames(LEVELS))
     play_polled(one, rig.item(questions[-1]), rig.frames(LEVELS))
-    backend_many, backend_one = many.backend, one.backend
+    backend_many, backend_one = many.lockstep.engine.backend, one.lockstep.engine.backend
+    many, one = many.lockstep, one.lockstep
     assert cached(many) == cached(one) == recomputed(one)
     assert backend_many.encodes == backend_one.encodes == list(range(10))  # each chunk once
-    assert many.window.history == () and many.attribution.entries == []
+    assert many.engine.window.prefix.groups == ()
+    assert many.engine.conversation.attribution.entries == []
 
 
 def test_polled_looks_at_the_window_that_the_engine_holds():

@@ -11,6 +11,7 @@ from aura_core.config import AssistantConfig, GateConfig, ModelConfig
 from aura_core.errors import ConfigError, InputError
 from aura_core.evaluation.sim import play
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.gate import StaticGate, cells
@@ -133,11 +134,11 @@ def test_a_chunk_that_cannot_be_encoded_is_no_measure():
 
 @pytest.mark.parametrize("level", [-1.0, 65.0, float("nan")])
 def test_levels_that_mean_nothing_are_refused(level):
-    with pytest.raises(ConfigError, match=r"gate\.level must be between 0 and 64"):
+    with pytest.raises(ConfigError, match=r"gate\.level must be in \[0, 64\] grey levels"):
         GateConfig(level)
 
 
-def watch(assistant: StreamEngine, levels: list[int]) -> list[Step]:
+def watch(assistant: Lockstep, levels: list[int]) -> list[Step]:
     for slot, level in enumerate(np.repeat(levels, 2)):
         assistant.push(Frame(flat(int(level)), slot * HALF))
     steps = []
@@ -148,14 +149,14 @@ def watch(assistant: StreamEngine, levels: list[int]) -> list[Step]:
 
 def test_the_assistant_counts_reuses_and_starts_anew_on_reset():
     backend = ScriptedBackend({2: "Brighter."})
-    assistant = StreamEngine(backend, AssistantConfig(gate=GateConfig(8.0)))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(gate=GateConfig(8.0))))
     steps = watch(assistant, [100, 101, 200, 200, 100])
     assert [s.vision_encodes for s in steps] == [1, 0, 1, 0, 1] and backend.encodes == [0, 2, 4]
     assert [s.chunk for s in steps] == [0, 1, 2, 3, 4] and steps[2].response is not None
-    assert (assistant.gate.encodes, assistant.gate.reused) == (3, 2)
+    assert (assistant.engine.gate.encodes, assistant.engine.gate.reused) == (3, 2)
     assert steps[1].prefill_tokens == steps[2].prefill_tokens  # the prompt is as long as ever
     assistant.reset()
-    assert (assistant.gate.encodes, assistant.gate.reused) == (0, 0)
+    assert (assistant.engine.gate.encodes, assistant.engine.gate.reused) == (0, 0)
     assert [s.vision_encodes for s in watch(assistant, [100, 100])] == [1, 0]
 
 
@@ -168,7 +169,9 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
     from aura_core.models import load
 
     backend = load(ModelConfig(device="cpu", dtype="float32"))
-    plain, gated = (StreamEngine(backend, AssistantConfig(gate=GateConfig(g))) for g in (None, 8.0))
+    plain, gated = (
+        Lockstep(StreamEngine(backend, AssistantConfig(gate=GateConfig(g)))) for g in (None, 8.0)
+    )
     reused = 0
     for seed in (420_001,):
         episode = Episode.generate(seed, 24, TEST_PLAN)
@@ -176,7 +179,7 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
         assert seen(with_gate) == seen(play(plain, episode, 24))
         changing = {e.chunk for e in episode.world.events if e.chunk < 24}
         assert changing and all(with_gate[c].vision_encodes == 1 for c in changing)
-        reused += gated.gate.reused
+        reused += gated.engine.gate.reused
     assert reused > 0
     still = np.asarray(np.random.default_rng(1).integers(60, 200, (96, 96, 3)), np.uint8)
     results = []
@@ -189,5 +192,9 @@ def test_decisions_on_moving_scenes_stay_and_an_unchanging_scene_is_encoded_once
             steps.append(step)
         results.append([(s.decision, s.response, s.window_tokens) for s in steps])
     assert results[0] == results[1]  # the same pixels: the same bits
-    assert (plain.gate.encodes, gated.gate.encodes, gated.gate.reused) == (12, 1, 11)
+    assert (plain.engine.gate.encodes, gated.engine.gate.encodes, gated.engine.gate.reused) == (
+        12,
+        1,
+        11,
+    )
     assert (Path(backend.name).name, len(results[0])) == ("aura_tiny", 12)

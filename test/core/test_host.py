@@ -1,23 +1,23 @@
-"""The worker thread, without ROS: the engine's very steps, and nothing lost without being
-counted."""
+"""The host: the engine's very steps, and nothing lost without being counted."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
 from aura_core.config import AssistantConfig, DeciderConfig
+from aura_core.live.events import Event, Ready, Stepped, Words
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
-TIMES = ("step_ms", "decide_ms")
+OWN = ("step_ms", "decide_ms", "query_id", "response_id")  # times, and names of a run
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def runs() -> Iterator[Make]:
 
 
 def comparable(step: Step) -> dict[str, object]:
-    return {k: v for k, v in step.as_json().items() if k not in TIMES}
+    return {k: v for k, v in step.as_json().items() if k not in OWN}
 
 
 def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a_second(
@@ -37,13 +37,13 @@ def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a
     stamps = [round(i * NS / 30) for i in range(seconds * 30)]
     questions = {100: "what is on the table?", 201: "Tell me whenever it gets darker."}
 
-    engine = StreamEngine(ScriptedBackend())
+    lockstep = Lockstep(StreamEngine(ScriptedBackend()))
     expected: list[Step] = []
     for i, stamp in enumerate(stamps):
         if i in questions:
-            engine.ask(Query(questions[i]))
-        engine.push(Frame(camera.frame(stamp / NS), stamp))
-        while (step := engine.step()) is not None:
+            lockstep.ask(Query(questions[i]))
+        lockstep.push(Frame(camera.frame(stamp / NS), stamp))
+        while (step := lockstep.step()) is not None:
             expected.append(step)
 
     run = runs(ScriptedBackend(), backlog=60).start()
@@ -62,8 +62,8 @@ def test_a_30_hz_camera_gives_the_very_steps_of_the_engine_and_two_conversions_a
             steps += run.steps(1)
     assert [comparable(s) for s in steps] == [comparable(s) for s in expected]
     assert [s.response.kind for s in steps if s.question] == [Kind.REAL_TIME] * 2
-    assert len(converted) == 2 * seconds + 1  # the last one belongs to the second after
-    health = run.worker.health()
+    assert len(converted) == 2 * seconds
+    health = run.host.health()
     assert (
         health.frames_received,
         health.frames_dropped,
@@ -81,23 +81,22 @@ def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: 
     for index in range(1, 10):
         run.second(index)
     backend.gate.set()
-    # Two seconds may wait beside the one that is being filled.
-    assert [s.chunk for s in run.steps(4)] == [0, 7, 8, 9]
-    health = run.worker.health()
-    assert (health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (12, 6, 0)
+    # Two closed chunks may wait.
+    assert [s.chunk for s in run.steps(3)] == [0, 8, 9]
+    health = run.host.health()
+    assert (health.frames_dropped, health.chunks_dropped, health.chunks_lost) == (14, 7, 0)
 
 
 def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "Well, well."}), backlog=3)
     told, go_on = threading.Event(), threading.Event()
-    tell = run.worker.events.text
 
-    def slow(text: str, stamp_ns: int, asked: bool) -> None:
-        tell(text, stamp_ns, asked)
-        told.set()
-        assert go_on.wait(WAIT_S)
+    def slow(event: Event) -> None:
+        if isinstance(event, Words):
+            told.set()
+            assert go_on.wait(WAIT_S)
 
-    run.worker.events = replace(run.worker.events, text=slow)
+    run.host.listen(slow)
     run.start()
     run.second(0)
     assert told.wait(WAIT_S)
@@ -107,25 +106,22 @@ def test_what_came_during_an_answer_is_seen_together_and_the_newest_decides(runs
     first, second = run.steps(2)
     assert first.response is not None and first.response.text == "Well, well."
     assert (second.chunk, second.missed_chunks, second.window_chunks) == (3, 2, 4)
-    assert run.worker.health().chunks_missed == 2
-    assert run.worker.health().chunks_dropped == 0
+    assert run.host.health().chunks_missed == 2
+    assert run.host.health().chunks_dropped == 0
 
 
 def test_words_are_told_as_they_come_and_whether_they_were_asked_for(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "Yes.", 1: "Ah.", 2: "No."})).start()
-    told = []
+    asked = []
     for index, question in enumerate(("is it dark?", "", "is it light?")):
         if question:
             run.inbox.ask(question)
         run.second(index)
-        told.append(run.next("text"))
-        run.next("step")
-    stamps = [index * NS + NS // 2 for index in range(3)]
-    assert told == [
-        ("text", "Y", stamps[0], True),
-        ("text", "A", stamps[1], False),
-        ("text", "N", stamps[2], True),
-    ]
+        words, step = run.next(Words), run.next(Stepped).step
+        assert words.text == step.response.text[:1] and words.response_id == step.response.id
+        assert words.stamp_ns == step.response.stamp_ns == index * NS + NS // 2
+        asked.append(words.asked)
+    assert asked == [True, False, True]
 
 
 def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
@@ -139,11 +135,7 @@ def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
     for index in range(2, 6):
         run.second(index)
     backend.gate.set()
-    assert [(s.chunk, s.question) for s in run.steps(3)] == [
-        (0, None),
-        (4, "still there?"),
-        (5, None),
-    ]
+    assert [(s.chunk, s.question) for s in run.steps(2)] == [(0, None), (5, "still there?")]
 
 
 def test_seconds_without_frames_are_lost_not_dropped(runs: Make) -> None:
@@ -151,7 +143,7 @@ def test_seconds_without_frames_are_lost_not_dropped(runs: Make) -> None:
     run.second(0)
     run.second(4)
     assert [s.chunk for s in run.steps(2)] == [0, 4]
-    assert (run.worker.health().chunks_lost, run.worker.health().chunks_dropped) == (3, 0)
+    assert (run.host.health().chunks_lost, run.host.health().chunks_dropped) == (3, 0)
 
 
 def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(runs: Make) -> None:
@@ -159,7 +151,8 @@ def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(ru
     run.inbox.ask("what do you see?")
     run.start()
     run.second(0, grey=9)
-    _, step, asked = run.next("step")
+    event = run.next(Stepped)
+    step, asked = event.step, event.question
     assert step.response.text == "You asked: what do you see? The brightness is 9."
     assert asked == step.question == "what do you see?"
 
@@ -167,11 +160,12 @@ def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(ru
 def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
     run = runs(ScriptedBackend({0: "I will tell you.", 2: "It is dark now."})).start()
     run.inbox.ask("Tell me when it is dark.")
-    reports = []
+    events = []
     for index in range(3):
         run.second(index)
-        reports.append(run.next("step"))
-    (_, ack, _), (_, silent, none), (_, alert, asked) = reports
+        events.append(run.next(Stepped))
+    ack, silent, alert = (event.step for event in events)
+    none, asked = events[1].question, events[2].question
     assert ack.response.acknowledgment and ack.response.index == 0
     assert silent.response is None and none == ""
     assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (
@@ -186,13 +180,13 @@ def test_partial_texts_grow_and_repeat_nothing(runs: Make) -> None:
     run = runs(ScriptedBackend({1: "a b é"})).start()
     run.second(0)
     run.second(1)
-    run.next("step")
+    run.next(Stepped)
     texts = []
-    while (report := run.reports.get(timeout=WAIT_S))[0] == "text":
-        texts.append(report[1:])
+    while isinstance(event := run.events.get(timeout=WAIT_S), Words):
+        texts.append((event.text, event.stamp_ns, event.asked))
     stamp = NS + NS // 2
     assert texts == [("a", stamp, False), ("a b", stamp, False), ("a b é", stamp, False)]
-    assert report[1].response.text == "a b é"
+    assert event.step.response.text == "a b é"
 
 
 def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> None:
@@ -207,13 +201,72 @@ def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> Non
 
 def test_the_threshold_can_change_while_running(runs: Make) -> None:
     run = runs(config=AssistantConfig(decider=DeciderConfig(threshold=0.5)))
-    run.worker.set_threshold(0.6)
+    run.host.set_threshold(0.6)
     run.start()
     run.second(0)
     assert run.steps(1)[0].decision.silent
-    run.worker.set_threshold(0.999999)
+    run.host.set_threshold(0.999999)
     run.second(1)
     assert not run.steps(1)[0].decision.silent
-    run.worker.set_threshold(None)
+    run.host.set_threshold(None)
     run.second(2)
     assert run.steps(1)[0].decision.silent
+
+
+def test_any_number_listens_and_each_can_end(runs: Make) -> None:
+    run = runs().start()
+    heard: list[list[int]] = [[], []]
+    ends = [
+        run.host.listen(lambda e, i=i: heard[i].append(e.step.chunk)) for i in range(len(heard))
+    ]
+    for index in range(3):
+        run.second(index)
+        run.steps(1)
+        if index == 0:
+            ends[0]()
+    assert run.host.drain(WAIT_S)
+    assert heard == [[0], [0, 1, 2]]
+
+
+def test_a_host_that_was_stopped_can_be_started_again(runs: Make) -> None:
+    loads: list[int] = []
+
+    def load() -> ScriptedBackend:
+        loads.append(1)
+        return ScriptedBackend()
+
+    run = runs(load=load)
+    names = []
+    for _ in range(2):
+        run.host.start()
+        run.next(Ready)
+        run.inbox.ask("what is there?")
+        run.second(0, grey=3)
+        step = run.steps(1)[0]
+        assert step.response.text == "You asked: what is there? The brightness is 3."
+        assert run.host.health().frames_received == 2
+        names += [step.question_id, step.response.id]
+        assert run.host.stop(WAIT_S) and run.host.health().phase == "stopped"
+    assert len(loads) == 2 and len(set(names)) == 4, "ids are unique over restarts"
+
+
+def test_streams_share_the_model_and_take_turns(runs: Make) -> None:
+    """A camera that is far behind does not keep the other waiting."""
+    backend = GatedBackend()
+    run = runs(backend, streams=("front", "back"), backlog=8).start()
+    backend.gate.clear()
+    run.second(0, stream="front")
+    assert backend.encoding.wait(WAIT_S)
+    for index in range(1, 4):
+        run.second(index, stream="front")
+    run.host.streams["back"].inbox.ask("what is there?")
+    run.second(0, grey=7, stream="back")
+    backend.gate.set()
+    events = [run.next(Stepped) for _ in range(5)]
+    assert [e.stream for e in events] == ["front", "back", "front", "front", "front"]
+    assert [e.step.window_chunks for e in events] == [1, 1, 2, 3, 4]
+    back = events[1].step
+    assert back.response.text == "You asked: what is there? The brightness is 7."
+    assert back.response.id.partition("-")[0].endswith(".back")
+    assert run.host.health("front").frames_received == 8
+    assert run.host.health("back").frames_received == 2

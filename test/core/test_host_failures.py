@@ -1,5 +1,5 @@
-"""The worker thread when something is wrong: one line for each, nothing fatal but the load, and a
-prompt end."""
+"""The host when something is wrong: one line for each, nothing fatal but the load, and a prompt
+end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
 from aura_core.config import AssistantConfig, GenerationConfig
 from aura_core.errors import InputError, ModelError
+from aura_core.live.events import Event, Failed, Problem, Words
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.types import Frame
 
@@ -30,9 +31,9 @@ def test_a_frame_that_cannot_be_converted_is_reported_and_repeated(runs: Make) -
     run.inbox.offer(0, lambda: frame(0))
     run.inbox.offer(NS // 2, bad)
     run.second(1)
-    assert run.next("error") == ("error", "image data has 3 bytes, too few", None)
+    assert run.next(Problem) == Problem("", "image data has 3 bytes, too few")
     assert [s.chunk for s in run.steps(2)] == [0, 1]
-    assert run.worker.health().errors == 1
+    assert run.host.health().errors == 1
 
 
 @pytest.mark.parametrize("text", ["", "   \n"])
@@ -41,16 +42,13 @@ def test_an_empty_question_is_refused_at_once(runs: Make, text: str) -> None:
         runs().inbox.ask(text)
 
 
-def test_an_overlong_question_is_reported_and_the_next_one_answered(runs: Make) -> None:
+def test_an_overlong_question_is_refused_and_the_next_one_answered(runs: Make) -> None:
     run = runs(ScriptedBackend()).start()
-    run.inbox.ask("word " * 10_000)
+    long = run.inbox.ask("word " * 10_000)
     run.inbox.ask("short?")
     run.second(0)
-    assert run.next("error") == (
-        "error",
-        "the question has 49999 tokens; at most 512 are allowed",
-        None,
-    )
+    error = str(long.exception(WAIT_S))
+    assert error == "the question has 49999 tokens; at most 512 are allowed"
     assert run.steps(1)[0].question == "short?"
 
 
@@ -66,15 +64,15 @@ def test_a_model_that_fails_in_a_step_goes_on_with_an_empty_window(runs: Make) -
     run = runs(GatedBackend({}, broken=(1,))).start()
     for index in range(3):
         run.second(index)
-    first, second = run.steps(1)[0], run.next("error")
-    assert second[1:] == (
-        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB",
-        1,
+    first, problem = run.steps(1)[0], run.next(Problem)
+    assert problem.message == (
+        "the model failed at chunk 1, its window is emptied: out of memory tried to allocate 2 GiB"
     )
+    assert problem.chunk == 1
     third = run.steps(1)[0]
     assert (first.chunk, first.window_chunks) == (0, 1)
     assert (third.chunk, third.window_chunks, third.stamp_ns) == (2, 1, 2 * NS + NS // 2)
-    assert run.worker.health().phase == "ready"
+    assert run.host.health().phase == "ready"
 
 
 def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None:
@@ -86,27 +84,27 @@ def test_a_model_that_fails_forgets_no_watch_and_no_question(runs: Make) -> None
     for index in (1, 2, 3, 4):
         run.second(index)
     run.steps(1)
-    errors = [run.next("error")[1] for _ in range(4)]
-    assert errors[2] == "the model failed twice over a question, which is given up: is it safe?"
+    errors = [run.next(Problem).message for _ in range(4)]
+    assert errors[2] == "the model failed twice on this question, which is given up: is it safe?"
     assert run.steps(1)[0].question == "is it day?"
-    assert run.worker.health().active_watches == 1
+    assert run.host.health().active_watches == 1
 
 
 @pytest.mark.parametrize(
     "error",
     [ModelError("no such\nfolder"), OSError("no such folder"), RuntimeError("no such folder")],
 )
-def test_a_model_that_cannot_be_loaded_ends_the_worker_with_one_line(
+def test_a_model_that_cannot_be_loaded_ends_the_host_with_one_line(
     runs: Make, error: Exception
 ) -> None:
     def load() -> ScriptedBackend:
         raise error
 
     run = runs(load=load)
-    run.worker.start()
-    assert run.next("failed") == ("failed", "no such folder")
-    assert run.worker.stop(WAIT_S)
-    assert run.worker.health().phase == "failed"
+    run.host.start()
+    assert run.next(Failed) == Failed("no such folder")
+    assert run.host.stop(WAIT_S)
+    assert run.host.health().phase == "failed"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -118,28 +116,44 @@ def test_a_bug_in_the_thread_does_not_leave_a_dead_node(runs: Make) -> None:
         ScriptedBackend(lambda moment: script(moment) if moment.now.brightness == 9 else None)
     ).start()
     run.second(0, grey=9)
-    assert "bug" in run.next("failed")[1]
-    assert run.worker.stop(WAIT_S)
+    assert "bug" in run.next(Failed).message
+    assert run.host.stop(WAIT_S)
 
 
 def test_stop_ends_a_long_answer(runs: Make) -> None:
     backend = GatedBackend({0: "word " * 1000})
     run = runs(
-        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=100_000))
+        backend, config=AssistantConfig(generation=GenerationConfig(max_new_tokens=8192))
     ).start()
     texts = threading.Semaphore(0)
     blocked = threading.Event()
-    worker = run.worker
+    host = run.host
 
-    def on_text(_text: str, _stamp: int, _asked: bool) -> None:
-        texts.release()
-        assert blocked.wait(WAIT_S)
+    def on_words(event: Event) -> None:
+        if isinstance(event, Words):
+            texts.release()
+            assert blocked.wait(WAIT_S)
 
-    object.__setattr__(worker.events, "text", on_text)
+    host.listen(on_words)
     run.second(0)
     assert texts.acquire(timeout=WAIT_S)
-    assert not worker.stop(0.0)  # the answer is under way
+    assert not host.stop(0.0)  # the answer is under way
     blocked.set()
-    assert worker.stop(WAIT_S)
+    assert host.stop(WAIT_S)
     assert run.steps(1)[0].decode_tokens <= 3
-    assert worker.health().phase == "stopped"
+    assert host.health().phase == "stopped"
+
+
+def test_a_chunk_without_a_usable_frame_is_lost_and_its_question_waits(runs: Make) -> None:
+    run = runs(ScriptedBackend()).start()
+
+    def bad() -> Frame:
+        raise InputError("no picture")
+
+    run.inbox.ask("what is there?")
+    for half in (0, NS // 2):
+        run.inbox.offer(half, bad)
+    run.second(1)
+    step = run.steps(1)[0]
+    assert (step.chunk, step.question) == (1, "what is there?")
+    assert (run.host.health().chunks_lost, run.host.health().errors) == (1, 2)

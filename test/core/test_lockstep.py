@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.replay.lockstep import Asked, drive, insert, until
+from aura_core.replay.lockstep import Asked, Lockstep, drive, insert, until
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query
 
@@ -73,7 +73,7 @@ def test_asked_keeps_colons_in_the_question():
 def test_a_refused_question_is_reported_and_the_stream_goes_on():
     events = [frame(0), Query(""), Query("x" * 5000), frame(500), frame(1000), frame(1500)]
     refused = []
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     steps = list(drive(assistant, events, on_refused=lambda q, e: refused.append(str(e))))
     assert len(steps) == 2
     assert refused == [
@@ -81,16 +81,16 @@ def test_a_refused_question_is_reported_and_the_stream_goes_on():
         "the question has 5000 tokens; at most 512 are allowed",
     ]
     with pytest.raises(InputError, match="the question is empty"):
-        list(drive(StreamEngine(ScriptedBackend()), events))
+        list(drive(Lockstep(StreamEngine(ScriptedBackend())), events))
 
 
 def test_every_chunk_is_stepped_before_the_next_frame_is_read():
-    assistant = StreamEngine(ScriptedBackend())
+    assistant = Lockstep(StreamEngine(ScriptedBackend()))
     seen = []
 
     def events():
         for k in range(6):
-            seen.append((k, len(assistant.window.turns)))
+            seen.append((k, len(assistant.engine.window.turns)))
             yield frame(500 * k)
 
     assert [s.chunk for s in drive(assistant, events())] == [0, 1, 2]
@@ -100,27 +100,22 @@ def test_every_chunk_is_stepped_before_the_next_frame_is_read():
 def test_a_question_in_the_half_filled_last_chunk_is_seen():
     steps = list(
         drive(
-            StreamEngine(ScriptedBackend()),
+            Lockstep(StreamEngine(ScriptedBackend())),
             insert([frame(0), frame(500), frame(1000)], [Asked("hm?", 1.7)]),
         )
     )
     assert [(s.chunk, s.question) for s in steps] == [(0, None), (1, "hm?")]
 
 
-def test_a_live_stream_is_worked_ahead_of_while_nothing_waits():
-    """So that a switch of the window finds its shadow complete; a stream that is always late
-    rebuilds."""
-    events = [frame(500 * k) for k in range(2 * 40)]
+def test_a_step_works_ahead_so_that_a_switch_finds_its_shadow_complete():
+    """Without work ahead every switch rebuilds."""
     config = AssistantConfig(window=WindowConfig(keep=4, max=8))
     counters = []
-    for waits in (False, True):
-        assistant = StreamEngine(ScriptedBackend(), config, backlog=2)
-        assert len(list(drive(assistant, events, waiting=lambda waits=waits: waits))) == 40
-        counters.append(assistant.policy.counters)
+    for work_ahead in (True, False):
+        lockstep = Lockstep(StreamEngine(ScriptedBackend(), config), work_ahead)
+        assert len(list(drive(lockstep, [frame(500 * k) for k in range(80)]))) == 40
+        counters.append(lockstep.engine.policy.counters)
     timely, late = counters
-    assert (
-        timely.switches > 5
-        and timely.rebuilds == timely.stretched == 0
-        and timely.background_tokens > 0
-    )
+    assert timely.switches > 5 and timely.rebuilds == timely.stretched == 0
+    assert timely.background_tokens > 0
     assert late.rebuilds == late.switches > 0 and late.background_tokens == 0

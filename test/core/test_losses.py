@@ -20,6 +20,11 @@ from aura_core.training.loss import (  # noqa: E402
     weighting,
 )
 
+# Logits and losses are float64 here; the weights are float32, each rounded by 2^-25 of its size.
+ROUNDING = 2**-24
+# And their sums, which are divisors: up to 80 of them are added in float32.
+SUMS = 80 * 2**-24
+
 
 def batch(seed=0, rows=4, vocabulary=7):
     """Random turns: (logits, supervised, answers); silent turns have one token, answers one to
@@ -36,7 +41,7 @@ def batch(seed=0, rows=4, vocabulary=7):
             silent += [not speaks] * n
             hard += [not speaks and rng.random() < 0.3] * n
             event += [i == 0 and rng.random() < 0.3 for i in range(n)]
-    logits = torch.from_numpy(rng.normal(size=(len(row), vocabulary))).float()
+    logits = torch.from_numpy(rng.normal(size=(len(row), vocabulary)))
     target = torch.from_numpy(rng.integers(0, vocabulary, len(row)))
     flags = (torch.tensor(f) for f in (silent, hard, event))
     return (
@@ -87,13 +92,13 @@ def test_each_loss_equals_its_formula(seed):
     logits, s, answers = batch(seed)
     rows = len(answers)
     assert float(loss_of("balanced", logits, s, rows, answers)) == pytest.approx(
-        paper(logits, s, rows), abs=1e-5
+        paper(logits, s, rows), rel=ROUNDING
     )
     assert float(loss_of("harness", logits, s, rows, answers)) == pytest.approx(
-        harness(logits, s), abs=1e-5
+        harness(logits, s), rel=SUMS
     )
     mean = -sum(log_p(logits, s, i) for i in range(len(s.target))) / len(s.target)
-    assert float(loss_of("plain", logits, s, rows, answers)) == pytest.approx(mean, abs=1e-5)
+    assert float(loss_of("plain", logits, s, rows, answers)) == pytest.approx(mean, rel=ROUNDING)
 
 
 def test_the_names_give_what_the_functions_of_the_embedded_recipe_give():
@@ -102,7 +107,7 @@ def test_the_names_give_what_the_functions_of_the_embedded_recipe_give():
         loss_of("balanced_all", logits, s, 4, answers), balanced_loss(logits, s, 4, answers)
     )
     assert float(loss_of("plain", logits, s, 4, answers)) == pytest.approx(
-        float(plain_loss(logits, s)), abs=1e-6
+        float(plain_loss(logits, s)), rel=ROUNDING
     )
 
 
@@ -144,7 +149,7 @@ def test_parts_of_a_batch_add_up():
             losses = torch.nn.functional.cross_entropy(logits[mine], part.target, reduction="none")
             top, bottom = top + float((w * losses).sum()), bottom + float(total)
         assert top / bottom == pytest.approx(
-            float(loss_of(name, logits, s, 4, answers)), abs=1e-5
+            float(loss_of(name, logits, s, 4, answers)), rel=SUMS
         ), name
 
 
@@ -193,5 +198,5 @@ def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
     else:
         left = Supervised(*(v[kept] for v in (s.row, s.target, s.silent, s.hard, s.event, s.turn)))
         expected = loss_of(name, logits[kept], left, 4, answers)
-    assert float(loss) == pytest.approx(float(expected), abs=1e-6)
+    assert float(loss) == pytest.approx(float(expected), rel=SUMS)
     assert float(loss) != pytest.approx(float(loss_of(name, logits, s, 4, answers)), abs=1e-3)

@@ -19,12 +19,14 @@ from transformers import PreTrainedTokenizerFast
 from aura_core.config import WindowConfig
 from aura_core.errors import ModelError
 from aura_core.models import chat
-from aura_core.models.backend import Piece, Video
+from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, Piece, Video
+from aura_core.models.families import qwen_vl
 from aura_core.models.sidecar import AuraSidecar, read_template
-from aura_core.stream.prompt import DEFAULT_SYSTEM_PROMPT, PromptCodec
+from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
 
 GRID = (3, 2)
+CONTENT = ({"type": "video", "video": "chunk"},)
 
 
 def tokenizer(silent: bool = True) -> chat.HFTokenizer:
@@ -48,8 +50,8 @@ def test_what_the_families_templates_come_apart_into(family: str, silent: bool) 
     assert got.system == ("<|im_start|>system\n", "<|im_end|>\n")
     assert got.user == ("<|im_start|>user\n", "<|im_end|>\n")
     assert got.assistant == ("<|im_start|>assistant\n", "<|im_end|>\n")
-    assert (got.video_open, got.video_close) == ("<|vision_start|>", "<|vision_end|>")
-    assert got.timestamps == (family == "qwen3_vl")
+    stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
+    assert got.chunk == Around((f"{stamp}<|vision_start|>", "<|vision_end|>"))
     assert got.end_id == words.single("<|im_end|>")
     assert got.silent_id == (words.single("<|silent|>") if silent else got.end_id)
     assert got.trained_to_decide == silent
@@ -59,8 +61,10 @@ def test_what_the_families_templates_come_apart_into(family: str, silent: bool) 
 def test_aura_json_has_the_last_word() -> None:
     template = checkpoints.TEMPLATES["qwen3_vl"]
     got = extract(template, trained_to_decide=False, system_prompt="", frame_timestamps=False)
-    assert (got.trained_to_decide, got.system_prompt, got.timestamps) == (False, "", False)
-    assert extract(template, "qwen2_5_vl", frame_timestamps=True).timestamps
+    assert (got.trained_to_decide, got.system_prompt) == (False, "")
+    assert got.chunk == Around(("<|vision_start|>", "<|vision_end|>"))
+    stamped = extract(template, "qwen2_5_vl", frame_timestamps=True)
+    assert stamped.chunk == Around(("<0.2 seconds><|vision_start|>", "<|vision_end|>"))
     other = extract(template, silent=False, silent_token="<|vision_pad|>")
     assert other.silent_id == tokenizer().single("<|vision_pad|>") and other.trained_to_decide
     with pytest.raises(
@@ -73,7 +77,7 @@ def test_aura_json_has_the_last_word() -> None:
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
     """A window with history, questions, answers and silence: as pieces, and as messages for the
     template."""
-    window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2))
+    window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2), codec.prefix())
     script: list[tuple[str | None, str | None]] = [
         ("What colour is the ball?", "red"),
         (None, None),
@@ -90,14 +94,14 @@ def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[ch
     window.switch()
     pieces = window.pieces(codec) + codec.user(Video(None, GRID), "And now?")
     messages = [chat.system(codec.system_prompt)]
-    for group in window.history:
+    for group in window.prefix.groups:
         messages.append({"role": "user", "content": group.question})
         messages.append({"role": "assistant", "content": "\n".join(group.answers)})
     for turn in window.turns:
         question = (turn.question or "").replace("<|", "< |").replace("|>", "| >")
-        messages.append(chat.user(question))
+        messages.append(chat.user(question, CONTENT))
         messages.append(chat.assistant(turn.answer or ("<|silent|>" if silent else "")))
-    return pieces, [*messages, chat.user("And now?")]
+    return pieces, [*messages, chat.user("And now?", CONTENT)]
 
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
@@ -113,7 +117,7 @@ def test_a_conversation_has_the_very_tokens_of_the_template(family: str, silent:
     # mean of 0 s and 0.5 s, as the processor rounds it
     stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
     pads = "<|video_pad|>" * (GRID[0] * GRID[1])
-    expanded = text.replace(chat.VIDEO, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
+    expanded = text.replace(qwen_vl.WRITTEN, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
     pad = words.single("<|video_pad|>")
     ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
     assert ids == words.encode(expanded)
@@ -172,4 +176,5 @@ def test_the_template_with_videos_is_preferred_to_the_text_only_one(tmp_path: Pa
 
 def test_an_empty_system_prompt_leaves_the_system_turn_out() -> None:
     format_ = replace(extract(checkpoints.TEMPLATES["qwen3_vl"]), system_prompt="")
-    assert PromptCodec(tokenizer(), format_).head(()).ids == ()
+    codec = PromptCodec(tokenizer(), format_)
+    assert codec.head(codec.prefix()).ids == ()

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from aura_core import models  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ModelError  # noqa: E402
-from aura_core.models import checkpoint, load, qwen_vl  # noqa: E402
+from aura_core.models import checkpoint, load, local  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -217,19 +217,19 @@ def test_devices_and_attention_that_are_not_there(
 
 def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert qwen_vl._dtype("auto", cpu) == torch.float32
-    assert qwen_vl._dtype("auto", cuda) == torch.bfloat16
-    assert qwen_vl._dtype("float16", cpu) == torch.float16
-    monkeypatch.setattr(qwen_vl.importlib.util, "find_spec", lambda _: object())
-    assert qwen_vl._attention("auto", cuda, torch.bfloat16, "x") == "flash_attention_2"
-    assert qwen_vl._attention("auto", cuda, torch.float32, "x") == "sdpa"
-    assert qwen_vl._attention("auto", cpu, torch.bfloat16, "x") == "sdpa"
+    assert local._dtype("auto", cpu) == torch.float32
+    assert local._dtype("auto", cuda) == torch.bfloat16
+    assert local._dtype("float16", cpu) == torch.float16
+    monkeypatch.setattr(local.importlib.util, "find_spec", lambda _: object())
+    assert local._attention("auto", cuda, torch.bfloat16, "x") == "flash_attention_2"
+    assert local._attention("auto", cuda, torch.float32, "x") == "sdpa"
+    assert local._attention("auto", cpu, torch.bfloat16, "x") == "sdpa"
     with pytest.raises(
         ModelError, match=r"it needs CUDA in half precision, not cuda torch\.float32"
     ):
-        qwen_vl._attention("flash_attention_2", cuda, torch.float32, "x")
-    monkeypatch.setattr(qwen_vl.importlib.util, "find_spec", lambda _: None)
-    assert qwen_vl._attention("auto", cuda, torch.bfloat16, "x") == "sdpa"
+        local._attention("flash_attention_2", cuda, torch.float32, "x")
+    monkeypatch.setattr(local.importlib.util, "find_spec", lambda _: None)
+    assert local._attention("auto", cuda, torch.bfloat16, "x") == "sdpa"
 
 
 @pytest.mark.parametrize("package", ["torch", "transformers"])

@@ -19,7 +19,9 @@ from safetensors.torch import load_file  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models import load  # noqa: E402
-from aura_core.models.sidecar import read_pixels  # noqa: E402
+from aura_core.models.backend import Around  # noqa: E402
+from aura_core.models.families.qwen_vl import read_pixels  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
 
@@ -59,7 +61,9 @@ def test_both_families_load_from_the_published_layout(
         else "not trained to be silent: asked yes or no each second"
     )
     assert backend.description.startswith(f"{path}: {family}, 0.")
-    assert backend.description.endswith(f" M parameters, cpu, float32, sdpa; {decides}")
+    assert backend.description.endswith(
+        f" M parameters, cpu, float32, sdpa, 1 CPU thread; {decides}"
+    )
     assert "\n" not in backend.description
     assert backend.pixels.factor == (32 if family == "qwen3_vl" else 28)
     assert backend.pixels.max_pixels == 640 * 480
@@ -141,7 +145,8 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     tiny.save(model, tokenizer, tmp_path / "tiny")
     backend: Any = load(config(tmp_path / "tiny"))
     assert backend.pixels == tiny.PIXELS
-    assert backend.chat.trained_to_decide and not backend.chat.timestamps
+    assert backend.chat.trained_to_decide
+    assert backend.chat.chunk == Around(("<|vision_start|>", "<|vision_end|>"))
     assert backend.chat.system_prompt == tiny.SYSTEM_PROMPT
     assert backend.chat.silent_id == tokenizer.convert_tokens_to_ids("<|silent|>")
     text = "<|im_start|>user\nWhat's the LIVE table?<|im_end|>"
@@ -150,7 +155,7 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     assert backend.encode(chunk((192, 192), (192, 192))).grid == (3, 3)
     kept = model.state_dict()["model.visual.merger.linear_fc1.weight"]
     assert torch.equal(backend.model.model.visual.merger.linear_fc1.weight, kept.half().float())
-    assistant = StreamEngine(backend)
+    assistant = Lockstep(StreamEngine(backend))
     for i in range(4):
         assistant.push(Frame(np.full((192, 192, 3), i, np.uint8), i * 500_000_000))
     assert assistant.ready == 2

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from aura_core.errors import StreamError
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.positions import PositionTrack
+from aura_core.models.families.qwen_vl import MRopePositions
+from aura_core.models.positions import PlainPositions, PositionTrack
+
+TRACKS = pytest.mark.parametrize("kind", [MRopePositions, PlainPositions])
 
 
 def text(n: int) -> Tokens:
@@ -21,7 +24,7 @@ def video(rows: int, columns: int) -> Video:
 
 
 def test_text_counts_up_and_a_chunk_is_one_grid() -> None:
-    track = PositionTrack()
+    track = MRopePositions()
     got = track.extend([text(2), video(2, 3), text(2)])
     assert got.dtype == np.int64
     assert got.tolist() == [
@@ -33,20 +36,31 @@ def test_text_counts_up_and_a_chunk_is_one_grid() -> None:
 
 
 def test_a_tall_chunk_advances_by_its_rows() -> None:
-    track = PositionTrack()
+    track = MRopePositions()
     track.extend([video(5, 2)])
     assert (track.length, track.next_position) == (10, 5)
 
 
-def test_nothing_has_no_positions() -> None:
-    track = PositionTrack()
-    assert track.extend([]).shape == (3, 0)
-    assert track.extend([Tokens(())]).shape == (3, 0)
+def test_plain_positions_count_visual_tokens_as_text() -> None:
+    track = PlainPositions()
+    got = track.extend([text(2), video(2, 3), text(2)])
+    assert got.dtype == np.int64 and got.tolist() == list(range(10))
+    assert (track.length, track.next_position) == (10, 10)
+    assert track.evict(2, 8) == 6
+    assert track.extend([text(1)]).tolist() == [4]
+
+
+@TRACKS
+def test_nothing_has_no_positions(kind: type[PositionTrack]) -> None:
+    track = kind()
+    assert track.extend([]).shape == (*kind.axes, 0)
+    assert track.extend([Tokens(())]).shape == (*kind.axes, 0)
     assert (track.length, track.next_position) == (0, 0)
 
 
-def test_rollback_into_a_chunk_and_beyond_the_end_is_refused() -> None:
-    track = PositionTrack()
+@TRACKS
+def test_rollback_into_a_chunk_and_beyond_the_end_is_refused(kind: type[PositionTrack]) -> None:
+    track = kind()
     track.extend([text(2), video(2, 3), text(2)])
     for length in (3, 7):
         with pytest.raises(
@@ -56,7 +70,7 @@ def test_rollback_into_a_chunk_and_beyond_the_end_is_refused() -> None:
     for length in (-1, 11):
         with pytest.raises(StreamError, match="the cache holds 10"):
             track.rollback(length)
-    assert (track.length, track.next_position) == (10, 7)
+    assert track.length == 10
 
 
 _PIECES = st.lists(
@@ -68,16 +82,21 @@ _PIECES = st.lists(
 )
 
 
+@TRACKS
 @given(before=_PIECES, gone=_PIECES, after=_PIECES, cut=st.integers(0, 6))
 def test_after_any_rollback_positions_go_on_as_if_nothing_had_been_there(
-    before: list[Piece], gone: list[Piece], after: list[Piece], cut: int
+    kind: type[PositionTrack],
+    before: list[Piece],
+    gone: list[Piece],
+    after: list[Piece],
+    cut: int,
 ) -> None:
     """Back to a boundary between pieces, and from there `cut` tokens into the text before it."""
     last = before[-1] if before else None
     kept = list(before)
     if isinstance(last, Tokens):
         kept[-1] = Tokens(last.ids[: max(0, len(last) - cut)])
-    track, straight = PositionTrack(), PositionTrack()
+    track, straight = kind(), kind()
     straight.extend(kept)
     track.extend([*before, *gone])
     track.rollback(sum(len(p) for p in kept))
@@ -85,8 +104,11 @@ def test_after_any_rollback_positions_go_on_as_if_nothing_had_been_there(
     assert np.array_equal(track.extend(after), straight.extend(after))
 
 
+@TRACKS
 @given(pieces=_PIECES, split=st.integers(0, 8))
-def test_placing_in_two_goes_equals_one(pieces: list[Piece], split: int) -> None:
-    one, two = PositionTrack(), PositionTrack()
+def test_placing_in_two_goes_equals_one(
+    kind: type[PositionTrack], pieces: list[Piece], split: int
+) -> None:
+    one, two = kind(), kind()
     parts = [two.extend(pieces[:split]), two.extend(pieces[split:])]
-    assert np.array_equal(np.concatenate(parts, axis=1), one.extend(pieces))
+    assert np.array_equal(np.concatenate(parts, axis=-1), one.extend(pieces))

@@ -9,7 +9,15 @@ from aura_core.config import AssistantConfig, ModelConfig, WindowConfig
 from aura_core.errors import StreamError
 from aura_core.models import load
 from aura_core.models.backend import Tokens
-from aura_core.models.scripted import END, SILENT, ByteTokenizer, Moment, ScriptedBackend, Seen
+from aura_core.models.scripted import (
+    END,
+    SILENT,
+    ByteTokenizer,
+    Moment,
+    ScriptedBackend,
+    VisualToken,
+)
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Step
 
@@ -18,8 +26,10 @@ def run(
     backend: ScriptedBackend, steps: int, asked: dict[int, str], light: dict[int, int]
 ) -> list[Step]:
     """Steps over flat frames of brightness 100, or `light[chunk]`."""
-    assistant = StreamEngine(
-        backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
+    assistant = Lockstep(
+        StreamEngine(
+            backend, AssistantConfig(window=WindowConfig(keep=2, max=4, policy="floating"))
+        )
     )
     out = []
     for i in range(steps):
@@ -71,8 +81,8 @@ def test_the_session_holds_exactly_the_conversation() -> None:
     turns = ["", "Red?", ""]
     answers = ["<|silent|><|im_end|>\n", "Yes.<|im_end|>\n", ""]
     text = "<|im_start|>system\nscripted<|im_end|>\n"
-    want: list[int | Seen] = list(backend.tokenizer.encode(text))
-    seen = [t for t in session.tokens if isinstance(t, Seen)]
+    want: list[int | VisualToken] = list(backend.tokenizer.encode(text))
+    seen = [t for t in session.tokens if isinstance(t, VisualToken)]
     assert [t.chunk for t in seen] == [0] * 4 + [1] * 4 + [2] * 4
     for i, (question, answer) in enumerate(zip(turns, answers, strict=True)):
         rest = f"<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n{answer}"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_core.models.pixels import PixelSpec, patchify, resize, target_size
+from aura_core.models.families.qwen_vl import PixelSpec, patchify, target_size
+from aura_core.models.pixels import resize
 
 HALF = (0.5, 0.5, 0.5)
 CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_core.stream.prefix import MAX_ANSWERS, QAGroup, Round, fold
+from aura_core.stream.prefix import MAX_ANSWERS, Prefix, QAGroup, Round
+
+
+def fold(groups: tuple[QAGroup, ...], *args: object) -> tuple[QAGroup, ...]:
+    return Prefix(groups=groups).after(*args).groups
 
 
 def asked(query_id: str, answer: str | None = None, answer_id: str | None = None) -> Round:

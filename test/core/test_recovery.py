@@ -4,32 +4,36 @@ asked is."""
 from __future__ import annotations
 
 import pytest
-from engine_rig import cached, chunk, recomputed
+from engine_rig import cached, chunk, made, recomputed
 
 from aura_core.config import AssistantConfig, WindowConfig
+from aura_core.errors import ModelError
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Chunk, Kind
+from aura_core.stream.recovery import Lost, Recovery
+from aura_core.types import Chunk, Kind, Query
 
 
 class Breaking(ScriptedBackend):
     """Runs out of memory at the chunks in `broken`."""
 
     broken: tuple[int, ...] = ()
+    error: Exception = RuntimeError("out of memory")
 
     def encode(self, c: Chunk) -> Video:
         if c.index in self.broken:
-            raise RuntimeError("out of memory")
+            raise self.error
         return super().encode(c)
 
 
-def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> StreamEngine:
+def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> Lockstep:
     """Has promised a watch and answered a question, and is about to break."""
     backend = Breaking({0: "okay", 1: "two cups", 4: "yes", 5: "it fell", 6: "yes"})
     backend.broken = broken
-    assistant = StreamEngine(
-        backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy))
+    assistant = Lockstep(
+        StreamEngine(backend, AssistantConfig(window=WindowConfig(keep=4, max=8, policy=policy)))
     )
     assistant.ask("Tell me every time it falls.")
     chunk(assistant, 0)
@@ -39,7 +43,7 @@ def watching(policy: str = "shadow", broken: tuple[int, ...] = (3,)) -> StreamEn
     return assistant
 
 
-def break_down(assistant: StreamEngine, index: int = 3) -> None:
+def break_down(assistant: Lockstep, index: int = 3) -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         chunk(assistant, index)
 
@@ -49,18 +53,17 @@ def test_the_conversation_goes_on_behind_its_words(policy):
     assistant = watching(policy)
     assistant.ask("Is it safe?")
     break_down(assistant)
-    assert assistant.recover() is None
-    assert assistant.window.turns == [] and cached(assistant) == recomputed(assistant)
-    assert [(g.question, g.answers) for g in assistant.window.history] == [
+    assert assistant.engine.window.turns == [] and cached(assistant) == recomputed(assistant)
+    assert [(g.question, g.answers) for g in assistant.engine.window.prefix.groups] == [
         ("Tell me every time it falls.", ("okay",)),
         ("How many cups?", ("two cups",)),
     ]
     step = chunk(assistant, 4)
     assert step.chunk == 4 and step.question == "Is it safe?" and step.response.text == "yes"
     fell = chunk(assistant, 5).response
-    assert (fell.kind, fell.query_id) == (Kind.MULTI_RESPONSE, "q1")
-    assert [w.id for w in assistant.watches.list() if w.open] == ["q1"]
-    assert assistant.ask("And now?").id == "q4"
+    assert (fell.kind, fell.query_id) == (Kind.MULTI_RESPONSE, "run-q1")
+    assert [w.id for w in assistant.engine.conversation.watches.list() if w.open] == ["run-q1"]
+    assert assistant.ask("And now?").id == "run-q4"
     for index in range(6, 20):
         chunk(assistant, index)
         if policy != "evict":
@@ -70,12 +73,11 @@ def test_the_conversation_goes_on_behind_its_words(policy):
 def test_an_unanswered_watch_is_open_afterwards_and_in_the_text():
     backend = Breaking({})
     backend.broken = (1,)
-    assistant = StreamEngine(backend)
+    assistant = Lockstep(StreamEngine(backend))
     assistant.ask("Warn me if it falls.")
     chunk(assistant, 0)
     break_down(assistant, 1)
-    assistant.recover()
-    assert [(g.question, g.answers) for g in assistant.window.history] == [
+    assert [(g.question, g.answers) for g in assistant.engine.window.prefix.groups] == [
         ("Warn me if it falls.", ())
     ]
 
@@ -85,16 +87,33 @@ def test_a_question_over_which_it_breaks_twice_is_given_up():
     assistant.ask("Is it safe?")
     assistant.ask("Is it day?")
     break_down(assistant)
-    assert assistant.recover() is None
     break_down(assistant, 4)
-    given_up = assistant.recover()
-    assert given_up is not None and given_up.text == "Is it safe?"
     assert chunk(assistant, 5).question == "Is it day?"
-    assert "Is it safe?" not in [e.query.text for e in assistant.attribution.entries]
+    entries = assistant.engine.conversation.attribution.entries
+    assert "Is it safe?" not in [e.query.text for e in entries]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModelError("the server\nis gone"), "chunk 3 is lost: the server is gone"),
+        (
+            RuntimeError("no memory"),
+            "the model failed at chunk 3, its window is emptied: no memory",
+        ),
+    ],
+)
+def test_what_was_lost_is_told_in_one_line(error, message):
+    assistant = watching()
+    assistant.engine.backend.error = error
+    lost = Recovery(assistant.engine).step(made(3), Query("Is it safe?", "x"))
+    assert isinstance(lost, Lost) and lost.message == message
+    assert lost.again is not None and lost.given_up is None
+    assert (assistant.engine.window.turns == []) == lost.emptied == isinstance(error, RuntimeError)
 
 
 def test_work_ahead_that_breaks_takes_no_question_back():
     assistant = watching()
-    assert assistant.recover() is None
+    assistant.engine.recover()
     assert chunk(assistant, 4).question is None
-    assert len(assistant.attribution.entries) == 2
+    assert len(assistant.engine.conversation.attribution.entries) == 2

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from loopback import Loopback  # noqa: E402
+from model_double import ModelDouble  # noqa: E402
 from served import (  # noqa: E402
     CANCELLED,
     LONGEST,
@@ -30,6 +30,7 @@ from served import (  # noqa: E402
 from aura_core.config import AssistantConfig, DeciderConfig, ServerConfig  # noqa: E402
 from aura_core.models.backend import Tokens  # noqa: E402
 from aura_core.models.server.replies import Token  # noqa: E402
+from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.decision import Decider  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Step  # noqa: E402
@@ -43,8 +44,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-def server(model: Any) -> Iterator[Loopback]:
-    with Loopback(model, TEMPLATE) as loopback:
+def server(model: Any) -> Iterator[ModelDouble]:
+    with ModelDouble(model, TEMPLATE) as loopback:
         yield loopback
 
 
@@ -66,7 +67,7 @@ def test_the_run_has_everything_in_it(local: list[Step]) -> None:
 
 @pytest.mark.parametrize("one_request", [True, False])
 def test_decisions_and_answers_are_those_of_the_model_in_this_process(
-    local: list[Step], server: Loopback, one_request: bool
+    local: list[Step], server: ModelDouble, one_request: bool
 ) -> None:
     """Twelve steps, two switches, answers that end by themselves, at the limit, and one that is
     cancelled."""
@@ -91,10 +92,12 @@ def test_decisions_and_answers_are_those_of_the_model_in_this_process(
         0,
     )
     assert c.media_sent + c.media_reused == sum(_media(e.body) for e in server.log)
+    # Only a stream that is closed before its end costs its connection.
+    assert server.connections == 1 + c.aborted_streams
     assert server.new_prefixes == 0
 
 
-def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> None:
+def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: ModelDouble) -> None:
     """All else is in the server's prefix cache: the ratio is exact, not measured."""
     server.new_prefixes = 3
     backend = open_served(server)
@@ -112,7 +115,7 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
             assert entry.reused == before.prompt + min(same, len(end))
             assert entry.prompt - entry.reused <= step.prefill_tokens
         steps.append(step)
-        end = assistant.codec.assistant(assistant.window.turns[-1].answer_ids).ids
+        end = assistant.engine.codec.assistant(assistant.engine.window.turns[-1].answer_ids).ids
     steady = [e for s, e in zip(steps, server.log, strict=True) if s.chunk and not s.switched]
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
     assert ratio > 0.6
@@ -123,7 +126,9 @@ def test_a_request_brings_the_new_chunk_and_the_tail_alone(server: Loopback) -> 
     assert backend.counters.cached_tokens < backend.counters.prompt_tokens
 
 
-def test_the_shadow_makes_a_switch_an_ordinary_request(local: list[Step], server: Loopback) -> None:
+def test_the_shadow_makes_a_switch_an_ordinary_request(
+    local: list[Step], server: ModelDouble
+) -> None:
     """The next window is read by the server in the background, one chunk a request: no prompt
     begins from nothing."""
     backend = open_served(server)
@@ -154,7 +159,7 @@ def test_the_shadow_makes_a_switch_an_ordinary_request(local: list[Step], server
 
 @pytest.mark.parametrize("threshold", [0.9, 0.05])
 def test_a_threshold_decides_as_in_this_process(
-    model: Any, server: Loopback, threshold: float
+    model: Any, server: ModelDouble, threshold: float
 ) -> None:
     """0.9 forces a word that the server did not choose: another request goes on from it. 0.05
     forces silence where the server has begun to speak: its stream is closed."""
@@ -170,11 +175,11 @@ def test_a_threshold_decides_as_in_this_process(
     assert c.requests > STEPS if threshold == 0.9 else c.aborted_streams >= silent - 1
 
 
-def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
+def test_a_prefill_without_a_question_is_only_warmed(server: ModelDouble) -> None:
     backend = open_served(server)
-    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
     list(run(backend, 2, assistant))
-    closed = assistant.window.pieces(assistant.codec)
+    closed = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
     logits = session.prefill(closed)
     assert logits.shape == (backend._replies.vocabulary,) and np.isnan(logits).all()
@@ -184,7 +189,7 @@ def test_a_prefill_without_a_question_is_only_warmed(server: Loopback) -> None:
         Decider(DeciderConfig(), backend.chat).decide(logits)
 
 
-def test_tenants_share_no_names(server: Loopback) -> None:
+def test_tenants_share_no_names(server: ModelDouble) -> None:
     """The same frames of two tenants have other uuids and another salt; of one tenant the same."""
 
     def first_body(tenant: str) -> dict[str, Any]:
@@ -200,12 +205,14 @@ def test_tenants_share_no_names(server: Loopback) -> None:
 
 
 def test_without_uuids_all_bytes_go_with_each_request(
-    server: Loopback, monkeypatch: pytest.MonkeyPatch
+    server: ModelDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bodies: list[dict[str, Any]] = []
     backend = open_served(server, media_uuids=False, media="images", one_request=False)
     monkeypatch.setattr(
-        backend._wire, "ask", lambda body: bodies.append(body) or _one_token(backend.chat.silent_id)
+        backend._client,
+        "post",
+        lambda body: bodies.append(body) or _one_token(backend.chat.silent_id),
     )
     list(run(backend, 2))
     parts = bodies[1]["messages"][-1]["content"]
@@ -228,7 +235,7 @@ def test_the_told_probabilities_are_exact_and_the_rest_is_spread() -> None:
     assert np.isfinite(Token(1, {1: 0.0, 2: -np.inf}).logits(4)).all()
 
 
-def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Loopback) -> None:
+def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: ModelDouble) -> None:
     backend = open_served(server)
     for text in (" the", "<|silent|>", "<|im_end|>", "q"):
         (token,) = backend._replies.tokens(
@@ -237,13 +244,13 @@ def test_tokens_are_found_by_their_text_where_no_ids_come(model: Any, server: Lo
         assert [token.id] == backend.tokenizer.encode(text)
 
 
-def test_a_rollback_is_exact(server: Loopback) -> None:
+def test_a_rollback_is_exact(server: ModelDouble) -> None:
     backend = open_served(server)
-    assistant = StreamEngine(backend, AssistantConfig(window=WINDOW))
+    assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=WINDOW)))
     list(run(backend, 1, assistant))
-    pieces = assistant.window.pieces(assistant.codec)
+    pieces = assistant.engine.window.pieces(assistant.engine.codec)
     session = backend.open()
-    codec = assistant.codec
+    codec = assistant.engine.codec
     ask = [*pieces, *codec.user(pieces[2], "And now?")]
     server.new_prefixes = 1
     before = session.prefill(ask)
@@ -256,7 +263,7 @@ def test_a_rollback_is_exact(server: Loopback) -> None:
     assert session.length == 0
 
 
-def test_the_configuration_names_the_server(server: Loopback, model: Any) -> None:
+def test_the_configuration_names_the_server(server: ModelDouble, model: Any) -> None:
     backend = open_served(server)
     assert backend.name == f"aura at {server.url}"
     assert backend.description.endswith(

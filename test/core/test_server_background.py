@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from loopback import Loopback  # noqa: E402
-from loopback_http import Fault  # noqa: E402
+from chat_double import Fault  # noqa: E402
+from model_double import ModelDouble  # noqa: E402
 from served import TEMPLATE, assistant_for, one, open_served, served_model  # noqa: E402
 
 from aura_core.models.backend import Tokens  # noqa: E402
@@ -26,30 +26,30 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-def server(model: Any) -> Iterator[Loopback]:
-    with Loopback(model, TEMPLATE, new_prefixes=3) as loopback:
+def server(model: Any) -> Iterator[ModelDouble]:
+    with ModelDouble(model, TEMPLATE, new_prefixes=3) as loopback:
         yield loopback
 
 
-def test_background_requests_fail_without_a_word_to_the_engine(server: Loopback) -> None:
+def test_background_requests_fail_without_a_word_to_the_engine(server: ModelDouble) -> None:
     backend = open_served(server, retries=0)
     assistant = assistant_for(backend)
     one(assistant, 0)
     session = backend.open()
     server.faults.append(Fault("drop"))
-    session.warm(assistant.window.pieces(assistant.codec))
+    session.warm(assistant.engine.window.pieces(assistant.engine.codec))
     assert backend.warmer.wait(10)
     assert (backend.counters.warm_requests, backend.counters.warm_failures) == (1, 1)
     assert one(assistant, 1) is not None
     backend.close()
 
 
-def test_of_waiting_background_requests_the_newest_is_kept(server: Loopback) -> None:
+def test_of_waiting_background_requests_the_newest_is_kept(server: ModelDouble) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
     for i in range(3):
         one(assistant, i)
-    pieces = assistant.window.pieces(assistant.codec)
+    pieces = assistant.engine.window.pieces(assistant.engine.codec)
     first, rest = pieces[:5], pieces[5:]
     assert len(pieces) == 1 + 3 * 4 and isinstance(first[-1], Tokens)
     release = threading.Event()

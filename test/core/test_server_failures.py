@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from loopback import Loopback  # noqa: E402
-from loopback_http import Fault  # noqa: E402
+from chat_double import Fault  # noqa: E402
+from model_double import ModelDouble  # noqa: E402
 from served import (  # noqa: E402
     LONGEST,
     TEMPLATE,
@@ -39,8 +39,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-def server(model: Any) -> Iterator[Loopback]:
-    with Loopback(model, TEMPLATE, new_prefixes=3) as loopback:
+def server(model: Any) -> Iterator[ModelDouble]:
+    with ModelDouble(model, TEMPLATE, new_prefixes=3) as loopback:
         yield loopback
 
 
@@ -71,7 +71,7 @@ def spoken(local: list[Step]) -> int:
     ids=lambda f: f"{f.kind}-{f.status}-{len(f.headers)}",
 )
 def test_a_failure_that_passes_is_retried_and_changes_nothing(
-    server: Loopback, local: list[Step], spoken: int, fault: Fault
+    server: ModelDouble, local: list[Step], spoken: int, fault: Fault
 ) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
@@ -83,7 +83,7 @@ def test_a_failure_that_passes_is_retried_and_changes_nothing(
     assert plain(steps) == plain(local[: spoken + 2])  # type: ignore[arg-type]
     assert (backend.counters.retries, backend.counters.cut_answers) == (1, 0)
     assert backend.counters.requests == spoken + 2 + 1 == server.posts
-    (nap,) = backend._wire.naps
+    (nap,) = backend._client.naps
     assert nap == 2.0 if fault.headers else 0.125 <= nap <= 0.25
 
 
@@ -96,7 +96,7 @@ def test_a_failure_that_passes_is_retried_and_changes_nothing(
         ),
         (
             Fault("drop"),
-            "(Server disconnected without sending a response.); see its log (tries: 3)",
+            "(Server disconnected without sending a response.); see the server's log (tries: 3)",
         ),
         (
             Fault("nonsense"),
@@ -113,14 +113,14 @@ def test_a_failure_that_passes_is_retried_and_changes_nothing(
     ids=lambda p: getattr(p, "kind", ""),
 )
 def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
-    server: Loopback, local: list[Step], fault: Fault, says: str
+    server: ModelDouble, local: list[Step], fault: Fault, says: str
 ) -> None:
     """The chunk is lost, the session is as it was, and the next step is decided on a sound
     conversation."""
     backend = open_served(server)
     assistant = assistant_for(backend)
     one(assistant, 0)
-    length, pieces = assistant.session.length, len(assistant.session._pieces)
+    length, pieces = assistant.engine.session.length, len(assistant.engine.session._pieces)
     server.faults.extend([fault] * 3)
     with pytest.raises(ModelError) as error:
         one(assistant, 1)
@@ -128,16 +128,19 @@ def test_a_failure_that_lasts_is_one_line_and_the_stream_goes_on_after_it(
         error.value
     )
     assert "\n" not in str(error.value)
-    assert (assistant.session.length, len(assistant.session._pieces)) == (length, pieces)
+    assert (assistant.engine.session.length, len(assistant.engine.session._pieces)) == (
+        length,
+        pieces,
+    )
     assert backend.counters.retries == 2
-    assert [round(n, 3) for n in map(_scale, backend._wire.naps, (0.25, 0.5))] == [1.0, 1.0]
+    assert [round(n, 3) for n in map(_scale, backend._client.naps, (0.25, 0.5))] == [1.0, 1.0]
     step = one(assistant, 2)
-    assert step is not None and step.chunk == 2 and len(assistant.window.turns) == 2
+    assert step is not None and step.chunk == 2 and len(assistant.engine.window.turns) == 2
     assert (backend.counters.prefix_violations, backend.counters.prompt_mismatches) == (0, 0)
 
 
 def test_a_switch_that_fails_is_made_up_for_in_the_next_step(
-    server: Loopback, local: list[Step]
+    server: ModelDouble, local: list[Step]
 ) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
@@ -148,14 +151,14 @@ def test_a_switch_that_fails_is_made_up_for_in_the_next_step(
     with pytest.raises(ModelError, match="the connection broke"):
         one(assistant, at)
     step = one(assistant, at + 1)
-    assert step is not None and step.window_chunks == assistant.config.window.keep + 1
+    assert step is not None and step.window_chunks == assistant.engine.config.window.keep + 1
     turns = server.log[-1].body["messages"]
     assert [m["role"] for m in turns[-5:]] == ["user", "assistant", "user", "assistant", "user"]
-    assert assistant.session.length == step.window_tokens
+    assert assistant.engine.session.length == step.window_tokens
 
 
 def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
-    server: Loopback, local: list[Step], spoken: int
+    server: ModelDouble, local: list[Step], spoken: int
 ) -> None:
     """Two tokens came, the connection broke, and one more request gets the rest: no word twice,
     none lost."""
@@ -180,7 +183,7 @@ def test_a_server_that_dies_within_an_answer_goes_on_from_what_was_said(
 
 
 def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
-    server: Loopback, local: list[Step], spoken: int
+    server: ModelDouble, local: list[Step], spoken: int
 ) -> None:
     """What was said is kept and closed; the next step, on a server that is back, has it in its
     history once."""
@@ -192,7 +195,7 @@ def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
     said: list[str] = []
     assistant.push(frame(2 * spoken))
     assistant.push(frame(2 * spoken + 1))
-    step = assistant.step(said.append)
+    step = assistant.step(lambda _id, text: said.append(text))
     assert step is not None and step.response is not None and step.decode_tokens == 2
     assert said[-1] == step.response.text
     assert local[spoken].response.text.startswith(step.response.text)  # type: ignore[union-attr]
@@ -206,7 +209,7 @@ def test_a_server_that_stays_dead_cuts_the_answer_where_it_was(
     assert backend.counters.prompt_mismatches == 0
 
 
-def test_a_slow_server_is_given_up_and_asked_again(server: Loopback) -> None:
+def test_a_slow_server_is_given_up_and_asked_again(server: ModelDouble) -> None:
     backend = open_served(server, read_timeout_s=0.2, retries=1)
     assistant = assistant_for(backend)
     release = threading.Event()
@@ -220,7 +223,7 @@ def test_a_slow_server_is_given_up_and_asked_again(server: Loopback) -> None:
     )
 
 
-def test_forgotten_media_are_sent_again_once(server: Loopback, local: list[Step]) -> None:
+def test_forgotten_media_are_sent_again_once(server: ModelDouble, local: list[Step]) -> None:
     backend = open_served(server)
     assistant = assistant_for(backend)
     steps = []
@@ -236,7 +239,7 @@ def test_forgotten_media_are_sent_again_once(server: Loopback, local: list[Step]
     assert c.media_bytes > 0
 
 
-def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
+def test_a_server_that_forgets_at_once_is_told_of(server: ModelDouble) -> None:
     """A resend is made once; a server that says the same of bytes is broken."""
     backend = open_served(server)
     assistant = assistant_for(backend)
@@ -251,9 +254,9 @@ def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
 
     def send(body: dict[str, Any]) -> Any:
         sends.append(1)
-        raise backend._wire.failure(400, refuse["error"]["message"])
+        raise backend._client.failure(400, refuse["error"]["message"])
 
-    backend._wire.stream = send
+    backend._client.stream = send
     with pytest.raises(
         ModelError, match="the server answered 400: Cache miss for video at index 0"
     ):
@@ -261,7 +264,7 @@ def test_a_server_that_forgets_at_once_is_told_of(server: Loopback) -> None:
     assert len(sends) == 2 and backend.counters.resends == 1
 
 
-def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> None:
+def test_a_cancelled_answer_closes_the_stream(server: ModelDouble, spoken: int) -> None:
     """The server, in the middle of an answer, sees the connection go; the history keeps what was
     said."""
     backend = open_served(server)
@@ -273,10 +276,10 @@ def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> 
     assistant.push(frame(2 * spoken + 1))
     said: list[str] = []
 
-    def on_text(text: str) -> None:
+    def on_text(_id: str, text: str) -> None:
         said.append(text)
         if len(said) == 2:
-            assistant.cancel()
+            assistant.engine.cancel()
 
     step = assistant.step(on_text)
     assert step is not None and step.decode_tokens == 2
@@ -288,7 +291,7 @@ def test_a_cancelled_answer_closes_the_stream(server: Loopback, spoken: int) -> 
 
 
 def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(
-    server: Loopback, local: list[Step]
+    server: ModelDouble, local: list[Step]
 ) -> None:
     """As SGLang's: silence then comes from a request for one token, and the end of an answer from
     the stream's end."""
@@ -305,12 +308,12 @@ def test_a_stream_that_ends_without_its_stop_token_is_asked_once_more(
     assert backend.counters.requests > STEPS and backend.counters.cut_answers == 0
 
 
-def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: Loopback) -> None:
+def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: ModelDouble) -> None:
     backend = open_served(server)
     server.faults.append(Fault("status", status=503, headers={"Retry-After": "600"}))
     with pytest.raises(ModelError, match=r"it asks to wait 600 s; see its log \(tries: 1\)"):
         one(assistant_for(backend), 0)
-    assert backend._wire.naps == []
+    assert backend._client.naps == []
 
 
 def _scale(nap: float, full: float) -> float:

@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from loopback import Loopback  # noqa: E402
-from loopback_http import Fault  # noqa: E402
+from chat_double import Fault  # noqa: E402
+from model_double import ModelDouble  # noqa: E402
 from served import TEMPLATE, assistant_for, one, open_served, served_model  # noqa: E402
 
 from aura_core.config import ModelConfig, ServerConfig  # noqa: E402
@@ -29,12 +29,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-def server(model: Any) -> Iterator[Loopback]:
-    with Loopback(model, TEMPLATE, new_prefixes=3) as loopback:
+def server(model: Any) -> Iterator[ModelDouble]:
+    with ModelDouble(model, TEMPLATE, new_prefixes=3) as loopback:
         yield loopback
 
 
-def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
+def test_a_reply_without_logprobs_says_what_to_do(server: ModelDouble) -> None:
     backend = open_served(server)
     server.faults.append(Fault("no_logprobs"))
     with pytest.raises(
@@ -45,7 +45,7 @@ def test_a_reply_without_logprobs_says_what_to_do(server: Loopback) -> None:
     assert backend.counters.retries == 0
 
 
-def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
+def test_a_wrong_path_and_a_missing_token_are_told(server: ModelDouble) -> None:
     backend = open_served(server, url=server.url.removesuffix("/v1"))
     with pytest.raises(
         ModelError,
@@ -62,7 +62,7 @@ def test_a_wrong_path_and_a_missing_token_are_told(server: Loopback) -> None:
 
 
 def test_the_token_comes_from_the_environment_and_is_in_no_message(
-    server: Loopback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ModelDouble, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     monkeypatch.setenv("AURA_TEST_TOKEN", "s3cr3t-value")
@@ -95,7 +95,7 @@ def test_no_server_at_all(model: Any) -> None:
         one(assistant_for(backend), 0)
 
 
-def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
+def test_pieces_that_are_no_conversation_are_refused(server: ModelDouble) -> None:
     session = open_served(server).open()
     with pytest.raises(StreamError, match="a prefill needs at least one token"):
         session.prefill([])
@@ -115,7 +115,7 @@ def test_pieces_that_are_no_conversation_are_refused(server: Loopback) -> None:
         ({"url": "http://user:secret@host/v1"}, "a token belongs into the environment"),
         ({"media": "gif"}, "server.media must be one of video, images, not 'gif'"),
         ({"retries": -1}, r"server.retries must be in \[0, 20\], not -1"),
-        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \(0, 600\] seconds"),
+        ({"read_timeout_s": 0.0}, r"server.read_timeout_s must be in \[0.01, 600\], not 0.0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:

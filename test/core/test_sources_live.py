@@ -1,9 +1,6 @@
-"""Live sources: a camera that is unplugged, and the newest frames of one that is faster than its
-reader."""
+"""Live sources: a camera that is unplugged, and how devices are named."""
 
 from __future__ import annotations
-
-import threading
 
 import cv2
 import numpy as np
@@ -12,10 +9,7 @@ from videos import write_grey_video
 
 from aura_core.errors import InputError
 from aura_core.sources import is_device, open_source
-from aura_core.sources.base import FrameSource
 from aura_core.sources.camera import CameraSource
-from aura_core.sources.newest import Newest
-from aura_core.types import Frame
 
 
 class _Capture:
@@ -79,31 +73,3 @@ def test_a_file_among_the_devices_is_a_file(tmp_path):
         name = f"/dev/fd/{file.fileno()}"
         assert not is_device(name)
         assert [f.stamp_ns for f in open_source(name)] == [0, 500_000_000, 1_000_000_000]
-
-
-class _Burst(FrameSource):
-    """Gives `count` frames at once, says so, and then fails."""
-
-    description = "burst"
-
-    def __init__(self, count: int) -> None:
-        self.count, self.done, self.closed = count, threading.Event(), False
-
-    def frames(self):
-        for k in range(self.count):
-            yield Frame(np.zeros((1, 1, 3), np.uint8), k)
-        self.done.set()
-        raise InputError("unplugged")
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_newest_keeps_the_newest_and_counts_the_rest():
-    burst = _Burst(10)
-    got = []
-    with Newest(burst, depth=3) as newest, pytest.raises(InputError, match="unplugged"):
-        for frame in newest:
-            got.append(frame.stamp_ns)
-            assert burst.done.wait(10)  # a consumer that is slower than the whole burst
-    assert got[-3:] == [7, 8, 9] and newest.dropped == 10 - len(got) >= 6 and burst.closed

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_core.config import SamplingConfig
-from aura_core.sources import Slots
-from aura_core.stream.sampling import ChunkSampler
+from aura_core.stream.sampling import ChunkSampler, Slots
 from aura_core.types import Frame
 
 MS = 1_000_000
@@ -17,7 +16,7 @@ stamps = st.lists(st.integers(0, 6_000), min_size=1, max_size=60)
 
 @given(stamps, st.booleans(), st.sampled_from([0.0, 0.05, 0.2]))
 @settings(max_examples=200)
-def test_sampling_first_changes_nothing_for_the_chunker(times_ms, ordered, tolerance_s):
+def test_sampling_first_changes_nothing_for_the_sampler(times_ms, ordered, tolerance_s):
     """The slot rule of the sources is the sampling's: chunks of the sampled stream are those of the
     whole."""
     times_ms = sorted(times_ms) if ordered else times_ms

@@ -55,7 +55,7 @@ def run(tmp_path_factory):
 
 
 def examples_of(opened, pattern, **more):
-    return Examples(Shards(pattern, **more), opened.codec, opened.backend.pixels)
+    return Examples(Shards(pattern, **more), opened.codec, opened.backend.family)
 
 
 def taught(examples, loss):

@@ -11,7 +11,9 @@ import pytest
 from aura_core.config import AssistantConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.generation import OnText
 from aura_core.types import Frame, Kind, Query, Step
 
 HALF = 500_000_000
@@ -22,25 +24,27 @@ BLACK = np.zeros((1, 1, 3), np.uint8)
 
 def watching(
     script: Mapping[int, str], *queries: Query, watch: WatchConfig | None = None
-) -> tuple[StreamEngine, list[str]]:
+) -> tuple[Lockstep, list[str]]:
     """An assistant that was asked `queries`, one a chunk, and said nothing to them; and what it
     tells."""
     config = AssistantConfig(watch=watch or WatchConfig(), window=WindowConfig(keep=4, max=8))
-    assistant = StreamEngine(ScriptedBackend(script), config)
+    assistant = Lockstep(StreamEngine(ScriptedBackend(script), config))
     for query in queries:
         assistant.ask(query)
     return assistant, []
 
 
-def play(
-    assistant: StreamEngine, start: int, stop: int, told: list[str] | None = None
-) -> list[Step]:
+def play(assistant: Lockstep, start: int, stop: int, told: list[str] | None = None) -> list[Step]:
     steps = []
     for slot in range(2 * start, 2 * stop):
         assistant.push(Frame(BLACK, slot * HALF))
-        if (step := assistant.step(told.append if told is not None else None)) is not None:
+        if (step := assistant.step(_collect(told))) is not None:
             steps.append(step)
     return steps
+
+
+def _collect(told: list[str] | None) -> OnText | None:
+    return None if told is None else lambda _id, text: told.append(text)
 
 
 def texts(steps: list[Step]) -> dict[int, str]:
@@ -56,7 +60,7 @@ def test_each_answer_knows_its_watch_and_the_stamp_of_its_evidence():
         ("red", Kind.MULTI_RESPONSE, 0, 11),
         ("red", Kind.MULTI_RESPONSE, 1, 19),
     ]
-    red, blue = assistant.watches.list()
+    red, blue = assistant.engine.conversation.watches.list()
     assert (red.id, red.text, red.kind, red.open, red.answers) == (
         "red",
         RED.text,
@@ -80,8 +84,10 @@ def test_an_answer_to_a_cancelled_watch_is_taken_back_before_anybody_hears_it():
     assert texts(steps) == {5: "A blue ball."} and told == ["A blue ball."]
     assert (steps[0].suppressed, steps[0].response, steps[0].state) == ("cancelled", None, "silent")
     # and the model does not believe that it said it
-    assert assistant.window.turns[3].answer_ids is None
-    text = bytes(t for t in assistant.session.tokens if isinstance(t, int) and t < 256).decode()
+    assert assistant.engine.window.turns[3].answer_ids is None
+    text = bytes(
+        t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256
+    ).decode()
     assert "A red cube.\n" not in text and "A blue ball." in text
 
 
@@ -96,7 +102,7 @@ def test_a_limit_ends_a_watch():
     assistant, _ = watching({k: f"Red cube {k}." for k in (2, 5, 8)}, limited)
     steps = play(assistant, 0, 10)
     assert texts(steps) == {2: "Red cube 2.", 5: "Red cube 5."} and steps[8].suppressed == "limit"
-    assert not assistant.watches.list()[0].open
+    assert not assistant.engine.conversation.watches.list()[0].open
 
 
 @pytest.mark.parametrize(
@@ -142,7 +148,9 @@ def test_watches_survive_switches_of_the_window():
     assistant, _ = watching({30: "A red cube."}, RED, BLUE)
     steps = play(assistant, 0, 31)
     assert sum(s.switched for s in steps) >= 5 and steps[30].response is not None
-    text = bytes(t for t in assistant.session.tokens if isinstance(t, int) and t < 256).decode()
+    text = bytes(
+        t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256
+    ).decode()
     assert text.index(RED.text) < text.index(BLUE.text)
 
 
@@ -152,7 +160,7 @@ def test_too_many_watches_are_refused():
     with pytest.raises(InputError, match="2 watches are open already; cancel one first"):
         assistant.ask("Tell me when it rains.")
     assistant.ask("What is there?")
-    assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "q2"
+    assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "run-q2"
 
 
 def test_words_are_told_as_they_come_unless_they_may_be_taken_back():

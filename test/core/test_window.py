@@ -46,7 +46,7 @@ def text(window: DualWindow) -> str:
 
 
 def test_the_conversation_is_what_the_template_gives():
-    window = DualWindow(WindowConfig(keep=1, max=3))
+    window = DualWindow(WindowConfig(keep=1, max=3), CODEC.prefix())
     for t in (turn(0), turn(1, "hm?", "Yes."), turn(2)):
         window.append(t)
     assert (
@@ -72,17 +72,19 @@ def test_tokens_in_counts_visual_tokens():
 
 
 def test_an_open_question_stays_after_its_chunk_has_gone():
-    window = DualWindow(WindowConfig(keep=1, max=2))
-    window.append(turn(0, "Tell me when."), {"q0"})
-    window.append(turn(1), {"q0"})
-    window.switch({"q0"})
-    assert window.history == (QAGroup("q0", "Tell me when.", ()),)
-    window.append(turn(2), {"q0"})
+    still_open = {"q0"}
+    window = DualWindow(WindowConfig(keep=1, max=2), still_open=lambda: still_open)
+    window.append(turn(0, "Tell me when."))
+    window.append(turn(1))
+    window.switch()
+    assert window.prefix.groups == (QAGroup("q0", "Tell me when.", ()),)
+    window.append(turn(2))
+    still_open.clear()
     window.switch()  # planned while it was open
-    assert window.history == (QAGroup("q0", "Tell me when.", ()),)
+    assert window.prefix.groups == (QAGroup("q0", "Tell me when.", ()),)
     window.append(turn(3))
     window.switch()
-    assert window.history == ()
+    assert window.prefix.groups == ()
 
 
 def test_an_unanswered_question_stays_for_one_window():
@@ -90,10 +92,10 @@ def test_an_unanswered_question_stays_for_one_window():
     for i in range(2):
         window.append(turn(i, "Hm?" if i == 0 else None))
     window.switch()
-    assert window.history == (QAGroup("q0", "Hm?", ()),)
+    assert window.prefix.groups == (QAGroup("q0", "Hm?", ()),)
     window.append(turn(2))
     window.switch()
-    assert window.history == ()
+    assert window.prefix.groups == ()
 
 
 def test_the_plan_is_fixed_when_the_turns_that_go_are_closed():
@@ -102,12 +104,13 @@ def test_the_plan_is_fixed_when_the_turns_that_go_are_closed():
     assert window.plan is None
     window.append(turn(1))
     plan = window.plan
-    assert plan is not None and plan.drop == 2 and plan.history == (QAGroup("q0", "a?", ("A.",)),)
+    assert plan is not None and plan.drop == 2
+    assert plan.prefix.groups == (QAGroup("q0", "a?", ("A.",)),)
     for i in (2, 3, 4):
         window.append(turn(i, "b?", "B."))
         assert window.plan is plan
     window.switch()
-    assert window.history == plan.history and [t.chunk for t in window.turns] == [2, 3, 4]
+    assert window.prefix == plan.prefix and [t.chunk for t in window.turns] == [2, 3, 4]
     # three turns are there: the next two to go are closed
     assert window.plan is not None and window.plan is not plan
 
@@ -117,7 +120,7 @@ def test_amending_a_turn_that_will_go_changes_the_plan():
     for t in (turn(0, "a?", "All of it."), turn(1), turn(2)):
         window.append(t)
     window.amend(0, turn(0, "a?", "All"))
-    assert window.plan is not None and window.plan.history == (QAGroup("q0", "a?", ("All",)),)
+    assert window.plan is not None and window.plan.prefix.groups == (QAGroup("q0", "a?", ("All",)),)
     plan = window.plan
     window.amend(2, turn(2, "c?", "C."))
     assert window.plan is plan
@@ -132,10 +135,13 @@ def test_a_question_stays_while_its_answer_is_in_view():
     window.switch()
     window.append(turn(2, answer="Two.", owner="q1"))
     window.switch()
-    assert window.history == (QAGroup("q0", "first?", ("One.",)), QAGroup("q1", "second?", ()))
+    assert window.prefix.groups == (
+        QAGroup("q0", "first?", ("One.",)),
+        QAGroup("q1", "second?", ()),
+    )
     window.append(turn(3))
     window.switch()
-    assert window.history == (
+    assert window.prefix.groups == (
         QAGroup("q0", "first?", ("One.",)),
         QAGroup("q1", "second?", ("Two.",)),
     )
@@ -174,7 +180,7 @@ def test_what_is_in_view_and_in_history_is_the_whole_conversation(chunks, keep, 
         if question:
             said.append((question, answer))
         window.append(turn(i, question, answer))
-    told = [(g.question, g.answers[0]) for g in window.history]
+    told = [(g.question, g.answers[0]) for g in window.prefix.groups]
     told += [(t.question, t.answer) for t in window.turns if t.question]
     assert told == said
 

@@ -13,6 +13,7 @@ from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, W
 from aura_core.errors import ConfigError
 from aura_core.models.backend import Piece, Video
 from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Step
 
@@ -22,8 +23,8 @@ DARK = 50
 
 
 def plain_vlm(seen: list[str]) -> ScriptedBackend:
-    """Captions whatever it is shown; answers yes to a judge when it is dark and darkness was asked
-    about."""
+    """Captions whatever it is shown; answers yes to the yes/no question when it is dark and
+    darkness was asked about."""
 
     def say(moment: Moment) -> str | None:
         seen.append(moment.question)
@@ -42,16 +43,16 @@ def plain_vlm(seen: list[str]) -> ScriptedBackend:
     return backend
 
 
-def assistant_of(backend: ScriptedBackend, **decider: Any) -> StreamEngine:
+def assistant_of(backend: ScriptedBackend, **decider: Any) -> Lockstep:
     config = AssistantConfig(
         decider=DeciderConfig(**(PROMPTS | decider)),
         window=WindowConfig(keep=3, max=6, qa_groups=3),
         generation=GenerationConfig(max_new_tokens=64),
     )
-    return StreamEngine(backend, config)
+    return Lockstep(StreamEngine(backend, config))
 
 
-def play(assistant: StreamEngine, levels: list[int], asks: dict[int, str]) -> list[Step]:
+def play(assistant: Lockstep, levels: list[int], asks: dict[int, str]) -> list[Step]:
     steps = []
     for i, level in enumerate(levels):
         if i in asks:
@@ -71,7 +72,7 @@ def flat(pieces: list[Piece]) -> list[Any]:
 LEVELS = [200, 200, 200, 20, 200, 200, 200, 200, 20, 200, 200, 200]
 
 
-def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_judge_leaves_no_trace():
+def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_question_leaves_no_trace():
     seen: list[str] = []
     assistant = assistant_of(plain_vlm(seen))
     steps = play(assistant, LEVELS, {1: "Tell me every time it is dark.", 5: "What is there?"})
@@ -81,10 +82,10 @@ def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_judge_leaves_no_tr
         if s.response
     }
     assert said == {
-        1: ("I will.", Kind.REAL_TIME, "q1"),
-        3: ("It is dark.", Kind.MULTI_RESPONSE, "q1"),
-        5: ("A scene of brightness 200.", Kind.REAL_TIME, "q2"),
-        8: ("It is dark.", Kind.MULTI_RESPONSE, "q1"),
+        1: ("I will.", Kind.REAL_TIME, "run-q1"),
+        3: ("It is dark.", Kind.MULTI_RESPONSE, "run-q1"),
+        5: ("A scene of brightness 200.", Kind.REAL_TIME, "run-q2"),
+        8: ("It is dark.", Kind.MULTI_RESPONSE, "run-q1"),
     }
     assert (
         seen[0] == "Now? whatever the instructions call for"
@@ -95,23 +96,27 @@ def test_a_plain_vlm_is_silent_until_its_watch_is_met_and_the_judge_leaves_no_tr
         s.forwards == 1 and s.decode_tokens == 0 and s.decision.p_silent > 0.9 for s in silent
     )
     assert all(steps[k].decision.p_silent < 0.1 for k in (3, 8))
-    waiting = flat(assistant.policy.kv.waiting)
-    assert [*assistant.session.tokens, *waiting] == flat(assistant.window.pieces(assistant.codec))
-    text = bytes(t for t in assistant.session.tokens if isinstance(t, int) and t < 256).decode()
+    waiting = flat(assistant.engine.policy.kv.waiting)
+    assert [*assistant.engine.session.tokens, *waiting] == flat(
+        assistant.engine.window.pieces(assistant.engine.codec)
+    )
+    text = bytes(
+        t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256
+    ).decode()
     assert "Now?" not in text and "Say it. Tell me every time it is dark." in text
 
 
-def test_without_a_judge_the_same_model_talks_all_the_time():
+def test_without_the_yes_no_question_the_same_model_talks_all_the_time():
     assistant = assistant_of(plain_vlm([]), mode="token")
     assert all(s.response is not None for s in play(assistant, LEVELS, {}))
 
 
-def test_a_checkpoint_that_was_trained_to_decide_has_no_judge_unless_it_is_told():
-    assert assistant_of(ScriptedBackend()).yes_no is None
-    assert assistant_of(ScriptedBackend(), mode="yes_no").yes_no is not None
+def test_a_checkpoint_that_was_trained_to_decide_is_not_asked_unless_it_is_told():
+    assert assistant_of(ScriptedBackend()).engine.yes_no is None
+    assert assistant_of(ScriptedBackend(), mode="yes_no").engine.yes_no is not None
 
 
-def test_threshold_and_minimum_gap_hold_for_the_judge_too():
+def test_threshold_and_minimum_gap_hold_for_the_yes_no_mode_too():
     asks = {0: "Tell me every time it is dark."}
     eager = play(assistant_of(plain_vlm([]), threshold=0.9999), [200] * 4, asks)
     assert [s.decision.reason for s in eager[1:]] == ["threshold"] * 3 and not any(

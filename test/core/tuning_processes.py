@@ -1,5 +1,5 @@
-"""A trainer run as a program: `python tuning_processes.py RECIPE.yaml OUT [--resume]`, alone or
-under torchrun.
+"""A trainer run as a program: `python tuning_processes.py RECIPE.yaml OUT [--resume] [--float64]`,
+alone or under torchrun.
 
 With FORCE_FSDP the two processes shard the model with FSDP2. accelerate offers that for GPUs only,
 so the kind of the distributed run is set before it looks.
@@ -26,11 +26,14 @@ if os.environ.get("FORCE_FSDP"):
         "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
     }
 
+from tuning_rig import Float64Trainer
+
 from aura_core.training.finetune.settings import TuneRecipe
 from aura_core.training.finetune.trainer import Trainer
 
 if __name__ == "__main__":
     recipe, out, *flags = sys.argv[1:]
-    trainer = Trainer(TuneRecipe.read(recipe), Path(out), resume="--resume" in flags, device="cpu")
+    kind = Float64Trainer if "--float64" in flags else Trainer
+    trainer = kind(TuneRecipe.read(recipe), Path(out), resume="--resume" in flags, device="cpu")
     print(f"kind {trainer.accelerator.distributed_type.value}", flush=True)
     trainer.run()

@@ -6,10 +6,39 @@ import json
 from pathlib import Path
 from typing import Any
 
+import checkpoints
+from safetensors.torch import load_file
+
 from aura_core.models.backend import Video
 from aura_core.sim.episode import DENSE_PLAN, Episode
 from aura_core.stream.prefix import QAGroup
+from aura_core.training.finetune.opening import Opened
 from aura_core.training.finetune.settings import TuneRecipe
+from aura_core.training.finetune.trainer import Trainer
+
+
+class Float64Trainer(Trainer):
+    """The trainer with weights, activations, gradients and moments in float64.
+
+    AdamW moves a weight by lr * g / (|g| + 1e-8): where a gradient is only rounding, float32 noise
+    of 1e-8 becomes a step of the whole learning rate, so no bound on float32 weights is safe. In
+    float64 the noise is 1e-16 and moves a weight by lr * 1e-8.
+    """
+
+    def _open(self) -> Opened:
+        opened = super()._open()
+        checkpoints.in_float64(opened.backend)
+        opened.module.double()  # the layers of LoRA, which are not the backend's
+        return opened
+
+
+def equal_weights(first: Path, second: Path) -> None:
+    """Assert that two saved results are equal up to the float32 that they are written in."""
+    one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
+    assert one.keys() == other.keys()
+    for name, weight in one.items():
+        difference = float((weight - other[name]).abs().max())
+        assert difference <= checkpoints.float32_steps(weight), (name, difference)
 
 
 def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rig import Process, Rig
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.replay.lockstep import drive
+from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query
 from aura_ros.conversions import NS, header, to_image, to_ns
@@ -231,7 +231,7 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         if i % 2 == 0 and i // 2 in asked:
             events.append(Query(asked[i // 2]))
         events.append(frame)
-    expected = list(drive(StreamEngine(ScriptedBackend()), events))
+    expected = list(drive(Lockstep(StreamEngine(ScriptedBackend())), events))
     assert sum(s.response is not None for s in expected) == 4
 
     namespace, rig = rigs()
@@ -266,14 +266,16 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         assert (
             msg.text,
             msg.kind,
-            msg.query_id,
+            msg.query_id.partition("-")[2],
+            msg.id.partition("-")[2],
             msg.index,
             msg.acknowledgment,
             to_ns(msg.header.stamp),
         ) == (
             response.text,
             response.kind,
-            response.query_id,
+            response.query_id.partition("-")[2],
+            response.id.partition("-")[2],
             response.index,
             response.acknowledgment,
             response.stamp_ns,
@@ -294,7 +296,7 @@ def test_parameters_can_be_set_or_are_refused_with_a_reason(assistant: Assistant
     assert set_to("decider.threshold", 0.5) == (True, "")
     assert set_to("decider.threshold", 1.0) == (
         False,
-        "decider.threshold must be below 1: it would never speak",
+        "decider.threshold must be between 0 and 1, not 1.0",
     )
     for value in (float("nan"), -0.1):
         ok, reason = set_to("decider.threshold", value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
+from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED
 from aura_core.types import Decision, Frame, Kind, Response, Step
@@ -16,7 +19,7 @@ from aura_ros import conversions as to
 
 NS = 1_000_000_000
 HEALTH = Health("ready", 0.0, 9, 4, 2, 7, 2**40, 3, 0)
-SAID = Response("a red cube", Kind.PROACTIVE, "q3", 1, False, 7 * NS + 5)
+SAID = Response("a red cube", Kind.PROACTIVE, "q3", 1, False, 7 * NS + 5, id="run-r3")
 STEP = Step(
     chunk=7,
     stamp_ns=7 * NS + 5,
@@ -124,10 +127,13 @@ def test_an_answer_as_response_and_alert() -> None:
         1,
         response.header,
     )
-    partial = to.partial_msg("a red", 5, "cam", 1.0, asked=True)
+    assert response.id == alert.id == "run-r3"
+    words = Words("", "run-r4", "a red", 5, asked=True)
+    partial = to.partial_msg(words, "cam", 1.0)
+    assert partial.id == "run-r4"
     assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
     assert partial.kind == Kind.REAL_TIME
-    assert to.partial_msg("a red", 5, "cam", 1.0, asked=False).kind == ""
+    assert to.partial_msg(replace(words, asked=False), "cam", 1.0).kind == ""
 
 
 def test_a_heartbeat_before_the_first_step_and_after() -> None:

@@ -12,20 +12,15 @@ import pytest
 import rclpy
 import yaml
 
-from aura_core.config import AssistantConfig
-from aura_core.parameter_file import NODES_OWN
-from aura_core.speech.endpointing import EndpointConfig
+from aura_core.config import AssistantConfig, ModelConfig
+from aura_core.node_settings import NODES
+from aura_core.settings import find, parameters
 from aura_ros import assistant_node, camera_node, sim_camera_node
-from aura_ros.parameters import ASSISTANT, CAMERA, ENGINE, SIM_CAMERA, declare, engine_config
-from aura_ros.voice_parameters import VOICE
+from aura_ros.parameters import ASSISTANT, declare, descriptor, engine_config
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
-TABLES = {
-    "assistant_node": ASSISTANT,
-    "camera_node": CAMERA,
-    "sim_camera_node": SIM_CAMERA,
-    **VOICE,
-}
+TABLES = {name: parameters(cls) for name, cls in NODES.items()}
+ENGINE = parameters(AssistantConfig)
 
 
 @pytest.fixture
@@ -127,8 +122,11 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
         names |= {section.name + key for key in keys}
     assert names - {p.name for p in ENGINE} == {"sampling.fps"}  # 2.0 is the only value it can have
     assert {p.name for p in ENGINE} <= names
-    own = {p.name for p in ASSISTANT} - {p.name for p in ENGINE}
-    assert own <= set(NODES_OWN)
+    assert {p.name for p in ASSISTANT} - {p.name for p in ENGINE} == {
+        "backlog_chunks",
+        "image_transport",
+        "stale_after_s",
+    }
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.name)
@@ -153,13 +151,6 @@ def test_the_shipped_files_are_read_by_the_nodes_that_they_name(file: Path) -> N
         context.try_shutdown()
 
 
-@pytest.mark.parametrize("name", ["pre_roll_ms", "max_s"])
-def test_the_ears_take_what_their_parameters_allow(name: str) -> None:
-    (param,) = (p for p in VOICE["asr_node"] if p.name == name)
-    for value in (param.low, param.high):
-        assert getattr(EndpointConfig(**{name: value}), name) == value
-
-
 def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
     out: dict[str, object] = {}
     for key, value in tree.items():
@@ -167,13 +158,30 @@ def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
     return out
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_every_parameter_says_what_it_is(table: tuple) -> None:
+@pytest.mark.parametrize("name", TABLES)
+def test_every_parameter_says_what_it_is(name: str) -> None:
+    table = TABLES[name]
     assert len({p.name for p in table}) == len(table)
     for p in table:
-        d = p.descriptor()
+        d = descriptor(p)
         assert len(d.description) > 10
+        assert d.read_only is not p.setting.live
         if isinstance(p.default, (int, float)) and not isinstance(p.default, bool):
-            assert d.integer_range or d.floating_point_range, p.name
-            assert p.low is not None and p.high is not None and p.low <= p.default <= p.high
-        assert not p.choices or d.additional_constraints
+            (limits,) = d.integer_range or d.floating_point_range
+            assert limits.from_value <= p.default <= limits.to_value, p.name
+            assert d.additional_constraints
+        assert not p.setting.choices or d.additional_constraints.startswith("one of ")
+
+
+def test_a_descriptor_tells_limits_unit_and_what_stands_for_null() -> None:
+    by_name = {p.name: descriptor(p) for p in ASSISTANT}
+    threads = by_name["model.threads"]
+    null = find(ModelConfig, "threads").null
+    assert threads.description == f"CPU threads of the model; 0: {null}"
+    (limits,) = threads.integer_range
+    assert (limits.from_value, limits.to_value) == (0, 1024)
+    assert threads.additional_constraints == "must be in [0, 1024]"
+    stale = by_name["stale_after_s"]
+    assert stale.description == "without a frame for this long the state is no_frames [s]"
+    assert not stale.read_only and threads.read_only
+    assert by_name["window.policy"].additional_constraints.startswith("one of shadow, floating")

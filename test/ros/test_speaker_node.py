@@ -91,14 +91,14 @@ def test_a_loudspeaker_that_goes_away_mid_sentence_is_not_said_to_speak_on(
     speaker.device.unplug()
     speaker.until(lambda: not speaker.robot[-1].data, "the robot to be silent")
     (report,) = speaker.reports
-    assert (report.utterance, report.complete) == ("s:1", False)
+    assert (report.utterance, report.complete, report.reason) == ("s:1", False, "lost")
     assert report.played_s == pytest.approx(0.255)
 
 
 def test_a_sentence_whose_end_never_comes_does_not_leave_the_ears_deaf(
     speaker: SpeakerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(utterances, "DRY_S", 0.2)
+    monkeypatch.setattr(utterances, "UNDERRUN_S", 0.2)
     speaker.say(1.0, "s:1")
     speaker.until(lambda: speaker.robot[-1].data, "the robot to speak")
     speaker.device.play(1.0)

@@ -49,7 +49,9 @@ def test_a_bug_in_its_thread_ends_the_node(
         made.destroy_node()
         rclpy.try_shutdown()
     assert made.exit_code == 1
-    assert f"the thread '{thread}' ended by a bug, whose trace is printed" in capfd.readouterr().err
+    assert (
+        f"the thread '{thread}' ended by a bug; its traceback is printed" in capfd.readouterr().err
+    )
 
 
 def test_a_thread_that_was_told_to_stop_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:

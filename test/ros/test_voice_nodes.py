@@ -67,7 +67,12 @@ class VoiceRig:
     def answer(self, text: str, stamp_ns: int, final: bool = True) -> None:
         self.responses.publish(
             Response(
-                header=header(stamp_ns, ""), text=text, final=final, kind="real-time", query_id="q1"
+                header=header(stamp_ns, ""),
+                id=f"run-r{stamp_ns // NS}",
+                text=text,
+                final=final,
+                kind="real-time",
+                query_id="q1",
             )
         )
 
@@ -83,11 +88,11 @@ class VoiceRig:
     def length_s(self, utterance: str) -> float:
         return sum(len(m.samples) / m.rate for m in self.sound if m.utterance == utterance)
 
-    def report(self, utterance: str, share: float) -> None:
+    def report(self, utterance: str, share: float, reason: str = "") -> None:
         """What the loudspeaker tells: this share of the sentence was played."""
         played_s = share * self.length_s(utterance)
         self.playback.publish(
-            Playback(utterance=utterance, played_s=played_s, complete=share == 1.0)
+            Playback(utterance=utterance, played_s=played_s, complete=share == 1.0, reason=reason)
         )
 
 
@@ -174,7 +179,7 @@ def test_an_answer_is_spoken_sentence_by_sentence_and_reported_when_heard(mouth:
         True,
         "q1",
     )
-    assert to_ns(said.header.stamp) == 5 * NS
+    assert (to_ns(said.header.stamp), said.response_id) == (5 * NS, "run-r5")
 
 
 @needs_voice
@@ -184,7 +189,7 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
     mouth.sentence(1)
     mouth.speaks.publish(Bool(data=True))
     mouth.spin(0.3)  # the message is on its way
-    mouth.report(first, 0.5)
+    mouth.report(first, 0.5, "interrupted")
     mouth.rig.until(lambda: mouth.said, "what was said")
     (said,) = mouth.said
     assert not said.complete and said.reason == "interrupted"
@@ -204,7 +209,7 @@ def test_an_interrupted_answer_is_reported_as_far_as_it_was_heard(mouth: VoiceRi
 @needs_voice
 def test_words_that_no_loudspeaker_played_were_dropped_and_nobody_broke_in(mouth: VoiceRig) -> None:
     mouth.answer("There is a yellow ball on the left.", 7 * NS)
-    mouth.report(mouth.sentence(0), 0.0)
+    mouth.report(mouth.sentence(0), 0.0, "lost")
     mouth.rig.until(lambda: mouth.said, "what was said")
     (said,) = mouth.said
     assert (said.text, said.complete, said.reason, said.query_id) == ("", False, "dropped", "q1")

@@ -1,4 +1,4 @@
-"""Templates to sentences and to JSGF; the built-in grammar has all that the simulator asks."""
+"""Templates to sentences and to JSGF; the grammar of the room has all that the simulator asks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import pytest
 
 from aura_core.bench.speech.offgrammar import SENTENCES
 from aura_core.errors import ConfigError
+from aura_core.sim import spoken
 from aura_core.sim.talk import WAITABLE, Talk, Wait
 from aura_core.sim.world import COLOURS, SHAPES, World
 from aura_core.speech.asr import AsrConfig, grammar_of
 from aura_core.speech.asr.grammar import parse
-from aura_core.speech.asr.questions import Hinter, built_in
-from aura_core.speech.endpointing import Hint
+from aura_core.speech.asr.turn_detector import TurnDetector
+from aura_core.speech.endpointing import Completeness
+
+ROOM = parse(spoken.grammar(), "room")
 
 
 @pytest.mark.parametrize("unseen", [0.0, 1.0])
@@ -26,7 +29,7 @@ def test_everything_that_is_asked_is_in_it(unseen: float) -> None:
                 question, _ = talk.standing(
                     rng, Wait(kind, colour, shape), repeated=rng.random() < 0.5
                 )
-                assert built_in().matches(question), question
+                assert ROOM.matches(question), question
     for seed in range(200):
         ask = talk.real_time(rng, World.generate(seed, 12), 11)
         plain = min(
@@ -37,14 +40,14 @@ def test_everything_that_is_asked_is_in_it(unseen: float) -> None:
             ),
             key=len,
         )
-        assert built_in().matches(plain), ask.text
+        assert ROOM.matches(plain), ask.text
 
 
 def test_what_is_foreign_is_not() -> None:
     assert len(set(SENTENCES)) >= 40
-    assert [s for s in SENTENCES if built_in().matches(s)] == []
+    assert [s for s in SENTENCES if ROOM.matches(s)] == []
     for wrong in ("", "what is", "what is on the table now", "where is the red", "tell me when"):
-        assert not built_in().matches(wrong)
+        assert not ROOM.matches(wrong)
 
 
 def test_a_file_adds_templates(tmp_path: Path) -> None:
@@ -53,13 +56,13 @@ def test_a_file_adds_templates(tmp_path: Path) -> None:
         "# ours\ntool: hammer | /3/ screw driver\nbring me {the} [{colour}] {tool}, please!\nxerxes"
         " = Z ER K S\n"
     )
-    grammar = grammar_of(AsrConfig(grammar_file=str(path)))
+    grammar = grammar_of(AsrConfig(grammar_file=str(path)), ROOM)
     assert grammar is not None
     assert grammar.matches("Bring me the screw driver please")
     assert grammar.matches("bring me a red hammer please")
     assert not grammar.matches("bring me hammer please")
     assert grammar.matches("what is on the table?")
-    assert grammar.sounds["xerxes"] == "Z ER K S"
+    assert grammar.pronunciations["xerxes"] == "Z ER K S"
     assert {"hammer", "screw", "driver", "please"} <= grammar.words()
 
 
@@ -107,18 +110,18 @@ def test_a_missing_or_binary_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("partial", "hint"),
+    ("partial", "complete"),
     [
-        ("where is the cat", Hint.COMPLETE),
-        ("hey aura where is the cat", Hint.COMPLETE),
-        ("hey aura", Hint.DANGLING),
-        ("where is the", Hint.DANGLING),
-        ("the weather", Hint.UNKNOWN),
-        ("", Hint.UNKNOWN),
+        ("where is the cat", Completeness.COMPLETE),
+        ("hey aura where is the cat", Completeness.COMPLETE),
+        ("hey aura", Completeness.INCOMPLETE),
+        ("where is the", Completeness.INCOMPLETE),
+        ("the weather", Completeness.UNKNOWN),
+        ("", Completeness.UNKNOWN),
     ],
 )
-def test_hints(partial: str, hint: Hint) -> None:
-    assert Hinter(built_in(), (("hey", "aura"),))(partial) is hint
+def test_the_turn_detector(partial: str, complete: Completeness) -> None:
+    assert TurnDetector(ROOM, (("hey", "aura"),))(partial) is complete
 
 
 @pytest.mark.parametrize(

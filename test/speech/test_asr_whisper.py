@@ -11,7 +11,7 @@ import pytest
 from asr_fixtures import planted_faster_whisper, planted_whisper
 
 from aura_core.errors import ConfigError, ModelError
-from aura_core.speech.asr import AsrConfig, open_recognizer, transcribe
+from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.types import Audio
 
@@ -100,7 +100,7 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigError, match=r"\.\[faster-whisper\]"):
         open_recognizer(AsrConfig("faster_whisper", str(tmp_path)))
     with pytest.raises(ConfigError, match=r"\.\[voice\]"):
-        open_recognizer(AsrConfig())
+        open_recognizer(AsrConfig(), phrases=parse("stop", "mine"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.ears import Ears, EarsConfig, Event
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
-from aura_core.speech.types import NS, Audio, Heard, Transcript
+from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME
 from aura_core.speech.wake import WakeConfig
 
@@ -112,7 +112,7 @@ def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
     assert kinds[0] is Onset and kinds[-2:] == [End, Transcript]
     final = last(events)
     assert (final.state, final.text, final.confidence, final.reason) == (
-        Heard.FINAL,
+        TranscriptState.FINAL,
         "is there a cube",
         0.9,
         "",
@@ -139,7 +139,7 @@ def test_an_hour_of_digital_silence_asks_nobody() -> None:
         assert e.push(Audio(minute, 16_000, T0 + k * 60 * NS)) == []
     assert e.counters.vad_frames == e._vad.asked == e._vad._vad.asked == e._recognizer.begun == 0
     assert e.counters.frames == 112_500
-    assert last(hear(e, SAID, at_ns=T0 + 3600 * NS)).state is Heard.FINAL
+    assert last(hear(e, SAID, at_ns=T0 + 3600 * NS)).state is TranscriptState.FINAL
 
 
 def test_a_noisy_room_is_learnt_and_speech_in_it_heard() -> None:
@@ -171,7 +171,7 @@ def test_jitter_of_stamps_is_no_gap() -> None:
     for k in range(len(SAID) // 320):
         jitter = (-30 if k % 2 else 30) * MS
         events += e.push(Audio(SAID[k * 320 : (k + 1) * 320], 16_000, T0 + k * 20 * MS + jitter))
-    assert e.counters.gaps == 0 and last(events).state is Heard.FINAL
+    assert e.counters.gaps == 0 and last(events).state is TranscriptState.FINAL
 
 
 def test_a_drifting_clock_is_followed() -> None:
@@ -187,7 +187,7 @@ def test_a_changed_rate_is_a_new_start() -> None:
     e = ears()
     hear(e, SAID[:24_000])
     events = hear(e, silence(100, 48_000), 48_000, at_ns=T0 + 1_500 * MS)
-    assert last(events).state is Heard.FINAL and e.counters.gaps == 1
+    assert last(events).state is TranscriptState.FINAL and e.counters.gaps == 1
 
 
 def test_muted_sound_is_ignored_with_its_tail() -> None:
@@ -206,7 +206,9 @@ def test_mute_until_told() -> None:
     assert hear(e, SAID) == []
     e.unmute(T0 + 3 * NS)
     assert e.muted(T0 + 3_349 * MS) and not e.muted(T0 + 3_350 * MS)
-    assert last(hear(e, SAID, at_ns=T0 + 3 * NS)).state is Heard.FINAL  # part of the conversation
+    assert (
+        last(hear(e, SAID, at_ns=T0 + 3 * NS)).state is TranscriptState.FINAL
+    )  # part of the conversation
     assert last(hear(e, SAID, at_ns=T0 + 9 * NS)).reason == "no_wake_phrase"
 
 
@@ -215,7 +217,9 @@ def test_the_robot_begins_to_speak_amid_an_utterance() -> None:
     e.mute(T0 + 10 * NS, from_ns=T0 + 1_600 * MS)
     events = hear(e, SAID)
     assert [
-        type(x) for x in events if not isinstance(x, Transcript) or x.state is not Heard.PARTIAL
+        type(x)
+        for x in events
+        if not isinstance(x, Transcript) or x.state is not TranscriptState.PARTIAL
     ] == [
         Onset,
         End,
@@ -248,23 +252,25 @@ def test_rejected_utterances_say_why(
 ) -> None:
     e = ears(says, **settings)
     heard = last(hear(e, SAID))
-    assert (heard.state, heard.reason) == (Heard.REJECTED, reason)
+    assert (heard.state, heard.reason) == (TranscriptState.REJECTED, reason)
     assert e.counters.rejected == {reason: 1} and e.counters.finals == 0
 
 
 @pytest.mark.parametrize("mode", ["off", "required"])
 def test_the_wake_phrase_is_taken_off(mode: str) -> None:
     heard = last(hear(ears("hey aura what is there", wake=WakeConfig(mode)), SAID))
-    assert (heard.state, heard.text) == (Heard.FINAL, "what is there")
+    assert (heard.state, heard.text) == (TranscriptState.FINAL, "what is there")
 
 
 def test_a_monologue_is_rejected_and_bounded() -> None:
     e = ears(endpoint=EndpointConfig(max_s=3.0))
     events = hear(e, np.concatenate([speech(20_000), silence(1000)]))
-    transcripts = [x for x in events if isinstance(x, Transcript) and x.state is not Heard.PARTIAL]
+    transcripts = [
+        x for x in events if isinstance(x, Transcript) and x.state is not TranscriptState.PARTIAL
+    ]
     assert [t.reason for t in transcripts] == ["too_long"] * 7
     assert e._recognizer.fed <= 3 * 16_000 + 512 and e._recognizer.finished == 0
-    assert last(hear(e, SAID, at_ns=T0 + 21 * NS)).state is Heard.FINAL
+    assert last(hear(e, SAID, at_ns=T0 + 21 * NS)).state is TranscriptState.FINAL
 
 
 def test_clipping_is_counted() -> None:
@@ -310,9 +316,9 @@ def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.Mo
     monkeypatch.setattr(Told, "finish", finish)
     heard = [hear(listening, SAID, at_ns=T0 + 3 * k * NS) for k in range(3)]
     assert [(last(events).state, last(events).reason) for events in heard] == [
-        (Heard.REJECTED, "failed: CUDA out of memory"),
-        (Heard.REJECTED, "failed: MemoryError"),
-        (Heard.FINAL, ""),
+        (TranscriptState.REJECTED, "failed: CUDA out of memory"),
+        (TranscriptState.REJECTED, "failed: MemoryError"),
+        (TranscriptState.FINAL, ""),
     ]
     assert all(isinstance(events[-2], End) for events in heard)  # the floor is free again
     assert listening.counters.rejected == {"failed": 2}

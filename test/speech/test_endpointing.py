@@ -9,8 +9,15 @@ import pytest
 
 from aura_core.errors import ConfigError
 from aura_core.speech.asr.grammar import parse
-from aura_core.speech.asr.questions import Hinter, built_in
-from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Endpointer, Hint, Onset
+from aura_core.speech.asr.turn_detector import TurnDetector
+from aura_core.speech.endpointing import (
+    FRAME_NS,
+    Completeness,
+    End,
+    EndpointConfig,
+    Endpointer,
+    Onset,
+)
 from aura_core.speech.vad import FRAME
 
 START_NS = 1_000_000_000_000
@@ -78,15 +85,16 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
     ],
 )
 def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
-    endpointer = Endpointer(hint=Hinter(parse("what do you hear [now]", "mine", built_in())))
+    grammar = parse("what is on the table\nwhat do you hear [now]\nis there a {x}\nx: cup", "mine")
+    endpointer = Endpointer(turn_detector=TurnDetector(grammar))
     run(endpointer, [0.9] * 10)
     endpointer.hear(words)
     ((at, end),) = run(endpointer, [0.0] * 60, first=10)
     assert isinstance(end, End) and at == 9 + frames
 
 
-def test_the_hint_of_one_utterance_does_not_outlive_it() -> None:
-    endpointer = Endpointer(hint=lambda text: Hint.COMPLETE)
+def test_the_words_of_one_utterance_do_not_outlive_it() -> None:
+    endpointer = Endpointer(turn_detector=lambda text: Completeness.COMPLETE)
     run(endpointer, [0.9] * 10)
     endpointer.hear("anything")
     run(endpointer, [0.0] * 60, first=10)

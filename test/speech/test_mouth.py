@@ -238,7 +238,7 @@ def test_what_cannot_be_spoken_is_left_out() -> None:
 
 def test_bad_manners_are_refused() -> None:
     with pytest.raises(ConfigError, match="pause_s < stale_after_s"):
-        MouthConfig(stale_after_s=0.2)
+        MouthConfig(stale_after_s=0.5, pause_s=0.5)
 
 
 def test_asking_before_the_last_sentence_has_sounded_finds_the_next_one_fresh() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aura_core.speech.normalise import for_speech, number_words
+from aura_core.speech.normalise import chinese_number, for_speech, number_words
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,16 @@ from aura_core.speech.normalise import for_speech, number_words
         ("<b>bold</b>", "bold"),
         ("snake_case", "snake case"),
         ("**half of a pair", "half of a pair"),
-        ("杯子高12厘米，**红色**。🎉", "杯子高12厘米，红色。"),
-        ("距离0.5 m。", "距离0.5 m。"),
+        ("杯子高12厘米，**红色**。🎉", "杯子高十二厘米，红色。"),
+        ("距离0.5 m。", "距离零点五米。"),
+        ("有2个杯子和2.5 kg米", "有两个杯子和二点五公斤米"),
+        ("气温-5°C，湿度30%。", "气温负五摄氏度，湿度百分之三十。"),
+        ("2026年3月15日14:05", "二零二六年三月十五日十四点零五分"),
+        ("2:00到9:30", "两点到九点三十分"),
+        ("第2层有1,250人", "第二层有一千二百五十人"),
+        ("大约2-3米，房间007", "大约二到三米，房间零零七"),
+        ("版本1.2.10，USB3接口", "版本1.2.10，USB3接口"),
+        ("高さは12センチです", "高さは12センチです"),
         ("🎉", ""),
         ("---", ""),
         ("https://example.org", ""),
@@ -76,3 +84,19 @@ def test_says(written: str, said: str) -> None:
 )
 def test_number_words(value: int, words: str) -> None:
     assert number_words(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0", "零"),
+        ("10", "十"),
+        ("105", "一百零五"),
+        ("1203", "一千二百零三"),
+        ("10105", "一万零一百零五"),
+        ("0.50", "零点五零"),
+        ("1234567890123", "一二三四五六七八九零一二三"),
+    ],
+)
+def test_chinese_numbers(value: str, words: str) -> None:
+    assert chinese_number(value) == words

@@ -11,7 +11,7 @@ from fake_sound import FakeSound
 from aura_core.speech.devices import DeviceConfig, Loudspeaker
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import NS, Audio
-from aura_core.speech.utterances import DRY_S, Ended, Utterances
+from aura_core.speech.utterances import UNDERRUN_S, Ended, Utterances
 
 RATE = 48_000
 
@@ -95,7 +95,7 @@ def test_an_utterance_whose_last_piece_never_comes_is_given_up(
     now = 60 * NS  # a device that hangs: it holds sound all the same
     assert utterances.poll() == []
     play(sound, 1.0)
-    now += int(DRY_S * NS)
+    now += int(UNDERRUN_S * NS)
     assert utterances.poll() == [] and utterances.under_way
     now += 1
     assert utterances.poll() == [Ended("a", 1.0, False)] and not utterances.under_way

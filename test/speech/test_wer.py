@@ -1,10 +1,16 @@
-"""Word errors by alignment."""
+"""Word errors."""
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from aura_core.bench.speech.wer import DETERMINERS, WordErrors, align, word_errors, words_of
+from aura_core.bench.speech.wer import DETERMINERS, WordErrors, word_errors
+from aura_core.errors import ConfigError
+from aura_core.words import spoken_words
+
+pytest.importorskip("jiwer")
 
 
 @pytest.mark.parametrize(
@@ -34,16 +40,13 @@ def test_rates_add_up() -> None:
     assert WordErrors().rate == 0.0 and word_errors("", "x").rate == 1.0
 
 
-def test_alignment_pairs_words() -> None:
-    assert align(["a", "b", "c", "d"], ["a", "c", "d", "e"]) == [
-        ("a", "a"),
-        ("b", None),
-        ("c", "c"),
-        ("d", "d"),
-        (None, "e"),
-    ]
-
-
 def test_words_of_chinese_are_its_letters() -> None:
-    assert words_of("桌上有什么, Aura?") == ["桌", "上", "有", "什", "么", "aura"]
-    assert words_of("don't  stop") == ["don't", "stop"]
+    assert spoken_words("桌上有什么, Aura?") == ["桌", "上", "有", "什", "么", "aura"]
+    assert spoken_words("don’t  stop") == ["don't", "stop"]
+    assert word_errors("桌上有杯子", "桌上有瓶子。") == WordErrors(substitutions=1, words=5)
+
+
+def test_without_jiwer_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    with pytest.raises(ConfigError, match=r"word error rates need jiwer: pip .*\[bench-voice\]"):
+        word_errors("a", "a")

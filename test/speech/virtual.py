@@ -1,5 +1,5 @@
-"""The virtual devices of `aura_core.speech.virtual` for a test: a loudspeaker that is heard without
-a loss."""
+"""The virtual devices of `aura_core.bench.speech.virtual` for a test: a loudspeaker that is heard
+without a loss."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
 """Word error rate: how many words must be changed, taken out or put in to make what was heard what
-was said."""
+was said. jiwer aligns the two."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from aura_core.errors import ConfigError, how_to_install
+from aura_core.words import spoken_words
 
 DETERMINERS = frozenset({"a", "an", "the", "this", "that", "these", "those"})
-
-LETTERS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # each is a word of its own
-LETTER_OR_WORD = re.compile(rf"[{LETTERS}]|[^\W_{LETTERS}]+(?:'[^\W_{LETTERS}]+)*")
 
 
 @dataclass(frozen=True)
@@ -40,48 +40,22 @@ class WordErrors:
         )
 
 
-def words_of(text: str, ignore: Iterable[str] = ()) -> list[str]:
-    """The words of `text`, small letters, without punctuation and without the words of `ignore`.
-
-    Chinese, Japanese and Korean letters count as a word each.
-    """
-    words = LETTER_OR_WORD.findall(text.lower().replace("’", "'"))
-    dropped = frozenset(ignore)
-    return [w for w in words if w not in dropped]
-
-
-def align(said: list[str], heard: list[str]) -> list[tuple[str | None, str | None]]:
-    """Pairs (said, heard) of a shortest edit path; None where a word is missing on that side."""
-    n, m = len(said), len(heard)
-    cost = [[0] * (m + 1) for _ in range(n + 1)]
-    for i in range(n + 1):
-        for j in range(m + 1):
-            if not i or not j:
-                cost[i][j] = i + j
-                continue
-            swap = cost[i - 1][j - 1] + (said[i - 1] != heard[j - 1])
-            cost[i][j] = min(swap, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
-    pairs: list[tuple[str | None, str | None]] = []
-    i, j = n, m
-    while i or j:
-        if i and j and cost[i][j] == cost[i - 1][j - 1] + (said[i - 1] != heard[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((said[i], heard[j]))
-        elif i and cost[i][j] == cost[i - 1][j] + 1:
-            i -= 1
-            pairs.append((said[i], None))
-        else:
-            j -= 1
-            pairs.append((None, heard[j]))
-    return pairs[::-1]
+def load_jiwer() -> Any:
+    """The module. Raises ConfigError where it is missing: call it before a long measurement."""
+    try:
+        import jiwer
+    except ImportError:
+        raise ConfigError(f"word error rates need jiwer: {how_to_install('bench-voice')}") from None
+    return jiwer
 
 
 def word_errors(said: str, heard: str, ignore: Iterable[str] = ()) -> WordErrors:
-    """Compare two texts; the words of `ignore` (such as `DETERMINERS`) count on neither side."""
-    ignore = frozenset(ignore)
-    reference = words_of(said, ignore)
-    pairs = align(reference, words_of(heard, ignore))
-    deleted = sum(h is None for _, h in pairs)
-    inserted = sum(s is None for s, _ in pairs)
-    swapped = sum(s is not None and h is not None and s != h for s, h in pairs)
-    return WordErrors(swapped, deleted, inserted, len(reference))
+    """Compare two texts, without case and punctuation; the words of `ignore` (such as
+    `DETERMINERS`) count on neither side. Raises ConfigError where jiwer is not installed."""
+    jiwer = load_jiwer()
+    ignored = frozenset(ignore)
+    reference, hypothesis = (
+        [w for w in spoken_words(text) if w not in ignored] for text in (said, heard)
+    )
+    found = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    return WordErrors(found.substitutions, found.deletions, found.insertions, len(reference))

@@ -1,2 +1,4 @@
-"""The engine over an OpenAI-compatible chat server (vLLM, SGLang). Start at `backend.py`; see
-docs/server.md."""
+"""The model on an OpenAI-compatible chat server (vLLM, SGLang).
+
+Start at `backend.py`; see docs/server.md.
+"""

@@ -1,4 +1,4 @@
-"""One answer that is being generated: a stream of the server, read token by token."""
+"""One answer while it is generated: a stream of the server, read token by token."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any
 
 from aura_core.errors import ModelError
+from aura_core.http_client import EventStream
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token
 
 
@@ -15,23 +15,27 @@ class Answer:
     """Reads a stream of events as tokens.
 
     Args:
-        length: tokens of the prompt as they are counted here, to be compared with what the server
-        tells.
+        events: the stream.
+        reader: reads tokens from events.
+        counters: where the reported numbers of tokens are added.
+        length: number of tokens of the prompt as counted here, for comparison with the server's.
     """
 
     def __init__(
-        self, events: Events, reader: ReplyReader, counters: Counters, length: int
+        self, events: EventStream, reader: ReplyReader, counters: Counters, length: int
     ) -> None:
-        # why the server ended it: stop, length; None while it goes on
+        # why the server ended the answer ("stop", "length"); None while it goes on
         self.finish: str | None = None
-        self.last: int | None = None  # the newest token that was read
+        self.last: int | None = None  # id of the newest token that was read
         self._events, self._reader, self._counters, self._length = events, reader, counters, length
         self._ready: deque[Token] = deque()
         self._closed = False
 
     def read(self) -> Token | None:
-        """The next token; None when the server has ended the answer. Raises `Interrupted`,
-        `ModelError`."""
+        """The next token; None when the server has ended the answer.
+
+        Raises `TransientError` or another `ModelError`.
+        """
         try:
             while not self._ready:
                 event = next(iter(self._events), None)
@@ -46,17 +50,19 @@ class Answer:
         return token
 
     def drain(self) -> None:
-        """Read the end of an answer that is over: it tells the counts, and the connection can serve
-        again."""
+        """Read the rest of an answer that is over.
+
+        The rest holds the counts, and a connection that was read to its end can be used again.
+        """
         try:
-            if self.read() is not None:  # a server that knows no stop_token_ids talks on
+            if self.read() is not None:  # the server ignores stop_token_ids and goes on
                 self.close()
         except ModelError:
-            pass  # nothing in it is needed
+            pass  # the rest is not needed
         self._end()
 
     def close(self) -> None:
-        """Cancel: the server stops when the connection closes."""
+        """Cancel the answer: the server stops when the connection closes."""
         if not self._closed and self.finish is None:
             self._counters.add(aborted_streams=1)
         self._end()
@@ -74,7 +80,7 @@ class Answer:
 
 
 def book_usage(reply: dict[str, Any], counters: Counters, length: int) -> None:
-    """Count what the server tells of the prompt."""
+    """Count the prompt tokens that the server reports."""
     usage = reply.get("usage")
     if not isinstance(usage, dict) or not isinstance(total := usage.get("prompt_tokens"), int):
         return

@@ -1,26 +1,26 @@
-"""ServerBackend: the model runs elsewhere; here are its tokenizer, its chat template and the
-frames."""
+"""ServerBackend: the model runs on a server; its tokenizer and chat template are here."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError, how_to_install
-from aura_core.models import checkpoint
+from aura_core.http_client import HttpClient, HttpOptions
+from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Video
-from aura_core.models.sidecar import read_aura, read_json, read_pixels, read_template
+from aura_core.models.sidecar import read_aura, read_json, read_template
 from aura_core.types import Chunk
 
 try:
+    import httpx  # noqa: F401
     import transformers  # noqa: F401  (for its tokenizers alone; torch is not needed)
     from jinja2 import TemplateError
 
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
+    from aura_core.models.families.base import ChunkPrompt
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
-    from aura_core.models.server.http_client import Wire
     from aura_core.models.server.media import MediaCodec
     from aura_core.models.server.replies import ReplyReader
     from aura_core.models.server.requests import Requests
@@ -33,18 +33,19 @@ except ImportError as e:
 
 
 class ServerBackend:
-    """A checkpoint that an OpenAI-compatible server runs. Opens no connection before the first
-    decision.
+    """A checkpoint that an OpenAI-compatible server runs.
+
+    The constructor opens no connection.
 
     Args:
-        config: `path` names the checkpoint, `max_pixels` bounds a frame; the other keys are the
-            server's matter.
-        server: where it is served, and how it is asked.
-        name: what messages call the checkpoint; its path when None.
+        config: `path` names the checkpoint, `max_pixels` bounds a frame. The other keys are not
+            used.
+        server: where the model is served, and how it is asked.
+        name: the checkpoint's name in messages; its path when None.
 
     Raises:
-        ModelError: the checkpoint's text files are missing or of another kind.
-        ConfigError: the token's environment variable is not set.
+        ModelError: the checkpoint's text files are missing or not supported.
+        ConfigError: the environment variable with the token is not set.
     """
 
     tokenizer: HFTokenizer
@@ -53,28 +54,29 @@ class ServerBackend:
     def __init__(self, config: ModelConfig, server: ServerConfig, name: str | None = None) -> None:
         where = name or config.path
         folder = checkpoint.find(config.path, where, weights=False)
-        family = checkpoint.family(folder, where)
+        model_type = checkpoint.family(folder, where)
+        kind = families.find(model_type, where)
         sidecar = read_aura(folder)
         self.tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, self.tokenizer.inner.chat_template)
-        self.chat = extract(self.tokenizer, template, family, sidecar, where)
+        self.chat = extract(self.tokenizer, template, model_type, sidecar, where)
         model = read_json(folder / "config.json")
-        pixels = read_pixels(
-            folder, _vision(model, family), config.max_pixels or sidecar.max_pixels
-        )
+        family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         self.served = server.model or where
         self.counters = Counters()
         self.name = f"{self.served} at {server.url}"
-        self.context: int | None = None  # the server knows, and says so when a window is too long
-        self._config, self._media = server, MediaCodec(server, pixels)
-        self._wire = Wire(server, self.counters)
-        own_system = _writes_system(self.tokenizer, str(template), self.chat)
+        self.context: int | None = None  # only the server knows; it refuses a longer window
+        self._config, self._media = server, MediaCodec(server, family)
+        self._client = HttpClient(HttpOptions.of(server), self.counters.add)
+        own_system = _writes_system(
+            self.tokenizer, str(template), self.chat, kind.prompt(model_type, sidecar)
+        )
         self._requests = Requests(
-            server, self.served, self.chat, own_system, self._wire, self.counters
+            server, self.served, self.chat, own_system, self._client, self.counters
         )
         self._reader = Reader(self.tokenizer, self.chat)
         self._replies = ReplyReader(
-            self.tokenizer, _vocabulary(model, self.tokenizer), self._wire.url
+            self.tokenizer, _vocabulary(model, self.tokenizer), self._client.url
         )
         self.warmer = Warmer(self.counters)
         token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
@@ -88,12 +90,14 @@ class ServerBackend:
             f" {'each sent once' if server.media_uuids else 'sent with each request'}"
         )
         self.description = (
-            f"{where}: {family}, served as {self.served} at {server.url}, {frames}; {decides}"
+            f"{where}: {model_type}, served as {self.served} at {server.url}, {frames}; {decides}"
         )
 
     def encode(self, chunk: Chunk) -> Video:
-        """The chunk's two frames, resized and compressed; the server's vision encoder sees each of
-        them once."""
+        """The chunk's two frames, resized and compressed.
+
+        The server's vision encoder runs once for each of them.
+        """
         return self._media.encode(chunk)
 
     def open(self) -> ServerSession:
@@ -111,34 +115,25 @@ class ServerBackend:
         )
 
     def close(self) -> None:
-        """Stop background requests and close all connections."""
+        """Stop background requests, and close all connections."""
         self.warmer.close()
-        self._wire.close()
-
-
-def _vision(model: dict[str, Any], family: str) -> SimpleNamespace:
-    """The sizes of the vision encoder's patches."""
-    given = model.get("vision_config")
-    sizes = {
-        "patch_size": 16 if family == "qwen3_vl" else 14,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-    }
-    return SimpleNamespace(**(sizes | (given if isinstance(given, dict) else {})))
+        self._client.close()
 
 
 def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
-    """Number of the model's tokens: often padded beyond the tokenizer's."""
+    """Number of the model's tokens, which may be more than the tokenizer's."""
     text = model.get("text_config")
     size = (text if isinstance(text, dict) else model).get("vocab_size")
     return max(size if isinstance(size, int) else 0, len(tokenizer.inner))
 
 
-def _writes_system(tokenizer: HFTokenizer, template: str, chat: ChatFormat) -> bool:
-    """Whether the template puts a system turn where none is given (Qwen2.5-VL's does)."""
+def _writes_system(
+    tokenizer: HFTokenizer, template: str, chat: ChatFormat, chunk: ChunkPrompt
+) -> bool:
+    """Whether the template writes a system turn where none is given (Qwen2.5-VL's does)."""
     try:
         text = tokenizer.inner.apply_chat_template(
-            [user("x")], chat_template=template, tokenize=False
+            [user("x", chunk.content)], chat_template=template, tokenize=False
         )
     except (TemplateError, TypeError, ValueError) as e:
         raise ModelError(

@@ -1,9 +1,9 @@
-"""Pieces to chat messages: the exact inverse of `stream/prompt.py` and the checkpoint's chat
-template.
+"""Pieces to chat messages: the inverse of `stream/prompt.py` and of the chat template.
 
-The engine appends token ids, a chat server takes messages and writes the ids itself. So the ids are
-cut at the template's own markers, the words between them become text, and the server's template
-puts the same markers back: a prefix of the ids is a prefix of the messages, byte for byte.
+The engine appends token ids, but a chat server takes messages and makes the ids itself. So the ids
+are split at the template's own markers, and the ids between them become text. The server's template
+puts the same markers back. So a prefix of the ids gives a prefix of the messages, byte for byte,
+and the server can reuse its cache.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aura_core.errors import StreamError
+from aura_core.errors import ModelError, StreamError
 from aura_core.models.backend import ChatFormat, Piece, Video
 from aura_core.models.chat import HFTokenizer
-from aura_core.stream.prompt import CHUNK_MIDDLE_S
 
 Message = dict[str, Any]
 Item = int | Video
@@ -23,14 +22,17 @@ Item = int | Video
 
 @dataclass(frozen=True, eq=False)
 class Conversation:
-    """What the pieces say. `said` is the text of an assistant turn that is still open; None: all
-    are closed."""
+    """The turns that the pieces hold.
 
-    turns: tuple[tuple[str, Video | None, str], ...]  # role, the chunk in it, its words
+    `turns` are the closed turns: role, the chunk in it, its text. `said` is the text of an
+    assistant turn that is still open; None: there is none.
+    """
+
+    turns: tuple[tuple[str, Video | None, str], ...]
     said: str | None
 
     def messages(self, parts: Callable[[Video], list[Message]]) -> list[Message]:
-        """The list for the server; `parts` gives a chunk's message parts."""
+        """The messages for the server; `parts` gives the message parts of a chunk."""
         out: list[Message] = []
         for role, video, text in self.turns:
             if video is None:
@@ -44,15 +46,19 @@ class Conversation:
 
     @property
     def continues(self) -> bool:
-        """The server must go on in the last message instead of beginning a new one."""
+        """Whether the server must continue the last message instead of beginning a new one."""
         return bool(self.said)
 
 
 class Reader:
-    """Cuts token ids into turns.
+    """Splits token ids into turns.
 
     Args:
-        chat: the checkpoint's template, taken apart.
+        tokenizer: the checkpoint's tokenizer.
+        chat: the checkpoint's chat format.
+
+    Raises:
+        ModelError: the family does not show a chunk as one video.
     """
 
     def __init__(self, tokenizer: HFTokenizer, chat: ChatFormat) -> None:
@@ -61,10 +67,13 @@ class Reader:
         def ids(text: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(text))
 
-        # the server's processor writes it itself
-        stamp = f"<{CHUNK_MIDDLE_S:.1f} seconds>" if chat.timestamps else ""
-        self._chunk = ids(chat.user[0] + stamp + chat.video_open)
-        self._video_close = ids(chat.video_close)
+        chunk = chat.chunk.stand_in(None)
+        if not isinstance(chunk, Video):
+            raise ModelError("a family whose chunk is not one video cannot be served")
+        # The server's processor writes both texts itself.
+        before, _, after = map(str, chat.chunk.parts(chunk))
+        self._chunk = ids(chat.user[0] + before)
+        self._video_close = ids(after)
         self._turns = [
             (role, ids(around[0]), ids(around[1]))
             for role, around in (
@@ -75,8 +84,10 @@ class Reader:
         ]
 
     def read(self, pieces: Sequence[Piece]) -> Conversation:
-        """The turns in `pieces`. Raises `StreamError` when they are no conversation: a bug in the
-        caller."""
+        """The turns in `pieces`.
+
+        Raises `StreamError` when they are no conversation; that is a bug in the caller.
+        """
         items: list[Item] = []
         for piece in pieces:
             if isinstance(piece, Video):
@@ -103,7 +114,7 @@ class Reader:
         return Conversation(tuple(turns), None)
 
     def _begin(self, items: list[Item], at: int) -> tuple[str, int, tuple[int, ...]]:
-        """Role of the turn that begins at `at`, where its words begin, and what closes it."""
+        """Role of the turn at `at`, the index of its text, and the ids that close it."""
         for role, opening, close in self._turns:
             if _is(items, at, opening):
                 return role, at + len(opening), close
@@ -113,7 +124,7 @@ class Reader:
         )
 
     def _chunk_at(self, items: list[Item], at: int) -> Video | None:
-        """The chunk of the user turn at `at`; None for a turn of words alone."""
+        """The chunk of the user turn at `at`; None for a turn of text only."""
         place = at + len(self._chunk)
         if not _is(items, at, self._chunk) or place >= len(items):
             return None

@@ -1,5 +1,4 @@
-"""What went over the wire, counted: the figures that tell whether prefixes and frames are
-reused."""
+"""Counters of what was sent to the server. They show whether prefixes and frames are reused."""
 
 from __future__ import annotations
 
@@ -9,26 +8,26 @@ from dataclasses import dataclass, field, fields
 
 @dataclass
 class Counters:
-    """Totals since the backend was opened; a request and its retries are counted one by one."""
+    """Totals since the backend was opened. A request and its retries are counted one by one."""
 
     requests: int = 0
     # requests sent again after 429, 5xx, a broken connection or a reply that made no sense
     retries: int = 0
-    media_sent: int = 0  # chunks whose bytes went over the wire
+    media_sent: int = 0  # chunks whose bytes were sent
     media_bytes: int = 0  # their size, as base64
-    media_reused: int = 0  # chunks named by uuid alone
+    media_reused: int = 0  # chunks that were named by uuid only
     resends: int = 0  # requests sent again with all bytes, because the server had forgotten a uuid
-    # requests that rewrote what had been sent, without a rollback: always 0
+    # requests that changed what had been sent before, without a rollback; always 0
     prefix_violations: int = 0
-    prompt_tokens: int = 0  # as the server tells, where it does
-    cached_tokens: int = 0  # of these, found in its prefix cache, where it tells
-    # requests whose prompt had another length there than here (see docs/server.md)
+    prompt_tokens: int = 0  # as the server reports them, where it does
+    cached_tokens: int = 0  # of these, found in its prefix cache, where it reports them
+    # requests whose prompt had another length on the server than here (see docs/server.md)
     prompt_mismatches: int = 0
     warm_requests: int = 0
     warm_skipped: int = 0  # replaced by a newer one before they were sent
     warm_failures: int = 0
     aborted_streams: int = 0  # closed before the server had ended them
-    cut_answers: int = 0  # ended where the server died
+    cut_answers: int = 0  # answers that ended because the server failed
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, **amounts: int) -> None:

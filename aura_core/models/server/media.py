@@ -1,4 +1,4 @@
-"""A chunk's frames as a chat server takes them: parts of a message, each named by a uuid."""
+"""A chunk's frames as a chat server takes them: message parts, each named by a uuid."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ import numpy as np
 from aura_core.config import ServerConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Video
-from aura_core.models.pixels import PixelSpec, resize, target_size
+from aura_core.models.families import Family
+from aura_core.models.pixels import resize
 from aura_core.types import Chunk
 
-# What vLLM is told of the frames (its `media_io_kwargs`): all of them, 0.5 s apart, to be taken as
-# they are. From this Qwen3-VL's processor writes the same time before the chunk as
-# `stream/prompt.py` does.
+# What vLLM is told about the frames (its `media_io_kwargs`): they are all there, 0.5 s apart, and
+# must not be sampled again. From this, Qwen3-VL's processor writes the same time before the chunk
+# as `families/qwen_vl.py` does.
 FRAME_TIMES = {
     "fps": 2.0,
     "frames_indices": [0, 1],
@@ -30,7 +31,7 @@ FRAME_TIMES = {
     "duration": 1.0,
     "do_sample_frames": False,
 }
-# uuids that the server is taken to know; a forgotten one is sent again, which costs bytes only
+# Most uuids that the server is assumed to know. A chunk whose uuid was forgotten is sent again.
 _REMEMBERED = 8192
 
 
@@ -43,7 +44,7 @@ class Media:
     uuids: tuple[str, ...]
 
     def parts(self, with_bytes: bool, with_uuids: bool) -> list[dict[str, Any]]:
-        """The message's parts: with their bytes, or named by uuid alone."""
+        """The parts of the message, with their bytes or named by uuid only."""
         out = []
         for url, uuid in zip(self.urls, self.uuids, strict=True):
             part: dict[str, Any] = {
@@ -55,34 +56,33 @@ class Media:
 
 
 class MediaCodec:
-    """Resizes as the checkpoint wants it, compresses, and names the result.
+    """Resizes frames as the checkpoint wants them, compresses them, and names the result.
 
-    A uuid is the HMAC-SHA256 of the very bytes that are sent and of how they are to be read, keyed
-    with the tenant: servers take it as the only key of their caches, so it must not be the same for
-    other content, and must not be guessed by another tenant.
+    A uuid is the HMAC-SHA256 of the bytes that are sent and of how they are read; the tenant is the
+    key. Servers use the uuid as the only key of their caches. So it must differ for other content,
+    and another tenant must not be able to guess it.
     """
 
-    def __init__(self, config: ServerConfig, pixels: PixelSpec) -> None:
-        self.pixels = pixels
-        self._config = config
+    def __init__(self, config: ServerConfig, family: Family) -> None:
+        self._config, self._family = config, family
         png = config.image_format == "png"
         self._suffix, self._options = (
             (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
         )
 
     def encode(self, chunk: Chunk) -> Video:
-        """The chunk as `Media`. Raises `InputError` when its frames are of no usable shape."""
+        """The chunk as `Media`. Raises `InputError` when its frames cannot be used."""
         image = chunk.frames[-1].image
         try:
-            height, width = target_size(image.shape[0], image.shape[1], self.pixels)
+            height, width = self._family.frame_size(image.shape[0], image.shape[1])
         except ValueError as e:
             raise InputError(f"chunk {chunk.index}: {e}") from e
         frames = [self._compress(resize(f.image, height, width)) for f in chunk.frames]
         kind = self._config.image_format
         coded = [base64.b64encode(f).decode() for f in frames]
         if self._config.media == "video":
-            # The type says jpeg also for PNG bytes: vLLM looks for this name, and at the bytes for
-            # the format.
+            # The type says jpeg for PNG bytes too: vLLM expects this name, and takes the format
+            # from the bytes.
             media = Media(
                 "video_url",
                 ("data:video/jpeg;base64," + ",".join(coded),),
@@ -91,7 +91,7 @@ class MediaCodec:
         else:
             urls = tuple(f"data:image/{kind};base64,{c}" for c in coded)
             media = Media("image_url", urls, tuple(self._uuid("image", [f]) for f in frames))
-        return Video(media, (height // self.pixels.factor, width // self.pixels.factor))
+        return Video(media, self._family.grids(height, width)[0])
 
     def _compress(self, frame: np.ndarray) -> bytes:
         done, data = cv2.imencode(
@@ -105,7 +105,9 @@ class MediaCodec:
 
     def _uuid(self, kind: str, frames: list[bytes]) -> str:
         h = hmac.new(
-            self._config.tenant.encode(), f"aura {kind} {self.pixels}".encode(), hashlib.sha256
+            self._config.tenant.encode(),
+            f"aura {kind} {self._family.pixels}".encode(),
+            hashlib.sha256,
         )
         for frame in frames:
             h.update(len(frame).to_bytes(8) + frame)
@@ -113,20 +115,19 @@ class MediaCodec:
 
 
 class KnownMedia:
-    """Which uuids the server has been given, newest last. Shared by all sessions, on several
-    threads."""
+    """The uuids that the server knows, newest last. Thread-safe; all sessions share it."""
 
     def __init__(self) -> None:
         self._uuids: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def has(self, media: Media) -> bool:
-        """Whether all of `media` were sent."""
+        """Whether all uuids of `media` are known."""
         with self._lock:
             return all(u in self._uuids for u in media.uuids)
 
     def add(self, sent: Iterable[Media]) -> None:
-        """The server has taken these."""
+        """Record that the server has taken these."""
         with self._lock:
             for uuid in (u for m in sent for u in m.uuids):
                 self._uuids[uuid] = None
@@ -135,6 +136,6 @@ class KnownMedia:
                 self._uuids.popitem(last=False)
 
     def clear(self) -> None:
-        """The server may have lost them all."""
+        """Forget all, because the server may have lost them."""
         with self._lock:
             self._uuids.clear()

@@ -1,4 +1,4 @@
-"""What a chat server replies, as the engine wants it: token ids and logits."""
+"""The replies of a chat server as the engine needs them: token ids and logits."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ModelError
+from aura_core.http_client import TransientError
 from aura_core.models.chat import HFTokenizer
-from aura_core.models.server.http_client import Interrupted
 
-# most alternatives a token that vLLM gives without being told otherwise, and what OpenAI's API
-# allows
+# Number of most likely tokens that are asked for: the most that vLLM gives by default and that
+# OpenAI's API allows.
 TOP = 20
-_NEVER = -1e4  # log-probability of what cannot come: far below every real one, and finite
+_NEVER = -1e4  # log-probability of an impossible token: finite, and far below every real one
 
 
 class Token:
-    """One generated token: its id, and the float32 log-probabilities (vocabulary,) that it was
-    chosen from.
+    """One generated token: its id, and the log-probabilities that it was chosen from.
 
-    The server tells the `TOP` most likely tokens. The rest of the probability is spread evenly over
-    all others, so that the softmax of the vector gives the told ones exactly.
+    The server reports the `TOP` most likely tokens. The rest of the probability is spread evenly
+    over all others, so the softmax of the vector gives the reported ones exactly.
     """
 
     def __init__(self, token_id: int, known: dict[int, float]) -> None:
@@ -31,7 +30,7 @@ class Token:
         self._known = {i: max(p, _NEVER) for i, p in known.items()}
 
     def logits(self, vocabulary: int) -> NDArray[np.float32]:
-        """Log-probabilities (vocabulary,), the chosen token's the largest."""
+        """Float32 log-probabilities (vocabulary,); the chosen token's is the largest."""
         known = {i: p for i, p in self._known.items() if i < vocabulary}
         rest = 1.0 - sum(math.exp(p) for p in known.values())
         others = vocabulary - len(known)
@@ -39,23 +38,27 @@ class Token:
         out = np.full(vocabulary, min(floor, min(known.values()) - 1e-3), np.float32)
         for i, p in known.items():
             out[i] = p
-        # Of two equal ones the server has chosen; rounding must not choose again.
+        # Of two equal tokens the server has chosen one; rounding must not choose the other.
         out[self.id] = np.nextafter(out.max(), np.float32(np.inf), dtype=np.float32)
         return out
 
 
 def certain(token_id: int, vocabulary: int) -> NDArray[np.float32]:
-    """Log-probabilities (vocabulary,) when only `token_id` can come."""
+    """Float32 log-probabilities (vocabulary,) when only `token_id` is possible."""
     out = np.full(vocabulary, _NEVER, np.float32)
     out[token_id] = 0.0
     return out
 
 
 class ReplyReader:
-    """Reads choices. Token ids come as `token_id:N` (vLLM, asked for) or are found by their text.
+    """Reads the tokens of replies.
+
+    A token's id comes as `token_id:N` (vLLM, when asked for it), or is found by the token's text.
 
     Args:
+        tokenizer: the checkpoint's tokenizer.
         vocabulary: number of the model's tokens.
+        url: the server, for messages.
     """
 
     def __init__(self, tokenizer: HFTokenizer, vocabulary: int, url: str) -> None:
@@ -64,19 +67,21 @@ class ReplyReader:
         self._by_text: dict[str, int] | None = None
 
     def choice(self, reply: dict[str, Any]) -> dict[str, Any] | None:
-        """The first choice of a reply or of a stream's event; None for an event of figures
-        alone."""
+        """The first choice of a reply or an event; None for an event that holds only counts."""
         choices = reply.get("choices")
         if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
             return None
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise Interrupted(
+            raise TransientError(
                 f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log"
             )
         return choices[0]
 
     def tokens(self, choice: dict[str, Any]) -> list[Token]:
-        """The tokens of a choice; none in a stream's first and last events. Raises `ModelError`."""
+        """The tokens of a choice; none in the first and last events of a stream.
+
+        Raises `ModelError`.
+        """
         logprobs = choice.get("logprobs")
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
         if content is None:
@@ -91,7 +96,7 @@ class ReplyReader:
         try:
             return [self._token(entry) for entry in content]
         except (TypeError, KeyError, AttributeError, ValueError) as e:
-            raise Interrupted(
+            raise TransientError(
                 f"{self._url}: logprobs of an unknown form: {str(content)[:200]}"
             ) from e
 
@@ -121,7 +126,7 @@ class ReplyReader:
             table: dict[str, int] = {}
             for i in sorted(self._tokenizer.inner.get_vocab().values(), reverse=True):
                 table[self._tokenizer.written([i])] = i
-            table.pop("\ufffd", None)  # pieces of characters look all alike
+            table.pop("\ufffd", None)  # every incomplete character has this text
             self._by_text = table
         found = self._by_text.get(token)
         return self._tokenizer.single(token) if found is None else found

@@ -1,5 +1,4 @@
-"""Request bodies, and sending them: with the bytes that the server lacks, once more when it has
-lost some."""
+"""Build requests and send them. Frames are sent only when the server does not have them."""
 
 from __future__ import annotations
 
@@ -9,21 +8,24 @@ from typing import Any, TypeVar
 
 from aura_core.config import ServerConfig
 from aura_core.errors import ModelError
+from aura_core.http_client import EventStream, HttpClient, HttpError
 from aura_core.models.backend import ChatFormat, Video
 from aura_core.models.server.conversation import Conversation
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Refused, Wire
 from aura_core.models.server.media import FRAME_TIMES, KnownMedia, Media
 from aura_core.models.server.replies import TOP
 
 T = TypeVar("T")
+# Parts of vLLM's message about a chunk that was named by its uuid and is not in its cache (any
+# more): "Cache miss for video at index 3 but data is not provided."
+_MEDIA_MISS = ("cache miss", "uuid", "data is not provided")
 
 
 class Requests:
     """Builds and sends the requests of all sessions of one backend.
 
-    Everything but the messages is the same in each, and every part of the messages is the same
-    whenever it is sent again: servers reuse a prefix only when all of it is equal.
+    All requests are equal except for their messages, and each part of a message is equal whenever
+    it is sent again. Servers reuse a prefix only when all of it is equal.
     """
 
     def __init__(
@@ -32,10 +34,10 @@ class Requests:
         model: str,
         chat: ChatFormat,
         own_system: bool,
-        wire: Wire,
+        client: HttpClient,
         counters: Counters,
     ) -> None:
-        self.wire, self.counters, self.known = wire, counters, KnownMedia()
+        self.client, self.counters, self.known = client, counters, KnownMedia()
         self._config, self._own_system = config, own_system
         self._base: dict[str, Any] = {"model": model, "temperature": 0.0}
         if config.media == "video":
@@ -52,23 +54,25 @@ class Requests:
             "stop_token_ids": sorted({chat.silent_id, chat.end_id}),
         }
 
-    def stream(self, conversation: Conversation, tokens: int, then: Callable[[Any], T]) -> T:
-        """Stream up to `tokens` tokens; `then` gets the events and reads the first of them."""
+    def stream(
+        self, conversation: Conversation, tokens: int, then: Callable[[EventStream], T]
+    ) -> T:
+        """Stream up to `tokens` tokens; `then` gets the events, and reads the first of them."""
         options = {
             **self._decoding,
             "max_tokens": tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        return self._send(conversation, options, lambda body: then(self.wire.stream(body)))
+        return self._send(conversation, options, lambda body: then(self.client.stream(body)))
 
     def decide(self, conversation: Conversation) -> dict[str, Any]:
-        """One token, in one reply."""
-        return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.wire.ask)
+        """Ask for one token in one reply."""
+        return self._send(conversation, {**self._decoding, "max_tokens": 1}, self.client.post)
 
     def warm(self, conversation: Conversation) -> None:
-        """Let the server read the conversation, and nothing more."""
-        self._send(conversation, {"max_tokens": 1}, self.wire.ask)
+        """Let the server read the conversation, so that its prefix cache holds it."""
+        self._send(conversation, {"max_tokens": 1}, self.client.post)
 
     def _send(
         self,
@@ -76,7 +80,10 @@ class Requests:
         options: dict[str, Any],
         send: Callable[[dict[str, Any]], T],
     ) -> T:
-        """`send` the body; when the server has lost a uuid, once more with the bytes of all."""
+        """Send the body, with the bytes that the server lacks.
+
+        When the server has lost a uuid, the body is sent once more with the bytes of all chunks.
+        """
         if self._own_system and (not conversation.turns or conversation.turns[0][0] != "system"):
             raise ModelError(
                 "the checkpoint's chat template writes a system turn of its own: set a"
@@ -87,22 +94,21 @@ class Requests:
             body, sent, named = self._body(conversation, options, with_all_bytes)
             try:
                 result = send(body)
-            except Refused as e:
-                if not (e.media_miss and named):
+            except HttpError as e:
+                if not (named and _is_media_miss(e)):
                     raise
-                self.known.clear()  # a cache that lost one, or a server that was started again
+                self.known.clear()  # the cache dropped one, or the server was restarted
                 self.counters.add(resends=1)
                 return attempt(True)
             self.known.add(sent)
             return result
 
-        return self.wire.retrying(lambda: attempt(False))
+        return self.client.retry(lambda: attempt(False))
 
     def _body(
         self, conversation: Conversation, options: dict[str, Any], all_bytes: bool
     ) -> tuple[dict[str, Any], list[Media], int]:
-        """A body, the chunks in it with their bytes, and the number of those named by uuid
-        alone."""
+        """A body, the chunks in it with their bytes, and the number of those named by uuid only."""
         uuids = self._config.media_uuids
         sent: list[Media] = []
         named = 0
@@ -123,3 +129,8 @@ class Requests:
         goes_on = conversation.continues
         turn = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
         return {**self._base, "messages": messages, **turn, **options}, sent, named
+
+
+def _is_media_miss(error: HttpError) -> bool:
+    """Whether the error says that the server lacks a chunk that was named by its uuid only."""
+    return any(words in error.said.lower() for words in _MEDIA_MISS)

@@ -1,5 +1,4 @@
-"""One stream's session: the pieces are kept here, the cache is the server's, and a prefix is what
-ties them."""
+"""One stream's session on a chat server: the pieces are here, the cache is on the server."""
 
 from __future__ import annotations
 
@@ -10,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ModelError, StreamError
+from aura_core.http_client import EventStream
 from aura_core.models.backend import ChatFormat, Piece, Tokens
 from aura_core.models.chat import HFTokenizer
 from aura_core.models.server.answer import Answer, book_usage
 from aura_core.models.server.conversation import Conversation, Reader
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.http_client import Events
 from aura_core.models.server.replies import ReplyReader, Token, certain
 from aura_core.models.server.requests import Requests
 from aura_core.models.server.warmer import Warmer
@@ -24,15 +23,15 @@ _log = logging.getLogger(__name__)
 
 
 class ServerSession:
-    """A session over a chat server.
+    """A session on a chat server.
 
-    A decision is one request. The answer goes on in the stream that it opened: while the engine
-    appends the very token that the stream gave, the next one is read from it; anything else closes
-    the stream, which cancels it.
+    A decision is one request. Its stream goes on with the answer: as long as the engine appends the
+    token that the stream gave, the next one is read from the stream. Anything else closes the
+    stream, which cancels the answer.
 
-    After an error in a decision the session is as it was before the call. A server that dies within
-    an answer is asked to go on from what was said; when it does not come back, the answer ends
-    there (`cut_answers`): what was said stays, and nothing is said twice.
+    After an error in a decision the session is as it was before the call. If the server fails
+    within an answer, the session asks it to continue after what was said. If that fails too, the
+    answer ends there (`cut_answers`): the words so far are kept, and none are said twice.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class ServerSession:
         self._pieces: list[Piece] = []
         self._length = 0
         self._answer: Answer | None = None
-        # what the last request said, as long as nothing was rolled back
+        # the conversation of the last request; None after a rollback
         self._sent: Conversation | None = None
 
     @property
@@ -68,18 +67,17 @@ class ServerSession:
 
     @property
     def length(self) -> int:
-        """Tokens appended."""
+        """Number of tokens that were appended."""
         return self._length
 
     def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces`; float32 log-probabilities (vocabulary,) after the last token.
+        """Append `pieces`. Returns float32 log-probabilities (vocabulary,) after the last token.
 
-        Where all turns are closed there is nothing to be predicted: the pieces are only warmed, as
-        by `warm`, and the vector is NaN.
+        Where all turns are closed, there is nothing to predict. Then the server only reads the
+        pieces, as by `warm`, and the vector is NaN.
 
         Raises:
-            ModelError: the server does not answer a decision, or in a way that no other try would
-                change.
+            ModelError: the server gives no decision, after all retries.
             StreamError: the pieces are no conversation.
         """
         if sum(len(p) for p in pieces) == 0:
@@ -102,12 +100,11 @@ class ServerSession:
         return logits
 
     def warm(self, pieces: Sequence[Piece]) -> None:
-        """Append `pieces` and let the server read them in the background; returns at once, never
-        fails for the server.
+        """Append `pieces`, and let the server read them in the background.
 
-        For a window that is not in use yet (the shadow). Of several calls only the newest may reach
-        the server:
-        it contains the others.
+        It returns at once and raises nothing when the server fails. It is for a window that is not
+        in use yet (the shadow). Of several calls only the newest may reach the server, because it
+        holds the others.
         """
         self.close()
         self._append(pieces)
@@ -134,7 +131,7 @@ class ServerSession:
                 self._append([Tokens(piece.ids[: length - self._length])])
 
     def close(self) -> None:
-        """Close the stream of an answer, if one is open; the session stays usable."""
+        """Close the stream of an answer, if one is open. The session stays usable."""
         if self._answer is not None:
             self._answer.close()
             self._answer = None
@@ -174,14 +171,14 @@ class ServerSession:
         tokens = self._replies.tokens(choice) if choice else []
         if not tokens:
             raise ModelError(
-                f"{self._requests.wire.url}: a reply without logprobs, from which silence is read"
+                f"{self._requests.client.url}: a reply without logprobs, from which silence is read"
             )
         return tokens[0]
 
     def _open(self, conversation: Conversation, tokens: int) -> Token | None:
-        """Open a stream and read its first token; None when the server has nothing to say."""
+        """Open a stream and read its first token; None when the server ends it at once."""
 
-        def first(events: Events) -> tuple[Answer, Token | None]:
+        def first(events: EventStream) -> tuple[Answer, Token | None]:
             answer = Answer(events, self._replies, self.counters, self._length)
             return answer, answer.read()
 
@@ -192,7 +189,7 @@ class ServerSession:
         return token
 
     def _next(self) -> NDArray[np.float32]:
-        """The open stream's next token."""
+        """Log-probabilities of the next token of the open stream."""
         answer = self._answer
         assert answer is not None
         try:
@@ -209,7 +206,7 @@ class ServerSession:
         return self._logits(token)
 
     def _resume(self) -> NDArray[np.float32]:
-        """Go on in the last turn with a new request."""
+        """Continue the last turn with a new request."""
         self.close()
         conversation = self._reader.read(self._pieces)
         self._note(conversation)
@@ -226,7 +223,7 @@ class ServerSession:
             return self._logits(None)
 
     def _logits(self, token: Token | None) -> NDArray[np.float32]:
-        """Log-probabilities that chose `token`; None: the answer is over."""
+        """Log-probabilities that choose `token`; None: the answer is over."""
         vocabulary = self._replies.vocabulary
         return certain(self._chat.end_id, vocabulary) if token is None else token.logits(vocabulary)
 
@@ -234,8 +231,7 @@ class ServerSession:
         return token.id in (self._chat.silent_id, self._chat.end_id)
 
     def _note(self, conversation: Conversation) -> None:
-        """Count a request that does not extend the one before it: such a prefix would not be
-        reused."""
+        """Count a request that does not extend the one before it: its prefix is not reused."""
         old, self._sent = self._sent, conversation
         if old is None:
             return

@@ -1,5 +1,4 @@
-"""Background requests, one at a time: the next window is read by the server while nobody waits for
-it."""
+"""Background requests, one at a time: the server reads the next window while nobody waits."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ Job = Callable[[], None]
 
 
 class Warmer:
-    """One daemon thread, started with the first job; of each session only the newest job waits."""
+    """One daemon thread, started with the first job. Of each session only the newest job waits."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -25,7 +24,7 @@ class Warmer:
         self._thread: threading.Thread | None = None
 
     def submit(self, key: int, job: Job) -> None:
-        """Run `job` soon; one of the same `key` that still waits is dropped."""
+        """Run `job` soon. A job with the same `key` that still waits is dropped."""
         with self._changed:
             if self._closed:
                 return
@@ -38,12 +37,12 @@ class Warmer:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until nothing is left to do; False when it takes longer."""
+        """Wait until nothing is left to do. Returns False when it takes longer than `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._jobs and not self._busy, timeout_s)
 
     def close(self) -> None:
-        """Take no more jobs; the one under way is not waited for."""
+        """Take no more jobs. The running one is not waited for."""
         with self._changed:
             self._closed = True
             self._jobs.clear()
@@ -62,6 +61,6 @@ class Warmer:
             self._counters.add(warm_requests=1)
             try:
                 job()
-            except AuraError as e:  # the decision that needs this prefix will say it, if it lasts
+            except AuraError as e:  # if it lasts, the decision that needs this prefix reports it
                 _log.warning("a background request failed: %s", e)
                 self._counters.add(warm_failures=1)

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aura_core.errors import ConfigError
+from aura_core.settings import Settings, setting
 from aura_core.speech.asr.base import Recognition, Recognizer, transcribe
-from aura_core.speech.asr.grammar import Grammar, read_grammar
-from aura_core.speech.asr.questions import Hinter, built_in
+from aura_core.speech.asr.grammar import Grammar, parse, read_grammar
+from aura_core.speech.asr.turn_detector import TurnDetector
 from aura_core.speech.wake import WakeConfig
 
 __all__ = [
     "AsrConfig",
     "Grammar",
-    "Hinter",
     "Recognition",
     "Recognizer",
+    "TurnDetector",
     "grammar_of",
     "open_recognizer",
+    "parse",
     "transcribe",
 ]
 
@@ -28,33 +30,38 @@ LANGUAGES = ("en", "zh", "auto")
 
 
 @dataclass(frozen=True)
-class AsrConfig:
-    """Which recogniser, and how it runs.
+class AsrConfig(Settings, section="asr"):
+    """Which recogniser, and how it runs."""
 
-    `model`: a .pt file (whisper), a folder (faster_whisper), or an acoustic model's folder
-    (pocketsphinx; empty: the bundled English one). Nothing is ever downloaded. `device`: auto (the
-    second GPU where there are two, else the first, else the CPU), cpu, cuda, cuda:0...
-    `grammar_file`: more question templates for pocketsphinx, on top of the built-in ones.
-    `rejection`: how sure pocketsphinx must be that speech was one of its sentences, in [0, 1]; 0
-    takes everything.
-    """
-
-    backend: str = "pocketsphinx"
-    model: str = ""
-    language: str = "en"
-    device: str = "auto"
-    grammar_file: str = ""
-    rejection: float = 0.5
+    backend: str = setting(
+        "pocketsphinx",
+        "what turns speech into text: pocketsphinx (embedded) knows the sentences of a grammar;"
+        " whisper and faster_whisper take free speech",
+        choices=BACKENDS,
+    )
+    model: str = setting(
+        "",
+        "weights, never downloaded: a .pt file (whisper), a folder (faster_whisper), or the folder"
+        " of an acoustic model (pocketsphinx; empty: the English one that comes with it)",
+    )
+    language: str = setting("en", "language of the user; auto and zh: whisper", choices=LANGUAGES)
+    device: str = setting(
+        "auto",
+        "where whisper runs: cpu, cuda, cuda:1 ...; auto: the second GPU where there are two, else"
+        " the first, else the CPU",
+    )
+    grammar_file: str = setting(
+        "", "pocketsphinx: a file of more sentence templates, one a line; empty: none"
+    )
+    rejection: float = setting(
+        0.5,
+        "how sure pocketsphinx must be that speech was one of its sentences; 0 takes everything",
+        low=0.0,
+        high=1.0,
+    )
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ConfigError(
-                f"asr.backend must be one of {', '.join(BACKENDS)}, not '{self.backend}'"
-            )
-        if self.language not in LANGUAGES:
-            raise ConfigError(
-                f"asr.language must be one of {', '.join(LANGUAGES)}, not '{self.language}'"
-            )
+        super().__post_init__()
         if self.backend == "pocketsphinx" and self.language != "en":
             raise ConfigError(
                 f"asr.language: pocketsphinx knows English only, not '{self.language}': use whisper"
@@ -70,23 +77,36 @@ class AsrConfig:
         cuda = self.device.removeprefix("cuda:").isdigit() and self.device.startswith("cuda:")
         if self.device not in ("auto", "cpu", "cuda") and not cuda:
             raise ConfigError(f"asr.device must be auto, cpu, cuda or cuda:N, not '{self.device}'")
-        if not 0.0 <= self.rejection <= 1.0:
-            raise ConfigError(f"asr.rejection must be in [0, 1], not {self.rejection}")
 
 
-def grammar_of(config: AsrConfig) -> Grammar | None:
-    """What the recogniser listens for; None where it takes any words."""
+def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | None:
+    """What the recogniser listens for: `phrases`, and those of `config.grammar_file`. None where it
+    takes any words.
+
+    Raises ConfigError when a recogniser that needs sentences has none.
+    """
     if config.backend != "pocketsphinx":
         return None
-    return (
-        read_grammar(Path(config.grammar_file), built_in()) if config.grammar_file else built_in()
-    )
+    if config.grammar_file:
+        return read_grammar(Path(config.grammar_file), phrases)
+    if phrases is None:
+        raise ConfigError(
+            "asr.grammar_file: pocketsphinx understands the sentences of a grammar alone, and it"
+            " was given none"
+        )
+    return phrases
 
 
-def open_recognizer(config: AsrConfig, wake: WakeConfig | None = None) -> Recognizer:
-    """Load the recogniser. `wake`: the phrase that a grammar must know.
+def open_recognizer(
+    config: AsrConfig, wake: WakeConfig | None = None, phrases: Grammar | None = None
+) -> Recognizer:
+    """Load the recogniser.
 
-    Raises ConfigError when its package or file is missing, ModelError when the file is no
+    Args:
+        wake: the phrase that a grammar must know.
+        phrases: the sentences that pocketsphinx listens for; whoever starts it knows what is asked.
+
+    Raises ConfigError when its package, file or phrases are missing, ModelError when the file is no
     checkpoint.
     """
     if config.backend == "whisper":
@@ -99,6 +119,6 @@ def open_recognizer(config: AsrConfig, wake: WakeConfig | None = None) -> Recogn
         return open_faster_whisper(config.model, config.language, config.device)
     from aura_core.speech.asr.pocketsphinx import open_pocketsphinx
 
-    grammar = grammar_of(config)
+    grammar = grammar_of(config, phrases)
     assert grammar is not None
     return open_pocketsphinx(grammar, wake or WakeConfig(), config.model, config.rejection)

@@ -56,7 +56,7 @@ def transcribe(recognizer: Recognizer, audio: Audio, piece: int = 1_600) -> Reco
     return recognizer.finish()
 
 
-class Collected:
+class BufferedUtterance:
     """For backends that want the whole utterance at once."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ConfigError, ModelError, how_to_install
-from aura_core.speech.asr.base import Collected, Recognition
+from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
 
@@ -14,7 +14,7 @@ from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
 FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
-class FasterWhisper(Collected):
+class FasterWhisper(BufferedUtterance):
     """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
 
     def __init__(self, model: Any, language: str) -> None:

@@ -1,13 +1,15 @@
-"""The sentences that a closed recogniser listens for: templates with slots, to and from text, and
-as JSGF.
+"""The grammar of a recogniser that understands a fixed set of sentences: templates with slots, the
+match of a text against them, and JSGF.
 
 A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A
 slot has alternatives, each with a weight in front if it is likelier than others: `the: /8/ the |
 a`. A file of templates:
 
-    # one template a line; a slot before or after its use; built-in slots such as {colour} may be
-    used or replaced tool: hammer | screw driver bring me {the} {tool}
-    aura = AO R AH      # how a word outside the dictionary sounds (ARPAbet)
+    # one template a line; a slot may be defined before or after its use, and may replace one of the
+    # grammar that the file is added to
+    tool: hammer | screw driver
+    bring me {the} {tool}
+    flumox = F L UW M AH K S    # the pronunciation of a word outside the dictionary (ARPAbet)
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ Part = Word | Slot | Optional
 
 
 @dataclass(frozen=True)
-class Choice:
+class Alternative:
     """One alternative of a slot."""
 
     parts: tuple[Part, ...]
@@ -59,11 +61,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Templates, slots, and how words sound that no dictionary has."""
+    """Templates, slots, and pronunciations (ARPAbet) of words that the dictionary lacks."""
 
     templates: tuple[tuple[Part, ...], ...]
-    slots: Mapping[str, tuple[Choice, ...]]
-    sounds: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, tuple[Alternative, ...]]
+    pronunciations: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.templates:
@@ -94,15 +96,15 @@ class Grammar:
 
     def matches(self, text: str) -> bool:
         """Whether `text` is one of its sentences, word by word."""
-        walk = _Walk(self.slots, _said(text))
-        return any(len(walk.said) in walk.ends(t, frozenset({0})) for t in self.templates)
+        matcher = _Matcher(self.slots, _said(text))
+        return any(len(matcher.said) in matcher.ends(t, frozenset({0})) for t in self.templates)
 
     def goes_on(self, text: str) -> bool:
         """Whether a longer sentence begins with `text`."""
-        walk = _Walk(self.slots, _said(text))
+        matcher = _Matcher(self.slots, _said(text))
         for template in self.templates:
-            walk.ends(template, frozenset({0}))
-        return walk.goes_on
+            matcher.ends(template, frozenset({0}))
+        return matcher.goes_on
 
     def jsgf(self, wake: tuple[str, ...] = ()) -> str:
         """The grammar in JSGF; one of the phrases `wake` may go before each sentence."""
@@ -130,13 +132,13 @@ class Grammar:
         return used
 
 
-class _Walk:
-    """One text's way through templates: after which of its words a part may end, given where it may
+class _Matcher:
+    """Matches one text: after which of its words a part of a template may end, given where it may
     start."""
 
-    def __init__(self, slots: Mapping[str, tuple[Choice, ...]], said: list[str]) -> None:
+    def __init__(self, slots: Mapping[str, tuple[Alternative, ...]], said: list[str]) -> None:
         self.said = said
-        self.goes_on = False  # some part wanted a word after the last one
+        self.goes_on = False  # some template has a word after the text's last one
         self._slots = slots
         self._known: dict[tuple[str, frozenset[int]], frozenset[int]] = {}
 
@@ -167,7 +169,7 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
     and the line."""
     templates = list(base.templates) if base else []
     slots = dict(base.slots) if base else {}
-    sounds = dict(base.sounds) if base else {}
+    pronunciations = dict(base.pronunciations) if base else {}
     own: dict[str, int] = {}
     uses: list[tuple[int, tuple[Part, ...]]] = []
     for number, raw in enumerate(lines.splitlines(), 1):
@@ -177,7 +179,7 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
             continue
         if "=" in line:
             word, phones = (side.strip() for side in line.split("=", 1))
-            sounds[word.lower()] = _phones(phones, word, where)
+            pronunciations[word.lower()] = _phones(phones, word, where)
         elif ":" in line:
             slot, options = (side.strip() for side in line.split(":", 1))
             if not re.fullmatch(r"\w+", slot):
@@ -202,7 +204,7 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
                     " | b'"
                 )
     try:
-        return Grammar(tuple(templates), slots, sounds)
+        return Grammar(tuple(templates), slots, pronunciations)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
 
@@ -250,7 +252,7 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
     return tuple(stack[0])
 
 
-def _choice(text: str, where: str) -> Choice:
+def _choice(text: str, where: str) -> Alternative:
     found = re.fullmatch(r"\s*(?:/(?P<weight>[^/]*)/)?(?P<rest>.*)", text)
     assert found is not None
     weight = 1.0
@@ -261,7 +263,7 @@ def _choice(text: str, where: str) -> Choice:
         ):
             raise ConfigError(f"{where}: the weight /{found['weight']}/ must be a positive number")
         weight = float(found["weight"])
-    return Choice(parse_parts(found["rest"].strip(), where), weight)
+    return Alternative(parse_parts(found["rest"].strip(), where), weight)
 
 
 def _phones(text: str, word: str, where: str) -> str:

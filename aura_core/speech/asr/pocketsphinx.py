@@ -1,10 +1,10 @@
-"""PocketSphinx with a grammar: the embedded default. Knows its own sentences, word by word, as they
-are spoken.
+"""PocketSphinx with a grammar: the embedded default. Understands the sentences of its grammar, and
+gives partial results while they are spoken.
 
-A grammar forces whatever it hears into one of its sentences. What gives foreign speech away is how
-badly the sounds fit: the score of a word's frames, relative to the best that any sound of the
-acoustic model would have scored there (which is why every sound is computed, `compallsen`).
-`confidence` is made from the worst stretch of the sentence.
+A grammar turns any speech into one of its sentences. Speech that is none of them is found by its
+acoustic score: that of a word's frames, relative to the best score that any senone of the acoustic
+model has there (`compallsen` computes all of them). The worst part of the sentence gives the
+confidence.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.bench.speech.wer import words_of
 from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
+from aura_core.words import spoken_words
 
 # standard deviation of the noise that is added: pure digital silence ruins the recognition
 NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
+# of the words of the default wake phrase that the bundled dictionary lacks (ARPAbet)
+WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 
 
 class PocketSphinx:
-    """A decoder with its grammar. `rejection`: below this confidence the speech was none of its
-    sentences."""
+    """A decoder with its grammar. Speech with a confidence below `rejection` is reported as none of
+    its sentences."""
 
     def __init__(self, decoder: Any, rejection: float, wake: WakeConfig) -> None:
         self._decoder = decoder
@@ -59,7 +61,7 @@ class PocketSphinx:
         found = self._decoder.hyp()
         if found is None or not found.hypstr:
             return Recognition("", 0.0, in_grammar=False)
-        sure = fit(
+        sure = confidence(
             [(s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()]
         )
         return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
@@ -67,7 +69,8 @@ class PocketSphinx:
     def _spelt(self, text: str) -> str:
         """The wake phrase as it is written, whichever of its homophones the decoder took."""
         called, rest = self._wake.without_phrase(text)
-        return f"{' '.join(words_of(self._wake.config.phrase))} {rest}".strip() if called else text
+        phrase = " ".join(spoken_words(self._wake.config.phrase))
+        return f"{phrase} {rest}".strip() if called else text
 
     def _noisy(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The same samples always get the same noise: what is heard does not depend on how it was
@@ -84,7 +87,7 @@ MIDDLE, SLOPE = -0.0148, 0.0008
 LEAST = 1e-30  # a segment's probability is never taken to be less
 
 
-def fit(segments: Iterable[tuple[str, int, float]]) -> float:
+def confidence(segments: Iterable[tuple[str, int, float]]) -> float:
     """A confidence in [0, 1] from (word, frames, acoustic probability) of each segment of the best
     path."""
     exponent = (score(segments) - MIDDLE) / SLOPE
@@ -125,7 +128,7 @@ def open_pocketsphinx(
     English one.
 
     Raises ConfigError when the package is missing, or for a word that neither the dictionary nor
-    the grammar sounds.
+    the grammar has.
     """
     try:
         import pocketsphinx
@@ -145,15 +148,16 @@ def open_pocketsphinx(
         )
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"asr.model: {acoustic} is no acoustic model of pocketsphinx") from error
-    for word in sorted(grammar.words() | set(words_of(wake.phrase))):
+    pronunciations = WAKE_PRONUNCIATIONS | dict(grammar.pronunciations)
+    for word in sorted(grammar.words() | set(spoken_words(wake.phrase))):
         if decoder.lookup_word(word) is not None:
             continue
-        if word not in grammar.sounds:
+        if word not in pronunciations:
             raise ConfigError(
                 f"grammar: the dictionary has no '{word}': add a line '{word} = ' and its ARPAbet"
                 " sounds"
             )
-        decoder.add_word(word, grammar.sounds[word], True)
+        decoder.add_word(word, pronunciations[word], True)
     phrases = [s for s in wake.spellings if all(decoder.lookup_word(w) is not None for w in s)]
     decoder.add_jsgf_string("questions", grammar.jsgf(tuple(" ".join(s) for s in phrases)))
     decoder.activate_search("questions")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ConfigError, ModelError, how_to_install
-from aura_core.speech.asr.base import Collected, Recognition
+from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.asr.devices import pick
 
 MIN_SAMPLES = 1_600  # a tenth of a second: less is no word
 
 
-class Whisper(Collected):
+class Whisper(BufferedUtterance):
     """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
 
     def __init__(self, model: Any, language: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aura_core.errors import AuraError, ConfigError
+from aura_core.settings import Settings, setting
 from aura_core.speech.types import Audio
 
 BACKENDS = ("auto", "espeak", "flite", "piper")
@@ -17,33 +18,30 @@ class SynthesisError(AuraError):
 
 
 @dataclass(frozen=True)
-class TtsConfig:
-    """Which voice, and how it speaks.
+class TtsConfig(Settings, section="tts"):
+    """Which voice, and how it speaks."""
 
-    `backend`: auto (the first installed of espeak-ng and flite), espeak, flite, piper.
-    `voice`: a name of the backend's own, a file; empty: its default (piper has none). Nothing is
-        ever downloaded.
-    `rate`: the samples' rate in Hz; 0: the voice's own. `speed`: 1.0 is the voice's own pace.
-    `device`: for piper: cpu, cuda, cuda:1...
-    """
-
-    backend: str = "auto"
-    voice: str = ""
-    rate: int = 0
-    speed: float = 1.0
-    device: str = "cpu"
+    backend: str = setting(
+        "auto",
+        "what speaks: the programs espeak (espeak-ng) and flite, or piper; auto: espeak or flite,"
+        " the first that is installed",
+        choices=BACKENDS,
+    )
+    voice: str = setting(
+        "",
+        "name of a voice of the backend, or a voice file; never downloaded; empty: the backend's"
+        " own (piper has none)",
+    )
+    rate: int = setting(0, "rate of the samples; 0: the voice's own", unit="Hz", parameter=None)
+    speed: float = setting(1.0, "pace; 1 is the voice's own", low=0.5, high=2.0)
+    device: str = setting("cpu", "where piper runs: cpu, cuda, cuda:1 ...")
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ConfigError(
-                f"tts.backend must be one of {', '.join(BACKENDS)}, not {self.backend!r}"
-            )
+        super().__post_init__()
         if self.rate and not 8_000 <= self.rate <= 48_000:
             raise ConfigError(
                 f"tts.rate must be 0 (the voice's own) or in [8000, 48000] Hz, not {self.rate}"
             )
-        if not 0.5 <= self.speed <= 2.0:
-            raise ConfigError(f"tts.speed must be in [0.5, 2], not {self.speed}")
         if self.device != "cpu" and self.device.split(":")[0] != "cuda":
             raise ConfigError(f"tts.device must be cpu or cuda[:N], not {self.device!r}")
 

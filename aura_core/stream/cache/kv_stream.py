@@ -1,8 +1,8 @@
-"""A kv: one session and the turns that its cache holds, with the way back to each of them.
+"""A KV stream: one model session, the turns that its cache holds, and the way back to each of them.
 
-The end of the newest turn (`waiting`) is not in the cache yet: it rides on the next prefill, so
-that a silent step is one call of the model. Rollback is exact, so a kv can be rewound to any turn
-and go on from there.
+The end of the newest turn (`waiting`) is not in the cache yet. It is prefilled together with the
+next chunk, so that a silent step is one call of the model. Rollback is exact, so a KV stream can be
+rewound to any turn and go on from there.
 """
 
 from __future__ import annotations
@@ -12,36 +12,34 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError
 from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import Turn, tokens_in
 
 
 class KVStream:
-    """`begin` a window, then for each chunk `enter` its user turn and `leave` with what was
-    said."""
+    """Call `begin` for a window; then, for each chunk, `enter` its user turn and `leave` it."""
 
     def __init__(self, session: Session, codec: PromptCodec) -> None:
         self.session, self.codec = session, codec
         self.starts: list[int] = []  # cache length at which each turn's user part begins
-        self.waiting: list[Piece] = []  # belongs to the kv, but is not in the cache yet
-        self.prefilled = 0  # tokens, of all prefills so far
+        self.waiting: list[Piece] = []  # comes next in the cache, but is not in it yet
+        self.prefilled = 0  # tokens of all prefills so far
 
     @property
     def length(self) -> int:
-        """Tokens of the kv, those waiting included."""
+        """Number of tokens, those of `waiting` included."""
         return self.session.length + tokens_in(self.waiting)
 
     def begin(self, head: Tokens) -> None:
-        """An empty window behind `head` (system turn and history)."""
+        """Begin an empty window after `head`, the tokens of the prefix."""
         if self.session.length:
             self.session.rollback(0)
         self.starts = []
         self.waiting = [head]
 
     def add(self, turn: Turn) -> None:
-        """A closed turn; it waits, to be prefilled with what comes next."""
+        """Add a closed turn. It waits, and is prefilled with what comes next."""
         self.starts.append(self.length)
         self.waiting += [
             *self.codec.user(turn.video, turn.question),
@@ -49,16 +47,20 @@ class KVStream:
         ]
 
     def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
-        """Prefill what waits and the user turn of a new chunk: float32 logits (vocabulary,) to
-        decide on."""
+        """Prefill what waits and the user turn of a new chunk.
+
+        Returns float32 logits (vocabulary,) to decide on.
+        """
         start = self.length
         logits = self._prefill([*self.waiting, *user])
         self.starts.append(start)
         return logits
 
-    def glance(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
-        """`enter`, but with `question` for the end of the user turn: its logits. Nothing of the
-        question stays, and the user turn's own end waits."""
+    def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+        """`enter` with `question` in place of the user turn's end, which is then rolled back.
+
+        Returns float32 logits (vocabulary,) after the question. The user turn's own end waits.
+        """
         *seen, rest = user
         start = self.length
         logits = self._prefill([*self.waiting, *seen, question])
@@ -67,18 +69,27 @@ class KVStream:
         self.waiting = [rest]
         return logits
 
-    def proceed(self, rest: Piece) -> NDArray[np.float32]:
-        """After a `glance`: `rest` ends the user turn; the logits to answer from."""
+    def end_user_turn(self, rest: Piece) -> NDArray[np.float32]:
+        """After `probe`: prefill `rest` as the end of the user turn.
+
+        Returns float32 logits (vocabulary,) of the answer's first token.
+        """
         return self._prefill([rest])
 
     def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
-        """Close the turn that was entered. The first `cached` ids of its answer are in the cache
-        already."""
+        """Close the turn that was entered.
+
+        Args:
+            answer_ids: token ids of the answer; None: silent.
+            cached: how many of them are in the cache already.
+        """
         self.waiting.append(Tokens(self.codec.assistant(answer_ids).ids[cached:]))
 
     def take(self, turn: Turn) -> int:
-        """`enter` and `leave` a closed turn at once, without anybody reading the logits; tokens
-        prefilled."""
+        """Prefill a closed turn ahead of time; nobody reads its logits.
+
+        Returns the number of tokens prefilled.
+        """
         pieces, start = [*self.waiting, *self.codec.user(turn.video, turn.question)], self.length
         self.session.warm(pieces)
         tokens = tokens_in(pieces)
@@ -89,44 +100,44 @@ class KVStream:
         return tokens
 
     def decode(self, token: int) -> NDArray[np.float32]:
-        """Append one token of an answer; the next logits."""
+        """Append one token of an answer. Returns the next float32 logits (vocabulary,)."""
         return self._prefill([Tokens((token,))])
 
     def peek(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Logits after `pieces`, of which nothing stays."""
+        """Float32 logits (vocabulary,) after `pieces`, which are then rolled back."""
         length = self.session.length
         logits = self._prefill(pieces)
         self.session.rollback(length)
         return logits
 
     def rewind(self, turns: int) -> None:
-        """Go back to where only the first `turns` turns were here, exactly."""
+        """Go back to the state in which only the first `turns` turns were there."""
         if turns == len(self.starts):
             return
         self._back_to(self.starts[turns])
         del self.starts[turns:]
 
     def reopen(self, turn: Turn) -> None:
-        """Go back to where the newest turn, which is `turn`, was to be answered."""
+        """Go back to the state before the answer of the newest turn, which is `turn`."""
         self._back_to(self.starts[-1] + tokens_in(self.codec.user(turn.video, turn.question)))
 
     def evict(self, first: int, end: int, turns: int = 0) -> None:
-        """Cut tokens `first`..`end` out of the cache (approximate, see `Evictable`); the oldest
-        `turns` are gone."""
-        session = self.session
-        if not isinstance(session, Evictable):
-            raise ConfigError("window.policy evict needs a model that runs in this process")
-        session.evict(first, end)
+        """Cut tokens `first`..`end` out of the cache; the oldest `turns` turns go with them.
+
+        Approximate, see `Evictable`. The session must be one.
+        """
+        assert isinstance(self.session, Evictable)
+        self.session.evict(first, end)
         self.starts = [s - (end - first) for s in self.starts[turns:]]
 
     def _back_to(self, length: int) -> None:
         if length > self.session.length:
-            self._prefill(self.waiting)  # a place inside what waits cannot be rolled back to
+            self._prefill(self.waiting)  # only what is in the cache can be rolled back
         self.session.rollback(length)
         self.waiting = []
 
     def _prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        logits = self.session.prefill(pieces)  # first of all: where it fails, nothing has changed
+        logits = self.session.prefill(pieces)  # first: if it fails, nothing has changed
         self.prefilled += tokens_in(pieces)
         self.waiting = []
         return logits

@@ -1,33 +1,30 @@
 """How the cache follows the window: five policies behind one interface.
 
-| policy    | window             | cache                                                      | exact |
-| shadow    | floats keep..max   | the next window is prefilled in idle time, then swapped in | yes   |
-| floating  | floats keep..max   | rebuilt at each switch (AURA)                              | yes   |
-| recompute | floats keep..max   | rebuilt at every step: the oracle                          | yes   |
-| fifo      | slides, max chunks | all behind the history is rebuilt at every step            | yes   |
-| evict     | slides, max chunks | what leaves is cut out of the cache (StreamingVLM-like)    | no    |
+| policy    | window             | cache                                                  | exact |
+| shadow    | floats keep..max   | the next window is prefilled in idle time, then used   | yes   |
+| floating  | floats keep..max   | rebuilt at each switch (AURA)                          | yes   |
+| recompute | floats keep..max   | rebuilt at every step: the reference for tests         | yes   |
+| fifo      | slides, max chunks | all behind the prefix is rebuilt at every step         | yes   |
+| evict     | slides, max chunks | what leaves is cut out of the cache (as StreamingVLM)  | no    |
 
-The first three hold the very same conversation at every step, and so decide alike.
-"""  # noqa: E501
+The first three hold the same conversation at every step, and so they make the same decisions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.config import WindowConfig
-from aura_core.models.backend import Piece, Session, Tokens
+from aura_core.errors import ConfigError
+from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
-from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
 
-Ids = Container[str]  # of questions that still wait for an answer
 Open = Callable[[], Session]
-Words = tuple[QAGroup, ...]
 
 
 @dataclass
@@ -35,68 +32,68 @@ class WindowCounters:
     """What the window did since the last reset."""
 
     switches: int = 0
-    # switches that found the shadow incomplete: the rest of it was prefilled on the spot
-    rebuilds: int = 0
+    rebuilds: int = 0  # switches that had to prefill the rest of an incomplete shadow
     stretched: int = 0  # chunks entered while the window was over `max` and waited for its shadow
     critical_tokens: int = 0  # prefilled while a decision waited
-    background_tokens: int = 0  # prefilled ahead
-    background_forwards: int = 0  # calls of the language model for that
+    background_tokens: int = 0  # prefilled ahead of time, while no decision waited
+    background_forwards: int = 0  # calls of the language model for the background tokens
 
 
 class Floating:
-    """Append until `max`, then rebuild behind the rewritten history (AURA). What the others build
-    on."""
+    """Append until `max`, then rebuild the cache after the new prefix (AURA).
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
+    The other policies are built on this one.
+    """
+
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
         self.codec = codec
-        self.window = DualWindow(config, history)
+        self.window = window
         self.counters = WindowCounters()
         self.kv = KVStream(open_(), codec)
-        self.kv.begin(codec.head(history))
+        self.kv.begin(codec.head(window.prefix))
 
     @property
     def forwards(self) -> int:
         """Calls of the language model that a decision or an answer waited for."""
         return self.kv.session.forwards
 
-    def enter(self, user: Sequence[Piece], still_open: Ids = ()) -> NDArray[np.float32]:
-        """Switch if it is time, then prefill the user turn of a new chunk: float32 logits
-        (vocabulary,)."""
-        self.make_room(still_open)
+    def enter(self, user: Sequence[Piece]) -> NDArray[np.float32]:
+        """Switch if the window is full, then prefill the user turn of a new chunk.
+
+        Returns float32 logits (vocabulary,) to decide on.
+        """
+        self.make_room()
         self.counters.critical_tokens += tokens_in(self.kv.waiting) + tokens_in(user)
         return self.kv.enter(user)
 
-    def glance(
-        self, user: Sequence[Piece], question: Tokens, still_open: Ids = ()
-    ) -> NDArray[np.float32]:
-        """`enter`, judged by `question` (see `KVStream.glance`)."""
-        self.make_room(still_open)
+    def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+        """`enter` for the yes/no decision; returns the logits after `question`.
+
+        See `KVStream.probe`.
+        """
+        self.make_room()
         self.counters.critical_tokens += (
             tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
         )
-        return self.kv.glance(user, question)
+        return self.kv.probe(user, question)
 
-    def leave(self, turn: Turn, cached: int = 0, still_open: Ids = ()) -> None:
-        """Close the turn that was entered; the first `cached` ids of its answer are in the cache
-        already."""
+    def leave(self, turn: Turn, cached: int = 0) -> None:
+        """Close the turn that was entered; `cached` ids of its answer are in the cache already."""
         self.kv.leave(turn.answer_ids, cached)
-        self.window.append(turn, still_open)
+        self.window.append(turn)
 
-    def add(self, turn: Turn, still_open: Ids = ()) -> None:
-        """A chunk that nobody decides: prefilled together with the next one."""
-        self.make_room(still_open)
+    def add(self, turn: Turn) -> None:
+        """Add a turn that is not decided. It is prefilled together with the next chunk."""
+        self.make_room()
         self.kv.add(turn)
-        self.window.append(turn, still_open)
+        self.window.append(turn)
 
-    def discard(self, still_open: Ids = ()) -> None:
-        """Forget the turn that was entered and not left: nothing of it was ever here."""
+    def discard(self) -> None:
+        """Remove the turn that was entered and not left."""
         self.kv.rewind(len(self.window.turns))
 
-    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
-        """Put `turn` in the place of `window.turns[index]`, which it equals in all but the
-        answer."""
+    def amend(self, index: int, turn: Turn) -> None:
+        """Replace `window.turns[index]` by `turn`, which differs only in its answer."""
         later = self.window.turns[index + 1 :]
         if later:
             self.kv.rewind(index)
@@ -105,49 +102,51 @@ class Floating:
         else:
             self.kv.reopen(turn)
             self.kv.leave(turn.answer_ids)
-        self.window.amend(index, turn, still_open)
+        self.window.amend(index, turn)
 
     def background(self) -> int:
-        """One quantum of work that no decision waits for, at most a chunk: tokens prefilled, 0 when
-        all is done."""
+        """Do one piece of work that no decision waits for, of at most one chunk.
+
+        Returns the number of tokens prefilled; 0 when nothing is left.
+        """
         return 0
 
-    def make_room(self, still_open: Ids) -> None:
-        """Before a chunk is added: switch if the window is full."""
+    def make_room(self) -> None:
+        """Switch if the window is full, before a chunk is added."""
         if self.window.full:
-            self.window.switch(still_open)
+            self.window.switch()
             self.counters.switches += 1
             self.rebuild()
 
     def rebuild(self) -> None:
-        """The whole window anew, with the next prefill."""
-        self.kv.begin(self.codec.head(self.window.history))
+        """Let the next prefill compute the whole window again."""
+        self.kv.begin(self.codec.head(self.window.prefix))
         for turn in self.window.turns:
             self.kv.add(turn)
 
 
 class Recompute(Floating):
-    """Everything anew at every step: slow, and beyond doubt."""
+    """Rebuild the cache at every step: slow, and the reference for the other policies."""
 
-    def make_room(self, still_open: Ids) -> None:
-        """Switch if it is time, and rebuild in any case."""
-        super().make_room(still_open)
+    def make_room(self) -> None:
+        """Switch if the window is full, and rebuild in any case."""
+        super().make_room()
         self.rebuild()
 
 
 class Fifo(Floating):
-    """Drop the oldest chunk at every step; only the common prefix (system turn and history) is
-    reused."""
+    """Drop the oldest chunk at every step; only the cache of the prefix is reused."""
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, _sliding(config), history)
-        self._head = codec.head(history)
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
+        self._head = codec.head(window.prefix)
 
     def rebuild(self) -> None:
-        """What stands behind the first difference, with the next prefill."""
-        head = self.codec.head(self.window.history)
+        """Let the next prefill compute everything after the prefix again.
+
+        If the prefix changed, it is computed again too.
+        """
+        head = self.codec.head(self.window.prefix)
         if head == self._head:
             self.kv.rewind(0)
         else:
@@ -158,18 +157,16 @@ class Fifo(Floating):
 
 
 class Shadow(Floating):
-    """Two KV streams: while one decides, the other prefills the next window chunk by chunk; a
-    switch swaps them.
+    """Two KV streams: one decides, the other prefills the next window in idle time.
 
-    The same work as `Floating`, spread out: exact, and no step costs more than its own chunk. While
-    the shadow lags (no idle time), the window stretches up to the hard cap; then the rest is
-    prefilled on the spot.
+    A switch swaps them. The work is the same as with `Floating`, but spread over many steps, so
+    that a switch costs no more than another step. While the shadow is late because there was no
+    idle time, the window grows up to the hard cap. There, the switch prefills the rest of the
+    shadow.
     """
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, config, history)
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
         self._shadow = KVStream(open_(), codec)
         self._begun = False
 
@@ -193,10 +190,10 @@ class Shadow(Floating):
         self.counters.background_tokens += tokens
         return tokens
 
-    def amend(self, index: int, turn: Turn, still_open: Ids = ()) -> None:
-        """See `Floating.amend`; the shadow goes back to before that turn."""
+    def amend(self, index: int, turn: Turn) -> None:
+        """See `Floating.amend`. The shadow is rewound to before that turn."""
         plan = self.window.plan
-        super().amend(index, turn, still_open)
+        super().amend(index, turn)
         if not self._begun:
             return
         if plan is None or self.window.plan is not plan:
@@ -204,8 +201,11 @@ class Shadow(Floating):
         elif index - plan.drop < len(self._shadow.starts):
             self._shadow.rewind(index - plan.drop)
 
-    def make_room(self, still_open: Ids) -> None:
-        """Swap when the shadow is complete; wait for it up to the hard cap."""
+    def make_room(self) -> None:
+        """Swap the two streams if the window is full.
+
+        An incomplete shadow is waited for up to the hard cap.
+        """
         if not self.window.full:
             return
         missing = self._missing()
@@ -216,7 +216,7 @@ class Shadow(Floating):
         self.counters.rebuilds += bool(missing)
         for turn in missing:
             self._shadow.add(turn)
-        self.window.switch(still_open)
+        self.window.switch()
         self.kv, self._shadow = self._shadow, self.kv
         self._begun = False
         self._shadow.begin(Tokens(()))  # frees the old window's memory
@@ -226,52 +226,54 @@ class Shadow(Floating):
         if plan is None:
             return []
         if not self._begun:
-            self._shadow.begin(self.codec.head(plan.history))
+            self._shadow.begin(self.codec.head(plan.prefix))
             self._begun = True
         return self.window.turns[plan.drop + len(self._shadow.starts) :]
 
 
 class Evict(Floating):
-    """Cut the oldest chunk out of the cache at every step and close the gap. Approximate: later
-    tokens remember.
+    """Cut the oldest chunk out of the cache at every step, and close the gap.
 
-    Video goes; of turns with words the words stay (the attention sink holds them), at most
-    `qa_groups` of them.
+    Approximate: later tokens still hold what they took over from the tokens that were cut. Video is
+    cut. Of a turn with a question or an answer, the words stay; at most `qa_groups` such turns do.
+
+    Raises:
+        ConfigError: the model's session cannot evict.
     """
 
-    def __init__(
-        self, open_: Open, codec: PromptCodec, config: WindowConfig, history: Words = ()
-    ) -> None:
-        super().__init__(open_, codec, _sliding(config), history)
-        self._sink = len(codec.head(history))
-        # question id and tokens of the turns whose words stayed
+    def __init__(self, open_: Open, codec: PromptCodec, window: DualWindow) -> None:
+        super().__init__(open_, codec, window)
+        if not isinstance(self.kv.session, Evictable):
+            raise ConfigError(
+                "window.policy evict: this model cannot cut tokens out of its cache; use shadow"
+            )
+        self._sink = len(codec.head(window.prefix))
+        # question id and number of tokens of each turn whose words stayed
         self._words: list[tuple[str | None, int]] = []
 
-    def make_room(self, still_open: Ids) -> None:
-        """Cut the oldest turn out."""
+    def make_room(self) -> None:
+        """Cut the oldest turn out if the window is full."""
         if not self.window.full:
             return
         turn, (start, end) = self.window.turns[0], self.kv.starts[:2]
-        self.window.switch(still_open)
+        self.window.switch()
         self.counters.switches += 1
         if turn.question is None and turn.answer_ids is None:
             self.kv.evict(start, end, turns=1)
             return
-        first = start + len(self.codec.user(turn.video, turn.question)[0])
-        self.kv.evict(first, first + len(turn.video), turns=1)
-        self._words.append((turn.question_id, end - start - len(turn.video)))
+        opening, *seen, _ = self.codec.user(turn.video, turn.question)
+        first, size = start + len(opening), tokens_in(seen)
+        self.kv.evict(first, first + size, turns=1)
+        self._words.append((turn.question_id, end - start - size))
         if len(self._words) > self.window.config.qa_groups:
-            self._forget(still_open)
+            self._forget()
 
-    def _forget(self, still_open: Ids) -> None:
+    def _forget(self) -> None:
+        still_open = self.window.still_open()
         closed = [i for i, (id, _) in enumerate(self._words) if id is None or id not in still_open]
         index = closed[0] if closed else 0
         first = self._sink + sum(n for _, n in self._words[:index])
         self.kv.evict(first, first + self._words.pop(index)[1])
-
-
-def _sliding(config: WindowConfig) -> WindowConfig:
-    return replace(config, keep=config.max - 1)
 
 
 POLICIES: dict[str, type[Floating]] = {

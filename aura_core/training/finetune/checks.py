@@ -4,15 +4,15 @@ longer than a row."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 
 from aura_core.data.structure import digest, open_codec
 from aura_core.errors import ConfigError, InputError
-from aura_core.models.backend import Piece, Video
-from aura_core.models.pixels import target_size
+from aura_core.models.backend import Piece, Seen
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
-from aura_core.training.finetune.dataset import turn_of
+from aura_core.training.finetune.dataset import stand_in, turn_of
 from aura_core.training.finetune.opening import Opened
 from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
@@ -54,7 +54,7 @@ def check(
 
 
 def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
-    if digest(pieces_of(record, codec, (1, 1)))[1] != record.ids_sha256:
+    if digest(pieces_of(record, codec, codec.chat.chunk.stand_in))[1] != record.ids_sha256:
         raise InputError(
             f"{record.where}: was structured for another tokenizer or chat template than that of"
             f" {model}; set structure.checkpoint to {model} in the data engine's --config, then"
@@ -64,24 +64,20 @@ def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
 
 def _length(record: Record, size: tuple[int, int], opened: Opened) -> int:
     """Tokens of a record whose clip has frames of `size` (height, width)."""
-    pixels = opened.backend.pixels
+    family = opened.backend.family
     try:
-        height, width = target_size(*size, pixels)
+        seen = stand_in(family.grids(*family.frame_size(*size)))
     except ValueError as e:
         raise InputError(f"{record.where}: {e}") from e
-    return sum(
-        len(p)
-        for p in pieces_of(record, opened.codec, (height // pixels.factor, width // pixels.factor))
-    )
+    return sum(len(p) for p in pieces_of(record, opened.codec, lambda _: seen))
 
 
-def pieces_of(record: Record, codec: PromptCodec, grid: tuple[int, int]) -> list[Piece]:
-    """The engine's pieces of a record; a chunk stands for itself, with a `grid` of visual tokens
-    (rows, columns)."""
+def pieces_of(record: Record, codec: PromptCodec, seen: Callable[[int], Seen]) -> list[Piece]:
+    """The engine's pieces of a record; `seen` gives what stands for a chunk, by its index."""
     said = {t.chunk: t for t in record.turns}
-    pieces: list[Piece] = [codec.head(record.history)]
+    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
     for chunk in range(record.first, record.stop):
-        user, ids = turn_of(codec, Video(chunk, grid), said.get(chunk))
+        user, ids = turn_of(codec, seen(chunk), said.get(chunk))
         pieces += [*user, codec.assistant(ids)]
     return pieces
 

@@ -8,8 +8,9 @@ may be supervised, and the loss leaves out or weighs (`loss.weighting`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +18,25 @@ from torch.utils.data import Dataset, Sampler
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import AuraError, InputError
-from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.pixels import PixelSpec, patchify, resize, target_size
-from aura_core.models.positions import PositionTrack
+from aura_core.models.backend import Piece, Seen, Tokens, Video, seen
+from aura_core.models.families import Family
+from aura_core.models.families.base import Pixels
 from aura_core.sources import open_source
-from aura_core.stream.prompt import PromptCodec, plain_text
+from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.sampling import ChunkSampler
 from aura_core.training.finetune.records import Record, Said
 from aura_core.training.finetune.shards import Shards
 from aura_core.types import Chunk
+from aura_core.words import plain_text
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One sequence of L tokens that shows C chunks in P patches.
+    """One sequence of L tokens that shows C chunks.
 
-    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (3, L); `visual` bool (L,); `patches`
-    float32 (P, D); `grids` int64 (C, 3), in patches. Supervision, N tokens in order: `at` int64
+    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (*axes, L), see `PositionTrack.axes`;
+    `visual` bool (L,); `pixels`: what the vision encoder gets of all chunks, see
+    `families.base.Pixels`. Supervision, N tokens in order: `at` int64
     (N,), the position whose logits predict the token; `target`, `turn` int64 (N,); `silent`,
     `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`; `asked`: a question was asked
     in the token's turn. `answers` counts the answers that may be supervised.
@@ -43,8 +46,7 @@ class Example:
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     visual: NDArray[np.bool_]
-    patches: NDArray[np.float32]
-    grids: NDArray[np.int64]
+    pixels: dict[str, NDArray[Any]]
     at: NDArray[np.int64]
     target: NDArray[np.int64]
     turn: NDArray[np.int64]
@@ -59,14 +61,14 @@ class Example:
 class Examples(Dataset[Example]):
     """The records of `shards` as examples, by index."""
 
-    def __init__(self, shards: Shards, codec: PromptCodec, pixels: PixelSpec) -> None:
-        self.shards, self.codec, self.pixels = shards, codec, pixels
+    def __init__(self, shards: Shards, codec: PromptCodec, family: Family) -> None:
+        self.shards, self.codec, self.family = shards, codec, family
 
     def __len__(self) -> int:
         return len(self.shards)
 
     def __getitem__(self, index: int) -> Example:
-        return build(self.shards[index], self.codec, self.pixels)
+        return build(self.shards[index], self.codec, self.family)
 
 
 class Ahead(Dataset["Example | AuraError"]):
@@ -144,23 +146,20 @@ def clip_chunks(record: Record) -> list[Chunk]:
     return [seen[i] for i in range(record.first, record.stop)]
 
 
-def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
+def build(record: Record, codec: PromptCodec, family: Family) -> Example:
     """The example of one record."""
     chunks = clip_chunks(record)
     said = {t.chunk: t for t in record.turns}
     after_words = {t.chunk + 1 for t in record.turns}
-    pieces: list[Piece] = [codec.head(record.history)]
-    patches: list[NDArray[np.float32]] = []
-    grids: list[tuple[int, int, int]] = []
+    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
+    looks: list[Pixels] = []
     supervised: list[tuple[int, int, int, bool, bool, bool, bool, bool]] = []
     length = len(pieces[0])
     for turn, chunk in enumerate(chunks):
-        seen, grid = _see(chunk, pixels, record.where)
-        patches.append(seen)
-        grids.append(grid)
+        look = _look(chunk, family, record.where)
+        looks.append(look)
         text = said.get(chunk.index)
-        video = Video(None, (grid[1] // pixels.merge, grid[2] // pixels.merge))
-        user, ids = turn_of(codec, video, text)
+        user, ids = turn_of(codec, stand_in(look.grids), text)
         pieces += [*user, codec.assistant(ids)]
         length += sum(len(p) for p in user)
         event = chunk.index in record.events
@@ -179,32 +178,31 @@ def build(record: Record, codec: PromptCodec, pixels: PixelSpec) -> Example:
         np.concatenate(
             [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
         ),
-        PositionTrack().extend(pieces),
+        family.positions().extend(pieces),
         np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
-        np.concatenate(patches),
-        np.asarray(grids, np.int64),
+        {k: np.concatenate([look.arrays[k] for look in looks]) for k in looks[0].arrays},
         *numbers,
         *flags,
         sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
     )
 
 
+def stand_in(grids: Sequence[tuple[int, int]]) -> Seen:
+    """A chunk for the prompt alone, with visual tokens of these (rows, columns) and no features."""
+    return seen([None] * len(grids), grids)
+
+
 def turn_of(
-    codec: PromptCodec, video: Video, said: Said | None
+    codec: PromptCodec, seen: Seen, said: Said | None
 ) -> tuple[list[Piece], tuple[int, ...] | None]:
     """The user turn of a chunk, and the ids of its answer (None: silence)."""
     question, answer = (said.question, said.answer) if said else (None, None)
     ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
-    return codec.user(video, question), ids
+    return codec.user(seen, question), ids
 
 
-def _see(
-    chunk: Chunk, pixels: PixelSpec, where: str
-) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
-    """Patches and grid of one chunk, as `QwenVLBackend.encode` makes them."""
-    image = chunk.frames[-1].image
+def _look(chunk: Chunk, family: Family, where: str) -> Pixels:
     try:
-        height, width = target_size(image.shape[0], image.shape[1], pixels)
-    except ValueError as e:
-        raise InputError(f"{where}: chunk {chunk.index}: {e}") from e
-    return patchify(np.stack([resize(f.image, height, width) for f in chunk.frames]), pixels)
+        return family.look(chunk)
+    except InputError as e:
+        raise InputError(f"{where}: {e}") from e

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from aura_core.models.backend import ChatFormat
-from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.local import LocalBackend
 from aura_core.training.finetune.opening import arguments
 from aura_core.training.finetune.packing import Row
 from aura_core.training.loss import first_of_turn
@@ -92,7 +92,7 @@ def teacher_forced(
     return held
 
 
-def free_running(backend: QwenVLBackend, first: int, end: int) -> dict[str, Any]:
+def free_running(backend: LocalBackend, first: int, end: int) -> dict[str, Any]:
     """The simulator's benchmark on the seeds `first` .. `end` - 1 with the weights as they are
     (`aura eval sim`)."""
     from aura_core.evaluation.sim import evaluate

@@ -16,34 +16,27 @@ from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.chat import SILENT, extract
-from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.families import Family
+from aura_core.models.families.base import Block
+from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import read_aura, read_template
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.finetune.packing import Row, attention_of
 from aura_core.training.finetune.settings import LoraSettings
 
-# Linear layers of the decoder blocks, and of the vision blocks and mergers, in both families.
-_TEXT_LAYERS = (
-    r".*language_model\.layers\.\d+\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-)
-_VISION_LAYERS = (
-    r".*visual\.blocks\.\d+\..*\.(qkv|proj|linear_fc1|linear_fc2|gate_proj|up_proj|down_proj)"
-    r"|.*visual\.(merger|deepstack_merger_list\.\d+)\.(linear_fc1|linear_fc2|mlp\.0|mlp\.2)"
-)
-
 
 class StreamModel(torch.nn.Module):
-    """A Qwen-VL model over rows; called directly with the engine's positions, as `KVSession` calls
-    it.
+    """A model over rows: the family's own forward, as `KVSession` calls it, without a cache.
 
     Args:
+        family: of the model.
         model: the model for conditional generation, or a peft model around it.
         see: whether gradients reach the vision encoder.
     """
 
-    def __init__(self, model: Any, see: bool) -> None:
+    def __init__(self, family: Family, model: Any, see: bool) -> None:
         super().__init__()
-        self.model, self.see = model, see
+        self.family, self.model, self.see = family, model, see
 
     @property
     def inner(self) -> Any:
@@ -55,34 +48,28 @@ class StreamModel(torch.nn.Module):
         ids: torch.Tensor,
         positions: torch.Tensor,
         visual: torch.Tensor,
-        patches: torch.Tensor,
-        grids: torch.Tensor,
+        pixels: dict[str, torch.Tensor],
         at: torch.Tensor,
         lengths: tuple[int, ...],
     ) -> torch.Tensor:
         """Logits (N, vocabulary) at the supervised positions of a row, float32; for the arguments
         see `Row`."""
-        inner = self.inner
-        text = inner.model.language_model
+        family, inner = self.family, self.inner
         with contextlib.nullcontext() if self.see else torch.no_grad():
-            tower = inner.model.visual
-            out = tower(patches.to(tower.dtype), grid_thw=grids)
-        extra = attention_of(text.config._attn_implementation, lengths, ids.device)
-        if levels := list(getattr(out, "deepstack_features", None) or []):
-            extra |= {"visual_pos_masks": visual[None], "deepstack_visual_embeds": levels}
-        words = text.embed_tokens(ids[None])
-        embeds = words.masked_scatter(visual[None, :, None], out.pooler_output.to(words.dtype))
-        hidden = text(
-            inputs_embeds=embeds, position_ids=positions[:, None], use_cache=False, **extra
-        ).last_hidden_state
-        return inner.lm_head(hidden[0, at]).float()
+            features = family.features(inner, pixels)
+        attention = attention_of(
+            family.text(inner).config._attn_implementation, lengths, ids.device
+        )
+        block = Block(ids[None], positions[..., None, :], visual[None], features)
+        hidden = family.hidden(inner, block, **attention)
+        return family.logits(inner, hidden[0, at]).float()
 
 
 @dataclass(frozen=True)
 class Opened:
     """A checkpoint, ready to be trained. `added`: its silent token is new to it."""
 
-    backend: QwenVLBackend
+    backend: LocalBackend
     codec: PromptCodec
     module: StreamModel
     added: bool
@@ -90,32 +77,30 @@ class Opened:
 
 def arguments(row: Row) -> dict[str, Any]:
     """What `StreamModel` is called with."""
-    return {
-        k: getattr(row, k)
-        for k in ("ids", "positions", "visual", "patches", "grids", "at", "lengths")
-    }
+    return {k: getattr(row, k) for k in ("ids", "positions", "visual", "pixels", "at", "lengths")}
 
 
-def open_base(config: ModelConfig) -> tuple[QwenVLBackend, bool]:
+def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
     """The checkpoint with a silent token, and whether that is new to it. Raises `ModelError`."""
     from aura_core.models import AURA_TINY
 
     if config.path == "aura_tiny":
         config = replace(config, path=str(AURA_TINY))
+    # Training has the machine to itself and large batches: torch's own number of threads stays.
+    config = replace(config, threads=config.threads or torch.get_num_threads())
     if config.attention == "eager":
         raise ConfigError(
             "attention must be auto, sdpa or flash_attention_2 for training, not 'eager'"
         )
-    backend = QwenVLBackend(config)
+    backend = LocalBackend.load(config)
     chat = backend.chat
     if chat.silent_id != chat.end_id:
         return backend, False
     _add_silent_token(backend)
     folder = checkpoint.find(config.path, config.path)
     template = read_template(folder, backend.tokenizer.inner.chat_template)
-    backend.chat = extract(
-        backend.tokenizer, template, backend.family, read_aura(folder), backend.name
-    )
+    model_type = backend.family.model_type
+    backend.chat = extract(backend.tokenizer, template, model_type, read_aura(folder), backend.name)
     return backend, True
 
 
@@ -130,20 +115,31 @@ def open_for_training(
     torch.manual_seed(seed)  # of LoRA's first weights
     if lora.rank:
         fresh = added or not backend.chat.trained_to_decide
-        model = _with_lora(model, lora, see, backend.chat.silent_id if fresh else None)
+        token = backend.chat.silent_id if fresh else None
+        model = _with_lora(model, backend.family, lora, see, token)
     else:
         model.requires_grad_(True)
-        model.model.visual.requires_grad_(see)
+        backend.family.vision(model).requires_grad_(see)
     if checkpointing:
-        backend.model.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
+        _checkpoint_activations(backend.model)
     return Opened(
-        backend, PromptCodec(backend.tokenizer, backend.chat), StreamModel(model, see), added
+        backend,
+        PromptCodec(backend.tokenizer, backend.chat),
+        StreamModel(backend.family, model, see),
+        added,
     )
 
 
-def _with_lora(model: Any, lora: LoraSettings, see: bool, token: int | None) -> Any:
+def _checkpoint_activations(model: Any) -> None:
+    """Recompute activations in the backward pass instead of keeping them."""
+    options = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # the name from transformers 5.23 on
+        model.activation_checkpointing_enable(options)
+    else:
+        model.gradient_checkpointing_enable(options)
+
+
+def _with_lora(model: Any, family: Family, lora: LoraSettings, see: bool, token: int | None) -> Any:
     """`model` with LoRA in its linear layers; the rows of `token` (new, or never trained) are
     trained as well."""
     try:
@@ -156,7 +152,7 @@ def _with_lora(model: Any, lora: LoraSettings, see: bool, token: int | None) -> 
     if token is not None:
         tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
         rows = {"embed_tokens": [token]} if tied else {"embed_tokens": [token], "lm_head": [token]}
-    layers = f"{_TEXT_LAYERS}|{_VISION_LAYERS}" if see else _TEXT_LAYERS
+    layers = f"{family.text_layers}|{family.vision_layers}" if see else family.text_layers
     return get_peft_model(
         model,
         LoraConfig(
@@ -170,7 +166,7 @@ def _with_lora(model: Any, lora: LoraSettings, see: bool, token: int | None) -> 
 
 
 @torch.no_grad()
-def _add_silent_token(backend: QwenVLBackend) -> None:
+def _add_silent_token(backend: LocalBackend) -> None:
     """A silent token for a checkpoint without one. Its rows begin as the mean of all words':
     neither loud nor mute.
 

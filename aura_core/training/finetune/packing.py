@@ -21,19 +21,18 @@ from aura_core.training.loss import Supervised
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """`len(lengths)` examples one after another: L tokens, N of them supervised, P patches of C
-    chunks.
+    """`len(lengths)` examples one after another: L tokens, N of them supervised.
 
-    `ids` int64 (L,); `positions` int64 (3, L); `visual` bool (L,); `patches` float32 (P, D);
-    `grids` int64 (C, 3); `at` int64 (N,): positions in the row; `asked` bool (N,); `answers` int64
-    (examples,); `supervised.row` counts examples. `lengths`: tokens of each example.
+    `ids` int64 (L,); `positions` int64 (*axes, L); `visual` bool (L,); `pixels`: the vision
+    encoder's inputs of all chunks, by name; `at` int64 (N,): positions in the row; `asked` bool
+    (N,); `answers` int64 (examples,); `supervised.row` counts examples. `lengths`: tokens of each
+    example.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     visual: torch.Tensor
-    patches: torch.Tensor
-    grids: torch.Tensor
+    pixels: dict[str, torch.Tensor]
     at: torch.Tensor
     asked: torch.Tensor
     answers: torch.Tensor
@@ -46,6 +45,8 @@ class Row:
         def move(value: Any) -> Any:
             if isinstance(value, Supervised):
                 return Supervised(*(move(getattr(value, f.name)) for f in fields(value)))
+            if isinstance(value, dict):
+                return {k: move(v) for k, v in value.items()}
             return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
 
         return type(self)(*(move(getattr(self, f.name)) for f in fields(self)))
@@ -56,8 +57,8 @@ def row_of(examples: list[Example]) -> Row:
     lengths = tuple(len(e.ids) for e in examples)
     starts = np.cumsum((0, *lengths[:-1]))
 
-    def joined(name: str, axis: int = 0) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples], axis))
+    def joined(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples], axis=-1))
 
     row = torch.repeat_interleave(
         torch.arange(len(examples)), torch.tensor([len(e.at) for e in examples])
@@ -67,10 +68,12 @@ def row_of(examples: list[Example]) -> Row:
     )
     return Row(
         joined("ids"),
-        joined("positions", 1),
+        joined("positions"),
         joined("visual"),
-        joined("patches"),
-        joined("grids"),
+        {
+            k: torch.from_numpy(np.concatenate([e.pixels[k] for e in examples]))
+            for k in examples[0].pixels
+        },
         torch.from_numpy(np.concatenate([e.at + s for e, s in zip(examples, starts, strict=True)])),
         joined("asked"),
         torch.tensor([e.answers for e in examples]),

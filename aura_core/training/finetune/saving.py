@@ -14,7 +14,7 @@ import torch
 from aura_core.config import ModelConfig
 from aura_core.errors import ModelError, how_to_install
 from aura_core.models import checkpoint
-from aura_core.models.qwen_vl import QwenVLBackend
+from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import read_aura
 from aura_core.training.finetune.opening import open_base
 
@@ -29,7 +29,7 @@ def base_folder(path: str) -> Path:
 
 
 def save_checkpoint(
-    backend: QwenVLBackend,
+    backend: LocalBackend,
     added: bool,
     base: Path,
     out: Path,
@@ -58,7 +58,7 @@ def save_checkpoint(
         "trained_to_decide": True,
         "silent_token": _spelled(backend, backend.chat.silent_id),
         "system_prompt": backend.chat.system_prompt,
-        "frame_timestamps": backend.chat.timestamps,
+        "frame_timestamps": read_aura(base).frame_timestamps,
         "max_pixels": backend.pixels.max_pixels,
     }
     (out / "aura.json").write_text(
@@ -112,7 +112,7 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
     save_checkpoint(backend, added, base_folder(config.path), out, dtype)
 
 
-def _save_tokenizer(backend: QwenVLBackend, base: Path, out: Path) -> None:
+def _save_tokenizer(backend: LocalBackend, base: Path, out: Path) -> None:
     """The tokenizer with its new token. The class that other programs open it by stays the
     base's."""
     backend.tokenizer.inner.save_pretrained(out)
@@ -125,5 +125,5 @@ def _save_tokenizer(backend: QwenVLBackend, base: Path, out: Path) -> None:
         ours.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _spelled(backend: QwenVLBackend, token: int) -> str:
+def _spelled(backend: LocalBackend, token: int) -> str:
     return str(backend.tokenizer.inner.convert_ids_to_tokens(token))

@@ -3,130 +3,114 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ConfigError
-from aura_core.plain import build, one_of, read_yaml, require
+from aura_core.plain import build, read_yaml, require
+from aura_core.settings import REQUIRED, Settings, section, setting
 from aura_core.sim.world import FIRST_TEST_SEED
-from aura_core.training.loss import LOSSES
+from aura_core.training import LOSSES
 
 
 @dataclass(frozen=True)
-class DataSettings:
-    """Samples: a run folder of `aura data`, or a pattern of shards (`training/shards.py`).
+class DataSettings(Settings, section="data"):
+    """Samples: a run folder of `aura data`, or a pattern of shards (`finetune/shards.py`)."""
 
-    `workers`: processes that decode and tokenise ahead.
-    """
-
-    train: str = ""
-    eval: str = ""  # held-out samples; empty: no evaluation
-    eval_samples: int = 64  # at most so many of them, the first ones
-    workers: int = 2
+    train: str = setting("", "run folder of `aura data`, or a pattern of shards, to train on")
+    eval: str = setting(
+        "",
+        "run folder of `aura data`, or a pattern of shards, to evaluate on; empty: no evaluation",
+    )
+    eval_samples: int = setting(64, "most held-out samples that are taken, the first ones", low=1)
+    workers: int = setting(2, "processes that decode and tokenise ahead", low=0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
             bool(self.train),
             "data.train must name a run of `aura data`, or shards, such as samples/train-*.jsonl",
         )
-        require(
-            self.eval_samples >= 1, f"data.eval_samples must be at least 1, not {self.eval_samples}"
-        )
-        require(self.workers >= 0, f"data.workers must not be negative, not {self.workers}")
 
 
 @dataclass(frozen=True)
-class LoraSettings:
-    """Low-rank adapters in every linear layer of the blocks; `rank` 0 trains all weights
-    instead."""
+class LoraSettings(Settings, section="lora"):
+    """Low-rank adapters in every linear layer of the blocks."""
 
-    rank: int = 0
-    alpha: int = 32
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(self.rank >= 0, f"lora.rank must not be negative, not {self.rank}")
-        require(self.alpha >= 1, f"lora.alpha must be at least 1, not {self.alpha}")
-        require(0.0 <= self.dropout < 1.0, f"lora.dropout must be in [0, 1), not {self.dropout}")
+    rank: int = setting(0, "rank of the adapters; 0: all weights are trained instead", low=0)
+    alpha: int = setting(32, "scale of the adapters, in units of rank", low=1)
+    dropout: float = setting(0.0, "dropout of the adapters' inputs", low=0.0, below=1.0)
 
 
 @dataclass(frozen=True)
-class BatchSettings:
-    """A step is `rows` rows on each process, one after another; a row packs samples up to `tokens`
-    tokens."""
+class BatchSettings(Settings, section="batch"):
+    """A step is `rows` rows on each process, one after another."""
 
-    tokens: int = 16_384
-    rows: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.tokens >= 1, f"batch.tokens must be at least 1, not {self.tokens}")
-        require(self.rows >= 1, f"batch.rows must be at least 1, not {self.rows}")
+    tokens: int = setting(16_384, "most tokens of a row, which packs samples", unit="tokens", low=1)
+    rows: int = setting(1, "rows of a step on each process", low=1)
 
 
 @dataclass(frozen=True)
-class ScheduleSettings:
-    """AdamW. The rate rises for `warmup` of the steps, then falls as a cosine to `floor` of
-    itself."""
+class ScheduleSettings(Settings, section="schedule"):
+    """AdamW. The rate rises, then falls as a cosine."""
 
-    steps: int = 1000
-    lr: float = 1e-5
-    warmup: float = 0.03
-    floor: float = 0.1
-    weight_decay: float = 0.0
-    beta2: float = 0.95
-    clip: float = 1.0  # largest norm of the gradients
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 1, f"schedule.steps must be at least 1, not {self.steps}")
-        require(self.lr > 0.0, f"schedule.lr must be above 0, not {self.lr}")
-        require(self.clip > 0.0, f"schedule.clip must be above 0, not {self.clip}")
-        for name in ("warmup", "floor", "beta2"):
-            require(
-                0.0 <= getattr(self, name) < 1.0,
-                f"schedule.{name} must be in [0, 1), not {getattr(self, name)}",
-            )
+    steps: int = setting(1000, "steps of the optimizer", low=1)
+    lr: float = setting(1e-5, "largest learning rate", above=0.0)
+    warmup: float = setting(0.03, "share of the steps in which the rate rises", low=0.0, below=1.0)
+    floor: float = setting(0.1, "share of lr that the rate falls to", low=0.0, below=1.0)
+    weight_decay: float = setting(0.0, "weight decay")
+    beta2: float = setting(0.95, "beta2 of AdamW", low=0.0, below=1.0)
+    clip: float = setting(1.0, "largest norm of the gradients", above=0.0)
 
 
 @dataclass(frozen=True)
-class TuneRecipe:
-    """Everything that a run is told.
+class TuneRecipe(Settings):
+    """Everything that a run is told."""
 
-    `model`: a folder, a hub id or aura_tiny. `precision`: fp32, or bf16 (arithmetic in bfloat16;
-    with LoRA the frozen weights are bfloat16 too). `vision`: frozen or tuned. `every`: steps
-    between two evaluations. `save_every`: steps between two checkpoints to resume from. `result`:
-    merged (a checkpoint that loads by itself) or adapter (LoRA). `sim_seeds`: FIRST:END, seeds of
-    the simulator that each evaluation also plays free-running; empty: none.
-    """
-
-    model: str
+    model: str = setting(REQUIRED, "checkpoint to train: a folder, a hub id or aura_tiny")
     data: DataSettings
-    loss: str = "balanced"
-    vision: str = "frozen"
-    lora: LoraSettings = field(default_factory=LoraSettings)
-    batch: BatchSettings = field(default_factory=BatchSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    precision: str = "bf16"
-    attention: str = "auto"
-    checkpointing: bool = True  # forget activations and compute them twice
-    max_pixels: int | None = None  # per frame; None: as the engine would
-    seed: int = 0
-    every: int = 100
-    save_every: int = 100
-    result: str = "merged"
-    sim_seeds: str = ""
+    loss: str = setting("balanced", "loss (docs/finetune.md)", choices=LOSSES)
+    vision: str = setting(
+        "frozen", "whether the vision tower is trained", choices=("frozen", "tuned")
+    )
+    lora: LoraSettings = section(LoraSettings)
+    batch: BatchSettings = section(BatchSettings)
+    schedule: ScheduleSettings = section(ScheduleSettings)
+    precision: str = setting(
+        "bf16",
+        "arithmetic; with bf16 and LoRA the frozen weights are bfloat16 too",
+        choices=("fp32", "bf16"),
+    )
+    attention: str = setting(
+        "auto",
+        "attention code; auto is flash_attention_2 where installed, else sdpa",
+        choices=("auto", "sdpa", "flash_attention_2"),
+    )
+    checkpointing: bool = setting(True, "forget activations and compute them twice")
+    max_pixels: int | None = setting(
+        None, "most pixels of one frame", unit="pixels", null="as the engine would"
+    )
+    seed: int = setting(0, "seed of the order of the samples and of new weights")
+    every: int = setting(100, "steps between two evaluations", low=1)
+    save_every: int = setting(100, "steps between two checkpoints to resume from", low=1)
+    result: str = setting(
+        "merged",
+        "merged: a checkpoint that loads by itself; adapter: the LoRA alone",
+        choices=("merged", "adapter"),
+    )
+    sim_seeds: str = setting(
+        "",
+        "FIRST:END, seeds of the simulator that each evaluation also plays free-running; empty:"
+        " none",
+    )
 
     def __post_init__(self) -> None:
-        one_of("loss", self.loss, LOSSES)
-        one_of("vision", self.vision, ("frozen", "tuned"))
-        one_of("precision", self.precision, ("fp32", "bf16"))
-        one_of("attention", self.attention, ("auto", "sdpa", "flash_attention_2"))
-        one_of("result", self.result, ("merged", "adapter"))
+        super().__post_init__()
         require(
             self.result == "merged" or self.lora.rank > 0, "result: adapter needs lora.rank above 0"
         )
-        require(self.every >= 1 and self.save_every >= 1, "every and save_every must be at least 1")
         first, _, end = self.sim_seeds.partition(":")
         ok = not self.sim_seeds or (first.isdecimal() and end.isdecimal() and int(first) < int(end))
         require(ok, f"sim_seeds must be FIRST:END, as in 420000:420010, not '{self.sim_seeds}'")

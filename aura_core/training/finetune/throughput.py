@@ -36,25 +36,19 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.1) 
 def step_flops(module: StreamModel, row: Row) -> float:
     """Operations of one forward and backward pass over a row: matrix products and attention,
     nothing else."""
-    inner = module.inner
-    text, tower = inner.model.language_model, inner.model.visual
-    config, vision = text.config, inner.config.vision_config
+    inner, family = module.inner, module.family
+    text = family.text(inner)
+    config = text.config
     heads = config.num_attention_heads
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     # Causal: half of the square. Two products, two operations each.
     look = sum(2 * n * n * width * config.num_hidden_layers for n in row.lengths)
-    total = (
+    blocks, patches, seen = family.vision_work(inner, row.pixels)
+    return (
         _linear(text.layers, len(row.ids), True)
         + 3 * look
-        + _linear(inner.lm_head, len(row.at), True)
-    )
-    depth, side = vision.depth, vision.hidden_size
-    seen = sum(4 * n * n * side * depth for n in row.grids.prod(1).tolist())
-    # The mergers see four patches at a time; that they are counted for each one overstates less
-    # than one percent.
-    return (
-        total
-        + _linear(tower.blocks, len(row.patches), module.see)
+        + _linear(inner.get_output_embeddings(), len(row.at), True)
+        + _linear(blocks, patches, module.see)
         + (3 if module.see else 1) * seen
     )
 

@@ -108,7 +108,7 @@ class Trainer:
         self.model, self.optimizer = self._prepare()
         if self.done:
             self.samples = self.steps.load(self.done, self.model, self.optimizer.optimizer)
-        self._examples = Examples(shards, self.opened.codec, self.opened.backend.pixels)
+        self._examples = Examples(shards, self.opened.codec, self.opened.backend.family)
         self.order = Order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
         self._held = held
 
@@ -206,8 +206,8 @@ class Trainer:
         a, recipe = self.accelerator, self.recipe
         if self._held is None or not (self.fsdp or a.is_main_process):
             return
-        codec, pixels = self.opened.codec, self.opened.backend.pixels
-        held = Examples(self._held, codec, pixels)
+        codec = self.opened.codec
+        held = Examples(self._held, codec, self.opened.backend.family)
         count = min(len(held), recipe.data.eval_samples)
         model = self.model if self.fsdp else self.opened.module
         with a.autocast():

@@ -22,6 +22,7 @@ from aura_core.training.tiny.auxiliary import Auxiliary
 from aura_core.training.tiny.batches import Batch, collate, on
 from aura_core.training.tiny.forward import hidden_of
 from aura_core.training.tiny.samples import Sample, build
+from aura_core.training.tiny.settings import LOSSES
 from aura_core.training.tiny.store import CHUNKS, Pictures, Store, training_world
 from aura_core.training.tiny.targets import TOKENS
 from aura_core.training.tiny.vision import batched_vision, optimizers, patches_of
@@ -30,7 +31,6 @@ WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
 REPORTS = 60  # of the stage
 LAST = 48  # batches that may be given again
-LOSSES = ("balanced_all", "plain")
 
 
 def logits_of(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.models.chat import HFTokenizer, extract
-from aura_core.models.pixels import PixelSpec
+from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
@@ -30,6 +30,7 @@ SPECIALS = (
 SYSTEM_PROMPT = "live room"
 HEIGHT, WIDTH = 96, 128  # of frames, in pixels
 PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+FAMILY = QwenVL("qwen3_vl", PIXELS)
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from aura_core.cores import cores
 from aura_core.errors import ConfigError, ModelError
-from aura_core.plain import one_of
-from aura_core.training.cores import cores
 from aura_core.training.tiny import language, vision
 from aura_core.training.tiny import model as tiny
 from aura_core.training.tiny.batches import Drawer
+from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
 
 FEATURE_RMS = 0.3
@@ -26,40 +25,6 @@ _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 
 Weights = dict[str, torch.Tensor]
 Told = Callable[[str, float, str], None]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Minutes of wall time; everything else derives from the stages' defaults.
-
-    `worlds`: rooms that are rendered; those that are not when stage 1 ends are left out.
-    `tokens`, `chunks`: of a batch of the language model and of the vision tower; None: what suits
-    the device. `init` continues from a saved checkpoint: its tower is kept, its language model
-    trained on from the share `begin` of the curriculum; `vision_min` is then the time that rooms
-    are rendered. `total_min`: the language model gets what stage 1 leaves of it, instead of
-    `language_min`.
-    """
-
-    vision_min: float = 40.0
-    language_min: float = 85.0
-    worlds: int = 1400
-    seed: int = 0
-    loss: str = "balanced_all"  # or plain; as `training/loss.py` names them
-    device: str = "cpu"
-    init: Path | None = None
-    begin: float = 0.0
-    tokens: int | None = None
-    chunks: int | None = None
-    workers: int | None = None
-    total_min: float | None = None
-
-    def __post_init__(self) -> None:
-        one_of("loss", self.loss, language.LOSSES)
-
-    @property
-    def gpu(self) -> bool:
-        """Whether it runs on a GPU."""
-        return self.device != "cpu"
 
 
 def scaled(visual: Any, pictures: Pictures) -> None:
@@ -166,6 +131,7 @@ def _stages(
         pictures,
         bank,
         minutes,
+        lr=recipe.lr,
         seed=recipe.seed,
         loss=recipe.loss,
         begin=recipe.begin,

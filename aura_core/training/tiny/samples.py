@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from aura_core.config import WindowConfig
 from aura_core.models.backend import Piece, Tokens, Video
-from aura_core.models.positions import PositionTrack
+from aura_core.models.families.qwen_vl import MRopePositions
 from aura_core.sim.episode import Ask, Episode
-from aura_core.stream.prefix import QAGroup
+from aura_core.stream.conversation import Conversation
 from aura_core.stream.prompt import PromptCodec
-from aura_core.stream.window import DualWindow, Turn
 from aura_core.training.tiny.targets import (
     GRID,
     asked_in,
@@ -29,6 +28,9 @@ from aura_core.training.tiny.targets import (
     items_of,
     met_in,
 )
+from aura_core.types import Query
+
+NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -67,52 +69,34 @@ class Sample:
     closed: NDArray[np.float32]
 
 
-def turns_of(episode: Episode, codec: PromptCodec, stop: int) -> list[Turn]:
-    """The perfect conversation about chunks 0 .. stop - 1, as the engine would record it."""
+def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int) -> Conversation:
+    """The perfect conversation about chunks 0 .. stop - 1, as the engine would have it in view when
+    its window begins at chunk `start`: then its plan holds the prefix, and its turns are all."""
     asks: dict[int, Ask] = {a.chunk: a for a in episode.asks}
     dues = {d.chunk: d for d in episode.dues}
     script = episode.script()
-    turns = []
+    window = WindowConfig(keep=1, max=max(start, 1) + 1, qa_groups=groups, policy="floating")
+    played = Conversation(codec, window)
     for chunk in range(stop):
         ask, text = asks.get(chunk), script.get(chunk)
-        owner = ask.id if ask else dues[chunk].ask_ids[-1] if chunk in dues else None
-        ids = tuple(codec.tokenizer.encode(text)) if text is not None else None
-        turns.append(
-            Turn(
-                chunk,
-                Video(chunk, GRID),
-                ask.id if ask else None,
-                ask.text if ask else None,
-                ids,
-                text,
-                owner if text is not None else None,
-            )
-        )
-    return turns
-
-
-def history_before(
-    episode: Episode, turns: list[Turn], start: int, groups: int
-) -> tuple[QAGroup, ...]:
-    """Text history when the window begins at chunk `start`."""
-    if start == 0:
-        return ()
-    window = DualWindow(WindowConfig(keep=1, max=start + 1, qa_groups=groups))
-    answered = {i for d in episode.dues if d.chunk < start for i in d.ask_ids}
-    still_open = {
-        a.id
-        for a in episode.asks
-        if a.condition and (a.kind == "multi-response" or a.id not in answered)
-    }
-    window.turns = turns[: start - 1]
-    window.append(turns[start - 1], still_open)
-    assert window.plan is not None
-    return window.plan.history
+        query = Query(ask.text, ask.id, chunk * NS, ask.kind) if ask else None
+        if query is not None:
+            played.ask(query)
+        turn = played.open(chunk, Video(chunk, GRID), query)
+        if text is not None:
+            owners = dues[chunk].ask_ids if ask is None else ()
+            turn = played.say(
+                turn, codec.tokenizer.encode(text), query, chunk * NS, "", owners
+            ).turn
+        played.close(turn)
+    return played
 
 
 def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int = 10) -> Sample:
     """The sample whose window shows chunks start .. stop - 1."""
-    turns = turns_of(episode, codec, stop)
+    played = play(episode, codec, start, stop, groups)
+    turns = played.window.turns
+    plan = played.window.plan
     script, end = episode.script(), codec.chat.end_id
     world = episode.world
     events = {e.chunk for e in world.events} | {d.chunk for d in episode.dues}
@@ -140,7 +124,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         visual.extend([isinstance(piece, Video)] * n)
         pieces.append(piece)
 
-    put(codec.head(history_before(episode, turns, start, groups)))
+    put(codec.head(plan.prefix if start and plan is not None else codec.prefix()))
     for turn in turns[start:stop]:
         for piece in codec.user(turn.video, turn.question):
             put(piece)
@@ -159,7 +143,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
     return Sample(
         np.asarray(ids),
-        PositionTrack().extend(pieces),
+        MRopePositions().extend(pieces),
         np.asarray(visual),
         range(start, stop),
         at,

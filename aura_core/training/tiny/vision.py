@@ -9,7 +9,6 @@ what they can read, one attention of the language model can.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from aura_core.models.families.qwen_vl_batched import equal_chunks
 from aura_core.sim.world import COLOURS, SHAPES
 from aura_core.training.tiny.model import HEIGHT, PIXELS, WIDTH, build_model
 from aura_core.training.tiny.muon import Muon
@@ -39,7 +39,7 @@ READ_OUTS = (*HEADS, len(SLOT_TOKENS), KINDS * len(HAPPENINGS))
 
 
 def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The tower over many equal chunks at once (the library loops over them; equal to 4e-7).
+    """The tower over many chunks at once.
 
     Args:
         patches: float32 (B, 48, 1536), each row one chunk as `patchify` lays it out.
@@ -47,63 +47,8 @@ def batched_vision(visual: Any, patches: torch.Tensor) -> tuple[torch.Tensor, to
     Returns:
         merged features and first deepstack features, each (B, 12, out_hidden).
     """
-    b, n, d = patches.shape
-    m = PIXELS.merge
-    at, weight, order = _layout(visual, patches.device)
-    # a convolution whose stride is its kernel is a matrix product, and faster as one
-    stem = visual.patch_embed.proj
-    x = F.linear(patches.reshape(b * n, d), stem.weight.flatten(1), stem.bias).reshape(b, n, -1)
-    x = x + (visual.pos_embed(at) * weight[:, :, None]).sum(1)
-    cos, sin = visual.rotary_pos_emb(x, order)
-    cos, sin = cos[None, None], sin[None, None]
-    deep = None
-    for i, block in enumerate(visual.blocks):
-        attn = block.attn
-        q, k, v = (
-            attn.qkv(block.norm1(x)).reshape(b, n, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
-        )
-        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, -1)
-        x = x + attn.proj(y)
-        x = x + block.mlp(block.norm2(x))
-        if i in visual.deepstack_visual_indexes:
-            deep = visual.deepstack_merger_list[0](x.reshape(b * n, -1)).reshape(b, n // m**2, -1)
-    assert deep is not None
-    return visual.merger(x.reshape(b * n, -1)).reshape(b, n // m**2, -1), deep
-
-
-def _layout(visual: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Which entries of the position table each patch mixes, with what weights, and its row and
-    column."""
-    return _mixed(
-        visual.num_grid_per_side,
-        visual.interpolation_mode,
-        visual.interpolation_align_corners,
-        device,
-    )
-
-
-@functools.lru_cache(maxsize=4)
-def _mixed(
-    side: int, mode: str, align: bool, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    from transformers.models.qwen3_vl import modeling_qwen3_vl as library
-
-    grid = torch.tensor([[1, HEIGHT // PIXELS.patch, WIDTH // PIXELS.patch]], device=device)
-    at, weight = library.get_vision_interpolation_indices_and_weights(
-        grid,
-        num_grid_per_side=side,
-        mode=mode,
-        align_corners=align,
-        spatial_merge_size=PIXELS.merge,
-        kwargs={},
-    )
-    return at, weight, library.get_vision_position_ids(grid, PIXELS.merge, kwargs={})
-
-
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    a, b = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-b, a), dim=-1) * sin
+    out = equal_chunks(visual, patches, (HEIGHT // PIXELS.patch, WIDTH // PIXELS.patch))
+    return out.merged, out.deepstack[0]
 
 
 def patches_of(frames: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The ears' thread and what waits for it. Knows no ROS."""
+"""Sound that waits for the speech input's thread, and the loop of that thread. Knows no ROS."""
 
 from __future__ import annotations
 
@@ -13,45 +13,49 @@ from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import EchoCanceller
 from aura_core.speech.types import Audio
 
-# runs of sound (4 s or more): ears that are slower than speech lose the oldest, counted
+# Blocks of sound that may wait (4 s or more). When recognition is too slow, the oldest are dropped
+# and counted.
 WAITING = 300
-LOST_S = 0.5  # without sound for so long, the microphone is gone: who was speaking is not any more
+LOST_S = 0.5  # without sound for this long the microphone is gone, and an utterance is ended
 
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """What the microphone has heard."""
+    """Sound from the microphone."""
 
     audio: Audio
 
 
 @dataclass(frozen=True, eq=False)
 class Far:
-    """What the loudspeaker plays."""
+    """Sound that the loudspeaker plays."""
 
     audio: Audio
 
 
-class Listener:
-    """`put` sound from any thread; `run` gives it to the ears, on one."""
+class SoundInbox:
+    """Takes sound from any thread with `put`; `run` passes it to the speech input on one thread.
+
+    `mutes`: the speech input is muted while the robot speaks.
+    """
 
     def __init__(self, mutes: bool) -> None:
         self._mutes = mutes
         self._sound = BlockQueue(WAITING)
-        # apart from the sound: none of these may be dropped
+        # not in the queue of sound, because none of these may be dropped
         self._robot: deque[tuple[bool, int]] = deque()
 
     def put(self, sound: Near | Far) -> None:
-        """Sound, in the order in which it came."""
+        """Store a block of sound. The order of the calls is kept."""
         self._sound.put(sound)
 
     @property
     def dropped(self) -> int:
-        """Runs of sound that were lost, as the ears were too slow."""
+        """Number of blocks that were dropped because recognition was too slow."""
         return self._sound.overflows
 
     def robot(self, speaks: bool, now_ns: int) -> None:
-        """The robot's voice begins or ends."""
+        """Tell that the robot began or ended to speak at `now_ns`."""
         self._robot.append((speaks, now_ns))
 
     def run(
@@ -62,20 +66,28 @@ class Listener:
         tell: Callable[[Event], None],
         complain: Callable[[str], None],
     ) -> None:
-        """Listen until `stop`. Sound that cannot be used is complained of and skipped."""
+        """Process sound until `stop`.
+
+        Args:
+            ears: the speech input.
+            echo: removes the robot's voice from the microphone's sound; None: nothing does.
+            stop: set to end the loop.
+            tell: called with each event of the speech input.
+            complain: called with one line for sound that cannot be used, which is skipped.
+        """
         while not stop.is_set():
             sound = self._sound.get(LOST_S)
             while self._robot:
-                self._heed(ears, *self._robot.popleft())
+                self._follow_robot(ears, *self._robot.popleft())
             try:
-                events = self._hear(ears, echo, sound)
+                events = self._process(ears, echo, sound)
             except AuraError as e:
                 complain(" ".join(str(e).split()))
                 continue
             for event in events:
                 tell(event)
 
-    def _heed(self, ears: Ears, robot_speaks: bool, at_ns: int) -> None:
+    def _follow_robot(self, ears: Ears, robot_speaks: bool, at_ns: int) -> None:
         if not robot_speaks:
             ears.unmute(at_ns)
         elif self._mutes:
@@ -83,7 +95,7 @@ class Listener:
         else:
             ears.listen_over_voice()
 
-    def _hear(
+    def _process(
         self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | None
     ) -> list[Event]:
         if sound is None:

@@ -1,5 +1,4 @@
-"""A real HTTP server on loopback that plays an MLLM: it looks at the pictures that it is sent, and
-misbehaves on order.
+"""The chat double as an MLLM: it looks at the pictures that it is sent, and fails on order.
 
 Its world is one clip: dark until second `LIGHT`, bright from then on.
 """
@@ -9,16 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from chat_double import ChatDouble, Fault, Reply, Request, completion
 
 from aura_core.config import ServerConfig
 from aura_core.data.engine import run, write_sources
@@ -30,7 +27,7 @@ from aura_core.data.video import ClipWriter
 from aura_core.data.worker import Job
 
 LIGHT, SECONDS = 8, 16
-Fault = Callable[[Any], bool]  # gets the handler; True when it has replied itself
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10}
 
 
 def light_video(path: Path, dark: int = 20) -> Path:
@@ -52,32 +49,21 @@ def light_run(out: Path) -> Path:
     return out
 
 
-class FakeMLLM:
+class MLLMDouble(ChatDouble):
     """`kinds` counts requests by prompt; `replies` overrides the reply to a kind of prompt;
-    `faults` by kind too."""
+    `failures` come first, by kind."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kinds: Counter[str] = Counter()
         self.replies: dict[str, Callable[[str, float], Any]] = {}
-        self.faults: dict[str, list[Fault]] = {}
-        self.headers: list[str | None] = []
+        self.failures: dict[str, list[Fault | Reply]] = {}
         self.pictures: list[tuple[str, list[str]]] = []  # kind, labels
-        self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"mllm": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
-    def __enter__(self) -> FakeMLLM:
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    def reply(self, body: dict[str, Any], handler: Any) -> str | None:
-        """The text of the reply; None when a fault has replied."""
+    def reply(self, request: Request) -> Reply | Fault:
+        """The JSON that the prompt asks for."""
+        body = request.body
+        assert body["model"] == "m" and body["temperature"] == 0
         parts = [
             p for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
         ]
@@ -86,18 +72,17 @@ class FakeMLLM:
         images = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
         labels = [p["text"] for p in parts if p["type"] == "text"][:-1]
         assert len(labels) == len(images)
-        with self._lock:
+        with self.lock:
             self.kinds[kind] += 1
             self.pictures.append((kind, labels))
-            fault = self.faults[kind].pop(0) if self.faults.get(kind) else None
-        if fault is not None and fault(handler):
-            return None
+            if self.failures.get(kind):
+                return self.failures[kind].pop(0)
         level = _brightness(images[-1]) if images else 0.0
         answer = self.replies.get(kind, DEFAULTS[kind])(text, level)
-        return answer if isinstance(answer, str) else json.dumps(answer)
+        return says(answer if isinstance(answer, str) else json.dumps(answer))
 
 
-def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
+def settings(mllm: MLLMDouble, **server: object) -> DataConfig:
     """Those of a short run that asks `mllm`."""
     known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
     return DataConfig(
@@ -108,7 +93,7 @@ def settings(mllm: FakeMLLM, **server: object) -> DataConfig:
 
 
 def synthesize(
-    mllm: FakeMLLM, prepared: Path, out: Path, threads: int = 1, **server: object
+    mllm: MLLMDouble, prepared: Path, out: Path, threads: int = 1, **server: object
 ) -> Done:
     """Stage 2 of a run of one shard."""
     run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
@@ -223,70 +208,20 @@ DEFAULTS: dict[str, Callable[[str, float], Any]] = {
 }
 
 
-# ---- faults --------------------------------------------------------------------------------------
+# ---- failures ------------------------------------------------------------------------------------
+
+HANG_UP = Fault("drop")
 
 
 def status(code: int, **headers: str) -> Fault:
-    def fault(handler: Any) -> bool:
-        handler.send(code, {"error": {"message": "not now"}}, headers)
-        return True
-
-    return fault
+    return Fault(
+        "status", status=code, headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
 
 
-def sleep(seconds: float) -> Fault:
-    def fault(handler: Any) -> bool:
-        time.sleep(seconds)
-        return True
-
-    return fault
+def stall(seconds: float) -> Fault:
+    return Fault("drop", after_s=seconds)
 
 
-def hang_up(handler: Any) -> bool:
-    return True
-
-
-def says(text: str) -> Fault:
-    def fault(handler: Any) -> bool:
-        handler.complete(text)
-        return True
-
-    return fault
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    mllm: FakeMLLM
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.mllm.headers.append(self.headers["Authorization"])
-        assert (
-            self.path == "/v1/chat/completions"
-            and body["model"] == "m"
-            and body["temperature"] == 0
-        )
-        self._replied = False
-        text = self.mllm.reply(body, self)
-        if text is not None:
-            self.complete(text)
-        elif not self._replied:
-            self.close_connection = True
-
-    def complete(self, text: str) -> None:
-        usage = {"prompt_tokens": 100, "completion_tokens": 10}
-        self.send(
-            200, {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
-        )
-
-    def send(self, code: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(value).encode()
-        self._replied = True
-        self.send_response(code)
-        for name, text in {"Content-Length": str(len(data)), **(headers or {})}.items():
-            self.send_header(name.replace("_", "-"), text)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def says(text: str) -> Reply:
+    return completion(text, USAGE)

@@ -1,5 +1,4 @@
-"""A real HTTP server on loopback that stands for vLLM: an OpenAI-compatible chat endpoint over a
-model in this process.
+"""The chat double with a model behind it: it stands for vLLM.
 
 It takes nothing from the client's code: messages go through the checkpoint's own chat template and
 tokenizer, frames are decoded from their bytes, and every request is computed from nothing. It
@@ -12,14 +11,13 @@ from __future__ import annotations
 
 import base64
 import re
-import threading
-from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from loopback_http import Entry, Fault, Handler, Refusal, Server
+from chat_double import ChatDouble, Fault, Reply, Request, Stream, refusal
 
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.types import Chunk, Frame
@@ -29,45 +27,105 @@ PLACE = f"<|vision_start|>{PAD}<|vision_end|>"
 Key = int | str  # a text token, or a frame's uuid
 
 
-class Loopback:
-    """The server; use as a context manager.
+@dataclass(frozen=True)
+class Entry:
+    """One request that was answered: tokens of its prompt, and how many of these an earlier one
+    began with."""
+
+    prompt: int
+    reused: int
+    stream: bool
+    max_tokens: int
+    new_media: int
+    made: tuple[int, ...]  # tokens that were generated
+    body: dict[str, Any]
+    authorization: str | None
+
+
+class Refusal(Exception):
+    """A 4xx with vLLM's body."""
+
+
+class ModelDouble(ChatDouble):
+    """The server; use as a context manager. It knows more faults: no_choices, no_logprobs, forget
+    (loses all media first), silent_stop (ends a stream without telling its last token).
 
     Args:
-        model: an opened `QwenVLBackend`, which computes.
+        model: an opened `LocalBackend`, which computes.
         template: its chat template.
         new_prefixes: so many prompts may extend no earlier one; add to it to announce a switch.
     """
 
     def __init__(self, model: Any, template: str, new_prefixes: int = 1) -> None:
+        super().__init__()
         self.model, self.template, self.new_prefixes = model, template, new_prefixes
         self.log: list[Entry] = []
-        self.faults: deque[Fault] = deque()
         self.media: dict[str, tuple[str, Video]] = {}
-        self.cancelled = threading.Semaphore(0)  # released for each client that left a held stream
-        self.posts = 0
         self.seen: list[list[tuple[Key, int]]] = []  # all that could be in a prefix cache
         self._tips: list[list[tuple[Key, int]]] = []  # the newest prompt of each conversation
-        self.lock = threading.Lock()
-        handler = type("Handler", (Handler,), {"loopback": self})
-        self._http = Server(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-
-    def __enter__(self) -> Loopback:
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def forget(self) -> None:
         """Lose all media, as a server does that is started again."""
         with self.lock:
             self.media.clear()
 
-    def wait_cancelled(self, count: int) -> bool:
-        """Whether `count` clients have left a held stream, at the latest in 10 s."""
-        return all(self.cancelled.acquire(timeout=10) for _ in range(count))
+    def reply(self, request: Request) -> Reply | Stream:
+        """As vLLM replies."""
+        body, fault = request.body, request.fault
+        if fault.kind == "no_choices":
+            stream = 'data: {"choices":[]}\n\ndata: [DONE]\n\n'
+            return Reply(stream if body.get("stream") else {"choices": []})
+        if fault.kind == "forget":
+            self.forget()
+        try:
+            with self.lock:
+                pieces, keys, new = self.pieces(body)
+                reused = self.accept(keys)
+                made = list(self.generate(pieces, body))
+                tokens = tuple(t for t, _ in made)
+                self.seen.append(keys + [(t, 1) for t in tokens])
+                prompt, stream = sum(len(p) for p in pieces), bool(body.get("stream"))
+                self.log.append(
+                    Entry(
+                        prompt,
+                        reused,
+                        stream,
+                        body["max_tokens"],
+                        new,
+                        tokens,
+                        body,
+                        request.authorization,
+                    )
+                )
+        except Refusal as e:
+            return refusal(str(e))
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(made),
+            "prompt_tokens_details": {"cached_tokens": reused},
+        }
+        stop = body.get("stop_token_ids", [self.model.chat.end_id])
+        finish = "stop" if tokens[-1] in stop else "length"
+        choices = [self._choice(token, p, body, fault) for token, p in made]
+        if not stream:
+            return Reply({"choices": [choices[0] | {"finish_reason": finish}], "usage": usage})
+        choices[-1]["finish_reason"] = finish
+        if fault.kind == "silent_stop":
+            choices[-1] |= {"logprobs": None, "delta": {}}
+        return Stream(choices, usage)
+
+    def _choice(
+        self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault
+    ) -> dict[str, Any]:
+        text = self.model.tokenizer.inner.decode([token])
+        said = "delta" if body.get("stream") else "message"
+        choice: dict[str, Any] = {"index": 0, said: {"content": text}, "finish_reason": None}
+        if body.get("logprobs") and fault.kind != "no_logprobs":
+            best = np.argsort(-p, kind="stable")[: body["top_logprobs"]]
+            top = [{"token": f"token_id:{i}", "logprob": float(p[i])} for i in best]
+            told = {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
+            choice["logprobs"] = {"content": [told]}
+        return choice
 
     # ---- one request -------------------------------------------------------------------------
 
@@ -99,7 +157,9 @@ class Loopback:
             continue_final_message=body["continue_final_message"],
         )
         assert text.count(PLACE) == text.count(PAD) == len(videos)
-        if self.model.family == "qwen3_vl":  # its processor writes the time of each pair of frames
+        if (
+            self.model.family.model_type == "qwen3_vl"
+        ):  # its processor writes the time of each pair of frames
             times = body["media_io_kwargs"]["video"]
             mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(
                 times["frames_indices"]

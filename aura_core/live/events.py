@@ -1,0 +1,59 @@
+"""The events that the host reports to its listeners.
+
+A listener is a function of one event. The host calls it on the model's thread, so it must store or
+send the event and return soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aura_core.types import Step
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The model is loaded and warmed up. From now on frames are taken."""
+
+    description: str  # the model in one line
+
+
+@dataclass(frozen=True)
+class Words:
+    """The answer so far, while it is generated."""
+
+    stream: str
+    response_id: str
+    text: str
+    stamp_ns: int  # newest frame that the words describe
+    asked: bool  # whether they answer a question of this chunk
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A chunk was decided."""
+
+    stream: str
+    step: Step
+    question: str  # text of the question that its response answers, or ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something failed, and the stream goes on."""
+
+    stream: str
+    message: str
+    chunk: int | None = None  # the chunk that was lost, if one was
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The host has ended, because the model cannot run."""
+
+    message: str
+
+
+Event = Ready | Words | Stepped | Problem | Failed
+Listener = Callable[[Event], None]

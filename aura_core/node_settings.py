@@ -1,0 +1,121 @@
+"""The settings of each ROS 2 node. Its parameters are made from them. Needs no ROS.
+
+A node that runs a part of `aura_core` includes the settings of that part as a section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aura_core.config import AssistantNodeConfig
+from aura_core.settings import Settings, section, setting
+from aura_core.speech.device import DeviceConfig
+from aura_core.speech.ears import EarsConfig
+from aura_core.speech.mouth import MouthConfig
+from aura_core.speech.tts.base import TtsConfig
+
+
+@dataclass(frozen=True)
+class CameraConfig(Settings):
+    """camera_node: a device, a file or a network stream."""
+
+    source: str = setting(
+        "camera:0",
+        "camera:N, a device path, a video file, a folder of images, rtsp:// or http(s)://",
+    )
+    fps: float = setting(10.0, "most frames published in a second", unit="Hz", low=0.1, high=240.0)
+    frame_id: str = setting("camera", "frame_id of the images")
+    loop: bool = setting(
+        False, "begin again at the end of a file or folder; false: the node ends there"
+    )
+    reopen_s: float = setting(
+        2.0,
+        "wait between two tries to open a device or stream that is gone",
+        unit="s",
+        low=0.1,
+        high=3600.0,
+    )
+
+
+@dataclass(frozen=True)
+class SimCameraConfig(Settings):
+    """sim_camera_node: a simulated room."""
+
+    seed: int = setting(900_001, "which simulated room to show", low=0, high=2**31 - 1)
+    fps: float = setting(10.0, "frames published in a second", unit="Hz", low=0.1, high=240.0)
+    width: int = setting(
+        192, "width of the picture, which is 4:3", unit="pixels", low=32, high=4096
+    )
+    pace: str = setting("calm", "how often something happens", choices=("calm", "busy"))
+    duration_s: int = setting(
+        600,
+        "time in which things happen; afterwards the room stays as it is",
+        unit="s",
+        low=1,
+        high=86_400,
+    )
+    frame_id: str = setting("sim_camera", "frame_id of the images")
+    wait_for_subscriber: bool = setting(
+        True, "begin when somebody subscribes, so that the first second is seen"
+    )
+
+
+@dataclass(frozen=True)
+class MicrophoneConfig(Settings):
+    """microphone_node: the input of a sound device."""
+
+    audio: DeviceConfig = section(DeviceConfig, prefix="", block_ms=48)
+    frame_id: str = setting("microphone", "frame_id of the sound")
+
+
+@dataclass(frozen=True)
+class SpeakerConfig(Settings):
+    """speaker_node: the output of a sound device."""
+
+    audio: DeviceConfig = section(DeviceConfig, prefix="", hide=("block_ms",), rate=48_000)
+    barge_in: bool = setting(
+        True,
+        "stop when the user begins to speak; needs speech input that hears while the robot speaks:"
+        " asr_node with echo: apm, or a headset",
+    )
+    reference: bool = setting(
+        True, "publish what is played on speaker/reference, for echo cancellation"
+    )
+
+
+@dataclass(frozen=True)
+class AsrNodeConfig(Settings):
+    """asr_node: speech input."""
+
+    ears: EarsConfig = section(EarsConfig, prefix="")
+    grammar: str = setting(
+        "room",
+        "the sentences that pocketsphinx understands: room (what the embedded model was trained to"
+        " be asked), or none (those of grammar_file alone)",
+        choices=("room", "none"),
+    )
+    echo: str = setting(
+        "mute",
+        "what keeps the robot from answering itself: mute (no speech input while it speaks), apm"
+        " (echo cancellation: the user may interrupt), none (a headset)",
+        choices=("mute", "apm", "none"),
+    )
+
+
+@dataclass(frozen=True)
+class TtsNodeConfig(Settings):
+    """tts_node: speech output."""
+
+    tts: TtsConfig = section(TtsConfig, prefix="")
+    mouth: MouthConfig = section(MouthConfig, prefix="")
+
+
+NODES: dict[str, type[Settings]] = {
+    "assistant_node": AssistantNodeConfig,
+    "camera_node": CameraConfig,
+    "sim_camera_node": SimCameraConfig,
+    "microphone_node": MicrophoneConfig,
+    "asr_node": AsrNodeConfig,
+    "tts_node": TtsNodeConfig,
+    "speaker_node": SpeakerConfig,
+}

@@ -1,0 +1,52 @@
+"""Turn detection: whether a user who pauses has finished, by the words so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aura_core.speech.asr.grammar import Grammar
+from aura_core.speech.endpointing import Completeness
+from aura_core.words import spoken_words
+
+# Words that no question ends with: the rest is still to come.
+TRAILING = frozenset(
+    """
+    a an the this that my your is are do does did can could will would has have what which
+    who where when how why if whether and or but to of in on at for from with by as there me
+    you know time many every each tell let alert something
+    """.split()  # noqa: SIM905
+)
+
+
+class TurnDetector:
+    """Tells the endpointer how complete a partial transcript is: whether it is a sentence of the
+    grammar, or ends with a word that needs another one.
+
+    Args:
+        grammar: the sentences that are expected; None: any words may come.
+        wake: spellings of the wake phrase, as words; it may go before each sentence.
+    """
+
+    def __init__(
+        self, grammar: Grammar | None = None, wake: Iterable[tuple[str, ...]] = ()
+    ) -> None:
+        self._grammar = grammar
+        self._wake = tuple(wake)
+
+    def __call__(self, partial: str) -> Completeness:
+        words = spoken_words(partial)
+        for phrase in self._wake:
+            if tuple(words[: len(phrase)]) == phrase:
+                words = words[len(phrase) :]
+                if not words:
+                    return Completeness.INCOMPLETE  # only the wake phrase so far
+                break
+        if not words:
+            return Completeness.UNKNOWN
+        if self._grammar is not None and self._grammar.matches(" ".join(words)):
+            return (
+                Completeness.EXTENDABLE
+                if self._grammar.goes_on(" ".join(words))
+                else Completeness.COMPLETE
+            )
+        return Completeness.INCOMPLETE if words[-1] in TRAILING else Completeness.UNKNOWN

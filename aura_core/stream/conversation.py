@@ -1,0 +1,206 @@
+"""The conversation of one stream: window, questions, watches and attribution.
+
+It holds the rules of the conversation, and no model, cache or clock. The engine uses it with a
+model. The data engine, the training samples and tests use it with given words. So a model is
+trained on the same conversations that it meets when it runs.
+
+One chunk goes like this:
+
+    conversation.ask(query)                   where a question belongs to the chunk
+    turn = conversation.open(chunk, video, query)
+    said = conversation.say(turn, ids, ...)   where words are spoken; else the turn stays silent
+    conversation.close(said.turn)             the engine's window policy does this for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
+from aura_core.errors import InputError
+from aura_core.models.backend import Video
+from aura_core.stream.attribution import STANDING, Attribution, standing_kind
+from aura_core.stream.ids import Ids
+from aura_core.stream.prefix import QAGroup
+from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.watches import Watches
+from aura_core.stream.window import DualWindow, Turn, sliding
+from aura_core.types import Query, Response
+
+
+@dataclass(frozen=True)
+class Said:
+    """The result of `Conversation.say`.
+
+    `turn` is the closed turn. `response` is None where the words must not be said; then
+    `suppressed` tells why ("cancelled", "limit", "cooldown" or "duplicate"), and `turn` is silent.
+    """
+
+    turn: Turn
+    response: Response | None
+    suppressed: str = ""
+
+
+class Conversation:
+    """One stream's conversation.
+
+    Args:
+        codec: turns text into token ids.
+        window: sizes of the dual window.
+        watch: limits of watches.
+        generation: limits of questions.
+        ids: makes the ids of questions and responses.
+        groups: earlier questions and answers; they stand in the prefix.
+    """
+
+    def __init__(
+        self,
+        codec: PromptCodec,
+        window: WindowConfig,
+        watch: WatchConfig | None = None,
+        generation: GenerationConfig | None = None,
+        ids: Ids | None = None,
+        groups: Iterable[QAGroup] = (),
+    ) -> None:
+        self.codec, self.config = codec, window
+        self.ids = ids or Ids("run")
+        self.attribution = Attribution()
+        self.watches = Watches(self.attribution, watch or WatchConfig())
+        self._watch = watch or WatchConfig()
+        self._generation = generation or GenerationConfig()
+        self.window = self._window(groups)
+
+    def restart(self) -> None:
+        """Begin with an empty window after the video was lost.
+
+        The questions and answers of the old window move into the prefix.
+        """
+        self.window = self._window(self.window.words().groups)
+
+    # ---- questions ---------------------------------------------------------------------------
+
+    def admit(self, query: Query, waiting: Sequence[Query] = ()) -> Query:
+        """Check a question, and return it with an id.
+
+        Args:
+            query: the question; its own id is kept.
+            waiting: questions that were admitted and not asked yet.
+
+        Raises:
+            InputError: the question has too many tokens, or it begins a watch and too many are
+                open.
+        """
+        tokens, limit = self.codec.question_tokens(query.text), self._generation.max_question_tokens
+        if tokens > limit:
+            raise InputError(f"the question has {tokens} tokens; at most {limit} are allowed")
+        if stands(query):
+            watches = len(self.attribution.open_ids()) + sum(map(stands, waiting))
+            if watches >= self._watch.max_open:
+                raise InputError(f"{watches} watches are open already; cancel one first")
+        return query if query.id else replace(query, id=self.ids.next("q"))
+
+    def ask(self, query: Query) -> None:
+        """Record the question of the chunk that is being played."""
+        self.attribution.ask(query)
+
+    def forget(self, query: Query | None) -> None:
+        """Remove a question whose answer was discarded, as if it had never been asked."""
+        self.attribution.forget(query)
+
+    def open_texts(self) -> list[str]:
+        """The texts of the open watches, oldest first."""
+        return self.attribution.open_texts()
+
+    # ---- turns -------------------------------------------------------------------------------
+
+    def open(self, chunk: int, video: Video, query: Query | None) -> Turn:
+        """The open turn of a chunk; it is silent so far."""
+        return Turn(chunk, video, query.id if query else None, query.text if query else None)
+
+    def may_publish(self, stamp_ns: int, query: Query | None) -> bool:
+        """Whether the words of this chunk may be published while they are generated.
+
+        Unasked words may not, while a watch could still make `say` suppress them.
+        """
+        return query is not None or self.watches.may_publish(stamp_ns)
+
+    def say(
+        self,
+        turn: Turn,
+        answer_ids: Sequence[int],
+        query: Query | None,
+        stamp_ns: int,
+        response_id: str = "",
+        owners: Sequence[str] = (),
+    ) -> Said:
+        """Put words into a turn: find the question that they answer, and whether they may be said.
+
+        Args:
+            turn: the open turn.
+            answer_ids: token ids of the words.
+            query: the question of this chunk; None: the words are unasked.
+            stamp_ns: stamp of the chunk's newest frame, which the words describe.
+            response_id: id of the response; a new one when empty.
+            owners: ids of the watches that unasked words answer, where they are known (training,
+                tests). Then attribution is skipped, and nothing is suppressed.
+        """
+        text = self.codec.text(answer_ids)
+        if query is None and not owners:
+            suppressed = self.watches.objection(text, stamp_ns)
+            if suppressed:
+                return Said(turn, None, suppressed)
+        booked = self.attribution.book(text, query, owners)
+        response = Response(
+            text,
+            booked.kind,
+            booked.query_id,
+            booked.index,
+            booked.acknowledgment,
+            stamp_ns,
+            urgent=booked.urgent,
+            id=response_id or self.ids.next("r"),
+        )
+        if query is None:
+            self.watches.said(booked.query_id, text, stamp_ns)
+        spoken = replace(
+            turn,
+            answer_ids=tuple(answer_ids),
+            answer=text,
+            answer_id=booked.query_id,
+            response_id=response.id,
+        )
+        return Said(spoken, response)
+
+    def make_room(self) -> bool:
+        """Switch the window if it is full, before a chunk is added. Returns whether it switched."""
+        if not self.window.full:
+            return False
+        self.window.switch()
+        return True
+
+    def close(self, turn: Turn) -> None:
+        """Append the closed turn to the window."""
+        self.window.append(turn)
+
+    def amended(self, response_id: str, said: str) -> tuple[int, Turn] | None:
+        """A response's turn as if only `said` had been said, and its index in the window.
+
+        None when the response has left the window. Changes nothing.
+        """
+        for index, turn in enumerate(self.window.turns):
+            if turn.response_id == response_id and turn.answer_ids is not None:
+                ids = tuple(self.codec.tokenizer.encode(said)) or None
+                owner = turn.answer_id if said else None
+                amended = replace(turn, answer_ids=ids, answer=said or None, answer_id=owner)
+                return index, amended
+        return None
+
+    def _window(self, groups: Iterable[QAGroup]) -> DualWindow:
+        prefix = self.codec.prefix(groups)
+        return DualWindow(sliding(self.config), prefix, self.attribution.open_ids)
+
+
+def stands(query: Query) -> bool:
+    """Whether the question begins a watch: by its kind, or because it asks for a later answer."""
+    return (query.kind or standing_kind(query.text)) in STANDING
