@@ -518,7 +518,6 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "is the door {v} right now?",
             "is that door {v}?",
             "can you see if the door is {v}?",
-            "tell me if the door is {v}",
             "is the door still {v}?",
         ),
         (
@@ -526,7 +525,6 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "what is the state of the door?",
             "is the door open or closed right now?",
             "what is the door like?",
-            "tell me if the door is open or closed",
         ),
     ),
     "lamp": (
@@ -536,7 +534,6 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "is the light switched {v}?",
             "is the lamp turned {v}?",
             "are the lights {v}?",
-            "tell me if the light is {v}",
             "is the lamp still {v}?",
             "is the lamp switched {v}?",
         ),
@@ -544,7 +541,6 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "is the lamp off or on?",
             "what is the state of the lamp?",
             "what is the light like?",
-            "tell me if the lamp is on or off",
             "what is the state of the light?",
         ),
     ),
@@ -552,7 +548,6 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "is the kettle {v} right now?",
             "is the kettle still {v}?",
-            "tell me if the kettle is {v}",
         ),
         (
             "what is the state of the kettle?",
@@ -562,7 +557,7 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "cup": (
-        ("is the cup {v} right now?", "is the cup still {v}?", "tell me if the cup is {v}"),
+        ("is the cup {v} right now?", "is the cup still {v}?"),
         (
             "where is the cup standing?",
             "what is the state of the cup?",
@@ -571,11 +566,10 @@ _OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "night": (
-        ("is it {v} right now?", "is it still {v}?", "is it {v} outside?", "tell me if it is {v}"),
+        ("is it {v} right now?", "is it still {v}?", "is it {v} outside?"),
         (
             "is it day or night outside?",
             "is it day or night right now?",
-            "tell me if it is day or night",
         ),
     ),
 }
