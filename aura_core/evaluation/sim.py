@@ -40,11 +40,12 @@ PHASES = 4  # quarters of a chunk
 def episode_of(
     seed: int, seconds: int, camera: str = "drawn", plan: Plan | None = None
 ) -> tuple[Episode, Sensor]:
-    """The episode of a seed and the camera that looks at it: one drawn by the seed, or "ideal", the
-    conditions under which every event begins just before a chunk. `plan` is that of the camera
-    where it is not given."""
+    """The episode of a seed and the camera that looks at it: one drawn by the seed, or "ideal",
+    under which every event begins about 0.25 s before a chunk. The truth is the same for both: an
+    event belongs to the chunk in which it is first complete in a frame. `plan` is that of the
+    camera where it is not given."""
     if camera == "ideal":
-        world = World.generate(seed, seconds, aligned=True)
+        world = World.generate(seed, seconds, aligned=True).looked_at(IDEAL.looks(seconds))
         return Episode.generate(seed, seconds, plan or IDEAL_PLAN, world), IDEAL
     drawn = sensor(camera, seed)
     world = World.generate(seed, seconds, looks=drawn.looks(seconds))

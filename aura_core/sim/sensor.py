@@ -106,11 +106,12 @@ class Sensor:
         )
 
     def shots(self, seconds: int) -> list[Shot]:
-        """All frames of the first `seconds` and a bit, in order."""
+        """All frames of the first `seconds` and a bit, in order. Those of a longer time begin with
+        these."""
         n = int((seconds + 1) * self.fps) + 2
-        rng = np.random.default_rng([self.seed, 22])
-        early = rng.uniform(-1.0, 1.0, n) * self.jitter
-        lost, doubled = rng.random(n) < self.drop, rng.random(n) < self.double
+        draws = [np.random.default_rng([self.seed, 22, k]).random(n) for k in range(3)]
+        early = (2.0 * draws[0] - 1.0) * self.jitter
+        lost, doubled = draws[1] < self.drop, draws[2] < self.double
         taken = self.phase_s + (np.arange(n) + early - early[0]) / self.fps
         lost[0] = doubled[0] = False
         shows = np.where(doubled, np.concatenate((taken[:1], taken[:-1])), taken)

@@ -14,11 +14,14 @@ LOSSES = ("balanced_all", "plain")
 class Recipe(Settings):
     """How `aura_tiny` is made. Everything else derives from the stages' defaults."""
 
-    vision_min: float = setting(40.0, "wall time of the vision tower", unit="min", above=0.0)
-    language_min: float = setting(85.0, "wall time of the language model", unit="min", above=0.0)
-    worlds: int = setting(
-        1400, "training rooms, 90 s each; those not rendered when stage 1 ends are left out", low=1
+    vision_min: float = setting(
+        40.0,
+        "wall time of the vision tower; rooms that are not rendered then are left out",
+        unit="min",
+        above=0.0,
     )
+    language_min: float = setting(85.0, "wall time of the language model", unit="min", above=0.0)
+    worlds: int = setting(1400, "training rooms, 90 s each", low=1)
     seed: int = setting(0, "seed of weights and sampling")
     loss: str = setting("balanced_all", "loss (docs/training.md)", choices=LOSSES)
     device: str = setting("cpu", "where it is trained: cpu, cuda, cuda:0 ...")
