@@ -114,11 +114,18 @@ def watches(
     device: options.Device = None,
     dtype: options.Dtype = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    camera: Annotated[
+        str,
+        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
+    ] = "drawn",
 ) -> None:
     """Many watches at once: asked in one conversation, or each in a fork of its own."""
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
 
+    one_of("--camera", camera, CAMERAS)
     try:
         numbers = [int(n) for n in open_watches.split(",")]
     except ValueError:
@@ -144,7 +151,7 @@ def watches(
     out: dict[str, object] = {}
     for number in numbers:
         for way in ways.split(",") if number > 1 else ("conversation",):
-            r = evaluate(backend, chosen, number, way, settings, seconds)
+            r = evaluate(backend, chosen, number, way, settings, seconds, camera=camera)
             low, high = r.recall.ci95
             table.add_row(
                 str(number),
