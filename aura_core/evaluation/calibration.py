@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.errors import InputError
 from aura_core.evaluation.scoring import EpisodeScore, Said, score
-from aura_core.evaluation.sim import play, said
+from aura_core.evaluation.sim import episode_of, play, said
 from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
-from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.episode import Episode
 from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.stream.decision import Restraint
 from aura_core.stream.engine import StreamEngine
@@ -140,8 +140,8 @@ def record(
                 f"seed {seed} is a test seed; calibrate on seeds below {FIRST_TEST_SEED}"
                 " (420000:420020 by default)"
             )
-        episode = Episode.generate(seed, seconds, TEST_PLAN)
-        out.append(Record(episode, tuple(play(lockstep, episode, seconds)), seconds))
+        episode, sensor = episode_of(seed, seconds)
+        out.append(Record(episode, tuple(play(lockstep, episode, seconds, sensor)), seconds))
     return out
 
 

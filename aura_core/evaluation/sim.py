@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,32 +23,50 @@ from aura_core.evaluation.statistics import (
 )
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
-from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.episode import IDEAL_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.sim.render import Camera
-from aura_core.sim.talk import PAST
+from aura_core.sim.sensor import IDEAL, Sensor, sensor
+from aura_core.sim.talk import DECLINED, PAST
+from aura_core.sim.world import World
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
 NS = 1_000_000_000
 EPISODE_S = 60
+PHASES = 4  # quarters of a chunk
 
 
-def play(lockstep: Lockstep, episode: Episode, seconds: int) -> list[Step]:
-    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk.
+def episode_of(
+    seed: int, seconds: int, camera: str = "drawn", plan: Plan | None = None
+) -> tuple[Episode, Sensor]:
+    """The episode of a seed and the camera that looks at it: one drawn by the seed, or "ideal",
+    under which every event begins about 0.25 s before a chunk. The truth is the same for both: an
+    event belongs to the chunk in which it is first complete in a frame. `plan` is that of the
+    camera where it is not given."""
+    if camera == "ideal":
+        world = World.generate(seed, seconds, aligned=True).looked_at(IDEAL.looks(seconds))
+        return Episode.generate(seed, seconds, plan or IDEAL_PLAN, world), IDEAL
+    drawn = sensor(camera, seed)
+    world = World.generate(seed, seconds, looks=drawn.looks(seconds))
+    return Episode.generate(seed, seconds, plan or TEST_PLAN, world), drawn
 
-    The conversation is reset first.
-    """
+
+def play(lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor = IDEAL) -> list[Step]:
+    """Run one episode in lockstep: the frames that the sampling rule takes of the camera's, each
+    question in its chunk. The assistant is reset."""
     lockstep.reset()
-    camera = Camera(episode.world)
+    camera = Camera(episode.world, sensor=sensor)
     asks = {a.chunk: a for a in episode.asks}
-    steps = []
-    for slot in range(2 * seconds):
-        chunk, second_frame = divmod(slot, 2)
-        if not second_frame and chunk in asks:
+    steps, newest = [], -1
+    for chunk, shots in enumerate(sensor.chunks(seconds)):
+        if chunk in asks:
             lockstep.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
-        lockstep.push(Frame(camera.frame(slot * 0.5), slot * NS // 2))
-        while (step := lockstep.step()) is not None:
-            steps.append(step)
+        for shot in shots:
+            if shot.stamp_ns > newest:
+                newest = shot.stamp_ns
+                lockstep.push(Frame(camera.frame(shot.t_s), shot.stamp_ns))
+            while (step := lockstep.step()) is not None:
+                steps.append(step)
     return steps
 
 
@@ -67,6 +85,8 @@ class SimReport:
     wall_s: float
     step_ms: tuple[float, float]  # median and 95th percentile of the time of a step
     vision_encodes: int  # less than `steps` if the static-scene gate reused features
+    # recall of due events within a second, by where in its chunk (0 to 1) the event begins
+    by_phase: dict[str, Measured] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Return the figures as {group: {figure: ...}}, with `steps`, `wall_s` and others."""
@@ -77,6 +97,7 @@ class SimReport:
             assert isinstance(section, dict)
             section[name] = value.as_json()
         out |= {"steps": self.steps, "wall_s": round(self.wall_s, 2), "episodes": len(self.scores)}
+        out["by_phase"] = {name: m.as_json() for name, m in self.by_phase.items()}
         out["vision_encodes"] = self.vision_encodes
         out["step_ms"] = {"p50": round(self.step_ms[0], 2), "p95": round(self.step_ms[1], 2)}
         return out
@@ -88,13 +109,14 @@ def evaluate(
     config: AssistantConfig | None = None,
     seconds: int = EPISODE_S,
     progress: Callable[[EpisodeScore], None] | None = None,
+    camera: str = "drawn",
 ) -> SimReport:
-    """Run the episode of every seed, and return the figures."""
+    """Run every seed's episode, each with the camera that `episode_of` gives it, and sum up."""
     lockstep = Lockstep(StreamEngine(backend, config))
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
-        episode = Episode.generate(seed, seconds, TEST_PLAN)
-        steps = play(lockstep, episode, seconds)
+        episode, looking = episode_of(seed, seconds, camera)
+        steps = play(lockstep, episode, seconds, looking)
         times += [s.step_ms for s in steps]
         encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))
@@ -103,15 +125,38 @@ def evaluate(
     wall_s = time.perf_counter() - start
     p50, p95 = np.percentile(times, [50, 95])
     return SimReport(
-        figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)), encodes
+        figures(scores),
+        tuple(scores),
+        len(times),
+        wall_s,
+        (float(p50), float(p95)),
+        encodes,
+        by_phase(scores),
     )
+
+
+def by_phase(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
+    """Recall of due events within a second, apart for the quarters of the chunk in which they
+    begin. What is told together counts by its first event."""
+    told: dict[int, list[bool]] = {k: [] for k in range(PHASES)}
+    for s in scores:
+        world = s.episode.world
+        for m in s.matched:
+            if m.due.events:
+                phase = (m.due.events[0].start_s - world.look(0)[0]) % 1.0
+                told[min(PHASES - 1, int(phase * PHASES))].append(m.in_time)
+    return {
+        f"{k / PHASES:.2f}-{(k + 1) / PHASES:.2f}": proportion(sum(hits), len(hits))
+        for k, hits in told.items()
+        if hits
+    }
 
 
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     """Return all figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
     answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
-    now = [a for a in answered if not _past(a)]
+    now = [a for a in answered if not _past(a) and a.ask.topic not in DECLINED]
     standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
     once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
@@ -135,6 +180,9 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     slots = sum(multi_slots(s) for s in scores)
     further = {
         "past.exact_match": _exact([a for a in answered if _past(a)]),
+        "realtime.follow_up": _exact([a for a in now if a.ask.follows]),
+        "declined.unknown": _exact([a for a in answered if a.ask.topic == "unknown"]),
+        "declined.foreign": _exact([a for a in answered if a.ask.topic == "foreign"]),
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
         "standing.sw_f1": _summed(

@@ -15,11 +15,12 @@ import numpy as np
 
 from aura_core.config import AssistantConfig
 from aura_core.evaluation.scoring import Said, score
-from aura_core.evaluation.sim import EPISODE_S, play, said
+from aura_core.evaluation.sim import EPISODE_S, episode_of, play, said
 from aura_core.evaluation.statistics import Measured, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import Episode, Plan, dues_of
+from aura_core.sim.sensor import Sensor
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind
 
@@ -54,26 +55,28 @@ def plan(watches: int) -> Plan:
 
 
 def conversation(
-    lockstep: Lockstep, episode: Episode, seconds: int
+    lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor
 ) -> tuple[list[Said], float, int]:
     """Run all watches in one conversation.
 
     Returns what was said, and the milliseconds and prefilled tokens of all steps.
     """
-    steps = play(lockstep, episode, seconds)
+    steps = play(lockstep, episode, seconds, sensor)
     counters = lockstep.engine.policy.counters
     tokens = counters.critical_tokens + counters.background_tokens
     return said(steps), sum(s.step_ms for s in steps), tokens
 
 
-def fork(lockstep: Lockstep, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
+def fork(
+    lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor
+) -> tuple[list[Said], float, int]:
     """Run each watch alone. An event that several watches announce is counted once."""
     heard: dict[int, Said] = {}
     acknowledged: list[Said] = []
     ms, tokens = 0.0, 0
     for ask in episode.asks:
         alone = Episode(episode.world, (ask,), tuple(dues_of(episode.world, (ask,))))
-        words, spent, used = conversation(lockstep, alone, seconds)
+        words, spent, used = conversation(lockstep, alone, seconds, sensor)
         ms, tokens = ms + spent, tokens + used
         acknowledged += [s for s in words if s.question is not None]
         heard |= {s.chunk: s for s in words if s.question is None}
@@ -91,15 +94,19 @@ def evaluate(
     config: AssistantConfig | None = None,
     seconds: int = EPISODE_S,
     progress: Callable[[], None] = lambda: None,
+    camera: str = "drawn",
 ) -> WatchReport:
-    """Run the episode of every seed with `watches` open, in one of the `WAYS`."""
+    """Run the episode of every seed with `watches` open, in one of the `WAYS`.
+
+    For `camera` see `sim.episode_of`.
+    """
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
     lockstep = Lockstep(StreamEngine(backend, replace(config, window=room)))
     scores, spent, used, steps = [], [], 0, 0
     for seed in seeds:
-        episode = Episode.generate(seed, seconds, plan(watches))
-        words, ms, tokens = WAYS[way](lockstep, episode, seconds)
+        episode, sensor = episode_of(seed, seconds, camera, plan(watches))
+        words, ms, tokens = WAYS[way](lockstep, episode, seconds, sensor)
         scores.append(score(episode, words, seconds))
         spent.append(ms / seconds)
         used, steps = used + tokens, steps + seconds

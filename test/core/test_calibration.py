@@ -24,9 +24,9 @@ from aura_core.evaluation.calibration import (
     record,
     sweep,
 )
+from aura_core.evaluation.sim import episode_of
 from aura_core.evaluation.statistics import Measured
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.types import Decision, Kind, Response, Step
 
 S = 1_000_000_000
@@ -38,7 +38,7 @@ def roomy(seed: int) -> bool:
 
     Its events must be far apart, with no question right after the first one.
     """
-    episode = Episode.generate(seed, SECONDS, TEST_PLAN)
+    episode, _ = episode_of(seed, SECONDS)
     due, asked = [d.chunk for d in episode.dues], {a.chunk for a in episode.asks}
     return (
         len(due) > 1
@@ -48,11 +48,9 @@ def roomy(seed: int) -> bool:
 
 
 SEED = next(s for s in range(420_000, 420_100) if roomy(s))
-EPISODE = Episode.generate(SEED, SECONDS, TEST_PLAN)
+EPISODE, _ = episode_of(SEED, SECONDS)
 DUE = [d.chunk for d in EPISODE.dues]
-NOTHING_DUE = next(
-    s for s in range(420_000, 420_100) if not Episode.generate(s, 10, TEST_PLAN).dues
-)
+NOTHING_DUE = next(s for s in range(420_000, 420_100) if not episode_of(s, 10)[0].dues)
 QUIET = next(
     c
     for c in range(SECONDS)

@@ -322,7 +322,7 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
     ("command", "says"),
     [
         ("run", "(embedded) or scripted (tests) [default: (the file's, else aura_tiny)]"),
-        ("train tiny", "training worlds, 90 s each [default: 1400; x>=1]"),
+        ("train tiny", "training rooms, 90 s each [default: 1400; x>=1]"),
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
         ("train ablation", "batches of each arm [default: 600; x>=1]"),
         ("data all", "(its tokenizer lacks most words of an MLLM) [default: (the file's)]"),

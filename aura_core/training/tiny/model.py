@@ -47,6 +47,8 @@ AURA_JSON: dict[str, Any] = {
     "silent_token": "<|silent|>",
     "system_prompt": SYSTEM_PROMPT,
     "frame_timestamps": False,
+    "frame_height": HEIGHT,
+    "frame_width": WIDTH,
 }
 
 
@@ -67,7 +69,8 @@ def build_tokenizer() -> Any:
     core.normalizer = normalizers.Sequence(
         [
             normalizers.Lowercase(),
-            normalizers.Replace(Regex(r"what['’]s"), "what is"),
+            normalizers.Replace(Regex(r"['’]s\b"), " is"),
+            normalizers.Replace(Regex(r"['’]re\b"), " are"),
             normalizers.Replace(Regex(r"\bcolor"), "colour"),
             normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
         ]
@@ -181,7 +184,8 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().to(torch.float16) for k, v in model.state_dict().items()}
+    state = {k: v.detach().to("cpu", torch.float16) for k, v in model.state_dict().items()}
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
     preprocessor = {
