@@ -13,17 +13,18 @@ from aura_core.data.author import Draft, Sibling
 from aura_core.data.outcome import ItemError
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.errors import InputError
-from aura_core.sim.episode import TEST_PLAN, Ask, Due, Episode, Plan
+from aura_core.sim.episode import IDEAL_PLAN, Ask, Due, Episode, Plan
 from aura_core.sim.talk import LANGUAGES, TOPICS
 from aura_core.sim.world import FIRST_TEST_SEED, World
 from aura_core.types import Frame, Kind
 
 NS = 1_000_000_000
 EVERY_SECOND = Plan(min_gap=1, max_gap=1, proactive=(0, 0), multi=(0, 0), first=0)
-DRAWS = 12  # sets of questions that are drawn for one world; siblings come from the others
+DRAWS = 12  # other sets of questions about the same world, to find siblings in
+# Each sample stands alone: nothing is asked that only the question before explains.
 # Difficulty of each topic: 1 a glance, 2 details, 3 places, 4 counting and lists, 5 the past.
 _LEVELS = {
-    1: ("exists", "person", "cat", "door", "lamp", "kettle", "cup", "night"),
+    1: ("exists", "person", "who", "cat", "door", "lamp", "kettle", "cup", "night"),
     2: ("colour", "shape", "pose"),
     3: ("where", "where_person", "where_cat"),
     4: ("list", "count", "count_of"),
@@ -187,7 +188,7 @@ class Oracle:
         world = World.generate(seed_of(source), seconds)
         if draw == 0:
             return Episode.generate(
-                _number(f"{self._seed} {source}"), seconds, TEST_PLAN, world, unseen=0.0
+                _number(f"{self._seed} {source}"), seconds, IDEAL_PLAN, world, unseen=0.0
             )
         first = self._episodes(source, seconds, 0)
         language = first.asks[0].language if first.asks else "en"  # one person speaks one language

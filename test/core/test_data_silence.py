@@ -73,7 +73,7 @@ class Forgetful(Oracle):
 
 def simulated(folder: Path, author: Oracle, **settings: int) -> list[Outcome]:
     stage = preparing.open_stage(folder, PrepareConfig(crf=30))
-    clips = [stage.work(s).records[0] for s in sim_sources([1008, 1011, 1016], 60)]
+    clips = [stage.work(s).records[0] for s in sim_sources([1002, 1011, 1036], 60)]
     return [work(c, folder, author, SynthesizeConfig(**settings)) for c in clips]
 
 

@@ -45,7 +45,7 @@ def opened(request, tmp_path_factory):
 
 
 def record(tmp_path, **changes):
-    data = tuning_rig.sample(7, 3, 11, HISTORY) | changes
+    data = tuning_rig.sample(10, 3, 11, HISTORY) | changes
     return parse(json.dumps(data).encode(), tmp_path / "shard-00000.jsonl", 1)
 
 

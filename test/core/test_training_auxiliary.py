@@ -138,7 +138,10 @@ def test_a_second_is_due_where_what_is_waited_for_happens():
         happened = np.stack([facts_of(episode.world, c)[-len(HAPPENING) :] for c in range(90)])
         happened = happened == 1  # of what is nearly complete nothing is said
         due = (waited * happens).any(1) | (others * happened).any(1)
-        assert set(np.flatnonzero(due)) == dues
+        asks = {a.chunk for a in episode.asks}
+        # a question is answered first: what happens in the last second may never be told
+        untold = {c for c in np.flatnonzero(due) if asks >= set(range(c, 90))}
+        assert set(np.flatnonzero(due)) - untold == dues
         seen |= [(waited * happens).any(), (others * happened).any(), bool(dues)]
         assert np.array_equal(conditions_in(episode, 40, 60), conditions[40:60])
         asked, standing = asked_in(episode, 0, 90), np.concatenate((waited, others), axis=1)

@@ -29,7 +29,8 @@ SPECIALS = (
 )
 SYSTEM_PROMPT = "live room"
 HEIGHT, WIDTH = 96, 128  # of frames, in pixels
-PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_HALF = (0.5, 0.5, 0.5)
+PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, _HALF, _HALF, (HEIGHT, WIDTH))
 FAMILY = QwenVL("qwen3_vl", PIXELS)
 
 CHAT_TEMPLATE = (
