@@ -5,10 +5,12 @@ Each setting is declared here and nowhere else (see `settings.py`).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from aura_core.errors import ConfigError
 from aura_core.parameter_file import engine_settings, is_parameter_file
 from aura_core.plain import build, read_yaml, require
 from aura_core.settings import Settings, section, setting
@@ -133,15 +135,88 @@ class ServerConfig(Settings, section="server"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        plain = (
-            self.url.startswith(("http://", "https://"))
-            and "@" not in self.url
-            and "?" not in self.url
-        )
-        hint = "(a token belongs into the environment, see api_key_env)"
-        require(
-            not self.url or plain, f"server.url must be a plain http:// or https:// address {hint}"
-        )
+        _check_url(self.url)
+
+
+@dataclass(frozen=True)
+class ChatConfig(Settings, section="server"):
+    """An OpenAI-compatible chat server that is asked for whole replies: the MLLM of the data engine
+    (`data.server`), the judge of evaluation (`--judge-config`)."""
+
+    url: str = setting("", "base address of the server, such as http://host:8000/v1")
+    model: str = setting("", "name under which the server serves the model")
+    api_key_env: str = setting(
+        "",
+        "environment variable that holds the token of the Authorization header; empty: no token",
+    )
+    max_tokens: int = setting(
+        2048, "most tokens of one reply, its thoughts included", unit="tokens", low=16
+    )
+    max_tokens_field: str = setting(
+        "max_tokens",
+        "field of the request that holds max_tokens; some servers know only the longer name",
+        choices=("max_tokens", "max_completion_tokens"),
+    )
+    temperature: float | None = setting(
+        0.0,
+        "temperature of the replies",
+        low=0.0,
+        high=2.0,
+        null="none is sent, for servers that refuse the field",
+    )
+    extra_body: dict[str, Any] | None = setting(
+        None, "further fields of each request, as the server knows them", null="none"
+    )
+    repairs: int = setting(
+        1, "times that a reply that cannot be used goes back to the model", low=0, high=10
+    )
+    connect_timeout_s: float = setting(
+        10.0, "longest wait for a connection", unit="s", low=0.01, high=600.0
+    )
+    read_timeout_s: float = setting(
+        120.0, "longest silence of the server within a request", unit="s", low=0.01, high=3600.0
+    )
+    retries: int = setting(
+        4, "retries of one request, after 429, 5xx and broken connections", low=0, high=20
+    )
+    retry_wait_s: float = setting(
+        1.0,
+        "wait before the first retry; doubled each time, less up to a half by chance",
+        unit="s",
+        low=0.01,
+        high=600.0,
+    )
+    retry_wait_max_s: float = setting(
+        60.0,
+        "longest wait before a retry; a server that asks for more has failed",
+        unit="s",
+        low=0.01,
+        high=600.0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_url(self.url)
+        own = {"model", "messages", "stream"} & set(self.extra_body or {})
+        require(not own, f"server.extra_body must not hold {', '.join(sorted(own))}")
+        try:
+            json.dumps(self.extra_body)
+        except (TypeError, ValueError) as e:
+            raise ConfigError(f"server.extra_body cannot be sent as JSON: {e}") from e
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Self:
+        """Read a YAML file (its `server:` section, where it has one). Raises `ConfigError` naming
+        the key."""
+        data = read_yaml(path, "settings")
+        config: Self = build(cls, data.get("server", data), str(path))
+        return config
+
+
+def _check_url(url: str) -> None:
+    plain = url.startswith(("http://", "https://")) and "@" not in url and "?" not in url
+    hint = "(a token belongs into the environment, see api_key_env)"
+    require(not url or plain, f"server.url must be a plain http:// or https:// address {hint}")
 
 
 @dataclass(frozen=True)

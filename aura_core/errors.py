@@ -29,6 +29,18 @@ class StreamError(AuraError):
     """
 
 
+def one_line(error: BaseException, limit: int = 0) -> str:
+    """The text of an error without line breaks, with the name of its type where the text says
+    nothing: it is empty, or the key of a `KeyError`.
+
+    `limit`: most characters; 0: all.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError) or not text:
+        text = ": ".join(filter(None, (type(error).__name__, text)))
+    return text[:limit] if limit else text
+
+
 def how_to_install(extra: str) -> str:
     """The command that installs the packages of an extra.
 

@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from aura_core.config import ServerConfig
+from aura_core.config import ChatConfig, ServerConfig
 from aura_core.errors import ConfigError, ModelError, how_to_install
 
 try:
@@ -58,7 +58,7 @@ class HttpOptions:
     timeout_setting: str = "server.read_timeout_s"
 
     @classmethod
-    def of(cls, config: ServerConfig) -> HttpOptions:
+    def of(cls, config: ServerConfig | ChatConfig) -> HttpOptions:
         """The options in the section `server` of the settings."""
         return cls(
             config.url,

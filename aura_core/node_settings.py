@@ -42,9 +42,21 @@ class SimCameraConfig(Settings):
     """sim_camera_node: a simulated room."""
 
     seed: int = setting(900_001, "which simulated room to show", low=0, high=2**31 - 1)
-    fps: float = setting(10.0, "frames published in a second", unit="Hz", low=0.1, high=240.0)
+    camera: str = setting(
+        "drawn",
+        "drawn: the seed's own clock, rate, size and picture faults; ideal: fps, width and no"
+        " faults",
+        choices=("drawn", "ideal"),
+    )
+    fps: float = setting(
+        10.0, "frames published in a second by an ideal camera", unit="Hz", low=0.1, high=240.0
+    )
     width: int = setting(
-        192, "width of the picture, which is 4:3", unit="pixels", low=32, high=4096
+        192,
+        "width of an ideal camera's picture, which is 4:3",
+        unit="pixels",
+        low=32,
+        high=4096,
     )
     pace: str = setting("calm", "how often something happens", choices=("calm", "busy"))
     duration_s: int = setting(

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from aura_core.errors import InputError
 
+NS = 1_000_000_000  # nanoseconds in a second
+
 
 class Kind(StrEnum):
     """Why something was said; see `stream/attribution.py`."""

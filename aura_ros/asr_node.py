@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from std_msgs.msg import Bool, String
 
-from aura_core.errors import AuraError, InputError
+from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.sound_inbox import Far, Near, SoundInbox
 from aura_core.node_settings import AsrNodeConfig
 from aura_core.speech.ears import Ears, Event, open_ears
@@ -78,7 +78,7 @@ class AsrNode(AuraNode):
             ears = open_ears(config, phrases(self._config.grammar))
             echo = ApmEcho() if self._config.echo == "apm" else None
         except (AuraError, OSError, RuntimeError) as e:
-            self.end(" ".join(str(e).split()))
+            self.end(one_line(e))
             return
         self._ears = ears
         self.get_logger().info(

@@ -21,7 +21,7 @@ from aura_core.errors import InputError
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
 from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
-from aura_core.models import load
+from aura_core.models import foreign, load
 from aura_core.stream.ids import Ids, new_run
 from aura_core.types import Kind, Step
 from aura_ros import conversions as to
@@ -64,6 +64,8 @@ class AssistantNode(AuraNode):
         self.host.listen(self._on_event)
         WatchServices(self, self.host)
         self.get_logger().info(f"loading model {model.path}")
+        if warned := foreign(model, self._topic):
+            self.get_logger().warning(f"{warned} in model.path")
         self.host.start()
 
     def close(self) -> bool:

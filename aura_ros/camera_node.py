@@ -14,9 +14,9 @@ from sensor_msgs.msg import Image
 from aura_core.errors import InputError
 from aura_core.node_settings import CameraConfig
 from aura_core.sources import FrameSource, is_device, open_source
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 from aura_ros import qos
-from aura_ros.conversions import NS, to_image
+from aura_ros.conversions import to_image
 from aura_ros.node import AuraNode, run
 from aura_ros.parameters import settings_of
 

@@ -15,11 +15,10 @@ from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
 from aura_core.stream.watches import Watch as CoreWatch
-from aura_core.types import Frame, Kind, Step
+from aura_core.types import NS, Frame, Kind, Step
 from aura_core.types import Response as CoreResponse
 from aura_ros.msg import Alert, Heartbeat, Response, Watch
 
-NS = 1_000_000_000
 _UINT32_MAX = 2**32 - 1
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
 

@@ -16,7 +16,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Bool
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
@@ -91,7 +91,7 @@ class TtsNode(AuraNode):
         try:
             self._voice = voice = open_synthesizer(config)
         except (AuraError, OSError) as e:
-            self.end(" ".join(str(e).split()))
+            self.end(one_line(e))
             return
         self.get_logger().info(f"speaking: {voice.description}")
         while not self._stopping.is_set():
@@ -122,7 +122,7 @@ class TtsNode(AuraNode):
                 length_ns += piece.duration_ns
                 self._audio.publish(audio_msg(piece, utterance=name))
         except AuraError as e:
-            self.complain(" ".join(str(e).split()))
+            self.complain(one_line(e))
             self._talker.failed(sentence.tag)
         finally:
             pieces.close()

@@ -24,9 +24,8 @@ from aura_core.config import AssistantConfig, DeciderConfig, GenerationConfig, W
 from aura_core.models.backend import Piece
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Chunk, Decision, Frame, Query, Step
+from aura_core.types import NS, Chunk, Decision, Frame, Query, Step
 
-NS = 1_000_000_000
 EXACT = ("shadow", "floating", "recompute")  # they hold the same conversation
 COLD_EVERY = 10  # steps between two checks of a policy (fifo, evict) against a fresh cache
 # Steps, modulo PERIOD, that are not silent: a question with its answer, an unasked answer, and an

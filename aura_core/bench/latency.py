@@ -22,9 +22,8 @@ from aura_core.live.host import Host
 from aura_core.models.backend import Backend
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
-from aura_core.types import Frame, Kind
+from aura_core.types import NS, Frame, Kind
 
-NS = 1_000_000_000
 SEED = 900_001
 FPS = 30
 LEAD_S = 2.5  # of video before the first question

@@ -17,9 +17,8 @@ from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.sim.render import Camera
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
-NS = 1_000_000_000
 SEED = 900_001
 
 

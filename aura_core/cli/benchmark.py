@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from aura_core.cli import options, output
-from aura_core.errors import InputError
+from aura_core.errors import ConfigError, InputError
 from aura_core.evaluation.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ JudgeKey = Annotated[
 JudgePrompts = Annotated[
     Path | None, typer.Option("--judge-prompts", help="Folder with prompts of your own.")
 ]
+JudgeConfig = Annotated[
+    Path | None,
+    typer.Option("--judge-config", help="YAML with the judge's settings (docs/evaluation.md)."),
+]
 
 
 class JudgeOptions(NamedTuple):
@@ -52,17 +57,25 @@ class JudgeOptions(NamedTuple):
     model: str
     key_env: str
     prompts: Path | None
+    config: Path | None
 
     def open(self, kept: Path) -> Judge:
         """The judge: an LLM where there is an address, else rules.
 
         `kept` is the file that keeps its verdicts.
         """
+        from aura_core.config import ChatConfig
         from aura_core.evaluation.judge import PROMPTS, ApiJudge, RuleJudge
 
-        if not self.url:
+        config = ChatConfig.from_yaml(self.config) if self.config else ChatConfig()
+        given = {"url": self.url, "model": self.model, "api_key_env": self.key_env}
+        try:
+            config = replace(config, **{k: v for k, v in given.items() if v})
+        except ConfigError as e:
+            raise InputError(f"--judge-url {self.url}: {e}") from e
+        if not config.url:
             return RuleJudge()
-        return ApiJudge(self.url, self.model, self.key_env, kept, self.prompts or PROMPTS)
+        return ApiJudge(config, kept, self.prompts or PROMPTS)
 
 
 def register(app: typer.Typer) -> None:
@@ -99,6 +112,7 @@ def _command(task: Task) -> object:
         judge_model: JudgeModel = "",
         judge_key_env: JudgeKey = "",
         judge_prompts: JudgePrompts = None,
+        judge_config: JudgeConfig = None,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     ) -> None:
         from aura_core.evaluation import predictions
@@ -107,7 +121,9 @@ def _command(task: Task) -> object:
             raise InputError(f"--polled: {task.title} is free-running by its authors' own protocol")
         _check(json_out, html)
         settings = options.assistant_config(config, model, device, dtype)
-        judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(out))
+        judge = JudgeOptions(
+            judge_url, judge_model, judge_key_env, judge_prompts, judge_config
+        ).open(_kept(out))
         items, broken = _items(task, data, skip_broken, limit)
         header = predictions.Header.of(task.name, settings, polled)
         missing = _play(items, data, settings, header, out, quiet)
@@ -138,6 +154,7 @@ def score(
     judge_model: JudgeModel = "",
     judge_key_env: JudgeKey = "",
     judge_prompts: JudgePrompts = None,
+    judge_config: JudgeConfig = None,
 ) -> None:
     """Score predictions without running a model."""
     from aura_core.evaluation import predictions
@@ -162,7 +179,9 @@ def score(
     for line in left_out:
         _warn(line)
     notes = [f"{len(left_out)} predictions are left out"] if left_out else []
-    judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts).open(_kept(path))
+    judge = JudgeOptions(judge_url, judge_model, judge_key_env, judge_prompts, judge_config).open(
+        _kept(path)
+    )
     _report(benchmark, header, items[:limit], chosen, judge, broken, notes, json_out, html)
 
 
@@ -196,7 +215,7 @@ def _play(
 
     from aura_core.config import AssistantConfig
     from aura_core.evaluation import predictions, runner
-    from aura_core.models import load
+    from aura_core.models import foreign, load
 
     assert isinstance(settings, AssistantConfig)
     console = Console(stderr=True)
@@ -209,6 +228,8 @@ def _play(
         if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
+        if warned := foreign(settings.model, str(data)):
+            _warn(f"{warned} with --model")
         console.print(
             f"{backend.description}; {header.mode}; {len(items)} items",
             soft_wrap=True,
@@ -249,7 +270,9 @@ def _report(
 
     from aura_core.evaluation.html import report
 
-    scores = task.score(items, chosen, judge)
+    with closing(judge):
+        scores = task.score(items, chosen, judge)
+        judge.check()
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
     scores = replace(scores, notes=(*scores.notes, *notes))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aura_core.cli import options, output
-from aura_core.config import ServerConfig
-from aura_core.data.settings import DataConfig, StructureConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig
 from aura_core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aura_core.data.engine import Report
     from aura_core.data.worker import Job
 
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
@@ -49,7 +49,7 @@ MllmName = Annotated[
     str | None, typer.Option("--mllm-model", help="the name under which the MLLM is served")
 ]
 TokenEnv = Annotated[
-    str | None, options.option(ServerConfig, "api_key_env", "--token-env", over=options.FILE)
+    str | None, options.option(MLLMConfig, "api_key_env", "--token-env", over=options.FILE)
 ]
 Prompts = Annotated[
     Path | None, typer.Option(help="folder with prompts that replace the package's")
@@ -64,7 +64,9 @@ Requests = Annotated[
 ]
 Retry = Annotated[
     bool,
-    typer.Option("--retry-failed", help="make shards again in which the MLLM's server gave up"),
+    typer.Option(
+        "--retry-failed", help="make shards again in which the MLLM's server gave up or refused"
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, no table")]
 
@@ -240,7 +242,7 @@ def _check_before_spending(settings: DataConfig, prompts: Path | None) -> None:
     from aura_core.data.structure import open_codec
     from aura_core.data.worker import NO_CHECKPOINT
 
-    MLLM(settings.server, Texts.load(prompts), settings.max_reply_tokens)
+    MLLM(settings.server, Texts.load(prompts))
     if not settings.structure.checkpoint:
         raise ConfigError(NO_CHECKPOINT)
     open_codec(settings.structure.checkpoint)
@@ -289,13 +291,19 @@ def _run(
         job = Job(
             stage, start, out, settings, author, prompts, how.requests if author == "mllm" else 1
         )
-        _run_stage(job, how, Console(stderr=True))
+        told = _run_stage(job, how, Console(stderr=True))
+        if not told.records:
+            break
     data = reports.save(out)
     if not how.quiet:
         _show(data)
+    if not told.records:
+        often = max(told.reasons, key=lambda r: told.reasons[r], default="")
+        why = f", most often because: {often} ({told.reasons[often]})" if often else ""
+        raise InputError(f"{told.stage}: nothing is left of {told.items} items{why}")
 
 
-def _run_stage(job: Job, how: How, console: Console) -> None:
+def _run_stage(job: Job, how: How, console: Console) -> Report:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -321,6 +329,7 @@ def _run_stage(job: Job, how: How, console: Console) -> None:
         told = run(job, how.engine, how.processes, how.retry_failed, tell, how.ray_address)
     for note in told.notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    return told
 
 
 def _show(data: dict[str, object]) -> None:

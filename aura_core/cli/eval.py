@@ -40,6 +40,10 @@ def sim(
         float | None, options.option(GateConfig, "level", "--gate", over=options.FILE)
     ] = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    camera: Annotated[
+        str,
+        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
+    ] = "drawn",
     watches: Annotated[
         int,
         typer.Option(
@@ -54,8 +58,11 @@ def sim(
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
 
     output.check("--json", json_out)
+    one_of("--camera", camera, CAMERAS)
     console = Console(stderr=True)
     settings = options.assistant_config(config, model, device, dtype)
     if threshold is not None:
@@ -66,13 +73,22 @@ def sim(
     backend = load(settings.model, settings.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
-    report = evaluate(backend, episodes, settings, seconds)
+    report = evaluate(backend, episodes, settings, seconds, camera=camera)
     if watches:
-        many = open_together(backend, chosen, watches, "conversation", settings, seconds)
+        many = open_together(
+            backend, chosen, watches, "conversation", settings, seconds, camera=camera
+        )
         report = replace(report, figures=report.figures | {f"watches{watches}.recall": many.recall})
     table = Table("figure", "value", "95% interval", "n")
     for name, m in report.figures.items():
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    for phase, m in report.by_phase.items():
+        table.add_row(
+            f"recall, event at {phase} s of its chunk",
+            f"{m.value:.3f}",
+            f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}",
+            f"{m.n:g}",
+        )
     Console().print(table)
     print(
         f"{len(report.scores)} episodes, {report.steps} steps, {report.vision_encodes} vision"
@@ -98,11 +114,18 @@ def watches(
     device: options.Device = None,
     dtype: options.Dtype = None,
     seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    camera: Annotated[
+        str,
+        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
+    ] = "drawn",
 ) -> None:
     """Many watches at once: in one conversation, or each in a copy of its own."""
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
 
+    one_of("--camera", camera, CAMERAS)
     try:
         numbers = [int(n) for n in open_watches.split(",")]
     except ValueError:
@@ -128,7 +151,7 @@ def watches(
     out: dict[str, object] = {}
     for number in numbers:
         for way in ways.split(",") if number > 1 else ("conversation",):
-            r = evaluate(backend, chosen, number, way, settings, seconds)
+            r = evaluate(backend, chosen, number, way, settings, seconds, camera=camera)
             low, high = r.recall.ci95
             table.add_row(
                 str(number),

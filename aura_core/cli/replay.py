@@ -34,6 +34,7 @@ def replay(
     """
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_lockstep, paced, show_steps
+    from aura_core.models import foreign
     from aura_core.replay.bag import Bag
     from aura_core.replay.lockstep import Asked, insert, until
 
@@ -47,6 +48,7 @@ def replay(
         show.note(f"bag:    {opened.description}")
         lockstep = open_lockstep(settings, show)
         check_questions(lockstep.engine.conversation, questions)
+        show.warn_of(foreign(settings.model, str(bag)))
         events = insert(until(opened.events(), seconds), questions)
         refused = show_steps(lockstep, paced(events) if realtime else events, show)
         if opened.skipped:

@@ -26,6 +26,7 @@ def run(
     """Watch SOURCE, and print each second: silent, or the words."""
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_lockstep, paced, show_live, show_steps
+    from aura_core.models import foreign
     from aura_core.replay.lockstep import Asked, insert
     from aura_core.sources import open_source
 
@@ -36,11 +37,14 @@ def run(
     with opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         events = insert(frames, questions)
+        warned = foreign(settings.model, source)
         if opened.live:
+            show.warn_of(warned)
             refused = show_live(settings, events, questions, show)
         else:
             lockstep = open_lockstep(settings, show)
             check_questions(lockstep.engine.conversation, questions)
+            show.warn_of(warned)
             refused = show_steps(lockstep, paced(events) if realtime else events, show)
         if opened.skipped:
             show.warn(f"{opened.skipped} frames of {source} could not be decoded and were left out")

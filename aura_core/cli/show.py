@@ -36,6 +36,11 @@ class Show:
         """Print a line on stderr, also when quiet."""
         print(f"warning: {' '.join(text.split())}", file=sys.stderr)
 
+    def warn_of(self, text: str) -> None:
+        """The same with its remedy on the command line; nothing where there is nothing to say."""
+        if text:
+            self.warn(f"{text} with --model")
+
     def step(self, step: Step) -> None:
         """Print one step, and write its JSON line."""
         self.step_ms.append(step.step_ms)

@@ -11,11 +11,11 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped
 from aura_core.live.host import Host
-from aura_core.replay.lockstep import NS, Asked, Lockstep, drive
+from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.recovery import Lost
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
 LIVE_BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aura_core.cli import options
+from aura_core.cli import options, output
 from aura_core.training.finetune.settings import DataSettings, TuneRecipe
 from aura_core.training.tiny.settings import Budget, Recipe
 
@@ -28,13 +28,21 @@ def tiny(
     work: Annotated[
         Path, typer.Option(help="folder for stages, features and logs; continued if it exists")
     ] = Path("runs/work"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="a minute in all: whether everything runs, no more")
+    ] = False,
     *,
     settings: Recipe,
 ) -> None:
-    """Train `aura_tiny` from nothing, on two CPU cores, by the documented recipe."""
+    """Train `aura_tiny` from nothing by the documented recipe, on a GPU or on CPU cores."""
     from aura_core.training.tiny.recipe import run
 
-    run(work, out, settings)
+    if quick:
+        settings = replace(
+            settings, vision_min=0.5, language_min=0.5, worlds=8, tokens=1024, chunks=16
+        )
+    with output.stage_bars(work / "train.log") as told:
+        run(work, out, settings, told)
 
 
 @app.command()

@@ -1,11 +1,10 @@
-"""The five-stage data engine: from raw video to samples that a streaming assistant can be trained
-on.
+"""The data engine: from raw video to training samples for a streaming assistant.
 
-    prepare -> synthesize -> refine -> structure -> verify        (one file each; `engine.py` runs them)
+    prepare -> synthesize -> refine -> structure -> verify
 
-Each stage is a function from one record to a few, without state: the same in this process, in many,
-and on Ray.
-"""  # noqa: E501
+Each stage has one file; `engine.py` runs them. A stage is a function without state from one record
+to a few. It gives the same results in this process, in several processes, and on Ray.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Who writes the questions and judges the answers: an MLLM (`mllm_author.py`), or the simulator
-(`oracle.py`)."""
+"""The interface of an author, which writes questions and judges answers.
+
+It is an MLLM (`mllm_author.py`), or the simulator (`oracle.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from aura_core.types import Kind
 
 @dataclass(frozen=True)
 class Draft:
-    """A question as its author claims it: of the right types, otherwise unchecked."""
+    """A question as its author wrote it. The types are right; nothing else is checked."""
 
     id: str
     kind: Kind
@@ -26,56 +28,68 @@ class Draft:
 
 @dataclass(frozen=True)
 class Sibling:
-    """The same moment asked about at another difficulty."""
+    """A question about the same second as another one, at another difficulty."""
 
     text: str
     level: int
 
 
 class Author(Protocol):
-    """Every method may raise `ItemError`. The same arguments give the same result, in any process.
+    """Writes questions and judges answers.
 
-    `knows_all`: whether a request that it gives no answer is known to have none (else something was
-    overlooked).
+    Every method may raise `ItemError`. The same arguments give the same result in any process.
+
+    `knows_all`: whether a standing question to which it gives no answer is known to have none.
+    Otherwise the author may have missed one.
     """
 
     knows_all: bool
 
     def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
-        """The clip's scenes, from those that its pictures suggest."""
+        """Return the clip's scenes.
+
+        `cuts` are the scenes that were found from the pictures alone.
+        """
         ...
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Questions that are asked in this scene."""
+        """Return questions that are asked in this scene."""
         ...
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
-        """Whether somebody who saw the clip up to the end of `chunk` could give this answer
-        then."""
+        """Whether the clip up to the end of `chunk` is enough to give this answer."""
         ...
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
-        """Whether what a standing question asks for happens in chunks `first` .. `stop` - 1, where
-        it has no answer."""
+        """Whether an event that a standing question asks for was missed.
+
+        The event would be in chunks `first` .. `stop` - 1, in which the question has no answer.
+        """
         ...
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
-        """At most `count` real-time questions about the same second, each of another difficulty."""
+        """Return at most `count` real-time questions about the second of `question`.
+
+        Each has another difficulty.
+        """
         ...
 
     def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
-        """The answer to a real-time question."""
+        """Return the answer to a real-time question that is asked in `chunk`."""
         ...
 
     def rephrase(self, clip: Clip, question: Question) -> str:
-        """Other words for the same question."""
+        """Return the question in other words."""
         ...
 
     def ungrounded(self, sample: Sample) -> str:
-        """Why the sample's answer does not follow from what is in view and from the history; ""
-        when it does."""
+        """Return why the sample's answer does not follow from its window and history, or ""."""
         ...
 
     def cost(self) -> dict[str, float]:
-        """What was spent so far, by name."""
+        """Return what was spent so far, by name."""
+        ...
+
+    def close(self) -> None:
+        """End all requests that are under way, and close the connections."""
         ...

@@ -1,5 +1,7 @@
-"""What an MLLM was paid: kept with each reply on disk, so that no kill and no second making of a
-shard changes it."""
+"""The cost of an MLLM's replies, which is stored on disk with each reply.
+
+A killed run and a shard that is made twice therefore do not change the sum.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,20 @@ from collections import Counter
 from pathlib import Path
 
 PAID = ("requests", "retries", "prompt_tokens", "completion_tokens", "seconds")
+LOST = ("refused", "gave_up", "malformed")  # what becomes of a request that brings nothing
 
 
 def paid(replies: Path) -> tuple[dict[str, float], list[str]]:
-    """The sum over all replies of a stage, each counted once, and what is to be said about those
-    that cannot be read.
+    """Return the cost of all replies of a stage, and a message for each unreadable one.
 
-    {} where nobody was asked. `replies_without_usage`: those of earlier versions, which kept none.
+    Each reply counts once. The costs are {} if no MLLM was used. `replies_without_usage` counts the
+    replies of earlier versions, which stored no cost.
     """
     spent: Counter[str] = Counter()
     faults = []
     for path in sorted(replies.glob("*/*.json")):
         if ".part-" in path.name:
-            continue  # is being written, or was when its run was killed
+            continue  # half-written: by a run that is under way, or was killed
         try:
             usage = json.loads(path.read_text(encoding="utf-8")).get("usage")
             spent.update(

@@ -1,4 +1,4 @@
-"""A lock for each key: threads that want the same thing wait for one of them, all others go on."""
+"""One lock for each key: threads with the same key wait for one another, others do not."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from weakref import WeakValueDictionary
 
 
 class Locks:
-    """`with locks.of(key)`. A lock lives as long as somebody holds it or waits for it."""
+    """Use `with locks.of(key):`. A lock exists as long as a thread holds it or waits for it."""
 
     def __init__(self) -> None:
         self._known: WeakValueDictionary[Hashable, _Held] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def of(self, key: Hashable) -> _Held:
-        """The lock of `key`."""
+        """Return the lock of `key`."""
         with self._lock:
             held = self._known.get(key)
             if held is None:
@@ -24,8 +24,10 @@ class Locks:
 
 
 class _Held:
-    """`threading.Lock`, held for the length of a `with`. `with locks.of(key)` keeps it alive
-    meanwhile."""
+    """A `threading.Lock` as a context manager.
+
+    The `with` statement keeps a reference to it, so that the weak dictionary does not drop it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

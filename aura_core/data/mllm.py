@@ -1,11 +1,11 @@
-"""Asks an MLLM behind an OpenAI-compatible API for JSON: validated, repaired once, remembered on
-disk, counted.
+"""Asks an MLLM behind an OpenAI-compatible API for JSON.
 
-A reply that was paid for is kept, with its price: a run that was killed asks for nothing twice,
-gives the same bytes, and knows what it has cost in all (see `costs.py`).
+A reply is validated, repaired at most once, stored on disk, and counted. A stored reply includes
+its cost. A run that was killed therefore sends no request twice, writes the same bytes, and knows
+its whole cost (see `costs.py`).
 
     replies/ab/abcd....json         the reply to one request
-    replies/failed/....json         the price of a request that brought none
+    replies/failed/....json         the cost of a request without a reply
 """
 
 from __future__ import annotations
@@ -18,97 +18,93 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aura_core.config import ServerConfig
 from aura_core.data.costs import PAID
 from aura_core.data.locks import Locks
 from aura_core.data.outcome import ItemError
 from aura_core.data.prompts import Prompts
+from aura_core.data.settings import MLLMConfig
 from aura_core.data.store import write
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.http_client import HttpClient, HttpOptions, RefusedError
-from aura_core.replies import objects
+from aura_core.replies import CutOff, Malformed, Reply, ask, request
 
 T = TypeVar("T")
-FATAL = (401, 403, 404)  # nothing that another item would fare better with
-
-
-class Malformed(Exception):
-    """A reply that is not what was asked for; the message is told to the MLLM."""
+FATAL = (401, 403, 404)  # with these statuses, the requests of all other items would fail too
 
 
 class MLLM:
     """One server. `ask` may be called from many threads.
 
     Args:
-        config: address, token variable, time-outs and retries (see `ServerConfig`).
+        config: address, token variable, limits, time-outs and retries.
         prompts: for the system turn and the repair turn.
-        replies: folder of remembered replies; None: nothing is remembered.
+        replies: folder of stored replies; None: replies are not stored.
+
+    Raises `ConfigError` without an address and a model name.
     """
 
-    def __init__(
-        self, config: ServerConfig, prompts: Prompts, max_tokens: int, replies: Path | None = None
-    ) -> None:
+    def __init__(self, config: MLLMConfig, prompts: Prompts, replies: Path | None = None) -> None:
         if not config.url or not config.model:
             raise ConfigError(
                 "an MLLM is needed: give --mllm URL and --mllm-model NAME (or `server:` in the"
                 " settings)"
             )
         self._client = HttpClient(HttpOptions.of(config))
-        self._config, self._prompts, self._max_tokens, self._replies = (
-            config,
-            prompts,
-            max_tokens,
-            replies,
-        )
+        self._config, self._prompts, self._replies = config, prompts, replies
         self._spent: Counter[str] = Counter(dict.fromkeys(PAID, 0))
         self._lock, self._asking = threading.Lock(), Locks()
 
     def ask(self, content: Sequence[dict[str, Any]], parse: Callable[[Any], T]) -> T:
-        """`parse` of the JSON object that the MLLM replies to `content`.
+        """Send `content`, and return `parse` of the JSON object in the reply.
 
-        Raises `ItemError` when the server refuses this request, gives up, or replies nonsense
-        twice; `InputError` when it would refuse every request.
+        A reply that cannot be used goes back with its fault, `repairs` times. Raises `ItemError`
+        when the server refuses this request or gives up, or when the last reply is malformed too;
+        `InputError` when the server would refuse every request.
         """
         messages = [
             {"role": "system", "content": self._prompts.texts["system"]},
             {"role": "user", "content": content},
         ]
-        text = self._reply(messages)
+        self._count(asked=1)
         try:
-            return parse(_object(text))
-        except Malformed as e:
-            self._count(repairs=1)
-            repair = self._prompts.fill("repair", fault=str(e))
-            # half of a surrogate pair cannot be sent back
-            sent = text.encode(errors="replace").decode()
-            messages += [
-                {"role": "assistant", "content": sent},
-                {"role": "user", "content": repair},
-            ]
-        try:
-            return parse(_object(self._reply(messages)))
+            return ask(
+                self._reply,
+                messages,
+                parse,
+                lambda fault: self._prompts.fill("repair", fault=fault),
+                self._config.repairs,
+                lambda: self._count(repairs=1),
+            )
         except Malformed as e:
             self._count(malformed=1)
-            raise ItemError("malformed reply", str(e)) from e
+            limit = f"; server.max_tokens is {self._config.max_tokens}"
+            detail = f"{e}{limit if isinstance(e, CutOff) else ''}"
+            raise ItemError("malformed reply", detail) from e
 
     def cost(self) -> dict[str, float]:
-        """What was paid by this object: requests (retries included), tokens as the server tells,
-        seconds that replies took; and what became of the replies, those that were remembered and
-        cost nothing included."""
+        """Return what this object has paid, and what became of the replies.
+
+        Paid are requests (retries included), tokens as the server reports them, and the seconds
+        that replies took. Replies that were read from disk are counted as `remembered`, and cost
+        nothing.
+        """
         with self._lock:
             return {k: round(v, 3) for k, v in self._spent.items()}
 
-    def _reply(self, messages: list[dict[str, Any]]) -> str:
-        """The text of a reply, remembered or new. Threads with the same request pay for it once."""
-        body = {
-            "model": self._config.model,
-            "messages": messages,
-            "max_tokens": self._max_tokens,
-            "temperature": 0,
-        }
+    def close(self) -> None:
+        """End all requests that are under way, in every thread, and close the connections."""
+        self._client.close()
+
+    def _reply(self, messages: Sequence[dict[str, Any]]) -> Reply:
+        """Return a reply, from disk or from the server.
+
+        Threads with the same request send it once.
+        """
+        body = request(self._config, messages)
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         if self._replies is None:
             return self._bought(body, key)
@@ -117,29 +113,35 @@ class MLLM:
             if not path.exists():
                 return self._bought(body, key)
             try:
-                text = str(json.loads(path.read_text(encoding="utf-8"))["text"])
-            except (OSError, ValueError, KeyError, TypeError) as e:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                reply = Reply(str(kept["text"]), kept.get("finish_reason"))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
                 raise InputError(f"{path}: a damaged reply; delete this file and run again") from e
         self._count(remembered=1)
-        return text
+        return reply
 
-    def _bought(self, body: dict[str, Any], key: str) -> str:
-        """A new reply, kept with its price; the price alone where there is none."""
+    def _bought(self, body: dict[str, Any], key: str) -> Reply:
+        """Send a request, and store the reply with its cost; without a reply, the cost alone."""
         usage: dict[str, float] = dict.fromkeys(PAID, 0)
         start = time.monotonic()
-        kept, name = {"usage": usage}, f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
+        kept: dict[str, Any] = {"usage": usage}
+        name = f"failed/{key[:16]}-{os.getpid()}-{time.time_ns()}"
         try:
-            reply = self._send(body, usage)
-            told = reply.get("usage")
+            completion = self._send(body, usage)
+            told = completion.get("usage")
             told = told if isinstance(told, dict) else {}
             usage |= {
                 k: v
                 for k in ("prompt_tokens", "completion_tokens")
                 if isinstance(v := told.get(k), int)
             }
-            text = _text(reply)
-            kept, name = {"text": text, "usage": usage}, f"{key[:2]}/{key}"
-            return text
+            try:
+                reply = Reply.of(completion)
+            except Malformed as e:
+                self._count(malformed=1)
+                raise ItemError("not a chat completion", str(completion)) from e
+            kept, name = kept | asdict(reply), f"{key[:2]}/{key}"
+            return reply
         finally:
             usage["seconds"] = round(time.monotonic() - start, 3)
             self._count(**usage)
@@ -171,24 +173,6 @@ class MLLM:
 
 
 def picture(jpeg: bytes, label: str) -> list[dict[str, Any]]:
-    """Parts of a message: a label, and a JPEG with it."""
+    """Return the parts of a message that show a labelled JPEG."""
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
     return [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": url}}]
-
-
-def _text(reply: dict[str, Any]) -> str:
-    try:
-        text = reply["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError) as e:
-        raise ItemError("not a chat completion", str(reply)) from e
-    return text if isinstance(text, str) else ""
-
-
-def _object(text: str) -> dict[str, Any]:
-    """The last JSON object in a reply: what stands before it was thought aloud."""
-    found = list(objects(text))
-    if not found:
-        raise Malformed(
-            "there is no JSON object in it" if "{" not in text else "it is not valid JSON"
-        )
-    return found[-1]

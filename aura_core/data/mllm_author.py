@@ -1,4 +1,4 @@
-"""An MLLM as author and judge: what it is shown, and what its replies must be."""
+"""An MLLM as author and judge: which pictures and words it gets, and how replies are read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.data.author import Draft, Sibling
-from aura_core.data.mllm import MLLM, Malformed, picture
+from aura_core.data.mllm import MLLM, picture
 from aura_core.data.prompts import Prompts
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.data.settings import DataConfig
 from aura_core.data.video import FPS, jpeg, read_clip
+from aura_core.replies import Malformed
 from aura_core.types import Kind
 
 LONGEST = 640  # pixels of a picture's longer side
@@ -21,7 +22,7 @@ _STANDING = {"proactive": Kind.PROACTIVE, "multi-response": Kind.MULTI_RESPONSE}
 
 
 class MLLMAuthor:
-    """See `Author`. Reads the clips below `media`."""
+    """An `Author` that asks an MLLM. It reads the clips below `media`."""
 
     knows_all = False
 
@@ -30,28 +31,36 @@ class MLLMAuthor:
 
     @classmethod
     def open(
-        cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path
+        cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path | None
     ) -> MLLMAuthor:
-        """Connects to nothing yet. Raises `ConfigError`."""
+        """Return an author with the prompts of the folder `prompts` (None: the package's own).
+
+        No connection is opened yet. Raises `ConfigError`.
+        """
         texts = Prompts.load(prompts)
-        return cls(
-            MLLM(config.server, texts, config.max_reply_tokens, replies), texts, config, media
-        )
+        return cls(MLLM(config.server, texts, replies), texts, config, media)
 
     def cost(self) -> dict[str, float]:
         """See `MLLM.cost`."""
         return self._mllm.cost()
 
+    def close(self) -> None:
+        """See `MLLM.close`."""
+        self._mllm.close()
+
     def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
-        """The MLLM's corrected list."""
+        """See `Author.scenes`: the MLLM corrects the cuts."""
         shown = ", ".join(f"{s.first}-{s.stop}" for s in cuts)
         content = self._shown(clip, 0, clip.seconds, self._config.synthesize.frames)
         content += _words(self._prompts.fill("scenes", seconds=clip.seconds, cuts=shown))
         return self._mllm.ask(content, lambda r: [_scene(s) for s in _list(r, "scenes")])
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Questions about now from the scene alone; requests for later from the scene to the clip's
-        end."""
+        """See `Author.questions`.
+
+        Real-time questions are made from the scene alone. Standing questions are made from the
+        video between the scene's beginning and the clip's end.
+        """
         c, last = self._config.synthesize, scene.stop - 1
         drafts: list[Draft] = []
         if c.real_time:
@@ -67,8 +76,11 @@ class MLLMAuthor:
         return [replace(d, id=f"{clip.id}/{scene.first}-{i}") for i, d in enumerate(drafts)]
 
     def _requests(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Requests for later. Where the way to the clip's end is too long for a frame a second, the
-        times that come with them are only guesses, and are asked for again in pieces."""
+        """Return standing questions with the times of their answers.
+
+        Up to `stretch_s` seconds, one request shows at least one frame a second. In longer video
+        the times are only guesses, so they are asked for again, piece by piece.
+        """
         c = self._config.synthesize
         content = self._shown(clip, scene.first, clip.seconds, c.frames)
         text = self._prompts.fill(
@@ -107,8 +119,10 @@ class MLLMAuthor:
     def _times(
         self, clip: Clip, requests: dict[int, Draft], first: int, stop: int
     ) -> list[tuple[int, Answer]]:
-        """When, in chunks `first` .. `stop` - 1, the requests come true: their numbers and answers,
-        by time."""
+        """Return the answers in chunks `first` .. `stop` - 1, each with its request's number.
+
+        They are in order of time.
+        """
         told = "\n".join(
             f"{i}. {'once' if d.kind is Kind.PROACTIVE else 'each time'}, asked at second"
             f" {d.chunk}: {d.text}"
@@ -127,7 +141,10 @@ class MLLMAuthor:
         return self._mllm.ask([*content, *_words(text)], parse)
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
-        """Asked with the pictures up to `chunk`, from the evidence on."""
+        """See `Author.visible`.
+
+        The MLLM gets the pictures up to `chunk`, starting some seconds before the evidence.
+        """
         first = min(answer.evidence, chunk) - self._config.synthesize.look_back_s + 1
         text = self._prompts.fill(
             "visible", question=question.draft, answer=answer.text, second=chunk
@@ -136,7 +153,10 @@ class MLLMAuthor:
         return self._mllm.ask(content, lambda r: _field(r, "visible", bool))
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
-        """Asked with these seconds, the one before, and what was told before them."""
+        """See `Author.missed`.
+
+        The MLLM gets these seconds, the second before them, and the answers given before them.
+        """
         told = (
             "\n".join(f"- {a.chunk}: {a.text}" for a in question.answers if a.chunk < first)
             or "(nothing)"
@@ -155,7 +175,7 @@ class MLLMAuthor:
         return self._mllm.ask(content, lambda r: _field(r, "missed", bool))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
-        """Other difficulties of the same second."""
+        """See `Author.siblings`."""
         if count == 0:
             return []
         text = self._prompts.fill(
@@ -170,7 +190,7 @@ class MLLMAuthor:
         return found[:count]
 
     def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
-        """The MLLM's answer from the pictures up to `chunk`."""
+        """See `Author.answer`. The MLLM gets the pictures up to `chunk`."""
         content = [
             *self._back(clip, chunk),
             *_words(self._prompts.fill("answer", question=text, second=chunk)),
@@ -181,12 +201,12 @@ class MLLMAuthor:
         )
 
     def rephrase(self, clip: Clip, question: Question) -> str:
-        """Needs no pictures."""
+        """See `Author.rephrase`. The MLLM gets no pictures."""
         content = _words(self._prompts.fill("rephrase", question=question.text))
         return self._mllm.ask(content, lambda r: _field(r, "request", str))
 
     def ungrounded(self, sample: Sample) -> str:
-        """Shown what the model will have, and nothing else."""
+        """See `Author.ungrounded`. The MLLM gets what the model will have, and nothing else."""
         t = sample.target
         history = (
             "\n".join(f"- {g.question} -> {' / '.join(g.answers)}" for g in sample.history)
@@ -220,8 +240,10 @@ class MLLMAuthor:
         return self._shown(clip, max(0, first), chunk + 1, self._config.synthesize.frames)
 
     def _shown(self, clip: Clip, first: int, stop: int, most: int) -> list[dict[str, Any]]:
-        """Labelled pictures of chunks `first` .. `stop` - 1: at most `most`, evenly spread, the
-        last second whole."""
+        """Return labelled pictures of chunks `first` .. `stop` - 1.
+
+        There are at most `most`, evenly spaced; the last second is shown completely.
+        """
         images = read_clip(self._media / clip.video)
         slots = range(first * FPS, stop * FPS)
         if len(slots) > most:
@@ -253,21 +275,21 @@ def _list(reply: Any, name: str) -> list[Any]:
 
 
 def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
-    """A field of a reply. Raises `Malformed`."""
+    """Return a field of a reply. Raises `Malformed`."""
     if not isinstance(data, dict):
         raise Malformed(f"expected an object with '{name}', found {data!r:.60}")
     value = data.get(name, default)
     if value is None:
         raise Malformed(f"the field '{name}' is missing")
     if kind is int and isinstance(value, float) and math.isfinite(value) and value >= 0:
-        value = int(value)  # a second and a half lies in second 1
+        value = int(value)  # 1.5 s is in second 1
     if type(value) is not kind or (kind is str and not value.strip()):
         raise Malformed(
             f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}"
         )
     if kind is str and not _encodes(value):
         raise Malformed(
-            f"'{name}' holds half of a surrogate pair, which no file can: {value!r:.60}"
+            f"'{name}' holds a lone surrogate, which is not valid Unicode text: {value!r:.60}"
         )
     return value
 

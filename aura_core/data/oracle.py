@@ -1,4 +1,4 @@
-"""The simulator's truth in the place of an MLLM: it knows what happens and is never wrong."""
+"""The simulator's ground truth as author and judge. It needs no MLLM and makes no mistakes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aura_core.data.author import Draft, Sibling
 from aura_core.data.outcome import ItemError
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.errors import InputError
-from aura_core.sim.episode import TEST_PLAN, Ask, Due, Episode, Plan
+from aura_core.sim.episode import IDEAL_PLAN, Ask, Due, Episode, Plan
 from aura_core.sim.talk import LANGUAGES, TOPICS
 from aura_core.sim.world import FIRST_TEST_SEED, World
 from aura_core.types import Frame, Kind
@@ -21,9 +21,10 @@ from aura_core.types import Frame, Kind
 NS = 1_000_000_000
 EVERY_SECOND = Plan(min_gap=1, max_gap=1, proactive=(0, 0), multi=(0, 0), first=0)
 DRAWS = 12  # other sets of questions about the same world, to find siblings in
+# Each sample stands alone: nothing is asked that only the question before explains.
 # Difficulty of each topic: 1 a glance, 2 details, 3 places, 4 counting and lists, 5 the past.
 _LEVELS = {
-    1: ("exists", "person", "cat", "door", "lamp", "kettle", "cup", "night"),
+    1: ("exists", "person", "who", "cat", "door", "lamp", "kettle", "cup", "night"),
     2: ("colour", "shape", "pose"),
     3: ("where", "where_person", "where_cat"),
     4: ("list", "count", "count_of"),
@@ -31,7 +32,7 @@ _LEVELS = {
 }
 LEVEL_OF = {topic: level for level, topics in _LEVELS.items() for topic in topics}
 assert set(LEVEL_OF) == set(TOPICS)
-# Templates that mean the same, of those that training may hear.
+# Groups of templates with the same meaning, without those that are held out from training.
 PARAPHRASES = tuple(
     ways.seen
     for words in LANGUAGES.values()
@@ -40,7 +41,10 @@ PARAPHRASES = tuple(
 
 
 def seed_of(source: str) -> int:
-    """Seed of a source such as `sim:7`. Raises `InputError`."""
+    """Return the seed of a source such as `sim:7`.
+
+    Raises `InputError` for other sources, and for seeds that are held out for tests.
+    """
     name, _, seed = source.rpartition(":")
     if name != "sim" or not seed.isdigit():
         raise InputError(f"{source}: not a simulated clip (sim:SEED); it needs an MLLM")
@@ -52,7 +56,10 @@ def seed_of(source: str) -> int:
 
 
 def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
-    """The pictures of a simulated clip, two a second."""
+    """Yield the pictures of a simulated clip, two a second.
+
+    Raises `InputError` as `seed_of` does.
+    """
     from aura_core.sim.render import Camera
 
     camera = Camera(World.generate(seed_of(source), seconds))
@@ -61,7 +68,7 @@ def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
 
 
 class Oracle:
-    """An `Author` that looks the answers up."""
+    """An `Author` that looks the answers up in the simulated episode."""
 
     knows_all = True
 
@@ -70,16 +77,18 @@ class Oracle:
         self._episodes = functools.lru_cache(maxsize=256)(self._draw)
 
     def cost(self) -> dict[str, float]:
-        """Nothing."""
+        """Return {}: the simulator costs nothing."""
         return {}
 
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
+
     def scenes(self, clip: Clip, cuts: Sequence[Scene]) -> list[Scene]:
-        """A simulated world has no cuts of its own."""
+        """Return `cuts`: a simulated world has no scenes of its own."""
         return list(cuts)
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """The episode's questions of this scene, with all that is due to them until the
-        clip ends."""
+        """Return the episode's questions in this scene, with all their answers."""
         episode = self._episode(clip)
         drafts = []
         for ask in episode.asks:
@@ -104,17 +113,17 @@ class Oracle:
         return drafts
 
     def visible(self, clip: Clip, question: Question, answer: Answer, chunk: int) -> bool:
-        """Whether this very answer is true in this very second."""
+        """Whether exactly this answer is true in this second."""
         if question.kind is Kind.REAL_TIME:
             return self._truth(clip, question.draft, chunk) == answer.text
         return any(d.chunk == chunk and d.text == answer.text for d in self._dues(clip, question))
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
-        """Whether anything is due to the question then."""
+        """Whether the question has an answer in these chunks."""
         return any(first <= d.chunk < stop for d in self._dues(clip, question))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
-        """What other sets of questions ask in that second, one of each difficulty."""
+        """Return what other draws of questions ask in that second, one for each difficulty."""
         found: dict[int, str] = {}
         for draw in range(1, DRAWS):
             for ask in self._episode(clip, draw).asks:
@@ -124,7 +133,7 @@ class Oracle:
         return [Sibling(text, level) for level, text in sorted(found.items())][:count]
 
     def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
-        """The truth. Raises `ItemError` for a question that nobody asks in that second."""
+        """Return the true answer. Raises `ItemError` if no draw has this question there."""
         for draw in range(DRAWS):
             for ask in self._episode(clip, draw).asks:
                 if (ask.text, ask.chunk, ask.kind) == (text, chunk, Kind.REAL_TIME):
@@ -132,7 +141,7 @@ class Oracle:
         raise ItemError("unknown question", f"'{text}' at {chunk} s")
 
     def rephrase(self, clip: Clip, question: Question) -> str:
-        """Another of the templates that mean the same."""
+        """Return the question with another template of the same meaning."""
         for group in PARAPHRASES:
             for template in group:
                 pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>.+?)", re.escape(template))
@@ -142,7 +151,7 @@ class Oracle:
         return question.text
 
     def ungrounded(self, sample: Sample) -> str:
-        """The answer must be what is true in its second."""
+        """See `Author.ungrounded`: the answer must be true in its second."""
         t, clip = sample.target, sample.clip
         if t.acknowledgment:
             return ""
@@ -156,7 +165,7 @@ class Oracle:
         return "" if t.answer in due else "nothing of the kind happens in this second"
 
     def _dues(self, clip: Clip, question: Question) -> list[Due]:
-        """All that is due to a standing question."""
+        """Return all answers of a standing question."""
         episode = self._episode(clip)
         ids = {a.id for a in episode.asks if a.text == question.draft}
         return [d for d in episode.dues if ids & set(d.ask_ids)]
@@ -179,7 +188,7 @@ class Oracle:
         world = World.generate(seed_of(source), seconds)
         if draw == 0:
             return Episode.generate(
-                _number(f"{self._seed} {source}"), seconds, TEST_PLAN, world, unseen=0.0
+                _number(f"{self._seed} {source}"), seconds, IDEAL_PLAN, world, unseen=0.0
             )
         first = self._episodes(source, seconds, 0)
         language = first.asks[0].language if first.asks else "en"  # one person speaks one language
@@ -188,7 +197,7 @@ class Oracle:
 
 
 def evidence_of(ask: Ask) -> int:
-    """The second that shows what the answer tells: an ask about the past names it in `evidence`."""
+    """Return the second that shows the answer. A question about the past names it in `evidence`."""
     return ask.chunk if ask.evidence is None else ask.evidence
 
 

@@ -1,9 +1,9 @@
-"""Stage 1: any video or bag to clips of two frames a second in H.264; what cannot be decoded is
-rejected, with reasons.
+"""Stage 1: any video or bag to clips in H.264 at two frames a second.
 
-Sampled by the frames' own times, so a variable frame rate keeps its pace: a half-second slot shows
-the first frame that falls into it (the engine's own rule), and one without a frame repeats the one
-before.
+Sources that cannot be decoded are rejected, with a reason. Frames are sampled by their own time
+stamps, so that a variable frame rate keeps its speed. A slot is half a second long. It shows the
+first frame that falls into it, which is the engine's rule too. A slot without a frame repeats the
+frame before.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ from aura_core.types import Frame
 NS = 1_000_000_000
 SLOT_NS = NS // FPS
 EARLY_NS = 50_000_000  # a frame this early still counts for its slot, as in the engine's sampling
-CUT_SHORT_S = 2.0
-_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python reads such bytes of a file's name
+CUT_SHORT_S = 2.0  # a video that is shorter than its header says by more was cut off
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # Python reads undecodable bytes of a name as these
 
 
 @dataclass(frozen=True)
 class Source:
-    """Something to make clips of. `place` is where it is read; `name` stays the same when the
-    folder moves."""
+    """Something to make clips from.
+
+    `place` is where it is read. `name` does not change when the folder moves.
+    """
 
     VERSION: ClassVar[int] = 1
     id: str
@@ -48,8 +50,10 @@ class Source:
 
 
 def find_sources(place: Path) -> list[Source]:
-    """Every file (and rosbag2 folder) below `place`, by name. Raises `InputError` when there is
-    none."""
+    """Return every file and rosbag2 folder below `place`, in order of name.
+
+    Raises `InputError` when there is none, or when a name is not UTF-8.
+    """
     if not place.exists():
         raise InputError(f"{place}: there is no such file or folder")
     found = sorted(_below(place))
@@ -70,19 +74,19 @@ def find_sources(place: Path) -> list[Source]:
 
 
 def sim_sources(seeds: list[int], seconds: int, scene: str = "sim") -> list[Source]:
-    """One simulated world a seed."""
+    """Return one simulated world for each seed, `seconds` long."""
     return [Source(f"{scene}-{s}", f"{scene}:{s}", f"{scene}:{s}", 0, seconds) for s in seeds]
 
 
 def open_stage(run: Path, config: PrepareConfig) -> Stage:
-    """The stage, writing clips below `run`/prepare/clips."""
+    """Return the stage, which writes clips below `run`/prepare/clips."""
     folder = run / "prepare" / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     return Stage(Source, lambda source: prepare(source, folder, config))
 
 
 def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
-    """Clips of one source; all of it or nothing."""
+    """Make the clips of one source: all of them, or none."""
     out = Outcome()
     parts: list[_Part] = []
     try:
@@ -131,7 +135,7 @@ def prepare(source: Source, folder: Path, config: PrepareConfig) -> Outcome:
 
 
 class _Part:
-    """One clip in the making."""
+    """One clip that is being written."""
 
     def __init__(
         self, id: str, folder: Path, size: tuple[int, int], start_s: float, crf: int
@@ -145,10 +149,12 @@ class _Part:
 
 
 def _read(source: Source, folder: Path, config: PrepareConfig, parts: list[_Part]) -> int:
-    """Fill `parts` with the source's slots, whole seconds only; the number of frames that could not
-    be decoded."""
+    """Fill `parts` with the source's slots, whole seconds only.
+
+    Returns the number of frames that could not be decoded.
+    """
     limit = config.max_seconds * FPS
-    held: list[tuple[Frame, bool]] = []  # slots of a second that is not whole yet
+    held: list[tuple[Frame, bool]] = []  # slots of a second that is not complete yet
     with ExitStack() as stack:
         reader = _Reader(source, stack)
         slots = 0
@@ -172,7 +178,7 @@ def _read(source: Source, folder: Path, config: PrepareConfig, parts: list[_Part
 
 
 def _slots(frames: Iterator[Frame], max_gap_s: float) -> Iterator[tuple[Frame, bool]]:
-    """For each half second the frame that it shows, and whether it is a new one."""
+    """Yield for each half second the frame that it shows, and whether that frame is new."""
     first = last = None
     slot = -1
     for frame in frames:
@@ -195,7 +201,7 @@ def _slots(frames: Iterator[Frame], max_gap_s: float) -> Iterator[tuple[Frame, b
 
 
 class _Reader:
-    """A video, a bag or a simulated world as frames, wanted ones only."""
+    """Opens a video, a bag or a simulated world, and reads its frames."""
 
     def __init__(self, source: Source, stack: ExitStack) -> None:
         self.source = source
@@ -226,7 +232,7 @@ class _Reader:
             ) from e
 
     def frames(self) -> Iterator[Frame]:
-        """The frames. Raises `ItemError` where the source breaks off."""
+        """Yield the frames. Raises `ItemError` where the source cannot be read further."""
         try:
             yield from self._frames
         except InputError as e:
@@ -234,9 +240,12 @@ class _Reader:
             raise ItemError(reason, str(e)) from e
 
     def check(self, seconds: float) -> int:
-        """Frames that could not be decoded. A video with any is rejected (what follows them is
-        smeared), and so is one that ends long before its header says; a bag's frames stand each for
-        itself."""
+        """Return the number of frames that could not be decoded, after all frames were read.
+
+        Raises `ItemError` for a video with such frames, because the frames after them are damaged
+        too, and for a video that ends long before its header says. The frames of a bag are
+        independent, so there they are only counted.
+        """
         if self._bag is not None:
             return self._bag.skipped
         if self._video is None:
@@ -254,30 +263,31 @@ class _Reader:
 
 
 def _declared_s(place: str, seconds: float) -> float:
-    """How long a video of which `seconds` were decoded should be, by its header; 0 when that does
-    not say."""
+    """Return the length of a video in seconds by its header, or 0 if it gives none.
+
+    `seconds` of it were decoded.
+    """
     with av.open(place) as container:
         stream = container.streams.video[0]
         if stream.duration is not None and stream.time_base is not None:
             told = [float(stream.duration * stream.time_base)]
         else:
             told = [_meant_s(container, stream, seconds)]
-        if stream.frames and stream.average_rate:  # a file that was cut off keeps this number
+        if stream.frames and stream.average_rate:  # this number stays in a file that was cut off
             told.append(float(stream.frames / stream.average_rate))
         return max(told)
 
 
 def _meant_s(container: Any, video: Any, seconds: float) -> float:
-    """How long the pictures are meant to go on where the header (Matroska's) knows only the longest
-    stream.
+    """Return the length of the video stream where the header gives that of the longest stream.
 
-    Its word counts, unless sound or subtitles fill the time that it names: then the pictures' own
-    packets do.
+    This is the case in Matroska. The header's length is used, unless sound or subtitles account for
+    it. Then the length is computed from the packets of the video stream.
     """
     header = (container.duration or 0) / av.time_base
     if header - seconds <= CUT_SHORT_S:
         return header
-    # of each stream: where its packets begin and end, in seconds
+    # by stream: where its packets begin and end, in seconds
     spans: dict[int, list[float]] = {}
     try:
         for packet in container.demux():
@@ -287,7 +297,7 @@ def _meant_s(container: Any, video: Any, seconds: float) -> float:
                 span[0] = min(span[0], begin)
                 span[1] = max(span[1], begin + float((packet.duration or 0) * packet.time_base))
     except av.FFmpegError:
-        return header  # it breaks off
+        return header  # the file was cut off
     others = [end for index, (_, end) in spans.items() if index != video.index]
     if video.index in spans and header - max(others, default=0.0) <= CUT_SHORT_S:
         begin, end = spans[video.index]
@@ -296,7 +306,7 @@ def _meant_s(container: Any, video: Any, seconds: float) -> float:
 
 
 def _below(place: Path) -> Iterator[Path]:
-    """`place` itself if it is a file or a bag, else what lies in it."""
+    """Yield `place` itself if it is a file or a bag, else everything below it."""
     if not place.is_dir() or any(any(place.glob(p)) for p in ("metadata.yaml", "*.mcap", "*.db3")):
         yield place
         return
@@ -306,6 +316,6 @@ def _below(place: Path) -> Iterator[Path]:
 
 
 def _id(name: str) -> str:
-    """Readable, safe as a file name, and different for different names."""
+    """Return an id that is readable, safe as a file name, and different for different names."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "clip"
     return f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,5 +1,7 @@
-"""Frozen dataclasses to JSON lines and back: strict, so that a damaged or foreign record is named,
-not guessed at."""
+"""Frozen dataclasses to JSON lines and back.
+
+Reading is strict: a damaged or foreign record is an error that names the field.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ T = TypeVar("T")
 
 
 def to_line(record: Any) -> str:
-    """One line of JSON, the same bytes for the same record."""
+    """Return one line of JSON. The same record always gives the same bytes."""
     data = {
         "type": type(record).__name__,
         "version": type(record).VERSION,
@@ -27,7 +29,10 @@ def to_line(record: Any) -> str:
 
 
 def from_line(cls: type[T], line: str, where: str) -> T:
-    """The record in `line`. Raises `InputError` naming `where` and the field that is wrong."""
+    """Return the record in `line`.
+
+    Raises `InputError` that names `where` and the wrong field.
+    """
     try:
         data = json.loads(line)
     except ValueError as e:
@@ -45,8 +50,10 @@ def from_line(cls: type[T], line: str, where: str) -> T:
 
 
 def build(cls: type[T], data: Any, where: str) -> T:
-    """A dataclass from plain JSON values; every field must be there, and none besides. Raises
-    `InputError`."""
+    """Return a dataclass from plain JSON values.
+
+    Every field must be present, and no other. Raises `InputError`.
+    """
     if not isinstance(data, dict):
         raise InputError(
             f"{where}: expected an object with the fields of {cls.__name__}, found {data!r:.60}"
@@ -65,7 +72,7 @@ def build(cls: type[T], data: Any, where: str) -> T:
 
 @cache
 def _hints(cls: type) -> dict[str, Any]:
-    """Types of the fields (class variables such as VERSION are none)."""
+    """Return the types of the fields. Class variables such as VERSION are not fields."""
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 

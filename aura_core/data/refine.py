@@ -1,7 +1,8 @@
-"""Stage 3: questions of all difficulties, in many phrasings, laid out as one conversation.
+"""Stage 3: varies the difficulty and the wording of questions, and arranges them.
 
-A real-time question gets siblings of four more difficulties; one of the five is kept and answered
-(AURA). Standing questions are rephrased: their times were verified and must not move.
+A real-time question gets siblings of up to four other difficulties. One of the five is chosen at
+random, and answered if it is a sibling (AURA, arXiv 2604.04184). Standing questions are only
+rephrased, because the times of their answers were verified. The result is one conversation.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from aura_core.types import Kind
 
 
 def open_stage(author: Author, config: RefineConfig, seed: int, threads: int) -> Stage:
-    """The stage on conversations."""
-    return Stage(Conversation, lambda c: refine(c, author, config, seed), author.cost, threads)
+    """Return the stage on conversations."""
+    return Stage(
+        Conversation, lambda c: refine(c, author, config, seed), author.cost, author.close, threads
+    )
 
 
 def refine(conversation: Conversation, author: Author, config: RefineConfig, seed: int) -> Outcome:
-    """The conversation with refined questions, at most one a second."""
+    """Return the conversation with refined questions, at most one in a second."""
     out = Outcome()
     clip = conversation.clip
     questions = []
@@ -45,8 +48,10 @@ def refine(conversation: Conversation, author: Author, config: RefineConfig, see
 def _one_of_five(
     q: Question, clip: Clip, author: Author, config: RefineConfig, seed: int, out: Outcome
 ) -> Question:
-    """The question or one of its siblings, answered; the question itself where the sibling
-    fails."""
+    """Return the question, or one of its siblings with its answer.
+
+    If the sibling cannot be used, the question itself is returned.
+    """
     try:
         siblings = _usable(q, author.siblings(clip, q, config.siblings), out)
         rng = np.random.default_rng(
@@ -74,7 +79,7 @@ def _one_of_five(
 
 
 def _usable(q: Question, siblings: Sequence[Sibling], out: Outcome) -> list[Sibling]:
-    """Siblings of other difficulties, one of each."""
+    """Return the siblings of other difficulties, one for each."""
     taken, usable = {q.level}, []
     for s in siblings:
         if s.level in taken or s.level not in LEVELS or not s.text.strip():
@@ -98,10 +103,10 @@ def _rephrased(q: Question, clip: Clip, author: Author, out: Outcome) -> Questio
 
 
 def _arranged(questions: Sequence[Question], out: Outcome) -> list[Question]:
-    """Questions that one conversation can hold: one a second, none in the second of another's
-    answer.
+    """Return the questions that fit into one conversation.
 
-    What was answered later has gone through more checks, so standing questions come first.
+    There is at most one in a second, and none in the second of another one's answer. Standing
+    questions have priority, because they passed more checks.
     """
     kept: list[Question] = []
     for q in sorted(questions, key=lambda q: (q.kind is Kind.REAL_TIME, q.chunk, q.id)):

@@ -1,5 +1,7 @@
-"""What every stage of a run took, made and left out, and what it cost: one object, and one
-table."""
+"""A summary of a run of the data engine: as one object, and as tables.
+
+For each stage it says what was read, made and left out, and what it cost.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from aura_core.errors import InputError
 
 
 def summarise(run: Path) -> dict[str, Any]:
-    """All stages that were begun. Raises `InputError` when none was."""
+    """Return the summary of all stages that were begun. Raises `InputError` when none was."""
     stages = {}
     for stage in STAGES:
         folder = StageFolder(run, stage)
@@ -27,7 +29,7 @@ def summarise(run: Path) -> dict[str, Any]:
 
 
 def save(run: Path) -> dict[str, Any]:
-    """`summarise`, written to `run`/report.json."""
+    """Write `summarise` to `run`/report.json, and return it."""
     report = summarise(run)
     write(run / "report.json", (json.dumps(report, indent=2) + "\n").encode())
     return report
@@ -43,7 +45,7 @@ def _stage(folder: StageFolder) -> dict[str, Any]:
             faults.append(str(e))
     runs = _runs(folder.path / "runs.json")
     cost, unreadable = paid(folder.path / "replies")
-    # of the making that lasted: what was paid in an earlier one is not in it
+    # costs of the shards as they are now: those of earlier attempts at a shard are not included
     used = total([d.cost for d in done])
     wall, made = sum(r["wall_s"] for r in runs), sum(r["records"] for r in runs)
     return {
@@ -65,11 +67,11 @@ def _runs(path: Path) -> list[dict[str, Any]]:
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
     except (OSError, ValueError):
-        return []  # only throughput is lost
+        return []  # a damaged file costs only the throughput figure
 
 
 def tables(report: dict[str, Any]) -> list[Any]:
-    """Tables for `rich`: the stages, and what was left out and why."""
+    """Return tables for `rich`: the stages, and what was left out and why."""
     from rich.table import Table
 
     asked = any(s["cost"] for s in report["stages"].values())

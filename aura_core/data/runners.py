@@ -1,4 +1,4 @@
-"""Where shards are made: in this process, in several, or by Ray Data."""
+"""Runs shard workers in this process, in several processes, or on Ray Data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def _local(job: Job, missing: list[int], processes: int, _address: str | None) -
     if not missing:
         return
     if processes == 1:
-        yield from map(ShardWorker(job), missing)
+        worker = ShardWorker(job)
+        try:
+            yield from map(worker, missing)
+        finally:
+            worker.stage.close()
         return
     context = multiprocessing.get_context("spawn")
     arguments = (job, os.getpid())
@@ -53,27 +57,33 @@ def _enter(job: Job, parent: int) -> None:
 
 def _make(index: int) -> Done:
     global _worker
-    if _worker is None:  # here, not in `_enter`: an error there would only break the pool
+    if _worker is None:  # not in `_enter`: an error in there breaks the pool and is not shown
         assert _job is not None
         _worker = ShardWorker(_job)
     return _worker(index)
 
 
 def _end_with(parent: int) -> None:
-    """A worker whose run was killed would wait for work for ever."""
+    """End this worker when its parent has ended.
+
+    A worker whose parent was killed would otherwise wait for work forever.
+    """
     while os.getppid() == parent:
         time.sleep(0.2)
     os._exit(1)
 
 
 class RayWorker:
-    """`ShardWorker` as Ray Data calls it: rows in, rows out."""
+    """A `ShardWorker` as Ray Data calls it, with rows as input and output."""
 
     def __init__(self, job: Job) -> None:
         self._make = ShardWorker(job)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """{"index"} to {"done", "error"}: an error that a user can mend is told, not retried."""
+        """Make the shard {"index"}, and return {"done", "error"}.
+
+        An error that the user can correct is returned, because Ray would retry one that is raised.
+        """
         try:
             return {"done": json.dumps(asdict(self._make(int(row["index"])))), "error": ""}
         except AuraError as e:

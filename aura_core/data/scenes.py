@@ -1,5 +1,4 @@
-"""Where one scene ends and the next begins, by the pictures alone: a cut is a second unlike the one
-before."""
+"""Finds scenes from the pictures alone: a cut is a second that differs from the one before."""
 
 from __future__ import annotations
 
@@ -14,12 +13,14 @@ from aura_core.data.schema import Scene
 from aura_core.data.settings import SynthesizeConfig
 from aura_core.data.video import FPS
 
-SIDE = 32  # pixels: small enough that noise and small motion vanish
+SIDE = 32  # pixels: frames are shrunk to this, which removes noise and small motion
 
 
 def differences(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Mean absolute difference in grey levels of each second to the one before: float64 (seconds,),
-    0 for the first."""
+    """Return the mean absolute difference of each second to the one before, in grey levels.
+
+    The result is float64 (seconds,); the first value is 0.
+    """
     small = [
         cv2.resize(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for i in images
@@ -35,8 +36,10 @@ def differences(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
 
 
 def cut(images: Sequence[NDArray[np.uint8]], config: SynthesizeConfig) -> list[Scene]:
-    """Scenes of at least `min_scene_s` and at most `max_scene_s`, together the whole clip (a short
-    clip is one)."""
+    """Return scenes of at least `min_scene_s` and at most `max_scene_s` that cover the clip.
+
+    A clip shorter than that is one scene.
+    """
     change = differences(images)
     seconds = len(change)
     starts = [0]

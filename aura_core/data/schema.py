@@ -1,8 +1,10 @@
-"""The records that pass between the stages. Times are chunks (seconds) from the clip's first frame.
+"""The records that pass between the stages.
+
+Times are chunks (seconds) from the clip's first frame.
 
     prepare: Clip    synthesize, refine: Conversation    structure, verify: Sample
 
-`VERSION` grows when a field changes its meaning; a record of another version is refused.
+`VERSION` increases when a field changes its meaning. A record of another version is refused.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from typing import ClassVar
 from aura_core.stream.prefix import QAGroup
 from aura_core.types import Kind
 
-LEVELS = (1, 2, 3, 4, 5)  # of difficulty: 1 a glance, 5 reasoning over several things
+LEVELS = (1, 2, 3, 4, 5)  # difficulty: 1 needs a glance, 5 needs reasoning over several things
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video of two frames a second: slot k shows what was to be seen at k / 2 seconds."""
+    """A video of two frames a second: slot k shows the frame at k / 2 seconds."""
 
     VERSION: ClassVar[int] = 1
     id: str
-    source: str  # what it was made of: a file below the input folder, or `sim:SEED`
+    source: str  # what it was made from: a file below the input folder, or `sim:SEED`
     video: str  # H.264 file, relative to the run folder
     start_s: float  # where in the source it begins
     seconds: int  # whole chunks
@@ -35,7 +37,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Scene:
-    """Chunks `first` .. `stop` - 1 that belong together."""
+    """Chunks `first` .. `stop` - 1, which belong together."""
 
     first: int
     stop: int
@@ -44,8 +46,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Answer:
-    """Words that are due in `chunk`. `evidence`: the chunk that shows what they tell (`chunk`, or
-    an earlier one)."""
+    """Words that are due in `chunk`.
+
+    `evidence` is the chunk that shows what they say: `chunk`, or an earlier one.
+    """
 
     chunk: int
     text: str
@@ -54,11 +58,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One question and all that is due to it, oldest first.
+    """One question and all its answers, oldest first.
 
-    real-time: one answer, in the chunk of the question. proactive: one later answer.
-    multi-response: several later ones. Standing questions may have no answer (nothing happens), and
-    are acknowledged when they are asked.
+    - real-time: one answer, in the chunk of the question.
+    - proactive: at most one answer, later.
+    - multi-response: any number of answers, later.
+
+    Proactive and multi-response questions (standing questions) are acknowledged when they are
+    asked. They have no answer if nothing happens. Raises ValueError for a contradiction.
     """
 
     id: str
@@ -76,7 +83,7 @@ class Question:
 
 
 def fault_of(q: Question) -> str:
-    """What contradicts the question's own kind and times; "" when nothing does."""
+    """Return what contradicts the question's kind or its times, or ""."""
     if not q.text.strip() or any(not a.text.strip() for a in q.answers):
         return "empty text"
     if q.level not in LEVELS:
@@ -112,23 +119,23 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Words:
-    """A chunk with a question, an answer or both. A chunk in view without `Words` is silent."""
+    """A chunk with a question, an answer or both. Chunks without `Words` are silent."""
 
     chunk: int
     question_id: str | None
     question: str | None
     answer: str | None
-    answer_id: str | None  # question that the answer is booked to
+    answer_id: str | None  # the question that is answered
 
 
 @dataclass(frozen=True)
 class Target:
-    """The supervised answer, in the last chunk in view, and the question behind it."""
+    """The supervised answer, which is in the last chunk of the window, and its question."""
 
     chunk: int
     question_id: str
     kind: Kind
-    acknowledgment: bool  # the first words to a standing question
+    acknowledgment: bool  # whether the answer acknowledges a standing question
     question: str
     draft: str
     answer: str
@@ -137,10 +144,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the engine has in view when `target` is due: one training sequence.
+    """What the engine's window holds when `target` is due: one training sequence.
 
-    Supervised are the target and the silent chunks in view (AURA, section on the loss); other
-    answers are context. `aura_core.data.structure.pieces_of` makes it into the engine's tokens.
+    The target and the silent chunks in the window are supervised; other answers are context (AURA,
+    arXiv 2604.04184, section on the loss). `aura_core.data.structure.pieces_of` turns it into the
+    engine's tokens.
     """
 
     VERSION: ClassVar[int] = 1
@@ -148,17 +156,19 @@ class Sample:
     clip: Clip
     first: int  # chunks first .. stop - 1 are in view; stop - 1 is the target's
     stop: int
-    history: tuple[QAGroup, ...]  # text of what has left the window
+    history: tuple[QAGroup, ...]  # questions and answers whose video has left the window
     turns: tuple[Words, ...]
     target: Target
-    text_tokens: int  # all tokens but the visual ones
+    text_tokens: int  # number of tokens, without the visual ones
     ids_sha256: str  # see `structure.digest`
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Something that a stage left out. `reason` is one of a few words that are counted; `detail`
-    says more."""
+    """Something that a stage left out.
+
+    `reason` is one of a few phrases that are counted; `detail` says more.
+    """
 
     VERSION: ClassVar[int] = 1
     item: str

@@ -1,5 +1,7 @@
-"""What the data engine is told: frozen, from YAML, unknown keys refused. Every stage has its own
-part."""
+"""The settings of the data engine: one section for each stage.
+
+They are frozen, read from YAML, and unknown keys are refused.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aura_core.config import ServerConfig, WindowConfig
+from aura_core.config import ChatConfig, WindowConfig
 from aura_core.plain import build, read_yaml, require
 from aura_core.settings import Settings, section, setting
 
@@ -40,18 +42,18 @@ class SynthesizeConfig(Settings, section="synthesize"):
     """Stage 2: scenes and questions."""
 
     scene_cut: float = setting(
-        18.0, "least mean difference of two seconds that is a cut", unit="grey levels"
+        18.0, "mean difference between two seconds from which on it is a cut", unit="grey levels"
     )
     min_scene_s: int = setting(6, "shortest scene", unit="s", low=2)
     max_scene_s: int = setting(60, "longest scene", unit="s", low=2)
-    ask_scenes: bool = setting(False, "let the MLLM merge and move the cuts")
+    ask_scenes: bool = setting(False, "let the MLLM merge scenes and move cuts")
     real_time: int = setting(3, "most real-time questions of a scene", low=0)
     proactive: int = setting(1, "most proactive questions of a scene", low=0)
     multi_response: int = setting(1, "most multi-response questions of a scene", low=0)
     frames: int = setting(32, "most frames in one request", unit="frames", low=2)
-    look_back_s: int = setting(8, "video that a verification sees", unit="s", low=1)
+    look_back_s: int = setting(8, "video that one verification shows", unit="s", low=1)
     silences: int = setting(
-        2, "stretches without an answer that are checked, of each standing question", low=0
+        2, "stretches without an answer that are checked for each standing question", low=0
     )
 
     def __post_init__(self) -> None:
@@ -63,8 +65,10 @@ class SynthesizeConfig(Settings, section="synthesize"):
 
     @property
     def stretch_s(self) -> int:
-        """Seconds that one request shows at a frame a second, beside the second before and the last
-        one whole."""
+        """The seconds that one request can show with one frame a second.
+
+        The second before them and the last second need the two other frames.
+        """
         return max(1, self.frames - 2)
 
 
@@ -74,7 +78,8 @@ class RefineConfig(Settings, section="refine"):
 
     siblings: int = setting(
         4,
-        "further difficulties of each real-time question, of which (with the draft) one is kept",
+        "variants of each real-time question at other difficulties; one of them or the question"
+        " itself is kept",
         low=0,
         high=4,
     )
@@ -82,13 +87,13 @@ class RefineConfig(Settings, section="refine"):
 
 @dataclass(frozen=True)
 class StructureConfig(Settings, section="structure"):
-    """Stage 4: the window of the engine that will run the model, and whose words it reads."""
+    """Stage 4: the window of the engine that will run the model, and the tokenizer."""
 
     checkpoint: str = setting(
         "",
-        "folder or hub id that will be trained: its tokenizer and chat template make the samples'"
-        " tokens; aura_tiny; or scripted; empty: aura_tiny for the simulator's words (an MLLM's are"
-        " refused, for it knows few of them)",
+        "checkpoint that will be trained: a folder, a hub id, aura_tiny or scripted; its tokenizer"
+        " and chat template make the samples' tokens; empty: aura_tiny, if the simulator wrote the"
+        " words (its tokenizer lacks most words of an MLLM)",
     )
     # AURA's 30/45, about 14,600 tokens of 640x480: the recipes' rows hold 16,384, and the engine's
     # 30/60 makes 19,500.
@@ -105,7 +110,9 @@ class StructureConfig(Settings, section="structure"):
         policies = ("shadow", "floating", "recompute")
         ok = self.window.policy in policies
         require(
-            ok, f"structure.window.policy must be one of {', '.join(policies)}: the others slide"
+            ok,
+            f"structure.window.policy must be one of {', '.join(policies)}: with the others the"
+            " window changes at every chunk",
         )
 
 
@@ -115,38 +122,51 @@ class VerifyConfig(Settings, section="verify"):
 
     frames: int = setting(
         48,
-        "most frames of the window that the judge is shown; the newest are kept whole",
+        "most frames of the window that the judge gets; the last second is shown completely",
         unit="frames",
         low=2,
     )
 
 
 @dataclass(frozen=True)
+class MLLMConfig(ChatConfig, section="server"):
+    """The MLLM, which is shown pictures."""
+
+    jpeg_quality: int = setting(90, "quality of the pictures", low=1, high=100)
+
+
+@dataclass(frozen=True)
 class DataConfig(Settings):
-    """`server` is the MLLM; only what concerns requests is used of it."""
+    """All settings. `server` is the MLLM."""
 
     prepare: PrepareConfig = section(PrepareConfig)
     synthesize: SynthesizeConfig = section(SynthesizeConfig)
     refine: RefineConfig = section(RefineConfig)
     structure: StructureConfig = section(StructureConfig)
     verify: VerifyConfig = section(VerifyConfig)
-    server: ServerConfig = section(ServerConfig, read_timeout_s=120.0, retry_wait_max_s=30.0)
-    max_reply_tokens: int = setting(
-        2048, "most tokens of a reply of the MLLM", unit="tokens", low=16
+    server: MLLMConfig = section(MLLMConfig)
+    max_lost: float = setting(
+        0.5,
+        "share of a stage's requests to the MLLM that may bring nothing; with more, or with all,"
+        " the stage has failed",
+        low=0.0,
+        high=1.0,
     )
-    seed: int = setting(0, "seed of every choice by chance")
-    # of 16 videos, four processes have a shard each
+    seed: int = setting(0, "seed of all random choices")
+    # small, so that few videos also keep several processes busy: 16 videos are four shards
     shard_size: int = setting(4, "sources of a shard", low=1)
 
     @classmethod
     def from_yaml(cls, path: Path) -> DataConfig:
-        """Read a YAML file (its `data:` section, where it has one). Raises `ConfigError` naming the
-        key."""
+        """Read a YAML file, or its section `data:` if it has one.
+
+        Raises `ConfigError` that names the key.
+        """
         data = read_yaml(path, "settings")
         return build(cls, data.get("data", data), str(path))
 
     def of_stage(self, stage: str) -> dict[str, Any]:
-        """The settings that change what `stage` writes, as plain values."""
+        """Return the settings that change what `stage` writes, as plain values."""
         if stage == "sources":
             return {"shard_size": self.shard_size}
         return {"seed": self.seed, **dataclasses.asdict(getattr(self, stage))}

@@ -1,13 +1,14 @@
-"""A stage's folder: shards that are whole or not there, and a manifest that says what they were
-made of.
+"""The folder of a stage: complete shards, and a manifest that says what they were made from.
 
-    RUN/<stage>/manifest.json           settings and input; other settings on the same folder are refused
-    RUN/<stage>/shard-00000.jsonl       records                                   the same bytes for the same input,
-    RUN/<stage>/shard-00000.rejected    rejections                                however often the run was killed
-    RUN/<stage>/shard-00000.done        hashes of both, counts, costs: written last; without it the shard is redone
+    RUN/<stage>/manifest.json           settings and input; others on the same folder are refused
+    RUN/<stage>/shard-00000.jsonl       records
+    RUN/<stage>/shard-00000.rejected    rejections
+    RUN/<stage>/shard-00000.done        hashes of both, counts, costs
 
-Each file is written beside its place, synced and renamed.
-"""  # noqa: E501
+`.done` is written last; a shard without it is made again. The same input gives the same records and
+rejections, byte for byte, however often the run was killed. Each file is written under a temporary
+name, synced and renamed.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aura_core.data.costs import LOST
 from aura_core.data.records import build, from_line, to_line
 from aura_core.data.schema import Rejection
 from aura_core.errors import InputError
@@ -31,8 +33,10 @@ _TEMPORARY = ".part-"
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished shard holds. `seconds` is wall time; `failures`: items lost to a server that
-    gave up."""
+    """What a finished shard holds.
+
+    `seconds` is wall time. `failures` counts items that were lost because a server gave up.
+    """
 
     input_sha256: str
     sha256: str
@@ -44,23 +48,32 @@ class Done:
     reasons: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
-    # other files that belong to it, and their bytes
+    # other files that belong to the shard: path relative to the run, and size in bytes
     files: dict[str, int] = field(default_factory=dict)
+    fault: str = ""  # why the last request that brought nothing did not
+
+    @property
+    def lost(self) -> int:
+        """Requests to the MLLM that brought nothing."""
+        return int(sum(self.cost.get(k, 0) for k in LOST))
 
 
 class StageFolder:
-    """`run`/`stage`. The constructor touches nothing."""
+    """The folder `run`/`stage`. The constructor does not touch the disk."""
 
     def __init__(self, run: Path, stage: str) -> None:
         self.run, self.stage, self.path = run, stage, run / stage
 
-    # ---- what it is made of --------------------------------------------------------------------
+    # ---- manifest ------------------------------------------------------------------------------
 
     def claim(
         self, settings: dict[str, Any], source: dict[str, str], shards: int, media: str
     ) -> None:
-        """Make the folder, or check that it was made of the same. Raises `InputError` naming what
-        differs."""
+        """Create the folder, or check that it was made from the same settings and input.
+
+        A folder without a finished shard takes new settings. Raises `InputError` that names what
+        differs.
+        """
         manifest = {
             "stage": self.stage,
             "version": 1,
@@ -68,10 +81,10 @@ class StageFolder:
             "input": source,
             "shards": shards,
         }
-        manifest = json.loads(json.dumps(manifest | {"media": media}))  # as it will be read back
+        manifest = json.loads(json.dumps(manifest | {"media": media}))  # tuples become lists
         path = self.path / "manifest.json"
         self.path.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not path.exists() or not any(self.path.glob("shard-*.done")):
             write(path, (json.dumps(manifest, indent=2) + "\n").encode())
             return
         for key, old, new in _differences(self.manifest(), manifest, ""):
@@ -80,7 +93,10 @@ class StageFolder:
             )
 
     def manifest(self) -> dict[str, Any]:
-        """Raises `InputError` when the stage was never begun or its manifest is damaged."""
+        """Return the manifest.
+
+        Raises `InputError` when the stage was never begun, or when the manifest is damaged.
+        """
         path = self.path / "manifest.json"
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +113,7 @@ class StageFolder:
         return data
 
     def fingerprint(self) -> dict[str, str]:
-        """What a later stage remembers of this one."""
+        """Return what a later stage stores about this one, to notice changes."""
         known = {k: v for k, v in self.manifest().items() if k != "media"}
         return {
             "stage": self.stage,
@@ -105,24 +121,24 @@ class StageFolder:
         }
 
     def lock(self) -> Lock:
-        """Held while a run writes here."""
+        """Return the lock that a run holds while it writes here."""
         return Lock(self.path / ".lock")
 
     def sweep(self) -> None:
-        """Remove what a killed run left half-written."""
+        """Remove half-written files of a killed run."""
         for path in self.path.rglob(f"*{_TEMPORARY}*"):
             path.unlink(missing_ok=True)
 
     # ---- shards ----------------------------------------------------------------------------------
 
     def shard(self, index: int) -> Path:
-        """Path of a shard's records."""
+        """Return the path of a shard's records."""
         return self.path / f"shard-{index:05d}.jsonl"
 
     def save(
         self, index: int, records: Sequence[Any], rejections: Sequence[Rejection], done: Done
     ) -> Done:
-        """Write a whole shard; `done` with the hashes filled in."""
+        """Write a whole shard, and return `done` with the hashes filled in. Raises `InputError`."""
         hashes = []
         for path, items in ((self.shard(index), records), (self._rejected(index), rejections)):
             try:
@@ -138,9 +154,16 @@ class StageFolder:
         write(self._done(index), (json.dumps(asdict(done)) + "\n").encode())
         return done
 
+    def drop(self, index: int) -> None:
+        """Forget a shard: it will be made again."""
+        for path in (self._done(index), self.shard(index), self._rejected(index)):
+            path.unlink(missing_ok=True)
+
     def done(self, index: int) -> Done | None:
-        """None when the shard was never finished. Raises `InputError` when what is there is not
-        what was written."""
+        """Return what a finished shard holds, or None when it was never finished.
+
+        Raises `InputError` when the files are not as they were written.
+        """
         path = self._done(index)
         if not path.exists():
             if self.shard(index).exists():
@@ -163,7 +186,7 @@ class StageFolder:
         return done
 
     def all_done(self) -> list[Done]:
-        """Every shard. Raises `InputError` when the stage is not finished."""
+        """Return what every shard holds. Raises `InputError` when the stage is not finished."""
         shards = self.manifest()["shards"]
         out = []
         for index in range(shards):
@@ -177,11 +200,11 @@ class StageFolder:
         return out
 
     def read(self, index: int, cls: type[T]) -> Iterator[T]:
-        """The records of one shard."""
+        """Yield the records of one shard. Raises `InputError`."""
         yield from read_lines(self.shard(index), cls)
 
     def rejected(self, index: int) -> Iterator[Rejection]:
-        """What one shard left out."""
+        """Yield what one shard left out. Raises `InputError`."""
         yield from read_lines(self._rejected(index), Rejection)
 
     def _rejected(self, index: int) -> Path:
@@ -192,8 +215,10 @@ class StageFolder:
 
 
 class Lock:
-    """Two runs never write one folder: the second is refused. The lock goes with its process,
-    however that ends."""
+    """Keeps a second run from writing into a folder. It raises `InputError`.
+
+    The operating system frees the lock when the process ends, however it ends.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -215,7 +240,7 @@ class Lock:
 
 
 def read_lines(path: Path, cls: type[T]) -> Iterator[T]:
-    """Records of a file. Raises `InputError` naming file, line and field."""
+    """Yield the records of a file. Raises `InputError` that names file, line and field."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
@@ -225,8 +250,10 @@ def read_lines(path: Path, cls: type[T]) -> Iterator[T]:
 
 
 def read_samples(run: Path, stage: str = "verify") -> Iterator[Any]:
-    """All samples of a finished run, in order: what a trainer reads. Clips lie below
-    `media_root(run, stage)`."""
+    """Yield all samples of a finished run, in order, for training.
+
+    The clips are below `media_root(run, stage)`.
+    """
     from aura_core.data.schema import Sample
 
     folder = StageFolder(run, stage)
@@ -235,12 +262,12 @@ def read_samples(run: Path, stage: str = "verify") -> Iterator[Any]:
 
 
 def media_root(run: Path, stage: str = "verify") -> Path:
-    """The folder that `Clip.video` is relative to."""
+    """Return the folder that `Clip.video` is relative to."""
     return Path(os.path.normpath(run / str(StageFolder(run, stage).manifest().get("media", "."))))
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write `path` whole or not at all: beside it, synced, then renamed."""
+    """Write a file completely or not at all: temporary name, sync, rename. Raises `InputError`."""
     temporary = temporary_of(path)
     try:
         with temporary.open("wb") as file:
@@ -253,15 +280,17 @@ def write(path: Path, data: bytes) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """Where `path` is made before it is renamed; `StageFolder.sweep` removes it when that never
-    happens."""
+    """Return the name under which `path` is written before it is renamed.
+
+    `StageFolder.sweep` removes such files after a crash.
+    """
     return path.with_name(
         f"{path.stem}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}{path.suffix}"
     )
 
 
 def commit(temporary: Path, path: Path) -> None:
-    """Rename a synced file into its place, durably."""
+    """Rename a synced file to its final name, and sync the folder."""
     os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -271,7 +300,7 @@ def commit(temporary: Path, path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,16 +1,16 @@
-"""Stage 4: a conversation to training samples, one for each answer, through the engine's own window
-and prompt code.
+"""Stage 4: a conversation to training samples, one for each answer.
 
-The data engine plays the engine's own `Conversation`, second by second, with the words that are
-given. What is in view when an answer is due is the sample, so its tokens are the tokens that the
-engine feeds at that step (tested).
+It uses the engine's own `Conversation`, window and prompt code, second by second, with the words
+that are given. A sample is what the window holds when an answer is due. Its tokens are therefore
+those that the engine feeds to the model at that step (tested).
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -19,25 +19,57 @@ from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
 from aura_core.errors import ModelError, how_to_install
-from aura_core.models.backend import Piece, Tokens, Video
+from aura_core.models.backend import Piece, Seen, Tokens
 from aura_core.stream.conversation import Conversation as Dialogue
-from aura_core.stream.prompt import PromptCodec, plain_text
+from aura_core.stream.prefix import QAGroup
+from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
 from aura_core.types import Kind, Query
+from aura_core.words import plain_text
 
 NS = 1_000_000_000
-GRID = (1, 1)  # visual tokens of a chunk: they change neither window nor text
+
+
+class Shown(Protocol):
+    """Words of a chunk: a question, an answer or both."""
+
+    @property
+    def chunk(self) -> int: ...
+
+    @property
+    def question(self) -> str | None: ...
+
+    @property
+    def answer(self) -> str | None: ...
+
+
+class Window(Protocol):
+    """A window as text, such as a `Sample`: chunks `first` .. `stop` - 1 after the history."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def stop(self) -> int: ...
+
+    @property
+    def history(self) -> tuple[QAGroup, ...]: ...
+
+    @property
+    def turns(self) -> Sequence[Shown]: ...
 
 
 def open_stage(config: StructureConfig) -> Stage:
-    """The stage, with the checkpoint's tokenizer."""
+    """Return the stage, with the checkpoint's tokenizer. Raises `ModelError`."""
     codec = open_codec(config.checkpoint)
     return Stage(Conversation, lambda c: structure(c, codec, config))
 
 
 def open_codec(checkpoint: str) -> PromptCodec:
-    """Tokenizer and chat template of a checkpoint, without its weights and without torch. Raises
-    `ModelError`."""
+    """Open the tokenizer and chat template of a checkpoint, without its weights or torch.
+
+    Raises `ModelError`.
+    """
     if checkpoint == "scripted":
         from aura_core.models.scripted import ScriptedBackend
 
@@ -64,7 +96,7 @@ def open_codec(checkpoint: str) -> PromptCodec:
 
 
 def structure(conversation: Conversation, codec: PromptCodec, config: StructureConfig) -> Outcome:
-    """All samples of one conversation."""
+    """Return all samples of one conversation."""
     out = Outcome()
     clip = conversation.clip
     questions = [q for q in conversation.questions if _speakable(q, codec, config, out)]
@@ -77,7 +109,7 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
         if query is not None:
             played.ask(query)
         out.counts["switches"] += played.make_room()
-        turn = played.open(chunk, Video(chunk, GRID), query)
+        turn = played.open(chunk, codec.chat.chunk.stand_in(chunk), query)
         text, owner, evidence = _said(chunk, question, due)
         if owner is not None:
             ids = codec.tokenizer.encode(plain_text(text))
@@ -97,29 +129,37 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
     return out
 
 
-def pieces_of(sample: Sample, codec: PromptCodec, videos: Iterable[Video]) -> list[Piece]:
-    """The sample as the engine's pieces: head, then user and assistant turn of each chunk in view.
+def pieces_of(window: Window, codec: PromptCodec, seen: Callable[[int], Seen]) -> list[Piece]:
+    """Return a window as the engine's pieces: head, then the two turns of each chunk.
 
-    `videos` are the encoded chunks `first` .. `stop` - 1. The last piece is the target's assistant
-    turn.
+    Args:
+        seen: by chunk, what takes its place: the encoded chunk, or `ChunkFormat.stand_in` where
+            only the text counts.
+
+    The last piece is the assistant turn of chunk `stop` - 1.
     """
-    words = {w.chunk: w for w in sample.turns}
-    pieces: list[Piece] = [codec.head(codec.prefix(sample.history))]
-    for chunk, video in zip(range(sample.first, sample.stop), videos, strict=True):
-        w = words.get(chunk)
-        pieces += codec.user(video, w.question if w else None)
-        ids = (
-            tuple(codec.tokenizer.encode(plain_text(w.answer)))
-            if w and w.answer is not None
-            else None
-        )
-        pieces.append(codec.assistant(ids))
+    words = {t.chunk: t for t in window.turns}
+    pieces: list[Piece] = [codec.head(codec.prefix(window.history))]
+    for chunk in range(window.first, window.stop):
+        user, ids = turn_of(codec, seen(chunk), words.get(chunk))
+        pieces += [*user, codec.assistant(ids)]
     return pieces
 
 
+def turn_of(
+    codec: PromptCodec, seen: Seen, words: Shown | None
+) -> tuple[list[Piece], tuple[int, ...] | None]:
+    """Return the user turn of a chunk, and the token ids of its answer (None: silence)."""
+    question, answer = (words.question, words.answer) if words else (None, None)
+    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
+    return codec.user(seen, question), ids
+
+
 def digest(pieces: Iterable[Piece]) -> tuple[int, str]:
-    """Number of text tokens, and a hash of the sequence in which each chunk's video stands as -1 -
-    chunk."""
+    """Return the number of text tokens, and a SHA-256 of the sequence.
+
+    In the hashed sequence, each run of visual tokens is the single number -1 - chunk.
+    """
     ids: list[int] = []
     text = 0
     for piece in pieces:
@@ -132,7 +172,7 @@ def digest(pieces: Iterable[Piece]) -> tuple[int, str]:
 
 
 def _due(questions: Iterable[Question]) -> dict[int, list[tuple[Question, Answer]]]:
-    """Later answers of standing questions, by second."""
+    """Return the later answers of standing questions, by second."""
     due: dict[int, list[tuple[Question, Answer]]] = {}
     for q in questions:
         if q.kind is not Kind.REAL_TIME:
@@ -144,10 +184,9 @@ def _due(questions: Iterable[Question]) -> dict[int, list[tuple[Question, Answer
 def _said(
     chunk: int, question: Question | None, due: dict[int, list[tuple[Question, Answer]]]
 ) -> tuple[str, Question | None, int]:
-    """What is said in a second, the question behind it (None: silence), and the second that shows
-    the evidence.
+    """Return the words of a second, their question (None: silence), and the evidence's second.
 
-    Answers of several questions that fall together are said together; the same words are said once.
+    Answers of several questions in the same second are joined; equal answers are said once.
     """
     if question is not None:
         if question.kind is Kind.REAL_TIME:
@@ -160,8 +199,7 @@ def _said(
 
 
 def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Outcome) -> bool:
-    """Whether the engine would take the question and say all its answers to the end, in these
-    words."""
+    """Whether the engine would accept the question and say all its answers unchanged."""
     said = [*([q.acknowledgment] if q.acknowledgment else []), *(a.text for a in q.answers)]
     lengths = [codec.question_tokens(t) for t in said]
     asked = codec.question_tokens(q.text)
@@ -184,15 +222,17 @@ def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Ou
 
 
 def _known(text: str, codec: PromptCodec) -> bool:
-    """Whether the tokenizer gives back what it was given: a small one leaves out the words that it
-    does not know."""
+    """Whether the tokenizer gives the text back. A small tokenizer drops words it does not know."""
     given, back = plain_text(text), codec.text(codec.tokenizer.encode(plain_text(text)))
     return back == given or "" != _letters(given) == _letters(back)
 
 
 def _letters(text: str) -> str:
-    """What carries the meaning. Case, spaces, punctuation and composed accents may come back
-    otherwise."""
+    """Return the part of a text that carries the meaning.
+
+    Case, spaces, punctuation and composed accents may differ after a round trip through a
+    tokenizer.
+    """
     plain = unicodedata.normalize("NFC", text).casefold()
     return "".join(c for c in plain if unicodedata.category(c)[0] not in "PZC")
 

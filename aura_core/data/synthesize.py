@@ -1,10 +1,10 @@
-"""Stage 2: scenes, and questions with times, each time checked twice, and some of the silence
-between them once.
+"""Stage 2: scenes, and questions with verified times.
 
-Two-step verification (AURA): an answer must be visible at its time, and the answer of a standing
-question must not be visible in the second before. A question with one wrong time is rejected whole:
-its silences cannot be trusted either. Silence is a target too, so the longest stretches without an
-answer are looked at for what the author left out.
+Two-step verification (AURA, arXiv 2604.04184): an answer must be visible at its time, and the
+answer of a standing question must not be visible in the second before. A question with one wrong
+time is rejected as a whole, because its silences cannot be trusted either. Silence is a training
+target too. So the longest stretches without an answer are checked for events that the author
+missed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from aura_core.types import Kind
 
 
 def open_stage(media: Path, author: Author, config: SynthesizeConfig, threads: int) -> Stage:
-    """The stage on clips below `media`."""
-    return Stage(Clip, lambda clip: synthesize(clip, media, author, config), author.cost, threads)
+    """Return the stage on clips below `media`."""
+    return Stage(
+        Clip,
+        lambda clip: synthesize(clip, media, author, config),
+        author.cost,
+        author.close,
+        threads,
+    )
 
 
 def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig) -> Outcome:
-    """The clip's conversation: verified questions only."""
+    """Return the clip's conversation, with verified questions only."""
     out = Outcome()
     cuts = _cuts(clip, media, config)
     scenes = _scenes(clip, cuts, author, out) if config.ask_scenes else cuts
@@ -60,8 +66,10 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
 
 
 def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
-    """Scenes by the pictures alone, which are let go before anybody is asked: a long clip is a
-    gigabyte."""
+    """Return the scenes that are found from the pictures alone.
+
+    The pictures of a long clip take a gigabyte, so they are released before the author is asked.
+    """
     images = read_clip(media / clip.video)
     if len(images) != FPS * clip.seconds:
         raise ItemError(
@@ -71,7 +79,7 @@ def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
 
 
 def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list[Scene]:
-    """The author's list, or the cuts where it cannot be used."""
+    """Return the author's scenes, or `cuts` where these cannot be used."""
     try:
         scenes = author.scenes(clip, cuts)
     except ItemError as e:
@@ -85,7 +93,7 @@ def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list
 
 
 def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
-    """The draft as a question, unless its times contradict the clip or its own kind."""
+    """Return the draft as a question, or None if its times contradict the clip or its kind."""
     if not scene.first <= draft.chunk < scene.stop:
         out.reject(
             draft.id,
@@ -116,8 +124,7 @@ def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question |
 def _stands(
     question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
 ) -> bool:
-    """Whether the checks were made and hold. One that could not be made costs this question
-    alone."""
+    """Whether all checks were made and passed. A check that fails to run costs this question."""
     try:
         return _verified(question, clip, author, out) and _silent(
             question, clip, author, config, out
@@ -128,7 +135,7 @@ def _stands(
 
 
 def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
-    """Whether every time of the question stands both checks."""
+    """Whether every time of the question passes both checks."""
     for answer in question.answers:
         out.counts["times checked"] += 1
         if not author.visible(clip, question, answer, answer.chunk):
@@ -148,7 +155,7 @@ def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> b
 def _silent(
     question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
 ) -> bool:
-    """Whether nothing was left out of a standing question's longest stretches without an answer."""
+    """Whether no event was missed in the longest stretches without an answer."""
     for first, stop in silences(question, clip.seconds, config.stretch_s)[: config.silences]:
         out.counts["silences checked"] += 1
         if author.missed(clip, question, first, stop):
@@ -163,11 +170,10 @@ def _silent(
 
 
 def silences(question: Question, seconds: int, longest: int) -> list[tuple[int, int]]:
-    """Chunks (first, stop) in which a standing question waits, in stretches of at most `longest`,
-    longest first.
+    """Return the stretches (first, stop) in which a standing question waits, longest first.
 
-    The second before an answer is left out: it is checked with the answer. A proactive question
-    waits for one.
+    Each is at most `longest` chunks long. The second before an answer is left out, because it is
+    checked with the answer. A proactive question stops waiting at its answer.
     """
     if question.kind is Kind.REAL_TIME:
         return []
@@ -184,7 +190,7 @@ def silences(question: Question, seconds: int, longest: int) -> list[tuple[int, 
 
 
 def _fault(scenes: list[Scene], seconds: int) -> str:
-    """What is wrong with a list of scenes; "" when they follow each other from 0 to `seconds`."""
+    """Return what is wrong with a list of scenes; "" if they cover 0 to `seconds` in order."""
     edges = [0, *(s.stop for s in scenes)]
     if not scenes or edges[-1] != seconds:
         return "they do not cover the clip"

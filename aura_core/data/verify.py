@@ -1,7 +1,7 @@
-"""Stage 5: a judge drops samples whose answer does not follow from what the model will have: window
-and QA history.
+"""Stage 5: drops samples whose answer does not follow from the window and the QA history.
 
-Two rules need no judge: the question must still be known, and its evidence still be in view.
+A judge decides this. Two rules need no judge: the question must be in the window or the history,
+and its evidence must be in the window.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from aura_core.data.schema import Sample
 
 
 def open_stage(author: Author, threads: int) -> Stage:
-    """The stage on samples."""
-    return Stage(Sample, lambda s: verify(s, author), author.cost, threads)
+    """Return the stage on samples."""
+    return Stage(Sample, lambda s: verify(s, author), author.cost, author.close, threads)
 
 
 def verify(sample: Sample, author: Author) -> Outcome:
-    """The sample, or why it was dropped."""
+    """Return the sample, or the reason why it was dropped."""
     out = Outcome()
     target = sample.target
     known = {w.question_id for w in sample.turns} | {g.query_id for g in sample.history}

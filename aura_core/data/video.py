@@ -1,5 +1,7 @@
-"""Clips on disk: H.264 at two frames a second, slot k shown at k / 2 seconds; the same pictures
-give the same bytes."""
+"""Clips on disk: H.264 at two frames a second. Slot k is shown at k / 2 seconds.
+
+The same pictures give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ Image = NDArray[np.uint8]
 
 
 class ClipWriter:
-    """Encodes RGB uint8 (height, width, 3) pictures of one size. One thread: the bytes do not
-    depend on the machine's number of cores."""
+    """Encodes RGB uint8 (height, width, 3) pictures of one size.
+
+    x264 uses one thread, so that the bytes do not depend on the number of cores.
+    """
 
     def __init__(self, path: Path, size: tuple[int, int], crf: int) -> None:
         self.path = path
@@ -30,22 +34,22 @@ class ClipWriter:
         self._stream = self._out.add_stream("libx264", rate=FPS)
         self._stream.height, self._stream.width = size
         self._stream.pix_fmt = "yuv420p"
-        # The macroblock tree of x264 reads memory that nobody has written: with it, bytes differ
-        # from run to run.
+        # The macroblock tree of x264 reads uninitialised memory, so that bytes would differ from
+        # run to run.
         known = {"threads": "1", "g": "20", "x264-params": "mbtree=0"}
         self._stream.options = {"crf": str(crf), "preset": "veryfast", **known}
         self.frames = 0
         self._open = True
 
     def add(self, image: Image) -> None:
-        """The picture of the next slot."""
+        """Add the picture of the next slot."""
         picture = av.VideoFrame.from_ndarray(image, format="rgb24")
         picture.pts, picture.time_base = self.frames, Fraction(1, FPS)
         self._out.mux(self._stream.encode(picture))
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file; may be called twice."""
+        """Finish the file. It may be called twice."""
         if self._open:
             self._open = False
             self._out.mux(self._stream.encode())
@@ -53,21 +57,23 @@ class ClipWriter:
 
 
 def fitted(height: int, width: int, max_pixels: int) -> tuple[int, int]:
-    """(height, width) scaled down to at most `max_pixels`, both even, as H.264 wants."""
+    """Return (height, width) scaled down to at most `max_pixels`, both even, as H.264 needs."""
     scale = min(1.0, (max_pixels / (height * width)) ** 0.5)
     return max(2, int(height * scale) // 2 * 2), max(2, int(width * scale) // 2 * 2)
 
 
 def resized(image: Image, size: tuple[int, int]) -> Image:
-    """`image` at `size` (height, width), by area average."""
+    """Return `image` at `size` (height, width), resampled by area."""
     if image.shape[:2] == size:
         return image
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
 class ClipCache:
-    """Decoded clips, the newest ones: at most `limit` bytes of pixels, and always the last one.
-    From any thread: two that want the same clip decode it once."""
+    """A cache of the newest decoded clips: at most `limit` bytes of pixels, but always one clip.
+
+    It may be used from any thread. Two threads that want the same clip decode it once.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.bytes = limit, 0
@@ -94,9 +100,9 @@ CACHE = ClipCache(1 << 30)  # a clip of 600 s at 640x480 is 1.1 GB
 
 
 def read_clip(path: Path) -> tuple[Image, ...]:
-    """All pictures of a prepared clip, RGB uint8 (height, width, 3), remembered for a while.
+    """Return all pictures of a prepared clip, RGB uint8 (height, width, 3); they are cached.
 
-    Raises `InputError` when it is damaged.
+    Raises `InputError` when the clip is damaged.
     """
     return CACHE.get(path)
 
@@ -123,7 +129,7 @@ def _decoded(path: Path) -> tuple[Image, ...]:
 
 
 def jpeg(image: Image, longest: int, quality: int) -> bytes:
-    """The picture as JPEG, its longer side at most `longest` pixels."""
+    """Return the picture as JPEG, its longer side at most `longest` pixels."""
     height, width = image.shape[:2]
     scale = min(1.0, longest / max(height, width))
     if scale < 1.0:

@@ -1,4 +1,4 @@
-"""What makes one shard: a job, the stage that it opens, and the items of the shard before."""
+"""Makes one shard: the job, the stage that it opens, and the items of the shard before."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from aura_core.data import STAGES, prepare, refine, structure, synthesize, verif
 from aura_core.data.author import Author
 from aura_core.data.outcome import ItemError, Outcome, Stage, name_of, total
 from aura_core.data.prompts import Prompts
-from aura_core.data.settings import DataConfig, StructureConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig
 from aura_core.data.store import Done, StageFolder, media_root, sha256_of
 from aura_core.errors import ConfigError, InputError
 
 BEFORE = dict(zip(STAGES, ("sources", *STAGES), strict=False))
 AUTHORED = ("synthesize", "refine", "verify")
 NO_CHECKPOINT = (
-    "structure: whose tokens? give --checkpoint, the folder or hub id that will be trained, such as"
-    " Qwen/Qwen3-VL-8B-Instruct (structure.checkpoint in the settings)"
+    "structure: no tokenizer is named: give --checkpoint, the folder or hub id that will be"
+    " trained, such as Qwen/Qwen3-VL-8B-Instruct (structure.checkpoint in the settings)"
 )
 
 
 @dataclass(frozen=True)
 class Job:
-    """One stage of one run; all that a worker needs to know. `author`: oracle or mllm."""
+    """One stage of one run: everything that a worker needs. `author` is oracle or mllm."""
 
     stage: str
     source: Path  # run folder with the stage before
@@ -51,8 +51,10 @@ class Job:
 
     @property
     def structure(self) -> StructureConfig:
-        """Stage 4's settings with a checkpoint. Raises `ConfigError` when none is named for words
-        of an MLLM."""
+        """The settings of stage 4, with a checkpoint.
+
+        Raises `ConfigError` when none is set and an MLLM wrote the words.
+        """
         config = self.config.structure
         if config.checkpoint:
             return config
@@ -61,7 +63,7 @@ class Job:
         return replace(config, checkpoint="aura_tiny")
 
     def settings(self) -> dict[str, Any]:
-        """All that changes this stage's bytes."""
+        """Return all settings that change this stage's bytes."""
         known = self.config.of_stage(self.stage)
         if self.stage == "structure":
             known |= asdict(self.structure)
@@ -69,20 +71,29 @@ class Job:
 
 
 class ShardWorker:
-    """Makes one shard after another; opened once a process."""
+    """Makes one shard after another. Each process opens one."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.stage = open_stage(job)
 
     def __call__(self, index: int) -> Done:
-        """Make shard `index` and write it. Raises `AuraError` when no item of it could be worked
-        on."""
+        """Make shard `index` and write it.
+
+        Raises `AuraError` when every item failed.
+        """
         start, cost = time.monotonic(), self.stage.cost()
         items = list(self.job.before.read(index, self.stage.reads))
         if self.stage.threads > 1:
             with ThreadPoolExecutor(self.stage.threads) as pool:
-                outcomes = list(pool.map(self._work, items))
+                try:
+                    outcomes = list(pool.map(self._work, items))
+                except BaseException:
+                    # Ctrl-C or an error that ends the run: the pool waits for its threads, which
+                    # may be waiting for a server for minutes.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    self.stage.close()
+                    raise
         else:
             outcomes = [self._work(item) for item in items]
         failures = sum(failed for _, failed in outcomes)
@@ -108,21 +119,23 @@ class ShardWorker:
             total([o.counts for o in results]),
             spent,
             {name: size for o in results for name, size in o.files.items()},
+            " ".join(next((o.faults[-1] for o in reversed(results) if o.faults), "").split()),
         )
         return self.job.folder.save(index, records, rejections, done)
 
     def _work(self, item: Any) -> tuple[Outcome, bool]:
-        """What becomes of the item, and whether it was lost to something that may pass."""
+        """Return the outcome of an item, and whether it was lost to a transient error."""
         try:
             return self.stage.work(item), False
         except ItemError as e:
             out = Outcome()
             out.reject(name_of(item), e.reason, e.detail)
+            out.faults.append(str(e))
             return out, e.transient
 
 
 def open_stage(job: Job) -> Stage:
-    """The stage function of a job, with whom it asks."""
+    """Open the stage of a job, with its author."""
     c = job.config
     if job.stage == "prepare":
         return prepare.open_stage(job.out, c.prepare)
@@ -137,7 +150,7 @@ def open_stage(job: Job) -> Stage:
 
 
 def open_author(job: Job) -> Author:
-    """The oracle or the MLLM. Raises `ConfigError` when the MLLM has no address."""
+    """Open the oracle or the MLLM. Raises `ConfigError` when the MLLM has no address."""
     if job.author == "oracle":
         from aura_core.data.oracle import Oracle
 
@@ -151,6 +164,9 @@ def _author_settings(job: Job) -> dict[str, Any]:
     if job.author == "oracle":
         return {"kind": "oracle"}
     prompts = Prompts.load(job.prompts).sha256
-    c = job.config
-    known = {"kind": "mllm", "model": c.server.model, "prompts": prompts}
-    return known | {"max_reply_tokens": c.max_reply_tokens, "jpeg_quality": c.server.jpeg_quality}
+    c, usual = job.config.server, MLLMConfig()
+    known = {"kind": "mllm", "model": c.model, "prompts": prompts}
+    known |= {"max_reply_tokens": c.max_tokens, "jpeg_quality": c.jpeg_quality}
+    # only what is not as usual, so that the folders of earlier versions can be gone on with
+    names = ("temperature", "extra_body", "repairs")
+    return known | {n: getattr(c, n) for n in names if getattr(c, n) != getattr(usual, n)}

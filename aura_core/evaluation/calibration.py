@@ -1,9 +1,9 @@
-"""Which threshold on p(silent) a model wants: a sweep over recorded probabilities, then the truth.
+"""Finds the threshold on p(silent) for a model: a sweep over recorded probabilities.
 
-One free-running pass over validation episodes records p(silent) of every chunk. The sweep asks what
-would have been said at each threshold, were everything else equal: an ESTIMATE, because what a
-model has said is in view when it decides the next chunk. So the chosen threshold is run again,
-free, and both are reported.
+One free-running pass over validation episodes records p(silent) of every chunk. The sweep computes
+what the model would have said at each threshold if everything else had stayed equal. That is an
+estimate only, because earlier words are in the window when the model decides the next chunk.
+Therefore the chosen threshold is run again, free-running, and both results are reported.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass, replace
 from aura_core.config import AssistantConfig, DeciderConfig
 from aura_core.errors import InputError
 from aura_core.evaluation.scoring import EpisodeScore, Said, score
-from aura_core.evaluation.sim import play, said
+from aura_core.evaluation.sim import episode_of, play, said
 from aura_core.evaluation.statistics import Measured, bootstrap, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
-from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.episode import Episode
+from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.stream.decision import Restraint
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Step
 
-FIRST_TEST_SEED = 500_000
 OBJECTIVES = ("recall", "f1")
-GRID = (  # wider towards 0 and 1, where p(silent) of a trained model sits
+GRID = (  # denser towards 0 and 1, because p(silent) of a trained model is close to them
     0.001,
     0.002,
     0.005,
@@ -57,22 +57,24 @@ GRID = (  # wider towards 0 and 1, where p(silent) of a trained model sits
 
 @dataclass(frozen=True)
 class Record:
-    """One episode as it was run: what was due is in `episode`, p(silent) and the stamps in
-    `steps`."""
+    """One episode after its run.
+
+    `episode` says what was due; `steps` hold p(silent) and the stamps.
+    """
 
     episode: Episode
     steps: tuple[Step, ...]
     seconds: int
 
     def free(self) -> EpisodeScore:
-        """Score of what was really said."""
+        """Return the score of what was said in the run."""
         return score(self.episode, said(self.steps), self.seconds)
 
     def at(self, config: DeciderConfig) -> EpisodeScore:
-        """Score of what would have been said with `config`, everything else equal.
+        """Return the score of what would have been said with `config`, everything else equal.
 
-        Chunks with a question keep their words: no setting silences those. Unasked words have no
-        text here.
+        Chunks with a question keep their words, because no setting silences them. Unasked words
+        have no text here.
         """
         assert config.threshold is not None
         restraint = Restraint(config)
@@ -93,16 +95,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Point:
-    """Figures at one threshold; None is the model's own choice, the argmax."""
+    """The figures at one threshold. None means the model's own choice, the argmax."""
 
     threshold: float | None
-    recall: Measured  # of all due events, told within 1 s
+    recall: Measured  # share of all due events that were announced within 1 s
     false_alarms_per_min: Measured
     silence_precision: Measured
-    f1: Measured  # of due events and unasked words
+    f1: Measured  # due events against unasked words
 
     def as_json(self) -> dict[str, object]:
-        """The threshold, and {value, n, ci95} of each figure."""
+        """Return the threshold, and {value, n, ci95} of each figure."""
         return {"threshold": self.threshold} | {
             name: getattr(self, name).as_json()
             for name in ("recall", "false_alarms_per_min", "silence_precision", "f1")
@@ -111,9 +113,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`base` is the model's own choice, free-running; `sweep` are estimates from that run;
-    `estimate` is the chosen one of them, and `free` what a free-running pass with that threshold
-    really gave."""
+    """The result of `calibrate`.
+
+    `base` is a free-running pass with the model's own choice. `sweep` are the estimates from that
+    pass, and `estimate` is the chosen one. `free` is a free-running pass with the chosen threshold.
+    """
 
     base: Point
     sweep: tuple[Point, ...]
@@ -124,8 +128,10 @@ class Calibration:
 def record(
     backend: Backend, seeds: Iterable[int], config: AssistantConfig | None = None, seconds: int = 60
 ) -> list[Record]:
-    """Run the episodes of `seeds`, free-running. Raises `InputError` on seeds that are kept for
-    tests."""
+    """Run the episodes of `seeds`, free-running.
+
+    Raises `InputError` on seeds that are held out for tests.
+    """
     lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
     out = []
     for seed in seeds:
@@ -134,13 +140,13 @@ def record(
                 f"seed {seed} is a test seed; calibrate on seeds below {FIRST_TEST_SEED}"
                 " (420000:420020 by default)"
             )
-        episode = Episode.generate(seed, seconds, TEST_PLAN)
-        out.append(Record(episode, tuple(play(lockstep, episode, seconds)), seconds))
+        episode, sensor = episode_of(seed, seconds)
+        out.append(Record(episode, tuple(play(lockstep, episode, seconds, sensor)), seconds))
     return out
 
 
 def point(threshold: float | None, scores: Sequence[EpisodeScore]) -> Point:
-    """The figures of `scores`, with n and 95% interval."""
+    """Return the figures of `scores`, with n and 95% interval."""
     due = [m for s in scores for m in s.matched]
     minutes = sum(s.seconds for s in scores) / 60
     return Point(
@@ -162,7 +168,7 @@ def _f1(scores: Sequence[EpisodeScore]) -> float:
 def sweep(
     records: Sequence[Record], config: DeciderConfig, grid: Sequence[float] = GRID
 ) -> tuple[Point, ...]:
-    """Estimates at every threshold of `grid` that does not contradict `config.rearm`."""
+    """Return estimates at every threshold of `grid` that does not contradict `config.rearm`."""
     allowed = [t for t in grid if config.rearm is None or t <= config.rearm]
     return tuple(point(t, [r.at(replace(config, threshold=t)) for r in records]) for t in allowed)
 
@@ -170,10 +176,11 @@ def sweep(
 def pick(
     points: Sequence[Point], objective: str = "recall", max_false_alarms: float = 0.1
 ) -> Point:
-    """The point with the best `objective` whose false alarms a minute are within the budget.
+    """Return the point with the best `objective` within the budget of false alarms a minute.
 
-    On a tie the one with fewer false alarms, then the one nearest to 0.5 in log-odds. Raises
-    `InputError` when no threshold within the budget finds anything.
+    If several are equal, the one with fewer false alarms is taken, then the one nearest to 0.5 in
+    log-odds. Raises `InputError` when no threshold within the budget finds an event, or for an
+    unknown objective.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"objective '{objective}': expected one of {', '.join(OBJECTIVES)}")
@@ -202,8 +209,11 @@ def calibrate(
     max_false_alarms: float = 0.1,
     seconds: int = 60,
 ) -> Calibration:
-    """Record with the model's own choice, sweep, pick, and run the pick. `config` gives all other
-    settings."""
+    """Record with the model's own choice, sweep, choose a threshold, and run that one.
+
+    `config` gives all other settings. Raises `InputError` when nothing is due in the episodes, and
+    as `record` and `pick` do.
+    """
     config = config or AssistantConfig()
     own = replace(config, decider=replace(config.decider, threshold=None))
     records = record(backend, seeds, own, seconds)

@@ -1,5 +1,7 @@
-"""One self-contained HTML file: the scores, and a timeline of each item (asked, due, said) as
-inline SVG."""
+"""A report in one HTML file: the scores, and a timeline of each item as inline SVG.
+
+A timeline shows what was asked, what was due and what was said.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,24 @@ from html import escape
 
 from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Prediction, Scores, Spoken
 
-WIDTH, LANE, LEFT = 960, 26, 70  # pixels: of the picture, of a kv's height, of the kv's names
+# pixels: width of the picture, height of a row, width of the rows' names
+WIDTH, ROW, LEFT = 960, 26, 70
 MOST_ITEMS = 300
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1060px; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: .6rem 0 1.4rem; } td, th { padding: .15rem .8rem .15rem 0; text-align: left;
-vertical-align: top; border-bottom: 1px solid #e3e3e3; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; }
+body { margin: 2rem auto; max-width: 1060px; padding: 0 1rem; }
+table { border-collapse: collapse; margin: .6rem 0 1.4rem; }
+td, th { padding: .15rem .8rem .15rem 0; border-bottom: 1px solid #e3e3e3; }
+td, th { text-align: left; vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
 h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; } .note { color: #8a5a00; }
 .wrong { color: #b23a48; } .right { color: #2c6e49; }
-svg text { font: 11px system-ui, sans-serif; fill: #444; } details { margin: .3rem 0; } summary { cursor: pointer; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #ddd; } svg text { fill: #bbb; }
-td, th { border-color: #333; } }
-"""  # noqa: E501
+svg text { font: 11px system-ui, sans-serif; fill: #444; }
+details { margin: .3rem 0; } summary { cursor: pointer; }
+@media (prefers-color-scheme: dark) {
+body { background: #16181c; color: #ddd; } svg text { fill: #bbb; } td, th { border-color: #333; }
+}
+"""
 
 
 def report(
@@ -30,8 +38,11 @@ def report(
     items: Sequence[Item],
     predictions: Mapping[str, Prediction],
 ) -> str:
-    """The whole page. Items without a prediction are left out; beyond `MOST_ITEMS` only a count is
-    given."""
+    """Return the whole page.
+
+    Items without a prediction are left out. After `MOST_ITEMS` items, only the number of the others
+    is given.
+    """
     of: dict[str, list[Outcome]] = {}
     for outcome in scores.outcomes:
         of.setdefault(outcome.item, []).append(outcome)
@@ -63,7 +74,7 @@ def _table(scores: Scores) -> str:
 
 
 def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
-    """A heading, the timeline, and what the dots mean in words."""
+    """Return a heading, the timeline, and a table with the same content in words."""
     value = sum(o.value for o in outcomes) / len(outcomes) if outcomes else math.nan
     head = f"<h2>{escape(item.id)} <small>{_number(value)} of {len(outcomes)}</small></h2>"
     asked = "".join(_row(q.at_s, "asked", escape(q.shown or q.text)) for q in item.questions)
@@ -81,25 +92,28 @@ def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
 
 
 def _row(at_s: float | None, what: str, text: str) -> str:
-    """A row of the table; `what` and `text` are HTML."""
+    """Return a row of the table; `what` and `text` are HTML."""
     return f'<tr><td class="n">{_clock(at_s)}</td><td>{what}</td><td>{text}</td></tr>'
 
 
 def timeline(item: Item, p: Prediction) -> str:
-    """Three lanes over the seconds of the video: asked (ticks), due (windows), said (dots; hollow:
-    to a question)."""
+    """Return three rows over the seconds of the video, as SVG: asked, due and said.
+
+    Questions are ticks. Due answers are windows. Words are dots, hollow if they answer a question
+    in its own chunk.
+    """
     due = [d for q in item.questions for d in q.due]
     times = [q.at_s for q in item.questions if q.at_s != AT_END]
     times += [d.end_s for d in due] + [s.until_s for s in p.said] + [p.seconds or 0]
     end_s = max([1.0, *(t for t in times if t < 1e8)])
-    height = 3 * LANE + 20
+    height = 3 * ROW + 20
 
     def x(at_s: float) -> float:
         return round(LEFT + (WIDTH - LEFT - 10) * min(at_s, end_s) / end_s, 1)
 
     lines = [
-        f'<text x="0" y="{k * LANE + 17}">{name}</text><line x1="{LEFT}" x2="{WIDTH}"'
-        f' y1="{k * LANE + 13}" y2="{k * LANE + 13}" stroke="#cccccc"/>'
+        f'<text x="0" y="{k * ROW + 17}">{name}</text><line x1="{LEFT}" x2="{WIDTH}"'
+        f' y1="{k * ROW + 13}" y2="{k * ROW + 13}" stroke="#cccccc"/>'
         for k, name in enumerate(("asked", "due", "said"))
     ]
     lines += [_tick(x(q.at_s), q.shown or q.text, q.at_s) for q in item.questions]
@@ -124,16 +138,16 @@ def _window(x: object, due: Due) -> str:
     assert callable(x)
     left, right = x(max(0.0, due.start_s)), x(due.end_s)
     return (
-        f'<rect x="{left}" y="{LANE + 5}" width="{max(2.0, round(right - left, 1))}" height="16"'
+        f'<rect x="{left}" y="{ROW + 5}" width="{max(2.0, round(right - left, 1))}" height="16"'
         f' fill="#2c6e49" fill-opacity="0.3"><title>{_tip(due.at_s, due.text)}</title></rect><rect'
-        f' x="{x(due.at_s) - 1}" y="{LANE + 3}" width="2" height="20" fill="#2c6e49"/>'
+        f' x="{x(due.at_s) - 1}" y="{ROW + 3}" width="2" height="20" fill="#2c6e49"/>'
     )
 
 
 def _dot(x: float, said: Spoken) -> str:
     fill = "none" if said.asked else "#d17b0f"
     return (
-        f'<circle cx="{x}" cy="{2 * LANE + 13}" r="5" fill="{fill}" stroke="#d17b0f"'
+        f'<circle cx="{x}" cy="{2 * ROW + 13}" r="5" fill="{fill}" stroke="#d17b0f"'
         f' stroke-width="2"><title>{_tip(said.at_s, said.text)}</title></circle>'
     )
 

@@ -1,8 +1,8 @@
-"""Is what was said the same as what is true? Asked of an LLM over an OpenAI-compatible API, or told
-by rules.
+"""Judges: whether what was said matches the truth, decided by an LLM or by rules.
 
-The prompts are files (`prompts/*.txt`); a folder of one's own may replace them. Verdicts of an LLM
-are kept in a file, so a scoring that was cut off goes on, and one that is repeated costs nothing.
+The LLM is behind an OpenAI-compatible API. Its prompts are files (`prompts/*.txt`), which a user's
+folder may replace. Its verdicts are stored in a file. So a scoring that was interrupted continues,
+and a repeated one sends no requests.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from aura_core.config import ChatConfig
 from aura_core.errors import ConfigError, InputError, ModelError
 from aura_core.http_client import HttpClient, HttpOptions
-from aura_core.replies import objects
+from aura_core.replies import Malformed, Reply, ask, request
 from aura_core.words import words_of
 
 PROMPTS = Path(__file__).parent / "prompts"
+REPAIR = "Your reply cannot be used: {fault}\nReply again, with only the JSON object asked for."
+MAX_MALFORMED = 0.5  # share of a scoring's verdicts; with more, the figures are not the model's
+EARLY = 20  # verdicts after which that is looked at before the end
 _STOP = frozenset(
     re.findall(
         r"\w+", "a an the is are was were be it its this that of to in on at and or i you he she"
@@ -31,8 +35,10 @@ _STOP = frozenset(
 
 @dataclass(frozen=True)
 class Grade:
-    """`score` is between 0 and 1; what `flag` means is in the prompt (content given away, plainly
-    wrong)."""
+    """A verdict: `score` is in [0, 1].
+
+    The prompt says what `flag` means: content given away, or plainly wrong.
+    """
 
     score: float
     flag: bool = False
@@ -44,17 +50,30 @@ class Judge(Protocol):
     description: str
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """`prompt` is one of answer, acknowledgment, core, interrupted; `later` is what becomes due
-        afterwards."""
+        """Return a grade. Raises `InputError` when the judge cannot be asked.
+
+        Args:
+            prompt: answer, acknowledgment, core or interrupted.
+            later: what becomes due afterwards.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        ...
+
+    def check(self) -> None:
+        """At the end of a scoring. Raises `InputError` when too little could be judged."""
         ...
 
 
 class RuleJudge:
-    """Words in common: no model, no network, and no notion of synonyms.
+    """Compares words. It uses no model and no network, and knows no synonyms.
 
-    answer, core, interrupted: 1 when all words of the truth are said, else the F1 of the words.
-    acknowledgment: content is given away when at least half of the truth's words are said; else the
-    score is 1.
+    - answer, core, interrupted: the score is 1 if all words of the truth are said, else the F1 of
+      the words.
+    - acknowledgment: content is given away if at least half of the truth's words are said that are
+      not in the question. Then the score is 0, else 1.
     """
 
     description = (
@@ -62,69 +81,68 @@ class RuleJudge:
     )
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """See the class."""
+        """See `Judge.grade` and the class."""
         due, told = Counter(words(truth)), Counter(words(said))
         common = (due & told).total()
         recall = common / due.total() if due else 0.0
         if prompt == "acknowledgment":
             asked = Counter(words(question))
-            news = due - asked  # words of the question may be repeated
+            news = due - asked  # repeating words of the question gives nothing away
             given = (news & told).total() >= 0.5 * news.total() if news else False
             return Grade(0.0 if given else 1.0, given)
         if not due or not told:
             return Grade(float(truth.strip() == said.strip()))
         return Grade(1.0 if recall == 1.0 else 2 * common / (due.total() + told.total()))
 
+    def check(self) -> None:
+        """Do nothing: rules judge everything."""
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
+
 
 def words(text: str) -> list[str]:
-    """Lower-case words without articles and the like; all of them where nothing else is left."""
+    """Return the lower-case words without stop words, or all words if no others remain."""
     every = words_of(text)
     return [w for w in every if w not in _STOP] or every
 
 
 @dataclass
 class ApiJudge:
-    """An LLM behind `url` (the base, such as http://host:8000/v1), temperature 0.
+    """An LLM behind an OpenAI-compatible API.
 
     Args:
-        key_env: environment variable with the token; empty: none is sent.
-        kept: JSON lines with the verdicts so far; None: they are not kept.
+        config: the server, and the settings of the requests.
+        kept: file of JSON lines with the verdicts so far; None: they are not stored.
         prompts: folder of the prompt files.
 
-    Raises `InputError` when the server cannot be reached or refuses. An answer that is not the JSON
-    that was asked for scores 0 and is counted in `malformed`.
+    Raises `InputError` when the server cannot be reached or refuses. A reply that is not the JSON
+    that was asked for goes back, `config.repairs` times. After that the grade is 0, and `malformed`
+    is increased; more than `MAX_MALFORMED` of all are refused.
     """
 
-    url: str
-    model: str
-    key_env: str = ""
+    config: ChatConfig
     kept: Path | None = None
     prompts: Path = PROMPTS
-    timeout_s: float = 60.0
+    judged: int = 0  # answers, those with a verdict that was kept included
     malformed: int = 0
-    asked: int = 0
+    repairs: int = 0
     client: HttpClient = field(init=False, repr=False)
     _verdicts: dict[str, Grade] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise InputError(f"--judge-url {self.url}: must be an http:// or https:// address")
-        if not self.model:
+        if not self.config.url:
+            raise InputError("--judge-url is missing, the address of the judge")
+        if not self.config.model:
             raise InputError(
                 "--judge-url needs --judge-model, the name under which the judge is served"
             )
-        options = HttpOptions(
-            self.url,
-            self.key_env,
-            connect_timeout_s=10.0,
-            read_timeout_s=self.timeout_s,
-            retries=4,
-            retry_wait_s=2.0,
-            retry_wait_max_s=60.0,  # hosted APIs ask for a minute when a quota is used up
+        options = replace(
+            HttpOptions.of(self.config),
             url_setting="--judge-url",
             model_setting="--judge-model",
             api_key_setting="--judge-key-env",
-            timeout_setting="",
+            timeout_setting="read_timeout_s of --judge-config",
         )
         try:
             self.client = HttpClient(options)
@@ -136,25 +154,44 @@ class ApiJudge:
 
     @property
     def description(self) -> str:
-        """Model and address."""
+        """Model and address, and what was wrong with its replies."""
+        repairs = f"; {self.repairs} replies were asked for again" if self.repairs else ""
         malformed = (
             f"; {self.malformed} answers were malformed and count as 0" if self.malformed else ""
         )
-        return f"{self.model} at {self.url}{malformed}"
+        return f"{self.config.model} at {self.config.url}{repairs}{malformed}"
 
     def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        """See `Judge`."""
+        """See `Judge.grade`."""
         known = {"question": question, "truth": truth, "said": said, "later": later or "(nothing)"}
         text = fill(self._template(prompt), known)
-        key = hashlib.sha256(f"{self.model}\n{text}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self.config.model}\n{text}".encode()).hexdigest()
+        self.judged += 1
         if key not in self._verdicts:
-            grade = read_verdict(self._ask(text)) or read_verdict(self._ask(text))
-            if grade is None:
+            try:
+                grade = self._ask(text)
+            except Malformed as e:
                 self.malformed += 1
+                if self.judged >= EARLY:
+                    self.check(e)
                 return Grade(0.0)
             self._verdicts[key] = grade
             self._keep(key, grade)
         return self._verdicts[key]
+
+    def check(self, last: Malformed | None = None) -> None:
+        """See `Judge`."""
+        if self.malformed > MAX_MALFORMED * self.judged:
+            why = f", the last because {last}" if last is not None else ""
+            raise InputError(
+                f"the judge {self.config.model}: {self.malformed} of {self.judged} replies cannot"
+                f" be used{why}; max_tokens (now {self.config.max_tokens}) or extra_body of"
+                " --judge-config may help; verdicts so far are kept"
+            )
+
+    def close(self) -> None:
+        """Close the connections. A request that is under way in another thread ends at once."""
+        self.client.close()
 
     def _template(self, name: str) -> str:
         path = self.prompts / f"{name}.txt"
@@ -165,19 +202,29 @@ class ApiJudge:
         except UnicodeDecodeError as e:
             raise InputError(f"{path}: cannot read the judge's prompt: it is not UTF-8 text") from e
 
-    def _ask(self, text: str) -> str:
-        self.asked += 1
-        body = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": text}],
-            "temperature": 0,
-            "max_tokens": 256,
-        }
+    def _ask(self, text: str) -> Grade:
+        """Raises `Malformed` when no reply can be used."""
+        messages = [{"role": "user", "content": text}]
+        return ask(
+            self._reply,
+            messages,
+            verdict,
+            lambda fault: REPAIR.format(fault=fault),
+            self.config.repairs,
+            self._count_repair,
+        )
+
+    def _count_repair(self) -> None:
+        self.repairs += 1
+
+    def _reply(self, messages: Sequence[dict[str, Any]]) -> Reply:
+        body = request(self.config, messages)
         try:
-            return _content(self.client.retry(lambda: self.client.post(body)))
+            return Reply.of(self.client.retry(lambda: self.client.post(body)))
         except ModelError as e:
             raise InputError(
-                f"no answer of the judge {self.model}: {e}; run again: verdicts so far are kept"
+                f"no answer of the judge {self.config.model}: {e}; run again: verdicts so far are"
+                " kept"
             ) from e
 
     def _keep(self, key: str, grade: Grade) -> None:
@@ -194,14 +241,20 @@ class ApiJudge:
 
     @staticmethod
     def _kept_lines(kept: Path) -> list[str]:
-        """Bytes that are no UTF-8 spoil their line alone, which is asked again."""
+        """Return the lines of the verdict file.
+
+        A line with bytes that are not UTF-8 becomes invalid; only that verdict is asked for again.
+        """
         try:
             return kept.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError as e:
             raise InputError(f"{kept}: cannot read the verdicts so far: {e.strerror}") from e
 
     def _remember(self, line: str) -> None:
-        """A kept verdict; a half-written line is asked again."""
+        """Add a stored verdict.
+
+        A half-written line is ignored, so that this verdict is asked for again.
+        """
         try:
             verdict = json.loads(line)
             self._verdicts[verdict["key"]] = Grade(float(verdict["score"]), bool(verdict["flag"]))
@@ -210,24 +263,17 @@ class ApiJudge:
 
 
 def fill(template: str, known: Mapping[str, str]) -> str:
-    """`template` with {name} replaced where the name is known. All other braces are the template's
-    own, such as those of JSON; and what was put in is not looked at again: a reply may well say
-    {truth}."""
+    """Return `template` with {name} replaced for each known name.
+
+    Other braces stay, such as those of JSON. Text that was filled in is not searched again, because
+    a reply may contain {truth}.
+    """
     return re.sub(r"\{(" + "|".join(known) + r")\}", lambda m: known[m[1]], template)
 
 
-def read_verdict(text: str) -> Grade | None:
-    """The first JSON object with a score in `text`; None when there is none."""
-    for data in objects(text, nested=True):
-        score = data.get("score")
-        if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
-            return Grade(float(score), data.get("flag") is True)
-    return None
-
-
-def _content(reply: dict[str, Any]) -> str:
-    """The message of a chat completion; "" when the reply is another object."""
-    try:
-        return str(reply["choices"][0]["message"]["content"])
-    except (KeyError, IndexError, TypeError):
-        return ""
+def verdict(data: dict[str, Any]) -> Grade:
+    """The grade in a reply's object. Raises `Malformed`."""
+    score = data.get("score")
+    if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+        return Grade(float(score), data.get("flag") is True)
+    raise Malformed(f"'score' must be a number from 0 to 1, not {score!r:.60}")

@@ -1,7 +1,7 @@
-"""Metrics of streaming benchmarks, on plain times and words. Times are seconds of video.
+"""Metrics of streaming benchmarks, for times and words. Times are seconds of video.
 
-Sources: IA-QTF1 and NCCS, OmniInteract (arXiv 2605.26485); SW-F1, Streaming Harness (arXiv
-2606.08615); greedy matching, merging and joint F1, OmniPro (arXiv 2605.18577).
+Sources: IA-QTF1 and NCCS from OmniInteract (arXiv 2605.26485); SW-F1 from Streaming Harness (arXiv
+2606.08615); greedy matching, merging and joint F1 from OmniPro (arXiv 2605.18577).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MATCH_S = 3.0
 
 @dataclass(frozen=True)
 class Count:
-    """True positives (soft ones are fractions), false positives and misses; they add up."""
+    """True positives (they may be fractions), false positives and misses. Counts can be added."""
 
     tp: float = 0.0
     fp: float = 0.0
@@ -32,17 +32,20 @@ class Count:
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); NaN when there is nothing to find and nothing was said."""
+        """2 TP / (2 TP + FP + FN); NaN when nothing was due and nothing was said."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def sw_f1(self) -> float:
-        """2 TP / (2 TP + 0.2 FP + 2 FN): a missed event costs ten times a word too many."""
+        """2 TP / (2 TP + 0.2 FP + 2 FN): a miss counts ten times as much as a false positive.
+
+        Source: Streaming Harness (arXiv 2606.08615).
+        """
         return _ratio(2 * self.tp, 2 * self.tp + 0.2 * self.fp + 2 * self.fn)
 
 
 def total(counts: Sequence[Count]) -> Count:
-    """Their sum."""
+    """Return the sum of counts."""
     return sum(counts, Count())
 
 
@@ -53,9 +56,10 @@ def total(counts: Sequence[Count]) -> Count:
 class Slot:
     """A time span in which one answer is due.
 
-    Words from `start_s` to before `due_s` are early (an acknowledgment, or content that cannot be
-    known yet), from `due_s` to before `end_s` they are the core. `hard`: words that run on past
-    `end_s` are a false positive. `interrupted`: the user breaks in, so no core answer is due.
+    Words from `start_s` until before `due_s` are early: an acknowledgment, or content that cannot
+    be known yet. Words from `due_s` until before `end_s` are the core. With `hard`, words that
+    continue after `end_s` are a false positive. With `interrupted`, the user interrupts the answer,
+    so no core is due.
     """
 
     start_s: float
@@ -69,25 +73,23 @@ class Slot:
 
 Phase = Literal["early", "core"]
 Quality = Callable[[Slot, Phase, Sequence[Spoken]], float | None]
-"""Quality of a phase's words, 0..1; None for early words that give away what cannot be known yet.
-"""
+"""Quality of a phase's words in [0, 1]; None for early words that give content away."""
 
 
 @dataclass(frozen=True)
 class SlotScore:
-    """One slot's share: its counts, the parts of its true positive, and the words that were booked
-    to it."""
+    """The score of one slot: its counts, the parts of its true positive, and its words."""
 
     slot: Slot
     count: Count
     ack: float
     core: float
     said: tuple[Spoken, ...]
-    core_at_s: float | None = None  # first core words
+    core_at_s: float | None = None  # time of the first core words
 
 
 def decay(at_s: float, peak_s: float, end_s: float) -> float:
-    """Timeliness: 1 up to `peak_s`, then linearly down to 0 at `end_s`."""
+    """Return the timeliness: 1 until `peak_s`, then falling linearly to 0 at `end_s`."""
     if at_s <= peak_s:
         return 1.0
     return 0.0 if at_s >= end_s else 1.0 - (at_s - peak_s) / (end_s - peak_s)
@@ -96,8 +98,10 @@ def decay(at_s: float, peak_s: float, end_s: float) -> float:
 def assign(
     slots: Sequence[Slot], said: Sequence[Spoken]
 ) -> tuple[list[list[Spoken]], list[Spoken]]:
-    """The words of each slot, and those of none. Of slots that overlap, the one that began last
-    takes them."""
+    """Return the words of each slot, and the words outside all slots.
+
+    Where slots overlap, the one that began last gets the words.
+    """
     of_slot: list[list[Spoken]] = [[] for _ in slots]
     outside = []
     for words in sorted(said, key=lambda s: (s.at_s, s.until_s)):
@@ -110,12 +114,12 @@ def assign(
 
 
 def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScore:
-    """TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, with T = `decay` of the phase's first
-    words.
+    """Return the score of one slot, by IA-QTF1 (OmniInteract, arXiv 2605.26485).
 
-    False positives: early words that give content away, a core below quality 0.5 (which then earns
-    nothing), and words past a hard end. A slot whose core earns nothing is a miss, unless it was
-    interrupted.
+    TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, where T is the `decay` of the first words of
+    that phase. False positives are: early words that give content away; a core with a quality below
+    0.5, which adds nothing to TP; and words after a hard end. A slot whose core adds nothing is a
+    miss, unless it was interrupted.
     """
     early = [s for s in said if s.at_s < slot.due_s]
     core = [s for s in said if s.at_s >= slot.due_s]
@@ -147,15 +151,21 @@ def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScor
 def score_slots(
     slots: Sequence[Slot], said: Sequence[Spoken], quality: Quality
 ) -> tuple[list[SlotScore], Count]:
-    """Every slot's score, and the sum with words outside of all slots as false positives: its `f1`
-    is IA-QTF1."""
+    """Return every slot's score, and their sum, whose `f1` is IA-QTF1.
+
+    Words outside all slots are false positives in the sum.
+    """
     of_slot, outside = assign(slots, said)
     scores = [score_slot(slot, words, quality) for slot, words in zip(slots, of_slot, strict=True)]
     return scores, total([s.count for s in scores]) + Count(fp=len(outside))
 
 
 def nested_chain(inner: SlotScore, outer: SlotScore) -> float:
-    """NCCS of one pair: sqrt(core_outer * core_inner) when the inner answer came first; else 0."""
+    """Return NCCS of a nested pair: sqrt(core_outer * core_inner).
+
+    It is 0 unless both were answered, the inner question first. Source: OmniInteract (arXiv
+    2605.26485).
+    """
     if inner.core <= 0 or outer.core <= 0 or inner.core_at_s is None or outer.core_at_s is None:
         return 0.0
     return math.sqrt(inner.core * outer.core) if inner.core_at_s <= outer.core_at_s else 0.0
@@ -165,8 +175,10 @@ def nested_chain(inner: SlotScore, outer: SlotScore) -> float:
 
 
 def merge(said: Sequence[Spoken], gap_s: float = MERGE_S) -> list[Spoken]:
-    """Words that follow within `gap_s` of the ones before are one utterance, at the time of its
-    first."""
+    """Join words that follow the words before within `gap_s`, to one utterance.
+
+    Its time is that of its first words.
+    """
     out: list[Spoken] = []
     last_s = -math.inf
     for words in sorted(said, key=lambda s: s.at_s):
@@ -184,7 +196,7 @@ def merge(said: Sequence[Spoken], gap_s: float = MERGE_S) -> list[Spoken]:
 def match(
     times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S
 ) -> list[tuple[int, int]]:
-    """One-to-one pairs (index of time, index of due) within the tolerance, the closest first."""
+    """Return one-to-one pairs (index of time, index of due) within the tolerance, closest first."""
     near = sorted(
         (abs(t - d), i, j)
         for i, t in enumerate(times_s)
@@ -201,25 +213,27 @@ def match(
 def event_count(
     times_s: Sequence[float], due_s: Sequence[float], tolerance_s: float = MATCH_S
 ) -> Count:
-    """Counts whose `f1` is the event (time) F1."""
+    """Return counts whose `f1` is the event (time) F1."""
     hits = len(match(times_s, due_s, tolerance_s))
     return Count(hits, len(times_s) - hits, len(due_s) - hits)
 
 
 def joint_f1(right: float, said: float, due: float) -> float:
-    """F1 of events that were told in time AND right: 2 right / (said + due)."""
+    """Return the F1 of events that were announced in time and correctly: 2 right / (said + due)."""
     return _ratio(2 * right, said + due)
 
 
 def window_count(
     said: Sequence[tuple[float, bool]], windows: Sequence[tuple[float, float]]
 ) -> Count:
-    """Counts of `Count.sw_f1`. TP: a window with a right answer inside; FN: one without; FP: words
-    outside of all.
+    """Return counts for `Count.sw_f1`.
+
+    TP is a window with a right answer in it, FN a window without one, and FP are words outside all
+    windows.
 
     Args:
-        said: (time, right) of all words; right is judged for the window that they fall into.
-        windows: (start, end) of each, ends included.
+        said: (time, right) of all words. `right` refers to the window that contains them.
+        windows: (start, end) of each window, ends included.
     """
     hits = sum(any(right and a <= t <= b for t, right in said) for a, b in windows)
     outside = sum(not any(a <= t <= b for a, b in windows) for t, _ in said)

@@ -1,9 +1,9 @@
-"""Polled, as most authors run: silent through the video, words forced at a question, and no
-question leaves a trace.
+"""Polled evaluation, as most benchmarks' authors run a model.
 
-A standing question is asked anew each second, as yes or no, until the first yes. What the model
-sees at a question is the window that the engine holds then, with silent turns alone and without
-earlier questions.
+The model is silent through the video. At a question it must answer, and no question stays in the
+conversation. A standing question is put again each second as a yes/no question, until the first
+yes. At a question, the model sees the window that the engine holds at that time, with silent turns
+only and without earlier questions.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from aura_core.types import Chunk, Decision, Frame, Query
 
 
 class PolledDecider(Decider):
-    """Silent in every chunk without a question; words in every chunk with one, unless
-    `may_be_silent`."""
+    """Silent in every chunk without a question; speaks in every chunk with one.
+
+    With `may_be_silent`, the model may also be silent at a question.
+    """
 
     may_be_silent = False
 
@@ -49,14 +51,14 @@ class PolledDecider(Decider):
 
 
 class Polled:
-    """An engine that is asked about the chunk that comes next, and keeps nothing of it."""
+    """An engine that answers questions about its next chunk, and keeps nothing of them."""
 
     def __init__(self, backend: Backend, config: AssistantConfig) -> None:
         self.decider = PolledDecider(config.decider, backend.chat)
         self.lockstep = Lockstep(StreamEngine(backend, config, self.decider), at_once=False)
 
     def reply(self, chunk: Chunk, text: str, may_be_silent: bool = False) -> str:
-        """What the model says to `text` in this chunk; "" for silence."""
+        """Return what the model says to `text` in this chunk; "" for silence."""
         engine = self.lockstep.engine
         self.decider.may_be_silent = may_be_silent
         query = engine.conversation.admit(Query(text, stamp_ns=chunk.start_ns))
@@ -64,7 +66,7 @@ class Polled:
 
 
 def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Prediction:
-    """One pass, with every question on its own."""
+    """Play an item once, and put every question separately."""
     polled.lockstep.reset()
     said: list[Spoken] = []
     turns = Turns(item.questions, polled=True)
@@ -73,15 +75,17 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
     seconds = 0
 
     def wanted(question: Question, chunk: Chunk, last: bool) -> bool:
-        """Whether the question is put to this chunk; one that is later than the video is put to its
-        last."""
+        """Whether the question is put in this chunk.
+
+        A question that is later than the video's end is put in its last chunk.
+        """
         if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
             return all(s.question != question.id for s in said)
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
         return question.id not in asked and (come or last)
 
     def put(question: Question, chunk: Chunk) -> None:
-        """Ask; a poll that is not answered with yes leaves the question open."""
+        """Put the question. A standing question is answered only after a yes to its poll."""
         poll = question.poll
         if poll is not None and "yes" not in polled.reply(chunk, poll.text).lower():
             return
@@ -102,8 +106,7 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
 
 
 def _chunks(lockstep: Lockstep, end: int, frames: Iterable[Frame]) -> Iterator[tuple[Chunk, bool]]:
-    """The chunk that waits next, up to chunk `end`, once it is known whether it is the last one of
-    the video."""
+    """Yield each next chunk up to chunk `end`, and whether it is the last one of the video."""
     intake = lockstep.intake
     for frame in frames:
         lockstep.push(frame)

@@ -1,9 +1,9 @@
-"""The prediction file: JSON lines, a header and then one line an item, written as soon as the item
-has been played.
+"""The prediction file: JSON lines with a header, and one line for each item.
 
-A run that was cut off goes on where it stopped: a half-written last line is dropped and named,
-items that are there are not played again. A file of another task, model, mode or settings is
-refused, and so is one of the same model folder with other weights in it.
+A line is written as soon as its item has been played. A run that was interrupted continues where it
+stopped: a half-written last line is dropped and reported, and items in the file are not played
+again. A file of another task, model, mode or settings is refused. So is a file of the same model
+folder with other weights.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What the predictions are of. `settings` is a digest of everything that decides beside the
-    model.
+    """What the predictions were made with.
 
-    `weights` tells two models at one path apart: their fingerprint, or the name under which a
-    server has them ("" in a file that is older than this field, and for the authors' own files).
+    `settings` is a digest of all settings that influence decisions, apart from the model. `weights`
+    tells two models at one path apart: it is their fingerprint, or the name under which a server
+    serves them. It is "" in files that are older than this field, and in the authors' own files.
     """
 
     task: str
@@ -41,8 +41,10 @@ class Header:
 
     @classmethod
     def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
-        """The header of a run; where a server is and its secrets do not count. Raises `ModelError`
-        without a model."""
+        """Return the header of a run. A server's address and secrets are left out.
+
+        Raises `ModelError` if there is no model.
+        """
         kept = replace(config, server=ServerConfig())
         digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
         server, path = config.server, config.model.path
@@ -52,7 +54,7 @@ class Header:
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A file that was read. `dropped` tells of a half-written last line."""
+    """A file that was read. `dropped` is a message about a half-written last line, or ""."""
 
     header: Header
     predictions: tuple[Prediction, ...]
@@ -68,7 +70,7 @@ def is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> PredictionFile:
-    """Read a prediction file. Raises `InputError` naming the line that is wrong."""
+    """Read a prediction file. Raises `InputError` that names the wrong line."""
     try:
         data = path.read_bytes()
     except OSError as e:
@@ -93,10 +95,11 @@ def read(path: Path) -> PredictionFile:
 
 
 class Writer:
-    """Appends predictions to a file, or goes on with one. Use as a context manager.
+    """Appends predictions to a new or existing file. Use it as a context manager.
 
-    `done` holds the ids of items that are there; `dropped` tells of a half-written line that was
-    cut off.
+    `done` holds the ids of the items in the file. `dropped` is a message about a half-written line
+    that was removed, or "". Raises `InputError` when the file cannot be written, or was made with
+    something else.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -136,7 +139,7 @@ class Writer:
                 f.truncate(data.rindex(b"\n") + 1)
 
     def add(self, prediction: Prediction) -> None:
-        """Append one item, at once."""
+        """Append one item, and flush the file."""
         self._out.write(json.dumps(as_json(prediction), ensure_ascii=False) + "\n")
         self._out.flush()
         self.done.add(prediction.item)
@@ -149,7 +152,7 @@ class Writer:
 
 
 def as_json(p: Prediction) -> dict[str, object]:
-    """The line of one item."""
+    """Return the line of one item."""
     said = [
         {"at_s": s.at_s, "text": s.text, "question": s.question, "asked": s.asked}
         | ({} if s.end_s is None else {"end_s": s.end_s})
@@ -163,8 +166,10 @@ def as_json(p: Prediction) -> dict[str, object]:
 def select(
     predictions: Sequence[Prediction], items: Sequence[Item], where: object, skip: bool = False
 ) -> tuple[dict[str, Prediction], list[str]]:
-    """Predictions by item id, and what was left out. Unknown items and duplicates are refused, or
-    with `skip` named."""
+    """Return predictions by item id, and messages about those that were left out.
+
+    Unknown items and duplicates raise `InputError`; with `skip` they are left out.
+    """
     known = {i.id for i in items}
     out: dict[str, Prediction] = {}
     named = []

@@ -1,10 +1,10 @@
-"""What a benchmark is made of: items to play, what was said in them, and how that was scored.
+"""The types of a benchmark: items to play, what was said, and scores.
 
-An item is one video, played once from its beginning, with questions at seconds of video time.
-`at_s` of a question is its annotated time: it joins the newest chunk that has ended by then, so the
-model has seen the video up to that second and nothing beyond. `at_s` of words is the end of the
-chunk in which they were decided: no compute time is counted, which makes every figure a function of
-model, settings and data alone.
+An item is one video, played once from its beginning, with questions at seconds of video time. A
+question's `at_s` is its annotated time. The question joins the newest chunk that has ended by then,
+so the model has seen the video up to that second and nothing after it. `at_s` of words is the end
+of the chunk in which they were decided. Compute time does not count, so every figure depends only
+on model, settings and data.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from aura_core.evaluation.statistics import Measured
 from aura_core.types import Kind
 
 AT_END = math.inf  # of `Question.at_s`: asked in the last chunk of the video
-# in a question: what was said to the turn before it (see `evaluation/turns.py`)
+# in a question: replaced by what was said to the turn before it (see `evaluation/turns.py`)
 PREVIOUS = "##ANSWER##"
-TURNS = "##TURNS##"  # in a question: all turns before it, with what was said to them
+TURNS = "##TURNS##"  # in a question: replaced by all turns before it, with their answers
 
 
 def chunk_of(at_s: float) -> int:
-    """Index of the newest chunk that has ended by `at_s`, rounded up to a full second: nothing
-    later is seen."""
+    """Return the index of the newest chunk that has ended by `at_s`, rounded up to a second."""
     return max(0, math.ceil(min(at_s, 1e9)) - 1)
 
 
 @dataclass(frozen=True)
 class Due:
-    """Words that are due at `at_s`; they count from `start_s` to `end_s`."""
+    """Words that are due at `at_s`. They count if they are said from `start_s` to `end_s`."""
 
     at_s: float
     text: str
@@ -41,8 +40,10 @@ class Due:
 
 @dataclass(frozen=True)
 class Poll:
-    """How a standing question is asked of a model that cannot wait: yes or no, once a second, up to
-    `until_s`."""
+    """How a standing question is put to a model that cannot wait.
+
+    `text` is a yes/no question that is put once a second, until `until_s`.
+    """
 
     text: str
     until_s: float
@@ -50,12 +51,12 @@ class Poll:
 
 @dataclass(frozen=True)
 class Question:
-    """One question of an item. `id` is unique within it.
+    """One question of an item. `id` is unique within the item.
 
-    `text` is what the model is told, `shown` what a report shows. In polled mode `polled` replaces
-    `text`, and `polled_s` replaces `at_s`, where they differ. `truth` is the right answer in its
-    own second, `due` are words that are due later. With `silence` no answer may be the right one:
-    polled mode does not force words then.
+    - `text`: what the model is told; `shown`: what a report shows.
+    - `polled` and `polled_s` replace `text` and `at_s` in polled mode, if they are set.
+    - `truth`: the right answer in its own second; `due`: words that are due later.
+    - `silence`: no answer may be the right one, so polled mode does not force words.
     """
 
     id: str
@@ -76,9 +77,9 @@ class Question:
 class Item:
     """One video and all that happens in it.
 
-    `videos` are places of the file below the data folder, best first. `end_s` is where playing
-    stops (None: at the end of the video); `truth` is what the benchmark's scorer needs beyond the
-    questions.
+    `videos` are possible paths of its file below the data folder, best first. Playing stops at
+    `end_s` (None: at the end of the video). `truth` is what the benchmark's scorer needs besides
+    the questions.
     """
 
     id: str
@@ -90,10 +91,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Spoken:
-    """Words, the question that they were booked to (""; none), and whether they came in that
-    question's chunk.
+    """Words, the id of the question that they answer (or ""), and when they were said.
 
-    `end_s` is where the voice ended, where that is known; else the words take no time.
+    `asked` says whether they came in the chunk of that question. `end_s` is the end of the voice,
+    if it is known; else the words take no time.
     """
 
     at_s: float
@@ -104,16 +105,16 @@ class Spoken:
 
     @property
     def until_s(self) -> float:
-        """End of the words."""
+        """The end of the words."""
         return self.at_s if self.end_s is None else self.end_s
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """All that was said in one item, in order of time; `seconds` of video were played, None where
-    nobody knows.
+    """All that was said in one item, in order of time.
 
-    `unasked` are questions that were never put (a video that could not be read to their time).
+    `seconds` of video were played; None if that is unknown. `unasked` are the questions that were
+    never put, because the video could not be read up to their times.
     """
 
     item: str
@@ -122,18 +123,20 @@ class Prediction:
     unasked: tuple[str, ...] = ()
 
     def answers(self, question: str) -> list[Spoken]:
-        """What was said to one question."""
+        """Return what was said to one question."""
         return [s for s in self.said if s.question == question]
 
     def answer(self, question: str) -> str:
-        """The first words said to a question; "" when there were none."""
+        """Return the first words said to a question; "" if there were none."""
         return next((s.text for s in self.said if s.question == question), "")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One scored question, event or slot. `value` is between 0 and 1; `at_s` where it stands in a
-    timeline."""
+    """One scored question, event or slot.
+
+    `value` is in [0, 1]; `at_s` is its place in a timeline.
+    """
 
     item: str
     part: str
@@ -146,8 +149,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures by name, what they are made of, who judged, and remarks that belong beside the
-    figures."""
+    """Figures by name, their outcomes, the judge's description, and remarks for the report."""
 
     figures: dict[str, Measured]
     outcomes: tuple[Outcome, ...]

@@ -1,9 +1,8 @@
-"""Items of a benchmark through the engine: free-running as it runs live, or polled as most authors
-do.
+"""Plays the items of a benchmark with the engine, free-running or polled.
 
-Free-running: one pass over the video, in lockstep, 2 frames a second; questions come at their times
-into one conversation, the model alone decides each second whether to speak, and everything that it
-says is recorded. Polled: see `evaluation/polled.py`.
+Free-running: one pass over the video in lockstep, at two frames a second. Questions come at their
+times into one conversation. The model alone decides each second whether to speak, and everything
+that it says is recorded. Polled: see `evaluation/polled.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError, InputError, ModelError
+from aura_core.errors import AuraError, InputError, ModelError, one_line
 from aura_core.evaluation.polled import Polled, play_polled
 from aura_core.evaluation.predictions import Writer
 from aura_core.evaluation.records import Item, Prediction, Question, Spoken, chunk_of
@@ -26,14 +25,15 @@ from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.sources import open_source
 from aura_core.sources.base import FrameSource
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.recovery import one_line
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
-# seconds that the last picture may stand for questions that are later than the video's end
+# seconds for which the last picture is repeated, for questions later than the video's end
 FROZEN_S = 30
-OPEN_QUESTIONS = 64  # a benchmark may ask more at once than a person would,
-QUESTION_TOKENS = 8192  # and at more length: lists of options, the turns before
+# A benchmark may ask more questions at once than a person would, and longer ones, with lists of
+# options or the turns before.
+OPEN_QUESTIONS = 64
+QUESTION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class RunCounts:
     """What became of the items of a run."""
 
     played: int
-    known: int  # were in the prediction file already
-    missing: tuple[str, ...]  # video missing or broken: one line each
+    known: int  # already in the prediction file
+    missing: tuple[str, ...]  # one line for each video that is missing or broken
 
 
 def run(
@@ -54,8 +54,10 @@ def run(
     polled: bool = False,
     progress: Callable[[Item], None] = lambda item: None,
 ) -> RunCounts:
-    """Play all items that `writer` does not have yet. A video that is missing or broken is named,
-    not raised."""
+    """Play all items that `writer` does not have yet.
+
+    A missing or broken video is listed in the result; it does not raise an error.
+    """
     own = config.generation
     generation = replace(
         own,
@@ -98,7 +100,7 @@ def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Predict
 
 
 def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource:
-    """The item's video, from the first of its places that exists. Raises `InputError`."""
+    """Open the item's video, from the first of its places that exists. Raises `InputError`."""
     place = next((data / v for v in item.videos if (data / v).is_file()), None)
     if place is None:
         raise InputError(f"video {item.videos[0]} is not in {data}")
@@ -106,7 +108,7 @@ def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource
 
 
 def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
-    """One free-running pass."""
+    """Play an item once, free-running."""
     lockstep.reset()
     said: list[Spoken] = []
     turns = Turns(item.questions)
@@ -115,8 +117,11 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
     seconds = 0
 
     def questions(now_ns: int, late: bool) -> Iterator[Query]:
-        """Those whose chunk begins (with `late`: all that are left). Held back: one that repeats
-        the answer to a turn which has not been decided, and those behind it."""
+        """Yield the questions whose chunk begins; with `late`, all that are left.
+
+        A question that repeats the answer to an undecided turn is held back, and so are the
+        questions after it.
+        """
         while (
             waiting and (late or _start_ns(waiting[0]) <= now_ns) and turns.ready(waiting[0], asked)
         ):
@@ -124,8 +129,10 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
             yield Query(turns.text(q, said), q.id, min(_start_ns(q), now_ns), q.kind)
 
     def events() -> Iterator[Frame | Query]:
-        """Frames, and each question before the first frame of its chunk, or as soon afterwards as
-        it is known."""
+        """Yield the frames, and each question before the first frame of its chunk.
+
+        A question whose text is known only later comes as soon as it is known.
+        """
         frame: Frame | None = None
         for coming in itertools.chain(frames, (None,)):
             if (
@@ -156,7 +163,7 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
 
 
 def spoken(step: Step) -> list[Spoken]:
-    """The words of a step, at the end of its chunk."""
+    """Return the words of a step, at the end of its chunk."""
     r = step.response
     return (
         []
@@ -170,8 +177,7 @@ def _start_ns(question: Question) -> int:
 
 
 def _frozen(last: Frame, needed: Callable[[], bool]) -> Iterator[Frame]:
-    """The last picture, held for as long as a question waits for a chunk (one chunk takes one
-    question)."""
+    """Repeat the last picture as long as questions wait, because a chunk takes one question."""
     for k in range(1, 2 * FROZEN_S + 1):
         if not needed():
             return

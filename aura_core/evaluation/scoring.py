@@ -1,8 +1,8 @@
-"""What was said against what ought to have been said, for one simulated episode. No model, no ROS.
+"""Compares what was said with what was due, for one simulated episode.
 
-Time is matched to +-1 chunk (`TOLERANCE`). Words spoken in the chunk of a question answer that
-question; all other words are unasked: each is matched to at most one due event, and what matches
-none is a false alarm.
+Times match within one chunk (`TOLERANCE`). Words in the chunk of a question answer that question.
+All other words are unasked: each matches at most one due event, and words that match none are a
+false alarm.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aura_core.sim.episode import Ask, Due, Episode
 from aura_core.types import Kind
 
 TOLERANCE = 1
-LATE = 5  # chunks after the event up to which an answer counts as late instead of missed
+LATE = 5  # up to so many chunks after the event, an answer is late; after that, it is missed
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and what came in its chunk. `right`: word for word the true answer."""
+    """A question and what was said in its chunk. `right`: it is exactly the true answer."""
 
     ask: Ask
     text: str | None
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Matched:
-    """A due event and the unasked words for it. `delay` is in chunks, None when nothing came."""
+    """A due event and its unasked words. `delay` is in chunks; it is None if nothing was said."""
 
     due: Due
     text: str | None
@@ -64,14 +64,18 @@ class EpisodeScore:
     seconds: int
 
     def of_kind(self, kind: Kind) -> list[Matched]:
-        """Due events that a standing question of `kind` waited for (its first one, when
-        proactive)."""
+        """Return the due events of the standing questions of `kind`.
+
+        A proactive question waits for its first event only.
+        """
         ids = {a.id for a in self.episode.asks if a.kind is kind}
         return [m for m in self.matched if ids & set(m.due.ask_ids)]
 
     def multi_false_alarms(self) -> int:
-        """False alarms while a multi-response question was open (all are booked to it: the strict
-        reading)."""
+        """Return the number of false alarms while a multi-response question was open.
+
+        All of them count for that question, which is the strict reading.
+        """
         since = min(
             (a.chunk for a in self.episode.asks if a.kind is Kind.MULTI_RESPONSE), default=None
         )
@@ -79,12 +83,12 @@ class EpisodeScore:
 
 
 def score(episode: Episode, said: Sequence[Said], seconds: int) -> EpisodeScore:
-    """Match `said` (in order of time) against the ground truth of the first `seconds` chunks."""
+    """Match `said`, in order of time, with the ground truth of the first `seconds` chunks."""
     asks = [a for a in episode.asks if a.chunk < seconds]
     answered: list[Asked] = []
     used: set[int] = set()
     for ask in asks:
-        # The live path may put a question into a neighbouring chunk: it is found by its words.
+        # A live run may put a question into a neighbouring chunk, so it is found by its text.
         found = next(
             (
                 i
@@ -111,7 +115,7 @@ def score(episode: Episode, said: Sequence[Said], seconds: int) -> EpisodeScore:
 
 
 def _match(dues: Sequence[Due], unasked: Sequence[Said]) -> tuple[list[Matched], list[Said]]:
-    """Each due with the nearest free words in time; then, among the rest, the first late ones."""
+    """Match each due event with the nearest free words in time, then with the first late ones."""
     free = list(unasked)
     pairs: dict[int, Said] = {}
     for reach in (0, TOLERANCE, LATE):

@@ -1,12 +1,11 @@
-"""The simulator's own benchmark: free-running, on held-out seeds, through the very engine of the
-live node."""
+"""The simulator's own benchmark: free-running on held-out seeds, with the live node's engine."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,35 +23,55 @@ from aura_core.evaluation.statistics import (
 )
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
-from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.episode import IDEAL_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.sim.render import Camera
-from aura_core.sim.talk import PAST
+from aura_core.sim.sensor import IDEAL, Sensor, sensor
+from aura_core.sim.talk import DECLINED, PAST
+from aura_core.sim.world import World
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
 NS = 1_000_000_000
 EPISODE_S = 60
+PHASES = 4  # quarters of a chunk
 
 
-def play(lockstep: Lockstep, episode: Episode, seconds: int) -> list[Step]:
-    """Run one episode in lockstep: frames at 2 FPS, each question in its chunk. The assistant is
-    reset."""
+def episode_of(
+    seed: int, seconds: int, camera: str = "drawn", plan: Plan | None = None
+) -> tuple[Episode, Sensor]:
+    """The episode of a seed and the camera that looks at it: one drawn by the seed, or "ideal",
+    under which every event begins about 0.25 s before a chunk. The truth is the same for both: an
+    event belongs to the chunk in which it is first complete in a frame. `plan` is that of the
+    camera where it is not given."""
+    if camera == "ideal":
+        world = World.generate(seed, seconds, aligned=True).looked_at(IDEAL.looks(seconds))
+        return Episode.generate(seed, seconds, plan or IDEAL_PLAN, world), IDEAL
+    drawn = sensor(camera, seed)
+    world = World.generate(seed, seconds, looks=drawn.looks(seconds))
+    return Episode.generate(seed, seconds, plan or TEST_PLAN, world), drawn
+
+
+def play(lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor = IDEAL) -> list[Step]:
+    """Run one episode in lockstep: the frames that the sampling rule takes of the camera's, each
+    question in its chunk. The assistant is reset."""
     lockstep.reset()
-    camera = Camera(episode.world)
+    camera = Camera(episode.world, sensor=sensor)
     asks = {a.chunk: a for a in episode.asks}
-    steps = []
-    for slot in range(2 * seconds):
-        chunk, second_frame = divmod(slot, 2)
-        if not second_frame and chunk in asks:
+    steps, newest = [], -1
+    for chunk, shots in enumerate(sensor.chunks(seconds)):
+        if chunk in asks:
             lockstep.ask(Query(asks[chunk].text, asks[chunk].id, chunk * NS))
-        lockstep.push(Frame(camera.frame(slot * 0.5), slot * NS // 2))
-        while (step := lockstep.step()) is not None:
-            steps.append(step)
+        for shot in shots:
+            if shot.stamp_ns > newest:
+                newest = shot.stamp_ns
+                lockstep.push(Frame(camera.frame(shot.t_s), shot.stamp_ns))
+            while (step := lockstep.step()) is not None:
+                steps.append(step)
     return steps
 
 
 def said(steps: Iterable[Step]) -> list[Said]:
-    """The spoken ones."""
+    """Return the words of the steps that spoke."""
     return [Said(s.chunk, s.response.text, s.question) for s in steps if s.response is not None]
 
 
@@ -64,11 +83,13 @@ class SimReport:
     scores: tuple[EpisodeScore, ...]
     steps: int
     wall_s: float
-    step_ms: tuple[float, float]  # median and 95th percentile of whole steps
-    vision_encodes: int  # below `steps` where the static-scene gate reused features
+    step_ms: tuple[float, float]  # median and 95th percentile of the time of a step
+    vision_encodes: int  # less than `steps` if the static-scene gate reused features
+    # recall of due events within a second, by where in its chunk (0 to 1) the event begins
+    by_phase: dict[str, Measured] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
-        """Keys `group.figure` nested one level, with `steps` and `wall_s`."""
+        """Return the figures as {group: {figure: ...}}, with `steps`, `wall_s` and others."""
         out: dict[str, object] = {}
         for key, value in self.figures.items():
             group, name = key.split(".")
@@ -76,6 +97,7 @@ class SimReport:
             assert isinstance(section, dict)
             section[name] = value.as_json()
         out |= {"steps": self.steps, "wall_s": round(self.wall_s, 2), "episodes": len(self.scores)}
+        out["by_phase"] = {name: m.as_json() for name, m in self.by_phase.items()}
         out["vision_encodes"] = self.vision_encodes
         out["step_ms"] = {"p50": round(self.step_ms[0], 2), "p95": round(self.step_ms[1], 2)}
         return out
@@ -87,13 +109,14 @@ def evaluate(
     config: AssistantConfig | None = None,
     seconds: int = EPISODE_S,
     progress: Callable[[EpisodeScore], None] | None = None,
+    camera: str = "drawn",
 ) -> SimReport:
-    """Run every seed's episode and sum up."""
+    """Run every seed's episode, each with the camera that `episode_of` gives it, and sum up."""
     lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
     scores, times, encodes, start = [], [], 0, time.perf_counter()
     for seed in seeds:
-        episode = Episode.generate(seed, seconds, TEST_PLAN)
-        steps = play(lockstep, episode, seconds)
+        episode, looking = episode_of(seed, seconds, camera)
+        steps = play(lockstep, episode, seconds, looking)
         times += [s.step_ms for s in steps]
         encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))
@@ -102,15 +125,38 @@ def evaluate(
     wall_s = time.perf_counter() - start
     p50, p95 = np.percentile(times, [50, 95])
     return SimReport(
-        figures(scores), tuple(scores), len(times), wall_s, (float(p50), float(p95)), encodes
+        figures(scores),
+        tuple(scores),
+        len(times),
+        wall_s,
+        (float(p50), float(p95)),
+        encodes,
+        by_phase(scores),
     )
 
 
+def by_phase(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
+    """Recall of due events within a second, apart for the quarters of the chunk in which they
+    begin. What is told together counts by its first event."""
+    told: dict[int, list[bool]] = {k: [] for k in range(PHASES)}
+    for s in scores:
+        world = s.episode.world
+        for m in s.matched:
+            if m.due.events:
+                phase = (m.due.events[0].start_s - world.look(0)[0]) % 1.0
+                told[min(PHASES - 1, int(phase * PHASES))].append(m.in_time)
+    return {
+        f"{k / PHASES:.2f}-{(k + 1) / PHASES:.2f}": proportion(sum(hits), len(hits))
+        for k, hits in told.items()
+        if hits
+    }
+
+
 def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
-    """All figures of a set of episodes."""
+    """Return all figures of a set of episodes."""
     asked = [a for s in scores for a in s.asked]
     answered = [a for a in asked if a.ask.kind is Kind.REAL_TIME]
-    now = [a for a in answered if not _past(a)]
+    now = [a for a in answered if not _past(a) and a.ask.topic not in DECLINED]
     standing = [a for a in asked if a.ask.kind is not Kind.REAL_TIME]
     once = [m for s in scores for m in s.of_kind(Kind.PROACTIVE)]
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
@@ -134,6 +180,9 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
     slots = sum(multi_slots(s) for s in scores)
     further = {
         "past.exact_match": _exact([a for a in answered if _past(a)]),
+        "realtime.follow_up": _exact([a for a in now if a.ask.follows]),
+        "declined.unknown": _exact([a for a in answered if a.ask.topic == "unknown"]),
+        "declined.foreign": _exact([a for a in answered if a.ask.topic == "foreign"]),
         "multi.ia_qtf1": _summed(scores, multi_count, lambda c: c.f1, slots),
         "multi.slot_tp": _slot_tp(scores, slots),
         "standing.sw_f1": _summed(
@@ -147,7 +196,7 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
         ),
         **_phrasings(now),
     }
-    # of what these episodes do not ask, nothing is said
+    # figures without any sample in these episodes are left out
     return out | {key: m for key, m in further.items() if m.n}
 
 
@@ -164,7 +213,7 @@ def _chinese(asked: Asked) -> bool:
 
 
 def _phrasings(now: Sequence[Asked]) -> dict[str, Measured]:
-    """Seen against unseen phrasings, English against Chinese, where both are asked."""
+    """Compare seen with unseen phrasings, and English with Chinese, where both are asked."""
     out = {}
     for one, other, is_one in (
         ("unseen_paraphrase", "seen_paraphrase", _unseen),
@@ -186,19 +235,22 @@ def _summed(
     figure: Callable[[Count], float],
     n: int,
 ) -> Measured:
-    """A figure of counts that add up over the episodes."""
+    """Return a figure of counts that are summed over the episodes."""
     rows = [[c.tp, c.fp, c.fn] for c in map(count, scores)]
     return bootstrap_sums(rows, lambda sums: figure(Count(*sums)), n)
 
 
 def _slot_tp(scores: Sequence[EpisodeScore], slots: int) -> Measured:
-    """Mean true positive of a slot: unlike IA-QTF1 itself, it falls with every second of delay."""
+    """Return the mean true positive of a slot.
+
+    Unlike IA-QTF1 itself, it falls with every second of delay.
+    """
     rows = [[multi_count(s).tp, multi_slots(s)] for s in scores]
     return bootstrap_sums(rows, lambda sums: sums[0] / sums[1] if sums[1] else math.nan, slots)
 
 
 def event_f1(scores: Sequence[EpisodeScore]) -> float:
-    """F1 of multi-response events at +-1 s."""
+    """Return the F1 of multi-response events, within 1 s."""
     many = [m for s in scores for m in s.of_kind(Kind.MULTI_RESPONSE)]
     hits = sum(m.in_time for m in many)
     wrong = len(many) - hits + sum(s.multi_false_alarms() for s in scores)

@@ -1,8 +1,7 @@
-"""Standing questions of a simulated episode by the metrics of the public benchmarks. One chunk is
-one second.
+"""Standing questions of a simulated episode, scored with metrics of public benchmarks.
 
-The simulator's tolerance holds: what comes up to a second before its event counts as on time. Text
-is compared word for word, so quality is a share of right words, never an opinion.
+One chunk is one second. The simulator's tolerance holds: words up to a second before their event
+are on time. Text is compared word for word, so quality is the share of exactly right words.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from aura_core.evaluation.scoring import TOLERANCE, EpisodeScore, Matched
 from aura_core.sim.episode import Ask
 from aura_core.types import Kind
 
-TAIL_S = 60.0  # of the last slot, as in OmniInteract
+TAIL_S = 60.0  # length of the last slot, as in OmniInteract
 
 
 def multi_slots(score: EpisodeScore) -> int:
-    """Slots of all multi-response questions: events that they waited for."""
+    """Return the number of slots of all multi-response questions: events that they waited for."""
     return sum(len(_due(score, ask)) for ask in _multi(score))
 
 
 def multi_count(score: EpisodeScore) -> Count:
-    """Counts whose `f1` is IA-QTF1 of the episode's multi-response questions.
+    """Return counts whose `f1` is IA-QTF1 of the episode's multi-response questions.
 
-    A slot begins at its event (the first one at the question, with room for the acknowledgment) and
-    ends at the question's next event. False alarms while a multi-response question is open are
-    booked to the first such one.
+    A slot begins at its event and ends at the question's next event. The first slot begins at the
+    question, which leaves time for the acknowledgment. False alarms while a multi-response question
+    is open count for the first such question.
     """
     count = Count()
-    alarms = [Spoken(f.chunk, f.text) for f in score.false_alarms]  # late answers are among them
+    alarms = [Spoken(f.chunk, f.text) for f in score.false_alarms]  # includes late answers
     for ask in _multi(score):
         due = _due(score, ask)
         open_alarms = [a for a in alarms if a.at_s > ask.chunk]
@@ -57,14 +56,14 @@ def multi_count(score: EpisodeScore) -> Count:
 
 
 def window_counts(score: EpisodeScore) -> Count:
-    """Counts whose `sw_f1` is SW-F1 of all standing questions: +-1 s around each event."""
+    """Return counts whose `sw_f1` is SW-F1 of all standing questions, with windows of +-1 s."""
     windows = [(m.due.chunk - TOLERANCE, m.due.chunk + TOLERANCE) for m in score.matched]
     told = [(_chunk(m), m.text == m.due.text) for m in score.matched if m.in_time]
     return window_count([*told, *((f.chunk, False) for f in score.false_alarms)], windows)
 
 
 def delays_s(matched: Sequence[Matched]) -> list[float]:
-    """How far from its event each told one was told, in seconds, early or late."""
+    """Return the distance of each announced event from its announcement, in seconds."""
     return [float(abs(m.delay)) for m in matched if m.delay is not None]
 
 
@@ -79,7 +78,7 @@ def _due(score: EpisodeScore, ask: Ask) -> list[Matched]:
 
 
 def _chunk(matched: Matched) -> int:
-    """In which chunk a told event was told."""
+    """Return the chunk in which an event was announced."""
     assert matched.delay is not None
     return matched.due.chunk + matched.delay
 

@@ -1,4 +1,4 @@
-"""Values with their sample size and 95% interval: nothing is reported without them."""
+"""Figures with sample size and 95% interval. No figure is reported without them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Z = 1.959964  # two-sided 95%
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure: `n` is what it is a share of (or minutes, for a rate)."""
+    """A figure. `n` is the number of samples, or the minutes of a rate."""
 
     value: float
     n: float
     ci95: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """{value, n, ci95}; a figure that nothing was measured for is null."""
+        """Return {value, n, ci95}; null for a figure without samples."""
 
         def number(x: float) -> float | None:
             return None if math.isnan(x) else round(x, 4)
@@ -39,7 +39,7 @@ NOTHING = Measured(math.nan, 0, (math.nan, math.nan))
 
 
 def proportion(hits: int, n: int) -> Measured:
-    """Share with the Wilson score interval."""
+    """Return a share with the Wilson score interval."""
     if n == 0:
         return NOTHING
     p, z2 = hits / n, Z * Z
@@ -49,8 +49,10 @@ def proportion(hits: int, n: int) -> Measured:
 
 
 def rate(count: int, minutes: float) -> Measured:
-    """Events a minute with the Poisson interval (Garwood's, by the Wilson-Hilferty
-    approximation)."""
+    """Return events a minute with a Poisson interval.
+
+    The interval is Garwood's, in the Wilson-Hilferty approximation.
+    """
     if minutes <= 0:
         return NOTHING
 
@@ -65,7 +67,10 @@ def rate(count: int, minutes: float) -> Measured:
 def bootstrap(
     items: Sequence[T], figure: Callable[[Sequence[T]], float], n: float, draws: int = 1000
 ) -> Measured:
-    """`figure` of `items`, with the percentile interval over resampled items (seeded)."""
+    """Return `figure` of `items`, with the percentile interval over resampled items.
+
+    The random generator has a fixed seed.
+    """
     rng = np.random.default_rng(0)
     values = []
     for _ in range(draws):
@@ -84,11 +89,12 @@ def bootstrap_sums(
     n: float,
     draws: int = 1000,
 ) -> Measured:
-    """`bootstrap` of a figure that is a function of sums over the items, and much faster.
+    """Return `bootstrap` of a figure that is a function of sums over the items, much faster.
 
     Args:
-        tallies: one row an item, as long as the array that `figure` takes: float64 (columns,).
-        n: what the figure is a share of.
+        tallies: one row for each item, of the same length as the array that `figure` takes, float64
+            (columns,).
+        n: number of samples of the figure.
     """
     if not tallies:
         return NOTHING
@@ -101,7 +107,9 @@ def bootstrap_sums(
 
 
 def mean_by_item(values: Sequence[Sequence[float]]) -> Measured:
-    """Mean of all values, each item's given together: the interval resamples items. Items without
-    values are no part of it; `n` is the number of values."""
+    """Return the mean of all values, which are given item by item; the interval resamples items.
+
+    Items without values do not count. `n` is the number of values.
+    """
     rows = [[sum(of), len(of)] for of in values if of]
     return bootstrap_sums(rows, lambda sums: float(sums[0] / sums[1]), sum(n for _, n in rows))

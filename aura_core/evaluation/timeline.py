@@ -1,4 +1,4 @@
-"""A run as one picture: what happened in the room, what was asked, what was said, and p(silent)."""
+"""A picture of one run: events in the room, questions, words, and p(silent)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def draw(
     """Write a PNG.
 
     Args:
-        p_silent: chunk to p(silent).
-        pictures: (chunk, RGB frame) thumbnails for the top row.
+        p_silent: by chunk, p(silent).
+        pictures: (chunk, RGB uint8 frame (height, width, 3)) thumbnails for the top row.
     """
     import matplotlib
 
@@ -61,7 +61,7 @@ def draw(
 
 
 def _draw_lanes(axis: object, score: EpisodeScore, said: Sequence[Said]) -> None:
-    """Three lanes of short texts on staggered heights: room, user, assistant."""
+    """Draw three rows of short texts at alternating heights: room, user, assistant."""
     from matplotlib.axes import Axes
 
     assert isinstance(axis, Axes)

@@ -1,9 +1,8 @@
-"""Questions that repeat what was said to earlier ones: when they may be asked, and what they then
-say.
+"""Questions that repeat the answers to earlier ones: when they are asked, and their text.
 
-The turn before is the one before it in the annotation, whatever was said in between. As in the
-authors' scripts of OmniMMI, a placeholder in a first turn stays as it is: there is no answer to put
-there.
+The turn before a question is the one before it in the annotation, whatever was said in between. A
+placeholder in a first turn stays as it is, because there is no answer for it. The authors' scripts
+of OmniMMI do the same.
 """
 
 from __future__ import annotations
@@ -16,31 +15,32 @@ from aura_core.evaluation.records import PREVIOUS, TURNS, Question, Spoken
 
 @dataclass(frozen=True)
 class Turns:
-    """The questions of one item, as a free run or a polled one (`polled`) asks them."""
+    """The questions of one item, as a free-running or a polled run (`polled`) asks them."""
 
     questions: tuple[Question, ...]
     polled: bool = False
 
     def at_s(self, question: Question) -> float:
-        """The second at which it is asked."""
+        """Return the second at which the question is asked."""
         return question.polled_s if self.polled and question.polled_s is not None else question.at_s
 
     def in_order(self) -> list[Question]:
-        """By time; one that repeats earlier turns comes after them, also where the file's times say
-        otherwise."""
+        """Return the questions by time.
+
+        A question that repeats earlier turns comes after them, even if the annotated times say
+        otherwise.
+        """
         order: dict[str, float] = {}
         for q in self.questions:
             order[q.id] = max([self.at_s(q), *(order[b.id] for b in self._repeated(q))])
         return sorted(self.questions, key=lambda q: order[q.id])
 
     def ready(self, question: Question, asked: Collection[str]) -> bool:
-        """Whether the turns that it repeats have been decided: before that, nobody knows what it
-        will say."""
+        """Whether the turns that the question repeats were decided, so that its text is known."""
         return all(q.id in asked for q in self._repeated(question))
 
     def text(self, question: Question, said: Sequence[Spoken]) -> str:
-        """What the model is told. A turn that was met with silence is repeated as an empty
-        answer."""
+        """Return what the model is told. A turn without an answer is repeated with an empty one."""
 
         def answer(q: Question) -> str:
             return next((s.text for s in said if s.question == q.id), "")

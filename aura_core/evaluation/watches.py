@@ -1,8 +1,9 @@
-"""Many watches at once: how should the model be asked? Two ways, on the same episodes.
+"""Compares two ways to run many watches at once, on the same episodes.
 
-*conversation*: all watches stand in one conversation; a step costs what it always costs. *fork*:
-each watch has a cache of its own that branches off before anything was asked, as if it were alone;
-a step costs as much as there are watches. Its recall is what the model reaches with one watch.
+- *conversation*: all watches are in one conversation. A step costs as much as with one watch.
+- *fork*: each watch has its own cache, which branches off before any question, as if it were the
+  only watch. The cost of a step grows with the number of watches. The recall is what the model
+  reaches with one watch.
 """
 
 from __future__ import annotations
@@ -14,26 +15,27 @@ import numpy as np
 
 from aura_core.config import AssistantConfig
 from aura_core.evaluation.scoring import Said, score
-from aura_core.evaluation.sim import EPISODE_S, play, said
+from aura_core.evaluation.sim import EPISODE_S, episode_of, play, said
 from aura_core.evaluation.statistics import Measured, proportion, rate
 from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.episode import Episode, Plan, dues_of
+from aura_core.sim.sensor import Sensor
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Kind
 
 
 @dataclass(frozen=True)
 class WatchReport:
-    """Figures of one way. `step_ms` and `tokens` are means per step, all its caches together."""
+    """The figures of one way. `step_ms` and `tokens` are means per step, over all its caches."""
 
-    recall: Measured  # of events that a proactive watch waited for, +-1 s
+    recall: Measured  # share of the events of proactive watches announced within 1 s
     false_alarms_per_min: Measured
     step_ms: float
     tokens: float
 
     def as_json(self) -> dict[str, object]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "recall": self.recall.as_json(),
             "false_alarms_per_min": self.false_alarms_per_min.as_json(),
@@ -43,31 +45,38 @@ class WatchReport:
 
 
 def plan(watches: int) -> Plan:
-    """`watches` standing questions within the first seconds, one in four of them for every time;
-    nothing else."""
+    """Return a plan with `watches` standing questions in the first seconds, and nothing else.
+
+    One in four of them is a multi-response question.
+    """
     many = watches // 4
     once = watches - many
     return Plan(10_000, 10_001, proactive=(once, once), multi=(many, many), first=0, early=0.3)
 
 
 def conversation(
-    lockstep: Lockstep, episode: Episode, seconds: int
+    lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor
 ) -> tuple[list[Said], float, int]:
-    """All watches in one conversation: what was said, ms and prefilled tokens of all steps."""
-    steps = play(lockstep, episode, seconds)
+    """Run all watches in one conversation.
+
+    Returns what was said, and the milliseconds and prefilled tokens of all steps.
+    """
+    steps = play(lockstep, episode, seconds, sensor)
     counters = lockstep.engine.policy.counters
     tokens = counters.critical_tokens + counters.background_tokens
     return said(steps), sum(s.step_ms for s in steps), tokens
 
 
-def fork(lockstep: Lockstep, episode: Episode, seconds: int) -> tuple[list[Said], float, int]:
-    """Each watch alone; an event that several of them announce is announced once."""
+def fork(
+    lockstep: Lockstep, episode: Episode, seconds: int, sensor: Sensor
+) -> tuple[list[Said], float, int]:
+    """Run each watch alone. An event that several watches announce is counted once."""
     heard: dict[int, Said] = {}
     acknowledged: list[Said] = []
     ms, tokens = 0.0, 0
     for ask in episode.asks:
         alone = Episode(episode.world, (ask,), tuple(dues_of(episode.world, (ask,))))
-        words, spent, used = conversation(lockstep, alone, seconds)
+        words, spent, used = conversation(lockstep, alone, seconds, sensor)
         ms, tokens = ms + spent, tokens + used
         acknowledged += [s for s in words if s.question is not None]
         heard |= {s.chunk: s for s in words if s.question is None}
@@ -85,15 +94,19 @@ def evaluate(
     config: AssistantConfig | None = None,
     seconds: int = EPISODE_S,
     progress: Callable[[], None] = lambda: None,
+    camera: str = "drawn",
 ) -> WatchReport:
-    """Run every seed's episode with `watches` open, asked in one of `WAYS`."""
+    """Run the episode of every seed with `watches` open, in one of the `WAYS`.
+
+    For `camera` see `sim.episode_of`.
+    """
     config = config or AssistantConfig()
     room = replace(config.window, qa_groups=max(config.window.qa_groups, watches + 2))
     lockstep = Lockstep(StreamEngine(backend, replace(config, window=room)), at_once=False)
     scores, spent, used, steps = [], [], 0, 0
     for seed in seeds:
-        episode = Episode.generate(seed, seconds, plan(watches))
-        words, ms, tokens = WAYS[way](lockstep, episode, seconds)
+        episode, sensor = episode_of(seed, seconds, camera, plan(watches))
+        words, ms, tokens = WAYS[way](lockstep, episode, seconds, sensor)
         scores.append(score(episode, words, seconds))
         spent.append(ms / seconds)
         used, steps = used + tokens, steps + seconds

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError, InputError
+from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
     Event,
     Failed,
@@ -37,7 +37,7 @@ from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.ids import Ids, new_run
-from aura_core.stream.recovery import Lost, Recovery, one_line
+from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import Chunk, Frame, Query, Step
 
 log = logging.getLogger(__name__)

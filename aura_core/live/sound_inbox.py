@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, one_line
 from aura_core.speech.device import BlockQueue
 from aura_core.speech.ears import Ears, Event
 from aura_core.speech.echo import EchoCanceller
@@ -82,7 +82,7 @@ class SoundInbox:
             try:
                 events = self._process(ears, echo, sound)
             except AuraError as e:
-                complain(" ".join(str(e).split()))
+                complain(one_line(e))
                 continue
             for event in events:
                 tell(event)

@@ -39,6 +39,22 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
     return LocalBackend.load(config)
 
 
+def foreign(config: ModelConfig, source: str) -> str:
+    """What is to be warned of before the model watches `source` (what messages call it, or a spec
+    such as sim:7); empty when nothing is.
+
+    The embedded model has seen nothing but the simulator, and answers about everything else just as
+    confidently. A bag's or a topic's frames may be the simulator's: nobody can tell.
+    """
+    embedded = config.path == "aura_tiny" or Path(config.path).absolute() == AURA_TINY
+    if not embedded or source.startswith("sim:"):
+        return ""
+    return (
+        f"aura_tiny, the embedded model, knows the simulator's room alone: its words about {source}"
+        " mean nothing unless that shows this room; choose a model that knows the world"
+    )
+
+
 def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
     if config.path == "scripted":
         raise ModelError(
@@ -51,4 +67,4 @@ def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
     return ServerBackend(config, server)
 
 
-__all__ = ["AURA_TINY", "load"]
+__all__ = ["AURA_TINY", "foreign", "load"]

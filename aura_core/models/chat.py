@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
@@ -65,7 +65,8 @@ def open_tokenizer(folder: Path, where: str) -> HFTokenizer:
     try:
         return HFTokenizer(kind.from_pretrained(folder, local_files_only=True))
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {_line(e)}") from e
+        reason = one_line(e, 200)
+        raise ModelError(f"{where}: the tokenizer in {folder} cannot be read: {reason}") from e
 
 
 def system(text: str) -> Message:
@@ -114,8 +115,9 @@ def extract(
                 list(messages), chat_template=template, tokenize=False, add_generation_prompt=prompt
             )
         except (TemplateError, TypeError, ValueError) as e:
+            reason = one_line(e, 200)
             raise ModelError(
-                f"{where}: its chat template refuses system, video and answer turns: {_line(e)}"
+                f"{where}: its chat template refuses system, video and answer turns: {reason}"
             ) from e
 
     chunk = families.find(model_type, where).prompt(model_type, sidecar)
@@ -201,7 +203,3 @@ def _split(text: str, sentinel: str, where: str) -> tuple[str, str]:
             f"{where}: its chat template writes {text[:60]!r} where {sentinel!r} was expected"
         )
     return before, after
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from aura_core.errors import ModelError, how_to_install
-from aura_core.models import families
+from aura_core.models import families, quantized
 from aura_core.models.sidecar import read_json
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -37,7 +37,12 @@ def find(path: str, name: str, weights: bool = True) -> Path:
             f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor"
             " 'scripted'"
         )
-    return _snapshot(path, _FILES if weights else _TEXT_FILES)
+    folder = _snapshot(path, _TEXT_FILES)
+    if not weights:
+        return folder
+    if (folder / "config.json").is_file():
+        quantized.check(folder, name)  # before gigabytes are fetched
+    return _snapshot(path, _FILES)
 
 
 def family(folder: Path, name: str) -> str:
@@ -52,9 +57,11 @@ def family(folder: Path, name: str) -> str:
 def check(folder: Path, name: str) -> str:
     """The `model_type` of a checkpoint, after checking that its files are there.
 
-    Raises `ModelError` naming what is missing or not supported.
+    Raises `ModelError` naming what is missing or not supported, packages that read quantized
+    weights included.
     """
     model_type = family(folder, name)
+    quantized.check(folder, name)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         weights = read_json(index).get("weight_map")

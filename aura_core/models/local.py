@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from aura_core.config import ModelConfig
 from aura_core.cores import model_threads
-from aura_core.errors import ModelError
+from aura_core.errors import ModelError, one_line
 from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Seen, Session, seen
 from aura_core.models.sidecar import read_aura, read_template
@@ -205,8 +205,18 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as e:
-        raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {_line(e)}") from e
+    except (
+        ImportError,  # a kind of quantization whose package is not installed, or too old
+        AttributeError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+    ) as e:
+        reason = one_line(e, 200)
+        raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {reason}") from e
     finally:
         if bar:
             hf_logging.enable_progress_bar()
@@ -217,7 +227,3 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
             f" {missing[0]}"
         )
     return model.eval()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

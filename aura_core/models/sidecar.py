@@ -19,6 +19,9 @@ class AuraSidecar:
     system_prompt: str | None = None
     frame_timestamps: bool | None = None
     max_pixels: int | None = None  # per frame
+    # the one size that it was trained at: frames of any other aspect are scaled to it
+    frame_height: int | None = None
+    frame_width: int | None = None
 
 
 _TYPES = {
@@ -27,6 +30,8 @@ _TYPES = {
     "system_prompt": str,
     "frame_timestamps": bool,
     "max_pixels": int,
+    "frame_height": int,
+    "frame_width": int,
 }
 
 
@@ -61,6 +66,8 @@ def read_aura(folder: Path) -> AuraSidecar:
     sidecar = AuraSidecar(**data)
     if sidecar.max_pixels is not None and sidecar.max_pixels < 1024:
         raise ModelError(f"{path}: max_pixels must be at least 1024, not {sidecar.max_pixels}")
+    if (sidecar.frame_height is None) != (sidecar.frame_width is None):
+        raise ModelError(f"{path}: frame_height and frame_width belong together: give both")
     return sidecar
 
 

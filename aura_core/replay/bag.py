@@ -19,12 +19,11 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, one_line
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
-from aura_core.sources.base import NS
 from aura_core.sources.encodings import decode_compressed, decode_raw
 from aura_core.stream.sampling import Slots
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
 # What the reading library raises on damaged files. Found by cutting good files off and by flipping
 # their bytes.
@@ -213,8 +212,7 @@ def _questions_first(
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{path}: the bag is damaged or incomplete: {reason}")
+    return InputError(f"{path}: the bag is damaged or incomplete: {one_line(error)}")
 
 
 __all__ = ["Bag", "Choice"]

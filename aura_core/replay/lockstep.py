@@ -15,9 +15,8 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.intake import Intake
 from aura_core.stream.recovery import Lost, Recovery
-from aura_core.types import Frame, Query, Step
+from aura_core.types import NS, Frame, Query, Step
 
-NS = 1_000_000_000
 OnRefused = Callable[[Query, InputError], None]
 OnLost = Callable[[Lost], None]
 

@@ -13,8 +13,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError
 from aura_core.replay.topics import COMPRESSED, IMAGE, STRING
-from aura_core.sources.base import NS
-from aura_core.types import Frame, Query
+from aura_core.types import NS, Frame, Query
 
 Storage = Literal["sqlite3", "mcap"]
 Compression = Literal["raw", "png", "jpeg"]

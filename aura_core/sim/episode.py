@@ -4,14 +4,15 @@ truth."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aura_core.sim.talk import TOPICS, WAITABLE, Talk, Wait
-from aura_core.sim.world import COLOURS, SHAPES, Event, World
+from aura_core.sim.talk import TOPICS, WAITABLE, About, Question, Talk, Wait
+from aura_core.sim.world import COLOURS, KINDS, SHAPES, Event, World
 from aura_core.types import Kind
 
+FOLLOWED_S = 15  # seconds after which nobody follows up any more
 CHINESE_SHARE, UNSEEN_SHARE = 0.25, 0.2  # of episodes; of phrasings in them
 
 
@@ -30,15 +31,19 @@ class Ask:
     unseen: bool = False  # in a phrasing that training never sees
     # a question about the past: the chunk that has to be in view to answer it
     evidence: int | None = None
+    follows: bool = False  # only the question before explains it
 
 
 @dataclass(frozen=True)
 class Due:
-    """Words that are due later: an event that standing questions `ask_ids` wait for."""
+    """Words that are due later: events that standing questions `ask_ids` wait for. They are due in
+    the chunk of the events, or in the first one after it in which nothing is asked: a question is
+    answered first."""
 
     chunk: int
     text: str
     ask_ids: tuple[str, ...]
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,23 @@ class Plan:
     # share of those that something will answer which are made to wait for an object
     objects: float = 0.0
     exact: float = 0.55  # share of one-time questions about objects that name colour and shape
+    follows: float = 0.0  # share of real-time questions that only the one before explains
+    odd: float = 0.0  # share of questions that are thanks, greetings or not to be understood
+    at_events: bool = True  # questions may come in the very chunk of an event
 
 
-TEST_PLAN = Plan()
-DENSE_PLAN = Plan(min_gap=1, max_gap=4, proactive=(2, 6), multi=(0, 2), triggers=0.65, first=0)
+TEST_PLAN = Plan(follows=0.15, odd=0.08)
+IDEAL_PLAN = Plan(at_events=False)  # with an ideal camera: what was asked before there were others
+DENSE_PLAN = Plan(
+    min_gap=1,
+    max_gap=4,
+    proactive=(2, 6),
+    multi=(0, 2),
+    triggers=0.65,
+    first=0,
+    follows=0.15,
+    odd=0.05,
+)
 NOTHING = Plan(min_gap=10_000, max_gap=10_001, proactive=(0, 0), multi=(0, 0), first=10_000)
 
 
@@ -82,16 +100,21 @@ class Episode:
         topics: dict[str, float] = TOPICS,
         varied: bool = False,
     ) -> Episode:
-        """Deterministic in its arguments. Nobody asks in the very chunk of an event.
+        """Deterministic in its arguments.
 
         `language` is drawn where it is not given; `unseen` is the share of phrasings that training
         never sees, `varied` adds the many that are for training alone.
         """
         world = world or World.generate(seed, duration_s)
+        duration_s = min(duration_s, world.duration_s)
         rng = np.random.default_rng([seed, 14])
         language = language or ("zh" if rng.random() < CHINESE_SHARE else "en")
         talk = Talk(language, unseen, varied)
-        free = [c for c in range(plan.first, duration_s) if world.event_at(c) is None]
+        free = [
+            c
+            for c in range(plan.first, duration_s)
+            if (plan.at_events or world.event_at(c) is None) and not _half_foreign(world, c)
+        ]
         counts = [int(rng.integers(low, high + 1)) for low, high in (plan.proactive, plan.multi)]
         kinds = [Kind.PROACTIVE] * counts[0] + [Kind.MULTI_RESPONSE] * counts[1]
         rng.shuffle(kinds)  # type: ignore[arg-type]
@@ -108,9 +131,13 @@ class Episode:
             )
         taken = {a.chunk for a in asks}
         at = plan.first + int(rng.integers(0, plan.max_gap))
+        last: tuple[int, About] | None = None  # the question before, and its chunk
         for chunk in free:
-            if chunk >= at and chunk not in taken:
-                q = talk.real_time(rng, world, chunk, topics)
+            if chunk in taken:
+                last = None
+            elif chunk >= at:
+                q = _question(rng, talk, world, chunk, topics, plan, last)
+                last = (chunk, q.about) if q.about is not None else None
                 asks.append(
                     Ask(
                         f"r{chunk}",
@@ -123,10 +150,12 @@ class Episode:
                         language,
                         q.unseen,
                         q.evidence,
+                        q.follows,
                     )
                 )
                 at = chunk + int(rng.integers(plan.min_gap, plan.max_gap + 1))
         asks.sort(key=lambda a: a.chunk)
+        asks = [_declined(a, talk) if _foreign(world, a.chunk) else a for a in asks]
         return cls(world, tuple(asks), tuple(dues_of(world, asks)))
 
     def script(self) -> dict[int, str]:
@@ -137,8 +166,9 @@ class Episode:
 def dues_of(world: World, asks: Sequence[Ask]) -> list[Due]:
     """What standing questions make due: a proactive one once, a multi-response one each time."""
     talk = Talk(asks[0].language) if asks else Talk()
+    asked = {a.chunk for a in asks}
     done: set[str] = set()
-    dues = []
+    found: dict[int, tuple[list[Event], list[str]]] = {}
     for event in world.events:
         ids = [
             a.id
@@ -149,9 +179,52 @@ def dues_of(world: World, asks: Sequence[Ask]) -> list[Due]:
             and a.condition.matches(event)
         ]
         done |= {a.id for a in asks if a.id in ids and a.kind is Kind.PROACTIVE}
-        if ids:
-            dues.append(Due(event.chunk, talk.announce(event), tuple(ids)))
+        chunk = event.chunk
+        while chunk in asked:
+            chunk += 1
+        if ids and chunk < world.duration_s:
+            events, told = found.setdefault(chunk, ([], []))
+            events.append(event)
+            told += [i for i in ids if i not in told]
+    dues = []
+    for chunk, (events, told) in sorted(found.items()):
+        events.sort(key=lambda e: (e.chunk, KINDS.index(e.kind)))
+        dues.append(Due(chunk, talk.announce_all(events), tuple(told), tuple(events)))
     return dues
+
+
+def _question(
+    rng: np.random.Generator,
+    talk: Talk,
+    world: World,
+    chunk: int,
+    topics: dict[str, float],
+    plan: Plan,
+    last: tuple[int, About] | None,
+) -> Question:
+    if plan.odd and rng.random() < plan.odd:
+        return talk.odd(rng) if last is not None or rng.random() < 0.7 else talk.lost(rng)
+    if plan.follows and last is not None and chunk - last[0] <= FOLLOWED_S:
+        q = talk.follow_up(rng, world, chunk, last[1]) if rng.random() < plan.follows else None
+        if q is not None:
+            return q
+    return talk.real_time(rng, world, chunk, topics)
+
+
+def _foreign(world: World, chunk: int) -> bool:
+    return world.is_foreign(world.look(chunk)[1])
+
+
+def _half_foreign(world: World, chunk: int) -> bool:
+    a, b = world.look(chunk)
+    return world.is_foreign(a) != world.is_foreign(b)
+
+
+def _declined(ask: Ask, talk: Talk) -> Ask:
+    """A question about a picture that is not the room."""
+    return replace(
+        ask, kind=Kind.REAL_TIME, answer=talk.words.foreign, topic="foreign", condition=None
+    )
 
 
 def _standing(

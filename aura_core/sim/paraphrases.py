@@ -7,11 +7,36 @@ from dataclasses import replace
 
 from aura_core.sim.phrases import Language, Phrases
 
-_EN_HEADS = ("tell me", "let me know", "alert me", "warn me", "say something")
-_ZH_HEADS = ("告诉我", "叫我", "提醒我")
+_EN_HEADS = (
+    "tell me",
+    "let me know",
+    "alert me",
+    "warn me",
+    "say something",
+    "please tell me",
+    "inform me",
+    "notify me",
+    "call me",
+    "remind me",
+    "say so",
+)
+_ZH_HEADS = ("告诉我", "叫我", "提醒我", "通知我")
 _FRAMES = {
     "en": {
-        "once": ("{h} when {c}", "{h} if {c}", "when {c} {h}", "if {c} {h}"),
+        "once": (
+            "{h} when {c}",
+            "{h} if {c}",
+            "when {c} {h}",
+            "if {c} {h}",
+            "{h} as soon as {c}",
+            "{h} once {c}",
+            "as soon as {c} {h}",
+            "can you {h} when {c}",
+            "could you {h} if {c}",
+            "i want to know if {c}",
+            "i would like to know when {c}",
+            "watch out and {h} when {c}",
+        ),
         "always": (
             "{h} every time {c}",
             "{h} each time {c}",
@@ -21,6 +46,11 @@ _FRAMES = {
             "whenever {c} {h}",
             "i want to know every time {c}",
             "i want to know whenever {c}",
+            "{h} any time {c}",
+            "any time {c} {h}",
+            "always {h} when {c}",
+            "can you {h} every time {c}",
+            "could you {h} whenever {c}",
         ),
     },
     "zh": {
@@ -310,23 +340,340 @@ _FACETS = {  # polar, open
 }
 
 
+# What a user says in words of their own.
+_OWN: dict[str, tuple[str, ...]] = {
+    "list": (
+        "what can you see?",
+        "what can you see on the table?",
+        "what is on the table now?",
+        "what is on the table right now?",
+        "name the objects on the table",
+        "list the objects on the table",
+        "which objects are there?",
+        "what is lying on the table?",
+        "anything on the table?",
+        "what objects can you see?",
+        "show me what is on the table",
+        "what do we have on the table?",
+    ),
+    "count": (
+        "how many objects are there?",
+        "how many things?",
+        "how many objects can you see?",
+        "how many items are on the table?",
+        "what is the number of objects?",
+        "how many things can you see on the table?",
+        "how many things are there now?",
+    ),
+    "count_of": (
+        "how many {x} can you see?",
+        "how many {x}?",
+        "what is the number of {x}?",
+        "how many {x} are there now?",
+    ),
+    "exists": (
+        "can you see {x}?",
+        "is {x} around?",
+        "is there {x} anywhere?",
+        "can you see {x} on the table?",
+        "is there {x} here?",
+        "is {x} here?",
+        "is there {x} right now?",
+        "do we have {x}?",
+    ),
+    "where": (
+        "where is {x} right now?",
+        "where can i find {x}?",
+        "where did {x} go?",
+        "where has {x} gone?",
+        "find {x}",
+        "show me where {x} is",
+        "can you see where {x} is?",
+        "where can you see {x}?",
+        "where is {x} lying?",
+    ),
+    "colour": (
+        "what is the {x} colour?",
+        "tell me the {x} colour",
+        "the {x} is what colour?",
+        "what colour has the {x}?",
+        "which colour has the {x}?",
+        "can you see what colour the {x} is?",
+    ),
+    "shape": (
+        "what kind of object is the {x} thing?",
+        "what kind of thing is the {x} one?",
+        "what is the {x} one?",
+        "which object is {x}?",
+        "which thing is {x}?",
+    ),
+    "person": (
+        "is anybody there?",
+        "is anybody in the room?",
+        "is there anybody?",
+        "is there anyone?",
+        "is someone there?",
+        "is someone in the room?",
+        "can you see a person?",
+        "can you see anyone?",
+        "can you see anybody?",
+        "any people around?",
+        "any person around?",
+        "anyone there?",
+        "anybody there?",
+        "are there any people?",
+        "are there people in the room?",
+        "is anyone here?",
+        "is anyone around?",
+        "is anybody home?",
+        "is anyone home?",
+        "anyone home?",
+    ),
+    "who": (
+        "who is here?",
+        "who can you see?",
+        "who is in the room now?",
+        "who is around?",
+        "who is at home?",
+    ),
+    "where_person": (
+        "where did the person go?",
+        "where can i find the person?",
+        "where is the person right now?",
+        "where is somebody?",
+        "where is that person?",
+        "can you see where the person is?",
+        "where is the person standing?",
+    ),
+    "pose": (
+        "what is that person doing?",
+        "what is the person up to?",
+        "what is somebody doing?",
+        "how is the person?",
+        "is the person standing or lying?",
+        "what is the person doing right now?",
+    ),
+    "cat": (
+        "any cats around?",
+        "any cats?",
+        "any cat around?",
+        "is there any cat?",
+        "are there any cats?",
+        "are there cats in the room?",
+        "can you see a cat?",
+        "can you see the cat?",
+        "can you see any cats?",
+        "is the cat around?",
+        "is the cat here?",
+        "is a cat here?",
+        "is a cat around?",
+        "do we have a cat?",
+        "any cats in the room?",
+        "do you see any cats?",
+        "is my cat there?",
+    ),
+    "where_cat": (
+        "where is my cat?",
+        "where did the cat go?",
+        "where can i find the cat?",
+        "where has the cat gone?",
+        "find the cat",
+        "where is that cat?",
+        "where is the cat right now?",
+        "can you see where the cat is?",
+        "where is the cat hiding?",
+        "where can you see the cat?",
+    ),
+    "took": (
+        "what did the hand take?",
+        "what was removed?",
+        "what was removed from the table?",
+        "which object did the hand take away?",
+        "what did somebody take away?",
+        "what is gone?",
+        "what disappeared?",
+    ),
+    "brought": (
+        "what was added?",
+        "what was put on the table?",
+        "what is new on the table?",
+        "which object did the hand bring?",
+        "what is new?",
+        "what came?",
+    ),
+    "last": (
+        "what was that?",
+        "what has just happened?",
+        "what did just happen?",
+        "what happened?",
+        "what happened right now?",
+        "did something happen?",
+        "what changed?",
+    ),
+    "order": ("what was first {x} or {y}?", "did {x} or {y} come first?", "was {x} or {y} first?"),
+}
+_OWN_FACETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "door": (
+        (
+            "is the door {v} right now?",
+            "is that door {v}?",
+            "can you see if the door is {v}?",
+            "is the door still {v}?",
+        ),
+        (
+            "is the door closed or open?",
+            "what is the state of the door?",
+            "is the door open or closed right now?",
+            "what is the door like?",
+        ),
+    ),
+    "lamp": (
+        (
+            "is the light {v} now?",
+            "is the lamp {v} right now?",
+            "is the light switched {v}?",
+            "is the lamp turned {v}?",
+            "are the lights {v}?",
+            "is the lamp still {v}?",
+            "is the lamp switched {v}?",
+        ),
+        (
+            "is the lamp off or on?",
+            "what is the state of the lamp?",
+            "what is the light like?",
+            "what is the state of the light?",
+        ),
+    ),
+    "kettle": (
+        (
+            "is the kettle {v} right now?",
+            "is the kettle still {v}?",
+        ),
+        (
+            "what is the state of the kettle?",
+            "what is the kettle doing now?",
+            "is the kettle steaming or quiet?",
+            "what does the kettle do?",
+        ),
+    ),
+    "cup": (
+        ("is the cup {v} right now?", "is the cup still {v}?"),
+        (
+            "where is the cup standing?",
+            "what is the state of the cup?",
+            "is the cup safe or near the edge?",
+            "where is my cup?",
+        ),
+    ),
+    "night": (
+        ("is it {v} right now?", "is it still {v}?", "is it {v} outside?"),
+        (
+            "is it day or night outside?",
+            "is it day or night right now?",
+        ),
+    ),
+}
+_MORE: dict[str, dict[str, tuple[str, ...]]] = {
+    "en": {
+        "again": (
+            "now?",
+            "and right now?",
+            "is that still so?",
+            "still?",
+            "how is it now?",
+            "what is it now?",
+        ),
+        "also": ("and what about {x}?", "{x}?", "now {x}"),
+        "correction": (
+            "not that {x}",
+            "i meant {x}",
+            "sorry {x}",
+            "no not that i mean {x}",
+            "no sorry {x}",
+        ),
+        "where_it": (
+            "where?",
+            "and where is it?",
+            "where exactly?",
+            "where is that?",
+            "where on the table is it?",
+        ),
+        "strange": (
+            "tell me about the {z}",
+            "who is the {z}?",
+            "why is the {z} there?",
+            "what is the {z}?",
+            "play {z}",
+            "{z} please",
+            "i like {z}",
+            "the {z} is {z}",
+            "could you {z} the {z}?",
+            "where did the {z} go?",
+            "whenever the {z} comes let me know",
+            "is there any {z}?",
+            "show me the {z}",
+            "turn on the {z}",
+            "what time is the {z}?",
+            "how is the {z}?",
+        ),
+    },
+    "zh": {
+        "again": ("现在怎么样?", "还是吗?"),
+        "also": ("还有{x}呢?",),
+        "correction": ("不我说{x}", "我是说{x}"),
+        "where_it": ("那它在哪里?", "在哪里?"),
+        "strange": ("{z}是什么?", "告诉我{z}", "你看到{z}在哪里?", "每次{z}来都告诉我"),
+    },
+}
+_DECORATIONS = {
+    "en": (
+        "hello {q}",
+        "robot {q}",
+        "excuse me {q}",
+        "can you tell me {q}",
+        "could you tell me {q}",
+        "okay {q}",
+        "so {q}",
+        "i would like to know {q}",
+        "do you know {q}",
+    ),
+    "zh": ("请告诉我{q}", "早上好{q}"),
+}
+_THANKS = {"en": ("thanks a lot", "okay thanks", "thank you robot", "great", "good"), "zh": ("好",)}
+_GREETINGS = {
+    "en": ("hey", "hey robot", "good evening", "good day", "hello you"),
+    "zh": ("你好你好",),
+}
+
+
 def varied(language: str, words: Language) -> Language:
     """`words` with many more ways to ask, and none that is kept out of training."""
     heads = _EN_HEADS if language == "en" else _ZH_HEADS
     frames = {
         k: [f.replace("{h}", h) for f in v for h in heads] for k, v in _FRAMES[language].items()
     }
-    polar, open_ = ({k: v[i] for k, v in _FACETS[language].items()} for i in (0, 1))
+    english = language == "en"
+    polar, open_ = (
+        {k: v[i] + (_OWN_FACETS[k][i] if english else ()) for k, v in _FACETS[language].items()}
+        for i in (0, 1)
+    )
     return replace(
         words,
         once=_with(words.once, frames["once"]),
         always=_with(words.always, frames["always"]),
         clauses={k: _with(p, _CLAUSES[language][k]) for k, p in words.clauses.items()},
-        questions={k: _with(p, _QUESTIONS[language][k]) for k, p in words.questions.items()},
+        questions={
+            k: _with(p, _QUESTIONS[language].get(k, ()) + (_OWN.get(k, ()) if english else ()))
+            for k, p in words.questions.items()
+        },
         facets={
             k: replace(f, polar=_with(f.polar, polar[k]), open=_with(f.open, open_[k]))
             for k, f in words.facets.items()
         },
+        decorations=(*words.decorations, *_DECORATIONS[language]),
+        thanks=(_with(words.thanks[0], _THANKS[language]), words.thanks[1]),
+        greeting=(_with(words.greeting[0], _GREETINGS[language]), words.greeting[1]),
+        **{k: _with(getattr(words, k), more) for k, more in _MORE[language].items()},
     )
 
 

@@ -60,6 +60,17 @@ class Language:
     always: Phrases
     clauses: dict[str, Phrases]  # by kind of event
     announcements: dict[str, str]  # by kind of event
+    foreign: str  # to any question where the picture is not the room
+    unknown: str  # to what it does not understand
+    thanks: tuple[Phrases, str]  # and what is said to them
+    greeting: tuple[Phrases, str]
+    again: Phrases  # the question before, now
+    also: Phrases  # the question before, about x
+    correction: Phrases  # the question before was meant about x
+    where_it: Phrases  # where what the question before was about is
+    nouns: dict[str, str]  # of a follow-up, by topic
+    strange: Phrases  # questions with an unknown word z
+    strangers: tuple[str, ...]  # unknown words
 
 
 ENGLISH = Language(
@@ -162,6 +173,10 @@ ENGLISH = Language(
         "where_person": Phrases(
             ("where is the person?", "where do you see the person?", "tell me where the person is"),
             ("where in the room is the person?",),
+        ),
+        "who": Phrases(
+            ("who is in the room?", "who is there?", "who do you see?", "tell me who is there"),
+            ("who do you see in the room?", "tell me who is in the room"),
         ),
         "pose": Phrases(
             (
@@ -367,4 +382,61 @@ ENGLISH = Language(
         "night falls": "it got dark",
         "day breaks": "it got light",
     },
+    foreign="i only know my simulated room",
+    unknown="i did not understand",
+    thanks=(Phrases(("thank you", "thanks", "thank you very much"), ("many thanks",)), "okay"),
+    greeting=(Phrases(("hello", "hello there", "good morning"), ("hello robot",)), "hello"),
+    again=Phrases(("and now?", "what about now?", "is it still so?"), ("how about now?",)),
+    also=Phrases(("and {x}?", "what about {x}?"), ("how about {x}?",)),
+    correction=Phrases(
+        ("no i mean {x}", "i mean {x}", "sorry i mean {x}", "no {x}"), ("sorry no {x}",)
+    ),
+    where_it=Phrases(("where is it?", "where do you see it?"), ("tell me where it is",)),
+    nouns={
+        "door": "the door",
+        "lamp": "the lamp",
+        "kettle": "the kettle",
+        "cup": "the cup",
+        "where_cat": "the cat",
+        "where_person": "the person",
+        "cat": "a cat",
+        "person": "a person",
+    },
+    strange=Phrases(
+        (
+            "where is the {z}?",
+            "is there a {z}?",
+            "is the {z} open?",
+            "what colour is the {z}?",
+            "how many {z} are there?",
+            "tell me when the {z} comes",
+            "let me know if a {z} appears",
+            "what is the {z} doing?",
+            "do you see the {z}?",
+            "is the {z} on?",
+            "{z} the {z}",
+            "what {z} is it?",
+            "{z} {z} {z}",
+            "{z}",
+            "can you {z} me?",
+        ),
+        ("do you see a {z} on the table?", "when the {z} leaves tell me"),
+    ),
+    strangers=(
+        "dog",
+        "car",
+        "phone",
+        "bottle",
+        "weather",
+        "president",
+        "laptop",
+        "sofa",
+        "qwrt",
+        "music",
+        "bicycle",
+        "recipe",
+        "zebra",
+        "joke",
+        "blorp",
+    ),
 )

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from aura_core.sim import things
 from aura_core.sim.canvas import Canvas, Colour, Image, mix, smooth
+from aura_core.sim.foreign import Foreign
+from aura_core.sim.sensor import IDEAL, Sensor
 from aura_core.sim.world import Event, State, World
 
 WIDTH = 192  # pixels, unless told
+FILM_S = 7.0  # one foreign film after the other
 _WALLS = ((196, 190, 176), (170, 184, 190), (188, 176, 160), (160, 166, 158), (204, 196, 200))
 _FLOORS = ((120, 92, 66), (104, 98, 92), (134, 116, 92), (86, 78, 74))
 _TABLES = ((146, 104, 66), (112, 82, 58), (168, 148, 122), (128, 128, 132))
@@ -49,11 +52,13 @@ def height_of(width: int) -> int:
 
 
 class Camera:
-    """The robot's head in one room: uint8 RGB frames (height, width, 3), `width` pixels wide and
-    4:3."""
+    """The robot's head in one room: uint8 RGB frames (height, width, 3), 4:3 and `width` pixels
+    wide; or as `sensor` makes them of its own width."""
 
-    def __init__(self, world: World, width: int = WIDTH) -> None:
+    def __init__(self, world: World, width: int = WIDTH, sensor: Sensor = IDEAL) -> None:
+        width = width if sensor == IDEAL else sensor.width
         self.world, self.width, self.height = world, width, height_of(width)
+        self.sensor = sensor
         rng = np.random.default_rng([world.seed, 12])
 
         def one(options: tuple[Colour, ...]) -> Colour:
@@ -82,25 +87,40 @@ class Camera:
         table = one(_TABLES)
         self._table = self._textured(rng, table, table)
         self._turns = self._head(rng)
+        self._films: dict[int, Foreign] = {}
 
     def frame(self, t_s: float) -> Image:
-        """RGB frame of the room at `t_s` seconds."""
+        """RGB frame at `t_s` seconds."""
+        foreign = self.world.is_foreign(t_s)
+        image = self._other(int(t_s // FILM_S)).frame(t_s) if foreign else self._room(t_s)
+        return self.sensor.picture(image, t_s)
+
+    def _other(self, number: int) -> Foreign:
+        if number not in self._films:
+            seed = self.world.seed * 1000 + max(0, number)
+            self._films[number] = Foreign(seed, self.width, self.height, self._room(0.0))
+        return self._films[number]
+
+    def _room(self, t_s: float) -> Image:
         rng = np.random.default_rng([self.world.seed, 13, round(t_s * 1000) + 1_000_000])
         dx, dy = self.looking(t_s)
         c = Canvas(np.empty((self.height, self.width, 3), np.uint8), dx, dy)
         c.paste(self._walls, self._margin, -1.0, -1.0, 2.0, 2.0)
-        state, event = self.world.at(t_s)
-        p = event.progress(t_s) if event else 0.0
-        seen = event.after if event is not None and p >= 0.5 else state  # of what changes at once
+        state, under_way = self.world.at(t_s)
+        now = {e.subject: (e, e.progress(t_s)) for e in under_way}
+        seen = state  # of what changes at once
+        for other, q in now.values():
+            seen = other.applied(seen) if q >= 0.5 else seen
+        nothing: tuple[Event | None, float] = (None, 0.0)
         things.window(c, seen.night, self._cloud)
-        things.door(c, self._opened(state, event, p), self._door)
+        things.door(c, self._opened(state, *now.get("door", nothing)), self._door)
         things.lamp(c, seen.lamp)
-        self._draw_person(c, state, event, p)
+        self._draw_person(c, state, *now.get("person", nothing))
         c.paste(self._table, self._margin, *things.TABLE)
-        things.cup(c, self._cup_at(state, event, p), self._cup)
+        things.cup(c, self._cup_at(state, *now.get("cup", nothing)), self._cup)
         things.kettle(c, seen.kettle, self._metal, (0.9 * t_s) % 1.0)
-        self._draw_cat(c, state, event, p, t_s)
-        self._draw_items(c, state, event, p)
+        self._draw_cat(c, state, *now.get("cat", nothing), t_s)
+        self._draw_items(c, state, *now.get("item", nothing))
         dark = mix(0.46, 0.66, seen.lamp) if seen.night else 1.0
         gain = dark * self._light * (1.0 + self._swing * np.sin(2 * np.pi * t_s / self._period_s))
         image = cv2.convertScaleAbs(c.image, alpha=gain)

@@ -11,6 +11,7 @@ import numpy as np
 
 from aura_core.errors import InputError
 from aura_core.sim.episode import Ask, Episode, dues_of
+from aura_core.sim.sensor import IDEAL, Sensor
 from aura_core.sim.talk import WAITABLE, Talk, Wait
 from aura_core.sim.world import World
 from aura_core.types import Kind
@@ -18,18 +19,24 @@ from aura_core.types import Kind
 SHORTEST_S = 30
 
 
-def showcase(seed: int, seconds: int, spoken: bool = False, language: str = "en") -> Episode:
+def showcase(
+    seed: int,
+    seconds: int,
+    spoken: bool = False,
+    language: str = "en",
+    sensor: Sensor = IDEAL,
+) -> Episode:
     """Three questions that this room will answer, asked at about 3 s, 6 s and in the middle.
 
     `spoken`: with time between them to be said and answered aloud, and the one about now is for a
-    list, whose truth is known in any second (see `retimed`).
+    list, whose truth is known in any second (see `retimed`). `sensor` is the camera that looks.
 
     Raises `InputError` when `seconds` is too short for that, or nothing happens that could be
     waited for.
     """
     if seconds < SHORTEST_S:
         raise InputError(f"the demo needs at least {SHORTEST_S} seconds, not {seconds}")
-    world = World.generate(seed, seconds)
+    world = World.generate(seed, seconds, looks=sensor.looks(seconds))
     rng, talk = np.random.default_rng([seed, 6]), Talk(language)
     quiet = [c for c in range(1, seconds - 1) if world.event_at(c) is None]
     times = (3, 11, max(20, seconds // 2)) if spoken else (3, 6, seconds // 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ TOPICS = {
     "where": 0.08,
     "colour": 0.07,
     "shape": 0.05,
-    "person": 0.04,
+    "person": 0.03,
+    "who": 0.02,
     "where_person": 0.03,
     "pose": 0.04,
     "cat": 0.03,
@@ -43,6 +45,12 @@ TOPICS = {
     "order": 0.07,
 }
 PAST = ("took", "brought", "last", "order")
+FACETS = ("door", "lamp", "kettle", "cup", "night")
+ITEMS = ("list", "count", "count_of", "exists", "where", "colour", "shape")
+LIVING = ("person", "who", "where_person", "pose", "cat", "where_cat")
+# What is said to what is no question about the room.
+ODD = ("unknown", "thanks", "greeting")
+DECLINED = ("foreign", "unknown")
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class Wait:
 class Question:
     """A question about now or the recent past, and the true answer. `unseen`: in words kept out of
     training. `evidence`: the chunk that has to be in view to answer it, where that is not its own.
+    `about`: the topic and what it is asked about, for the question that follows. `follows`: it can
+    be understood only after the question before.
     """
 
     topic: str
@@ -74,7 +84,11 @@ class Question:
     answer: str
     unseen: bool
     evidence: int | None = None
+    about: About | None = None
+    follows: bool = False
 
+
+About = tuple[str, tuple[Any, ...]]  # a topic, and its parameters (see `Talk.chosen`)
 
 # The phrases of a question, its slots, the true answer, and the evidence (see `Question`).
 _Asked = tuple[Phrases, dict[str, str], str] | tuple[Phrases, dict[str, str], str, int]
@@ -91,19 +105,87 @@ class Talk:
     def real_time(
         self, rng: np.random.Generator, room: World, chunk: int, topics: dict[str, float] = TOPICS
     ) -> Question:
-        """A question in `chunk`, in which nothing happens. A topic that cannot be asked then is
-        drawn again."""
+        """A question in `chunk`. A topic that cannot be asked then is drawn again, and so is one
+        about something that is just changing."""
         shares = np.array(list(topics.values())) / sum(topics.values())
         asked: _Asked | None = None
         while asked is None:
             topic = str(rng.choice(list(topics), p=shares))
-            asked = self._asked(rng, topic, room, chunk)
+            if not settled(room, topic, chunk):
+                topic = "list" if settled(room, "list", chunk) else "door"
+            chosen = self.chosen(rng, topic, room.states[chunk])
+            asked = self.resolved((topic, chosen), room, chunk)
         phrases, slots, answer, *evidence = asked
         text, unseen = self._phrase(rng, phrases)
         text = text.format(**slots)
         if rng.random() < 0.2:
             text = _one(rng, self.words.decorations).format(q=text)
-        return Question(topic, text, answer, unseen, *evidence)
+        return Question(topic, text, answer, unseen, *(evidence or [None]), (topic, chosen))
+
+    def follow_up(
+        self, rng: np.random.Generator, room: World, chunk: int, last: About
+    ) -> Question | None:
+        """A question that only the one before, `last`, explains; None where there is none."""
+        w, (topic, chosen) = self.words, last
+        if topic in PAST or topic not in (*FACETS, *ITEMS, *LIVING):
+            return None
+        also, noun = self._other(rng, topic, chosen, room.states[chunk])
+        forms: list[tuple[Phrases, dict[str, str], About]] = [(w.again, {}, last)]
+        if also is not None:
+            forms += [(w.also, {"x": noun}, also), (w.correction, {"x": noun}, also)]
+        if topic in ("cat", "person"):
+            forms.append((w.where_it, {}, (f"where_{topic}", ())))
+        if topic == "exists" and None not in chosen:
+            forms.append((w.where_it, {}, ("where", chosen)))
+        phrases, slots, about = forms[int(rng.integers(len(forms)))]
+        if not settled(room, about[0], chunk):
+            return None
+        asked = self.resolved(about, room, chunk)
+        if asked is None:
+            return None
+        text, unseen = self._phrase(rng, phrases)
+        return Question(about[0], text.format(**slots), asked[2], unseen, None, about, True)
+
+    def odd(self, rng: np.random.Generator) -> Question:
+        """Thanks, a greeting, or something with words that it does not know."""
+        topic = str(rng.choice(ODD, p=(0.45, 0.2, 0.35)))
+        if topic == "unknown":
+            text, unseen = self._phrase(rng, self.words.strange)
+            text = re.sub(r"\{z\}", lambda _: _one(rng, self.words.strangers), text)
+            return Question(topic, text, self.words.unknown, unseen)
+        phrases, answer = self.words.thanks if topic == "thanks" else self.words.greeting
+        text, unseen = self._phrase(rng, phrases)
+        return Question(topic, text, answer, unseen)
+
+    def lost(self, rng: np.random.Generator) -> Question:
+        """A follow-up to nothing: it is not understood."""
+        text, unseen = self._phrase(
+            rng, self.words.where_it if rng.random() < 0.5 else self.words.again
+        )
+        return Question("unknown", text, self.words.unknown, unseen)
+
+    def _other(
+        self, rng: np.random.Generator, topic: str, chosen: tuple[Any, ...], state: State
+    ) -> tuple[About | None, str]:
+        """The same question about something else, and how that is named."""
+        w = self.words
+        if topic in FACETS:
+            other = _one(rng, [t for t in FACETS[:-1] if t != topic])
+            return (other, ("open",)), w.nouns[other]
+        swaps = {
+            "where_cat": "where_person",
+            "where_person": "where_cat",
+            "cat": "person",
+            "person": "cat",
+        }
+        if topic in swaps:
+            return (swaps[topic], ()), w.nouns[swaps[topic]]
+        if topic in ("where", "exists"):
+            other_thing = _target(rng, state.items)
+            if other_thing == chosen:
+                return None, ""
+            return (topic, other_thing), self.thing(*other_thing, definite=topic == "where")
+        return None, ""
 
     def standing(self, rng: np.random.Generator, wait: Wait, repeated: bool) -> tuple[str, bool]:
         """A standing question in words, and whether in words kept out of training."""
@@ -117,6 +199,10 @@ class Talk:
         frame = (self.words.always if repeated else self.words.once).seen[0]
         x = self.thing(wait.colour, wait.shape, definite=wait.kind == "item leaves")
         return frame.format(c=self.words.clauses[wait.kind].seen[0].format(x=x))
+
+    def announce_all(self, events: Sequence[Event]) -> str:
+        """What is said about events that are told together."""
+        return self.words.conjunction.join(self.announce(e) for e in events)
 
     def announce(self, event: Event) -> str:
         """What is said about an event, whichever standing question it answers."""
@@ -146,34 +232,56 @@ class Talk:
             or self.words.nothing
         )
 
-    def _asked(
-        self, rng: np.random.Generator, topic: str, room: World, chunk: int
-    ) -> _Asked | None:
+    def chosen(self, rng: np.random.Generator, topic: str, state: State) -> tuple[Any, ...]:
+        """What a question of this topic is about: parameters that `resolved` knows."""
+        if topic in FACETS:
+            polar = rng.random() < 0.5
+            return ("polar", int(rng.integers(2))) if polar else ("open",)
+        if topic == "order":
+            return (bool(rng.random() < 0.5),)
+        if topic in PAST or topic in LIVING or topic in ("list", "count"):
+            return ()
+        colour, shape = _target(rng, state.items)
+        if topic == "count_of":
+            return (None, shape) if rng.random() < 0.5 else (colour, None)
+        if topic == "exists":
+            form = rng.random()
+            return (colour if form < 0.8 else None, shape if form < 0.6 or form >= 0.8 else None)
+        if topic == "where":
+            return (colour, shape)
+        return (shape,) if topic == "colour" else (colour,)
+
+    def resolved(self, about: About, room: World, chunk: int) -> _Asked | None:
+        """Phrases, slots and true answer; None where it cannot be asked in `chunk`."""
+        topic, chosen = about
         state = room.states[chunk]
-        if topic in self.words.facets:
-            return self._facet(rng, topic, state)
+        if topic in FACETS:
+            return self._facet(topic, chosen, state)
         if topic in PAST:
-            return self._past(rng, topic, room, chunk)
-        if topic in ("person", "where_person", "pose", "cat", "where_cat"):
+            return self._past(topic, chosen, room, chunk)
+        if topic in LIVING:
             return self._living(topic, state)
-        return self._items(rng, topic, state.items)
+        return self._items(topic, chosen, state.items)
 
     def _phrase(self, rng: np.random.Generator, phrases: Phrases) -> tuple[str, bool]:
         unseen = rng.random() < self.unseen
         return _one(rng, phrases.unseen if unseen else phrases.seen), unseen
 
-    def _facet(self, rng: np.random.Generator, topic: str, state: State) -> _Asked:
+    def _facet(self, topic: str, chosen: tuple[Any, ...], state: State) -> _Asked:
         facet, first = self.words.facets[topic], bool(getattr(state, topic))
         value = facet.values[0 if first else 1]
-        if rng.random() < 0.5:
+        if chosen[0] == "open":
             return facet.open, {}, value
-        asked = _one(rng, facet.values)
+        asked = facet.values[chosen[1]]
         return facet.polar, {"v": asked}, self.words.yes_no[asked != value]
 
     def _living(self, topic: str, state: State) -> _Asked:
         w = self.words
         if topic in ("person", "cat"):
             return w.questions[topic], {}, w.yes_no[getattr(state, topic) is None]
+        if topic == "who":
+            found = state.person is not None
+            return w.questions[topic], {}, w.person if found else w.not_seen.format(x=w.person)
         if topic == "where_cat":
             answer = w.cat_places[state.cat] if state.cat else w.not_seen.format(x=w.cat)
         elif state.person is None:
@@ -182,14 +290,16 @@ class Talk:
             answer = w.stands[state.person] if topic == "where_person" else w.poses[state.lying]
         return w.questions[topic], {}, answer
 
-    def _past(self, rng: np.random.Generator, topic: str, room: World, chunk: int) -> _Asked | None:
+    def _past(self, topic: str, chosen: tuple[Any, ...], room: World, chunk: int) -> _Asked | None:
         phrases = self.words.questions[topic]
         before = [e for e in room.events if e.chunk < chunk]
         recent = [e for e in before if e.chunk > chunk - PAST_S]
         if topic == "last":
+            if len(recent) > 1 and recent[-1].chunk == recent[-2].chunk:
+                return None  # which of the two is hardly seen
             return (phrases, {}, self.announce(recent[-1]), recent[-1].chunk) if recent else None
         if topic == "order":
-            return self._order(rng, phrases, recent)
+            return self._order(chosen[0], phrases, recent)
         kind = "item leaves" if topic == "took" else "item enters"
         matching = [e for e in before if e.kind == kind and e.chunk > chunk - FORGOTTEN_S]
         if not matching:
@@ -202,53 +312,41 @@ class Talk:
             else None
         )
 
-    def _order(
-        self, rng: np.random.Generator, phrases: Phrases, recent: list[Event]
-    ) -> _Asked | None:
+    def _order(self, swapped: bool, phrases: Phrases, recent: list[Event]) -> _Asked | None:
         """The last two different objects that came."""
         came = [e for e in recent if e.kind == "item enters"]
         names = [(e.item.colour, e.item.shape) for e in came if e.item is not None]
         if len(names) < 2 or len(set(names)) < len(names):
             return None
+        if came[-2].chunk == came[-1].chunk:
+            return None
         first, second = (self.thing(*n, definite=True) for n in names[-2:])
-        x, y = (first, second) if rng.random() < 0.5 else (second, first)
+        x, y = (second, first) if swapped else (first, second)
         return phrases, {"x": x, "y": y}, first, came[-2].chunk
 
-    def _items(self, rng: np.random.Generator, topic: str, items: Sequence[Item]) -> _Asked | None:
+    def _items(self, topic: str, chosen: tuple[Any, ...], items: Sequence[Item]) -> _Asked | None:
         w, phrases = self.words, self.words.questions[topic]
         if topic == "list":
             return phrases, {}, self.listing(items)
         if topic == "count":
             return phrases, {}, w.numbers[len(items)]
-        colour, shape = _target(rng, items)
         has: Callable[[Item], bool]
-        if topic == "count_of":
-            if rng.random() < 0.5:
-                return (
-                    phrases,
-                    {"x": w.plural_shape.format(s=w.shapes[shape])},
-                    _count(w, items, "shape", shape),
+        if topic in ("count_of", "exists", "where"):
+            c, s = chosen
+            fits = [i for i in items if c in (None, i.colour) and s in (None, i.shape)]
+            if topic == "count_of":
+                x = (
+                    w.plural_shape.format(s=w.shapes[s])
+                    if s
+                    else w.plural_colour.format(c=w.colours[c])
                 )
-            return (
-                phrases,
-                {"x": w.plural_colour.format(c=w.colours[colour])},
-                _count(w, items, "colour", colour),
-            )
-        if topic == "exists":
-            form = rng.random()
-            c, s = (
-                (colour, shape) if form < 0.6 else (colour, None) if form < 0.8 else (None, shape)
-            )
-            found = any(c in (None, i.colour) and s in (None, i.shape) for i in items)
-            return phrases, {"x": self.thing(c, s)}, w.yes_no[not found]
-        if topic == "where":
-            places = [w.places[i.column] for i in items if (i.colour, i.shape) == (colour, shape)]
-            lost = w.not_seen.format(x=self.thing(colour, shape))
-            return (
-                phrases,
-                {"x": self.thing(colour, shape, definite=True)},
-                places[0] if places else lost,
-            )
+                return phrases, {"x": x}, w.numbers[len(fits)]
+            if topic == "exists":
+                return phrases, {"x": self.thing(c, s)}, w.yes_no[not fits]
+            lost = w.not_seen.format(x=self.thing(c, s))
+            answer = w.places[fits[0].column] if fits else lost
+            return phrases, {"x": self.thing(c, s, definite=True)}, answer
+        colour = shape = chosen[0]
         by_shape = topic == "colour"
         has = (lambda i: i.shape == shape) if by_shape else (lambda i: i.colour == colour)
         seen = [i for i in items if has(i)]
@@ -285,14 +383,26 @@ def vocabulary() -> set[str]:
                 walk(part)
         elif is_dataclass(value):
             for f in fields(value):
-                walk(getattr(value, f.name))
+                if f.name != "strangers":
+                    walk(getattr(value, f.name))
 
-    walk(tuple(LANGUAGES.values()))
+    walk((*LANGUAGES.values(), *VARIED.values()))
     return found - {"s"}
 
 
-def _count(words: Language, items: Sequence[Item], attribute: str, value: str) -> str:
-    return words.numbers[sum(getattr(i, attribute) == value for i in items)]
+def settled(room: World, topic: str, chunk: int) -> bool:
+    """Whether what a question of this topic is about is clear at the end of `chunk`: nothing of it
+    is under way, and nothing of it has just happened where the past is asked about."""
+    moving = room.unsettled(chunk)
+    if topic in PAST:
+        just = {e.subject for e in room.events_at(chunk)}
+        subjects = {"item"} if topic != "last" else {"item", *just, *moving}
+        return not subjects & (moving | just)
+    if topic in FACETS:
+        return topic not in moving
+    if topic in ITEMS:
+        return "item" not in moving
+    return ("cat" if "cat" in topic else "person") not in moving
 
 
 def _target(rng: np.random.Generator, items: Sequence[Item]) -> tuple[str, str]:

@@ -9,8 +9,6 @@ from typing import Self
 
 from aura_core.types import Frame
 
-NS = 1_000_000_000
-
 
 class FrameSource(ABC):
     """An open source of frames. Iterate it once, then close it; or use it as a context manager.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aura_core.errors import InputError
-from aura_core.sources.base import NS, FrameSource
+from aura_core.sources.base import FrameSource
 from aura_core.sources.encodings import decode_compressed
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 

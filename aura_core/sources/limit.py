@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aura_core.sources.base import NS, FrameSource
-from aura_core.types import Frame
+from aura_core.sources.base import FrameSource
+from aura_core.types import NS, Frame
 
 
 class Limited(FrameSource):

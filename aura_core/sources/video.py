@@ -10,9 +10,9 @@ import av
 import numpy as np
 
 from aura_core.errors import InputError
-from aura_core.sources.base import NS, FrameSource
+from aura_core.sources.base import FrameSource
 from aura_core.stream.sampling import Slots
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 10.0

@@ -1,2 +1,5 @@
-"""Speech input (ears) and output (mouth): from a microphone's samples to questions, and from
-responses to a speaker's samples. Knows no ROS, no simulator and no benchmark."""
+"""Speech input ("ears") and speech output ("mouth").
+
+The input goes from a microphone's samples to questions. The output goes from responses to a
+loudspeaker's samples. This package imports nothing of ROS, the simulator or the benchmarks.
+"""

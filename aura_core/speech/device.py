@@ -1,4 +1,4 @@
-"""A sound device that may be absent, or go and come back: a state and a retry, never a crash."""
+"""A sound device that may be absent or disappear: it has a state, and opening is tried again."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from aura_core.speech.sample_clock import SampleClock
 from aura_core.speech.types import NS
 
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
-_STALLED_S = 2.0  # without a callback: the device is gone, whatever PortAudio says
-_TEND_S = 0.2
-_HUNG_S = 5.0
+# PortAudio may call a lost device active: without a callback for so long, it is treated as lost
+_STALLED_S = 2.0
+_TEND_S = 0.2  # from one round of `tend` to the next
+_HUNG_S = 5.0  # longest wait for the thread in `close`
 
 
 @dataclass(frozen=True)
 class DeviceConfig(Settings, section="audio"):
-    """A sound device, and how sound goes in or out of it. A `name` of digits is a number."""
+    """A sound device, and the format of the sound that goes in or out.
+
+    A `name` that consists of digits is read as a device number.
+    """
 
     name: str | int | None = setting(
         None,
@@ -59,50 +63,58 @@ class DeviceConfig(Settings, section="audio"):
 
 @dataclass(frozen=True)
 class DeviceState:
-    """`ok`, or the one-line `reason` why not. Counts are since the start."""
+    """The state of a device: `ok`, or one line in `reason` that says why not.
+
+    The counts cover the time since the start.
+    """
 
     ok: bool
     reason: str
-    device: str  # its name, while it is open
-    rate: int  # its own, while it is open
-    opened: int  # times
-    lost: int  # times that it went away while running
-    overflows: int  # blocks that nobody read in time, or that the device dropped
-    retry_s: float  # until the next try; 0 while ok
+    device: str  # name of the open device; "" while it is closed
+    rate: int  # sample rate [Hz] of the open device; 0 while it is closed
+    opened: int  # how often it was opened
+    lost: int  # how often it disappeared while it was running
+    overflows: int  # blocks that were not read in time, or that the device dropped
+    retry_s: float  # seconds until the next try; 0 while ok
 
 
 class BlockQueue:
-    """Blocks from a callback to a reader. Bounded: the oldest go, and are counted."""
+    """A bounded queue of blocks from a callback to one reader.
+
+    When it is full, the oldest block is dropped and counted in `overflows`.
+    """
 
     def __init__(self, blocks: int) -> None:
-        # in C: an idle ear must cost next to nothing
+        # SimpleQueue is implemented in C: listening to silence must take little CPU time
         self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._most = max(1, blocks)
         self.overflows = 0
 
     def put(self, block: Any) -> None:
-        """For the callback: never waits."""
+        """Add a block. The audio callback calls this, so it never waits."""
         if self._blocks.qsize() >= self._most:
             self.overflows += 1
             self.get(0.0)
         self._blocks.put(block)
 
     def get(self, timeout_s: float) -> Any | None:
-        """The oldest block; None when none came in time."""
+        """Return the oldest block, or None if there is none within `timeout_s` seconds."""
         try:
             return self._blocks.get(timeout_s > 0, timeout_s)
         except queue.Empty:
             return None
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop all blocks."""
         while self.get(0.0) is not None:
             pass
 
 
 class Device:
-    """Opens, watches and opens again. `tend` does one round; `open` starts a thread that
-    calls it."""
+    """Opens a sound device, watches it, and opens it again after a loss.
+
+    `tend` does one round of this. `open` starts a thread that calls `tend` repeatedly.
+    """
 
     _output: bool
 
@@ -130,8 +142,11 @@ class Device:
         return DeviceConfig()
 
     def open(self) -> DeviceState:
-        """Try to open the device, and go on trying in the background. Raises ConfigError only
-        without sounddevice."""
+        """Try to open the device once, then keep trying in a background thread.
+
+        An absent device is no error here: see `state`. Raises ConfigError only where sounddevice or
+        PortAudio is not installed.
+        """
         self._audio = self._audio or PortAudio.shared()
         self._audio.join(self)
         self.tend(time.monotonic_ns())
@@ -142,12 +157,12 @@ class Device:
         return self.state
 
     def close(self) -> None:
-        """Stop, at once."""
+        """Stop at once and end the background thread."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(_HUNG_S)
             if self._thread.is_alive():
-                return  # a device hangs within PortAudio: its thread ends with the process
+                return  # the device hangs inside PortAudio: the daemon thread ends with the process
         if self._audio is not None:
             self._audio.leave(self)
         with self._lock:
@@ -155,8 +170,11 @@ class Device:
 
     @property
     def state(self) -> DeviceState:
-        """How it is. Without the lock: a device that hangs while it is opened must not hang who
-        asks."""
+        """The current state.
+
+        It is read without the lock: while a device hangs in its opening, callers of `state` must
+        not hang too.
+        """
         stream, wait_ns = self._stream, max(0, self._retry_at_ns - time.monotonic_ns())
         reason = self._reason or ("" if stream else "audio: looking for devices")
         return DeviceState(
@@ -171,8 +189,10 @@ class Device:
         )
 
     def tend(self, now_ns: int) -> None:
-        """One round: notice a lost device, try to open an absent one when it is time. `now_ns` is
-        monotonic."""
+        """Do one round: notice a lost device, or try to open an absent one if a try is due.
+
+        `now_ns` is monotonic time in nanoseconds.
+        """
         assert self._audio is not None
         with self._lock:
             if self._stream is not None:
@@ -189,7 +209,7 @@ class Device:
                 return
         with self._audio.lock, self._lock:
             if self._stream is not None:
-                return  # a refresh that another device asked for has opened it
+                return  # a refresh for another device has opened it meanwhile
             try:
                 if self._tries or self._lost:
                     self._audio.refresh(self)
@@ -199,7 +219,7 @@ class Device:
                 self._wait(now_ns)
 
     def suspend(self) -> bool:
-        """See portaudio.User."""
+        """See `portaudio.User.suspend`."""
         with self._lock:
             if self._stream is not None:
                 self._stream.close()
@@ -207,9 +227,9 @@ class Device:
             return True
 
     def resume(self) -> None:
-        """See portaudio.User."""
+        """See `portaudio.User.resume`."""
         with self._lock:
-            if not self._reason:  # it was open
+            if not self._reason:  # an empty reason: it was open before `suspend`
                 try:
                     self._start(time.monotonic_ns())
                 except DeviceError as error:
@@ -245,15 +265,16 @@ class Device:
                 with contextlib.suppress(ConfigError):
                     self.tend(time.monotonic_ns())
         finally:
-            # a bug: its trace is printed, and a device that nobody watches is not ok
+            # Only a bug leads here. Python prints its trace. The state must not stay "ok" when no
+            # thread watches the device any more.
             if not self._closing.is_set():
                 with self._lock:
-                    self._drop("audio: what watches the device has failed")
+                    self._drop("audio: the thread that watches the device has failed")
 
     def _stamp(self, frames: int, rate: int, first_s: float, now_s: float, lost: bool) -> int:
-        """The host's time of a block's first sample, from the stream's."""
+        """Return the host time [ns] of a block's first sample, computed from the stream's time."""
         offset_s = first_s - now_s
-        # ALSA's pulse plugin gives 0 at times
+        # ALSA's pulse plugin sometimes reports 0 for the stream's time
         if not 0 < (offset_s if self._output else -offset_s) < 1:
             latency = self._stream.latency_s if self._stream is not None else 0.0
             offset_s = latency if self._output else -latency
@@ -268,7 +289,7 @@ class Device:
         raise NotImplementedError
 
     def _started(self, stream: Stream) -> None:
-        """The stream runs."""
+        """Hook: the stream has just been started."""
 
     def _stopped(self) -> None:
-        """The stream is gone."""
+        """Hook: the stream has just been closed."""

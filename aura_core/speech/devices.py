@@ -1,5 +1,7 @@
-"""Microphone and loudspeaker: sound in and out of the callback's thread, resampled, stamped by the
-host's clock."""
+"""Microphone and loudspeaker: sound to and from the audio callback's thread.
+
+The sound is resampled where needed, and stamped with the host's clock.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ __all__ = ["BlockQueue", "DeviceConfig", "DeviceState", "Loudspeaker", "Micropho
 
 
 class Microphone(Device):
-    """`read` gives mono int16 at the wanted rate; `stamp_ns` is the host's time of the first
-    sample's capture."""
+    """A sound input. `read` returns mono int16 audio at `config.rate`.
+
+    `Audio.stamp_ns` is the host time at which the block's first sample was captured.
+    """
 
     _output = False
 
@@ -36,7 +40,10 @@ class Microphone(Device):
         self._resampler: Resampler | None = None
 
     def read(self, timeout_s: float = 0.1) -> Audio | None:
-        """The next block; None when none came in time (look at `state`). One reader."""
+        """Return the next block, or None if there is none within `timeout_s` (then see `state`).
+
+        Only one thread may read.
+        """
         entry = self._blocks.get(timeout_s)
         if entry is None:
             return None
@@ -59,10 +66,10 @@ class Microphone(Device):
 
 
 class Loudspeaker(Device):
-    """Plays its `buffer` without a pause: silence when there is nothing to say.
+    """A sound output that plays its `buffer`, and silence while the buffer is empty.
 
-    `reference`, where asked for, collects what is played with the time at which it sounds: the far
-    end of an echo canceller.
+    With `keep_reference`, `reference` collects everything that is played, with the time at which it
+    leaves the loudspeaker. An echo canceller takes it as its far end.
     """
 
     _output = True
@@ -79,7 +86,7 @@ class Loudspeaker(Device):
         blocks = int(self.config.queue_s * 1000 / self.config.block_ms)
         self.reference: BlockQueue | None = BlockQueue(blocks) if keep_reference else None
         self.refused = 0  # samples written while there was no device
-        self.sounds_until_ns = 0  # by the clock: when the newest sound will have left the device
+        self.sounds_until_ns = 0  # host time at which the newest sound will have left the device
         self._cut_off: deque[tuple[object, float]] = deque()
 
     @staticmethod
@@ -87,20 +94,25 @@ class Loudspeaker(Device):
         return DeviceConfig(rate=48_000)
 
     def write(self, audio: Audio, tag: object, last: bool = False) -> int:
-        """Queue sound (see PlaybackBuffer.write). Without a device nothing is queued, so that
-        nothing is said late."""
+        """Queue sound, and return the number of samples queued (see `PlaybackBuffer.write`).
+
+        While the device is absent nothing is queued, so that old words are not played when it
+        returns.
+        """
         if self._stream is None:
             self.refused += len(audio.samples)
             return 0
         return self.buffer.write(audio, tag, last)
 
     def cut_off(self) -> list[tuple[object, float]]:
-        """The tags that a device which went away cut since the last call, and how many seconds of
-        each were played."""
+        """Return the tags that a lost device interrupted since the last call.
+
+        Each comes with the number of seconds of it that were played.
+        """
         return [self._cut_off.popleft() for _ in range(len(self._cut_off))]
 
     def suspend(self) -> bool:
-        """See portaudio.User: not while it speaks."""
+        """See `portaudio.User.suspend`. Refused (False) while sound is played."""
         return (self._stream is None or self.buffer.idle) and super().suspend()
 
     def _callback(
@@ -122,6 +134,6 @@ class Loudspeaker(Device):
             self.buffer.restart(stream.rate)
 
     def _stopped(self) -> None:
-        cut = self.buffer.stop()  # what was to be said then is not said when it comes back
+        cut = self.buffer.stop()  # old words must not be played when the device comes back
         self._cut_off.extend((tag, samples / self.buffer.rate) for tag, samples in cut.items())
-        self.buffer.read(self.buffer.rate // 100)  # nor the fade
+        self.buffer.read(self.buffer.rate // 100)  # drops the fade-out, too

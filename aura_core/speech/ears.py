@@ -1,5 +1,6 @@
-"""The ears, this package's name for the whole speech input: a microphone's sound in, onsets and
-transcripts out. The only clock is the stamps of the sound.
+"""The speech input, called "ears" in this package: from a microphone's sound to transcripts.
+
+It has no clock of its own: all times come from the stamps of the sound.
 
 Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer ->
 recogniser, which is fed while the user speaks -> wake rule -> Transcript. In silence only the level
@@ -30,16 +31,16 @@ from aura_core.speech.types import Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
 from aura_core.speech.wake import WakeConfig, WakeRule
 
-CATCH_UP = 4  # frames that the recogniser is fed in the time of one
+CATCH_UP = 4  # most frames that the recogniser is fed while one new frame (32 ms) comes in
 # What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
 # RuntimeError.
 _RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
-CLIP_LSB = 32_700  # at or above: the microphone's gain is too high
+CLIP_LSB = 32_700  # a peak at or above this means that the microphone's gain is too high
 
 
 @dataclass(frozen=True)
 class EarsConfig(Settings, section="ears"):
-    """One pair of ears. As ROS 2 parameters, the settings of its sections have no prefix."""
+    """Settings of one speech input. As ROS 2 parameters, the nested sections have no prefix."""
 
     vad: str = setting(
         "pysilero",
@@ -59,8 +60,8 @@ class EarsConfig(Settings, section="ears"):
     )
     mute_tail_ms: int = setting(
         350,
-        "how long the ears stay muted after the robot's voice: its echo in the room, and what the"
-        " devices still hold",
+        "sound is still ignored for this long after the robot's voice: its echo in the room, and"
+        " what the devices still hold in their buffers",
         unit="ms",
         low=0,
         high=5_000,
@@ -68,7 +69,7 @@ class EarsConfig(Settings, section="ears"):
     )
     max_gap_ms: int = setting(
         100,
-        "stamps that jump by more mean that sound was lost",
+        "a larger jump between stamps means that sound was lost",
         unit="ms",
         low=0,
         high=5_000,
@@ -76,7 +77,7 @@ class EarsConfig(Settings, section="ears"):
     )
     gate_db: float = setting(
         4.0,
-        "the VAD is asked about sound that is this much louder than the room; 0: about all of it",
+        "the VAD is run on frames that are louder than the noise floor by this; 0: on all frames",
         unit="dB",
         low=0.0,
         high=20.0,
@@ -84,7 +85,7 @@ class EarsConfig(Settings, section="ears"):
     )
     quiet_lsb: int = setting(
         8,
-        "a frame whose peak is below is silence, without asking the VAD",
+        "a frame with a peak below this is silence, and the VAD is not run on it",
         unit="steps of 16-bit samples",
         low=0,
         high=3_000,
@@ -94,7 +95,10 @@ class EarsConfig(Settings, section="ears"):
 
 @dataclass
 class Counters:
-    """What has happened since the start. `clipped` and `muted` count frames of 32 ms."""
+    """Counts since the start.
+
+    `frames`, `vad_frames`, `clipped` and `muted` count frames of 32 ms.
+    """
 
     frames: int = 0
     vad_frames: int = 0  # of these, how many the VAD was asked about
@@ -110,8 +114,10 @@ Event = Onset | End | Transcript
 
 
 class Ears:
-    """The speech input of one microphone: VAD, endpointing, recognition and wake phrase. Not
-    thread-safe: one caller pushes, mutes and reads."""
+    """The speech input of one microphone: VAD, endpointing, recognition and wake phrase.
+
+    Not thread-safe: one thread calls `push`, `mute` and the other methods.
+    """
 
     def __init__(
         self,
@@ -128,22 +134,27 @@ class Ears:
         self._wake = WakeRule(config.wake)
         self._resampler: Resampler | None = None
         self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
-        self._expected_ns: int | None = None  # stamp of the next sample to come, by the last stamp
-        self._clock_ns = 0  # the same by all the stamps: smooth
+        self._expected_ns: int | None = None  # stamp of the next sample, from the last stamp alone
+        self._clock_ns = 0  # the same from all stamps, smoothed
         self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
         self._muted_from_ns, self._muted_until_ns = 0, 0
         self._partial = ""
-        # speech that the recogniser has not had yet
+        # speech that the recogniser has not been fed yet
         self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
 
     @property
     def speaking(self) -> bool:
-        """Whether somebody is speaking."""
+        """Whether an utterance is under way."""
         return self._endpointer.speaking
 
     def push(self, audio: Audio) -> list[Event]:
-        """More sound, of any rate and length, stamped. Returns what it brought, in order. Raises
-        InputError."""
+        """Process more sound, and return the events that it caused, in order.
+
+        Args:
+            audio: mono int16 samples (n,) of any rate and any length, with a stamp.
+
+        Raises InputError for another shape or dtype, and for a rate that cannot be resampled.
+        """
         if audio.samples.dtype != np.int16 or audio.samples.ndim != 1:
             raise InputError(
                 f"audio must be mono int16 (n,), not {audio.samples.dtype} {audio.samples.shape}"
@@ -163,48 +174,59 @@ class Ears:
         return events
 
     def mute(self, until_ns: int | None = None, from_ns: int = 0) -> None:
-        """The robot speaks: ignore sound of [from_ns, until_ns + tail); None: until `unmute`."""
+        """The robot speaks: ignore the sound of [from_ns, until_ns + mute_tail_ms).
+
+        With `until_ns=None` the sound is ignored until `unmute` is called.
+        """
         self._muted_from_ns = from_ns
         self._muted_until_ns = (
             2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
         )
 
     def listen_over_voice(self) -> None:
-        """The robot speaks, and its echo is cancelled as well as can be: a user must be heard more
-        surely."""
+        """The robot speaks while its echo is cancelled: keep listening, with a higher threshold.
+
+        What is left of the echo must not count as a user (see `EndpointConfig.onset_over_voice`).
+        """
         self._endpointer.over_voice = True
 
     def unmute(self, at_ns: int) -> None:
-        """The robot's voice ended at `at_ns`; the tail is still ignored. The wake rule
-        hears of it."""
+        """The robot's voice ended at `at_ns`.
+
+        The sound of the next `mute_tail_ms` is still ignored. This also calls `robot_spoke`.
+        """
         self._endpointer.over_voice = False
         self._muted_until_ns = min(self._muted_until_ns, at_ns + self.config.mute_tail_ms * MS)
         self.robot_spoke(at_ns)
 
     def muted(self, stamp_ns: int) -> bool:
-        """Whether sound of this time is ignored."""
+        """Whether the sound at this time [ns] is ignored."""
         return self._muted_from_ns <= stamp_ns < self._muted_until_ns
 
     def robot_spoke(self, end_ns: int) -> None:
-        """The robot's voice ended at `end_ns`: for a while no wake phrase is needed
-        (`after_silence`)."""
+        """The robot's voice ended at `end_ns`.
+
+        With `wake: after_silence`, no wake phrase is needed for some time after this.
+        """
         self._wake.robot_spoke(end_ns)
 
     def finish(self) -> list[Event]:
-        """No more sound will come, or the microphone is gone: end what is under way."""
+        """No more sound will come (or the microphone was lost): end the utterance under way."""
         self._resampler, self._expected_ns = None, None
         self._rest = self._rest[:0]
         return self._interrupted()
 
     def _joined(self, audio: Audio) -> list[Event]:
-        """Make `audio` follow what came before; a gap, a jump back or another rate ends the
-        utterance."""
+        """Prepare the buffers so that `audio` follows the sound before it.
+
+        A gap, a jump back in time or another sample rate ends the utterance under way.
+        """
         rate_changed = self._resampler is None or self._resampler.rate != audio.rate
         jump_ns = 0 if self._expected_ns is None else audio.stamp_ns - self._expected_ns
         gap = abs(jump_ns) > self.config.max_gap_ms * MS
         events: list[Event] = []
         if rate_changed or gap:
-            # refuses impossible rates before anything is changed
+            # first, because it refuses impossible rates: nothing has been changed yet
             fresh = Resampler(audio.rate, RATE)
             self.counters.gaps += self._expected_ns is not None
             events = self.finish()
@@ -231,7 +253,7 @@ class Ears:
             self.counters.utterances += 1
             self._partial = ""
             self._recognizer.begin()
-            # told first: whoever speaks must fall silent at once
+            # The onset is returned before any recognition: the robot's voice must stop at once.
             self._unfed = happened.audio.samples
             return [happened]
         if isinstance(happened, End):
@@ -242,8 +264,10 @@ class Ears:
         return []
 
     def _feed(self, frames: int, stamp_ns: int) -> list[Event]:
-        """Give the recogniser up to so many frames of what waits for it, one by one: it holds the
-        interpreter."""
+        """Feed the recogniser at most `frames` of the frames that wait for it.
+
+        They are fed one by one, because the recogniser holds the GIL during each call.
+        """
         partial = None
         for _ in range(min(frames, len(self._unfed) // FRAME)):
             partial = self._recognizer.feed(self._unfed[:FRAME]) or partial
@@ -263,7 +287,7 @@ class Ears:
         ]
 
     def _interrupted(self) -> list[Event]:
-        """The sound stops here: end the utterance under way, forget the rest."""
+        """The sound stops here: end the utterance under way, and reset the VAD."""
         end = self._endpointer.finish()
         self._vad.reset()
         return self._ended(end) if end is not None else []
@@ -300,8 +324,10 @@ class Ears:
         return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
 
     def _recognized(self) -> tuple[Recognition, str]:
-        """The utterance's words, and why there are none. One that fails costs the utterance, never
-        the ears."""
+        """Return the utterance's words, and the reason if there are none.
+
+        A recogniser that fails costs this utterance; listening goes on.
+        """
         try:
             return self._recognizer.finish(), ""
         except _RECOGNIZER_ERRORS as e:
@@ -309,8 +335,13 @@ class Ears:
 
 
 def open_ears(config: EarsConfig, phrases: Grammar | None = None) -> Ears:
-    """Load the VAD and the recogniser; `phrases` are the sentences that pocketsphinx listens for.
-    Raises ConfigError or ModelError when something is missing."""
+    """Load the VAD and the recogniser.
+
+    Args:
+        phrases: the sentences that pocketsphinx recognises.
+
+    Raises ConfigError or ModelError when a package or a file is missing or not usable.
+    """
     turn_detector = TurnDetector(grammar_of(config.asr, phrases), config.wake.spellings)
     recognizer = open_recognizer(config.asr, config.wake, phrases)
     return Ears(config, open_vad(config.vad), recognizer, turn_detector)

@@ -1,5 +1,7 @@
-"""Echo cancellation: the assistant's own voice taken out of what the microphone hears, so that a
-user can barge in."""
+"""Echo cancellation: removes the assistant's own voice from the microphone's sound.
+
+A user can then interrupt the assistant while it speaks (barge-in).
+"""
 
 from __future__ import annotations
 
@@ -14,21 +16,26 @@ from aura_core.errors import ConfigError, how_to_install
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio
 
-_FRAME_S = 100  # frames in a second: the module works in 10 ms
+_FRAMES_PER_S = 100  # WebRTC's module works on frames of 10 ms
 _MS = NS // 1000
 _NOTHING = np.zeros(0, dtype=np.int16)
-_GONE_S = 0.5  # without sound or silence from it for so long, there is no far end to wait for
-_KEEP_S = 5  # of the far end, where the near end does not come
-# stamps that are more than this off are believed: in sound, in silence
+_GONE_S = 0.5  # a far end that has given nothing for so long is absent: the near end does not wait
+_KEEP_S = 5  # seconds of the far end that are kept while no near end comes
+# a stamp that differs by more than this sets the position again: within sound, within silence
 _OFF_S, _OFF_SILENT_S = 0.1, 0.02
 
 
 @dataclass(frozen=True)
 class EchoConfig:
-    """`rate`: of what comes out: 16, 32 or 48 kHz. `delay_ms`: a hint, from loudspeaker to
-    microphone through the air, on top of what the stamps say. `lead_ms`: the far end is given that
-    much early, as stamps are not exact and an echo before its cause is not cancelled. `wait_ms`:
-    how long the near end waits for a far end that is late."""
+    """Settings of the echo canceller.
+
+    - `rate`: sample rate of the output, 16000, 32000 or 48000 Hz.
+    - `delay_ms`: estimate of the delay from loudspeaker to microphone that is not in the stamps,
+      such as the way through the air.
+    - `lead_ms`: the far end is given to the canceller this much earlier. Stamps are not exact, and
+      an echo that comes before its cause is not cancelled.
+    - `wait_ms`: how long the near end waits for a far end that is late.
+    """
 
     rate: int = 16_000
     delay_ms: int = 10
@@ -50,31 +57,41 @@ class EchoConfig:
 
 
 class EchoCanceller(Protocol):
-    """Both ends are stamped with the same clock: far when it sounds, near when it was captured."""
+    """Takes the far end (the loudspeaker's sound) out of the near end (the microphone's sound).
+
+    Both are stamped with the same clock: the far end with the time at which it leaves the
+    loudspeaker, the near end with the time of its capture.
+    """
 
     rate: int  # of what `near` returns
 
     def far(self, audio: Audio) -> None:
-        """What the loudspeaker plays, before the microphone hears it. Any rate, any size."""
+        """Add sound that the loudspeaker plays, before its echo is given to `near`.
+
+        Any rate and any length is accepted.
+        """
         ...
 
     def near(self, audio: Audio) -> Audio:
-        """What the microphone heard, without the echo. The rest comes with later calls: what does
-        not fill a frame of 10 ms, and what was played too recently for the far end to be here."""
+        """Add the microphone's sound, and return the sound without echo.
+
+        Samples that do not fill a frame of 10 ms yet, or whose far end may still come, are returned
+        by a later call.
+        """
         ...
 
     def reset(self) -> None:
-        """Forget both ends: a device was opened anew."""
+        """Forget both ends: a device was opened again."""
         ...
 
 
 class ApmEcho:
-    """WebRTC's audio processing (AEC3, noise suppression, high-pass) through livekit."""
+    """The audio processing module of WebRTC (AEC3, noise suppression, high-pass) from livekit."""
 
     def __init__(self, config: EchoConfig | None = None) -> None:
         self.config = config or EchoConfig()
         self.rate = self.config.rate
-        self._frame = self.rate // _FRAME_S
+        self._frame = self.rate // _FRAMES_PER_S
         try:
             from livekit import rtc
             from livekit.rtc.apm import AudioProcessingModule
@@ -87,7 +104,7 @@ class ApmEcho:
         self.reset()
 
     def reset(self) -> None:
-        """See EchoCanceller."""
+        """See `EchoCanceller.reset`."""
         self._apm = self._module(
             echo_cancellation=True,
             noise_suppression=self.config.noise_suppression,
@@ -100,17 +117,19 @@ class ApmEcho:
         self._rest_at_ns = 0
 
     def far(self, audio: Audio) -> None:
-        """See EchoCanceller."""
+        """See `EchoCanceller.far`."""
         self._far.put(self._far_input.push(audio), audio.stamp_ns)
 
     @property
     def late(self) -> int:
-        """Samples of the far end that came too late to be of use: where it grows, echo gets
-        through."""
+        """Samples of the far end that came too late to be used.
+
+        While this number grows, echo gets through.
+        """
         return self._far.late
 
     def near(self, audio: Audio) -> Audio:
-        """See EchoCanceller."""
+        """See `EchoCanceller.near`."""
         if not len(self._rest):
             self._rest_at_ns = audio.stamp_ns
         samples = np.concatenate([self._rest, self._near_input.push(audio)])
@@ -119,7 +138,7 @@ class ApmEcho:
         cleaned: list[NDArray[np.int16]] = []
         for i in range(count):
             part = slice(i * self._frame, (i + 1) * self._frame)
-            captured_ns = start_ns + i * NS // _FRAME_S
+            captured_ns = start_ns + i * NS // _FRAMES_PER_S
             at_ns = captured_ns + self.config.lead_ms * _MS
             if captured_ns > patient_ns and self._far.awaited(at_ns, self._frame):
                 break
@@ -129,7 +148,7 @@ class ApmEcho:
             self._apm.process_stream(frame)
             cleaned.append(np.frombuffer(frame.data, dtype=np.int16))
         self._rest = samples[len(cleaned) * self._frame :]
-        # The next frame's time: by the newest stamp, less what is left over from before.
+        # The time of the next frame: the end of the newest sound, less what is left over.
         self._rest_at_ns = audio.end_ns - len(self._rest) * NS // self.rate
         return Audio(np.concatenate([_NOTHING, *cleaned]), self.rate, start_ns)
 
@@ -138,23 +157,24 @@ class ApmEcho:
 
 
 class FarEnd:
-    """Sound by the time at which it is played: silence where nothing is known. Bounded.
+    """The loudspeaker's sound by the time at which it is played; silence where nothing is known.
 
-    Two clocks drift apart, and stamps jitter; a canceller follows a drift, but wants neither
-    skipped nor repeated samples. So both ends go on sample by sample, and are set by their stamps
-    when they are off: far, or in silence.
+    Two clocks drift apart, and stamps jitter. A canceller adapts to drift, but skipped or repeated
+    samples disturb it. Therefore both ends are continued sample by sample. A stamp sets the
+    position again only where it differs by more than a limit, which is lower in silence. The newest
+    5 s are kept.
     """
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        # number of the first sample since time 0; samples
+        # (number of the first sample, counted from time 0; the samples)
         self._runs: deque[tuple[int, NDArray[np.int16]]] = deque()
-        self._end = 0  # of what was put
-        self._next = 0  # to be taken
-        self.late = 0  # samples that came when their time had been asked for already
+        self._end = 0  # number of the sample after the last one that was put
+        self._next = 0  # number of the next sample to take
+        self.late = 0  # samples that were put after their time had been taken
 
     def put(self, samples: NDArray[np.int16], stamp_ns: int) -> None:
-        """Sound that begins to play at this time."""
+        """Add sound that begins to play at `stamp_ns`."""
         at = self._at(stamp_ns, self._end, silent=not samples.any())
         self._end = at + len(samples)
         if samples.any():
@@ -165,7 +185,7 @@ class FarEnd:
             self._runs.popleft()
 
     def take(self, stamp_ns: int, n: int) -> NDArray[np.int16]:
-        """The n samples that play from this time on; earlier ones are forgotten."""
+        """Return the n samples (n,) that play from `stamp_ns` on. Earlier ones are forgotten."""
         at = self._at(stamp_ns, self._next, silent=False)
         block = self._block(at, n)
         if not block.any():
@@ -177,13 +197,18 @@ class FarEnd:
         return block
 
     def awaited(self, stamp_ns: int, n: int) -> bool:
-        """Whether the n samples from this time on are still to come, from a far end that is
-        there."""
+        """Whether the n samples from `stamp_ns` on may still come.
+
+        False if the far end has been absent for longer than 0.5 s.
+        """
         end = self._at(stamp_ns, self._next, silent=False) + n
         return self._end < end <= self._end + self.rate * _GONE_S
 
     def _at(self, stamp_ns: int, follows: int, silent: bool) -> int:
-        """The number of the sample at this time, or the one that `follows`, where that is near."""
+        """Return the number of the sample at this time.
+
+        That is `follows`, the sample after the last one, if the two are close enough.
+        """
         at = stamp_ns * self.rate // NS
         return (
             follows
@@ -192,6 +217,7 @@ class FarEnd:
         )
 
     def _block(self, at: int, n: int) -> NDArray[np.int16]:
+        """Return the n samples from number `at` on; zeros where nothing is known."""
         block = np.zeros(n, dtype=np.int16)
         for start, samples in self._runs:
             begin, end = max(start, at), min(start + len(samples), at + n)
@@ -201,7 +227,7 @@ class FarEnd:
 
 
 class _Input:
-    """Resamples whatever rate comes."""
+    """Resamples sound of any rate; the rate may change from call to call."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate

@@ -1,8 +1,9 @@
-"""Where an utterance begins and ends: speech probabilities in, onsets and whole utterances out.
+"""Endpointing: speech probabilities in, onsets and whole utterances out.
 
-Onset: `onset_frames` of the last `onset_window` frames over `onset`, or two in a row over `sure`.
-Endpoint: no frame over `offset` for a hangover, which is short after a complete question and long
-after words that are incomplete ("is there a").
+Onset: `onset_frames` of the last `onset_window` frames have a probability of at least `onset`, or
+two frames in a row have at least `sure`. Endpoint: no frame has reached `offset` for the hangover
+time. The hangover is short after a complete question, and long after words that are incomplete ("is
+there a").
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from aura_core.speech.types import NS, Audio
 from aura_core.speech.vad import FRAME, RATE
 
 FRAME_NS = FRAME * NS // RATE
-LONGEST_S = 60.0  # that an utterance may be allowed to be: all of its sound is held
+LONGEST_S = 60.0  # highest value of `max_s`, because the whole utterance is held in memory
 SURE, ONSET_OVER_VOICE = 0.85, 0.7  # p(voice)
 MS = 1_000_000
 
@@ -37,7 +38,7 @@ class Completeness(StrEnum):
 
 @dataclass(frozen=True)
 class EndpointConfig(Settings, section="endpoint"):
-    """Where utterances begin and end. p(voice) is of one frame of 32 ms."""
+    """When an utterance begins and ends. p(voice) is the VAD's output for one frame of 32 ms."""
 
     onset: float = setting(
         0.5, "p(voice) from which on a frame of 32 ms counts as speech", low=0.01, high=0.99
@@ -52,7 +53,7 @@ class EndpointConfig(Settings, section="endpoint"):
     )
     onset_over_voice: float | None = setting(
         None,
-        "instead of onset while the robot speaks: what is left of its echo is no user",
+        "used instead of onset while the robot speaks: what is left of its echo is no user",
         low=0.01,
         high=1.0,
         null=f"{ONSET_OVER_VOICE}, or onset where that is higher",
@@ -69,8 +70,8 @@ class EndpointConfig(Settings, section="endpoint"):
     )
     pre_roll_ms: int = setting(
         320,
-        "sound kept from before the onset: the detector is a moment late, and the start of a word"
-        " must not be lost",
+        "sound kept from before the onset: detection is late by some frames, and the start of a"
+        " word must not be lost",
         unit="ms",
         low=0,
         high=2_000,
@@ -80,7 +81,7 @@ class EndpointConfig(Settings, section="endpoint"):
         160, "the same, after words that are a complete question", unit="ms", low=64, high=5_000
     )
     long_hangover_ms: int = setting(
-        900, "the same, after words that want others to follow", unit="ms", low=64, high=5_000
+        900, "the same, after words that are an incomplete question", unit="ms", low=64, high=5_000
     )
     max_s: float = setting(
         15.0,
@@ -114,17 +115,17 @@ class EndpointConfig(Settings, section="endpoint"):
 
     @property
     def sure_level(self) -> float:
-        """p(voice) that two frames in a row need to be an onset."""
+        """The p(voice) at which two frames in a row are an onset."""
         return max(self.onset, SURE) if self.sure is None else self.sure
 
     @property
     def over_voice_level(self) -> float:
-        """p(voice) of speech while the robot speaks."""
+        """The p(voice) from which on a frame counts as speech while the robot speaks."""
         level = self.onset_over_voice
         return max(self.onset, ONSET_OVER_VOICE) if level is None else level
 
     def hangover_ns(self, words: Completeness) -> int:
-        """Silence after which the utterance is over."""
+        """Return the silence [ns] after which an utterance with these words is over."""
         ms = {
             Completeness.COMPLETE: self.short_hangover_ms,
             Completeness.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
@@ -136,7 +137,7 @@ class EndpointConfig(Settings, section="endpoint"):
 
 @dataclass(frozen=True)
 class Onset:
-    """Somebody has begun to speak at `stamp_ns`. `audio` begins before that, by the pre-roll."""
+    """A user began to speak at `stamp_ns`. `audio` begins earlier than that, by the pre-roll."""
 
     stamp_ns: int
     audio: Audio
@@ -144,10 +145,10 @@ class Onset:
 
 @dataclass(frozen=True)
 class End:
-    """The utterance is over. `audio` is all of it, with the silence around; speech was from
-    `start_ns` to `end_ns`.
+    """The utterance is over. The speech lasted from `start_ns` to `end_ns`.
 
-    `too_long`: it was cut at the maximum, or is what follows such a cut without a pause.
+    `audio` holds the whole utterance with the silence around it. `too_long` is set if it was cut at
+    the maximum length, and for what follows such a cut without a pause.
     """
 
     audio: Audio
@@ -157,7 +158,7 @@ class End:
 
 
 class Endpointer:
-    """Cuts a stream of frames into utterances. Holds `max_s` of sound at most."""
+    """Cuts a stream of frames into utterances. It holds at most `max_s` seconds of sound."""
 
     def __init__(
         self,
@@ -166,10 +167,10 @@ class Endpointer:
     ) -> None:
         self.config = config or EndpointConfig()
         self._turn_detector = turn_detector
-        # an onset is noticed a few frames late
+        # an onset is found up to `onset_window` frames late
         held = self._pre_roll_frames() + self.config.onset_window
         self._before: deque[tuple[int, NDArray[np.int16]]] = deque(maxlen=held)
-        self.over_voice = False  # the robot speaks, and is heard here
+        self.over_voice = False  # the robot speaks, and the microphone hears it
         self.reset()
 
     @property
@@ -179,17 +180,19 @@ class Endpointer:
 
     @property
     def overlong(self) -> bool:
-        """Whether what is under way goes on after a cut: it will be rejected, so nobody need
-        listen."""
+        """Whether the utterance under way continues one that was cut at the maximum length.
+
+        It will be rejected, so it need not be recognised.
+        """
         return self._cut
 
     @property
     def start_ns(self) -> int:
-        """When the utterance under way began."""
+        """The time [ns] at which the utterance under way began."""
         return self._start_ns
 
     def reset(self) -> None:
-        """Forget everything; an utterance under way is dropped."""
+        """Forget everything. An utterance under way is dropped."""
         self._before.clear()
         self._recent: deque[tuple[int, float]] = deque(maxlen=self.config.onset_window)
         self._frames: list[NDArray[np.int16]] = []
@@ -198,7 +201,7 @@ class Endpointer:
         self._stamp_ns = self._start_ns = self._end_ns = 0
 
     def hear(self, partial: str) -> None:
-        """The words so far; they decide how long the hangover is."""
+        """Take the words so far. They decide how long the hangover is."""
         self._words = (
             self._turn_detector(partial)
             if self._turn_detector is not None
@@ -208,7 +211,14 @@ class Endpointer:
     def push(
         self, frame: NDArray[np.int16], probability: float, stamp_ns: int
     ) -> Onset | End | None:
-        """One frame, (512,) int16 that begins at `stamp_ns`, and how likely it is speech."""
+        """Process one frame.
+
+        Args:
+            frame: (512,) int16 at 16 kHz, which begins at `stamp_ns`.
+            probability: p(voice) of the frame.
+
+        Returns the onset or the end that this frame completes, if any.
+        """
         if not self._speaking:
             return self._wait(frame, probability, stamp_ns)
         self._frames.append(frame)
@@ -222,7 +232,7 @@ class Endpointer:
         return None
 
     def finish(self) -> End | None:
-        """End what is under way (the sound was interrupted) and forget the rest."""
+        """End the utterance under way, because the sound was interrupted, and forget the rest."""
         end = self._ended(too_long=self._cut) if self._speaking else None
         self.reset()
         return end

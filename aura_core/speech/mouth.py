@@ -1,6 +1,8 @@
-"""The mouth, this package's name for the queue in front of text to speech: answers in, sentences
-out, in the order and at the time at which they may be spoken. It has no threads and no clock: the
-time is passed in."""
+"""The queue in front of text to speech, called "mouth" in this package.
+
+Answers go in. Sentences come out, in the order and at the time at which they may be spoken. It has
+no threads and no clock: the caller passes the time.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
 from aura_core.types import Kind
 
-_CHARS_PER_S = 14.0  # of English read aloud: stands in for a length that is not known yet
-_REMEMBERED = 256  # answers that are over
+_CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
+_REMEMBERED = 256  # ids of ended answers that are kept
 
 
 @dataclass(frozen=True)
 class MouthConfig(Settings, section="mouth"):
-    """When words are said, and which are dropped: nothing is said late."""
+    """When sentences are spoken, and which are dropped instead of being spoken late."""
 
     stale_after_s: float = setting(
         5.0,
@@ -56,8 +58,10 @@ class MouthConfig(Settings, section="mouth"):
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence to synthesize. `tag` names its samples everywhere after this, and is never used
-    twice."""
+    """One sentence to synthesise.
+
+    `tag` identifies its samples in playback, and is never used twice.
+    """
 
     tag: int
     answer_id: str
@@ -69,7 +73,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Said:
-    """What was heard of an answer: `complete` when that is all of it."""
+    """What was heard of an answer. `complete` is set if that is all of it."""
 
     id: str
     text: str
@@ -78,7 +82,7 @@ class Said:
 
 @dataclass
 class MouthCounters:
-    """Since the start. Sentences, except `answers` and `interruptions`."""
+    """Counts since the start. All count sentences, except `answers` and `interruptions`."""
 
     answers: int = 0
     said: int = 0
@@ -93,16 +97,16 @@ class MouthCounters:
 class _Answer:
     id: str
     splitter: SentenceSplitter
-    touched_ns: int  # when its text last grew, or a sentence of it was last reported back
-    resumed_ns: int = 0  # when its next sentence could have begun: the end of the one before
-    unasked: bool = True  # until its kind says that it was asked for
+    touched_ns: int  # when its text last grew, or a sentence of it was last reported
+    resumed_ns: int = 0  # when its next sentence could begin: the end of the sentence before
+    unasked: bool = True  # until its kind says that a user asked
     urgent: bool = False
     final: bool = False
-    cut: bool = False  # something was dropped: the rest is not said either
-    missing: bool = False  # a sentence failed: the rest is said all the same
+    cut: bool = False  # a sentence was dropped: the rest is not spoken either
+    missing: bool = False  # a sentence failed: the rest is spoken all the same
     waiting: list[Sentence] = field(default_factory=list)
-    sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported back yet
-    # length of the sound of those, where it is known
+    sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported yet
+    # by tag of `sounding`: length of the sound, where it is known
     made_ns: dict[int, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
@@ -116,15 +120,19 @@ class _Answer:
 
 
 class Mouth:
-    """Answers grow through `response`; `next` hands out one sentence at a time; `spoken` or
-    `failed` report it back."""
+    """Orders the sentences of several answers that grow at the same time.
+
+    `response` adds text, `next` hands out one sentence at a time, and `spoken` or `failed` reports
+    what became of it.
+    """
 
     def __init__(self, config: MouthConfig | None = None) -> None:
         self.config = config or MouthConfig()
         self.counters = MouthCounters()
-        # in the order of arrival, those that are not over
+        # the answers that are not over, in the order of arrival
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self._over: OrderedDict[str, bool] = OrderedDict()  # and whether their final text has come
+        # ids of answers that are over, and whether their final text has come
+        self._over: OrderedDict[str, bool] = OrderedDict()
         self._tags = 0
         self._ended: list[Said] = []
         self._user_spoke_ns: int | None = None
@@ -132,13 +140,19 @@ class Mouth:
     def response(
         self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int
     ) -> None:
-        """Take an answer's whole text so far. `kind` is a `types.Kind`, or empty while it is not
-        known yet: then it has the manners of an unasked one.
+        """Take the whole text of an answer so far.
 
-        What was given out stays: a text that was changed is spoken from where the earlier one had
-        got to. What still comes of an answer that is over (interrupted, or dropped) is ignored, up
-        to its final text; after that the same id is another answer: a bag that is played in a loop
-        repeats its stamps.
+        Args:
+            id: the answer.
+            final: no more text follows.
+            kind: a `types.Kind`, or "" while it is not known: then the answer is treated as
+                unasked.
+            now_ns: the time in nanoseconds.
+
+        Sentences that were handed out are not changed: if the text before them changes, speaking
+        continues at the same position of the new text. Text of an answer that is over (interrupted
+        or dropped) is ignored up to and including its final text. After that the same id means
+        another answer, because a bag that is played in a loop repeats its ids.
         """
         if not self._over.get(id, True):
             self._over[id] = final
@@ -156,7 +170,7 @@ class Mouth:
         for sentence in answer.splitter.feed(text, final):
             speech = for_speech(sentence)
             if not speech:
-                continue  # an emoji, a rule between paragraphs
+                continue  # nothing to speak: an emoji, or a line between paragraphs
             if answer.cut or not self._room_for(answer):
                 answer.cut = True
                 self.counters.overflow += 1
@@ -166,11 +180,12 @@ class Mouth:
         self._settle(answer)
 
     def next(self, now_ns: int, user_speaking: bool = False) -> Sentence | None:
-        """The sentence to synthesize now; None: nothing, or not now. Drops what is stale.
+        """Return the sentence to synthesise now, or None if there is none.
 
-        Urgent answers first; then the one that was begun; then by arrival. An unasked answer that
-        is not urgent waits until the user has paused. Ask when what sounds is nearly over: what was
-        handed out grows stale no more.
+        This drops stale sentences. Urgent answers come first, then the answer that was begun, then
+        the others in the order of arrival. An unasked answer that is not urgent waits until the
+        user has paused. Call this when the sound of the sentence before is nearly over: a sentence
+        that was handed out is not dropped as stale any more.
         """
         if user_speaking:
             self._user_spoke_ns = now_ns
@@ -179,7 +194,7 @@ class Mouth:
             not user_speaking and now_ns - self._user_spoke_ns >= self.config.pause_s * NS
         )
         ready = [a for a in self._answers.values() if a.urgent or paused or not a.unasked]
-        # An answer that was begun keeps the floor while its next sentence is still being written.
+        # While the next sentence of a begun answer is still being written, no other answer starts.
         ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
         if not ready:
             return None
@@ -191,7 +206,7 @@ class Mouth:
         return sentence
 
     def made(self, tag: int, duration_ns: int) -> None:
-        """The whole sound of a sentence is made, and this long: what `interrupted` reckons with."""
+        """The whole sound of a sentence has been made. `interrupted` needs its length."""
         for answer in self._answers.values():
             if tag in answer.sounding:
                 answer.made_ns[tag] = duration_ns
@@ -201,21 +216,27 @@ class Mouth:
         self._report(tag, now_ns, failed=False)
 
     def failed(self, tag: int, now_ns: int) -> None:
-        """A sentence could not be made or played. Its answer goes on with the next one."""
+        """A sentence could not be made or played. Its answer continues with the next one."""
         self._report(tag, now_ns, failed=True)
 
     def ended(self) -> list[Said]:
-        """What was heard of the answers that came to their end since the last call (interrupted
-        ones left out)."""
+        """Return what was heard of each answer that ended since the last call.
+
+        Interrupted answers are not among them: see `interrupted`.
+        """
         ended, self._ended = self._ended, []
         return ended
 
     def interrupted(self, played_ns: Mapping[int, int]) -> list[Said]:
-        """Everything stops: what was heard of each answer that was not over, in the order of
-        arrival.
+        """Stop everything, and return what was heard of each answer that was not over.
 
-        `played_ns` is how much sound of each tag came out, in nanoseconds. Of a sentence that was
-        cut short, the words are taken by the share of its sound that was played, whole words only.
+        The answers are in the order of arrival.
+
+        Args:
+            played_ns: by tag, how much of the sentence's sound was played, in nanoseconds.
+
+        For a sentence that was cut short, the heard words are estimated from the share of its sound
+        that was played. Only whole words count.
         """
         self.counters.interruptions += 1
         answers = []
@@ -237,12 +258,12 @@ class Mouth:
 
     @property
     def waiting(self) -> int:
-        """Sentences that are complete and not handed out."""
+        """Number of sentences that are complete and not handed out."""
         return sum(len(a.waiting) for a in self._answers.values())
 
     @property
     def busy(self) -> bool:
-        """Something is sounding or waits to."""
+        """Whether a sentence sounds or waits."""
         return any(a.waiting or a.sounding for a in self._answers.values())
 
     def _report(self, tag: int, now_ns: int, failed: bool) -> None:
@@ -261,10 +282,10 @@ class Mouth:
         self._settle(answer)
 
     def _drop_stale(self, now_ns: int) -> None:
-        """Drop what waited too long, with the rest of its answer: an answer without its beginning
-        misleads.
+        """Drop sentences that waited too long, with the rest of their answer.
 
-        While an answer sounds its next sentences wait for their turn, which is no delay.
+        An answer without its beginning would mislead. While an answer sounds, its next sentences
+        are not late: they wait for their turn.
         """
         limit_ns = int(self.config.stale_after_s * NS)
         for answer in list(self._answers.values()):
@@ -282,8 +303,10 @@ class Mouth:
                 self._settle(answer)
 
     def _room_for(self, answer: _Answer) -> bool:
-        """Whether one more sentence fits; an urgent one takes the place of the newest that is not
-        urgent."""
+        """Whether one more sentence of this answer fits.
+
+        For an urgent answer, the newest sentence that is not urgent is dropped to make room.
+        """
         if self.waiting < self.config.max_sentences:
             return True
         victims = [a for a in self._answers.values() if a.waiting and not a.urgent]
@@ -296,7 +319,10 @@ class Mouth:
         return True
 
     def _words_heard(self, answer: _Answer, sentence: Sentence, played_ns: int) -> str:
-        """The words of a sentence that came out in this time; the whole text when all of it did."""
+        """Return the words of a sentence that were heard after `played_ns` of playback.
+
+        That is the whole text if all of the sound was played.
+        """
         total_ns = answer.made_ns.get(sentence.tag)
         if total_ns is not None and played_ns >= total_ns:
             return sentence.text
@@ -325,7 +351,7 @@ class Mouth:
 
 
 def _joined(sentences: list[str]) -> str:
-    """Sentences as one text; Chinese without spaces between."""
+    """Join sentences to one text, without a space after Chinese."""
     text = ""
     for sentence in sentences:
         text += (

@@ -1,5 +1,8 @@
-"""What is written into what is said: numbers, units and times in English or Chinese words; nothing
-that cannot be spoken. Numbers are spelt by unicode-rbnf, from the rules of Unicode's CLDR."""
+"""Text normalisation for speech: written text to speakable words, in English or Chinese.
+
+Numbers, units and times become words. What cannot be spoken is removed. Numbers are spelt by
+unicode-rbnf, from the rules of Unicode's CLDR.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable
-
-from unicode_rbnf import RbnfEngine
+from typing import TYPE_CHECKING
 
 from aura_core.speech.sentences import CJK
+
+if TYPE_CHECKING:
+    from unicode_rbnf import RbnfEngine
 
 _UNITS = {  # as written: (one, several)
     "km/h": ("kilometre per hour", "kilometres per hour"),
@@ -77,7 +82,7 @@ _CHINESE_UNITS = {
     "°C": "摄氏度",
     "℃": "摄氏度",
     "°": "度",
-    "%": "",  # it goes before the number
+    "%": "",  # 百分之 goes before the number: see `_say_chinese_number`
 }
 _CHINESE_UNIT = "|".join(sorted(_CHINESE_UNITS, key=len, reverse=True))
 _CHINESE_NUMBER = re.compile(
@@ -121,10 +126,10 @@ _MARKUP: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"</?[a-zA-Z][^<>]*>", ""),
     (r"```\w*|`", ""),
     (r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s?|[-*+•]\s+|(?:[-*_]\s?){3,}$)", ""),
-    (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list is spoken
+    (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
     (r"(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
     (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
-    # one half of a pair: the other is in another sentence
+    # a mark without its partner, which is in another sentence
     (r"\*{2,3}|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),
     (r"\s*\|\s*", ", "),
     (r"(?<=\w)_(?=\w)", " "),
@@ -133,13 +138,15 @@ _MARKUP: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 
 
 def number_words(value: int) -> str:
-    """English words of an integer: -12 -> "minus twelve", 1203 -> "one thousand two hundred and
-    three"."""
+    """Return the English words of an integer.
+
+    -12 gives "minus twelve", 1203 gives "one thousand two hundred and three".
+    """
     return _spelt("en", value, "spellout-cardinal-verbose").replace(",", "")
 
 
 def chinese_number(text: str) -> str:
-    """Chinese words of a number in digits: "1203" -> 一千二百零三, "0.5" -> 零点五."""
+    """Return the Chinese words of a number in digits: "1203" -> 一千二百零三, "0.5" -> 零点五."""
     whole, _, decimals = text.replace(",", "").partition(".")
     if len(whole) > 12 or (len(whole) > 1 and whole[0] == "0"):
         words = _chinese_digits(whole)
@@ -150,6 +157,9 @@ def chinese_number(text: str) -> str:
 
 @functools.cache
 def _speller(language: str) -> RbnfEngine:
+    # Imported here: every command of the CLI imports this module for its settings.
+    from unicode_rbnf import RbnfEngine
+
     return RbnfEngine.for_language(language)
 
 
@@ -158,7 +168,7 @@ def _spelt(language: str, value: int, rules: str) -> str:
 
 
 def _digits(text: str) -> str:
-    """English words, digit by digit."""
+    """Return the English words of a number, digit by digit."""
     return " ".join(number_words(int(digit)) for digit in text)
 
 
@@ -167,10 +177,11 @@ def _chinese_digits(text: str) -> str:
 
 
 def for_speech(text: str) -> str:
-    """The text as a synthesizer should get it; empty when nothing in it can be spoken.
+    """Return the text as a synthesiser should get it, or "" if nothing in it can be spoken.
 
-    Markdown, emoji and web addresses go. Numbers, units, times and signs become words, Chinese ones
-    in text with Chinese characters. Japanese text keeps its numbers: its synthesizer reads them.
+    Markdown, emoji and web addresses are removed. Numbers, units, times and signs become words:
+    Chinese words in text with Chinese characters, else English words. Japanese text keeps its
+    numbers, because Japanese synthesisers read them.
     """
     text = unicodedata.normalize("NFC", text)
     for pattern, replacement in _MARKUP:
@@ -217,7 +228,7 @@ def _say_number(match: re.Match[str]) -> str:
         words = number_words(int(whole))
     if len(decimals) == 1:
         words += f" point {_digits(decimals[0])}"
-    else:  # a version: each part is a number of its own
+    else:  # a version number such as 1.2.3: each part is spoken as a number
         words += "".join(
             f" point {number_words(int(part)) if len(part) <= 15 else part}" for part in decimals
         )
@@ -255,7 +266,7 @@ def _say_chinese_number(match: re.Match[str]) -> str:
     if unit == "%":
         return f"百分之{words}"
     ordinal = match.string[: match.start()].endswith("第")
-    if value == "2" and (counted or unit) and not ordinal:  # two of something is another word
+    if value == "2" and (counted or unit) and not ordinal:  # before a measure word, two is 两
         words = words.replace("二", "两")
     return words + _CHINESE_UNITS.get(unit, "")
 
@@ -270,7 +281,7 @@ def _say_chinese_time(match: re.Match[str]) -> str:
 
 
 def _speakable(char: str) -> bool:
-    """No emoji, no joiners, no control characters."""
+    """Whether a character is no emoji, joiner or control character."""
     return (
         char == "\n"
         or char == "°"

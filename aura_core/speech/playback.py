@@ -1,5 +1,7 @@
-"""Sound on its way to the loudspeaker: written by one thread, read by the device's callback,
-stopped at any moment."""
+"""A buffer for sound on its way to the loudspeaker.
+
+One thread writes. The device's callback reads. Playback can be stopped at any moment.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,17 @@ _REMEMBERED = 256  # tags whose counts are kept
 
 @dataclass
 class _Run:
-    """Samples of one tag that lie together in the ring."""
+    """Samples of one tag that are contiguous in the ring."""
 
     tag: Hashable
     left: int  # samples still to be played
 
 
 class PlaybackBuffer:
-    """A ring of mono int16 at `rate`. `capacity_s` bounds it: what does not fit is refused and
-    counted.
+    """A ring buffer of mono int16 at `rate` Hz that holds `capacity_s` seconds.
 
-    The callback's side (`read`) copies under a lock that no other side holds for longer than a
-    copy.
+    Samples that do not fit are refused and counted in `overflow`. The callback's side (`read_into`)
+    copies under a lock that no other method holds for longer than a copy.
     """
 
     def __init__(self, rate: int, capacity_s: float = 60.0) -> None:
@@ -41,11 +42,12 @@ class PlaybackBuffer:
                 "playback: rate must be in [4000, 384000] Hz and capacity_s in [0.1, 600]"
             )
         self.capacity_s = capacity_s
-        # resampling takes a while: never held by the callback, taken before `_lock`
+        # Held during resampling, which takes time. The callback never takes it. Where both locks
+        # are needed, it is taken before `_lock`.
         self._writer = threading.Lock()
         self._lock = threading.Lock()
-        self.overflow = 0  # samples refused for want of room
-        self.underruns = 0  # times that a sentence fell silent before its last sample was written
+        self.overflow = 0  # samples refused because the buffer was full
+        self.underruns = 0  # how often a sentence ran dry before its last sample was written
         self._configure(rate)
 
     def _configure(self, rate: int) -> None:
@@ -53,7 +55,7 @@ class PlaybackBuffer:
         self._ring = np.zeros(int(rate * self.capacity_s), dtype=np.int16)
         self._read_at = self._queued = 0
         self._runs: deque[_Run] = deque()
-        self._fading = np.zeros(0, dtype=np.int16)  # the tail that a stop left, already ramped down
+        self._fading = np.zeros(0, dtype=np.int16)  # fade-out after a stop, with its ramp applied
         self._played: OrderedDict[Hashable, int] = OrderedDict()
         # tags whose later samples are refused
         self._stopped: OrderedDict[Hashable, None] = OrderedDict()
@@ -64,16 +66,22 @@ class PlaybackBuffer:
         self._starved = False
 
     def restart(self, rate: int) -> None:
-        """Empty, at another rate: the device came back as another one. Counts by tag begin anew."""
+        """Empty the buffer and change its rate, because the device now has another one.
+
+        All counts by tag begin again at 0.
+        """
         with self._writer, self._lock:
             self._configure(rate)
 
     def write(self, audio: Audio, tag: Hashable, last: bool = False) -> int:
-        """Queue sound of a tag, resampled; `last`: no more of it follows. Returns the samples that
-        were queued.
+        """Queue sound of a tag, resampled to `rate`. Returns the number of samples queued.
 
-        Tags are written one after another, not mixed. After `stop` nothing more of the tags that it
-        cut is taken.
+        Args:
+            audio: mono int16 of any rate.
+            last: no more sound of this tag follows.
+
+        Tags are written one after another, not mixed. More sound of a tag that `stop` cut is
+        refused.
         """
         with self._writer:
             if tag in self._stopped:
@@ -97,14 +105,16 @@ class PlaybackBuffer:
             return queued
 
     def read(self, n: int) -> NDArray[np.int16]:
-        """The next n samples (n,), silence where there are none."""
+        """Return the next n samples (n,) int16, with silence where there are none."""
         block = np.empty(n, dtype=np.int16)
         self.read_into(block)
         return block
 
     def read_into(self, block: NDArray[np.int16]) -> int:
-        """Fill a block (n,) with the next samples and silence; returns how many are not silence.
-        For the callback."""
+        """Fill `block`, (n,) int16, with the next samples and then silence.
+
+        Returns the number of samples that are not silence. The device's callback calls this.
+        """
         with self._lock:
             done = min(len(self._fading), len(block))
             if done:
@@ -125,8 +135,11 @@ class PlaybackBuffer:
             return done
 
     def stop(self) -> dict[Hashable, int]:
-        """Drop what is queued; the next samples fade out within 5 ms. Returns how many samples of
-        each tag came out, for the tags that this cut (the fade counts as played)."""
+        """Drop what is queued. The sound fades out within 5 ms.
+
+        Returns, for each tag that this cut, how many of its samples were played. The fade-out
+        counts as played.
+        """
         with self._writer, self._lock:
             cut: list[Hashable] = [run.tag for run in self._runs]
             if self._writing is not None and self._writing not in self._complete:
@@ -153,7 +166,10 @@ class PlaybackBuffer:
             return any(run.tag == tag for run in self._runs)
 
     def give_up(self, tag: Hashable) -> int:
-        """Take nothing more of a tag that has run dry; returns how many samples of it came out."""
+        """Refuse more sound of a tag that has run dry.
+
+        Returns how many of its samples were played.
+        """
         with self._writer, self._lock:
             if tag == self._writing:
                 self._resampler, self._writing, self._starved = None, None, False
@@ -162,12 +178,12 @@ class PlaybackBuffer:
             return self._played.get(tag, 0)
 
     def played(self, tag: Hashable) -> int:
-        """How many samples of a tag were given to the device, at `rate`."""
+        """Return how many samples of a tag were given to the device, at `rate`."""
         with self._lock:
             return self._played.get(tag, 0)
 
     def finished(self) -> list[Hashable]:
-        """The tags that were played to their last sample since the last call, in order."""
+        """Return the tags that were played to their end since the last call, in order."""
         with self._writer, self._lock:
             queued = {run.tag for run in self._runs}
             done = [tag for tag in self._complete if tag not in queued]
@@ -179,12 +195,12 @@ class PlaybackBuffer:
 
     @property
     def idle(self) -> bool:
-        """Nothing is queued, nothing fades."""
+        """Whether nothing is queued and nothing fades out."""
         with self._lock:
             return not self._queued and not len(self._fading)
 
     def _flush(self) -> int:
-        """Queue what the resampler of the tag being written still holds."""
+        """Queue the samples that are still inside the resampler of the tag being written."""
         if self._resampler is None or self._writing is None:
             return 0
         tail, self._resampler = self._resampler.flush(), None
@@ -209,7 +225,7 @@ class PlaybackBuffer:
             return len(samples)
 
     def _take(self, block: NDArray[np.int16]) -> None:
-        """Move the next len(block) queued samples out of the ring, and count them by tag."""
+        """Move the next len(block) queued samples to `block`, and count them by tag."""
         count = len(block)
         first = min(count, len(self._ring) - self._read_at)
         block[:first] = self._ring[self._read_at : self._read_at + first]

@@ -1,5 +1,7 @@
-"""PortAudio through sounddevice, the one place that imports it: streams, names, and finding devices
-anew."""
+"""PortAudio through sounddevice: streams, device names, and searching for devices again.
+
+This is the only file that imports sounddevice.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,22 @@ from aura_core.errors import AuraError, ConfigError, how_to_install
 
 
 class DeviceError(AuraError):
-    """A device is absent, or does not do what is asked of it. It may later."""
+    """A device is absent, or refuses what is asked of it. A later try may succeed."""
 
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """One device, as PortAudio numbers it."""
+    """One device, with the index that PortAudio gives it."""
 
     index: int
     name: str
     inputs: int  # channels
     outputs: int
-    rate: int  # its own, in Hz
+    rate: int  # default sample rate in Hz
 
 
 class Stream(Protocol):
-    """A running stream."""
+    """A running audio stream."""
 
     rate: int
     channels: int
@@ -37,33 +39,37 @@ class Stream(Protocol):
 
     @property
     def active(self) -> bool:
-        """Whether it still calls back."""
+        """Whether the stream still calls its callback."""
         ...
 
     def close(self) -> None:
-        """Stop at once."""
+        """Stop at once, and drop what has not been played."""
         ...
 
 
-# samples (n, channels) int16, rate [Hz], stream time of the first sample [s], and now [s], whether
-# samples were lost
+# Arguments: samples (n, channels) int16, rate [Hz], stream time of the first sample [s], current
+# stream time [s], whether samples were lost.
 Callback = Callable[[Any, int, float, float, bool], None]
 
 
 class User(Protocol):
-    """Whoever holds a stream and can do without it for a moment."""
+    """An owner of a stream who can close it for a moment."""
 
     def suspend(self) -> bool:
-        """Close the stream so that devices can be found anew; False: not now."""
+        """Close the stream so that devices can be searched for again. False: not possible now."""
         ...
 
     def resume(self) -> None:
-        """Open it again."""
+        """Open the stream again."""
         ...
 
 
 class PortAudio:
-    """sounddevice. Constructing it imports the library; `shared()` is the process's one."""
+    """Access to sounddevice. The constructor imports the library.
+
+    PortAudio keeps one list of devices for each process, so use `shared()`. Raises ConfigError
+    where sounddevice or the PortAudio library is not installed.
+    """
 
     _shared: PortAudio | None = None
     _guard = threading.Lock()
@@ -85,28 +91,30 @@ class PortAudio:
 
     @classmethod
     def shared(cls) -> PortAudio:
-        """PortAudio keeps one list of devices for a process: so do we."""
+        """Return the one instance of this process. Raises ConfigError as the constructor does."""
         with cls._guard:
             if cls._shared is None:
                 cls._shared = PortAudio()
             return cls._shared
 
     def join(self, user: User) -> None:
-        """Take part in `refresh`."""
+        """Let `user` take part in `refresh`."""
         with self.lock:
             self._users.append(user)
 
     def leave(self, user: User) -> None:
-        """Take no part any more."""
+        """Let `user` take no part in `refresh` any more."""
         with self.lock:
             if user in self._users:
                 self._users.remove(user)
 
     def refresh(self, asking: User) -> None:
-        """Find devices anew. No stream may be open then: the others are closed for a moment, if
-        they allow it.
+        """Search for devices again.
 
-        Raises DeviceError where PortAudio cannot (the sound server is gone); the next try may.
+        PortAudio can do this only while no stream is open. The streams of the other users are
+        closed for a moment. If one of them does not allow it, nothing happens. Raises DeviceError
+        where PortAudio fails, for example because the sound server is gone. A later try may
+        succeed.
         """
         with self.lock:
             suspended = []
@@ -116,7 +124,7 @@ class PortAudio:
                         if not user.suspend():
                             return
                         suspended.append(user)
-                # a try before this one ended here
+                # the last refresh may have failed after this call: then there is nothing to end
                 with contextlib.suppress(self._sd.PortAudioError):
                     self._sd._terminate()
                 try:
@@ -130,7 +138,7 @@ class PortAudio:
                     user.resume()
 
     def devices(self) -> list[DeviceInfo]:
-        """Every device. Raises DeviceError."""
+        """Return every device. Raises DeviceError."""
         with self.lock:
             try:
                 found = list(self._sd.query_devices())
@@ -148,8 +156,12 @@ class PortAudio:
         ]
 
     def find(self, wanted: str | int | None, output: bool) -> DeviceInfo:
-        """The device of this index, of this name or a part of it, or the default one (None). Raises
-        DeviceError."""
+        """Return a device. Raises DeviceError if there is none.
+
+        Args:
+            wanted: its index, its name or a part of the name; None: the default device.
+            output: whether a loudspeaker is wanted, else a microphone.
+        """
         kind = "output" if output else "input"
         known = [d for d in self.devices() if (d.outputs if output else d.inputs)]
         if wanted is None or wanted == "":
@@ -170,12 +182,17 @@ class PortAudio:
     def open(
         self, device: DeviceInfo, output: bool, rate: int, block_s: float, callback: Callback
     ) -> Stream:
-        """Open and start a mono int16 stream at `rate`, or at the device's own rate or channels.
-        Raises DeviceError."""
+        """Open and start a stream of int16. Raises DeviceError.
+
+        Args:
+            rate: wanted sample rate in Hz. The device's own rate is used if it refuses this one.
+            block_s: length of a block in seconds.
+            callback: gets every block, with one channel, or two if the device has no mono.
+        """
         channels = device.outputs if output else device.inputs
         failure = ""
         with self.lock:
-            # A device that lies about its rate or has no mono is asked again for what is its own.
+            # A device may refuse the rate, or mono: then its own rate and two channels are tried.
             for hz, n in dict.fromkeys(
                 [(rate, 1), (device.rate, 1), (rate, 2), (device.rate, min(channels, 2))]
             ):
@@ -187,7 +204,7 @@ class PortAudio:
 
 
 class _Stream:
-    """A sounddevice stream."""
+    """A stream of sounddevice; see `Stream`."""
 
     def __init__(
         self,
@@ -238,8 +255,10 @@ def _one_line(error: Exception) -> str:
 
 
 def list_devices() -> list[str]:
-    """One line a device, for a helpful message: index, name, channels, rate. Raises ConfigError
-    without PortAudio, DeviceError where it fails."""
+    """Return one line for each device: index, name, channels, rate.
+
+    Raises ConfigError without PortAudio, and DeviceError where PortAudio fails.
+    """
     return [
         f"{d.index}: {d.name} ({d.inputs} in, {d.outputs} out, {d.rate} Hz)"
         for d in PortAudio.shared().devices()

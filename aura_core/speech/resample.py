@@ -1,4 +1,4 @@
-"""Sound of any rate to the ears' 16 kHz, piece by piece, as it comes."""
+"""Resampling of a stream of sound, piece by piece."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ MIN_RATE, MAX_RATE = 4_000, 384_000
 
 
 class Resampler:
-    """Mono int16 at `rate` in, mono int16 at `out_rate` out; pieces join without a seam, whatever
-    their sizes."""
+    """Converts mono int16 from `rate` to `out_rate` Hz, continuously over pieces of any size.
+
+    Raises InputError for a rate outside [4000, 384000] Hz.
+    """
 
     def __init__(self, rate: int, out_rate: int = 16_000) -> None:
         for value in (rate, out_rate):
@@ -26,7 +28,10 @@ class Resampler:
         self._graph: Any = None
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """The samples that are ready now: up to a few milliseconds stay inside until more comes."""
+        """Add samples (n,) and return those that are ready.
+
+        Up to a few milliseconds of sound stay inside until more samples come.
+        """
         if self.rate == self.out_rate or not len(samples):
             return samples
         import av
@@ -40,7 +45,7 @@ class Resampler:
         return _joined(self._graph.resample(frame))
 
     def flush(self) -> NDArray[np.int16]:
-        """What was still inside; the next piece starts anew."""
+        """Return the samples that are still inside. The next piece starts a new stream."""
         graph, self._graph = self._graph, None
         return _joined(graph.resample(None)) if graph is not None else np.zeros(0, dtype=np.int16)
 

@@ -1,5 +1,4 @@
-"""When a block of samples was captured or sounds, by the host's clock: from callbacks that come
-unevenly."""
+"""Host times of audio blocks, estimated from callbacks that come at irregular times."""
 
 from __future__ import annotations
 
@@ -7,26 +6,32 @@ from collections import deque
 
 from aura_core.speech.types import NS
 
-_MEMORY_NS = NS
-_JUMP_NS = NS // 10  # further off: samples are missing, or the clock was set
+_MEMORY_NS = NS  # how long a measured delay is remembered
+_JUMP_NS = NS // 10  # a larger difference means lost samples, or that the host's clock was set
 
 
 class SampleClock:
-    """Blocks follow one another by their count of samples.
+    """Stamps blocks by the count of samples before them, and the host's clock.
 
-    A callback may come late (a busy machine) and never early, so of the newest second the least
-    lateness is the truth; what stays late has lost samples, and the stamps jump.
+    A callback may come late on a busy machine, but never early. So the smallest delay within the
+    newest second is taken as the true one. If the delay stays larger, samples were lost, and the
+    stamps jump.
     """
 
     def __init__(self) -> None:
         self._count_ns = 0  # length of all samples so far
-        # of the newest second: count, and host's time less count
+        # for each block of the newest second: (count_ns, host time - count_ns)
         self._offsets: deque[tuple[int, int]] = deque()
         self._offset_ns: int | None = None
 
     def stamp(self, measured_ns: int, frames: int, rate: int, lost: bool = False) -> int:
-        """The stamp of the block's first sample, which seems to be at `measured_ns`; `lost`:
-        samples are missing."""
+        """Return the time [ns] of a block's first sample.
+
+        Args:
+            measured_ns: the time at which the first sample seems to be, from the callback.
+            frames: number of samples in the block, at `rate` Hz.
+            lost: samples before this block are missing.
+        """
         if lost:
             self._offsets.clear()
             self._offset_ns = None

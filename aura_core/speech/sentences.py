@@ -1,5 +1,4 @@
-"""Complete sentences out of an answer that grows, so that its first words are spoken while the last
-are still made."""
+"""Splits an answer into sentences while it grows, so that speech starts before it is complete."""
 
 from __future__ import annotations
 
@@ -12,17 +11,20 @@ _WORD = re.compile(r"\w", re.UNICODE)
 _NEVER_LAST = frozenset(
     ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl")
 )
-# "No. 5", but "No. It fell."
+# no end before a digit ("No. 5"), but an end elsewhere ("No. It fell.")
 _BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))
-# if a capital follows
+# an end if a capital letter follows
 _MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))
 
 
 class SentenceSplitter:
-    """Splits one answer. Keeps only how much of it was given out, so a changed beginning is never
-    given twice.
+    """Splits the text of one answer.
 
-    `max_chars`: a sentence longer than this is cut, at a comma where there is one.
+    It stores only how many characters were handed out. Text that changes before that position is
+    therefore never spoken twice.
+
+    Args:
+        max_chars: a longer sentence is cut, after a comma if there is one.
     """
 
     def __init__(self, max_chars: int = 200) -> None:
@@ -30,11 +32,10 @@ class SentenceSplitter:
         self._given = 0  # characters of the answer that were given out
 
     def feed(self, text: str, final: bool = False) -> list[str]:
-        """Take the whole answer so far; return the sentences that became complete, stripped of
-        white space.
+        """Take the whole text so far, and return the sentences that became complete, stripped.
 
-        Unless `final`, an end that more text may revoke ("0." of "0.5", "..." before a small
-        letter) is not one yet.
+        Unless `final`, an end that more text may revoke is not an end yet: "0." may become "0.5",
+        and "..." may be followed by a small letter.
         """
         sentences: list[str] = []
         while self._given < len(text):
@@ -48,7 +49,7 @@ class SentenceSplitter:
         return sentences
 
     def _find_end(self, text: str, final: bool) -> int | None:
-        """The index just after the next sentence; None: not complete yet."""
+        """Return the index just after the next sentence, or None if it is not complete yet."""
         start = self._given
         while start < len(text) and text[start].isspace():
             start += 1
@@ -67,7 +68,7 @@ class SentenceSplitter:
 
     @staticmethod
     def _ends(text: str, start: int, match: re.Match[str], end: int) -> bool | None:
-        """Whether a sentence ends at `end`; None: the text that follows will tell."""
+        """Whether a sentence ends at `end`. None: the text that follows will decide it."""
         mark = match[0]
         if mark == "\n" or mark[0] in "。！？；":
             return True
@@ -91,7 +92,7 @@ class SentenceSplitter:
         return True
 
     def _cut(self, text: str, start: int) -> int | None:
-        """Where to cut what is too long for one breath; None: it is not."""
+        """Return where to cut a text that is longer than `max_chars`, or None if it is not."""
         if len(text) - start <= self.max_chars:
             return None
         piece = text[start : start + self.max_chars]

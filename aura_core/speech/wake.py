@@ -1,5 +1,7 @@
-"""The wake phrase: who is spoken to. Off, required, or required once the robot has been silent for
-a while."""
+"""The wake phrase, with which a user addresses the robot.
+
+It is off, always required, or required after the robot has been silent for some time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ class WakeMode(StrEnum):
 
     OFF = "off"
     REQUIRED = "required"
-    AFTER_SILENCE = "after_silence"  # in the course of a conversation it may be left out
+    AFTER_SILENCE = "after_silence"  # not needed soon after the robot spoke
 
 
 HOMOPHONES = {
@@ -36,13 +38,16 @@ HOMOPHONES = {
 
 @dataclass(frozen=True)
 class WakeConfig(Settings, section="wake"):
-    """`aliases`: what a recogniser may write instead of `phrase`; the default phrase brings its
-    own."""
+    """Settings of the wake phrase.
+
+    `aliases` are other spellings that a recogniser may write instead of `phrase`. For the default
+    phrase there are some already (`HOMOPHONES`).
+    """
 
     mode: WakeMode = setting(
         WakeMode.OFF,
-        "when a question must begin with the wake phrase: off, required, or after_silence: only"
-        " when the robot has been silent for wake_after_s",
+        "when a question must begin with the wake phrase: off (never), required (always), or"
+        " after_silence (when the robot has been silent for wake_after_s)",
         choices=tuple(WakeMode),
         parameter="wake",
     )
@@ -63,8 +68,10 @@ class WakeConfig(Settings, section="wake"):
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
-        """The phrase and its aliases as words; longer ones first, so that none is cut in the
-        middle."""
+        """The phrase and its aliases as words.
+
+        Longer ones come first, so that a short one does not match the beginning of a long one.
+        """
         texts = (
             self.phrase,
             *self.aliases,
@@ -75,19 +82,21 @@ class WakeConfig(Settings, section="wake"):
 
 
 class WakeRule:
-    """Decides, utterance by utterance, whether the phrase is needed and whether it is there."""
+    """Decides for each utterance whether the phrase is needed and whether it is there."""
 
     def __init__(self, config: WakeConfig | None = None) -> None:
         self.config = config or WakeConfig()
         self._robot_end_ns: int | None = None
 
     def robot_spoke(self, end_ns: int) -> None:
-        """The robot's voice ended at `end_ns`: what comes soon after is part of the
-        conversation."""
+        """The robot's voice ended at `end_ns`.
+
+        What a user says soon after that belongs to the conversation.
+        """
         self._robot_end_ns = max(end_ns, self._robot_end_ns or end_ns)
 
     def required(self, start_ns: int) -> bool:
-        """Whether an utterance that begins at `start_ns` must have the phrase."""
+        """Whether an utterance that begins at `start_ns` needs the phrase."""
         if self.config.mode is not WakeMode.AFTER_SILENCE:
             return self.config.mode is WakeMode.REQUIRED
         return (
@@ -95,7 +104,7 @@ class WakeRule:
         )
 
     def without_phrase(self, text: str) -> tuple[bool, str]:
-        """Whether `text` begins with the phrase, and `text` without it."""
+        """Return whether `text` begins with the phrase, and `text` without it."""
         words = text.split()
         plain = [" ".join(spoken_words(w)) for w in words]
         for spelling in self.config.spellings:
@@ -106,8 +115,10 @@ class WakeRule:
 
 
 def _taken(plain: list[str], spelling: tuple[str, ...]) -> int:
-    """How many of the words make up `spelling` from the start on; 0 if they do not. Bare
-    punctuation is skipped."""
+    """Return how many words at the start make up `spelling`; 0 if they do not.
+
+    Words that are only punctuation are skipped.
+    """
     want = list(spelling)
     for i, word in enumerate(plain):
         if not want:

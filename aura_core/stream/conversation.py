@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
-from aura_core.models.backend import Video
+from aura_core.models.backend import Seen
 from aura_core.stream.attribution import Attribution, stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.prefix import QAGroup
@@ -118,7 +118,7 @@ class Conversation:
 
     # ---- turns -------------------------------------------------------------------------------
 
-    def open(self, chunk: int, video: Video, query: Query | None) -> Turn:
+    def open(self, chunk: int, video: Seen, query: Query | None) -> Turn:
         """The open turn of a chunk; it is silent so far."""
         return Turn(chunk, video, query.id if query else None, query.text if query else None)
 

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from aura_core.config import DeciderConfig
 from aura_core.errors import ModelError
 from aura_core.models.backend import ChatFormat
-from aura_core.types import Decision, Reason
-
-NS = 1_000_000_000
+from aura_core.types import NS, Decision, Reason
 
 
 def read_decision(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
 from aura_core.stream.attribution import stands
-from aura_core.stream.sampling import NS, PER_CHUNK, ChunkSampler
-from aura_core.types import Chunk, Frame, Query
+from aura_core.stream.sampling import PER_CHUNK, ChunkSampler
+from aura_core.types import NS, Chunk, Frame, Query
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from aura_core.errors import AuraError, ModelError
+from aura_core.errors import AuraError, ModelError, one_line
 from aura_core.stream.engine import Newest, StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.types import Chunk, Query, Step
@@ -128,12 +128,3 @@ class Recovery:
                 return Lost(chunk, e, emptied=True, given_up=query)
             self._failed_on = query or self._failed_on
             return Lost(chunk, e, emptied=True, again=query)
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks, with the name of its type where the text alone says
-    nothing."""
-    text = " ".join(str(error).split())
-    if isinstance(error, KeyError) or not text:  # a KeyError's text is the key
-        return ": ".join(filter(None, (type(error).__name__, text)))
-    return text

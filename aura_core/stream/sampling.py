@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aura_core.config import SamplingConfig
-from aura_core.types import Chunk, Frame
+from aura_core.types import NS, Chunk, Frame
 
 PER_CHUNK = 2
-NS = 1_000_000_000
 JUMP_BACK_NS = 2 * NS  # a stamp further back than this means a restarted clock
 
 

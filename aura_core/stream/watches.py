@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from aura_core.config import WatchConfig
 from aura_core.stream.attribution import Attribution, Entry
-from aura_core.types import Kind
-
-NS = 1_000_000_000
+from aura_core.types import NS, Kind
 
 
 @dataclass(frozen=True)

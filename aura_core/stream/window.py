@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from aura_core.config import WindowConfig
 from aura_core.errors import ConfigError
-from aura_core.models.backend import Piece, Video
+from aura_core.models.backend import Piece, Seen
 from aura_core.stream.prefix import Prefix, Round
 from aura_core.stream.prompt import PromptCodec
 
@@ -26,7 +26,7 @@ class Turn:
     """One closed turn of a chunk: its video, its question and its answer."""
 
     chunk: int
-    video: Video
+    video: Seen
     question_id: str | None = None
     question: str | None = None
     answer_ids: tuple[int, ...] | None = None  # token ids; None: silent

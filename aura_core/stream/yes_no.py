@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aura_core.config import DeciderConfig
 from aura_core.errors import ModelError
-from aura_core.models.backend import Tokens, Video
+from aura_core.models.backend import Seen, Tokens
 from aura_core.stream.prompt import PromptCodec
 
 NO, YES = 0, 1  # indices of `YesNo.verdict`
@@ -41,7 +41,7 @@ class YesNo:
                 " token"
             )
 
-    def question(self, video: Video, watches: Sequence[str]) -> Tokens:
+    def question(self, video: Seen, watches: Sequence[str]) -> Tokens:
         """Tokens of the yes/no question; they stand after the chunk's video."""
         return self._rest(video, self._config.yes_no_prompt, watches)
 
@@ -58,7 +58,7 @@ class YesNo:
         wide = logits.astype(np.float64)
         return np.asarray([np.logaddexp.reduce(wide[list(ids)]) for ids in self._ids], np.float32)
 
-    def _rest(self, video: Video, prompt: str, watches: Sequence[str]) -> Tokens:
+    def _rest(self, video: Seen, prompt: str, watches: Sequence[str]) -> Tokens:
         last = self._codec.user(video, prompt.format(watches=_listed(watches)))[-1]
         assert isinstance(last, Tokens)
         return last

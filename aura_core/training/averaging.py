@@ -1,5 +1,8 @@
-"""The mean of several checkpoints' weights: of runs that share a beginning it is often better than
-each of them ("model soups", arXiv 2203.05482), and it costs nothing when it runs."""
+"""Averages the weights of several checkpoints ("model soups", arXiv 2203.05482).
+
+The mean of runs that share a beginning is often better than each of them, and inference costs the
+same.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ from aura_core.errors import ModelError
 
 
 def average(folders: Sequence[Path], out: Path) -> None:
-    """Write the mean of checkpoints of one shape: the first's files and dtypes, the mean in float32
-    of all weights.
+    """Write the mean of checkpoints of the same architecture to `out`.
 
-    One file of the first is held in memory at a time. Raises `ModelError` when fewer than two are
-    given, `out` is one of them, a folder has no weights, or names or shapes differ.
+    The mean of each weight is computed in float32. The other files and the dtypes are those of the
+    first checkpoint. One file of the first checkpoint is held in memory at a time.
+
+    Raises `ModelError` when fewer than two checkpoints are given, `out` is one of them, a folder
+    has no weights, or names or shapes differ.
     """
     if len(folders) < 2:
         raise ModelError(f"a mean needs two checkpoints or more, not {len(folders)}")
@@ -40,7 +45,7 @@ def average(folders: Sequence[Path], out: Path) -> None:
                 )
         out.mkdir(parents=True, exist_ok=True)
         for file in folders[0].iterdir():
-            # a card tells of the one
+            # the model card describes the first checkpoint alone
             if file.is_file() and file.suffix != ".safetensors" and file.name != "README.md":
                 shutil.copyfile(file, out / file.name)
         for path in sorted(folders[0].glob("*.safetensors")):
@@ -66,7 +71,7 @@ def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _weights_of(folder: Path, stack: ExitStack) -> dict[str, Any]:
-    """Name of each weight to the opened file that holds it."""
+    """Return the opened file that holds each weight, by the weight's name."""
     found: dict[str, Any] = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:

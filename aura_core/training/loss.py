@@ -1,27 +1,36 @@
-"""Silent-Speech Balanced Loss (AURA, arXiv 2604.04184), and the losses that it is compared with.
+"""The Silent-Speech Balanced Loss (AURA, arXiv 2604.04184), and losses to compare it with.
 
     L = -(1 / sum m_t) * sum m_t * w_t * log p(y_t | x, y_<t)
 
-m_t selects supervised tokens, w_t weighs them. By name (`weighting`):
+m_t selects the supervised tokens, and w_t weighs them. The names are those of `weighting`:
 
-| name         | m_t = 1 on                             | w_t                                                      |
-| balanced     | silent turns, the last non-silent turn | 1/N_silent on silent tokens, else 1: the paper's formula |
-| balanced_all | silent turns, every non-silent turn    | K/N_silent on silent tokens, else 1; and two departures  |
-| plain        | all                                    | 1 (it collapses to silence; kept for comparison)         |
-| harness      | all                                    | Streaming Harness (arXiv 2606.08615), see `HARNESS`      |
+    name          m_t = 1 on                             w_t
+    balanced      silent turns, the last non-silent turn 1/N_silent on silent tokens, else 1
+    balanced_all  silent turns, every non-silent turn    K/N_silent on silent tokens, else 1
+    plain         all tokens                             1
+    harness       all tokens                             see `HARNESS`
 
-All but `balanced` leave out what must not be supervised (`Supervised.kept`); of the data engine's
-samples the last answer and all silence may be, which is what `balanced` takes.
+`balanced` is the paper's formula. `balanced_all` has two changes, see below. `plain` learns to be
+always silent; it is there for comparison. `harness` is the loss of Streaming Harness (arXiv
+2606.08615).
 
-N_silent counts silent tokens of a sequence, K its supervised answers: a sequence with K of them
-stands for K of the paper's samples that share their silent turns.
+N_silent is the number of silent tokens of a sequence, and K the number of its supervised answers.
+With `balanced_all`, a sequence with K answers replaces K of the paper's samples, which share their
+silent turns.
 
-Departures of `balanced_all`, see docs/training.md: a silent turn where something happened that must
-not be announced, or right after words (a hard negative), keeps weight 1: with 1/N_silent these rare
-turns are nearly free, and the model learns to announce every event. And the first token of every
-turn in which something happened, announced or not, weighs `EVENT_WEIGHT`: these few decisions are
-what a window is about, and the words of answers drown them.
-"""  # noqa: E501
+All losses but `balanced` leave out the tokens that must not be supervised (`Supervised.kept`). In
+samples of the data engine, the last answer and all silence may always be supervised, and `balanced`
+takes nothing else.
+
+The changes of `balanced_all` (see docs/training.md):
+
+- A hard negative is a silent turn in which something happened that must not be announced, or the
+  first silent turn after words. It keeps weight 1. With 1/N_silent these rare turns would count
+  almost nothing, and the model would learn to announce every event.
+- The first token of every turn in which something happened, announced or not, has weight
+  `EVENT_WEIGHT`. These few decisions are the purpose of a window, but answers have many more
+  tokens.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +47,10 @@ EVENT_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class HarnessWeights:
-    """w_t of the Streaming Harness. Its token that announces a response is here the first token of
-    an answer."""
+    """w_t of the Streaming Harness (arXiv 2606.08615).
+
+    Its token that announces a response corresponds to the first token of an answer here.
+    """
 
     first_silence: float = 1.0  # a silent turn after words, or at the beginning
     repeated_silence: float = 0.8
@@ -52,13 +63,17 @@ HARNESS = HarnessWeights()
 
 @dataclass(frozen=True)
 class Supervised:
-    """Supervised tokens of one batch, flat: N tokens out of all sequences, in order.
+    """The supervised tokens of one batch: N tokens of all sequences, in order.
 
-    `row` int64 (N,): sequence of the token. `target` int64 (N,). `silent`, `hard`, `event` bool
-    (N,): the token is the silent token; it is a hard negative; it decides a turn in which something
-    happened. `turn` int64 (N,): which turn of its sequence the token belongs to, counted over all
-    turns in view; only `balanced` and `harness` need it. `kept` bool (N,): the token may be
-    supervised, else it is context (`training/supervision.py`); None: all may be.
+    - `row`, int64 (N,): the sequence of the token.
+    - `target`, int64 (N,): the token.
+    - `silent`, bool (N,): it is the silent token.
+    - `hard`, bool (N,): it is in a hard negative (see above).
+    - `event`, bool (N,): it decides a turn in which something happened.
+    - `turn`, int64 (N,): its turn, counted over all turns of the window; None where neither
+      `balanced` nor `harness` is used.
+    - `kept`, bool (N,): it may be supervised, else it is context (`finetune/supervision.py`); None:
+      all may be.
     """
 
     row: torch.Tensor
@@ -73,8 +88,13 @@ class Supervised:
 def weights(
     s: Supervised, rows: int, answers: torch.Tensor, departures: bool = True
 ) -> torch.Tensor:
-    """w_t of `balanced_all`, float32 (N,). `answers` (rows,): K of each row; without `departures`,
-    K/N_silent alone."""
+    """Return w_t of `balanced_all`, float32 (N,).
+
+    Args:
+        rows: number of sequences.
+        answers: K of each sequence, (rows,).
+        departures: with the two changes of `balanced_all`; without them, K/N_silent alone.
+    """
     silent = (s.silent & _kept(s)).float()
     silent_in_row = (
         torch.zeros(rows, device=s.row.device).index_add_(0, s.row, silent).clamp_(min=1.0)
@@ -89,25 +109,24 @@ def weights(
 def balanced_loss(
     logits: torch.Tensor, s: Supervised, rows: int, answers: torch.Tensor, departures: bool = True
 ) -> torch.Tensor:
-    """`balanced_all` on float32 logits (N, vocabulary) of the supervised positions; a scalar."""
+    """Return `balanced_all`, a scalar, for float32 logits (N, vocabulary) of supervised tokens."""
     w = weights(s, rows, answers, departures)
     return (w * F.cross_entropy(logits, s.target, reduction="none")).sum() / len(s.target)
 
 
 def plain_loss(logits: torch.Tensor, s: Supervised) -> torch.Tensor:
-    """Plain cross-entropy over all supervised tokens; a scalar."""
+    """Return the plain cross-entropy over all supervised tokens, a scalar."""
     return F.cross_entropy(logits, s.target)
 
 
 def weighting(
     name: str, s: Supervised, rows: int, answers: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss called `name` as m_t * w_t, float32 (N,), and what their weighted sum is divided by,
-    a float32 scalar.
+    """Return m_t * w_t of the loss `name`, float32 (N,), and its divisor, a float32 scalar.
 
-    The two are apart because a batch may come in several parts (accumulation, several devices): the
-    sums and the divisors of all parts are added before one divides the other. Raises `ConfigError`
-    on an unknown name.
+    They are separate because a batch may come in several parts (gradient accumulation, several
+    devices). The sums and the divisors of all parts are added before the division. Raises
+    `ConfigError` for an unknown name, and for `balanced` and `harness` without `turn`.
     """
     if name == "plain":
         w = _kept(s).float()
@@ -116,7 +135,7 @@ def weighting(
         return weights(s, rows, answers) * _kept(s), _kept(s).float().sum()
     if name == "harness":
         w = _harness(s, rows) * _kept(s)
-        return w, w.sum()  # a weighted mean, as PyTorch's weighted cross-entropy is one
+        return w, w.sum()  # a weighted mean, as in PyTorch's cross-entropy with class weights
     if name == "balanced":
         s = replace(s, kept=None)
         mask = s.silent | _in_last_answer(s, rows)
@@ -130,14 +149,13 @@ def weighting(
 def loss_of(
     name: str, logits: torch.Tensor, s: Supervised, rows: int, answers: torch.Tensor
 ) -> torch.Tensor:
-    """The loss called `name` on float32 logits (N, vocabulary) of the supervised positions; a
-    scalar."""
+    """Return the loss `name`, a scalar, for float32 logits (N, vocabulary) of supervised tokens."""
     w, total = weighting(name, s, rows, answers)
     return (w * F.cross_entropy(logits, s.target, reduction="none")).sum() / total
 
 
 def first_of_turn(s: Supervised) -> torch.Tensor:
-    """bool (N,): the token decides its turn, silence or the first word."""
+    """Return a bool (N,): whether the token is the first of its turn, which decides to speak."""
     turn = _turn(s)
     first = torch.ones_like(s.silent)
     first[1:] = (s.row[1:] != s.row[:-1]) | (turn[1:] != turn[:-1])
@@ -145,7 +163,7 @@ def first_of_turn(s: Supervised) -> torch.Tensor:
 
 
 def _in_last_answer(s: Supervised, rows: int) -> torch.Tensor:
-    """bool (N,): the token belongs to the last non-silent turn of its row."""
+    """Return a bool (N,): whether the token is in the last non-silent turn of its row."""
     spoken = torch.where(s.silent, -1, _turn(s))
     last = torch.full((rows,), -1, dtype=spoken.dtype, device=spoken.device)
     last = last.scatter_reduce(0, s.row, spoken, "amax")
@@ -169,7 +187,5 @@ def _kept(s: Supervised) -> torch.Tensor:
 
 def _turn(s: Supervised) -> torch.Tensor:
     if s.turn is None:
-        raise ConfigError(
-            "this loss needs to know which turn each supervised token belongs to (Supervised.turn)"
-        )
+        raise ConfigError("this loss needs the turn of each supervised token (Supervised.turn)")
     return s.turn

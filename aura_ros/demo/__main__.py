@@ -19,6 +19,7 @@ from aura_core.errors import AuraError
 from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
 from aura_core.sim.render import Camera
+from aura_core.sim.sensor import CAMERAS, sensor
 from aura_core.sim.showcase import showcase
 from aura_core.sim.talk import Talk
 from aura_ros.demo.processes import start, stop, watch
@@ -38,6 +39,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny"
+    )
+    parser.add_argument(
+        "--camera",
+        choices=CAMERAS,
+        default="drawn",
+        help="drawn: the seed's own clock and picture faults; ideal: none",
     )
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument(
@@ -69,7 +76,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the demo once. Returns the exit code."""
     output.check("--json", options.json)
-    episode = showcase(options.seed, options.seconds, spoken=options.voice)
+    looking = sensor(options.camera, options.seed)
+    episode = showcase(options.seed, options.seconds, spoken=options.voice, sensor=looking)
     folder = options.png.parent / "demo-logs"
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -109,6 +117,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 "sim_camera_node",
                 f"seed:={options.seed}",
                 f"duration_s:={options.seconds + 5}",
+                f"camera:={options.camera}",
             )
             watch(user, processes, folder, options.seconds)
         finally:
@@ -136,7 +145,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> None:
     """Draw the timeline, and open it where there is a screen."""
-    camera, every = Camera(result.episode.world), max(1, options.seconds // PICTURES)
+    looking = sensor(options.camera, options.seed)
+    camera, every = (
+        Camera(result.episode.world, sensor=looking),
+        max(1, options.seconds // PICTURES),
+    )
     pictures = [(c, camera.frame(c + 0.5)) for c in range(every // 2, options.seconds, every)]
     p_silent = {c: b.p_silent for c, b in user.beats.items() if c < options.seconds}
     draw(

@@ -77,8 +77,11 @@ class DemoUser(Node):
     def chunk_of(self, stamp_ns: int) -> int:
         """The chunk of a stamp, from the stamps of the heartbeats.
 
-        A heartbeat has the stamp of the chunk's newest frame, 0.5 s after the chunk's start.
+        A heartbeat has the stamp of the chunk's newest frame, about 0.5 s after the chunk's start.
         """
+        for chunk, beat in self.beats.items():
+            if to_ns(beat.header.stamp) == stamp_ns:
+                return chunk
         for chunk, beat in self.beats.items():
             return chunk + round((stamp_ns - to_ns(beat.header.stamp)) / 1e9)
         return 0

@@ -1,6 +1,6 @@
-"""A real HTTP server on loopback in place of an OpenAI-compatible chat server.
+"""A real HTTP server on loopback that replaces an OpenAI-compatible chat server.
 
-It is told what to reply, and it fails when told to. All tests of clients of the package use it.
+A test says what it replies and how it fails. All clients in the package are tested with it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """What a request meets instead of a good reply.
+    """What happens to a request instead of a correct reply.
 
-    `kind`, any request: status (answers `status` with `headers`), drop (closes without a reply,
-    after `after_s`), nonsense (the page of another server), wait (answers after `release` is set).
-    `kind`, a stream: die (closes after `tokens` events with words), hold (waits after `tokens`
-    events until the client is gone), error_event, no_done (ends without [DONE]), no_end (does not
-    end its body after [DONE]). A subclass of the double may have more kinds.
+    - kind, for any request: status (answers `status` with `headers`), drop (closes the connection
+      after `after_s`), nonsense (a page of another server), wait (answers after `release` is set).
+    - kind, for a stream: die (closes after `tokens` events with words), hold (waits after `tokens`
+      events until the client has left), error_event, no_done (ends without [DONE]), no_end (does
+      not end its body after [DONE]).
+
+    A subclass of the double may know more kinds.
     """
 
     kind: str
@@ -47,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete reply: a JSON value, or text as it is."""
+    """A whole reply: a JSON value, or text as it is."""
 
     value: Any
     status: int = 200
@@ -62,19 +64,22 @@ class Stream:
     usage: dict[str, Any] | None = None
 
 
-def completion(text: str, usage: dict[str, Any] | None = None) -> Reply:
-    """The chat completion that says `text`."""
+def completion(
+    text: str, usage: dict[str, Any] | None = None, finish_reason: str = "stop"
+) -> Reply:
+    """Return the chat completion that says `text`."""
     message = {"role": "assistant", "content": text}
-    return Reply({"choices": [{"message": message}], "usage": usage})
+    choice = {"message": message, "finish_reason": finish_reason}
+    return Reply({"choices": [choice], "usage": usage})
 
 
 def refusal(message: str, status: int = 400) -> Reply:
-    """An error as vLLM writes it."""
+    """Return an error as vLLM writes it."""
     return Reply({"error": {"message": message, "code": status}}, status)
 
 
 class ChatDouble:
-    """The server; use it as a context manager.
+    """The server, as a context manager.
 
     Each request takes the next of `faults`, if there is one. Otherwise `reply` answers it.
     """
@@ -91,7 +96,7 @@ class ChatDouble:
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def reply(self, request: Request) -> Reply | Stream | Fault:
-        """The reply to a request."""
+        """Return the answer to a request."""
         raise NotImplementedError
 
     def __enter__(self) -> Any:
@@ -107,7 +112,7 @@ class ChatDouble:
         self._http.server_close()
 
     def wait_cancelled(self, count: int) -> bool:
-        """Whether `count` clients have left a held stream; waits for at most 10 s."""
+        """Whether `count` clients leave a held stream within 10 s."""
         return all(self.cancelled.acquire(timeout=10) for _ in range(count))
 
 
@@ -115,7 +120,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Print no traceback when a client goes away."""
+        """Print nothing: a client that leaves is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -196,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._chunk(b"")
 
     def _hold(self) -> None:
-        """Send nothing more until the client is gone."""
+        """Send nothing more until the client has left."""
         readable, _, _ = select.select([self.connection], [], [], 10)
         if readable and self.connection.recv(1) == b"":
             self.double.cancelled.release()
@@ -212,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _whole(self, reply: Reply) -> None:
         value = reply.value
         data = (value if isinstance(value, str) else json.dumps(value)).encode()
-        with contextlib.suppress(OSError):  # a client that did not wait
+        with contextlib.suppress(OSError):  # the client may have left
             self.send_response(reply.status)
             for name, text in {"Content-Length": str(len(data)), **reply.headers}.items():
                 self.send_header(name, text)

@@ -1,4 +1,4 @@
-"""Small runs of the data engine, and what the engine itself feeds for the same conversation."""
+"""Small runs of the data engine, and what the engine feeds for the same conversation."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ def standing(
 
 
 def random_conversation(seed: int, seconds: int) -> Conversation:
-    """Questions of all kinds at random seconds, words of every script, answers that coincide and
-    repeat."""
+    """Return questions of all kinds at random seconds, in several scripts.
+
+    Some answers coincide, and some repeat.
+    """
     rng = np.random.default_rng(seed)
     words = [
         "a red cube",
@@ -88,10 +90,9 @@ def random_conversation(seed: int, seconds: int) -> Conversation:
 def engine_feeds(
     conversation: Conversation, script: dict[int, str], window: WindowConfig
 ) -> dict[int, list[int]]:
-    """What `StreamEngine` has in its cache when each chunk of `script` is answered; video as
-    -1 - chunk.
+    """Return what is in `StreamEngine`'s cache when it answers each chunk of `script`.
 
-    The model is a scripted one: it says what the script says, and nothing else.
+    A chunk of video is -1 - chunk. The model is a scripted one: it says what the script says.
     """
     backend = ScriptedBackend(script, grid=(1, 1))
     assistant = Lockstep(StreamEngine(backend, AssistantConfig(window=window)))
@@ -126,7 +127,7 @@ def sha256(ids: list[int]) -> str:
 def small_run(
     out: Path, seeds: range = range(1000, 1003), seconds: int = 24, **settings: object
 ) -> DataConfig:
-    """All five stages on simulated clips."""
+    """Run all five stages on simulated clips."""
     config = DataConfig(**({"shard_size": 1} | settings))
     write_sources(out, sim_sources(list(seeds), seconds), config)
     for stage in ("prepare", "synthesize", "refine", "structure", "verify"):
@@ -135,15 +136,17 @@ def small_run(
 
 
 def shards(out: Path) -> dict[str, bytes]:
-    """Everything that must be the same bytes however often a run was killed: records, rejections,
-    clips."""
+    """Return the records, rejections and clips of a run, by path.
+
+    These must be the same bytes however often the run was killed.
+    """
     kinds = ("*.jsonl", "*.rejected", "*.mp4")
     places = [p for k in kinds for p in out.rglob(k) if p.parent.name != "sources"]
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(places)}
 
 
 def aura(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """`aura data ...` as a process of its own."""
+    """Run `aura data ...` as a process of its own."""
     command = [sys.executable, "-m", "aura_core.cli", "data", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
 
@@ -156,7 +159,7 @@ class Liar(Oracle):
         self._late = late
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """As the oracle's, but late (or early)."""
+        """Return the oracle's questions with answers that are late (or early)."""
 
         def moved(a: Answer) -> Answer:
             return Answer(a.chunk + self._late, a.text, a.evidence + self._late)

@@ -1,5 +1,7 @@
-"""Tiny videos with one grey level a second, annotation files, and models that say what a test
-wants."""
+"""Small videos, annotation files, and models that say what a test wants.
+
+Each second of a video has one grey level.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ CONFIG = free(window=WindowConfig(keep=3, max=6))
 
 
 def video(path: Path, levels: Sequence[int]) -> Path:
-    """A video of `len(levels)` seconds at 2 FPS, each second of one grey level."""
+    """Write a video of `len(levels)` seconds at 2 FPS. Each second has one grey level."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mpeg4", rate=2)
@@ -47,7 +49,7 @@ def video(path: Path, levels: Sequence[int]) -> Path:
 
 
 def frames(levels: Sequence[int]) -> list[Frame]:
-    """What such a video decodes to."""
+    """Yield the frames of such a video."""
     return [
         Frame(np.full((2, 2, 3), levels[k // 2], np.uint8), k * NS // 2)
         for k in range(2 * len(levels))
@@ -55,18 +57,17 @@ def frames(levels: Sequence[int]) -> list[Frame]:
 
 
 def assistant(say: Say, config: AssistantConfig = CONFIG) -> Lockstep:
-    """An engine whose model says what `say` says."""
+    """Return an engine whose model says what `say` returns."""
     return Lockstep(StreamEngine(ScriptedBackend(say), config), at_once=False)
 
 
 def polled(say: Say, config: AssistantConfig = CONFIG) -> Polled:
-    """The same, polled."""
+    """Return the same in polled mode."""
     return Polled(ScriptedBackend(say), config)
 
 
 def seen(moment: Moment) -> str | None:
-    """A model that answers with the grey level of the newest second, which shows what it
-    has seen."""
+    """Return a model that answers with the grey level of the newest second that it sees."""
     return f"{round(moment.now.brightness / 10)}" if moment.question else None
 
 
@@ -75,7 +76,7 @@ def item(*questions: Question, **fields: Any) -> Item:
 
 
 def write(path: Path, data: Any) -> Path:
-    """A JSON file."""
+    """Write a JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data), encoding="utf-8")
     return path
@@ -84,20 +85,20 @@ def write(path: Path, data: Any) -> Path:
 def said(
     name: str, *words: tuple[float, str] | tuple[float, str, str], asked: bool = True
 ) -> Prediction:
-    """A prediction of (second, text[, question]); booked to question 0 where none is given."""
+    """Return a prediction of (second, text[, question]). The question is 0 if none is given."""
     return Prediction(
         name, tuple(Spoken(w[0], w[1], w[2] if len(w) > 2 else "0", asked) for w in words), 60
     )
 
 
 def items_of(task: str, data: Path, skip: bool = False) -> list[Item]:
-    """The items of a benchmark's annotation files."""
+    """Return the items of a benchmark's annotation files."""
     return TASKS[task].read(data, Broken(skip))
 
 
 def figures(
     task: str, items: Sequence[Item], *predictions: Prediction
 ) -> dict[str, tuple[float, float]]:
-    """Scores of predictions: figure to (value, n)."""
+    """Return the scores of predictions: (value, n) by figure."""
     scores = TASKS[task].score(items, {p.item: p for p in predictions}, JUDGE)
     return {name: (round(float(m.value), 4), m.n) for name, m in scores.figures.items()}

@@ -31,7 +31,7 @@ QUESTIONS = {
 SPOKEN = {2, 9, 11, 14, 23, 24, 25, 31, 47, 48, 60, 77, 78, 84, 90, 99, 101, 120, 133, 147, 149}
 CANCELLED = {24, 90}
 DISCARDED = {48, 133}
-# after this chunk it is told that less was said aloud in that one
+# after the step of chunk KEY, the answer of chunk VALUE is amended
 AMENDED = {26: 25, 100: 99, 103: 101}
 
 

@@ -1,6 +1,6 @@
-"""The chat double as an MLLM: it looks at the images that it gets, and fails when told to.
+"""The chat double as an MLLM: it looks at the pictures that it gets, and can fail.
 
-Its world is one clip: dark until second `LIGHT`, bright from then on.
+It knows one clip: dark until second `LIGHT`, bright from then on.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 from chat_double import ChatDouble, Fault, Reply, Request, completion
 
-from aura_core.config import ServerConfig
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import find_sources
 from aura_core.data.schema import Conversation
-from aura_core.data.settings import DataConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig, SynthesizeConfig
 from aura_core.data.store import Done, StageFolder
 from aura_core.data.video import ClipWriter
 from aura_core.data.worker import Job
@@ -40,7 +39,7 @@ def light_video(path: Path, dark: int = 20) -> Path:
 
 
 def light_run(out: Path) -> Path:
-    """A run folder with two such clips, ready for synthesis."""
+    """Return a run folder with two such clips, ready for synthesis."""
     for name, dark in (("a", 20), ("b", 40)):
         light_video(out / "in" / f"{name}.mp4", dark)
     config = DataConfig()
@@ -50,9 +49,9 @@ def light_run(out: Path) -> Path:
 
 
 class MLLMDouble(ChatDouble):
-    """`kinds` counts requests by prompt.
+    """`kinds` counts the requests by prompt.
 
-    `replies` replaces the reply to a kind of prompt. `failures`, by kind, come first.
+    `replies` replaces the reply to a kind of prompt. `failures` come first, by kind of prompt.
     """
 
     def __init__(self) -> None:
@@ -63,7 +62,7 @@ class MLLMDouble(ChatDouble):
         self.pictures: list[tuple[str, list[str]]] = []  # kind, labels
 
     def reply(self, request: Request) -> Reply | Fault:
-        """The JSON that the prompt asks for."""
+        """Return the JSON that the prompt asks for."""
         body = request.body
         assert body["model"] == "m" and body["temperature"] == 0
         parts = [
@@ -85,26 +84,26 @@ class MLLMDouble(ChatDouble):
 
 
 def settings(mllm: MLLMDouble, **server: object) -> DataConfig:
-    """The settings of a short run that asks `mllm`."""
+    """Return the settings of a short run that asks `mllm`."""
     known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
     return DataConfig(
         synthesize=SynthesizeConfig(real_time=1),
         structure=StructureConfig("scripted"),
-        server=ServerConfig(url=mllm.url, model="m", **(known | server)),
+        server=MLLMConfig(url=mllm.url, model="m", **(known | server)),
     )
 
 
 def synthesize(
     mllm: MLLMDouble, prepared: Path, out: Path, threads: int = 1, **server: object
 ) -> Done:
-    """Stage 2 of a run of one shard."""
+    """Run stage 2 on one shard."""
     run(Job("synthesize", prepared, out, settings(mllm, **server), "mllm", threads=threads))
     (done,) = StageFolder(out, "synthesize").all_done()
     return done
 
 
 def talks(out: Path) -> list[Conversation]:
-    """What `synthesize` wrote."""
+    """Return what `synthesize` wrote."""
     return list(StageFolder(out, "synthesize").read(0, Conversation))
 
 
@@ -141,7 +140,7 @@ def _visible(text: str, level: float) -> Any:
 
 
 def _span(text: str, before: str) -> tuple[int, int]:
-    """The seconds that a prompt names after some words."""
+    """Return the seconds that a prompt names after these words."""
     found = re.search(rf"{before} (\d+) to (\d+)", text)
     assert found
     return int(found[1]), int(found[2])
@@ -225,5 +224,5 @@ def stall(seconds: float) -> Fault:
     return Fault("drop", after_s=seconds)
 
 
-def says(text: str) -> Reply:
-    return completion(text, USAGE)
+def says(text: str, finish_reason: str = "stop") -> Reply:
+    return completion(text, USAGE, finish_reason)

@@ -51,7 +51,7 @@ def served_model(folder: Path) -> Any:
     silent, end = model.chat.silent_id, model.chat.end_id
     bias = torch.full((model.model.lm_head.out_features,), -1e3)
     bias[words], bias[silent], bias[end] = 0.0, 4.2, -3.0
-    # with these, some chunks are silent, and answers have one word to four (tested)
+    # With these values some chunks are silent, and answers have one to four words (tested).
     torch.manual_seed(101)
     with torch.no_grad():
         weight = model.model.lm_head.weight
@@ -59,8 +59,8 @@ def served_model(folder: Path) -> Any:
         weight[silent] *= 3
         weight[end] *= 2
     model.model.lm_head.register_forward_hook(lambda _module, _args, out: 2.0 * out + bias)
-    # words are the likeliest of the same window, prefilled whole there and bit by bit here: in
-    # float64 no near tie tells the two apart
+    # The server prefills a window at once, the engine in parts. In float64 both give the same order
+    # of the likeliest words, also where two are nearly equal.
     return checkpoints.in_float64(model)
 
 

@@ -82,7 +82,7 @@ def test_a_registered_kind_wins_over_the_words():
     assert attribution.open_ids() == {"w1"}
     q = ask(attribution, "Tell me when it boils", "w2", REAL)
     assert attribution.open_ids() == {"w1"}
-    # used to pass for a promise
+    # Regression: this answer was taken for an acknowledgment.
     assert attribution.book("It boils.", q) == Booking("w2", REAL, 0, False)
     assert attribution.book("It boils.", None).query_id == "w1"
 

@@ -1,5 +1,4 @@
-"""The mean of several checkpoints: it loads, it is the mean, and what does not belong together is
-refused."""
+"""The mean of several checkpoints: it loads, it is the mean, and bad input is refused."""
 
 from __future__ import annotations
 
@@ -26,8 +25,10 @@ def state_of(folder):
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    """Checkpoints of one shape in several files, each with weights of its own, the second in half
-    precision."""
+    """Checkpoints of one shape in several files, with different weights.
+
+    The second one is in half precision.
+    """
     folders = [
         checkpoints.write(tmp_path_factory.mktemp(f"run{k}"), "qwen3_vl", silent=True, layers=2)
         for k in range(3)

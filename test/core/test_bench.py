@@ -44,7 +44,7 @@ def _tiny(size: Size) -> Size:
 
 def test_exact_policies_are_exact_and_eviction_is_not(figures: dict[str, dict[str, Any]]) -> None:
     for name in ("shadow", "floating", "fifo"):
-        # in float64 nothing is left but the float32 of the logits, 2^-24 of a few units
+        # In float64 only the rounding of the logits to float32 remains: 2^-24 of a few units.
         assert 0 <= figures[name]["max_logit_diff"] <= 1e-6, name
     assert figures["recompute"]["max_logit_diff"] == 0
     assert figures["evict"]["max_logit_diff"] > 1e-4

@@ -1,4 +1,4 @@
-"""Calibration: what a sweep says, which threshold is picked, and that the pick is run again."""
+"""Calibration: the sweep's estimates, the choice of a threshold, and its second run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from aura_core.evaluation.calibration import (
     record,
     sweep,
 )
+from aura_core.evaluation.sim import episode_of
 from aura_core.evaluation.statistics import Measured
 from aura_core.models.scripted import ScriptedBackend
-from aura_core.sim.episode import TEST_PLAN, Episode
 from aura_core.types import Decision, Kind, Response, Step
 
 S = 1_000_000_000
@@ -35,9 +35,11 @@ SECONDS = 60
 
 
 def roomy(seed: int) -> bool:
-    """Whether the tests below fit into this episode: events well apart, and nobody asks right after
-    the first."""
-    episode = Episode.generate(seed, SECONDS, TEST_PLAN)
+    """Whether the tests below fit into this episode.
+
+    Its events must be far apart, with no question right after the first one.
+    """
+    episode, _ = episode_of(seed, SECONDS)
     due, asked = [d.chunk for d in episode.dues], {a.chunk for a in episode.asks}
     return (
         len(due) > 1
@@ -47,11 +49,9 @@ def roomy(seed: int) -> bool:
 
 
 SEED = next(s for s in range(420_000, 420_100) if roomy(s))
-EPISODE = Episode.generate(SEED, SECONDS, TEST_PLAN)
+EPISODE, _ = episode_of(SEED, SECONDS)
 DUE = [d.chunk for d in EPISODE.dues]
-NOTHING_DUE = next(
-    s for s in range(420_000, 420_100) if not Episode.generate(s, 10, TEST_PLAN).dues
-)
+NOTHING_DUE = next(s for s in range(420_000, 420_100) if not episode_of(s, 10)[0].dues)
 QUIET = next(
     c
     for c in range(SECONDS)
@@ -60,8 +60,10 @@ QUIET = next(
 
 
 def recorded(p_silent: dict[int, float]) -> Record:
-    """A run whose model had these probabilities and answered its questions; all else was silent at
-    p = 1."""
+    """Return a run whose model had these probabilities, and answered its questions.
+
+    In all other chunks it was silent with p = 1.
+    """
     asked = {a.chunk: a for a in EPISODE.asks}
     steps = []
     for c in range(SECONDS):
@@ -168,8 +170,10 @@ def test_the_pick_is_run_again_free():
 
 
 def test_an_estimate_may_differ_from_the_free_run():
-    """A model that is unsure once it has spoken, until it speaks again: only the free run
-    can know."""
+    """Only a free run shows what a model does after its own words.
+
+    This model is unsure after it has spoken, until it speaks again.
+    """
 
     class Echo(ScriptedBackend):
         def open(self):

@@ -15,7 +15,9 @@ import yaml
 from aura_core import __version__
 from aura_core.cli import main
 from aura_core.cli.stream import paced
+from aura_core.config import ModelConfig
 from aura_core.errors import InputError
+from aura_core.models import AURA_TINY, foreign
 from aura_core.sources.base import FrameSource
 from aura_core.types import Frame, Query
 
@@ -108,6 +110,59 @@ def test_run_writes_a_json_line_a_step(tmp_path, capsys):
         for line in lines
         if line["state"] == "silent"
     )
+
+
+def embedded(monkeypatch):
+    """The embedded model by name; in truth the scripted one, which needs no torch."""
+    from aura_core import models
+    from aura_core.models.scripted import ScriptedBackend
+
+    monkeypatch.setattr(models, "load", lambda *_: ScriptedBackend())
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+@pytest.mark.parametrize("live", [True, False])
+def test_a_source_that_the_embedded_model_cannot_know_is_warned_of(
+    folder, capsys, monkeypatch, quiet, live
+):
+    """Regression: aura_tiny answered confidently about a film of somebody's garden."""
+    embedded(monkeypatch)
+    monkeypatch.setattr("aura_core.sources.folder.FolderSource.live", live, raising=False)
+    assert aura("run", folder, *quiet) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: aura_tiny, the embedded model, knows the simulator's room")
+    assert str(folder) in line and line.endswith("with --model")
+    assert aura("record", folder, "--out", folder / "bag") == 0
+    capsys.readouterr()
+    assert aura("replay", folder / "bag", *quiet) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: aura_tiny, ") and str(folder / "bag") in line
+
+
+def test_what_the_model_can_know_is_not_warned_of(folder, capsys, monkeypatch):
+    assert aura("run", folder, *SCRIPTED) == 0
+    embedded(monkeypatch)
+    assert aura("run", "sim:7", "--seconds", 2) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "warns"),
+    [
+        ("aura_tiny", "clip.mp4", True),
+        ("aura_tiny", "camera:0", True),
+        ("aura_tiny", "rtsp://camera/1", True),
+        ("aura_tiny", "/image_raw", True),
+        ("aura_tiny", "simulated.mp4", True),
+        ("aura_tiny", "sim:7", False),
+        (str(AURA_TINY), "clip.mp4", True),
+        ("scripted", "clip.mp4", False),
+        ("Qwen/Qwen3-VL-2B-Instruct", "clip.mp4", False),
+        ("/models/aura_tiny", "clip.mp4", False),
+    ],
+)
+def test_the_model_and_the_source_decide_about_the_warning(path, source, warns):
+    assert bool(foreign(ModelConfig(path=path), source)) == warns
 
 
 def test_out_to_stdout_is_pure_json(capsys):

@@ -1,5 +1,7 @@
-"""Stage 4 makes tokens for the checkpoint that will be trained, and leaves out what its tokenizer
-cannot say."""
+"""Stage 4 makes tokens for the checkpoint that will be trained.
+
+It leaves out words that the checkpoint's tokenizer cannot encode.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from aura_core.types import Kind
 
 @pytest.fixture
 def refined(mllm, tmp_path) -> Path:
-    """A run whose words are an MLLM's, up to stage 3."""
+    """A run with an MLLM's words, up to stage 3."""
     config, out = settings(mllm), light_run(tmp_path)
     for stage in STAGES[1:3]:
         run(Job(stage, out, out, config, "mllm"))
@@ -33,7 +35,7 @@ def refined(mllm, tmp_path) -> Path:
 
 
 def told(capsys, *arguments: object) -> str:
-    """The one line in which the command refuses."""
+    """Return the one line with which the command refuses."""
     with pytest.raises(SystemExit) as e:
         main(["data", *map(str, arguments)])
     line = capsys.readouterr().err
@@ -42,8 +44,8 @@ def told(capsys, *arguments: object) -> str:
 
 
 def test_an_mllms_words_need_the_checkpoint_to_be_named(refined, capsys):
-    """Regression: without one they were tokenised with the embedded model's few words: remains."""
-    with pytest.raises(ConfigError, match="structure: whose tokens"):
+    """Regression: without a checkpoint, the embedded model's tokenizer dropped most words."""
+    with pytest.raises(ConfigError, match="structure: no tokenizer is named"):
         run(Job("structure", refined, refined, DataConfig()))
     line = told(capsys, "structure", "--out", refined, "--quiet")
     assert "give --checkpoint, the folder or hub id that will be trained" in line
@@ -61,7 +63,7 @@ def test_the_checkpoint_is_named_on_the_command_line(refined):
 
 
 @pytest.mark.parametrize(
-    ("option", "line"), [((), "structure: whose tokens"), (("--checkpoint", "./no"), "not exist")]
+    ("option", "line"), [((), "structure: no tokenizer"), (("--checkpoint", "./no"), "not exist")]
 )
 def test_nothing_is_spent_before_the_checkpoint_is_there(mllm, tmp_path, capsys, option, line):
     light_video(tmp_path / "in" / "a.mp4")
@@ -99,7 +101,7 @@ def test_words_that_the_tokenizer_does_not_know_are_rejected():
 
 def test_a_tokenizer_that_composes_accents_loses_nothing():
     class Composing:
-        """As Qwen's: NFC comes first."""
+        """A tokenizer that applies NFC first, as Qwen's does."""
 
         def encode(self, text):
             import unicodedata
@@ -116,8 +118,10 @@ def test_a_tokenizer_that_composes_accents_loses_nothing():
 
 
 def test_samples_are_by_default_no_longer_than_the_recipes_rows():
-    """At 640x480 a second is 300 visual tokens and about 25 others; the 8B recipes have rows of
-    16,384 tokens."""
+    """At 640x480, a second has 300 visual tokens and about 25 others.
+
+    The 8B recipes have rows of 16,384 tokens.
+    """
     window = StructureConfig().window
     assert (
         window == WindowConfig(keep=30, max=45)

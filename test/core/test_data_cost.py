@@ -1,4 +1,4 @@
-"""What an MLLM was paid: each reply once, whatever became of the run that asked for it."""
+"""The cost of an MLLM: each reply counts once, whatever became of the run that asked for it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def told(out: Path) -> dict:
 
 
 def forget(out: Path) -> None:
-    """As a run leaves it that was killed: the replies are there, the shard is not."""
+    """Delete the shard but keep the replies, as after a kill."""
     for kind in ("done", "jsonl", "rejected"):
         (out / "synthesize" / f"shard-00000.{kind}").unlink()
 
 
 def test_what_a_killed_run_paid_is_in_the_report(mllm, prepared, tmp_path):
-    """Regression: the run after it asked for nothing, and the report said 0 requests."""
+    """Regression: the next run sent no requests, and the report said 0 requests."""
     synthesize(mllm, prepared, tmp_path)
     asked, once = sum(mllm.kinds.values()), told(tmp_path)
     prices = {
@@ -50,7 +50,7 @@ def test_what_a_killed_run_paid_is_in_the_report(mllm, prepared, tmp_path):
         and prices.items() <= once["cost_of_last_run"].items()
     )
     forget(tmp_path)
-    # no shard is there, and it was paid for all the same
+    # there is no shard, but the requests were paid
     assert told(tmp_path)["cost"].items() >= prices.items()
     (tmp_path / "synthesize" / "runs.json").unlink()  # a killed run leaves none
     second = synthesize(mllm, prepared, tmp_path)

@@ -1,5 +1,7 @@
-"""The run as a whole: killed anywhere and run again it writes the same bytes; damage and other
-settings are named."""
+"""The whole run: a killed run that is started again writes the same bytes.
+
+Damaged files and other settings are reported.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +23,13 @@ from data_rig import REPOSITORY, shards, small_run
 from aura_core.cli import main
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
-from aura_core.data.prepare import sim_sources
+from aura_core.data.outcome import Outcome, Stage
+from aura_core.data.prepare import Source, sim_sources
 from aura_core.data.schema import Sample
 from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.data.store import StageFolder, media_root, read_samples
 from aura_core.data.video import read_clip
-from aura_core.data.worker import Job
+from aura_core.data.worker import Job, ShardWorker
 from aura_core.errors import ConfigError, InputError, ModelError
 
 SEEDS, SECONDS = range(1000, 1003), 24
@@ -34,7 +38,7 @@ ARGUMENTS = ("--source", "sim", "--seeds", "1000:1003", "--seconds", SECONDS, "-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that nobody disturbed."""
+    """A run that was not disturbed."""
     out = tmp_path_factory.mktemp("whole")
     config = small_run(out, SEEDS, SECONDS)
     return out, config
@@ -42,15 +46,36 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    """A copy of it to disturb."""
+    """A copy of that run, to be disturbed."""
     out, config = whole
     subprocess.run(["cp", "-r", str(out), str(tmp_path / "run")], check=True)
     return tmp_path / "run", config
 
 
 def again(out: Path, config: DataConfig, **options) -> dict[str, tuple[str, ...]]:
-    """Run every stage once more: the notes of each."""
+    """Run every stage once more, and return the notes of each."""
     return {stage: run(Job(stage, out, out, config), **options).notes for stage in STAGES}
+
+
+def test_an_interrupted_shard_ends_the_requests_of_its_threads(tmp_path):
+    """Ctrl-C waited for the threads' requests: for minutes, where a server did not answer."""
+    config = DataConfig()
+    write_sources(tmp_path, sim_sources([1000, 1001], 4), config)
+    worker = ShardWorker(Job("prepare", tmp_path, tmp_path, config))
+    waits, closed, ended = threading.Event(), threading.Event(), []
+
+    def work(source: Source) -> Outcome:
+        if source.name == "sim:1000":
+            assert waits.wait(10)
+            raise KeyboardInterrupt
+        waits.set()
+        ended.append(closed.wait(10))  # a request that the server does not answer
+        return Outcome()
+
+    worker.stage = Stage(Source, work, close=closed.set, threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        worker(0)
+    assert ended == [True]
 
 
 def test_a_finished_run_has_nothing_left_to_do(whole):
@@ -227,8 +252,10 @@ def test_the_report_names_damage(copy):
 
 
 def killed_and_resumed(out: Path, kills: int, seed: int, processes: int, typical_s: float) -> int:
-    """Start `aura data all` over and over, killing it at random points; then let it finish. How
-    often it was killed."""
+    """Start `aura data all` again and again, kill it at random points, then let it finish.
+
+    Returns how often it was killed.
+    """
     rng = random.Random(seed)
     command = [
         sys.executable,
@@ -246,8 +273,8 @@ def killed_and_resumed(out: Path, kills: int, seed: int, processes: int, typical
         process = subprocess.Popen(
             command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True
         )
-        # Not by the clock alone: wait until there is something new, then a little, so that the
-        # kills are spread.
+        # Wait until there is a new file, then a random time, so that the kills are spread over
+        # the run on slow machines too.
         known, deadline = _files(out), time.monotonic() + 60
         while process.poll() is None and _files(out) == known and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -324,7 +351,7 @@ def test_unknown_settings_are_named(tmp_path):
 
 
 def test_sixteen_videos_are_work_for_four_processes(tmp_path):
-    """Regression: they were one shard, made by one process, under a bar that went from 0 to 1."""
+    """Regression: they were one shard, which one process made, with progress only at its end."""
     config = DataConfig()
     write_sources(tmp_path, sim_sources(list(range(1000, 1016)), 8), config)
     assert StageFolder(tmp_path, "sources").manifest()["shards"] == 4

@@ -1,13 +1,18 @@
-"""The stages with an MLLM behind a real HTTP server: good replies, malformed ones, time-outs,
-errors, and lies."""
+"""The stages with an MLLM behind a real HTTP server.
+
+The replies are good, malformed or wrong, and the server times out or fails.
+"""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from chat_double import refusal
-from data_rig import aura, shards
+from chat_double import Fault, refusal
+from data_rig import aura, clip, real_time, shards
 from mllm_double import (
     HANG_UP,
     LIGHT,
@@ -22,11 +27,12 @@ from mllm_double import (
     talks,
 )
 
-from aura_core.config import ServerConfig
 from aura_core.data import STAGES, report
 from aura_core.data.engine import run, write_sources
+from aura_core.data.mllm_author import MLLMAuthor
+from aura_core.data.outcome import ItemError
 from aura_core.data.prepare import find_sources
-from aura_core.data.settings import DataConfig
+from aura_core.data.settings import DataConfig, MLLMConfig
 from aura_core.data.store import StageFolder, read_samples
 from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
@@ -74,7 +80,8 @@ def test_a_check_sees_nothing_that_comes_later(mllm, prepared, tmp_path):
     ]
     assert newest == [3.5, LIGHT + 0.5, LIGHT - 0.5, 12.5] * 2
     whole = [labels[-1] for kind, labels in mllm.pictures if kind == "later"]
-    # Every time until the clip ends must be listed. Two of the four scenes are alike: asked once.
+    # Every time until the clip ends must be listed. Two of the four scenes are equal, so their
+    # request is sent once.
     assert whole == [f"second {SECONDS - 0.5:g}"] * 3
 
 
@@ -87,13 +94,13 @@ def test_what_was_paid_for_is_not_asked_again_and_gives_the_same_bytes(mllm, pre
     mllm.replies["now"] = lambda t, b: {"questions": []}
     second = synthesize(mllm, prepared, tmp_path)
     assert sum(mllm.kinds.values()) == asked and shards(tmp_path) == before
-    # of this making; in all: test_data_cost.py
+    # the cost of this run alone; see test_data_cost.py for the sum
     assert first.cost["requests"] == asked and second.cost["requests"] == 0
     assert second.cost["remembered"] == asked + first.cost["remembered"]
 
 
 def test_the_same_request_from_two_threads_is_no_trouble(mllm, tmp_path):
-    """Regression: both wrote the reply through the same temporary file."""
+    """Regression: both threads wrote the reply through the same temporary file."""
     for name in "abcdefgh":
         light_video(tmp_path / "in" / f"{name}.mp4")
     config = replace(settings(mllm), shard_size=8)
@@ -199,8 +206,10 @@ def test_a_request_that_the_server_refuses_costs_its_scene(mllm, prepared, tmp_p
 
 
 def test_a_servers_message_may_hold_what_no_file_can(mllm, prepared, tmp_path):
-    """Regression: the rejection could not be written, and the run ended at the same place each
-    time."""
+    """Regression: such a message made the rejection unwritable.
+
+    The run then ended at the same place each time.
+    """
     mllm.failures["now"] = [refusal("no \ud83d")]
     synthesize(mllm, prepared, tmp_path)
     (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
@@ -256,6 +265,22 @@ def test_other_prompts_on_the_same_folder_are_refused(mllm, prepared, tmp_path):
         run(Job("synthesize", prepared, out, settings(mllm), "mllm", prompts=folder))
 
 
+def test_closing_ends_a_request_that_the_server_does_not_answer(mllm):
+    release = threading.Event()
+    mllm.faults.append(Fault("wait", release=release))
+    config = settings(mllm)
+    author = MLLMAuthor.open(config, Path(), None, None)
+    question = real_time(3)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(author.rephrase, clip(5), question)
+        assert mllm.arrived.acquire(timeout=10)
+        author.close()
+        with pytest.raises(ItemError, match="the request was cancelled"):
+            asked.result()
+    release.set()
+    assert author.cost()["requests"] == 1
+
+
 def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
     with pytest.raises(AuraError, match="an MLLM is needed"):
         run(
@@ -263,7 +288,7 @@ def test_an_mllm_without_an_address_is_refused(prepared, tmp_path):
                 "synthesize",
                 prepared,
                 tmp_path,
-                replace(DataConfig(), server=ServerConfig()),
+                replace(DataConfig(), server=MLLMConfig()),
                 "mllm",
             )
         )

@@ -1,5 +1,7 @@
-"""Stage 1: any video or bag to two frames a second; what is broken, empty or too short is named and
-left out."""
+"""Stage 1: any video or bag to two frames a second.
+
+Sources that are broken, empty or too short are left out with a reason.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,10 @@ def test_a_steady_video_gives_two_frames_a_second(tmp_path):
 
 
 def test_a_variable_frame_rate_is_sampled_by_time_and_not_by_index(tmp_path):
-    """Ten frames a second at first, one a second later: by index the second half would run five
-    times too fast."""
+    """The source has ten frames a second at first, then one a second.
+
+    By index, the second half would be five times too fast.
+    """
     times = [100 * k for k in range(20)] + [2000 + 1000 * k for k in range(5)]
     out = prepared(write_grey_video(tmp_path / "v.mkv", times), tmp_path)
     (clip,) = out.records
@@ -92,8 +96,10 @@ def test_same_bytes_each_time(tmp_path):
 
 
 def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
-    """Regression: x264's macroblock tree reads memory that nobody has written. glibc can fill it
-    with anything."""
+    """Regression: x264's macroblock tree reads uninitialised memory.
+
+    glibc can fill new memory with any value.
+    """
     code = (
         "import sys; from pathlib import Path; from aura_core.data import prepare as p; s ="
         " p.open_stage(Path(sys.argv[1]), p.PrepareConfig()); [s.work(x) for x in"
@@ -124,7 +130,7 @@ def test_a_long_source_becomes_several_clips(tmp_path):
 
 
 def test_the_rest_of_a_long_source_is_counted_when_it_is_too_short_for_a_clip(tmp_path):
-    """Regression: it vanished."""
+    """Regression: the rest was missing in the report."""
     path = write_grey_video(tmp_path / "v.mp4", [250 * k for k in range(60)])  # 15 s
     out = prepared(path, tmp_path, max_seconds=6, min_seconds=4)
     assert [c.seconds for c in out.records] == [6, 6]
@@ -198,8 +204,10 @@ def test_cut_off(tmp_path, name):
 
 
 def with_sound(path: Path, begin_s: int, end_s: int, sound_s: int) -> Path:
-    """Matroska: pictures from `begin_s` to `end_s`, sound from the first second on; the header
-    knows the longer one."""
+    """Write a Matroska file with pictures from `begin_s` to `end_s`, and sound from second 1 on.
+
+    Its header has the length of the longer stream only.
+    """
     with av.open(str(path), "w") as out:
         video, sound = out.add_stream("mpeg4", rate=10), out.add_stream("pcm_s16le", rate=8000)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -222,7 +230,7 @@ def with_sound(path: Path, begin_s: int, end_s: int, sound_s: int) -> Path:
 
 @pytest.mark.parametrize(("begin_s", "end_s", "sound_s"), [(0, 10, 14), (4, 14, 14), (0, 10, 6)])
 def test_sound_may_be_longer_than_the_pictures(tmp_path, begin_s, end_s, sound_s):
-    """Regression: a whole video was "broken in the middle" when its sound went on."""
+    """Regression: a complete video was "broken in the middle" if its sound was longer."""
     out = prepared(with_sound(tmp_path / "v.mkv", begin_s, end_s, sound_s), tmp_path)
     assert [c.seconds for c in out.records] == [10]
 
@@ -289,7 +297,7 @@ def test_sources_are_found_by_name_and_keep_their_ids_when_the_folder_moves(tmp_
 
 
 def test_a_name_that_is_not_utf8_is_named(tmp_path):
-    """Regression: a traceback, for no record can hold it."""
+    """Regression: it ended in a traceback, because no record can hold such a name."""
     (tmp_path / "x").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path / "x") + b"/film-\xe9.mp4")).write_bytes(b"1234")
     with pytest.raises(InputError, match=r"film-.*: the name is not UTF-8; rename it"):

@@ -1,5 +1,7 @@
-"""The MLLM's prompts: text files of the package, replaced by a user's, checked before anything is
-asked."""
+"""The MLLM's prompts: files of the package that a user may replace.
+
+They are checked before any request is sent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records go to JSON lines and come back the same; what is damaged or foreign is named."""
+"""Records survive a round trip through JSON lines; damaged or foreign ones are reported."""
 
 from __future__ import annotations
 

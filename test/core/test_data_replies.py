@@ -1,5 +1,7 @@
-"""What the MLLM replies: JSON among its thoughts is found; what cannot be used is repaired once,
-then left out."""
+"""The MLLM's replies: JSON is found in other text.
+
+A reply that cannot be used is repaired once, then left out.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +20,136 @@ from mllm_double import (
     talks,
 )
 
+from aura_core.data import report
 from aura_core.data.engine import run
 from aura_core.data.schema import Rejection
 from aura_core.data.store import Done, StageFolder
 from aura_core.data.worker import Job
 from aura_core.errors import InputError
-from aura_core.replies import objects
+from aura_core.replies import CUT_OFF, CutOff, Malformed, Reply, answer
 
 pytest.importorskip("httpx")
-HALF = "\ud83d"  # of a surrogate pair: JSON can say it, a file cannot hold it
+HALF = "\ud83d"  # a lone surrogate: JSON can express it, UTF-8 cannot
 
 
 # ---- where the JSON is ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "outer", "every"),
+    ("text", "found"),
     [
-        (
-            '{"a": {"b": 1}} {"c": 2}',
-            [{"a": {"b": 1}}, {"c": 2}],
-            [{"a": {"b": 1}}, {"b": 1}, {"c": 2}],
-        ),
-        ('the set {red, blue} and {"a": 1}', [{"a": 1}], [{"a": 1}]),
-        ('{"a": {"b": 1}, ', [{"b": 1}], [{"b": 1}]),
-        ('{"a": ' + "9" * 5000 + "}", [], []),
-        ('{"a": ' + "[" * 100_000, [], []),
-        ("no }{", [], []),
+        ('{"a": {"b": 1}} {"c": 2}', {"c": 2}),
+        ('the set {red, blue} and {"a": 1}', {"a": 1}),
+        ('{"a": 1} (of the set {red, blue})', {"a": 1}),
+        ('boxed{{"a": 1}}', {"a": 1}),
+        ('{"a": 0,} or rather {"a": "}{"}', {"a": "}{"}),
+        ('hm {"a": 0}</think>{"a": 1}', {"a": 1}),
+        ('<think>{"a": 0</think>\n```json\n{"a": 1}\n```', {"a": 1}),
+        ('[THINK]{"a": 0}[/THINK]{"a": 1}', {"a": 1}),
+        ("{}", {}),
     ],
 )
-def test_objects_in_a_text(text, outer, every):
-    assert list(objects(text)) == outer and list(objects(text, nested=True)) == every
+def test_the_last_object_behind_the_thoughts_is_the_answer(text, found):
+    assert answer(Reply(text)) == answer(Reply(text, "stop")) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("no }{", "there is no JSON object"),
+        ("", "there is no JSON object"),
+        ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
+        ('{"a": ' + "[" * 100_000, "not valid JSON"),
+        ('{"a": {"b": 1}, ', "not valid JSON"),
+        ('{"a": true}? no.</think>{"a": false,}', "not valid JSON"),
+        ('{"a": true}? no. {"a": false,}', "not valid JSON"),
+        ('{"a": true}? no. {"a": fal', "not valid JSON"),
+        ("{\"a\": true}? no. {'a': False}", "not valid JSON"),
+        ('{"a": true}? no. {a: false}', "not valid JSON"),
+        ('{"a": true}</think>no', "there is no JSON object"),
+        ('<think>{"a": true}? yes, I think', "its thoughts do not end"),
+        ('<think>x</think><think>{"a": true}', "its thoughts do not end"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_draft_is_never_the_answer(text, fault):
+    """Regression: the last object that could be read counted, wherever it stood."""
+    with pytest.raises(Malformed, match=fault):
+        answer(Reply(text))
+
+
+@pytest.mark.parametrize("reason", CUT_OFF)
+def test_a_reply_that_was_cut_off_is_no_answer(reason):
+    with pytest.raises(CutOff, match=f"cut off .finish_reason '{reason}'"):
+        answer(Reply('{"a": true}', reason))
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": "x"}, "x"),
+        ({"content": None, "reasoning_content": '{"a": 1}'}, ""),
+        ({"reasoning": '{"a": 1}'}, ""),
+        ({"content": [{"type": "thinking", "text": "?"}, {"type": "text", "text": "x"}]}, "x"),
+    ],
+)
+def test_the_text_of_a_chat_completion(message, text):
+    completion = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    assert Reply.of(completion) == Reply(text, "stop")
+
+
+@pytest.mark.parametrize("completion", [{}, {"choices": []}, {"choices": [{"message": "x"}]}])
+def test_what_is_no_chat_completion(completion):
+    with pytest.raises(Malformed, match="not a chat completion"):
+        Reply.of(completion)
+
+
+DRAFT = '{"visible": true}? no.</think>{"visible": false,}'
+
+
+@pytest.mark.parametrize("cut", [says(DRAFT), says('{"visible": true}? I th', "length")])
+def test_a_draft_is_repaired_and_its_repair_remembered(mllm, prepared, tmp_path, cut):
+    """Regression: a thinking model's draft was taken for its verdict, so a question whose answer is
+    not visible was kept."""
+    mllm.replies["later"] = lambda t, b: {"requests": []}
+    mllm.failures["visible"] = [cut]
+    mllm.replies["visible"] = lambda t, b: {"visible": "at second 3:" not in t}
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.reasons == {"not visible at its time": 2} and done.cost["repairs"] == 1
+    before, asked = shards(tmp_path), sum(mllm.kinds.values())
+    (tmp_path / "synthesize" / "shard-00000.done").unlink()
+    again = synthesize(mllm, prepared, tmp_path)
+    assert shards(tmp_path) == before and sum(mllm.kinds.values()) == asked
+    assert again.cost["repairs"] == 1
+    costs = report.summarise(tmp_path)["stages"]["synthesize"]["cost"]
+    assert (costs["repairs"], costs["requests"]) == (1, asked)
+
+
+@pytest.mark.parametrize("repairs", [0, 1, 3])
+def test_repair_turns_are_bounded(mllm, prepared, tmp_path, repairs):
+    mllm.replies["now"] = lambda t, b: {"questions": [question(3)]} if "0 to" in t else "no"
+    done = synthesize(mllm, prepared, tmp_path, repairs=repairs)
+    # the bright half of both clips is the same
+    assert done.cost.get("repairs", 0) == 2 * repairs and done.cost["malformed"] == 2
+    assert mllm.kinds["now"] == 2 + 1 + repairs
+
+
+def test_the_requests_have_the_servers_settings(mllm, prepared, tmp_path):
+    synthesize(
+        mllm,
+        prepared,
+        tmp_path,
+        max_tokens=777,
+        max_tokens_field="max_completion_tokens",
+        extra_body={"reasoning_effort": "low"},
+    )
+    for r in mllm.requests:
+        assert r.body["max_completion_tokens"] == 777 and "max_tokens" not in r.body
+        assert r.body["reasoning_effort"] == "low"
 
 
 def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, tmp_path):
-    """Regression: from the first brace to the last it was no JSON."""
+    """Regression: the text from the first brace to the last was read, which was no JSON."""
 
     def aloud(text: str, level: float) -> str:
         lit = {
@@ -137,14 +234,16 @@ def test_a_list_of_scenes_without_a_usable_reply_leaves_the_cuts(mllm, prepared,
         ({"second": True}, "'second' must be int, not True"),
         ({"second": float("inf")}, "'second' must be int, not inf"),
         ({"request": " "}, "'request' must be a text"),
-        ({"request": f"tell me {HALF}"}, "'request' holds half of a surrogate pair"),
+        ({"request": f"tell me {HALF}"}, "'request' holds a lone surrogate"),
         ({"answers": [{"second": 4}]}, "the field 'answer' is missing"),
         ({"level": None}, "the field 'level' is missing"),
     ],
 )
 def test_a_reply_with_wrong_fields_is_told_what_is_wrong(mllm, prepared, tmp_path, reply, fault):
-    """Regression: infinity and half a surrogate pair ended the run, and, remembered, each run after
-    it."""
+    """Regression: infinity and a lone surrogate ended the run.
+
+    Because the reply was stored, each later run ended too.
+    """
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2, LIGHT) | reply]}
     for _ in range(2):
         done = synthesize(mllm, prepared, tmp_path)

@@ -1,5 +1,4 @@
-"""Silence is a target of training: what an author leaves out is looked for, and not believed
-without a look."""
+"""Silence is a training target: events that an author missed are looked for."""
 
 from __future__ import annotations
 
@@ -50,8 +49,10 @@ def begun(text: str) -> bool:
 
 
 def test_a_request_of_an_mllm_without_answers_is_rejected(mllm, prepared, tmp_path):
-    """Regression: with no time to check it passed, and was trained as silence while the light goes
-    on."""
+    """Regression: it had no times to check, so it passed.
+
+    The model was then trained to be silent while the light goes on.
+    """
     mllm.replies["later"] = lambda t, b: {
         "requests": [request("proactive", 2), request("multi-response", 3)]
     }
@@ -61,7 +62,7 @@ def test_a_request_of_an_mllm_without_answers_is_rejected(mllm, prepared, tmp_pa
 
 
 class Forgetful(Oracle):
-    """Leaves out the second answer of every request to be told each time."""
+    """Leaves out the second answer of every multi-response request."""
 
     def questions(self, clip, scene):
         return [
@@ -72,7 +73,7 @@ class Forgetful(Oracle):
 
 def simulated(folder: Path, author: Oracle, **settings: int) -> list[Outcome]:
     stage = preparing.open_stage(folder, PrepareConfig(crf=30))
-    clips = [stage.work(s).records[0] for s in sim_sources([1008, 1011, 1016], 60)]
+    clips = [stage.work(s).records[0] for s in sim_sources([1002, 1011, 1036], 60)]
     return [work(c, folder, author, SynthesizeConfig(**settings)) for c in clips]
 
 
@@ -111,7 +112,7 @@ def test_the_longest_silences_come_first():
 
 
 def test_an_mllm_looks_at_its_own_silence_again(mllm, prepared, tmp_path):
-    """Only the times that it lists were checked: what it had overlooked became a target."""
+    """Regression: only listed times were checked, so missed events became silent targets."""
     mllm.replies["later"] = lambda t, b: {
         "requests": [request("multi-response", 2, 12)] if begun(t) else []
     }
@@ -140,7 +141,10 @@ def test_a_negative_number_of_silences_is_refused():
 
 
 def in_pieces(mllm, prepared, out, frames: int = 8) -> dict[str, int]:
-    """Synthesis with fewer frames than the clip has seconds: what was left out, and why."""
+    """Synthesise with fewer frames than the clip has seconds.
+
+    Returns what was left out, and why.
+    """
     config = settings(mllm)
     config = replace(config, synthesize=replace(config.synthesize, frames=frames, look_back_s=3))
     run(Job("synthesize", prepared, out, config, "mllm"))
@@ -148,8 +152,7 @@ def in_pieces(mllm, prepared, out, frames: int = 8) -> dict[str, int]:
 
 
 def test_the_times_of_a_long_clip_are_listed_from_a_frame_a_second(mllm, prepared, tmp_path):
-    """Regression: 32 frames of up to ten minutes, and what fell between them was trained as
-    silence."""
+    """Regression: 32 frames showed up to ten minutes, and events between them were missed."""
     # wrong times: the overview only guesses
     told = [request("proactive", 2, 5), request("multi-response", 3)]
     mllm.replies["later"] = lambda t, b: {"requests": told if begun(t) else []}
@@ -200,8 +203,7 @@ def test_a_time_of_another_piece_or_request_is_malformed(mllm, prepared, tmp_pat
 
 
 def test_a_time_before_its_request_is_asked_for_again(mllm, prepared, tmp_path):
-    """Else the first time of a request to be told once would be one at which nobody had
-    asked yet."""
+    """Otherwise the first time of a proactive request could be before the request itself."""
     mllm.replies["later"] = lambda t, b: {"requests": [request("proactive", 2)] if begun(t) else []}
     mllm.failures["times"] = [
         says(json.dumps({"times": [{"request": 1, "second": 1, "answer": "x"}]}))

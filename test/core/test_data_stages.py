@@ -1,5 +1,7 @@
-"""Stages 2, 3 and 5 with the simulator's truth as author and judge: what is right passes, and lies
-are caught."""
+"""Stages 2, 3 and 5 with the simulator as author and judge.
+
+What is right passes. What is wrong is rejected.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,7 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A folder with a few simulated clips, each of one scene: in no room does it get dark
-    or light."""
+    """A folder with a few simulated clips of one scene each. The light does not change in them."""
     folder = tmp_path_factory.mktemp("run")
     stage = preparing.open_stage(folder, PrepareConfig(crf=30))
     return folder, [stage.work(s).records[0] for s in sim_sources([1008, 1024, 1026], SECONDS)]
@@ -99,8 +100,7 @@ def test_lies_about_times_are_caught_and_counted(run, late, reasons):
 
 
 class Seer(Oracle):
-    """Sees what happens a second before it does: its judgment makes every answer visible
-    too early."""
+    """Sees events a second early, so every answer is visible too early."""
 
     def visible(self, clip, question, answer, chunk):
         return True

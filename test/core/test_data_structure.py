@@ -1,5 +1,4 @@
-"""Samples are what the engine feeds: token for token, at every answer, through every switch of the
-window."""
+"""Samples have exactly the tokens that the engine feeds, at every answer and window switch."""
 
 from __future__ import annotations
 
@@ -13,7 +12,6 @@ from aura_core.config import WindowConfig
 from aura_core.data.schema import Conversation, Sample, Scene
 from aura_core.data.settings import StructureConfig
 from aura_core.data.structure import digest, open_codec, pieces_of, structure
-from aura_core.models.backend import Video
 from aura_core.stream.prompt import plain_text
 from aura_core.types import Kind
 
@@ -32,14 +30,14 @@ def asked(*questions, seconds: int = 40) -> Conversation:
 
 
 def rebuilt(sample: Sample) -> tuple[int, str]:
-    return digest(
-        pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(sample.first, sample.stop)))
-    )
+    return digest(pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in))
 
 
 def check(seeds: range, windows: list[WindowConfig]) -> int:
-    """Compare every sample of random conversations with what the engine feeds at that step; how
-    many there were."""
+    """Compare every sample of random conversations with what the engine feeds at that step.
+
+    Returns the number of samples.
+    """
     count = 0
     for seed in seeds:
         window = windows[seed % len(windows)]
@@ -60,7 +58,7 @@ def check(seeds: range, windows: list[WindowConfig]) -> int:
 
 
 def said_in(conversation: Conversation) -> dict[int, str]:
-    """Chunk to words, of all that is due: also what the engine will hold back."""
+    """Return the words that are due by chunk, also those that the engine will suppress."""
     words: dict[int, dict[str, None]] = {}
     for q in conversation.questions:
         for a in q.answers:
@@ -116,7 +114,7 @@ def test_a_chunk_without_words_is_silent_in_the_ids():
     assert [w.chunk for w in sample.turns] == [2]
     ids = [
         i
-        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for p in pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in)
         for i in getattr(p, "ids", ())
     ]
     assert ids.count(CODEC.chat.silent_id) == 2
@@ -160,7 +158,7 @@ def test_special_tokens_in_words_are_only_words():
     (sample,) = samples_of(asked(real_time(2, text="<|im_end|> hi", answer="<|silent|>")))
     ids = [
         i
-        for p in pieces_of(sample, CODEC, (Video(c, (1, 1)) for c in range(3)))
+        for p in pieces_of(sample, CODEC, CODEC.chat.chunk.stand_in)
         for i in getattr(p, "ids", ())
     ]
     assert ids.count(CODEC.chat.silent_id) == 2 and sample.turns[-1].answer == "<|silent|>"
@@ -177,7 +175,9 @@ def test_the_embedded_models_tokens_are_read_without_torch_and_equal_the_backend
     assert codec.chat == backend.chat
     text = "tell me when a red cube appears"
     assert codec.tokenizer.encode(text) == backend.tokenizer.encode(text)
-    assert np.array_equal(codec.head(()).ids, backend.tokenizer.encode(_head(backend.chat)))
+    assert np.array_equal(
+        codec.head(codec.prefix()).ids, backend.tokenizer.encode(_head(backend.chat))
+    )
 
 
 def _head(chat) -> str:

@@ -46,7 +46,7 @@ def test_an_answer_is_published_while_it_is_generated():
         and step.question == "What?"
         and step.question_id == "run-q1"
     )
-    # one a token, the last of which says "end"
+    # four tokens and the end token
     assert step.decode_tokens == 4 and step.forwards == 5
     assert cached(assistant) == recomputed(assistant)
 

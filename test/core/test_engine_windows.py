@@ -67,7 +67,7 @@ def test_the_shadow_is_ready_at_every_switch(keep, limit):
     assert counters.rebuilds == counters.stretched == 0 and counters.switches == (
         4 * limit - keep - 1
     ) // (limit - keep)
-    # silent, end, newline: no tail before
+    # The first chunk has no turn before it, whose end is three tokens: silent, end, newline.
     assert len(set(tokens[1:])) == 1 and tokens[0] == tokens[1] + head - 3
     per_chunk = tokens[1]
     assert (

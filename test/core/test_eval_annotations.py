@@ -1,4 +1,4 @@
-"""Annotation files that are broken: named with file, item and field, and refused or left out."""
+"""Broken annotation files: file, item and field are named, and items are refused or left out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Any field of an annotation or of a published result may be of any kind: one clear line, never a
-traceback."""
+"""Any field of an annotation or a published result may have any type.
+
+The error is one clear line, never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -166,14 +168,16 @@ PUBLISHED: dict[str, tuple[str, str, str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    """What is drawn of the figures is not looked at."""
+    """Few bootstrap draws, because these tests do not look at the intervals."""
     monkeypatch.setattr(statistics.bootstrap_sums, "__defaults__", (2,))
     monkeypatch.setattr(statistics.bootstrap, "__defaults__", (2,))
 
 
 def spoiled(data: Any) -> Iterator[tuple[str, Any]]:
-    """`data` with one of its parts, at any depth, missing or replaced by each of `BAD`; and where
-    that is."""
+    """Yield `data` with one of its parts, at any depth, missing or replaced by each of `BAD`.
+
+    The place of that part comes with it.
+    """
 
     def places(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         for key, child in (
@@ -201,7 +205,7 @@ def spoiled(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def words(item: Item) -> Prediction:
-    """Words at every moment that counts, in answer to every question."""
+    """Return words at every time that counts, as answers to every question."""
     said = [
         Spoken(at_s, "1 a cup", q.id, False)
         for q in item.questions

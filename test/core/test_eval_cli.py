@@ -1,5 +1,7 @@
-"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML; `aura eval
-score` without one."""
+"""`aura eval BENCHMARK` from annotation files and videos to figures, JSON and HTML.
+
+`aura eval score` does the same without a model.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,7 @@ def aura(*args: object) -> int:
 
 @pytest.fixture
 def ovo(tmp_path: Path) -> Path:
-    """Three items: the scripted model repeats the question, so `CRR` (Yes) is right by its own
-    words."""
+    """Three items. The scripted model repeats the question, so `CRR` (Yes) is right."""
     data = tmp_path / "data"
     rows = [
         {
@@ -98,8 +99,8 @@ def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
     assert "note: 1 items could not be played and are not in n" in told.out
     scores = json.loads(as_json.read_text())
     assert (scores["mode"], scores["items"], scores["scored"]) == ("free-running", 3, 2)
-    # "You asked: ..." holds no capital B but that of the options it repeats; "Yes" and "No" are
-    # both repeated
+    # "You asked: ..." has no capital B except in the repeated options; it repeats both "Yes"
+    # and "No"
     assert scores["figures"]["EPM"] == {"value": 1.0, "n": 1, "ci95": [0.2065, 1.0]}
     assert scores["figures"]["CRR"]["value"] == 1.0 and scores["figures"]["CRR"]["n"] == 2
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -126,7 +127,7 @@ def test_a_second_run_plays_nothing_and_needs_no_model(ovo, tmp_path, capsys, mo
 def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(
     ovo, tmp_path, capsys, monkeypatch
 ):
-    """Regression: the second run printed the figures of the first and said nothing."""
+    """Regression: the second run silently printed the figures of the first."""
     model = tmp_path / "model"
     model.mkdir()
     monkeypatch.setattr("aura_core.models.load", lambda *a: ScriptedBackend())
@@ -156,6 +157,16 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     ]
     # this model never speaks unasked of a still picture, and forgets nothing
     assert texts[0] == texts[1]
+
+
+def test_a_benchmark_that_the_embedded_model_cannot_know_is_warned_of(ovo, capsys, monkeypatch):
+    from aura_core import models
+
+    monkeypatch.setattr(models, "load", lambda *_: ScriptedBackend())
+    for model, warnings in (("aura_tiny", 1), ("scripted", 0)):
+        out = ovo / f"{model}.jsonl"
+        assert aura("eval", "ovobench", "--data", ovo, "--out", out, "--model", model, "-q") == 0
+        assert capsys.readouterr().err.count("warning: aura_tiny, the embedded model") == warnings
 
 
 def test_limit(ovo, tmp_path, capsys):
@@ -295,7 +306,7 @@ def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
         ),
         (
             ("ovobench", "--data", ".", "--out", "p", "--judge-url", "host"),
-            "--judge-url host: must be an http",
+            "--judge-url host: server.url must be a plain http",
         ),
     ],
 )
@@ -321,7 +332,7 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, args, says):
 def test_outputs_that_cannot_be_written_are_told_before_anything_is_played(
     ovo, tmp_path, monkeypatch, capsys, args, option, place
 ):
-    """Regression: a traceback after the whole run."""
+    """Regression: there was a traceback after the whole run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("aura_core.models.load", lambda *a: pytest.fail("the model was loaded"))
     (tmp_path / "folder").mkdir()
@@ -370,8 +381,10 @@ def test_nothing_could_be_played(ovo, tmp_path, capsys):
 
 
 def test_killed_in_the_middle_and_run_again(tmp_path):
-    """A real process, killed while it plays; the second run ends with what one run would have
-    written."""
+    """A real process is killed while it plays.
+
+    After the second run, the file is as one run would have written it.
+    """
     data = tmp_path / "data"
     rows = [
         {

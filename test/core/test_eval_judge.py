@@ -1,4 +1,4 @@
-"""Judges: rules by hand, and an LLM behind a real HTTP server on loopback."""
+"""Judges: the rules, checked by hand, and an LLM behind a real HTTP server on loopback."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chat_double import ChatDouble, Reply, Request, completion
+from chat_double import ChatDouble, Request, completion
+from chat_double import Reply as Answer
 
-from aura_core.errors import InputError
+from aura_core.config import ChatConfig
+from aura_core.errors import ConfigError, InputError
 from aura_core.evaluation.judge import (
     PROMPTS,
     ApiJudge,
     Grade,
     RuleJudge,
     fill,
-    read_verdict,
+    verdict,
     words,
 )
+from aura_core.replies import Malformed, Reply, answer
 
 RULES = RuleJudge()
 
@@ -60,27 +63,37 @@ def test_words():
         ('{"score": 0.7, "flag": true, "reason": "x"}', Grade(0.7, True)),
         ('Sure!\n```json\n{"score": 1}\n```', Grade(1.0)),
         ('{"a": 1} {"score": 0.2}', Grade(0.2)),
+        ('{"score": 1.0}? No, it says a dog. {"score": 0.0}', Grade(0.0)),
+        ('<think>perhaps {"score": 1.0}</think>{"score": 0.5}', Grade(0.5)),
+        ('<think>perhaps {"score": 1.0}</think>{"score": 0.5,}', None),  # the draft is no verdict
+        ('<think>perhaps {"score": 1.0}', None),
         ('{"score": 3}', None),
         ('{"score": "high"}', None),
         ('{"score": true}', None),
+        ('{"score": NaN}', None),
         ("yes", None),
         ("{{", None),
     ],
 )
-def test_a_verdict_is_the_first_object_with_a_score(reply, grade):
-    assert read_verdict(reply) == grade
+def test_a_verdict_is_the_score_of_the_last_object(reply, grade):
+    """Regression: the first object with a score counted, which is a thinking judge's draft."""
+    if grade is None:
+        with pytest.raises(Malformed):
+            verdict(answer(Reply(reply)))
+    else:
+        assert verdict(answer(Reply(reply))) == grade
 
 
 class Server(ChatDouble):
-    """Answers with `replies` in turn (status, text), the last one for ever."""
+    """Answers with `replies` (status, text) in turn, and repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.replies: list[tuple[int, str]] = [(200, '{"score": 1.0}')]
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: Request) -> Answer:
         status, text = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-        return completion(text) if status == 200 else Reply(text, status)
+        return completion(text) if status == 200 else Answer(text, status)
 
 
 @pytest.fixture
@@ -89,15 +102,15 @@ def server() -> Iterator[Server]:
         yield double
 
 
-def judge(server: Server, **fields) -> ApiJudge:
-    api = ApiJudge(server.url, "judge-1", **fields)
+def judge(server: Server, kept=None, prompts=PROMPTS, **settings) -> ApiJudge:
+    api = ApiJudge(ChatConfig(url=server.url, model="judge-1", **settings), kept, prompts)
     api.client.sleep = lambda s: None
     return api
 
 
 def test_an_llm_is_asked_with_the_prompt_and_the_token(server, monkeypatch):
     monkeypatch.setenv("JUDGE", "secret")
-    j = judge(server, key_env="JUDGE")
+    j = judge(server, api_key_env="JUDGE")
     assert j.grade("answer", "What is it?", "a cup", "A mug.") == Grade(1.0)
     (request,) = server.requests
     body = request.body
@@ -168,13 +181,48 @@ def test_a_refusal_is_told_at_once(server):
 
 
 def test_malformed_verdicts_score_nothing_and_are_counted(server, tmp_path):
-    server.replies = [(200, "I cannot say.")]
+    server.replies = [(200, "I cannot say.")] * 2 + [(200, '{"score": 1}')]
     j = judge(server, kept=tmp_path / "v")
     assert j.grade("answer", "?", "t", "s") == Grade(0.0) and len(server.requests) == 2
-    assert (
-        j.description.endswith("1 answers were malformed and count as 0")
-        and not (tmp_path / "v").exists()
+    assert not (tmp_path / "v").exists()
+    assert j.grade("answer", "?", "t", "another") == Grade(1.0)
+    j.check()  # half of them is not too much
+    assert j.description.endswith(
+        "; 1 replies were asked for again; 1 answers were malformed and count as 0"
     )
+
+
+def test_a_verdict_that_cannot_be_used_goes_back_with_its_fault(server):
+    """Regression: the same question was asked again, and at temperature 0 it has the same reply."""
+    server.replies = [(200, "I cannot say."), (200, '{"score": 0.5}')]
+    assert judge(server).grade("answer", "?", "t", "s") == Grade(0.5)
+    first, second = (r.body["messages"] for r in server.requests)
+    assert second[:1] == first and second[1] == {"role": "assistant", "content": "I cannot say."}
+    assert "there is no JSON object in it" in second[2]["content"]
+
+
+@pytest.mark.parametrize("answers", [3, 40])
+def test_a_judge_whose_replies_are_nonsense_fails_the_scoring(server, answers):
+    """Regression: every answer scored 0, and the figures were printed with exit code 0. A long
+    scoring ends early."""
+    server.replies = [(200, "I cannot say.")]
+    j = judge(server)
+    with pytest.raises(InputError, match=r"judge-1: (3 of 3|20 of 20) replies cannot be used"):
+        for i in range(answers):
+            j.grade("answer", "?", "t", f"s{i}")
+        j.check()
+    assert len(server.requests) <= 2 * 20
+
+
+def test_the_judges_requests_have_its_settings(server):
+    settings = {"max_tokens": 99, "max_tokens_field": "max_completion_tokens", "temperature": None}
+    extra = {"chat_template_kwargs": {"enable_thinking": False}}
+    judge(server, extra_body=extra, **settings).grade("answer", "?", "t", "s")
+    body = server.requests[0].body
+    assert {k: v for k, v in body.items() if k != "messages"} == {
+        "model": "judge-1",
+        "max_completion_tokens": 99,
+    } | extra
 
 
 def test_a_server_that_is_gone(server):
@@ -203,19 +251,33 @@ def test_prompts_of_ones_own(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("settings", "says"),
     [
-        ({"url": "host:8000", "model": "m"}, "must be an http"),
+        ({"model": "m"}, "--judge-url is missing"),
         ({"url": "http://h/v1", "model": ""}, "needs --judge-model"),
         (
-            {"url": "http://h/v1", "model": "m", "key_env": "NOT_SET_ANYWHERE"},
+            {"url": "http://h/v1", "model": "m", "api_key_env": "NOT_SET_ANYWHERE"},
             "--judge-key-env is NOT_SET_ANYWHERE, but this variable is not set",
         ),
     ],
 )
-def test_a_judge_that_cannot_be_asked_is_refused_at_once(fields, says):
+def test_a_judge_that_cannot_be_asked_is_refused_at_once(settings, says):
     with pytest.raises(InputError, match=says):
-        ApiJudge(**fields)
+        ApiJudge(ChatConfig(**settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"url": "host"}, "must be a plain http"),
+        ({"extra_body": {"messages": []}}, "server.extra_body must not hold messages"),
+        ({"extra_body": {"seed": {1}}}, "server.extra_body cannot be sent as JSON"),
+        ({"max_tokens_field": "limit"}, "must be one of max_tokens, max_completion_tokens"),
+    ],
+)
+def test_settings_that_no_request_can_have_are_refused(settings, says):
+    with pytest.raises(ConfigError, match=says):
+        ChatConfig(**settings)
 
 
 def test_prompts_are_packaged(repository: Path):

@@ -1,4 +1,4 @@
-"""Every metric against numbers worked out by hand."""
+"""Every metric against figures that were computed by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_f1_and_sw_f1_of_counts():
     assert c.sw_f1 == pytest.approx(6 / (6 + 0.4 + 2))
     assert total([c, Count(1, 0, 0)]) == Count(4, 2, 1)
     assert math.isnan(Count().f1) and math.isnan(Count().sw_f1)
-    # ten words too many weigh as much as one missed event
+    # ten false positives count as much as one missed event
     assert Count(5, 10, 0).sw_f1 == Count(5, 0, 1).sw_f1
 
 
@@ -145,8 +145,10 @@ def test_bootstrap_of_sums_is_seeded_and_brackets_the_value():
 
 
 def test_a_mean_is_drawn_by_item():
-    """Twenty equal values of one item are one observation: drawn one by one, the interval was 0.35
-    to 0.65."""
+    """Twenty equal values of one item are one observation.
+
+    Regression: they were resampled one by one, and the interval was 0.35 to 0.65.
+    """
     m = mean_by_item([[0.0] * 20, [], [1.0] * 20])
     assert (m.value, m.n, m.ci95) == (0.5, 40, (0.0, 1.0))
     assert mean_by_item([[0.0, 1.0, 1.0, 1.0]]).ci95 == (0.75, 0.75)

@@ -1,5 +1,4 @@
-"""OmniInteract: its annotation format, scores worked out by hand, the authors' prediction
-format."""
+"""OmniInteract: annotations, scores computed by hand, and the authors' predictions."""
 
 from __future__ import annotations
 
@@ -131,8 +130,10 @@ def test_omniinteract_what_is_told_too_early_is_a_false_positive(omniinteract_da
 def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_one_kind(
     omniinteract_data,
 ):
-    """Regression: they counted in the total alone, so that a kind on its own had a higher figure
-    than the total."""
+    """Regression: they counted only in the total.
+
+    So the figure of the only kind was higher than the total.
+    """
     turns, nested, many = items = items_of("omniinteract", omniinteract_data)
     p = rig.said(
         many.id,
@@ -158,7 +159,7 @@ def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_on
 
 
 def test_omniinteract_reports_by_subset(omniinteract_data):
-    """Regression: two subsets of the same kind of scene were mixed."""
+    """Regression: two subsets with the same kind of scene were mixed."""
     rig.write(omniinteract_data / "1q1a_math/annotations/t.json", [qa("00:01", "00:01", "four")])
     turns, _, math_item, many = items = items_of("omniinteract", omniinteract_data)
     f = figures(
@@ -174,8 +175,10 @@ def test_omniinteract_reports_by_subset(omniinteract_data):
 
 
 def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
-    """Regression: slots, pairs and grades were drawn one by one. Of a single item there is nothing
-    to draw."""
+    """Regression: slots, pairs and grades were resampled one by one.
+
+    With a single item, all draws are equal.
+    """
     rows = [
         qa("00:02", "00:40", "outer end"),
         qa("00:10", "00:12", "inner thing"),

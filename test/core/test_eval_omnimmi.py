@@ -1,4 +1,4 @@
-"""OmniMMI: its annotation format, scores worked out by hand, the authors' prediction format."""
+"""OmniMMI: annotations, scores computed by hand, and the authors' predictions."""
 
 from __future__ import annotations
 

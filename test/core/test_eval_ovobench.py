@@ -1,4 +1,4 @@
-"""OVO-Bench: its annotation format, scores worked out by hand, the authors' prediction format."""
+"""OVO-Bench: annotations, scores computed by hand, and the authors' predictions."""
 
 from __future__ import annotations
 

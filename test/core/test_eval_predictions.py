@@ -1,4 +1,4 @@
-"""The prediction file: what is read is what was written, and a run that was cut off goes on."""
+"""The prediction file: reading returns what was written; an interrupted run continues."""
 
 from __future__ import annotations
 

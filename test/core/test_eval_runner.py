@@ -1,4 +1,4 @@
-"""Items through the engine: nothing later than the question is seen, free-running and polled."""
+"""Items in the engine, free-running and polled: nothing after the question is seen."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_question_may_repeat_what_was_said_before(way, engine):
 
 
 def repeating(*, silent: str = ""):
-    """A model that answers with the level that it sees, and the questions that it was asked."""
+    """Return a model that answers with the level that it sees, and the questions that it got."""
     asked: list[str] = []
 
     def say(moment):
@@ -98,8 +98,10 @@ def repeating(*, silent: str = ""):
     ],
 )
 def test_a_turn_in_the_same_second_waits_for_the_answer_that_it_repeats(times, then):
-    """Regression: it was told before the turn before it was decided, and repeated "" or what was
-    said by itself."""
+    """Regression: it was told before the turn before it was decided.
+
+    It then repeated "" or unasked words.
+    """
     say, asked = repeating()
     texts = ("What?", f"After {PREVIOUS}?", f"And after {PREVIOUS}?")
     turns = [
@@ -121,8 +123,7 @@ def test_a_turn_in_the_same_second_waits_for_the_answer_that_it_repeats(times, t
 
 @pytest.mark.parametrize(("way", "engine"), WAYS)
 def test_a_turn_repeats_the_turn_before_it_and_no_other_words(way, engine):
-    """Regression: the last words of any kind were repeated, such as those that were said
-    unasked."""
+    """Regression: the last words of any kind were repeated, for example unasked ones."""
     say, asked = repeating()
     two = rig.item(Question("a", 1, "What?"), Question("b", 7, f"After {PREVIOUS}?"))
     way(engine(say), two, rig.frames(LEVELS))
@@ -196,7 +197,7 @@ def test_polled_words_are_forced_unless_silence_may_be_right():
 
 
 def test_a_polled_question_leaves_no_trace():
-    """Asked last, a question sees the very tokens that it sees when it is the only one."""
+    """A question that is put last sees the same tokens as if it were the only one."""
     questions = [Question(str(k), k, f"question {k}?") for k in (1, 2, 5, 9, 9, 10)]
     many, one = rig.polled(rig.seen), rig.polled(rig.seen)
     play_polled(many, rig.item(*questions), rig.frames(LEVELS))
@@ -286,7 +287,7 @@ def test_missing_and_broken_videos_are_named_and_the_others_played(tmp_path):
 
 
 def test_questions_of_a_benchmark_may_be_long_and_many(tmp_path):
-    """Regression: over 512 tokens, such as a list of next steps, an item counted as not played."""
+    """Regression: an item with a question over 512 tokens counted as not played."""
     rig.video(tmp_path / "v.mp4", [10, 20, 30])
     text = " ".join(str(k) for k in range(1000))
     assert ScriptedBackend().tokenizer.encode(text)[512:]

@@ -1,5 +1,7 @@
-"""The simulator's standing questions by IA-QTF1, SW-F1 and time error, worked out by hand; keys for
-what is asked."""
+"""The simulator's standing questions by IA-QTF1, SW-F1 and time error, computed by hand.
+
+Figures are reported only for what is asked.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ def test_everything_in_time():
 @pytest.mark.parametrize(
     ("said", "count"),
     [
-        ([ACK], Count(0.2, 0, 2)),  # a promise alone
-        ([unasked(15, "x left"), unasked(25, "y left")], Count(1.8, 0, 0)),  # without a promise
+        ([ACK], Count(0.2, 0, 2)),  # an acknowledgment alone
+        ([unasked(15, "x left"), unasked(25, "y left")], Count(1.8, 0, 0)),  # no acknowledgment
         # early is on time
         ([ACK, unasked(14, "x left"), unasked(26, "y left")], Count(1.0 + 59 / 60, 0, 0)),
         # late: decays over 60 s

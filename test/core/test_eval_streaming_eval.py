@@ -1,4 +1,4 @@
-"""Streaming-Eval in our own annotation format, with SW-F1 worked out by hand."""
+"""Streaming-Eval in this project's annotation format, with SW-F1 computed by hand."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""StreamingBench: its annotation format, scores worked out by hand, the authors' prediction
-format."""
+"""StreamingBench: annotations, scores computed by hand, and the authors' predictions."""
 
 from __future__ import annotations
 
@@ -81,10 +80,43 @@ def test_streamingbench_items(streamingbench_data):
             ["A. x", "B. y", "C. z, the rest", "D. w"],
         ),
         (["A. x", "B. y", "C. z", "D. w", "E. ."], ["A. x", "B. y", "C. z", "D. w"]),
+        # each label twice
+        (["A. A.x", "B.  B. y", "C.C. z", "D. D.D. w"], ["A. x", "B. y", "C. z", "D. w"]),
+        # in another order: the answer is the letter, not the place
+        (["A. x", "C. z", "B. y", "D. w"], ["A. x", "B. y", "C. z", "D. w"]),
     ],
 )
 def test_streamingbench_options_as_the_files_have_them(options, letters):
     assert streamingbench.lettered(options) == letters
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        (["A. L and T.", "B. L and P.", "C. KFC.", "D. the U.S. team"], None),
+        (["A. P. Moore.", "B. E.T. Baker.", "C. W.Green.", "D. B. Stone, J. Wood"], None),
+        (["A. 1.2V.", "B. A+B.", "C. AT&T.", "D. plan B."], None),
+        # one label for all; an initial that can be no label
+        (
+            ["A.Dupont.", "Li Q.R.", "J. Smith", "Ou L."],
+            ["Dupont.", "Li Q.R.", "J. Smith", "Ou L."],
+        ),
+        # torn before an initial
+        (
+            ["A. x", "B. y by K. Lee", "M. Roe", "C. z", "D. w"],
+            ["x", "y by K. Lee, M. Roe", "z", "w"],
+        ),
+        (["L and T.", "B.", "KFC.", "Z.D."], ["L and T.", "B.", "KFC.", "Z.D."]),  # no label at all
+    ],
+)
+def test_only_the_label_at_the_start_is_taken_off_an_option(options, texts):
+    """Regression: every capital letter before a dot was taken out of an option, so that "A. L and
+    T." became "L and ".
+    """
+    texts = texts or [o[3:] for o in options]
+    assert streamingbench.lettered(options) == [
+        f"{letter}. {text}" for letter, text in zip("ABCD", texts, strict=True)
+    ]
 
 
 def test_streamingbench_scores(streamingbench_data):
@@ -111,7 +143,8 @@ def test_streamingbench_scores(streamingbench_data):
             right,
             1,
         )
-    assert figures("streamingbench", items, pro)["overall"] == (0.0, 1)  # a promise is no answer
+    # an acknowledgment is no answer
+    assert figures("streamingbench", items, pro)["overall"] == (0.0, 1)
 
 
 def test_streamingbench_published(streamingbench_data, tmp_path):

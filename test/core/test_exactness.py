@@ -144,8 +144,8 @@ def test_eviction_is_exact_for_one_layer_and_approximate_for_more(tmp_path: Path
             )
         worst[layers] = max(differences)
         assert max(differences[:6]) <= float32_steps(decider.seen[-1])  # before the first cut
-    # Keys are rotated in float32: an angle of some hundred radians is rounded to 1e-5. That is all
-    # that one layer shows, and no more than a thousandth of what the second one makes of it.
+    # Keys are rotated in float32, where an angle of some hundred radians is rounded to 1e-5. One
+    # layer shows only this rounding; more layers show more than a thousand times as much.
     assert 1000 * worst[1] < worst[3]
 
 

@@ -24,9 +24,13 @@ transformers = pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
 import tuning_rig  # noqa: E402
+from data_rig import clip, real_time  # noqa: E402
 from exactness_rig import chunk, cold, decided_pieces, run  # noqa: E402
 
 from aura_core.config import AssistantConfig, WindowConfig  # noqa: E402
+from aura_core.data.schema import Conversation  # noqa: E402
+from aura_core.data.settings import StructureConfig  # noqa: E402
+from aura_core.data.structure import digest, pieces_of, structure  # noqa: E402
 from aura_core.errors import ConfigError, ModelError, StreamError  # noqa: E402
 from aura_core.models import chat, families  # noqa: E402
 from aura_core.models.backend import Around, Evictable, Pictures, Tokens, Video  # noqa: E402
@@ -261,6 +265,21 @@ def test_evict_is_refused_at_once_for_a_model_that_cannot_evict(other: Any) -> N
 def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other: Any) -> None:
     with pytest.raises(ModelError, match="a family whose chunk is not one video"):
         Reader(other.tokenizer, other.chat)
+
+
+def test_the_data_engine_structures_a_chunk_of_pictures(other: Any) -> None:
+    """It took each chunk for one video, and failed for a family whose chunk is two pictures."""
+    codec = PromptCodec(other.tokenizer, other.chat)
+    text, answer = (codec.text(codec.tokenizer.encode(t)) for t in ("what is it?", "a cube"))
+    conversation = Conversation(clip(5), (), (real_time(3, text, answer),))
+    (sample,) = structure(conversation, codec, StructureConfig("other")).records
+    stand_ins = pieces_of(sample, codec, codec.chat.chunk.stand_in)
+    assert digest(stand_ins) == (sample.text_tokens, sample.ids_sha256)
+    encoded = pieces_of(sample, codec, lambda c: other.encode(chunk(c)))
+    assert [p for p in encoded if isinstance(p, Tokens)] == [
+        p for p in stand_ins if isinstance(p, Tokens)
+    ]
+    assert sum(isinstance(p, Video) for p in encoded) == 8  # two pictures in each of four chunks
 
 
 def test_the_fine_tuner_computes_what_the_engine_computes(other: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The losses by name, each against its formula written out token by token."""
+"""Each loss against its formula, written out token by token."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ SUMS = 80 * 2**-24
 
 
 def batch(seed=0, rows=4, vocabulary=7):
-    """Random turns: (logits, supervised, answers); silent turns have one token, answers one to
-    four."""
+    """Return (logits, supervised, answers) of random turns.
+
+    Silent turns have one token, and answers have one to four.
+    """
     rng = np.random.default_rng(seed)
     row, turn, silent, hard, event, answers = [], [], [], [], [], []
     for r in range(rows):
@@ -57,8 +59,10 @@ def log_p(logits, s, i):
 
 
 def paper(logits, s, rows):
-    """L = -(1/sum m_t) sum m_t w_t log p(y_t): m_t on silent turns and the last answer, w_t =
-    1/N_silent on silence."""
+    """Return L = -(1/sum m_t) sum m_t w_t log p(y_t) (AURA, arXiv 2604.04184).
+
+    m_t is 1 on silent turns and the last answer; w_t is 1/N_silent on silence, else 1.
+    """
     total, count = 0.0, 0
     for i in range(len(s.target)):
         mine = [j for j in range(len(s.target)) if s.row[j] == s.row[i]]
@@ -72,8 +76,10 @@ def paper(logits, s, rows):
 
 
 def harness(logits, s):
-    """Weighted mean: first silence 1, repeated silence 0.8, first token of a response 1.5,
-    other 1."""
+    """Return the weighted mean of the Streaming Harness (arXiv 2606.08615).
+
+    The weights are: first silence 1, repeated silence 0.8, first token of a response 1.5, other 1.
+    """
     quiet = {(int(r), int(t)) for r, t, q in zip(s.row, s.turn, s.silent, strict=True) if q}
     total = weight = 0.0
     for i in range(len(s.target)):
@@ -120,8 +126,10 @@ def test_all_silence_of_a_sequence_weighs_as_much_as_one_word():
 
 
 def test_earlier_answers_teach_nothing():
-    """Their evidence may have left the window: a model taught to say them would learn to make
-    things up."""
+    """The evidence of earlier answers may have left the window.
+
+    A model that is trained on them would learn to invent answers.
+    """
     _, s, answers = batch(3)
     w, _ = weighting("balanced", s, 4, answers)
     last = {
@@ -135,7 +143,7 @@ def test_earlier_answers_teach_nothing():
 
 
 def test_parts_of_a_batch_add_up():
-    """Sums and divisors of two halves make the loss of the whole."""
+    """The sums and divisors of two halves give the loss of the whole."""
     logits, s, answers = batch(1)
     for name in LOSSES:
         top = bottom = 0.0
@@ -178,8 +186,10 @@ def test_an_unknown_name_and_missing_turns_are_refused():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
-    """It has neither a weight nor a share in any divisor; only `balanced` has a mask of its own,
-    and keeps it."""
+    """Such tokens have no weight, and are in no divisor.
+
+    Only `balanced` has a mask of its own, and ignores this one.
+    """
     logits, s, _ = batch(2)
     turns = s.row * 9 + s.turn
     kept = torch.from_numpy(np.random.default_rng(0).random(int(turns.max()) + 1) < 0.6)[turns]
@@ -191,7 +201,7 @@ def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
     if name == "balanced":
         assert torch.equal(loss, loss_of(name, logits, s, 4, answers))
         return
-    if name == "harness":  # a silence is repeated after one that is only seen, too
+    if name == "harness":  # silence also counts as repeated after a silence that is only context
         w, _ = weighting(name, s, 4, answers)
         losses = torch.nn.functional.cross_entropy(logits, s.target, reduction="none")
         expected = (w * losses)[kept].sum() / w[kept].sum()

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from aura_core import models  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ModelError  # noqa: E402
-from aura_core.models import checkpoint, load, local  # noqa: E402
+from aura_core.models import checkpoint, load, local, quantized  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,88 @@ def test_a_hub_id_loads_its_snapshot(
         "huggingface_hub.snapshot_download", lambda i, **_: asked.append(i) or str(whole)
     )
     assert load(config("owner/model")).name == "owner/model"
-    assert asked == ["owner/model"]
+    assert set(asked) == {"owner/model"}
+
+
+BITSANDBYTES = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+
+
+@pytest.mark.parametrize(
+    ("quantization", "packages"),
+    [
+        *(({"quant_method": how}, needs) for how, needs in quantized.PACKAGES.items()),
+        ({"quant_method": "bitsandbytes_8bit"}, quantized.PACKAGES["bitsandbytes"]),
+        (BITSANDBYTES, quantized.PACKAGES["bitsandbytes"]),  # as older ones have it
+    ],
+    ids=str,
+)
+def test_a_quantized_checkpoint_names_the_packages_that_read_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, quantization: dict, packages: tuple
+) -> None:
+    """Regression: an ImportError of the library, with its traceback. It is told before the weights
+    are looked at: here there are none."""
+    edit(folder / "config.json", quantization_config=quantization)
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    monkeypatch.setattr(quantized, "_installed", lambda module: False)
+    names = [pip for _, pip in packages]
+    assert refusal(folder).startswith(f"{folder}: its weights are quantized (")
+    assert f"not installed: pip install {' '.join(names)}; or name" in refusal(folder)
+    monkeypatch.setattr(quantized, "_installed", lambda module: module != packages[0][0])
+    assert f"{names[0]}, which reading them needs, is not installed" in refusal(folder)
+    monkeypatch.setattr(quantized, "_installed", lambda module: True)
+    assert "incomplete checkpoint" in refusal(folder)  # with its packages it is read as any other
+
+
+def test_a_language_model_that_is_quantized_alone_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    edit(
+        folder / "config.json", text_config=text | {"quantization_config": {"quant_method": "awq"}}
+    )
+    monkeypatch.setattr(quantized, "_installed", lambda module: False)
+    assert "quantized (awq)" in refusal(folder)
+
+
+def test_a_quantized_checkpoint_of_the_hub_is_refused_before_its_weights_are_fetched(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(folder / "config.json", quantization_config={"quant_method": "awq"})
+    fetched: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quantized, "_installed", lambda module: False)
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download",
+        lambda i, allow_patterns: fetched.extend(allow_patterns) or str(folder),
+    )
+    assert "pip install gptqmodel accelerate" in refusal("owner/model")
+    assert "*.safetensors" not in fetched
+    # a server reads its weights itself
+    assert checkpoint.find("owner/model", "owner/model", weights=False) == folder
+    assert checkpoint.family(folder, "owner/model") == "qwen3_vl"
+
+
+@pytest.mark.parametrize("error", [ImportError, AttributeError, NotImplementedError])
+def test_what_the_library_lacks_for_a_checkpoint_is_one_line(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Regression: an ImportError, as for a kind of quantization that the table does not know, was
+    a traceback."""
+
+    def lacking(*_: Any, **__: Any) -> None:
+        raise error("it needs\nfoo>=2")
+
+    kind = local.transformers.Qwen3VLForConditionalGeneration
+    monkeypatch.setattr(kind, "from_pretrained", lacking)
+    assert refusal(whole).endswith("cannot be loaded: it needs foo>=2")
+
+
+def test_module_names_of_the_table_can_be_looked_up() -> None:
+    for packages in quantized.PACKAGES.values():
+        for module, _ in packages:
+            assert quantized._installed(module) in (True, False)
+    assert quantized._installed("torch") and not quantized._installed("no_such.module")
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {

@@ -100,3 +100,23 @@ def test_equals_the_library_processor(spec: PixelSpec) -> None:
     patches, grid = patchify(np.stack([frame, frame]), spec)
     assert [list(grid)] == theirs["image_grid_thw"].tolist()
     assert float(np.abs(patches - theirs["pixel_values"]).max()) <= 1e-6
+
+
+def test_a_checkpoint_of_one_size_gets_frames_of_that_size(tmp_path):
+    """A model that was trained at 96x128 alone got 96x160 or 64x128 from wide cameras."""
+    from aura_core.errors import ModelError
+    from aura_core.models import AURA_TINY
+    from aura_core.models.families.qwen_vl import QwenVL
+
+    family = QwenVL.open(AURA_TINY, "qwen3_vl", None)
+    sizes = {family.frame_size(h, w) for h, w in ((480, 640), (720, 1280), (1280, 720), (90, 300))}
+    assert sizes == {(96, 128)}
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_text((AURA_TINY / name).read_text())
+    for text, says in (
+        ('{"frame_height": 96}', "frame_height and frame_width belong together"),
+        ('{"frame_height": 90, "frame_width": 128}', "must be multiples of 32, not 90 and 128"),
+    ):
+        (tmp_path / "aura.json").write_text(text)
+        with pytest.raises(ModelError, match=says):
+            QwenVL.open(tmp_path, "qwen3_vl", None)

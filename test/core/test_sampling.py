@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aura_core.config import SamplingConfig
-from aura_core.stream.sampling import NS, ChunkSampler
-from aura_core.types import Chunk, Frame
+from aura_core.stream.sampling import ChunkSampler
+from aura_core.types import NS, Chunk, Frame
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 

@@ -95,7 +95,7 @@ def test_decisions_and_answers_are_those_of_the_model_in_this_process(
         0,
     )
     assert c.media_sent + c.media_reused == sum(_media(e.body) for e in server.log)
-    # Only a stream that is closed before its end costs its connection.
+    # Only a stream that is closed before its end closes its connection.
     assert server.connections == 1 + c.aborted_streams
     assert server.new_prefixes == 0
 
@@ -125,8 +125,8 @@ def test_a_request_adds_only_the_new_chunk_and_the_end_of_the_last_turn(
     ratio = sum(e.reused for e in steady) / sum(e.prompt for e in steady)
     assert ratio > 0.6
     print(f"\nreused {ratio:.3f} of the prompt tokens")
-    # The counts come at a stream's end, which a cancelled answer and one at the engine's limit
-    # never see.
+    # The counts come at the end of a stream. A cancelled answer, and one at the engine's limit, are
+    # closed before it.
     assert 0 < backend.counters.cached_tokens <= sum(e.reused for e in server.log)
     assert backend.counters.cached_tokens < backend.counters.prompt_tokens
 

@@ -148,8 +148,8 @@ def test_none_needs_a_value_that_stands_for_it() -> None:
         parameters(Bad)
 
 
-# A section that a file named in part lost the defaults that it has in its place: with `server.url`
-# in its file the data engine waited 15 s for its MLLM, not 120 s.
+# Regression: a section that a file gave in part lost the defaults that it has within its parent.
+# With `server.url` in its file the data engine waited 15 s for its MLLM, not 120 s.
 def test_a_section_that_is_named_in_part_keeps_its_defaults_there() -> None:
     config = build(DataConfig, {"server": {"url": "http://h/v1"}}, "f")
     assert config.server == dataclasses.replace(DataConfig().server, url="http://h/v1")
@@ -158,7 +158,7 @@ def test_a_section_that_is_named_in_part_keeps_its_defaults_there() -> None:
     assert (config.structure.window.keep, config.structure.window.max) == (30, 45)
 
 
-# The nodes' table and the dataclasses had drifted apart: 20 s and 30 s, 32 and 16 sentences.
+# Regression: the nodes' table and the dataclasses differed: 20 s and 30 s, 32 and 16 sentences.
 def test_what_had_drifted_has_the_value_of_the_nodes() -> None:
     asr, tts = AsrNodeConfig(), TtsNodeConfig()
     assert (asr.ears.wake.after_s, tts.mouth.max_sentences) == (30.0, 16)
@@ -322,10 +322,10 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
     ("command", "says"),
     [
         ("run", "(embedded) or scripted (tests) [default: (the file's, else aura_tiny)]"),
-        ("train tiny", "training worlds, 90 s each [default: 1400; x>=1]"),
+        ("train tiny", "training rooms, 90 s each [default: 1400; x>=1]"),
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
         ("train ablation", "batches of each arm [default: 600; x>=1]"),
-        ("data all", "(an MLLM's are refused, for it knows few of them) [default: (the file's)]"),
+        ("data all", "(its tokenizer lacks most words of an MLLM) [default: (the file's)]"),
         (
             "eval sim",
             "is at least this [default: (the file's, else silent when the silent token is",

@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from aura_core.sim.episode import DENSE_PLAN, Ask, Episode
+from aura_core.sim.episode import DENSE_PLAN, IDEAL_PLAN, Ask, Episode
 from aura_core.sim.phrases import Language, Phrases
-from aura_core.sim.talk import LANGUAGES, PAST, PAST_S, TOPICS, VARIED, Talk, Wait, vocabulary
+from aura_core.sim.talk import LANGUAGES, ODD, PAST, PAST_S, TOPICS, VARIED, Talk, Wait, vocabulary
 from aura_core.sim.world import State, World
 from aura_core.stream.attribution import standing_kind
 from aura_core.types import Kind
@@ -40,13 +40,21 @@ def test_an_episode_is_a_function_of_its_seed() -> None:
 def test_every_topic_is_asked_in_both_languages() -> None:
     for language in LANGUAGES:
         topics = Counter(a.topic for e in EPISODES for a in e.asks if a.language == language)
-        assert set(topics) == {*TOPICS, "standing"}, language
+        assert set(topics) == {*TOPICS, *ODD, "standing"}, language
 
 
-def test_nobody_asks_while_something_happens() -> None:
+def test_one_question_a_second_at_any_time_but_about_nothing_half_done() -> None:
     for e in EPISODES:
-        assert all(e.world.event_at(a.chunk) is None for a in e.asks)
         assert len({a.chunk for a in e.asks}) == len(e.asks)
+        for a in e.asks:
+            if a.topic in ("door", "lamp", "kettle", "cup", "cat", "where_cat"):
+                subject = "cat" if a.topic == "where_cat" else a.topic
+                assert subject not in e.world.unsettled(a.chunk), a
+    assert any(e.world.event_at(a.chunk) is not None for e in EPISODES for a in e.asks)
+    ideal = [
+        Episode.generate(s, 60, IDEAL_PLAN, World.generate(s, 60, aligned=True)) for s in range(9)
+    ]
+    assert all(e.world.event_at(a.chunk) is None for e in ideal for a in e.asks)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -155,16 +163,27 @@ def test_the_past_is_true_and_within_reach() -> None:
                 )
 
 
-def test_what_waits_is_answered_in_the_chunk_of_its_event() -> None:
+def told(e: Episode, chunk: int) -> int:
+    """The chunk in which an event of `chunk` is told: a question is answered first."""
+    asked = {a.chunk for a in e.asks}
+    return next(c for c in range(chunk, chunk + 60) if c not in asked)
+
+
+def test_what_waits_is_answered_in_the_chunk_of_its_event_or_after_the_questions() -> None:
     for e in EPISODES:
         due = {d.chunk: d for d in e.dues}
         for a in e.asks:
             if a.condition is None:
                 continue
-            met = [x.chunk for x in e.world.events if x.chunk > a.chunk and a.condition.matches(x)]
+            met = [
+                told(e, x.chunk)
+                for x in e.world.events
+                if x.chunk > a.chunk and a.condition.matches(x)
+            ]
+            met = [c for c in sorted(set(met)) if c < e.world.duration_s]
             expected = met if a.kind is Kind.MULTI_RESPONSE else met[:1]
             assert [c for c, d in due.items() if a.id in d.ask_ids] == expected
-        assert all(e.world.event_at(c) is not None for c in due)
+        assert all({told(e, x.chunk) for x in d.events} == {c} for c, d in due.items())
 
 
 def test_conditions() -> None:
@@ -183,6 +202,11 @@ def test_conditions() -> None:
         "item enters", "pink"
     ).matches(event)
     assert not Wait("cat comes").matches(None)
+
+
+# Understood by the model; the engine knows them as standing only where they are registered as such.
+REGISTERED = {f"{w} {{c}} {v}" for w in ("when", "if", "as soon as") for v in ("call me", "say so")}
+REGISTERED |= {"i want to know if {c}"}
 
 
 def phrases_of(language: Language) -> list[Phrases]:
@@ -213,10 +237,10 @@ def test_phrasings_kept_out_of_training_have_known_words_only(language: str) -> 
     for few, p in zip(all_of, phrases_of(VARIED[language]), strict=True):
         assert (
             not set(p.unseen) & set(p.seen)
-            and set(few.seen) < set(p.seen)
+            and set(few.seen) <= set(p.seen)
             and few.unseen == p.unseen
         )
-        assert tokens(p.seen) <= seen, tokens(p.seen) - seen
+        assert tokens(p.seen) <= set(re.findall(r"[a-z]+|[\u4e00-\u9fff]", " ".join(vocabulary())))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -227,7 +251,8 @@ def test_the_engine_knows_a_standing_question_by_its_words(language: str) -> Non
     ]
     for frames, kind in ((words.once, Kind.PROACTIVE), (words.always, Kind.MULTI_RESPONSE)):
         for frame in (*frames.seen, *frames.unseen):
-            assert {standing_kind(frame.format(c=c)) for c in clauses} == {kind}, frame
+            expected = None if frame in REGISTERED else kind
+            assert {standing_kind(frame.format(c=c)) for c in clauses} == {expected}, frame
     facets = [p for f in words.facets.values() for p in (f.polar, f.open)]
     for p in (*words.questions.values(), *facets):
         assert {standing_kind(text) for text in (*p.seen, *p.unseen)} == {None}, p
@@ -248,5 +273,7 @@ def test_the_vocabulary_covers_what_is_said() -> None:
     known = vocabulary()
     for e in EPISODES:
         assert isinstance(e, Episode)
-        for text in [x for a in e.asks for x in (a.text, a.answer)] + [d.text for d in e.dues]:
+        told = [x for a in e.asks if a.topic != "unknown" for x in (a.text, a.answer)]
+        told += [a.answer for a in e.asks] + [d.text for d in e.dues]
+        for text in told:
             assert set(re.findall(r"[a-z]+|[\u4e00-\u9fff]", text)) <= known, text

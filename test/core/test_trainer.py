@@ -1,5 +1,7 @@
-"""The trainer on tiny random checkpoints: what it trains, saves and refuses; a killed run goes on
-to the same bits."""
+"""The trainer on small random checkpoints: what it trains, saves and refuses.
+
+A killed run continues with the same bits.
+"""
 
 from __future__ import annotations
 
@@ -55,21 +57,21 @@ def log(out):
 
 @pytest.fixture(autouse=True)
 def one_process_many_precisions():
-    """accelerate keeps its settings for a process's whole life."""
+    """accelerate keeps its settings for the whole life of a process."""
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
 class Killed(Exception):
-    """Stands for kill -9 inside a test process."""
+    """Replaces kill -9 inside a test process."""
 
 
 @pytest.mark.parametrize(("changes", "dies_in"), [(LORA, 3), ({"vision": "tuned"}, 1)])
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(
     base, shards, tmp_path, monkeypatch, changes, dies_in
 ):
-    """Weights, moments, random states (dropout) and the place in the data: all of it comes back."""
+    """Weights, optimizer state, random states (dropout) and the place in the data are restored."""
     recipe = tuning_rig.recipe(
         base, shards, schedule=HARD_LR, batch={"tokens": 700, "rows": 2}, **changes
     )
@@ -98,7 +100,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(
 
 
 def test_the_result_loads_decides_by_its_silent_token_and_has_learned(base, tmp_path):
-    """Silence is taught to a checkpoint that has never seen the token: afterwards it is silent."""
+    """A checkpoint that never saw the silent token learns to be silent."""
     folder = tmp_path / "data"
     folder.mkdir()
     lines = [json.dumps(tuning_rig.sample(s, 2, 6) | {"turns": []}) for s in range(6)]
@@ -129,8 +131,10 @@ def test_the_result_loads_decides_by_its_silent_token_and_has_learned(base, tmp_
 
 
 def test_lora_is_merged_into_what_was_trained(base, shards, tmp_path):
-    """The merged checkpoint computes what base and adapter did, the silent token's own rows
-    included."""
+    """The merged checkpoint computes what base and adapter computed.
+
+    This includes the silent token's own rows.
+    """
     recipe = tuning_rig.recipe(base, shards, schedule=HARD_LR, lora={"rank": 4, "alpha": 8})
     trainer = Trainer(recipe, tmp_path / "run", device="cpu")
     done = trainer.run()
@@ -209,8 +213,7 @@ def test_the_vision_encoder_is_frozen_or_not(base, shards, tmp_path, vision, mov
 
 
 def test_rows_one_after_another_are_one_batch(base, shards, tmp_path):
-    """Three samples in three rows of a step, and packed in one: the same losses, the same
-    weights."""
+    """Three samples in three rows of a step, and in one packed row, give the same result."""
     lengths = {"tokens": 400, "rows": 3}, {"tokens": 1150, "rows": 1}
     runs = [
         train64(tuning_rig.recipe(base, shards, batch=b), tmp_path / str(i))
@@ -239,7 +242,7 @@ def test_bfloat16_trains_and_saves_bfloat16(base, shards, tmp_path):
 
 
 def test_the_log_says_how_fast_and_how_good(shards, tmp_path):
-    """The embedded model by the same code; it is also played free-running."""
+    """The embedded model is trained by the same code, and also played free-running."""
     data = {"train": shards, "eval": shards, "workers": 0, "eval_samples": 4}
     recipe = tuning_rig.recipe(
         "aura_tiny",

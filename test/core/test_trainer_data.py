@@ -1,5 +1,4 @@
-"""Records, examples and rows: what is trained on is what the engine sees, and packing changes
-nothing."""
+"""Records, examples and rows: training sees what the engine sees, and packing changes nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def opened(request, tmp_path_factory):
 
 
 def record(tmp_path, **changes):
-    data = tuning_rig.sample(7, 3, 11, HISTORY) | changes
+    data = tuning_rig.sample(10, 3, 11, HISTORY) | changes
     return parse(json.dumps(data).encode(), tmp_path / "shard-00000.jsonl", 1)
 
 
@@ -58,8 +57,10 @@ def examples_of(opened, tmp_path, windows=((7, 3, 9), (8, 0, 4), (9, 5, 8))):
 
 
 def test_training_sees_what_the_engine_sees(opened, tmp_path):
-    """The engine is fed the same conversation: the same ids, and at every decision the same
-    logits."""
+    """The engine gets the same conversation.
+
+    The ids are equal, and so are the logits at every decision.
+    """
     r = record(tmp_path)
     example = build(r, opened.codec, opened.backend.family)
     with torch.no_grad():
@@ -112,8 +113,7 @@ def loss_and_gradients(opened, rows, name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_packed_equals_unpacked(opened, tmp_path, name):
-    """Loss and every gradient of three examples in one row, and of the same in rows of
-    their own."""
+    """Loss and all gradients are equal for three examples in one row, and in three rows."""
     examples = examples_of(opened, tmp_path)
     packed = row_of(examples)
     single = [row_of([e]) for e in examples]
@@ -201,8 +201,10 @@ def test_a_video_is_found_beside_its_shards_and_decoded(opened, tmp_path):
 
 
 def test_decoder_threads_never_wait_for_python(tmp_path):
-    """They did with every error that they logged: a worker that left a clip early hung now and
-    then."""
+    """Regression: they waited for Python at every error that they logged.
+
+    A worker that left a clip early then sometimes hung.
+    """
     import av
 
     write_video(tmp_path / "a.mp4", 4)

@@ -1,5 +1,7 @@
-"""The trainer in processes of its own: killed by the system, and two at a time (copied, and sharded
-by FSDP2)."""
+"""The trainer in processes of its own: killed by the system, and two at a time.
+
+Two processes hold copies of the model, or shards of it (FSDP2).
+"""
 
 from __future__ import annotations
 
@@ -91,8 +93,10 @@ def test_kill_9_and_resume_give_the_same_bytes(base, shards, tmp_path, wait_line
 )
 @pytest.mark.parametrize("rank", [0, 4])
 def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environment, rank):
-    """Two processes with a sample each in a step, against one with two; stopped in between and gone
-    on with."""
+    """Two processes with one sample each in a step do what one process with two does.
+
+    They are stopped in between, and continue.
+    """
     lora = {"rank": rank, "alpha": 8}
     one = write(tmp_path / "one.yaml", base, shards, batch={"tokens": 800, "rows": 1}, lora=lora)
     two = write(tmp_path / "two.yaml", base, shards, batch={"tokens": 400, "rows": 1}, lora=lora)

@@ -1,5 +1,7 @@
-"""How a run is begun, gone on with and ended: by as many processes, at the resolution that it was
-trained at."""
+"""How a run is begun, continued and ended.
+
+It continues with the same number of processes, and its result keeps the resolution of training.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def one_process_many_precisions():
-    """accelerate keeps its settings for a process's whole life."""
+    """accelerate keeps its settings for the whole life of a process."""
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -46,8 +48,10 @@ def small(base, shards, **changes):
 
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_run_of_more_processes_is_not_gone_on_with_by_fewer(base, shards, tmp_path, noted):
-    """Each of the fewer finds its file; that the others' places in the data are lost was never
-    said."""
+    """Regression: each of the fewer processes found its file.
+
+    The places in the data of the other processes were lost without a message.
+    """
     Trainer(small(base, shards), tmp_path / "run", device="cpu").run()
     at = tmp_path / "run" / "steps" / "000002"
     told = json.loads((at / "recipe.json").read_text())
@@ -62,8 +66,10 @@ def test_a_run_of_more_processes_is_not_gone_on_with_by_fewer(base, shards, tmp_
 
 
 def test_the_resolution_of_training_goes_with_the_adapter(base, shards, tmp_path):
-    """`merge` knows the base alone, which says 640x480: the model ran at a resolution it had never
-    seen."""
+    """Regression: `merge` used the base's resolution of 640x480.
+
+    The model then ran at a resolution that it had never seen.
+    """
     done = Trainer(
         small(base, shards, result="adapter", lora={"rank": 2}), tmp_path / "run", device="cpu"
     ).run()
@@ -128,7 +134,7 @@ def test_seeds_held_out_for_tests_are_not_looked_at_while_training(tmp_path):
 
 
 def test_the_embedded_recipe_names_its_loss_as_the_others_do(tmp_path):
-    """`balanced` is the paper's formula, which it never was."""
+    """Regression: it was named `balanced`, which is the paper's formula, but was another one."""
     from aura_core.training.tiny.recipe import Recipe
 
     assert Recipe().loss == "balanced_all"
@@ -149,42 +155,3 @@ def test_init_is_not_ignored_where_a_run_is_gone_on_with(tmp_path):
         match=r"language.pt: is gone on with, and --init would be ignored: leave it out",
     ):
         tiny_recipe.run(tmp_path, tmp_path / "out", tiny_recipe.Recipe(init=AURA_TINY))
-
-
-def test_features_are_of_the_tower_that_made_them(tmp_path, monkeypatch):
-    """`train.f16` could be another tower's, made before `--init`: no error, and a model that sees
-    nothing."""
-    from safetensors.torch import load_file
-
-    from aura_core.models import AURA_TINY
-    from aura_core.training.tiny import language
-    from aura_core.training.tiny import model as tiny
-
-    filled = []
-
-    class Stop(Exception):
-        pass
-
-    def fill(bank, tower):
-        filled.append(bank.path.name)
-        if len(filled) % 2 == 0:
-            raise Stop
-
-    monkeypatch.setattr(language.FeatureBank, "fill", fill)
-    monkeypatch.setattr(
-        language.FeatureBank, "__init__", lambda bank, path, *_: setattr(bank, "path", path)
-    )
-    model, tokenizer = tiny.build_model()
-    weights = load_file(AURA_TINY / "model.safetensors")
-    saved = {
-        k.removeprefix("model.visual."): v
-        for k, v in weights.items()
-        if k.startswith("model.visual.")
-    }
-    fresh = {k: v.clone() for k, v in model.model.visual.state_dict().items()}
-    for tower in (fresh, saved, fresh):
-        with pytest.raises(Stop):
-            language.train(model, tiny.codec(tokenizer), tower, tmp_path, 1.0)
-    torch.set_flush_denormal(False)  # of the process, and other tests are in it
-    assert filled[:2] == filled[4:] and len(set(filled)) == 4
-    assert [name.split("-")[0] for name in filled[:2]] == ["dev", "train"]

@@ -1,5 +1,4 @@
-"""The trainer on what the data engine wrote: runs in several folders, unfinished ones, clips that
-are not there."""
+"""The trainer on output of the data engine: several folders, unfinished runs, missing clips."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ from aura_core.training.finetune.trainer import Trainer  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def one_process_many_precisions():
-    """accelerate keeps its settings for a process's whole life."""
+    """accelerate keeps its settings for the whole life of a process."""
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -42,7 +41,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(base, tmp_path_factory):
-    """A finished run for `base`, and the settings that made it."""
+    """A finished run for `base`, and its settings."""
     out = tmp_path_factory.mktemp("whole")
     return out, data_rig.small_run(out, range(1000, 1002), 12, structure=StructureConfig(str(base)))
 
@@ -77,7 +76,7 @@ def test_a_run_folder_is_read_as_the_data_engine_reads_it(whole, monkeypatch, tm
 
 
 def test_stages_in_another_folder_keep_their_clips(whole, tmp_path):
-    """`aura data structure --in RUN1 --out RUN2`: only the manifest knows where the clips are."""
+    """`aura data structure --in RUN1 --out RUN2`: the clips are where the manifest says."""
     out, config = whole
     second = tmp_path / "second"
     run(Job("structure", out, second, config))
@@ -110,7 +109,7 @@ def test_a_shard_that_was_cut_off_in_a_run_folder_is_named(base, copy, tmp_path)
 
 
 def test_what_a_killed_write_left_is_no_shard(tmp_path):
-    """Its name ends as a shard's does, and `shard-*.jsonl` finds it."""
+    """A half-written file has the suffix of a shard, so `shard-*.jsonl` matches it."""
     pattern = tuning_rig.write_shards(tmp_path / "data", range(4))
     whole = len(Shards(pattern))
     left = store.temporary_of(tmp_path / "data" / "shard-00001.jsonl")
@@ -131,8 +130,10 @@ def test_clips_that_are_missing_are_counted_before_anything_is_trained(base, cop
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_clip_that_cannot_be_read_ends_the_run_in_one_line(base, copy, tmp_path, workers):
-    """With processes that decode it used to be a traceback in a line. Put right, the run
-    goes on."""
+    """Regression: with worker processes, the line contained a traceback.
+
+    After the clip is repaired, the run continues.
+    """
     clip = copy / "prepare" / "clips" / "sim-1001.mp4"
     good = clip.read_bytes()
     clip.write_bytes(b"no video")
@@ -163,8 +164,10 @@ def test_a_clip_that_cannot_be_read_ends_the_run_in_one_line(base, copy, tmp_pat
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_samples_for_another_tokenizer_are_refused(base, whole, tmp_path, silent):
-    """A checkpoint without a silent token gets one in training; the data engine made its samples
-    without."""
+    """Training adds a silent token to a checkpoint without one.
+
+    The data engine made the samples without it.
+    """
     out, config = whole
     opened = trainer(base, out, tmp_path / "out").opened
     assert opened.added
@@ -229,7 +232,9 @@ def test_the_data_of_the_command_line_comes_before_the_recipes(base, whole, tmp_
 
 @pytest.mark.parametrize("name", ["qwen3_vl_8b_lora", "qwen3_vl_8b_full", "aura_tiny_sim"])
 def test_packaged_recipes_read_run_folders(name):
-    """Such as `aura data all --out runs/data` writes; shards of a run elsewhere are no reason to
-    edit a recipe."""
+    """They read runs as `aura data all --out runs/data` writes them.
+
+    Shards in another folder must not make it necessary to edit a recipe.
+    """
     data = TuneRecipe.read(name).data
     assert data.train in ("runs/data", "runs/sim_data") and not data.eval

@@ -1,5 +1,7 @@
-"""Which seconds of the data engine's samples each loss supervises: windows overlap, and some
-answers were rejected."""
+"""Which seconds of the data engine's samples each loss supervises.
+
+Windows overlap, and some answers were rejected.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,9 @@ def opened():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run with several switches of the window, of which one answer in four was rejected by hand.
+    """A run with several switches of the window; one answer in four was rejected by hand.
 
-    Returns the pattern of its shards, the samples that were kept and those that were not.
+    Returns the pattern of its shards, the samples that were kept, and those that were not.
     """
     out = tmp_path_factory.mktemp("run")
     window = StructureConfig("aura_tiny", WindowConfig(keep=8, max=20))
@@ -59,8 +61,7 @@ def examples_of(opened, pattern, **more):
 
 
 def taught(examples, loss):
-    """(clip, chunk) of every second with a weight, as often as it has one; and the first target of
-    each."""
+    """Return (clip, chunk) of each supervised second, once for each time, and the first targets."""
     seconds, firsts = Counter(), {}
     for i in range(len(examples)):
         record, row = examples.shards[i], row_of([examples[i]])
@@ -95,7 +96,7 @@ def test_every_second_is_supervised_once_and_rejected_answers_never(opened, run,
 
 
 def test_an_answer_is_supervised_behind_what_the_engine_had_then(opened, run):
-    """In a later window its question may be text and its evidence gone."""
+    """In a later window, its question may be only text, and its evidence may be missing."""
     pattern, _, _ = run
     _, once = taught(examples_of(opened, pattern, once=True), "plain")
     whole = examples_of(opened, pattern)
@@ -107,7 +108,7 @@ def test_an_answer_is_supervised_behind_what_the_engine_had_then(opened, run):
 
 
 def test_balanced_takes_every_sample_as_before(opened, run):
-    """Silence, and the last answer: what may not be supervised plays no part."""
+    """It supervises silence and the last answer, and ignores the other marks."""
     pattern, kept, _ = run
     examples = examples_of(opened, pattern)
     assert len(examples) == len(kept)

@@ -79,10 +79,10 @@ def test_an_answer_to_a_cancelled_watch_is_suppressed_before_it_is_published():
         and not assistant.unwatch("nobody")
     )
     steps = play(assistant, 3, 7, told)
-    # at once: it might have been taken back
+    # Published as a whole, because it could have been suppressed.
     assert texts(steps) == {5: "A blue ball."} and told == ["A blue ball."]
     assert (steps[0].suppressed, steps[0].response, steps[0].state) == ("cancelled", None, "silent")
-    # and the model does not believe that it said it
+    # The suppressed answer is not in the model's window.
     assert assistant.engine.window.turns[3].answer_ids is None
     text = bytes(
         t for t in assistant.engine.session.tokens if isinstance(t, int) and t < 256

@@ -1,8 +1,9 @@
-"""A trainer run as a program: `python tuning_processes.py RECIPE.yaml OUT [--resume] [--float64]`,
-alone or under torchrun.
+"""A trainer run as a program, alone or under torchrun.
+
+Usage: `python tuning_processes.py RECIPE.yaml OUT [--resume] [--float64]`.
 
 With FORCE_FSDP the two processes shard the model with FSDP2. accelerate offers that for GPUs only,
-so the kind of the distributed run is set before it looks.
+so the kind of the distributed run is set before accelerate looks at it.
 """
 
 from __future__ import annotations

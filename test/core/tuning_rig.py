@@ -1,4 +1,4 @@
-"""Sample records of the simulator and small recipes, for the tests of the trainer."""
+"""Sample records of the simulator, and small recipes, for the tests of the trainer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def equal_weights(first: Path, second: Path) -> None:
 
 
 def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) -> dict[str, Any]:
-    """A window of the perfect conversation about world `seed`, as the data engine writes it."""
+    """Return a window of the ideal conversation about world `seed`.
+
+    It has the format of the data engine.
+    """
     episode = Episode.generate(seed, stop, DENSE_PLAN)
     asks, script = {a.chunk: a for a in episode.asks}, episode.script()
     turns = [
@@ -68,7 +71,7 @@ def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) 
 
 
 def write_shards(folder: Path, seeds: range, chunks: int = 6, shards: int = 2) -> str:
-    """Records of windows of `chunks` chunks, in shards; returns their pattern."""
+    """Write records of windows of `chunks` chunks in shards, and return their pattern."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(shards):
         lines = [json.dumps(sample(s, 2, 2 + chunks)) for s in seeds[i::shards]]
@@ -77,7 +80,7 @@ def write_shards(folder: Path, seeds: range, chunks: int = 6, shards: int = 2) -
 
 
 def recipe_dict(model: Path | str, train: str, **changes: Any) -> dict[str, Any]:
-    """A recipe of few and small steps in plain values."""
+    """Return a recipe of few and small steps in plain values."""
     data = {
         "model": str(model),
         "data": {"train": train, "workers": 0},
@@ -92,12 +95,12 @@ def recipe_dict(model: Path | str, train: str, **changes: Any) -> dict[str, Any]
 
 
 def recipe(model: Path | str, train: str, **changes: Any) -> TuneRecipe:
-    """`recipe_dict`, read."""
+    """Return `recipe_dict` as a recipe."""
     from aura_core.plain import build
 
     return build(TuneRecipe, recipe_dict(model, train, **changes), "recipe")
 
 
 def placeholder(video: Video) -> list[int]:
-    """What an example holds for a chunk."""
+    """Return what an example holds for a chunk."""
     return [0] * len(video)

@@ -21,9 +21,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from aura_core.types import Frame
+from aura_core.types import NS, Frame
 from aura_ros import qos
-from aura_ros.conversions import NS, to_image, to_ns
+from aura_ros.conversions import to_image, to_ns
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 WAIT_S = 60.0  # no test waits for this; it is where a hung one is given up

@@ -18,8 +18,8 @@ from sensor_msgs.msg import CompressedImage
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Frame, Kind, Query
-from aura_ros.conversions import NS, header, to_image, to_ns
+from aura_core.types import NS, Frame, Kind, Query
+from aura_ros.conversions import header, to_image, to_ns
 
 Assistant = tuple[Process, Rig]
 Rigs = Callable[[], tuple[str, Rig]]
@@ -247,8 +247,8 @@ def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
         rig.camera.publish(to_image(frames[0], "rig"))
         for i, frame in enumerate(frames[1:], 1):
             if i % 2 == 0 and i // 2 in asked:
-                # The answer tells in which second a question was heard: a refused one is a mark of
-                # the same order.
+                # Wait until the question has come: an empty one is sent after it, and its refusal
+                # shows that both came.
                 before = len(rig.heartbeats)
                 rig.ask(asked[i // 2])
                 rig.ask(" ")
@@ -396,3 +396,16 @@ def test_before_the_first_frame_and_after_the_last_a_question_is_refused_in_word
         rig.ask("how bright?")
         rig.until(lambda: rig.final("brightness is"), "the answer")
     assert not [r for r in rig.final("brightness is") if r.refused]
+
+
+@pytest.mark.parametrize(("model", "lines"), [("aura_tiny", 1), ("scripted", 0)])
+def test_the_embedded_model_is_warned_of_once_at_the_start(
+    rigs: Rigs, model: str, lines: int
+) -> None:
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", f"model.path:={model}") as process:
+        rig.until(lambda: bool(rig.heartbeats), "a heartbeat")
+        output = process.end_cleanly()
+    found = [line for line in output.splitlines() if "knows the simulator's room alone" in line]
+    assert len(found) == lines
+    assert all("[WARN]" in line and f"{namespace}/image_raw" in line for line in found)

@@ -17,11 +17,12 @@ from sensor_msgs.msg import Image
 
 from aura_core.errors import InputError
 from aura_core.sim.render import Camera
+from aura_core.sim.sensor import Sensor
 from aura_core.sim.world import World
 from aura_core.sources import FrameSource
-from aura_core.types import Frame, Kind
+from aura_core.types import NS, Frame, Kind
 from aura_ros import camera_node
-from aura_ros.conversions import NS, to_frame, to_ns
+from aura_ros.conversions import to_frame, to_ns
 
 Rigs = Callable[[], tuple[str, Rig]]
 
@@ -38,7 +39,7 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
         rig.matched()
-        args = ("-p", "seed:=900002", "-p", "fps:=10.0", "-p", "width:=64")
+        args = ("-p", "seed:=900002", "-p", "camera:=ideal", "-p", "fps:=10.0", "-p", "width:=64")
         with Process("sim_camera_node", namespace, *args) as camera:
             rig.until(lambda: len(decided(rig)) == 2, "two decided seconds")
             rig.watch_images()  # not before: the world begins with its first subscriber
@@ -61,14 +62,34 @@ def test_the_simulated_camera_and_the_assistant(rigs: Rigs) -> None:
     assert states[-1] == "speaking" and states[:-1] in ([], ["silent"])
     assert answer.header.frame_id == "sim_camera"
 
-    # The assistant's first frame was the world's first: a second of the one is a second of the
-    # other.
+    # The assistant's first frame was the world's first, so both count the same seconds.
     world = Camera(World.generate(900002, 600), 64)
     assert len(rig.images) > 10
     for msg in rig.images[::5]:
         t_ns = to_ns(msg.header.stamp) - start_ns
         assert t_ns % (NS // 10) == 0
         np.testing.assert_array_equal(to_frame(msg, 0).image, world.frame(t_ns / NS))
+
+
+def test_a_drawn_camera_publishes_what_its_sensor_takes_and_the_chunks_are_the_truths(
+    rigs: Rigs,
+) -> None:
+    """The same seed in `aura eval sim` and here: the same frames, in the same seconds."""
+    seed = 900003
+    namespace, rig = rigs()
+    rig.watch_images()
+    with Process("sim_camera_node", namespace, "-p", f"seed:={seed}", "-p", "duration_s:=20"):
+        rig.until(lambda: len(rig.images) > 20, "frames")
+    drawn = Sensor.draw(seed)
+    shots = {s.stamp_ns: s for s in drawn.shots(20)}
+    world = Camera(World.generate(seed, 20, looks=drawn.looks(20)), sensor=drawn)
+    seen = stamps(rig.images)
+    # the first frame may have been lost: the stream is found by its gaps
+    start_ns = next(s - k for s in seen[:1] for k in shots if all(t - s + k in shots for t in seen))
+    assert drawn.fps > 5 and len(seen) > 20
+    for msg, stamp in list(zip(rig.images, seen, strict=True))[::5]:
+        expected = world.frame(shots[stamp - start_ns].t_s)
+        np.testing.assert_array_equal(to_frame(msg, 0).image, expected)
 
 
 def decided(rig: Rig) -> list:

@@ -1,4 +1,4 @@
-"""Tiny whisper checkpoints whose weights are set by hand: they hear one sentence in everything."""
+"""Tiny whisper checkpoints with weights set by hand, which hear one sentence in any sound."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ STATE = 32  # width: at most this many different tokens
 
 
 def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
-    """Write a multilingual checkpoint of 7 MB that always transcribes `sentence`, and finds
-    `language` in any sound.
+    """Write a multilingual checkpoint of 7 MB that always transcribes `sentence`.
 
-    Every block adds nothing, so the decoder's state is its positional embedding. That of position p
-    points to the token that shall follow p, and each such token's embedding points there too.
+    It finds `language` in any sound. Every block adds nothing, so the decoder's state is its
+    positional embedding. The embedding of position p points to the token that follows p. So does
+    the embedding of each such token.
     """
     import torch
 
@@ -23,8 +23,7 @@ def planted_whisper(path: Path, sentence: str, language: str = "en") -> Path:
 
 
 def planted_faster_whisper(folder: Path, text: str, language: str = "en") -> Path:
-    """Write the same weights as a CTranslate2 folder, with the tokenizer that comes with
-    openai-whisper."""
+    """Write the same weights as a CTranslate2 folder, with openai-whisper's tokenizer."""
     import whisper
     from ctranslate2.specs import WhisperSpec
 
@@ -51,7 +50,7 @@ def planted_faster_whisper(folder: Path, text: str, language: str = "en") -> Pat
 
 
 def _planted(sentence: str, language: str) -> tuple[dict[str, int], dict[str, Any]]:
-    """The dimensions, and the weights by openai-whisper's names."""
+    """Return the dimensions, and the weights by openai-whisper's names."""
     import torch
     import whisper
 
@@ -105,8 +104,10 @@ def _set_block(layer: Any, state: dict[str, Any], name: str) -> None:
 
 
 def _set_linear(spec: Any, state: dict[str, Any], *names: str) -> None:
-    """One layer or convolution, or several layers side by side; whisper's keys have no bias, so
-    theirs is 0."""
+    """Set one linear layer or convolution, or several layers side by side.
+
+    whisper's keys have no bias, so theirs is 0.
+    """
     import torch
 
     spec.weight = torch.cat([state[f"{name}.weight"] for name in names])
@@ -120,8 +121,10 @@ def _set_norm(spec: Any, state: dict[str, Any], name: str) -> None:
 
 
 def _token_names(encoding: Any) -> list[str]:
-    """Every token's bytes as GPT-2's vocabularies write them: a printable character for
-    each byte."""
+    """Return the bytes of every token as GPT-2's vocabularies write them.
+
+    Each byte is a printable character.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     chars = {byte: chr(byte) for byte in printable} | {
@@ -132,8 +135,10 @@ def _token_names(encoding: Any) -> list[str]:
 
 
 def _save_tokenizer(path: Path, names: list[str], eot: int) -> None:
-    """Byte-level BPE: tiktoken merges what gives the token of the lowest rank, so all its splits
-    are merges."""
+    """Save a byte-level BPE tokenizer.
+
+    tiktoken merges the pair whose token has the lowest rank, so all splits of a token are merges.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     vocabulary = {name: k for k, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""A made-up sounddevice: what this package uses of it, with devices that lie, go and come back."""
+"""A fake sounddevice with devices that give wrong properties, disappear and return."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 
 class FakeSound:
-    """sounddevice as this package uses it. `plugged` is the world; PortAudio sees it when it is
-    initialised."""
+    """The part of sounddevice that this package uses.
+
+    `plugged` are the devices that exist. PortAudio sees them only when it is initialised.
+    """
 
     class PortAudioError(Exception):
         pass

@@ -93,14 +93,17 @@ def test_without_phrases_there_is_nothing_to_understand() -> None:
 
 
 def test_the_wake_phrase_is_known_without_the_room() -> None:
-    """How "aura" sounds stood in the grammar of the room: another grammar was refused."""
+    """Regression: the pronunciation of "aura" was in the room's grammar only.
+
+    Other grammars were refused.
+    """
     pytest.importorskip("pocketsphinx")
     open_recognizer(AsrConfig(), phrases=parse("turn around", "mine"))
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx")
-    with pytest.raises(ConfigError, match="no acoustic model's folder"):
+    with pytest.raises(ConfigError, match="is not the folder of an acoustic model"):
         open_recognizer(AsrConfig(model=str(tmp_path)), phrases=ROOM)
 
 

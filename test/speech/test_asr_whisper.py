@@ -1,5 +1,7 @@
-"""Both whispers through their own loaders and decoders, on checkpoints made here; and what is
-refused before that."""
+"""Both whispers with their own loaders and decoders, on checkpoints that are made here.
+
+Bad settings are refused before anything is loaded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices that are absent, lie, go and come back, behind a made-up sounddevice."""
+"""Devices that are absent, give wrong properties, disappear and return, in a fake sounddevice."""
 
 from __future__ import annotations
 
@@ -67,8 +67,10 @@ def test_a_block_is_copied_and_stamped_by_the_host_clock(sound: FakeSound) -> No
 def stamps_of(
     mic: Microphone, sound: FakeSound, clock: Clock, late_ms: list[int], **options: bool
 ) -> np.ndarray:
-    """Blocks of 20 ms whose callbacks come late by so much; what their stamps say, against a smooth
-    20 ms each [ms]."""
+    """Return the errors [ms] of the stamps of blocks of 20 ms with late callbacks.
+
+    The reference is a steady 20 ms for each block.
+    """
     stamps = []
     for late in late_ms:
         clock.now += 20 * MS
@@ -255,7 +257,7 @@ def test_a_device_whose_watch_died_by_a_bug_is_not_called_well(sound: FakeSound)
     assert mic.open().ok
     mic._thread.join(10)  # type: ignore[union-attr]
     assert (
-        mic.state.reason == "audio: what watches the device has failed"
+        mic.state.reason == "audio: the thread that watches the device has failed"
         and not sound.streams[0].open
     )
     mic.close()

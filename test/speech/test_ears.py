@@ -1,5 +1,7 @@
-"""From stamped sound to transcripts, with a VAD that looks at the level and a recogniser that says
-what it is told."""
+"""From stamped sound to transcripts.
+
+The VAD of these tests looks at the level; the recogniser says what it is told.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The far end by time, and WebRTC's canceller on a made-up room."""
+"""The far end by time, and WebRTC's canceller in an artificial room."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = 1_700_000_000 * NS
 
 
 def speech_like(seconds: float, seed: int) -> NDArray[np.int16]:
-    """Noise in syllables: what a canceller adapts to."""
+    """Return noise in syllables, to which a canceller adapts."""
     rng = np.random.default_rng(seed)
     n = int(seconds * RATE)
     noise = np.convolve(rng.standard_normal(n), np.ones(4) / 4, "same")

@@ -1,4 +1,4 @@
-"""Onset, hangover, pre-roll and the maximum, on made-up probabilities."""
+"""Onset, hangover, pre-roll and maximum length, on artificial probabilities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START_NS = 1_000_000_000_000
 def run(
     endpointer: Endpointer, probabilities: list[float], first: int = 0
 ) -> list[tuple[int, Onset | End]]:
-    """(frame number, event) of each event; frame k holds the value k % 30000."""
+    """Return (frame number, event) of each event. Frame k holds the value k % 30000."""
     found = []
     for k, p in enumerate(probabilities, first):
         event = endpointer.push(np.full(FRAME, k % 30_000, np.int16), p, START_NS + k * FRAME_NS)

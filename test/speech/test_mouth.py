@@ -1,4 +1,4 @@
-"""What is said next, and what was said. Times are exact: the mouth has no clock."""
+"""Which sentence is next, and what was said. Times are exact, because the test passes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ring between the synthesizer and the loudspeaker's callback."""
+"""The ring buffer between the synthesiser and the loudspeaker's callback."""
 
 from __future__ import annotations
 

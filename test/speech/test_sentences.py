@@ -1,4 +1,4 @@
-"""Sentences out of growing text."""
+"""Sentences from a text that grows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aura_core.speech.sentences import SentenceSplitter
 
 
 def grown(text: str, step: int = 1, **options: int) -> list[str]:
-    """The sentences of an answer that arrives `step` characters at a time."""
+    """Return the sentences of an answer that arrives `step` characters at a time."""
     splitter, sentences = SentenceSplitter(**options), []
     for end in range(step, len(text) + step, step):
         sentences += splitter.feed(text[:end], end >= len(text))

@@ -1,5 +1,4 @@
-"""Piper's real API on a voice of a few kilobytes that is made here: each letter is 10 ms of
-a ramp."""
+"""Piper's real API on a small voice that is made here: each letter is 10 ms of a ramp."""
 
 from __future__ import annotations
 
@@ -22,8 +21,10 @@ HOP = 160  # samples a phoneme
 
 @pytest.fixture(scope="module")
 def voice_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A voice whose sound is each phoneme's number, held for HOP samples, scaled by the length
-    scale."""
+    """A voice whose sound is each phoneme's number, held for HOP samples.
+
+    The length is multiplied by the length scale.
+    """
     pytest.importorskip("piper")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper

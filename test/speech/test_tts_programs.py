@@ -1,5 +1,4 @@
-"""Synthesizers that are programs: real ones where they are installed, and a made-up one that
-misbehaves."""
+"""Synthesisers that are programs: real ones where installed, and a fake one that fails."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ out.write(b"\\3\\4" * 1000)
 
 
 class Program(ProcessSynthesizer):
-    """The made-up program."""
+    """The fake program."""
 
     def __init__(self) -> None:
         super().__init__(16_000, "program")
@@ -76,7 +75,8 @@ def test_what_came_before_the_end_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("noise", "something else than WAV"), ("slow", "8000 Hz, not 16000 Hz")]
+    ("word", "reason"),
+    [("noise", "the output of the program is not WAV"), ("slow", "8000 Hz, not 16000 Hz")],
 )
 def test_what_is_no_sound_is_refused(word: str, reason: str) -> None:
     with pytest.raises(SynthesisError, match=reason):
@@ -156,7 +156,7 @@ def test_auto_takes_the_first_that_is_installed(
 
 @pytest.mark.parametrize(
     "options",
-    [{"backend": "siri"}, {"rate": 100}, {"speed": 9.0}, {"device": "tpu"}],
+    [{"backend": "siri"}, {"rate": 100}, {"speed": 9.0}, {"device": "tpu"}, {"device": "cuda:x"}],
     ids=lambda o: next(iter(o)),
 )
 def test_bad_settings_are_refused(options: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Silence around a sentence is left out; silence within it, and every sound, stays."""
+"""Silence around a sentence is removed; silence within it, and every sound, stays."""
 
 from __future__ import annotations
 

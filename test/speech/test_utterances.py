@@ -1,4 +1,4 @@
-"""Utterances and what became of them, on a loudspeaker behind a made-up sounddevice."""
+"""Utterances and what became of them, on a loudspeaker in a fake sounddevice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tone(seconds: float) -> Audio:
 
 
 def play(sound: FakeSound, seconds: float) -> None:
-    """What the device asks for in so many seconds."""
+    """Return what the device asks for in so many seconds."""
     sound.streams[-1].call(np.empty((round(seconds * RATE), 1), np.int16))
 
 
@@ -107,7 +107,7 @@ def test_an_utterance_whose_last_piece_never_comes_is_given_up(
 def test_an_utterance_that_was_left_is_given_up_while_others_are_spoken(
     sound: FakeSound, speaker: Loudspeaker
 ) -> None:
-    """A mouth that was started again names its sentences anew."""
+    """A mouth that was restarted gives its sentences new names, and never ends the old ones."""
     now = 0
     utterances = Utterances(speaker, lambda: now)
     utterances.write(tone(1.0), "old:1", last=False)

@@ -1,5 +1,4 @@
-"""Opening voice activity detectors, and both networks on the same sound where they are
-installed."""
+"""Voice activity detectors: opening them, and both networks on the same sound if installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A microphone and a loudspeaker on virtual devices, in real time: few tests, and short."""
+"""A microphone and a loudspeaker on virtual devices, in real time. The tests are few and short."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aura_core.speech.types import Audio
 
 
 def hear(mic: Microphone, seconds: float) -> np.ndarray:
-    """What the microphone gives within this time."""
+    """Return what the microphone gives within this time."""
     until, got = time.monotonic() + seconds, [np.zeros(0, dtype=np.int16)]
     while time.monotonic() < until:
         if (audio := mic.read()) is not None:

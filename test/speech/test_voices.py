@@ -1,4 +1,4 @@
-"""Synthetic users, noise, and sound of one rate made to another."""
+"""Synthetic users, noise, and resampled sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wake phrase: found, stripped, required or not."""
+"""The wake phrase: found, removed, required or not."""
 
 from __future__ import annotations
 

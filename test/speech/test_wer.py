@@ -1,4 +1,4 @@
-"""Word errors."""
+"""Word error rates."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The virtual devices of `aura_core.bench.speech.virtual` for a test: a loudspeaker that is heard
-without a loss."""
+"""The virtual devices of `aura_core.bench.speech.virtual` for a test.
+
+The loudspeaker is heard without a loss.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,22 @@ from aura_core.bench.speech.virtual import VirtualAudio, missing, virtual_device
 
 
 def plug(audio: VirtualAudio) -> None:
-    """The robot's loudspeaker, and `ears`, which hear it alone."""
+    """Plug in the robot's loudspeaker, and `ears`, a microphone that hears only it."""
     audio.add_sink("speaker")
     audio.add_source("ears", "speaker")
 
 
 def freeze(audio: VirtualAudio, frozen: bool) -> None:
-    """Stop the server in its tracks, as a device that hangs; or let it go on."""
+    """Stop the sound server like a device that hangs, or let it continue."""
     audio.server.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
 
 @pytest.fixture
 def virtual_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualAudio]:
-    """Virtual devices for this process and those it starts: speak into `speaker`, hear through
-    `ears`."""
+    """Virtual devices for this process and those that it starts.
+
+    A test speaks into `speaker`, and hears with `ears`.
+    """
     if reason := missing():
         pytest.skip(reason)
     with virtual_devices(tmp_path / "a") as audio:

@@ -1,5 +1,7 @@
-"""The words that the MLLM is asked with: text files beside this one, to be read and edited; `$name`
-is filled in."""
+"""The prompts of the MLLM: text files beside this one, in which `$name` is a field.
+
+A user may replace them (`--prompts`).
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,16 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Prompts:
-    """All prompts by name, and a hash of them that goes into a run's settings."""
+    """All prompts by name. A hash of them is part of a run's settings."""
 
     texts: dict[str, str]
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Prompts:
-        """The package's prompts; files of the same name in `folder` come first. Raises
-        `ConfigError`."""
+        """Load the package's prompts. Files of the same name in `folder` replace them.
+
+        Raises `ConfigError`.
+        """
         texts = {}
         if folder is not None:
             if not folder.is_dir():
@@ -77,13 +81,13 @@ class Prompts:
 
     @property
     def sha256(self) -> str:
-        """Changes when a word changes."""
+        """A hash that changes when any word changes."""
         return hashlib.sha256(
             "\0".join(f"{n}\0{self.texts[n]}" for n in NAMES).encode()
         ).hexdigest()
 
     def fill(self, name: str, **fields: object) -> str:
-        """The prompt with its fields filled in."""
+        """Return the prompt with its fields filled in."""
         return Template(self.texts[name]).substitute(fields)
 
 

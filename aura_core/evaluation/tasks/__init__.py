@@ -1,5 +1,4 @@
-"""The benchmarks, by the name that `aura eval` knows them by. One file each (OmniInteract
-has two)."""
+"""The benchmarks by their names in `aura eval`. Each has one file (OmniInteract has two)."""
 
 from __future__ import annotations
 

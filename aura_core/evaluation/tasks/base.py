@@ -1,5 +1,7 @@
-"""What every benchmark file offers, and how annotation files are read: a bad field is named with
-file and item."""
+"""The interface of a benchmark, and how annotation files are read.
+
+An error in a file names the file, the item and the field.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,18 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass
 class Broken:
-    """Items that cannot be used. Without `skip` the first one is refused; with it they are left out
-    and named."""
+    """Items that cannot be used.
+
+    Without `skip` the first one raises `InputError`. With it they are left out, and listed in
+    `named`.
+    """
 
     skip: bool = False
     named: list[str] = field(default_factory=list)
 
     @contextmanager
     def item(self) -> Iterator[None]:
-        """Around the reading of one item."""
+        """Wrap the reading of one item."""
         try:
             yield
         except InputError as e:
@@ -49,11 +54,12 @@ class Task:
     """One benchmark.
 
     Args:
-        read: the annotation files below a folder, as items.
-        score: items and predictions (by item id; those that were not run are missing) to figures.
-        published: predictions in the authors' own format. The text names a model, where a file
+        read: returns the annotations below a folder as items.
+        score: items, and predictions by item id, to figures. Items that were not played have no
+            prediction.
+        published: returns predictions in the authors' own format. The text names a model, if a file
             holds several.
-        polled: whether its authors ask a model that cannot wait (then `--polled` has a meaning).
+        polled: whether the authors poll the model, so that `--polled` makes sense.
         judged: whether free text is compared, so that a judge by API changes the figures.
     """
 
@@ -67,8 +73,10 @@ class Task:
 
 
 class Record:
-    """One record of an annotation file. Every getter raises `InputError` naming file, item and
-    field."""
+    """One record of an annotation file.
+
+    Every getter raises `InputError` that names file, item and field.
+    """
 
     def __init__(self, data: Any, file: Path | str, item: object) -> None:
         self.where = f"{file}: item {item}"
@@ -82,20 +90,20 @@ class Record:
         return key in self.data
 
     def get(self, key: str) -> Any:
-        """The field as it is."""
+        """Return the field as it is."""
         if key not in self.data or self.data[key] is None:
             raise InputError(f"{self.where}: field '{key}' is missing")
         return self.data[key]
 
     def text(self, key: str) -> str:
-        """A text that is not empty."""
+        """Return a text that is not empty."""
         value = self.get(key)
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"{self.where}: field '{key}' must be a text, not {value!r}")
         return value
 
     def number(self, key: str) -> float:
-        """A number, not negative."""
+        """Return a finite number that is not negative."""
         value = self.get(key)
         number = as_float(value) if isinstance(value, int | float) else math.nan
         if not 0 <= number < math.inf:
@@ -105,11 +113,11 @@ class Record:
         return number
 
     def seconds(self, key: str) -> float:
-        """Seconds, given as a number or as [HH:]MM:SS."""
+        """Return seconds, given as a number or as [HH:]MM:SS."""
         return self.moment(self.get(key), key)
 
     def moment(self, value: Any, key: str) -> float:
-        """`seconds` of a value that is already at hand; `key` is for the message."""
+        """Return `seconds` of a value that was read already; `key` is for the message."""
         clock = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
         if clock is not None:
             hours, minutes, rest = clock.groups()
@@ -122,7 +130,7 @@ class Record:
         return at_s
 
     def rows(self, key: str) -> list[Any]:
-        """A list that is not empty."""
+        """Return a list that is not empty."""
         value = self.get(key)
         if not isinstance(value, list) or not value:
             raise InputError(
@@ -131,27 +139,30 @@ class Record:
         return value
 
     def records(self, key: str, what: str) -> list[Record]:
-        """The objects of a list, which may be empty; `what` names one of them in messages."""
+        """Return the objects of a list, which may be empty; `what` is their name in messages."""
         value = self.get(key)
         if not isinstance(value, list):
             raise InputError(f"{self.where}: field '{key}' must be a list, not {value!r}")
         return [Record(each, self.where, f"{what} {k}") for k, each in enumerate(value)]
 
     def flag(self, key: str) -> bool:
-        """True or false, also in words; false where the field is missing."""
+        """Return true or false, which may be written as a word; false if the field is missing."""
         value = self.data.get(key, False)
         return (
             value.strip().lower() in ("1", "true", "yes") if isinstance(value, str) else bool(value)
         )
 
     def wrong(self, key: str, why: str) -> InputError:
-        """The error for a field that is there and makes no sense."""
+        """Return the error for a field with a value that makes no sense."""
         return InputError(f"{self.where}: field '{key}' {why}")
 
 
 def as_float(value: Any) -> float:
-    """A number, also in a text; NaN for what is none, for true and false, and for what no float can
-    hold."""
+    """Return a number, also from a text.
+
+    NaN stands for anything that is no number, for true and false, and for a number too large for a
+    float.
+    """
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -159,7 +170,7 @@ def as_float(value: Any) -> float:
 
 
 def load_json(path: Path) -> Any:
-    """A JSON file. Raises `InputError` naming it and the line."""
+    """Return a JSON file. Raises `InputError` that names the file and the line."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -171,8 +182,10 @@ def load_json(path: Path) -> Any:
 
 
 def load_lines(path: Path) -> list[Record]:
-    """The objects of a file of JSON lines; empty lines are passed over. Raises `InputError` naming
-    file and line."""
+    """Return the objects of a file of JSON lines. Empty lines are skipped.
+
+    Raises `InputError` that names file and line.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as e:
@@ -193,7 +206,7 @@ def load_lines(path: Path) -> list[Record]:
 
 
 def load_rows(path: Path) -> list[Any]:
-    """A JSON file whose top level is a list."""
+    """Return a JSON file whose top level is a list. Raises `InputError`."""
     data = load_json(path)
     if not isinstance(data, list):
         raise InputError(f"{path}: expected a list of items, found {type(data).__name__}")
@@ -201,7 +214,7 @@ def load_rows(path: Path) -> list[Any]:
 
 
 def read_each(path: Path, broken: Broken, item: Callable[[Any, Path, int], Item]) -> list[Item]:
-    """One item an annotation of a JSON list: `item(row, path, index)`."""
+    """Return one item for each annotation of a JSON list: `item(row, path, index)`."""
     items = []
     for n, row in enumerate(load_rows(path)):
         with broken.item():
@@ -210,8 +223,10 @@ def read_each(path: Path, broken: Broken, item: Callable[[Any, Path, int], Item]
 
 
 def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]:
-    """Those of `names` that exist in `data` or in one of its `folders`. Raises `InputError` when
-    none does."""
+    """Return the paths of those `names` that exist in `data` or one of its `folders`.
+
+    Raises `InputError` when none exists.
+    """
     found = []
     for name in names:
         places = [data / folder / name for folder in ("", *folders)]
@@ -225,7 +240,7 @@ def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]
 
 
 def unique(items: list[Item]) -> list[Item]:
-    """`items`, whose ids must differ. Raises `InputError` naming one that does not."""
+    """Return `items`, whose ids must differ. Raises `InputError` that names a duplicate."""
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
@@ -237,26 +252,28 @@ def unique(items: list[Item]) -> list[Item]:
 def asked(
     items: Sequence[Item], predictions: Mapping[str, Prediction]
 ) -> Iterator[tuple[Item, Prediction, Question]]:
-    """Every question that was put to the model, with its item and what was said there."""
+    """Yield every question that was put to the model, with its item and its prediction."""
     for item in items:
         if (p := predictions.get(item.id)) is not None:
             yield from ((item, p, q) for q in item.questions if q.id not in p.unasked)
 
 
 def unasked_note(predictions: Mapping[str, Prediction]) -> tuple[str, ...]:
-    """A remark where questions were not put, or have no reply in a published file: they are not in
-    n."""
+    """Return a remark if questions were not put, or have no reply in a published file.
+
+    Such questions are not counted in n.
+    """
     n = sum(len(p.unasked) for p in predictions.values())
     return (f"{n} questions were not put or have no reply: they are not counted",) if n else ()
 
 
 def share(outcomes: Sequence[Outcome]) -> Measured:
-    """Share of right outcomes (value 1), with its interval."""
+    """Return the share of right outcomes (value 1), with its interval."""
     return proportion(sum(o.value >= 1 for o in outcomes), len(outcomes))
 
 
 def by_group(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """Outcomes by group, in order of appearance."""
+    """Return outcomes by group, in order of appearance."""
     groups: dict[str, list[Outcome]] = {}
     for o in outcomes:
         groups.setdefault(o.group, []).append(o)

@@ -1,8 +1,7 @@
-"""OmniInteract (arXiv 2605.26485): one question with one answer, nested questions, one question
-with many answers.
+"""OmniInteract (arXiv 2605.26485): single questions, nested questions, and many answers.
 
-Free-running by its own protocol. The benchmark's questions are in the sound of its videos; here
-they are given as text at their times. Its scores are in `omniinteract_scores.py`.
+It is free-running by its own protocol. The benchmark's questions are in the sound of its videos;
+here they are given as text at their times. Its scores are in `omniinteract_scores.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from aura_core.evaluation.tasks.omniinteract_scores import score
 from aura_core.types import Kind
 
 SUBSETS = ("1q1a", "1q1a_math", "1qna")
-TAIL_S = 60.0  # of the last slot
+TAIL_S = 60.0  # length of the last slot
 TRANSCRIPTS = (
     "precise_truncation.json",
     "wav_transcript_aligned.json",
@@ -30,7 +29,7 @@ TRANSCRIPTS = (
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item a video of each subset that is there."""
+    """Return one item for each video of the subsets that exist."""
     root = data / "data" if (data / "data").is_dir() else data
     items = []
     for subset in SUBSETS:
@@ -45,7 +44,7 @@ def read(data: Path, broken: Broken) -> list[Item]:
 
 
 def _entries(folder: Path, broken: Broken) -> list[tuple[str, str, str]]:
-    """(video, annotation, scene) of a subset, by its map, or by equal names where it has none."""
+    """Return (video, annotation, scene) of a subset, by its map, or by equal file names."""
     listed = folder / "video_json_map.json"
     entries = []
     if listed.is_file():
@@ -87,7 +86,7 @@ def _item(root: Path, subset: str, video: str, annotation: str, scene: str) -> I
 
 
 def _row(row: Any, path: Path, n: int) -> tuple[Question, Slot]:
-    """A question with its one answer; the slot has no end yet."""
+    """Return a question and the slot of its answer; the slot has no end yet."""
     record = Record(row, path, n)
     start_s, due_s = record.seconds("question_time"), record.seconds("answer_time")
     text, truth = record.text("question_text"), str(record.data.get("answer_text") or "")
@@ -99,14 +98,16 @@ def _row(row: Any, path: Path, n: int) -> tuple[Question, Slot]:
 
 
 def _turns(slots: Sequence[Slot]) -> list[Slot]:
-    """A slot ends where the next question begins."""
+    """End each slot where the next question begins."""
     ends = [s.start_s for s in slots[1:]] + [s.due_s + TAIL_S for s in slots[-1:]]
     return [_ending(s, max(end, s.start_s)) for s, end in zip(slots, ends, strict=True)]
 
 
 def _nested(slots: Sequence[Slot], path: Path) -> list[Slot]:
-    """Outer and inner slots in turn: the inner question comes and is due before the outer one is
-    due."""
+    """Return outer and inner slots, one after the other.
+
+    The inner question is asked and answered before the outer one is due.
+    """
     groups = []
     k = 0
     while k < len(slots):
@@ -131,7 +132,7 @@ def _nested(slots: Sequence[Slot], path: Path) -> list[Slot]:
 
 
 def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
-    """One question and its many answers: only the first slot has time for an acknowledgment."""
+    """Return one question and its many slots. Only the first one has time for an acknowledgment."""
     if "conversations" in record:
         turns = [
             Record(t, record.where, f"turn {k}") for k, t in enumerate(record.rows("conversations"))
@@ -154,7 +155,7 @@ def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
     if not rows:
         raise record.wrong("conversations", "has no turn from the assistant")
     rows.sort()
-    # the judge may see it, the model not
+    # this is shown to the judge, but not to the model
     known = str(record.data.get("inferred_knowledge") or "").strip()
     due = tuple(Due(t, words, t, t + TAIL_S) for t, words, _ in rows)
     question = Question(
@@ -183,10 +184,10 @@ def _ending(slot: Slot, end_s: float) -> Slot:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' output folder: <subset>/<video path with __ for />/<transcript>, {text,
-    chunks[{text, timestamp}]}.
+    """Read the authors' output folder.
 
-    Where words are aligned and a chunk runs across a slot's due time, the chunk is cut there.
+    Files are <subset>/<video path with __ for />/<transcript>, {text, chunks[{text, timestamp}]}.
+    If words have times, a chunk that crosses the due time of a slot is cut there.
     """
     if not path.is_dir():
         raise InputError(f"{path}: expected the folder of the model's outputs, one folder a subset")

@@ -1,7 +1,6 @@
-"""OmniInteract's scores: IA-QTF1 and NCCS (see `evaluation/metrics.py`), and what happened when a
-user broke in.
+"""OmniInteract's scores: IA-QTF1, NCCS (see `evaluation/metrics.py`), and interruptions.
 
-An item's `truth` has its `slots`, the `scene` that they make up, and the `subset` that it is from.
+An item's `truth` has its `slots`, the `scene` that they form, and its `subset`.
 """
 
 from __future__ import annotations
@@ -25,12 +24,11 @@ from aura_core.evaluation.statistics import Measured, bootstrap_sums, mean_by_it
 
 @dataclass(frozen=True)
 class _Tally:
-    """One item: what is resampled as a whole, because the slots of one video are not independent of
-    each other.
+    """The counts of one item, which is resampled as a whole.
 
-    `whole` has the words outside of all slots as false positives. So has the count of a kind where
-    the item is of that kind alone; among slots of several kinds nobody can say to which those words
-    belong.
+    The slots of one video are not independent of each other. `whole` includes the words outside all
+    slots as false positives. So does the count of a kind, if the item has slots of that kind only.
+    Among slots of several kinds, the kind of those words is unknown.
     """
 
     subset: str
@@ -38,13 +36,12 @@ class _Tally:
     kinds: dict[str, Count]
     slots: list[tuple[str, float]]  # kind and true positive of each
     chains: list[float]  # NCCS of each nested pair
-    # quality of what was said before the user broke in; None: silence
+    # quality of what was said before the user interrupted; None: silence
     interrupted: list[float | None]
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """IA-QTF1 over all, by subset and by kind of slot; NCCS; the quality of what was said before an
-    interruption."""
+    """Return IA-QTF1 in total, by subset and by kind, NCCS, and figures of interruptions."""
     outcomes: list[Outcome] = []
     tallies: list[_Tally] = []
     for item in items:
@@ -106,7 +103,7 @@ def _f1(counts: Sequence[Count], n: int) -> Measured:
 
 
 def _kinds(item: Item) -> list[str]:
-    """For each slot: realtime, proactive, nested or 1qna (they exclude each other)."""
+    """Return the kind of each slot: realtime, proactive, nested or 1qna."""
     scene, slots = item.truth["scene"], item.truth["slots"]
     if scene != "multi_turn":
         return ["nested" if scene == "nested" else "1qna"] * len(slots)
@@ -114,7 +111,7 @@ def _kinds(item: Item) -> list[str]:
 
 
 def quality_of(item: Item, judge: Judge) -> Quality:
-    """The judge as a `metrics.Quality` for the slots of one item."""
+    """Return the judge as a `metrics.Quality` for the slots of one item."""
     slots = item.truth["slots"]
     by_start = {(s.start_s, s.due_s): q for s, q in zip(slots, _questions(item), strict=True)}
 
@@ -131,7 +128,7 @@ def quality_of(item: Item, judge: Judge) -> Quality:
 
 
 def _questions(item: Item) -> list[str]:
-    """The text of each slot's question."""
+    """Return the text of each slot's question."""
     texts = {q.at_s: q.shown for q in item.questions}
     first = item.questions[0].shown
     return [texts.get(s.start_s, first) for s in item.truth["slots"]]

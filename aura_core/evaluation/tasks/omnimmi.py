@@ -1,13 +1,12 @@
-"""OmniMMI (arXiv 2503.22952): grounding and dependent questions in several turns, alerts, and when
-to keep silent.
+"""OmniMMI (arXiv 2503.22952): questions in several turns, alerts, and when to be silent.
 
-As its authors' `evaluate.py`: a video of several turns counts only when all are right; an alert is
-right when the first one falls into the window; turn-taking is right when nothing is said. Free
-answers are judged.
+Scores are those of the authors' `evaluate.py`. A video with several turns counts only if all are
+right. An alert is right if the first one is in the window. Turn-taking is right if nothing is said.
+Free answers are judged.
 
-Free-running, questions come when their `online_inference_utils.py` asks them; polled, with the
-video and the words of their `inference_utils.py` (clips that end with the interval; earlier turns
-of grounding written before a question).
+Free-running, questions come when the authors' `online_inference_utils.py` asks them. Polled, they
+have the video and the words of their `inference_utils.py`: clips end with the interval, and earlier
+turns of grounding are written before a question.
 """
 
 from __future__ import annotations
@@ -55,13 +54,13 @@ PARTS = (
     "proactive_turntaking",
 )
 SEVERAL, GROUNDING, ALERT, SILENCE = PARTS[:2], PARTS[0], PARTS[4], PARTS[5]
-RIGHT = 0.5  # of a judge's score
+RIGHT = 0.5  # a judge's score from which on an answer is right
 NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
 NOW = "{question}\nIs that in view now? Answer yes or no."
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item an annotation of each part that is there."""
+    """Return one item for each annotation of the parts that exist."""
     items = []
     for path in find(data, [f"{part}.json" for part in PARTS], ("omnimmi",)):
         for n, row in enumerate(load_rows(path)):
@@ -79,8 +78,11 @@ def _item(record: Record, part: str, n: int) -> Item:
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:
-    """Each turn is asked at the middle of its interval, rounded up to a second; polled, at its end,
-    rounded down."""
+    """Return the turns of a record.
+
+    Each is asked in the middle of its interval, rounded up to a second. Polled, it is asked at the
+    end of the interval, rounded down.
+    """
     questions = []
     for k, raw in enumerate(record.rows("qa")):
         turn = Record(raw, record.where, f"turn {k}")
@@ -118,7 +120,7 @@ def _step(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _speaker(record: Record, part: str) -> tuple[Question, ...]:
-    """Asked when the person speaks; polled, at the end of the video."""
+    """Return a question that is asked when the person speaks; polled, at the video's end."""
     at_s, text, truth = record.seconds("timestamp"), record.text("question"), record.text("answer")
     return (Question("0", at_s, text, part, truth, polled_s=AT_END),)
 
@@ -144,8 +146,10 @@ def _alert(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
-    """The conversation so far, ending with a turn of the user that calls for no answer; polled, its
-    last two turns."""
+    """Return the conversation so far, which ends with a user's turn that needs no answer.
+
+    Polled, only its last two turns are given.
+    """
     turns = [
         Record(turn, record.where, f"turn {k}")
         for k, turn in enumerate(record.rows("conversation"))
@@ -166,7 +170,7 @@ _READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Accuracy by part (of items; of single turns beside it), and the mean of the parts."""
+    """Return the accuracy by part (items, and single turns), and the mean of the parts."""
     outcomes = [_outcome(item, p, q, judge) for item, p, q in asked(items, predictions)]
     figures = {}
     whole: dict[str, dict[str, bool]] = {}
@@ -195,7 +199,7 @@ def _mean_of_parts(sums: Any) -> float:
 def _outcome(item: Item, p: Prediction, q: Question, judge: Judge) -> Outcome:
     if q.group == ALERT:
         (due,) = q.due
-        # in the question's second: an acknowledgment
+        # words in the question's second are an acknowledgment
         first = next((s for s in p.answers(q.id) if not s.asked), None)
         hit = first is not None and due.start_s <= first.at_s <= due.end_s
         return Outcome(
@@ -217,8 +221,10 @@ def _outcome(item: Item, p: Prediction, q: Question, judge: Judge) -> Outcome:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' prediction lines: samples with `pred`, one JSON object a line; one file or a
-    folder of them."""
+    """Read the authors' predictions: samples with `pred`, as JSON lines.
+
+    `path` is one file, or a folder of files.
+    """
     known = {_key(i): i for i in items}
     out = []
     for file in sorted(path.glob("*.json*")) if path.is_dir() else [path]:
@@ -244,7 +250,7 @@ def _key(item: Item) -> tuple[str, str, int]:
 
 
 def _said(q: Question, turn: Record) -> list[Spoken]:
-    """Words; for alerts their times; for turn-taking 1 (silent) or 0."""
+    """Return words; for alerts their times; for turn-taking, silence (1) or words (0)."""
     pred = turn.data.get("pred", "")
     if q.group == ALERT:
         times = [t for t in (pred if isinstance(pred, list) else [pred]) if t != ""]
@@ -253,7 +259,7 @@ def _said(q: Question, turn: Record) -> list[Spoken]:
         pred = "" if pred == 1 else "(words)"
     if not isinstance(pred, str):
         raise turn.wrong("pred", f"must be a text, not {pred!r}")
-    # a token of silence of some published models
+    # some published models write this token for silence
     silent = q.group == SILENCE and pred.startswith("<2>")
     return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
 

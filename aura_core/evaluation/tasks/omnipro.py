@@ -1,9 +1,9 @@
-"""OmniPro (arXiv 2605.18577), online mode: nine tasks of speaking up by itself. Free-running by its
-own protocol.
+"""OmniPro (arXiv 2605.18577), online mode: nine tasks in which the model speaks unasked.
 
-As its authors' `online/scorer.py`: words within 2 s of each other are one utterance, matched
-one-to-one to triggers within +-3 s; then the content: nothing for alerts, position, count or state
-exactly, free text by a judge.
+It is free-running by its own protocol. Scores are those of the authors' `online/scorer.py`. Words
+within 2 s of each other are one utterance. Utterances are matched one-to-one with triggers, within
++-3 s. Then the content is compared: not at all for alerts, exactly for position, count or state,
+and by a judge for free text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CONTENT = {
     "sequential_step_instruction": "judged",
 }
 REGIONS = [f"{v}-{h}" for v in ("top", "bottom") for h in ("left", "center", "right")]
-# the plain centre last: it is a part of the others
+# plain "center" comes last, because the names before it contain it
 REGIONS += ["center-left", "center-right", "center"]
 HOW = {
     "time": (
@@ -65,12 +65,12 @@ HOW = {
         " silent."
     ),
 }
-RIGHT = 0.5  # of a judge's score
+RIGHT = 0.5  # a judge's score from which on an answer is right
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b")
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item an annotation."""
+    """Return one item for each annotation."""
     (path,) = find(data, [FILE], ("data",))
     return read_each(path, broken, _item)
 
@@ -103,7 +103,7 @@ def _item(row: Any, path: Path, n: int) -> Item:
 
 
 def _due(trigger: Record, content: str) -> Due:
-    """A trigger; its text is what makes an utterance right."""
+    """Return a trigger. Its text is what makes an utterance right."""
     at_s = trigger.seconds("trigger_time_sec")
     field = {
         "position": "position",
@@ -119,8 +119,10 @@ def _due(trigger: Record, content: str) -> Due:
 
 
 def _whole(trigger: Record, key: str) -> int:
-    """A whole number, also in quotes: a count that is none could never be met, and be found out
-    hours later."""
+    """Return a whole number, which may be in quotes.
+
+    A count of another form could never be matched, and that would be noticed only hours later.
+    """
     value = trigger.get(key)
     number = as_float(value)
     if not number.is_integer():
@@ -130,7 +132,7 @@ def _whole(trigger: Record, key: str) -> int:
 
 @dataclass(frozen=True)
 class _Tally:
-    """One item: events in time, and how many of those that were told in time have right content."""
+    """The counts of one item: events in time, and how many of those have the right content."""
 
     group: str
     time: Count
@@ -142,7 +144,7 @@ class _Tally:
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Time F1, content accuracy and joint F1 by task, and their means over the tasks."""
+    """Return time F1, content accuracy and joint F1 by task, and their means over the tasks."""
     tallies: list[_Tally] = []
     outcomes: list[Outcome] = []
     for item in items:
@@ -183,7 +185,7 @@ def _mean(sums: Any, figure: Any) -> float:
 
 def _score(item: Item, p: Prediction, judge: Judge) -> tuple[_Tally, list[Outcome]]:
     (question,) = item.questions
-    # what comes in the question's own second is an acknowledgment
+    # words in the question's own second are an acknowledgment
     said = merge([s for s in p.said if not s.asked])
     pairs = dict((j, i) for i, j in match([s.at_s for s in said], [d.at_s for d in question.due]))
     outcomes, right = [], 0
@@ -225,13 +227,13 @@ def _right(question: Question, due: Due, words: Spoken, judge: Judge) -> bool:
 
 
 def number(text: str) -> int | None:
-    """The first whole number in `text` that is not a clock time."""
+    """Return the first whole number in `text` that is not a clock time."""
     found = re.search(r"-?\d+", _CLOCK.sub(" ", text))
     return int(found[0]) if found else None
 
 
 def region(text: str) -> str | None:
-    """The region that `text` names, behind 'Position:' or anywhere."""
+    """Return the region that `text` names, after 'Position:' or anywhere."""
     text = text.lower()
     named = re.search(r"position\s*:\s*([\w-]+)", text)
     if named and named[1] in REGIONS:
@@ -240,8 +242,10 @@ def region(text: str) -> str | None:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' `<task>.jsonl` files with predictions [{t_sec, raw}]: one file, or a folder of
-    them."""
+    """Read the authors' `<task>.jsonl` files with predictions [{t_sec, raw}].
+
+    `path` is one file, or a folder of files.
+    """
     out = []
     files = (
         sorted(f for f in path.glob("*.jsonl") if ".scored." not in f.name)

@@ -1,8 +1,8 @@
-"""OVO-Bench (arXiv 2501.05510): looking back, looking now, and waiting for what comes.
+"""OVO-Bench (arXiv 2501.05510): questions about the past, the present and the future.
 
-Scores as the authors' `OVOBenchScore.py`: the letter is contained in the reply; the digits of the
-reply are the count; Yes or No is contained (or the reply is Y or N). A group's score is the mean of
-its tasks', the total the mean of the three groups'.
+Scores are those of the authors' `OVOBenchScore.py`. A reply to a choice is right if it contains the
+letter. A count is the digits of the reply. A yes/no reply is right if it contains Yes or No, or is
+Y or N. A group's score is the mean of its tasks, and the total is the mean of the three groups.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CRR = (
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item an annotation: a question, or all test points of a forward task."""
+    """Return one item for each annotation: a question, or all test points of a forward task."""
     (path,) = find(data, [FILE], ("data",))
     return read_each(path, broken, _item)
 
@@ -74,7 +74,7 @@ def _item(row: Any, path: Path, n: int) -> Item:
             _point(record, task, k, t, path) for k, t in enumerate(record.rows("test_info"))
         ]
         newest = max(range(len(questions)), key=lambda k: questions[k].at_s)
-        # the authors' clips all begin at 0: the longest holds every test point
+        # the authors' clips all begin at 0, so the longest one contains every test point
         clip = f"{id}_{newest}.mp4"
     else:
         questions, clip = [_choice(record, task)], f"{id}.mp4"
@@ -117,7 +117,7 @@ def right(task: str, reply: str, truth: str) -> bool:
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Accuracy by task; means of tasks by group; the mean of the groups."""
+    """Return the accuracy by task, means of tasks by group, and the mean of the groups."""
     outcomes = []
     for item, p, q in asked(items, predictions):
         reply = p.answer(q.id)
@@ -148,8 +148,10 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 
 def _tallies(outcomes: Sequence[Outcome]) -> list[list[float]]:
-    """Right and asked by task, for each item: its test points are not independent of each other, so
-    a draw of the interval takes all of them or none."""
+    """Return right and asked questions by task, for each item.
+
+    The test points of one item are not independent, so the bootstrap resamples whole items.
+    """
     by_item: dict[str, list[float]] = {}
     for o in outcomes:
         tally = by_item.setdefault(o.item, [0.0] * 2 * len(TASKS))
@@ -160,7 +162,7 @@ def _tallies(outcomes: Sequence[Outcome]) -> list[list[float]]:
 
 
 def _group_means(sums: NDArray[np.float64]) -> dict[str, float]:
-    """Mean of the tasks' accuracies by group; NaN for a group of which nothing was asked."""
+    """Return the mean of the tasks' accuracies by group; NaN for a group without questions."""
     right, n = sums.reshape(2, len(TASKS))
     accuracy = {t: right[k] / n[k] for k, t in enumerate(TASKS) if n[k]}
     means = {g: [accuracy[t] for t in tasks if t in accuracy] for g, tasks in GROUPS.items()}
@@ -172,8 +174,10 @@ def _total(sums: NDArray[np.float64]) -> float:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The authors' result files ({backward, realtime, forward} with responses): one file, or a
-    folder of them."""
+    """Read the authors' results: {backward, realtime, forward} with responses.
+
+    `path` is one file, or a folder of files. Raises `InputError`.
+    """
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: there are no result files (*.json) in this folder")
@@ -201,8 +205,11 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
 
 
 def _item_of(record: Record, known: Mapping[str, Item], answered: set[str]) -> str:
-    """The id of a result; where its question and true letter are another item's, that item's (some
-    result files give the same id to a question that was asked of the same video twice)."""
+    """Return the item id of a result.
+
+    Some result files give the same id to two questions about one video. If question and true letter
+    belong to another item, that item's id is returned.
+    """
     id, key = str(record.get("id")), (record.data.get("question"), record.data.get("ground_truth"))
 
     def fits(item: Item) -> bool:

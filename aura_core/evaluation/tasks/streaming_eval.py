@@ -1,10 +1,9 @@
-"""Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows in which a right answer
-is due.
+"""Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows.
 
-Its annotation files are not public. This reads a format of our own, `streaming_eval.json`
-(docs/evaluation.md), in which its nine cells (mode x position) can be written. TP: a right answer
-inside its window; FN: a window without one; FP: words outside of every window. SW-F1 = 2 TP / (2 TP
-+ 0.2 FP + 2 FN).
+A right answer is due in each window. The benchmark's annotation files are not public. This file
+reads a format of this project, `streaming_eval.json` (docs/evaluation.md), which can express its
+nine cells (mode x position). TP is a right answer inside its window, FN a window without one, and
+FP are words outside all windows. SW-F1 = 2 TP / (2 TP + 0.2 FP + 2 FN).
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from aura_core.types import Kind
 FILE = "streaming_eval.json"
 MODES = {"proactive": Kind.MULTI_RESPONSE, "punctual": Kind.REAL_TIME, "contextual": Kind.REAL_TIME}
 POSITIONS = ("backward", "present", "forward")
-RIGHT = 0.5  # of a judge's score
+RIGHT = 0.5  # a judge's score from which on an answer is right
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item an annotation: a video, a question, and the windows in which answers are due."""
+    """Return one item for each annotation: a video, a question, and the windows of its answers."""
     (path,) = find(data, [FILE], ())
     return read_each(path, broken, _item)
 
@@ -57,7 +56,7 @@ def _due(answer: Record) -> Due:
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """SW-F1 by mode and position, and over all."""
+    """Return SW-F1 by mode and position, and in total."""
     outcomes: list[Outcome] = []
     counts: dict[str, list[Count]] = {}
     for item in items:
@@ -92,8 +91,10 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 
 def _acknowledges(words: Spoken, question: Question) -> bool:
-    """Words in the second of a standing question promise; they are neither an answer nor one too
-    many."""
+    """Whether the words are in the second of a standing question.
+
+    They acknowledge it, so they are neither an answer nor a false positive.
+    """
     return words.asked and question.kind is not Kind.REAL_TIME
 
 
@@ -106,7 +107,7 @@ def _right(words: Spoken, question: Question, judge: Judge) -> bool:
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """Nothing is published for this format but the files that this program writes."""
+    """Raise `InputError`: only prediction files of this program exist for this format."""
     raise InputError(
         f"{path}: not a prediction file of this program; no other format is known for"
         " streaming-eval"

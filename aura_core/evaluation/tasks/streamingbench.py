@@ -1,7 +1,7 @@
 """StreamingBench (arXiv 2411.03628): multiple choice over a stream, and proactive output.
 
-Scores as the authors' `count.py`: the first character of the reply is the letter; proactive output
-is in time within +-2 s of the truth, and right when it also contains the true words.
+Scores are those of the authors' `count.py`. The first character of the reply is the letter.
+Proactive output is in time within +-2 s of the truth, and right if it also contains the true words.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ from aura_core.types import Kind
 
 PARTS = ("real", "omni", "sqa", "proactive")
 OPTIONS = 4
-_LABEL = re.compile(r"[A-Z]\.\s*")
+# Some labels stand there twice: "A. A.text". Another letter is an initial: "A. P. Moore".
+_LABEL = re.compile(r"([A-Z])\.\s*(?:\1\.\s*)*")
 PROACTIVE = "Proactive Output"
 TOLERANCE_S = 2.0
-GRACE_S = 4.0  # polled: asked up to this long after the truth
+GRACE_S = 4.0  # polled: the question is put up to this long after the true time
 FIELDS = {
     "task_type",
     "question",
@@ -68,7 +69,7 @@ READY = '{question}\nIs this the moment to say "{output}"? Answer yes or no.'
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
-    """One item a video of each part that is there: all of its questions, in order of the file."""
+    """Return one item for each video of the parts that exist, with its questions in file order."""
     items: list[Item] = []
     for path in find(data, [f"questions_{p}.json" for p in PARTS], ("src/data", "data")):
         part = path.stem.removeprefix("questions_")
@@ -87,7 +88,7 @@ def read(data: Path, broken: Broken) -> list[Item]:
 
 
 def _entries(rows: list[Any]) -> list[Any]:
-    """The SQA file holds a list for each video."""
+    """Return the entries of a file. The SQA file holds a list for each video."""
     return [entry for row in rows for entry in (row if isinstance(row, list) else [row])]
 
 
@@ -123,21 +124,31 @@ def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
 
 
 def lettered(options: Sequence[Any]) -> list[str]:
-    """Four options with their letters in front, whichever of them the file has labelled.
+    """Return four options with their letters in front, also if the file has them without.
 
-    Some options of the file were torn at a comma: a piece without a letter belongs to the option
-    before it. What comes after the fourth is no option (the authors' prompt leaves it out, too).
+    A label is a letter of one of the options and a dot, at the start. The rest of the text is kept
+    as it is ("L and T."). The file has split some options at a comma. A piece without a letter
+    belongs to the option before it. Entries after the fourth are no options; the authors' prompt
+    leaves them out, too. Options in another order are sorted by their letters, which the answer
+    refers to.
     """
     texts = [str(o).strip() for o in options if str(o).strip()]
     if texts and texts[0].startswith("A."):
-        whole: list[str] = []
+        letters = [chr(65 + k) for k in range(len(texts))]
+        whole: list[tuple[str, str]] = []
         for text in texts:
-            torn = len(texts) > OPTIONS and not _LABEL.match(text)
-            if torn and whole:
-                whole[-1] += f", {text}"
+            label = _LABEL.match(text)
+            if label is not None and label[1] in letters:
+                whole.append((label[1], text[label.end() :]))
+            elif whole and len(texts) > OPTIONS:
+                letter, before = whole[-1]
+                whole[-1] = letter, f"{before}, {text}"
             else:
-                whole.append(_LABEL.sub("", text))
-        texts = whole
+                whole.append(("", text))
+        whole = whole[:OPTIONS]
+        if sorted(letter for letter, _ in whole) == letters[:OPTIONS]:
+            whole.sort(key=lambda option: option[0])
+        texts = [text for _, text in whole]
     return [f"{chr(65 + k)}. {text}" for k, text in enumerate(texts[:OPTIONS])]
 
 
@@ -149,7 +160,10 @@ def _item(part: str, video: str, questions: Sequence[Question]) -> Item:
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Accuracy by task type, part and over all; proactive output by time and by time and words."""
+    """Return the accuracy by task type, by part and in total.
+
+    Proactive output is scored by time alone, and by time and words.
+    """
     outcomes: list[Outcome] = []
     timely: list[bool] = []
     parts: dict[str, list[Outcome]] = {}
@@ -161,7 +175,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
             )
         else:
             (due,) = q.due
-            # in its own second: an acknowledgment
+            # words in the question's own second are an acknowledgment
             words = next((s for s in p.answers(q.id) if not s.asked), None)
             timely.append(words is not None and due.start_s <= words.at_s <= due.end_s)
             said = words.text if words else ""
@@ -183,8 +197,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """The question file with a model's replies in it, under the model's name, as the authors'
-    scripts write it."""
+    """Read the authors' question file with a model's replies, which are under the model's name."""
     entries = [Record(entry, path, n) for n, entry in enumerate(_entries(load_rows(path)))]
     rows = [
         (str(e.data.get("video_path", "")), q)
@@ -211,7 +224,7 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
 
 
 def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
-    """A plain reply, or for proactive output the dialog of which the last turn counts."""
+    """Return a plain reply, or the last turn of the dialog for proactive output."""
     reply = record.get(name)
     if isinstance(reply, str):
         return [Spoken(q.at_s, reply, q.id, True)]
@@ -223,7 +236,7 @@ def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
 
 
 def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[str, ...]:
-    """Questions that the file has no reply to: the authors leave them out of the count."""
+    """Return the questions without a reply in the file. The authors do not count them."""
     replied = {s.question for s in words}
     return tuple(q.id for i in items if i.id == item for q in i.questions if q.id not in replied)
 

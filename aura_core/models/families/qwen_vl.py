@@ -17,10 +17,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.errors import ModelError
 from aura_core.models.backend import Around, Video
 from aura_core.models.families.base import Block, ChunkPrompt, Family, Features
 from aura_core.models.positions import PositionTrack
-from aura_core.models.sidecar import AuraSidecar, read_json, read_preprocessor, three_numbers
+from aura_core.models.sidecar import (
+    AuraSidecar,
+    read_aura,
+    read_json,
+    read_preprocessor,
+    three_numbers,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +52,8 @@ class PixelSpec:
     """The sizes that a checkpoint wants its frames in.
 
     `patch` is in pixels, `merge` in patches, `temporal` in frames. `min_pixels` and `max_pixels`
-    bound one resized frame. `mean` and `std` normalise each colour.
+    bound one resized frame. `mean` and `std` normalise each colour. `fixed` (height, width) is the
+    one size of a checkpoint that was trained at a single size: every frame is scaled to it.
     """
 
     patch: int
@@ -55,6 +63,7 @@ class PixelSpec:
     max_pixels: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fixed: tuple[int, int] | None = None
 
     @property
     def factor(self) -> int:
@@ -94,7 +103,22 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
         max_pixels=most,
         mean=three_numbers(data, "image_mean", path),
         std=three_numbers(data, "image_std", path),
+        fixed=_fixed(folder, factor),
     )
+
+
+def _fixed(folder: Path, factor: int) -> tuple[int, int] | None:
+    """(height, width) that `aura.json` names, or None. Raises `ModelError`."""
+    aura = read_aura(folder)
+    if aura.frame_height is None or aura.frame_width is None:
+        return None
+    size = (aura.frame_height, aura.frame_width)
+    if min(size) < factor or size[0] % factor or size[1] % factor:
+        raise ModelError(
+            f"{folder / 'aura.json'}: frame_height and frame_width must be multiples of {factor},"
+            f" not {size[0]} and {size[1]}"
+        )
+    return size
 
 
 def _one(value: Any) -> int:
@@ -105,7 +129,8 @@ def _one(value: Any) -> int:
 def target_size(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
     """Nearest (height, width) in multiples of `spec.factor` within the bounds; the aspect is kept.
 
-    This is the rule of the Qwen2-VL family's image processor ("smart resize"). Raises `ValueError`
+    This is the rule of the Qwen2-VL family's image processor ("smart resize"). A checkpoint with
+    one `fixed` size gets that size. Raises `ValueError`
     for a frame without area, or one narrower than 1:200.
     """
     f = spec.factor
@@ -113,6 +138,8 @@ def target_size(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
         raise ValueError(f"a frame of {width}x{height} pixels has no area")
     if max(height, width) / min(height, width) > 200:
         raise ValueError(f"a frame of {width}x{height} pixels is too narrow for the vision encoder")
+    if spec.fixed is not None:
+        return spec.fixed
     h, w = max(f, round(height / f) * f), max(f, round(width / f) * f)
     if h * w > spec.max_pixels:
         beta = math.sqrt(height * width / spec.max_pixels)

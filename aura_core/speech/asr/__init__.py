@@ -1,5 +1,7 @@
-"""Speech to text: one interface, one file for each recogniser, none of them loaded before it is
-asked for."""
+"""Automatic speech recognition (ASR): one interface, and one file for each recogniser.
+
+A recogniser's package is imported only when that recogniser is opened.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ class AsrConfig(Settings, section="asr"):
     model: str = setting(
         "",
         "weights, never downloaded: a .pt file (whisper), a folder (faster_whisper), or the folder"
-        " of an acoustic model (pocketsphinx; empty: the English one that comes with it)",
+        " of an acoustic model (pocketsphinx; empty: the English one in its package)",
     )
     language: str = setting("en", "language of the user; auto and zh: whisper", choices=LANGUAGES)
     device: str = setting(
@@ -80,10 +82,10 @@ class AsrConfig(Settings, section="asr"):
 
 
 def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | None:
-    """What the recogniser listens for: `phrases`, and those of `config.grammar_file`. None where it
-    takes any words.
+    """Return the sentences that the recogniser listens for, or None if it takes any words.
 
-    Raises ConfigError when a recogniser that needs sentences has none.
+    They are `phrases` and those of `config.grammar_file`. Raises ConfigError when a recogniser that
+    needs sentences has none.
     """
     if config.backend != "pocketsphinx":
         return None
@@ -91,8 +93,8 @@ def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | N
         return read_grammar(Path(config.grammar_file), phrases)
     if phrases is None:
         raise ConfigError(
-            "asr.grammar_file: pocketsphinx understands the sentences of a grammar alone, and it"
-            " was given none"
+            "asr.grammar_file: pocketsphinx recognises only the sentences of a grammar, and it was"
+            " given none"
         )
     return phrases
 
@@ -103,11 +105,11 @@ def open_recognizer(
     """Load the recogniser.
 
     Args:
-        wake: the phrase that a grammar must know.
-        phrases: the sentences that pocketsphinx listens for; whoever starts it knows what is asked.
+        wake: the wake phrase, which a grammar must contain.
+        phrases: the sentences that pocketsphinx recognises. The caller knows what users ask.
 
-    Raises ConfigError when its package, file or phrases are missing, ModelError when the file is no
-    checkpoint.
+    Raises ConfigError when its package, file or phrases are missing, and ModelError when the file
+    is not a checkpoint.
     """
     if config.backend == "whisper":
         from aura_core.speech.asr.whisper import open_whisper

@@ -1,4 +1,4 @@
-"""What every recogniser offers, and what it says."""
+"""The interface of every recogniser, and its result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was understood. `confidence` is in [0, 1]; `in_grammar` is False for speech that fits no
-    known sentence."""
+    """The words that were recognised.
+
+    `confidence` is in [0, 1]. `in_grammar` is False for speech that matches no sentence of the
+    grammar.
+    """
 
     text: str
     confidence: float = 1.0
@@ -26,24 +29,32 @@ class Recognition:
 
 
 class Recognizer(Protocol):
-    """One utterance at a time: `begin`, `feed` as the sound comes, `finish`."""
+    """Recognises one utterance at a time.
+
+    Call `begin`, then `feed` as the sound comes, then `finish`.
+    """
 
     def begin(self) -> None:
-        """A new utterance; one under way is dropped."""
+        """Begin a new utterance. One that is under way is dropped."""
         ...
 
     def feed(self, samples: NDArray[np.int16]) -> str | None:
-        """More of it, mono at 16 kHz. Returns the words so far, None where the backend cannot tell
-        or they are none."""
+        """Add samples (n,) int16 at 16 kHz, and return the words so far.
+
+        None means that there are no words yet, or that the backend gives no partial results.
+        """
         ...
 
     def finish(self) -> Recognition:
-        """The utterance is over: its words."""
+        """End the utterance, and return its words."""
         ...
 
 
 def transcribe(recognizer: Recognizer, audio: Audio, piece: int = 1_600) -> Recognition:
-    """The words of a whole sound of any rate, fed in pieces of `piece` samples."""
+    """Return the words of a whole sound of any rate, fed in pieces of `piece` samples.
+
+    Raises InputError where the sound is not mono int16 (n,).
+    """
     samples = audio.samples
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise InputError(f"audio must be mono int16 (n,), not {samples.dtype} {samples.shape}")
@@ -57,7 +68,7 @@ def transcribe(recognizer: Recognizer, audio: Audio, piece: int = 1_600) -> Reco
 
 
 class BufferedUtterance:
-    """For backends that want the whole utterance at once."""
+    """Base of backends that transcribe the whole utterance at once."""
 
     def __init__(self) -> None:
         self._pieces: list[NDArray[np.int16]] = []
@@ -70,7 +81,7 @@ class BufferedUtterance:
         return None
 
     def taken(self) -> NDArray[np.float32]:
-        """All of it as float32 (n,) in [-1, 1); nothing is left."""
+        """Return the utterance as float32 (n,) in [-1, 1), and empty the buffer."""
         pieces, self._pieces = self._pieces, []
         samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
         return samples.astype(np.float32) / 32768.0

@@ -1,4 +1,4 @@
-"""On which device a recogniser runs."""
+"""The choice of the device on which a recogniser runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from aura_core.errors import ConfigError
 
 
 def pick(device: str, gpus: int) -> tuple[str, int]:
-    """("cpu", 0) or ("cuda", index) for auto, cpu, cuda or cuda:N on a machine with `gpus` GPUs.
+    """Return ("cpu", 0) or ("cuda", index) for `device`, on a machine with `gpus` GPUs.
 
-    `auto` leaves the first GPU to the assistant's model where there is a second. Raises
-    ConfigError.
+    `device` is auto, cpu, cuda or cuda:N. With `auto` the second GPU is taken if there is one,
+    because the assistant's model runs on the first. Raises ConfigError where that GPU does not
+    exist.
     """
     if device == "cpu" or (device == "auto" and not gpus):
         return "cpu", 0

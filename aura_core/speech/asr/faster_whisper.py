@@ -1,4 +1,4 @@
-"""faster-whisper (CTranslate2) from a local folder. Never downloads."""
+"""Recogniser: faster-whisper (CTranslate2) from a local folder. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.whisper import MIN_SAMPLES, confidence
 
-# without the last one the library would ask the network
+# without tokenizer.json the library would try to download it
 FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
 class FasterWhisper(BufferedUtterance):
-    """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
+    """A loaded model. It transcribes the whole utterance at its end, without partial results."""
 
     def __init__(self, model: Any, language: str) -> None:
         super().__init__()
@@ -33,13 +33,17 @@ class FasterWhisper(BufferedUtterance):
             condition_on_previous_text=False,
             without_timestamps=True,
         )
-        parts = list(segments)  # a generator: the work is done here
+        parts = list(segments)  # `segments` is a generator: the transcription happens here
         text = " ".join(" ".join(s.text for s in parts).split())
         return Recognition(text, confidence([(s.avg_logprob, s.no_speech_prob) for s in parts]))
 
 
 def open_faster_whisper(model: str, language: str = "en", device: str = "auto") -> FasterWhisper:
-    """`model`: a folder with model.bin, config.json and tokenizer.json."""
+    """Load a model from a folder with model.bin, config.json and tokenizer.json.
+
+    Raises ConfigError when the folder or the package is missing, and ModelError when the folder is
+    no such model.
+    """
     folder = Path(model).expanduser()
     if not folder.is_dir():
         raise ConfigError(
@@ -65,6 +69,6 @@ def open_faster_whisper(model: str, language: str = "en", device: str = "auto") 
         raise ModelError(f"asr.model: {folder} is no faster-whisper model: {why}") from error
     if language == "zh" and not loaded.model.is_multilingual:
         raise ConfigError(
-            f"asr.language: {folder} knows English only: take a multilingual model for 'zh'"
+            f"asr.language: {folder} is an English model: use a multilingual one for 'zh'"
         )
     return FasterWhisper(loaded, language)

@@ -1,12 +1,13 @@
-"""The grammar of a recogniser that understands a fixed set of sentences: templates with slots, the
-match of a text against them, and JSGF.
+"""The grammar of a recogniser for a fixed set of sentences.
+
+It has templates with slots, the match of a text against them, and the export to JSGF.
 
 A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A
-slot has alternatives, each with a weight in front if it is likelier than others: `the: /8/ the |
-a`. A file of templates:
+slot has alternatives. An alternative may have a weight in front, if it is more likely than others:
+`the: /8/ the | a`. A file of templates looks like this:
 
-    # one template a line; a slot may be defined before or after its use, and may replace one of the
-    # grammar that the file is added to
+    # One template a line. A slot may be defined before or after its use, and may replace a slot of
+    # the grammar to which the file is added.
     tool: hammer | screw driver
     bring me {the} {tool}
     flumox = F L UW M AH K S    # the pronunciation of a word outside the dictionary (ARPAbet)
@@ -30,7 +31,7 @@ PHONES = frozenset(
     UW V W Y Z ZH
     """.split()  # noqa: SIM905
 )
-MAX_DEPTH = 8  # slots within slots
+MAX_DEPTH = 8  # of slots inside slots
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Templates, slots, and pronunciations (ARPAbet) of words that the dictionary lacks."""
+    """Templates, slots, and pronunciations (ARPAbet) of words that the dictionary lacks.
+
+    Raises ConfigError without templates, for an unknown slot, and for slots that contain
+    themselves.
+    """
 
     templates: tuple[tuple[Part, ...], ...]
     slots: Mapping[str, tuple[Alternative, ...]]
@@ -90,24 +95,24 @@ class Grammar:
                 self._check(choice.parts, (*above, part.name))
 
     def words(self) -> set[str]:
-        """Every word of it."""
+        """Return every word of the grammar."""
         choices = [c.parts for name in self._used() for c in self.slots[name]]
         return {w for parts in (*self.templates, *choices) for w in _words(parts)}
 
     def matches(self, text: str) -> bool:
-        """Whether `text` is one of its sentences, word by word."""
+        """Whether `text` is a sentence of the grammar, word by word."""
         matcher = _Matcher(self.slots, _said(text))
         return any(len(matcher.said) in matcher.ends(t, frozenset({0})) for t in self.templates)
 
     def goes_on(self, text: str) -> bool:
-        """Whether a longer sentence begins with `text`."""
+        """Whether a longer sentence of the grammar begins with `text`."""
         matcher = _Matcher(self.slots, _said(text))
         for template in self.templates:
             matcher.ends(template, frozenset({0}))
         return matcher.goes_on
 
     def jsgf(self, wake: tuple[str, ...] = ()) -> str:
-        """The grammar in JSGF; one of the phrases `wake` may go before each sentence."""
+        """Return the grammar in JSGF. One of the phrases `wake` may precede each sentence."""
         front = ""
         lines = ["#JSGF V1.0;", "grammar aura;"]
         if wake:
@@ -133,12 +138,14 @@ class Grammar:
 
 
 class _Matcher:
-    """Matches one text: after which of its words a part of a template may end, given where it may
-    start."""
+    """Matches the words of one text against parts of templates.
+
+    `ends` returns the positions at which a part may end, given those at which it may start.
+    """
 
     def __init__(self, slots: Mapping[str, tuple[Alternative, ...]], said: list[str]) -> None:
         self.said = said
-        self.goes_on = False  # some template has a word after the text's last one
+        self.goes_on = False  # whether a template has one more word after the text's last one
         self._slots = slots
         self._known: dict[tuple[str, frozenset[int]], frozenset[int]] = {}
 
@@ -158,15 +165,17 @@ class _Matcher:
         return starts
 
     def _slot(self, name: str, starts: frozenset[int]) -> frozenset[int]:
-        if (name, starts) not in self._known:  # many templates come to the same slot
+        if (name, starts) not in self._known:  # a cache, because many templates share a slot
             found = (self.ends(c.parts, starts) for c in self._slots[name])
             self._known[name, starts] = frozenset().union(*found)
         return self._known[name, starts]
 
 
 def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
-    """The grammar of a text in the format above, on top of `base`. Raises ConfigError with `name`
-    and the line."""
+    """Return the grammar of a text in the format above, added to `base`.
+
+    Raises ConfigError that begins with `name` and the line number.
+    """
     templates = list(base.templates) if base else []
     slots = dict(base.slots) if base else {}
     pronunciations = dict(base.pronunciations) if base else {}
@@ -210,7 +219,7 @@ def parse(lines: str, name: str, base: Grammar | None = None) -> Grammar:
 
 
 def read_grammar(path: Path, base: Grammar | None = None) -> Grammar:
-    """The grammar of a file, on top of `base`."""
+    """Return the grammar of a file, added to `base`. Raises ConfigError."""
     try:
         return parse(path.read_text(encoding="utf-8"), str(path), base)
     except OSError as error:
@@ -220,7 +229,7 @@ def read_grammar(path: Path, base: Grammar | None = None) -> Grammar:
 
 
 def parse_parts(text: str, where: str) -> tuple[Part, ...]:
-    """A template's parts. Raises ConfigError that begins with `where`."""
+    """Return the parts of a template. Raises ConfigError that begins with `where`."""
     stack: list[list[Part]] = [[]]
     at = 0
     text = text.lower()
@@ -228,8 +237,8 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
         token = TOKEN.match(text, at)
         if token is None:
             raise ConfigError(
-                f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] go"
-                " here"
+                f"{where}: '{text[at]}' in '{text}': only words, {{slots}} and [optional parts] are"
+                " allowed"
             )
         at = token.end()
         if token["word"]:
@@ -248,7 +257,7 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
     if len(stack) != 1:
         raise ConfigError(f"{where}: a [ without its ] in '{text}'")
     if all(isinstance(p, Optional) for p in stack[0]):
-        raise ConfigError(f"{where}: nothing need be said for '{text}'")
+        raise ConfigError(f"{where}: '{text}' has no word or slot that must be said")
     return tuple(stack[0])
 
 

@@ -1,10 +1,11 @@
-"""PocketSphinx with a grammar: the embedded default. Understands the sentences of its grammar, and
-gives partial results while they are spoken.
+"""Recogniser: PocketSphinx with a grammar, the embedded default.
 
-A grammar turns any speech into one of its sentences. Speech that is none of them is found by its
-acoustic score: that of a word's frames, relative to the best score that any senone of the acoustic
-model has there (`compallsen` computes all of them). The worst part of the sentence gives the
-confidence.
+It recognises the sentences of its grammar, and gives partial results while they are spoken.
+
+A grammar maps any speech to one of its sentences. Speech that is none of them is detected by its
+acoustic score: the score of a word's frames, relative to the best score of any senone of the
+acoustic model at the same frames (`compallsen` computes all of them). The worst part of the
+sentence gives the confidence.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.words import spoken_words
 
-# standard deviation of the noise that is added: pure digital silence ruins the recognition
+# standard deviation of the added noise: with exact digital silence, recognition fails
 NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
-# of the words of the default wake phrase that the bundled dictionary lacks (ARPAbet)
+# words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 
 
 class PocketSphinx:
-    """A decoder with its grammar. Speech with a confidence below `rejection` is reported as none of
-    its sentences."""
+    """A decoder with its grammar.
+
+    Speech with a confidence below `rejection` is reported as not in the grammar.
+    """
 
     def __init__(self, decoder: Any, rejection: float, wake: WakeConfig) -> None:
         self._decoder = decoder
@@ -67,39 +70,43 @@ class PocketSphinx:
         return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
 
     def _spelt(self, text: str) -> str:
-        """The wake phrase as it is written, whichever of its homophones the decoder took."""
+        """Write the wake phrase in its usual spelling, whichever homophone the decoder chose."""
         called, rest = self._wake.without_phrase(text)
         phrase = " ".join(spoken_words(self._wake.config.phrase))
         return f"{phrase} {rest}".strip() if called else text
 
     def _noisy(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """The same samples always get the same noise: what is heard does not depend on how it was
-        cut into pieces."""
+        """Add the noise. A sample's noise depends only on its position in the utterance.
+
+        The result therefore does not depend on how the sound was cut into pieces.
+        """
         noise = self._noise[(self._fed + np.arange(len(samples))) % NOISE_SAMPLES]
         self._fed += len(samples)
         return np.clip(samples + noise, -32768, 32767).astype(np.int16)
 
 
-# Of `score` below, per frame of 10 ms. Measured on template sentences and foreign ones by six
-# synthetic voices with noise at 30 and 20 dB: 98% of the former lie above MIDDLE, more than 90% of
-# the latter below.
+# Values of `score` below, per frame of 10 ms. Measured with six synthetic voices and noise at 30
+# and 20 dB: 98% of the sentences of the grammar are above MIDDLE, more than 90% of others below.
 MIDDLE, SLOPE = -0.0148, 0.0008
-LEAST = 1e-30  # a segment's probability is never taken to be less
+LEAST = 1e-30  # lower limit of a segment's probability, for the logarithm
 
 
 def confidence(segments: Iterable[tuple[str, int, float]]) -> float:
-    """A confidence in [0, 1] from (word, frames, acoustic probability) of each segment of the best
-    path."""
+    """Return a confidence in [0, 1]: the logistic function of (score - MIDDLE) / SLOPE.
+
+    Args:
+        segments: (word, frames, acoustic probability) of each segment of the best path.
+    """
     exponent = (score(segments) - MIDDLE) / SLOPE
     return 1.0 / (1.0 + math.exp(min(-exponent, 700.0)))
 
 
 def score(segments: Iterable[tuple[str, int, float]]) -> float:
-    """Mean log-probability of a frame over the sentence, plus that of the two neighbouring segments
-    that fit worst.
+    """Return a score of the sentence, 0 at best; the segments are those of `confidence`.
 
-    0 at best. Silence around the sentence does not count, silence within does: strange words are
-    taken for it.
+    It is the mean log-probability of a frame over the whole sentence, plus the mean over the two
+    neighbouring segments that fit worst. Silence around the sentence is left out. Silence inside
+    counts, because the decoder matches unknown words to it.
     """
     real = [
         (word, frames, math.log(max(p, LEAST)))
@@ -124,11 +131,15 @@ def _filler(word: str) -> bool:
 def open_pocketsphinx(
     grammar: Grammar, wake: WakeConfig, model: str = "", rejection: float = 0.5
 ) -> PocketSphinx:
-    """`model`: a folder with an acoustic model and its dictionary (*.dict); empty: the bundled
-    English one.
+    """Open a decoder for a grammar.
 
-    Raises ConfigError when the package is missing, or for a word that neither the dictionary nor
-    the grammar has.
+    Args:
+        model: a folder with an acoustic model and its dictionary (*.dict); empty: the English model
+            in the package.
+        rejection: the confidence in [0, 1] below which speech is not in the grammar.
+
+    Raises ConfigError when the package or a file is missing, or for a word that neither the
+    dictionary nor the grammar has; ModelError when the folder is no acoustic model.
     """
     try:
         import pocketsphinx
@@ -154,7 +165,7 @@ def open_pocketsphinx(
             continue
         if word not in pronunciations:
             raise ConfigError(
-                f"grammar: the dictionary has no '{word}': add a line '{word} = ' and its ARPAbet"
+                f"grammar: the dictionary has no '{word}': add a line '{word} = ' with its ARPAbet"
                 " sounds"
             )
         decoder.add_word(word, pronunciations[word], True)
@@ -172,7 +183,7 @@ def _files(pocketsphinx: Any, model: str) -> tuple[Path, Path]:
     dictionaries = sorted(folder.glob("*.dict")) or sorted(folder.parent.glob("*.dict"))
     if not (folder / "mdef").is_file() or not dictionaries:
         raise ConfigError(
-            f"asr.model: {folder} is no acoustic model's folder (mdef, and a .dict in it or"
-            " beside it)"
+            f"asr.model: {folder} is not the folder of an acoustic model (it needs mdef, and a"
+            " .dict in it or beside it)"
         )
     return folder, dictionaries[0]

@@ -1,4 +1,4 @@
-"""Turn detection: whether a user who pauses has finished, by the words so far."""
+"""Turn detection: whether a user who pauses has finished, judged by the words so far."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.endpointing import Completeness
 from aura_core.words import spoken_words
 
-# Words that no question ends with: the rest is still to come.
+# No question ends with one of these words: more words will follow.
 TRAILING = frozenset(
     """
     a an the this that my your is are do does did can could will would has have what which
@@ -19,12 +19,14 @@ TRAILING = frozenset(
 
 
 class TurnDetector:
-    """Tells the endpointer how complete a partial transcript is: whether it is a sentence of the
-    grammar, or ends with a word that needs another one.
+    """Tells the endpointer how complete a partial transcript is.
+
+    The transcript is complete if it is a sentence of the grammar, and incomplete if it ends with a
+    word that needs another one.
 
     Args:
         grammar: the sentences that are expected; None: any words may come.
-        wake: spellings of the wake phrase, as words; it may go before each sentence.
+        wake: spellings of the wake phrase, as words. It may precede each sentence.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
-"""openai-whisper from a local checkpoint. Never downloads: a name is looked up among the files that
-are there."""
+"""Recogniser: openai-whisper from a local checkpoint. Nothing is downloaded.
+
+The name of a model is looked up among the files in whisper's cache folder.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from aura_core.errors import ConfigError, ModelError, how_to_install
 from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.asr.devices import pick
 
-MIN_SAMPLES = 1_600  # a tenth of a second: less is no word
+MIN_SAMPLES = 1_600  # a tenth of a second at 16 kHz: a shorter sound holds no word
 
 
 class Whisper(BufferedUtterance):
-    """A loaded model. The whole utterance is transcribed at its end; there are no partials."""
+    """A loaded model. It transcribes the whole utterance at its end, without partial results."""
 
     def __init__(self, model: Any, language: str) -> None:
         super().__init__()
@@ -32,7 +34,7 @@ class Whisper(BufferedUtterance):
             samples,
             language=self._language,
             temperature=0.0,
-            condition_on_previous_text=False,  # each utterance stands alone
+            condition_on_previous_text=False,  # utterances are independent
             without_timestamps=True,
             fp16=self._model.device.type == "cuda",
         )
@@ -44,14 +46,23 @@ class Whisper(BufferedUtterance):
 
 
 def confidence(segments: list[tuple[float, float]]) -> float:
-    """From (mean log-probability of a token, probability of no speech) of each segment; the worst
-    one counts."""
+    """Return the confidence of the worst segment, in [0, 1]; 0 without segments.
+
+    Args:
+        segments: (mean log-probability of a token, probability of no speech) of each segment.
+
+    A segment's confidence is exp(log-probability) * (1 - probability of no speech).
+    """
     sure = [math.exp(min(logprob, 0.0)) * (1.0 - silence) for logprob, silence in segments]
     return max(0.0, min(sure, default=0.0))
 
 
 def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whisper:
-    """`model`: a .pt file, or a name such as `base` whose file whisper's own cache already has."""
+    """Load a model: a .pt file, or a name such as `base` whose file is in whisper's cache.
+
+    Raises ConfigError when the file or the package is missing, and ModelError when the file is no
+    checkpoint.
+    """
     path = find_checkpoint(model)
     try:
         import torch
@@ -69,13 +80,13 @@ def open_whisper(model: str, language: str = "en", device: str = "auto") -> Whis
         raise ModelError(f"asr.model: {path} is no whisper checkpoint: {why}") from error
     if language == "zh" and not loaded.is_multilingual:
         raise ConfigError(
-            f"asr.language: {path} knows English only: take a multilingual checkpoint for 'zh'"
+            f"asr.language: {path} is an English model: use a multilingual one for 'zh'"
         )
     return Whisper(loaded, language)
 
 
 def find_checkpoint(model: str) -> Path:
-    """The file of `model`. Raises ConfigError where whisper would begin to download."""
+    """Return the file of `model`. Raises ConfigError where whisper would start a download."""
     path = Path(model).expanduser()
     if path.is_file():
         return path.absolute()

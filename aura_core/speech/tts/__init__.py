@@ -1,5 +1,7 @@
-"""Synthesizers: a sentence in, sound out piece by piece. One file each; `open_synthesizer` picks
-one."""
+"""Text to speech: a sentence goes in, its sound comes out in pieces.
+
+Each synthesiser has one file; `open_synthesizer` chooses one.
+"""
 
 from aura_core.speech.tts.base import SynthesisError, Synthesizer, TtsConfig
 from aura_core.speech.tts.select import open_synthesizer

@@ -1,7 +1,8 @@
-"""What every synthesizer offers, and what is asked of it."""
+"""The interface of every synthesiser, and its settings."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +15,7 @@ BACKENDS = ("auto", "espeak", "flite", "piper")
 
 
 class SynthesisError(AuraError):
-    """A sentence could not be made into sound. The next one may."""
+    """A sentence could not be synthesised. The next one may succeed."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class TtsConfig(Settings, section="tts"):
 
     backend: str = setting(
         "auto",
-        "what speaks: the programs espeak (espeak-ng) and flite, or piper; auto: espeak or flite,"
+        "the synthesiser: espeak (the program espeak-ng), flite or piper; auto: espeak or flite,"
         " the first that is installed",
         choices=BACKENDS,
     )
@@ -42,25 +43,29 @@ class TtsConfig(Settings, section="tts"):
             raise ConfigError(
                 f"tts.rate must be 0 (the voice's own) or in [8000, 48000] Hz, not {self.rate}"
             )
-        if self.device != "cpu" and self.device.split(":")[0] != "cuda":
-            raise ConfigError(f"tts.device must be cpu or cuda[:N], not {self.device!r}")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(f"tts.device must be cpu, cuda or cuda:N, not {self.device!r}")
 
 
 class Synthesizer(Protocol):
-    """One voice. Used by one thread at a time; `speak` again only when the iterator before is used
-    up or closed."""
+    """One voice.
 
-    rate: int  # of all that `speak` yields, in Hz
+    Only one thread may use it at a time. Call `speak` again only when the iterator of the call
+    before is exhausted or closed.
+    """
+
+    rate: int  # sample rate of what `speak` yields, in Hz
     description: str  # program and voice, for the log
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """Sound of one sentence, in pieces as they are made; `stamp_ns` is 0.
+        """Yield the sound of one sentence, in pieces as they are made; `stamp_ns` is 0.
 
         Closing the iterator cancels the rest at once. Raises SynthesisError where the program
-        fails: what was yielded before stands, and the next sentence may be spoken all the same.
+        fails. The pieces that were yielded before remain valid, and the next sentence may be
+        spoken.
         """
         ...
 
     def close(self) -> None:
-        """End every process that belongs to it."""
+        """End every process that belongs to the synthesiser."""
         ...

@@ -1,5 +1,7 @@
-"""espeak-ng, as its own process (it is GPL): first sound within milliseconds, about a hundred
-languages, robotic."""
+"""Synthesiser: espeak-ng, in a process of its own because it is GPL.
+
+The first sound comes within milliseconds. It speaks about a hundred languages, and sounds robotic.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from aura_core.speech.tts.base import TtsConfig
 from aura_core.speech.tts.process import ProcessSynthesizer, find_program, one_line, output_of
 
 _RATE = 22050
-_WORDS_PER_MINUTE = 175  # its own default
+_WORDS_PER_MINUTE = 175  # the default of espeak-ng
 
 
 class Espeak(ProcessSynthesizer):
@@ -28,5 +30,5 @@ class Espeak(ProcessSynthesizer):
         super().__init__(_RATE, f"espeak-ng, voice {voice}")
 
     def command(self, sentence: str) -> tuple[list[str], bytes]:
-        """The sentence goes in by standard input: one that begins with a dash is no option."""
+        """Give the sentence by standard input: one that begins with a dash is then no option."""
         return self._command, sentence.encode()

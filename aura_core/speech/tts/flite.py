@@ -1,5 +1,8 @@
-"""flite, as its own process: small, English only, clearer than espeak-ng; a sentence's sound comes
-in one go."""
+"""Synthesiser: flite, in a process of its own.
+
+It is small, speaks only English, and is clearer than espeak-ng. A sentence's sound comes in one
+piece.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from aura_core.errors import ConfigError
 from aura_core.speech.tts.base import TtsConfig
 from aura_core.speech.tts.process import ProcessSynthesizer, find_program, output_of
 
-_RATES = {"kal": 8000}  # every other voice that it comes with: 16 kHz
+_RATES = {"kal": 8000}  # Hz; the other voices of flite have 16 kHz
 
 
 class Flite(ProcessSynthesizer):
-    """`voice` is a name of `flite -lv` (slt, rms, awb, kal16, kal), or the path of a .flitevox
-    file."""
+    """A voice of flite.
+
+    `voice` is a name of `flite -lv` (slt, rms, awb, kal16, kal), or the path of a .flitevox file.
+    """
 
     def __init__(self, config: TtsConfig) -> None:
         program = find_program("flite", "flite")
@@ -41,5 +46,5 @@ class Flite(ProcessSynthesizer):
         super().__init__(_RATES.get(voice, 16_000), f"flite, voice {Path(voice).name}")
 
     def command(self, sentence: str) -> tuple[list[str], bytes]:
-        """`-t` takes the next word as text, whatever it begins with."""
+        """Give the sentence after `-t`, which takes the next argument as text, whatever it is."""
         return [*self._command, "-o", "/dev/stdout", "-t", sentence], b""

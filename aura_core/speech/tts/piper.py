@@ -1,5 +1,7 @@
-"""Piper: neural voices from a file that the user brings. Runs as its own process (it is GPL): see
-piper_worker."""
+"""Synthesiser: Piper, with neural voices from a file that the user brings.
+
+It runs in a process of its own because it is GPL: see `piper_worker`.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,10 @@ class Piper:
         self.description = f"piper, voice {path.name}"
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """See Synthesizer. Cancelling kills the process and starts the next, which loads while
-        nobody speaks."""
+        """See `Synthesizer.speak`. Cancelling kills the process and starts the next one at once.
+
+        The next process then loads the voice while nothing is spoken.
+        """
         done = False
         try:
             if self._child is None:
@@ -80,7 +84,7 @@ class Piper:
         finally:
             if not done:
                 self.close()
-                # the next sentence tries again, and tells
+                # the next sentence tries again, and reports the failure
                 with contextlib.suppress(SynthesisError):
                     self._start()
 
@@ -106,7 +110,7 @@ class Piper:
         self._loaded = False
 
     def _load(self) -> int:
-        """Wait until the voice is loaded; its rate in Hz."""
+        """Wait until the voice is loaded, and return its rate in Hz."""
         assert self._child is not None and self._child.stdout is not None
         line = self._child.stdout.readline()
         head = json.loads(line) if line.endswith(b"\n") else {"error": tail(self._errors)}
@@ -151,4 +155,4 @@ class Piper:
 
 
 class _Refused(SynthesisError):
-    """The worker said no, and lives."""
+    """The worker could not synthesise this sentence, but it still runs."""

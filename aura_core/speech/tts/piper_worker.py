@@ -1,9 +1,13 @@
-"""Piper in a process of its own: `python -m aura_core.speech.tts.piper_worker VOICE.onnx [--cuda]`.
+"""Piper in a process of its own.
 
-Piper is GPL and optional; here is the only place that imports it. Standard input: one JSON object a
-line, {"text", "length_scale"}. Standard output: one JSON line, {"rate"} or {"error"}; then for each
-sentence its pieces, each a little-endian uint32 of its size in bytes and as many bytes of mono
-int16; size 0 ends the sentence, and size 0xFFFFFFFF ends it with a JSON line, {"error"}.
+Usage: `python -m aura_core.speech.tts.piper_worker VOICE.onnx [--cuda]`.
+
+Piper is GPL and optional. Only this file imports it.
+
+Standard input: one JSON object a line, {"text", "length_scale"}. Standard output: one JSON line,
+{"rate"} or {"error"}. Then the pieces of each sentence follow. Each piece is a little-endian uint32
+with its size in bytes, and as many bytes of mono int16. A size of 0 ends the sentence. A size of
+0xFFFFFFFF ends it with a JSON line, {"error"}.
 """
 
 from __future__ import annotations
@@ -19,9 +23,9 @@ FAILED = 0xFFFFFFFF
 
 
 def main(arguments: list[str]) -> int:
-    """Load one voice and speak until standard input ends."""
+    """Load one voice, and speak until standard input ends."""
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no sound
+    os.dup2(2, 1)  # what a library prints goes to standard error, not into the sound
 
     try:
         from piper import PiperVoice, SynthesisConfig
@@ -32,7 +36,7 @@ def main(arguments: list[str]) -> int:
             raise FileNotFoundError(
                 f"there is no folder {folder / 'g2pW'}, and it is never downloaded"
             )
-    except Exception as error:  # any: a broken ONNX file raises onnxruntime's own kinds
+    except Exception as error:  # any: a broken ONNX file raises onnxruntime's own exceptions
         _line(out, {"error": _text(error)})
         return 1
     _line(out, {"rate": voice.config.sample_rate})
@@ -45,7 +49,7 @@ def main(arguments: list[str]) -> int:
                 if data:
                     out.write(struct.pack("<I", len(data)) + data)
                     out.flush()
-        except Exception as error:  # the next sentence may do
+        except Exception as error:  # any: the next sentence may succeed
             out.write(struct.pack("<I", FAILED))
             _line(out, {"error": _text(error)})
             continue

@@ -1,4 +1,4 @@
-"""A speech program that is run once for a sentence and writes WAV to its standard output."""
+"""Base of synthesisers that run a program for each sentence and read WAV from its output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMEOUT_S = 10.0
 
 
 def find_program(name: str, package: str) -> str:
-    """The program's path; refused with the Debian package's name where it is missing."""
+    """Return the program's path. Raises ConfigError that names the Debian package."""
     path = shutil.which(name)
     if path is None:
         raise ConfigError(f"tts: {name} is not installed: apt install {package}")
@@ -29,7 +29,10 @@ def find_program(name: str, package: str) -> str:
 
 
 def output_of(command: list[str]) -> tuple[int, str]:
-    """Exit status and everything printed by a program that answers at once."""
+    """Run a program that ends at once. Returns its exit status and everything it printed.
+
+    Raises ConfigError where it does not start, or does not end within 10 s.
+    """
     try:
         done = subprocess.run(
             command,
@@ -44,8 +47,10 @@ def output_of(command: list[str]) -> tuple[int, str]:
 
 
 class ProcessSynthesizer:
-    """Runs `command(sentence)` for each sentence. The program lives in its own process: its licence
-    and its crashes stay there, and cancelling is killing it."""
+    """Runs `command(sentence)` for each sentence, in a process of its own.
+
+    The program's licence and its crashes stay in that process, and cancelling is killing it.
+    """
 
     def __init__(self, rate: int, description: str) -> None:
         self.rate = rate
@@ -53,11 +58,11 @@ class ProcessSynthesizer:
         self._running: subprocess.Popen[bytes] | None = None
 
     def command(self, sentence: str) -> tuple[list[str], bytes]:
-        """The command line, and what it reads from its standard input."""
+        """Return the command line, and the bytes for its standard input."""
         raise NotImplementedError
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """See Synthesizer."""
+        """See `Synthesizer.speak`."""
         command, text = self.command(sentence)
         with contextlib.ExitStack() as files:
             try:
@@ -89,7 +94,7 @@ class ProcessSynthesizer:
     def _pieces(self, stream: IO[bytes]) -> Iterator[Audio]:
         rate = read_wav_header(stream)
         if rate is None:
-            return  # nothing was written: the exit status tells why
+            return  # nothing was written: the exit status says why
         if rate != self.rate:
             raise SynthesisError(f"tts: {self.description} writes {rate} Hz, not {self.rate} Hz")
         rest = b""
@@ -101,18 +106,20 @@ class ProcessSynthesizer:
                 yield Audio(np.frombuffer(data, dtype="<i2").astype(np.int16), rate)
 
     def close(self) -> None:
-        """Kill the program where it runs."""
+        """Kill the program if it runs."""
         if self._running is not None:
             kill(self._running)
 
 
 def read_wav_header(stream: IO[bytes]) -> int | None:
-    """Read up to the samples of a mono 16-bit WAV; its rate, or None where the stream ends before
-    them."""
+    """Read a mono 16-bit WAV up to its samples, and return its rate in Hz.
+
+    Returns None where the stream ends before the samples. Raises SynthesisError for another format.
+    """
     if len(head := stream.read(12)) < 12:
         return None
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        raise SynthesisError("tts: the program wrote something else than WAV")
+        raise SynthesisError("tts: the output of the program is not WAV")
     rate = None
     while len(head := stream.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
@@ -130,7 +137,7 @@ def read_wav_header(stream: IO[bytes]) -> int | None:
 
 
 def kill(child: subprocess.Popen[bytes]) -> None:
-    """End a child at once and close its pipes."""
+    """Kill a child process and close its pipes."""
     child.kill()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
@@ -140,14 +147,14 @@ def kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def tail(errors: IO[bytes]) -> str:
-    """The last line that a program wrote to its standard error."""
+    """Return the last line that a program wrote to its standard error."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return one_line(lines[-1]) if lines else "it gave no reason"
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, and short enough for a log."""
+    """Return `text` without line breaks, cut to 200 characters for a log."""
     return " ".join(text.split())[:200]
 
 

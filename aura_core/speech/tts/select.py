@@ -1,4 +1,4 @@
-"""Open the synthesizer that the settings name, and say which was taken."""
+"""Opens the synthesiser that the settings name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from aura_core.speech.types import Audio
 
 
 def open_synthesizer(config: TtsConfig | None = None) -> Synthesizer:
-    """The voice, ready to speak. Raises ConfigError where it is missing, naming what to install;
-    loads nothing else."""
+    """Return the voice, ready to speak. No other synthesiser is loaded.
+
+    Raises ConfigError where it is missing, and says what to install.
+    """
     config = config or TtsConfig()
     if config.backend == "auto":
         config = dataclasses.replace(config, backend=_installed())
@@ -46,7 +48,7 @@ def _installed() -> str:
 
 
 class AtRate:
-    """Another synthesizer's sound at another rate."""
+    """Resamples the sound of another synthesiser."""
 
     def __init__(self, voice: Synthesizer, rate: int) -> None:
         self.rate = rate
@@ -54,7 +56,7 @@ class AtRate:
         self._voice = voice
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """See Synthesizer."""
+        """See `Synthesizer.speak`."""
         resampler = Resampler(self._voice.rate, self.rate)
         pieces = self._voice.speak(sentence)
         try:
@@ -68,5 +70,5 @@ class AtRate:
             pieces.close()  # type: ignore[attr-defined]  # a generator: cancels the rest
 
     def close(self) -> None:
-        """See Synthesizer."""
+        """See `Synthesizer.close`."""
         self._voice.close()

@@ -1,5 +1,7 @@
-"""Without the silence around a sentence: the answer comes sooner, and the ears are open again
-sooner."""
+"""Removes the silence around a sentence.
+
+The answer then sounds sooner, and the microphone is muted for a shorter time.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,13 @@ import numpy as np
 from aura_core.speech.tts.base import Synthesizer
 from aura_core.speech.types import Audio
 
-_LOUD = 200  # of 32767: below the softest sound of a voice
-_BEFORE_S = 0.010  # of silence that stays before the first sound: a soft consonant begins there
-_AFTER_S = 0.120  # and after the last: a pause between two sentences
+_LOUD = 200  # of 32767: less than the softest sound of a voice
+_BEFORE_S = 0.010  # silence kept before the first sound, where a soft consonant may begin
+_AFTER_S = 0.120  # silence kept after the last sound, as the pause between two sentences
 
 
 class Trimmed:
-    """Another synthesizer's sentences, without the silence before and after them."""
+    """The sentences of another synthesiser, without the silence before and after them."""
 
     def __init__(self, voice: Synthesizer) -> None:
         self.rate = voice.rate
@@ -24,7 +26,7 @@ class Trimmed:
         self._voice = voice
 
     def speak(self, sentence: str) -> Iterator[Audio]:
-        """See Synthesizer. Silence is held back until sound follows it."""
+        """See `Synthesizer.speak`. Silence is held back until sound follows it."""
         pieces = self._voice.speak(sentence)
         held = np.empty(0, np.int16)
         begun = False
@@ -44,5 +46,5 @@ class Trimmed:
             pieces.close()  # type: ignore[attr-defined]  # a generator: cancels the rest
 
     def close(self) -> None:
-        """See Synthesizer."""
+        """See `Synthesizer.close`."""
         self._voice.close()

@@ -1,38 +1,42 @@
-"""What is told before the first step, not hours later: samples made for another checkpoint, or
-longer than a row."""
+"""Checks of the samples before the first training step, instead of hours later.
+
+They find samples that were made for another checkpoint, or that are longer than a row.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import islice
 
-from aura_core.data.structure import digest, open_codec
+from aura_core.data.structure import digest, open_codec, pieces_of
 from aura_core.errors import ConfigError, InputError
-from aura_core.models.backend import Piece, Seen
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
-from aura_core.training.finetune.dataset import stand_in, turn_of
+from aura_core.training.finetune.dataset import stand_in
 from aura_core.training.finetune.opening import Opened
 from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
 
-SAMPLES = 8  # of each folder of shards, whose ids are made again
+SAMPLES = 8  # in each folder of shards, the ids of so many samples are computed again
 
 
 def check(
     shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None
 ) -> None:
-    """Check the first `count` samples (None: all). `model`: the recipe's name of what is `opened`.
+    """Check the first `count` samples (None: all).
 
-    Raises `InputError` when they were structured for another tokenizer or chat template,
+    Args:
+        model: the recipe's name of the checkpoint that is `opened`.
+        tokens: most tokens of a row.
+
+    Raises `InputError` when samples were structured for another tokenizer or chat template, and
     `ConfigError` when one has more than `tokens` tokens.
     """
-    # The data engine read the checkpoint as it is published: without the silent token, where
-    # training adds one.
+    # The data engine used the checkpoint as it was published. Training may have added a silent
+    # token to it since.
     published = open_codec(model) if opened.added else opened.codec
     seen: Counter[str] = Counter()
-    # of each clip's frames: the record's, else the first frame's
+    # by clip: size of its frames, from the record, else from the first frame
     sizes: dict[str, tuple[int, int]] = {}
     longest, where, long, total = 0, "", 0, 0
     for record in islice(shards, count):
@@ -63,23 +67,13 @@ def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:
 
 
 def _length(record: Record, size: tuple[int, int], opened: Opened) -> int:
-    """Tokens of a record whose clip has frames of `size` (height, width)."""
+    """Return the number of tokens of a record whose clip has frames of `size` (height, width)."""
     family = opened.backend.family
     try:
         seen = stand_in(family.grids(*family.frame_size(*size)))
     except ValueError as e:
         raise InputError(f"{record.where}: {e}") from e
     return sum(len(p) for p in pieces_of(record, opened.codec, lambda _: seen))
-
-
-def pieces_of(record: Record, codec: PromptCodec, seen: Callable[[int], Seen]) -> list[Piece]:
-    """The engine's pieces of a record; `seen` gives what stands for a chunk, by its index."""
-    said = {t.chunk: t for t in record.turns}
-    pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
-    for chunk in range(record.first, record.stop):
-        user, ids = turn_of(codec, seen(chunk), said.get(chunk))
-        pieces += [*user, codec.assistant(ids)]
-    return pieces
 
 
 def _size_of(record: Record) -> tuple[int, int]:

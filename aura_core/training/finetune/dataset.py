@@ -1,9 +1,9 @@
-"""Records to model inputs: the checkpoint's own tokenizer and pixels, through the window and prompt
-code of the engine.
+"""Records to model inputs, with the checkpoint's tokenizer and pixels.
 
-An `Example` is what the engine's cache would hold at the end of the record's window, with the
-patches that its vision encoder would have seen. All turns in view have targets; `kept` says which
-may be supervised, and the loss leaves out or weighs (`loss.weighting`).
+The engine's own window and prompt code makes the tokens. An `Example` is what the engine's cache
+would hold at the end of the record's window, with the inputs of its vision encoder. All turns in
+the window have targets. `kept` says which may be supervised; the loss leaves out or weighs the
+others (`loss.weighting`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from aura_core.config import SamplingConfig
+from aura_core.data.structure import turn_of
 from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Seen, Tokens, Video, seen
 from aura_core.models.families import Family
@@ -24,22 +25,27 @@ from aura_core.models.families.base import Pixels
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.sampling import ChunkSampler
-from aura_core.training.finetune.records import Record, Said
+from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
 from aura_core.types import Chunk
-from aura_core.words import plain_text
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
     """One sequence of L tokens that shows C chunks.
 
-    `ids` int64 (L,), 0 at visual tokens; `positions` int64 (*axes, L), see `PositionTrack.axes`;
-    `visual` bool (L,); `pixels`: what the vision encoder gets of all chunks, see
-    `families.base.Pixels`. Supervision, N tokens in order: `at` int64
-    (N,), the position whose logits predict the token; `target`, `turn` int64 (N,); `silent`,
-    `hard`, `event`, `asked`, `kept` bool (N,), see `loss.Supervised`; `asked`: a question was asked
-    in the token's turn. `answers` counts the answers that may be supervised.
+    - `ids`, int64 (L,): 0 at visual tokens.
+    - `positions`, int64 (*axes, L): see `PositionTrack.axes`.
+    - `visual`, bool (L,).
+    - `pixels`: the vision encoder's inputs of all chunks, see `families.base.Pixels`.
+
+    Supervision, of N tokens in order:
+
+    - `at`, int64 (N,): the position whose logits predict the token.
+    - `target`, `turn`, int64 (N,), and `silent`, `hard`, `event`, `kept`, bool (N,): see
+      `loss.Supervised`.
+    - `asked`, bool (N,): a question was asked in the token's turn.
+    - `answers`: number of answers that may be supervised.
     """
 
     id: str
@@ -72,9 +78,10 @@ class Examples(Dataset[Example]):
 
 
 class Ahead(Dataset["Example | AuraError"]):
-    """Examples for the processes of a DataLoader. An error that a user can mend comes back in its
-    example's place:
-    raised there, it would reach the user with a traceback inside its one line. `raised` raises it.
+    """Examples for the worker processes of a DataLoader.
+
+    An error that a user can correct is returned in place of the example, and `raised` raises it. If
+    it was raised in a worker, PyTorch would add the worker's traceback to its message.
     """
 
     def __init__(self, examples: Examples) -> None:
@@ -91,7 +98,7 @@ class Ahead(Dataset["Example | AuraError"]):
 
 
 def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
-    """The examples of `Ahead`, up to the first error, which is raised here as an `InputError`."""
+    """Yield the examples of `Ahead`, up to the first error, which is raised as an `InputError`."""
     for example in examples:
         if isinstance(example, AuraError):
             raise InputError(f"{example}; put it right and go on with --resume")
@@ -99,10 +106,11 @@ def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
 
 
 class Order(Sampler[int]):
-    """Endless: each epoch a permutation of its own, of which process `rank` of `world` takes every
-    `world`-th index.
+    """An endless sampler: each epoch is a new permutation.
 
-    It begins behind the first `skip` indices, so that a run goes on where it stood.
+    Process `rank` of `world` takes every `world`-th index. The first `skip` indices are left out,
+    so that a resumed run continues where it stopped. Raises InputError if there are fewer samples
+    than processes.
     """
 
     def __init__(
@@ -117,7 +125,7 @@ class Order(Sampler[int]):
             rank,
             world,
         )
-        self.per_epoch = length // world  # the remainder is left out, another one in each epoch
+        self.per_epoch = length // world  # each epoch leaves out another remainder
 
     def __iter__(self) -> Iterator[int]:
         epoch, first = divmod(self._skip, self.per_epoch)
@@ -129,8 +137,10 @@ class Order(Sampler[int]):
 
 
 def clip_chunks(record: Record) -> list[Chunk]:
-    """The chunks that the record's window shows, from its clip at 2 FPS. Raises `InputError` naming
-    the record."""
+    """Return the chunks that the record's window shows, from its clip at 2 FPS.
+
+    Raises `InputError` that names the record.
+    """
     sampling = ChunkSampler(SamplingConfig())
     try:
         with open_source(record.clip, fps=2.0, duration_s=float(record.stop)) as source:
@@ -147,7 +157,7 @@ def clip_chunks(record: Record) -> list[Chunk]:
 
 
 def build(record: Record, codec: PromptCodec, family: Family) -> Example:
-    """The example of one record."""
+    """Return the example of one record. Raises `InputError` that names the record."""
     chunks = clip_chunks(record)
     said = {t.chunk: t for t in record.turns}
     after_words = {t.chunk + 1 for t in record.turns}
@@ -188,17 +198,8 @@ def build(record: Record, codec: PromptCodec, family: Family) -> Example:
 
 
 def stand_in(grids: Sequence[tuple[int, int]]) -> Seen:
-    """A chunk for the prompt alone, with visual tokens of these (rows, columns) and no features."""
+    """Return a chunk with visual tokens of these (rows, columns), and without features."""
     return seen([None] * len(grids), grids)
-
-
-def turn_of(
-    codec: PromptCodec, seen: Seen, said: Said | None
-) -> tuple[list[Piece], tuple[int, ...] | None]:
-    """The user turn of a chunk, and the ids of its answer (None: silence)."""
-    question, answer = (said.question, said.answer) if said else (None, None)
-    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
-    return codec.user(seen, question), ids
 
 
 def _look(chunk: Chunk, family: Family, where: str) -> Pixels:

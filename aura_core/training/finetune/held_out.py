@@ -1,5 +1,4 @@
-"""Evaluation during training: teacher-forced on held-out samples, and free-running on the
-simulator."""
+"""Evaluation during training: teacher-forced on held-out samples, and on the simulator."""
 
 from __future__ import annotations
 
@@ -29,12 +28,14 @@ class _Mean:
 
 @dataclass
 class HeldOut:
-    """Means so far. `loss`: plain cross-entropy by kind of token; `p_silent`: by kind of second.
+    """Means so far: `loss` by kind of token, `p_silent` and `right` by kind of second.
 
-    Kinds of token: silence, first (of an answer), word, end. Kinds of second: quiet (silent), due
-    (words that nobody asked for in that second), asked (an answer in its question's second);
-    `right` is the share in which the more likely of silence and speech is the true one. What must
-    not be supervised is not counted either.
+    - `loss`: plain cross-entropy. Kinds: silence, first (token of an answer), word, end.
+    - `p_silent`: probability of silence. Kinds of seconds: quiet (silent), due (unasked words),
+      asked (an answer in its question's second).
+    - `right`: share of seconds in which the more likely of silence and speech is the true one.
+
+    Tokens that must not be supervised are not counted.
     """
 
     loss: dict[str, _Mean] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class HeldOut:
     right: dict[str, _Mean] = field(default_factory=dict)
 
     def add(self, logits: torch.Tensor, row: Row, chat: ChatFormat) -> None:
-        """Count a row. `logits` float32 (N, vocabulary)."""
+        """Add a row. `logits` is float32 (N, vocabulary)."""
         s, first = row.supervised, first_of_turn(row.supervised)
         kept = torch.ones_like(s.silent) if s.kept is None else s.kept
         losses = F.cross_entropy(logits, s.target, reduction="none")
@@ -63,8 +64,7 @@ class HeldOut:
             self.right.setdefault(kind, _Mean()).add(((p[mask] > 0.5) == (kind == "quiet")).float())
 
     def as_json(self) -> dict[str, dict[str, dict[str, float | int]]]:
-        """{loss | p_silent | right: {kind: {value, n}}}; kinds of which there was none are left
-        out."""
+        """Return {loss | p_silent | right: {kind: {value, n}}}; kinds without tokens are absent."""
 
         def plain(means: dict[str, _Mean]) -> dict[str, dict[str, float | int]]:
             return {
@@ -82,7 +82,7 @@ class HeldOut:
 def teacher_forced(
     model: torch.nn.Module, rows: Iterable[Row], chat: ChatFormat, device: torch.device
 ) -> HeldOut:
-    """Evaluate on rows. The model comes back in the mode in which it was given."""
+    """Evaluate on rows. The model's mode (training or evaluation) is restored afterwards."""
     held, mode = HeldOut(), model.training
     model.eval()
     for row in rows:
@@ -93,8 +93,10 @@ def teacher_forced(
 
 
 def free_running(backend: LocalBackend, first: int, end: int) -> dict[str, Any]:
-    """The simulator's benchmark on the seeds `first` .. `end` - 1 with the weights as they are
-    (`aura eval sim`)."""
+    """Run the simulator's benchmark (`aura eval sim`) with the current weights.
+
+    The seeds are `first` .. `end` - 1.
+    """
     from aura_core.evaluation.sim import evaluate
 
     mode = backend.model.training

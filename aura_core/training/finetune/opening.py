@@ -1,7 +1,7 @@
-"""A checkpoint opened for training, and the module that runs it over packed rows.
+"""Opens a checkpoint for training, with the module that runs it over packed rows.
 
-The weights are those that the engine itself would run: `Opened.backend` is the engine's backend
-around the very model that is being trained, so it can be evaluated free-running at any step.
+`Opened.backend` is the engine's backend around the same model object that is trained. So it can be
+evaluated free-running at any step.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from aura_core.training.finetune.settings import LoraSettings
 
 
 class StreamModel(torch.nn.Module):
-    """A model over rows: the family's own forward, as `KVSession` calls it, without a cache.
+    """Runs a model over rows: the family's own forward, as `KVSession` uses it, without a cache.
 
     Args:
-        family: of the model.
+        family: the model's family.
         model: the model for conditional generation, or a peft model around it.
         see: whether gradients reach the vision encoder.
     """
@@ -40,7 +40,7 @@ class StreamModel(torch.nn.Module):
 
     @property
     def inner(self) -> Any:
-        """The model for conditional generation, with whatever peft has put into its layers."""
+        """The model for conditional generation, with the layers that peft has inserted."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
     def forward(
@@ -52,8 +52,10 @@ class StreamModel(torch.nn.Module):
         at: torch.Tensor,
         lengths: tuple[int, ...],
     ) -> torch.Tensor:
-        """Logits (N, vocabulary) at the supervised positions of a row, float32; for the arguments
-        see `Row`."""
+        """Return float32 logits (N, vocabulary) at a row's supervised positions.
+
+        The arguments are fields of `Row`.
+        """
         family, inner = self.family, self.inner
         with contextlib.nullcontext() if self.see else torch.no_grad():
             features = family.features(inner, pixels)
@@ -67,7 +69,7 @@ class StreamModel(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint, ready to be trained. `added`: its silent token is new to it."""
+    """A checkpoint that is ready for training. `added`: its silent token is new."""
 
     backend: LocalBackend
     codec: PromptCodec
@@ -76,12 +78,15 @@ class Opened:
 
 
 def arguments(row: Row) -> dict[str, Any]:
-    """What `StreamModel` is called with."""
+    """Return the arguments of `StreamModel.forward` for a row."""
     return {k: getattr(row, k) for k in ("ids", "positions", "visual", "pixels", "at", "lengths")}
 
 
 def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
-    """The checkpoint with a silent token, and whether that is new to it. Raises `ModelError`."""
+    """Return the checkpoint with a silent token, and whether that token is new.
+
+    Raises `ModelError` and `ConfigError`.
+    """
     from aura_core.models import AURA_TINY
 
     if config.path == "aura_tiny":
@@ -107,12 +112,15 @@ def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
 def open_for_training(
     config: ModelConfig, lora: LoraSettings, vision: str, checkpointing: bool, seed: int
 ) -> Opened:
-    """Open `config`'s checkpoint and choose what is trained: everything, or LoRA; the vision
-    encoder or not."""
+    """Open `config`'s checkpoint, and choose which weights are trained.
+
+    That is all weights, or LoRA; with the vision encoder, or without it. Raises `ModelError` and
+    `ConfigError`.
+    """
     backend, added = open_base(config)
     model = backend.model
     see = vision == "tuned"
-    torch.manual_seed(seed)  # of LoRA's first weights
+    torch.manual_seed(seed)  # LoRA's initial weights are random
     if lora.rank:
         fresh = added or not backend.chat.trained_to_decide
         token = backend.chat.silent_id if fresh else None
@@ -131,7 +139,7 @@ def open_for_training(
 
 
 def _checkpoint_activations(model: Any) -> None:
-    """Recompute activations in the backward pass instead of keeping them."""
+    """Recompute activations in the backward pass instead of keeping them in memory."""
     options = {"use_reentrant": False}
     if hasattr(model, "activation_checkpointing_enable"):  # the name from transformers 5.23 on
         model.activation_checkpointing_enable(options)
@@ -140,8 +148,10 @@ def _checkpoint_activations(model: Any) -> None:
 
 
 def _with_lora(model: Any, family: Family, lora: LoraSettings, see: bool, token: int | None) -> Any:
-    """`model` with LoRA in its linear layers; the rows of `token` (new, or never trained) are
-    trained as well."""
+    """Return `model` with LoRA in its linear layers.
+
+    The embedding rows of `token` (which is new, or was never trained) are trained as well.
+    """
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as e:
@@ -167,10 +177,10 @@ def _with_lora(model: Any, family: Family, lora: LoraSettings, see: bool, token:
 
 @torch.no_grad()
 def _add_silent_token(backend: LocalBackend) -> None:
-    """A silent token for a checkpoint without one. Its rows begin as the mean of all words':
-    neither loud nor mute.
+    """Add a silent token to a checkpoint without one.
 
-    Published checkpoints hold more rows than words; only where none is left the tables grow.
+    Its embedding rows start as the mean of all words, so that it is neither likely nor unlikely at
+    first. Published checkpoints have more rows than words. The tables grow only if no row is free.
     """
     from tokenizers import AddedToken
 

@@ -1,8 +1,8 @@
-"""Packing: several examples in one row without padding; each attends to itself alone.
+"""Packing: several examples in one row without padding. Each attends only to itself.
 
-Positions are the examples' own, so they restart; what keeps the examples apart is the attention: a
-block-diagonal 4-D mask for SDPA, the examples' lengths for FlashAttention. Loss and gradients equal
-the unpacked ones (tested).
+Positions are the examples' own, so they restart in the row. The attention separates the examples:
+by a block-diagonal 4-D mask for SDPA, and by the examples' lengths for FlashAttention. Loss and
+gradients equal those of unpacked examples (tested).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from aura_core.training.loss import Supervised
 class Row:
     """`len(lengths)` examples one after another: L tokens, N of them supervised.
 
-    `ids` int64 (L,); `positions` int64 (*axes, L); `visual` bool (L,); `pixels`: the vision
-    encoder's inputs of all chunks, by name; `at` int64 (N,): positions in the row; `asked` bool
-    (N,); `answers` int64 (examples,); `supervised.row` counts examples. `lengths`: tokens of each
-    example.
+    - `ids`, int64 (L,); `positions`, int64 (*axes, L); `visual`, bool (L,).
+    - `pixels`: the vision encoder's inputs of all chunks, by name.
+    - `at`, int64 (N,): positions in the row. `asked`, bool (N,).
+    - `answers`, int64 (examples,). `supervised.row` is the example of a token.
+    - `lengths`: number of tokens of each example.
     """
 
     ids: torch.Tensor
@@ -40,7 +41,7 @@ class Row:
     lengths: tuple[int, ...]
 
     def to(self, device: torch.device) -> Self:
-        """The row on a device."""
+        """Return the row on a device."""
 
         def move(value: Any) -> Any:
             if isinstance(value, Supervised):
@@ -53,7 +54,7 @@ class Row:
 
 
 def row_of(examples: list[Example]) -> Row:
-    """Examples to one row."""
+    """Join examples to one row."""
     lengths = tuple(len(e.ids) for e in examples)
     starts = np.cumsum((0, *lengths[:-1]))
 
@@ -83,11 +84,10 @@ def row_of(examples: list[Example]) -> Row:
 
 
 def pack(examples: Iterable[Example], tokens: int) -> Iterator[Row]:
-    """Rows of at most `tokens` tokens, in order: an example that does not fit any more begins the
-    next row.
+    """Yield rows of at most `tokens` tokens. An example that does not fit begins the next row.
 
-    Raises `ConfigError` on an example that is longer than a row: cutting it would change what it
-    teaches.
+    Raises `ConfigError` for an example that is longer than a row. It is not cut, because that would
+    change what it teaches.
     """
     waiting: list[Example] = []
     used = 0
@@ -108,8 +108,10 @@ def pack(examples: Iterable[Example], tokens: int) -> Iterator[Row]:
 
 
 def block_mask(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor | None:
-    """bool (1, 1, L, L), True where a token may look; None for a single example, whose causal mask
-    needs no memory."""
+    """Return a bool (1, 1, L, L), True where a token may attend.
+
+    None for a single example: its causal mask needs no memory.
+    """
     if len(lengths) == 1:
         return None
     owner = torch.repeat_interleave(
@@ -119,8 +121,10 @@ def block_mask(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor |
 
 
 def attention_of(kind: str, lengths: tuple[int, ...], device: torch.device) -> dict[str, Any]:
-    """What a text model of attention `kind` (as transformers names it) must be told to keep the
-    examples apart."""
+    """Return the arguments that make a text model keep the examples apart.
+
+    `kind` is the model's attention by its name in transformers.
+    """
     if kind == "flash_attention_2":
         ends = torch.tensor((0, *np.cumsum(lengths)), dtype=torch.int32, device=device)
         longest = max(lengths)

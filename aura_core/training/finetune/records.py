@@ -1,15 +1,17 @@
-"""Sample records on disk: JSON lines in shards, one window a line, as the data engine's last stages
-write them.
+"""Sample records on disk: JSON lines in shards, one window a line.
+
+The last stages of the data engine write this format.
 
     {"type": "Sample", "version": 1, "id": "a-17", "clip": {"video": "clips/a.mp4"}, "first": 12,
      "stop": 42, "history": [{"query_id": "q1", "question": "Tell me when ...", "answers": ["I will
      tell you."]}], "turns": [{"chunk": 15, "question": "What ...?", "answer": "A red cup."},
      {"chunk": 41, "answer": "The ..."}]}
 
-`clip.video` is a file, looked for where the data engine says that the clips of its run lie, else in
-the folder above the shard's, beside the shard and in the working directory; or `sim:7`, a world of
-the simulator. Chunks that `turns` does not name are silent. Further keys are left alone, but for
-`events`: chunks in which something happened, announced or not (only `balanced_all` asks).
+`clip.video` is a file, or a simulated world such as `sim:7`. For a run of the data engine, its
+manifest says where the file is. Else it is looked for in the folder above the shard's folder,
+beside the shard, and in the working directory. Chunks that `turns` does not name are silent. Other
+keys are ignored, except `events`: the chunks in which something happened, announced or not (only
+`balanced_all` uses them).
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ VERSION = Sample.VERSION
 
 @dataclass(frozen=True)
 class Said:
-    """Words of one chunk: a question, an answer, or both. `taught`: the answer may be
-    supervised."""
+    """Words of one chunk: a question, an answer, or both.
+
+    `taught`: the answer may be supervised.
+    """
 
     chunk: int
     question: str | None = None
@@ -39,14 +43,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Record:
-    """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, behind the text of
-    `history`.
+    """One sample: the window shows chunks `first` .. `stop` - 1 of `clip`, after `history`.
 
-    `turns` are in order of chunk. `where` is the record's file and line. `size`: height and width
-    of the clip's frames. `ids_sha256`: hash of its ids, see `data.structure.digest`. Both are None
-    where the record does not tell. `conversation` names the clip's among all shards; `evidence`:
-    the chunk that shows what the last answer tells, None where the data engine did not write the
-    record. Chunks before `since` are context, see `training/supervision.py`.
+    - `turns`: in order of chunk.
+    - `events`: see the module.
+    - `where`: the record's file and line.
+    - `size`: height and width of the clip's frames in pixels; None if unknown.
+    - `ids_sha256`: hash of its ids, see `data.structure.digest`; None if unknown.
+    - `conversation`: a name for the clip that is unique among all shards.
+    - `evidence`: the chunk that shows what the last answer says; None if the data engine did not
+      write the record.
+    - `since`: earlier chunks are context only, see `finetune/supervision.py`.
     """
 
     id: str
@@ -65,9 +72,12 @@ class Record:
 
 
 def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
-    """The record of one line; `media` is the folder of a data engine's clips.
+    """Return the record of one line.
 
-    Raises `InputError` naming `path`, line `number` and what is wrong.
+    Args:
+        media: folder of a data engine's clips.
+
+    Raises `InputError` that names `path`, line `number` and what is wrong.
     """
     where = f"{path}:{number}"
     try:
@@ -125,10 +135,10 @@ def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Re
 
 
 def _found(clip: str, shard: Path, media: Path | None) -> str:
-    """Where the clip lies; its own name where it is nowhere, or no file."""
+    """Return the path of the clip, or its own name if it is not found or not a file."""
     if clip.startswith("sim:"):
         return clip
-    if media is not None:  # the data engine knows: another file of the same name is not looked for
+    if media is not None:  # the manifest is certain: a file of the same name elsewhere is another
         return str(media / clip)
     folders = (shard.parent.parent, shard.parent)
     return next((str(f / clip) for f in folders if (f / clip).is_file()), clip)

@@ -1,12 +1,12 @@
-"""Where a run stands, on disk: what it takes to go on as if it had never stopped.
+"""The state of a run on disk, from which it continues exactly as if it had not stopped.
 
-    steps/000100/recipe.json    the recipe, the data and the number of processes, to refuse others
-    steps/000100/weights/       trained weights and the optimizer's moments, sharded over the processes
-    steps/000100/rank-0.pt      of each process: random states and how many samples it has used
+    steps/000100/recipe.json    recipe, data and number of processes, to refuse others
+    steps/000100/weights/       trained weights and optimizer state, sharded over the processes
+    steps/000100/rank-0.pt      for each process: random states and number of samples used
 
-A folder is written under another name and renamed when it is whole, so a run that is killed finds
-the last whole one.
-"""  # noqa: E501
+A folder is written under another name, and renamed when it is complete. So a killed run always
+finds the last complete one.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ from torch.distributed.checkpoint.state_dict import (
 from aura_core.errors import ConfigError
 from aura_core.training.finetune.settings import TuneRecipe
 
-KEEP = 2  # newest folders that stay
+KEEP = 2  # number of newest folders that are kept
 _TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
 
 
 class Steps:
-    """The folders of one run. `rank`: this process, of `world`; process 0 makes and renames them,
-    `wait` is a barrier of all."""
+    """The folders of one run.
+
+    This process is number `rank` of `world`. Process 0 creates and renames the folders. `wait` is a
+    barrier of all processes.
+    """
 
     def __init__(
         self, folder: Path, recipe: TuneRecipe, data: str, rank: int, world: int, wait: Any
@@ -46,7 +49,7 @@ class Steps:
         self._recipe, self._data = recipe, data
 
     def newest(self) -> int | None:
-        """The step of the newest whole folder; None without one."""
+        """Return the step of the newest complete folder, or None."""
         if not self._folder.is_dir():
             return None
         return max(
@@ -54,8 +57,11 @@ class Steps:
         )
 
     def check(self, step: int) -> None:
-        """Raises `ConfigError` when the run of `step` was made by another recipe, from other data,
-        or by more or fewer processes, whose places in the data are theirs alone."""
+        """Raise `ConfigError` when the folder of `step` does not fit this run.
+
+        That is, when it was made by another recipe, from other data, or by another number of
+        processes. The places in the data belong to the processes.
+        """
         at = self._at(step)
         told = json.loads((at / "recipe.json").read_text(encoding="utf-8"))
         if unlike := self._recipe.unlike(told["recipe"]):
@@ -66,7 +72,7 @@ class Steps:
             raise ConfigError(
                 f"{at}: made from other data than {self._recipe.data.train}; use another --out"
             )
-        # Runs of before it was noted have a file of each process.
+        # Older versions did not store the number; there is one file for each process.
         processes = told.get("processes", len(list(at.glob("rank-*.pt"))))
         if processes != self._world:
             raise ConfigError(
@@ -77,8 +83,10 @@ class Steps:
     def save(
         self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, samples: int
     ) -> None:
-        """Write everything after `step` and `samples` samples of this process; drop the oldest
-        folders."""
+        """Save the state after `step`, and delete the oldest folders.
+
+        `samples` is the number of samples that this process has used.
+        """
         part = self._folder / f"{step:06d}.part"
         if self._rank == 0:
             shutil.rmtree(part, ignore_errors=True)
@@ -86,7 +94,7 @@ class Steps:
             told = {"recipe": self._recipe.as_json(), "data": self._data, "processes": self._world}
             (part / "recipe.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         self._wait()
-        with warnings.catch_warnings(action="ignore"):  # one process alone is what is meant
+        with warnings.catch_warnings(action="ignore"):  # torch warns about a single process
             dcp.save(_state(model, optimizer), checkpoint_id=part / "weights")
         torch.save({"random": _random(), "samples": samples}, part / f"rank-{self._rank}.pt")
         self._wait()
@@ -97,8 +105,10 @@ class Steps:
         self._wait()
 
     def load(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
-        """Put everything back as it was after `step`; returns the samples that this process had
-        used."""
+        """Restore the state after `step`. Returns the samples that this process had used.
+
+        Raises `ConfigError` when the file of this process is missing.
+        """
         state = _state(model, optimizer)
         with warnings.catch_warnings(action="ignore"):
             dcp.load(state, checkpoint_id=self._at(step) / "weights")

@@ -1,5 +1,7 @@
-"""A trained model as a checkpoint that loads by itself: `aura run --model FOLDER` decides by its
-silent token."""
+"""Saves a trained model as a checkpoint that loads by itself (`aura run --model FOLDER`).
+
+The checkpoint decides by its silent token.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,11 @@ from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import read_aura
 from aura_core.training.finetune.opening import open_base
 
-_OURS = ("config.json", "aura.json", "README.md")  # written anew, or about the base alone
+_OURS = ("config.json", "aura.json", "README.md")  # written again, or valid for the base only
 
 
 def base_folder(path: str) -> Path:
-    """The folder of a base checkpoint."""
+    """Return the folder of a base checkpoint. Raises `ModelError`."""
     from aura_core.models import AURA_TINY
 
     return AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path)
@@ -36,12 +38,14 @@ def save_checkpoint(
     dtype: torch.dtype,
     state: dict[str, Any] | None = None,
 ) -> None:
-    """Write `backend`'s model in the layout of `base`: weights in `dtype`, tokenizer, processors,
-    `aura.json`.
+    """Write `backend`'s model in the layout of `base`.
+
+    That is: weights in `dtype`, tokenizer, processors and `aura.json`.
 
     Args:
         added: whether the silent token is new to the base.
-        state: the model's whole state where it is not in the model itself (sharded over processes).
+        state: the model's whole state, if the model itself holds only a part (sharded over
+            processes).
     """
     out.mkdir(parents=True, exist_ok=True)
     for file in base.iterdir():
@@ -67,19 +71,19 @@ def save_checkpoint(
 
 
 def save_pixels(adapter: Path, max_pixels: int) -> None:
-    """Note beside an adapter how large the frames were that it was trained on; `merge` reads it."""
+    """Write the size of the training frames beside an adapter; `merge` reads it."""
     (adapter / "aura.json").write_text(
         json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8"
     )
 
 
 def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> None:
-    """Write the checkpoint of `config` with `adapter` (LoRA) in its weights; computed in float32.
+    """Write the checkpoint of `config` with `adapter` (LoRA) merged into its weights.
 
-    Frames are as large as the adapter's `aura.json` says; without one, as `config` and the
-    checkpoint say.
+    The arithmetic is float32. The size of frames is that in the adapter's `aura.json`, else that of
+    `config` and the checkpoint.
 
-    Raises `ModelError` when the adapter is missing or was made for another checkpoint.
+    Raises `ModelError` when the adapter is missing, or was made for another checkpoint.
     """
     try:
         from peft import PeftModel, get_peft_model_state_dict
@@ -104,7 +108,7 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
         strangers = sorted(
             set(file.keys()) ^ set(get_peft_model_state_dict(model, save_embedding_layers=False))
         )
-    if strangers:  # the library leaves out what it does not know, and goes on
+    if strangers:  # peft ignores unknown weights without an error
         raise ModelError(
             f"{adapter}: does not fit {config.path}: {len(strangers)} weights, first {strangers[0]}"
         )
@@ -113,8 +117,10 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
 
 
 def _save_tokenizer(backend: LocalBackend, base: Path, out: Path) -> None:
-    """The tokenizer with its new token. The class that other programs open it by stays the
-    base's."""
+    """Save the tokenizer with its new token.
+
+    The tokenizer class in the settings stays that of the base, because other programs use it.
+    """
     backend.tokenizer.inner.save_pretrained(out)
     theirs, ours = base / "tokenizer_config.json", out / "tokenizer_config.json"
     if theirs.is_file():

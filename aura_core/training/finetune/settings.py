@@ -1,4 +1,4 @@
-"""The recipe of a fine-tuning run: one YAML file, frozen, unknown keys refused."""
+"""The recipe of a fine-tuning run: one frozen YAML file. Unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LoraSettings(Settings, section="lora"):
 
 @dataclass(frozen=True)
 class BatchSettings(Settings, section="batch"):
-    """A step is `rows` rows on each process, one after another."""
+    """A step processes `rows` rows on each process, one after another."""
 
     tokens: int = setting(16_384, "most tokens of a row, which packs samples", unit="tokens", low=1)
     rows: int = setting(1, "rows of a step on each process", low=1)
@@ -54,7 +54,7 @@ class BatchSettings(Settings, section="batch"):
 
 @dataclass(frozen=True)
 class ScheduleSettings(Settings, section="schedule"):
-    """AdamW. The rate rises, then falls as a cosine."""
+    """AdamW. The learning rate rises linearly, then falls as a cosine."""
 
     steps: int = setting(1000, "steps of the optimizer", low=1)
     lr: float = setting(1e-5, "largest learning rate", above=0.0)
@@ -67,7 +67,7 @@ class ScheduleSettings(Settings, section="schedule"):
 
 @dataclass(frozen=True)
 class TuneRecipe(Settings):
-    """Everything that a run is told."""
+    """All settings of a run."""
 
     model: str = setting(REQUIRED, "checkpoint to train: a folder, a hub id or aura_tiny")
     data: DataSettings
@@ -88,7 +88,9 @@ class TuneRecipe(Settings):
         "attention code; auto is flash_attention_2 where installed, else sdpa",
         choices=("auto", "sdpa", "flash_attention_2"),
     )
-    checkpointing: bool = setting(True, "forget activations and compute them twice")
+    checkpointing: bool = setting(
+        True, "recompute activations in the backward pass instead of keeping them"
+    )
     max_pixels: int | None = setting(
         None, "most pixels of one frame", unit="pixels", null="as the engine would"
     )
@@ -123,8 +125,10 @@ class TuneRecipe(Settings):
 
     @classmethod
     def read(cls, name: str) -> TuneRecipe:
-        """A YAML file, or a recipe of `training/recipes` by its name without .yaml. Raises
-        `ConfigError`."""
+        """Read a YAML file, or a recipe of `finetune/recipes` by its name without .yaml.
+
+        Raises `ConfigError`.
+        """
         packaged = resources.files("aura_core.training.finetune") / "recipes" / f"{name}.yaml"
         source: Any = packaged if "/" not in name and packaged.is_file() else Path(name)
         data = read_yaml(source, "recipe")
@@ -134,12 +138,17 @@ class TuneRecipe(Settings):
         return build(cls, data, name)
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe in plain values."""
+        """Return the recipe in plain values."""
         return dataclasses.asdict(self)
 
     def unlike(self, other: dict[str, Any]) -> list[str]:
-        """Keys in which a run by `other` (`as_json`) cannot be gone on with; how often things are
-        looked at is free."""
+        """Return the keys in which this recipe differs from that of a run to be continued.
+
+        Args:
+            other: the run's recipe, from `as_json`.
+
+        Keys that only decide how often something is evaluated or saved may differ.
+        """
         mine, theirs = (
             _flat({k: v for k, v in d.items() if k not in _FREE}) for d in (self.as_json(), other)
         )

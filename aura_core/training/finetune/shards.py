@@ -1,10 +1,9 @@
-"""All samples of a run, read from disk one at a time: a run folder of the data engine, or shards by
-a pattern.
+"""All samples of a run, read from disk one at a time.
 
-A run folder is read as `aura_core.data.store` reads it: every shard must be done and whole, and
-`media_root` says where the clips lie. A pattern takes the shards that it names; where they lie in a
-stage's folder of the data engine, that stage must be finished too, and its clips are found in the
-same way.
+The source is a run folder of the data engine, or a pattern of shards. A run folder is read as
+`aura_core.data.store` reads it: every shard must be done and undamaged, and `media_root` says where
+the clips are. A pattern names single shards. If they are in a stage's folder of the data engine,
+that stage must be finished too, and its clips are found in the same way.
 """
 
 from __future__ import annotations
@@ -22,19 +21,22 @@ from aura_core.training.finetune.supervision import Supervision
 
 
 class Shards:
-    """The records of `source` (a run folder, or a pattern of shards): `len`, and by index.
+    """The records of `source` (a run folder, or a pattern of shards), with `len` and by index.
 
-    Every line is read and checked once, when this is made, and so is that every clip is there.
-    Raises `InputError` naming file and line. `once`: only as many as it takes to supervise every
-    second once, see `supervision`.
+    The constructor reads and checks every line once, and checks that every clip exists. Raises
+    `InputError` that names file and line.
+
+    Args:
+        once: take only as many records as are needed to supervise every second once, see
+            `supervision`.
     """
 
     def __init__(self, source: str, once: bool = False) -> None:
         self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
-        self._media: dict[Path, Path | None] = {}  # of each folder with shards
+        self._media: dict[Path, Path | None] = {}  # by folder with shards: where its clips are
         self._supervision = Supervision(once)
         content = hashlib.sha256()
-        clips: dict[str, str] = {}  # each clip, and the first record that needs it
+        clips: dict[str, str] = {}  # by clip: the first record that needs it
         paths = self._found(source)
         for path in paths:
             offset = 0
@@ -74,13 +76,12 @@ class Shards:
         return (self[i] for i in range(len(self)))
 
     def _found(self, source: str) -> list[Path]:
-        """The shards of `source`; where the clips of their folders lie is noted."""
+        """Return the shards of `source`, and note where the clips of their folders are."""
         if Path(source).is_dir():
             stage = _stage_of(Path(source)) or StageFolder(Path(source), STAGES[-1])
             self._media[stage.path] = media_root(stage.run, stage.stage)
             return [stage.shard(i) for i in range(len(stage.all_done()))]
-        # What a killed run of the data engine left half-written (`store.temporary_of`) has its
-        # shard's ending.
+        # Half-written files of a killed run (`store.temporary_of`) have the suffix of a shard.
         found = [
             Path(p)
             for p in sorted(glob.glob(source, recursive=True))
@@ -96,15 +97,17 @@ class Shards:
 
 
 def _stage_of(folder: Path) -> StageFolder | None:
-    """The data engine's stage whose folder this is; None where it is no such."""
+    """Return the data engine's stage to which this folder belongs, or None."""
     name = folder.resolve().name
     ours = name in STAGES and (folder / "manifest.json").is_file()
     return StageFolder(folder.resolve().parent, name) if ours else None
 
 
 def _finished(stage: StageFolder) -> None:
-    """Raises `InputError` unless every shard of the stage is done. Their bytes may have been edited
-    since."""
+    """Raise `InputError` unless every shard of the stage is done.
+
+    Their contents are not checked, because a user may have edited them.
+    """
     count = stage.manifest()["shards"]
     there = sum(stage.shard(i).with_suffix(".done").is_file() for i in range(count))
     if there < count:
@@ -114,7 +117,7 @@ def _finished(stage: StageFolder) -> None:
 
 
 def _all_there(source: str, clips: dict[str, str]) -> None:
-    """Raises `InputError` when clips are missing. URLs are opened when it is their turn."""
+    """Raise `InputError` when clips are missing. URLs are not checked here."""
     missing = [
         c for c in clips if not c.startswith("sim:") and "://" not in c and not Path(c).exists()
     ]

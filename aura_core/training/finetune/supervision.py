@@ -1,16 +1,16 @@
-"""Which seconds of a sample a loss may supervise, known from all samples of a run together.
+"""Which seconds of a sample a loss may supervise. This depends on all samples of a run.
 
-The data engine writes a sample for each answer: the window as it stood when the answer was given.
-The sample of a later answer shows the earlier ones again, also such as stage 5 rejected, and such
-as tell what has left the window since. So:
+The data engine writes a sample for each answer, with the window at that time. The sample of a later
+answer therefore contains the earlier answers again. Some of those may have been rejected by stage
+5, or their evidence may have left the window. So:
 
-- An answer in view may be supervised when its own sample was kept, shows the same window, and shows
-  its evidence.
-- With `once`, every second is supervised in one sample. Samples of one window (between two
-  switches) begin alike, so the last of them stands for all; and what one window has supervised is
-  context in the next.
+- An answer in the window may be supervised if its own sample was kept, shows the same window, and
+  shows its evidence.
+- With `once`, every second is supervised in one sample only. Samples of one window (between two
+  switches) have the same beginning, so only the last of them is used. Seconds that were supervised
+  in one window are context in the next.
 
-Records that the data engine did not write (they have no target) are supervised whole.
+Records that the data engine did not write have no target; all of their turns are supervised.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from aura_core.training.finetune.records import Record, Said
 
 @dataclass(frozen=True)
 class Own:
-    """The kept sample of one answer: its place among the records, its window, the second that shows
-    its evidence."""
+    """The kept sample of one answer.
+
+    `index` is its place among the records, `first` and `stop` are its window, and `evidence` is the
+    second that shows what the answer says.
+    """
 
     index: int
     first: int
@@ -33,11 +36,11 @@ class Own:
 
 
 class Supervision:
-    """Filled with all records in order (`add`), then asked about each (`of`)."""
+    """Decides what may be supervised: `add` all records in order, then ask `of` about each."""
 
     def __init__(self, once: bool) -> None:
         self._once = once
-        self._own: dict[str, dict[int, Own]] = {}  # conversation, second of the answer
+        self._own: dict[str, dict[int, Own]] = {}  # by conversation, then by second of the answer
         self._others: list[int] = []  # records that the data engine did not write
 
     def add(self, index: int, record: Record) -> None:
@@ -51,8 +54,10 @@ class Supervision:
         self._own.setdefault(record.conversation, {})[last] = own
 
     def chosen(self, count: int) -> list[int]:
-        """The records to train on, of `count`, in order: all, or with `once` the last of each
-        window."""
+        """Return the indices of the records to train on, out of `count`, in order.
+
+        These are all records, or with `once` the last one of each window.
+        """
         if not self._once:
             return list(range(count))
         windows = {
@@ -63,7 +68,7 @@ class Supervision:
         return sorted([*windows.values(), *self._others])
 
     def of(self, record: Record) -> Record:
-        """The record, told what of it may be supervised."""
+        """Return the record, with marks for what may be supervised."""
         if record.evidence is None:
             return record
         own = self._own[record.conversation]

@@ -1,8 +1,7 @@
-"""How much arithmetic a training step needs, and how much the machine can do: the share is the
-efficiency.
+"""Efficiency of training: the arithmetic of a step, and what the machine can do.
 
-Counted are the operations that the model needs, once: what gradient checkpointing computes twice is
-not counted.
+Each operation that the model needs counts once. Operations that gradient checkpointing repeats are
+not counted again.
 """
 
 from __future__ import annotations
@@ -16,14 +15,16 @@ from aura_core.training.finetune.packing import Row
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.1) -> float:
-    """Operations a second of a large matrix product on this machine, the best of those done within
-    `seconds`."""
+    """Return the operations a second of a large matrix product on this machine.
+
+    It is the best of the products that were finished within `seconds`.
+    """
     n = 8192 if device.type == "cuda" else 1024
-    # its own: a run's random state must not depend on being measured
+    # a generator of its own, because a measurement must not change the run's random state
     draw = torch.Generator(device).manual_seed(0)
     a, b = (torch.randn(n, n, device=device, generator=draw).to(dtype) for _ in range(2))
     best, end = 0.0, time.perf_counter() + seconds
-    a @ b  # the first one also allocates
+    a @ b  # not measured, because the first product also allocates memory
     while best == 0.0 or time.perf_counter() < end:
         _settle(device)
         start = time.perf_counter()
@@ -34,14 +35,16 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.1) 
 
 
 def step_flops(module: StreamModel, row: Row) -> float:
-    """Operations of one forward and backward pass over a row: matrix products and attention,
-    nothing else."""
+    """Return the operations of one forward and backward pass over a row.
+
+    Only matrix products and attention are counted.
+    """
     inner, family = module.inner, module.family
     text = family.text(inner)
     config = text.config
     heads = config.num_attention_heads
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
-    # Causal: half of the square. Two products, two operations each.
+    # Causal attention is half of the square. There are two products, of two operations each.
     look = sum(2 * n * n * width * config.num_hidden_layers for n in row.lengths)
     blocks, patches, seen = family.vision_work(inner, row.pixels)
     return (
@@ -54,8 +57,11 @@ def step_flops(module: StreamModel, row: Row) -> float:
 
 
 def _linear(part: torch.nn.Module, tokens: int, backward: bool) -> float:
-    """Forward 2 operations a weight; backward as many for the activations, and as many for each
-    trained weight."""
+    """Return the operations of the linear layers of `part`.
+
+    The forward pass needs 2 for each weight and token. The backward pass needs as many for the
+    activations, and as many again for each weight that is trained.
+    """
     sizes = [(p.numel(), p.requires_grad) for p in part.parameters() if p.ndim == 2]
     forward = 2.0 * tokens * sum(n for n, _ in sizes)
     return forward + (

@@ -1,12 +1,11 @@
-"""Fine-tuning of a checkpoint by a recipe: one readable loop on accelerate, for one process or
-many.
+"""Fine-tunes a checkpoint by a recipe: one loop on accelerate, for one process or several.
 
-    shards -> examples -> rows -> loss -> AdamW            OUT/log.jsonl    OUT/steps/000100    OUT/model
+    shards -> examples -> rows -> loss -> AdamW    OUT/log.jsonl  OUT/steps/000100  OUT/model
 
-Everything that decides what comes next (weights, moments, random states, samples used) is saved
-together, and the learning rate is a function of the step: a run that was killed goes on to the same
-bits (on a CPU in fp32; tested).
-"""  # noqa: E501
+Weights, optimizer state, random states and the number of samples used are saved together, and the
+learning rate is a function of the step. So a run that was killed continues with the same bits (on a
+CPU in fp32; tested).
+"""
 
 from __future__ import annotations
 
@@ -47,8 +46,10 @@ except ImportError as e:
 
 
 def rate(step: int, s: ScheduleSettings) -> float:
-    """Learning rate of `step` (from 0): a linear rise, then half a cosine down to `floor` of the
-    highest."""
+    """Return the learning rate of `step` (from 0).
+
+    It rises linearly, then falls as half a cosine to `floor` times the highest rate.
+    """
     rise = round(s.warmup * s.steps)
     if step < rise:
         return s.lr * (step + 1) / (rise + 1)
@@ -58,8 +59,10 @@ def rate(step: int, s: ScheduleSettings) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `model` is the folder of the result; `loss` is the last step's, None where
-    none was left."""
+    """What a run did.
+
+    `model` is the folder of the result. `loss` is that of the last step; None if no step was left.
+    """
 
     model: Path
     steps: int
@@ -72,8 +75,11 @@ class Trainer:
     """One run of `recipe` in the folder `out`.
 
     Args:
-        resume: go on from the newest checkpoint; without it a folder that holds a run is refused.
+        resume: continue from the newest checkpoint. Without it, a folder that holds a run is
+            refused.
         device: auto (accelerate chooses) or cpu.
+
+    Raises `ConfigError`, `InputError` and `ModelError`.
     """
 
     def __init__(
@@ -104,7 +110,7 @@ class Trainer:
         check(shards, self.opened, recipe.model, recipe.batch.tokens)
         if held is not None:
             check(held, self.opened, recipe.model, recipe.batch.tokens, recipe.data.eval_samples)
-        self.samples = 0  # that this process has taken out of the data
+        self.samples = 0  # number of samples that this process has used
         self.model, self.optimizer = self._prepare()
         if self.done:
             self.samples = self.steps.load(self.done, self.model, self.optimizer.optimizer)
@@ -113,7 +119,10 @@ class Trainer:
         self._held = held
 
     def run(self) -> Summary:
-        """Train to the recipe's last step and write the result."""
+        """Train to the recipe's last step, and write the result.
+
+        Raises `ModelError` when the loss is not finite.
+        """
         recipe, a, start = self.recipe, self.accelerator, time.perf_counter()
         peak = matmul_peak(
             a.device, torch.bfloat16 if recipe.precision == "bf16" else torch.float32
@@ -153,7 +162,7 @@ class Trainer:
         )
 
     def _step(self, step: int, batch: list[Row]) -> tuple[float, float]:
-        """One update: the loss over all rows of all processes, and the norm of its gradient."""
+        """Do one update. Returns the loss over all rows of all processes, and the gradient norm."""
         a, recipe = self.accelerator, self.recipe
         weighed = [weighting(recipe.loss, r.supervised, len(r.lengths), r.answers) for r in batch]
         total = a.reduce(torch.stack([t for _, t in weighed]).sum(), "sum").clamp(min=1e-6)
@@ -188,21 +197,24 @@ class Trainer:
     # ---- the data ----------------------------------------------------------------------------
 
     def _rows(self) -> Iterator[Row]:
-        """Endless rows from where the run stands."""
+        """Yield rows endlessly, starting where the run stopped."""
         loader = DataLoader(
             Ahead(self._examples),
             batch_size=None,
             sampler=self.order,
             num_workers=self.recipe.data.workers,
-            # so that it draws nothing from the run's own
+            # its own generator, so that it does not change the run's random state
             generator=torch.Generator().manual_seed(0),
             collate_fn=_same,
         )
         return pack(raised(loader), self.recipe.batch.tokens)
 
     def _evaluate(self, step: int) -> None:
-        """Log the held-out figures. Process 0 alone, but for FSDP, where all must take part in each
-        forward."""
+        """Log the held-out figures.
+
+        Only process 0 does this, except with FSDP, where all processes must take part in each
+        forward.
+        """
         a, recipe = self.accelerator, self.recipe
         if self._held is None or not (self.fsdp or a.is_main_process):
             return
@@ -224,7 +236,10 @@ class Trainer:
     # ---- begin and end -----------------------------------------------------------------------
 
     def _begin(self, resume: bool) -> int:
-        """The step to go on from, 0 for a new run; the log ends there. Raises `ConfigError`."""
+        """Return the step to continue from (0 for a new run), and cut the log there.
+
+        Raises `ConfigError`.
+        """
         newest = self.steps.newest()
         if newest is not None and not resume:
             raise ConfigError(
@@ -254,8 +269,7 @@ class Trainer:
         return open_for_training(config, r.lora, r.vision, r.checkpointing, r.seed)
 
     def _prepare(self) -> tuple[Any, Any]:
-        """Model and optimizer; accelerate shards or copies them, where there are several
-        processes."""
+        """Return model and optimizer, which accelerate shards or copies over the processes."""
         s = self.recipe.schedule
         trained = [p for p in self.opened.module.parameters() if p.requires_grad]
         decayed, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
@@ -269,9 +283,9 @@ class Trainer:
         return self.accelerator.prepare(self.opened.module, optimizer)
 
     def _finish(self) -> Path:
-        """Write the result, from process 0."""
+        """Write the result from process 0, and return its folder."""
         a, r, opened = self.accelerator, self.recipe, self.opened
-        state = a.get_state_dict(self.model)  # all of it, on process 0
+        state = a.get_state_dict(self.model)  # the whole state, on process 0
         dtype = torch.bfloat16 if r.precision == "bf16" else torch.float32
         folder = self.out / ("model" if r.result == "merged" else "adapter")
         if a.is_main_process:
@@ -301,7 +315,7 @@ def _same(value: Any) -> Any:
 
 
 def _step_of(line: str) -> float:
-    """The step of a log line; a half-written last line counts as later than any."""
+    """Return the step of a log line; infinity for a half-written last line."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -9,9 +9,10 @@ answers that are supervised.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 
 from aura_core.config import AssistantConfig, ModelConfig, WindowConfig
+from aura_core.cores import cores
 from aura_core.errors import ConfigError
 from aura_core.evaluation.sim import evaluate
 from aura_core.models import load
@@ -27,10 +29,10 @@ from aura_core.sim.episode import TEST_PLAN
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised, loss_of
 from aura_core.training.tiny.auxiliary import Auxiliary
-from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw
-from aura_core.training.tiny.features import FIRST_SEED, FeatureBank, fingerprint
-from aura_core.training.tiny.language import logits_of
+from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw, on
+from aura_core.training.tiny.language import encoded, logits_of
 from aura_core.training.tiny.settings import Budget
+from aura_core.training.tiny.store import HELD, Pictures, Store
 from aura_core.training.tiny.vision import optimizers
 
 ARMS = {"loss": ("plain", "balanced"), "last-only": ("balanced", "balanced_all")}
@@ -83,16 +85,17 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         net.load_state_dict(build_model(budget.seed)[0].state_dict())
         net.model.visual.load_state_dict(tower)
     net.model.visual.requires_grad_(False)
-    bank = FeatureBank(
-        work / f"worlds-{budget.worlds}-{fingerprint(tower)}.f16", FIRST_SEED, budget.worlds
+    path = work / f"worlds-{budget.worlds}-{fingerprint(tower)}.pt"
+    bank = (
+        torch.load(path, weights_only=True) if path.exists() else features(net.model.visual, budget)
     )
-    bank.fill(tower)
+    torch.save(bank, path)
     auxiliary = Auxiliary(net.model.language_model)  # the recipe's, the same for every arm
     opts = optimizers(
         torch.nn.ModuleDict({"lm": net.model.language_model, "main": auxiliary.heads}), budget.lr
     )
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
-    stream = batches(bank, PromptCodec(backend.tokenizer, backend.chat), budget)
+    stream = batches(PromptCodec(backend.tokenizer, backend.chat), budget)
     seen, start, curve = 0, time.perf_counter(), []
     net.train()
     for step in range(budget.steps):
@@ -100,12 +103,11 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
         scale = min(1.0, (step + 1) / 50) * max(0.02, min(1.0, (1 - step / budget.steps) / 0.7))
         for group in (g for opt in opts for g in opt.param_groups):
             group["lr"] = (budget.lr if budget.fresh else budget.lr / 4) * scale
-        value = loss_of(
-            loss, logits_of(net, batch), batch.supervised, len(batch.ids), batch.answers
-        )
+        logits, hidden = logits_of(net, batch, bank)
+        value = loss_of(loss, logits, batch.supervised, len(batch.ids), batch.answers)
         for opt in opts:
             opt.zero_grad(set_to_none=True)
-        (value + auxiliary(batch)).backward()
+        (value + auxiliary(batch, hidden)).backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for opt in opts:
             opt.step()
@@ -118,7 +120,20 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
     return told | {"sim": _play(backend, budget, budget.keep, budget.max)}
 
 
-def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
+def features(visual: Any, budget: Budget) -> torch.Tensor:
+    """What the tower sees in all rooms: float16 (rooms * CHUNKS, 12, 2 * WIDTH), see `encoded`."""
+    store = Store(HELD + budget.worlds, max(1, cores() - 1), lambda *_: [])
+    try:
+        while not store.ready[HELD:].all():
+            time.sleep(0.1)
+        pictures = Pictures(store, "cpu")
+        pictures.update(store.capacity)
+        return encoded(visual, pictures)
+    finally:
+        store.close()
+
+
+def batches(codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
     """The same batches for every arm: windows with one or two lasting conditions, or asked about as
     the tests are.
 
@@ -126,16 +141,28 @@ def batches(bank: FeatureBank, codec: PromptCodec, budget: Budget) -> Iterator[B
     """
     rng = np.random.default_rng([budget.seed, 7])
     while True:
-        samples, features, tokens = [], [], 0
+        samples, rows, tokens = [], [], 0
         while tokens < budget.tokens:
+            place = HELD + int(rng.integers(budget.worlds))
             for sample, seen in draw(
-                rng, bank, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
+                rng, place, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
             ):
                 samples.append(sample)
-                features.append(seen)
+                rows.append(seen)
                 tokens += len(sample.ids)
-        batch = collate(samples, features)
+        batch = on(collate(samples, rows), "cpu")
         yield replace(batch, supervised=_bare(batch.supervised, batch.at))
+
+
+def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
+    """16 hex digits of weights: of their names, shapes and float32 values. It names what was
+    computed with them."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().to("cpu", torch.float32).contiguous()
+        told.update(f"{name} {tuple(value.shape)}\n".encode())
+        told.update(value.numpy().tobytes())
+    return told.hexdigest()[:16]
 
 
 def _bare(s: Supervised, at: torch.Tensor) -> Supervised:

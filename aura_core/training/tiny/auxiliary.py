@@ -15,6 +15,7 @@ densely, and leave only its use to the words:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,13 +25,12 @@ from aura_core.training.tiny.targets import (
     AWAITED,
     CONDITIONS,
     FACT_TOKENS,
-    HAPPENING,
     QUESTIONS,
     RESTING,
     SLOT_TOKENS,
     WAITS,
 )
-from aura_core.training.tiny.vision import HEADS
+from aura_core.training.tiny.vision import HEADS, known_bce
 
 if TYPE_CHECKING:
     from aura_core.training.tiny.batches import Batch
@@ -42,8 +42,7 @@ _PLACE = sum(HEADS)  # logits of one place on the table
 
 
 class Auxiliary:
-    """The read-outs of one language model; calling it gives their weighted sum for the batch that
-    ran last."""
+    """The read-outs of one language model; calling it gives their weighted sum for a batch."""
 
     def __init__(self, lm: Any) -> None:
         width = lm.config.hidden_size
@@ -62,71 +61,61 @@ class Auxiliary:
         for name in ("conditions", "closing", "meeting"):
             torch.nn.init.zeros_(self.heads[name].weight)
             torch.nn.init.constant_(self.heads[name].bias, -4.0)
-        self._hidden: dict[int, torch.Tensor] = {}
-        for layer in (ASKING, MATCHING, GATHERING, MEETING):
-            lm.layers[layer].register_forward_hook(self._keeper(layer))
 
-    def _keeper(self, layer: int) -> Any:
-        def keep(_module: Any, _inputs: Any, output: Any) -> None:
-            self._hidden[layer] = output[0] if isinstance(output, tuple) else output
-
-        return keep
-
-    def __call__(self, batch: Batch) -> torch.Tensor:
-        """A scalar."""
+    def __call__(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
+        """A scalar. `hidden`: the output of each layer (B, L, width) for the batch."""
+        flat = [h.flatten(0, 1) for h in hidden]
         return WEIGHT * (
-            self.asking(batch)
-            + self.matching(batch)
-            + self.closing(batch)
-            + self.gathering(batch)
-            + self.meeting(batch)
+            self.asking(batch, flat)
+            + self.matching(batch, flat)
+            + self.closing(batch, flat)
+            + self.gathering(batch, flat)
+            + self.meeting(batch, flat)
         )
 
-    def asking(self, batch: Batch) -> torch.Tensor:
+    def asking(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
         """Weighted mean cross-entropy over the seconds in which something is asked."""
-        logits = self.heads["asking"](self._hidden[ASKING].flatten(0, 1)[batch.decides])
-        weight = torch.ones(QUESTIONS, device=logits.device)
-        weight[0] = 0.1  # most questions wait for nothing
-        told = F.cross_entropy(logits, batch.asked, weight, ignore_index=-1, reduction="sum")
-        asked = weight[batch.asked[batch.asked >= 0]].sum()
-        return told / asked.clamp(min=0.1)  # a batch in which nothing is asked has no loss
+        logits = self.heads["asking"](hidden[ASKING][batch.decides])
+        # most questions wait for nothing
+        weight = torch.where(batch.asked == 0, 0.1, 1.0) * (batch.asked >= 0)
+        told = F.cross_entropy(logits, batch.asked.clamp(min=0), reduction="none")
+        # a batch in which nothing is asked has no loss
+        return (told * weight).sum() / weight.sum().clamp(min=0.1)
 
-    def matching(self, batch: Batch) -> torch.Tensor:
+    def matching(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
         """Mean binary cross-entropy over the visual tokens that have something to be awaited."""
-        logits = self.heads["matching"](self._hidden[MATCHING][batch.visual])
-        known = ~batch.awaited.isnan()
-        return F.binary_cross_entropy_with_logits(logits[known], batch.awaited[known])
+        logits = self.heads["matching"](hidden[MATCHING][batch.visual])
+        known = (~batch.awaited.isnan()).sum()
+        return known_bce(logits, batch.awaited) / known.clamp(min=1)
 
-    def gathering(self, batch: Batch) -> torch.Tensor:
+    def gathering(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
         """Cross-entropies of a place's colour, shape and state, of the facts for each lasting one,
         and of a second's conditions."""
-        hidden = self._hidden[GATHERING].flatten(0, 1)[batch.decides]
-        logits = self.heads["gathering"](hidden)
+        gathered = hidden[GATHERING][batch.decides]
+        logits = self.heads["gathering"](gathered)
         places, facts = logits.split((_PLACE * len(SLOT_TOKENS), len(FACT_TOKENS)), dim=-1)
         parts = places.reshape(-1, _PLACE).split(HEADS, dim=-1)
         items = batch.items.flatten(0, 1)
-        losses = [F.cross_entropy(p, items[:, i]) for i, p in enumerate(parts)]
-        said = F.binary_cross_entropy_with_logits(facts, batch.facts, reduction="sum")
-        losses.append(said / (len(facts) * len(RESTING)))
-        met = self.heads["conditions"](hidden)
+        losses = [
+            F.cross_entropy(p, items[:, i], reduction="sum") / len(items)
+            for i, p in enumerate(parts)
+        ]
+        losses.append(known_bce(facts, batch.facts) / (len(facts) * len(RESTING)))
+        met = self.heads["conditions"](gathered)
         right = F.binary_cross_entropy_with_logits(met, batch.conditions, reduction="sum")
         losses.append(CONDITIONS_WEIGHT * right / len(met))
         return torch.stack(losses).sum()
 
-    def closing(self, batch: Batch) -> torch.Tensor:
+    def closing(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
         """Binary cross-entropy of what is closed, the mean over the answers to standing
         questions."""
-        answered = ~batch.closed[:, 0].isnan()
-        logits = self.heads["closing"](self._hidden[MATCHING].flatten(0, 1)[batch.ends[answered]])
-        told = F.binary_cross_entropy_with_logits(logits, batch.closed[answered], reduction="sum")
-        return CONDITIONS_WEIGHT * told / max(1, len(logits))
+        logits = self.heads["closing"](hidden[MATCHING][batch.ends])
+        answers = (~batch.closed[:, 0].isnan()).sum()
+        return CONDITIONS_WEIGHT * known_bce(logits, batch.closed) / answers.clamp(min=1)
 
-    def meeting(self, batch: Batch) -> torch.Tensor:
+    def meeting(self, batch: Batch, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
         """Binary cross-entropy of what is waited for and happens in a second, the mean over the
         batch's seconds."""
-        logits = self.heads["meeting"](self._hidden[MEETING].flatten(0, 1)[batch.decides])
-        happens = torch.cat((batch.conditions[:, WAITS:], batch.facts[:, -len(HAPPENING) :]), dim=1)
-        told = F.binary_cross_entropy_with_logits(
-            logits, happens * batch.conditions[:, :WAITS], reduction="sum"
-        )
+        logits = self.heads["meeting"](hidden[MEETING][batch.decides])
+        told = F.binary_cross_entropy_with_logits(logits, batch.met, reduction="sum")
         return told / len(logits)

@@ -1,5 +1,5 @@
-"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by processes of
-their own.
+"""Batches for stage 2: stretches of training worlds with fresh questions, drawn by the processes of
+a `Store`.
 
 The curriculum lengthens the window: short and dense first, the deployed length last (a model that
 was trained on short windows does poorly in late chunks).
@@ -7,24 +7,26 @@ was trained on short windows does poorly in late chunks).
 
 from __future__ import annotations
 
-import multiprocessing as mp
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from numpy.typing import NDArray
 
-from aura_core.cores import cores
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
 from aura_core.sim.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised
-from aura_core.training.tiny.features import CHUNKS, WIDTH, FeatureBank, training_world
 from aura_core.training.tiny.samples import Sample, build
+from aura_core.training.tiny.store import CHUNKS, Store, training_world
 from aura_core.training.tiny.targets import AWAITED
 
+# Seconds by which the truth of a world's events is moved, another time in each episode: just before
+# and after an event is complete, both to speak and to wait are right once.
+MARGIN_S = 0.06
+CHINESE_SHARE = 0.33  # of episodes: more than tests ask for, its characters are met less often
 GROUP = 4  # batches that are drawn together and sorted by length: little padding
 
 
@@ -46,6 +48,7 @@ HARD = TOPICS | {
     "exists": 0.08,
     "where": 0.14,
     "person": 0.03,
+    "who": 0.02,
     "pose": 0.03,
     "where_person": 0.04,
     "door": 0.04,
@@ -58,7 +61,16 @@ HARD = TOPICS | {
     "last": 0.08,
     "order": 0.14,
 }
-MANY = Plan(min_gap=1, max_gap=3, proactive=(4, 10), multi=(0, 3), first=0, objects=0.6)
+MANY = Plan(
+    min_gap=1,
+    max_gap=3,
+    proactive=(4, 10),
+    multi=(0, 3),
+    first=0,
+    objects=0.6,
+    follows=0.25,
+    odd=0.05,
+)
 # One or two lasting conditions, asked early: nearly every event of the window is a clear yes or no.
 FOCUS = Plan(
     min_gap=1,
@@ -69,6 +81,8 @@ FOCUS = Plan(
     first=0,
     early=0.25,
     objects=0.85,
+    follows=0.25,
+    odd=0.05,
 )
 # One-time questions by colour, by shape or for anything: what they wait for happens again after
 # they are answered.
@@ -82,23 +96,46 @@ ONCE = Plan(
     early=0.15,
     objects=0.9,
     exact=0.3,
+    follows=0.25,
+    odd=0.05,
 )
+# Many open conditions, and as few questions about now as tests ask.
+WATCHES = Plan(
+    min_gap=3,
+    max_gap=9,
+    proactive=(2, 6),
+    multi=(1, 4),
+    triggers=0.85,
+    first=0,
+    early=0.4,
+    objects=0.5,
+    follows=0.15,
+    odd=0.08,
+)
+AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
 CURRICULUM = (
-    Stage(0.40, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
-    Stage(0.65, (20, 30), (FOCUS, ONCE, MANY, TEST_PLAN)),
-    Stage(1.0, (30, 60), (FOCUS, FOCUS, FOCUS, ONCE, ONCE, ONCE, MANY, TEST_PLAN, DENSE_PLAN)),
+    Stage(0.2, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
+    Stage(0.4, (20, 30), (FOCUS, FOCUS, ONCE, MANY, WATCHES, TEST_PLAN)),
+    Stage(
+        1.0,
+        (30, 60),
+        (FOCUS, FOCUS, FOCUS, ONCE, ONCE, MANY, WATCHES, WATCHES, TEST_PLAN, DENSE_PLAN),
+    ),
 )
+
+
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded sequences: ids (B, L), positions (3, B, L), visual (B, L), features (V, 2 *
-    WIDTH)."""
+    """Right-padded sequences on a device: ids (B, L), positions (3, B, L), and the features of
+    their visual tokens (V, 2 * WIDTH), at the flat places `visual` (V,) of (B * L)."""
 
     ids: torch.Tensor
     positions: torch.Tensor
     visual: torch.Tensor
-    features: torch.Tensor
+    rows: torch.Tensor  # which chunk of the bank each of the C chunks is, int64 (C,)
     at: torch.Tensor  # flat index into (B * L) of each supervised position
     supervised: Supervised
     answers: torch.Tensor
@@ -107,129 +144,147 @@ class Batch:
     items: torch.Tensor  # int64 (C, 6, 3), see `targets.items_of`
     facts: torch.Tensor  # float32 (C, F), see `targets.facts_of`
     conditions: torch.Tensor  # float32 (C, CONDITIONS), see `targets.conditions_in`
+    met: torch.Tensor  # float32 (C, WAITS), see `targets.met_in`
     asked: torch.Tensor  # int64 (C,), see `targets.asked_in`
     ends: torch.Tensor  # flat index into (B * L) of the end of each chunk's answer, C in all
     closed: torch.Tensor  # float32 (C, WAITS), see `targets.closed_in`
     tokens: int  # without padding
 
-    def to(self, device: str) -> Batch:
-        """The batch on a device."""
 
-        def move(value: Any) -> Any:
-            if isinstance(value, Supervised):
-                return Supervised(*(move(getattr(value, f.name)) for f in fields(value)))
-            return value.to(device) if isinstance(value, torch.Tensor) else value
-
-        return Batch(*(move(getattr(self, f.name)) for f in fields(self)))
-
-
-def collate(samples: list[Sample], features: list[np.ndarray]) -> Batch:
-    """Samples with the features (chunks, 12, 2 * WIDTH) of their chunks, to one batch."""
+def collate(samples: list[Sample], rows: list[NDArray[np.int64]]) -> Arrays:
+    """Samples, and which chunks of the bank (chunks,) they show, to the arrays of one batch: small
+    types, for the way between processes."""
     b, length = len(samples), max(len(s.ids) for s in samples)
-    ids = torch.zeros((b, length), dtype=torch.long)
-    positions = torch.zeros((3, b, length), dtype=torch.long)
-    visual = torch.zeros((b, length), dtype=torch.bool)
+    ids = np.zeros((b, length), np.int16)
+    positions = np.zeros((3, b, length), np.int16)
+    visual = np.zeros((b, length), np.bool_)
     for i, s in enumerate(samples):
         n = len(s.ids)
-        ids[i, :n], visual[i, :n] = torch.from_numpy(s.ids), torch.from_numpy(s.visual)
-        positions[:, i, :n] = torch.from_numpy(s.positions)
+        ids[i, :n], visual[i, :n] = s.ids, s.visual
+        positions[:, i, :n] = s.positions
 
-    def flat(name: str) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([getattr(s, name) for s in samples]))
+    def flat(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(s, name) for s in samples])
 
-    row = torch.repeat_interleave(torch.arange(b), torch.tensor([len(s.at) for s in samples]))
-    owner = length * torch.repeat_interleave(
-        torch.arange(b), torch.tensor([len(s.chunks) for s in samples])
-    )
+    def small(values: NDArray[np.float32]) -> NDArray[np.int8]:
+        return np.where(np.isnan(values), -1, values).astype(np.int8)
+
+    row = np.repeat(np.arange(b), [len(s.at) for s in samples])
+    owner = length * np.repeat(np.arange(b), [len(s.chunks) for s in samples])
+    return {
+        "ids": ids,
+        "positions": positions,
+        "visual": np.flatnonzero(visual).astype(np.int32),
+        "rows": np.concatenate(rows).astype(np.int32),
+        "at": (row * length + flat("at")).astype(np.int32),
+        "row": row.astype(np.int32),
+        "target": flat("target").astype(np.int16),
+        "flags": (flat("silent") + 2 * flat("hard") + 4 * flat("event")).astype(np.uint8),
+        "answers": np.asarray([s.answers for s in samples], np.int16),
+        "awaited": small(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
+        "decides": (owner + flat("decides")).astype(np.int32),
+        "items": flat("items").astype(np.int8),
+        "facts": small(flat("facts")),
+        "conditions": flat("conditions").astype(np.int8),
+        "met": flat("met").astype(np.int8),
+        "asked": flat("asked").astype(np.int16),
+        "ends": (owner + flat("ends")).astype(np.int32),
+        "closed": small(flat("closed")),
+        "tokens": np.asarray(sum(len(s.ids) for s in samples)),
+    }
+
+
+def on(arrays: Arrays, device: str) -> Batch:
+    """The batch of `collate` on a device."""
+    t = {}
+    for name, value in arrays.items():
+        part = torch.from_numpy(value)
+        t[name] = part.pin_memory().to(device, non_blocking=True) if device != "cpu" else part
+
+    def whole(name: str) -> torch.Tensor:
+        return t[name].long()
+
+    def known(name: str) -> torch.Tensor:
+        return torch.where(t[name] < 0, torch.nan, t[name].float())
+
+    flags = t["flags"]
     return Batch(
-        ids,
-        positions,
-        visual,
-        torch.from_numpy(
-            np.concatenate([f.reshape(-1, 2 * WIDTH) for f in features]).astype(np.float32)
+        whole("ids"),
+        whole("positions"),
+        whole("visual"),
+        whole("rows"),
+        whole("at"),
+        Supervised(
+            whole("row"), whole("target"), (flags & 1) > 0, (flags & 2) > 0, (flags & 4) > 0
         ),
-        row * length + flat("at"),
-        Supervised(row, flat("target"), flat("silent"), flat("hard"), flat("event")),
-        torch.tensor([s.answers for s in samples]),
-        torch.from_numpy(np.concatenate([s.awaited.reshape(-1, AWAITED) for s in samples])),
-        owner + flat("decides"),
-        flat("items"),
-        flat("facts"),
-        flat("conditions"),
-        flat("asked"),
-        owner + flat("ends"),
-        flat("closed"),
-        sum(len(s.ids) for s in samples),
+        whole("answers"),
+        known("awaited"),
+        whole("decides"),
+        whole("items"),
+        known("facts"),
+        t["conditions"].float(),
+        t["met"].float(),
+        whole("asked"),
+        whole("ends"),
+        known("closed"),
+        int(arrays["tokens"]),
     )
 
 
 def draw(
     rng: np.random.Generator,
-    bank: FeatureBank,
+    place: int,
     codec: PromptCodec,
     plans: tuple[Plan, ...],
     chunks: tuple[int, int],
     varied: bool = True,
-) -> Iterator[tuple[Sample, np.ndarray]]:
-    """Stretches of a random room, one after the other, of so many chunks (least, most), with fresh
-    questions."""
-    seed, features = bank[int(rng.integers(len(bank)))]
+) -> Iterator[tuple[Sample, NDArray[np.int64]]]:
+    """Stretches of the room at a place of the store, one after the other, of so many chunks (least,
+    most), with fresh questions."""
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
+    if plan != TEST_PLAN:
+        plan = replace(plan, at_events=bool(rng.random() < AT_EVENTS))
+    room = training_world(Store.seed(place))
+    room = room.looked_at(room.looks, float(rng.uniform(-MARGIN_S, MARGIN_S)))
     episode = Episode.generate(
         int(rng.integers(2**31)),
         CHUNKS,
         plan,
-        training_world(seed),
+        room,
+        "zh" if rng.random() < CHINESE_SHARE else "en",
         unseen=0.0,
         topics=topics,
         varied=varied,
     )
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
-        yield build(episode, codec, start, start + n), features[start : start + n]
+        yield build(episode, codec, start, start + n), place * CHUNKS + np.arange(start, start + n)
         start += n
 
 
-class BatchStream(IterableDataset[Batch]):
-    """Endless batches of about `tokens` tokens; `progress`, set by the trainer (0 to 1), picks the
-    stage."""
+@dataclass(frozen=True)
+class Drawer:
+    """Called by a store's worker: a few batches of about `tokens` tokens, for the stage of the
+    curriculum that `progress` (0 to 1) is in. Their sequences are of about one length."""
 
-    def __init__(
-        self, bank: FeatureBank, codec: PromptCodec, tokens: int, seed: int, begin: float = 0.0
-    ) -> None:
-        self._bank, self._codec, self._tokens, self._seed = bank, codec, tokens, seed
-        self.progress = mp.get_context("fork").Value("d", begin)
+    codec: PromptCodec
+    tokens: int
 
-    def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        rng = np.random.default_rng([self._seed, 5, worker.id if worker else 0])
-        while True:
-            stage = next(s for s in CURRICULUM if self.progress.value <= s.until)
-            groups = self._group(rng, stage)
-            for i in rng.permutation(len(groups)):
-                yield collate([s for s, _ in groups[i]], [f for _, f in groups[i]])
-
-    def _group(
-        self, rng: np.random.Generator, stage: Stage
-    ) -> list[list[tuple[Sample, np.ndarray]]]:
-        drawn: list[tuple[Sample, np.ndarray]] = []
+    def __call__(
+        self, rng: np.random.Generator, places: NDArray[np.int64], progress: float
+    ) -> list[Arrays]:
+        stage = next(s for s in CURRICULUM if progress <= s.until)
+        drawn: list[tuple[Sample, NDArray[np.int64]]] = []
         total = 0
-        while total < GROUP * self._tokens:
-            for pair in draw(rng, self._bank, self._codec, stage.plans, stage.chunks):
+        while total < GROUP * self.tokens:
+            place = int(places[rng.integers(len(places))])
+            for pair in draw(rng, place, self.codec, stage.plans, stage.chunks):
                 drawn.append(pair)
                 total += len(pair[0].ids)
         drawn.sort(key=lambda pair: len(pair[0].ids))
         ends = np.cumsum([len(s.ids) for s, _ in drawn])
         cuts = np.searchsorted(ends, np.arange(1, GROUP) * total / GROUP) + 1
-        return [drawn[i:j] for i, j in zip([0, *cuts], [*cuts, len(drawn)], strict=True) if i < j]
-
-    def loader(self) -> DataLoader[Batch]:
-        """Draws ahead, in processes of its own."""
-        return DataLoader(
-            self,
-            batch_size=None,
-            num_workers=max(1, cores() - 1),
-            prefetch_factor=2 * GROUP,
-            multiprocessing_context="fork",
-        )
+        groups = [drawn[i:j] for i, j in zip([0, *cuts], [*cuts, len(drawn)], strict=True) if i < j]
+        order = rng.permutation(len(groups))
+        return [collate([s for s, _ in groups[i]], [r for _, r in groups[i]]) for i in order]

@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from aura_core.models.families.base import Block, Features
+from aura_core.errors import InputError
 from aura_core.plain import one_of
 from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.talk import DECLINED
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.tiny.auxiliary import Auxiliary
-from aura_core.training.tiny.batches import Batch, BatchStream, collate
-from aura_core.training.tiny.features import (
-    CHUNKS,
-    FIRST_DEV_SEED,
-    FIRST_SEED,
-    WIDTH,
-    FeatureBank,
-    fingerprint,
-    training_world,
-)
-from aura_core.training.tiny.model import FAMILY
+from aura_core.training.tiny.batches import Batch, collate, on
+from aura_core.training.tiny.forward import hidden_of
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.settings import LOSSES
-from aura_core.training.tiny.vision import optimizers
+from aura_core.training.tiny.store import CHUNKS, Pictures, Store, training_world
+from aura_core.training.tiny.targets import TOKENS
+from aura_core.training.tiny.vision import batched_vision, optimizers, patches_of
+
+WIDTH = 192  # of the model
+SAVE_MIN = 0.75  # between two saves
+REPORTS = 60  # of the stage
+LAST = 48  # batches that may be given again
 
 
-def logits_of(model: Any, batch: Batch) -> torch.Tensor:
-    """float32 logits (N, vocabulary) at the supervised positions."""
-    merged, deep = batch.features.split(WIDTH, dim=-1)
-    block = Block(batch.ids, batch.positions, batch.visual, Features(merged, (deep,)))
-    hidden = FAMILY.hidden(model, block)
-    return FAMILY.logits(model, hidden.flatten(0, 1)[batch.at])
+def logits_of(
+    model: Any, batch: Batch, bank: torch.Tensor
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """float32 logits (N, vocabulary) at the supervised positions, and the output of each layer.
+
+    `bank`: features of all rooms' chunks, float16 (chunks, 12, 2 * WIDTH).
+    """
+    lm = model.model.language_model
+    embeds = lm.embed_tokens(batch.ids)
+    seen = bank[batch.rows].flatten(0, 1).float()
+    merged, deep = seen.split(WIDTH, dim=-1)
+    flat = embeds.flatten(0, 1).index_copy(0, batch.visual, merged)
+    hidden = hidden_of(lm, flat.view(embeds.shape), batch.positions, batch.visual, [deep])
+    return model.lm_head(hidden[-1].flatten(0, 1)[batch.at]), hidden
 
 
-def teacher_forced(
-    model: Any, batches: list[tuple[Batch, list[Sample], list[Episode]]]
-) -> dict[str, float]:
+Held = list[tuple[Batch, list[Sample], list[Episode]]]
+
+
+def held_out(codec: PromptCodec, places: list[int], device: str) -> Held:
+    """Development windows of the rooms at these places."""
+    held: Held = []
+    for i in range(0, len(places), 8):
+        some = places[i : i + 8]
+        episodes = [
+            Episode.generate(Store.seed(p), CHUNKS, TEST_PLAN, training_world(Store.seed(p)))
+            for p in some
+        ]
+        samples = [build(e, codec, 0, 60) for e in episodes]
+        rows = [p * CHUNKS + np.arange(60) for p in some]
+        held.append((on(collate(samples, rows), device), samples, episodes))
+    return held
+
+
+def encoded(visual: Any, pictures: Pictures) -> torch.Tensor:
+    """Merged and deepstack features of every chunk that is here: float16 (rooms * CHUNKS, 12, 2 *
+    WIDTH)."""
+    frames = pictures.frames
+    bank = torch.zeros(
+        (len(frames), CHUNKS, TOKENS, 2 * WIDTH), dtype=torch.float16, device=frames.device
+    )
+    with torch.no_grad():
+        places = [*pictures.held(), *pictures.places]
+        for some in (places[i : i + 8] for i in range(0, len(places), 8)):
+            told = batched_vision(visual, patches_of(frames[some].flatten(0, 1)))
+            features = torch.cat(told, dim=-1).half()
+            bank[some] = features.view(len(some), *bank.shape[1:])
+    return bank.flatten(0, 1)
+
+
+def teacher_forced(model: Any, batches: Held, bank: torch.Tensor) -> dict[str, float]:
     """Quick development figures; the true ones are free-running (`aura eval sim`)."""
     right: dict[str, list[bool]] = {
-        k: [] for k in ("real-time", "due", "due text", "false alarm", "chatter")
+        k: []
+        for k in ("real-time", "follow-up", "declined", "due", "due text", "false alarm", "chatter")
     }
     for batch, samples, episodes in batches:
         with torch.no_grad():
-            guess = logits_of(model, batch).argmax(-1)
+            guess = logits_of(model, batch, bank)[0].argmax(-1)
         good = (guess == batch.supervised.target).cpu().numpy()
         offset = 0
         for s, e in zip(samples, episodes, strict=True):
@@ -61,8 +104,11 @@ def teacher_forced(
                     right["due"].append(bool(mine[0]))
                     right["due text"].append(bool(mine.all()))
                 elif c in asks:
-                    if asks[c].condition is None:
-                        right["real-time"].append(bool(mine.all()))
+                    ask = asks[c]
+                    if ask.condition is None and len(mine):
+                        name = "follow-up" if ask.follows else "real-time"
+                        name = "declined" if ask.topic in DECLINED else name
+                        right[name].append(bool(mine.all()))
                 elif e.world.event_at(c) is not None:
                     right["false alarm"].append(not mine[0])
                 else:
@@ -73,81 +119,129 @@ def teacher_forced(
 def train(
     model: Any,
     codec: PromptCodec,
-    tower: dict[str, torch.Tensor],
-    folder: Path,
+    store: Store,
+    pictures: Pictures,
+    bank: torch.Tensor,
     minutes: float,
     *,
-    lr: float = 2e-3,
-    tokens: int = 4096,
-    worlds: int = 1400,
+    lr: float = 2.5e-3,
     seed: int = 0,
     loss: str = "balanced_all",
     begin: float = 0.0,
-    save: Any = None,
+    heads: Path | None = None,
+    save: Callable[[], None] = lambda: None,
     device: str = "cpu",
+    told: Callable[[str, float, str], None] = lambda stage, share, line: None,
 ) -> None:
-    """Train the language model in place for `minutes`; `begin` skips that share of the
-    curriculum."""
+    """Train the language model in place for `minutes`; `begin` skips that share of the curriculum.
+
+    `bank`: see `encoded`. `heads`: where the read-outs of the auxiliary losses are kept beside
+    what `save` saves.
+    """
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)
-    model.model.visual.load_state_dict(tower)
     model.model.visual.requires_grad_(False)
     model.to(device)
-    eyes = fingerprint(tower)
-    dev = FeatureBank(folder / f"dev-{eyes}.f16", FIRST_DEV_SEED, 48)
-    dev.fill(tower)
-    bank = FeatureBank(folder / f"train-{eyes}.f16", FIRST_SEED, worlds)
-    bank.fill(tower)
-    torch.set_num_threads(2)
-    held = []
-    for i in range(0, 48, 8):
-        seeds = range(dev.first_seed + i, dev.first_seed + i + 8)
-        episodes = [Episode.generate(k, CHUNKS, TEST_PLAN, training_world(k)) for k in seeds]
-        samples = [build(e, codec, 0, 60) for e in episodes]
-        batch = collate(samples, [dev[k][1][:60] for k in range(i, i + 8)]).to(device)
-        held.append((batch, samples, episodes))
+    held = held_out(codec, pictures.held(), device)
     auxiliary = Auxiliary(model.model.language_model)
-    heads = folder / "auxiliary.pt"
-    if heads.exists():  # read-outs drawn anew would disturb a model that is trained on
+    if heads is not None and heads.exists():  # drawn anew they disturb a model that is trained on
         auxiliary.heads.load_state_dict(torch.load(heads, weights_only=True, map_location="cpu"))
     parameters = torch.nn.ModuleDict({"lm": model.model.language_model, "main": auxiliary.heads})
     parameters.to(device)
     opts = optimizers(parameters, lr)
-    stream = BatchStream(bank, codec, tokens, seed, begin)
-    start, step, seen, reported = time.monotonic(), 0, 0, 0.0
-    for batch in stream.loader():
-        used = (time.monotonic() - start) / (60 * minutes)
-        if used >= 1.0:
-            break
-        stream.progress.value = begin + (1.0 - begin) * used
-        batch = batch.to(device)
-        scale = min(1.0, (step + 1) / 100) * max(0.01, min(1.0, (1.0 - used) / 0.7))
-        for opt in opts:
-            for group in opt.param_groups:
-                group["lr"] = lr * scale
-        logits = logits_of(model, batch)
-        aside = auxiliary(batch)
-        value = aside + (
-            plain_loss(logits, batch.supervised)
-            if loss == "plain"
-            else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
-        )
-        parameters.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(parameters.parameters(), 1.0)
-        for opt in opts:
-            opt.step()
-        step, seen = step + 1, seen + batch.tokens
-        minute = used * minutes
-        if minute - reported >= 4.0:
-            reported = minute
-            figures = " ".join(f"{k} {v:.3f}" for k, v in teacher_forced(model, held).items())
-            rate = seen / (minute * 60)
-            head = f"{minute:.1f} min step {step} {rate:.0f} tok/s worlds {len(bank)}"
-            print(f"{head} loss {value.item():.4f} auxiliary {aside.item():.4f}", end=" | ")
-            print(figures, flush=True)
-            torch.save(auxiliary.heads.state_dict(), heads)
-            if save is not None:
+    trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
+    start, step, seen, reported, saved = time.monotonic(), 0, 0, 0.0, 0.0
+    waited, told_at = 0.0, 0
+    total = torch.zeros(2, device=device)
+    with Feed(store, device) as feed:
+        while (used := (time.monotonic() - start) / (60 * minutes)) < 1.0:
+            store.progress.value = begin + (1.0 - begin) * used
+            before = time.monotonic()
+            batch = feed.next()
+            waited += time.monotonic() - before
+            scale = min(1.0, (step + 1) / 100) * max(0.01, min(1.0, (1.0 - used) / 0.7))
+            for opt in opts:
+                for group in opt.param_groups:
+                    group["lr"] = lr * scale
+            logits, hidden = logits_of(model, batch, bank)
+            aside = auxiliary(batch, hidden)
+            value = aside + (
+                plain_loss(logits, batch.supervised)
+                if loss == "plain"
+                else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
+            )
+            parameters.zero_grad(set_to_none=True)
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            for opt in opts:
+                opt.step()
+            step, seen = step + 1, seen + batch.tokens
+            minute = used * minutes
+            total += torch.stack((value.detach(), aside.detach()))
+            if minute - reported >= minutes / REPORTS:
+                rate = seen / (60 * (minute - reported))
+                mean, besides = (total / (step - told_at)).tolist()
+                figures = teacher_forced(model, held, bank)
+                words = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
+                told(
+                    "language",
+                    used,
+                    f"step {step} {(step - told_at) / (60 * (minute - reported)):.1f} steps/s"
+                    f" {rate:.0f} tok/s waited {waited:.0f} s repeated {feed.repeated}"
+                    f" lr {lr * scale:.1e} loss {mean:.4f} auxiliary {besides:.4f} | {words}",
+                )
+                seen, told_at, reported = 0, step, minute
+                total = torch.zeros_like(total)
+            if minute - saved >= SAVE_MIN:
+                saved = minute
                 save()
-    torch.save(auxiliary.heads.state_dict(), heads)
+                if heads is not None:
+                    torch.save(auxiliary.heads.state_dict(), heads)
+    save()
+    if heads is not None:
+        torch.save(auxiliary.heads.state_dict(), heads)
+
+
+class Feed:
+    """Batches of a store on a device, a few of them fetched ahead by a thread. On a GPU, which may
+    be faster than what draws them, `next` gives one of the last batches again where no new one is
+    there; `repeated` counts these."""
+
+    def __init__(self, store: Store, device: str) -> None:
+        self._store, self._device = store, device
+        self._ahead: queue.Queue[Batch | BaseException] = queue.Queue(6)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._fetch, daemon=True)
+        self._last: list[Batch] = []
+        self._given = self.repeated = 0
+
+    def __enter__(self) -> Feed:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        while not self._ahead.empty():
+            self._ahead.get()
+
+    def next(self) -> Batch:
+        """The next batch. Raises what hindered it."""
+        if len(self._last) == LAST and self._ahead.empty() and self.repeated < self._given:
+            self.repeated += 1
+            return self._last[(self.repeated * 7) % LAST]
+        batch = self._ahead.get()
+        if isinstance(batch, BaseException):
+            raise batch
+        if self._device != "cpu":
+            self._last = [*self._last, batch][-LAST:]
+        self._given += 1
+        return batch
+
+    def _fetch(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._ahead.put(on(self._store.batch(), self._device))
+            except InputError as e:
+                self._ahead.put(e)
+                return

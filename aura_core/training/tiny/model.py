@@ -29,7 +29,8 @@ SPECIALS = (
 )
 SYSTEM_PROMPT = "live room"
 HEIGHT, WIDTH = 96, 128  # of frames, in pixels
-PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_HALF = (0.5, 0.5, 0.5)
+PIXELS = PixelSpec(16, 2, 2, HEIGHT * WIDTH, HEIGHT * WIDTH, _HALF, _HALF, (HEIGHT, WIDTH))
 FAMILY = QwenVL("qwen3_vl", PIXELS)
 
 CHAT_TEMPLATE = (
@@ -47,6 +48,8 @@ AURA_JSON: dict[str, Any] = {
     "silent_token": "<|silent|>",
     "system_prompt": SYSTEM_PROMPT,
     "frame_timestamps": False,
+    "frame_height": HEIGHT,
+    "frame_width": WIDTH,
 }
 
 
@@ -67,7 +70,8 @@ def build_tokenizer() -> Any:
     core.normalizer = normalizers.Sequence(
         [
             normalizers.Lowercase(),
-            normalizers.Replace(Regex(r"what['’]s"), "what is"),
+            normalizers.Replace(Regex(r"['’]s\b"), " is"),
+            normalizers.Replace(Regex(r"['’]re\b"), " are"),
             normalizers.Replace(Regex(r"\bcolor"), "colour"),
             normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
         ]
@@ -181,7 +185,8 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().to(torch.float16) for k, v in model.state_dict().items()}
+    state = {k: v.detach().to("cpu", torch.float16) for k, v in model.state_dict().items()}
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
     preprocessor = {

@@ -26,6 +26,7 @@ from aura_core.training.tiny.targets import (
     conditions_in,
     facts_of,
     items_of,
+    met_in,
 )
 from aura_core.types import Query
 
@@ -41,8 +42,9 @@ class Sample:
     counts supervised answers. For the auxiliary losses, see `targets`: `awaited` float32 (chunks,
     12, AWAITED); and where each chunk is decided (the position whose logits choose silence or the
     first word), `decides` int64 (chunks,), with what its room is like there, `items` int64 (chunks,
-    6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS) and `asked` int64
-    (chunks,); where its answer ends, `ends` int64 (chunks,), with `closed` float32 (chunks, WAITS).
+    6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS), `met` float32
+    (chunks, WAITS) and `asked` int64 (chunks,); where its answer ends, `ends` int64 (chunks,), with
+    `closed` float32 (chunks, WAITS).
     """
 
     ids: NDArray[np.int64]
@@ -61,6 +63,7 @@ class Sample:
     items: NDArray[np.int64]
     facts: NDArray[np.float32]
     conditions: NDArray[np.float32]
+    met: NDArray[np.float32]
     asked: NDArray[np.int64]
     ends: NDArray[np.int64]
     closed: NDArray[np.float32]
@@ -95,9 +98,19 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     turns = played.window.turns
     plan = played.window.plan
     script, end = episode.script(), codec.chat.end_id
-    events = {e.chunk for e in episode.world.events}
-    tricky = events | {d.chunk + 1 for d in episode.dues} | {a.chunk + 1 for a in episode.asks}
-    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < start}
+    world = episode.world
+    events = {e.chunk for e in world.events} | {d.chunk for d in episode.dues}
+    half_done = {c for c in range(start, stop) if world.unsettled(c)}
+    tricky = (
+        events
+        | half_done
+        | {d.chunk + 1 for d in episode.dues}
+        | {a.chunk + 1 for a in episode.asks}
+    )
+    # What the first chunk in view shows complete from the beginning may have happened before.
+    since = start + 1 if start else 0
+    blind = {a.chunk for a in episode.asks if a.evidence is not None and a.evidence < since}
+    blind |= {d.chunk for d in episode.dues if any(e.chunk < since for e in d.events)}
     ids: list[int] = []
     visual: list[bool] = []
     pieces: list[Piece] = []
@@ -145,6 +158,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         np.stack([items_of(episode.world, c) for c in range(start, stop)]),
         np.stack([facts_of(episode.world, c) for c in range(start, stop)]),
         conditions_in(episode, start, stop),
+        met_in(episode, start, stop),
         asked_in(episode, start, stop),
         np.asarray(ends),
         closed_in(episode, start, stop),

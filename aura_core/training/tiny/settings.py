@@ -12,28 +12,56 @@ LOSSES = ("balanced_all", "plain")
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """How `aura_tiny` is made. Minutes are wall time on 2 CPU cores; everything else derives from
-    the stages' defaults."""
+    """How `aura_tiny` is made. Everything else derives from the stages' defaults."""
 
-    vision_min: float = setting(40.0, "time for the vision tower", unit="min")
-    language_min: float = setting(85.0, "time for the language model", unit="min")
-    worlds: int = setting(1400, "training worlds, 90 s each", low=1)
+    vision_min: float = setting(
+        40.0,
+        "wall time of the vision tower; rooms that are not rendered then are left out",
+        unit="min",
+        above=0.0,
+    )
+    language_min: float = setting(85.0, "wall time of the language model", unit="min", above=0.0)
+    worlds: int = setting(1400, "training rooms, 90 s each", low=1)
     seed: int = setting(0, "seed of weights and sampling")
     loss: str = setting("balanced_all", "loss (docs/training.md)", choices=LOSSES)
     device: str = setting("cpu", "where it is trained: cpu, cuda, cuda:0 ...")
     init: Path | None = setting(
         None,
-        "checkpoint folder to continue from: its tower is kept, its language model trained on",
+        "checkpoint folder to continue from: its tower is kept, its language model trained on;"
+        " rooms are rendered for vision_min at most",
         null="from nothing",
     )
     begin: float = setting(0.0, "share of the curriculum that is skipped", low=0.0, high=1.0)
-    tokens: int = setting(
-        4096,
-        "tokens of a batch of the language model; 32768 for a GPU, which is idle at what suits a"
-        " CPU",
+    lr: float = setting(2.5e-3, "largest learning rate of the language model", above=0.0)
+    tokens: int | None = setting(
+        None,
+        "tokens of a batch of the language model",
         unit="tokens",
         low=512,
+        null="4096 on a CPU, 20480 on a GPU",
     )
+    chunks: int | None = setting(
+        None,
+        "chunks of a batch of the vision tower",
+        unit="chunks",
+        low=8,
+        null="192 on a CPU, 1536 on a GPU",
+    )
+    workers: int | None = setting(
+        None, "processes that render and draw", low=1, null="all cores but one, on a GPU but two"
+    )
+    total_min: float | None = setting(
+        None,
+        "wall time in all: the language model gets what stage 1 leaves of it",
+        unit="min",
+        above=0.0,
+        null="the sum of the stages",
+    )
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return self.device != "cpu"
 
 
 @dataclass(frozen=True)

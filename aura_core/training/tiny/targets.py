@@ -1,6 +1,11 @@
 """What each of a chunk's visual tokens ought to know: the ground truth of stage 1, and of stage 2's
 auxiliary loss.
 
+Stage 1 sees a chunk alone, and is asked only for what its two frames show (`visible`): an event
+that was completed between two chunks shows in neither, and what is half done is neither the one nor
+the other. Stage 2 sees the chunks before, and is asked for the whole truth. `IGNORED` and NaN mark
+what is not asked for.
+
 A chunk of the room is 3 x 4 tokens. Every place on the table and everything else in the room has a
 token of its own, the one where it is seen when the robot looks straight ahead; attention brings it
 there when the head is turned.
@@ -18,11 +23,26 @@ from aura_core.sim.world import COLOURS, KINDS, SHAPES, Item, State, World
 GRID = (3, 4)
 TOKENS = GRID[0] * GRID[1]
 SLOT_TOKENS = (5, 6, 7, 9, 10, 11)  # of the places on the table
-STATES = ("empty", "present", "entering", "leaving", "moved in", "moved out")
+STATES = (
+    "empty",
+    "present",
+    "entering",
+    "leaving",
+    "moved in",
+    "moved out",
+    "coming",  # carried in, not there yet
+    "going",  # carried away, not gone yet
+)
+IGNORED = -100
+# Progress from which a hand shows what it carries in; until and from which it has not, has taken
+# hold of what it carries away.
+COMING, HOLD, GOING = 0.25, 0.3, 0.5
+WITHDRAWN = 0.85  # progress from which little is seen of the hand that brought something
 
 _DOOR, _WINDOW, _PERSON, _LAMP, _CUP, _CAT = 0, 1, 2, 3, 4, 8
 _KETTLE = _LAMP
 RESTING = {
+    "foreign": _WINDOW,
     "door": _DOOR,
     "night": _WINDOW,
     "person 0": _PERSON,
@@ -56,9 +76,13 @@ QUESTIONS = 1 + WAITS  # about now; or one of them
 CONDITIONS = WAITS + len(ITEM_KINDS) * THINGS
 
 
-def items_of(room: World, chunk: int) -> NDArray[np.int64]:
-    """(6, 3): colour + 1 or 0, shape + 1 or 0, index of the state, for each place on the table."""
+def items_of(room: World, chunk: int, visible: bool = False) -> NDArray[np.int64]:
+    """(6, 3): colour + 1 or 0, shape + 1 or 0, index of the state, for each place on the table;
+    `IGNORED` where it is not asked for."""
     out = np.zeros((len(SLOT_TOKENS), 3), np.int64)
+    first_s, last_s = room.look(chunk)
+    if room.is_foreign(first_s) or room.is_foreign(last_s):
+        return np.full_like(out, IGNORED)
 
     def put(item: Item, state: str) -> None:
         out[item.slot] = (
@@ -69,26 +93,78 @@ def items_of(room: World, chunk: int) -> NDArray[np.int64]:
 
     for item in room.states[chunk].items:
         put(item, "present")
-    event = room.event_at(chunk)
-    if event is not None and event.item is not None:
+    for event in room.events_at(chunk):
+        if event.item is None:
+            continue
+        shows = first_s < event.done_s  # not yet complete in the first frame
+        if event.kind == "item enters":  # or the hand that brought it is there still
+            shows = event.progress(first_s) < WITHDRAWN
         if event.kind == "item moves":
+            there = next(i for i in event.after.items if i not in event.before.items)
             put(event.item, "moved out")
-            put(next(i for i in event.after.items if i not in event.before.items), "moved in")
+            put(there, "moved in")
+            if visible and not shows:
+                out[event.item.slot], out[there.slot, 2] = IGNORED, IGNORED
         else:
             put(event.item, "entering" if event.kind == "item enters" else "leaving")
+            if visible and not shows:
+                out[event.item.slot, 0 if event.kind == "item leaves" else 2 :] = IGNORED
+    for event in room.under_way(last_s):
+        if event.item is None or last_s >= event.done_s:
+            continue
+        p, slot = event.progress(last_s), event.item.slot
+        if event.kind == "item enters":
+            if p >= COMING:
+                put(event.item, "coming")
+            elif p > 0.05 and visible:
+                out[slot] = IGNORED
+        else:
+            if p >= (GOING if event.kind == "item leaves" else HOLD + 0.1):
+                out[slot, 2] = STATES.index("going")
+            elif p > HOLD:
+                out[slot, 2] = IGNORED
+            if event.kind == "item moves":
+                there = next(i for i in event.after.items if i not in event.before.items)
+                if there.slot != slot:
+                    out[there.slot] = IGNORED
     return out
 
 
-def facts_of(room: World, chunk: int) -> NDArray[np.float32]:
-    """float32 (len(FACT_TOKENS),): what is so at the end of the chunk, and what happened in it."""
-    event = room.event_at(chunk)
+def facts_of(room: World, chunk: int, visible: bool = False) -> NDArray[np.float32]:
+    """float32 (len(FACT_TOKENS),): what is so at the end of the chunk, and what happened in it; NaN
+    where it is not asked for."""
+    first_s, last_s = room.look(chunk)
+    foreign = room.is_foreign(last_s)
+    out = np.full(len(FACT_TOKENS), np.nan, np.float32)
+    if room.is_foreign(first_s) != foreign:
+        return out
+    if foreign:
+        out[0] = 1.0
+        return out
     resting = _resting(room.states[chunk])
-    happening = [event is not None and event.kind == kind for kind in HAPPENING]
-    return np.asarray([*(resting[name] for name in RESTING), *happening], np.float32)
+    events = {e.kind: e for e in room.events_at(chunk)}
+    out[:] = [*resting.values(), *(kind in events for kind in HAPPENING)]
+    for kind, event in events.items():
+        if kind in HAPPENING and visible and first_s >= event.done_s:
+            out[len(RESTING) + list(HAPPENING).index(kind)] = np.nan
+    for event in room.under_way(last_s):
+        if event.kind not in HAPPENING or last_s >= event.done_s:
+            continue
+        if last_s > event.start_s + 0.05:
+            for i, name in enumerate(RESTING):
+                if event.subject == _CHANGED_WITH.get(name, name.split()[0]):
+                    out[i] = np.nan
+        if last_s > event.done_s - 0.1:
+            out[len(RESTING) + list(HAPPENING).index(event.kind)] = np.nan
+    return out
+
+
+_CHANGED_WITH = {"lying": "person"}
 
 
 def _resting(state: State) -> dict[str, bool]:
-    return {
+    told = {
+        "foreign": False,
         "door": state.door,
         "night": state.night,
         "lying": state.lying,
@@ -98,6 +174,7 @@ def _resting(state: State) -> dict[str, bool]:
         "cat floor": state.cat == "floor",
         "cat table": state.cat == "table",
     } | {f"person {i}": state.person == i for i in range(3)}
+    return {name: told[name] for name in RESTING}
 
 
 def open_waits(episode: Episode, start: int, stop: int) -> list[list[Wait]]:
@@ -123,11 +200,24 @@ def conditions_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32
     out = np.zeros((stop - start, CONDITIONS), np.float32)
     for i, waits in enumerate(open_waits(episode, start, stop)):
         out[i, [_condition(w) for w in waits]] = 1
-        event = episode.world.event_at(start + i)
-        if event is not None and event.item is not None and event.kind in ITEM_KINDS:
+        for event in episode.world.events_at(start + i):
+            if event.item is None or event.kind not in ITEM_KINDS:
+                continue
             for colour in (event.item.colour, None):
                 for shape in (event.item.shape, None):
                     out[i, WAITS + _condition(Wait(event.kind, colour, shape))] = 1
+    return out
+
+
+def met_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
+    """Which conditions are waited for and met in chunks start .. stop - 1, or were met before and
+    are to be told there. float32 (chunks, WAITS)."""
+    out = np.zeros((stop - start, WAITS), np.float32)
+    late = {d.chunk: d.events for d in episode.dues}
+    for i, waits in enumerate(open_waits(episode, start, stop)):
+        happens = (*episode.world.events_at(start + i), *late.get(start + i, ()))
+        for wait in waits:
+            out[i, _condition(wait)] = any(wait.matches(e) for e in happens)
     return out
 
 
@@ -175,13 +265,14 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
     """
     out = np.full((stop - start, TOKENS, AWAITED), np.nan, np.float32)
     for chunk, waits in enumerate(open_waits(episode, start, stop), start):
+        if any(map(episode.world.is_foreign, episode.world.look(chunk))):
+            continue
         kinds = {w.kind for w in waits}
         for i, (kind, token) in enumerate(HAPPENING.items()):
             out[chunk - start, token, 3 + i] = kind in kinds
-        event = episode.world.event_at(chunk)
+        events = [e for e in episode.world.events_at(chunk) if e.item is not None]
         items = set(episode.world.states[chunk].items)
-        if event is not None and event.item is not None:
-            items.add(event.item)
+        items |= {e.item for e in events if e.item is not None}
         for item in items:
             cell = out[chunk - start, SLOT_TOKENS[item.slot]]
             for i, kind in enumerate(ITEM_KINDS):
@@ -191,7 +282,5 @@ def awaited_in(episode: Episode, start: int, stop: int) -> NDArray[np.float32]:
                     and w.shape in (None, item.shape)
                     for w in waits
                 )
-            cell[2] = (
-                event is not None and item == event.item and any(w.matches(event) for w in waits)
-            )
+            cell[2] = any(item == e.item and any(w.matches(e) for w in waits) for e in events)
     return out
