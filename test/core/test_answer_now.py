@@ -264,16 +264,40 @@ def test_there_is_nothing_to_ask_about_before_the_first_chunk():
     assert StreamEngine(ScriptedBackend()).answer_now(Query("What?", "q")) is None
 
 
+def once_disarmed() -> tuple[StreamEngine, Failing]:
+    """An engine with hysteresis that has spoken unasked in chunk 0."""
+    backend = Failing(lambda m: "Words." if m.question or m.now.chunk == 0 else None)
+    decider = DeciderConfig(unsolicited=True, rearm=0.9)
+    engine = StreamEngine(backend, AssistantConfig(decider=decider))
+    assert engine.step(made(0)).response is not None
+    return engine, backend
+
+
+@pytest.mark.parametrize("how", ["discard", "fail"])
+def test_a_silent_turn_that_comes_back_is_remembered_by_the_decider(how):
+    """Its p(silent) armed the hysteresis again. That must not be forgotten with the answer."""
+    engine, backend = once_disarmed()
+    assert engine.step(made(1)).decision.silent
+    armed = engine.decider.memory
+    assert armed[0].armed and not armed[1].armed
+    if how == "discard":
+        engine.answer_now(Query("What?", "q"), lambda *_: engine.cancel(discard=True))
+    else:
+        backend.error = ModelError("the server is gone")
+        with pytest.raises(ModelError):
+            engine.answer_now(Query("Does it fail?", "q"))
+    assert engine.decider.memory == armed
+
+
 def test_a_chunk_that_was_only_seen_can_be_asked_about():
     """It closed during an answer, so it was never decided: nothing is taken back in the decider."""
-    engine = StreamEngine(ScriptedBackend(echo), AssistantConfig(decider=DeciderConfig(rearm=0.9)))
-    engine.step(made(0))
-    before = engine.decider.memory
+    engine, _ = once_disarmed()
+    disarmed = engine.decider.memory[0]
     engine.see(made(1))
     step = engine.answer_now(Query("What?", "q"))
-    assert step is not None and (step.chunk, step.response.text) == (1, "To What?")
+    assert step is not None and (step.chunk, step.response.text) == (1, "Words.")
     assert cached_by(engine) == recomputed_by(engine)
-    assert engine.decider.memory[1] == before[0]
+    assert engine.decider.memory[0] == disarmed, "what was said in chunk 0 still holds words back"
 
 
 def test_the_stamp_of_the_answer_is_that_of_the_frames_it_describes():

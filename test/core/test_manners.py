@@ -259,8 +259,11 @@ def test_a_question_whose_step_failed_keeps_its_time_to_live():
     lockstep.ask("what?")
     lockstep.push(frame(1))
     _, query = lockstep.intake.take()
+    for slot in range(2, 10):  # its step takes 4 s, and fails
+        lockstep.push(frame(slot))
     lockstep.intake.give_back(query)
-    lockstep.push(frame(30))
+    assert lockstep.expired() == []
+    lockstep.push(frame(11))  # 5.5 s after it came
     assert lockstep.expired() == [query]
 
 
