@@ -70,7 +70,8 @@ def test_it_equals_the_stream_in_which_the_question_came_in_time(plan, policy, d
         second = late.step(made(i))
         spoke = second.response is not None
         first = early.step(made(i), None if spoke else query)
-        for _ in range(before):
+        # Work of a shadow before the question may complete it, and so move the switch: not here.
+        for _ in range(0 if policy == "shadow" else before):
             late.work_ahead()
         if query is not None:
             again = late.answer_now(query)
