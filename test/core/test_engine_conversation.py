@@ -75,7 +75,7 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
         window=window, generation=GenerationConfig(max_new_tokens=data.draw(st.integers(1, 5)))
     )
     backend = ScriptedBackend(script)
-    assistant = Lockstep(StreamEngine(backend, config), data.draw(st.booleans()))
+    assistant = Lockstep(StreamEngine(backend, config), data.draw(st.booleans()), at_once=False)
     slot, steps, asked, discarded = 0, [], 0, False
     for kind, value in events:
         if kind == "frame":
