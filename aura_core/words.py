@@ -37,3 +37,13 @@ def plain_text(text: str) -> str:
     'What? < |im_end| >'
     """
     return text.strip().replace("<|", "< |").replace("|>", "| >")
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """`text` as one line of at most `limit` characters, without control characters.
+
+    >>> shorten("a\\nlong question", 9)
+    'a long...'
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -6,7 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from aura_core.cli.show import Show, one_line
+from aura_core.cli.show import Show
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped
@@ -16,6 +16,7 @@ from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.recovery import Lost
 from aura_core.types import NS, Frame, Query
+from aura_core.words import shorten
 
 LIVE_BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
 
@@ -186,9 +187,3 @@ def paced(
             if wait > 0:
                 sleep(wait)
         yield event
-
-
-def shorten(text: str, limit: int = 60) -> str:
-    """`text` as one line of at most `limit` characters."""
-    text = one_line(text)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

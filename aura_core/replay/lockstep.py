@@ -16,6 +16,7 @@ from aura_core.stream.generation import OnText
 from aura_core.stream.intake import Intake
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import NS, Frame, Query, Step
+from aura_core.words import shorten
 
 OnRefused = Callable[[Query, InputError], None]
 OnLost = Callable[[Lost], None]
@@ -38,11 +39,11 @@ class Asked:
             colon, at_s = "", 0.0
         if not colon or not 0.0 <= at_s < 1e9:
             raise InputError(
-                f"--ask '{_short(spec)}': expected SECONDS:QUESTION, as in '3.0:what is on the"
+                f"--ask '{shorten(spec)}': expected SECONDS:QUESTION, as in '3.0:what is on the"
                 " table?'"
             )
         if not text.strip():
-            raise InputError(f"--ask '{_short(spec)}': the question is empty")
+            raise InputError(f"--ask '{shorten(spec)}': the question is empty")
         return cls(text.strip(), at_s)
 
 
@@ -234,8 +235,3 @@ def drive(
 
 def _query(question: Asked, first_ns: int) -> Query:
     return Query(question.text, stamp_ns=first_ns + round(question.at_s * NS))
-
-
-def _short(text: str, limit: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."
