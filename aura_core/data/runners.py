@@ -6,8 +6,6 @@ import json
 import logging
 import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +15,7 @@ from typing import Any
 from aura_core.data.store import Done
 from aura_core.data.worker import Job, ShardWorker
 from aura_core.errors import AuraError, ConfigError, InputError, how_to_install
+from aura_core.orphans import end_with
 
 
 def _local(job: Job, missing: list[int], processes: int, _address: str | None) -> Iterator[Done]:
@@ -52,7 +51,7 @@ _job: Job | None = None
 def _enter(job: Job, parent: int) -> None:
     global _job
     _job = job
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
 
 
 def _make(index: int) -> Done:
@@ -61,16 +60,6 @@ def _make(index: int) -> Done:
         assert _job is not None
         _worker = ShardWorker(_job)
     return _worker(index)
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when its parent has ended.
-
-    A worker whose parent was killed would otherwise wait for work forever.
-    """
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)
 
 
 class RayWorker:

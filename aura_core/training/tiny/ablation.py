@@ -32,7 +32,7 @@ from aura_core.training.tiny.auxiliary import Auxiliary
 from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw, on
 from aura_core.training.tiny.language import encoded, logits_of
 from aura_core.training.tiny.settings import Budget
-from aura_core.training.tiny.store import HELD, Pictures, Store
+from aura_core.training.tiny.store import HELD, Pictures, Store, nothing_drawn
 from aura_core.training.tiny.vision import optimizers
 
 ARMS = {"loss": ("plain", "balanced"), "last-only": ("balanced", "balanced_all")}
@@ -122,7 +122,7 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
 
 def features(visual: Any, budget: Budget) -> torch.Tensor:
     """What the tower sees in all rooms: float16 (rooms * CHUNKS, 12, 2 * WIDTH), see `encoded`."""
-    store = Store(HELD + budget.worlds, max(1, cores() - 1), lambda *_: [])
+    store = Store(HELD + budget.worlds, max(1, cores() - 1), nothing_drawn)
     try:
         while not store.ready[HELD:].all():
             time.sleep(0.1)

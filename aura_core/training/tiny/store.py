@@ -2,7 +2,8 @@
 
 `Store` holds the pictures of `capacity` rooms in memory that all processes share. Its workers
 render rooms until it is full or `rendered` is called, and draw batches of samples about the rooms
-that `draw_from` names once that is called. They are forked before anything touches a GPU.
+that `draw_from` names once that is called. They are started anew, not forked: a fork of a process
+whose libraries have threads of their own may wait for ever for a lock that nobody will release.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import functools
 import mmap
 import multiprocessing as mp
+import os
 import queue
 import signal
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import reduction
 from typing import Any
 
 import cv2
@@ -23,6 +28,7 @@ from numpy.typing import NDArray
 
 from aura_core.errors import InputError, ModelError
 from aura_core.models.pixels import resize
+from aura_core.orphans import end_with
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import Sensor
 from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, Looks, World
@@ -66,10 +72,43 @@ def chunk_frames(camera: Camera, chunk: int) -> NDArray[np.uint8]:
     return np.stack([one, one if last == first else resize(camera.frame(last), HEIGHT, WIDTH)])
 
 
-def shared(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros in memory that forked processes share (and that no /dev/shm limits)."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+def nothing_drawn(*_: Any) -> list[Any]:
+    """For a store whose rooms are rendered only."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """Memory that processes share: a file without a name, which no size of /dev/shm limits."""
+
+    fd: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], dtype: Any) -> _Shared:
+        """Zeros of this shape; a page takes memory once it is written to."""
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("rooms")
+        else:  # not on macOS
+            with tempfile.TemporaryFile() as file:
+                fd = os.dup(file.fileno())
+        os.ftruncate(fd, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        return cls(fd, shape, np.dtype(dtype).str)
+
+    def array(self) -> NDArray[Any]:
+        """The memory as an array that can be written to."""
+        return np.frombuffer(mmap.mmap(self.fd, 0), self.dtype).reshape(self.shape)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (reduction.DupFd(self.fd), self.shape, self.dtype)
+
+
+def _received(handle: Any, shape: tuple[int, ...], dtype: str) -> _Shared:
+    return _Shared(handle.detach(), shape, dtype)
+
+
+Draw = Callable[[np.random.Generator, NDArray[np.int64], float], list[Any]]
 
 
 class Store:
@@ -77,28 +116,28 @@ class Store:
     `facts` float16 (capacity, CHUNKS, F): stage 1's targets, of what is visible; `ready` bool
     (capacity,)."""
 
-    def __init__(
-        self,
-        capacity: int,
-        workers: int,
-        draw: Callable[[np.random.Generator, NDArray[np.int64], float], list[Any]],
-        depth: int = 24,
-    ) -> None:
+    def __init__(self, capacity: int, workers: int, draw: Draw, depth: int = 24) -> None:
+        context = mp.get_context("spawn")
         self.capacity = capacity
-        self.frames = shared((capacity, CHUNKS, 2, HEIGHT, WIDTH, 3), np.uint8)
-        self.items = shared((capacity, CHUNKS, len(SLOT_TOKENS), 3), np.int16)
-        self.facts = shared((capacity, CHUNKS, len(FACT_TOKENS)), np.float16)
-        self.ready = shared((capacity,), np.bool_)
-        context = mp.get_context("fork")
         self.progress = context.Value("d", 0.0)
-        self._usable = shared((capacity,), np.bool_)
-        self._phase = context.Value("i", _RENDERING)
-        # a small store has few development rooms: the last of the places for them
-        self._next = context.Value("l", HELD - min(HELD, max(2, (capacity - HELD) // 8)))
         self._queue: Any = context.Queue(depth)
-        self._draw = draw
+        self._phase = context.Value("i", _RENDERING)
+        self._memory = (
+            _Shared.zeros((capacity, CHUNKS, 2, HEIGHT, WIDTH, 3), np.uint8),
+            _Shared.zeros((capacity, CHUNKS, len(SLOT_TOKENS), 3), np.int16),
+            _Shared.zeros((capacity, CHUNKS, len(FACT_TOKENS)), np.float16),
+            _Shared.zeros((capacity,), np.bool_),
+            _Shared.zeros((capacity,), np.bool_),
+        )
+        arrays = [memory.array() for memory in self._memory]
+        self.frames, self.items, self.facts, self.ready, self._usable = arrays
+        # a small store has few development rooms: the last of the places for them
+        # kept here: a lock that its maker has dropped cannot be opened by a starting process
+        self._next = context.Value("l", HELD - min(HELD, max(2, (capacity - HELD) // 8)))
+        shared = (self._memory, self._next, self._phase, self.progress, self._queue)
         self._workers = [
-            context.Process(target=self._work, args=(k,), daemon=True) for k in range(workers)
+            context.Process(target=_work, args=(k, os.getpid(), draw, *shared), daemon=True)
+            for k in range(workers)
         ]
         for worker in self._workers:
             worker.start()
@@ -131,37 +170,55 @@ class Store:
         """End the workers."""
         for worker in self._workers:
             worker.kill()
+        for worker in self._workers:
+            worker.join()
+        for memory in self._memory:
+            os.close(memory.fd)
 
-    def _work(self, worker: int) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
-        while self._phase.value == _RENDERING:
-            with self._next.get_lock():
-                place = self._next.value
-                self._next.value += 1
-            if place >= self.capacity:
-                break
-            self._render(place)
-        while self._phase.value != _DRAWING:
-            time.sleep(0.05)
-        places = np.flatnonzero(self._usable)
-        rng = np.random.default_rng([worker, 5])
-        while True:
-            for batch in self._draw(rng, places, float(self.progress.value)):
-                self._queue.put(batch)
 
-    def _render(self, place: int) -> None:
-        seed = self.seed(place)
-        room = training_world(seed)
-        camera = Camera(room, sensor=sensor_of(seed))
-        for chunk in range(CHUNKS):
-            if self._phase.value != _RENDERING:
-                return  # a room that is not finished is left out
-            self.frames[place, chunk] = chunk_frames(camera, chunk)
-            self.items[place, chunk] = items_of(room, chunk, visible=True)
-            self.facts[place, chunk] = facts_of(room, chunk, visible=True)
-        self.ready[place] = True
+def _work(
+    worker: int,
+    parent: int,
+    draw: Draw,
+    memory: tuple[_Shared, ...],
+    next_place: Any,
+    phase: Any,
+    progress: Any,
+    batches: Any,
+) -> None:
+    end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    *rooms, ready, usable = (m.array() for m in memory)
+    while phase.value == _RENDERING:
+        with next_place.get_lock():
+            place = next_place.value
+            next_place.value += 1
+        if place >= len(ready):
+            break
+        ready[place] = _render(place, rooms, phase)
+    while phase.value != _DRAWING:
+        time.sleep(0.05)
+    places = np.flatnonzero(usable)
+    rng = np.random.default_rng([worker, 5])
+    while True:
+        for batch in draw(rng, places, float(progress.value)):
+            batches.put(batch)
+
+
+def _render(place: int, rooms: list[NDArray[Any]], phase: Any) -> bool:
+    frames, items, facts = (array[place] for array in rooms)
+    seed = Store.seed(place)
+    room = training_world(seed)
+    camera = Camera(room, sensor=sensor_of(seed))
+    for chunk in range(CHUNKS):
+        if phase.value != _RENDERING:
+            return False  # a room that is not finished is left out
+        frames[chunk] = chunk_frames(camera, chunk)
+        items[chunk] = items_of(room, chunk, visible=True)
+        facts[chunk] = facts_of(room, chunk, visible=True)
+    return True
 
 
 class Pictures:
