@@ -99,6 +99,16 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A watch that words answer. `index` counts the answers to it from 0."""
+
+    query_id: str
+    kind: Kind
+    index: int
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
 class Response:
     """The words of an answer, and the question that they answer.
 
@@ -112,8 +122,9 @@ class Response:
     acknowledgment: bool
     stamp_ns: int  # newest frame that the words describe
     final: bool = True
-    urgent: bool = False  # the answer of an urgent watch; it may interrupt the user
+    urgent: bool = False  # one of its watches is urgent; it may interrupt the user
     id: str = ""  # unique over runs; an alert has the id of its response
+    watches: tuple[Answered, ...] = ()  # that the words answer; `query_id` is the first of them
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,7 @@ class Step:
             "kind": str(r.kind) if r else "",
             "index": r.index if r else 0,
             "acknowledgment": r.acknowledgment if r else False,
+            "watches": [w.query_id for w in r.watches] if r else [],
             "question": self.question or "",
             "step_ms": round(self.step_ms, 3),
             "decide_ms": round(self.decide_ms, 3),

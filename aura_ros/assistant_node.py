@@ -23,7 +23,7 @@ from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import foreign, load
 from aura_core.stream.ids import Ids, new_run
-from aura_core.types import Kind, Step
+from aura_core.types import Step
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Alert, Heartbeat, Response
@@ -170,8 +170,8 @@ class AssistantNode(AuraNode):
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
             self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
-            if r.kind is not Kind.REAL_TIME and event.watch:  # an alert belongs to a watch
-                self._alerts.publish(to.alert_msg(step, r, event.question, self._frame_id))
+            for alert in event.alerts:
+                self._alerts.publish(to.alert_msg(step, r, alert, self._frame_id))
         self._beat("silent" if r is None else "speaking", "")
 
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:

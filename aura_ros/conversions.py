@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
+from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
@@ -129,18 +130,18 @@ def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
     )
 
 
-def alert_msg(step: Step, response: CoreResponse, instruction: str, frame_id: str) -> Alert:
-    """A proactive or multi-response answer, as an event for other nodes."""
+def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: str) -> Alert:
+    """A watch that a response answers, as an event for other nodes."""
     return Alert(
         header=header(response.stamp_ns, frame_id),
         id=response.id,
-        watch_id=response.query_id,
-        instruction=instruction,
+        watch_id=alert.watch.query_id,
+        instruction=alert.instruction,
         text=response.text,
-        kind=str(response.kind),
+        kind=str(alert.watch.kind),
         confidence=1.0 - step.decision.p_silent,
-        index=response.index,
-        urgent=response.urgent,
+        index=alert.watch.index,
+        urgent=alert.watch.urgent,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.table import Table
 from aura_core.cli import benchmark, options, output
 from aura_core.config import DeciderConfig, GateConfig
 from aura_core.errors import InputError
+
+if TYPE_CHECKING:
+    from aura_core.evaluation.statistics import Measured
 
 app = typer.Typer(help="Measure a model on a benchmark.", no_args_is_help=True)
 
@@ -106,8 +109,8 @@ def watches(
     ] = "1,8",
     seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
     ways: Annotated[
-        str, typer.Option(help="how they are asked: conversation, fork")
-    ] = "conversation,fork",
+        str, typer.Option(help="how they are asked: conversation, words, fork")
+    ] = "conversation,words,fork",
     json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     config: options.Config = None,
     model: options.Model = None,
@@ -119,7 +122,8 @@ def watches(
         typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
     ] = "drawn",
 ) -> None:
-    """Many watches at once: in one conversation, or each in a copy of its own."""
+    """Many watches at once: in one conversation, or each in a copy of its own; and which of them an
+    alert is told to belong to: as the model sees it, or by its words."""
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
     from aura_core.plain import one_of
@@ -139,34 +143,44 @@ def watches(
     settings = options.assistant_config(config, model, device, dtype)
     backend = load(settings.model, settings.server)
     table = Table(
-        "open",
-        "asked",
-        "recall",
-        "95% interval",
-        "n",
-        "false alarms/min",
-        "ms a step",
-        "tokens a step",
+        "open", "asked", "recall (95%)", "n", "false alarms/min", "ms/step", "tokens/step"
+    )
+    owners = Table(
+        "open", "asked", "alerts that name a due watch (95%)", "n", "precision", "recall"
     )
     out: dict[str, object] = {}
     for number in numbers:
         for way in ways.split(",") if number > 1 else ("conversation",):
             r = evaluate(backend, chosen, number, way, settings, seconds, camera=camera)
-            low, high = r.recall.ci95
             table.add_row(
                 str(number),
                 way,
-                f"{r.recall.value:.3f}",
-                f"{low:.3f} .. {high:.3f}",
+                _with_interval(r.recall),
                 f"{r.recall.n:g}",
                 f"{r.false_alarms_per_min.value:.2f}",
                 f"{r.step_ms:.1f}",
                 f"{r.tokens:.1f}",
             )
+            if (a := r.attribution) and number > 1:
+                owners.add_row(
+                    str(number),
+                    way,
+                    _with_interval(a.named),
+                    f"{a.named.n:g}",
+                    f"{a.precision.value:.3f}",
+                    f"{a.recall.value:.3f}",
+                )
             out[f"{way}{number}"] = r.as_json()
     Console().print(table)
+    if owners.row_count:
+        print("\nWhich watches alerts in time name:")
+        Console().print(owners)
     if json_out is not None:
         output.write(json_out, json.dumps(out, indent=2) + "\n")
+
+
+def _with_interval(m: Measured) -> str:
+    return f"{m.value:.3f} ({m.ci95[0]:.3f} .. {m.ci95[1]:.3f})"
 
 
 benchmark.register(app)

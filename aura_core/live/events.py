@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aura_core.types import Query, Step
+from aura_core.types import Answered, Query, Step
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,20 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """A watch that was answered, and its text."""
+
+    watch: Answered
+    instruction: str
+
+
+@dataclass(frozen=True)
 class Stepped:
     """A chunk was decided."""
 
     stream: str
     step: Step
-    question: str  # text of the question that its response answers, or ""
-    watch: bool = False  # that question is a watch
+    alerts: tuple[Alert, ...] = ()  # one for each watch that its response answers
 
 
 @dataclass(frozen=True)

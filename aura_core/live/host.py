@@ -22,6 +22,7 @@ import numpy as np
 from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
+    Alert,
     Event,
     Failed,
     Listener,
@@ -428,11 +429,10 @@ class Host:
         missed = stream.missed
         result = replace(result, missed_chunks=missed - stream.reported_missed)
         stream.reported_missed = missed
-        response = result.response
-        attribution = stream.engine.conversation.attribution
-        question = attribution.question(response.query_id) if response else ""
-        watch = response is not None and attribution.is_watch(response.query_id)
-        self._tell(Stepped(stream.name, result, question, watch))
+        question = stream.engine.conversation.attribution.question
+        watches = result.response.watches if result.response else ()
+        alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
+        self._tell(Stepped(stream.name, result, alerts))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:

@@ -58,12 +58,13 @@ class Moment:
     """What a script decides on.
 
     `now` is the newest chunk, `question` the question asked in it, `before` the chunk in view
-    before it.
+    before it, `words` all text in view.
     """
 
     now: VisualToken
     question: str
     before: VisualToken | None
+    words: str
 
 
 Say = Callable[[Moment], str | None]
@@ -135,9 +136,10 @@ class ScriptedSession:
             for t in (self.tokens[i] for i in seen)
             if isinstance(t, VisualToken) and t.chunk != now.chunk
         ]
-        text = self._say(
-            Moment(now, bytes(question).decode().strip(), earlier[-1] if earlier else None)
-        )
+        words = bytes(t for t in self.tokens if isinstance(t, int) and t < 256)
+        asked = bytes(question).decode().strip()
+        before = earlier[-1] if earlier else None
+        text = self._say(Moment(now, asked, before, words.decode(errors="ignore")))
         script = [SILENT] if text is None else list(text.encode())
         rest = script[len(said) :] if script[: len(said)] == said else []
         logits = np.zeros(VOCABULARY, np.float32)

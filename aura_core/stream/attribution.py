@@ -9,10 +9,10 @@ one already, else proactive. Where there is no watch, they belong to the newest 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aura_core.types import Kind, Query
+from aura_core.types import Answered, Kind, Query
 from aura_core.words import words_of
 
 _REPEATED = re.compile(
@@ -86,6 +86,7 @@ class Booking:
     index: int
     acknowledgment: bool
     urgent: bool = False
+    watches: tuple[Answered, ...] = ()
 
 
 class Attribution:
@@ -126,14 +127,19 @@ class Attribution:
         """Whether this id is that of a watch, open or not."""
         return any(e.query.id == query_id and e.standing is not None for e in self.entries)
 
-    def book(self, text: str, asked: Query | None = None, owners: Sequence[str] = ()) -> Booking:
+    def named(self, query_ids: Sequence[str]) -> list[Entry]:
+        """The questions with these ids, in their order; of several with one id, the newest."""
+        newest = {e.query.id: e for e in self.entries}
+        return [newest[i] for i in query_ids if i in newest]
+
+    def book(self, text: str, asked: Query | None = None, owners: Sequence[Entry] = ()) -> Booking:
         """Attribute an answer to a question, and count it.
 
         Args:
             text: the words of the answer.
             asked: the question of the same chunk, if there was one.
-            owners: ids of the watches that unasked words answer, where they are known. All of them
-                are counted, and the result names the last. Empty: the watch is found by its words.
+            owners: the watches that unasked words answer, the most likely first. All of them are
+                counted; the result is about the first. Empty: the watch is found by its words.
         """
         if asked is not None:
             entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
@@ -141,36 +147,51 @@ class Attribution:
                 return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1
             return Booking(asked.id, Kind.REAL_TIME, entry.answers - 1, False)
-        known = [e for e in self.entries if e.query.id in owners]
-        found = sorted(known, key=lambda e: owners.index(e.query.id)) or [self.owner(text)]
-        owner = found[-1]
-        if owner is None:  # there is no question: an alert of the model's own
+        found = owners or [e for e in [self.owner(text)] if e is not None]
+        if not found:  # there is no question: an alert of the model's own
             return Booking("", Kind.PROACTIVE, 0, False)
-        for entry in found:
-            entry.later += 1
-            entry.answers += 1
-        repeated = owner.standing is Kind.MULTI_RESPONSE or owner.later > 1
+        answered = [self._answered(entry) for entry in found]
+        first = answered[0]
+        watches = tuple(
+            a for a, entry in zip(answered, found, strict=True) if entry.standing is not None
+        )
+        return Booking(first.query_id, first.kind, first.index, False, first.urgent, watches)
+
+    def _answered(self, entry: Entry) -> Answered:
+        entry.later += 1
+        entry.answers += 1
+        repeated = entry.standing is Kind.MULTI_RESPONSE or entry.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
-        return Booking(owner.query.id, kind, owner.answers - 1, False, owner.query.urgent)
+        return Answered(entry.query.id, kind, entry.answers - 1, entry.query.urgent)
 
-    def owner(self, text: str) -> Entry | None:
-        """The watch that unasked words belong to; None when there is no question at all.
+    def candidates(self) -> list[Entry]:
+        """The watches that unasked words may belong to.
 
-        It is the watch that shares most words with `text`; on a tie an open watch, then the newest.
         Watches that were cancelled or have reached their limit count too, because the model may not
-        have noticed. Where there is no such watch, it is the newest question.
+        have noticed.
         """
-        standing = [
+        return [
             e
             for e in self.entries
             if e.standing is not None and (e.open or e.cancelled or e.exhausted)
         ]
-        candidates = standing or self.entries[-1:]
-        words = set(words_of(text))
+
+    def owner(self, text: str) -> Entry | None:
+        """The watch that unasked words belong to; None when there is no question at all.
+
+        It is the candidate that shares most words with `text`; on a tie an open watch, then the
+        newest. Where there is no candidate, it is the newest question.
+        """
+        words = words_of(text)
         best: Entry | None = None
         most = -1
-        for entry in candidates:
-            shared = len(words.intersection(words_of(entry.query.text)))
-            if shared > most or (shared == most and (entry.open or best is None or not best.open)):
-                best, most = entry, shared
+        for entry in self.candidates() or self.entries[-1:]:
+            common = shared(words, entry)
+            if common > most or (common == most and (entry.open or best is None or not best.open)):
+                best, most = entry, common
         return best
+
+
+def shared(words: Collection[str], entry: Entry) -> int:
+    """How many of these words the question has."""
+    return len(set(words).intersection(words_of(entry.query.text)))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Seen
-from aura_core.stream.attribution import Attribution, stands
+from aura_core.stream.attribution import Attribution, Entry, stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
@@ -137,6 +137,7 @@ class Conversation:
         stamp_ns: int,
         response_id: str = "",
         owners: Sequence[str] = (),
+        found: Sequence[Entry] = (),
     ) -> Said:
         """Put words into a turn: find the question that they answer, and whether they may be said.
 
@@ -148,13 +149,18 @@ class Conversation:
             response_id: id of the response; a new one when empty.
             owners: ids of the watches that unasked words answer, where they are known (training,
                 tests). Then attribution is skipped, and nothing is suppressed.
+            found: the watches that unasked words answer as the model sees it, see `Owners.of`.
+                Empty: the words decide.
         """
         text = self.codec.text(answer_ids)
-        if query is None and not owners:
-            suppressed = self.watches.objection(text, stamp_ns)
-            if suppressed:
-                return Said(turn, None, suppressed)
-        booked = self.attribution.book(text, query, owners)
+        known = self.attribution.named(owners)
+        if query is None and not known:
+            entries = found or [e for e in [self.attribution.owner(text)] if e is not None]
+            objections = [self.watches.objection(e, text, stamp_ns) for e in entries]
+            known = [e for e, o in zip(entries, objections, strict=True) if not o]
+            if entries and not known:
+                return Said(turn, None, objections[0])
+        booked = self.attribution.book(text, query, known)
         response = Response(
             text,
             booked.kind,
@@ -162,11 +168,12 @@ class Conversation:
             booked.index,
             booked.acknowledgment,
             stamp_ns,
-            urgent=booked.urgent,
+            urgent=booked.urgent or any(w.urgent for w in booked.watches),
             id=response_id or self.ids.next("r"),
+            watches=booked.watches,
         )
-        if query is None:
-            self.watches.said(booked.query_id, text, stamp_ns)
+        for watch in booked.watches:
+            self.watches.said(watch.query_id, text, stamp_ns)
         spoken = replace(
             turn,
             answer_ids=tuple(answer_ids),

@@ -19,12 +19,14 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError
 from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.stream import yes_no
+from aura_core.stream.attribution import Entry
 from aura_core.stream.cache.policies import POLICIES
 from aura_core.stream.conversation import Conversation, Said
 from aura_core.stream.decision import Decider, Memory
 from aura_core.stream.gate import StaticGate
 from aura_core.stream.generation import Answer, Cancel, OnText, TextGenerator
 from aura_core.stream.ids import Ids
+from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.types import Chunk, Decision, Query, Response, Step
@@ -61,6 +63,7 @@ class StreamEngine:
         mode = self.config.decider.mode
         asks = mode == "yes_no" or (mode == "auto" and not backend.chat.trained_to_decide)
         self.yes_no = yes_no.YesNo(self.codec, self.config.decider) if asks else None
+        self.owners = Owners(backend.open, self.codec, self.decider, self.yes_no)
         self.clock: Callable[[], float] = time.perf_counter  # measures steps; decides nothing
         self.reset()
 
@@ -139,7 +142,7 @@ class StreamEngine:
                 is not in the conversation.
         """
         meter = _Meter(self)
-        response_id, decision, answer = "", None, None
+        response_id, decision, answer, owners = "", None, None, []
         may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
         try:
             turn = self._enter(chunk, query)
@@ -149,6 +152,7 @@ class StreamEngine:
                 response_id = self.conversation.ids.next("r")
                 tell = self._teller(response_id, on_text) if may_publish else None
                 answer = self._generate(decision, tell, newest)
+                owners = self._owners_of(answer, turn) if query is None else []
         except AuraError:
             self._undo(query, decision)
             raise
@@ -157,7 +161,7 @@ class StreamEngine:
             return meter.step(chunk, query, decision, None, "", answer, decided)
         said = Said(turn, None)
         if answer is not None:
-            said = self._say(chunk, turn, query, answer, response_id)
+            said = self._say(chunk, turn, query, answer, response_id, owners)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
@@ -279,8 +283,21 @@ class StreamEngine:
     def _teller(self, response_id: str, on_text: OnText | None) -> Callable[[str], None] | None:
         return None if on_text is None else lambda text: on_text(response_id, text)
 
+    def _owners_of(self, answer: Answer, turn: Turn) -> list[Entry]:
+        """The watches that unasked words answer, as the model sees it; empty: the words decide."""
+        watches = self.conversation.attribution.candidates()
+        if self.config.watch.attribution == "words" or len(watches) < 2:
+            return []
+        return self.owners.of(self.codec.text(answer.ids), watches, self.window, turn.video)
+
     def _say(
-        self, chunk: Chunk, turn: Turn, query: Query | None, answer: Answer, response_id: str
+        self,
+        chunk: Chunk,
+        turn: Turn,
+        query: Query | None,
+        answer: Answer,
+        response_id: str,
+        owners: list[Entry],
     ) -> Said:
         """Record the answer. If its words must not be said, take them out of the cache again."""
         ids = answer.ids
@@ -288,7 +305,7 @@ class StreamEngine:
         if query is not None and wordless and self.config.decider.must_answer:
             ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
             self.policy.kv.reopen(turn)
-        said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id)
+        said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id, found=owners)
         if said.response is None:
             self.policy.kv.reopen(turn)
             self.decider.retract()
@@ -396,7 +413,13 @@ class _Meter:
     def _counts(self) -> _Counts:
         policy = self._engine.policy
         c = policy.counters
-        return _Counts(c.critical_tokens, c.switches, self._engine.gate.encodes, policy.forwards)
+        asked = self._engine.owners.cost
+        return _Counts(
+            c.critical_tokens + asked.tokens,
+            c.switches,
+            self._engine.gate.encodes,
+            policy.forwards + asked.forwards,
+        )
 
     def step(
         self,

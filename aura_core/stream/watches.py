@@ -75,13 +75,12 @@ class Watches:
         entries = [e for e in self._attribution.entries if e.standing is not None]
         return not any(e.cancelled or e.exhausted or self._resting(e, stamp_ns) for e in entries)
 
-    def objection(self, text: str, stamp_ns: int) -> str:
-        """The reason why unasked words must not be said; "" when they may be.
+    def objection(self, entry: Entry, text: str, stamp_ns: int) -> str:
+        """The reason why a watch must not answer with these words; "" when it may.
 
         The reasons are "cancelled", "limit", "cooldown" and "duplicate".
         """
-        entry = self._attribution.owner(text)
-        if entry is None or entry.standing is None:
+        if entry.standing is None:
             return ""
         if entry.cancelled:
             return "cancelled"

@@ -13,7 +13,7 @@ import numpy as np
 from engine_rig import free
 
 from aura_core.config import AssistantConfig
-from aura_core.live.events import Event, Ready, Stepped
+from aura_core.live.events import Alert, Event, Ready, Stepped
 from aura_core.live.host import Host
 from aura_core.models.backend import Video
 from aura_core.models.scripted import ScriptedBackend
@@ -79,6 +79,10 @@ class Run:
 
     def steps(self, n: int) -> list[Step]:
         return [self.next(Stepped).step for _ in range(n)]
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts of the next step."""
+        return self.next(Stepped).alerts
 
     def second(self, index: int, grey: int = 0, stream: str | None = None) -> None:
         inbox = self.inbox if stream is None else self.host.streams[stream].inbox

@@ -10,15 +10,15 @@ import pytest
 from engine_rig import FREE, free
 from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
-from aura_core.live.events import Event, Ready, Stepped, Words
-from aura_core.models.scripted import ScriptedBackend
+from aura_core.live.events import Alert, Event, Ready, Stepped, Words
+from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
-OWN = ("step_ms", "decide_ms", "query_id", "response_id")  # times, and names of a run
+OWN = ("step_ms", "decide_ms", "query_id", "response_id", "watches")  # times, and names of a run
 
 
 @pytest.fixture
@@ -73,6 +73,34 @@ def test_a_30_hz_camera_gives_the_engines_steps_with_two_conversions_a_second(
         health.chunks_dropped,
         health.chunks_lost,
     ) == (360, 0, 0, 0)
+
+
+def test_words_for_two_watches_are_an_alert_of_each(runs: Make) -> None:
+    def say(moment: Moment) -> str | None:
+        if moment.question:
+            return "I will."
+        causes = {3: ("cat", "lamp"), 6: ("lamp",)}.get(moment.now.chunk, ())
+        return "Look!" if any(c in moment.words for c in causes) else None
+
+    run = runs(ScriptedBackend(say)).start()
+    run.second(0)
+    run.steps(1)
+    texts = [f"Tell me whenever there is a {x}." for x in ("cat", "lamp", "dog")]
+    for text in texts:
+        run.inbox.ask(Query(text, urgent="lamp" in text))
+        run.steps(1)
+    alerts = []
+    for index in range(1, 7):
+        run.second(index)
+        alerts.append([(a.instruction, a.watch.index, a.watch.urgent) for a in run.alerts()])
+    assert [sorted(a) for a in alerts] == [
+        [],
+        [],
+        [(texts[0], 0, False), (texts[1], 0, True)],
+        [],
+        [],
+        [(texts[1], 1, True)],
+    ]
 
 
 def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: Make) -> None:
@@ -155,9 +183,9 @@ def test_a_question_before_the_model_is_ready_is_answered_in_the_first_second(ru
     run.start()
     run.second(0, grey=9)
     event = run.next(Stepped)
-    step, asked = event.step, event.question
+    step = event.step
     assert step.response.text == "You asked: what do you see? The brightness is 9."
-    assert asked == step.question == "what do you see?"
+    assert step.question == "what do you see?" and event.alerts == ()
 
 
 def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
@@ -168,15 +196,16 @@ def test_an_unasked_answer_names_its_watch(runs: Make) -> None:
         run.second(index)
         events.append(run.next(Stepped))
     ack, silent, alert = (event.step for event in events)
-    none, asked = events[1].question, events[2].question
+    none, (told,) = events[1].alerts, events[2].alerts
     assert ack.response.acknowledgment and ack.response.index == 0
-    assert silent.response is None and none == ""
+    assert silent.response is None and none == ()
     assert (alert.response.kind, alert.response.index, alert.response.stamp_ns) == (
         Kind.PROACTIVE,
         0,
         2 * NS + NS // 2,
     )
-    assert asked == "Tell me when it is dark."
+    assert told == Alert(alert.response.watches[0], "Tell me when it is dark.")
+    assert told.watch.query_id == alert.response.query_id == ack.response.query_id
 
 
 def test_partial_texts_grow_and_repeat_nothing(runs: Make) -> None:

@@ -11,10 +11,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
-from aura_core.live.events import Words
+from aura_core.live.events import Alert, Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED
-from aura_core.types import Decision, Frame, Kind, Response, Step
+from aura_core.types import Answered, Decision, Frame, Kind, Response, Step
 from aura_ros import conversions as to
 
 NS = 1_000_000_000
@@ -119,7 +119,8 @@ def test_an_answer_as_response_and_alert() -> None:
     )
     assert (response.acknowledgment, response.final, response.p_silent) == (False, True, 0.25)
     assert (response.frame_age_ms, response.decide_ms, response.step_ms) == (12.5, 20.5, 30.5)
-    alert = to.alert_msg(STEP, SAID, "tell me", "cam")
+    watch = Answered("q3", Kind.PROACTIVE, 1)
+    alert = to.alert_msg(STEP, SAID, Alert(watch, "tell me"), "cam")
     assert (alert.watch_id, alert.instruction, alert.text) == ("q3", "tell me", "a red cube")
     assert (alert.kind, alert.confidence, alert.index, alert.header) == (
         "proactive",

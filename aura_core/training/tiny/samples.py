@@ -84,7 +84,8 @@ def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: in
             played.ask(query)
         turn = played.open(chunk, Video(chunk, GRID), query)
         if text is not None:
-            owners = dues[chunk].ask_ids if ask is None else ()
+            # the newest of several watches is named: it is nearest in the conversation
+            owners = dues[chunk].ask_ids[::-1] if ask is None else ()
             turn = played.say(
                 turn, codec.tokenizer.encode(text), query, chunk * NS, "", owners
             ).turn
