@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError, one_line
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
-from aura_core.sources.encodings import decode_compressed, decode_raw
+from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
 from aura_core.stream.sampling import Slots
 from aura_core.types import NS, Frame, Query
 
@@ -71,7 +71,7 @@ class Bag:
         tolerance_s: float = 0.05,
     ) -> None:
         self.path = Path(path)
-        self.skipped = 0
+        self.skipped, self._why = 0, ""
         self._slots = Slots(fps, tolerance_s)
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         self._reader = _open(self.path)
@@ -131,16 +131,19 @@ class Bag:
         if images == self.skipped:
             raise InputError(
                 f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be"
-                " decoded"
+                f" decoded{f': {self._why}' if self._why else ''}"
             )
 
     def _frame(self, message: Any, stamp: int, bag_ns: int) -> Frame | None:
         try:
             if self.topics.image_type == COMPRESSED:
+                if refused := refuse_format(message.format):
+                    raise InputError(refused)
                 try:
-                    return Frame(decode_compressed(message.data), stamp)
-                except InputError:
+                    return Frame(decode_compressed(message.data, message.format), stamp)
+                except InputError as e:
                     self.skipped += 1
+                    self._why = str(e)
                     return None
             m = message
             return Frame(
