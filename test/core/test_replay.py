@@ -129,7 +129,7 @@ def test_a_compressed_depth_image_is_refused_as_a_raw_one_is(tmp_path):
 def test_a_bag_of_pictures_that_are_too_large_says_so(tmp_path):
     png = cv2.imencode(".png", np.zeros((8100, 8100), np.uint8))[1].tobytes()
     path = raw_bag(tmp_path / "bag", [("/cam", COMPRESSED, START, compressed(START, png, "png"))])
-    with Bag(path) as bag, pytest.raises(InputError, match="decoded: .*8100x8100.* is too large"):
+    with Bag(path) as bag, pytest.raises(InputError, match=r"decoded: .*8100x8100.* is too large"):
         list(bag.events())
 
 
