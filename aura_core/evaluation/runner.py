@@ -72,7 +72,9 @@ def run(
     for item in items:
         if item.id not in writer.done:
             try:
-                with open_video(item, data, config.sampling.tolerance_s) as source:
+                with open_video(
+                    item, data, config.sampling.tolerance_s, config.sampling.hold_s
+                ) as source:
                     prediction = _play(player, item, source)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
@@ -99,12 +101,14 @@ def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Predict
         raise ModelError(f"the model failed: {one_line(e)}") from e
 
 
-def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource:
+def open_video(
+    item: Item, data: Path, tolerance_s: float = 0.05, hold_s: float | None = None
+) -> FrameSource:
     """Open the item's video, from the first of its places that exists. Raises `InputError`."""
     place = next((data / v for v in item.videos if (data / v).is_file()), None)
     if place is None:
         raise InputError(f"video {item.videos[0]} is not in {data}")
-    return open_source(str(place), tolerance_s=tolerance_s)
+    return open_source(str(place), tolerance_s=tolerance_s, hold_s=hold_s)
 
 
 def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:

@@ -23,7 +23,11 @@ __all__ = ["KINDS", "FrameSource", "is_device", "open_source"]
 
 
 def open_source(
-    spec: str, fps: float | None = 2.0, duration_s: float | None = None, tolerance_s: float = 0.05
+    spec: str,
+    fps: float | None = 2.0,
+    duration_s: float | None = None,
+    tolerance_s: float = 0.05,
+    hold_s: float | None = None,
 ) -> FrameSource:
     """Open a source of frames.
 
@@ -37,6 +41,8 @@ def open_source(
             simulator: 60 s).
         tolerance_s: how early a frame may be and still count for its slot, in seconds
             (`SamplingConfig.tolerance_s`).
+        hold_s: how long a picture of a video file stands where no next one comes, in seconds; None:
+            until the next one (`SamplingConfig.hold_s`).
 
     Raises:
         InputError: the source cannot be opened; while iterating: it fails.
@@ -45,7 +51,7 @@ def open_source(
         raise InputError(f"frames a second must be above 0 and at most 1000, not {fps}")
     if duration_s is not None and not 0.0 < duration_s < 1e9:
         raise InputError(f"the duration must be more than 0 seconds, not {duration_s}")
-    source = _open(spec, fps, duration_s, tolerance_s)
+    source = _open(spec, fps, duration_s, tolerance_s, hold_s)
     return source if duration_s is None else Limited(source, duration_s)
 
 
@@ -62,7 +68,11 @@ def is_device(spec: str) -> bool:
 
 
 def _open(
-    spec: str, fps: float | None, duration_s: float | None, tolerance_s: float
+    spec: str,
+    fps: float | None,
+    duration_s: float | None,
+    tolerance_s: float,
+    hold_s: float | None,
 ) -> FrameSource:
     # Each reader is imported where it is used: PyAV and OpenCV are slow to load.
     if spec.startswith("sim:"):
@@ -92,7 +102,7 @@ def _open(
         )
     from aura_core.sources.video import VideoSource
 
-    return VideoSource(spec, fps, tolerance_s)
+    return VideoSource(spec, fps, tolerance_s, hold_s=hold_s)
 
 
 def _number(spec: str, prefix: str, what: str) -> int:

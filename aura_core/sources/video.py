@@ -31,10 +31,16 @@ class VideoSource(FrameSource):
     """
 
     def __init__(
-        self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, live: bool = False
+        self,
+        url: str,
+        fps: float | None = 2.0,
+        tolerance_s: float = 0.05,
+        live: bool = False,
+        hold_s: float | None = None,
     ) -> None:
         self.url, self.live = url, live
         self._slots = Slots(fps, tolerance_s)
+        self._hold_ns = None if hold_s is None else round(hold_s * NS)
         options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
@@ -84,7 +90,7 @@ class VideoSource(FrameSource):
         standing: _Picture | None = None
         shown = False
         for stamp, picture in self._timed():
-            coming = _Picture(picture, self._stream.sample_aspect_ratio)
+            coming = _Picture(picture, self._stream.sample_aspect_ratio, stamp)
             if standing is not None and not self.live:
                 yield from self._held(standing, stamp)
             if self._slots.wants(stamp):
@@ -107,6 +113,8 @@ class VideoSource(FrameSource):
 
     def _held(self, standing: _Picture, until_ns: int) -> Iterator[Frame]:
         for stamp in self._slots.empty(until_ns):
+            if self._hold_ns is not None and stamp - standing.stamp_ns > self._hold_ns:
+                return
             try:
                 image = standing.image()
             except av.FFmpegError:
@@ -181,7 +189,10 @@ class VideoSource(FrameSource):
 class _Picture:
     """A decoded picture, converted at most once."""
 
-    def __init__(self, picture: av.VideoFrame, pixel_aspect: Fraction | None) -> None:
+    def __init__(
+        self, picture: av.VideoFrame, pixel_aspect: Fraction | None, stamp_ns: int
+    ) -> None:
+        self.stamp_ns = stamp_ns
         self._picture, self._aspect = picture, pixel_aspect
         self._image: NDArray[np.uint8] | None = None
 

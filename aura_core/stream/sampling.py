@@ -142,11 +142,11 @@ class ChunkSampler:
         self._base = 0  # index of the chunk that begins with slot 0
         self._open: dict[int, Frame] = {}  # frames of the chunk that is being filled, by place
 
-    def push(self, frame: Frame, arrived_ns: int | None = None) -> Chunk | None:
-        """Take a frame. Returns the chunk that it closes, or None. `arrived_ns`: see `Slots`."""
+    def push(self, frame: Frame) -> Chunk | None:
+        """Take a frame. Returns the chunk that it closes, or None."""
         self.counters.frames += 1
         closed: Chunk | None = None
-        if self._slots.restarts(frame.stamp_ns, arrived_ns):
+        if self._slots.restarts(frame.stamp_ns, frame.arrived_ns):
             closed = self._restart()
         slot, newest = self._slots.slot_of(frame.stamp_ns), self._slots.newest
         if slot == newest:
@@ -159,7 +159,7 @@ class ChunkSampler:
         if self._open and chunk != newest // PER_CHUNK:
             closed = self._close()
         self.counters.lost_chunks += max(0, chunk - newest // PER_CHUNK - 1)
-        self._slots.took(frame.stamp_ns, arrived_ns)
+        self._slots.took(frame.stamp_ns, frame.arrived_ns)
         self.newest_ns = frame.stamp_ns
         self._open[place] = frame
         # One call cannot close two chunks: a chunk needs two frames to be full, and a gap leaves
@@ -174,7 +174,7 @@ class ChunkSampler:
         return self._slots.wants(stamp_ns, arrived_ns)
 
     def empty(self, stamp_ns: int) -> list[int]:
-        """The slots that stay empty when the next frame has this stamp; see `Slots.empty`."""
+        """Where the slots begin that stay empty when the next frame has this stamp."""
         return list(self._slots.empty(stamp_ns))
 
     @property
