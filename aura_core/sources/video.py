@@ -1,8 +1,7 @@
-"""Video files and network streams through PyAV (FFmpeg). Stamps come from the frames' own times."""
+"""Video files through PyAV (FFmpeg), on disk or a web server. Stamps are the frames' own times."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -10,6 +9,7 @@ import av
 import numpy as np
 
 from aura_core.errors import InputError
+from aura_core.sources.address import shown as _shown
 from aura_core.sources.base import FrameSource
 from aura_core.stream.sampling import Slots
 from aura_core.types import NS, Frame
@@ -21,26 +21,23 @@ READ_TIMEOUT_S = 10.0
 class VideoSource(FrameSource):
     """One video stream.
 
-    Stamps begin at 0 for a file, and at the monotonic clock for a live stream. A frame's stamp is
-    its presentation time, so a video with a variable frame rate keeps its pace. The codec needs all
-    frames to be decoded, but only those that `fps` asks for are converted to RGB.
+    Stamps begin at 0. A frame's stamp is its presentation time, so a video with a variable frame
+    rate keeps its pace. The codec needs all frames to be decoded, but only those that `fps` asks
+    for are converted to RGB. Live streams are another source: `network.py`.
 
     Raises `InputError` when the video cannot be opened or has no video stream.
     """
 
-    def __init__(
-        self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, live: bool = False
-    ) -> None:
-        self.url, self.live = url, live
+    def __init__(self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> None:
+        self.url = url
         self._slots = Slots(fps, tolerance_s)
-        options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
-        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
+        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in url else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
         # other one its decoder threads call into Python at each error, and a video that is closed
         # before its end can wait for them for ever.
         av.logging.set_level(None)
         try:
-            self._container = av.open(url, options=options, timeout=timeout)
+            self._container = av.open(url, timeout=timeout)
         except av.FFmpegError as e:
             raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
         if not self._container.streams.video:
@@ -61,7 +58,6 @@ class VideoSource(FrameSource):
 
     def frames(self) -> Iterator[Frame]:
         first: int | None = None
-        start_ns = time.monotonic_ns() if self.live else 0
         newest, shown = -1, False
         for picture in self._decoded():
             ns = self._time_ns(picture)
@@ -69,7 +65,7 @@ class VideoSource(FrameSource):
                 ns = newest + self._frame_ns() if first is not None else 0
             first = ns if first is None else first
             newest = ns
-            stamp = start_ns + ns - first
+            stamp = ns - first
             if self._slots.wants(stamp):
                 try:
                     image = _upright(picture)
@@ -82,8 +78,6 @@ class VideoSource(FrameSource):
                 yield Frame(image, stamp)
         if not shown:
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
-        if self.live:
-            raise InputError(f"{_shown(self.url)}: the stream ended")
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; damaged ones are counted in `skipped` and left out."""
@@ -91,11 +85,9 @@ class VideoSource(FrameSource):
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as e:
-                if self.live:
-                    raise InputError(
-                        f"{_shown(self.url)}: the stream broke off: {e.strerror}"
-                    ) from e
+            except av.error.ExitError as e:
+                raise InputError(f"{_shown(self.url)}: no data for {READ_TIMEOUT_S:g} s") from e
+            except av.FFmpegError:
                 self.skipped += 1  # a file that is cut off: the frames before this are good
                 return
             if packet is None:
@@ -131,9 +123,3 @@ def _upright(picture: av.VideoFrame) -> np.ndarray:
     image = picture.to_ndarray(format="rgb24")
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _shown(url: str) -> str:
-    """The address without its user name and password."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url
