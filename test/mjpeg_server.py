@@ -41,6 +41,7 @@ class MjpegServer:
     def __init__(self, port: int = 0, with_length: bool = True) -> None:
         self.sent = 0  # pictures; the newest one has the number `sent - 1`
         self.connections = 0  # that were ever made
+        self.end_after_newest = False  # give a new client the newest pictures, and end its stream
         self.with_length = with_length
         self._lock = threading.Lock()
         self._clients: list[tuple[queue.SimpleQueue[bytes | None], socket.socket]] = []
@@ -78,13 +79,15 @@ class MjpegServer:
         self.close()
 
     def _joined(self, connection: socket.socket) -> queue.SimpleQueue[bytes | None]:
-        """The parts for a new client. It gets the newest picture at once, as cameras do."""
+        """The parts for a new client. It gets the newest two pictures at once."""
         parts: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         with self._lock:
             self.connections += 1
             self._clients.append((parts, connection))
             for number in range(max(0, self.sent - 2), self.sent):
                 parts.put(self.part(number))
+            if self.end_after_newest:
+                parts.put(None)
         return parts
 
     def part(self, number: int) -> bytes:
