@@ -298,6 +298,16 @@ class SamplingConfig(Settings, section="sampling"):
         low=0.0,
         high=0.2,
     )
+    hold_s: float | None = setting(
+        None,
+        "how long a picture stands while no new one comes. Set it for a camera that sends only"
+        " changes: live, such a camera has not stopped",
+        unit="s",
+        low=0.0,
+        high=DAY_S,
+        unset=-1.0,
+        null="live not at all; in a recording until the next one",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,10 +27,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image. `image` is RGB uint8 (height, width, 3)."""
+    """One image. `image` is RGB uint8 (height, width, 3).
+
+    `arrived_ns` is when it came, by a clock that does not jump; None where that is not known.
+    """
 
     image: NDArray[np.uint8]
     stamp_ns: int
+    arrived_ns: int | None = None
 
     def checked(self) -> Frame:
         """This frame. Raises `InputError` unless its image is RGB uint8 (height, width, 3)."""

@@ -19,7 +19,7 @@ from std_msgs.msg import String
 
 from aura_core.errors import InputError
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
-from aura_core.live.host import Host
+from aura_core.live.host import Health, Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import foreign, load
 from aura_core.stream.ids import Ids, new_run
@@ -47,6 +47,7 @@ class AssistantNode(AuraNode):
         self._topic = self.resolve_topic_name(topic)
         self._lock = threading.Lock()  # two threads publish heartbeats
         self._sequence, self._beat_at = 0, time.monotonic()
+        self._clock_told = (0, 0)  # jumps and standing stamps that were told
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._last_step: Step | None = None
         self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
@@ -122,9 +123,12 @@ class AssistantNode(AuraNode):
         """Once a second: diagnostics, and a heartbeat unless a decided chunk has sent one."""
         now, health = time.monotonic(), self.host.health()
         quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
+        # a picture that may stand is no stopped camera
+        stale_after_s = max(self._stale_after_s, self.config.sampling.hold_s or 0.0)
         state, detail = idle_state(
-            health, quiet, self._stale_after_s, self.config.model.path, self._topic
+            health, quiet, stale_after_s, self.config.model.path, self._topic
         )
+        self._tell_clock(health)
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
@@ -143,6 +147,21 @@ class AssistantNode(AuraNode):
                 **asdict(health),
             },
         )
+
+    def _tell_clock(self, health: Health) -> None:
+        """Log once a second what is wrong with the stamps of the images, where it is new."""
+        restarts, stuck = self._clock_told
+        self._clock_told = health.clock_restarts, health.stuck_stamps
+        if health.clock_restarts > restarts:
+            self.get_logger().warning(
+                f"{self._topic}: the clock of the stamps jumped ({health.clock_restarts} times so"
+                " far); seconds are counted on"
+            )
+        if health.stuck_stamps and not stuck:
+            self.get_logger().warning(
+                f"{self._topic}: the stamps stand still; the time of arrival is used instead. The"
+                " camera's driver must stamp each image"
+            )
 
     # ---- from the model's thread -------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Words
 from aura_core.live.host import Health
-from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
+from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
 from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import NS, Frame, Kind, Step
 from aura_core.types import Response as CoreResponse
@@ -47,6 +47,8 @@ def refuse_image(msg: Image | CompressedImage) -> str:
             f"image encoding '{msg.encoding}' is not supported; supported are"
             f" {', '.join(SUPPORTED)}"
         )
+    if isinstance(msg, CompressedImage) and (refused := refuse_format(msg.format)):
+        return refused
     return "" if len(msg.data) else "the image has no data"
 
 
@@ -54,7 +56,7 @@ def to_frame(msg: Image | CompressedImage, stamp_ns: int) -> Frame:
     """The RGB frame of a raw or compressed image. Raises `InputError` when it cannot be decoded."""
     try:
         if isinstance(msg, CompressedImage):
-            return Frame(decode_compressed(msg.data), stamp_ns)
+            return Frame(decode_compressed(msg.data, msg.format), stamp_ns)
         return Frame(
             decode_raw(
                 msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian)

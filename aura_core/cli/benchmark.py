@@ -268,6 +268,7 @@ def _report(
     from rich.console import Console
     from rich.table import Table
 
+    from aura_core.evaluation.ends import beyond_end
     from aura_core.evaluation.html import report
 
     with closing(judge):
@@ -275,10 +276,18 @@ def _report(
         judge.check()
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
+    beyond = beyond_end(items, chosen, header.mode == "polled")
+    for line in beyond.lines:
+        _warn(line)
+    if beyond.lines:
+        notes.append(beyond.note)
     scores = replace(scores, notes=(*scores.notes, *notes))
     table = Table("figure", "value", "95% interval", "n")
     for name, m in scores.figures.items():
         table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    if beyond.lines:
+        table.add_section()
+        table.add_row("after a video's end: not right", "", "", f"{beyond.answers}")
     Console().print(table)
     scored = sum(i.id in chosen for i in items)
     subtitle = f"{header.model}, {header.mode}: {scored} of {len(items)} items"
@@ -294,7 +303,12 @@ def _report(
             "settings": header.settings,
         }
         about["weights"] = header.weights
-        counts = {"items": len(items), "scored": scored, "broken": len(broken.named)}
+        counts = {
+            "items": len(items),
+            "scored": scored,
+            "broken": len(broken.named),
+            "beyond_end": beyond.as_json(),
+        }
         out = (
             about
             | counts

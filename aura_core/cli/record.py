@@ -41,13 +41,19 @@ def record(
 ) -> None:
     """Record SOURCE, with questions on /asr/text, as a bag.
 
-    `aura replay` and `ros2 bag play` read it.
+    `aura replay` and `ros2 bag play` read it. Its stamps are the time of day: that of the camera's
+    frames, and for a file as if it were shown now.
     """
-    from aura_core.replay.lockstep import Asked, insert
+    import time
+
+    from aura_core.replay.lockstep import Asked, insert, shifted
     from aura_core.replay.writer import write_bag
     from aura_core.sources import open_source
 
     questions = [Asked.parse(a) for a in ask]
     with open_source(source, fps, seconds) as opened:
-        frames = write_bag(out, insert(opened, questions), storage.value, images.value)
+        # a live source has stamps of the steady clock, others count from 0
+        begins = time.time_ns() - (time.monotonic_ns() if opened.live else 0)
+        events = shifted(insert(opened, questions), begins)
+        frames = write_bag(out, events, storage.value, images.value)
     print(f"{out}: {frames} frames and {len(questions)} questions")

@@ -42,7 +42,7 @@ def replay(
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.sampling
     with (
-        Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s) as opened,
+        Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s, c.hold_s) as opened,
         showing(out, quiet) as show,
     ):
         show.note(f"bag:    {opened.description}")
@@ -51,6 +51,11 @@ def replay(
         show.warn_of(foreign(settings.model, str(bag)))
         events = insert(until(opened.events(), seconds), questions)
         refused = show_steps(lockstep, paced(events) if realtime else events, show)
+        if opened.stuck:
+            show.warn(
+                f"the stamps of {opened.stuck} images of {bag} stood still; the times at which they"
+                " were recorded were used instead"
+            )
         if opened.skipped:
             show.warn(f"{opened.skipped} images of {bag} could not be decoded and were left out")
     if refused:

@@ -37,7 +37,7 @@ def run(
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.sampling
-    opened = open_source(source, c.fps, seconds, c.tolerance_s)
+    opened = open_source(source, c.fps, seconds, c.tolerance_s, c.hold_s)
     with opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         events = insert(frames, questions)

@@ -108,6 +108,11 @@ def show_live(
         host.stop()
     told.unseen()
     health = host.health()
+    if health.clock_restarts or health.stuck_stamps:
+        show.note(
+            f"clock:  {health.clock_restarts} restarts, {health.stuck_stamps} frames whose stamp"
+            " stood still"
+        )
     if health.chunks_lost or health.chunks_dropped or health.chunks_missed:
         show.note(
             f"frames: {health.chunks_lost} s lost; while the model was busy {health.chunks_missed}"

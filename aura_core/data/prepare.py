@@ -178,26 +178,28 @@ def _read(source: Source, folder: Path, config: PrepareConfig, parts: list[_Part
 
 
 def _slots(frames: Iterator[Frame], max_gap_s: float) -> Iterator[tuple[Frame, bool]]:
-    """Yield for each half second the frame that it shows, and whether that frame is new."""
-    first = last = None
+    """Yield for each half second the frame that it shows, and whether that frame is new: a picture
+    that stands is the same array again."""
+    first = last = new = None
     slot = -1
     for frame in frames:
-        if first is None or last is None:
-            first, last = frame.stamp_ns, frame
+        if first is None or last is None or new is None:
+            first, last, new = frame.stamp_ns, frame, frame
         now = (frame.stamp_ns - first + EARLY_NS) // SLOT_NS
         if frame.stamp_ns < last.stamp_ns:
             raise ItemError("clock jumps back", f"after {(last.stamp_ns - first) / NS:.1f} s")
-        if frame.stamp_ns - last.stamp_ns > max_gap_s * NS:
-            gap = (frame.stamp_ns - last.stamp_ns) / NS
+        fresh = frame is new or frame.image is not new.image
+        if fresh and frame.stamp_ns - new.stamp_ns > max_gap_s * NS:
+            gap = (frame.stamp_ns - new.stamp_ns) / NS
             raise ItemError(
-                "gap", f"no frame for {gap:.1f} s after {(last.stamp_ns - first) / NS:.1f} s"
+                "gap", f"no frame for {gap:.1f} s after {(new.stamp_ns - first) / NS:.1f} s"
             )
         for _ in range(slot + 1, now):
             yield last, False
         if now > slot:
-            yield frame, True
+            yield frame, fresh
             slot = now
-        last = frame
+        last, new = frame, frame if fresh else new
 
 
 class _Reader:

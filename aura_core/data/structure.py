@@ -99,7 +99,11 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
     """Return all samples of one conversation."""
     out = Outcome()
     clip = conversation.clip
-    questions = [q for q in conversation.questions if _speakable(q, codec, config, out)]
+    questions = [
+        q
+        for q in conversation.questions
+        if _inside(q, clip, out) and _speakable(q, codec, config, out)
+    ]
     asked, due = {q.chunk: q for q in questions}, _due(questions)
     played = Dialogue(codec, config.window)
     spoken: dict[int, str] = {}  # chunk to words
@@ -196,6 +200,14 @@ def _said(
         return "", None, chunk
     texts = dict.fromkeys(a.text.strip() for _, a in due[chunk])
     return " ".join(texts), due[chunk][-1][0], min(a.evidence for _, a in due[chunk])
+
+
+def _inside(q: Question, clip: Clip, out: Outcome) -> bool:
+    """Whether the question and all its answers are in the clip."""
+    last = max([q.chunk, *(a.chunk for a in q.answers)])
+    if last >= clip.seconds:
+        out.reject(q.id, "time outside the clip", f"{last} s of {clip.seconds} s")
+    return last < clip.seconds
 
 
 def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Outcome) -> bool:

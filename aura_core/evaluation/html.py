@@ -77,7 +77,11 @@ def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
     """Return a heading, the timeline, and a table with the same content in words."""
     value = sum(o.value for o in outcomes) / len(outcomes) if outcomes else math.nan
     head = f"<h2>{escape(item.id)} <small>{_number(value)} of {len(outcomes)}</small></h2>"
-    asked = "".join(_row(q.at_s, "asked", escape(q.shown or q.text)) for q in item.questions)
+    never = {*p.unasked, *p.beyond_end}
+    asked = "".join(
+        _row(q.at_s, "not asked" if q.id in never else "asked", escape(q.shown or q.text))
+        for q in item.questions
+    )
     scored = "".join(
         _row(
             o.at_s,

@@ -72,17 +72,18 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
     turns = Turns(item.questions, polled=True)
     pending = turns.in_order()
     asked: set[str] = set()
+    beyond: set[str] = set()
     seconds = 0
 
     def wanted(question: Question, chunk: Chunk, last: bool) -> bool:
         """Whether the question is put in this chunk.
 
-        A question that is later than the video's end is put in its last chunk.
+        A question at the video's end is put in its last chunk, and a later one never.
         """
         if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
             return all(s.question != question.id for s in said)
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
-        return question.id not in asked and (come or last)
+        return question.id not in asked and (come or (last and question.id not in beyond))
 
     def put(question: Question, chunk: Chunk) -> None:
         """Put the question. A standing question is answered only after a yes to its poll."""
@@ -95,13 +96,20 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
     ends = [chunk_of(q.poll.until_s if q.poll else turns.at_s(q)) for q in item.questions]
     for chunk, last in _chunks(polled.lockstep, max(ends, default=-1), frames):
         seconds = chunk.index + 1
+        if last:
+            beyond = turns.beyond_end(chunk.index) - asked
         for question in pending:
             if wanted(question, chunk, last):
                 asked.add(question.id)
                 put(question, chunk)
         polled.lockstep.step()
+    never = [q.id for q in pending if q.id not in asked]
     return Prediction(
-        item.id, tuple(said), seconds, tuple(q.id for q in pending if q.id not in asked)
+        item.id,
+        tuple(said),
+        seconds,
+        tuple(id for id in never if id not in beyond),
+        tuple(id for id in never if id in beyond),
     )
 
 

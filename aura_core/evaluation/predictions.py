@@ -158,9 +158,10 @@ def as_json(p: Prediction) -> dict[str, object]:
         | ({} if s.end_s is None else {"end_s": s.end_s})
         for s in p.said
     ]
-    return {"item": p.item, "seconds": p.seconds, "said": said} | (
-        {"unasked": p.unasked} if p.unasked else {}
-    )
+    never = {"unasked": p.unasked, "beyond_end": p.beyond_end}
+    return {"item": p.item, "seconds": p.seconds, "said": said} | {
+        name: ids for name, ids in never.items() if ids
+    }
 
 
 def select(
@@ -218,6 +219,12 @@ def _prediction(path: Path, number: int, data: dict[str, Any]) -> Prediction:
             )
             for s in data["said"]
         )
-        return Prediction(str(data["item"]), said, data["seconds"], tuple(data.get("unasked", ())))
+        return Prediction(
+            str(data["item"]),
+            said,
+            data["seconds"],
+            tuple(data.get("unasked", ())),
+            tuple(data.get("beyond_end", ())),
+        )
     except (KeyError, TypeError, ValueError) as e:
         raise InputError(f"{path}: line {number}: field {e} is missing or of the wrong kind") from e

@@ -28,6 +28,15 @@ def chunk_of(at_s: float) -> int:
     return max(0, math.ceil(min(at_s, 1e9)) - 1)
 
 
+def after_end(at_s: float, last_chunk: int) -> bool:
+    """Whether a question at `at_s` comes after the end of a video whose newest chunk is given.
+
+    A question of the very next chunk does not: it is asked in the last one. Annotated times are
+    often rounded to seconds, and a video shows its last frame for a while after that frame's time.
+    """
+    return at_s != AT_END and chunk_of(at_s) > last_chunk + 1
+
+
 @dataclass(frozen=True)
 class Due:
     """Words that are due at `at_s`. They count if they are said from `start_s` to `end_s`."""
@@ -79,7 +88,8 @@ class Item:
 
     `videos` are possible paths of its file below the data folder, best first. Playing stops at
     `end_s` (None: at the end of the video). `truth` is what the benchmark's scorer needs besides
-    the questions.
+    the questions. `annotated_s` is the last second that the annotation speaks of, apart from
+    questions and the times of answers, so the video must be as long (None: there is none).
     """
 
     id: str
@@ -87,6 +97,7 @@ class Item:
     questions: tuple[Question, ...]
     end_s: float | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
+    annotated_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,14 +124,16 @@ class Spoken:
 class Prediction:
     """All that was said in one item, in order of time.
 
-    `seconds` of video were played; None if that is unknown. `unasked` are the questions that were
-    never put, because the video could not be read up to their times.
+    `seconds` of video were played; None if that is unknown. Questions that were never put are in
+    one of two fields. `beyond_end`: they come after the end of the video, or after the item's
+    `end_s`. They are scored as unanswered. `unasked`: all others. They are not scored.
     """
 
     item: str
     said: tuple[Spoken, ...]
     seconds: float | None = None
     unasked: tuple[str, ...] = ()
+    beyond_end: tuple[str, ...] = ()
 
     def answers(self, question: str) -> list[Spoken]:
         """Return what was said to one question."""

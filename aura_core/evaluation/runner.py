@@ -28,7 +28,7 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
 
 NS = 1_000_000_000
-# seconds for which the last picture is repeated, for questions later than the video's end
+# seconds for which the last picture is repeated, for questions that still wait at the video's end
 FROZEN_S = 30
 # A benchmark may ask more questions at once than a person would, and longer ones, with lists of
 # options or the turns before.
@@ -72,7 +72,9 @@ def run(
     for item in items:
         if item.id not in writer.done:
             try:
-                with open_video(item, data, config.sampling.tolerance_s) as source:
+                with open_video(
+                    item, data, config.sampling.tolerance_s, config.sampling.hold_s
+                ) as source:
                     prediction = _play(player, item, source)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
@@ -99,12 +101,14 @@ def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Predict
         raise ModelError(f"the model failed: {one_line(e)}") from e
 
 
-def open_video(item: Item, data: Path, tolerance_s: float = 0.05) -> FrameSource:
+def open_video(
+    item: Item, data: Path, tolerance_s: float = 0.05, hold_s: float | None = None
+) -> FrameSource:
     """Open the item's video, from the first of its places that exists. Raises `InputError`."""
     place = next((data / v for v in item.videos if (data / v).is_file()), None)
     if place is None:
         raise InputError(f"video {item.videos[0]} is not in {data}")
-    return open_source(str(place), tolerance_s=tolerance_s)
+    return open_source(str(place), tolerance_s=tolerance_s, hold_s=hold_s)
 
 
 def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
@@ -114,7 +118,19 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
     turns = Turns(item.questions)
     waiting = deque(turns.in_order())
     asked: set[str] = set()
-    seconds = 0
+    beyond: set[str] = set()
+    seconds: float = 0
+    tolerance_ns = round(lockstep.engine.config.sampling.tolerance_s * NS)
+    end = math.inf  # the video's length in chunks, once it is known
+
+    def ends_with(last: Frame) -> None:
+        """Take out the questions that come after the end, now that the frames have told it."""
+        nonlocal end
+        chunk = (last.stamp_ns + tolerance_ns) // NS
+        end = chunk + 1
+        beyond.update(turns.beyond_end(chunk) & {q.id for q in waiting})
+        for q in [q for q in waiting if q.id in beyond]:
+            waiting.remove(q)
 
     def questions(now_ns: int, late: bool) -> Iterator[Query]:
         """Yield the questions whose chunk begins; with `late`, all that are left.
@@ -142,23 +158,30 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
             ):
                 coming = None
             if frame is not None:
+                if coming is None:
+                    ends_with(frame)
                 yield from questions(frame.stamp_ns, coming is None)
                 yield frame
             if coming is None:
                 break
             frame = coming
         if frame is not None:
-            for held in _frozen(frame, lambda: len(asked) < len(item.questions)):
+            for held in _frozen(frame, lambda: len(asked | beyond) < len(item.questions)):
                 yield from questions(held.stamp_ns, True)
                 yield held
 
     for step in drive(lockstep, events()):
-        seconds = step.chunk + 1
+        seconds = min(step.chunk + 1, end)
         if step.question_id is not None:
             asked.add(step.question_id)
         said += spoken(step)
+    never = [q.id for q in item.questions if q.id not in asked]
     return Prediction(
-        item.id, tuple(said), seconds, tuple(q.id for q in item.questions if q.id not in asked)
+        item.id,
+        tuple(said),
+        seconds,
+        tuple(id for id in never if id not in beyond),
+        tuple(id for id in never if id in beyond),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aura_core.evaluation.records import PREVIOUS, TURNS, Question, Spoken
+from aura_core.evaluation.records import PREVIOUS, TURNS, Question, Spoken, after_end
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,22 @@ class Turns:
         A question that repeats earlier turns comes after them, even if the annotated times say
         otherwise.
         """
-        order: dict[str, float] = {}
+        earliest_s = self.earliest_s()
+        return sorted(self.questions, key=lambda q: earliest_s[q.id])
+
+    def earliest_s(self) -> dict[str, float]:
+        """Return the second from which on each question can be asked, by id.
+
+        It is its own, or that of a later question whose answer it repeats.
+        """
+        out: dict[str, float] = {}
         for q in self.questions:
-            order[q.id] = max([self.at_s(q), *(order[b.id] for b in self._repeated(q))])
-        return sorted(self.questions, key=lambda q: order[q.id])
+            out[q.id] = max([self.at_s(q), *(out[b.id] for b in self._repeated(q))])
+        return out
+
+    def beyond_end(self, last_chunk: int) -> set[str]:
+        """Return the questions that a video which ends with `last_chunk` is too short for."""
+        return {id for id, at_s in self.earliest_s().items() if after_end(at_s, last_chunk)}
 
     def ready(self, question: Question, asked: Collection[str]) -> bool:
         """Whether the turns that the question repeats were decided, so that its text is known."""

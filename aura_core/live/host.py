@@ -59,6 +59,8 @@ class Health:
     chunks_lost: int  # seconds in which no usable frame came
     active_watches: int
     errors: int
+    clock_restarts: int = 0  # the camera's clock jumped
+    stuck_stamps: int = 0  # frames whose stamp stood still
 
 
 class Stream:
@@ -244,6 +246,7 @@ class Host:
         arrived_s, limit_s = stream.inbox.arrived_s, self.config.generation.question_ttl_s
         if arrived_s is None:
             raise InputError("no frame has come from the camera yet")
+        limit_s = max(limit_s, self.config.sampling.hold_s or 0.0)
         if (age_s := time.monotonic() - arrived_s) > limit_s:
             raise InputError(f"no frames come from the camera; the last one came {age_s:.0f} s ago")
 
@@ -283,6 +286,8 @@ class Host:
             chunks_lost=counters.lost_chunks,
             active_watches=len(engine.conversation.attribution.open_ids()) if engine else 0,
             errors=which.errors,
+            clock_restarts=counters.clock_restarts,
+            stuck_stamps=counters.stuck_stamps,
         )
 
     def _named(self, stream: str | None) -> Stream:
@@ -325,7 +330,10 @@ class Host:
 
         Works ahead while no stream has.
         """
+        holds = self.config.sampling.hold_s is not None
         while not self._stopping.is_set():
+            for stream in self._turns:
+                stream.inbox.hold()
             waiting = next((s for s in self._turns if s.inbox.waiting), None)
             if waiting is not None:
                 self._turns.remove(waiting)
@@ -335,7 +343,7 @@ class Host:
                 with self._changed:
                     self._changed.notify_all()  # for those that wait in `drain`
                     asked = any(s.inbox.questions for s in self._turns)
-                    self._changed.wait_for(self._wanted, EXPIRY_S if asked else None)
+                    self._changed.wait_for(self._wanted, EXPIRY_S if asked or holds else None)
                 for stream in self._turns:
                     self._expire(stream)
         return None

@@ -19,10 +19,12 @@ from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.intake import Intake, check_question
-from aura_core.types import Chunk, Frame, Query
+from aura_core.stream.sampling import StampClock
+from aura_core.types import NS, Chunk, Frame, Query
 
 MakeFrame = Callable[[], Frame]
 T = TypeVar("T")
+GRACE_NS = NS // 4
 STOPPING = "the assistant is stopping"
 
 
@@ -32,12 +34,13 @@ class PendingFrame:
 
     stamp_ns: int
     make: MakeFrame
+    arrived_ns: int
     made: Frame | None = None
 
     def frame(self) -> Frame:
         """The frame; it is converted once. Raises `InputError` when it cannot be converted."""
         if self.made is None:
-            self.made = self.make().checked()
+            self.made = replace(self.make().checked(), stamp_ns=self.stamp_ns)
         return self.made
 
 
@@ -74,6 +77,8 @@ class InboxCounters:
     dropped_frames: int = 0
     dropped_chunks: int = 0
     lost_chunks: int = 0
+    clock_restarts: int = 0  # the stamps jumped; seconds are counted on
+    stuck_stamps: int = 0  # frames whose stamp stood still; the time of arrival goes on
 
 
 class Inbox:
@@ -107,6 +112,8 @@ class Inbox:
             self._calls: deque[Call[Any]] = deque()
             self._received = self._dropped_frames = self._dropped_chunks = self._unusable = 0
             self._closed = False
+            self._clock = StampClock()
+            self._newest: PendingFrame | None = None  # the newest frame, taken or not
             # when the newest frame came, by the machine's steady clock; None before the first
             self.arrived_s: float | None = None
 
@@ -137,15 +144,39 @@ class Inbox:
         with self._changed:
             self._received += 1
             self.arrived_s = time.monotonic()
-            if self._closed or not self._intake.sampler.wants(stamp_ns):
+            arrived_ns = time.monotonic_ns()
+            stamp_ns = self._clock.of(stamp_ns, arrived_ns)
+            self._newest = PendingFrame(stamp_ns, make, arrived_ns)
+            if self._closed or not self._intake.sampler.wants(stamp_ns, arrived_ns):
                 return False
-            self._intake.push(PendingFrame(stamp_ns, make))  # type: ignore[arg-type]
-            while self._intake.ready > self.backlog_chunks:
-                dropped = self._intake.take_chunk()
-                self._dropped_frames += len(set(map(id, dropped.frames)))
-                self._dropped_chunks += 1
-            self._changed.notify_all()
+            self._take(self._newest)
             return True
+
+    def hold(self) -> None:
+        """Let the newest picture stand for the half seconds that have passed without a frame.
+
+        Does nothing without `sampling.hold_s`. A half second is waited for half of it more: its
+        frame may be on the way.
+        """
+        if self._sampling.hold_s is None:
+            return
+        with self._changed:
+            newest, now_ns = self._newest, time.monotonic_ns()
+            if newest is None or self._closed:
+                return
+            since_ns = now_ns - newest.arrived_ns - GRACE_NS
+            until_ns = newest.stamp_ns + min(since_ns, round(self._sampling.hold_s * NS))
+            for stamp_ns in self._intake.sampler.empty(until_ns):
+                arrived_ns = newest.arrived_ns + stamp_ns - newest.stamp_ns
+                self._take(PendingFrame(stamp_ns, newest.frame, arrived_ns))
+
+    def _take(self, frame: PendingFrame) -> None:
+        self._intake.push(frame)  # type: ignore[arg-type]
+        while self._intake.ready > self.backlog_chunks:
+            dropped = self._intake.take_chunk()
+            self._dropped_frames += len(set(map(id, dropped.frames)))
+            self._dropped_chunks += 1
+        self._changed.notify_all()
 
     def ask(self, query: Query | str) -> Future[Query]:
         """Store a question.
@@ -200,9 +231,14 @@ class Inbox:
     def counters(self) -> InboxCounters:
         """A consistent snapshot of the counters."""
         with self._changed:
-            lost = self._intake.sampler.counters.lost_chunks + self._unusable
+            sampled = self._intake.sampler.counters
             return InboxCounters(
-                self._received, self._dropped_frames, self._dropped_chunks, max(0, lost)
+                self._received,
+                self._dropped_frames,
+                self._dropped_chunks,
+                max(0, sampled.lost_chunks + self._unusable),
+                sampled.restarts,
+                self._clock.stuck,
             )
 
     # ---- out: on the model's thread ----------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +22,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError, one_line
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
-from aura_core.sources.encodings import decode_compressed, decode_raw
-from aura_core.stream.sampling import Slots
+from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
+from aura_core.stream.sampling import Slots, StampClock
 from aura_core.types import NS, Frame, Query
 
 # What the reading library raises on damaged files. Found by cutting good files off and by flipping
@@ -46,10 +47,22 @@ DAMAGE = (
 )
 
 
+@dataclass
+class _Image:
+    """An image message, its stamp and its bag time; it is decoded at most once."""
+
+    message: Any
+    stamp_ns: int
+    bag_ns: int
+    frame: Frame | None = None
+    broken: bool = False
+
+
 class Bag:
     """An open recording. Iterate `events()`, then close it; or use it as a context manager.
 
-    `skipped` counts compressed images that could not be decoded.
+    `skipped` counts compressed images that could not be decoded, `stuck` images whose stamp stood
+    still.
 
     Args:
         path: rosbag2 folder, or a single `.mcap` or `.db3` file.
@@ -57,6 +70,7 @@ class Bag:
             `topics.choose`.
         fps: frames a second to decode, chosen by the sampling rule (`Slots`); None: all.
         tolerance_s: how early a frame may be and still count for its slot, in seconds.
+        hold_s: how long a picture stands where no next one comes, in seconds; None: until the next.
 
     Raises:
         InputError: the path is no readable bag, or the bag lacks the topic.
@@ -69,10 +83,12 @@ class Bag:
         text_topic: str | None = None,
         fps: float | None = 2.0,
         tolerance_s: float = 0.05,
+        hold_s: float | None = None,
     ) -> None:
         self.path = Path(path)
-        self.skipped = 0
-        self._slots = Slots(fps, tolerance_s)
+        self.skipped, self._why = 0, ""
+        self._slots, self._clock = Slots(fps, tolerance_s), StampClock()
+        self._hold_ns = None if hold_s is None else round(hold_s * NS)
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         self._reader = _open(self.path)
         try:
@@ -105,50 +121,90 @@ class Bag:
     def events(self) -> Iterator[Frame | Query]:
         """Frames and questions in the order of the bag; at equal times questions come first.
 
-        A frame's stamp is its header stamp, or its bag time where that is zero. A question has only
-        a bag time. It is moved into the frames' clock by the difference between the two times of
-        the newest frame. A question before the first frame has no stamp and joins the first chunk.
+        A frame's stamp is its header stamp, or its bag time where that is zero or stands still. A
+        picture stands until the next one: half seconds without a frame get the one before. A
+        question has only a bag time. It is moved into the frames' clock by the difference between
+        the two times of the newest frame. A question before the first frame has no stamp and joins
+        the first chunk.
 
         Raises `InputError` when a message is damaged, or when no image can be decoded.
         """
-        newest: tuple[int, int] | None = None  # header stamp and bag time of the newest image
+        standing: _Image | None = None  # the newest image
+        asked: list[Query] = []  # since that image
         images = 0
         for connection, bag_ns, data in self._in_order():
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
-                yield Query(
-                    message.data, stamp_ns=newest[0] + bag_ns - newest[1] if newest else None
-                )
+                stamp = standing.stamp_ns + bag_ns - standing.bag_ns if standing else None
+                asked.append(Query(message.data, stamp_ns=stamp))
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
-            newest = stamp, bag_ns
+            coming = _Image(message, self._clock.of(stamp, bag_ns), bag_ns)
+            for query in asked:
+                yield from self._held(standing, query.stamp_ns, bag_ns)
+                yield query
+            asked.clear()
+            yield from self._held(standing, coming.stamp_ns, bag_ns)
             images += 1
-            if self._slots.wants(stamp):
-                frame = self._frame(message, stamp, bag_ns)
-                if frame is not None:
-                    self._slots.took(stamp)
-                    yield frame
+            if self._slots.wants(coming.stamp_ns, bag_ns):
+                frame = self._frame(coming)
+                if frame is None:
+                    continue
+                self._slots.took(coming.stamp_ns, bag_ns)
+                yield frame
+            standing = coming
+        yield from asked
         if images == self.skipped:
             raise InputError(
                 f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be"
-                " decoded"
+                f" decoded{f': {self._why}' if self._why else ''}"
             )
 
-    def _frame(self, message: Any, stamp: int, bag_ns: int) -> Frame | None:
+    @property
+    def stuck(self) -> int:
+        """Images whose stamp stood still."""
+        return self._clock.stuck
+
+    def _held(self, standing: _Image | None, until_ns: int | None, bag_ns: int) -> Iterator[Frame]:
+        """The picture that stands, for each half second without a frame before `until_ns`."""
+        if standing is None or until_ns is None:
+            return
+        for stamp in self._slots.empty(until_ns, bag_ns):
+            since_ns = stamp - standing.stamp_ns
+            if self._hold_ns is not None and since_ns > self._hold_ns:
+                return
+            if (frame := self._frame(standing)) is None:
+                return
+            held = replace(frame, stamp_ns=stamp, arrived_ns=standing.bag_ns + since_ns)
+            self._slots.took(stamp, held.arrived_ns)
+            yield held
+
+    def _frame(self, image: _Image) -> Frame | None:
+        if image.frame is None and not image.broken:
+            image.frame = self._decoded(image)
+            image.broken = image.frame is None
+        return image.frame
+
+    def _decoded(self, image: _Image) -> Frame | None:
+        m = image.message
         try:
-            if self.topics.image_type == COMPRESSED:
+            if self.topics.image_type != COMPRESSED:
+                big_endian = bool(m.is_bigendian)
+                pixels = decode_raw(m.encoding, m.height, m.width, m.step, m.data, big_endian)
+            elif refused := refuse_format(m.format):
+                raise InputError(refused)
+            else:
                 try:
-                    return Frame(decode_compressed(message.data), stamp)
-                except InputError:
+                    pixels = decode_compressed(m.data, m.format)
+                except InputError as e:
                     self.skipped += 1
+                    self._why = str(e)
                     return None
-            m = message
-            return Frame(
-                decode_raw(m.encoding, m.height, m.width, m.step, m.data, bool(m.is_bigendian)),
-                stamp,
-            )
         except InputError as e:
-            raise InputError(f"{self.path}: {self.topics.image_topic} at {bag_ns} ns: {e}") from e
+            raise InputError(
+                f"{self.path}: {self.topics.image_topic} at {image.bag_ns} ns: {e}"
+            ) from e
+        return Frame(pixels, image.stamp_ns, image.bag_ns)
 
     def _in_order(self) -> Iterator[tuple[Connection, int, bytes]]:
         """Messages of the chosen topics by bag time, questions before images of the same time."""

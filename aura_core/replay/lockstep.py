@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aura_core.errors import AuraError, InputError, ModelError
 from aura_core.stream.engine import StreamEngine
@@ -63,6 +63,13 @@ def insert(events: Iterable[Frame | Query], questions: Sequence[Asked]) -> Itera
         yield event
     if first is not None:
         yield from (_query(question, first) for question in waiting)
+
+
+def shifted(events: Iterable[Frame | Query], by_ns: int) -> Iterator[Frame | Query]:
+    """The events, with stamps that are `by_ns` later."""
+    for event in events:
+        later = None if event.stamp_ns is None else event.stamp_ns + by_ns
+        yield replace(event, stamp_ns=later)  # type: ignore[type-var]
 
 
 def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator[Frame | Query]:

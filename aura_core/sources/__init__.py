@@ -22,7 +22,11 @@ __all__ = ["KINDS", "FrameSource", "is_device", "open_source"]
 
 
 def open_source(
-    spec: str, fps: float | None = 2.0, duration_s: float | None = None, tolerance_s: float = 0.05
+    spec: str,
+    fps: float | None = 2.0,
+    duration_s: float | None = None,
+    tolerance_s: float = 0.05,
+    hold_s: float | None = None,
 ) -> FrameSource:
     """Open a source of frames.
 
@@ -36,6 +40,8 @@ def open_source(
             simulator: 60 s).
         tolerance_s: how early a frame may be and still count for its slot, in seconds
             (`SamplingConfig.tolerance_s`).
+        hold_s: how long a picture of a video file stands where no next one comes, in seconds; None:
+            until the next one (`SamplingConfig.hold_s`).
 
     Raises:
         InputError: the source cannot be opened; while iterating: it fails.
@@ -44,7 +50,7 @@ def open_source(
         raise InputError(f"frames a second must be above 0 and at most 1000, not {fps}")
     if duration_s is not None and not 0.0 < duration_s < 1e9:
         raise InputError(f"the duration must be more than 0 seconds, not {duration_s}")
-    source = _open(spec, fps, duration_s, tolerance_s)
+    source = _open(spec, fps, duration_s, tolerance_s, hold_s)
     return source if duration_s is None else Limited(source, duration_s)
 
 
@@ -61,7 +67,11 @@ def is_device(spec: str) -> bool:
 
 
 def _open(
-    spec: str, fps: float | None, duration_s: float | None, tolerance_s: float
+    spec: str,
+    fps: float | None,
+    duration_s: float | None,
+    tolerance_s: float,
+    hold_s: float | None,
 ) -> FrameSource:
     # Each reader is imported where it is used: PyAV and OpenCV are slow to load.
     if spec.startswith("sim:"):
@@ -77,7 +87,7 @@ def _open(
     if "://" in spec:
         from aura_core.sources.network import open_url
 
-        return open_url(spec, fps, tolerance_s)
+        return open_url(spec, fps, tolerance_s, hold_s)
     path = Path(spec)
     if spec and path.is_dir():
         from aura_core.sources.folder import FolderSource
@@ -89,7 +99,7 @@ def _open(
         )
     from aura_core.sources.video import VideoSource
 
-    return VideoSource(spec, fps, tolerance_s)
+    return VideoSource(spec, fps, tolerance_s, hold_s=hold_s)
 
 
 def _number(spec: str, prefix: str, what: str) -> int:

@@ -6,9 +6,11 @@ Encoding names are those of sensor_msgs/Image (`rgb8`, `bayer_rggb8`, `yuv422_yu
 from __future__ import annotations
 
 import array
+from io import BytesIO
 from typing import NamedTuple
 
 import cv2
+import imagesize
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +49,8 @@ _LAYOUTS: dict[str, _Layout] = {
     "bayer_grbg8": _Layout(1, cv2.COLOR_BayerGRBG2RGB),
 }
 SUPPORTED = tuple(_LAYOUTS)
+_DEEP = ("rgb16", "bgr16", "rgba16", "bgra16")  # PNG holds these; OpenCV keeps the upper bytes
+MOST_PIXELS = 64_000_000  # of a compressed image: twice the pixels of an 8K camera
 # In these, two pixels of a row share one chroma value.
 _SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")
 
@@ -109,15 +113,56 @@ def decode_raw(
     return np.asarray(cv2.cvtColor(pixels, layout.convert), np.uint8)
 
 
-def decode_compressed(data: Buffer) -> RGB:
+def refuse_format(format: str) -> str:
+    """Why compressed images of this `CompressedImage.format` cannot be used; "" when they can.
+
+    image_transport writes "ORIGINAL; CODEC compressed STORED" or "ORIGINAL; CODEC compressed", with
+    names of encodings. Depth images ("16UC1; png compressed", "32FC1; compressedDepth") hold
+    distances: as pictures they would be nearly black.
+    """
+    encoding = _stored(format)
+    if "compressedDepth" not in format and encoding in ("", *SUPPORTED, *_DEEP):
+        return ""
+    if "compressedDepth" in format or encoding.endswith("C1"):
+        why = "it holds depth, or other measured values, and no picture"
+    else:
+        why = f"its encoding must be one of {', '.join((*SUPPORTED, *_DEEP))}"
+    return f"compressed image format '{format}' is not supported: {why}"
+
+
+def _stored(format: str) -> str:
+    """The encoding of the picture in a compressed image; "" where the format does not say it."""
+    original, separator, codec = format.partition(";")
+    words = codec.split()
+    return (words[2] if len(words) > 2 else original).strip() if separator else ""
+
+
+def decode_compressed(data: Buffer, format: str = "") -> RGB:
     """Pixels of one JPEG or PNG image, as RGB uint8 (height, width, 3).
 
-    Other formats that OpenCV reads work too. Raises `InputError` when the bytes are no such image.
+    Other formats that OpenCV reads work too. `format` is `CompressedImage.format`, where there is
+    one.
+
+    Raises `InputError` when the bytes are no such image, when `refuse_format` refuses the format,
+    and when the image has more than `MOST_PIXELS`. Its own header tells that, before it is decoded:
+    a small file can hold a picture that fills the memory.
     """
+    if refused := refuse_format(format):
+        raise InputError(refused)
     flat = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(flat, cv2.IMREAD_COLOR) if flat.size else None
+    width, height = imagesize.get(BytesIO(flat)) if flat.size else (0, 0)
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"a compressed image of {width}x{height} pixels is too large; at most"
+            f" {MOST_PIXELS / 1e6:.0f} million pixels are decoded"
+        )
+    mosaic = _stored(format).startswith("bayer_")
+    read = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
+    image = cv2.imdecode(flat, read) if flat.size else None
     if image is None:
         raise InputError(
             f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)"
         )
+    if mosaic:
+        return decode_raw(_stored(format), *image.shape, 0, image.reshape(-1))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from aura_core.errors import InputError
 from aura_core.sources.address import shown
 from aura_core.sources.base import FrameSource
-from aura_core.sources.video import VideoSource, _upright
+from aura_core.sources.upright import upright
+from aura_core.sources.video import VideoSource
 from aura_core.stream.sampling import Slots
 from aura_core.types import NS, Frame
 
@@ -31,7 +33,9 @@ READ_TIMEOUT_S = 5.0  # a stream without a picture for so long is broken
 Held = av.Packet | av.VideoFrame
 
 
-def open_url(url: str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> FrameSource:
+def open_url(
+    url: str, fps: float | None = 2.0, tolerance_s: float = 0.05, hold_s: float | None = None
+) -> FrameSource:
     """Open a live stream, or a video file at an address.
 
     A web server has both. What comes from it is live if it is MJPEG in parts
@@ -41,11 +45,11 @@ def open_url(url: str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> Fr
     """
     scheme = url.partition("://")[0].lower()
     if scheme not in LIVE_SCHEMES + WEB_SCHEMES:
-        return VideoSource(url, fps, tolerance_s)
+        return VideoSource(url, fps, tolerance_s, hold_s)
     container = _connect(url)
     if scheme in WEB_SCHEMES and not _is_live(container):
         container.close()
-        return VideoSource(url, fps, tolerance_s)
+        return VideoSource(url, fps, tolerance_s, hold_s)
     return NetworkSource(url, container, fps, tolerance_s)
 
 
@@ -86,6 +90,7 @@ class NetworkSource(FrameSource):
         self._stream = container.streams.video[0]
         # Threads by frame are known to hang beside torch when the video is closed before its end.
         self._stream.thread_type = "SLICE"
+        self._pixel_aspect = self._stream.sample_aspect_ratio
         context = self._stream.codec_context
         self._each_by_itself = context.codec.intra_only
         rate = self._stream.average_rate
@@ -130,14 +135,14 @@ class NetworkSource(FrameSource):
             taken, self._newest = self._newest, None
             return taken
 
-    def _image(self, held: Held) -> np.ndarray | None:
+    def _image(self, held: Held) -> NDArray[np.uint8] | None:
         """RGB uint8 (height, width, 3); None, and counted, where it cannot be decoded."""
         try:
             if isinstance(held, av.VideoFrame):
-                return _upright(held)
+                return upright(held, self._pixel_aspect)
             for picture in held.decode():
                 if not picture.is_corrupt:
-                    return _upright(picture)
+                    return upright(picture, self._pixel_aspect)
         except av.FFmpegError:
             pass  # counted below. Its slot stays free for the next one
         self._skip()

@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from aura_core.errors import InputError
 from aura_core.sources.address import shown as _shown
 from aura_core.sources.base import FrameSource
+from aura_core.sources.upright import upright
 from aura_core.stream.sampling import Slots
 from aura_core.types import NS, Frame
 
@@ -28,9 +30,16 @@ class VideoSource(FrameSource):
     Raises `InputError` when the video cannot be opened or has no video stream.
     """
 
-    def __init__(self, url: str, fps: float | None = 2.0, tolerance_s: float = 0.05) -> None:
+    def __init__(
+        self,
+        url: str,
+        fps: float | None = 2.0,
+        tolerance_s: float = 0.05,
+        hold_s: float | None = None,
+    ) -> None:
         self.url = url
         self._slots = Slots(fps, tolerance_s)
+        self._hold_ns = None if hold_s is None else round(hold_s * NS)
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in url else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
         # other one its decoder threads call into Python at each error, and a video that is closed
@@ -40,10 +49,9 @@ class VideoSource(FrameSource):
             self._container = av.open(url, timeout=timeout)
         except av.FFmpegError as e:
             raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
-        if not self._container.streams.video:
-            self._container.close()
-            raise InputError(f"{_shown(url)}: there is no video stream in it")
-        self._stream = self._container.streams.video[0]
+        self._stream = self._chosen()
+        self._first: int | None = None  # time of the first picture [ns]
+        self._pictures = 0  # decoded so far
         # Threads by frame are known to hang beside torch when the video is closed before its end.
         self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
@@ -53,22 +61,39 @@ class VideoSource(FrameSource):
             f"{_shown(url)}: {context.width}x{context.height} {context.name}, {shown_rate}"
         )
 
+    def _chosen(self) -> av.VideoStream:
+        """The stream that a player shows: not a preview of one picture before the film, and not
+        the cover of a song."""
+        streams = list(self._container.streams.video)
+        moving = [s for s in streams if av.stream.Disposition.attached_pic not in s.disposition]
+        if not moving:
+            self._container.close()
+            why = (
+                "no video in it, only an attached picture (a cover)"
+                if streams
+                else "no video stream in it"
+            )
+            raise InputError(f"{_shown(self.url)}: there is {why}")
+        # FFmpeg's own choice prefers many pictures, but it counts only the first ones.
+        films = [s for s in moving if s.frames > 1] or moving
+        best = self._container.streams.best("video")
+        return best if best in films else films[0]
+
     def close(self) -> None:
         self._container.close()
 
     def frames(self) -> Iterator[Frame]:
-        first: int | None = None
-        newest, shown = -1, False
-        for picture in self._decoded():
-            ns = self._time_ns(picture)
-            if ns is None:  # the frame has no time: one frame period after the last
-                ns = newest + self._frame_ns() if first is not None else 0
-            first = ns if first is None else first
-            newest = ns
-            stamp = ns - first
+        """See `FrameSource`. A picture stands until the next one: a slot without a picture of its
+        own gets the one before it, with the stamp of the slot's beginning."""
+        standing: _Picture | None = None
+        shown = False
+        for stamp, picture in self._timed():
+            coming = _Picture(picture, self._stream.sample_aspect_ratio, stamp)
+            if standing is not None:
+                yield from self._held(standing, stamp)
             if self._slots.wants(stamp):
                 try:
-                    image = _upright(picture)
+                    image = coming.image()
                 except av.FFmpegError:
                     # The frame cannot be converted. Its slot stays free for the next one.
                     self.skipped += 1
@@ -76,8 +101,46 @@ class VideoSource(FrameSource):
                 self._slots.took(stamp)
                 shown = True
                 yield Frame(image, stamp)
+            standing = coming
         if not shown:
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
+        if standing is not None and (end := self._end_ns()) is not None:
+            yield from self._held(standing, end)
+
+    def _held(self, standing: _Picture, until_ns: int) -> Iterator[Frame]:
+        for stamp in self._slots.empty(until_ns):
+            if self._hold_ns is not None and stamp - standing.stamp_ns > self._hold_ns:
+                return
+            try:
+                image = standing.image()
+            except av.FFmpegError:
+                self.skipped += 1
+                return
+            self._slots.took(stamp)
+            yield Frame(image, stamp)
+
+    def _timed(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decoded pictures with their stamps."""
+        newest = -1
+        for picture in self._decoded():
+            ns = self._time_ns(picture)
+            if ns is None:  # the frame has no time: one frame period after the last
+                ns = newest + self._frame_ns() if self._first is not None else 0
+            self._first = ns if self._first is None else self._first
+            newest = ns
+            yield ns - self._first, picture
+
+    def _end_ns(self) -> int | None:
+        """When the last picture of a file ends; None where that is not known.
+
+        A file that was cut off holds fewer pictures than it says, and ends with the last of them.
+        """
+        s = self._stream
+        if s.duration is None or s.time_base is None or self._first is None:
+            return None
+        if self.skipped or not s.frames or self._pictures < s.frames:
+            return None
+        return round(Fraction((s.start_time or 0) + s.duration) * s.time_base * NS) - self._first
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; damaged ones are counted in `skipped` and left out."""
@@ -101,6 +164,7 @@ class VideoSource(FrameSource):
                 if picture.is_corrupt:
                     self.skipped += 1
                 else:
+                    self._pictures += 1
                     yield picture
 
     def _time_ns(self, picture: av.VideoFrame) -> int | None:
@@ -115,11 +179,18 @@ class VideoSource(FrameSource):
         return round(NS / (self._stream.average_rate or 25))
 
 
-def _upright(picture: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 (height, width, 3), rotated as the file's display matrix says.
+class _Picture:
+    """A decoded picture, converted at most once."""
 
-    Phones store videos on their side.
-    """
-    image = picture.to_ndarray(format="rgb24")
-    turns = round(picture.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    def __init__(
+        self, picture: av.VideoFrame, pixel_aspect: Fraction | None, stamp_ns: int
+    ) -> None:
+        self.stamp_ns = stamp_ns
+        self._picture, self._aspect = picture, pixel_aspect
+        self._image: NDArray[np.uint8] | None = None
+
+    def image(self) -> NDArray[np.uint8]:
+        """RGB uint8 (height, width, 3). Raises `av.FFmpegError`."""
+        if self._image is None:
+            self._image = upright(self._picture, self._aspect)
+        return self._image

@@ -1,13 +1,18 @@
 """Frames at any rate to chunks of one second: two frames, 0.5 s apart, chosen by their stamps.
 
 `Slots` is the sampling rule. The engine and every source of frames use it, so a source can skip
-frames that the engine would not take. A slot without a frame repeats the other frame of its chunk.
-A second without any frame is lost, and the index of the next chunk skips it. Every frame that is
-not taken is counted.
+frames that the engine would not take.
+
+A picture stands until the next one: in a recording, a slot without a frame gets the picture that
+was newest then (`Slots.empty`). Live it is not known whether a next one comes, so a picture stands
+only for the time that `sampling.hold_s` allows. A slot that stays empty repeats the other frame of
+its chunk; a second without any frame is lost, and the index of the next chunk skips it. Every frame
+that is not taken is counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aura_core.config import SamplingConfig
@@ -15,6 +20,10 @@ from aura_core.types import NS, Chunk, Frame
 
 PER_CHUNK = 2
 JUMP_BACK_NS = 2 * NS  # a stamp further back than this means a restarted clock
+# A stamp further ahead than this means another clock: ahead of the frames' arrival, where that is
+# known (an hour without frames is a pause then), else ahead of the newest frame.
+JUMP_AHEAD_NS, LONG_PAUSE_NS = 60 * NS, 3600 * NS
+STUCK_NS = 2 * NS  # a stamp that repeats for longer than this does not tell the time
 
 
 @dataclass
@@ -26,7 +35,7 @@ class SamplingCounters:
     late: int = 0  # of an earlier slot than a frame that was already taken
     repeated: int = 0  # slots without a frame, filled with the chunk's other frame
     lost_chunks: int = 0  # whole seconds without a frame
-    restarts: int = 0  # the clock jumped back (a bag that loops), and slots are counted anew
+    restarts: int = 0  # the clock jumped (a bag that loops), and slots are counted anew
 
 
 class Slots:
@@ -34,7 +43,8 @@ class Slots:
 
     Slots are counted from the first frame taken. A frame that comes up to `tolerance_s` early
     belongs to the next slot already. A stamp more than 2 s before the newest full slot means that
-    the clock began anew (a bag that loops).
+    the clock began anew (a bag that loops), and so does one that is far ahead. `arrived_ns`, where
+    it is known, is the time at which the frame came, by a clock that does not jump.
 
     Args:
         fps: slots a second; None: every frame is taken.
@@ -51,35 +61,74 @@ class Slots:
         """Forget every frame: the next one begins slot 0."""
         self.start_ns: int | None = None  # stamp of the first frame taken; None before it
         self.newest = -1  # the newest slot that is full
+        self._taken: tuple[int, int | None] = 0, None  # stamp and arrival of the newest frame taken
 
-    def wants(self, stamp_ns: int) -> bool:
+    def wants(self, stamp_ns: int, arrived_ns: int | None = None) -> bool:
         """Whether a frame of this stamp is taken. Changes nothing."""
-        return not self.period_ns or self.restarts(stamp_ns) or self.slot_of(stamp_ns) > self.newest
+        if not self.period_ns or self.restarts(stamp_ns, arrived_ns):
+            return True
+        return self.slot_of(stamp_ns) > self.newest
 
-    def took(self, stamp_ns: int) -> None:
+    def took(self, stamp_ns: int, arrived_ns: int | None = None) -> None:
         """Record that the frame of this stamp was taken: its slot is full.
 
         A frame that could not be converted is not recorded. Its slot then waits for the next frame.
         """
         if not self.period_ns:
             return
-        if self.restarts(stamp_ns):
+        if self.restarts(stamp_ns, arrived_ns):
             self.reset()
         if self.start_ns is None:
             self.start_ns = stamp_ns
-        self.newest = self.slot_of(stamp_ns)
+        self.newest, self._taken = self.slot_of(stamp_ns), (stamp_ns, arrived_ns)
 
-    def restarts(self, stamp_ns: int) -> bool:
+    def restarts(self, stamp_ns: int, arrived_ns: int | None = None) -> bool:
         """Whether this stamp says that the clock began anew."""
         if self.start_ns is None:
             return False
-        return stamp_ns < self.start_ns + self.newest * self.period_ns - JUMP_BACK_NS
+        if stamp_ns < self.start_ns + self.newest * self.period_ns - JUMP_BACK_NS:
+            return True
+        newest_ns, came_ns = self._taken
+        ahead_ns = stamp_ns - newest_ns
+        if arrived_ns is None or came_ns is None:
+            return ahead_ns > LONG_PAUSE_NS
+        return ahead_ns - (arrived_ns - came_ns) > JUMP_AHEAD_NS
+
+    def empty(self, stamp_ns: int, arrived_ns: int | None = None) -> Iterator[int]:
+        """The beginnings of the slots that stay empty when the next frame has this stamp.
+
+        Whoever fills one calls `took` with its beginning.
+        """
+        if self.start_ns is None or not self.period_ns or self.restarts(stamp_ns, arrived_ns):
+            return
+        start_ns = self.start_ns
+        for slot in range(self.newest + 1, self.slot_of(stamp_ns)):
+            yield start_ns + slot * self.period_ns
 
     def slot_of(self, stamp_ns: int) -> int:
         """The slot of a stamp; 0 before the first frame was taken."""
         if self.start_ns is None:
             return 0
         return (stamp_ns - self.start_ns + self._tolerance_ns) // self.period_ns
+
+
+class StampClock:
+    """The stamp that a frame counts with. A stamp that repeats for longer than 2 s (by the frames'
+    arrival) does not tell the time: then it goes on as the time of arrival does."""
+
+    def __init__(self) -> None:
+        self.stuck = 0  # frames whose own stamp was not used
+        self._stamp: tuple[int, int] | None = None  # the newest stamp, and when it came first
+
+    def of(self, stamp_ns: int, arrived_ns: int) -> int:
+        """The stamp to use for a frame of this stamp that came at `arrived_ns`."""
+        if self._stamp is None or self._stamp[0] != stamp_ns:
+            self._stamp = stamp_ns, arrived_ns
+        since_ns = arrived_ns - self._stamp[1]
+        if since_ns <= STUCK_NS:
+            return stamp_ns
+        self.stuck += 1
+        return stamp_ns + since_ns
 
 
 class ChunkSampler:
@@ -97,7 +146,7 @@ class ChunkSampler:
         """Take a frame. Returns the chunk that it closes, or None."""
         self.counters.frames += 1
         closed: Chunk | None = None
-        if self._slots.restarts(frame.stamp_ns):
+        if self._slots.restarts(frame.stamp_ns, frame.arrived_ns):
             closed = self._restart()
         slot, newest = self._slots.slot_of(frame.stamp_ns), self._slots.newest
         if slot == newest:
@@ -110,19 +159,23 @@ class ChunkSampler:
         if self._open and chunk != newest // PER_CHUNK:
             closed = self._close()
         self.counters.lost_chunks += max(0, chunk - newest // PER_CHUNK - 1)
-        self._slots.took(frame.stamp_ns)
+        self._slots.took(frame.stamp_ns, frame.arrived_ns)
         self.newest_ns = frame.stamp_ns
         self._open[place] = frame
         # One call cannot close two chunks: a chunk needs two frames to be full, and a gap leaves
         # the new one with a single frame.
         return self._close() if len(self._open) == PER_CHUNK else closed
 
-    def wants(self, stamp_ns: int) -> bool:
+    def wants(self, stamp_ns: int, arrived_ns: int | None = None) -> bool:
         """Whether `push` would take a frame of this stamp. Changes nothing.
 
         A caller that asks first need not convert the other frames.
         """
-        return self._slots.wants(stamp_ns)
+        return self._slots.wants(stamp_ns, arrived_ns)
+
+    def empty(self, stamp_ns: int) -> list[int]:
+        """Where the slots begin that stay empty when the next frame has this stamp."""
+        return list(self._slots.empty(stamp_ns))
 
     @property
     def newest_chunk(self) -> int:

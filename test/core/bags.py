@@ -40,10 +40,10 @@ def image(stamp_ns: int, encoding: str = "rgb8", level: int = 9, step: int = 6) 
     return T[IMAGE](header, 2, 2, encoding, 0, step, np.full(2 * step, level, np.uint8))
 
 
-def compressed(stamp_ns: int, data: bytes) -> object:
+def compressed(stamp_ns: int, data: bytes, format: str = "jpeg") -> object:
     stamp = T["builtin_interfaces/msg/Time"](*divmod(stamp_ns, S))
     return T[COMPRESSED](
-        T["std_msgs/msg/Header"](stamp, "c"), "jpeg", np.frombuffer(data, np.uint8)
+        T["std_msgs/msg/Header"](stamp, "c"), format, np.frombuffer(data, np.uint8)
     )
 
 

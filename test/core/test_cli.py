@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from aura_core.cli.stream import paced
 from aura_core.config import ModelConfig
 from aura_core.errors import InputError
 from aura_core.models import AURA_TINY, foreign
+from aura_core.replay.bag import Bag
 from aura_core.sources.base import FrameSource
 from aura_core.types import Frame, Query
 
@@ -53,8 +55,11 @@ def aura(*args: object) -> int:
 
 
 def steps(path: Path) -> list[dict]:
-    """The JSON lines without what a clock measured."""
+    """The JSON lines without what a clock measured. Stamps count from the first step's: a recording
+    has the time of day."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in reversed(lines):
+        line["stamp_ns"] -= lines[0]["stamp_ns"]
     return [{k: v for k, v in line.items() if k not in ("step_ms", "decide_ms")} for line in lines]
 
 
@@ -219,6 +224,20 @@ def test_replay_takes_its_own_questions_and_end(tmp_path, capsys):
         == 0
     )
     assert steps(tmp_path / "r.jsonl") == steps(tmp_path / "run.jsonl") != []
+
+
+def test_a_recording_has_the_time_of_day(tmp_path):
+    before = time.time_ns()
+    asked = ("--ask", "1:and now?")
+    assert aura("record", "sim:3", "--seconds", 2, "--out", tmp_path / "bag", *asked) == 0
+    after = time.time_ns()
+    with Bag(tmp_path / "bag") as bag:
+        events = list(bag.events())
+    begins = events[0].stamp_ns
+    assert before <= begins <= after
+    half = 500_000_000
+    stamps = [begins + k * half for k in (0, 1, 2, 2, 3)]
+    assert [e.stamp_ns for e in events] == stamps and isinstance(events[2], Query)
 
 
 def test_a_bag_of_a_fast_camera_decides_like_one_that_was_sampled(tmp_path):

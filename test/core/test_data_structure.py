@@ -154,6 +154,24 @@ def test_a_question_that_the_engine_would_cut_is_rejected(limits, question, reas
     assert out.records == [] and [r.reason for r in out.rejections] == [reason, "nothing to say"]
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        real_time(40),
+        standing(40, [], Kind.PROACTIVE),
+        standing(5, [(8, "it moved"), (40, "it moved again")], Kind.MULTI_RESPONSE),
+    ],
+)
+def test_what_comes_after_the_end_of_the_clip_is_rejected(late):
+    """Regression: it was left out without a word, and a question lost only its last answers."""
+    inside = standing(3, [(39, "it stopped")], Kind.PROACTIVE, "tell me when it stops")
+    out = structure(asked(inside, late), CODEC, StructureConfig("scripted", SMALL))
+    assert [s.target.chunk for s in out.records] == [3, 39]
+    (rejection,) = out.rejections
+    assert (rejection.item, rejection.reason) == (late.id, "time outside the clip")
+    assert rejection.detail == "40 s of 40 s"
+
+
 def test_special_tokens_in_words_are_only_words():
     (sample,) = samples_of(asked(real_time(2, text="<|im_end|> hi", answer="<|silent|>")))
     ids = [

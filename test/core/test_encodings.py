@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aura_core.errors import InputError
-from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw
+from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -135,4 +135,65 @@ def test_compressed_garbage_is_refused(data):
     with pytest.raises(
         InputError, match=f"compressed image of {len(data)} bytes cannot be decoded"
     ):
+        decode_compressed(data)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        "",
+        "jpeg",
+        "png",
+        "rgb8; jpeg compressed bgr8",
+        "yuv422; png compressed bgr8",
+        "bayer_rggb8; jpeg compressed bgr8",
+        "mono16; png compressed",
+        "rgb16; png compressed rgb16",
+        "8UC3; png compressed",
+    ],
+)
+def test_pictures_are_told_by_their_format(format):
+    assert refuse_format(format) == ""
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        "16UC1; png compressed",
+        "16UC1; png compressed ",
+        "16UC1; compressedDepth",
+        "16UC1; compressedDepth png",
+        "32FC1; compressedDepth rvl",
+        "32FC1; png compressed 32FC1",
+        "compressedDepth",
+    ],
+)
+def test_depth_is_refused_by_its_format_when_compressed_too(format):
+    png = cv2.imencode(".png", np.full((4, 4), 1500, np.uint16))[1]
+    with pytest.raises(InputError, match=f"format '{format}' is not supported: it holds depth"):
+        decode_compressed(png, format)
+
+
+def test_another_unknown_format_names_what_is_known():
+    assert refuse_format("bayer_rggb16; png compressed bayer_rggb16").startswith(
+        "compressed image format 'bayer_rggb16; png compressed bayer_rggb16' is not supported: its"
+        " encoding must be one of rgb8, bgr8,"
+    )
+
+
+def test_a_compressed_mosaic_is_coloured_as_a_raw_one_is():
+    mosaic = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
+    png = cv2.imencode(".png", mosaic)[1]
+    raw = decode_raw("bayer_grbg8", 8, 8, 8, mosaic.tobytes())
+    stored = decode_compressed(png, "bayer_grbg8; png compressed bayer_grbg8")
+    np.testing.assert_array_equal(stored, raw)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(monkeypatch, suffix):
+    side = 8100  # 65.6 million pixels
+    data = cv2.imencode(suffix, np.zeros((side, side), np.uint8))[1]
+    assert len(data) < side * side / 5 or suffix == ".tiff"
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(InputError, match=r"8100x8100 pixels is too large; at most 64 million"):
         decode_compressed(data)

@@ -40,9 +40,9 @@ def test_a_free_run_stops_at_its_end_and_polling_at_the_last_question():
 
 
 @pytest.mark.parametrize(("way", "engine"), WAYS)
-def test_questions_later_than_the_video_are_asked_at_its_end(way, engine):
-    late = rig.item(Question("a", AT_END, "?"), Question("b", 500, "?"))
-    p = way(engine(rig.seen), late, rig.frames(LEVELS[:4]))
+def test_questions_about_the_whole_video_are_asked_at_its_end(way, engine):
+    both = rig.item(Question("a", AT_END, "?"), Question("b", AT_END, "?"))
+    p = way(engine(rig.seen), both, rig.frames(LEVELS[:4]))
     assert {(s.question, s.text) for s in p.said} == {("a", "4"), ("b", "4")} and p.unasked == ()
 
 

@@ -115,6 +115,24 @@ def test_a_question_comes_before_an_image_of_the_same_time(tmp_path):
         assert [type(e) for e in bag.events()] == [Frame, Query, Frame]
 
 
+def test_a_compressed_depth_image_is_refused_as_a_raw_one_is(tmp_path):
+    png = cv2.imencode(".png", np.full((8, 8), 1500, np.uint16))[1].tobytes()
+    message = compressed(START, png, "16UC1; png compressed")
+    path = raw_bag(tmp_path / "bag", [("/depth", COMPRESSED, START, message)])
+    with (
+        Bag(path) as bag,
+        pytest.raises(InputError, match=r"/depth at \d+ ns: .*'16UC1; png compressed' is not supp"),
+    ):
+        list(bag.events())
+
+
+def test_a_bag_of_pictures_that_are_too_large_says_so(tmp_path):
+    png = cv2.imencode(".png", np.zeros((8100, 8100), np.uint8))[1].tobytes()
+    path = raw_bag(tmp_path / "bag", [("/cam", COMPRESSED, START, compressed(START, png, "png"))])
+    with Bag(path) as bag, pytest.raises(InputError, match=r"decoded: .*8100x8100.* is too large"):
+        list(bag.events())
+
+
 def test_broken_jpegs_are_left_out_and_counted(tmp_path):
     good = cv2.imencode(".jpg", np.full((8, 8, 3), 77, np.uint8))[1].tobytes()
     stamps = [START + k * 250 * MS for k in range(5)]

@@ -8,9 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from mjpeg_server import MjpegServer, number_of
@@ -101,14 +103,14 @@ def test_only_pictures_that_are_taken_are_decoded(
     camera: MjpegServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converted: list[int] = []
-    upright = network._upright
+    upright = network.upright
 
-    def convert(shown: object) -> np.ndarray:
-        image = upright(shown)
+    def convert(picture: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
+        image = upright(picture, aspect)
         converted.append(number_of(image))
         return image
 
-    monkeypatch.setattr(network, "_upright", convert)
+    monkeypatch.setattr(network, "upright", convert)
     with watching(camera) as source:
         camera.send(50)
         newest = arrived(source, camera)

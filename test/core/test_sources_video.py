@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -36,8 +37,95 @@ def test_variable_frame_rate_keeps_its_own_times(tmp_path):
     frames = list(open_source(str(write_grey_video(tmp_path / "v.mkv", times)), fps=None))
     assert [f.stamp_ns for f in frames] == [t * MS for t in times]
     sampled = list(open_source(str(tmp_path / "v.mkv")))
-    assert [f.stamp_ns // MS for f in sampled] == [0, 1000, 2600, 5000]
-    assert _levels(sampled) == [0, 3, 5, 7]
+    assert [f.stamp_ns // MS for f in sampled] == [
+        *(0, 500, 1000, 1500, 2000, 2600, 3000, 3500, 4000, 4500, 5000)
+    ]
+    assert _levels(sampled) == [0, 2, 3, 4, 4, 5, 6, 6, 6, 6, 7]
+
+
+def test_a_picture_stands_until_the_next_one_and_the_last_until_the_end(tmp_path):
+    """A slideshow: what is seen in a second is what a player shows then."""
+    path = write_grey_video(tmp_path / "v.mp4", [0, 4000, 8000, 12_000, 12_040])
+    frames = list(open_source(str(path)))
+    assert [f.stamp_ns // MS for f in frames] == list(range(0, 12_500, 500))
+    assert _levels(frames) == [0] * 8 + [1] * 8 + [2] * 8 + [3]
+    assert [f.stamp_ns // MS for f in open_source(str(path), fps=10.0)] == [*range(0, 12_100, 100)]
+    assert [f.stamp_ns // MS for f in open_source(str(path), duration_s=5.0)] == [
+        *range(0, 5000, 500)
+    ]
+    assert all(a.image.flags.c_contiguous for a in frames)
+
+
+def test_a_file_that_says_how_long_its_last_picture_stands_is_believed(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for k, ms in enumerate((0, 1000)):
+            image = np.full((48, 64, 3), 50 * k + 20, np.uint8)
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+            picture.pts, picture.time_base = ms, Fraction(1, 1000)
+            for packet in stream.encode(picture):
+                packet.duration = 1000 if k == 0 else 3000
+                out.mux(packet)
+        for packet in stream.encode():
+            packet.duration = 3000
+            out.mux(packet)
+    frames = list(open_source(str(path)))
+    assert [f.stamp_ns // MS for f in frames] == list(range(0, 4000, 500))
+    assert _levels(frames) == [2, 2] + [7] * 6
+
+
+def test_a_file_that_was_cut_off_does_not_stand_until_the_end_it_promised(tmp_path):
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(100)])
+    with av.open(str(path), "r") as whole, av.open(str(tmp_path / "f.mp4"), "w") as out:
+        out.add_stream_from_template(whole.streams.video[0])
+        packets = [p for p in whole.demux(video=0) if p.size]
+        for packet in packets:
+            packet.stream = out.streams.video[0]
+            out.mux(packet)
+    data = (tmp_path / "f.mp4").read_bytes()
+    at = data.index(b"mdat")
+    cut = bytearray(data)
+    middle = at + (data.index(b"moov") - at) // 2
+    cut[middle : data.index(b"moov") - 4] = bytes(data.index(b"moov") - 4 - middle)
+    (tmp_path / "f.mp4").write_bytes(cut)
+    frames = list(open_source(str(tmp_path / "f.mp4")))
+    assert 5 <= len(frames) < 15
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_times_below_zero_and_times_that_wrap_are_as_a_player_has_them(tmp_path, suffix):
+    frames = list(
+        open_source(
+            str(write_grey_video(tmp_path / f"v.{suffix}", [100 * k - 1000 for k in range(30)]))
+        )
+    )
+    assert [f.stamp_ns // MS for f in frames] == list(range(0, 3000, 500))
+    assert _levels(frames) == [0, 5, 10, 15, 20, 0]
+
+
+def test_an_edit_list_cuts_the_beginning_off(tmp_path):
+    path = write_grey_video(tmp_path / "v.mp4", [100 * k - 1000 for k in range(30)])
+    frames = list(open_source(str(path)))
+    assert [f.stamp_ns // MS for f in frames] == [0, 500, 1000, 1500]
+    assert _levels(frames) == [10, 15, 20, 0]
+
+
+def test_the_clock_of_a_transport_stream_wraps_after_26_hours(tmp_path):
+    path = tmp_path / "v.ts"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for k in range(100):
+            grey = np.full((48, 64, 3), 10 * (k % 25), np.uint8)
+            picture = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            picture.pts, picture.time_base = 2**33 - 90_000 + 3600 * k, Fraction(1, 90_000)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+    stamps = [f.stamp_ns // MS for f in open_source(str(path))]
+    assert stamps == [0, 480, 960, 1480, 1960, 2480, 2960, 3480, 3960]
 
 
 def test_stamps_start_at_zero_where_the_file_does_not(tmp_path):
@@ -92,14 +180,14 @@ def test_damage_in_the_middle_costs_those_frames_only(tmp_path):
 def test_a_picture_that_cannot_be_converted_costs_that_frame_only(tmp_path, monkeypatch):
     path = write_grey_video(tmp_path / "v.mp4", [100 * k for k in range(20)])
     bad = {0, 6}
-    upright = video._upright
+    upright = video.upright
 
-    def convert(picture: av.VideoFrame) -> np.ndarray:
+    def convert(picture: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
         if picture.pts * picture.time_base * 10 in bad:
             raise av.FFmpegError(22, "Invalid argument")
-        return upright(picture)
+        return upright(picture, aspect)
 
-    monkeypatch.setattr(video, "_upright", convert)
+    monkeypatch.setattr(video, "upright", convert)
     source = open_source(str(path))
     assert [f.stamp_ns // MS for f in source] == [100, 700, 1100, 1600] and source.skipped == 2
     bad |= set(range(20))

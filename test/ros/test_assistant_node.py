@@ -193,6 +193,50 @@ def test_a_stamp_of_zero_is_replaced_by_the_time_of_arrival(rigs: Rigs) -> None:
         process.end_cleanly(signal.SIGTERM)
 
 
+def test_stamps_that_jump_or_stand_still_are_told_and_the_seconds_go_on(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted") as process:
+        rig.matched()
+        rig.live_second()
+        rig.second += 86_400  # one second is a day ahead
+        rig.live_second()
+        rig.second -= 86_400
+        assert rig.live_second().chunk < 10
+        (stamp,) = rig.frames(halves=(0,))
+        still = to_image(Frame(np.zeros((8, 8, 3), np.uint8), stamp), "rig")
+        rig.until(
+            lambda: rig.camera.publish(still) or rig.heartbeats[-1].chunk >= 7,
+            "seconds that pass",
+        )
+        assert rig.heartbeats[-1].chunk < 20
+        rig.until(
+            lambda: any(
+                v.key == "stuck_stamps" and int(v.value) > 0
+                for d in rig.diagnostics
+                for status in d.status
+                for v in status.values
+            ),
+            "the count in /diagnostics",
+        )
+        output = process.end_cleanly()
+    assert "the clock of the stamps jumped (" in output
+    assert output.count("the stamps stand still; the time of arrival is used instead") == 1
+
+
+def test_a_camera_that_sends_only_changes_has_not_stopped_where_a_picture_may_stand(
+    rigs: Rigs,
+) -> None:
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "sampling.hold_s:=600.0")
+    with Process("assistant_node", namespace, *args, "-p", "stale_after_s:=1.0"):
+        rig.matched()
+        first = rig.live_second(120)
+        rig.until(lambda: rig.heartbeats[-1].chunk >= first.chunk + 4, "seconds without a frame")
+        rig.ask("how bright?")
+        rig.until(lambda: rig.final("The brightness is 120."), "the answer")
+    assert not [h for h in rig.heartbeats if h.state == "no_frames"]
+
+
 def test_compressed_images(rigs: Rigs) -> None:
     namespace, rig = rigs()
     args = (

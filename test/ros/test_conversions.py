@@ -101,6 +101,12 @@ def test_every_supported_encoding_is_let_through_and_others_are_named() -> None:
     )
 
 
+def test_a_compressed_depth_image_is_refused_before_it_is_sampled() -> None:
+    depth = CompressedImage(format="16UC1; compressedDepth png", data=b"x")
+    assert to.refuse_image(depth).startswith("compressed image format '16UC1; compressedDepth png'")
+    assert to.refuse_image(CompressedImage(format="rgb8; jpeg compressed bgr8", data=b"x")) == ""
+
+
 def test_a_frame_that_cannot_be_read_says_which() -> None:
     msg = Image(height=2, width=2, encoding="rgb8", header=to.header(0, "cam"))
     msg.data.frombytes(b"xx")

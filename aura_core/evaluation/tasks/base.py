@@ -252,7 +252,10 @@ def unique(items: list[Item]) -> list[Item]:
 def asked(
     items: Sequence[Item], predictions: Mapping[str, Prediction]
 ) -> Iterator[tuple[Item, Prediction, Question]]:
-    """Yield every question that was put to the model, with its item and its prediction."""
+    """Yield every question that is scored, with its item and its prediction.
+
+    A question that comes after the end of its video is scored: it has no answer.
+    """
     for item in items:
         if (p := predictions.get(item.id)) is not None:
             yield from ((item, p, q) for q in item.questions if q.id not in p.unasked)

@@ -74,7 +74,10 @@ def _item(record: Record, part: str, n: int) -> Item:
     questions = _READERS[part](record, part)
     times = [q.due[0].end_s if q.due else q.at_s for q in questions]
     end_s = None if max(times) == AT_END else max(times) + 1
-    return Item(f"{part}/{n}", (f"videos/{video}", video), questions, end_s, {"part": part})
+    # an alert's window is annotated; the model is polled, or plays, up to its end
+    annotated_s = questions[0].due[0].end_s if part == ALERT else None
+    places = (f"videos/{video}", video)
+    return Item(f"{part}/{n}", places, questions, end_s, {"part": part}, annotated_s)
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:
@@ -93,6 +96,8 @@ def _turns(record: Record, part: str) -> tuple[Question, ...]:
                 f"must be two times, as in '9.0 -- 13.0', not {turn.get('timestamp')!r}",
             )
         begin_s, end_s = (turn.moment(t.strip(), "timestamp") for t in (begin, end))
+        if end_s < begin_s:
+            raise turn.wrong("timestamp", f"must not end before it begins, {end_s:g} < {begin_s:g}")
         text = turn.text("question")
         polled = f"{TURNS}user\n{text}\nassistant\n" if part == GROUNDING else ""
         middle_s = math.ceil((begin_s + end_s) / 2)
@@ -130,6 +135,8 @@ def _alert(record: Record, part: str) -> tuple[Question, ...]:
     if len(window) != 2:
         raise record.wrong("answer", f"must be [start, end] in seconds, not {window!r}")
     start_s, end_s = (record.moment(w, "answer") for w in window)
+    if end_s < start_s:
+        raise record.wrong("answer", f"must not end before it begins, {end_s:g} < {start_s:g}")
     poll = Poll(NOW.format(question=text), end_s)
     return (
         Question(

@@ -99,6 +99,7 @@ def _item(row: Any, path: Path, n: int) -> Item:
         (asked,),
         end_s,
         {"dependency": record.data.get("audio_dependency", "")},
+        annotated_s=end_s,
     )
 
 

@@ -45,7 +45,14 @@ def _item(row: Any, path: Path, n: int) -> Item:
     question = Question("0", at_s, text, f"{mode}/{position}", due[0].text, due, MODES[mode], text)
     video = record.text("video")
     end_s = record.seconds("end") if "end" in record else None
-    return Item(str(record.get("id")), (video, f"videos/{video}"), (question,), end_s)
+    annotated_s = max(d.end_s for d in due) if end_s is None else end_s
+    return Item(
+        str(record.get("id")),
+        (video, f"videos/{video}"),
+        (question,),
+        end_s,
+        annotated_s=annotated_s,
+    )
 
 
 def _due(answer: Record) -> Due:
