@@ -21,7 +21,8 @@ class CameraConfig(Settings):
 
     source: str = setting(
         "camera:0",
-        "camera:N, a device path, a video file, a folder of images, rtsp:// or http(s)://",
+        "camera:N, a device path, a video file, a folder of images, rtsp:// or http(s)://. MJPEG"
+        " over HTTP and all other streams without an end are live",
     )
     fps: float = setting(10.0, "most frames published in a second", unit="Hz", low=0.1, high=240.0)
     frame_id: str = setting("camera", "frame_id of the images")

@@ -11,7 +11,10 @@ from aura_core.cli import options
 
 def run(
     source: Annotated[
-        str, typer.Argument(help="Video file, folder of images, camera:0, sim:SEED or rtsp://...")
+        str,
+        typer.Argument(
+            help="Video file, folder of images, camera:0, sim:SEED, rtsp://... or http://..."
+        ),
     ],
     ask: options.Ask = [],  # noqa: B006 - typer reads the default and never changes it
     out: options.Out = None,
@@ -29,6 +32,7 @@ def run(
     from aura_core.models import foreign
     from aura_core.replay.lockstep import Asked, insert
     from aura_core.sources import open_source
+    from aura_core.sources.address import shown
 
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
@@ -37,7 +41,7 @@ def run(
     with opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         events = insert(frames, questions)
-        warned = foreign(settings.model, source)
+        warned = foreign(settings.model, shown(source))
         if opened.live:
             show.warn_of(warned)
             refused = show_live(settings, events, questions, show)
@@ -47,6 +51,8 @@ def run(
             show.warn_of(warned)
             refused = show_steps(lockstep, paced(events) if realtime else events, show)
         if opened.skipped:
-            show.warn(f"{opened.skipped} frames of {source} could not be decoded and were left out")
+            show.warn(
+                f"{opened.skipped} frames of {shown(source)} could not be decoded and were left out"
+            )
     if refused:
         raise typer.Exit(1)

@@ -15,9 +15,8 @@ from aura_core.errors import InputError
 from aura_core.sources.base import FrameSource
 from aura_core.sources.limit import Limited
 
-KINDS = "a video file, a folder of images, camera:0, sim:SEED or rtsp://..."
+KINDS = "a video file, a folder of images, camera:0, sim:SEED, rtsp://... or http://..."
 SIM_SECONDS = 60
-LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms")
 
 __all__ = ["KINDS", "FrameSource", "is_device", "open_source"]
 
@@ -86,11 +85,9 @@ def _open(
         device = spec if spec.startswith("/dev/") else _number(spec, "camera:", "a device number")
         return CameraSource(device, fps, tolerance_s)
     if "://" in spec:
-        from aura_core.sources.video import VideoSource
+        from aura_core.sources.network import open_url
 
-        return VideoSource(
-            spec, fps, tolerance_s, live=spec.partition("://")[0].lower() in LIVE_SCHEMES
-        )
+        return open_url(spec, fps, tolerance_s, hold_s)
     path = Path(spec)
     if spec and path.is_dir():
         from aura_core.sources.folder import FolderSource

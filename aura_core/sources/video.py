@@ -1,8 +1,7 @@
-"""Video files and network streams through PyAV (FFmpeg). Stamps come from the frames' own times."""
+"""Video files through PyAV (FFmpeg), on disk or a web server. Stamps are the frames' own times."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
+from aura_core.sources.address import shown as _shown
 from aura_core.sources.base import FrameSource
 from aura_core.sources.upright import upright
 from aura_core.stream.sampling import Slots
@@ -23,9 +23,9 @@ READ_TIMEOUT_S = 10.0
 class VideoSource(FrameSource):
     """One video stream.
 
-    Stamps begin at 0 for a file, and at the monotonic clock for a live stream. A frame's stamp is
-    its presentation time, so a video with a variable frame rate keeps its pace. The codec needs all
-    frames to be decoded, but only those that `fps` asks for are converted to RGB.
+    Stamps begin at 0. A frame's stamp is its presentation time, so a video with a variable frame
+    rate keeps its pace. The codec needs all frames to be decoded, but only those that `fps` asks
+    for are converted to RGB. Live streams are another source: `network.py`.
 
     Raises `InputError` when the video cannot be opened or has no video stream.
     """
@@ -35,20 +35,18 @@ class VideoSource(FrameSource):
         url: str,
         fps: float | None = 2.0,
         tolerance_s: float = 0.05,
-        live: bool = False,
         hold_s: float | None = None,
     ) -> None:
-        self.url, self.live = url, live
+        self.url = url
         self._slots = Slots(fps, tolerance_s)
         self._hold_ns = None if hold_s is None else round(hold_s * NS)
-        options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
-        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
+        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in url else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
         # other one its decoder threads call into Python at each error, and a video that is closed
         # before its end can wait for them for ever.
         av.logging.set_level(None)
         try:
-            self._container = av.open(url, options=options, timeout=timeout)
+            self._container = av.open(url, timeout=timeout)
         except av.FFmpegError as e:
             raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
         self._stream = self._chosen()
@@ -91,7 +89,7 @@ class VideoSource(FrameSource):
         shown = False
         for stamp, picture in self._timed():
             coming = _Picture(picture, self._stream.sample_aspect_ratio, stamp)
-            if standing is not None and not self.live:
+            if standing is not None:
                 yield from self._held(standing, stamp)
             if self._slots.wants(stamp):
                 try:
@@ -106,8 +104,6 @@ class VideoSource(FrameSource):
             standing = coming
         if not shown:
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
-        if self.live:
-            raise InputError(f"{_shown(self.url)}: the stream ended")
         if standing is not None and (end := self._end_ns()) is not None:
             yield from self._held(standing, end)
 
@@ -125,7 +121,6 @@ class VideoSource(FrameSource):
 
     def _timed(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded pictures with their stamps."""
-        start_ns = time.monotonic_ns() if self.live else 0
         newest = -1
         for picture in self._decoded():
             ns = self._time_ns(picture)
@@ -133,7 +128,7 @@ class VideoSource(FrameSource):
                 ns = newest + self._frame_ns() if self._first is not None else 0
             self._first = ns if self._first is None else self._first
             newest = ns
-            yield start_ns + ns - self._first, picture
+            yield ns - self._first, picture
 
     def _end_ns(self) -> int | None:
         """When the last picture of a file ends; None where that is not known.
@@ -153,11 +148,9 @@ class VideoSource(FrameSource):
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as e:
-                if self.live:
-                    raise InputError(
-                        f"{_shown(self.url)}: the stream broke off: {e.strerror}"
-                    ) from e
+            except av.error.ExitError as e:
+                raise InputError(f"{_shown(self.url)}: no data for {READ_TIMEOUT_S:g} s") from e
+            except av.FFmpegError:
                 self.skipped += 1  # a file that is cut off: the frames before this are good
                 return
             if packet is None:
@@ -201,9 +194,3 @@ class _Picture:
         if self._image is None:
             self._image = upright(self._picture, self._aspect)
         return self._image
-
-
-def _shown(url: str) -> str:
-    """The address without its user name and password."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from mjpeg_server import MjpegServer
 
 from aura_core import __version__
 from aura_core.cli import main
@@ -363,6 +364,24 @@ def test_a_camera_that_vanishes(tmp_path, capsys, monkeypatch):
     assert aura("run", "camera:0", *SCRIPTED, "--out", tmp_path / "s.jsonl") == 1
     assert capsys.readouterr().err.endswith("error: camera:0: the camera gives no more frames\n")
     assert len(steps(tmp_path / "s.jsonl")) == 2 and camera.closed
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"), [("ends", "the stream ended"), ("hangs", "no data for 0.5 s")]
+)
+def test_a_network_camera_that_breaks(breaks, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("aura_core.sources.network.READ_TIMEOUT_S", 0.5)
+    with MjpegServer() as camera:
+        camera.send(2)
+        if breaks == "ends":
+            camera.end_after_newest = True
+        url = f"http://user:secret@127.0.0.1:{camera.port}/video?pwd=secret"
+        assert aura("run", url, *SCRIPTED, "--out", tmp_path / "s.jsonl") == 1
+    output = capsys.readouterr()
+    shown = f"http://127.0.0.1:{camera.port}/video?..."
+    assert output.err.splitlines()[-1].startswith(f"error: {shown}: {says}")
+    assert "secret" not in output.out + output.err
+    assert len(steps(tmp_path / "s.jsonl")) == 1  # the second that had begun
 
 
 def test_ctrl_c_ends_with_the_summary(capsys, monkeypatch):

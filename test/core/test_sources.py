@@ -12,6 +12,7 @@ from aura_core.errors import InputError
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
 from aura_core.sources import open_source
+from aura_core.sources.address import shown
 from aura_core.sources.folder import natural_key
 
 MS = 1_000_000
@@ -83,6 +84,24 @@ def test_specs_that_cannot_be_opened(spec, says):
     with pytest.raises(InputError, match=says) as e:
         open_source(spec)
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("/videos/a@b?.mp4", "/videos/a@b?.mp4"),
+        ("rtsp://camera:554/stream1", "rtsp://camera:554/stream1"),
+        ("rtsp://user:secret@camera/stream1", "rtsp://camera/stream1"),
+        ("rtsp://user:se@cret@camera/stream1", "rtsp://camera/stream1"),
+        ("rtsp://user:se/cret@camera/stream1", "rtsp://camera/stream1"),
+        ("rtsp://user:se?cret@camera/stream1", "rtsp://camera/stream1"),
+        ("http://camera/video?user=me@home&pwd=secret", "http://camera/video?..."),
+        ("http://me:secret@camera/video?pwd=secret", "http://camera/video?..."),
+        ("http://camera?pwd=secret", "http://camera?..."),
+    ],
+)
+def test_no_password_is_shown(url, says):
+    assert shown(url) == says
 
 
 def test_empty_folder(tmp_path):
