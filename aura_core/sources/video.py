@@ -18,6 +18,7 @@ from aura_core.types import NS, Frame
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 10.0
+CUT_NS = 2 * NS  # the sound of a film may be longer than its pictures by so much
 
 
 class VideoSource(FrameSource):
@@ -106,6 +107,20 @@ class VideoSource(FrameSource):
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
         if standing is not None and (end := self._end_ns()) is not None:
             yield from self._held(standing, end)
+        if "://" in self.url and standing is not None:
+            self._check_whole(standing.stamp_ns)
+
+    def _check_whole(self, newest_ns: int) -> None:
+        """Raise `InputError` where a server went away before the end of the video at this address,
+        or where what ended has no end (live segments)."""
+        length = self._container.duration
+        if length is None:
+            raise InputError(f"{_shown(self.url)}: the stream ended")
+        if newest_ns + CUT_NS < length * 1000:
+            raise InputError(
+                f"{_shown(self.url)}: the connection broke off at {newest_ns / NS:.0f} of"
+                f" {length / 1e6:.0f} s"
+            )
 
     def _held(self, standing: _Picture, until_ns: int) -> Iterator[Frame]:
         for stamp in self._slots.empty(until_ns):

@@ -197,19 +197,36 @@ def test_closing_ends_the_thread_and_wakes_whoever_waits(
 
 
 class _Files(BaseHTTPRequestHandler):
-    """A web server with one video. Of `/hang` it sends a part, and then nothing."""
+    """A web server with one video. Of `/hang` it sends a part, and then nothing; of `/cut` it sends
+    a part and goes away. `/live.m3u8` is a live stream of one segment that does not go on."""
 
-    content = b""
+    content = segment = b""
     over = threading.Event()
 
     def do_GET(self) -> None:
-        part = len(self.content) // 2 if self.path == "/hang" else len(self.content)
+        if self.path == "/live.m3u8" and self.over.is_set():
+            self.send_error(404)
+        elif self.path == "/live.m3u8":
+            self._send(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:2.0,\nsegment.ts\n")
+        elif self.path == "/segment.ts":
+            self._send(self.segment)
+        else:
+            self._send_part()
+
+    def _send(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _send_part(self) -> None:
+        part = len(self.content) // (1 if self.path == "/v.mkv" else 2)
         self.send_response(200)
         self.send_header("Content-Type", "video/x-matroska")
         self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
         self.wfile.write(self.content[:part])
-        if part < len(self.content):
+        if self.path == "/hang":
             self.over.wait(WAIT_S)
 
     def log_message(self, *args: object) -> None:
@@ -220,6 +237,8 @@ class _Files(BaseHTTPRequestHandler):
 def files(tmp_path: Path) -> Iterator[str]:
     path = write_grey_video(tmp_path / "v.mkv", [10 * k for k in range(2000)])
     _Files.content = path.read_bytes()
+    segment = write_grey_video(tmp_path / "s.ts", [40 * k for k in range(50)], codec="mpeg4")
+    _Files.segment = segment.read_bytes()
     _Files.over.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -233,6 +252,25 @@ def test_a_video_file_on_a_web_server_is_a_file(files: str) -> None:
     with open_source(f"{files}/v.mkv", fps=None) as source:
         assert isinstance(source, VideoSource) and not source.live
         assert [f.stamp_ns for f in source] == [k * NS // 100 for k in range(2000)]
+
+
+def test_a_web_server_that_goes_away_in_a_file_is_an_error_and_no_end(files: str) -> None:
+    with open_source(f"{files}/cut", fps=None) as source:
+        frames = iter(source)
+        assert [f.stamp_ns for f in itertools.islice(frames, 5)] == [
+            k * NS // 100 for k in range(5)
+        ]
+        with pytest.raises(InputError, match=r"/cut: the connection broke off"):
+            list(frames)
+
+
+def test_a_live_stream_of_segments_that_ends_is_an_error_and_no_end(files: str) -> None:
+    with (
+        open_source(f"{files}/live.m3u8") as source,
+        pytest.raises(InputError, match=r"/live.m3u8: the stream ended$"),
+    ):
+        _Files.over.set()  # the list of segments goes away
+        list(source)
 
 
 def test_a_web_server_that_hangs_in_a_file_is_an_error(
