@@ -14,6 +14,7 @@ import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rig import Process, Rig
 from sensor_msgs.msg import Image
+from videos import write_grey_video
 
 from aura_core.errors import InputError
 from aura_core.sim.render import Camera
@@ -157,6 +158,19 @@ def test_a_single_picture_is_played_again_at_the_same_pace(rigs: Rigs, tmp_path:
     gaps = [b - a for a, b in itertools.pairwise(stamps(rig.images))]
     assert min(gaps) >= NS // 5
     assert output.count("1 images of") == 1
+
+
+def test_a_slideshow_is_no_camera_that_has_stopped(rigs: Rigs, tmp_path: Path) -> None:
+    path = write_grey_video(tmp_path / "slides.mkv", [0, 2500, 5000])
+    namespace, rig = rigs()
+    rig.watch_images()
+    args = ("-p", f"source:={path}", "-p", "fps:=5.0", "-p", "loop:=true")
+    with Process("camera_node", namespace, *args):
+        rig.until(lambda: len(rig.images) >= 15, "frames of two pictures")
+    greys = [round(float(to_frame(m, 0).image.mean()) / 10) for m in rig.images]
+    assert set(greys) >= {0, 1} and greys == sorted(greys)
+    gaps = [b - a for a, b in itertools.pairwise(stamps(rig.images))]
+    assert set(gaps) <= {NS // 5, NS // 10, 3 * NS // 10}  # the second begins between two slots
 
 
 def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:
