@@ -18,9 +18,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from aura_core.errors import InputError
+from aura_core.live.diagnosis import Now, Recent, diagnose
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
 from aura_core.live.host import Health, Host
-from aura_core.live.pulse import Quiet, idle_state
+from aura_core.live.pulse import SILENCE_S, Quiet, idle_state
 from aura_core.models import foreign, load
 from aura_core.stream.ids import Ids, new_run
 from aura_core.types import Step
@@ -50,14 +51,16 @@ class AssistantNode(AuraNode):
         self._clock_told = (0, 0)  # jumps and standing stamps that were told
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._last_step: Step | None = None
-        self._newest_ns, self._arrived_at, self._frame_id, self._stale = 0, 0.0, "", False
+        self._newest_ns, self._frame_id, self._stale = 0, "", False
         self._responses = self.create_publisher(Response, "aura/response", qos.EVENTS)
         self._alerts = self.create_publisher(Alert, "aura/alert", qos.EVENTS)
-        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.EVENTS)
+        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.HEARTBEAT)
         self.create_subscription(String, "asr/text", self._on_question, qos.EVENTS)
         self._subscribe = self.create_guard_condition(self._watch)
         self.add_on_set_parameters_callback(on_set(ASSISTANT, self._apply))
-        self.every(1.0, self._tick)
+        self._recent = Recent()
+        self.every(0.25, self._pulse)
+        self.every(1.0, self._diagnose)
         model, server = self.config.model, self.config.server
         self.host = Host(
             lambda: load(model, server), self.config, backlog_chunks=int(values["backlog_chunks"])
@@ -87,14 +90,7 @@ class AssistantNode(AuraNode):
             self.complain(problem)
             return
         stamp_ns = to.stamp_or(msg.header, self.now_ns())
-        self._newest_ns, self._arrived_at, self._frame_id = (
-            stamp_ns,
-            time.monotonic(),
-            msg.header.frame_id,
-        )
-        if self._stale:
-            self._stale = False
-            self.get_logger().info("frames are back")
+        self._newest_ns, self._frame_id = stamp_ns, msg.header.frame_id
         self.host.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
 
     def _on_question(self, msg: String) -> None:
@@ -119,34 +115,47 @@ class AssistantNode(AuraNode):
         elif name == "stale_after_s":
             self._stale_after_s = float(value)
 
-    def _tick(self) -> None:
-        """Once a second: diagnostics, and a heartbeat unless a decided chunk has sent one."""
+    def _pulse(self) -> None:
+        """Send a heartbeat unless a decided chunk has sent one within the last second."""
         now, health = time.monotonic(), self.host.health()
-        quiet = Quiet(now - self._arrived_at if self._arrived_at else None, now - self._beat_at)
-        # a picture that may stand is no stopped camera
-        stale_after_s = max(self._stale_after_s, self.config.sampling.hold_s or 0.0)
+        quiet = Quiet(health.frame_quiet_s, now - self._beat_at)
         state, detail = idle_state(
-            health, quiet, stale_after_s, self.config.model.path, self._topic
+            health, quiet, self._stale_s, self.config.model.path, self._topic
         )
-        self._tell_clock(health)
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
             self.host.inbox.end_of_frames()
-        if state:
+        elif self._stale and state != "no_frames":
+            self._stale = False
+            self.get_logger().info("frames are back")
+        if state and quiet.beat_s >= SILENCE_S:
             self._beat(state, detail)
-        level = "error" if self.problem or state == "no_frames" else "warn" if state else "ok"
-        self.diagnose(
-            level,
-            self.problem or detail or "watching",
-            {
-                "model": self.config.model.path,
-                "frame_age_ms": f"{self.age_ms(self._newest_ns):.1f}",
-                "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
-                "last_error": self.last_problem,
-                **asdict(health),
-            },
-        )
+
+    @property
+    def _stale_s(self) -> float:
+        """Seconds without a frame after which the camera has stopped: more where a picture may
+        stand."""
+        return max(self._stale_after_s, self.config.sampling.hold_s or 0.0)
+
+    def _diagnose(self) -> None:
+        """Once a second, on /diagnostics."""
+        health = self.host.health()
+        self._recent.note(time.monotonic(), health)
+        self._tell_clock(health)
+        age_s = self.age_ms(self._newest_ns) / 1e3 if self._newest_ns else None
+        seen = health.frame_quiet_s is not None
+        now = Now(age_s, self._stale, seen, self.problem)
+        level, message = diagnose(health, now, self._recent)
+        values = {
+            "model": self.config.model.path,
+            "frame_age_ms": "" if age_s is None else f"{age_s * 1e3:.1f}",
+            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
+            "undecided_share": f"{self._recent.undecided:.3f}",
+            "last_error": self.last_problem,
+            **asdict(health),
+        }
+        self.diagnose(level, message, values, self._frame_id or self._topic)
 
     def _tell_clock(self, health: Health) -> None:
         """Log once a second what is wrong with the stamps of the images, where it is new."""
@@ -186,6 +195,7 @@ class AssistantNode(AuraNode):
 
     def _on_step(self, event: Stepped) -> None:
         step = self._last_step = event.step
+        self._recent.step(time.monotonic(), step.step_ms)
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
             self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 # Camera frames that a node reads. A best-effort subscriber gets the frames of every camera driver;
@@ -30,6 +31,15 @@ EVENTS = QoSProfile(
     depth=50,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
+)
+
+# The heartbeat comes once a second. A monitor may ask for this deadline, or for a longer one.
+HEARTBEAT = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=50,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    deadline=Duration(seconds=2),
 )
 
 DIAGNOSTICS = QoSProfile(

@@ -33,6 +33,7 @@ from aura_core.live.events import (
     Words,
 )
 from aura_core.live.inbox import STOPPING, Inbox, convert
+from aura_core.live.view import View
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
@@ -61,6 +62,10 @@ class Health:
     errors: int
     clock_restarts: int = 0  # the camera's clock jumped
     stuck_stamps: int = 0  # frames whose stamp stood still
+    frames_undecodable: int = 0
+    frame_quiet_s: float | None = None  # since the newest frame that could be used came
+    black: bool = False  # the newest picture shows nothing
+    frozen_s: float = 0.0  # how long the pictures have been the same to the bit
 
 
 class Stream:
@@ -70,6 +75,7 @@ class Stream:
         self.name, self.inbox = name, inbox
         self.engine: StreamEngine | None = None
         self.errors = self.missed = self.reported_missed = 0
+        self.view = View()
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
@@ -288,6 +294,10 @@ class Host:
             errors=which.errors,
             clock_restarts=counters.clock_restarts,
             stuck_stamps=counters.stuck_stamps,
+            frames_undecodable=which.view.undecodable,
+            frame_quiet_s=which.view.quiet_s(which.inbox.arrived_s),
+            black=which.view.black,
+            frozen_s=which.view.frozen_s,
         )
 
     def _named(self, stream: str | None) -> Stream:
@@ -457,7 +467,15 @@ class Host:
         return None if pending is None else convert(pending, lambda _: None)
 
     def _converted(self, stream: Stream, chunk: Chunk) -> Chunk | None:
-        converted = convert(chunk, lambda e: self._report(stream, one_line(e)))
+        bad = 0
+
+        def report(error: InputError) -> None:
+            nonlocal bad
+            bad += 1
+            self._report(stream, one_line(error))
+
+        converted = convert(chunk, report)
+        stream.view.look(converted, bad)
         if converted is None:
             stream.inbox.unusable()
         return converted

@@ -40,7 +40,8 @@ class PendingFrame:
     def frame(self) -> Frame:
         """The frame; it is converted once. Raises `InputError` when it cannot be converted."""
         if self.made is None:
-            self.made = replace(self.make().checked(), stamp_ns=self.stamp_ns)
+            made = self.make().checked()
+            self.made = replace(made, stamp_ns=self.stamp_ns, arrived_ns=self.arrived_ns)
         return self.made
 
 

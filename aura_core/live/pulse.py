@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from aura_core.live.host import Health
 
-# Without a decided chunk for this long the node sends a heartbeat itself.
-SILENCE_S = 2.0
+# Without a decided chunk for this long the node sends a heartbeat itself: there is one a second.
+SILENCE_S = 1.2
 
 
 @dataclass(frozen=True)

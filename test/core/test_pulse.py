@@ -17,7 +17,7 @@ HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0, 0)
         ("ready", Quiet(None, 9.0), ("waiting", "no frame has come yet on /image_raw")),
         ("ready", Quiet(2.0, 0.5), ("no_frames", "no frame for 2.0 s on /image_raw")),
         ("ready", Quiet(0.1, 2.0), ("waiting", "the model has been busy for 3.2 s")),
-        ("ready", Quiet(1.9, 1.9), ("", "")),
+        ("ready", Quiet(1.9, 1.1), ("", "")),
     ],
 )
 def test_idle_state(phase: str, quiet: Quiet, expected: tuple[str, str]) -> None:

@@ -266,6 +266,50 @@ def test_compressed_images(rigs: Rigs) -> None:
         rig.state("no_frames", "cannot be decoded (expected JPEG or PNG)")
 
 
+def test_diagnostics_tell_each_fault_of_the_camera(rigs: Rigs) -> None:
+    """Regression: garbage, a frozen picture and old frames were "watching"."""
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "image_transport:=compressed")
+
+    def told(level: bytes, words: str) -> Callable[[], bool]:
+        rig.diagnostics.clear()
+        return lambda: any(
+            s.level == level and words in s.message
+            for d in rig.diagnostics
+            for s in d.status
+            if s.name.endswith("assistant_node")
+        )
+
+    def publish(data: bytes, age_s: float = 0.0) -> None:
+        stamp = rig.node.get_clock().now().nanoseconds - round(age_s * NS)
+        msg = CompressedImage(format="jpeg", header=header(stamp, "rig"))
+        msg.data.frombytes(data)
+        rig.compressed.publish(msg)
+        time.sleep(0.1)
+
+    rng = np.random.default_rng(0)
+
+    def noise(level: int) -> bytes:
+        grey = np.clip(rng.normal(level, 5, (32, 32, 3)), 0, 255).astype(np.uint8)
+        return cv2.imencode(".jpg", grey)[1].tobytes()
+
+    with Process("assistant_node", namespace, *args, "-p", "stale_after_s:=1.0"):
+        rig.until(told(b"\x01", "no frame has come yet"), "no frame")
+        rig.matched(rig.compressed)
+        for level, words, make in (
+            (b"\x00", "watching", lambda: publish(noise(120))),
+            (b"\x01", "the picture is black", lambda: publish(noise(0))),
+            (b"\x01", "the frames are old", lambda: publish(noise(120), 5.0)),
+            (b"\x02", "the frames are old", lambda: publish(noise(120), 30.0)),
+            (b"\x02", "no image can be decoded", lambda: publish(b"garbage")),
+            (b"\x02", "the camera has stopped", lambda: time.sleep(0.1)),
+        ):
+            found = told(level, words)
+            rig.until(lambda make=make, found=found: make() or found(), words)  # type: ignore[func-returns-value]
+    states = {h.state for h in rig.heartbeats}
+    assert states >= {"silent", "no_frames"}
+
+
 def test_live_gives_the_decisions_of_the_replay(rigs: Rigs) -> None:
     frames, asked = [], {3: "how bright is it?", 5: "Tell me whenever it changes."}
     rng = np.random.default_rng(3)
