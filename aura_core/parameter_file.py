@@ -6,7 +6,8 @@ So one file configures the live node (`--params-file`) and `aura run`, `replay` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aura_core.errors import ConfigError
@@ -31,6 +32,19 @@ def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str
     return sections | plain
 
 
+def near_miss(key: str, known: Collection[str]) -> str:
+    """The known name that an unknown one is likely to mean; "" for a name of somebody else.
+
+    A shared file (`/**`) holds parameters of other nodes too. A name counts as ours when it is
+    almost one of our names, or stands in one of our sections.
+    """
+    near = difflib.get_close_matches(key, known, 1, 0.8)
+    section, dot, _ = key.partition(".")
+    if not near and dot and any(k.startswith(f"{section}.") for k in known):
+        near = difflib.get_close_matches(key, known, 1, 0.0)
+    return near[0] if near else ""
+
+
 def is_parameter_file(data: Mapping[str, Any]) -> bool:
     """Whether a YAML document has the layout of a ROS 2 parameter file."""
     return any(isinstance(v, dict) and "ros__parameters" in v for v in data.values())
@@ -46,10 +60,12 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
         node: settings of the node. Its section `engine` is read, its own settings are left out.
         where: the file, for messages.
 
-    Unknown keys stay, and the settings refuse them. Raises `ConfigError` when there is no such
-    section.
+    Unknown keys stay, and the settings refuse them; in a section `/**`, which other nodes share,
+    only those that are a near miss of ours. Raises `ConfigError` when there is no such section.
     """
     flat: dict[str, Any] = {}
+    table = parameters(node)
+    names = {p.name for p in table}
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]
     if not sections:
         raise ConfigError(
@@ -62,8 +78,10 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
             raise ConfigError(
                 f"{where}: {section}: expected ros__parameters with settings below it"
             )
-        flat |= dict(_leaves(given))
-    table = parameters(node)
+        leaves = dict(_leaves(given))
+        if section == "/**":  # other nodes' parameters may be in it
+            leaves = {k: v for k, v in leaves.items() if k in names or near_miss(k, names)}
+        flat |= leaves
     known = {p.name: p for p in table if p.path[0] == "engine"}
     others = {p.name for p in table} - known.keys()
     engine = {k: v for k, v in flat.items() if k not in others and k.split(".")[0] not in RCLPY}

@@ -21,7 +21,7 @@ from aura_core.speech.types import TranscriptState
 from aura_ros import qos
 from aura_ros.grammars import phrases
 from aura_ros.msg import AudioChunk, Transcript
-from aura_ros.node import AuraNode, run
+from aura_ros.node import CLOSE_S, AuraNode, run
 from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import to_audio, transcript_msg
 
@@ -50,7 +50,7 @@ class AsrNode(AuraNode):
     def close(self) -> bool:
         """See `AuraNode`."""
         self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._thread.join(CLOSE_S)
         return not self._thread.is_alive()
 
     def _on_near(self, msg: AudioChunk) -> None:

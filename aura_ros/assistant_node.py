@@ -28,7 +28,7 @@ from aura_core.types import Step
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Alert, Heartbeat, Response
-from aura_ros.node import AuraNode, run
+from aura_ros.node import CLOSE_S, AuraNode, run
 from aura_ros.parameters import ASSISTANT, Value, declare, engine_config, on_set
 from aura_ros.services import WatchServices
 
@@ -74,7 +74,7 @@ class AssistantNode(AuraNode):
 
     def close(self) -> bool:
         """See `AuraNode`."""
-        return self.host.stop()
+        return self.host.stop(CLOSE_S)
 
     # ---- callbacks: store and return ---------------------------------------------------------
 

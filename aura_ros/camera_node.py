@@ -19,7 +19,7 @@ from aura_core.sources.address import shown
 from aura_core.types import NS, Frame
 from aura_ros import qos
 from aura_ros.conversions import to_image
-from aura_ros.node import AuraNode, run
+from aura_ros.node import CLOSE_S, AuraNode, run
 from aura_ros.parameters import settings_of
 
 _MOST_BEHIND_NS = NS  # a file that is further behind continues at the present time
@@ -44,7 +44,7 @@ class CameraNode(AuraNode):
     def close(self) -> bool:
         """See `AuraNode`. A driver may block for seconds on a device that is gone."""
         self._stopping.set()
-        self._thread.join(timeout=2.0)
+        self._thread.join(CLOSE_S)
         return not self._thread.is_alive()
 
     def _main(self) -> None:

@@ -14,7 +14,7 @@ from aura_core.node_settings import MicrophoneConfig
 from aura_core.speech.devices import Microphone
 from aura_ros import qos
 from aura_ros.msg import AudioChunk
-from aura_ros.node import AuraNode, run
+from aura_ros.node import CLOSE_S, AuraNode, run
 from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
 
@@ -36,7 +36,7 @@ class MicrophoneNode(AuraNode):
     def close(self) -> bool:
         """See `AuraNode`."""
         self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._thread.join(CLOSE_S)
         return not self._thread.is_alive()
 
     def _main(self) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,6 +27,7 @@ from aura_core.errors import AuraError, ConfigError
 from aura_ros import qos
 from aura_ros.conversions import diagnostics_msg
 
+CLOSE_S = 1.5  # most time that a node may take to stop; Ctrl-C ends the process within 2 s
 _POLL_S = 0.1  # most time until a signal or the end of a node is noticed
 _REPEAT_LOG_S = 30.0  # least time between two log lines about the same problem
 _SHOW_PROBLEM_S = 3.0  # how long a problem is reported after it last happened
@@ -44,7 +46,10 @@ class AuraNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
 
     def close(self) -> bool:
-        """Stop the node's threads. Returns False when one does not end in time."""
+        """Stop the node's threads. Returns False when one does not end within `CLOSE_S`.
+
+        Called from a thread of its own.
+        """
         return True
 
     def work(
@@ -136,7 +141,7 @@ def run(
     except (AuraError, RuntimeError) as e:
         # RuntimeError: rcl cannot read its arguments or a parameter file
         print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        if not all([node.close() for node in nodes]):  # the nodes that were made already
+        if not all(_close(nodes)):  # the nodes that were made already
             sys.stderr.flush()
             os._exit(1)
         rclpy.try_shutdown()
@@ -146,7 +151,7 @@ def run(
         executor.add_node(node)
     while not stop.is_set() and not any(node.done.is_set() for node in nodes):
         executor.spin_once(timeout_sec=_POLL_S)
-    closed = [node.close() for node in nodes]
+    closed = _close(nodes)
     code = max(node.exit_code for node in nodes)
     # A thread that is stuck in a driver or a model would crash when its node is destroyed.
     if not all(closed):
@@ -157,6 +162,12 @@ def run(
         node.destroy_node()
     rclpy.try_shutdown()
     return code
+
+
+def _close(nodes: Sequence[AuraNode]) -> list[bool]:
+    """Close all nodes at once: the slowest of a process decides how long it takes."""
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        return list(pool.map(lambda node: node.close(), nodes))
 
 
 def _executor(nodes: Sequence[Node]) -> Executor:

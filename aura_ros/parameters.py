@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -18,7 +17,7 @@ from rclpy.node import Node
 
 from aura_core.config import AssistantConfig, AssistantNodeConfig
 from aura_core.errors import ConfigError
-from aura_core.parameter_file import RCLPY
+from aura_core.parameter_file import RCLPY, near_miss
 from aura_core.settings import Parameter, Settings, Value, from_parameters, parameters
 
 __all__ = ["ASSISTANT", "Value", "declare", "descriptor", "engine_config", "on_set", "settings_of"]
@@ -97,12 +96,17 @@ def engine_config(values: dict[str, Value]) -> AssistantConfig:
 
 
 def _refuse_unknown(node: Node, known: list[str]) -> None:
-    """Raise `ConfigError` for unknown names, which rclpy ignores silently."""
+    """Raise `ConfigError` for unknown names that are likely to mean ours: rclpy ignores them
+    silently. Others may belong to other nodes, in a file that they share: one note names them."""
+    foreign = []
     for key in node._parameter_overrides:  # the only place where rclpy keeps them
-        if key not in known and key.split(".")[0] not in RCLPY:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        if key in known or key.split(".")[0] in RCLPY:
+            continue
+        if near := near_miss(key, known):
             raise ConfigError(
                 f"{node.get_name()}: unknown parameter '{key}' in the parameter file or arguments;"
-                f" {hint}"
+                f" did you mean '{near}'?"
             )
+        foreign.append(key)
+    if foreign:
+        node.get_logger().info(f"parameters of other nodes are ignored: {', '.join(foreign)}")

@@ -25,7 +25,7 @@ from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Playback, Response, Said
-from aura_ros.node import AuraNode, run
+from aura_ros.node import CLOSE_S, AuraNode, run
 from aura_ros.parameters import settings_of
 from aura_ros.speech_conversions import audio_msg
 
@@ -63,7 +63,7 @@ class TtsNode(AuraNode):
         self._stopping.set()
         self._news.set()
         self._talker.cut.set()
-        self._thread.join(timeout=3.0)
+        self._thread.join(CLOSE_S)
         return not self._thread.is_alive()
 
     def _on_response(self, msg: Response) -> None:

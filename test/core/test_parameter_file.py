@@ -19,7 +19,8 @@ def test_only_the_sections_of_the_assistant_are_read_in_order(tmp_path):
         tmp_path,
         """
 /**:
-  ros__parameters: {window: {keep: 2, max: 4}, use_sim_time: true}
+  ros__parameters: {window: {keep: 2, max: 4}, use_sim_time: true, controller: {rate: 50},
+                    robot_description: x}
 /robot/assistant_node:
   ros__parameters: {window.keep: 3, decider: {threshold: 0.5}, backlog_chunks: 9,
                     qos_overrides: {a: {b: 1}}}
@@ -55,6 +56,9 @@ assistant_node:
             "without a section for assistant_node; it has /",
         ),
         ("assistant_node: {ros__parameters: {windw: {keep: 3}}}", "unknown key 'windw'"),
+        ("/**: {ros__parameters: {windw: {keep: 3}}}", "unknown key 'windw'"),
+        ("/**: {ros__parameters: {window: {rate: 3}}}", "window: unknown key 'rate'"),
+        ("assistant_node: {ros__parameters: {controller: {rate: 5}}}", "unknown key 'controller'"),
         ("assistant_node: {ros__parameters: {window: {kep: 3}}}", "window: unknown key 'kep'"),
         ("assistant_node: {ros__parameters: {backlog_chunk: 3}}", "unknown key 'backlog_chunk'"),
         (

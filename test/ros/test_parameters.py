@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import rclpy
 import yaml
+from rig import Process, Rig
 
 from aura_core.config import AssistantConfig, ModelConfig
 from aura_core.node_settings import NODES
+from aura_core.parameter_file import near_miss
 from aura_core.settings import find, parameters
 from aura_ros import assistant_node, camera_node, sim_camera_node
 from aura_ros.parameters import ASSISTANT, declare, descriptor, engine_config
@@ -85,6 +87,41 @@ def test_an_unknown_key_of_a_file_is_named(start: Callable[..., str], tmp_path: 
     line = start(sim_camera_node.main, "--ros-args", "--params-file", str(file))
     expected = "unknown parameter 'sed' in the parameter file or arguments; did you mean 'seed'?"
     assert line == f"error: sim_camera_node: {expected}"
+
+
+def test_parameters_of_other_nodes_in_a_shared_file_are_noted_and_ignored(
+    rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
+) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(
+        "/**:\n  ros__parameters:\n    robot_description: x\n    controller: {rate: 50}\n"
+        "    fps: 5.0\n"
+    )
+    namespace, rig = rigs()
+    rig.watch_images()
+    with Process("sim_camera_node", namespace, "--params-file", str(file)) as process:
+        rig.until(lambda: rig.images, "an image")
+        output = process.end_cleanly()
+    assert "parameters of other nodes are ignored: " in output
+    assert "robot_description" in output and "controller.rate" in output
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("window.kep", "window.keep"),
+        ("window.rate", "window."),  # our section, and no name of ours in it
+        ("windw.keep", "window.keep"),
+        ("stale_after", "stale_after_s"),
+        ("controller.rate", ""),
+        ("robot_description", ""),
+        ("rate", ""),
+    ],
+)
+def test_a_near_miss_of_ours_is_told_from_a_name_of_somebody_else(key: str, near: str) -> None:
+    known = [p.name for p in ASSISTANT]
+    found = near_miss(key, known)
+    assert found.startswith(near) if near else found == ""
 
 
 @pytest.mark.parametrize("text", [None, "a: [1,\n", "window: {keep: 3}\n"])
