@@ -441,13 +441,6 @@ class GenerationConfig(Settings, section="generation"):
 class WatchConfig(Settings, section="watch"):
     """Standing questions. Times are stream time."""
 
-    attribution: str = setting(
-        "model",
-        "how the watch is found that unasked words answer. model: the model is asked about each"
-        " open watch alone (one short prefill a watch, once an alert); words: the watch that shares"
-        " most words with the answer",
-        choices=("model", "words"),
-    )
     max_open: int = setting(32, "most watches that may be open", low=1, high=1000)
     duplicate_s: float = setting(
         2.0,
@@ -462,6 +455,13 @@ class WatchConfig(Settings, section="watch"):
         unit="s",
         low=0.0,
         high=DAY_S,
+    )
+    attribution: str = setting(
+        "model",
+        "how the watch is found that unasked words answer. model: the model is asked about each"
+        " open watch alone (one short prefill a watch, once an alert); words: the watch that shares"
+        " most words with the answer",
+        choices=("model", "words"),
     )
 
 

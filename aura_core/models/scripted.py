@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Moment:
     now: VisualToken
     question: str
     before: VisualToken | None
-    words: str
+    words: str = field(compare=False)
 
 
 Say = Callable[[Moment], str | None]

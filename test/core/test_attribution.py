@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura_core.stream.attribution import Attribution, Booking, standing_kind
-from aura_core.types import Kind, Query
+from aura_core.types import Answered, Kind, Query
 
 REAL, PRO, MULTI = Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE
 
@@ -49,6 +49,12 @@ def ask(attribution: Attribution, text: str, query_id: str, kind: Kind | None = 
     return query
 
 
+def alert(query_id: str, kind: Kind, index: int) -> Booking:
+    """The booking of an answer to one watch."""
+    watches = (Answered(query_id, kind, index),)
+    return Booking(query_id, kind, index, False, watches=watches)
+
+
 def test_an_answer_in_the_chunk_of_its_question_is_real_time():
     attribution = Attribution()
     q = ask(attribution, "What is there?", "q1")
@@ -62,16 +68,16 @@ def test_a_proactive_question_is_acknowledged_answered_and_closed():
     assert attribution.open_ids() == {"q1"}
     assert attribution.book("I will.", q) == Booking("q1", REAL, 0, True)
     assert attribution.open_ids() == {"q1"}
-    assert attribution.book("A red cube appeared.", None) == Booking("q1", PRO, 0, False)
+    assert attribution.book("A red cube appeared.", None) == alert("q1", PRO, 0)
     assert attribution.open_ids() == frozenset()
-    assert attribution.book("And another.", None) == Booking("q1", MULTI, 1, False)
+    assert attribution.book("And another.", None) == alert("q1", MULTI, 1)
 
 
 def test_a_repeated_question_stays_open_and_counts():
     attribution = Attribution()
     ask(attribution, "Tell me every time a cube appears.", "q1")
     assert [attribution.book("A cube.", None) for _ in range(3)] == [
-        Booking("q1", MULTI, k, False) for k in range(3)
+        alert("q1", MULTI, k) for k in range(3)
     ]
     assert attribution.open_ids() == {"q1"}
 
