@@ -162,7 +162,7 @@ def read(path: Path) -> Expectations:
     Raises `ConfigError`: one line with the file, the key path and what is allowed.
     """
     data = read_yaml(path, "expectations")
-    _refuse_doubles(path)
+    _refuse_traps(path)
     return parse(data, str(path))
 
 
@@ -280,10 +280,12 @@ def _window(data: dict[str, Any], where: str, within_s: float) -> tuple[float, f
 
 def _content(data: dict[str, Any], where: str) -> Content:
     words = data.get("words", [])
-    if isinstance(words, str):
+    if isinstance(words, str | int) and not isinstance(words, bool):
         words = [words]
     if not isinstance(words, list):
         raise ConfigError(f"{where}.words: must be a list of words, not {_shown(words)}")
+    # YAML reads 2 as a number; `_refuse_traps` has refused those that it reads as another one
+    words = [str(w) if isinstance(w, int) and not isinstance(w, bool) else w for w in words]
     for i, word in enumerate(words):
         if not tokens(_text(word, f"{where}.words[{i}]")):
             raise ConfigError(f"{where}.words[{i}]: '{shorten(word)}' has no letters or digits")
@@ -328,8 +330,12 @@ def _refuse_unknown(data: Mapping[Any, Any], known: Sequence[str], where: str) -
             raise ConfigError(f"{where}: unknown key '{shorten(str(key))}'; {hint}")
 
 
-def _refuse_doubles(path: Path) -> None:
-    """Raise `ConfigError` for a key that stands twice, of which YAML would drop the first."""
+def _refuse_traps(path: Path) -> None:
+    """Raise `ConfigError` for what YAML would change silently.
+
+    That is a key that stands twice, of which the first is dropped, and a number such as 1:30 or
+    017, which is read as 90 or 15.
+    """
     import yaml
 
     waiting = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
@@ -339,6 +345,12 @@ def _refuse_doubles(path: Path) -> None:
         if id(node) in seen:
             continue
         seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode) and _read_otherwise(node.tag, node.value):
+            line = node.start_mark.line + 1
+            raise ConfigError(
+                f"{path}: line {line}: YAML reads {shorten(node.value)} as another number; write"
+                " seconds, and put words into quotes"
+            )
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
         elif isinstance(node, yaml.MappingNode):
@@ -351,3 +363,10 @@ def _refuse_doubles(path: Path) -> None:
                     line = key.start_mark.line + 1
                     raise ConfigError(f"{path}: line {line}: '{key.value}' is given twice")
                 given.add(key.value)
+
+
+def _read_otherwise(tag: str, text: str) -> bool:
+    """Whether YAML reads a number whose digits are not those of the text."""
+    if tag == "tag:yaml.org,2002:int":
+        return re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text) is None
+    return tag == "tag:yaml.org,2002:float" and ":" in text

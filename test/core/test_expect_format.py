@@ -44,7 +44,7 @@ expect:
   - answer: any
     at: 1.5
     matches: cups?|mugs?
-  - {answer: "What?", at: 20, within_s: 0.25, words: red cube}
+  - {answer: "What?", at: 20, within_s: 0.25, words: [red cube, 2]}
   - alert: any
 forbidden:
   - {matches: fire, alert: any}
@@ -62,7 +62,7 @@ most_false_alarms: null
                 Content(("person", "摔倒")),
             ),
             Rule("expect[1]", "answer", ANY, 0.0, 3.5, Content((), "cups?|mugs?")),
-            Rule("expect[2]", "answer", "What?", 19.75, 20.25, Content(("red cube",))),
+            Rule("expect[2]", "answer", "What?", 19.75, 20.25, Content(("red cube", "2"))),
             Rule("expect[3]", "alert", ANY, 0.0, math.inf),
         ),
         forbidden=(
@@ -96,9 +96,12 @@ MISTAKES = [
     ("expect: [{answer: 5}]", "expect[0].answer: must be text, not 5; put it into quotes"),
     ("expect: [{answer: '?!'}]", "expect[0].answer: '?!' has no words"),
     (
-        "expect: [{answer: x}, {answer: x, words: [cup, 2]}]",
-        "expect[1].words[1]: must be text, not 2; put it into quotes",
+        "expect: [{answer: x}, {answer: x, words: [cup, 2.50]}]",
+        "expect[1].words[1]: must be text, not 2.5; put it into quotes",
     ),
+    ("expect: [{answer: x, words: [1:30]}]", "line 1: YAML reads 1:30 as another number; write"),
+    ("expect:\n- {answer: x, words: [0200]}", "line 2: YAML reads 0200 as another number"),
+    ("within_s: 1:30.5", "line 1: YAML reads 1:30.5 as another number; write seconds"),
     ("expect: [{answer: x, words: [no]}]", "expect[0].words[0]: must be text, not False"),
     ("expect: [{answer: x, words: {a: b}}]", "expect[0].words: must be a list of words"),
     ("expect: [{answer: x, words: ['!']}]", "expect[0].words[0]: '!' has no letters or digits"),
