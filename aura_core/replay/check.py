@@ -32,7 +32,8 @@ class Checked:
         lines = [f"{self.bag} against {self.file}: {self.verdict}"]
         lines += [f"  {r.state}: {r.where}: {r.name}: {r.reason}" for r in self.verdict.failed]
         lines.append("  said:" if self.run.said else "  nothing was said")
-        lines += [f"    {'alert' if s.alert else 'answer'} {quoted(s)}" for s in self.run.said]
+        for s in self.run.said:
+            lines.append(f"    {'alert' if s.alert else 'answer'} {quoted(s, 200)}")
         return "\n".join(lines)
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from aura_core.evaluation.html import STYLE, clock
-from aura_core.replay.judge import Result, Run, Spoken, State, Verdict
+from aura_core.replay.judge import Result, Run, Spoken, State, Verdict, fits
 from aura_core.replay.witness import Thumbnail
 
 # pixels: width of the timeline, height of a row, width of the rows' names
 WIDTH, ROW, LEFT = 1000, 24, 150
+STRIP_WIDTH, STRIP = 104, 78  # pixels: a picture above the timeline
 MOST_ROWS = 200  # expectations with a row of their own
 MOST_PICTURES = 200
 MARK = {
@@ -35,7 +36,8 @@ COLOUR = {
 }
 _OWN_STYLE = """
 img { display: block; width: 160px; min-height: 20px; } .said { font-weight: 600; }
-.state { white-space: nowrap; font-weight: 600; } small { color: #777; }
+.state { white-space: nowrap; font-weight: 600; color: #fff; }
+.state { padding: 0 .4rem; border-radius: .3rem; } small { color: #888; }
 """
 
 
@@ -46,20 +48,24 @@ def page(title: str, verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{head}: {escape(title)}</title><style>{STYLE}{_OWN_STYLE}</style></head><body>\n"
-        f'<h1>{escape(title)}</h1>\n<p><b style="color:{colour}">{head}</b>:'
-        f" {escape(str(verdict))}; {len(run.said)} times words, {len(run.asked)} questions, the bag"
-        f" ends at {clock(run.end_s)}.</p>\n"
-        f"{timeline(verdict, run)}\n<h2>Expectations</h2>\n{_results(verdict)}\n"
+        f'<h1>{escape(title)}</h1>\n<p><b class="state" style="background:{colour}">{head}</b>'
+        f" {escape(str(verdict))}. Words were said {len(run.said)} times, {len(run.asked)}"
+        f" questions were asked; the bag ends at {clock(run.end_s)}.</p>\n"
+        f"{timeline(verdict, run, thumbnails)}\n<h2>Expectations</h2>\n{_results(verdict)}\n"
         f"<h2>What happened</h2>\n{_events(verdict, run, thumbnails)}\n</body></html>\n"
     )
 
 
-def timeline(verdict: Verdict, run: Run) -> str:
-    """Rows over the seconds of the bag, as SVG: questions, words, and a bar an expectation."""
+def timeline(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail] = ()) -> str:
+    """Rows over the seconds of the bag, as SVG: pictures, questions, words, a bar an expectation.
+
+    Pictures are those of words and misses, where there is room for them.
+    """
     ruled = [r for r in verdict.results if r.rule is not None]
     rows = ruled[:MOST_ROWS]
+    bag_s = max([1.0, run.end_s, *(s.at_s for s in run.said)])
     ends = [r.rule.until_s for r in rows if r.rule and math.isfinite(r.rule.until_s)]
-    end_s = max([1.0, run.end_s, *ends, *(s.at_s for s in run.said)])
+    end_s = min(max([bag_s, *ends]), 1.1 * bag_s)  # windows far behind the end are cut off
     height = (2 + len(rows)) * ROW + 20
 
     def x(at_s: float) -> float:
@@ -83,7 +89,12 @@ def timeline(verdict: Verdict, run: Run) -> str:
     )
     for t in range(0, int(end_s) + 1, step):
         parts.append(f'<text x="{x(t)}" y="{height - 4}" text-anchor="middle">{clock(t)}</text>')
-    svg = f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img">{"".join(parts)}</svg>'
+    strip = _strip(x, verdict, run, thumbnails)
+    top = STRIP + 6 if strip else 0
+    svg = (
+        f'<svg viewBox="0 0 {WIDTH} {height + top}" width="100%" role="img">{strip}'
+        f'<g transform="translate(0 {top})">{"".join(parts)}</g></svg>'
+    )
     legend = ", ".join(f"{MARK[s]} {s}" for s in State)
     more = (
         f" {len(ruled) - MOST_ROWS} more rules are in the table." if len(ruled) > len(rows) else ""
@@ -91,12 +102,38 @@ def timeline(verdict: Verdict, run: Run) -> str:
     return f"{svg}\n<p><small>{legend}; ○ words that no rule is about.{more}</small></p>"
 
 
+def _strip(
+    x: Callable[[float], float], verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]
+) -> str:
+    """Pictures above the timeline, each beginning at its time; one that has no room is left out."""
+    moments = [s.at_s for s in run.said]
+    moments += [r.rule.from_s for r in verdict.failed if r.rule and r.state is State.MISSED]
+    parts, free = [], 0.0
+    for at_s in sorted(moments):
+        picture = _at(thumbnails, at_s)
+        left = min(x(at_s), WIDTH - STRIP_WIDTH)
+        if picture is None or left < free:
+            continue
+        free = left + STRIP_WIDTH + 4
+        parts.append(
+            f'<image x="{left}" y="0" width="{STRIP_WIDTH}" height="{STRIP}"'
+            f' preserveAspectRatio="xMinYMax" href="{_data(picture)}"/>'
+        )
+    return "".join(parts)
+
+
+def _at(thumbnails: Sequence[Thumbnail], at_s: float) -> Thumbnail | None:
+    """The newest picture at a time; None before the first."""
+    index = bisect_right(thumbnails, at_s, key=lambda t: t.at_s) - 1
+    return thumbnails[index] if index >= 0 else None
+
+
 def _state_of(spoken: Spoken, verdict: Verdict) -> State | None:
     """What became of words; None where no rule is about them."""
-    hits = [r.state for r in verdict.results if r.spoken == spoken]
-    if State.FORBIDDEN in hits:
-        return State.FORBIDDEN
-    if State.MET in hits:
+    for r in verdict.results:
+        if r.state is State.FORBIDDEN and r.rule is not None and fits(r.rule, spoken):
+            return State.FORBIDDEN
+    if any(r.ok and r.spoken == spoken for r in verdict.results):
         return State.MET
     return State.FALSE_ALARM if spoken in verdict.false_alarms else None
 
@@ -151,7 +188,7 @@ def _what(result: Result) -> str:
 
 
 def _label(state: State) -> str:
-    return f'<span class="state" style="color:{COLOUR[state]}">{MARK[state]} {state}</span>'
+    return f'<span class="state" style="background:{COLOUR[state]}">{MARK[state]} {state}</span>'
 
 
 def _events(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]) -> str:
@@ -170,13 +207,12 @@ def _events(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]) -> str:
             text = f"{escape(r.where)}: {escape(r.name)}<br><small>{escape(r.reason)}</small>"
             rows.append((r.rule.from_s, _label(r.state), text))
     rows.sort(key=lambda row: row[0])
-    times = [t.at_s for t in thumbnails]
-    out, pictures, shown = [], 0, -1
+    out, pictures, shown = [], 0, None
     for at_s, what, text in rows:
-        index = bisect_right(times, at_s) - 1
+        picture = _at(thumbnails, at_s)
         image = ""
-        if index >= 0 and index != shown and pictures < MOST_PICTURES:
-            image, shown, pictures = _image(thumbnails[index]), index, pictures + 1
+        if picture is not None and picture is not shown and pictures < MOST_PICTURES:
+            image, shown, pictures = _image(picture), picture, pictures + 1
         out.append(
             f'<tr><td class="n">{clock(at_s)}</td><td>{image}</td><td>{what}</td>'
             f"<td>{text}</td></tr>\n"
@@ -187,9 +223,12 @@ def _events(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]) -> str:
 
 
 def _image(thumbnail: Thumbnail) -> str:
-    data = base64.b64encode(thumbnail.jpeg).decode()
     alt = f"the camera at {clock(thumbnail.at_s)}"
-    return f'<img alt="{alt}" src="data:image/jpeg;base64,{data}">'
+    return f'<img alt="{alt}" src="{_data(thumbnail)}">'
+
+
+def _data(thumbnail: Thumbnail) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail.jpeg).decode()}"
 
 
 def _tip(at_s: float, text: str) -> str:

@@ -293,6 +293,6 @@ def _list(alarms: Iterable[Spoken], most: int = 5) -> str:
     return ", ".join(shown[:most]) + more
 
 
-def quoted(spoken: Spoken) -> str:
-    """Words with their time: 'the door opened' at 12.5 s."""
-    return f"'{shorten(spoken.text)}' at {spoken.at_s:g} s"
+def quoted(spoken: Spoken, limit: int = 60) -> str:
+    """Words with their time, at most `limit` characters of them: 'the door opened' at 12.5 s."""
+    return f"'{shorten(spoken.text, limit)}' at {spoken.at_s:g} s"

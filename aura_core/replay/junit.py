@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ElementTree
 
 from aura_core.replay.judge import Run, State, Verdict, quoted
 
+MOST_SHOWN = 500  # characters of an answer
+
 
 def junit(name: str, verdict: Verdict, run: Run) -> str:
     """The XML of one replay.
@@ -19,7 +21,7 @@ def junit(name: str, verdict: Verdict, run: Run) -> str:
     numbers = {k: str(n) for k, n in counts.items()}
     root = ElementTree.Element("testsuites", {"name": "aura replay", **numbers})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **numbers})
-    said = "\n".join(quoted(s) for s in run.said) or "nothing was said"
+    said = "\n".join(quoted(s, MOST_SHOWN) for s in run.said) or "nothing was said"
     for result in verdict.results:
         title = _clean(f"{result.where} {result.name}")
         case = ElementTree.SubElement(

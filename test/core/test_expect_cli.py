@@ -91,7 +91,7 @@ def test_the_same_bag_twice_gives_the_same_verdict(bag, tmp_path, capsys):
     html = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "e.yaml over kitchen" in html and "failed</b>" in html
     # asked at 0 s, said at 4.5, asked and said at 6, said at 8.5, missed from 2 s
-    assert html.count("data:image/jpeg;base64,") == 5
+    assert html.count("<img ") == 5 and html.count("<image ") >= 3
 
 
 def test_bless_writes_a_file_that_is_met(bag, tmp_path, capsys):
