@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
+from aura_core.models import foreign
 from aura_core.models.backend import Backend
 from aura_core.replay.bag import Bag
 from aura_core.replay.expect import read
@@ -19,13 +20,17 @@ from aura_core.stream.engine import StreamEngine
 
 @dataclass(frozen=True)
 class Checked:
-    """A replay that was judged. `thumbnails` are there where `pictures` was true."""
+    """A replay that was judged.
+
+    `thumbnails` are there where `pictures` was true. `note` is a warning about the model, or "".
+    """
 
     bag: Path
     file: Path
     run: Run
     verdict: Verdict
     thumbnails: tuple[Thumbnail, ...] = ()
+    note: str = ""
 
     def report(self) -> str:
         """Lines of text: the bag, what failed and when, and all words that were said."""
@@ -34,7 +39,7 @@ class Checked:
         lines.append("  said:" if self.run.said else "  nothing was said")
         for s in self.run.said:
             lines.append(f"    {'alert' if s.alert else 'answer'} {quoted(s, 200)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  note: {self.note}"] if self.note else lines)
 
 
 def bag_of(file: Path) -> Path:
@@ -90,4 +95,5 @@ def check(
         for step in steps:
             witness.step(step)
     run = witness.run()
-    return Checked(bag, file, run, judge(expectations, run), tuple(witness.thumbnails))
+    verdict, note = judge(expectations, run), foreign(config.model, str(bag))
+    return Checked(bag, file, run, verdict, tuple(witness.thumbnails), note)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aura_core.errors import ConfigError
+from aura_core.replay import expect
 from aura_core.replay.expect import (
     ANY,
     AskedBy,
@@ -76,6 +79,17 @@ most_false_alarms: null
         image_topic="/cam/image_raw",
         text_topic="/heard",
     )
+
+
+def test_the_documents_show_files_that_are_read_and_name_every_key(repository):
+    page = (repository / "docs" / "regression.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    shown = [parse(yaml.safe_load(text), "docs") for text in examples if "expect:" in text]
+    indented = re.findall(r"^    .*$", expect.__doc__, re.MULTILINE)
+    shown.append(parse(yaml.safe_load("\n".join(indented)), "expect.py"))
+    assert [len(e.expect) for e in shown] == [2, 2]
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {*expect.FILE_KEYS, *expect.RULE_KEYS, *expect.ASK_KEYS} <= named
 
 
 def test_without_a_word_about_them_no_false_alarms_are_allowed():
