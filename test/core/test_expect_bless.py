@@ -83,12 +83,22 @@ def test_a_file_that_is_met_is_not_changed():
     assert blessed(text, "e.yaml", run) == (text, True)
 
 
-@pytest.mark.parametrize(
-    "layout", ["expect: [{alert: any, at: 8, words: [dog]}]\n", "{expect: []}"]
-)
+LAYOUTS = [
+    "expect: [{alert: any, at: 8, words: [dog]}]\n",
+    "{expect: []}",
+    "expect:\n  -\n    alert: any\n    at: 8\n",
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_that_cannot_be_edited_is_written_anew(layout):
     text, kept = blessed("# ours\n" + layout, "e.yaml", RUN)
     assert not kept and "# ours" not in text and verdict_of(text, RUN).ok
+
+
+def test_texts_of_several_lines_are_written_in_one():
+    run = Run((Spoken(1.0, "fell", True, ("w\nv",)),), (AskedAt(0.0, "w\nv"),), 2.0)
+    assert '  - alert: "w\\nv"\n' in fresh(Path("bag"), Path("e.yaml"), [], run)
 
 
 def test_a_file_without_expectations_gets_them():

@@ -58,6 +58,15 @@ def test_a_miss_is_told_with_its_time_and_without_a_traceback(package):
     assert "    alert 'The brightness changed to 200.' at 2.5 s" in out
 
 
+def test_a_refused_question_does_not_hide_the_rest(package):
+    asked = f"ask: [{{at: 1, text: {'w ' * 9999}}}]\n"
+    (package.path / "kitchen.expect.yaml").write_text(asked + BAD)
+    result = run(package, "--aura-bags")
+    result.assert_outcomes(failed=1)
+    out = result.stdout.str()
+    assert "is refused: the question has" in out and "is 1 s too early" in out
+
+
 def test_what_cannot_be_used_is_one_line(package):
     package.makepyfile('def test_kitchen(aura_bag):\n    aura_bag.check("no", "good.yaml")\n')
     result = run(package)
@@ -142,10 +151,13 @@ def test_an_installed_plugin_is_found_and_may_be_named_too(package, repository: 
     (info / "METADATA").write_text(metadata.replace("@aura_ros_VERSION@", __version__))
     shutil.copy(repository / "cmake" / "entry_points.txt", info)
     package.makepyfile('def test_kitchen(aura_bag):\n    aura_bag.check("kitchen", "good.yaml")\n')
-    for extra in ([], ["-p", "aura_core.pytest_plugin"]):
+    for extra, says in (
+        ([], "1 passed"),
+        (["-p", "aura_core.pytest_plugin", "--collect-only"], "1 test collected"),
+    ):
         code = f"import sys; sys.path[:0] = {[str(site), str(repository)]!r}; import pytest;"
         code += f" sys.exit(pytest.main({['-q', '--aura-model', 'scripted', *extra]!r}))"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=package.path, capture_output=True, text=True
         )
-        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+        assert done.returncode == 0 and says in done.stdout, done.stdout + done.stderr
