@@ -59,7 +59,12 @@ def content_words(text: str) -> list[str]:
 
 
 def fresh(bag: Path, file: Path, asked: Sequence[Asked], run: Run) -> str:
-    """A new file for a replay of `bag`. `asked` are the questions of `--ask`."""
+    """A new file for a replay of `bag`. `asked` are the questions of `--ask`.
+
+    Raises `InputError` where the replay had a problem: a question that was refused or never seen.
+    """
+    if run.problems:
+        raise InputError(f"{file}: {run.problems[0]}; --bless wrote nothing")
     data: dict[str, Any] = {
         "bag": os.path.relpath(bag, file.parent),
         "within_s": WITHIN_S,

@@ -37,16 +37,8 @@ ANY = "any"  # in place of a question's text: words to whichever question
 WITHIN_S = 1.0
 MOST_S = 1e9  # as for `--ask`
 
-FILE_KEYS = (
-    "bag",
-    "image_topic",
-    "text_topic",
-    "within_s",
-    "ask",
-    "expect",
-    "forbidden",
-    "most_false_alarms",
-)
+TEXT_KEYS = ("bag", "image_topic", "text_topic")
+FILE_KEYS = (*TEXT_KEYS, "within_s", "ask", "expect", "forbidden", "most_false_alarms")
 ASK_KEYS = ("at", "text")
 RULE_KEYS = ("answer", "alert", "window", "at", "within_s", "words", "matches")
 T = TypeVar("T")
@@ -174,7 +166,7 @@ def parse(data: Mapping[str, Any], where: str) -> Expectations:
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
         raise ConfigError(
             f"{where}: most_false_alarms: must be a whole number of at least 0, or null (any"
-            f" number), not {most!r}"
+            f" number), not {_shown(most)}"
         )
     found = Expectations(
         expect=tuple(_each(data, "expect", where, lambda d, w: _expected(d, w, within_s))),
@@ -182,7 +174,7 @@ def parse(data: Mapping[str, Any], where: str) -> Expectations:
         ask=tuple(_each(data, "ask", where, _ask)),
         most_false_alarms=most,
         within_s=within_s,
-        **{k: _text(data[k], f"{where}: {k}") for k in FILE_KEYS[:3] if data.get(k) is not None},
+        **{k: _text(data[k], f"{where}: {k}") for k in TEXT_KEYS if k in data},
     )
     if not found.expect and not found.forbidden and most is None:
         raise ConfigError(
@@ -284,15 +276,18 @@ def _content(data: dict[str, Any], where: str) -> Content:
         words = [words]
     if not isinstance(words, list):
         raise ConfigError(f"{where}.words: must be a list of words, not {_shown(words)}")
+    if not words and "words" in data:
+        raise ConfigError(f"{where}.words: is empty; leave it out where any words will do")
     # YAML reads 2 as a number; `_refuse_traps` has refused those that it reads as another one
     words = [str(w) if isinstance(w, int) and not isinstance(w, bool) else w for w in words]
     for i, word in enumerate(words):
         if not tokens(_text(word, f"{where}.words[{i}]")):
             raise ConfigError(f"{where}.words[{i}]: '{shorten(word)}' has no letters or digits")
-    pattern = data.get("matches")
-    if pattern is not None:
+    pattern = None
+    if "matches" in data:
+        pattern = _text(data["matches"], f"{where}.matches")
         try:
-            re.compile(_text(pattern, f"{where}.matches"), re.IGNORECASE)
+            re.compile(pattern, re.IGNORECASE)
         except (re.error, OverflowError, RecursionError) as e:
             raise ConfigError(
                 f"{where}.matches: '{shorten(pattern)}' is no regular expression: {e}"
@@ -301,8 +296,7 @@ def _content(data: dict[str, Any], where: str) -> Content:
 
 
 def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        # YAML reads 2, no and 12:30 as a number, false and 750
+    if not isinstance(value, str):  # YAML reads 2.50 and no as a number and as false
         raise ConfigError(f"{where}: must be text, not {_shown(value)}; put it into quotes")
     if not value.strip():
         raise ConfigError(f"{where}: must be text, and is empty")

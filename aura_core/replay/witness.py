@@ -18,7 +18,7 @@ from aura_core.types import NS, Frame, Kind, Query, Step
 from aura_core.words import shorten
 
 THUMBNAIL = 160  # width in pixels
-_RECENT = 16  # frames that wait for the step that shows them
+_RECENT = 4  # frames that wait for the step that shows them: its chunk's, and the next chunk's
 
 
 @dataclass(frozen=True)

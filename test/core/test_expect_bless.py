@@ -119,6 +119,12 @@ def test_what_words_cannot_mend_is_not_blessed(text, run, says):
         blessed(text, "e.yaml", run)
 
 
+def test_a_replay_with_a_problem_makes_no_file():
+    run = Run((), (), 1.0, ("question 'x' is refused: it is empty",))
+    with pytest.raises(InputError, match=r"e\.yaml: question 'x' is refused: it is empty; --bless"):
+        fresh(Path("bag"), Path("e.yaml"), [], run)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

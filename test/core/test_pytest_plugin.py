@@ -122,6 +122,24 @@ def test_pages_and_junit_are_written(package):
     assert "is 1 s too early" in (package.path / "out" / "j.xml").read_text()
 
 
+def test_the_command_and_the_plugin_give_the_same_page(package, monkeypatch):
+    from aura_core.cli import main
+
+    monkeypatch.chdir(package.path)
+    (package.path / "kitchen.expect.yaml").write_text(BAD + f"ask: [{{at: 4, text: '{WATCH}'}}]\n")
+    run(package, "--aura-bags", "--aura-html", "out")
+    with pytest.raises(SystemExit) as e:
+        main(
+            [
+                *("replay", "kitchen", "--model", "scripted"),
+                *("--expect", "kitchen.expect.yaml", "--html", "out/own.html"),
+            ]
+        )
+    assert e.value.code == 1
+    pages = [p.read_text() for p in sorted((package.path / "out").iterdir())]
+    assert len(pages) == 2 and pages[0] == pages[1]
+
+
 def test_a_run_without_bags_imports_pytest_alone():
     code = (
         "import sys, pytest; before = set(sys.modules); import aura_core.pytest_plugin;"
