@@ -51,7 +51,7 @@ class BuildWithMessages(build_py):
             packages,
             self.build_lib,
             dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"),
+            ignore=shutil.ignore_patterns("*.egg-info", "*.dist-info", "__pycache__"),
         )
         self.distribution.data_files = data_files(stage, skip=(packages, stage / "bin"))
 

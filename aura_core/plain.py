@@ -27,7 +27,7 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
         raise ConfigError(f"{source}: cannot read the {what}: {e.strerror}") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{source}: not valid YAML: it is not UTF-8 text") from e
-    except yaml.YAMLError as e:
+    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: the date 2020-99-99
         raise ConfigError(f"{source}: not valid YAML: {' '.join(str(e).split())}") from e
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: expected a mapping of settings, found {type(data).__name__}")

@@ -27,18 +27,35 @@ def replay(
     seconds: options.Seconds = None,
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
+    expect: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of what has to be said, and when; see docs/regression.md."),
+    ] = None,
+    bless: Annotated[
+        bool, typer.Option("--bless", help="Write what was said to the file of --expect.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the results of --expect as JUnit XML.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the results of --expect as an HTML page.")
+    ] = None,
 ) -> None:
     """Replay BAG. The decisions are the same each time.
 
-    They are also those of a live run that dropped nothing.
+    They are also those of a live run that dropped nothing. With --expect, the exit code is 1 unless
+    everything was said as expected.
     """
+    from aura_core.cli.expected import Expected
     from aura_core.cli.show import showing
     from aura_core.cli.stream import check_questions, open_lockstep, paced, show_steps
     from aura_core.models import foreign
     from aura_core.replay.bag import Bag
     from aura_core.replay.lockstep import Asked, insert, until
 
-    questions = [Asked.parse(a) for a in ask]
+    judged = Expected(bag, expect, bless, junit, html, [Asked.parse(a) for a in ask])
+    questions = judged.questions
+    image_topic, text_topic = judged.topics(image_topic, text_topic)
     settings = options.assistant_config(config, model, device, dtype)
     c = settings.sampling
     with (
@@ -50,7 +67,7 @@ def replay(
         check_questions(lockstep.engine.conversation, questions)
         show.warn_of(foreign(settings.model, str(bag)))
         events = insert(until(opened.events(), seconds), questions)
-        refused = show_steps(lockstep, paced(events) if realtime else events, show)
+        refused = show_steps(lockstep, paced(events) if realtime else events, show, judged.witness)
         if opened.stuck:
             show.warn(
                 f"the stamps of {opened.stuck} images of {bag} stood still; the times at which they"
@@ -58,5 +75,6 @@ def replay(
             )
         if opened.skipped:
             show.warn(f"{opened.skipped} images of {bag} could not be decoded and were left out")
-    if refused:
+        failed = not judged.finish(show)
+    if refused or failed:
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped
 from aura_core.live.host import Host
 from aura_core.replay.lockstep import Asked, Lockstep, drive
+from aura_core.replay.witness import Witness
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.recovery import Lost
@@ -39,19 +40,25 @@ def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> N
             raise InputError(f"--ask at {question.at_s:g} s: {e}") from e
 
 
-def show_steps(lockstep: Lockstep, events: Iterable[Frame | Query], show: Show) -> int:
-    """Run `events` through the engine, and show every step.
+def show_steps(
+    lockstep: Lockstep, events: Iterable[Frame | Query], show: Show, witness: Witness | None = None
+) -> int:
+    """Run `events` through the engine, and show every step. `witness` attends it.
 
     Ctrl-C ends the stream as its own end would. Returns the number of questions that were refused
     plus the number of chunks that were lost.
     """
-    told = _Told(show)
+    told = _Told(show, witness)
     try:
-        events = told.noting(events)
+        events = told.noting(events if witness is None else witness.attending(events))
         for step in drive(lockstep, events, on_refused=told.refuse, on_lost=told.lose):
             show.step(step)
+            if witness is not None:
+                witness.step(step)
     except KeyboardInterrupt:
         show.note("stopped")
+        if witness is not None:
+            witness.stopped = True
     told.unseen()
     c = lockstep.intake.sampler.counters
     if c.repeated or c.lost_chunks or c.late or c.restarts:
@@ -138,8 +145,8 @@ def _feed(host: Host, events: Iterable[Frame | Query], told: _Told) -> None:
 class _Told:
     """The questions of a run: which were asked, and which were refused."""
 
-    def __init__(self, show: Show) -> None:
-        self._show = show
+    def __init__(self, show: Show, witness: Witness | None = None) -> None:
+        self._show, self._witness = show, witness
         self._asked: list[Query] = []
         self.refused: list[Query] = []
         self.lost = 0  # chunks over which the model failed
@@ -148,6 +155,8 @@ class _Told:
         """Warn that a chunk was lost."""
         self.lost += 1
         self._show.warn(lost.message)
+        if self._witness is not None:
+            self._witness.lose(lost)
         if lost.given_up is not None:
             self.refuse(lost.given_up, InputError("the model failed twice on it"))
 
@@ -161,6 +170,8 @@ class _Told:
     def refuse(self, query: Query, error: InputError) -> None:
         """Print a warning that a question was refused."""
         self.refused.append(query)
+        if self._witness is not None:
+            self._witness.refuse(query, error)
         at = "" if query.stamp_ns is None else f" at {query.stamp_ns} ns"
         self._show.warn(f"question '{shorten(query.text)}'{at} is refused: {error}")
 

@@ -14,7 +14,7 @@ from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Prediction,
 # pixels: width of the picture, height of a row, width of the rows' names
 WIDTH, ROW, LEFT = 960, 26, 70
 MOST_ITEMS = 300
-_STYLE = """
+STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; }
 body { margin: 2rem auto; max-width: 1060px; padding: 0 1rem; }
 table { border-collapse: collapse; margin: .6rem 0 1.4rem; }
@@ -53,7 +53,7 @@ def report(
     notes = "".join(f'<p class="note">{escape(n)}</p>' for n in scores.notes)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
         f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p><p>Judge:"
         f" {escape(scores.judge)}</p>{notes}\n"
         f"{_table(scores)}\n{''.join(parts)}</body></html>\n"
@@ -97,7 +97,7 @@ def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
 
 def _row(at_s: float | None, what: str, text: str) -> str:
     """Return a row of the table; `what` and `text` are HTML."""
-    return f'<tr><td class="n">{_clock(at_s)}</td><td>{what}</td><td>{text}</td></tr>'
+    return f'<tr><td class="n">{clock(at_s)}</td><td>{what}</td><td>{text}</td></tr>'
 
 
 def timeline(item: Item, p: Prediction) -> str:
@@ -127,7 +127,7 @@ def timeline(item: Item, p: Prediction) -> str:
         s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if end_s / s <= 12
     )
     for t in range(0, int(end_s) + 1, step):
-        lines.append(f'<text x="{x(t)}" y="{height - 4}" text-anchor="middle">{_clock(t)}</text>')
+        lines.append(f'<text x="{x(t)}" y="{height - 4}" text-anchor="middle">{clock(t)}</text>')
     return f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img">{"".join(lines)}</svg>'
 
 
@@ -157,10 +157,10 @@ def _dot(x: float, said: Spoken) -> str:
 
 
 def _tip(at_s: float, text: str) -> str:
-    return escape(f"{_clock(at_s)} {text}")
+    return escape(f"{clock(at_s)} {text}")
 
 
-def _clock(at_s: float | None) -> str:
+def clock(at_s: float | None) -> str:
     if at_s is None or at_s >= 1e8:
         return "end"
     minutes, seconds = divmod(at_s, 60)

@@ -35,8 +35,9 @@ def constants(repository: Path, message: str) -> dict[str, str]:
 
 def test_importing_the_engine_needs_numpy_alone(repository: Path) -> None:
     code = (
-        "import sys, sysconfig, aura_core\nroots = {name.partition('.')[0] for name in sys.modules}"
-        " - set(sys.stdlib_module_names)\ninstalled = sysconfig.get_path('platlib')\ndef"
+        "import sys, sysconfig\nfrom aura_core import *\n"
+        "roots = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "installed = sysconfig.get_path('platlib')\ndef"
         " where(name): return getattr(sys.modules.get(name), '__file__', None) or ''\nstartup ="
         " {'ros_wheels_bootstrapper', 'sitecustomize', 'usercustomize',"
         " '_distutils_hack'}\nprint(sorted(n for n in roots - startup if"
