@@ -166,11 +166,14 @@ def test_a_slideshow_is_no_camera_that_has_stopped(rigs: Rigs, tmp_path: Path) -
     rig.watch_images()
     args = ("-p", f"source:={path}", "-p", "fps:=5.0", "-p", "loop:=true")
     with Process("camera_node", namespace, *args):
-        rig.until(lambda: len(rig.images) >= 15, "frames of two pictures")
-    greys = [round(float(to_frame(m, 0).image.mean()) / 10) for m in rig.images]
-    assert set(greys) >= {0, 1} and greys == sorted(greys)
-    gaps = [b - a for a, b in itertools.pairwise(stamps(rig.images))]
-    assert set(gaps) <= {NS // 5, NS // 10, 3 * NS // 10}  # the second begins between two slots
+        rig.until(lambda: len(rig.images) >= 30, "frames of two pictures")
+    shown = [(round(float(to_frame(m, 0).image.mean()) / 10), m) for m in rig.images]
+    runs = [list(run) for _, run in itertools.groupby(shown, key=lambda s: s[0])]
+    whole = [run for run in runs[1:-1] if run[0][0] < 2]  # the third is the last of the film
+    assert whole
+    for run in whole:  # frames come all the time while a picture stands; a busy machine loses some
+        times = stamps([m for _, m in run])
+        assert times[-1] - times[0] >= 2 * NS and len(run) >= 6
 
 
 def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:
