@@ -158,7 +158,10 @@ def decode_compressed(data: Buffer, format: str = "") -> RGB:
         )
     mosaic = _stored(format).startswith("bayer_")
     read = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
-    image = cv2.imdecode(flat, read) if flat.size else None
+    try:
+        image = cv2.imdecode(flat, read) if flat.size else None
+    except cv2.error:  # some formats raise where a size in them cannot be
+        image = None
     if image is None:
         raise InputError(
             f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)"

@@ -18,7 +18,8 @@ from aura_core.types import NS, Frame
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 10.0
-CUT_NS = 2 * NS  # the sound of a film may be longer than its pictures by so much
+CUT_NS = 2 * NS  # what is missing of a video that was cut off
+INDEX_BYTES = 8192  # an index at the end of a small file
 
 
 class VideoSource(FrameSource):
@@ -47,12 +48,12 @@ class VideoSource(FrameSource):
         # before its end can wait for them for ever.
         av.logging.set_level(None)
         try:
-            self._container = av.open(url, timeout=timeout)
+            self._container = av.open(url if "://" in url else f"file:{url}", timeout=timeout)
         except av.FFmpegError as e:
             raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
         self._stream = self._chosen()
         self._first: int | None = None  # time of the first picture [ns]
-        self._pictures = 0  # decoded so far
+        self._packets, self._position = 0, 0  # read so far; where the newest one ended [bytes]
         # Threads by frame are known to hang beside torch when the video is closed before its end.
         self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
@@ -107,20 +108,28 @@ class VideoSource(FrameSource):
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
         if standing is not None and (end := self._end_ns()) is not None:
             yield from self._held(standing, end)
-        if "://" in self.url and standing is not None:
+        if self.url.startswith(("http://", "https://")) and standing is not None:
             self._check_whole(standing.stamp_ns)
 
     def _check_whole(self, newest_ns: int) -> None:
-        """Raise `InputError` where a server went away before the end of the video at this address,
-        or where what ended has no end (live segments)."""
+        """Raise `InputError` where a web server went away before the end of the video, or where
+        what ended has no end (live segments)."""
         length = self._container.duration
         if length is None:
             raise InputError(f"{_shown(self.url)}: the stream ended")
-        if newest_ns + CUT_NS < length * 1000:
+        if not self._read_whole and newest_ns + CUT_NS < length * 1000:
             raise InputError(
                 f"{_shown(self.url)}: the connection broke off at {newest_ns / NS:.0f} of"
                 f" {length / 1e6:.0f} s"
             )
+
+    @property
+    def _read_whole(self) -> bool:
+        """Whether the file was read to its end: every picture that it declares, or every byte."""
+        if self._stream.frames:
+            return self._packets >= self._stream.frames
+        size = self._container.size
+        return size <= 0 or size - self._position <= max(INDEX_BYTES, size // 20)
 
     def _held(self, standing: _Picture, until_ns: int) -> Iterator[Frame]:
         for stamp in self._slots.empty(until_ns):
@@ -146,20 +155,20 @@ class VideoSource(FrameSource):
             yield ns - self._first, picture
 
     def _end_ns(self) -> int | None:
-        """When the last picture of a file ends; None where that is not known.
+        """When the last picture of a file ends; None where that is not known (Matroska).
 
         A file that was cut off holds fewer pictures than it says, and ends with the last of them.
         """
         s = self._stream
         if s.duration is None or s.time_base is None or self._first is None:
             return None
-        if self.skipped or not s.frames or self._pictures < s.frames:
+        if self.skipped or not s.frames or not self._read_whole:
             return None
         return round(Fraction((s.start_time or 0) + s.duration) * s.time_base * NS) - self._first
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; damaged ones are counted in `skipped` and left out."""
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()  # all streams: the last packet may be of the sound
         while True:
             try:
                 packet = next(packets, None)
@@ -170,6 +179,10 @@ class VideoSource(FrameSource):
                 return
             if packet is None:
                 return
+            self._position = max(self._position, (packet.pos or 0) + packet.size)
+            if packet.stream is not self._stream and packet.stream.index != self._stream.index:
+                continue
+            self._packets += packet.size > 0
             try:
                 pictures = packet.decode()
             except av.FFmpegError:
@@ -179,7 +192,6 @@ class VideoSource(FrameSource):
                 if picture.is_corrupt:
                     self.skipped += 1
                 else:
-                    self._pictures += 1
                     yield picture
 
     def _time_ns(self, picture: av.VideoFrame) -> int | None:

@@ -9,6 +9,7 @@ only measures how long a step took, so a replay gives the same decisions as the 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.types import Chunk, Decision, Query, Response, Step
 
+log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
 
 
@@ -285,10 +287,17 @@ class StreamEngine:
 
     def _owners_of(self, answer: Answer, turn: Turn) -> list[Entry]:
         """The watches that unasked words answer, as the model sees it; empty: the words decide."""
-        watches = self.conversation.attribution.candidates()
+        in_view = {g.query_id for g in self.window.prefix.groups}
+        in_view |= {t.question_id for t in self.window.turns if t.question_id is not None}
+        candidates = self.conversation.attribution.candidates()
+        watches = [w for w in candidates if w.open or w.query.id in in_view]
         if self.config.watch.attribution == "words" or len(watches) < 2:
             return []
-        return self.owners.of(self.codec.text(answer.ids), watches, self.window, turn.video)
+        try:
+            return self.owners.of(self.codec.text(answer.ids), watches, self.window, turn.video)
+        except AuraError as e:  # the words may have been told already, and they are true
+            log.warning("the watch of an answer is found by its words: %s", e)
+            return []
 
     def _say(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
@@ -23,12 +23,12 @@ class Waiting:
     """A question that waits.
 
     `first`: the first chunk that may take it. `since_ns`: when it came, by the clock that `expire`
-    is asked with.
+    is asked with; None where that clock has not begun, or has begun anew since.
     """
 
     query: Query
     first: int
-    since_ns: int
+    since_ns: int | None
 
 
 class Intake:
@@ -52,7 +52,10 @@ class Intake:
 
     def push(self, frame: Frame) -> None:
         """Take a frame; it may close a chunk."""
+        restarts = self.sampler.counters.restarts
         self._close(self.sampler.push(frame))
+        if self.sampler.counters.restarts > restarts:
+            self._questions = deque(replace(w, since_ns=None) for w in self._questions)
 
     def flush(self) -> None:
         """Close the half-filled chunk, because the stream has ended or paused."""
@@ -71,7 +74,9 @@ class Intake:
         self.check(query)
         first = self.sampler.next_chunk if first is None else first
         if since_ns is None:
-            since_ns = self.sampler.newest_ns if query.stamp_ns is None else query.stamp_ns
+            begun = self.sampler.counters.frames > 0
+            newest_ns = self.sampler.newest_ns if begun else None
+            since_ns = newest_ns if query.stamp_ns is None else query.stamp_ns
         self._questions.append(Waiting(query, first, since_ns))
 
     def check(self, query: Query) -> None:
@@ -104,10 +109,16 @@ class Intake:
 
     def expire(self, now_ns: int, ttl_s: float) -> list[Query]:
         """Remove and return the questions that have waited longer than `ttl_s`; watches wait on."""
+        if self.sampler.counters.frames:
+            self._questions = deque(
+                replace(w, since_ns=now_ns) if w.since_ns is None else w for w in self._questions
+            )
         late = [
             w
             for w in self._questions
-            if now_ns - w.since_ns > round(ttl_s * NS) and not stands(w.query)
+            if w.since_ns is not None
+            and now_ns - w.since_ns > round(ttl_s * NS)
+            and not stands(w.query)
         ]
         for waiting in late:
             self._questions.remove(waiting)

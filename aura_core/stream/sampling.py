@@ -21,7 +21,7 @@ from aura_core.types import NS, Chunk, Frame
 PER_CHUNK = 2
 JUMP_BACK_NS = 2 * NS  # a stamp further back than this means a restarted clock
 # A stamp further ahead than this means another clock: ahead of the frames' arrival, where that is
-# known (an hour without frames is a pause then), else ahead of the newest frame.
+# known, or so far ahead of the newest frame that both clocks were set.
 JUMP_AHEAD_NS, LONG_PAUSE_NS = 60 * NS, 3600 * NS
 STUCK_NS = 2 * NS  # a stamp that repeats for longer than this does not tell the time
 
@@ -90,7 +90,7 @@ class Slots:
             return True
         newest_ns, came_ns = self._taken
         ahead_ns = stamp_ns - newest_ns
-        if arrived_ns is None or came_ns is None:
+        if ahead_ns > LONG_PAUSE_NS or arrived_ns is None or came_ns is None:
             return ahead_ns > LONG_PAUSE_NS
         return ahead_ns - (arrived_ns - came_ns) > JUMP_AHEAD_NS
 

@@ -130,7 +130,15 @@ def test_compressed_png_is_exact_and_jpeg_is_close():
     assert np.abs(decode_compressed(jpeg).astype(int) - image).mean() < 4
 
 
-@pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not a picture",
+        b"\x89PNG\r\n\x1a\n" + bytes(40),
+        b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 99999 +X 99999\n",  # OpenCV raises
+    ],
+)
 def test_compressed_garbage_is_refused(data):
     with pytest.raises(
         InputError, match=f"compressed image of {len(data)} bytes cannot be decoded"

@@ -227,3 +227,9 @@ def test_sound_without_pictures(tmp_path):
         out.mux(stream.encode(sound))
     with pytest.raises(InputError, match="no video stream"):
         open_source(str(path))
+
+
+def test_a_file_name_with_a_colon_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_grey_video(tmp_path / "12:30:05.mp4", [0, 500, 1000])
+    assert len(list(open_source("12:30:05.mp4"))) == 3

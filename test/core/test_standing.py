@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from aura_core.config import SamplingConfig
 from aura_core.live import inbox as inbox_module
 from aura_core.live.inbox import Inbox, convert
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.bag import Bag
+from aura_core.replay.lockstep import Lockstep, drive
+from aura_core.stream.engine import StreamEngine
+from aura_core.stream.intake import Intake
 from aura_core.stream.sampling import ChunkSampler, Slots, StampClock
 from aura_core.types import Chunk, Frame, Query
 
@@ -99,6 +103,38 @@ def test_an_hour_without_a_camera_is_a_pause_where_the_bag_says_so(tmp_path):
     assert [c.index for c in chunks if c] == [0, 3599] and sampler.counters.restarts == 0
     jump = bag_of(tmp_path / "jump", (0, 0, 1), (hour, 500, 2))
     assert seen(jump) == [(0, 1), (hour, 2)]  # nothing stood for an hour that was not there
+
+
+def test_clocks_that_are_both_set_from_1970_fill_no_years(tmp_path):
+    ms = 50 * 365 * DAY // MS
+    written = [
+        ("/image_raw", IMAGE, t * MS, image(t * MS, level=k))
+        for k, t in enumerate((1000, 1500, ms, ms + 500))
+    ]
+    with Bag(raw_bag(tmp_path / "bag", written)) as bag:
+        events = list(bag.events())
+    assert [e.stamp_ns // MS for e in events] == [1000, 1500, ms, ms + 500]
+    sampler = ChunkSampler(SamplingConfig())
+    chunks = [c for c in map(sampler.push, events) if c]
+    assert [c.index for c in chunks] == [0, 1]
+
+
+def test_a_question_before_the_first_picture_of_a_bag_waits_for_it(tmp_path):
+    bag = bag_of(tmp_path / "bag", (0, "and now?"), *((500 * k, 500 * k, k) for k in range(1, 7)))
+    lockstep = Lockstep(StreamEngine(ScriptedBackend()))
+    with Bag(bag) as opened:
+        steps = list(drive(lockstep, opened.events()))
+    assert [s.question for s in steps if s.question] == ["and now?"]
+
+
+def test_a_question_before_a_clock_that_begins_anew_still_waits():
+    intake = Intake(SamplingConfig(), 8)
+    intake.push(Frame(BLACK, 1000 * S))
+    intake.ask(Query("and now?", "q"))
+    intake.push(Frame(BLACK, 10 * S))
+    intake.push(Frame(BLACK, 5000 * S))
+    assert intake.expire(5000 * S, 5.0) == []
+    assert [q.id for q in intake.expire(5006 * S, 5.0)] == ["q"]
 
 
 def test_stamps_that_stand_still_go_on_as_the_bag_does(tmp_path):
