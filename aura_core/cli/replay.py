@@ -44,8 +44,9 @@ def replay(
     """Replay BAG. The decisions are the same each time.
 
     They are also those of a live run that dropped nothing and in which no second was without a
-    frame: in a recording, a picture stands until the next one. With --expect, the exit code is 1 unless
-    everything was said as expected.
+    frame: in a recording, a picture stands until the next one.
+
+    With --expect, the exit code is 1 unless everything was said as expected.
     """
     from aura_core.cli.expected import Expected
     from aura_core.cli.show import showing
