@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from aura_core.config import ModelConfig  # noqa: E402
+from aura_core.config import GenerationConfig, ModelConfig  # noqa: E402
 from aura_core.errors import ConfigError  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
@@ -27,7 +28,8 @@ def seen():
 
 @pytest.fixture
 def small(monkeypatch, seen):
-    """Four rooms of noise instead of rendered ones, and episodes of six seconds."""
+    """Four rooms of noise instead of rendered ones, and episodes of six seconds with short answers:
+    a model that was hardly trained never ends one."""
 
     def noise(visual, budget):
         seen.append(float(sum(p.sum() for p in visual.parameters())))
@@ -37,9 +39,12 @@ def small(monkeypatch, seen):
 
     monkeypatch.setattr(ablation, "features", noise)
     played = ablation.evaluate
-    monkeypatch.setattr(
-        ablation, "evaluate", lambda b, seeds, config: played(b, seeds, config, seconds=6)
-    )
+
+    def short(backend, seeds, config):
+        brief = replace(config, generation=GenerationConfig(max_new_tokens=4))
+        return played(backend, seeds, brief, seconds=6)
+
+    monkeypatch.setattr(ablation, "evaluate", short)
     return ablation.Budget(steps=2, tokens=600, worlds=4, episodes=1)
 
 
