@@ -165,9 +165,8 @@ class Inbox:
             newest, now_ns = self._newest, time.monotonic_ns()
             if newest is None or self._closed:
                 return
-            since_ns = now_ns - newest.arrived_ns - GRACE_NS
-            until_ns = newest.stamp_ns + min(since_ns, round(self._sampling.hold_s * NS))
-            for stamp_ns in self._intake.sampler.empty(until_ns):
+            until_ns = newest.stamp_ns + now_ns - newest.arrived_ns - GRACE_NS
+            for stamp_ns in self._intake.sampler.empty(until_ns, newest.stamp_ns):
                 arrived_ns = newest.arrived_ns + stamp_ns - newest.stamp_ns
                 self._take(PendingFrame(stamp_ns, newest.frame, arrived_ns))
 

@@ -87,8 +87,7 @@ class Bag:
     ) -> None:
         self.path = Path(path)
         self.skipped, self._why = 0, ""
-        self._slots, self._clock = Slots(fps, tolerance_s), StampClock()
-        self._hold_ns = None if hold_s is None else round(hold_s * NS)
+        self._slots, self._clock = Slots(fps, tolerance_s, hold_s), StampClock()
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         self._reader = _open(self.path)
         try:
@@ -169,13 +168,12 @@ class Bag:
         """The picture that stands, for each half second without a frame before `until_ns`."""
         if standing is None or until_ns is None:
             return
-        for stamp in self._slots.empty(until_ns, bag_ns):
-            since_ns = stamp - standing.stamp_ns
-            if self._hold_ns is not None and since_ns > self._hold_ns:
-                return
+        for stamp in self._slots.empty(until_ns, standing.stamp_ns, bag_ns):
             if (frame := self._frame(standing)) is None:
                 return
-            held = replace(frame, stamp_ns=stamp, arrived_ns=standing.bag_ns + since_ns)
+            held = replace(
+                frame, stamp_ns=stamp, arrived_ns=standing.bag_ns + stamp - standing.stamp_ns
+            )
             self._slots.took(stamp, held.arrived_ns)
             yield held
 

@@ -40,8 +40,7 @@ class VideoSource(FrameSource):
         hold_s: float | None = None,
     ) -> None:
         self.url = url
-        self._slots = Slots(fps, tolerance_s)
-        self._hold_ns = None if hold_s is None else round(hold_s * NS)
+        self._slots = Slots(fps, tolerance_s, hold_s)
         timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in url else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
         # other one its decoder threads call into Python at each error, and a video that is closed
@@ -132,9 +131,7 @@ class VideoSource(FrameSource):
         return size <= 0 or size - self._position <= max(INDEX_BYTES, size // 20)
 
     def _held(self, standing: _Picture, until_ns: int) -> Iterator[Frame]:
-        for stamp in self._slots.empty(until_ns):
-            if self._hold_ns is not None and stamp - standing.stamp_ns > self._hold_ns:
-                return
+        for stamp in self._slots.empty(until_ns, standing.stamp_ns):
             try:
                 image = standing.image()
             except av.FFmpegError:

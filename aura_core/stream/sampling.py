@@ -49,9 +49,13 @@ class Slots:
     Args:
         fps: slots a second; None: every frame is taken.
         tolerance_s: how early a frame may come, in seconds; at most 0.4 slots are used.
+        hold_s: how long a picture may stand, in seconds; None: until the next one.
     """
 
-    def __init__(self, fps: float | None, tolerance_s: float = 0.05) -> None:
+    def __init__(
+        self, fps: float | None, tolerance_s: float = 0.05, hold_s: float | None = None
+    ) -> None:
+        self._hold_ns = None if hold_s is None else round(hold_s * NS)
         self.period_ns = 0 if fps is None else round(NS / fps)  # 0: every frame is taken
         # A tolerance that was made for 2 FPS must not swallow the slots of a fast camera.
         self._tolerance_ns = 0 if fps is None else round(min(tolerance_s, 0.4 / fps) * NS)
@@ -94,8 +98,11 @@ class Slots:
             return ahead_ns > LONG_PAUSE_NS
         return ahead_ns - (arrived_ns - came_ns) > JUMP_AHEAD_NS
 
-    def empty(self, stamp_ns: int, arrived_ns: int | None = None) -> Iterator[int]:
-        """The beginnings of the slots that stay empty when the next frame has this stamp.
+    def empty(
+        self, stamp_ns: int, standing_ns: int, arrived_ns: int | None = None
+    ) -> Iterator[int]:
+        """The beginnings of the slots that stay empty when the next frame has this stamp, as long
+        as the picture of `standing_ns` may stand.
 
         Whoever fills one calls `took` with its beginning.
         """
@@ -103,7 +110,10 @@ class Slots:
             return
         start_ns = self.start_ns
         for slot in range(self.newest + 1, self.slot_of(stamp_ns)):
-            yield start_ns + slot * self.period_ns
+            begins_ns = start_ns + slot * self.period_ns
+            if self._hold_ns is not None and begins_ns - standing_ns > self._hold_ns:
+                return
+            yield begins_ns
 
     def slot_of(self, stamp_ns: int) -> int:
         """The slot of a stamp; 0 before the first frame was taken."""
@@ -137,7 +147,7 @@ class ChunkSampler:
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
         self.counters = SamplingCounters()
-        self._slots = Slots(config.fps, config.tolerance_s)
+        self._slots = Slots(config.fps, config.tolerance_s, config.hold_s)
         self.newest_ns = 0  # stamp of the newest frame taken
         self._base = 0  # index of the chunk that begins with slot 0
         self._open: dict[int, Frame] = {}  # frames of the chunk that is being filled, by place
@@ -173,9 +183,9 @@ class ChunkSampler:
         """
         return self._slots.wants(stamp_ns, arrived_ns)
 
-    def empty(self, stamp_ns: int) -> list[int]:
-        """Where the slots begin that stay empty when the next frame has this stamp."""
-        return list(self._slots.empty(stamp_ns))
+    def empty(self, stamp_ns: int, standing_ns: int) -> list[int]:
+        """See `Slots.empty`."""
+        return list(self._slots.empty(stamp_ns, standing_ns))
 
     @property
     def newest_chunk(self) -> int:

@@ -172,7 +172,7 @@ def test_chunk_numbers_never_go_back_and_never_run_ahead_of_the_frames(steps):
 def test_the_empty_slots_are_those_that_no_frame_fills(times):
     slots, taken, held = Slots(2.0), [], []
     for ms in sorted(times):
-        for stamp in slots.empty(ms * MS):
+        for stamp in slots.empty(ms * MS, 0):
             slots.took(stamp)
             held.append(stamp)
         if slots.wants(ms * MS):
@@ -237,8 +237,11 @@ def test_live_a_picture_stands_only_as_long_as_the_setting_allows(clock):
     offer(inbox, 5100, 30)
     clock.ns += 500 * MS
     offer(inbox, 5600, 40)
-    assert chunks_of(inbox) == [(5, [5100, 5600], [30, 40])]
-    assert inbox.counters().lost_chunks == 2
+    assert chunks_of(inbox) == [
+        (3, [3000, 3000], [20, 20]),  # by 3.5 s, it had stood for too long
+        (5, [5100, 5600], [30, 40]),
+    ]
+    assert inbox.counters().lost_chunks == 1
 
 
 def test_live_a_frame_that_is_late_is_still_waited_for(clock):
