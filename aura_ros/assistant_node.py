@@ -114,12 +114,12 @@ class AssistantNode(AuraNode):
             self.host.rest()
         self._stale = False
 
-    def apply(self, name: str, value: Value) -> None:
+    def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
-        if name == "decider.threshold" and self.host is not None:
-            self.host.set_threshold(float(value) or None)
-        elif name == "stale_after_s":
-            self._stale_after_s = float(value)
+        node = self.settings(AssistantNodeConfig, changes)
+        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        if self.host is not None:
+            self.host.configure(self.config)
 
     # ---- callbacks: store and return ---------------------------------------------------------
 

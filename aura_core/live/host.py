@@ -297,17 +297,14 @@ class Host:
             lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
         )
 
-    def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold` from the next chunk on.
+    def configure(self, config: AssistantConfig) -> None:
+        """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
 
-        Raises `ConfigError` when it is above `decider.rearm`.
+        All other settings must be as before.
         """
-        self.config = replace(
-            self.config, decider=replace(self.config.decider, threshold=threshold)
-        )
+        self.config = config  # `_serve` passes it on
         for stream in self.streams.values():
-            if stream.engine is not None:
-                stream.engine.decider.threshold = threshold
+            stream.inbox.limit(config.generation.max_pending_questions)
 
     def health(self, stream: str | None = None) -> Health:
         """How a stream is doing now; `stream` None means the first."""
@@ -400,6 +397,8 @@ class Host:
         """Take new questions and calls, then at most one chunk."""
         engine = stream.engine
         assert engine is not None
+        if engine.config is not self.config:
+            engine.configure(self.config)
         for asked, query in stream.inbox.admit(engine.conversation.admit):
             asked.done.set_result(query)
         self._expire(stream)

@@ -161,6 +161,11 @@ class Inbox:
             self._rests = False
             self._newest, self.arrived_s = None, None
 
+    def limit(self, max_questions: int) -> None:
+        """Let so many questions, and calls, wait from now on."""
+        with self._changed:
+            self.max_questions = self._intake.max_questions = max_questions
+
     # ---- in: from any thread -----------------------------------------------------------------
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:

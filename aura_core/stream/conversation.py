@@ -71,6 +71,11 @@ class Conversation:
         self._generation = generation or GenerationConfig()
         self.window = self._window(groups)
 
+    def configure(self, watch: WatchConfig, generation: GenerationConfig) -> None:
+        """Use other limits from now on."""
+        self._watch, self._generation = watch, generation
+        self.watches.configure(watch)
+
     def restart(self) -> None:
         """Begin with an empty window after the video was lost.
 
@@ -127,7 +132,9 @@ class Conversation:
 
         Unasked words may not, while a watch could still make `say` suppress them.
         """
-        return query is not None or self.watches.may_publish(stamp_ns)
+        if query is not None:
+            return not query.quiet
+        return self.watches.may_publish(stamp_ns)
 
     def say(
         self,
