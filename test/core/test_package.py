@@ -145,6 +145,10 @@ def test_heartbeat_states(repository: Path) -> None:
     assert constants(repository, "Heartbeat") == {
         f"STATE_{state.upper()}": state for state in states
     }
+    text = (repository / "msg" / "Heartbeat.msg").read_text()
+    codes = re.findall(r"^uint8 CODE_([A-Z_]+)=(\d+)", text, flags=re.MULTILINE)
+    assert {name.lower() for name, _ in codes} == set(states)
+    assert len({number for _, number in codes}) == len(states)
 
 
 def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:
