@@ -24,6 +24,7 @@ from aura_ros.conversions import jpeg_msg
 from aura_ros.node import CLOSE_S, AuraNode
 
 DEBUG_QUALITY, EVIDENCE_QUALITY = 80, 95  # of JPEG, of 100
+_POLL_S = 0.2  # most time until the end of the node is noticed
 _WAITING = 8  # most frames of evidence that may wait; they come at most once a second
 
 
@@ -53,8 +54,6 @@ class Pictures:
     def close(self) -> bool:
         """End the thread. Returns False when it does not end within `CLOSE_S`."""
         self._stopping.set()
-        with self._changed:
-            self._changed.notify()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
             return not self._thread.is_alive()
@@ -95,7 +94,10 @@ class Pictures:
     # ---- on the thread of the pictures -------------------------------------------------------
 
     def _main(self) -> None:
-        while (picture := self._next()) is not None:
+        while not self._stopping.is_set():
+            picture = self._next()
+            if picture is None:
+                continue
             frame, overlay = picture
             try:
                 if overlay is None:
@@ -107,13 +109,9 @@ class Pictures:
                 self._node.complain(f"a picture could not be published: {one_line(e)}")
 
     def _next(self) -> tuple[Frame, Overlay | None] | None:
-        """Wait for the next picture, evidence (without an overlay) first; None: stop."""
+        """The next picture, evidence (without an overlay) first; None when none comes soon."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopping.is_set() or self._evidence or self._newest
-            )
-            if self._stopping.is_set():
-                return None
+            self._changed.wait_for(lambda: self._evidence or self._newest, _POLL_S)
             if self._evidence:
                 return self._evidence.popleft(), None
             newest, self._newest = self._newest, None
