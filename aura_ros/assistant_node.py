@@ -67,9 +67,10 @@ class AssistantNode(AuraNode):
         self.host = Host(
             lambda: load(model, server), self.config, backlog_chunks=int(values["backlog_chunks"])
         )
-        self._pictures = Pictures(self, self.config.window.max)
+        self._pictures = Pictures(self, self.host.health, self.config.window.max)
         self._pictures.open()
         self.host.listen(self._on_event)
+        self.host.listen(self._pictures.on_event)
         WatchServices(self, self.host)
         self.get_logger().info(f"loading model {model.path}")
         if warned := foreign(model, self._topic):
@@ -208,7 +209,6 @@ class AssistantNode(AuraNode):
             self._responses.publish(to.response_msg(step, r, frame_id, age_ms))
             for alert in event.alerts:
                 self._alerts.publish(to.alert_msg(step, r, alert, frame_id))
-        self._pictures.stepped(event, self.host.health)
         self._beat("silent" if r is None else "speaking", "")
 
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:

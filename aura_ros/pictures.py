@@ -15,7 +15,7 @@ from dataclasses import replace
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.errors import one_line
-from aura_core.live.events import Stepped
+from aura_core.live.events import Event, Stepped
 from aura_core.live.host import Health
 from aura_core.live.overlay import HISTORY, Decided, Overlay, draw
 from aura_core.types import NS, Frame
@@ -31,11 +31,17 @@ _WAITING = 8  # most frames of evidence that may wait; they come at most once a 
 class Pictures:
     """Publishes `aura/debug_image/compressed` and `aura/alert/image/compressed`.
 
-    A debug image that was not drawn yet when the next one comes is left out.
+    A listener of the host. A debug image that was not drawn yet when the next one comes is left
+    out.
+
+    Args:
+        node: has the publishers and the thread.
+        health: the health of the host.
+        window_max: chunks at which the window is cut back.
     """
 
-    def __init__(self, node: AuraNode, window_max: int) -> None:
-        self._node, self._window_max = node, window_max
+    def __init__(self, node: AuraNode, health: Callable[[], Health], window_max: int) -> None:
+        self._node, self._health, self._window_max = node, health, window_max
         self._history: deque[Decided] = deque(maxlen=HISTORY)
         self._words, self._words_ns = "", 0
         self._changed = threading.Condition()
@@ -59,15 +65,17 @@ class Pictures:
             return not self._thread.is_alive()
         return True
 
-    def stepped(self, event: Stepped, health: Callable[[], Health]) -> None:
-        """Take a decided chunk. Called on the model's thread; returns at once."""
+    def on_event(self, event: Event) -> None:
+        """Take a decided chunk; for `Host.listen`. Returns at once."""
+        if not isinstance(event, Stepped):
+            return
         step, response = event.step, event.step.response
         self._history.append(Decided(step.decision.p_silent, response is not None))
         if response is not None:
             self._words, self._words_ns = response.text, response.stamp_ns
         evidence = bool(event.alerts) and self._alerts.get_subscription_count() > 0
         debug = self._debug.get_subscription_count() > 0
-        overlay = self._overlay(event, health()) if debug else None
+        overlay = self._overlay(event) if debug else None
         with self._changed:
             if evidence:
                 self._evidence.append(event.frame)
@@ -75,8 +83,8 @@ class Pictures:
                 self._newest = (event.frame, overlay)
             self._changed.notify()
 
-    def _overlay(self, event: Stepped, health: Health) -> Overlay:
-        step = event.step
+    def _overlay(self, event: Stepped) -> Overlay:
+        step, health = event.step, self._health()
         return Overlay(
             state="silent" if step.response is None else "speaking",
             p_silent=step.decision.p_silent,

@@ -60,6 +60,11 @@ class Desk:
         self.topics = {DEBUG: Topic(), EVIDENCE: Topic()}
         self.complaints: list[str] = []
         self.complain = self.complaints.append
+        self.asked = 0  # how often the health of the host was asked for
+
+    def health(self) -> Health:
+        self.asked += 1
+        return HEALTH
 
     def create_publisher(self, kind: Any, topic: str, qos: Any) -> Topic:
         return self.topics[topic]
@@ -79,7 +84,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 def shown(desk: Desk) -> Any:
-    shown = Pictures(desk, 60)  # type: ignore[arg-type]
+    shown = Pictures(desk, desk.health, 60)  # type: ignore[arg-type]
     shown.open()
     yield shown
     assert shown.close()
@@ -113,9 +118,10 @@ def test_nothing_is_made_while_nobody_subscribes(
     debug, evidence = desk.topics[DEBUG], desk.topics[EVIDENCE]
     debug.subscribers = evidence.subscribers = 0
     for chunk in range(5):
-        shown.stepped(stepped(chunk, alert=True), lambda: pytest.fail("health was asked for"))
+        shown.on_event(stepped(chunk, alert=True))
+    assert desk.asked == 0
     debug.subscribers = 1
-    shown.stepped(stepped(5), lambda: HEALTH)
+    shown.on_event(stepped(5))
     until(lambda: debug.sent)
     assert made == ["drawn", "jpeg"]  # of the last one
     assert [to_ns(m.header.stamp) for m in debug.sent] == [5 * NS]
@@ -133,10 +139,10 @@ def test_the_models_thread_never_waits_for_a_picture_and_the_newest_one_wins(
         return image
 
     monkeypatch.setattr(pictures, "draw", slow)
-    shown.stepped(stepped(0), lambda: HEALTH)
+    shown.on_event(stepped(0))
     assert drawing.wait(WAIT_S)
     for chunk in range(1, 7):  # returns, though the first is still being drawn
-        shown.stepped(stepped(chunk, alert=chunk in (2, 3)), lambda: HEALTH)
+        shown.on_event(stepped(chunk, alert=chunk in (2, 3)))
     go.set()
     debug, evidence = desk.topics[DEBUG].sent, desk.topics[EVIDENCE].sent
     until(lambda: len(debug) == 2 and len(evidence) == 2)
@@ -152,10 +158,10 @@ def test_a_picture_that_cannot_be_drawn_costs_nothing_else(
 
     with monkeypatch.context() as patched:
         patched.setattr(pictures, "draw", broken)
-        shown.stepped(stepped(0), lambda: HEALTH)
+        shown.on_event(stepped(0))
         until(lambda: desk.complaints)
     assert desk.complaints == ["a picture could not be published: cannot open resource"]
-    shown.stepped(stepped(1), lambda: HEALTH)
+    shown.on_event(stepped(1))
     until(lambda: desk.topics[DEBUG].sent)
 
 
@@ -165,7 +171,7 @@ def test_the_overlay_tells_the_step(
     overlays: list[Overlay] = []
     monkeypatch.setattr(pictures, "draw", lambda image, o: overlays.append(o) or image)
     for chunk in (1, 4):
-        shown.stepped(stepped(chunk, alert=chunk == 1), lambda: HEALTH)
+        shown.on_event(stepped(chunk, alert=chunk == 1))
         until(lambda wanted=chunk: overlays and overlays[-1].stamp_ns == wanted * NS)
     first, second = overlays
     assert (first.state, first.p_silent, first.words_age_s) == ("speaking", 0.1, 0.0)
@@ -203,12 +209,8 @@ def test_decisions_are_the_same_to_the_bit_with_pictures_and_without(
     events: list[Event] = []
     steps = lambda: [e.step for e in events if isinstance(e, Stepped)]  # noqa: E731
 
-    def listen(event: Event) -> None:
-        if isinstance(event, Stepped):
-            shown.stepped(event, host.health)
-        events.append(event)
-
-    host.listen(listen)
+    host.listen(events.append)
+    host.listen(shown.on_event)
     host.start()
     until(lambda: any(isinstance(e, Ready) for e in events))
     for i, frame in enumerate(frames):
