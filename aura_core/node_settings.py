@@ -16,6 +16,17 @@ from aura_core.speech.tts.base import TtsConfig
 
 
 @dataclass(frozen=True)
+class ManagedConfig(Settings):
+    """every node: all are managed (lifecycle) nodes."""
+
+    autostart: bool = setting(
+        True,
+        "configure and activate by itself at the start; false: a lifecycle manager, or ros2"
+        " lifecycle, does it",
+    )
+
+
+@dataclass(frozen=True)
 class CameraConfig(Settings):
     """camera_node: a device, a file or a network stream."""
 
@@ -28,6 +39,9 @@ class CameraConfig(Settings):
     frame_id: str = setting("camera", "frame_id of the images")
     loop: bool = setting(
         False, "begin again at the end of a file or folder; false: the node ends there"
+    )
+    wait_for_subscriber: bool = setting(
+        True, "begin a file or folder when somebody subscribes, so that its first second is seen"
     )
     reopen_s: float = setting(
         2.0,

@@ -14,8 +14,8 @@ from aura_core.errors import ConfigError
 from aura_core.settings import Parameter, Settings, parameters
 
 NODE = "assistant_node"
-# parameters of rclpy itself, which may be in the same file
-RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
+# parameters of rclpy itself and of every node, which may be in the same file
+RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides", "autostart")
 
 
 def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:

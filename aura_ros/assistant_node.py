@@ -11,85 +11,122 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from aura_core.errors import InputError
+from aura_core.config import AssistantNodeConfig
+from aura_core.errors import InputError, ModelError
 from aura_core.live.diagnosis import Now, Recent, diagnose
 from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
-from aura_core.live.host import Health, Host
+from aura_core.live.host import NOTHING, Health, Host
 from aura_core.live.pulse import SILENCE_S, Quiet, idle_state
-from aura_core.models import foreign, load
+from aura_core.models import foreign, load, release
 from aura_core.stream.ids import Ids, new_run
 from aura_core.types import Step
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Alert, Heartbeat, Response
-from aura_ros.node import CLOSE_S, AuraNode, run
-from aura_ros.parameters import ASSISTANT, Value, declare, engine_config, on_set
+from aura_ros.node import CLOSE_S, AuraNode
+from aura_ros.parameters import Value
 from aura_ros.pictures import Pictures
+from aura_ros.process import run
 from aura_ros.services import WatchServices
+
+_POLL_S = 0.1  # how often a transition that waits for the model looks whether the process ends
 
 
 class AssistantNode(AuraNode):
     """Callbacks only store, the host decides, and a timer sends heartbeats between decisions."""
 
     def __init__(self) -> None:
-        super().__init__("assistant_node")
-        values = declare(self, ASSISTANT)
-        self.config = engine_config(values)
-        self._stale_after_s = float(values["stale_after_s"])
-        raw = values["image_transport"] == "raw"
+        super().__init__("assistant_node", AssistantNodeConfig)
+        self._lock = threading.Lock()  # two threads publish heartbeats
+        self._sequence, self._beat_at = 0, time.monotonic()
+        self.host: Host | None = None
+        self._begin()
+        # The heartbeat lives as long as the node, whatever its state.
+        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.HEARTBEAT)
+        self.lifelong(0.25, self._pulse)
+
+    def _begin(self) -> None:
+        """Forget what was seen before."""
+        self._clock_told = (0, 0)  # jumps and standing stamps that were told
+        self._last_step: Step | None = None
+        self._newest_ns, self._camera, self._stale = 0, "", False  # of the newest image
+        self._frame_id = ""  # of the frame that was decided last
+        self._recent = Recent()
+
+    # ---- transitions -------------------------------------------------------------------------
+
+    def configure(self) -> None:
+        """Load the model, and wait for it. Until then questions are refused; watches wait."""
+        node = self.settings(AssistantNodeConfig)
+        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        self._begin()
+        raw = node.image_transport == "raw"
         self._image_type, topic = (
             (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
         )
         self._topic = self.resolve_topic_name(topic)
-        self._lock = threading.Lock()  # two threads publish heartbeats
-        self._sequence, self._beat_at = 0, time.monotonic()
-        self._clock_told = (0, 0)  # jumps and standing stamps that were told
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
-        self._last_step: Step | None = None
-        self._newest_ns, self._camera, self._stale = 0, "", False  # of the newest image
-        self._frame_id = ""  # of the frame that was decided last
-        self._responses = self.create_publisher(Response, "aura/response", qos.EVENTS)
-        self._alerts = self.create_publisher(Alert, "aura/alert", qos.EVENTS)
-        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.HEARTBEAT)
-        self.create_subscription(String, "asr/text", self._on_question, qos.EVENTS)
-        self._subscribe = self.create_guard_condition(self._watch)
-        self.add_on_set_parameters_callback(on_set(ASSISTANT, self._apply))
-        self._recent = Recent()
-        self.every(0.25, self._pulse)
-        self.every(1.0, self._diagnose)
+        self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
+        self._alerts = self.publish_on(Alert, "aura/alert", qos.EVENTS)
         model, server = self.config.model, self.config.server
         self.host = Host(
-            lambda: load(model, server), self.config, backlog_chunks=int(values["backlog_chunks"])
+            lambda: load(model, server), self.config, backlog_chunks=node.backlog_chunks
         )
-        self._pictures = Pictures(self, self.host.health, self.config.window.max)
-        self._pictures.open()
+        pictures = Pictures(self, self.host.health, self.config.window.max)
+        pictures.open()
+        self.undo(self._unload)
         self.host.listen(self._on_event)
-        self.host.listen(self._pictures.on_event)
+        self.host.listen(pictures.on_event)
         WatchServices(self, self.host)
+        self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {model.path}")
         if warned := foreign(model, self._topic):
             self.get_logger().warning(f"{warned} in model.path")
-        self.host.start()
+        self._load(self.host)
 
-    def close(self) -> bool:
+    def _load(self, host: Host) -> None:
+        self._loaded, self._failure = threading.Event(), ""
+        host.start()
+        while not self._loaded.wait(_POLL_S):
+            if self.cancelled:
+                raise ModelError("the process ends while the model is loaded")
+        if self._failure:
+            raise ModelError(self._failure)
+
+    def _unload(self) -> None:
+        assert self.host is not None
+        if not self.host.stop(CLOSE_S):
+            self.stuck("the model's thread did not end in time")
+        self.host.free()
+        self.host = None
+        release()
+
+    def activate(self) -> None:
+        """Watch: earlier frames could only be dropped."""
+        assert self.host is not None
+        self.host.wake()
+        self.subscribe(self._image_type, self._topic, self._on_image, qos.FRAMES)
+
+    def deactivate(self) -> None:
+        """Stop deciding. The model, the window and the watches stay."""
+        if self.host is not None:
+            self.host.rest()
+        self._stale = False
+
+    def apply(self, name: str, value: Value) -> None:
         """See `AuraNode`."""
-        stopped = self.host.stop(CLOSE_S)
-        return self._pictures.close() and stopped
+        if name == "decider.threshold" and self.host is not None:
+            self.host.set_threshold(float(value) or None)
+        elif name == "stale_after_s":
+            self._stale_after_s = float(value)
 
     # ---- callbacks: store and return ---------------------------------------------------------
-
-    def _watch(self) -> None:
-        """Subscribe to the images, once the model is ready.
-
-        Earlier frames could only be dropped.
-        """
-        self.create_subscription(self._image_type, self._topic, self._on_image, qos.FRAMES)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         if problem := to.refuse_image(msg):
@@ -115,19 +152,10 @@ class AssistantNode(AuraNode):
                 to.refusal_msg(self._refusals.next("x"), query_id, str(reason), self.now_ns())
             )
 
-    def _apply(self, name: str, value: Value) -> None:
-        if name == "decider.threshold":
-            self.host.set_threshold(float(value) or None)
-        elif name == "stale_after_s":
-            self._stale_after_s = float(value)
-
     def _pulse(self) -> None:
         """Send a heartbeat unless a decided chunk has sent one within the last second."""
-        now, health = time.monotonic(), self.host.health()
-        quiet = Quiet(health.frame_quiet_s, now - self._beat_at)
-        state, detail = idle_state(
-            health, quiet, self._stale_s, self.config.model.path, self._topic
-        )
+        quiet_s = time.monotonic() - self._beat_at
+        state, detail = self._idle(quiet_s)
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
@@ -135,8 +163,18 @@ class AssistantNode(AuraNode):
         elif self._stale and state != "no_frames":
             self._stale = False
             self.get_logger().info("frames are back")
-        if state and quiet.beat_s >= SILENCE_S:
+        if state and quiet_s >= SILENCE_S:
             self._beat(state, detail)
+
+    def _idle(self, quiet_s: float) -> tuple[str, str]:
+        """The heartbeat's state and detail; ("", "") while decided chunks send the heartbeats."""
+        lifecycle, host = self.lifecycle, self.host
+        if host is None or lifecycle not in ("configuring", "active"):
+            state = lifecycle if lifecycle in ("unconfigured", "inactive") else "waiting"
+            return state, self.reason or ("" if state == lifecycle else lifecycle)
+        health = host.health()
+        quiet = Quiet(health.frame_quiet_s, quiet_s)
+        return idle_state(health, quiet, self._stale_s, self.config.model.path, self._topic)
 
     @property
     def _stale_s(self) -> float:
@@ -144,8 +182,8 @@ class AssistantNode(AuraNode):
         stand."""
         return max(self._stale_after_s, self.config.sampling.hold_s or 0.0)
 
-    def _diagnose(self) -> None:
-        """Once a second, on /diagnostics."""
+    def report(self) -> tuple[str, str, Mapping[str, object], str]:
+        """See `AuraNode`."""
         health = self.host.health()
         self._recent.note(time.monotonic(), health)
         self._tell_clock(health)
@@ -161,7 +199,7 @@ class AssistantNode(AuraNode):
             "last_error": self.last_problem,
             **asdict(health),
         }
-        self.diagnose(level, message, values, self._camera or self._topic)
+        return level, message, values, self._camera or self._topic
 
     def _tell_clock(self, health: Health) -> None:
         """Log once a second what is wrong with the stamps of the images, where it is new."""
@@ -184,7 +222,7 @@ class AssistantNode(AuraNode):
         match event:
             case Ready():
                 self.get_logger().info(f"model ready: {event.description}")
-                self._subscribe.trigger()
+                self._loaded.set()
             case Words():
                 age_ms = self.age_ms(event.stamp_ns)
                 self._responses.publish(to.partial_msg(event, age_ms))
@@ -196,8 +234,11 @@ class AssistantNode(AuraNode):
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too
                     self._beat("error", "", event.chunk)
-            case Failed():
+            case Failed() if self._loaded.is_set():
                 self.end(event.message)
+            case Failed():
+                self._failure = event.message
+                self._loaded.set()
 
     def _on_step(self, event: Stepped) -> None:
         step, frame_id = event.step, event.frame.frame_id
@@ -212,15 +253,15 @@ class AssistantNode(AuraNode):
         self._beat("silent" if r is None else "speaking", "")
 
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:
-        health = self.host.health()
+        host = self.host
         with self._lock:
             msg = to.heartbeat_msg(
                 state,
                 self.problem or detail,
                 self._sequence,
                 self._last_step,
-                health,
-                self.config.window.max,
+                host.health() if host else NOTHING,
+                host.config.window.max if host else 0,
                 self._frame_id,
                 self.age_ms(self._newest_ns),
             )

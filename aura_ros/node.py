@@ -1,76 +1,194 @@
-"""The base class of every node, and `run`, which runs nodes until they end.
+"""The base class of every node: a managed (lifecycle) node.
 
-A node that cannot start or go on prints one clear line and ends with exit code 1. SIGINT and
-SIGTERM end it with exit code 0.
+    unconfigured ── configure ─► inactive ── activate ─► active
+                 ◄── cleanup ──          ◄─ deactivate ──
+
+`configure` loads, `activate` subscribes and begins to work, and the ways back undo it, so that a
+node can be configured many times. By default a node makes the first two transitions by itself when
+it starts (`autostart`). A transition that fails says why on /rosout and in /diagnostics, and the
+node stays in the state in which it was.
 """
 
 from __future__ import annotations
 
-import os
+import copy
 import re
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import Executor, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
-from aura_core.errors import AuraError, ConfigError
+from aura_core.errors import AuraError, ConfigError, one_line
+from aura_core.node_settings import ManagedConfig
+from aura_core.settings import Settings, Value, parameters
 from aura_ros import qos
 from aura_ros.conversions import diagnostics_msg
+from aura_ros.parameters import Parameters
+from aura_ros.waiting import in_thread
 
 CLOSE_S = 1.5  # most time that a node may take to stop; Ctrl-C ends the process within 2 s
-_POLL_S = 0.1  # most time until a signal or the end of a node is noticed
 _REPEAT_LOG_S = 30.0  # least time between two log lines about the same problem
 _SHOW_PROBLEM_S = 3.0  # how long a problem is reported after it last happened
+_LINGER_S = 1.0  # how long a node that cannot start waits for readers of /rosout
+_MATCH_S = 0.2  # a reader that this node has found may find this node a little later
+_S = TypeVar("_S", bound=Settings)
 
 
-class AuraNode(Node):
-    """A node with diagnostics, and with log lines about problems that do not flood the log."""
+class AuraNode(LifecycleNode):
+    """A managed node with parameters, diagnostics, and log lines that do not flood the log.
 
-    def __init__(self, name: str) -> None:
+    A node overrides `configure`, `activate`, `report`, and where needed `deactivate`, `cleanup`,
+    `cancel` and `apply`. Topics, services, timers and threads are made with the methods below; they
+    end with the stage (configured, or active) in which they were made.
+
+    The constructor declares the parameters, and begins to publish diagnostics. Transitions run in a
+    thread of their own, so that the node answers and publishes while a model is loaded.
+    """
+
+    def __init__(self, name: str, settings: type[Settings]) -> None:
         super().__init__(name)
         self.done = threading.Event()  # set from any thread to end the process
         self.exit_code = 0
+        self.reason = ""  # why the newest transition failed
         self.last_problem = ""
         self._problem_at = -_SHOW_PROBLEM_S
         self._complained: dict[str, float] = {}
+        self._stage = self._configured = self._active = ExitStack()
+        self._changing = threading.Lock()  # held during a transition
+        self._cancelled = threading.Event()
+        self._stuck = False  # a thread of the node did not end
+        self._starting = False  # the automatic transitions are under way
+        table = (*parameters(ManagedConfig), *parameters(settings))
+        self._values = Parameters(self, table, lambda name, value: self.apply(name, value))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self.lifelong(1.0, self._diagnose)
+        service = next(s for s in self.services if s.service_name.endswith("/change_state"))
+        self._change_state = service.callback
+        service.callback = self._on_change_state
 
-    def close(self) -> bool:
-        """Stop the node's threads. Returns False when one does not end within `CLOSE_S`.
+    # ---- what a node overrides ---------------------------------------------------------------
 
-        Called from a thread of its own.
+    def configure(self) -> None:
+        """Read the settings, load, and make publishers and services.
+
+        Called without messages coming in. It may take long. Raises `AuraError` or `OSError`: the
+        node then stays unconfigured, and says why.
         """
-        return True
 
-    def work(
-        self, name: str, main: Callable[[], None], stopping: threading.Event
-    ) -> threading.Thread:
-        """Start a thread of the node, which runs until `stopping` is set.
+    def activate(self) -> None:
+        """Subscribe, and begin to work. Raises `AuraError` or `OSError`: it stays inactive."""
+
+    def deactivate(self) -> None:
+        """Stop working. Called before what `activate` made is taken away."""
+
+    def cleanup(self) -> None:
+        """Free everything. Called before what `configure` made is taken away."""
+
+    def cancel(self) -> None:
+        """The process ends: let a `configure` that waits return soon. Called from any thread."""
+
+    def apply(self, name: str, value: Value) -> None:
+        """A live parameter was set. Raises `ConfigError` to refuse it."""
+
+    def report(self) -> tuple[str, str, Mapping[str, object], str]:
+        """The state of an active node, for /diagnostics.
+
+        Returns level (ok, warn, error), message, values, and the hardware's name.
+        """
+        return "ok", "active", {}, ""
+
+    # ---- what a node uses --------------------------------------------------------------------
+
+    def settings(self, cls: type[_S]) -> _S:
+        """The settings as the parameters are now. Raises `ConfigError`."""
+        return self._values.settings(cls)
+
+    @property
+    def lifecycle(self) -> str:
+        """unconfigured, configuring, inactive, activating, active, deactivating, cleaningup ..."""
+        return str(self._state_machine.current_state[1])
+
+    def publish_on(self, kind: Any, topic: str, profile: QoSProfile) -> Publisher[Any]:
+        """A publisher. Its QoS can be overridden by parameters (`qos_overrides`)."""
+        publisher = self._with_overrides(
+            profile,
+            lambda p, options: self.create_publisher(
+                kind, topic, p, qos_overriding_options=options
+            ),
+        )
+        self.undo(lambda: self.destroy_publisher(publisher))
+        return publisher
+
+    def subscribe(
+        self, kind: Any, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+    ) -> None:
+        """Subscribe. The QoS can be overridden by parameters (`qos_overrides`)."""
+        subscription = self._with_overrides(
+            profile,
+            lambda p, options: self.create_subscription(
+                kind, topic, callback, p, qos_overriding_options=options
+            ),
+        )
+        self.undo(lambda: self.destroy_subscription(subscription))
+
+    def serve(self, kind: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
+        """Offer a service."""
+        service = self.create_service(kind, name, callback)
+        self.undo(lambda: self.destroy_service(service))
+
+    def every(self, period_s: float, callback: Callable[[], None], steady: bool = True) -> None:
+        """Call back by the machine's steady clock, so also while simulated time stands still.
+
+        `steady` false: by the node's clock.
+        """
+        timer = self.lifelong(period_s, callback, steady)
+        self.undo(lambda: self.destroy_timer(timer))
+
+    def work(self, name: str, main: Callable[[threading.Event], None]) -> None:
+        """Start a thread, which ends when the event that it gets is set.
 
         If a bug ends the thread, the node ends too, instead of reporting for ever that all is well.
         The traceback is printed, and the launcher may start the node again.
         """
+        stopping = threading.Event()
 
         def run() -> None:
             try:
-                main()
+                main(stopping)
             finally:
                 if not (stopping.is_set() or self.done.is_set()):
                     self.end(f"the thread '{name}' ended by a bug; its traceback is printed")
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
-        return thread
+
+        def end() -> None:
+            stopping.set()
+            thread.join(CLOSE_S)
+            if thread.is_alive():  # a driver may block for seconds on a device that is gone
+                self.stuck(f"the thread '{name}' did not end within {CLOSE_S:g} s")
+
+        self.undo(end)
+
+    def undo(self, work: Callable[[], object]) -> None:
+        """Call `work` when the stage ends in which this is called; the newest first."""
+        self._stage.callback(work)
+
+    def stuck(self, problem: str) -> None:
+        """A thread does not end. The process cannot be ended cleanly any more."""
+        self._stuck = True
+        self.get_logger().warning(problem)
 
     def end(self, problem: str = "") -> None:
         """End the process: with `problem` in the log and exit code 1; without one, exit code 0."""
@@ -92,6 +210,11 @@ class AuraNode(Node):
         """The newest problem; "" when it is more than a few seconds old."""
         return self.last_problem if time.monotonic() - self._problem_at < _SHOW_PROBLEM_S else ""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the process ends, and a transition must not wait any longer."""
+        return self._cancelled.is_set()
+
     def now_ns(self) -> int:
         """Time of the node's clock in nanoseconds: the machine's clock, or the simulated one."""
         return int(self.get_clock().now().nanoseconds)
@@ -100,87 +223,182 @@ class AuraNode(Node):
         """Age of a stamp by the node's clock in milliseconds; 0 for a stamp of zero."""
         return (self.now_ns() - stamp_ns) / 1e6 if stamp_ns else 0.0
 
-    def diagnose(
-        self, level: str, message: str, values: Mapping[str, object], hardware: str = ""
-    ) -> None:
-        """Publish this node's state on /diagnostics; `level` is ok, warn or error."""
+    # ---- transitions -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Configure and activate in a thread, where the parameter `autostart` says so.
+
+        A failure ends the process with exit code 1: nobody is there to try again but the launcher.
+        """
+
+        def run() -> None:
+            for transition in (self.trigger_configure, self.trigger_activate):
+                with self._changing:
+                    if self.cancelled:
+                        return
+                    done = transition()
+                if done != TransitionCallbackReturn.SUCCESS:
+                    self._linger()
+                    self.end(self.reason)
+                    return
+            self._starting = False
+
+        if self.get_parameter("autostart").value:
+            self._starting = True
+            threading.Thread(target=run, name="autostart", daemon=True).start()
+
+    def _linger(self) -> None:
+        """Wait until those who read /rosout have found this node, which has just been made.
+
+        Else they would never read why it ended.
+        """
+        deadline = time.monotonic() + _LINGER_S
+        while not (self.cancelled or self.count_subscribers("/rosout")):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        time.sleep(_MATCH_S)
+
+    def close(self) -> bool:
+        """Undo everything at the end of the process. Called from a thread of its own.
+
+        Returns False when something does not end within `CLOSE_S`.
+        """
+        self._cancelled.set()
+        self.cancel()
+        if not self._changing.acquire(timeout=CLOSE_S):
+            return False
+        try:
+            self._leave()
+        finally:
+            self._changing.release()
+        return not self._stuck
+
+    def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """See `configure`."""
+
+        def run() -> None:
+            self._values.values()
+            self._values.fixed = True
+            self._configured = self._enter(self.configure)
+
+        done = self._transition("configure", run)
+        self._values.fixed = done == TransitionCallbackReturn.SUCCESS
+        return done
+
+    def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """See `activate`."""
+
+        def run() -> None:
+            self._active = self._enter(self.activate)
+            self._check_overrides()
+
+        return self._transition("activate", run)
+
+    def on_deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """See `deactivate`."""
+        return self._transition("deactivate", self._leave_active)
+
+    def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """See `cleanup`."""
+        done = self._transition("cleanup", self._leave_configured)
+        self._values.fixed = done != TransitionCallbackReturn.SUCCESS
+        return done
+
+    def on_shutdown(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave every state."""
+        return self._transition("shutdown", self._leave)
+
+    def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """After a bug in a transition: the node is unconfigured."""
+        self._values.fixed = False
+        return self._transition("recover", self._leave)
+
+    async def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """A transition that was asked for runs in a thread; the executor goes on."""
+        if not self._changing.acquire(blocking=False):
+            self.get_logger().error("a transition is under way already")
+            response.success = False
+            return response
+        try:
+            return await in_thread(self, lambda: self._change_state(request, response))
+        finally:
+            self._changing.release()
+
+    def _transition(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            work()
+        except (AuraError, OSError) as e:
+            self.reason = one_line(e)
+            if not (self.cancelled or self._starting):  # `start` tells it
+                self.get_logger().error(self.reason)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as e:  # rclpy would swallow a bug without a word
+            self.reason = f"a bug in {name}: {one_line(e)}"
+            self.get_logger().error(f"{self.reason}\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        self.reason = ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def _enter(self, work: Callable[[], None]) -> ExitStack:
+        """Do the work of a stage. Returns what undoes it; a failure is undone at once."""
+        with ExitStack() as stage:
+            self._stage = stage
+            work()
+            return stage.pop_all()
+
+    def _leave_active(self) -> None:
+        self.deactivate()
+        self._active.close()
+
+    def _leave_configured(self) -> None:
+        self.cleanup()
+        self._configured.close()
+
+    def _leave(self) -> None:
+        # the label within a transition tells nothing about the stages that were entered
+        self._leave_active()
+        self._leave_configured()
+
+    # ---- helpers -----------------------------------------------------------------------------
+
+    def lifelong(self, period_s: float, callback: Callable[[], None], steady: bool = True) -> Any:
+        clock = Clock(clock_type=ClockType.STEADY_TIME) if steady else None
+        return self.create_timer(period_s, callback, clock=clock)
+
+    def _with_overrides(
+        self, profile: QoSProfile, make: Callable[[QoSProfile, QoSOverridingOptions], Any]
+    ) -> Any:
+        """Make a publisher or subscription. rclpy writes the overrides into the profile."""
+        try:
+            return make(copy.copy(profile), QoSOverridingOptions.with_default_policies())
+        except (InvalidQosOverridesError, InvalidTopicNameException) as e:
+            raise ConfigError(one_line(e)) from e
+        except RuntimeError as e:
+            if "QoS override" not in str(e):
+                raise
+            raise ConfigError(one_line(e)) from e
+
+    def _check_overrides(self) -> None:
+        """Warn of QoS overrides that name no topic of this node: rclpy ignores them silently."""
+        for name in self._parameter_overrides:
+            if name.startswith("qos_overrides.") and not self.has_parameter(name):
+                self.get_logger().warning(f"{name}: this node has no such topic or policy")
+
+    def _diagnose(self) -> None:
+        """Once a second, on /diagnostics: the state of the node, or why it does nothing."""
+        state = self.lifecycle
+        if state == "active":
+            level, message, values, hardware = self.report()
+        else:
+            failed = self.reason and not state.endswith("ing")
+            level = "error" if failed else "ok" if state == "inactive" else "warn"
+            message = f"{state}: {self.reason}" if failed else state
+            values, hardware = {}, ""
         name = self.get_fully_qualified_name().lstrip("/")
-        self._diagnostics.publish(
-            diagnostics_msg(self.now_ns(), name, hardware, level, message, values)
+        msg = diagnostics_msg(
+            self.now_ns(), name, hardware, level, message, {"lifecycle": state, **values}
         )
-
-    def every(self, period_s: float, callback: Callable[[], None]) -> None:
-        """Call back by the machine's steady clock, so also while simulated time stands still."""
-        self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-
-def run(
-    make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]],
-    args: Sequence[str] | None = None,
-) -> int:
-    """Make the nodes of one process, and spin them until a signal comes or one node ends.
-
-    Signals are handled here, because rclpy's handlers end the context while other threads still
-    publish. Returns the exit code.
-    """
-    makers = [make] if callable(make) else make
-    nodes: list[AuraNode] = []
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    argv = sys.argv if args is None else [sys.argv[0], *args]
-    try:
-        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-        if rest := remove_ros_args(argv)[1:]:
-            raise ConfigError(
-                f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p"
-                " name:=value"
-            )
-        for maker in makers:
-            nodes.append(maker())
-    except (AuraError, RuntimeError) as e:
-        # RuntimeError: rcl cannot read its arguments or a parameter file
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        if not all(_close(nodes)):  # the nodes that were made already
-            sys.stderr.flush()
-            os._exit(1)
-        rclpy.try_shutdown()
-        return 1
-    executor = _executor(nodes)
-    for node in nodes:
-        executor.add_node(node)
-    while not stop.is_set() and not any(node.done.is_set() for node in nodes):
-        executor.spin_once(timeout_sec=_POLL_S)
-    closed = _close(nodes)
-    code = max(node.exit_code for node in nodes)
-    # A thread that is stuck in a driver or a model would crash when its node is destroyed.
-    if not all(closed):
-        sys.stderr.flush()
-        os._exit(code)
-    for node in nodes:
-        executor.remove_node(node)
-        node.destroy_node()
-    rclpy.try_shutdown()
-    return code
-
-
-def _close(nodes: Sequence[AuraNode]) -> list[bool]:
-    """Close all nodes at once: the slowest of a process decides how long it takes."""
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        return list(pool.map(lambda node: node.close(), nodes))
-
-
-def _executor(nodes: Sequence[Node]) -> Executor:
-    """An executor of one thread, for these nodes.
-
-    The events executor needs a third of the CPU: 1.5 % of a core against 3.9 % of the wait-set
-    executor, measured with 31 messages of sound a second. It supports no guard conditions, and ROS
-    2 before Kilted does not have it.
-    """
-    if any(any(node.guards) for node in nodes):
-        return SingleThreadedExecutor()
-    try:
-        from rclpy.experimental import EventsExecutor
-    except ImportError:
-        return SingleThreadedExecutor()
-    return EventsExecutor()
+        self._diagnostics.publish(msg)

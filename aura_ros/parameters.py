@@ -20,19 +20,24 @@ from aura_core.errors import ConfigError
 from aura_core.parameter_file import RCLPY, near_miss
 from aura_core.settings import Parameter, Settings, Value, from_parameters, parameters
 
-__all__ = ["ASSISTANT", "Value", "declare", "descriptor", "engine_config", "on_set", "settings_of"]
+__all__ = ["ASSISTANT", "Parameters", "Value", "descriptor", "engine_config"]
 
 ASSISTANT = parameters(AssistantNodeConfig)
+BEFORE = "can be changed only while the node is unconfigured"
 _S = TypeVar("_S", bound=Settings)
 
 
 def descriptor(p: Parameter) -> ParameterDescriptor:
     """The descriptor of a parameter, which `ros2 param describe` shows."""
-    d = ParameterDescriptor(name=p.name, description=p.description, read_only=not p.setting.live)
+    d = ParameterDescriptor(name=p.name, description=p.description)
+    words = []
     if p.setting.choices:
-        d.additional_constraints = f"one of {', '.join(p.setting.choices)}"
+        words.append(f"one of {', '.join(p.setting.choices)}")
     elif p.setting.limits:
-        d.additional_constraints = f"must be {p.setting.limits}"
+        words.append(f"must be {p.setting.limits}")
+    if not p.setting.live:
+        words.append(BEFORE)
+    d.additional_constraints = "; ".join(words)
     if p.low is not None and p.high is not None:
         if isinstance(p.default, float):
             d.floating_point_range = [FloatingPointRange(from_value=p.low, to_value=p.high)]
@@ -41,53 +46,71 @@ def descriptor(p: Parameter) -> ParameterDescriptor:
     return d
 
 
-def declare(node: Node, table: Iterable[Parameter]) -> dict[str, Value]:
-    """Declare the parameters of `table` on `node`, and return their values.
+class Parameters:
+    """The parameters of a node: declared once, read whenever the node is configured.
 
-    Raises `ConfigError` naming the parameter.
+    A wrong value in a parameter file does not end the node. The parameter then has its default, and
+    `values` tells what is wrong until the parameter is set.
+
+    Args:
+        node: where they are declared.
+        table: the parameters.
+        apply: called for a change of a live parameter while the node is configured; may raise
+            `ConfigError` to refuse it.
     """
-    table = tuple(table)
-    _refuse_unknown(node, [p.name for p in table])
-    values: dict[str, Value] = {}
-    for p in table:
+
+    def __init__(
+        self, node: Node, table: Iterable[Parameter], apply: Callable[[str, Value], None]
+    ) -> None:
+        self._node, self._apply = node, apply
+        self._table = {p.name: p for p in table}
+        self.fixed = False  # whether only live parameters can be changed
+        self._wrong: dict[str, str] = {}
+        if unknown := _unknown(node, list(self._table)):
+            self._wrong[""] = unknown
+        for p in self._table.values():
+            self._declare(p)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _declare(self, p: Parameter) -> None:
+        d = descriptor(p)
         try:
-            values[p.name] = node.declare_parameter(p.name, p.default, descriptor(p)).value
+            value = self._node.declare_parameter(p.name, p.default, d).value
         except ParameterException as e:
-            raise ConfigError(
-                f"{node.get_name()}: parameter {p.name}: {' '.join(str(e).split())}"
-            ) from e
-        if problem := p.refusal(values[p.name]):
-            raise ConfigError(f"{node.get_name()}: parameter {problem}")
-    return values
+            self._wrong[p.name] = f"parameter {p.name}: {' '.join(str(e).split())}"
+            self._node.declare_parameter(p.name, p.default, d, ignore_override=True)
+            return
+        if problem := p.refusal(value):
+            self._wrong[p.name] = f"parameter {problem}"
 
+    def values(self) -> dict[str, Value]:
+        """The values now. Raises `ConfigError` naming the node and the first wrong parameter."""
+        for problem in self._wrong.values():
+            raise ConfigError(f"{self._node.get_name()}: {problem}")
+        return {name: self._node.get_parameter(name).value for name in self._table}
 
-def settings_of(node: Node, cls: type[_S]) -> _S:
-    """Declare the parameters of `cls` on `node`, and return the settings. Raises `ConfigError`."""
-    return from_parameters(cls, declare(node, parameters(cls)), node.get_name())
+    def settings(self, cls: type[_S]) -> _S:
+        """The settings that the values make. Raises `ConfigError`."""
+        return from_parameters(cls, self.values(), self._node.get_name())
 
-
-def on_set(
-    table: Iterable[Parameter], apply: Callable[[str, Value], None]
-) -> Callable[[list[ros.Parameter]], SetParametersResult]:
-    """A callback for `add_on_set_parameters_callback`.
-
-    It refuses a change with a reason, or applies it.
-    """
-    by_name = {p.name: p for p in table}
-
-    def callback(changes: list[ros.Parameter]) -> SetParametersResult:
-        ours = [(p.name, p.value) for p in changes if p.name in by_name]
+    def _on_set(self, changes: list[ros.Parameter]) -> SetParametersResult:
+        """Refuse a change with a reason, or apply it."""
+        ours = [(p.name, p.value) for p in changes if p.name in self._table]
         for name, value in ours:
-            if problem := by_name[name].refusal(value):
+            p = self._table[name]
+            problem = p.refusal(value)
+            if not problem and self.fixed and not p.setting.live:
+                problem = f"{name} {BEFORE}"
+            if problem:
                 return SetParametersResult(successful=False, reason=problem)
         for name, value in ours:
             try:
-                apply(name, value)
+                if self.fixed:
+                    self._apply(name, value)
             except ConfigError as e:  # contradicts a setting that is no parameter of this call
                 return SetParametersResult(successful=False, reason=str(e))
+            self._wrong.pop(name, None)
         return SetParametersResult(successful=True)
-
-    return callback
 
 
 def engine_config(values: dict[str, Value]) -> AssistantConfig:
@@ -95,18 +118,21 @@ def engine_config(values: dict[str, Value]) -> AssistantConfig:
     return from_parameters(AssistantConfig, values, "parameters")
 
 
-def _refuse_unknown(node: Node, known: list[str]) -> None:
-    """Raise `ConfigError` for unknown names that are likely to mean ours: rclpy ignores them
-    silently. Others may belong to other nodes, in a file that they share: one note names them."""
+def _unknown(node: Node, known: list[str]) -> str:
+    """What is wrong with unknown names that are likely to mean ours: rclpy ignores them silently.
+
+    Others may belong to other nodes, in a file that they share: one note names them.
+    """
     foreign = []
     for key in node._parameter_overrides:  # the only place where rclpy keeps them
         if key in known or key.split(".")[0] in RCLPY:
             continue
         if near := near_miss(key, known):
-            raise ConfigError(
-                f"{node.get_name()}: unknown parameter '{key}' in the parameter file or arguments;"
-                f" did you mean '{near}'?"
+            return (
+                f"unknown parameter '{key}' in the parameter file or arguments; did you mean"
+                f" '{near}'?"
             )
         foreign.append(key)
     if foreign:
         node.get_logger().info(f"parameters of other nodes are ignored: {', '.join(foreign)}")
+    return ""

@@ -21,7 +21,7 @@ from aura_core.live.overlay import HISTORY, Decided, Overlay, draw
 from aura_core.types import NS, Frame
 from aura_ros import qos
 from aura_ros.conversions import jpeg_msg
-from aura_ros.node import CLOSE_S, AuraNode
+from aura_ros.node import AuraNode
 
 DEBUG_QUALITY, EVIDENCE_QUALITY = 80, 95  # of JPEG, of 100
 _POLL_S = 0.2  # most time until the end of the node is noticed
@@ -47,23 +47,13 @@ class Pictures:
         self._changed = threading.Condition()
         self._evidence: deque[Frame] = deque(maxlen=_WAITING)
         self._newest: tuple[Frame, Overlay] | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        """Make the publishers, and start the thread."""
-        make = self._node.create_publisher
+        """Make the publishers, and start the thread. The node undoes both, as all that it makes."""
+        make = self._node.publish_on
         self._debug = make(CompressedImage, "aura/debug_image/compressed", qos.CAMERA)
         self._alerts = make(CompressedImage, "aura/alert/image/compressed", qos.CAMERA)
-        self._thread = self._node.work("pictures", self._main, self._stopping)
-
-    def close(self) -> bool:
-        """End the thread. Returns False when it does not end within `CLOSE_S`."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(CLOSE_S)
-            return not self._thread.is_alive()
-        return True
+        self._node.work("pictures", self._main)
 
     def on_event(self, event: Event) -> None:
         """Take a decided chunk; for `Host.listen`. Returns at once."""
@@ -101,8 +91,8 @@ class Pictures:
 
     # ---- on the thread of the pictures -------------------------------------------------------
 
-    def _main(self) -> None:
-        while not self._stopping.is_set():
+    def _main(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             picture = self._next()
             if picture is None:
                 continue

@@ -6,32 +6,29 @@ when less was heard than the assistant said, the conversation keeps what was hea
 
 from __future__ import annotations
 
-from concurrent import futures
-from typing import TypeVar
-
-from rclpy.node import Node
-from rclpy.task import Future
-
 from aura_core.errors import AuraError, InputError
 from aura_core.live.host import Host
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
+from aura_ros.node import AuraNode
 from aura_ros.srv import Ask, CancelWatch, ListWatches
-
-T = TypeVar("T")
+from aura_ros.waiting import done
 
 
 class WatchServices:
-    """The services `aura/ask`, `aura/list_watches` and `aura/cancel_watch` of a node."""
+    """The services `aura/ask`, `aura/list_watches` and `aura/cancel_watch` of a node.
 
-    def __init__(self, node: Node, host: Host) -> None:
+    They end with the stage of the node in which they are made.
+    """
+
+    def __init__(self, node: AuraNode, host: Host) -> None:
         self._node, self._host = node, host
-        node.create_subscription(Said, "aura/said", self._said, qos.EVENTS)
-        node.create_service(Ask, "aura/ask", self._ask)
-        node.create_service(ListWatches, "aura/list_watches", self._list)
-        node.create_service(CancelWatch, "aura/cancel_watch", self._cancel)
+        node.subscribe(Said, "aura/said", self._said, qos.EVENTS)
+        node.serve(Ask, "aura/ask", self._ask)
+        node.serve(ListWatches, "aura/list_watches", self._list)
+        node.serve(CancelWatch, "aura/cancel_watch", self._cancel)
 
     def _said(self, msg: Said) -> None:
         if not msg.complete:
@@ -39,7 +36,7 @@ class WatchServices:
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:
-            asked = await self._done(self._host.ask(_query(request)))
+            asked = await done(self._node, self._host.ask(_query(request)))
         except AuraError as e:
             response.reason = str(e)
         else:
@@ -50,8 +47,9 @@ class WatchServices:
         self, _request: ListWatches.Request, response: ListWatches.Response
     ) -> ListWatches.Response:
         try:
-            watches = await self._done(
-                self._host.inbox.call(lambda engine: engine.conversation.watches.list())
+            watches = await done(
+                self._node,
+                self._host.inbox.call(lambda engine: engine.conversation.watches.list()),
             )
         except AuraError as e:
             self._node.get_logger().error(f"watches could not be listed: {e}")
@@ -63,27 +61,13 @@ class WatchServices:
         self, request: CancelWatch.Request, response: CancelWatch.Response
     ) -> CancelWatch.Response:
         try:
-            response.cancelled = await self._done(self._host.unwatch(request.watch_id))
+            response.cancelled = await done(self._node, self._host.unwatch(request.watch_id))
         except AuraError as e:
             response.reason = str(e)
             return response
         if not response.cancelled:
             response.reason = f"no open watch has the id '{request.watch_id}'"
         return response
-
-    async def _done(self, future: futures.Future[T]) -> T:
-        """What the model's thread returns or raises. The executor goes on while this waits."""
-        answer: Future[T] = Future(executor=self._node.executor)
-
-        def hand_over(done: futures.Future[T]) -> None:
-            error = done.exception()
-            if error is None:
-                answer.set_result(done.result())
-            else:
-                answer.set_exception(error)
-
-        future.add_done_callback(hand_over)
-        return await answer
 
 
 def _query(request: Ask.Request) -> Query:

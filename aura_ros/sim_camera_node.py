@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sensor_msgs.msg import Image
 
@@ -14,8 +14,8 @@ from aura_core.sim.world import BUSY, CALM, World
 from aura_core.types import NS, Frame
 from aura_ros import qos
 from aura_ros.conversions import to_image
-from aura_ros.node import AuraNode, run
-from aura_ros.parameters import settings_of
+from aura_ros.node import AuraNode
+from aura_ros.process import run
 
 # Wait after the first subscriber was found: it may not have found this node yet, and would lose
 # the first frame.
@@ -28,8 +28,11 @@ class SimCameraNode(AuraNode):
     exactly; a drawn one has a clock of its own (`aura_core/sim/sensor.py`)."""
 
     def __init__(self) -> None:
-        super().__init__("sim_camera_node")
-        c = settings_of(self, SimCameraConfig)
+        super().__init__("sim_camera_node", SimCameraConfig)
+
+    def configure(self) -> None:
+        """Make the room."""
+        c = self.settings(SimCameraConfig)
         pace = BUSY if c.pace == "busy" else CALM
         if c.camera == "drawn":
             drawn = Sensor.draw(c.seed)
@@ -42,15 +45,17 @@ class SimCameraNode(AuraNode):
             self._shots, fps = [], c.fps
         self._frame_id, self._waits = c.frame_id, c.wait_for_subscriber
         self._period_ns = round(NS / fps)
-        self._start_ns: int | None = None
-        self._next = 0  # index of the next frame
-        self._publisher = self.create_publisher(Image, "image_raw", qos.CAMERA)
-        # A frame is at most a quarter of a period late.
-        self.create_timer(self._period_ns / NS / 4, self._tick)
-        self.every(1.0, self._report)
+        self._publisher = self.publish_on(Image, "image_raw", qos.CAMERA)
         self.get_logger().info(
             f"simulated room, seed {world.seed}, {fps:.3g} FPS on {self._publisher.topic_name}"
         )
+
+    def activate(self) -> None:
+        """Begin at the beginning of the room's time."""
+        self._start_ns: int | None = None
+        self._next = 0  # index of the next frame
+        # A frame is at most a quarter of a period late.
+        self.every(self._period_ns / NS / 4, self._tick, steady=False)
 
     def _tick(self) -> None:
         """Publish every frame that is due. Frames are skipped only when the node is 1 s behind."""
@@ -78,10 +83,11 @@ class SimCameraNode(AuraNode):
         after_ns = (index - max(0, len(self._shots) - 1)) * self._period_ns
         return Shot(last.t_s + after_ns / NS, last.stamp_ns + after_ns)
 
-    def _report(self) -> None:
+    def report(self) -> tuple[str, str, Mapping[str, object], str]:
+        """See `AuraNode`."""
         waiting = self._start_ns is None
         message = "waiting for a subscriber" if waiting else "publishing"
-        self.diagnose("ok", self.problem or message, {"frames": self._next}, hardware="simulator")
+        return "ok", self.problem or message, {"frames": self._next}, "simulator"
 
 
 def main(args: Sequence[str] | None = None) -> int:

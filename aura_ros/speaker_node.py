@@ -7,7 +7,7 @@ heard.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from std_msgs.msg import Bool
 
@@ -18,8 +18,8 @@ from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
 from aura_ros.msg import AudioChunk, Playback
-from aura_ros.node import AuraNode, run
-from aura_ros.parameters import settings_of
+from aura_ros.node import AuraNode
+from aura_ros.process import run
 from aura_ros.speech_conversions import audio_msg, to_audio
 
 _POLL_S = 0.02
@@ -29,29 +29,37 @@ class SpeakerNode(AuraNode):
     """Callbacks fill the device's buffer. A timer reports what it has played."""
 
     def __init__(self) -> None:
-        super().__init__("speaker_node")
-        config = settings_of(self, SpeakerConfig)
-        self._barge_in = config.barge_in
-        self._speaking = False
-        self._user_speaks, self._interrupted = False, 0
-        self._robot_speaking = self.create_publisher(Bool, "robot_speaking", qos.LATCHED)
-        self._playback = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
-        self._reference = self.create_publisher(AudioChunk, "speaker/reference", qos.AUDIO)
-        self._device = Loudspeaker(config.audio, clock=self.now_ns, keep_reference=config.reference)
+        super().__init__("speaker_node", SpeakerConfig)
+
+    def configure(self) -> None:
+        """See `AuraNode`."""
+        self._config = self.settings(SpeakerConfig)
+        self._interrupted = 0
+        self._robot_speaking = self.publish_on(Bool, "robot_speaking", qos.LATCHED)
+        self._playback = self.publish_on(Playback, "speaker/playback", qos.EVENTS)
+        self._reference = self.publish_on(AudioChunk, "speaker/reference", qos.AUDIO)
+
+    def activate(self) -> None:
+        """Open the device. Only a wrong setting is an error: a device may come later."""
+        self._speaking = self._user_speaks = False
+        self._device = Loudspeaker(
+            self._config.audio, clock=self.now_ns, keep_reference=self._config.reference
+        )
         self._utterances = Utterances(self._device)
+        self.undo(self._device.close)
         self._reason = self._device.open().reason
         if self._reason:
             self.get_logger().error(self._reason)
         self._robot_speaking.publish(Bool(data=False))
-        self.create_subscription(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
-        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
+        self.undo(self._end_playback)
+        self.subscribe(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
+        self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.every(_POLL_S, self._poll)
-        self.every(1.0, self._report)
 
-    def close(self) -> bool:
-        """See `AuraNode`."""
-        self._device.close()
-        return True
+    def _end_playback(self) -> None:
+        """Nothing is played any more: tell how much was heard of what was under way."""
+        self._tell(self._utterances.stop(), "lost")
+        self._say_speaking(False)
 
     def _on_audio(self, msg: AudioChunk) -> None:
         try:
@@ -63,7 +71,7 @@ class SpeakerNode(AuraNode):
 
     def _on_user(self, msg: Bool) -> None:
         began, self._user_speaks = msg.data and not self._user_speaks, bool(msg.data)
-        if began and self._barge_in and self._speaking:
+        if began and self._config.barge_in and self._speaking:
             self._stop()
 
     def _stop(self) -> None:
@@ -101,7 +109,8 @@ class SpeakerNode(AuraNode):
             self._speaking = speaking
             self._robot_speaking.publish(Bool(data=speaking))
 
-    def _report(self) -> None:
+    def report(self) -> tuple[str, str, Mapping[str, object], str]:
+        """See `AuraNode`."""
         state = self._device.state
         if state.reason != self._reason:
             self._reason = state.reason
@@ -118,7 +127,7 @@ class SpeakerNode(AuraNode):
             "underruns": self._device.buffer.underruns,
         }
         message = self.problem or state.reason or ("speaking" if self._speaking else "ready")
-        self.diagnose("ok" if state.ok else "error", message, values, hardware=state.device)
+        return "ok" if state.ok else "error", message, values, state.device
 
 
 def main(args: Sequence[str] | None = None) -> int:

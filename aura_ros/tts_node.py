@@ -9,24 +9,23 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Header
 
 from aura_core.errors import AuraError, one_line
 from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
-from aura_core.speech.tts import Synthesizer, TtsConfig, open_synthesizer
+from aura_core.speech.tts import open_synthesizer
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Playback, Response, Said
-from aura_ros.node import CLOSE_S, AuraNode, run
-from aura_ros.parameters import settings_of
+from aura_ros.node import AuraNode
+from aura_ros.process import run
 from aura_ros.speech_conversions import audio_msg
 
 _POLL_S = 0.05  # period of checks that depend on time: the user's pause, sentences that are too old
@@ -40,36 +39,39 @@ class TtsNode(AuraNode):
     """Callbacks pass messages to the talker. One thread synthesises sound, a sentence ahead."""
 
     def __init__(self) -> None:
-        super().__init__("tts_node")
-        config = settings_of(self, TtsNodeConfig)
-        self._talker = Talker(config.mouth)
+        super().__init__("tts_node", TtsNodeConfig)
+
+    def configure(self) -> None:
+        """Load the voice."""
+        self._config = self.settings(TtsNodeConfig)
+        self._voice = open_synthesizer(self._config.tts)
+        self.undo(self._voice.close)
+        self._audio = self.publish_on(AudioChunk, "speaker/audio", qos.AUDIO)
+        self._said = self.publish_on(Said, "aura/said", qos.EVENTS)
+
+    def activate(self) -> None:
+        """See `AuraNode`."""
+        self._talker = Talker(self._config.mouth)
         self._user_speaks = False
-        self._voice: Synthesizer | None = None
         # Names of utterances must differ from those before a restart.
         self._session = f"{time.time_ns():x}"
-        self._stamps: OrderedDict[str, Time] = OrderedDict()  # of the newest responses
-        self._stopping, self._news = threading.Event(), threading.Event()
-        self._audio = self.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
-        self._said = self.create_publisher(Said, "aura/said", qos.EVENTS)
-        self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
+        self._headers: OrderedDict[str, Header] = OrderedDict()  # of the newest responses
+        self._news = threading.Event()
+        self.subscribe(Response, "aura/response", self._on_response, qos.EVENTS)
         # This comes before the subscription of speaker/playback, so that a barge-in is known first.
-        self.create_subscription(Bool, "user_speaking", self._on_user, qos.LATCHED)
-        self.create_subscription(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
-        self.every(1.0, self._report)
-        self._thread = self.work("mouth", lambda: self._main(config.tts), self._stopping)
+        self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)
+        self.subscribe(Playback, "speaker/playback", self._on_playback, qos.EVENTS)
+        self.work("mouth", self._main)
+        self.get_logger().info(f"speaking: {self._voice.description}")
 
-    def close(self) -> bool:
-        """See `AuraNode`."""
-        self._stopping.set()
-        self._news.set()
+    def deactivate(self) -> None:
+        """Cut off the sentence that is being synthesised."""
         self._talker.cut.set()
-        self._thread.join(CLOSE_S)
-        return not self._thread.is_alive()
 
     def _on_response(self, msg: Response) -> None:
-        self._stamps[msg.id] = msg.header.stamp
-        while len(self._stamps) > _REMEMBERED:
-            self._stamps.popitem(last=False)
+        self._headers[msg.id] = msg.header
+        while len(self._headers) > _REMEMBERED:
+            self._headers.popitem(last=False)
         self._talker.response(msg.id, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
         self._news.set()
 
@@ -87,14 +89,8 @@ class TtsNode(AuraNode):
 
     # ---- the speech output's thread ----------------------------------------------------------
 
-    def _main(self, config: TtsConfig) -> None:
-        try:
-            self._voice = voice = open_synthesizer(config)
-        except (AuraError, OSError) as e:
-            self.end(one_line(e))
-            return
-        self.get_logger().info(f"speaking: {voice.description}")
-        while not self._stopping.is_set():
+    def _main(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             self._news.wait(_POLL_S)
             self._news.clear()
             if self._talker.give_up_overdue():
@@ -102,17 +98,16 @@ class TtsNode(AuraNode):
             sentence = self._talker.next(self._user_speaks)
             self._tell(self._talker.ended(), "dropped")
             if sentence is not None:
-                self._speak(voice, sentence)
-        voice.close()
+                self._speak(sentence)
 
-    def _speak(self, voice: Synthesizer, sentence: Sentence) -> None:
+    def _speak(self, sentence: Sentence) -> None:
         """Synthesise one sentence and send it piece by piece.
 
         It can be cut off between two pieces.
         """
         name, length_ns = f"{self._session}:{sentence.tag}", 0
         began = time.monotonic()
-        pieces = voice.speak(sentence.speech)
+        pieces = self._voice.speak(sentence.speech)
         try:
             for piece in pieces:
                 if self._talker.cut.wait(
@@ -126,7 +121,7 @@ class TtsNode(AuraNode):
             self._talker.failed(sentence.tag)
         finally:
             pieces.close()
-        self._audio.publish(audio_msg(Audio(_NOTHING, voice.rate), utterance=name, last=True))
+        self._audio.publish(audio_msg(Audio(_NOTHING, self._voice.rate), utterance=name, last=True))
         self._talker.made(sentence.tag, length_ns)
 
     def _tell(self, ended: Iterable[CoreSaid], reason: str) -> None:
@@ -137,15 +132,14 @@ class TtsNode(AuraNode):
                 text=said.text,
                 complete=said.complete,
             )
-            msg.header.stamp = self._stamps.get(said.id, msg.header.stamp)
+            msg.header = self._headers.get(said.id, msg.header)
             msg.reason = "" if said.complete else reason
             self._said.publish(msg)
 
-    def _report(self) -> None:
-        voice = self._voice.description if self._voice else ""
-        level = "error" if self.problem else "ok" if voice else "warn"
-        values = {"voice": voice, **asdict(self._talker.counters)}
-        self.diagnose(level, self.problem or ("ready" if voice else "loading"), values)
+    def report(self) -> tuple[str, str, Mapping[str, object], str]:
+        """See `AuraNode`."""
+        values = {"voice": self._voice.description, **asdict(self._talker.counters)}
+        return "error" if self.problem else "ok", self.problem or "ready", values, ""
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aura_ros.asr_node import AsrNode
 from aura_ros.microphone_node import MicrophoneNode
-from aura_ros.node import run
+from aura_ros.process import run
 from aura_ros.speaker_node import SpeakerNode
 from aura_ros.tts_node import TtsNode
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from aura_core.errors import InputError
-from aura_core.node_settings import NODES
-from aura_core.settings import Parameter, Value, parameters
+from aura_core.node_settings import NODES, ManagedConfig
+from aura_core.settings import Parameter, Settings, Value, parameters
 
 _TITLE = """# Parameters
 
@@ -20,7 +20,8 @@ All parameters of all nodes. They stand in a parameter file (`config/*.yaml`) or
 of `assistant_node` that have a section (`window.keep`), and `system_prompt`, are the settings of
 the engine: `aura run`, `aura replay` and `aura eval` read them with `--config`. `voice_node` runs
 the nodes of microphone, asr, tts and speaker in one process. A parameter marked *live* can be
-changed while the node runs; the others need a restart.
+changed at any time; the others while the node is unconfigured (`ros2 lifecycle set NODE deactivate`
+and `cleanup`, then `ros2 param set`, then `configure` and `activate`).
 """
 
 
@@ -34,16 +35,17 @@ def params(
         raise InputError(f"--node must be one of {', '.join(NODES)}, not '{node}'")
     if node is None:
         print(_TITLE)
-    print("\n\n".join(table(name) for name in ([node] if node else NODES)))
+        print(f"{table('every node', ManagedConfig)}\n")
+    names = [node] if node else NODES
+    print("\n\n".join(table(name, NODES[name]) for name in names))
 
 
-def table(node: str) -> str:
+def table(node: str, cls: type[Settings]) -> str:
     """A heading and a Markdown table with one row per parameter of `node`."""
-    return "\n".join(_lines(node))
+    return "\n".join(_lines(node, cls))
 
 
-def _lines(node: str) -> Iterator[str]:
-    cls = NODES[node]
+def _lines(node: str, cls: type[Settings]) -> Iterator[str]:
     about = " ".join((cls.__doc__ or "").split()).partition(": ")[2]
     yield f"## {node}\n{about[:1].upper()}{about[1:]}\n"
     yield "| parameter | default | allowed | unit | meaning |"

@@ -32,7 +32,7 @@ from aura_core.live.events import (
     Stepped,
     Words,
 )
-from aura_core.live.inbox import STOPPING, Inbox, convert
+from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
@@ -68,6 +68,9 @@ class Health:
     frozen_s: float = 0.0  # how long the pictures have been the same to the bit
 
 
+NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
+
+
 class Stream:
     """The state of one camera in the host: its inbox, its engine, and what it is doing now."""
 
@@ -88,6 +91,12 @@ class Stream:
         """Make a new engine over the loaded model."""
         self.engine = StreamEngine(backend, config, ids=self.ids)
         self.recovery = Recovery(self.engine)
+
+    def close(self) -> None:
+        """Forget the engine, and with it the model."""
+        if self.engine is not None:
+            self.engine = None
+            del self.recovery
 
 
 class Host:
@@ -184,10 +193,32 @@ class Host:
             return not self._thread.is_alive()
         return True
 
+    def free(self) -> None:
+        """Let the model's memory go, after `stop`."""
+        for stream in self.streams.values():
+            stream.close()
+
     def _close(self) -> None:
         for stream in self.streams.values():
             for query in stream.inbox.close():
                 self._tell(Refused(stream.name, query, STOPPING))
+
+    def rest(self) -> None:
+        """Decide nothing until `wake`: frames and questions are not taken.
+
+        An answer under way ends at its next token. Chunks that wait are dropped; watches, and what
+        the window holds, stay.
+        """
+        for stream in self.streams.values():
+            if stream.answering and stream.engine is not None:
+                stream.engine.cancel()
+            for query in stream.inbox.rest():
+                self._tell(Refused(stream.name, query, RESTING))
+
+    def wake(self) -> None:
+        """Go on after `rest`."""
+        for stream in self.streams.values():
+            stream.inbox.wake()
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every waiting chunk is decided.

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
+from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.intake import Intake, check_question
 from aura_core.stream.sampling import StampClock
@@ -26,6 +27,7 @@ MakeFrame = Callable[[], Frame]
 T = TypeVar("T")
 GRACE_NS = NS // 4
 STOPPING = "the assistant is stopping"
+RESTING = "the assistant is inactive"
 
 
 @dataclass(eq=False)
@@ -112,7 +114,7 @@ class Inbox:
             self._asked: deque[Asked] = deque()
             self._calls: deque[Call[Any]] = deque()
             self._received = self._dropped_frames = self._dropped_chunks = self._unusable = 0
-            self._closed = False
+            self._closed = self._rests = False
             self._clock = StampClock()
             self._newest: PendingFrame | None = None  # the newest frame, taken or not
             # when the newest frame came, by the machine's steady clock; None before the first
@@ -131,9 +133,33 @@ class Inbox:
             self._asked.clear()
             self._calls.clear()
             self._changed.notify_all()
-        for future in futures:  # outside the lock: a callback of the future may use the inbox
-            future.set_exception(InputError(STOPPING))
+        _refuse(futures, STOPPING)
         return left
+
+    def rest(self) -> list[Query]:
+        """Take no frames and questions until `wake`. Chunks that wait are dropped; watches stay.
+
+        Removes and returns the questions that were admitted and not asked yet; the caller tells
+        that they are refused. Seconds are counted on, and calls are still made.
+        """
+        with self._changed:
+            self._rests = True
+            self._intake.flush()
+            while self._intake.ready:
+                self._intake.take_chunk()
+            left = self._intake.remove_all()
+            for watch in reversed([q for q in left if stands(q)]):
+                self._intake.give_back(watch)
+            futures = [a.done for a in self._asked if not stands(a.query)]
+            self._asked = deque(a for a in self._asked if stands(a.query))
+        _refuse(futures, RESTING)
+        return [q for q in left if not stands(q)]
+
+    def wake(self) -> None:
+        """Take frames and questions again."""
+        with self._changed:
+            self._rests = False
+            self._newest, self.arrived_s = None, None
 
     # ---- in: from any thread -----------------------------------------------------------------
 
@@ -148,7 +174,8 @@ class Inbox:
             arrived_ns = time.monotonic_ns()
             stamp_ns = self._clock.of(stamp_ns, arrived_ns)
             self._newest = PendingFrame(stamp_ns, make, arrived_ns)
-            if self._closed or not self._intake.sampler.wants(stamp_ns, arrived_ns):
+            idle = self._closed or self._rests
+            if idle or not self._intake.sampler.wants(stamp_ns, arrived_ns):
                 return False
             self._take(self._newest)
             return True
@@ -163,7 +190,7 @@ class Inbox:
             return
         with self._changed:
             newest, now_ns = self._newest, time.monotonic_ns()
-            if newest is None or self._closed:
+            if newest is None or self._closed or self._rests:
                 return
             until_ns = newest.stamp_ns + now_ns - newest.arrived_ns - GRACE_NS
             for stamp_ns in self._intake.sampler.empty(until_ns, newest.stamp_ns):
@@ -193,6 +220,8 @@ class Inbox:
             check_question(query, waiting, self.max_questions)
             if self._closed:
                 raise InputError(STOPPING)
+            if self._rests and not stands(query):
+                raise InputError(RESTING)
             asked = Asked(query, self._intake.sampler.next_chunk)
             self._asked.append(asked)
             self._changed.notify_all()
@@ -324,6 +353,12 @@ class Inbox:
         """Count a chunk of which no frame could be converted as lost."""
         with self._changed:
             self._unusable += 1
+
+
+def _refuse(futures: list[Future[Any]], reason: str) -> None:
+    """Call it without the inbox's lock: a callback of a future may use the inbox."""
+    for future in futures:
+        future.set_exception(InputError(reason))
 
 
 def convert(chunk: Chunk, report: Callable[[InputError], None]) -> Chunk | None:

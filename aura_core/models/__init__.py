@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +41,14 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
     return LocalBackend.load(config)
 
 
+def release() -> None:
+    """Give back the memory of models that nothing refers to any more, the GPU's too."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def foreign(config: ModelConfig, source: str) -> str:
     """What is to be warned of before the model watches `source` (what messages call it, or a spec
     such as sim:7); empty when nothing is.
@@ -67,4 +77,4 @@ def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
     return ServerBackend(config, server)
 
 
-__all__ = ["AURA_TINY", "foreign", "load"]
+__all__ = ["AURA_TINY", "foreign", "load", "release"]

@@ -141,7 +141,15 @@ def test_message_kinds_are_the_engines_kinds(repository: Path) -> None:
 
 
 def test_heartbeat_states(repository: Path) -> None:
-    states = ["silent", "speaking", "waiting", "no_frames", "error"]
+    states = [
+        "unconfigured",
+        "inactive",
+        "waiting",
+        "no_frames",
+        "error",
+        "silent",
+        "speaking",
+    ]
     assert constants(repository, "Heartbeat") == {
         f"STATE_{state.upper()}": state for state in states
     }

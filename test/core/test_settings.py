@@ -19,7 +19,13 @@ from aura_core.cli import app, options
 from aura_core.config import AssistantConfig
 from aura_core.data.settings import DataConfig
 from aura_core.errors import ConfigError
-from aura_core.node_settings import NODES, AsrNodeConfig, MicrophoneConfig, TtsNodeConfig
+from aura_core.node_settings import (
+    NODES,
+    AsrNodeConfig,
+    ManagedConfig,
+    MicrophoneConfig,
+    TtsNodeConfig,
+)
 from aura_core.plain import build
 from aura_core.settings import (
     REQUIRED,
@@ -275,7 +281,8 @@ def test_the_document_of_the_parameters_is_up_to_date() -> None:
     document = (ROOT / "docs" / "parameters.md").read_text()
     assert out.stdout == document, "run: aura params > docs/parameters.md"
     names = re.findall(r"^\| `([\w.]+)`", document, re.MULTILINE)
-    assert len(names) == sum(len(parameters(cls)) for cls in NODES.values())
+    tables = (ManagedConfig, *NODES.values())
+    assert len(names) == sum(len(parameters(cls)) for cls in tables)
 
 
 def test_parameters_of_one_node() -> None:

@@ -178,8 +178,12 @@ def test_a_slideshow_is_no_camera_that_has_stopped(rigs: Rigs, tmp_path: Path) -
 
 def test_a_file_ends_and_so_does_the_node(rigs: Rigs, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((6, 10, 3), np.uint8))
-    namespace, _ = rigs()
+    namespace, rig = rigs()
     with Process("camera_node", namespace, "-p", f"source:={tmp_path}") as process:
+        rig.until(lambda: rig.node.count_publishers("image_raw"), "the camera")
+        assert process.running  # it waits for somebody who sees the first image
+        rig.watch_images()
+        rig.until(lambda: rig.images, "the image")
         code, output = process.wait()
     assert code == 0, output
     assert f"{tmp_path}: the end" in output
@@ -242,6 +246,7 @@ def test_a_camera_that_vanishes_is_opened_again_and_shows_nothing_old(
         ]
     )
     node = camera_node.CameraNode()
+    node.start()
     try:
         rig.until(lambda: len(rig.images) >= 5, "frames of three openings")
         assert node.close()

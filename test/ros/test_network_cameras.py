@@ -125,6 +125,7 @@ def test_a_live_image_is_stamped_with_its_arrival(
     args = ["-r", f"__ns:={namespace}", "-p", "source:=rtsp://camera", *REOPEN]
     rclpy.init(args=["--ros-args", *args])
     node = camera_node.CameraNode()
+    node.start()
     try:
         rig.until(lambda: len(rig.images) >= 3, "frames")
         newest_ns = node.now_ns()

@@ -66,15 +66,13 @@ class Desk:
         self.asked += 1
         return HEALTH
 
-    def create_publisher(self, kind: Any, topic: str, qos: Any) -> Topic:
+    def publish_on(self, kind: Any, topic: str, qos: Any) -> Topic:
         return self.topics[topic]
 
-    def work(
-        self, name: str, main: Callable[[], None], stopping: threading.Event
-    ) -> threading.Thread:
-        thread = threading.Thread(target=main, daemon=True)
-        thread.start()
-        return thread
+    def work(self, name: str, main: Callable[[threading.Event], None]) -> None:
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=main, args=(self.stopping,), daemon=True)
+        self.thread.start()
 
 
 @pytest.fixture
@@ -87,7 +85,9 @@ def shown(desk: Desk) -> Any:
     shown = Pictures(desk, desk.health, 60)  # type: ignore[arg-type]
     shown.open()
     yield shown
-    assert shown.close()
+    desk.stopping.set()
+    desk.thread.join(WAIT_S)
+    assert not desk.thread.is_alive()
 
 
 def stepped(chunk: int, alert: bool = False) -> Stepped:

@@ -138,12 +138,13 @@ def test_asking_returns_while_the_model_loads(rigs: Rigs, monkeypatch: pytest.Mo
     executor.add_node(node)
     ended = threading.Event()
 
-    def spin() -> None:  # as `aura_ros.node.run` does
+    def spin() -> None:  # as `aura_ros.process.run` does
         while not ended.is_set():
             executor.spin_once(timeout_sec=0.05)
 
     thread = threading.Thread(target=spin)
     thread.start()
+    node.start()
     try:
         question, watch = _ask(rig, "how bright is it?"), _ask(rig, WATCH)
         assert not loaded.is_set()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rclpy
 from aura_ros.msg import AudioChunk, Playback
+from rclpy.lifecycle import TransitionCallbackReturn
 from rig import Rig
 from std_msgs.msg import Bool
 
@@ -71,6 +72,7 @@ def speaker(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakerRig]
     namespace, rig = rigs()
     rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}"])
     node = speaker_node.SpeakerNode()
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     made = SpeakerRig(rig, node)
     try:
         made.until(lambda: made.robot and made.sound.get_subscription_count(), "the speaker")

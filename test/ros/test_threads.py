@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
 
+from aura_core.live import sound_inbox
+from aura_core.live.talker import Talker
 from aura_ros import asr_node, camera_node, microphone_node, tts_node
 from aura_ros.node import AuraNode
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
 def bug(*_: object, **__: object) -> Any:
@@ -21,16 +26,16 @@ class DeafMicrophone(microphone_node.Microphone):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
-    ("module", "node", "broken", "by", "thread"),
+    ("where", "node", "broken", "by", "thread"),
     [
         (camera_node, "CameraNode", "open_source", bug, "camera"),
         (microphone_node, "MicrophoneNode", "Microphone", DeafMicrophone, "microphone"),
-        (tts_node, "TtsNode", "open_synthesizer", bug, "mouth"),
-        (asr_node, "AsrNode", "open_ears", bug, "ears"),
+        (Talker, "TtsNode", "next", bug, "mouth"),
+        (sound_inbox.SoundInbox, "AsrNode", "run", bug, "ears"),
     ],
 )
 def test_a_bug_in_its_thread_ends_the_node(
-    module: Any,
+    where: Any,
     node: str,
     broken: str,
     by: Any,
@@ -38,10 +43,12 @@ def test_a_bug_in_its_thread_ends_the_node(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(module, broken, by)
+    monkeypatch.setattr(where, broken, by)
     rclpy.init(args=[])
-    made: AuraNode = getattr(module, node)()
+    modules = (asr_node, camera_node, microphone_node, tts_node)
+    made: AuraNode = next(getattr(m, node) for m in modules if hasattr(m, node))()
     try:
+        assert made.trigger_configure() == made.trigger_activate() == SUCCESS
         assert made.done.wait(10)
         assert made.close()
     finally:
@@ -57,8 +64,27 @@ def test_a_thread_that_was_told_to_stop_has_not_failed(monkeypatch: pytest.Monke
     rclpy.init(args=["--ros-args", "-p", "source:=camera:87"])
     made = camera_node.CameraNode()
     try:
+        assert made.trigger_configure() == made.trigger_activate() == SUCCESS
         assert made.close()
     finally:
         made.destroy_node()
         rclpy.try_shutdown()
     assert (made.exit_code, made.done.is_set()) == (0, False)
+
+
+@pytest.mark.parametrize("stage", ["configure", "activate"])
+def test_a_bug_in_a_transition_is_told_and_leaves_the_node_unconfigured(
+    stage: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(camera_node.CameraNode, stage, bug)
+    rclpy.init(args=["--ros-args", "-p", "source:=camera:87"])
+    made = camera_node.CameraNode()
+    try:
+        done = [made.trigger_configure(), made.trigger_activate()]
+        assert TransitionCallbackReturn.ERROR in done
+        assert made.lifecycle == "unconfigured"
+    finally:
+        made.destroy_node()
+        rclpy.try_shutdown()
+    err = capfd.readouterr().err
+    assert f"a bug in {stage}: KeyError: 'bug'" in err and "Traceback" in err

@@ -1,0 +1,94 @@
+"""`run`: the nodes of one process, until a signal comes or one of them ends.
+
+A node that cannot start or go on prints one clear line and ends with exit code 1. SIGINT and
+SIGTERM end it with exit code 0.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import rclpy
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from aura_core.errors import AuraError, ConfigError
+from aura_ros.node import AuraNode
+
+_POLL_S = 0.1  # most time until a signal or the end of a node is noticed
+
+
+def run(
+    make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]],
+    args: Sequence[str] | None = None,
+) -> int:
+    """Make the nodes of one process, start them, and spin until a signal comes or one node ends.
+
+    Signals are handled here, because rclpy's handlers end the context while other threads still
+    publish. Returns the exit code.
+    """
+    makers = [make] if callable(make) else make
+    nodes: list[AuraNode] = []
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    argv = sys.argv if args is None else [sys.argv[0], *args]
+    try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+        if rest := remove_ros_args(argv)[1:]:
+            raise ConfigError(
+                f"unknown arguments {' '.join(rest)}; parameters are given as --ros-args -p"
+                " name:=value"
+            )
+        for maker in makers:
+            nodes.append(maker())
+    except (AuraError, RuntimeError) as e:
+        # RuntimeError: rcl cannot read its arguments or a parameter file
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        if not all(_close(nodes)):  # the nodes that were made already
+            sys.stderr.flush()
+            os._exit(1)
+        rclpy.try_shutdown()
+        return 1
+    executor = _executor()
+    for node in nodes:
+        executor.add_node(node)
+        node.start()
+    while not stop.is_set() and not any(node.done.is_set() for node in nodes):
+        executor.spin_once(timeout_sec=_POLL_S)
+    closed = _close(nodes)
+    code = max(node.exit_code for node in nodes)
+    # A thread that is stuck in a driver or a model would crash when its node is destroyed.
+    if not all(closed):
+        sys.stderr.flush()
+        os._exit(code)
+    for node in nodes:
+        executor.remove_node(node)
+        node.destroy_node()
+    rclpy.try_shutdown()
+    return code
+
+
+def _close(nodes: Sequence[AuraNode]) -> list[bool]:
+    """Close all nodes at once: the slowest of a process decides how long it takes."""
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        return list(pool.map(lambda node: node.close(), nodes))
+
+
+def _executor() -> Executor:
+    """An executor of one thread.
+
+    The events executor needs a third of the CPU: 1.5 % of a core against 3.9 % of the wait-set
+    executor, measured with 31 messages of sound a second. ROS 2 before Kilted does not have it.
+    """
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
