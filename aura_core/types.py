@@ -38,11 +38,13 @@ class Frame:
     """One image. `image` is RGB uint8 (height, width, 3).
 
     `arrived_ns` is when it came, by a clock that does not jump; None where that is not known.
+    `frame_id` names the camera: in ROS, the coordinate frame of the image's header.
     """
 
     image: NDArray[np.uint8]
     stamp_ns: int
     arrived_ns: int | None = None
+    frame_id: str = ""
 
     def checked(self) -> Frame:
         """This frame. Raises `InputError` unless its image is RGB uint8 (height, width, 3)."""

@@ -31,6 +31,7 @@ from aura_ros import qos
 from aura_ros.msg import Alert, Heartbeat, Response
 from aura_ros.node import CLOSE_S, AuraNode
 from aura_ros.parameters import Value
+from aura_ros.pictures import Pictures
 from aura_ros.process import run
 from aura_ros.services import WatchServices
 
@@ -54,7 +55,8 @@ class AssistantNode(AuraNode):
         """Forget what was seen before."""
         self._clock_told = (0, 0)  # jumps and standing stamps that were told
         self._last_step: Step | None = None
-        self._newest_ns, self._frame_id, self._stale = 0, "", False
+        self._newest_ns, self._camera, self._stale = 0, "", False  # of the newest image
+        self._frame_id = ""  # of the frame that was decided last
         self._recent = Recent()
 
     # ---- transitions -------------------------------------------------------------------------
@@ -76,8 +78,11 @@ class AssistantNode(AuraNode):
         self.host = Host(
             lambda: load(model, server), self.config, backlog_chunks=node.backlog_chunks
         )
+        pictures = Pictures(self, self.host.health, self.config.window.max)
+        pictures.open()
         self.undo(self._unload)
         self.host.listen(self._on_event)
+        self.host.listen(pictures.on_event)
         WatchServices(self, self.host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {model.path}")
@@ -128,7 +133,7 @@ class AssistantNode(AuraNode):
             self.complain(problem)
             return
         stamp_ns = to.stamp_or(msg.header, self.now_ns())
-        self._newest_ns, self._frame_id = stamp_ns, msg.header.frame_id
+        self._newest_ns, self._camera = stamp_ns, msg.header.frame_id
         self.host.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
 
     def _on_question(self, msg: String) -> None:
@@ -194,7 +199,7 @@ class AssistantNode(AuraNode):
             "last_error": self.last_problem,
             **asdict(health),
         }
-        return level, message, values, self._frame_id or self._topic
+        return level, message, values, self._camera or self._topic
 
     def _tell_clock(self, health: Health) -> None:
         """Log once a second what is wrong with the stamps of the images, where it is new."""
@@ -220,7 +225,7 @@ class AssistantNode(AuraNode):
                 self._loaded.set()
             case Words():
                 age_ms = self.age_ms(event.stamp_ns)
-                self._responses.publish(to.partial_msg(event, self._frame_id, age_ms))
+                self._responses.publish(to.partial_msg(event, age_ms))
             case Stepped():
                 self._on_step(event)
             case Refused():
@@ -236,13 +241,15 @@ class AssistantNode(AuraNode):
                 self._loaded.set()
 
     def _on_step(self, event: Stepped) -> None:
-        step = self._last_step = event.step
+        step, frame_id = event.step, event.frame.frame_id
+        with self._lock:
+            self._last_step, self._frame_id = step, frame_id
         self._recent.step(time.monotonic(), step.step_ms)
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
-            self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
+            self._responses.publish(to.response_msg(step, r, frame_id, age_ms))
             for alert in event.alerts:
-                self._alerts.publish(to.alert_msg(step, r, alert, self._frame_id))
+                self._alerts.publish(to.alert_msg(step, r, alert, frame_id))
         self._beat("silent" if r is None else "speaking", "")
 
     def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:

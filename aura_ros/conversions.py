@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -56,13 +57,12 @@ def to_frame(msg: Image | CompressedImage, stamp_ns: int) -> Frame:
     """The RGB frame of a raw or compressed image. Raises `InputError` when it cannot be decoded."""
     try:
         if isinstance(msg, CompressedImage):
-            return Frame(decode_compressed(msg.data, msg.format), stamp_ns)
-        return Frame(
-            decode_raw(
+            image = decode_compressed(msg.data, msg.format)
+        else:
+            image = decode_raw(
                 msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian)
-            ),
-            stamp_ns,
-        )
+            )
+        return Frame(image, stamp_ns, frame_id=msg.header.frame_id)
     except InputError as e:
         raise InputError(
             f"frame {msg.header.frame_id or '(no frame_id)'} at {stamp_ns} ns: {e}"
@@ -79,19 +79,28 @@ def to_image(frame: Frame, frame_id: str) -> Image:
     return msg
 
 
+def jpeg_msg(frame: Frame, quality: int) -> CompressedImage:
+    """The JPEG message of a frame, with its stamp and frame_id; `quality` is 1 to 100."""
+    bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    msg = CompressedImage(header=header(frame.stamp_ns, frame.frame_id), format="jpeg")
+    msg.data.frombytes(jpeg)
+    return msg
+
+
 def header(stamp_ns: int, frame_id: str) -> Header:
     """A header with a stamp in nanoseconds."""
     return Header(stamp=to_time(stamp_ns), frame_id=frame_id)
 
 
-def partial_msg(words: Words, frame_id: str, age_ms: float) -> Response:
+def partial_msg(words: Words, age_ms: float) -> Response:
     """The answer so far, as a message.
 
     Its question and its cost are known with the final message only. Its kind is known from the
     first word on if it answers a question of this chunk.
     """
     return Response(
-        header=header(words.stamp_ns, frame_id),
+        header=header(words.stamp_ns, words.frame_id),
         id=words.response_id,
         text=words.text,
         kind=str(Kind.REAL_TIME) if words.asked else "",
@@ -174,7 +183,12 @@ def heartbeat_msg(
 ) -> Heartbeat:
     """A heartbeat. The model's figures are those of the newest step; zero before the first."""
     msg = Heartbeat(
-        state=state, detail=detail, sequence=sequence, window_max=window_max, frame_age_ms=age_ms
+        state=state,
+        state_code=getattr(Heartbeat, f"CODE_{state.upper()}"),
+        detail=detail,
+        sequence=sequence,
+        window_max=window_max,
+        frame_age_ms=age_ms,
     )
     msg.frames_dropped = _uint32(health.frames_dropped)
     msg.chunks_dropped, msg.chunks_lost = (

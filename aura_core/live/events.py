@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aura_core.types import Answered, Query, Step
+from aura_core.types import Answered, Frame, Query, Step
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Words:
     text: str
     stamp_ns: int  # newest frame that the words describe
     asked: bool  # whether they answer a question of this chunk
+    frame_id: str = ""  # camera of that frame
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,15 @@ class Alert:
 
 @dataclass(frozen=True)
 class Stepped:
-    """A chunk was decided."""
+    """A chunk was decided.
+
+    `frame` is its newest frame, the one that `step` and its response are stamped with: what a
+    response describes, and the evidence of an alert.
+    """
 
     stream: str
     step: Step
+    frame: Frame
     alerts: tuple[Alert, ...] = ()  # one for each watch that its response answers
 
 

@@ -442,21 +442,26 @@ class Host:
             if query is not None:
                 stream.inbox.give_back(query)
             return
-        tell = self._teller(stream, chunk.stamp_ns, query)
+        frame = chunk.frames[-1]
+        tell = self._teller(stream, frame, query)
         newest = lambda: self._newest(stream)  # noqa: E731
-        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest))
+        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest), frame)
 
     def _answer_now(self, stream: Stream, query: Query) -> None:
-        tell = self._teller(stream, stream.engine.last_stamp_ns, query)
+        frame = stream.engine.last_frame
+        if frame is None:  # the window is empty: the question waits for the next chunk
+            stream.inbox.give_back(query)
+            return
+        tell = self._teller(stream, frame, query)
         result = stream.recovery.answer_now(query, tell, lambda: self._newest(stream))
-        if result is None:  # the window is empty: the question waits for the next chunk
+        if result is None:
             stream.inbox.give_back(query)
         else:
-            self._report_step(stream, result)
+            self._report_step(stream, result, frame)
 
-    def _teller(self, stream: Stream, stamp_ns: int, query: Query | None) -> OnText:
-        """Publishes the words of an answer as they come."""
-        said = ""
+    def _teller(self, stream: Stream, frame: Frame, query: Query | None) -> OnText:
+        """Publishes the words of an answer about `frame` as they come."""
+        said, stamp_ns, frame_id = "", frame.stamp_ns, frame.frame_id
 
         def tell(response_id: str, text: str) -> None:
             nonlocal said
@@ -465,11 +470,12 @@ class Host:
                 stream.engine.cancel()
             if text != said:  # a token may be part of a character, or a space
                 said = text
-                self._tell(Words(stream.name, response_id, text, stamp_ns, query is not None))
+                asked = query is not None
+                self._tell(Words(stream.name, response_id, text, stamp_ns, asked, frame_id))
 
         return tell
 
-    def _report_step(self, stream: Stream, result: Step | Lost) -> None:
+    def _report_step(self, stream: Stream, result: Step | Lost, frame: Frame) -> None:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
@@ -480,7 +486,7 @@ class Host:
         question = stream.engine.conversation.attribution.question
         watches = result.response.watches if result.response else ()
         alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
-        self._tell(Stepped(stream.name, result, alerts))
+        self._tell(Stepped(stream.name, result, frame, alerts))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:

@@ -30,7 +30,7 @@ from aura_core.stream.ids import Ids
 from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
-from aura_core.types import Chunk, Decision, Query, Response, Step
+from aura_core.types import Chunk, Decision, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -119,9 +119,9 @@ class StreamEngine:
         return -1 if self._last is None else self._last.index
 
     @property
-    def last_stamp_ns(self) -> int:
-        """Stamp of the newest frame of the newest turn; 0 before the first."""
-        return 0 if self._last is None else self._last.stamp_ns
+    def last_frame(self) -> Frame | None:
+        """The newest frame of the newest turn; None before the first."""
+        return None if self._last is None else self._last.frames[-1]
 
     @property
     def session(self) -> Session:
