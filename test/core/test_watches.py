@@ -181,7 +181,8 @@ def test_the_words_that_accept_a_quiet_watch_are_not_said():
     steps = play(assistant, 0, 3, told)
     assert (steps[0].response, steps[0].suppressed) == (None, "quiet")
     assert assistant.engine.window.turns[0].answer == "I will tell you."  # the model knows it
-    assert texts(steps) == {2: "A red cube."} and set(told) == {"A red cube."}
+    assert texts(steps) == {2: "A red cube."}
+    assert told and all("A red cube.".startswith(words) for words in told)
     assert [w.severity for w in steps[2].response.watches] == [Severity.CRITICAL]
 
 
