@@ -135,6 +135,17 @@ def test_the_table_is_printed_for_pip(tmp_path: Path) -> None:
     assert refused.returncode == 1 and "no extra voices: use model, server" in refused.stderr
 
 
+def test_the_documents_name_extras_that_exist() -> None:
+    files = [ROOT / "README.md", ROOT / "package.xml", *(ROOT / "docs").glob("*.md")]
+    lines = [
+        line
+        for file in files
+        for line in re.findall(r"\.ci/requirements ([\w -]+)\)", file.read_text(encoding="utf-8"))
+    ]
+    assert len(lines) >= 3
+    assert {name for line in lines for name in line.split()} <= set(extras.EXTRAS)
+
+
 def told(folder: Path, module: str, *, imports: str) -> str:
     """What an installed program says whose module imports something that is not there."""
     (folder / f"{module}.py").write_text(f"import {imports}\ndef main(): ...\n")
