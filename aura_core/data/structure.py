@@ -18,7 +18,8 @@ from aura_core.config import ModelConfig
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
-from aura_core.errors import ModelError, how_to_install
+from aura_core.errors import ModelError
+from aura_core.extras import how_to_install
 from aura_core.models.backend import Piece, Seen, Tokens
 from aura_core.stream.conversation import Conversation as Dialogue
 from aura_core.stream.prefix import QAGroup
