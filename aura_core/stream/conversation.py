@@ -201,7 +201,7 @@ class Conversation:
         """
         for index, turn in enumerate(self.window.turns):
             if turn.response_id == response_id and turn.answer_ids is not None:
-                ids = tuple(self.codec.tokenizer.encode(said)) or None
+                ids = self.codec.answer_ids(said) or None
                 owner = turn.answer_id if said else None
                 amended = replace(turn, answer_ids=ids, answer=said or None, answer_id=owner)
                 return index, amended
