@@ -418,6 +418,20 @@ class GenerationConfig(Settings, section="generation"):
     max_pending_questions: int = setting(
         8, "most questions that may wait; watches do not count", low=1, high=1000, live=True
     )
+    max_question_chars: int = setting(
+        2000,
+        "most characters of one question or watch; 0: no limit",
+        unit="characters",
+        low=0,
+        high=1_000_000,
+    )
+    questions_per_minute: int = setting(
+        60,
+        "most questions and watches of each source (a topic, a service) in a minute, live;"
+        " 0: no limit",
+        low=0,
+        high=100_000,
+    )
     at_once: bool = setting(
         True,
         "a question is answered at once, on the newest closed chunk; off: on the chunk that is"

@@ -138,7 +138,7 @@ class AssistantNode(AuraNode):
 
     def _on_question(self, msg: String) -> None:
         try:
-            asked = self.host.ask(msg.data)
+            asked = self.host.ask(msg.data, source="asr/text")
         except InputError as e:
             self._refuse("", e)
         else:

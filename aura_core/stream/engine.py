@@ -323,7 +323,7 @@ class StreamEngine:
         ids = answer.ids
         wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
         if query is not None and wordless and self.config.decider.must_answer:
-            ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
+            ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
             self.policy.kv.reopen(turn)
         said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id, found=owners)
         if said.response is None:

@@ -159,7 +159,7 @@ def test_watches_survive_switches_of_the_window():
 def test_too_many_watches_are_refused():
     assistant, _ = watching({}, RED, BLUE, watch=WatchConfig(max_open=2))
     play(assistant, 0, 2)
-    with pytest.raises(InputError, match="2 watches are open already; cancel one first"):
+    with pytest.raises(InputError, match="2 watches are open already; at most 2 are allowed"):
         assistant.ask("Tell me when it rains.")
     assistant.ask("What is there?")
     assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "run-q2"
