@@ -547,6 +547,16 @@ class AssistantNodeConfig(Settings):
         "raw: sensor_msgs/Image on image_raw; compressed: CompressedImage on image_raw/compressed",
         choices=("raw", "compressed"),
     )
+    watch_file: str = setting(
+        "auto",
+        "file that keeps the watches, so that they go on after a crash; a clean end removes it;"
+        " auto: in $ROS_HOME (~/.ros), by the node's name; empty: none",
+    )
+    free_when_inactive: bool = setting(
+        False,
+        "deactivate frees the model, the GPU's memory too, and activate loads it again; what was"
+        " seen and said is forgotten, watches go on",
+    )
     stale_after_s: float = setting(
         2.0,
         "without a frame for this long the state is no_frames",

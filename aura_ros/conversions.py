@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,14 +15,19 @@ from std_msgs.msg import Header
 
 from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
+from aura_core.live.events import Asked as CoreAsked
 from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
+from aura_core.stream.attribution import standing_kind
 from aura_core.stream.watches import Watch as CoreWatch
-from aura_core.types import NS, Frame, Kind, Step
+from aura_core.types import NS, Frame, Kind, Query, Severity, Step
 from aura_core.types import Response as CoreResponse
-from aura_ros.msg import Alert, Heartbeat, Response, Watch
+from aura_ros.action import Watch as WatchAction
+from aura_ros.msg import Alert, Asked, Heartbeat, Response, Watch, Watches
+from aura_ros.srv import Ask
 
+_E = TypeVar("_E", bound=StrEnum)
 _UINT32_MAX = 2**32 - 1
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
 
@@ -153,7 +160,61 @@ def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: st
         confidence=1.0 - step.decision.p_silent,
         index=alert.watch.index,
         urgent=alert.watch.urgent,
+        severity=str(alert.watch.severity),
     )
+
+
+def query(request: Ask.Request | WatchAction.Goal, kind: Kind | None = None) -> Query:
+    """The question of a request; `kind` where the request names none.
+
+    Raises `InputError` for a kind or a severity that does not exist.
+    """
+    if request.kind:
+        kind = _member(Kind, request.kind, "kind")
+    severity = Severity.INFO
+    if request.severity:
+        severity = _member(Severity, request.severity, "severity")
+    return Query(
+        request.text,
+        id=getattr(request, "id", ""),
+        kind=kind,
+        limit=request.limit or None,
+        cooldown_s=request.cooldown_s if request.cooldown_s >= 0 else None,
+        urgent=request.urgent,
+        severity=severity,
+        quiet=getattr(request, "quiet", False),
+    )
+
+
+def _member(kinds: type[_E], given: str, name: str) -> _E:
+    try:
+        return kinds(given)
+    except ValueError:
+        raise InputError(
+            f"{name} must be one of {', '.join(kinds)} or empty, not '{given}'"
+        ) from None
+
+
+def asked_msg(asked: CoreAsked, now_ns: int) -> Asked:
+    """A question that was accepted."""
+    q = asked.query
+    return Asked(
+        header=header(now_ns, ""),
+        query_id=q.id,
+        text=q.text,
+        kind=str(q.kind or standing_kind(q.text) or Kind.REAL_TIME),
+        source=asked.source,
+        limit=q.limit or 0,
+        cooldown_s=-1.0 if q.cooldown_s is None else float(q.cooldown_s),
+        urgent=q.urgent,
+        severity=str(q.severity),
+        quiet=q.quiet,
+    )
+
+
+def watches_msg(watches: Iterable[CoreWatch], now_ns: int) -> Watches:
+    """All watches."""
+    return Watches(header=header(now_ns, ""), watches=[watch_msg(w) for w in watches])
 
 
 def watch_msg(watch: CoreWatch) -> Watch:
@@ -167,6 +228,7 @@ def watch_msg(watch: CoreWatch) -> Watch:
         limit=watch.limit or 0,
         cooldown_s=float(watch.cooldown_s),
         urgent=watch.urgent,
+        severity=str(watch.severity),
         last_evidence=to_time(watch.last_ns or 0),
     )
 

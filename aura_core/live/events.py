@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aura_core.stream.watches import Watch
 from aura_core.types import Answered, Frame, Query, Step
 
 
@@ -54,6 +55,23 @@ class Stepped:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question was accepted."""
+
+    stream: str
+    query: Query  # with its id
+    source: str  # where it came from, such as "asr/text"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The watches have changed: one was begun, answered, or closed."""
+
+    stream: str
+    watches: tuple[Watch, ...]  # all that the conversation holds, oldest first
+
+
+@dataclass(frozen=True)
 class Refused:
     """A question that was accepted will not be answered."""
 
@@ -78,5 +96,5 @@ class Failed:
     message: str
 
 
-Event = Ready | Words | Stepped | Refused | Problem | Failed
+Event = Ready | Words | Stepped | Asked | Watched | Refused | Problem | Failed
 Listener = Callable[[Event], None]

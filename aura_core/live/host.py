@@ -23,6 +23,7 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
     Alert,
+    Asked,
     Event,
     Failed,
     Listener,
@@ -30,6 +31,7 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
+    Watched,
     Words,
 )
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
@@ -42,6 +44,7 @@ from aura_core.stream.generation import OnText
 from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
+from aura_core.stream.watches import Watch
 from aura_core.types import Chunk, Frame, Query, Step
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,7 @@ class Stream:
         self.engine: StreamEngine | None = None
         self.errors = self.missed = self.reported_missed = 0
         self.view = View()
+        self.watches: tuple[Watch, ...] = ()  # as they were told last
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
@@ -148,7 +152,7 @@ class Host:
         self._begin_run()
 
     def _begin_run(self) -> None:
-        run = new_run()
+        self.run = run = new_run()
         for stream in self.streams.values():
             stream.begin(run)
 
@@ -274,14 +278,21 @@ class Host:
         if not stands(query):
             self._check_now(which)
         self._rate.take(source)
-        if stands(query) and self._phase in ("new", "loading"):
-            query = query if query.id else replace(query, id=which.ids.next("q"))
-            later = which.inbox.ask(query)
-            later.add_done_callback(lambda done: self._refused_later(which, query, done))
-            accepted: Future[Query] = Future()
-            accepted.set_result(query)
-            return accepted
-        return which.inbox.ask(query)
+        if not (stands(query) and self._phase in ("new", "loading")):
+            asked = which.inbox.ask(query)
+            asked.add_done_callback(lambda done: self._accepted(which, source, done))
+            return asked
+        query = query if query.id else replace(query, id=which.ids.next("q"))
+        later = which.inbox.ask(query)
+        later.add_done_callback(lambda done: self._refused_later(which, query, done))
+        accepted: Future[Query] = Future()
+        accepted.set_result(query)
+        self._accepted(which, source, accepted)
+        return accepted
+
+    def _accepted(self, stream: Stream, source: str, done: Future[Query]) -> None:
+        if done.exception() is None:
+            self._tell(Asked(stream.name, done.result(), source))
 
     def _refused_later(self, stream: Stream, query: Query, done: Future[Query]) -> None:
         """A watch that was accepted while the model was loading."""
@@ -417,6 +428,7 @@ class Host:
         self._expire(stream)
         for call in stream.inbox.calls():
             _answer(call.work, call.done, stream.recovery)
+        self._tell_watches(stream)
         self._catch_up(stream)
         if self._stopping.is_set():
             return
@@ -429,6 +441,15 @@ class Host:
                 self._answer_now(stream, query)
         finally:
             stream.step_began, stream.answering = None, ""
+            self._tell_watches(stream)
+
+    def _tell_watches(self, stream: Stream) -> None:
+        """Tell the watches, where one has changed."""
+        assert stream.engine is not None
+        watches = tuple(stream.engine.conversation.watches.list())
+        if watches != stream.watches:
+            stream.watches = watches
+            self._tell(Watched(stream.name, watches))
 
     def _expire(self, stream: Stream) -> None:
         """Refuse the questions that no chunk came for."""

@@ -102,6 +102,8 @@ class Conversation:
         if tokens > limit:
             raise InputError(f"the question has {tokens} tokens; at most {limit} are allowed")
         if stands(query):
+            if query.id in self.attribution.open_ids() | {w.id for w in waiting}:
+                raise InputError(f"a watch with the id '{query.id}' is open already")
             watches = len(self.attribution.open_ids()) + sum(map(stands, waiting))
             if watches >= self._watch.max_open:
                 raise InputError(

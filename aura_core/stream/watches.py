@@ -33,6 +33,7 @@ class Watch:
     urgent: bool = False
     severity: Severity = Severity.INFO
     last_text: str = ""  # the words of its newest answer, in small letters
+    cancelled: bool = False  # it was ended by a user or a node
 
 
 class Watches:
@@ -62,6 +63,7 @@ class Watches:
             e.query.urgent,
             e.query.severity,
             text,
+            e.cancelled,
         )
 
     def cancel(self, watch_id: str) -> bool:
