@@ -39,11 +39,3 @@ def one_line(error: BaseException, limit: int = 0) -> str:
     if isinstance(error, KeyError) or not text:
         text = ": ".join(filter(None, (type(error).__name__, text)))
     return text[:limit] if limit else text
-
-
-def how_to_install(extra: str) -> str:
-    """The command that installs the packages of an extra.
-
-    It installs from the source folder, because this package is on no index.
-    """
-    return f"pip install '.[{extra}]' in the folder of aura_ros"

@@ -119,12 +119,12 @@ class AssistantNode(AuraNode):
             self.host.rest()
         self._stale = False
 
-    def apply(self, name: str, value: Value) -> None:
+    def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
-        if name == "decider.threshold" and self.host is not None:
-            self.host.set_threshold(float(value) or None)
-        elif name == "stale_after_s":
-            self._stale_after_s = float(value)
+        node = self.settings(AssistantNodeConfig, changes)
+        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        if self.host is not None:
+            self.host.configure(self.config)
 
     # ---- callbacks: store and return ---------------------------------------------------------
 
@@ -138,7 +138,7 @@ class AssistantNode(AuraNode):
 
     def _on_question(self, msg: String) -> None:
         try:
-            asked = self.host.ask(msg.data)
+            asked = self.host.ask(msg.data, source="asr/text")
         except InputError as e:
             self._refuse("", e)
         else:

@@ -36,7 +36,7 @@ class WatchServices:
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:
-            asked = await done(self._node, self._host.ask(_query(request)))
+            asked = await done(self._node, self._host.ask(_query(request), source="aura/ask"))
         except AuraError as e:
             response.reason = str(e)
         else:

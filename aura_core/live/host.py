@@ -33,12 +33,14 @@ from aura_core.live.events import (
     Words,
 )
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
+from aura_core.live.rate import Rate
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.ids import Ids, new_run
+from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.types import Chunk, Frame, Query, Step
 
@@ -124,14 +126,20 @@ class Host:
         self._load = load
         self._changed = threading.Condition()
         own = config.generation
-        limit = own.max_pending_questions
-        self.streams = {
-            name: Stream(
-                name,
-                Inbox(config.sampling, backlog_chunks, limit, self._changed, own.at_once),
+        self._rate = Rate(own.questions_per_minute)
+
+        def inbox() -> Inbox:
+            return Inbox(
+                config.sampling,
+                backlog_chunks,
+                own.max_pending_questions,
+                self._changed,
+                own.at_once,
+                config.watch.max_open,
+                own.max_question_chars,
             )
-            for name in streams
-        }
+
+        self.streams = {name: Stream(name, inbox()) for name in streams}
         self._turns = list(self.streams.values())  # the stream that is served next comes first
         self._listeners: list[Listener] = []
         self._phase = "new"
@@ -246,28 +254,33 @@ class Host:
             done = stream.inbox.call(lambda engine: engine.amend(response_id, said))
             done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
 
-    def ask(self, query: Query | str, stream: str | None = None) -> Future[Query]:
+    def ask(self, query: Query | str, stream: str | None = None, source: str = "") -> Future[Query]:
         """Ask a question that the user expects to be answered now, or begin a watch.
+
+        `source` is where it comes from, such as "asr/text": each source has a rate of its own
+        (`generation.questions_per_minute`).
 
         The future gives the question with its id, or the `InputError` of its refusal. It is set
         within the step that is being made. While the model loads, a watch is accepted at once.
 
         Raises:
             InputError: the question cannot be answered now: the model is loading, no frames come,
-                the question is empty, or too many wait. A watch is not refused for the first two.
+                the question is empty or too long, its source has asked too often, or too many
+                wait. A watch is not refused for the first two.
         """
         which = self._named(stream)
         query = Query(query) if isinstance(query, str) else query
-        if stands(query):
-            if self._phase in ("new", "loading"):
-                query = query if query.id else replace(query, id=which.ids.next("q"))
-                later = which.inbox.ask(query)
-                later.add_done_callback(lambda done: self._refused_later(which, query, done))
-                accepted: Future[Query] = Future()
-                accepted.set_result(query)
-                return accepted
-        elif query.text.strip():
+        check_text(query.text, self.config.generation.max_question_chars)
+        if not stands(query):
             self._check_now(which)
+        self._rate.take(source)
+        if stands(query) and self._phase in ("new", "loading"):
+            query = query if query.id else replace(query, id=which.ids.next("q"))
+            later = which.inbox.ask(query)
+            later.add_done_callback(lambda done: self._refused_later(which, query, done))
+            accepted: Future[Query] = Future()
+            accepted.set_result(query)
+            return accepted
         return which.inbox.ask(query)
 
     def _refused_later(self, stream: Stream, query: Query, done: Future[Query]) -> None:
@@ -297,17 +310,14 @@ class Host:
             lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
         )
 
-    def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold` from the next chunk on.
+    def configure(self, config: AssistantConfig) -> None:
+        """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
 
-        Raises `ConfigError` when it is above `decider.rearm`.
+        All other settings must be as before.
         """
-        self.config = replace(
-            self.config, decider=replace(self.config.decider, threshold=threshold)
-        )
+        self.config = config  # `_serve` passes it on
         for stream in self.streams.values():
-            if stream.engine is not None:
-                stream.engine.decider.threshold = threshold
+            stream.inbox.limit(config.generation.max_pending_questions)
 
     def health(self, stream: str | None = None) -> Health:
         """How a stream is doing now; `stream` None means the first."""
@@ -400,6 +410,8 @@ class Host:
         """Take new questions and calls, then at most one chunk."""
         engine = stream.engine
         assert engine is not None
+        if engine.config is not self.config:
+            engine.configure(self.config)
         for asked, query in stream.inbox.admit(engine.conversation.admit):
             asked.done.set_result(query)
         self._expire(stream)

@@ -102,7 +102,9 @@ class Attribution:
     def ask(self, query: Query) -> None:
         """Record a question, in the chunk in which the model sees it."""
         kind = query.kind or standing_kind(query.text)
-        self.entries.append(Entry(query, None if kind is Kind.REAL_TIME else kind))
+        before = query.before.answers if query.before else 0
+        standing = None if kind is Kind.REAL_TIME else kind
+        self.entries.append(Entry(query, standing, later=before, answers=before))
         closed = [e for e in self.entries[:-1] if not e.open]
         for entry in closed[: max(0, len(self.entries) - self.limit)]:
             self.entries.remove(entry)
@@ -162,7 +164,8 @@ class Attribution:
         entry.answers += 1
         repeated = entry.standing is Kind.MULTI_RESPONSE or entry.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
-        return Answered(entry.query.id, kind, entry.answers - 1, entry.query.urgent)
+        query = entry.query
+        return Answered(query.id, kind, entry.answers - 1, query.urgent, query.severity)
 
     def candidates(self) -> list[Entry]:
         """The watches that unasked words may belong to.

@@ -77,6 +77,16 @@ class StreamEngine:
         )
         self._begin()
 
+    def configure(self, config: AssistantConfig) -> None:
+        """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
+
+        All other settings must be as before.
+        """
+        self.config = config
+        self.decider.configure(config.decider)
+        self.generator.config = config.generation
+        self.conversation.configure(config.watch, config.generation)
+
     def recover(self, query: Query | None = None) -> None:
         """Start again with an empty window after the model failed in an unknown state.
 
@@ -164,6 +174,7 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, answer, response_id, owners)
+            said = _hushed(said, query)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
@@ -312,7 +323,7 @@ class StreamEngine:
         ids = answer.ids
         wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
         if query is not None and wordless and self.config.decider.must_answer:
-            ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
+            ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
             self.policy.kv.reopen(turn)
         said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id, found=owners)
         if said.response is None:
@@ -410,6 +421,12 @@ class _Counts:
     switches: int
     encodes: int
     forwards: int
+
+
+def _hushed(said: Said, query: Query | None) -> Said:
+    """The words with which the model accepts a quiet watch stay in the conversation, unsaid."""
+    hush = query is not None and query.quiet and said.response is not None
+    return replace(said, response=None, suppressed="quiet") if hush else said
 
 
 class _Meter:

@@ -233,14 +233,18 @@ def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> Non
 
 def test_the_threshold_can_change_while_running(runs: Make) -> None:
     run = runs(config=free(decider=replace(FREE, threshold=0.5)))
-    run.host.set_threshold(0.6)
+
+    def use(threshold: float | None) -> None:
+        run.host.configure(free(decider=replace(FREE, threshold=threshold)))
+
+    use(0.6)
     run.start()
     run.second(0)
     assert run.steps(1)[0].decision.silent
-    run.host.set_threshold(0.999999)
+    use(0.999999)
     run.second(1)
     assert not run.steps(1)[0].decision.silent
-    run.host.set_threshold(None)
+    use(None)
     run.second(2)
     assert run.steps(1)[0].decision.silent
 
