@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rig import WAIT_S, Process, Rig
 from sensor_msgs.msg import CompressedImage
 
@@ -318,3 +320,27 @@ def test_two_cameras_on_one_topic_are_told_apart_by_the_frame_that_was_decided(
     assert beat.state_code == beat.CODE_SPEAKING
     stamp = rig.frames(30, frame_id="right")[-1]
     assert rig.decided(stamp).header.frame_id == "right"
+
+
+def test_the_pictures_end_with_a_cleanup_and_come_again(rigs: Rigs) -> None:
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted"):
+        debug = rig.pictures(DEBUG)
+        change = rig.node.create_client(ChangeState, "assistant_node/change_state")
+
+        def go(*transitions: int) -> None:
+            for transition in transitions:
+                rig.until(change.service_is_ready, "the transitions")
+                request = ChangeState.Request(transition=Transition(id=transition))
+                done = change.call_async(request)
+                rig.until(done.done, "the transition")
+                assert done.result().success
+
+        for _ in range(2):
+            rig.matched()
+            debug.clear()
+            rig.until(lambda: rig.live_second() and debug, "a debug image")
+            go(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+            for topic in (DEBUG, EVIDENCE):
+                rig.until(lambda topic=topic: not rig.node.count_publishers(topic), "no publisher")
+            go(Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
