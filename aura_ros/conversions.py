@@ -14,11 +14,12 @@ from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Words
 from aura_core.live.host import Health
+from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
 from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import NS, Frame, Kind, Step
 from aura_core.types import Response as CoreResponse
-from aura_ros.msg import Alert, Heartbeat, Response, Watch
+from aura_ros.msg import Alert, Heartbeat, Reaction, Response, Watch
 
 _UINT32_MAX = 2**32 - 1
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
@@ -144,6 +145,35 @@ def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: st
         confidence=1.0 - step.decision.p_silent,
         index=alert.watch.index,
         urgent=alert.watch.urgent,
+    )
+
+
+def seen_alert(msg: Alert) -> SeenAlert:
+    """An alert, as a reaction sees it."""
+    return SeenAlert(
+        id=msg.id,
+        watch_id=msg.watch_id,
+        text=msg.text,
+        names=(msg.instruction,),
+        severity=msg.severity,
+        stamp_ns=to_ns(msg.header.stamp),
+        frame_id=msg.header.frame_id,
+        once=msg.kind == Kind.PROACTIVE,
+    )
+
+
+def reaction_msg(
+    name: str, alert: SeenAlert, state: str, detail: str, duration_s: float = 0.0
+) -> Reaction:
+    """What became of a reaction to an alert; `state` is one of `Reaction.STATE_*`."""
+    return Reaction(
+        header=header(alert.stamp_ns, alert.frame_id),
+        name=name,
+        watch_id=alert.watch_id,
+        alert_id=alert.id,
+        state=state,
+        detail=detail,
+        duration_s=duration_s,
     )
 
 
