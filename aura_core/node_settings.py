@@ -5,10 +5,12 @@ A node that runs a part of `aura_core` includes the settings of that part as a s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aura_core.config import AssistantNodeConfig
-from aura_core.settings import Settings, section, setting
+from aura_core.reactions import ReactionConfig
+from aura_core.settings import Settings, named, section, setting
 from aura_core.speech.device import DeviceConfig
 from aura_core.speech.ears import EarsConfig
 from aura_core.speech.mouth import MouthConfig
@@ -137,6 +139,16 @@ class TtsNodeConfig(Settings):
     mouth: MouthConfig = section(MouthConfig, prefix="")
 
 
+@dataclass(frozen=True)
+class ReactionsNodeConfig(Settings):
+    """reactions_node: alerts make the robot do something. See docs/reactions.md."""
+
+    dry_run: bool = setting(False, "of all reactions: only tell what would be done", live=True)
+    reactions: Mapping[str, ReactionConfig] = named(
+        ReactionConfig, "the reactions, by names that you choose"
+    )
+
+
 NODES: dict[str, type[Settings]] = {
     "assistant_node": AssistantNodeConfig,
     "camera_node": CameraConfig,
@@ -145,4 +157,5 @@ NODES: dict[str, type[Settings]] = {
     "asr_node": AsrNodeConfig,
     "tts_node": TtsNodeConfig,
     "speaker_node": SpeakerConfig,
+    "reactions_node": ReactionsNodeConfig,
 }

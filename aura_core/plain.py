@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types as pytypes
 import typing
+from collections.abc import Mapping
 from enum import Enum
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -130,6 +131,8 @@ def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
         if dataclasses.is_dataclass(hints[key]):
             held = _default(known[key]) if base is None else getattr(base, key)
             values[key] = build(hints[key], value, inner, held)
+        elif (element := _named(hints[key])) and isinstance(value, dict):
+            values[key] = {k: build(element, v, f"{inner}: {k}") for k, v in value.items()}
         else:
             values[key] = convert(hints[key], value, inner)
     try:
@@ -141,8 +144,8 @@ def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
 def convert(kind: Any, value: Any, name: str) -> Any:
     """`value` as the type `kind`.
 
-    A whole number is accepted as a float, and a text as a member of an enumeration. Raises
-    `ConfigError` naming the setting.
+    A whole number is accepted as a float, a text as a member of an enumeration, and a list of texts
+    as a tuple of texts. Raises `ConfigError` naming the setting.
     """
     options = typing.get_args(kind) if isinstance(kind, pytypes.UnionType) else (kind,)
     classes = [typing.get_origin(o) or o for o in options]  # tuple[str, ...] is checked as tuple
@@ -151,6 +154,9 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             return float(value)
         except OverflowError:
             raise ConfigError(f"{name} must be a number, not {shown(value)}") from None
+    if kind == tuple[str, ...] and isinstance(value, (list, tuple)):
+        require(all(isinstance(v, str) for v in value), f"{name} must be texts, not {shown(value)}")
+        return tuple(value)
     if any(isinstance(value, c) for c in classes if c is not int or not isinstance(value, bool)):
         return value
     for c in classes:
@@ -160,6 +166,12 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             return c(value)
     names = " or ".join("null" if c is type(None) else c.__name__ for c in classes)
     raise ConfigError(f"{name} must be {names}, not {shown(value)}")
+
+
+def _named(kind: Any) -> Any:
+    """The settings class of a mapping of names to settings; None for every other type."""
+    inner = typing.get_args(kind) if typing.get_origin(kind) is Mapping else ()
+    return inner[1] if inner and dataclasses.is_dataclass(inner[1]) else None
 
 
 def _default(f: dataclasses.Field[Any]) -> Any:

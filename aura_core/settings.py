@@ -14,17 +14,18 @@ import dataclasses
 import functools
 import math
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from aura_core.errors import ConfigError, shown
 from aura_core.plain import build, convert
 
-Value = str | int | float | bool  # types of ROS 2 parameters that are used
+Value = str | int | float | bool | Sequence[str]  # types of ROS 2 parameters that are used
 REQUIRED: Any = MISSING  # the default of a setting that has none
+NAME = "NAME"  # stands for a name that the user chooses, in the names of `parameters`
 
-_SETTING, _SECTION = "setting", "section"
+_SETTING, _SECTION, _NAMED = "setting", "section", "named"
 _S = TypeVar("_S", bound="Settings")
 
 
@@ -129,6 +130,15 @@ def section(
     return field(default_factory=make, metadata={_SECTION: Section(prefix, hide)})
 
 
+def named(cls: type[Settings], description: str) -> Any:
+    """A dataclass field that maps names that the user chooses to settings of the class `cls`.
+
+    The settings of `cls` all have defaults. As ROS 2 parameters they are `FIELD.NAME.SETTING`.
+    """
+    metadata = {_NAMED: cls, _SETTING: Setting(description)}
+    return field(default_factory=dict, metadata=metadata)
+
+
 class Settings:
     """Base class of every frozen dataclass of settings. It checks the values at construction.
 
@@ -163,8 +173,8 @@ class Settings:
 class Parameter:
     """One setting as a ROS 2 parameter.
 
-    `path` are the names of the fields that lead to it. In `default`, None is replaced by the value
-    that stands for it.
+    `path` are the names of the fields that lead to it; `NAME` stands for a name that the user
+    chooses. In `default`, None is replaced by the value that stands for it.
     """
 
     name: str
@@ -215,8 +225,27 @@ class Parameter:
 
 
 def parameters(cls: type[Settings]) -> tuple[Parameter, ...]:
-    """The ROS 2 parameters of a dataclass of settings, those of its sections included."""
+    """The ROS 2 parameters of a dataclass of settings, those of its sections included.
+
+    Where the user chooses names, the name is `NAME`: `reactions.NAME.do`. `expand` makes the
+    parameters of the chosen names.
+    """
     return tuple(_parameters(cls(), "", (), ()))
+
+
+def expand(table: Iterable[Parameter], given: Iterable[str]) -> tuple[Parameter, ...]:
+    """`table`, and in the place of `NAME` each name that occurs in the parameter names `given`."""
+    table, given = tuple(table), tuple(given)
+    fixed = tuple(p for p in table if NAME not in p.path)
+    by_home: dict[str, list[Parameter]] = {}
+    for p in table:
+        if NAME in p.path:
+            by_home.setdefault(p.name.partition(f"{NAME}.")[0], []).append(p)
+    chosen: list[Parameter] = []
+    for home, free in by_home.items():
+        names = {g.removeprefix(home).partition(".")[0]: g for g in given if g.startswith(home)}
+        chosen += [_with_name(p, name) for name in names if name not in ("", NAME) for p in free]
+    return (*fixed, *chosen)
 
 
 def from_parameters(cls: type[_S], values: Mapping[str, Value], where: str) -> _S:
@@ -225,7 +254,7 @@ def from_parameters(cls: type[_S], values: Mapping[str, Value], where: str) -> _
     Raises `ConfigError`, which begins with `where`.
     """
     tree: dict[str, Any] = {}
-    for p in parameters(cls):
+    for p in expand(parameters(cls), values):
         if p.name in values:
             home = tree
             for key in p.path[:-1]:
@@ -253,10 +282,20 @@ def unset_text(value: Value | None) -> str:
 _NOTHING = Setting("")
 
 
+def _with_name(p: Parameter, name: str) -> Parameter:
+    path = tuple(name if key == NAME else key for key in p.path)
+    return dataclasses.replace(p, name=p.name.replace(f".{NAME}.", f".{name}.", 1), path=path)
+
+
 def _parameters(
-    value: Settings, prefix: str, path: tuple[str, ...], hide: tuple[str, ...]
+    value: Settings | type[Settings], prefix: str, path: tuple[str, ...], hide: tuple[str, ...]
 ) -> Iterator[Parameter]:
+    """The parameters of `value`. Where it is a class, the defaults are those of its fields."""
     for f in dataclasses.fields(value):  # type: ignore[arg-type]
+        if inner_cls := f.metadata.get(_NAMED):
+            home = (*path, f.name, NAME)
+            yield from _parameters(inner_cls, f"{prefix}{f.name}.{NAME}.", home, ())
+            continue
         current = getattr(value, f.name)
         if isinstance(current, Settings):
             s: Section = f.metadata[_SECTION]
@@ -267,7 +306,7 @@ def _parameters(
         if d.parameter is None or f.name in hide:
             continue
         default = d.unset if current is None else current
-        if not isinstance(default, (str, int, float)):
+        if not isinstance(default, (str, int, float, tuple)):
             raise TypeError(f"{type(value).__name__}.{f.name}: None needs an `unset` for ROS 2")
         plain = str(default) if isinstance(default, str) else default  # an enum member to its text
         yield Parameter(prefix + (d.parameter or f.name), (*path, f.name), plain, d)

@@ -18,13 +18,14 @@ from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
 from aura_core.live.events import Words
 from aura_core.live.host import Health
+from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
 from aura_core.stream.attribution import standing_kind
 from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import NS, Frame, Kind, Query, Severity, Step
 from aura_core.types import Response as CoreResponse
 from aura_ros.action import Watch as WatchAction
-from aura_ros.msg import Alert, Asked, Heartbeat, Response, Watch, Watches
+from aura_ros.msg import Alert, Asked, Heartbeat, Reaction, Response, Watch, Watches
 from aura_ros.srv import Ask
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -215,6 +216,35 @@ def asked_msg(asked: CoreAsked, now_ns: int) -> Asked:
 def watches_msg(watches: Iterable[CoreWatch], now_ns: int) -> Watches:
     """All watches."""
     return Watches(header=header(now_ns, ""), watches=[watch_msg(w) for w in watches])
+
+
+def seen_alert(msg: Alert) -> SeenAlert:
+    """An alert, as a reaction sees it."""
+    return SeenAlert(
+        id=msg.id,
+        watch_id=msg.watch_id,
+        text=msg.text,
+        names=(msg.instruction,),
+        severity=msg.severity,
+        stamp_ns=to_ns(msg.header.stamp),
+        frame_id=msg.header.frame_id,
+        once=msg.kind == Kind.PROACTIVE,
+    )
+
+
+def reaction_msg(
+    name: str, alert: SeenAlert, state: str, detail: str, duration_s: float = 0.0
+) -> Reaction:
+    """What became of a reaction to an alert; `state` is one of `Reaction.STATE_*`."""
+    return Reaction(
+        header=header(alert.stamp_ns, alert.frame_id),
+        name=name,
+        watch_id=alert.watch_id,
+        alert_id=alert.id,
+        state=state,
+        detail=detail,
+        duration_s=duration_s,
+    )
 
 
 def watch_msg(watch: CoreWatch) -> Watch:

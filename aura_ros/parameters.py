@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from rcl_interfaces.msg import (
@@ -18,7 +19,15 @@ from rclpy.node import Node
 from aura_core.config import AssistantConfig, AssistantNodeConfig
 from aura_core.errors import ConfigError
 from aura_core.parameter_file import RCLPY, near_miss
-from aura_core.settings import Parameter, Settings, Value, from_parameters, parameters
+from aura_core.settings import (
+    NAME,
+    Parameter,
+    Settings,
+    Value,
+    expand,
+    from_parameters,
+    parameters,
+)
 
 __all__ = ["ASSISTANT", "Parameters", "Value", "descriptor", "engine_config"]
 
@@ -54,7 +63,8 @@ class Parameters:
 
     Args:
         node: where they are declared.
-        table: the parameters.
+        table: the parameters. Where the user chooses names, those of the names that are given are
+            declared.
         apply: called with changes of live parameters while the node is configured; may raise
             `ConfigError` to refuse them.
     """
@@ -63,10 +73,12 @@ class Parameters:
         self, node: Node, table: Iterable[Parameter], apply: Callable[[Mapping[str, Value]], None]
     ) -> None:
         self._node, self._apply = node, apply
-        self._table = {p.name: p for p in table}
+        table = tuple(table)
+        homes = {p.name.partition(f".{NAME}.")[0] for p in table if NAME in p.path}
+        self._table = {p.name: p for p in expand(table, node._parameter_overrides)}
         self.fixed = False  # whether only live parameters can be changed
         self._wrong: dict[str, str] = {}
-        if unknown := _unknown(node, list(self._table)):
+        if unknown := _unknown(node, list(self._table), homes):
             self._wrong[""] = unknown
         for p in self._table.values():
             self._declare(p)
@@ -75,10 +87,10 @@ class Parameters:
     def _declare(self, p: Parameter) -> None:
         d = descriptor(p)
         try:
-            value = self._node.declare_parameter(p.name, p.default, d).value
+            value = _declare(self._node, p.name, p.default, d)
         except ParameterException as e:
             self._wrong[p.name] = f"parameter {p.name}: {' '.join(str(e).split())}"
-            self._node.declare_parameter(p.name, p.default, d, ignore_override=True)
+            _declare(self._node, p.name, p.default, d, ignore_override=True)
             return
         if problem := p.refusal(value):
             self._wrong[p.name] = f"parameter {problem}"
@@ -118,19 +130,40 @@ def engine_config(values: dict[str, Value]) -> AssistantConfig:
     return from_parameters(AssistantConfig, values, "parameters")
 
 
-def _unknown(node: Node, known: list[str]) -> str:
+def _declare(
+    node: Node, name: str, default: Value, d: ParameterDescriptor, ignore_override: bool = False
+) -> Value:
+    """Declare one parameter; returns its value."""
+    if not isinstance(default, tuple):
+        return node.declare_parameter(name, default, d, ignore_override).value
+    # rclpy takes an empty list for an array of bytes: a list is declared by its type.
+    kind = ros.Parameter.Type.STRING_ARRAY
+    if node.declare_parameter(name, kind, d, ignore_override).value is None:
+        node.set_parameters([ros.Parameter(name, kind, list(default))])
+    return node.get_parameter(name).value
+
+
+def _unknown(node: Node, known: list[str], homes: Collection[str] = ()) -> str:
     """What is wrong with unknown names that are likely to mean ours: rclpy ignores them silently.
 
-    Others may belong to other nodes, in a file that they share: one note names them.
+    Others may belong to other nodes, in a file that they share: one note names them. `homes` are
+    the sections in which the user chooses names.
     """
     foreign = []
     for key in node._parameter_overrides:  # the only place where rclpy keeps them
         if key in known or key.split(".")[0] in RCLPY:
             continue
+        if key in homes and node._parameter_overrides[key].value is None:  # an empty section
+            continue
         if near := near_miss(key, known):
             return (
                 f"unknown parameter '{key}' in the parameter file or arguments; did you mean"
                 f" '{near}'?"
+            )
+        if home := difflib.get_close_matches(key.partition(".")[0], homes, 1, 0.8):
+            return (
+                f"unknown parameter '{key}' in the parameter file or arguments; expected"
+                f" '{home[0]}.NAME.SETTING'"
             )
         foreign.append(key)
     if foreign:

@@ -21,7 +21,8 @@ of `assistant_node` that have a section (`window.keep`), and `system_prompt`, ar
 the engine: `aura run`, `aura replay` and `aura eval` read them with `--config`. `voice_node` runs
 the nodes of microphone, asr, tts and speaker in one process. A parameter marked *live* can be
 changed at any time; the others while the node is unconfigured (`ros2 lifecycle set NODE deactivate`
-and `cleanup`, then `ros2 param set`, then `configure` and `activate`).
+and `cleanup`, then `ros2 param set`, then `configure` and `activate`). `NAME` in a parameter is a
+name that you choose: `reactions.NAME.do` is `reactions.stop.do` for a reaction called stop.
 """
 
 
@@ -63,7 +64,7 @@ def _lines(node: str, cls: type[Settings]) -> Iterator[str]:
 
 
 def _value(value: Value) -> str:
-    if value == "":
+    if value in ("", ()):
         return "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -74,7 +75,7 @@ def _allowed(p: Parameter) -> str:
         return ", ".join(f"`{choice}`" for choice in s.choices)
     if isinstance(p.default, bool):
         return "`true`, `false`"
-    kind = {str: "text", int: "whole number", float: "number"}[type(p.default)]
+    kind = {str: "text", tuple: "texts", int: "whole number", float: "number"}[type(p.default)]
     words = f"{kind} {s.limits}".strip()
     outside = s.unset not in (None, "") and s.refusal(s.unset, p.name)
     return f"{words}, or {s.unset}" if outside else words

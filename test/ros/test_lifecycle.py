@@ -24,6 +24,7 @@ from aura_ros import (
     assistant_node,
     camera_node,
     microphone_node,
+    reactions_node,
     sim_camera_node,
     speaker_node,
     tts_node,
@@ -38,6 +39,7 @@ CLASSES: dict[str, type[AuraNode]] = {
     "asr_node": asr_node.AsrNode,
     "tts_node": tts_node.TtsNode,
     "speaker_node": speaker_node.SpeakerNode,
+    "reactions_node": reactions_node.ReactionsNode,
 }
 SUCCESS = TransitionCallbackReturn.SUCCESS
 MANUAL = ("-p", "autostart:=false")
