@@ -1,8 +1,8 @@
 """rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
 
-Only three message types are read. They have never changed, so their definitions come from the
-library and not from the bag. So a bag without definitions (older sqlite3 bags), or with broken ones
-of other types, can be read too.
+Only a few message types are read. Those of ROS have never changed, so their definitions come from
+the library and not from the bag; that of our own `Asked` stands here. So a bag without definitions
+(older sqlite3 bags), or with broken ones of other types, can be read too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,29 @@ import apsw
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from aura_core.errors import InputError, one_line
 from aura_core.plain import refuse_bomb
-from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
+from aura_core.replay.topics import ASKED, COMPRESSED, IMAGE, Choice, choose
 from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
 from aura_core.stream.sampling import Slots, StampClock
-from aura_core.types import NS, Frame, Query
+from aura_core.types import NS, Frame, Kind, Query, Severity
+
+# msg/Asked.msg, without its comments
+ASKED_MSG = """
+std_msgs/Header header
+string query_id
+string text
+string kind
+string source
+uint32 limit
+float32 cooldown_s
+bool urgent
+string severity
+bool quiet
+"""
+_PARAMETERS = "parameters"  # the source of the watches that a node's own parameters ask
 
 # What the reading library raises on damaged files. Found by cutting good files off and by flipping
 # their bytes.
@@ -47,6 +62,9 @@ DAMAGE = (
     AssertionError,
     OverflowError,
 )
+
+
+Recorded = bytes | Query  # an image as it was recorded, or a question
 
 
 @dataclass
@@ -91,6 +109,7 @@ class Bag:
         self.skipped, self._why = 0, ""
         self._slots, self._clock = Slots(fps, tolerance_s, hold_s), StampClock()
         self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self._store.register(get_types_from_msg(ASKED_MSG, ASKED))
         self._reader = _open(self.path)
         try:
             self.topics = choose(self.path, self._reader.connections, image_topic, text_topic)
@@ -124,9 +143,9 @@ class Bag:
 
         A frame's stamp is its header stamp, or its bag time where that is zero or stands still. A
         picture stands until the next one: half seconds without a frame get the one before. A
-        question has only a bag time. It is moved into the frames' clock by the difference between
-        the two times of the newest frame. A question before the first frame has no stamp and joins
-        the first chunk.
+        question counts with its bag time. It is moved into the frames' clock by the difference
+        between the two times of the newest frame. A question before the first frame has no stamp
+        and joins the first chunk.
 
         Raises `InputError` when a message is damaged, or when no image can be decoded.
         """
@@ -137,7 +156,8 @@ class Bag:
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
                 stamp = standing.stamp_ns + bag_ns - standing.bag_ns if standing else None
-                asked.append(Query(message.data, stamp_ns=stamp))
+                if (query := self._query(message)) is not None:
+                    asked.append(replace(query, stamp_ns=stamp))
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
             coming = _Image(message, self._clock.of(stamp, bag_ns), bag_ns)
@@ -160,6 +180,40 @@ class Bag:
                 f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be"
                 f" decoded{f': {self._why}' if self._why else ''}"
             )
+
+    def messages(self) -> Iterator[tuple[int, Recorded]]:
+        """The messages as they were recorded, with their bag times in nanoseconds; in the order of
+        `events`.
+
+        An image is its serialized message (CDR), whose picture is not decoded; a question is a
+        `Query`. Raises `InputError` when a message is damaged.
+        """
+        for connection, bag_ns, data in self._in_order():
+            message = self._read(connection, bag_ns, data)
+            if connection.topic != self.topics.text_topic:
+                yield bag_ns, bytes(data)
+            elif (query := self._query(message)) is not None:
+                yield bag_ns, query
+
+    def _query(self, message: Any) -> Query | None:
+        """The question of a message; None for one that the parameters of a node ask themselves."""
+        if self.topics.text_type != ASKED:
+            return Query(message.data)
+        if message.source == _PARAMETERS:
+            return None
+        try:
+            kind, severity = Kind(message.kind), Severity(message.severity)
+        except ValueError as e:
+            raise InputError(f"{self.path}: {self.topics.text_topic}: {one_line(e)}") from e
+        return Query(
+            message.text,
+            kind=kind,
+            limit=message.limit or None,
+            cooldown_s=message.cooldown_s if message.cooldown_s >= 0 else None,
+            urgent=message.urgent,
+            severity=severity,
+            quiet=message.quiet,
+        )
 
     @property
     def stuck(self) -> int:
@@ -279,4 +333,4 @@ def _damaged(path: Path, error: BaseException) -> InputError:
     return InputError(f"{path}: the bag is damaged or incomplete: {one_line(error)}")
 
 
-__all__ = ["Bag", "Choice"]
+__all__ = ["Bag", "Choice", "Recorded"]
