@@ -1,6 +1,6 @@
 # make demo    set up, then watch the assistant on real ROS 2; options: make demo ARGS="--headless --seconds 60"
 # make test    set up, then the tests; options: make test ARGS="-k window -x"
-# Others: setup, setup-voice, setup-voice-all, setup-rtsp, lint, format, test-slow, test-audio, test-rtsp, test-gpu, clean. Settings of the set-up: see .ci/setup.
+# Others: setup, setup-voice, setup-voice-all, setup-rtsp, lint, format, test-slow, test-audio, test-rtsp, test-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -14,7 +14,7 @@ export PYTHON TORCH TORCH_INDEX
 ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
 
-.PHONY: help setup setup-voice setup-voice-all setup-rtsp demo test test-slow test-audio test-rtsp test-gpu lint format clean
+.PHONY: help setup setup-voice setup-voice-all setup-rtsp demo test test-slow test-audio test-rtsp test-gpu colcon-test lint format clean
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
@@ -48,6 +48,10 @@ test-rtsp: setup-rtsp
 test-gpu: setup
 	@$(ROS_RUN) $(PY) -m pytest -m gpu $(ARGS)
 
+# On a ROS 2 installation, with its setup.bash sourced; the others need none.
+colcon-test:
+	@.ci/colcon $(ARGS)
+
 lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -57,4 +61,4 @@ format: setup
 	@.venv/bin/ruff format .
 
 clean:
-	rm -rf .venv build install log out .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .colcon build install log out .pytest_cache .ruff_cache *.egg-info

@@ -340,6 +340,7 @@ class DeciderConfig(Settings, section="decider"):
         below=1.0,
         unset=0.0,
         null="off",
+        live=True,
     )
     min_gap_s: float = setting(
         0.0,
@@ -347,6 +348,7 @@ class DeciderConfig(Settings, section="decider"):
         unit="s",
         low=0.0,
         high=DAY_S,
+        live=True,
     )
     mode: str = setting(
         "auto",
@@ -369,7 +371,7 @@ class DeciderConfig(Settings, section="decider"):
         " back, and every alert belongs to a watch",
     )
     must_answer: bool = setting(
-        True, "a question is never met with silence: silence is masked in its chunk"
+        True, "a question is never met with silence: silence is masked in its chunk", live=True
     )
 
     def __post_init__(self) -> None:
@@ -407,12 +409,28 @@ class GateConfig(Settings, section="gate"):
 class GenerationConfig(Settings, section="generation"):
     """Limits on one answer and on questions."""
 
-    max_new_tokens: int = setting(128, "most tokens of one answer", unit="tokens", low=1, high=8192)
+    max_new_tokens: int = setting(
+        128, "most tokens of one answer", unit="tokens", low=1, high=8192, live=True
+    )
     max_question_tokens: int = setting(
-        512, "most tokens of one question", unit="tokens", low=1, high=65_536
+        512, "most tokens of one question", unit="tokens", low=1, high=65_536, live=True
     )
     max_pending_questions: int = setting(
-        8, "most questions that may wait; watches do not count", low=1, high=1000
+        8, "most questions that may wait; watches do not count", low=1, high=1000, live=True
+    )
+    max_question_chars: int = setting(
+        2000,
+        "most characters of one question or watch; 0: no limit",
+        unit="characters",
+        low=0,
+        high=1_000_000,
+    )
+    questions_per_minute: int = setting(
+        60,
+        "most questions and watches of each source (a topic, a service) in a minute, live;"
+        " 0: no limit",
+        low=0,
+        high=100_000,
     )
     at_once: bool = setting(
         True,
@@ -426,14 +444,18 @@ class GenerationConfig(Settings, section="generation"):
         unit="s",
         low=0.5,
         high=3600.0,
+        live=True,
     )
     no_answer: str = setting(
-        "I cannot answer that.", "what is said where the model answers a question without words"
+        "I cannot answer that.",
+        "what is said where the model answers a question without words",
+        live=True,
     )
     interruptible: bool = setting(
         False,
         "chunks that close during an answer are decided between its tokens, and one that calls for"
         " words ends it",
+        live=True,
     )
 
 
@@ -441,13 +463,14 @@ class GenerationConfig(Settings, section="generation"):
 class WatchConfig(Settings, section="watch"):
     """Standing questions. Times are stream time."""
 
-    max_open: int = setting(32, "most watches that may be open", low=1, high=1000)
+    max_open: int = setting(32, "most watches that may be open", low=1, high=1000, live=True)
     duplicate_s: float = setting(
         2.0,
         "the same words for the same watch are said once within this time",
         unit="s",
         low=0.0,
         high=DAY_S,
+        live=True,
     )
     cooldown_s: float = setting(
         0.0,
@@ -455,6 +478,7 @@ class WatchConfig(Settings, section="watch"):
         unit="s",
         low=0.0,
         high=DAY_S,
+        live=True,
     )
     attribution: str = setting(
         "model",
@@ -462,6 +486,7 @@ class WatchConfig(Settings, section="watch"):
         " open watch alone (one short prefill a watch, once an alert); words: the watch that shares"
         " most words with the answer",
         choices=("model", "words"),
+        live=True,
     )
 
 
@@ -521,6 +546,16 @@ class AssistantNodeConfig(Settings):
         "raw",
         "raw: sensor_msgs/Image on image_raw; compressed: CompressedImage on image_raw/compressed",
         choices=("raw", "compressed"),
+    )
+    watch_file: str = setting(
+        "auto",
+        "file that keeps the watches, so that they go on after a crash; a clean end removes it;"
+        " auto: in $ROS_HOME (~/.ros), by the node's name; empty: none",
+    )
+    free_when_inactive: bool = setting(
+        False,
+        "deactivate frees the model, the GPU's memory too, and activate loads it again; what was"
+        " seen and said is forgotten, watches go on",
     )
     stale_after_s: float = setting(
         2.0,

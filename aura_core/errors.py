@@ -5,9 +5,22 @@ Each message is one line: what, where, what to do.
 
 from __future__ import annotations
 
+import reprlib
+from typing import Any
+
+LONGEST = 600  # characters of a message
+
 
 class AuraError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    A message may quote what somebody sent. So line breaks, control characters and marks that change
+    the direction of writing become spaces, and of a message that is too long the middle is left
+    out: what is logged and printed is one line.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_clear(a) if isinstance(a, str) else a for a in args))
 
 
 class ConfigError(AuraError):
@@ -41,9 +54,27 @@ def one_line(error: BaseException, limit: int = 0) -> str:
     return text[:limit] if limit else text
 
 
-def how_to_install(extra: str) -> str:
-    """The command that installs the packages of an extra.
+def shown(value: Any) -> str:
+    """`repr(value)`, shortened where it is long: lists, texts and numbers may be of any size."""
+    return _SHORT.repr(value)
 
-    It installs from the source folder, because this package is on no index.
-    """
-    return f"pip install '.[{extra}]' in the folder of aura_ros"
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 80, 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python writes out no number of more than 4,300 digits."""
+        return repr(x) if x.bit_length() < 128 else f"a number of {x.bit_length()} bits"
+
+
+_SHORT = _Short()
+
+
+def _clear(text: str) -> str:
+    if not text.isprintable():
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 205]} ... {text[-200:]}"
+    return text

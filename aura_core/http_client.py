@@ -23,7 +23,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aura_core.config import ChatConfig, ServerConfig
-from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.errors import ConfigError, ModelError
+from aura_core.extras import how_to_install
 
 try:
     import httpx

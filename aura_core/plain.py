@@ -11,7 +11,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, one_line, shown
+
+MOST_VALUES = 100_000  # of a YAML document, after its aliases are expanded
+# What the YAML library raises on malformed scalars, besides its own errors: the date 2020-99-99,
+# `!!int ''`, `!!bool x`, `!!timestamp x`, and structures that are nested too deeply.
+UNREADABLE = (ValueError, IndexError, KeyError, AttributeError, TypeError, RecursionError)
 
 
 def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
@@ -23,16 +28,71 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
     import yaml
 
     try:
-        data = yaml.safe_load(source.read_text(encoding="utf-8"))
+        data = load_yaml(source.read_text(encoding="utf-8"))
     except OSError as e:
         raise ConfigError(f"{source}: cannot read the {what}: {e.strerror}") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{source}: not valid YAML: it is not UTF-8 text") from e
-    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: the date 2020-99-99
-        raise ConfigError(f"{source}: not valid YAML: {' '.join(str(e).split())}") from e
+    except (yaml.YAMLError, *UNREADABLE) as e:
+        raise ConfigError(f"{source}: not valid YAML: {one_line(e)}") from e
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: expected a mapping of settings, found {type(data).__name__}")
     return data
+
+
+def load_yaml(text: str) -> Any:
+    """The plain values of a YAML document. Only plain ones: no tag makes an object of Python.
+
+    Raises `yaml.YAMLError`, or an error of `UNREADABLE`. A document whose aliases stand for more
+    than `MOST_VALUES` values, or for themselves, is refused before it is expanded.
+    """
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _expanded(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def refuse_bomb(text: str) -> None:
+    """Raise `ValueError` for what `load_yaml` does not expand, before another library reads it.
+
+    Other errors of the document are left to that library.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+    except (yaml.YAMLError, *UNREADABLE):
+        return
+    if node is not None:
+        _expanded(node, {})
+
+
+def _expanded(node: Any, known: dict[int, int]) -> int:
+    """How many values a YAML node stands for, those of its aliases included.
+
+    `known` has the numbers of the nodes that were counted, by their identity; 0 while a node is
+    being counted.
+    """
+    if id(node) not in known:
+        known[id(node)] = 0
+        inner: list[Any] = node.value if isinstance(node.value, list) else []
+        total = 1
+        for entry in inner:
+            for part in entry if isinstance(entry, tuple) else (entry,):
+                total += _expanded(part, known)
+        if total > MOST_VALUES:
+            raise ValueError(f"its aliases stand for more than {MOST_VALUES} values")
+        known[id(node)] = total
+    if not known[id(node)]:
+        raise ValueError("an alias stands for what it is in")
+    return known[id(node)]
 
 
 def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
@@ -49,15 +109,15 @@ def build(cls: Any, data: Any, where: str, base: Any = None) -> Any:
         ConfigError: naming the key and where it is.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a mapping of settings, found {data!r}")
+        raise ConfigError(f"{where}: expected a mapping of settings, found {shown(data)}")
     hints = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}
     presets = getattr(cls, "PRESETS", {})
     if presets and "preset" in data:
         rest = {k: v for k, v in data.items() if k != "preset"}
-        if data["preset"] not in presets:
+        if not isinstance(data["preset"], str) or data["preset"] not in presets:
             raise ConfigError(
-                f"{where}: preset must be one of {', '.join(presets)}, not {data['preset']!r}"
+                f"{where}: preset must be one of {', '.join(presets)}, not {shown(data['preset'])}"
             )
         data = presets[data["preset"]] | rest
     for key in data:
@@ -90,9 +150,12 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     options = typing.get_args(kind) if isinstance(kind, pytypes.UnionType) else (kind,)
     classes = [typing.get_origin(o) or o for o in options]  # tuple[str, ...] is checked as tuple
     if float in classes and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{name} must be a number, not {shown(value)}") from None
     if kind == tuple[str, ...] and isinstance(value, (list, tuple)):
-        require(all(isinstance(v, str) for v in value), f"{name} must be texts, not {value!r}")
+        require(all(isinstance(v, str) for v in value), f"{name} must be texts, not {shown(value)}")
         return tuple(value)
     if any(isinstance(value, c) for c in classes if c is not int or not isinstance(value, bool)):
         return value
@@ -102,7 +165,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             require(value in words, f"{name} must be one of {', '.join(words)}, not '{value}'")
             return c(value)
     names = " or ".join("null" if c is type(None) else c.__name__ for c in classes)
-    raise ConfigError(f"{name} must be {names}, not {value!r}")
+    raise ConfigError(f"{name} must be {names}, not {shown(value)}")
 
 
 def _named(kind: Any) -> Any:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, shown
 from aura_core.plain import build, convert
 
 Value = str | int | float | bool | Sequence[str]  # types of ROS 2 parameters that are used
@@ -85,10 +85,10 @@ class Setting:
             return ""
         if not self._within(value):
             if self.limits == "at least 0":
-                return f"{name} must not be negative, not {value}"
+                return f"{name} must not be negative, not {shown(value)}"
             unit = f" {self.unit}" if self.unit and not name.endswith(f"_{self.unit}") else ""
-            return f"{name} must be {self.limits}{unit}, not {value}"
-        if not math.isfinite(value):
+            return f"{name} must be {self.limits}{unit}, not {shown(value)}"
+        if isinstance(value, float) and not math.isfinite(value):
             return f"{name} must be a finite number, not {value}"
         return ""
 

@@ -25,16 +25,26 @@ class Kind(StrEnum):
     MULTI_RESPONSE = "multi-response"  # later: an answer of a watch that gives several
 
 
+class Severity(StrEnum):
+    """How much the event of a watch matters, from little to much."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image. `image` is RGB uint8 (height, width, 3).
 
     `arrived_ns` is when it came, by a clock that does not jump; None where that is not known.
+    `frame_id` names the camera: in ROS, the coordinate frame of the image's header.
     """
 
     image: NDArray[np.uint8]
     stamp_ns: int
     arrived_ns: int | None = None
+    frame_id: str = ""
 
     def checked(self) -> Frame:
         """This frame. Raises `InputError` unless its image is RGB uint8 (height, width, 3)."""
@@ -67,11 +77,22 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a watch has answered in an earlier run of the assistant."""
+
+    answers: int
+    last_ns: int | None  # stamp of its newest answer, and the words
+    last_text: str
+
+
+@dataclass(frozen=True)
 class Query:
     """A question. Without a stamp it joins the chunk that closes next.
 
-    `limit` and `cooldown_s` are for watches: the most answers, and the seconds of stream time after
-    an answer in which the watch is silent. None: as configured.
+    `limit`, `cooldown_s`, `urgent` and `severity` are for watches. `limit` are the most answers,
+    and `cooldown_s` the seconds of stream time after an answer in which the watch is silent; None:
+    as configured. `quiet`: the words with which the model accepts the watch are not said. `before`:
+    the watch goes on from an earlier run.
     """
 
     text: str
@@ -81,6 +102,9 @@ class Query:
     limit: int | None = None
     cooldown_s: float | None = None
     urgent: bool = False  # its answers may interrupt the user
+    severity: Severity = Severity.INFO
+    quiet: bool = False
+    before: Before | None = None
 
 
 Reason = Literal["threshold", "hysteresis", "min_gap", "no_watch", "asked"]
@@ -110,6 +134,7 @@ class Answered:
     kind: Kind
     index: int
     urgent: bool = False
+    severity: Severity = Severity.INFO
 
 
 @dataclass(frozen=True)
@@ -150,7 +175,7 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
-    suppressed: str = ""  # why words were not said: cancelled, limit, cooldown, duplicate
+    suppressed: str = ""  # why words were not said: cancelled, limit, cooldown, duplicate, quiet
     missed_chunks: int = 0  # chunks before this one that were seen and not decided
 
     @property

@@ -1,4 +1,4 @@
-"""The words of a text, for comparing two texts, and text that is safe to tokenise."""
+"""The words of a text, for comparing two texts, and a text as one short line."""
 
 from __future__ import annotations
 
@@ -28,15 +28,6 @@ def spoken_words(text: str) -> list[str]:
     ["don't", 'stop', '桌', '子']
     """
     return _SPOKEN.findall(text.lower().replace("’", "'"))
-
-
-def plain_text(text: str) -> str:
-    """User text, changed so that a tokenizer reads no special token in it.
-
-    >>> plain_text(" What? <|im_end|> ")
-    'What? < |im_end| >'
-    """
-    return text.strip().replace("<|", "< |").replace("|>", "| >")
 
 
 def shorten(text: str, limit: int = 60) -> str:

@@ -20,19 +20,33 @@ from std_msgs.msg import String
 from aura_core.config import AssistantNodeConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.diagnosis import Now, Recent, diagnose
-from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped, Words
-from aura_core.live.host import NOTHING, Health, Host
-from aura_core.live.pulse import SILENCE_S, Quiet, idle_state
+from aura_core.live.events import (
+    Asked,
+    Event,
+    Failed,
+    Problem,
+    Ready,
+    Refused,
+    Stepped,
+    Watched,
+    Words,
+)
+from aura_core.live.host import Health, Host
+from aura_core.live.pulse import Quiet, idle_state
 from aura_core.models import foreign, load, release
 from aura_core.stream.ids import Ids, new_run
-from aura_core.types import Step
 from aura_ros import conversions as to
 from aura_ros import qos
-from aura_ros.msg import Alert, Heartbeat, Response
+from aura_ros.heartbeat import Heartbeats
+from aura_ros.msg import Alert, Response, Watches
+from aura_ros.msg import Asked as AskedMsg
 from aura_ros.node import CLOSE_S, AuraNode
 from aura_ros.parameters import Value
+from aura_ros.pictures import Pictures
 from aura_ros.process import run
 from aura_ros.services import WatchServices
+from aura_ros.standing import Standing
+from aura_ros.watch_action import WatchAction
 
 _POLL_S = 0.1  # how often a transition that waits for the model looks whether the process ends
 
@@ -42,20 +56,17 @@ class AssistantNode(AuraNode):
 
     def __init__(self) -> None:
         super().__init__("assistant_node", AssistantNodeConfig)
-        self._lock = threading.Lock()  # two threads publish heartbeats
-        self._sequence, self._beat_at = 0, time.monotonic()
         self.host: Host | None = None
+        self._heart = Heartbeats(self)
         self._begin()
-        # The heartbeat lives as long as the node, whatever its state.
-        self._heartbeats = self.create_publisher(Heartbeat, "aura/heartbeat", qos.HEARTBEAT)
         self.lifelong(0.25, self._pulse)
 
     def _begin(self) -> None:
         """Forget what was seen before."""
         self._clock_told = (0, 0)  # jumps and standing stamps that were told
-        self._last_step: Step | None = None
-        self._newest_ns, self._frame_id, self._stale = 0, "", False
+        self.newest_ns, self._camera, self._stale = 0, "", False  # of the newest image
         self._recent = Recent()
+        self._heart.begin()
 
     # ---- transitions -------------------------------------------------------------------------
 
@@ -72,17 +83,27 @@ class AssistantNode(AuraNode):
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
         self._alerts = self.publish_on(Alert, "aura/alert", qos.EVENTS)
+        self._asked = self.publish_on(AskedMsg, "aura/asked", qos.EVENTS)
+        self._watches = self.publish_on(Watches, "aura/watches", qos.LATCHED)
+        self._watches.publish(to.watches_msg((), self.now_ns()))
         model, server = self.config.model, self.config.server
         self.host = Host(
             lambda: load(model, server), self.config, backlog_chunks=node.backlog_chunks
         )
+        pictures = Pictures(self, self.host.health, self.config.window.max)
+        pictures.open()
         self.undo(self._unload)
         self.host.listen(self._on_event)
+        self.host.listen(pictures.on_event)
         WatchServices(self, self.host)
+        self._goals = WatchAction(self, self.host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {model.path}")
         if warned := foreign(model, self._topic):
             self.get_logger().warning(f"{warned} in model.path")
+        self._standing = Standing(self, self.host, node.watch_file)
+        self._standing.begin(())
+        self._frees = node.free_when_inactive
         self._load(self.host)
 
     def _load(self, host: Host) -> None:
@@ -96,30 +117,39 @@ class AssistantNode(AuraNode):
 
     def _unload(self) -> None:
         assert self.host is not None
-        if not self.host.stop(CLOSE_S):
-            self.stuck("the model's thread did not end in time")
-        self.host.free()
+        self._stop(self.host)
         self.host = None
+
+    def _stop(self, host: Host) -> None:
+        if not host.stop(CLOSE_S):
+            self.stuck("the model's thread did not end in time")
+        host.free()
         release()
 
     def activate(self) -> None:
         """Watch: earlier frames could only be dropped."""
         assert self.host is not None
+        if not self.host.running:  # it was freed
+            self._load(self.host)
+            self._standing.again()
         self.host.wake()
         self.subscribe(self._image_type, self._topic, self._on_image, qos.FRAMES)
 
     def deactivate(self) -> None:
-        """Stop deciding. The model, the window and the watches stay."""
+        """Stop deciding. The model, the window and the watches stay, or (`free_when_inactive`) only
+        the watches."""
         if self.host is not None:
             self.host.rest()
+            if self._frees:
+                self._stop(self.host)
         self._stale = False
 
-    def apply(self, name: str, value: Value) -> None:
+    def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
-        if name == "decider.threshold" and self.host is not None:
-            self.host.set_threshold(float(value) or None)
-        elif name == "stale_after_s":
-            self._stale_after_s = float(value)
+        node = self.settings(AssistantNodeConfig, changes)
+        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        if self.host is not None:
+            self.host.configure(self.config)
 
     # ---- callbacks: store and return ---------------------------------------------------------
 
@@ -128,12 +158,12 @@ class AssistantNode(AuraNode):
             self.complain(problem)
             return
         stamp_ns = to.stamp_or(msg.header, self.now_ns())
-        self._newest_ns, self._frame_id = stamp_ns, msg.header.frame_id
+        self.newest_ns, self._camera = stamp_ns, msg.header.frame_id
         self.host.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
 
     def _on_question(self, msg: String) -> None:
         try:
-            asked = self.host.ask(msg.data)
+            asked = self.host.ask(msg.data, source="asr/text")
         except InputError as e:
             self._refuse("", e)
         else:
@@ -149,8 +179,7 @@ class AssistantNode(AuraNode):
 
     def _pulse(self) -> None:
         """Send a heartbeat unless a decided chunk has sent one within the last second."""
-        quiet_s = time.monotonic() - self._beat_at
-        state, detail = self._idle(quiet_s)
+        state, detail = self._idle(self._heart.quiet_s)
         if state == "no_frames" and not self._stale:
             self._stale = True
             self.get_logger().error(f"{detail}: the camera has stopped")
@@ -158,8 +187,7 @@ class AssistantNode(AuraNode):
         elif self._stale and state != "no_frames":
             self._stale = False
             self.get_logger().info("frames are back")
-        if state and quiet_s >= SILENCE_S:
-            self._beat(state, detail)
+        self._heart.idle(state, detail)
 
     def _idle(self, quiet_s: float) -> tuple[str, str]:
         """The heartbeat's state and detail; ("", "") while decided chunks send the heartbeats."""
@@ -182,19 +210,19 @@ class AssistantNode(AuraNode):
         health = self.host.health()
         self._recent.note(time.monotonic(), health)
         self._tell_clock(health)
-        age_s = self.age_ms(self._newest_ns) / 1e3 if self._newest_ns else None
+        age_s = self.age_ms(self.newest_ns) / 1e3 if self.newest_ns else None
         seen = health.frame_quiet_s is not None
         now = Now(age_s, self._stale, seen, self.problem)
         level, message = diagnose(health, now, self._recent)
         values = {
             "model": self.config.model.path,
             "frame_age_ms": "" if age_s is None else f"{age_s * 1e3:.1f}",
-            "step_ms": f"{self._last_step.step_ms:.1f}" if self._last_step else "",
+            "step_ms": f"{self._heart.last.step_ms:.1f}" if self._heart.last else "",
             "undecided_share": f"{self._recent.undecided:.3f}",
             "last_error": self.last_problem,
             **asdict(health),
         }
-        return level, message, values, self._frame_id or self._topic
+        return level, message, values, self._camera or self._topic
 
     def _tell_clock(self, health: Health) -> None:
         """Log once a second what is wrong with the stamps of the images, where it is new."""
@@ -220,15 +248,21 @@ class AssistantNode(AuraNode):
                 self._loaded.set()
             case Words():
                 age_ms = self.age_ms(event.stamp_ns)
-                self._responses.publish(to.partial_msg(event, self._frame_id, age_ms))
+                self._responses.publish(to.partial_msg(event, age_ms))
             case Stepped():
                 self._on_step(event)
+            case Asked():
+                self._asked.publish(to.asked_msg(event, self.now_ns()))
+            case Watched():
+                self._watches.publish(to.watches_msg(event.watches, self.now_ns()))
+                self._goals.watched(event.watches)
             case Refused():
                 self._refuse(event.query.id, event.reason)
+                self._goals.refused(event.query.id, event.reason)
             case Problem():
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too
-                    self._beat("error", "", event.chunk)
+                    self._heart.beat("error", event.message, event.chunk)
             case Failed() if self._loaded.is_set():
                 self.end(event.message)
             case Failed():
@@ -236,32 +270,16 @@ class AssistantNode(AuraNode):
                 self._loaded.set()
 
     def _on_step(self, event: Stepped) -> None:
-        step = self._last_step = event.step
+        step, frame_id = event.step, event.frame.frame_id
         self._recent.step(time.monotonic(), step.step_ms)
         if (r := step.response) is not None:
             age_ms = self.age_ms(r.stamp_ns)
-            self._responses.publish(to.response_msg(step, r, self._frame_id, age_ms))
+            self._responses.publish(to.response_msg(step, r, frame_id, age_ms))
             for alert in event.alerts:
-                self._alerts.publish(to.alert_msg(step, r, alert, self._frame_id))
-        self._beat("silent" if r is None else "speaking", "")
-
-    def _beat(self, state: str, detail: str, chunk: int | None = None) -> None:
-        host = self.host
-        with self._lock:
-            msg = to.heartbeat_msg(
-                state,
-                self.problem or detail,
-                self._sequence,
-                self._last_step,
-                host.health() if host else NOTHING,
-                host.config.window.max if host else 0,
-                self._frame_id,
-                self.age_ms(self._newest_ns),
-            )
-            msg.chunk = msg.chunk if chunk is None else chunk
-            self._heartbeats.publish(msg)
-            self._sequence += 1
-            self._beat_at = time.monotonic()
+                msg = to.alert_msg(step, r, alert, frame_id)
+                self._alerts.publish(msg)
+                self._goals.alerted(msg)
+        self._heart.stepped(step, frame_id)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,15 +15,20 @@ from std_msgs.msg import Header
 
 from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
+from aura_core.live.events import Asked as CoreAsked
 from aura_core.live.events import Words
 from aura_core.live.host import Health
 from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
+from aura_core.stream.attribution import standing_kind
 from aura_core.stream.watches import Watch as CoreWatch
-from aura_core.types import NS, Frame, Kind, Step
+from aura_core.types import NS, Frame, Kind, Query, Severity, Step
 from aura_core.types import Response as CoreResponse
-from aura_ros.msg import Alert, Heartbeat, Reaction, Response, Watch
+from aura_ros.action import Watch as WatchAction
+from aura_ros.msg import Alert, Asked, Heartbeat, Reaction, Response, Watch, Watches
+from aura_ros.srv import Ask
 
+_E = TypeVar("_E", bound=StrEnum)
 _UINT32_MAX = 2**32 - 1
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
 
@@ -57,13 +65,12 @@ def to_frame(msg: Image | CompressedImage, stamp_ns: int) -> Frame:
     """The RGB frame of a raw or compressed image. Raises `InputError` when it cannot be decoded."""
     try:
         if isinstance(msg, CompressedImage):
-            return Frame(decode_compressed(msg.data, msg.format), stamp_ns)
-        return Frame(
-            decode_raw(
+            image = decode_compressed(msg.data, msg.format)
+        else:
+            image = decode_raw(
                 msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian)
-            ),
-            stamp_ns,
-        )
+            )
+        return Frame(image, stamp_ns, frame_id=msg.header.frame_id)
     except InputError as e:
         raise InputError(
             f"frame {msg.header.frame_id or '(no frame_id)'} at {stamp_ns} ns: {e}"
@@ -80,19 +87,28 @@ def to_image(frame: Frame, frame_id: str) -> Image:
     return msg
 
 
+def jpeg_msg(frame: Frame, quality: int) -> CompressedImage:
+    """The JPEG message of a frame, with its stamp and frame_id; `quality` is 1 to 100."""
+    bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    msg = CompressedImage(header=header(frame.stamp_ns, frame.frame_id), format="jpeg")
+    msg.data.frombytes(jpeg)
+    return msg
+
+
 def header(stamp_ns: int, frame_id: str) -> Header:
     """A header with a stamp in nanoseconds."""
     return Header(stamp=to_time(stamp_ns), frame_id=frame_id)
 
 
-def partial_msg(words: Words, frame_id: str, age_ms: float) -> Response:
+def partial_msg(words: Words, age_ms: float) -> Response:
     """The answer so far, as a message.
 
     Its question and its cost are known with the final message only. Its kind is known from the
     first word on if it answers a question of this chunk.
     """
     return Response(
-        header=header(words.stamp_ns, frame_id),
+        header=header(words.stamp_ns, words.frame_id),
         id=words.response_id,
         text=words.text,
         kind=str(Kind.REAL_TIME) if words.asked else "",
@@ -145,6 +161,7 @@ def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: st
         confidence=1.0 - step.decision.p_silent,
         index=alert.watch.index,
         urgent=alert.watch.urgent,
+        severity=str(alert.watch.severity),
     )
 
 
@@ -177,6 +194,59 @@ def reaction_msg(
     )
 
 
+def query(request: Ask.Request | WatchAction.Goal, kind: Kind | None = None) -> Query:
+    """The question of a request; `kind` where the request names none.
+
+    Raises `InputError` for a kind or a severity that does not exist.
+    """
+    if request.kind:
+        kind = _member(Kind, request.kind, "kind")
+    severity = Severity.INFO
+    if request.severity:
+        severity = _member(Severity, request.severity, "severity")
+    return Query(
+        request.text,
+        id=getattr(request, "id", ""),
+        kind=kind,
+        limit=request.limit or None,
+        cooldown_s=request.cooldown_s if request.cooldown_s >= 0 else None,
+        urgent=request.urgent,
+        severity=severity,
+        quiet=getattr(request, "quiet", False),
+    )
+
+
+def _member(kinds: type[_E], given: str, name: str) -> _E:
+    try:
+        return kinds(given)
+    except ValueError:
+        raise InputError(
+            f"{name} must be one of {', '.join(kinds)} or empty, not '{given}'"
+        ) from None
+
+
+def asked_msg(asked: CoreAsked, now_ns: int) -> Asked:
+    """A question that was accepted."""
+    q = asked.query
+    return Asked(
+        header=header(now_ns, ""),
+        query_id=q.id,
+        text=q.text,
+        kind=str(q.kind or standing_kind(q.text) or Kind.REAL_TIME),
+        source=asked.source,
+        limit=q.limit or 0,
+        cooldown_s=-1.0 if q.cooldown_s is None else float(q.cooldown_s),
+        urgent=q.urgent,
+        severity=str(q.severity),
+        quiet=q.quiet,
+    )
+
+
+def watches_msg(watches: Iterable[CoreWatch], now_ns: int) -> Watches:
+    """All watches."""
+    return Watches(header=header(now_ns, ""), watches=[watch_msg(w) for w in watches])
+
+
 def watch_msg(watch: CoreWatch) -> Watch:
     """The state of a watch."""
     return Watch(
@@ -188,6 +258,7 @@ def watch_msg(watch: CoreWatch) -> Watch:
         limit=watch.limit or 0,
         cooldown_s=float(watch.cooldown_s),
         urgent=watch.urgent,
+        severity=str(watch.severity),
         last_evidence=to_time(watch.last_ns or 0),
     )
 
@@ -204,7 +275,12 @@ def heartbeat_msg(
 ) -> Heartbeat:
     """A heartbeat. The model's figures are those of the newest step; zero before the first."""
     msg = Heartbeat(
-        state=state, detail=detail, sequence=sequence, window_max=window_max, frame_age_ms=age_ms
+        state=state,
+        state_code=getattr(Heartbeat, f"CODE_{state.upper()}"),
+        detail=detail,
+        sequence=sequence,
+        window_max=window_max,
+        frame_age_ms=age_ms,
     )
     msg.frames_dropped = _uint32(health.frames_dropped)
     msg.chunks_dropped, msg.chunks_lost = (

@@ -70,7 +70,7 @@ class AuraNode(LifecycleNode):
         self._stuck = False  # a thread of the node did not end
         self._starting = False  # the automatic transitions are under way
         table = (*parameters(ManagedConfig), *parameters(settings))
-        self._values = Parameters(self, table, lambda name, value: self.apply(name, value))
+        self._values = Parameters(self, table, lambda changes: self.apply(changes))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         self.lifelong(1.0, self._diagnose)
         service = next(s for s in self.services if s.service_name.endswith("/change_state"))
@@ -98,8 +98,8 @@ class AuraNode(LifecycleNode):
     def cancel(self) -> None:
         """The process ends: let a `configure` that waits return soon. Called from any thread."""
 
-    def apply(self, name: str, value: Value) -> None:
-        """A live parameter was set. Raises `ConfigError` to refuse it."""
+    def apply(self, changes: Mapping[str, Value]) -> None:
+        """Live parameters are set. Raises `ConfigError` to refuse it."""
 
     def report(self) -> tuple[str, str, Mapping[str, object], str]:
         """The state of an active node, for /diagnostics.
@@ -110,9 +110,9 @@ class AuraNode(LifecycleNode):
 
     # ---- what a node uses --------------------------------------------------------------------
 
-    def settings(self, cls: type[_S]) -> _S:
-        """The settings as the parameters are now. Raises `ConfigError`."""
-        return self._values.settings(cls)
+    def settings(self, cls: type[_S], changes: Mapping[str, Value] | None = None) -> _S:
+        """The settings as the parameters are now, with these changes. Raises `ConfigError`."""
+        return self._values.settings(cls, changes)
 
     @property
     def lifecycle(self) -> str:

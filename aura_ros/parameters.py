@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from rcl_interfaces.msg import (
@@ -65,12 +65,12 @@ class Parameters:
         node: where they are declared.
         table: the parameters. Where the user chooses names, those of the names that are given are
             declared.
-        apply: called for a change of a live parameter while the node is configured; may raise
-            `ConfigError` to refuse it.
+        apply: called with changes of live parameters while the node is configured; may raise
+            `ConfigError` to refuse them.
     """
 
     def __init__(
-        self, node: Node, table: Iterable[Parameter], apply: Callable[[str, Value], None]
+        self, node: Node, table: Iterable[Parameter], apply: Callable[[Mapping[str, Value]], None]
     ) -> None:
         self._node, self._apply = node, apply
         table = tuple(table)
@@ -101,9 +101,9 @@ class Parameters:
             raise ConfigError(f"{self._node.get_name()}: {problem}")
         return {name: self._node.get_parameter(name).value for name in self._table}
 
-    def settings(self, cls: type[_S]) -> _S:
-        """The settings that the values make. Raises `ConfigError`."""
-        return from_parameters(cls, self.values(), self._node.get_name())
+    def settings(self, cls: type[_S], changes: Mapping[str, Value] | None = None) -> _S:
+        """The settings that the values, with `changes`, make. Raises `ConfigError`."""
+        return from_parameters(cls, self.values() | dict(changes or {}), self._node.get_name())
 
     def _on_set(self, changes: list[ros.Parameter]) -> SetParametersResult:
         """Refuse a change with a reason, or apply it."""
@@ -115,12 +115,12 @@ class Parameters:
                 problem = f"{name} {BEFORE}"
             if problem:
                 return SetParametersResult(successful=False, reason=problem)
-        for name, value in ours:
+        if self.fixed and ours:
             try:
-                if self.fixed:
-                    self._apply(name, value)
+                self._apply(dict(ours))
             except ConfigError as e:  # contradicts a setting that is no parameter of this call
                 return SetParametersResult(successful=False, reason=str(e))
+        for name, _ in ours:
             self._wrong.pop(name, None)
         return SetParametersResult(successful=True)
 

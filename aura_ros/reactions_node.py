@@ -120,10 +120,9 @@ class ReactionsNode(AuraNode):
             self._questions.clear()
             self._take(self._rules.forget())
 
-    def apply(self, name: str, value: Value) -> None:
+    def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
-        if name == "dry_run":
-            self._dry_run = bool(value)
+        self._dry_run = bool(changes.get("dry_run", self._dry_run))
 
     # ---- callbacks ---------------------------------------------------------------------------
 

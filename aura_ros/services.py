@@ -6,9 +6,8 @@ when less was heard than the assistant said, the conversation keeps what was hea
 
 from __future__ import annotations
 
-from aura_core.errors import AuraError, InputError
+from aura_core.errors import AuraError
 from aura_core.live.host import Host
-from aura_core.types import Kind, Query
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
@@ -36,7 +35,7 @@ class WatchServices:
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:
-            asked = await done(self._node, self._host.ask(_query(request)))
+            asked = await done(self._node, self._host.ask(to.query(request), source="aura/ask"))
         except AuraError as e:
             response.reason = str(e)
         else:
@@ -68,21 +67,3 @@ class WatchServices:
         if not response.cancelled:
             response.reason = f"no open watch has the id '{request.watch_id}'"
         return response
-
-
-def _query(request: Ask.Request) -> Query:
-    """The question of a request. Raises `InputError` for a kind that does not exist."""
-    try:
-        kind = Kind(request.kind) if request.kind else None
-    except ValueError:
-        raise InputError(
-            f"kind must be one of {', '.join(Kind)} or empty, not '{request.kind}'"
-        ) from None
-    cooldown_s = request.cooldown_s if request.cooldown_s >= 0 else None
-    return Query(
-        request.text,
-        kind=kind,
-        limit=request.limit or None,
-        cooldown_s=cooldown_s,
-        urgent=request.urgent,
-    )

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Header
 
 from aura_core.errors import AuraError, one_line
 from aura_core.live.talker import Talker
@@ -56,7 +55,7 @@ class TtsNode(AuraNode):
         self._user_speaks = False
         # Names of utterances must differ from those before a restart.
         self._session = f"{time.time_ns():x}"
-        self._stamps: OrderedDict[str, Time] = OrderedDict()  # of the newest responses
+        self._headers: OrderedDict[str, Header] = OrderedDict()  # of the newest responses
         self._news = threading.Event()
         self.subscribe(Response, "aura/response", self._on_response, qos.EVENTS)
         # This comes before the subscription of speaker/playback, so that a barge-in is known first.
@@ -70,9 +69,9 @@ class TtsNode(AuraNode):
         self._talker.cut.set()
 
     def _on_response(self, msg: Response) -> None:
-        self._stamps[msg.id] = msg.header.stamp
-        while len(self._stamps) > _REMEMBERED:
-            self._stamps.popitem(last=False)
+        self._headers[msg.id] = msg.header
+        while len(self._headers) > _REMEMBERED:
+            self._headers.popitem(last=False)
         self._talker.response(msg.id, msg.text, msg.final, msg.kind, msg.urgent, msg.query_id)
         self._news.set()
 
@@ -133,7 +132,7 @@ class TtsNode(AuraNode):
                 text=said.text,
                 complete=said.complete,
             )
-            msg.header.stamp = self._stamps.get(said.id, msg.header.stamp)
+            msg.header = self._headers.get(said.id, msg.header)
             msg.reason = "" if said.complete else reason
             self._said.publish(msg)
 

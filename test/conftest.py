@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,8 @@ os.environ.update(
     ROS_PYTHON_CHECK_FIELDS="1",
     FASTDDS_DEFAULT_PROFILES_FILE=str(REPOSITORY / "config" / "fastdds.xml"),
     HF_HUB_OFFLINE="1",  # tests download nothing
+    # what a node leaves behind when a test kills it is not the user's
+    ROS_HOME=tempfile.mkdtemp(prefix="aura_ros_home_"),
 )
 
 # how long an example takes is no matter of right or wrong

@@ -61,7 +61,12 @@ def measure(
     rng = np.random.default_rng(seed)
     texts = _texts(seed)
     camera = Camera(Episode.generate(seed, 600, TEST_PLAN).world)
-    host = Host(load, replace(config, decider=replace(config.decider, unsolicited=False)))
+    config = replace(
+        config,
+        decider=replace(config.decider, unsolicited=False),
+        generation=replace(config.generation, questions_per_minute=0),
+    )
+    host = Host(load, config)
     loaded: queue.SimpleQueue[Ready | Failed] = queue.SimpleQueue()
     told: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
 

@@ -17,7 +17,9 @@ import typer
 
 from aura_core import AuraError, __version__
 
-COMMANDS = ("run", "replay", "record", "eval", "calibrate", "train", "data", "bench", "params")
+COMMANDS = (
+    *("run", "replay", "record", "eval", "calibrate", "train", "data", "bench", "fuzz", "params"),
+)
 
 app = typer.Typer(
     name="aura",

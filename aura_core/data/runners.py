@@ -14,7 +14,8 @@ from typing import Any
 
 from aura_core.data.store import Done
 from aura_core.data.worker import Job, ShardWorker
-from aura_core.errors import AuraError, ConfigError, InputError, how_to_install
+from aura_core.errors import AuraError, ConfigError, InputError
+from aura_core.extras import how_to_install
 from aura_core.orphans import end_with
 
 

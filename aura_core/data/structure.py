@@ -18,14 +18,14 @@ from aura_core.config import ModelConfig
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
-from aura_core.errors import ModelError, how_to_install
+from aura_core.errors import ModelError
+from aura_core.extras import how_to_install
 from aura_core.models.backend import Piece, Seen, Tokens
 from aura_core.stream.conversation import Conversation as Dialogue
 from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
 from aura_core.types import Kind, Query
-from aura_core.words import plain_text
 
 NS = 1_000_000_000
 
@@ -116,7 +116,7 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
         turn = played.open(chunk, codec.chat.chunk.stand_in(chunk), query)
         text, owner, evidence = _said(chunk, question, due)
         if owner is not None:
-            ids = codec.tokenizer.encode(plain_text(text))
+            ids = codec.answer_ids(text.strip())
             said = played.say(turn, ids, query, chunk * NS + NS // 2)  # stamp of the newest frame
             turn = said.turn
             if said.response is None:
@@ -155,7 +155,7 @@ def turn_of(
 ) -> tuple[list[Piece], tuple[int, ...] | None]:
     """Return the user turn of a chunk, and the token ids of its answer (None: silence)."""
     question, answer = (words.question, words.answer) if words else (None, None)
-    ids = None if answer is None else tuple(codec.tokenizer.encode(plain_text(answer)))
+    ids = None if answer is None else codec.answer_ids(answer.strip())
     return codec.user(seen, question), ids
 
 
@@ -216,7 +216,7 @@ def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Ou
     lengths = [codec.question_tokens(t) for t in said]
     asked = codec.question_tokens(q.text)
     if lost := next((t for t in (q.text, *said) if not _known(t, codec)), ""):
-        left = codec.text(codec.tokenizer.encode(plain_text(lost)))
+        left = codec.text(codec.answer_ids(lost.strip()))
         out.reject(q.id, "words that the tokenizer does not know", f"of '{lost}' is left '{left}'")
     elif asked > config.max_question_tokens:
         out.reject(
@@ -235,7 +235,7 @@ def _speakable(q: Question, codec: PromptCodec, config: StructureConfig, out: Ou
 
 def _known(text: str, codec: PromptCodec) -> bool:
     """Whether the tokenizer gives the text back. A small tokenizer drops words it does not know."""
-    given, back = plain_text(text), codec.text(codec.tokenizer.encode(plain_text(text)))
+    given, back = codec.plain(text), codec.text(codec.answer_ids(text.strip()))
     return back == given or "" != _letters(given) == _letters(back)
 
 

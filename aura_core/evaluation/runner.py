@@ -63,6 +63,7 @@ def run(
         own,
         max_pending_questions=max(OPEN_QUESTIONS, own.max_pending_questions),
         max_question_tokens=max(QUESTION_TOKENS, own.max_question_tokens),
+        max_question_chars=0,  # the tokens are the limit
         question_ttl_s=3600.0,  # a benchmark waits for its answer
     )
     config = replace(config, generation=generation)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aura_core.types import Answered, Query, Step
+from aura_core.stream.watches import Watch
+from aura_core.types import Answered, Frame, Query, Step
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Words:
     text: str
     stamp_ns: int  # newest frame that the words describe
     asked: bool  # whether they answer a question of this chunk
+    frame_id: str = ""  # camera of that frame
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,33 @@ class Alert:
 
 @dataclass(frozen=True)
 class Stepped:
-    """A chunk was decided."""
+    """A chunk was decided.
+
+    `frame` is its newest frame, the one that `step` and its response are stamped with: what a
+    response describes, and the evidence of an alert.
+    """
 
     stream: str
     step: Step
+    frame: Frame
     alerts: tuple[Alert, ...] = ()  # one for each watch that its response answers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question was accepted."""
+
+    stream: str
+    query: Query  # with its id
+    source: str  # where it came from, such as "asr/text"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The watches have changed: one was begun, answered, or closed."""
+
+    stream: str
+    watches: tuple[Watch, ...]  # all that the conversation holds, oldest first
 
 
 @dataclass(frozen=True)
@@ -72,5 +96,5 @@ class Failed:
     message: str
 
 
-Event = Ready | Words | Stepped | Refused | Problem | Failed
+Event = Ready | Words | Stepped | Asked | Watched | Refused | Problem | Failed
 Listener = Callable[[Event], None]

@@ -23,6 +23,7 @@ from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
     Alert,
+    Asked,
     Event,
     Failed,
     Listener,
@@ -30,16 +31,20 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
+    Watched,
     Words,
 )
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
+from aura_core.live.rate import Rate
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.ids import Ids, new_run
+from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
+from aura_core.stream.watches import Watch
 from aura_core.types import Chunk, Frame, Query, Step
 
 log = logging.getLogger(__name__)
@@ -79,6 +84,7 @@ class Stream:
         self.engine: StreamEngine | None = None
         self.errors = self.missed = self.reported_missed = 0
         self.view = View()
+        self.watches: tuple[Watch, ...] = ()  # as they were told last
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
@@ -124,14 +130,20 @@ class Host:
         self._load = load
         self._changed = threading.Condition()
         own = config.generation
-        limit = own.max_pending_questions
-        self.streams = {
-            name: Stream(
-                name,
-                Inbox(config.sampling, backlog_chunks, limit, self._changed, own.at_once),
+        self._rate = Rate(own.questions_per_minute)
+
+        def inbox() -> Inbox:
+            return Inbox(
+                config.sampling,
+                backlog_chunks,
+                own.max_pending_questions,
+                self._changed,
+                own.at_once,
+                config.watch.max_open,
+                own.max_question_chars,
             )
-            for name in streams
-        }
+
+        self.streams = {name: Stream(name, inbox()) for name in streams}
         self._turns = list(self.streams.values())  # the stream that is served next comes first
         self._listeners: list[Listener] = []
         self._phase = "new"
@@ -140,7 +152,7 @@ class Host:
         self._begin_run()
 
     def _begin_run(self) -> None:
-        run = new_run()
+        self.run = run = new_run()
         for stream in self.streams.values():
             stream.begin(run)
 
@@ -246,29 +258,41 @@ class Host:
             done = stream.inbox.call(lambda engine: engine.amend(response_id, said))
             done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
 
-    def ask(self, query: Query | str, stream: str | None = None) -> Future[Query]:
+    def ask(self, query: Query | str, stream: str | None = None, source: str = "") -> Future[Query]:
         """Ask a question that the user expects to be answered now, or begin a watch.
+
+        `source` is where it comes from, such as "asr/text": each source has a rate of its own
+        (`generation.questions_per_minute`).
 
         The future gives the question with its id, or the `InputError` of its refusal. It is set
         within the step that is being made. While the model loads, a watch is accepted at once.
 
         Raises:
             InputError: the question cannot be answered now: the model is loading, no frames come,
-                the question is empty, or too many wait. A watch is not refused for the first two.
+                the question is empty or too long, its source has asked too often, or too many
+                wait. A watch is not refused for the first two.
         """
         which = self._named(stream)
         query = Query(query) if isinstance(query, str) else query
-        if stands(query):
-            if self._phase in ("new", "loading"):
-                query = query if query.id else replace(query, id=which.ids.next("q"))
-                later = which.inbox.ask(query)
-                later.add_done_callback(lambda done: self._refused_later(which, query, done))
-                accepted: Future[Query] = Future()
-                accepted.set_result(query)
-                return accepted
-        elif query.text.strip():
+        check_text(query.text, self.config.generation.max_question_chars)
+        if not stands(query):
             self._check_now(which)
-        return which.inbox.ask(query)
+        self._rate.take(source)
+        if not (stands(query) and self._phase in ("new", "loading")):
+            asked = which.inbox.ask(query)
+            asked.add_done_callback(lambda done: self._accepted(which, source, done))
+            return asked
+        query = query if query.id else replace(query, id=which.ids.next("q"))
+        later = which.inbox.ask(query)
+        later.add_done_callback(lambda done: self._refused_later(which, query, done))
+        accepted: Future[Query] = Future()
+        accepted.set_result(query)
+        self._accepted(which, source, accepted)
+        return accepted
+
+    def _accepted(self, stream: Stream, source: str, done: Future[Query]) -> None:
+        if done.exception() is None:
+            self._tell(Asked(stream.name, done.result(), source))
 
     def _refused_later(self, stream: Stream, query: Query, done: Future[Query]) -> None:
         """A watch that was accepted while the model was loading."""
@@ -297,17 +321,14 @@ class Host:
             lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
         )
 
-    def set_threshold(self, threshold: float | None) -> None:
-        """Change `decider.threshold` from the next chunk on.
+    def configure(self, config: AssistantConfig) -> None:
+        """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
 
-        Raises `ConfigError` when it is above `decider.rearm`.
+        All other settings must be as before.
         """
-        self.config = replace(
-            self.config, decider=replace(self.config.decider, threshold=threshold)
-        )
+        self.config = config  # `_serve` passes it on
         for stream in self.streams.values():
-            if stream.engine is not None:
-                stream.engine.decider.threshold = threshold
+            stream.inbox.limit(config.generation.max_pending_questions)
 
     def health(self, stream: str | None = None) -> Health:
         """How a stream is doing now; `stream` None means the first."""
@@ -400,11 +421,14 @@ class Host:
         """Take new questions and calls, then at most one chunk."""
         engine = stream.engine
         assert engine is not None
+        if engine.config is not self.config:
+            engine.configure(self.config)
         for asked, query in stream.inbox.admit(engine.conversation.admit):
             asked.done.set_result(query)
         self._expire(stream)
         for call in stream.inbox.calls():
             _answer(call.work, call.done, stream.recovery)
+        self._tell_watches(stream)
         self._catch_up(stream)
         if self._stopping.is_set():
             return
@@ -417,6 +441,15 @@ class Host:
                 self._answer_now(stream, query)
         finally:
             stream.step_began, stream.answering = None, ""
+            self._tell_watches(stream)
+
+    def _tell_watches(self, stream: Stream) -> None:
+        """Tell the watches, where one has changed."""
+        assert stream.engine is not None
+        watches = tuple(stream.engine.conversation.watches.list())
+        if watches != stream.watches:
+            stream.watches = watches
+            self._tell(Watched(stream.name, watches))
 
     def _expire(self, stream: Stream) -> None:
         """Refuse the questions that no chunk came for."""
@@ -443,21 +476,26 @@ class Host:
             if query is not None:
                 stream.inbox.give_back(query)
             return
-        tell = self._teller(stream, chunk.stamp_ns, query)
+        frame = chunk.frames[-1]
+        tell = self._teller(stream, frame, query)
         newest = lambda: self._newest(stream)  # noqa: E731
-        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest))
+        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest), frame)
 
     def _answer_now(self, stream: Stream, query: Query) -> None:
-        tell = self._teller(stream, stream.engine.last_stamp_ns, query)
+        frame = stream.engine.last_frame
+        if frame is None:  # the window is empty: the question waits for the next chunk
+            stream.inbox.give_back(query)
+            return
+        tell = self._teller(stream, frame, query)
         result = stream.recovery.answer_now(query, tell, lambda: self._newest(stream))
-        if result is None:  # the window is empty: the question waits for the next chunk
+        if result is None:
             stream.inbox.give_back(query)
         else:
-            self._report_step(stream, result)
+            self._report_step(stream, result, frame)
 
-    def _teller(self, stream: Stream, stamp_ns: int, query: Query | None) -> OnText:
-        """Publishes the words of an answer as they come."""
-        said = ""
+    def _teller(self, stream: Stream, frame: Frame, query: Query | None) -> OnText:
+        """Publishes the words of an answer about `frame` as they come."""
+        said, stamp_ns, frame_id = "", frame.stamp_ns, frame.frame_id
 
         def tell(response_id: str, text: str) -> None:
             nonlocal said
@@ -466,11 +504,12 @@ class Host:
                 stream.engine.cancel()
             if text != said:  # a token may be part of a character, or a space
                 said = text
-                self._tell(Words(stream.name, response_id, text, stamp_ns, query is not None))
+                asked = query is not None
+                self._tell(Words(stream.name, response_id, text, stamp_ns, asked, frame_id))
 
         return tell
 
-    def _report_step(self, stream: Stream, result: Step | Lost) -> None:
+    def _report_step(self, stream: Stream, result: Step | Lost, frame: Frame) -> None:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
@@ -481,7 +520,7 @@ class Host:
         question = stream.engine.conversation.attribution.question
         watches = result.response.watches if result.response else ()
         alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
-        self._tell(Stepped(stream.name, result, alerts))
+        self._tell(Stepped(stream.name, result, frame, alerts))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:

@@ -15,11 +15,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from aura_core.config import SamplingConfig
+from aura_core.config import SamplingConfig, WatchConfig
 from aura_core.errors import InputError
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
-from aura_core.stream.intake import Intake, check_question
+from aura_core.stream.intake import Intake, check_question, check_text
 from aura_core.stream.sampling import StampClock
 from aura_core.types import NS, Chunk, Frame, Query
 
@@ -91,6 +91,8 @@ class Inbox:
         sampling: how frames become chunks.
         backlog_chunks: most closed chunks that may wait.
         max_questions: most questions, and most calls, that may wait.
+        max_watches: most watches that may wait; those that are open are not known here.
+        max_chars: most characters of a question or watch; 0: no limit.
         changed: notified whenever something comes; all streams of a host share it.
     """
 
@@ -101,8 +103,11 @@ class Inbox:
         max_questions: int,
         changed: threading.Condition | None = None,
         at_once: bool = True,
+        max_watches: int = WatchConfig.max_open,
+        max_chars: int = 0,
     ) -> None:
         self.backlog_chunks, self.max_questions = backlog_chunks, max_questions
+        self.max_watches, self.max_chars = max_watches, max_chars
         self._sampling, self._at_once = sampling, at_once
         self._changed = changed or threading.Condition()
         self.open()
@@ -161,6 +166,11 @@ class Inbox:
             self._rests = False
             self._newest, self.arrived_s = None, None
 
+    def limit(self, max_questions: int) -> None:
+        """Let so many questions, and calls, wait from now on."""
+        with self._changed:
+            self.max_questions = self._intake.max_questions = max_questions
+
     # ---- in: from any thread -----------------------------------------------------------------
 
     def offer(self, stamp_ns: int, make: MakeFrame) -> bool:
@@ -211,13 +221,20 @@ class Inbox:
         The future gives the question with its id once the model's thread has admitted it, or the
         `InputError` of its refusal.
 
-        Raises `InputError` at once when the question is empty, too many wait, or the inbox is
-        closed.
+        Raises `InputError` at once when the question is no text or too long, too many questions or
+        watches wait, or the inbox is closed.
         """
         query = Query(query) if isinstance(query, str) else query
+        check_text(query.text, self.max_chars)
         with self._changed:
             waiting = [*(a.query for a in self._asked), *self._intake.questions]
             check_question(query, waiting, self.max_questions)
+            watches = sum(map(stands, waiting))
+            if stands(query) and watches >= self.max_watches:
+                raise InputError(
+                    f"{watches} watches are waiting already; at most {self.max_watches} may be open"
+                    " (watch.max_open)"
+                )
             if self._closed:
                 raise InputError(STOPPING)
             if self._rests and not stands(query):

@@ -94,11 +94,17 @@ class Around:
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back. `encode` recognises special tokens in the text."""
+    """Text to token ids and back.
+
+    `encode` recognises special tokens in the text. `plain` changes a text from outside so that
+    `encode` finds none in it; a text without them stays as it is.
+    """
 
     def encode(self, text: str) -> list[int]: ...
 
     def decode(self, ids: Sequence[int]) -> str: ...
+
+    def plain(self, text: str) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,11 @@ from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
+from aura_core.models.special_tokens import SpecialTokens
 
 SILENT = "<|silent|>"
+SPACE = "\u2581"  # how SentencePiece writes a space
+MOST_REMEMBERED = 1024  # texts from outside
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 
 Message = dict[str, Any]
@@ -29,6 +32,9 @@ class HFTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self.inner = tokenizer
+        self._special: SpecialTokens | None = None
+        self._size = 0  # of the vocabulary that `_special` was made for
+        self._plain: dict[str, str] = {}  # by text from outside
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text` and nothing else; special tokens that are written in it are recognised."""
@@ -44,6 +50,43 @@ class HFTokenizer:
         """Text of `ids` with special tokens written out; `encode` reads them back."""
         return self.inner.decode(
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+
+    def plain(self, text: str) -> str:
+        """`text` without special tokens, see `SpecialTokens.plain`."""
+        if self._special is None or self._size != len(self.inner):  # training adds a token
+            self._special, self._size = self._specials(), len(self.inner)
+            self._plain.clear()
+        if text not in self._plain:
+            # A watch is asked about in each chunk.
+            if len(self._plain) >= MOST_REMEMBERED:
+                self._plain.clear()
+            self._plain[text] = self._special.plain(text)
+        return self._plain[text]
+
+    def _specials(self) -> SpecialTokens:
+        """All added and special tokens.
+
+        Two kinds are left out, unless they are marked as special: blanks, such as the runs of
+        spaces that some tokenizers add, and single characters. They stand for themselves.
+        """
+        added = self.inner.added_tokens_decoder
+        vocabulary = self.inner.get_vocab()
+        marked = set(self.inner.all_special_tokens)
+        marked |= {token.content for token in added.values() if token.special}
+        texts = marked | {token.content for token in added.values()}
+        texts |= set(self.inner.get_added_vocab())
+        ends = (self.inner.eos_token, self.inner.bos_token)
+        unknown = self.inner.unk_token
+        return SpecialTokens(
+            {
+                vocabulary[t]: t
+                for t in texts
+                if t in vocabulary and (t in marked or len(t.replace(SPACE, " ").strip()) > 1)
+            },
+            self.encode,
+            self.written,
+            None if unknown in ends else unknown,
         )
 
     def single(self, token: str) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aura_core.errors import ModelError, how_to_install
+from aura_core.errors import ModelError
+from aura_core.extras import how_to_install
 from aura_core.models import families, quantized
 from aura_core.models.sidecar import read_json
 
@@ -107,6 +108,6 @@ def _snapshot(hub_id: str, files: list[str]) -> Path:
 def not_installed(error: ImportError) -> ModelError:
     """The `ModelError` for a missing optional package."""
     return ModelError(
-        f"{error.name or error} is not installed, and a model needs it: pip install torch==2.13.0"
-        f" (a CPU or CUDA build of your choice), then the 'model' extra: {how_to_install('model')}"
+        f"{error.name or error} is not installed, and a model needs it: {how_to_install('model')}"
+        " (torch first and alone for another build of it, CPU or CUDA)"
     )

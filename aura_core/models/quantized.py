@@ -11,6 +11,7 @@ import importlib.util
 from pathlib import Path
 
 from aura_core.errors import ModelError
+from aura_core.extras import pip_install
 from aura_core.models.sidecar import read_json
 
 #: `quantization_config.quant_method` to (module, name for pip) of all packages that it needs
@@ -62,8 +63,8 @@ def check(folder: Path, name: str) -> None:
         be = "is" if len(missing) == 1 else "are"
         raise ModelError(
             f"{name}: its weights are quantized ({how}), and {' and '.join(missing)}, which reading"
-            f" them needs, {be} not installed: pip install {' '.join(missing)}; or name one that"
-            " is not quantized"
+            f" them needs, {be} not installed: {pip_install(*missing)}; or name one that is not"
+            " quantized"
         )
 
 

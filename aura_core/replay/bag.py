@@ -8,6 +8,7 @@ of other types, can be read too.
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError, one_line
+from aura_core.plain import refuse_bomb
 from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
 from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
 from aura_core.stream.sampling import Slots, StampClock
@@ -252,10 +254,18 @@ def _open(path: Path) -> Reader:
     elif path.is_file() and path.suffix not in (".mcap", ".db3"):
         raise InputError(f"{path}: not a rosbag2 recording (a folder, an .mcap or a .db3 file)")
     try:
-        reader = Reader(target)
-        reader.open()
+        if target.is_dir():
+            refuse_bomb((target / "metadata.yaml").read_text(encoding="utf-8"))
+        with warnings.catch_warnings(action="ignore"):  # of the YAML library: it reads on
+            reader = Reader(target)
+            reader.open()
     except DAMAGE as e:
         raise _damaged(path, e) from e
+    for connection in reader.connections:  # the metadata may hold anything in these places
+        named = isinstance(connection.topic, str) and isinstance(connection.msgtype, str)
+        if not named or not isinstance(connection.msgcount, int):
+            reader.close()
+            raise InputError(f"{path}: the bag is damaged: a topic of its metadata is not one")
     return reader
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from aura_core.errors import InputError
+from aura_core.plain import UNREADABLE, load_yaml
 from aura_core.replay.expect import ANY, WITHIN_S, Expectations, parse, tokens
 from aura_core.replay.judge import Run, Spoken, State, Verdict, judge
 from aura_core.replay.lockstep import Asked
@@ -81,7 +82,7 @@ def blessed(text: str, where: str, run: Run) -> tuple[str, bool]:
     `where` names the file, for messages. Raises `InputError` where something is wrong that words
     cannot mend: a question that was refused, or forbidden words.
     """
-    data = yaml.safe_load(text)
+    data = load_yaml(text)
     expectations = parse(data, where)
     verdict = judge(expectations, run)
     _refuse(verdict, where, expectations)
@@ -187,6 +188,6 @@ def _above(lines: Sequence[str], line: int) -> int:
 
 def _reads_as(text: str, wanted: Mapping[str, Any]) -> bool:
     try:
-        return yaml.safe_load(text) == wanted
-    except yaml.YAMLError:
+        return load_yaml(text) == wanted
+    except (yaml.YAMLError, *UNREADABLE):
         return False

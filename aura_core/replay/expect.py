@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, shown
 from aura_core.plain import read_yaml
 from aura_core.words import shorten, spoken_words
 
@@ -313,7 +313,7 @@ def _seconds(value: Any, where: str) -> float:
 
 
 def _shown(value: Any) -> str:
-    return shorten(repr(value))
+    return shorten(shown(value))
 
 
 def _refuse_unknown(data: Mapping[Any, Any], known: Sequence[str], where: str) -> None:

@@ -6,15 +6,17 @@ Encoding names are those of sensor_msgs/Image (`rgb8`, `bayer_rggb8`, `yuv422_yu
 from __future__ import annotations
 
 import array
+import struct
 from io import BytesIO
 from typing import NamedTuple
+from xml.etree.ElementTree import ParseError
 
 import cv2
 import imagesize
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, shown
 
 RGB = NDArray[np.uint8]
 Buffer = bytes | bytearray | memoryview | NDArray[np.uint8] | array.array
@@ -51,6 +53,8 @@ _LAYOUTS: dict[str, _Layout] = {
 SUPPORTED = tuple(_LAYOUTS)
 _DEEP = ("rgb16", "bgr16", "rgba16", "bgra16")  # PNG holds these; OpenCV keeps the upper bytes
 MOST_PIXELS = 64_000_000  # of a compressed image: twice the pixels of an 8K camera
+# What the library that reads the size raises on malformed headers.
+MALFORMED = (ValueError, TypeError, LookupError, ArithmeticError, struct.error, ParseError)
 # In these, two pixels of a row share one chroma value.
 _SHARED_CHROMA = ("yuv422_yuy2", "yuyv", "yuv422", "uyvy", "nv12", "nv21")
 
@@ -79,7 +83,8 @@ def decode_raw(
     layout = _LAYOUTS.get(encoding)
     if layout is None:
         raise InputError(
-            f"image encoding '{encoding}' is not supported; supported are {', '.join(SUPPORTED)}"
+            f"image encoding {shown(encoding)} is not supported; supported are"
+            f" {', '.join(SUPPORTED)}"
         )
     if height < 1 or width < 1:
         raise InputError(f"an image of {width}x{height} pixels has no content")
@@ -101,9 +106,11 @@ def decode_raw(
             f"image data has {flat.size} bytes; {width}x{height} {encoding} with step {step} needs"
             f" {needed}"
         )
-    if flat.size < step * rows:  # last row without its padding
-        flat = np.pad(flat, (0, step * rows - flat.size))
-    pixels = np.ascontiguousarray(flat[: step * rows].reshape(rows, step)[:, :row])
+    if flat.size < step * rows:  # last row without its padding, which may be of any size
+        whole = flat[: step * (rows - 1)].reshape(rows - 1, step)[:, :row]
+        pixels = np.vstack([whole, flat[step * (rows - 1) :][:row]])
+    else:
+        pixels = np.ascontiguousarray(flat[: step * rows].reshape(rows, step)[:, :row])
     pixels = pixels.reshape(rows, width, layout.channels)
     if encoding == "mono16":
         pixels = np.ascontiguousarray(pixels[..., :1] if big_endian else pixels[..., 1:])
@@ -127,7 +134,7 @@ def refuse_format(format: str) -> str:
         why = "it holds depth, or other measured values, and no picture"
     else:
         why = f"its encoding must be one of {', '.join((*SUPPORTED, *_DEEP))}"
-    return f"compressed image format '{format}' is not supported: {why}"
+    return f"compressed image format {shown(format)} is not supported: {why}"
 
 
 def _stored(format: str) -> str:
@@ -140,8 +147,8 @@ def _stored(format: str) -> str:
 def decode_compressed(data: Buffer, format: str = "") -> RGB:
     """Pixels of one JPEG or PNG image, as RGB uint8 (height, width, 3).
 
-    Other formats that OpenCV reads work too. `format` is `CompressedImage.format`, where there is
-    one.
+    Other formats that OpenCV reads work too, where `imagesize` reads their size. `format` is
+    `CompressedImage.format`, where there is one.
 
     Raises `InputError` when the bytes are no such image, when `refuse_format` refuses the format,
     and when the image has more than `MOST_PIXELS`. Its own header tells that, before it is decoded:
@@ -150,7 +157,9 @@ def decode_compressed(data: Buffer, format: str = "") -> RGB:
     if refused := refuse_format(format):
         raise InputError(refused)
     flat = np.frombuffer(data, np.uint8)
-    width, height = imagesize.get(BytesIO(flat)) if flat.size else (0, 0)
+    width, height = _size(flat)
+    if width < 1 or height < 1:
+        raise InputError(_undecodable(flat))
     if width * height > MOST_PIXELS:
         raise InputError(
             f"a compressed image of {width}x{height} pixels is too large; at most"
@@ -159,13 +168,24 @@ def decode_compressed(data: Buffer, format: str = "") -> RGB:
     mosaic = _stored(format).startswith("bayer_")
     read = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(flat, read) if flat.size else None
+        image = cv2.imdecode(flat, read)
     except cv2.error:  # some formats raise where a size in them cannot be
         image = None
     if image is None:
-        raise InputError(
-            f"compressed image of {flat.size} bytes cannot be decoded (expected JPEG or PNG)"
-        )
+        raise InputError(_undecodable(flat))
     if mosaic:
         return decode_raw(_stored(format), *image.shape, 0, image.reshape(-1))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _size(data: RGB) -> tuple[int, int]:
+    """Width and height of a compressed image, from its header; (-1, -1) where it tells none."""
+    try:
+        width, height = imagesize.get(BytesIO(data))
+    except MALFORMED:
+        return -1, -1
+    return int(width), int(height)
+
+
+def _undecodable(data: RGB) -> str:
+    return f"compressed image of {data.size} bytes cannot be decoded (expected JPEG or PNG)"

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, how_to_install
+from aura_core.errors import ConfigError
+from aura_core.extras import how_to_install
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aura_core.errors import AuraError, ConfigError, how_to_install
+from aura_core.errors import AuraError, ConfigError
+from aura_core.extras import how_to_install
 
 
 class DeviceError(AuraError):

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, how_to_install
+from aura_core.errors import ConfigError
+from aura_core.extras import how_to_install, pip_install
 
 RATE = 16_000
 FRAME = 512  # samples in a frame: 32 ms, the length with which the network was trained
@@ -159,7 +160,8 @@ def _wheel_model() -> Path:
     spec = importlib.util.find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
-            "vad: silero needs its wheel (pip install --no-deps silero-vad) or a path to its .onnx"
+            "vad: silero needs the .onnx file of its wheel, or the path of one:"
+            f" {pip_install('--no-deps', 'silero-vad')}"
         )
     return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
 
@@ -168,7 +170,7 @@ def _session(path: Path) -> Callable[..., Any]:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigError("vad: silero needs onnxruntime: pip install onnxruntime") from None
+        raise ConfigError(f"vad: silero needs onnxruntime: {pip_install('onnxruntime')}") from None
     options = onnxruntime.SessionOptions()
     # the network is too small for more threads: they would only use CPU time
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -20,12 +20,25 @@ _REPEATED = re.compile(
     r"\bkeep (telling|reporting|counting)\b|每当|每次|一直"
 )
 _ONCE = re.compile(
-    r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b.*\b(when|once|if|as soon as|the"
-    r" moment)\b|"
-    r"\b(when|if|once|as soon as|the moment)\b.*\b(tell|let|alert|notify|warn|remind|inform|say"
-    r" something)\b|"
     r"\b(want|like|need) to know (when|once|as soon as|the moment)\b|"
-    r"\b(watch|look out|wait) for\b|提醒|告诉我.*时|(时|如果).*(告诉|通知|叫我)"
+    r"\b(watch|look out|wait) for\b|提醒"
+)
+# The second follows the first in a line. As one expression with `.*` between them, a search would
+# take quadratic time.
+_ONCE_IN_A_LINE = tuple(
+    (re.compile(first), re.compile(second))
+    for first, second in (
+        (
+            r"\b(tell|let|alert|notify|warn|remind|inform|say|shout|call)\b",
+            r"\b(when|once|if|as soon as|the moment)\b",
+        ),
+        (
+            r"\b(when|if|once|as soon as|the moment)\b",
+            r"\b(tell|let|alert|notify|warn|remind|inform|say something)\b",
+        ),
+        ("告诉我", "时"),
+        ("时|如果", "告诉|通知|叫我"),
+    )
 )
 
 
@@ -38,7 +51,15 @@ def standing_kind(text: str) -> Kind | None:
     text = text.lower()
     if _REPEATED.search(text):
         return Kind.MULTI_RESPONSE
-    return Kind.PROACTIVE if _ONCE.search(text) else None
+    once = _ONCE.search(text) or any(map(_asks_once, text.split("\n")))
+    return Kind.PROACTIVE if once else None
+
+
+def _asks_once(line: str) -> bool:
+    return any(
+        (found := first.search(line)) is not None and second.search(line, found.end()) is not None
+        for first, second in _ONCE_IN_A_LINE
+    )
 
 
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
@@ -102,7 +123,9 @@ class Attribution:
     def ask(self, query: Query) -> None:
         """Record a question, in the chunk in which the model sees it."""
         kind = query.kind or standing_kind(query.text)
-        self.entries.append(Entry(query, None if kind is Kind.REAL_TIME else kind))
+        before = query.before.answers if query.before else 0
+        standing = None if kind is Kind.REAL_TIME else kind
+        self.entries.append(Entry(query, standing, later=before, answers=before))
         closed = [e for e in self.entries[:-1] if not e.open]
         for entry in closed[: max(0, len(self.entries) - self.limit)]:
             self.entries.remove(entry)
@@ -162,7 +185,8 @@ class Attribution:
         entry.answers += 1
         repeated = entry.standing is Kind.MULTI_RESPONSE or entry.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
-        return Answered(entry.query.id, kind, entry.answers - 1, entry.query.urgent)
+        query = entry.query
+        return Answered(query.id, kind, entry.answers - 1, query.urgent, query.severity)
 
     def candidates(self) -> list[Entry]:
         """The watches that unasked words may belong to.

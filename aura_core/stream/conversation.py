@@ -22,6 +22,7 @@ from aura_core.errors import InputError
 from aura_core.models.backend import Seen
 from aura_core.stream.attribution import Attribution, Entry, stands
 from aura_core.stream.ids import Ids
+from aura_core.stream.intake import check_text
 from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.watches import Watches
@@ -71,6 +72,11 @@ class Conversation:
         self._generation = generation or GenerationConfig()
         self.window = self._window(groups)
 
+    def configure(self, watch: WatchConfig, generation: GenerationConfig) -> None:
+        """Use other limits from now on."""
+        self._watch, self._generation = watch, generation
+        self.watches.configure(watch)
+
     def restart(self) -> None:
         """Begin with an empty window after the video was lost.
 
@@ -88,16 +94,22 @@ class Conversation:
             waiting: questions that were admitted and not asked yet.
 
         Raises:
-            InputError: the question has too many tokens, or it begins a watch and too many are
+            InputError: the question is no text or too long, or it begins a watch and too many are
                 open.
         """
+        check_text(query.text, self._generation.max_question_chars)
         tokens, limit = self.codec.question_tokens(query.text), self._generation.max_question_tokens
         if tokens > limit:
             raise InputError(f"the question has {tokens} tokens; at most {limit} are allowed")
         if stands(query):
+            if query.id in self.attribution.open_ids() | {w.id for w in waiting}:
+                raise InputError(f"a watch with the id '{query.id}' is open already")
             watches = len(self.attribution.open_ids()) + sum(map(stands, waiting))
             if watches >= self._watch.max_open:
-                raise InputError(f"{watches} watches are open already; cancel one first")
+                raise InputError(
+                    f"{watches} watches are open already; at most {self._watch.max_open} are"
+                    " allowed (watch.max_open); cancel one first"
+                )
         return query if query.id else replace(query, id=self.ids.next("q"))
 
     def ask(self, query: Query) -> None:
@@ -127,7 +139,9 @@ class Conversation:
 
         Unasked words may not, while a watch could still make `say` suppress them.
         """
-        return query is not None or self.watches.may_publish(stamp_ns)
+        if query is not None:
+            return not query.quiet
+        return self.watches.may_publish(stamp_ns)
 
     def say(
         self,
@@ -201,7 +215,7 @@ class Conversation:
         """
         for index, turn in enumerate(self.window.turns):
             if turn.response_id == response_id and turn.answer_ids is not None:
-                ids = tuple(self.codec.tokenizer.encode(said)) or None
+                ids = self.codec.answer_ids(said) or None
                 owner = turn.answer_id if said else None
                 amended = replace(turn, answer_ids=ids, answer=said or None, answer_id=owner)
                 return index, amended

@@ -94,9 +94,13 @@ class Restraint:
     """
 
     def __init__(self, config: DeciderConfig) -> None:
+        self.configure(config)
+        self.reset()
+
+    def configure(self, config: DeciderConfig) -> None:
+        """Use other limits from now on."""
         self.rearm = config.rearm
         self.min_gap_ns = round(config.min_gap_s * NS)
-        self.reset()
 
     def reset(self) -> None:
         """Forget what was said before."""
@@ -143,9 +147,14 @@ class Decider:
     """
 
     def __init__(self, config: DeciderConfig, chat: ChatFormat) -> None:
-        self.threshold, self.must_answer = config.threshold, config.must_answer
         self.silent_ids = tuple({chat.silent_id, chat.end_id})
         self.restraint = Restraint(config)
+        self.configure(config)
+
+    def configure(self, config: DeciderConfig) -> None:
+        """Use another threshold and other limits from the next chunk on."""
+        self.threshold, self.must_answer = config.threshold, config.must_answer
+        self.restraint.configure(config)
 
     def reset(self) -> None:
         """Forget what was said before."""

@@ -30,7 +30,7 @@ from aura_core.stream.ids import Ids
 from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
-from aura_core.types import Chunk, Decision, Query, Response, Step
+from aura_core.types import Chunk, Decision, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -77,6 +77,16 @@ class StreamEngine:
         )
         self._begin()
 
+    def configure(self, config: AssistantConfig) -> None:
+        """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
+
+        All other settings must be as before.
+        """
+        self.config = config
+        self.decider.configure(config.decider)
+        self.generator.config = config.generation
+        self.conversation.configure(config.watch, config.generation)
+
     def recover(self, query: Query | None = None) -> None:
         """Start again with an empty window after the model failed in an unknown state.
 
@@ -109,9 +119,9 @@ class StreamEngine:
         return -1 if self._last is None else self._last.index
 
     @property
-    def last_stamp_ns(self) -> int:
-        """Stamp of the newest frame of the newest turn; 0 before the first."""
-        return 0 if self._last is None else self._last.stamp_ns
+    def last_frame(self) -> Frame | None:
+        """The newest frame of the newest turn; None before the first."""
+        return None if self._last is None else self._last.frames[-1]
 
     @property
     def session(self) -> Session:
@@ -164,6 +174,7 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, answer, response_id, owners)
+            said = _hushed(said, query)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
@@ -312,7 +323,7 @@ class StreamEngine:
         ids = answer.ids
         wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
         if query is not None and wordless and self.config.decider.must_answer:
-            ids = tuple(self.codec.tokenizer.encode(self.config.generation.no_answer)) or ids
+            ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
             self.policy.kv.reopen(turn)
         said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id, found=owners)
         if said.response is None:
@@ -410,6 +421,12 @@ class _Counts:
     switches: int
     encodes: int
     forwards: int
+
+
+def _hushed(said: Said, query: Query | None) -> Said:
+    """The words with which the model accepts a quiet watch stay in the conversation, unsaid."""
+    hush = query is not None and query.quiet and said.response is not None
+    return replace(said, response=None, suppressed="quiet") if hush else said
 
 
 class _Meter:

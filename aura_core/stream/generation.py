@@ -37,7 +37,7 @@ class TextGenerator:
     def __init__(
         self, codec: PromptCodec, config: GenerationConfig, silent_ids: tuple[int, ...]
     ) -> None:
-        self._codec, self._config, self._silent_ids = codec, config, silent_ids
+        self._codec, self.config, self._silent_ids = codec, config, silent_ids
         self.cancelled: Cancel | None = None
 
     def generate(
@@ -60,7 +60,7 @@ class TextGenerator:
         while True:
             if tell is not None:
                 tell(self._codec.text(ids))
-            if len(ids) >= self._config.max_new_tokens or self.cancelled or interrupted(ids):
+            if len(ids) >= self.config.max_new_tokens or self.cancelled or interrupted(ids):
                 return Answer(tuple(ids), len(ids) - 1)
             token = int(kv.decode(ids[-1]).argmax())
             if token in self._silent_ids:

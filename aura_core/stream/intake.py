@@ -69,7 +69,7 @@ class Intake:
         `Waiting`; the stamp of the newest frame when None.
 
         Raises:
-            InputError: the question is empty, or too many questions wait.
+            InputError: the question is empty or no text, or too many questions wait.
         """
         self.check(query)
         first = self.sampler.next_chunk if first is None else first
@@ -204,13 +204,28 @@ class Intake:
             self._chunks.append(chunk)
 
 
+def check_text(text: str, max_chars: int = 0) -> None:
+    """Raise `InputError` when the text of a question is empty, too long, or no text.
+
+    `max_chars`: most characters; 0: no limit.
+    """
+    if not text.strip():
+        raise InputError("the question is empty")
+    if 0 < max_chars < len(text):
+        raise InputError(
+            f"the question has {len(text)} characters; at most {max_chars} are allowed"
+            " (generation.max_question_chars)"
+        )
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError("the question has half a surrogate pair, which is no character")
+
+
 def check_question(query: Query, waiting: Iterable[Query], limit: int) -> None:
-    """Raise `InputError` when a question is empty, or when `limit` questions wait already.
+    """Raise `InputError` when `check_text` does, or when `limit` questions wait already.
 
     Watches do not count, and are never too many here.
     """
-    if not query.text.strip():
-        raise InputError("the question is empty")
+    check_text(query.text)
     questions = sum(not stands(q) for q in waiting)
     if questions >= limit and not stands(query):
         raise InputError(

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 
 from aura_core.models.backend import ChatFormat, Piece, Seen, Tokenizer, Tokens
 from aura_core.stream.prefix import Prefix, QAGroup
-from aura_core.words import plain_text
 
 MOST_CONSTANTS = 256
 
@@ -37,11 +36,11 @@ class PromptCodec:
     def head(self, prefix: Prefix) -> Tokens:
         """The tokens before the video: system turn, then earlier questions and answers."""
         c = self.chat
-        system = "\n\n".join(part for part in (prefix.system, plain_text(prefix.memory)) if part)
+        system = "\n\n".join(part for part in (prefix.system, self.plain(prefix.memory)) if part)
         text = c.system[0] + system + c.system[1] if system else ""
         for group in prefix.groups:
-            text += c.user[0] + plain_text(group.question) + c.user[1]
-            text += c.assistant[0] + plain_text("\n".join(group.answers)) + c.assistant[1]
+            text += c.user[0] + self.plain(group.question) + c.user[1]
+            text += c.assistant[0] + self.plain("\n".join(group.answers)) + c.assistant[1]
         return Tokens(self._ids(text))
 
     def user(self, seen: Seen, question: str | None) -> list[Piece]:
@@ -54,7 +53,7 @@ class PromptCodec:
         close = c.user[1] + c.assistant[0]
         between = [self._fixed(p) if isinstance(p, str) else p for p in inner]
         if question:
-            after = Tokens(self._ids(f"{end}{plain_text(question)}{close}"))
+            after = Tokens(self._ids(f"{end}{self.plain(question)}{close}"))
         else:
             after = self._fixed(f"{end}{close}")
         return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
@@ -69,7 +68,21 @@ class PromptCodec:
 
     def question_tokens(self, question: str) -> int:
         """Number of tokens that `question` adds to a user turn."""
-        return len(self.tokenizer.encode(plain_text(question)))
+        return len(self.tokenizer.encode(self.plain(question)))
+
+    def plain(self, text: str) -> str:
+        """Text from outside as it stands in the prompt.
+
+        It has no blanks at its ends, and the tokenizer reads no special token in it.
+        """
+        return self.tokenizer.plain(text.strip())
+
+    def answer_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of an answer that comes as text: what was said aloud, or a training answer.
+
+        There is no special token among them.
+        """
+        return self._ids(self.tokenizer.plain(text))
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of an answer."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aura_core.config import WatchConfig
 from aura_core.stream.attribution import Attribution, Entry
-from aura_core.types import NS, Kind
+from aura_core.types import NS, Kind, Query, Severity
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Watch:
     cooldown_s: float
     last_ns: int | None
     urgent: bool = False
+    severity: Severity = Severity.INFO
+    last_text: str = ""  # the words of its newest answer, in small letters
+    cancelled: bool = False  # it was ended by a user or a node
 
 
 class Watches:
@@ -43,21 +46,25 @@ class Watches:
 
     def list(self) -> list[Watch]:
         """All watches that are still remembered, oldest first."""
-        return [
-            Watch(
-                e.query.id,
-                e.query.text,
-                e.standing,
-                e.open,
-                e.later,
-                e.query.limit,
-                self._cooldown_s(e),
-                self._said.get(e.query.id, (None, ""))[0],
-                e.query.urgent,
-            )
-            for e in self._attribution.entries
-            if e.standing is not None
-        ]
+        return [self._snapshot(e) for e in self._attribution.entries if e.standing is not None]
+
+    def _snapshot(self, e: Entry) -> Watch:
+        assert e.standing is not None
+        last_ns, text = self._last(e.query) or (None, "")
+        return Watch(
+            e.query.id,
+            e.query.text,
+            e.standing,
+            e.open,
+            e.later,
+            e.query.limit,
+            self._cooldown_s(e),
+            last_ns,
+            e.query.urgent,
+            e.query.severity,
+            text,
+            e.cancelled,
+        )
 
     def cancel(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""
@@ -87,7 +94,8 @@ class Watches:
         if entry.exhausted:
             return "limit"
         resting = self._resting(entry, stamp_ns)
-        if resting == "duplicate" and self._said[entry.query.id][1] != _plain(text):
+        last = self._last(entry.query)
+        if resting == "duplicate" and last is not None and last[1] != _plain(text):
             return ""
         return resting
 
@@ -103,12 +111,26 @@ class Watches:
 
         "cooldown", or "duplicate": it is too early for the same words.
         """
-        if entry.query.id not in self._said:
+        last = self._last(entry.query)
+        if last is None:
             return ""
-        since_ns = stamp_ns - self._said[entry.query.id][0]
+        since_ns = stamp_ns - last[0]
         if 0 <= since_ns < self._cooldown_s(entry) * NS:
             return "cooldown"
         return "duplicate" if 0 <= since_ns <= self._config.duplicate_s * NS else ""
+
+    def _last(self, query: Query) -> tuple[int, str] | None:
+        """Stamp and words of the newest answer, in this run or an earlier one."""
+        if query.id in self._said:
+            return self._said[query.id]
+        before = query.before
+        return (
+            None if before is None or before.last_ns is None else (before.last_ns, before.last_text)
+        )
+
+    def configure(self, config: WatchConfig) -> None:
+        """Use other limits from now on."""
+        self._config = config
 
     def _cooldown_s(self, entry: Entry) -> float:
         own = entry.query.cooldown_s

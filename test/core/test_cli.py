@@ -277,7 +277,7 @@ def test_refused_questions_of_a_bag_are_named_and_the_exit_code_tells(tmp_path, 
 
     blank = np.zeros((4, 4, 3), np.uint8)
     frames = [Frame(blank, k * 500_000_000) for k in range(8)]
-    asked = [Query("   ", stamp_ns=1_000_000_000), Query("word " * 10_000, stamp_ns=2_000_000_000)]
+    asked = [Query("   ", stamp_ns=1_000_000_000), Query("word " * 300, stamp_ns=2_000_000_000)]
     write_bag(tmp_path / "bag", sorted([*asked, *frames], key=lambda e: e.stamp_ns))
     assert aura("replay", tmp_path / "bag", *SCRIPTED, "--out", tmp_path / "r.jsonl") == 1
     first, second = capsys.readouterr().err.splitlines()
@@ -298,7 +298,7 @@ def test_refused_questions_of_a_bag_are_named_and_the_exit_code_tells(tmp_path, 
         (("run", "sim:7", "--ask", "3: "), "--ask '3:': the question is empty"),
         (
             ("run", "sim:7", *SCRIPTED, "--ask", "3:" + "word " * 10_000),
-            "--ask at 3 s: the question has 49999 tokens",
+            "--ask at 3 s: the question has 49999 characters",
         ),
         (("run", "sim:7", "--dtype", "float99"), "model.dtype must be one of"),
         (

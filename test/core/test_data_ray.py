@@ -18,7 +18,7 @@ from aura_core.errors import ConfigError, InputError
 def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
     config = small_run(tmp_path, range(1000, 1001), 8)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"pip install '\.\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"-m pip install 'ray\[data\]>="):
         run(Job("refine", tmp_path, tmp_path, config), engine="ray")
 
 

@@ -12,7 +12,6 @@ from aura_core.config import WindowConfig
 from aura_core.data.schema import Conversation, Sample, Scene
 from aura_core.data.settings import StructureConfig
 from aura_core.data.structure import digest, open_codec, pieces_of, structure
-from aura_core.stream.prompt import plain_text
 from aura_core.types import Kind
 
 SMALL = WindowConfig(keep=6, max=11, qa_groups=3)
@@ -44,8 +43,7 @@ def check(seeds: range, windows: list[WindowConfig]) -> int:
         conversation = random_conversation(seed, 30 + seed % 40)
         samples = samples_of(conversation, window)
         script = {
-            c: CODEC.text(CODEC.tokenizer.encode(plain_text(t)))
-            for c, t in said_in(conversation).items()
+            c: CODEC.text(CODEC.answer_ids(t.strip())) for c, t in said_in(conversation).items()
         }
         fed = engine_feeds(conversation, script, window)
         assert set(fed) == {s.target.chunk for s in samples}

@@ -233,14 +233,18 @@ def test_the_end_of_the_frames_decides_the_half_filled_second(runs: Make) -> Non
 
 def test_the_threshold_can_change_while_running(runs: Make) -> None:
     run = runs(config=free(decider=replace(FREE, threshold=0.5)))
-    run.host.set_threshold(0.6)
+
+    def use(threshold: float | None) -> None:
+        run.host.configure(free(decider=replace(FREE, threshold=threshold)))
+
+    use(0.6)
     run.start()
     run.second(0)
     assert run.steps(1)[0].decision.silent
-    run.host.set_threshold(0.999999)
+    use(0.999999)
     run.second(1)
     assert not run.steps(1)[0].decision.silent
-    run.host.set_threshold(None)
+    use(None)
     run.second(2)
     assert run.steps(1)[0].decision.silent
 
@@ -302,3 +306,26 @@ def test_streams_share_the_model_and_take_turns(runs: Make) -> None:
     assert back.response.id.partition("-")[0].endswith(".back")
     assert run.host.health("front").frames_received == 8
     assert run.host.health("back").frames_received == 2
+
+
+def test_a_step_comes_with_the_frame_that_it_describes_though_newer_ones_wait(runs: Make) -> None:
+    backend = GatedBackend(lambda moment: f"{moment.now.brightness}" if moment.question else None)
+    run = runs(backend, backlog=9).start()
+    backend.gate.clear()
+    for index, grey in enumerate((10, 20, 30)):
+        for half in (0, 1):
+            image = frame(0, grey + half).image
+            made = Frame(image, index * NS + half * NS // 2, frame_id=f"camera {index}")
+            run.inbox.offer(made.stamp_ns, lambda made=made: made)
+    assert backend.encoding.wait(WAIT_S)  # chunk 0 is in the model, and the others wait
+    backend.gate.set()
+    for index, grey in enumerate((11, 21, 31)):
+        event = run.next(Stepped)
+        assert event.frame.stamp_ns == event.step.stamp_ns == index * NS + NS // 2
+        assert (event.frame.image == grey).all()
+        assert event.frame.frame_id == f"camera {index}"
+    run.inbox.ask("how bright?")  # about the newest second, at once
+    assert run.next(Words).frame_id == "camera 2"
+    event = run.next(Stepped)
+    assert event.step.response and event.step.response.stamp_ns == event.frame.stamp_ns
+    assert (event.frame.image == 31).all()

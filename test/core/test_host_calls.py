@@ -45,7 +45,7 @@ def test_a_refusal_reaches_the_caller_and_the_host_goes_on() -> None:
     host, _ = _host()
     with pytest.raises(InputError, match="empty"):
         host.inbox.ask("")
-    refused = host.inbox.ask("word " * 10_000)
+    refused = host.inbox.ask("word " * 200)
     asked = host.inbox.ask("what is there?")
     host.start()
     with pytest.raises(InputError, match="at most 512 are allowed"):

@@ -290,7 +290,7 @@ def test_while_the_model_loads_a_question_is_refused_and_a_watch_is_accepted(run
 
 
 def test_a_watch_that_is_refused_after_the_load_is_told(runs: Make):
-    run = runs(config=AssistantConfig())
+    run = runs(config=AssistantConfig(generation=GenerationConfig(max_question_chars=0)))
     watch = run.host.ask("Tell me when " + "it is dark " * 500).result(0)
     run.start()
     refused = run.next(Refused)

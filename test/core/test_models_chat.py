@@ -96,7 +96,7 @@ def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[ch
         messages.append({"role": "user", "content": group.question})
         messages.append({"role": "assistant", "content": "\n".join(group.answers)})
     for turn in window.turns:
-        question = (turn.question or "").replace("<|", "< |").replace("|>", "| >")
+        question = (turn.question or "").replace("<|im_end|>", "< |im_end|>")
         messages.append(chat.user(question, CONTENT))
         messages.append(chat.assistant(turn.answer or ("<|silent|>" if silent else "")))
     return pieces, [*messages, chat.user("And now?", CONTENT)]

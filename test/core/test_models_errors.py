@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from aura_core import models  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ModelError  # noqa: E402
+from aura_core.extras import pip_install  # noqa: E402
 from aura_core.models import checkpoint, load, local, quantized  # noqa: E402
 
 
@@ -124,7 +125,7 @@ def test_a_quantized_checkpoint_names_the_packages_that_read_it(
     monkeypatch.setattr(quantized, "_installed", lambda module: False)
     names = [pip for _, pip in packages]
     assert refusal(folder).startswith(f"{folder}: its weights are quantized (")
-    assert f"not installed: pip install {' '.join(names)}; or name" in refusal(folder)
+    assert f"not installed: {pip_install(*names)}; or name" in refusal(folder)
     monkeypatch.setattr(quantized, "_installed", lambda module: module != packages[0][0])
     assert f"{names[0]}, which reading them needs, is not installed" in refusal(folder)
     monkeypatch.setattr(quantized, "_installed", lambda module: True)
@@ -153,7 +154,7 @@ def test_a_quantized_checkpoint_of_the_hub_is_refused_before_its_weights_are_fet
         "huggingface_hub.snapshot_download",
         lambda i, allow_patterns: fetched.extend(allow_patterns) or str(folder),
     )
-    assert "pip install gptqmodel accelerate" in refusal("owner/model")
+    assert "-m pip install gptqmodel accelerate" in refusal("owner/model")
     assert "*.safetensors" not in fetched
     # a server reads its weights itself
     assert checkpoint.find("owner/model", "owner/model", weights=False) == folder
@@ -330,7 +331,7 @@ except aura_core.ModelError as e:
     ).stdout
     assert (
         package in out
-        and "pip install '.[model]' in the folder of aura_ros" in out
+        and f"{sys.executable} -m pip install 'torch>=2.6' 'transformers>=" in out
         and out.count("\n") == 1
     )
 

@@ -141,10 +141,22 @@ def test_message_kinds_are_the_engines_kinds(repository: Path) -> None:
 
 
 def test_heartbeat_states(repository: Path) -> None:
-    states = ["silent", "speaking", "waiting", "no_frames", "error"]
+    states = [
+        "unconfigured",
+        "inactive",
+        "waiting",
+        "no_frames",
+        "error",
+        "silent",
+        "speaking",
+    ]
     assert constants(repository, "Heartbeat") == {
         f"STATE_{state.upper()}": state for state in states
     }
+    text = (repository / "msg" / "Heartbeat.msg").read_text()
+    codes = re.findall(r"^uint8 CODE_([A-Z_]+)=(\d+)", text, flags=re.MULTILINE)
+    assert {name.lower() for name, _ in codes} == set(states)
+    assert len({number for _, number in codes}) == len(states)
 
 
 def test_build_requirements_stay_with_the_ros_extra(project: dict) -> None:

@@ -6,6 +6,8 @@ A killed run continues with the same bits.
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from safetensors.torch import load_file  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from aura_core.models import load  # noqa: E402
+from aura_core.training.finetune import resume  # noqa: E402
 from aura_core.training.finetune.opening import arguments  # noqa: E402
 from aura_core.training.finetune.settings import ScheduleSettings, TuneRecipe  # noqa: E402
 from aura_core.training.finetune.trainer import Trainer, rate  # noqa: E402
@@ -375,3 +378,26 @@ def test_the_command_trains_and_goes_on(base, shards, tmp_path):
     made_by = json.loads((tmp_path / "run" / "steps" / "000002" / "recipe.json").read_text())
     assert made_by["recipe"]["loss"] == "harness"
     assert "other: loss" in str(CliRunner().invoke(app, [*told, "--resume"]).exception)
+
+
+def test_random_states_are_saved_as_plain_values(tmp_path):
+    """They are read back without a pickle that could hold code."""
+
+    def draws():
+        return random.random(), float(np.random.random()), float(torch.rand(()))
+
+    random.seed(3), np.random.seed(4), torch.manual_seed(5)
+    np.random.standard_normal()  # the generator keeps a second value
+    torch.save(resume._random(), tmp_path / "state.pt")
+    expected = draws(), float(np.random.standard_normal())
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    resume._set_random(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert (draws(), float(np.random.standard_normal())) == expected
+
+
+def test_a_state_that_holds_more_than_values_is_refused(base, shards, tmp_path):
+    train(tuning_rig.recipe(base, shards), tmp_path / "run")
+    mine = tmp_path / "run" / "steps" / "000004" / "rank-0.pt"
+    torch.save({"random": Path("/"), "samples": 1}, mine)
+    with pytest.raises(ConfigError, match=r"rank-0.pt holds more than numbers .*begin anew$"):
+        Trainer(tuning_rig.recipe(base, shards), tmp_path / "run", resume=True, device="cpu").run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
-from aura_core.types import Frame, Kind, Query, Step
+from aura_core.types import Before, Frame, Kind, Query, Severity, Step
 
 HALF = 500_000_000
 RED = Query("Tell me every time a red cube appears.", "red")
@@ -158,7 +159,7 @@ def test_watches_survive_switches_of_the_window():
 def test_too_many_watches_are_refused():
     assistant, _ = watching({}, RED, BLUE, watch=WatchConfig(max_open=2))
     play(assistant, 0, 2)
-    with pytest.raises(InputError, match="2 watches are open already; cancel one first"):
+    with pytest.raises(InputError, match="2 watches are open already; at most 2 are allowed"):
         assistant.ask("Tell me when it rains.")
     assistant.ask("What is there?")
     assert assistant.unwatch("red") and assistant.ask("Tell me when it rains.").id == "run-q2"
@@ -172,3 +173,26 @@ def test_words_are_published_while_generated_unless_they_may_be_suppressed():
     assistant, told = watching({2: "One.", 3: "Two.", 9: "Three."}, RED)
     play(assistant, 0, 10, told)
     assert told == ["O", "On", "One", "One.", "Two.", "T", "Th", "Thr", "Thre", "Three", "Three."]
+
+
+def test_the_words_that_accept_a_quiet_watch_are_not_said():
+    quiet = replace(RED, quiet=True, severity=Severity.CRITICAL)
+    assistant, told = watching({0: "I will tell you.", 2: "A red cube."}, quiet)
+    steps = play(assistant, 0, 3, told)
+    assert (steps[0].response, steps[0].suppressed) == (None, "quiet")
+    assert assistant.engine.window.turns[0].answer == "I will tell you."  # the model knows it
+    assert texts(steps) == {2: "A red cube."}
+    assert told and all("A red cube.".startswith(words) for words in told)
+    assert [w.severity for w in steps[2].response.watches] == [Severity.CRITICAL]
+
+
+def test_a_watch_goes_on_from_an_earlier_run():
+    before = Before(answers=2, last_ns=0, last_text="a red cube")
+    again = replace(RED, limit=4, cooldown_s=3.0, quiet=True, before=before)
+    script = {0: "I will tell you.", 1: "A red cube.", 4: "A red cube.", 8: "A red cube."}
+    assistant, _ = watching(script, again)
+    steps = play(assistant, 0, 10)
+    assert steps[1].suppressed == "cooldown"
+    assert {s.chunk: s.response.index for s in steps if s.response} == {4: 2, 8: 3}
+    (watch,) = assistant.engine.conversation.watches.list()
+    assert (watch.answers, watch.open) == (4, False)

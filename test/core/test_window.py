@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from aura_core.config import WindowConfig
 from aura_core.models.backend import Tokens, Video
-from aura_core.models.scripted import ByteTokenizer, ScriptedBackend
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.stream.prefix import QAGroup
-from aura_core.stream.prompt import PromptCodec, plain_text
+from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, tokens_in
 
 BACKEND = ScriptedBackend()
@@ -187,13 +187,6 @@ def test_what_is_in_view_and_in_the_prefix_is_the_whole_conversation(chunks, kee
 
 
 # ---- the prompt ----------------------------------------------------------------------------------
-
-
-@given(st.text(st.sampled_from("<|> im_endslt/\n"), max_size=40))
-def test_no_question_can_write_a_special_token(question):
-    clean = plain_text(question)
-    assert "<|" not in clean and "|>" not in clean
-    assert all(i < 256 for i in ByteTokenizer().encode(clean))
 
 
 def test_a_question_that_plays_the_assistant_stays_a_question():

@@ -127,6 +127,12 @@ class Rig:
     def _listen(self, kind: Any, topic: str, into: list[Any]) -> None:
         self.node.create_subscription(kind, topic, into.append, qos.EVENTS)
 
+    def pictures(self, topic: str) -> list[CompressedImage]:
+        """Subscribe to compressed pictures of the assistant; they are added to the list."""
+        into: list[CompressedImage] = []
+        self.node.create_subscription(CompressedImage, topic, into.append, qos.EVENTS)
+        return into
+
     def watch_images(self) -> None:
         self.node.create_subscription(Image, "image_raw", self.images.append, qos.FRAMES)
 
@@ -156,11 +162,14 @@ class Rig:
         self.until(lambda: self.user.get_subscription_count(), "the assistant")
         self.until(lambda: self.node.count_publishers("aura/response"), "the publisher")
 
-    def frames(self, grey: int = 0, halves: Sequence[int] = (0, 1)) -> list[int]:
+    def frames(
+        self, grey: int = 0, halves: Sequence[float] = (0, 1), frame_id: str = "rig"
+    ) -> list[int]:
         """Publish the two frames of the next second. Returns their stamps."""
-        stamps = [self.start_ns + self.second * NS + half * NS // 2 for half in halves]
+        stamps = [self.start_ns + self.second * NS + round(half * NS / 2) for half in halves]
         for stamp in stamps:
-            self.camera.publish(to_image(Frame(np.full((8, 8, 3), grey, np.uint8), stamp), "rig"))
+            frame = Frame(np.full((8, 8, 3), grey, np.uint8), stamp)
+            self.camera.publish(to_image(frame, frame_id))
         self.second += 1
         return stamps
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from aura_ros.msg import Heartbeat
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -60,7 +61,7 @@ def test_an_image_goes_both_ways() -> None:
         "cam",
     )
     back = to.to_frame(msg, to.to_ns(msg.header.stamp))
-    assert back.stamp_ns == 3 * NS + 4
+    assert (back.stamp_ns, back.frame_id) == (3 * NS + 4, "cam")
     np.testing.assert_array_equal(back.image, picture[:, ::-1])
 
 
@@ -86,8 +87,20 @@ def test_a_compressed_image_is_read() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
     msg = CompressedImage(format="png")
     msg.data.frombytes(cv2.imencode(".png", picture[:, :, ::-1])[1])
+    msg.header.frame_id = "cam"
     assert to.refuse_image(msg) == ""
-    np.testing.assert_array_equal(to.to_frame(msg, 0).image, picture)
+    frame = to.to_frame(msg, 0)
+    np.testing.assert_array_equal(frame.image, picture)
+    assert frame.frame_id == "cam"
+
+
+def test_a_frame_as_jpeg_keeps_its_header_and_its_colours() -> None:
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:] = (200, 40, 90)
+    msg = to.jpeg_msg(Frame(image, 3 * NS + 4, frame_id="cam"), 95)
+    assert (msg.format, msg.header) == ("jpeg", to.header(3 * NS + 4, "cam"))
+    back = to.to_frame(msg, to.to_ns(msg.header.stamp))
+    assert np.abs(back.image.astype(int) - image).max() <= 3  # the rounding of JPEG's colours
 
 
 def test_every_supported_encoding_is_let_through_and_others_are_named() -> None:
@@ -135,12 +148,12 @@ def test_an_answer_as_response_and_alert() -> None:
         response.header,
     )
     assert response.id == alert.id == "run-r3"
-    words = Words("", "run-r4", "a red", 5, asked=True)
-    partial = to.partial_msg(words, "cam", 1.0)
-    assert partial.id == "run-r4"
+    words = Words("", "run-r4", "a red", 5, True, "cam")
+    partial = to.partial_msg(words, 1.0)
+    assert (partial.id, partial.header.frame_id) == ("run-r4", "cam")
     assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
     assert partial.kind == Kind.REAL_TIME
-    assert to.partial_msg(replace(words, asked=False), "cam", 1.0).kind == ""
+    assert to.partial_msg(replace(words, asked=False), 1.0).kind == ""
 
 
 def test_a_heartbeat_before_the_first_step_and_after() -> None:
@@ -165,6 +178,13 @@ def test_a_heartbeat_before_the_first_step_and_after() -> None:
         8,
     )
     assert to.to_ns(beat.header.stamp) == STEP.stamp_ns
+
+
+def test_a_heartbeat_tells_its_state_as_a_number_too() -> None:
+    states = [getattr(Heartbeat, name) for name in dir(Heartbeat) if name.startswith("STATE_")]
+    codes = {s: to.heartbeat_msg(s, "", 0, None, HEALTH, 60, "", 0.0).state_code for s in states}
+    assert len(set(codes.values())) == len(states) >= 7
+    assert codes["no_frames"] < codes["error"] < codes["silent"] < codes["speaking"]
 
 
 def test_diagnostics() -> None:

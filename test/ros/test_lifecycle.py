@@ -253,3 +253,62 @@ def test_a_node_hides_nothing_of_its_base_class(name: str) -> None:
 
 def test_every_node_is_here() -> None:
     assert CLASSES.keys() == NODES.keys()
+
+
+def test_deactivate_can_free_the_model_and_its_watches_go_on(
+    rigs: Callable[[], tuple[str, Rig]],
+) -> None:
+    namespace, rig = rigs()
+    args = ("-p", "model.path:=scripted", "-p", "free_when_inactive:=true")
+    with Process("assistant_node", namespace, *args):
+        manager = Manager(rig, "assistant_node")
+        rig.matched()
+        text = "tell me every time the brightness changes"
+        watch_id = manager.call(Ask, "aura/ask", text=text).query_id
+        for _ in range(2):
+            rig.live_second(20)
+            rig.live_second(20)
+            alerts = len(rig.alerts)
+            rig.live_second(220)
+            rig.until(lambda alerts=alerts: len(rig.alerts) > alerts, "the alert")
+            assert rig.alerts[-1].watch_id == watch_id
+            assert manager.change(Transition.TRANSITION_DEACTIVATE)
+            assert manager.change(Transition.TRANSITION_ACTIVATE)
+            rig.until(rig.camera.get_subscription_count, "the subscription")
+        (listed,) = manager.call(ListWatches, "aura/list_watches").watches or [None]
+        assert listed is None or listed.id == watch_id
+    assert [a.index for a in rig.alerts] == list(range(len(rig.alerts)))
+
+
+def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
+    rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
+) -> None:
+    namespace, rig = rigs()
+    file = tmp_path / "watches.json"
+    args = ("-p", "model.path:=scripted", "-p", f"watch_file:={file}")
+    text = "tell me every time the brightness changes"
+    with Process("assistant_node", namespace, *args) as first:
+        rig.matched()
+        manager = Manager(rig, "assistant_node")
+        asked = manager.call(Ask, "aura/ask", text=text, severity="critical", limit=3)
+        rig.live_second(20)
+        rig.live_second(220)
+        rig.until(lambda: rig.alerts, "the first alert")
+        first._process.kill()
+        first.wait()
+    rig.until(lambda: not rig.camera.get_subscription_count(), "the end of the first")
+    heard = len(rig.responses)
+    with Process("assistant_node", namespace, *args) as second:
+        rig.until(rig.camera.get_subscription_count, "the second")
+        rig.until(lambda: rig.node.count_publishers("aura/alert"), "its alerts")
+        rig.second += 5
+        for grey in (20, 220, 20, 220):
+            rig.live_second(grey)
+        rig.until(lambda: len(rig.alerts) >= 3, "the second alert")
+        assert [(a.watch_id, a.index, a.severity) for a in rig.alerts] == [
+            (asked.query_id, i, "critical") for i in range(3)
+        ]
+        assert all(r.kind == "multi-response" for r in rig.responses[heard:] if r.final)
+        output = second.end_cleanly()
+    assert "1 watches go on from before the crash" in output
+    assert not file.exists()

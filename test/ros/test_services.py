@@ -15,8 +15,8 @@ from rig import WAIT_S, Process, Rig
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
 from aura_ros import assistant_node
+from aura_ros.conversions import query as _query
 from aura_ros.conversions import to_ns
-from aura_ros.services import _query
 
 Rigs = Callable[[], tuple[str, Rig]]
 Assistant = tuple[Process, Rig]
@@ -92,7 +92,7 @@ def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
-    [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 2000, "", "tokens")],
+    [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 300, "", "tokens")],
     ids=["empty", "unknown kind", "too long"],
 )
 def test_a_refused_question_says_why(

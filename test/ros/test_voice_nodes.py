@@ -66,7 +66,7 @@ class VoiceRig:
     def answer(self, text: str, stamp_ns: int, final: bool = True) -> None:
         self.responses.publish(
             Response(
-                header=header(stamp_ns, ""),
+                header=header(stamp_ns, "camera"),
                 id=f"run-r{stamp_ns // NS}",
                 text=text,
                 final=final,
@@ -178,7 +178,7 @@ def test_an_answer_is_spoken_sentence_by_sentence_and_reported_when_heard(mouth:
         True,
         "q1",
     )
-    assert (to_ns(said.header.stamp), said.response_id) == (5 * NS, "run-r5")
+    assert (said.header, said.response_id) == (header(5 * NS, "camera"), "run-r5")
 
 
 @needs_voice

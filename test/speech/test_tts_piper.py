@@ -169,5 +169,5 @@ def test_a_missing_voice_is_refused(path: str, reason: str) -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install '\.\[piper\]'"):
+    with pytest.raises(ConfigError, match="-m pip install 'piper-tts>="):
         open_synthesizer(TtsConfig("piper", "a.onnx"))

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aura_core.errors import ConfigError, how_to_install
+from aura_core.errors import ConfigError
+from aura_core.extras import how_to_install
 from aura_core.words import spoken_words
 
 DETERMINERS = frozenset({"a", "an", "the", "this", "that", "these", "those"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aura_core.config import ModelConfig, ServerConfig
-from aura_core.errors import ModelError, how_to_install
+from aura_core.errors import ModelError
+from aura_core.extras import how_to_install
 from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.models import checkpoint, families
 from aura_core.models.backend import ChatFormat, Video

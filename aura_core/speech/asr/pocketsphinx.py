@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.errors import ConfigError, ModelError
+from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule

@@ -11,7 +11,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.errors import ConfigError, ModelError
+from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.asr.devices import pick
 

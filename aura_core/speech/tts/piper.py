@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aura_core.errors import ConfigError, how_to_install
+from aura_core.errors import ConfigError
+from aura_core.extras import how_to_install
 from aura_core.speech.tts.base import SynthesisError, TtsConfig
 from aura_core.speech.tts.piper_worker import FAILED
 from aura_core.speech.tts.process import kill, one_line, tail

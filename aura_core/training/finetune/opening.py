@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.errors import ConfigError, ModelError
+from aura_core.extras import how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.chat import SILENT, extract
 from aura_core.models.families import Family

@@ -11,6 +11,7 @@ finds the last complete one.
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import shutil
 import warnings
@@ -107,7 +108,7 @@ class Steps:
     def load(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Restore the state after `step`. Returns the samples that this process had used.
 
-        Raises `ConfigError` when the file of this process is missing.
+        Raises `ConfigError` when the file of this process is missing, or holds more than values.
         """
         state = _state(model, optimizer)
         with warnings.catch_warnings(action="ignore"):
@@ -120,8 +121,13 @@ class Steps:
                 f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from"
                 " the one before"
             )
-        # Written by this program into the run's own folder: Python's random state is no tensor.
-        told = torch.load(mine, weights_only=False, map_location="cpu")
+        try:
+            told = torch.load(mine, weights_only=True, map_location="cpu")
+        except pickle.UnpicklingError as e:
+            raise ConfigError(
+                f"{mine} holds more than numbers (an older version wrote it so); delete its folder"
+                " to go on from the one before, or begin anew"
+            ) from e
         _set_random(told["random"])
         return int(told["samples"])
 
@@ -137,10 +143,12 @@ def _state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str
 
 
 def _random() -> dict[str, Any]:
+    """The states of all random generators, as numbers and tensors: no other class is read back."""
+    name, keys, *rest = np.random.get_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "python": random.getstate(),
-        "numpy": np.random.get_state(),
+        "numpy": (name, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
         "cuda": cuda,
     }
@@ -148,7 +156,8 @@ def _random() -> dict[str, Any]:
 
 def _set_random(states: dict[str, Any]) -> None:
     random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, np.asarray(keys, np.uint32), *rest))
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ModelError, how_to_install
+from aura_core.errors import ModelError
+from aura_core.extras import how_to_install
 from aura_core.models import checkpoint
 from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import read_aura

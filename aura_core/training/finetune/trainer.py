@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
-from aura_core.errors import ConfigError, ModelError, how_to_install
+from aura_core.errors import ConfigError, ModelError
+from aura_core.extras import how_to_install
 from aura_core.training.finetune.checks import check
 from aura_core.training.finetune.dataset import Ahead, Examples, Order, raised
 from aura_core.training.finetune.held_out import free_running, teacher_forced

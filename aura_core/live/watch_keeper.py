@@ -1,0 +1,143 @@
+"""The watches of a stream are kept, in a small file too, so that they go on after a crash.
+
+Knows no ROS. The file is replaced at once (`os.replace`), so it is never half written: a process
+that is killed loses nothing that it has told. A clean end removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aura_core.errors import InputError, one_line
+from aura_core.live.events import Asked, Event, Watched
+from aura_core.stream.attribution import stands
+from aura_core.stream.watches import Watch
+from aura_core.types import Before, Kind, Query, Severity
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept: the open watches, as questions to ask again, and the ids of closed ones."""
+
+    watches: tuple[Query, ...] = ()
+    closed: frozenset[str] = frozenset()
+
+
+class WatchKeeper:
+    """Keeps the watches whenever one changes. A listener of the host; it never raises there.
+
+    Args:
+        path: the file; its folder is made. None: only memory.
+        complain: called with one line when the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
+        self.path, self._complain = path, complain
+        self._asked: dict[str, Query] = {}  # standing questions that were accepted in this run
+        self._states: dict[str, Watch] = {}
+        self._written = ""
+
+    def load(self) -> Kept:
+        """What an earlier run left behind; nothing where it ended cleanly.
+
+        Raises `InputError` when the file cannot be used; it stays where it is until it is written.
+        """
+        if self.path is None:
+            return Kept()
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Kept()
+        except (OSError, UnicodeDecodeError) as e:
+            raise InputError(f"{self.path}: cannot be read: {one_line(e)}") from e
+        try:
+            data = json.loads(text)
+            if data["version"] != VERSION:
+                raise InputError(f"{self.path}: version {data['version']} is not known")
+            return _kept(data["watches"])
+        except (ValueError, KeyError, TypeError) as e:
+            raise InputError(f"{self.path}: not a file of watches: {one_line(e)}") from e
+
+    def kept(self) -> Kept:
+        """What is kept now."""
+        return _kept([self._entry(q) for q in self._asked.values()])
+
+    def on_event(self, event: Event) -> None:
+        """Take what changed."""
+        match event:
+            case Asked() if stands(event.query):
+                self._asked[event.query.id] = event.query
+            case Watched():
+                self._states |= {w.id: w for w in event.watches}
+            case _:
+                return
+        self._write()
+
+    def close(self) -> None:
+        """A clean end: nothing is to be restored."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        entries = [self._entry(q) for q in self._asked.values()]
+        text = json.dumps({"version": VERSION, "watches": entries}, ensure_ascii=False, indent=1)
+        if self.path is None or text == self._written:
+            return
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, self.path)
+        except OSError as e:
+            self._complain(f"the watches cannot be kept for after a crash: {one_line(e)}")
+        else:
+            self._written = text
+
+    def _entry(self, query: Query) -> dict[str, Any]:
+        before, state = query.before, self._states.get(query.id)
+        if state is not None:
+            before = Before(state.answers, state.last_ns, state.last_text)
+        return {
+            "id": query.id,
+            "text": query.text,
+            "kind": query.kind,
+            "limit": query.limit,
+            "cooldown_s": query.cooldown_s,
+            "urgent": query.urgent,
+            "severity": query.severity,
+            "open": state is None or state.open,
+            "answers": before.answers if before else 0,
+            "last_ns": before.last_ns if before else None,
+            "last_text": before.last_text if before else "",
+        }
+
+
+def _kept(entries: Sequence[Mapping[str, Any]]) -> Kept:
+    watches = [(_query(e), bool(e["open"])) for e in entries]
+    return Kept(
+        tuple(q for q, is_open in watches if is_open),
+        frozenset(q.id for q, is_open in watches if not is_open),
+    )
+
+
+def _query(entry: Mapping[str, Any]) -> Query:
+    """The question that begins a watch again. Its acceptance was said in the earlier run."""
+    query = Query(
+        str(entry["text"]),
+        id=str(entry["id"]),
+        kind=Kind(entry["kind"]) if entry["kind"] else None,
+        limit=entry["limit"],
+        cooldown_s=entry["cooldown_s"],
+        urgent=bool(entry["urgent"]),
+        severity=Severity(entry["severity"]),
+        quiet=True,
+    )
+    before = Before(int(entry["answers"]), entry["last_ns"], str(entry["last_text"]))
+    return replace(query, before=before)

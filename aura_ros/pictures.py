@@ -1,0 +1,116 @@
+"""The pictures that the assistant publishes: what it decided, and the evidence of its alerts.
+
+    Stepped -> slot (model's thread) -> draw, encode, publish (a thread of its own)
+
+The model's thread only stores. Nothing is drawn or encoded while nobody subscribes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from sensor_msgs.msg import CompressedImage
+
+from aura_core.errors import one_line
+from aura_core.live.events import Event, Stepped
+from aura_core.live.host import Health
+from aura_core.live.overlay import HISTORY, Decided, Overlay, draw
+from aura_core.types import NS, Frame
+from aura_ros import qos
+from aura_ros.conversions import jpeg_msg
+from aura_ros.node import AuraNode
+
+DEBUG_QUALITY, EVIDENCE_QUALITY = 80, 95  # of JPEG, of 100
+_POLL_S = 0.2  # most time until the end of the node is noticed
+_WAITING = 8  # most frames of evidence that may wait; they come at most once a second
+
+
+class Pictures:
+    """Publishes `aura/debug_image/compressed` and `aura/alert/image/compressed`.
+
+    A listener of the host. A debug image that was not drawn yet when the next one comes is left
+    out.
+
+    Args:
+        node: has the publishers and the thread.
+        health: the health of the host.
+        window_max: chunks at which the window is cut back.
+    """
+
+    def __init__(self, node: AuraNode, health: Callable[[], Health], window_max: int) -> None:
+        self._node, self._health, self._window_max = node, health, window_max
+        self._history: deque[Decided] = deque(maxlen=HISTORY)
+        self._words, self._words_ns = "", 0
+        self._changed = threading.Condition()
+        self._evidence: deque[Frame] = deque(maxlen=_WAITING)
+        self._newest: tuple[Frame, Overlay] | None = None
+
+    def open(self) -> None:
+        """Make the publishers, and start the thread. The node undoes both, as all that it makes."""
+        make = self._node.publish_on
+        self._debug = make(CompressedImage, "aura/debug_image/compressed", qos.CAMERA)
+        self._alerts = make(CompressedImage, "aura/alert/image/compressed", qos.CAMERA)
+        self._node.work("pictures", self._main)
+
+    def on_event(self, event: Event) -> None:
+        """Take a decided chunk; for `Host.listen`. Returns at once."""
+        if not isinstance(event, Stepped):
+            return
+        step, response = event.step, event.step.response
+        self._history.append(Decided(step.decision.p_silent, response is not None))
+        if response is not None:
+            self._words, self._words_ns = response.text, response.stamp_ns
+        evidence = bool(event.alerts) and self._alerts.get_subscription_count() > 0
+        debug = self._debug.get_subscription_count() > 0
+        overlay = self._overlay(event) if debug else None
+        with self._changed:
+            if evidence:
+                self._evidence.append(event.frame)
+            if overlay is not None:
+                self._newest = (event.frame, overlay)
+            self._changed.notify()
+
+    def _overlay(self, event: Stepped) -> Overlay:
+        step, health = event.step, self._health()
+        return Overlay(
+            state="silent" if step.response is None else "speaking",
+            p_silent=step.decision.p_silent,
+            stamp_ns=step.stamp_ns,
+            words=self._words,
+            words_age_s=max(0, step.stamp_ns - self._words_ns) / NS,
+            watches=health.active_watches,
+            window_chunks=step.window_chunks,
+            window_max=self._window_max,
+            step_ms=step.step_ms,
+            dropped=health.chunks_dropped,
+            history=tuple(self._history),
+        )
+
+    # ---- on the thread of the pictures -------------------------------------------------------
+
+    def _main(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            picture = self._next()
+            if picture is None:
+                continue
+            frame, overlay = picture
+            try:
+                if overlay is None:
+                    self._alerts.publish(jpeg_msg(frame, EVIDENCE_QUALITY))
+                else:
+                    drawn = replace(frame, image=draw(frame.image, overlay))
+                    self._debug.publish(jpeg_msg(drawn, DEBUG_QUALITY))
+            except Exception as e:  # a font or an encoder may raise anything; it costs this picture
+                self._node.complain(f"a picture could not be published: {one_line(e)}")
+
+    def _next(self) -> tuple[Frame, Overlay | None] | None:
+        """The next picture, evidence (without an overlay) first; None when none comes soon."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._evidence or self._newest, _POLL_S)
+            if self._evidence:
+                return self._evidence.popleft(), None
+            newest, self._newest = self._newest, None
+            return newest

@@ -1,0 +1,66 @@
+"""The watches that are there from the start: of the parameters, and of before a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from aura_core.errors import InputError
+from aura_core.live.host import Host
+from aura_core.live.watch_keeper import Kept, WatchKeeper
+from aura_core.types import Query
+from aura_ros.node import AuraNode
+
+
+class Standing:
+    """Keeps the watches of a host, and begins those that are there from the start.
+
+    Args:
+        node: is being configured; where it is cleaned up, the file is removed.
+        host: was not started yet.
+        file: see the parameter `watch_file`.
+    """
+
+    def __init__(self, node: AuraNode, host: Host, file: str) -> None:
+        self._node, self._host = node, host
+        path = path_of(node) if file == "auto" else Path(file) if file else None
+        self._keeper = WatchKeeper(path, node.complain)
+        host.listen(self._keeper.on_event)
+        # after a crash that the node has noticed itself, its successor takes them
+        node.undo(lambda: None if node.exit_code else self._keeper.close())
+
+    def begin(self, watches: Iterable[Query]) -> None:
+        """Begin those of before a crash, and of the parameters those that are not among them.
+
+        One that was closed before the crash is not begun again.
+        """
+        kept = Kept()
+        try:
+            kept = self._keeper.load()
+        except InputError as e:
+            self._node.complain(f"the watches of before the crash are lost: {e}")
+        self._ask(kept.watches, "restored")
+        known = kept.closed | {q.id for q in kept.watches}
+        self._ask([q for q in watches if q.id not in known], "parameters")
+        if kept.watches:
+            self._node.get_logger().info(f"{len(kept.watches)} watches go on from before the crash")
+
+    def again(self) -> None:
+        """Begin the open watches again, after the host was stopped and started."""
+        self._ask(self._keeper.kept().watches, "restored")
+
+    def _ask(self, watches: Iterable[Query], source: str) -> None:
+        for query in watches:
+            try:
+                self._host.ask(query, source=source)
+            except InputError as e:
+                self._node.complain(f"watch {query.id}: {e}")
+
+
+def path_of(node: AuraNode) -> Path:
+    """The file of a node, by its name and its domain."""
+    home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
+    name = node.get_fully_qualified_name().strip("/").replace("/", ".")
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
+    return Path(home) / "aura" / f"{name}.{domain}.watches.json"

@@ -1,0 +1,108 @@
+"""The watches that are kept: what an earlier run left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aura_core.errors import InputError
+from aura_core.live.events import Asked, Watched
+from aura_core.live.watch_keeper import Kept, WatchKeeper
+from aura_core.stream.watches import Watch
+from aura_core.types import Before, Kind, Query, Severity
+
+STOVE = Query(
+    "tell me every time the stove is on",
+    "stove",
+    kind=Kind.MULTI_RESPONSE,
+    limit=5,
+    cooldown_s=2.5,
+    urgent=True,
+    severity=Severity.CRITICAL,
+)
+CAT = Query("tell me when the cat jumps", "cat")
+
+
+def state(query: Query, answers: int, is_open: bool, last_ns: int | None, text: str) -> Watch:
+    kind = query.kind or Kind.PROACTIVE
+    limit, urgent = query.limit, query.urgent
+    cooldown_s = query.cooldown_s or 0.0
+    return Watch(
+        query.id,
+        query.text,
+        kind,
+        is_open,
+        answers,
+        limit,
+        cooldown_s,
+        last_ns,
+        urgent,
+        query.severity,
+        text,
+    )
+
+
+def no_problem(problem: str) -> None:
+    raise AssertionError(problem)
+
+
+def test_what_was_open_goes_on_and_what_was_closed_stays_closed(tmp_path: Path) -> None:
+    file = WatchKeeper(tmp_path / "deep" / "watches.json", no_problem)
+    assert file.load() == Kept()
+    file.on_event(Asked("", STOVE, "aura/ask"))
+    file.on_event(Asked("", CAT, "parameters"))
+    file.on_event(Asked("", Query("what is that?", "q1"), "asr/text"))  # no watch
+    file.on_event(
+        Watched("", (state(STOVE, 2, True, 7_000, "it is on"), state(CAT, 1, False, 5, "it jumps")))
+    )
+    kept = WatchKeeper(file.path, no_problem).load()
+    assert kept == file.kept()
+    assert kept.closed == {"cat"}
+    assert kept.watches == (replace(STOVE, quiet=True, before=Before(2, 7_000, "it is on")),)
+
+
+def test_a_watch_counts_on_over_several_crashes(tmp_path: Path) -> None:
+    path = tmp_path / "watches.json"
+    WatchKeeper(path, no_problem).on_event(
+        Asked("", replace(STOVE, before=Before(3, 9, "on")), "restored")
+    )
+    (again,) = WatchKeeper(path, no_problem).load().watches
+    assert again.before == Before(3, 9, "on")
+
+
+def test_a_clean_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = WatchKeeper(tmp_path / "watches.json", no_problem)
+    file.on_event(Asked("", CAT, "aura/ask"))
+    assert file.path.exists()
+    file.close()
+    file.close()
+    assert not file.path.exists() and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 1}',
+        '{"version": 2, "watches": []}',
+        "\x00",
+        '{"watches": [1]}',
+        '{"version": 1, "watches": [{"id": "a"}]}',
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "watches.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=str(path)):
+        WatchKeeper(path, no_problem).load()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_costs_nothing_else() -> None:
+    told: list[str] = []
+    file = WatchKeeper(Path("/proc/self/no/watches.json"), told.append)
+    file.on_event(Asked("", CAT, "aura/ask"))
+    assert len(told) == 1 and "the watches cannot be kept for after a crash" in told[0]
