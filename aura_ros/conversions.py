@@ -165,35 +165,6 @@ def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: st
     )
 
 
-def seen_alert(msg: Alert) -> SeenAlert:
-    """An alert, as a reaction sees it."""
-    return SeenAlert(
-        id=msg.id,
-        watch_id=msg.watch_id,
-        text=msg.text,
-        names=(msg.instruction,),
-        severity=msg.severity,
-        stamp_ns=to_ns(msg.header.stamp),
-        frame_id=msg.header.frame_id,
-        once=msg.kind == Kind.PROACTIVE,
-    )
-
-
-def reaction_msg(
-    name: str, alert: SeenAlert, state: str, detail: str, duration_s: float = 0.0
-) -> Reaction:
-    """What became of a reaction to an alert; `state` is one of `Reaction.STATE_*`."""
-    return Reaction(
-        header=header(alert.stamp_ns, alert.frame_id),
-        name=name,
-        watch_id=alert.watch_id,
-        alert_id=alert.id,
-        state=state,
-        detail=detail,
-        duration_s=duration_s,
-    )
-
-
 def query(request: Ask.Request | WatchAction.Goal, kind: Kind | None = None) -> Query:
     """The question of a request; `kind` where the request names none.
 
@@ -245,6 +216,35 @@ def asked_msg(asked: CoreAsked, now_ns: int) -> Asked:
 def watches_msg(watches: Iterable[CoreWatch], now_ns: int) -> Watches:
     """All watches."""
     return Watches(header=header(now_ns, ""), watches=[watch_msg(w) for w in watches])
+
+
+def seen_alert(msg: Alert) -> SeenAlert:
+    """An alert, as a reaction sees it."""
+    return SeenAlert(
+        id=msg.id,
+        watch_id=msg.watch_id,
+        text=msg.text,
+        names=(msg.instruction,),
+        severity=msg.severity,
+        stamp_ns=to_ns(msg.header.stamp),
+        frame_id=msg.header.frame_id,
+        once=msg.kind == Kind.PROACTIVE,
+    )
+
+
+def reaction_msg(
+    name: str, alert: SeenAlert, state: str, detail: str, duration_s: float = 0.0
+) -> Reaction:
+    """What became of a reaction to an alert; `state` is one of `Reaction.STATE_*`."""
+    return Reaction(
+        header=header(alert.stamp_ns, alert.frame_id),
+        name=name,
+        watch_id=alert.watch_id,
+        alert_id=alert.id,
+        state=state,
+        detail=detail,
+        duration_s=duration_s,
+    )
 
 
 def watch_msg(watch: CoreWatch) -> Watch:

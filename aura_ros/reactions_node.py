@@ -122,7 +122,8 @@ class ReactionsNode(AuraNode):
 
     def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
-        self._dry_run = bool(changes.get("dry_run", self._dry_run))
+        if "dry_run" in changes:
+            self._dry_run = bool(changes["dry_run"])
 
     # ---- callbacks ---------------------------------------------------------------------------
 
