@@ -41,6 +41,7 @@ EXTRAS = {
     "faster-whisper": ("faster-whisper>=1.1,<2",),
     "piper": ("piper-tts>=1.8,<2",),
     "bench-voice": ("aura-ros[voice]", "jiwer>=4,<5"),
+    "trees": ("py_trees>=2.2.1,<2.7",),
     "dev": (
         "pytest>=8,<9",
         "hypothesis>=6.100",

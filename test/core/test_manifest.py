@@ -65,9 +65,11 @@ ROS_KEYS = {
     "ros2launch",
     "rosidl_default_generators",
     "rosidl_default_runtime",
+    "rosidl_parser",
     "sensor_msgs",
     "std_msgs",
     "std_srvs",
+    "test_msgs",
 }
 # module: (its requirement in pyproject.toml, its key), for what every installation needs
 BASE = {
@@ -102,6 +104,7 @@ OPTIONAL = {
     "faster_whisper": ("faster-whisper", None),
     "piper": ("piper-tts", None),
     "jiwer": ("jiwer", None),
+    "py_trees": ("py_trees", None),
     "pytest": ("pytest", "python3-pytest"),
 }
 # what comes with another package of its extra, and is checked where it is imported
