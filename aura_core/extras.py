@@ -18,6 +18,7 @@ BASE = {  # by the module that is imported
     "typer": "typer>=0.15",
     "rich": "rich>=13",
     "cv2": "opencv-python-headless>=4.10",
+    "PIL": "pillow>=10.1",
     "av": "av>=15.1,<19",
     "imagesize": "imagesize>=2,<3",
     "rosbags": "rosbags>=0.11.9,<0.12",
