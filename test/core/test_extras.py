@@ -40,7 +40,7 @@ def test_the_table_is_what_pyproject_says() -> None:
     assert {name: list(lines) for name, lines in extras.EXTRAS.items()} == {
         name: optional[name] for name in extras.EXTRAS
     }
-    # These belong to ROS 2 from wheels and its tests, which no message names.
+    # These belong to ROS 2 from wheels and to tests; no message names them.
     assert set(optional) - set(extras.EXTRAS) == {"ros", "camera", "dev-ros", "dev-voice"}
 
 

@@ -36,6 +36,7 @@ SYSTEM_KEYS = {
     "python3-jinja2",
     "python3-matplotlib",
     "python3-numpy",
+    "python3-pil",
     "python3-opencv",
     "python3-pil",
     "python3-pytest",
