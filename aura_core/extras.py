@@ -40,7 +40,6 @@ EXTRAS = {
     ),
     "whisper": ("openai-whisper>=20250625",),
     "faster-whisper": ("faster-whisper>=1.1,<2",),
-    "trees": ("py_trees>=2.2.1,<2.7",),
     "piper": ("piper-tts>=1.8,<2",),
     "bench-voice": ("aura-ros[voice]", "jiwer>=4,<5"),
     "trees": ("py_trees>=2.2.1,<2.7",),

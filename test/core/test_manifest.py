@@ -38,7 +38,6 @@ SYSTEM_KEYS = {
     "python3-numpy",
     "python3-pil",
     "python3-opencv",
-    "python3-pil",
     "python3-pytest",
     "python3-rich",
     "python3-typer",
