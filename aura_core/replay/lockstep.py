@@ -112,6 +112,8 @@ class Lockstep:
         config = self.engine.config
         limit = config.generation.max_pending_questions
         self.intake = Intake(config.sampling, limit, self.at_once)
+        for query in config.standing():
+            self.ask(query)
 
     def push(self, frame: Frame) -> None:
         """Take a frame. Raises `InputError` unless it is RGB uint8 (height, width, 3)."""
