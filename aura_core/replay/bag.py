@@ -1,8 +1,8 @@
 """rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
 
-Only a few message types are read. Those of ROS have never changed, so their definitions come from
-the library and not from the bag; that of our own `Asked` stands here. So a bag without definitions
-(older sqlite3 bags), or with broken ones of other types, can be read too.
+The types of the images and of `asr/text` have never changed, so their definitions come from the
+library and not from the bag. So a bag without definitions (older sqlite3 bags), or with broken ones
+of other types, can be read too. `aura/asked` is read with the bag's own definition.
 """
 
 from __future__ import annotations
@@ -19,29 +19,15 @@ import apsw
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
 from aura_core.errors import InputError, one_line
 from aura_core.plain import refuse_bomb
-from aura_core.replay.topics import ASKED, COMPRESSED, IMAGE, Choice, choose
+from aura_core.replay.asked import asked_query
+from aura_core.replay.topics import ASKED, COMPRESSED, IMAGE, STRING, Choice, choose
 from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
 from aura_core.stream.sampling import Slots, StampClock
-from aura_core.types import NS, Frame, Kind, Query, Severity
-
-# msg/Asked.msg, without its comments
-ASKED_MSG = """
-std_msgs/Header header
-string query_id
-string text
-string kind
-string source
-uint32 limit
-float32 cooldown_s
-bool urgent
-string severity
-bool quiet
-"""
-_PARAMETERS = "parameters"  # the source of the watches that a node's own parameters ask
+from aura_core.types import NS, Frame, Query
 
 # What the reading library raises on damaged files. Found by cutting good files off and by flipping
 # their bytes.
@@ -109,13 +95,13 @@ class Bag:
         self.skipped, self._why = 0, ""
         self._slots, self._clock = Slots(fps, tolerance_s, hold_s), StampClock()
         self._store = get_typestore(Stores.ROS2_HUMBLE)
-        self._store.register(get_types_from_msg(ASKED_MSG, ASKED))
         self._reader = _open(self.path)
         try:
             self.topics = choose(self.path, self._reader.connections, image_topic, text_topic)
         except InputError:
             self.close()
             raise
+        self._learn()
         t = self.topics
         heard = f"questions of {t.text_topic}" if t.text_topic else "no questions"
         self.description = (
@@ -143,9 +129,9 @@ class Bag:
 
         A frame's stamp is its header stamp, or its bag time where that is zero or stands still. A
         picture stands until the next one: half seconds without a frame get the one before. A
-        question counts with its bag time. It is moved into the frames' clock by the difference
-        between the two times of the newest frame. A question before the first frame has no stamp
-        and joins the first chunk.
+        question has only a bag time. It is moved into the frames' clock by the difference between
+        the two times of the newest frame. A question before the first frame has no stamp and joins
+        the first chunk.
 
         Raises `InputError` when a message is damaged, or when no image can be decoded.
         """
@@ -156,8 +142,8 @@ class Bag:
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
                 stamp = standing.stamp_ns + bag_ns - standing.bag_ns if standing else None
-                if (query := self._query(message)) is not None:
-                    asked.append(replace(query, stamp_ns=stamp))
+                if (question := self._question(connection, message)) is not None:
+                    asked.append(replace(question, stamp_ns=stamp))
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
             coming = _Image(message, self._clock.of(stamp, bag_ns), bag_ns)
@@ -182,38 +168,30 @@ class Bag:
             )
 
     def messages(self) -> Iterator[tuple[int, Recorded]]:
-        """The messages as they were recorded, with their bag times in nanoseconds; in the order of
-        `events`.
+        """The messages as they were recorded, each with its bag time in nanoseconds, in the order
+        of `events`.
 
-        An image is its serialized message (CDR), whose picture is not decoded; a question is a
-        `Query`. Raises `InputError` when a message is damaged.
+        An image is its serialized message (CDR), whose picture is not decoded. The watches that
+        the parameters of a node begin are left out: they are no one's words.
+        Raises `InputError` when a message is damaged.
         """
         for connection, bag_ns, data in self._in_order():
             message = self._read(connection, bag_ns, data)
             if connection.topic != self.topics.text_topic:
                 yield bag_ns, bytes(data)
-            elif (query := self._query(message)) is not None:
-                yield bag_ns, query
+                continue
+            question = self._question(connection, message)
+            if question is not None and getattr(message, "source", "") != "parameters":
+                yield bag_ns, question
 
-    def _query(self, message: Any) -> Query | None:
-        """The question of a message; None for one that the parameters of a node ask themselves."""
-        if self.topics.text_type != ASKED:
+    def _question(self, connection: Connection, message: Any) -> Query | None:
+        """The question of a message, without a stamp; None where it is for another camera."""
+        if connection.msgtype == STRING:
             return Query(message.data)
-        if message.source == _PARAMETERS:
-            return None
-        try:
-            kind, severity = Kind(message.kind), Severity(message.severity)
-        except ValueError as e:
-            raise InputError(f"{self.path}: {self.topics.text_topic}: {one_line(e)}") from e
-        return Query(
-            message.text,
-            kind=kind,
-            limit=message.limit or None,
-            cooldown_s=message.cooldown_s if message.cooldown_s >= 0 else None,
-            urgent=message.urgent,
-            severity=severity,
-            quiet=message.quiet,
-        )
+        camera = getattr(message, "camera", "")
+        # each camera has its own topic
+        ours = not camera or f"/{camera}/" in f"/{self.topics.image_topic.lstrip('/')}"
+        return asked_query(message) if ours else None
 
     @property
     def stuck(self) -> int:
@@ -280,6 +258,20 @@ class Bag:
             if message is None:
                 return
             yield message
+
+    def _learn(self) -> None:
+        """Learn the definition of `aura/asked` from the bag."""
+        for connection in self.topics.connections:
+            if connection.msgtype != ASKED:
+                continue
+            try:
+                self._store.register(get_types_from_msg(connection.msgdef.data, ASKED))
+            except (*DAMAGE, TypesysError) as e:
+                self.close()
+                raise InputError(
+                    f"{self.path}: {connection.topic}: the bag does not hold the definition of"
+                    f" {ASKED}; choose another topic with --text-topic"
+                ) from e
 
     def _read(self, connection: Connection, bag_ns: int, data: bytes) -> Any:
         try:

@@ -25,7 +25,6 @@ class Choice:
     image_topic: str
     image_type: str
     text_topic: str | None
-    text_type: str
     images: int
     connections: tuple[Connection, ...]
 
@@ -40,9 +39,10 @@ def choose(
         connections: the connections of the bag.
         image: name of the image topic. None: the only image topic with messages, or the only one of
             them called `image_raw` or `image_raw/compressed`; raw comes before compressed.
-        text: name of the topic with questions, of type String or Asked. None: the String topic that
-            ends in `asr/text`, or where that has no messages, the Asked topic that ends in
-            `aura/asked`. Other String topics (such as `/robot_description`) must be named.
+        text: name of the topic with questions. None: the topic of type aura_ros/Asked, where the
+            bag has one with messages (it holds the questions of every source), else the String
+            topic that ends in `asr/text`. Other String topics (such as `/robot_description`) must
+            be named.
 
     Raises:
         InputError: there is no such topic, or the choice is not clear. The message lists what the
@@ -54,43 +54,25 @@ def choose(
         if image
         else _camera(path, connections, cameras)
     )
-    questions = [c for c in connections if c.msgtype in (STRING, ASKED)]
-    if text:
-        asked: Connection | None = _named(path, connections, questions, text, "text")
-    else:
-        asked = _questions(path, questions)
+    strings = [c for c in connections if c.msgtype in (STRING, ASKED)]
+    asked = _named(path, connections, strings, text, "text") if text else None
+    if asked is None:
+        told = [c for c in strings if c.msgtype == ASKED and c.msgcount]
+        heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith(f"/{recorded.TEXT}")]
+        heard = told or heard
+        if len({c.topic for c in heard}) > 1:
+            raise InputError(
+                f"{path}: several topics with questions ({_list(heard)}); choose one with"
+                " --text-topic"
+            )
+        asked = heard[0] if heard else None
     chosen = [c for c in connections if (c.topic, c.msgtype) == (camera.topic, camera.msgtype)]
     images = sum(c.msgcount for c in chosen)
     if asked is not None:
         chosen += [c for c in connections if (c.topic, c.msgtype) == (asked.topic, asked.msgtype)]
     return Choice(
-        camera.topic,
-        camera.msgtype,
-        asked.topic if asked else None,
-        asked.msgtype if asked else "",
-        images,
-        tuple(chosen),
+        camera.topic, camera.msgtype, asked.topic if asked else None, images, tuple(chosen)
     )
-
-
-def _questions(path: Path, fitting: Sequence[Connection]) -> Connection | None:
-    """What the user said, or in a bag without it, what the assistant says that it was asked."""
-    first: Connection | None = None
-    for kind, ending in ((STRING, recorded.TEXT), (ASKED, recorded.ASKED)):
-        found = [
-            c
-            for c in fitting
-            if c.msgtype == kind and f"/{c.topic.strip('/')}".endswith(f"/{ending}")
-        ]
-        if len({c.topic for c in found}) > 1:
-            raise InputError(
-                f"{path}: several topics with questions ({_list(found)}); choose one with"
-                " --text-topic"
-            )
-        if any(c.msgcount for c in found):
-            return found[0]
-        first = first or next(iter(found), None)
-    return first
 
 
 def _named(

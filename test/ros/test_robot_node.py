@@ -12,10 +12,11 @@ from videos import write_grey_video
 
 from aura_core.errors import ConfigError
 from aura_core.node_settings import NODES
-from aura_ros.compose import node_class, split
+from aura_ros.robot_node import node_class, split
 
 Rigs = Callable[[], tuple[str, Rig]]
 BOTH = ("sim_camera_node", "assistant_node")
+FILE = ("camera_node", "assistant_node")
 SCRIPTED = ("-p", "model.path:=scripted")
 
 
@@ -51,7 +52,7 @@ def test_camera_and_assistant_in_one_process_answer(rigs: Rigs, tmp_path: Path) 
         "/**/sim_camera_node:\n  ros__parameters: {camera: ideal, fps: 5.0, frame_id: room}\n"
         "/**/assistant_node:\n  ros__parameters: {model: {path: scripted}}\n"
     )
-    with Process("compose", namespace, "--params-file", str(file), words=BOTH) as process:
+    with Process("robot_node", namespace, "--params-file", str(file), words=BOTH) as process:
         assert rig.state("silent").header.frame_id == "room"
         rig.ask("what is there?")
         rig.until(lambda: rig.final("what is there?"), "the answer")
@@ -73,7 +74,7 @@ def test_a_node_that_has_finished_leaves_the_others_running(rigs: Rigs, tmp_path
     namespace, rig = rigs()
     args = (*SCRIPTED, "-p", f"source:={tmp_path / 'two.avi'}")
     args += ("-p", "stale_after_s:=1.0")
-    with Process("compose", namespace, *args, words=("camera_node", "assistant_node")) as process:
+    with Process("robot_node", namespace, *args, words=FILE) as process:
         rig.state("silent")
         rig.state("no_frames")
         assert process.running
@@ -87,6 +88,6 @@ def test_a_node_that_has_finished_leaves_the_others_running(rigs: Rigs, tmp_path
 def test_a_node_that_fails_ends_the_process_with_exit_code_1(rigs: Rigs) -> None:
     namespace, _ = rigs()
     args = (*SCRIPTED, "-p", "source:=/nope.mp4")
-    with Process("compose", namespace, *args, words=("camera_node", "assistant_node")) as process:
+    with Process("robot_node", namespace, *args, words=FILE) as process:
         code, output = process.wait()
     assert code == 1 and "/nope.mp4" in output and "Traceback" not in output
