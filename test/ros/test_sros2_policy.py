@@ -125,11 +125,11 @@ def parts(verb: str, name: str) -> set[Rule]:
     return services | {("publish", f"{name}/_action/{t}") for t in ("feedback", "status")}
 
 
-def used(probe: Node, node: str) -> set[Rule]:
-    """What a node uses, from the graph."""
-    where = (node, NAMESPACE)
+def used(probe: Node, node: str, namespace: str) -> set[Rule]:
+    """What a node in `namespace` uses, from the graph; as if it were in `NAMESPACE`."""
+    where = (node, namespace)
     return {
-        (verb, name)
+        (verb, name.replace(f"{namespace}/", f"{NAMESPACE}/", 1))
         for verb, found in (
             ("publish", probe.get_publisher_names_and_types_by_node(*where)),
             ("subscribe", probe.get_subscriber_names_and_types_by_node(*where)),
@@ -144,18 +144,20 @@ def graph(node: str, folder: Path) -> set[Rule]:
     """What a node uses, in all its runs together."""
     found: set[Rule] = set()
     file = folder / "parameters.yaml"
-    for parameters in RUNS[node].parameters:
+    for run, parameters in enumerate(RUNS[node].parameters):
+        # the graph may mix up a node with one of the same name that has just gone
+        namespace = f"{NAMESPACE}{run}"
         if "bag" in parameters:
             parameters = {"bag": recording(folder, parameters["bag"])}
         own = {"use_sim_time": True, "autostart": False, **parameters}
         file.write_text(yaml.safe_dump({"/**": {"ros__parameters": own}}))
-        ros = ["--ros-args", "--params-file", str(file), "-r", f"__ns:={NAMESPACE}"]
+        ros = ["--ros-args", "--params-file", str(file), "-r", f"__ns:={namespace}"]
         rclpy.init(args=["test", *ros])
         try:
             made, probe = RUNS[node].make(), rclpy.create_node("probe")
             assert made.trigger_configure() == TransitionCallbackReturn.SUCCESS, made.reason
             assert made.trigger_activate() == TransitionCallbackReturn.SUCCESS, made.reason
-            found |= used(probe, node)
+            found |= used(probe, node, namespace)
             assert made.close()
             made.destroy_node()
         finally:
