@@ -92,7 +92,7 @@ def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
-    [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 2000, "", "tokens")],
+    [("  ", "", "empty"), ("hello", "sometimes", "'sometimes'"), ("long " * 2000, "", "characters")],
     ids=["empty", "unknown kind", "too long"],
 )
 def test_a_refused_question_says_why(
