@@ -312,3 +312,21 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         output = second.end_cleanly()
     assert "1 watches go on from before the crash" in output
     assert not file.exists()
+
+
+def test_heartbeats_go_on_while_a_node_is_configured_again_and_again(
+    rigs: Callable[[], tuple[str, Rig]],
+) -> None:
+    """Regression: each configure began to wait for the next heartbeat anew."""
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted", *MANUAL):
+        manager = Manager(rig, "assistant_node")
+        rig.until(lambda: rig.heartbeats, "a heartbeat")
+        before = len(rig.heartbeats)
+
+        def cycle() -> bool:
+            assert manager.change(Transition.TRANSITION_CONFIGURE)
+            assert manager.change(Transition.TRANSITION_CLEANUP)
+            return len(rig.heartbeats) >= before + 3
+
+        rig.until(cycle, "heartbeats between quick transitions")
