@@ -18,6 +18,8 @@ from rig import Rig
 
 from aura_ros import qos
 
+pytestmark = pytest.mark.scenario
+
 py_trees = pytest.importorskip("py_trees")
 from py_trees.common import Status  # noqa: E402
 

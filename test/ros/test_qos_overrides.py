@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from rclpy.qos import ReliabilityPolicy
 from rig import Process, Rig
+
+pytestmark = pytest.mark.scenario
 
 Rigs = Callable[[], tuple[str, Rig]]
 SCRIPTED = ("-p", "model.path:=scripted")

@@ -24,6 +24,8 @@ from std_msgs.msg import String
 
 from aura_ros import qos, reactions_node
 
+pytestmark = pytest.mark.scenario
+
 SetBool = pytest.importorskip("std_srvs.srv").SetBool
 Rigs = Callable[[], tuple[str, Rig]]
 
