@@ -25,6 +25,8 @@ from aura_core.types import NS, Frame, Query
 from aura_ros import qos
 from aura_ros.conversions import header, to_ns
 
+pytestmark = pytest.mark.scenario
+
 Rigs = Callable[[], tuple[str, Rig]]
 START = 1_700_000_000 * NS
 WATCH = "tell me every time the brightness changes"

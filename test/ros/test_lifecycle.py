@@ -122,6 +122,7 @@ def test_the_assistant_goes_through_all_its_states_twice(
             rig.until(lambda: not rig.node.count_publishers("aura/response"), "no publisher")
 
 
+@pytest.mark.scenario
 def test_a_watch_outlives_a_pause(rigs: Callable[[], tuple[str, Rig]]) -> None:
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted", *MANUAL):
@@ -161,6 +162,7 @@ def test_a_failed_configure_says_why_and_can_be_repaired(
         )
 
 
+@pytest.mark.scenario
 def test_a_wrong_parameter_of_a_file_can_be_repaired(
     rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
 ) -> None:
@@ -262,6 +264,7 @@ def test_every_node_is_here() -> None:
     assert CLASSES.keys() == NODES.keys()
 
 
+@pytest.mark.scenario
 def test_deactivate_can_free_the_model_and_its_watches_go_on(
     rigs: Callable[[], tuple[str, Rig]],
 ) -> None:
@@ -318,3 +321,22 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         output = second.end_cleanly()
     assert "1 watches go on from before the crash" in output
     assert not file.exists()
+
+
+@pytest.mark.scenario
+def test_heartbeats_go_on_while_a_node_is_configured_again_and_again(
+    rigs: Callable[[], tuple[str, Rig]],
+) -> None:
+    """Regression: each configure began to wait for the next heartbeat anew."""
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted", *MANUAL):
+        manager = Manager(rig, "assistant_node")
+        rig.until(lambda: rig.heartbeats, "a heartbeat")
+        before = len(rig.heartbeats)
+
+        def cycle() -> bool:
+            assert manager.change(Transition.TRANSITION_CONFIGURE)
+            assert manager.change(Transition.TRANSITION_CLEANUP)
+            return len(rig.heartbeats) >= before + 3
+
+        rig.until(cycle, "heartbeats between quick transitions")

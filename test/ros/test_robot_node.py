@@ -14,6 +14,8 @@ from aura_core.errors import ConfigError
 from aura_core.node_settings import NODES
 from aura_ros.robot_node import node_class, split
 
+pytestmark = pytest.mark.scenario
+
 Rigs = Callable[[], tuple[str, Rig]]
 BOTH = ("sim_camera_node", "assistant_node")
 FILE = ("camera_node", "assistant_node")

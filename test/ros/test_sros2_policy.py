@@ -32,6 +32,8 @@ from aura_ros.sim_camera_node import SimCameraNode
 from aura_ros.speaker_node import SpeakerNode
 from aura_ros.tts_node import TtsNode
 
+pytestmark = pytest.mark.scenario
+
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "sros2"
 INCLUDE = "{http://www.w3.org/2001/XInclude}include"
 RULES = {
