@@ -535,7 +535,8 @@ class Host:
         question = stream.engine.conversation.attribution.question
         watches = result.response.watches if result.response else ()
         alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
-        self._tell(Stepped(stream.name, result, frame, alerts))
+        after = tuple(stream.engine.conversation.watches.list()) if alerts else ()
+        self._tell(Stepped(stream.name, result, frame, alerts, after))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:
