@@ -19,10 +19,11 @@ All parameters of all nodes. They stand in a parameter file (`config/*.yaml`) or
 `--ros-args -p NAME:=VALUE`; `ros2 param describe /assistant_node NAME` describes one of them. Those
 of `assistant_node` that have a section (`window.keep`), and `system_prompt`, are the settings of
 the engine: `aura run`, `aura replay` and `aura eval` read them with `--config`. `voice_node` runs
-the nodes of microphone, asr, tts and speaker in one process. A parameter marked *live* can be
-changed at any time; the others while the node is unconfigured (`ros2 lifecycle set NODE deactivate`
-and `cleanup`, then `ros2 param set`, then `configure` and `activate`). `NAME` in a parameter is a
-name that you choose: `reactions.NAME.do` is `reactions.stop.do` for a reaction called stop.
+the nodes of microphone, asr, tts and speaker in one process, and `robot_node` those that its
+arguments name. A parameter marked *live* can be changed at any time; the others while the node is
+unconfigured (`ros2 lifecycle set NODE deactivate` and `cleanup`, then `ros2 param set`, then
+`configure` and `activate`). `NAME` in a parameter is a name that you choose: `reactions.NAME.do` is
+`reactions.stop.do` for a reaction called stop.
 """
 
 

@@ -6,6 +6,7 @@ import pytest
 from bags import IMAGE, START, STRING, T, image, raw_bag
 
 from aura_core.errors import InputError
+from aura_core.replay import recorded
 from aura_core.replay.bag import Bag
 
 IMG = image(START)
@@ -78,3 +79,24 @@ def test_a_bag_without_images_lists_its_topics(tmp_path):
         Bag(raw_bag(tmp_path / "bag", [("/asr/text", STRING, START, TEXT)]))
     with pytest.raises(InputError, match="the bag has no topics"):
         Bag(raw_bag(tmp_path / "empty", []))
+
+
+def test_what_is_recorded_in_a_namespace_is_found(tmp_path):
+    names = recorded.recorded("/robot1/", ["image_raw", "/cam/depth"])
+    assert names[:4] == (
+        "/robot1/image_raw",
+        "/cam/depth",
+        "/robot1/asr/text",
+        "/robot1/aura/asked",
+    )
+    assert names[-1] == "/diagnostics" and recorded.recorded("", ["image_raw"])[0] == "/image_raw"
+    kinds = {"/robot1/image_raw": (IMAGE, IMG), "/robot1/asr/text": (STRING, TEXT)}
+    messages = [(n, kinds[n][0], START, kinds[n][1]) for n in names if n in kinds]
+    with Bag(raw_bag(tmp_path / "bag", messages)) as bag:
+        assert (bag.topics.image_topic, bag.topics.text_topic) == tuple(kinds)
+
+
+def test_the_document_names_what_is_recorded(repository):
+    document = (repository / "docs" / "regression.md").read_text()
+    for name in (recorded.IMAGE, recorded.COMPRESSED, *recorded.recorded("", [])):
+        assert f"`{name}`" in document or f"`{name.removeprefix('/')}`" in document, name

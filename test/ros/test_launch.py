@@ -515,3 +515,22 @@ def test_the_demo_runs(
     namespace, rig = rigs()
     launched(f"namespace:={namespace}", file="demo")
     rig.state("silent")
+
+
+def test_it_passes_under_launch_testing() -> None:
+    pytest.importorskip("launch_testing")
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "launch_testing.launch_test",
+            str(FOLDER.parent / "test/launch/assistant.py"),
+        ],
+        env={**os.environ, "AMENT_PREFIX_PATH": sys.prefix},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout
+    assert run.stdout.count("\nOK\n") == 2  # while it runs, and after its end
