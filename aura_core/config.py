@@ -6,6 +6,7 @@ Each setting is declared here and nowhere else (see `settings.py`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,7 +14,9 @@ from typing import Any, ClassVar, Self
 from aura_core.errors import ConfigError
 from aura_core.parameter_file import engine_settings, is_parameter_file
 from aura_core.plain import build, read_yaml, require
-from aura_core.settings import Settings, section, setting
+from aura_core.settings import Settings, named, section, setting
+from aura_core.stream.attribution import STANDING, standing_kind
+from aura_core.types import Kind, Query, Severity
 
 POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")
 DAY_S = 86_400.0
@@ -424,6 +427,7 @@ class GenerationConfig(Settings, section="generation"):
         unit="characters",
         low=0,
         high=1_000_000,
+        live=True,
     )
     questions_per_minute: int = setting(
         60,
@@ -431,6 +435,7 @@ class GenerationConfig(Settings, section="generation"):
         " 0: no limit",
         low=0,
         high=100_000,
+        live=True,
     )
     at_once: bool = setting(
         True,
@@ -491,6 +496,51 @@ class WatchConfig(Settings, section="watch"):
 
 
 @dataclass(frozen=True)
+class StandingConfig(Settings, section="watches"):
+    """A watch that is there from the start."""
+
+    text: str = setting("", "what to watch for, such as: tell me when the kettle boils")
+    kind: str = setting(
+        "",
+        "proactive (answers once), multi-response, or empty: determined from the words",
+        choices=("", *STANDING),
+    )
+    severity: str = setting("info", "copied into its alerts", choices=tuple(Severity))
+    limit: int | None = setting(
+        None, "most answers", low=1, high=2**31 - 1, unset=0, null="any number"
+    )
+    cooldown_s: float | None = setting(
+        None,
+        "after an answer it is silent for this long",
+        unit="s",
+        low=0.0,
+        high=DAY_S,
+        unset=-1.0,
+        null="watch.cooldown_s",
+    )
+    urgent: bool = setting(False, "its answers do not wait until the user pauses")
+    camera: str = setting("", "which camera, of the parameter cameras; empty: the first")
+
+    def query(self, watch_id: str) -> Query:
+        """The question that begins the watch. Its acceptance is not said.
+
+        Raises `ConfigError` where it has no text: then there is nothing to watch for.
+        """
+        require(bool(self.text.strip()), f"watches.{watch_id}.text must be given")
+        kind = Kind(self.kind) if self.kind else standing_kind(self.text) or Kind.PROACTIVE
+        return Query(
+            self.text,
+            id=watch_id,
+            kind=kind,
+            limit=self.limit,
+            cooldown_s=self.cooldown_s,
+            urgent=self.urgent,
+            severity=Severity(self.severity),
+            quiet=True,
+        )
+
+
+@dataclass(frozen=True)
 class AssistantConfig(Settings):
     """All settings of the engine."""
 
@@ -508,6 +558,13 @@ class AssistantConfig(Settings):
     )
     server: ServerConfig = section(ServerConfig)
     gate: GateConfig = section(GateConfig)
+    watches: Mapping[str, StandingConfig] = named(
+        StandingConfig, "watches that are there from the start, by ids that you choose"
+    )
+
+    def standing(self, camera: str = "") -> tuple[Query, ...]:
+        """The watches of one camera that are there from the start. Raises `ConfigError`."""
+        return tuple(w.query(name) for name, w in self.watches.items() if w.camera == camera)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], where: str = "config") -> AssistantConfig:
@@ -556,6 +613,11 @@ class AssistantNodeConfig(Settings):
         False,
         "deactivate frees the model, the GPU's memory too, and activate loads it again; what was"
         " seen and said is forgotten, watches go on",
+    )
+    cameras: tuple[str, ...] = setting(
+        (),
+        "names of the cameras that share the model, each with its images on NAME/image_raw and its"
+        " own window; empty: one camera, on image_raw",
     )
     stale_after_s: float = setting(
         2.0,

@@ -18,6 +18,7 @@ BASE = {  # by the module that is imported
     "typer": "typer>=0.15",
     "rich": "rich>=13",
     "cv2": "opencv-python-headless>=4.10",
+    "PIL": "pillow>=10.1",
     "av": "av>=15.1,<19",
     "imagesize": "imagesize>=2,<3",
     "rosbags": "rosbags>=0.11.9,<0.12",
@@ -41,6 +42,7 @@ EXTRAS = {
     "faster-whisper": ("faster-whisper>=1.1,<2",),
     "piper": ("piper-tts>=1.8,<2",),
     "bench-voice": ("aura-ros[voice]", "jiwer>=4,<5"),
+    "trees": ("py_trees>=2.2.1,<2.7",),
     "dev": (
         "pytest>=8,<9",
         "hypothesis>=6.100",

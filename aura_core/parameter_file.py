@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aura_core.errors import ConfigError
-from aura_core.settings import Parameter, Settings, parameters
+from aura_core.settings import Parameter, Settings, expand, parameters
 
 NODE = "assistant_node"
 # parameters of rclpy itself and of every node, which may be in the same file
@@ -21,15 +21,22 @@ RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides", "aut
 def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
     """`{"window.keep": 30}` to `{"window": {"keep": 30}}`.
 
-    A value that stands for null becomes None.
+    A value that stands for null becomes None. The settings refuse an unknown name.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    plain: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for name, value in flat.items():
-        section, _, key = name.rpartition(".")
-        home = sections.setdefault(section, {}) if section else plain
-        home[key] = known[name].setting_value(value) if name in known else value
-    return sections | plain
+        path = name.split(".")
+        if name in known:
+            path, value = list(known[name].path[1:]), known[name].setting_value(value)
+        home = tree
+        for part in path[:-1]:
+            inner = home.setdefault(part, {})
+            if not isinstance(inner, dict):
+                break  # a section that is given a plain value: it is refused
+            home = inner
+        else:
+            home[path[-1]] = value
+    return tree
 
 
 def near_miss(key: str, known: Collection[str]) -> str:
@@ -64,8 +71,7 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
     only those that are a near miss of ours. Raises `ConfigError` when there is no such section.
     """
     flat: dict[str, Any] = {}
-    table = parameters(node)
-    names = {p.name for p in table}
+    names = {p.name for p in parameters(node)}
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]
     if not sections:
         raise ConfigError(
@@ -80,8 +86,10 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
             )
         leaves = dict(_leaves(given))
         if section == "/**":  # other nodes' parameters may be in it
-            leaves = {k: v for k, v in leaves.items() if k in names or near_miss(k, names)}
+            own = names | {p.name for p in expand(parameters(node), leaves)}
+            leaves = {k: v for k, v in leaves.items() if k in own or near_miss(k, own)}
         flat |= leaves
+    table = expand(parameters(node), flat)
     known = {p.name: p for p in table if p.path[0] == "engine"}
     others = {p.name for p in table} - known.keys()
     engine = {k: v for k, v in flat.items() if k not in others and k.split(".")[0] not in RCLPY}

@@ -15,8 +15,9 @@ from enum import StrEnum
 
 from aura_core.plain import require
 from aura_core.settings import Settings, setting
+from aura_core.types import Severity
 
-SEVERITIES = ("info", "warning", "critical")  # in rising order
+SEVERITIES = tuple(str(severity) for severity in Severity)  # in rising order
 _DAY_S = 86_400.0
 _YES = re.compile(r"\W*yes\b", re.IGNORECASE)
 

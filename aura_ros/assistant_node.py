@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from aura_core.config import AssistantNodeConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.diagnosis import Now, Recent, diagnose
+from aura_core.live.diagnosis import LEVELS
 from aura_core.live.events import (
     Asked,
     Event,
@@ -31,12 +28,13 @@ from aura_core.live.events import (
     Watched,
     Words,
 )
-from aura_core.live.host import Health, Host
-from aura_core.live.pulse import Quiet, idle_state
+from aura_core.live.host import Host
 from aura_core.models import foreign, load, release
 from aura_core.stream.ids import Ids, new_run
+from aura_core.stream.watches import Watch
 from aura_ros import conversions as to
 from aura_ros import qos
+from aura_ros.camera_input import CameraInput
 from aura_ros.heartbeat import Heartbeats
 from aura_ros.msg import Alert, Response, Watches
 from aura_ros.msg import Asked as AskedMsg
@@ -57,16 +55,9 @@ class AssistantNode(AuraNode):
     def __init__(self) -> None:
         super().__init__("assistant_node", AssistantNodeConfig)
         self.host: Host | None = None
+        self.cameras: dict[str, CameraInput] = {}  # by name; while the node is configured
         self._heart = Heartbeats(self)
-        self._begin()
         self.lifelong(0.25, self._pulse)
-
-    def _begin(self) -> None:
-        """Forget what was seen before."""
-        self._clock_told = (0, 0)  # jumps and standing stamps that were told
-        self.newest_ns, self._camera, self._stale = 0, "", False  # of the newest image
-        self._recent = Recent()
-        self._heart.begin()
 
     # ---- transitions -------------------------------------------------------------------------
 
@@ -74,37 +65,36 @@ class AssistantNode(AuraNode):
         """Load the model, and wait for it. Until then questions are refused; watches wait."""
         node = self.settings(AssistantNodeConfig)
         self.config, self._stale_after_s = node.engine, node.stale_after_s
-        self._begin()
-        raw = node.image_transport == "raw"
-        self._image_type, topic = (
-            (Image, "image_raw") if raw else (CompressedImage, "image_raw/compressed")
-        )
-        self._topic = self.resolve_topic_name(topic)
+        self._heart.begin()
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
         self._alerts = self.publish_on(Alert, "aura/alert", qos.EVENTS)
         self._asked = self.publish_on(AskedMsg, "aura/asked", qos.EVENTS)
         self._watches = self.publish_on(Watches, "aura/watches", qos.LATCHED)
-        self._watches.publish(to.watches_msg((), self.now_ns()))
+        self._told: dict[str, tuple[Watch, ...]] = {}  # the watches of each camera
+        self._watches.publish(to.watches_msg(self._told, self.now_ns()))
         model, server = self.config.model, self.config.server
-        self.host = Host(
-            lambda: load(model, server), self.config, backlog_chunks=node.backlog_chunks
-        )
-        pictures = Pictures(self, self.host.health, self.config.window.max)
-        pictures.open()
+        names = node.cameras or ("",)
+        host = Host(lambda: load(model, server), self.config, names, node.backlog_chunks)
+        self.cameras = {n: CameraInput(self, host, n, node.image_transport) for n in names}
+        self.host = host
+        pictures = {n: Pictures(self, n, host, self.config.window.max) for n in names}
         self.undo(self._unload)
-        self.host.listen(self._on_event)
-        self.host.listen(pictures.on_event)
-        WatchServices(self, self.host)
-        self._goals = WatchAction(self, self.host)
+        host.listen(self._on_event)
+        for picture in pictures.values():
+            picture.open()
+            host.listen(picture.on_event)
+        WatchServices(self, host)
+        self._goals = WatchAction(self, host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {model.path}")
-        if warned := foreign(model, self._topic):
+        if warned := foreign(model, ", ".join(c.topic for c in self.cameras.values())):
             self.get_logger().warning(f"{warned} in model.path")
-        self._standing = Standing(self, self.host, node.watch_file)
-        self._standing.begin(())
+        self._standing = Standing(self, host, node.watch_file)
+        cameras = {w.camera for w in self.config.watches.values()}
+        self._standing.begin([(c, q) for c in cameras for q in self.config.standing(c)])
         self._frees = node.free_when_inactive
-        self._load(self.host)
+        self._load(host)
 
     def _load(self, host: Host) -> None:
         self._loaded, self._failure = threading.Event(), ""
@@ -118,7 +108,7 @@ class AssistantNode(AuraNode):
     def _unload(self) -> None:
         assert self.host is not None
         self._stop(self.host)
-        self.host = None
+        self.host, self.cameras = None, {}
 
     def _stop(self, host: Host) -> None:
         if not host.stop(CLOSE_S):
@@ -133,7 +123,8 @@ class AssistantNode(AuraNode):
             self._load(self.host)
             self._standing.again()
         self.host.wake()
-        self.subscribe(self._image_type, self._topic, self._on_image, qos.FRAMES)
+        for camera in self.cameras.values():
+            camera.activate()
 
     def deactivate(self) -> None:
         """Stop deciding. The model, the window and the watches stay, or (`free_when_inactive`) only
@@ -142,7 +133,6 @@ class AssistantNode(AuraNode):
             self.host.rest()
             if self._frees:
                 self._stop(self.host)
-        self._stale = False
 
     def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
@@ -152,14 +142,6 @@ class AssistantNode(AuraNode):
             self.host.configure(self.config)
 
     # ---- callbacks: store and return ---------------------------------------------------------
-
-    def _on_image(self, msg: Image | CompressedImage) -> None:
-        if problem := to.refuse_image(msg):
-            self.complain(problem)
-            return
-        stamp_ns = to.stamp_or(msg.header, self.now_ns())
-        self.newest_ns, self._camera = stamp_ns, msg.header.frame_id
-        self.host.inbox.offer(stamp_ns, lambda: to.to_frame(msg, stamp_ns))
 
     def _on_question(self, msg: String) -> None:
         try:
@@ -179,65 +161,27 @@ class AssistantNode(AuraNode):
 
     def _pulse(self) -> None:
         """Send a heartbeat unless a decided chunk has sent one within the last second."""
-        state, detail = self._idle(self._heart.quiet_s)
-        if state == "no_frames" and not self._stale:
-            self._stale = True
-            self.get_logger().error(f"{detail}: the camera has stopped")
-            self.host.inbox.end_of_frames()
-        elif self._stale and state != "no_frames":
-            self._stale = False
-            self.get_logger().info("frames are back")
-        self._heart.idle(state, detail)
-
-    def _idle(self, quiet_s: float) -> tuple[str, str]:
-        """The heartbeat's state and detail; ("", "") while decided chunks send the heartbeats."""
-        lifecycle, host = self.lifecycle, self.host
-        if host is None or lifecycle not in ("configuring", "active"):
-            state = lifecycle if lifecycle in ("unconfigured", "inactive") else "waiting"
-            return state, self.reason or ("" if state == lifecycle else lifecycle)
-        health = host.health()
-        quiet = Quiet(health.frame_quiet_s, quiet_s)
-        return idle_state(health, quiet, self._stale_s, self.config.model.path, self._topic)
-
-    @property
-    def _stale_s(self) -> float:
-        """Seconds without a frame after which the camera has stopped: more where a picture may
-        stand."""
-        return max(self._stale_after_s, self.config.sampling.hold_s or 0.0)
+        lifecycle = self.lifecycle
+        for name in self.cameras or ("",):
+            camera = self.cameras.get(name)
+            if camera is not None and lifecycle in ("configuring", "active"):
+                state, detail = camera.look(self._heart.quiet_s(name), self._stale_after_s)
+            else:
+                state = lifecycle if lifecycle in ("unconfigured", "inactive") else "waiting"
+                detail = self.reason or ("" if state == lifecycle else lifecycle)
+            self._heart.idle(name, state, detail)
 
     def report(self) -> tuple[str, str, Mapping[str, object], str]:
-        """See `AuraNode`."""
-        health = self.host.health()
-        self._recent.note(time.monotonic(), health)
-        self._tell_clock(health)
-        age_s = self.age_ms(self.newest_ns) / 1e3 if self.newest_ns else None
-        seen = health.frame_quiet_s is not None
-        now = Now(age_s, self._stale, seen, self.problem)
-        level, message = diagnose(health, now, self._recent)
-        values = {
-            "model": self.config.model.path,
-            "frame_age_ms": "" if age_s is None else f"{age_s * 1e3:.1f}",
-            "step_ms": f"{self._heart.last.step_ms:.1f}" if self._heart.last else "",
-            "undecided_share": f"{self._recent.undecided:.3f}",
-            "last_error": self.last_problem,
-            **asdict(health),
-        }
-        return level, message, values, self._camera or self._topic
-
-    def _tell_clock(self, health: Health) -> None:
-        """Log once a second what is wrong with the stamps of the images, where it is new."""
-        restarts, stuck = self._clock_told
-        self._clock_told = health.clock_restarts, health.stuck_stamps
-        if health.clock_restarts > restarts:
-            self.get_logger().warning(
-                f"{self._topic}: the clock of the stamps jumped ({health.clock_restarts} times so"
-                " far); seconds are counted on"
-            )
-        if health.stuck_stamps and not stuck:
-            self.get_logger().warning(
-                f"{self._topic}: the stamps stand still; the time of arrival is used instead. The"
-                " camera's driver must stamp each image"
-            )
+        """See `AuraNode`. Of several cameras, the worst comes first."""
+        reports = {name: camera.report() for name, camera in self.cameras.items()}
+        worst = max(reports.values(), key=lambda r: LEVELS.index(r[0]))
+        message, values = worst[1], dict[str, object](worst[2])
+        if len(reports) > 1:
+            told = [f"{n}: {r[1]}" for n, r in reports.items() if r[0] == worst[0]]
+            message = "; ".join(told) if worst[0] != "ok" else message
+            values = {f"{n}.{k}": v for n, r in reports.items() for k, v in r[2].items()}
+        own = {"model": self.config.model.path, "last_error": self.last_problem}
+        return worst[0], message, own | values, ", ".join(r[3] for r in reports.values())
 
     # ---- from the model's thread -------------------------------------------------------------
 
@@ -247,14 +191,14 @@ class AssistantNode(AuraNode):
                 self.get_logger().info(f"model ready: {event.description}")
                 self._loaded.set()
             case Words():
-                age_ms = self.age_ms(event.stamp_ns)
-                self._responses.publish(to.partial_msg(event, age_ms))
+                self._responses.publish(to.partial_msg(event, self.age_ms(event.stamp_ns)))
             case Stepped():
                 self._on_step(event)
             case Asked():
                 self._asked.publish(to.asked_msg(event, self.now_ns()))
             case Watched():
-                self._watches.publish(to.watches_msg(event.watches, self.now_ns()))
+                self._told[event.stream] = event.watches
+                self._watches.publish(to.watches_msg(self._told, self.now_ns()))
                 self._goals.watched(event.watches)
             case Refused():
                 self._refuse(event.query.id, event.reason)
@@ -262,7 +206,7 @@ class AssistantNode(AuraNode):
             case Problem():
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too
-                    self._heart.beat("error", event.message, event.chunk)
+                    self._heart.beat(event.stream, "error", event.message, event.chunk)
             case Failed() if self._loaded.is_set():
                 self.end(event.message)
             case Failed():
@@ -271,15 +215,15 @@ class AssistantNode(AuraNode):
 
     def _on_step(self, event: Stepped) -> None:
         step, frame_id = event.step, event.frame.frame_id
-        self._recent.step(time.monotonic(), step.step_ms)
+        if (camera := self.cameras.get(event.stream)) is not None:
+            camera.stepped(step)
         if (r := step.response) is not None:
-            age_ms = self.age_ms(r.stamp_ns)
-            self._responses.publish(to.response_msg(step, r, frame_id, age_ms))
+            self._responses.publish(to.response_msg(event, r, self.age_ms(r.stamp_ns)))
             for alert in event.alerts:
-                msg = to.alert_msg(step, r, alert, frame_id)
+                msg = to.alert_msg(event, r, alert)
                 self._alerts.publish(msg)
                 self._goals.alerted(msg)
-        self._heart.stepped(step, frame_id)
+        self._heart.stepped(event.stream, step, frame_id)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 
-from aura_core.errors import how_to_install
+from aura_core.extras import how_to_install
 from aura_core.reactions import SEVERITIES, ReactionConfig
 from aura_ros import conversions as to
 from aura_ros import qos

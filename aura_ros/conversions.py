@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
-from aura_core.live.events import Words
+from aura_core.live.events import Stepped, Words
 from aura_core.live.host import Health
 from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
@@ -114,13 +114,15 @@ def partial_msg(words: Words, age_ms: float) -> Response:
         kind=str(Kind.REAL_TIME) if words.asked else "",
         final=False,
         frame_age_ms=age_ms,
+        camera=words.stream,
     )
 
 
-def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: float) -> Response:
+def response_msg(stepped: Stepped, response: CoreResponse, age_ms: float) -> Response:
     """The complete answer of a step."""
+    step = stepped.step
     return Response(
-        header=header(response.stamp_ns, frame_id),
+        header=header(response.stamp_ns, stepped.frame.frame_id),
         id=response.id,
         text=response.text,
         kind=str(response.kind),
@@ -133,6 +135,7 @@ def response_msg(step: Step, response: CoreResponse, frame_id: str, age_ms: floa
         frame_age_ms=age_ms,
         decide_ms=step.decide_ms,
         step_ms=step.step_ms,
+        camera=stepped.stream,
     )
 
 
@@ -149,19 +152,20 @@ def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
     )
 
 
-def alert_msg(step: Step, response: CoreResponse, alert: CoreAlert, frame_id: str) -> Alert:
+def alert_msg(stepped: Stepped, response: CoreResponse, alert: CoreAlert) -> Alert:
     """A watch that a response answers, as an event for other nodes."""
     return Alert(
-        header=header(response.stamp_ns, frame_id),
+        header=header(response.stamp_ns, stepped.frame.frame_id),
         id=response.id,
         watch_id=alert.watch.query_id,
         instruction=alert.instruction,
         text=response.text,
         kind=str(alert.watch.kind),
-        confidence=1.0 - step.decision.p_silent,
+        confidence=1.0 - stepped.step.decision.p_silent,
         index=alert.watch.index,
         urgent=alert.watch.urgent,
         severity=str(alert.watch.severity),
+        camera=stepped.stream,
     )
 
 
@@ -210,12 +214,14 @@ def asked_msg(asked: CoreAsked, now_ns: int) -> Asked:
         urgent=q.urgent,
         severity=str(q.severity),
         quiet=q.quiet,
+        camera=asked.stream,
     )
 
 
-def watches_msg(watches: Iterable[CoreWatch], now_ns: int) -> Watches:
-    """All watches."""
-    return Watches(header=header(now_ns, ""), watches=[watch_msg(w) for w in watches])
+def watches_msg(watches: Mapping[str, Iterable[CoreWatch]], now_ns: int) -> Watches:
+    """All watches, by camera."""
+    listed = [watch_msg(w, camera) for camera, some in watches.items() for w in some]
+    return Watches(header=header(now_ns, ""), watches=listed)
 
 
 def seen_alert(msg: Alert) -> SeenAlert:
@@ -247,9 +253,10 @@ def reaction_msg(
     )
 
 
-def watch_msg(watch: CoreWatch) -> Watch:
+def watch_msg(watch: CoreWatch, camera: str) -> Watch:
     """The state of a watch."""
     return Watch(
+        camera=camera,
         id=watch.id,
         text=watch.text,
         kind=str(watch.kind),

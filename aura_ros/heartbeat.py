@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aura_core.live.host import NOTHING
@@ -19,15 +20,29 @@ from aura_ros.msg import AssistantState, Heartbeat
 if TYPE_CHECKING:
     from aura_ros.assistant_node import AssistantNode
 
-_STATES = {"silent": "watching", "speaking": "watching"}  # of a heartbeat, where they differ
+_WATCHING = ("silent", "speaking")  # the states of a decided chunk
+
+
+@dataclass
+class Beat:
+    """The newest heartbeat of one camera."""
+
+    state: str = ""
+    detail: str = ""
+    step: Step | None = None  # the newest
+    frame_id: str = ""  # of the frame that was decided last
+    at_s: float = field(default_factory=time.monotonic)
 
 
 class Heartbeats:
-    """Publishes `aura/heartbeat` and `aura/state`; from two threads."""
+    """Publishes `aura/heartbeat` and `aura/state`; from two threads.
+
+    Where there are several cameras, each has its own heartbeats.
+    """
 
     def __init__(self, node: AssistantNode) -> None:
         self._node, self._lock = node, threading.Lock()
-        self._sequence, self._at_s = 0, time.monotonic()
+        self._sequence = 0
         self._state = AssistantState()
         # Not by `publish_on`: a monitor that hears nothing must be able to tell it from a node that
         # is not configured.
@@ -36,67 +51,65 @@ class Heartbeats:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the newest step."""
-        self._step: Step | None = None
-        self._frame_id = ""  # of the frame that was decided last
+        """Forget what was told before."""
+        self._beats: dict[str, Beat] = {}
 
-    @property
-    def last(self) -> Step | None:
-        """The newest step."""
-        return self._step
+    def quiet_s(self, camera: str) -> float:
+        """Seconds since the newest heartbeat of a camera."""
+        return time.monotonic() - self._beats.setdefault(camera, Beat()).at_s
 
-    @property
-    def quiet_s(self) -> float:
-        """Seconds since the newest heartbeat."""
-        return time.monotonic() - self._at_s
-
-    def stepped(self, step: Step, frame_id: str) -> None:
+    def stepped(self, camera: str, step: Step, frame_id: str) -> None:
         """A chunk was decided."""
         with self._lock:
-            self._step, self._frame_id = step, frame_id
-        self.beat("silent" if step.response is None else "speaking")
+            beat = self._beats.setdefault(camera, Beat())
+            beat.step, beat.frame_id = step, frame_id
+        self.beat(camera, "silent" if step.response is None else "speaking")
 
-    def idle(self, state: str, detail: str) -> None:
+    def idle(self, camera: str, state: str, detail: str) -> None:
         """Nothing is decided now: send a heartbeat if none was sent within the last second."""
-        if state and self.quiet_s >= SILENCE_S:
-            self.beat(state, detail)
+        if state and self.quiet_s(camera) >= SILENCE_S:
+            self.beat(camera, state, detail)
 
-    def beat(self, state: str, detail: str = "", chunk: int | None = None) -> None:
+    def beat(self, camera: str, state: str, detail: str = "", chunk: int | None = None) -> None:
         """Send a heartbeat. `chunk`: the chunk that was lost."""
         node, host = self._node, self._node.host
+        seen = node.cameras.get(camera)
         with self._lock:
+            beat = self._beats.setdefault(camera, Beat())
             msg = to.heartbeat_msg(
                 state,
                 node.problem or detail,
                 self._sequence,
-                self._step,
-                host.health() if host else NOTHING,
+                beat.step,
+                host.health(camera) if host else NOTHING,
                 host.config.window.max if host else 0,
-                self._frame_id,
-                node.age_ms(node.newest_ns),
+                beat.frame_id,
+                node.age_ms(seen.newest_ns if seen else 0),
             )
+            msg.camera = camera
             msg.chunk = msg.chunk if chunk is None else chunk
             self._heartbeats.publish(msg)
             self._sequence += 1
-            self._at_s = time.monotonic()
-        self.tell(_STATES.get(state, state), detail)
+            beat.at_s, beat.state, beat.detail = time.monotonic(), state, detail
+        self._tell()
 
-    def tell(self, state: str, detail: str = "") -> None:
-        """Publish the state, where it has changed."""
-        node = self._node
-        if state == "waiting" and node.lifecycle == "configuring":
-            state = "loading"
-        now = AssistantState(
-            state=state,
-            # seconds that pass are no change
-            detail=detail if state in ("unconfigured", "error") else "",
-            model=node.config.model.path if node.host else "",
-            run=node.host.run if node.host else "",
-        )
+    def _tell(self) -> None:
+        """Publish the state, where it has changed: of several cameras, that of the worst."""
+        node, host = self._node, self._node.host
         with self._lock:
+            known = node.cameras or self._beats
+            beats = [b for name, b in self._beats.items() if name in known]
+            worst = next((b for b in beats if b.state and b.state not in _WATCHING), None)
+            state = worst.state if worst else "watching"
+            if state == "waiting" and node.lifecycle == "configuring":
+                state = "loading"
+            # seconds that pass are no change
+            detail = worst.detail if worst and state in ("unconfigured", "error") else ""
+            model, run = (host.config.model.path, host.run) if host else ("", "")
+            now = AssistantState(state=state, detail=detail, model=model, run=run)
             if now == self._state:
                 return
             self._state = now
-            told = AssistantState(state=now.state, detail=now.detail, model=now.model, run=now.run)
+            told = AssistantState(state=state, detail=detail, model=model, run=run)
             told.header = to.header(node.now_ns(), "")
             self._states.publish(told)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.errors import one_line
 from aura_core.live.events import Event, Stepped
-from aura_core.live.host import Health
+from aura_core.live.host import Host
 from aura_core.live.overlay import HISTORY, Decided, Overlay, draw
 from aura_core.types import NS, Frame
 from aura_ros import qos
@@ -36,12 +35,15 @@ class Pictures:
 
     Args:
         node: has the publishers and the thread.
-        health: the health of the host.
+        camera: name of the camera, which is a part of the debug image's topic; "" where there is
+            one.
+        host: the host.
         window_max: chunks at which the window is cut back.
     """
 
-    def __init__(self, node: AuraNode, health: Callable[[], Health], window_max: int) -> None:
-        self._node, self._health, self._window_max = node, health, window_max
+    def __init__(self, node: AuraNode, camera: str, host: Host, window_max: int) -> None:
+        self._node, self._camera, self._host = node, camera, host
+        self._window_max = window_max
         self._history: deque[Decided] = deque(maxlen=HISTORY)
         self._words, self._words_ns = "", 0
         self._changed = threading.Condition()
@@ -51,13 +53,14 @@ class Pictures:
     def open(self) -> None:
         """Make the publishers, and start the thread. The node undoes both, as all that it makes."""
         make = self._node.publish_on
-        self._debug = make(CompressedImage, "aura/debug_image/compressed", qos.CAMERA)
+        topic = "/".join(filter(None, ("aura/debug_image", self._camera, "compressed")))
+        self._debug = make(CompressedImage, topic, qos.CAMERA)
         self._alerts = make(CompressedImage, "aura/alert/image/compressed", qos.CAMERA)
         self._node.work("pictures", self._main)
 
     def on_event(self, event: Event) -> None:
         """Take a decided chunk; for `Host.listen`. Returns at once."""
-        if not isinstance(event, Stepped):
+        if not isinstance(event, Stepped) or event.stream != self._camera:
             return
         step, response = event.step, event.step.response
         self._history.append(Decided(step.decision.p_silent, response is not None))
@@ -74,7 +77,7 @@ class Pictures:
             self._changed.notify()
 
     def _overlay(self, event: Stepped) -> Overlay:
-        step, health = event.step, self._health()
+        step, health = event.step, self._host.health(self._camera)
         return Overlay(
             state="silent" if step.response is None else "speaking",
             p_silent=step.decision.p_silent,

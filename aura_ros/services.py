@@ -35,7 +35,8 @@ class WatchServices:
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
         try:
-            asked = await done(self._node, self._host.ask(to.query(request), source="aura/ask"))
+            future = self._host.ask(to.query(request), request.camera, source="aura/ask")
+            asked = await done(self._node, future)
         except AuraError as e:
             response.reason = str(e)
         else:
@@ -46,14 +47,11 @@ class WatchServices:
         self, _request: ListWatches.Request, response: ListWatches.Response
     ) -> ListWatches.Response:
         try:
-            watches = await done(
-                self._node,
-                self._host.inbox.call(lambda engine: engine.conversation.watches.list()),
-            )
+            watches = await done(self._node, self._host.watches())
         except AuraError as e:
             self._node.get_logger().error(f"watches could not be listed: {e}")
             return response
-        response.watches = [to.watch_msg(w) for w in watches]
+        response.watches = [to.watch_msg(w, camera) for camera, w in watches]
         return response
 
     async def _cancel(

@@ -30,8 +30,10 @@ class Standing:
         # after a crash that the node has noticed itself, its successor takes them
         node.undo(lambda: None if node.exit_code else self._keeper.close())
 
-    def begin(self, watches: Iterable[Query]) -> None:
-        """Begin those of before a crash, and of the parameters those that are not among them.
+    def begin(self, watches: Iterable[tuple[str, Query]]) -> None:
+        """Begin those of before a crash, and those of the parameters that are not among them.
+
+        Each watch comes with the name of its camera.
 
         One that was closed before the crash is not begun again.
         """
@@ -41,8 +43,8 @@ class Standing:
         except InputError as e:
             self._node.complain(f"the watches of before the crash are lost: {e}")
         self._ask(kept.watches, "restored")
-        known = kept.closed | {q.id for q in kept.watches}
-        self._ask([q for q in watches if q.id not in known], "parameters")
+        known = kept.closed | {q.id for _, q in kept.watches}
+        self._ask([w for w in watches if w[1].id not in known], "parameters")
         if kept.watches:
             self._node.get_logger().info(f"{len(kept.watches)} watches go on from before the crash")
 
@@ -50,10 +52,10 @@ class Standing:
         """Begin the open watches again, after the host was stopped and started."""
         self._ask(self._keeper.kept().watches, "restored")
 
-    def _ask(self, watches: Iterable[Query], source: str) -> None:
-        for query in watches:
+    def _ask(self, watches: Iterable[tuple[str, Query]], source: str) -> None:
+        for camera, query in watches:
             try:
-                self._host.ask(query, source=source)
+                self._host.ask(query, camera, source)
             except InputError as e:
                 self._node.complain(f"watch {query.id}: {e}")
 

@@ -27,7 +27,8 @@ from rclpy.type_support import check_for_type_support
 from rosidl_parser import definition as idl
 from std_msgs.msg import Header
 
-from aura_core.errors import ConfigError, one_line
+from aura_core.errors import ConfigError, one_line, shown
+from aura_core.plain import UNREADABLE, load_yaml
 
 _KINDS = {"msg": "a message", "srv": "a service", "action": "an action"}
 _EXAMPLES = {
@@ -90,8 +91,8 @@ class Template:
     def __init__(self, cls: Any, text: str, words: tuple[str, ...] = ()) -> None:
         self._cls = cls
         try:
-            fields = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as e:
+            fields = load_yaml(text)
+        except (yaml.YAMLError, *UNREADABLE) as e:
             raise ConfigError(f"fields: not valid YAML: {one_line(e)}") from e
         self._fields = {} if fields is None else fields
         self.fill(dict.fromkeys(words, ""), Time(), Time())
@@ -227,5 +228,5 @@ def _name(cls: Any) -> str:
 
 
 def _expected(at: str, what: str, value: Any) -> ConfigError:
-    shown = repr(value).encode("utf-8", "backslashreplace").decode()
-    return ConfigError(f"{at} must be {what}, not {shown[:80]}")
+    given = shown(value).encode("utf-8", "backslashreplace").decode()
+    return ConfigError(f"{at} must be {what}, not {given}")

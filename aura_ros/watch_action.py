@@ -84,7 +84,7 @@ class WatchAction:
         goal = Goal(handle, Future(executor=self._node.executor))
         try:
             query = to.query(request, standing_kind(request.text) or Kind.PROACTIVE)
-            future = self._host.ask(query, source="aura/watch")
+            future = self._host.ask(query, request.camera, source="aura/watch")
             future.add_done_callback(lambda done: self._begin(goal, done))
             asked = await done(self._node, future)
         except AuraError as e:

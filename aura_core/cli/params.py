@@ -72,7 +72,7 @@ def _value(value: Value) -> str:
 def _allowed(p: Parameter) -> str:
     s = p.setting
     if s.choices:
-        return ", ".join(f"`{choice}`" for choice in s.choices)
+        return ", ".join(f"`{choice}`" if choice else "empty" for choice in s.choices)
     if isinstance(p.default, bool):
         return "`true`, `false`"
     kind = {str: "text", tuple: "texts", int: "whole number", float: "number"}[type(p.default)]

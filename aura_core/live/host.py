@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -48,6 +49,8 @@ from aura_core.stream.watches import Watch
 from aura_core.types import Chunk, Frame, Query, Step
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+R = TypeVar("R")
 EXPIRY_S = 0.25  # how often questions that wait for a chunk are looked at
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 
@@ -312,14 +315,21 @@ class Host:
             raise InputError(f"no frames come from the camera; the last one came {age_s:.0f} s ago")
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
-        """End a watch, or take back a question that was not asked yet.
+        """End a watch, or take back a question that was not asked yet; of any stream when None.
 
         The future gives True if there was a watch or question of this id.
         """
-        which = self._named(stream)
-        return which.inbox.call(
-            lambda engine: which.inbox.take_back(watch_id) or engine.unwatch(watch_id)
-        )
+        which = list(self.streams.values()) if stream is None else [self._named(stream)]
+        return gathered([w.inbox.call(partial(_unwatch, w.inbox, watch_id)) for w in which], any)
+
+    def watches(self) -> Future[list[tuple[str, Watch]]]:
+        """All watches, each with the name of its stream."""
+
+        def of(name: str) -> Callable[[StreamEngine], list[tuple[str, Watch]]]:
+            return lambda engine: [(name, w) for w in engine.conversation.watches.list()]
+
+        calls = [s.inbox.call(of(name)) for name, s in self.streams.items()]
+        return gathered(calls, lambda lists: [w for some in lists for w in some])
 
     def configure(self, config: AssistantConfig) -> None:
         """Use other limits from the next chunk on: those of `decider`, `generation` and `watch`.
@@ -327,11 +337,12 @@ class Host:
         All other settings must be as before.
         """
         self.config = config  # `_serve` passes it on
+        self._rate.most = config.generation.questions_per_minute
         for stream in self.streams.values():
             stream.inbox.limit(config.generation.max_pending_questions)
 
     def health(self, stream: str | None = None) -> Health:
-        """How a stream is doing now; `stream` None means the first."""
+        """How a stream is doing now; `stream` None or "" means the first."""
         which = self._named(stream)
         counters, engine, began = which.inbox.counters(), which.engine, which.step_began
         return Health(
@@ -353,7 +364,11 @@ class Host:
         )
 
     def _named(self, stream: str | None) -> Stream:
-        return next(iter(self.streams.values())) if stream is None else self.streams[stream]
+        if not stream:
+            return next(iter(self.streams.values()))
+        if stream not in self.streams:
+            raise InputError(f"camera must be one of {', '.join(self.streams)}, not '{stream}'")
+        return self.streams[stream]
 
     # ---- on the model's thread ---------------------------------------------------------------
 
@@ -568,6 +583,32 @@ class Host:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+def _unwatch(inbox: Inbox, watch_id: str, engine: StreamEngine) -> bool:
+    return inbox.take_back(watch_id) or engine.unwatch(watch_id)
+
+
+def gathered(futures: Sequence[Future[T]], together: Callable[[list[T]], R]) -> Future[R]:
+    """A future of all `futures`: what `together` makes of their results, or the first error."""
+    left, lock = len(futures), threading.Lock()
+    whole: Future[R] = Future()
+
+    def one_more(_: Future[T]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            last = left == 0
+        if last:
+            errors = [e for f in futures if (e := f.exception()) is not None]
+            if errors:
+                whole.set_exception(errors[0])
+            else:
+                whole.set_result(together([f.result() for f in futures]))
+
+    for future in futures:
+        future.add_done_callback(one_more)
+    return whole
 
 
 def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], recovery: Recovery) -> None:

@@ -24,9 +24,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Kept:
-    """What was kept: the open watches, as questions to ask again, and the ids of closed ones."""
+    """What was kept: the open watches, as questions to ask again, and the ids of closed ones.
 
-    watches: tuple[Query, ...] = ()
+    Each watch comes with the name of its stream.
+    """
+
+    watches: tuple[tuple[str, Query], ...] = ()
     closed: frozenset[str] = frozenset()
 
 
@@ -40,7 +43,8 @@ class WatchKeeper:
 
     def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
         self.path, self._complain = path, complain
-        self._asked: dict[str, Query] = {}  # standing questions that were accepted in this run
+        # standing questions that were accepted in this run, with their streams, by id
+        self._asked: dict[str, tuple[str, Query]] = {}
         self._states: dict[str, Watch] = {}
         self._written = ""
 
@@ -67,13 +71,13 @@ class WatchKeeper:
 
     def kept(self) -> Kept:
         """What is kept now."""
-        return _kept([self._entry(q) for q in self._asked.values()])
+        return _kept([self._entry(*asked) for asked in self._asked.values()])
 
     def on_event(self, event: Event) -> None:
         """Take what changed."""
         match event:
             case Asked() if stands(event.query):
-                self._asked[event.query.id] = event.query
+                self._asked[event.query.id] = (event.stream, event.query)
             case Watched():
                 self._states |= {w.id: w for w in event.watches}
             case _:
@@ -86,7 +90,7 @@ class WatchKeeper:
             self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        entries = [self._entry(q) for q in self._asked.values()]
+        entries = [self._entry(*asked) for asked in self._asked.values()]
         text = json.dumps({"version": VERSION, "watches": entries}, ensure_ascii=False, indent=1)
         if self.path is None or text == self._written:
             return
@@ -100,12 +104,13 @@ class WatchKeeper:
         else:
             self._written = text
 
-    def _entry(self, query: Query) -> dict[str, Any]:
+    def _entry(self, stream: str, query: Query) -> dict[str, Any]:
         before, state = query.before, self._states.get(query.id)
         if state is not None:
             before = Before(state.answers, state.last_ns, state.last_text)
         return {
             "id": query.id,
+            "stream": stream,
             "text": query.text,
             "kind": query.kind,
             "limit": query.limit,
@@ -120,10 +125,10 @@ class WatchKeeper:
 
 
 def _kept(entries: Sequence[Mapping[str, Any]]) -> Kept:
-    watches = [(_query(e), bool(e["open"])) for e in entries]
+    watches = [(str(e["stream"]), _query(e), bool(e["open"])) for e in entries]
     return Kept(
-        tuple(q for q, is_open in watches if is_open),
-        frozenset(q.id for q, is_open in watches if not is_open),
+        tuple((stream, q) for stream, q, is_open in watches if is_open),
+        frozenset(q.id for _, q, is_open in watches if not is_open),
     )
 
 

@@ -1,8 +1,8 @@
 """rosbag2 recordings (sqlite3 and mcap) as frames and questions, without ROS.
 
-Only three message types are read. They have never changed, so their definitions come from the
+The types of the images and of `asr/text` have never changed, so their definitions come from the
 library and not from the bag. So a bag without definitions (older sqlite3 bags), or with broken ones
-of other types, can be read too.
+of other types, can be read too. `aura/asked` is read with the bag's own definition.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import apsw
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
 from aura_core.errors import InputError, one_line
 from aura_core.plain import refuse_bomb
-from aura_core.replay.topics import COMPRESSED, IMAGE, Choice, choose
+from aura_core.replay.asked import asked_query
+from aura_core.replay.topics import ASKED, COMPRESSED, IMAGE, STRING, Choice, choose
 from aura_core.sources.encodings import decode_compressed, decode_raw, refuse_format
 from aura_core.stream.sampling import Slots, StampClock
 from aura_core.types import NS, Frame, Query
@@ -97,6 +98,7 @@ class Bag:
         except InputError:
             self.close()
             raise
+        self._learn()
         t = self.topics
         heard = f"questions of {t.text_topic}" if t.text_topic else "no questions"
         self.description = (
@@ -137,7 +139,10 @@ class Bag:
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
                 stamp = standing.stamp_ns + bag_ns - standing.bag_ns if standing else None
-                asked.append(Query(message.data, stamp_ns=stamp))
+                spoken = connection.msgtype == STRING
+                query = Query(message.data) if spoken else asked_query(message)
+                if self._is_ours(getattr(message, "camera", "")):
+                    asked.append(replace(query, stamp_ns=stamp))
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
             coming = _Image(message, self._clock.of(stamp, bag_ns), bag_ns)
@@ -160,6 +165,10 @@ class Bag:
                 f"{self.path}: not one of the {images} images of {self.topics.image_topic} can be"
                 f" decoded{f': {self._why}' if self._why else ''}"
             )
+
+    def _is_ours(self, camera: str) -> bool:
+        """Whether a question is for the camera that is replayed; each has its own topic."""
+        return not camera or f"/{camera}/" in f"/{self.topics.image_topic.lstrip('/')}"
 
     @property
     def stuck(self) -> int:
@@ -226,6 +235,20 @@ class Bag:
             if message is None:
                 return
             yield message
+
+    def _learn(self) -> None:
+        """Learn the definition of `aura/asked` from the bag."""
+        for connection in self.topics.connections:
+            if connection.msgtype != ASKED:
+                continue
+            try:
+                self._store.register(get_types_from_msg(connection.msgdef.data, ASKED))
+            except (*DAMAGE, TypesysError) as e:
+                self.close()
+                raise InputError(
+                    f"{self.path}: {connection.topic}: the bag does not hold the definition of"
+                    f" {ASKED}; choose another topic with --text-topic"
+                ) from e
 
     def _read(self, connection: Connection, bag_ns: int, data: bytes) -> Any:
         try:

@@ -112,6 +112,11 @@ class Lockstep:
         config = self.engine.config
         limit = config.generation.max_pending_questions
         self.intake = Intake(config.sampling, limit, self.at_once)
+        self._standing: frozenset[str] = frozenset()
+        watches = config.standing()
+        for query in watches:
+            self.ask(query)
+        self._standing = frozenset(q.id for q in watches)
 
     def push(self, frame: Frame) -> None:
         """Take a frame. Raises `InputError` unless it is RGB uint8 (height, width, 3)."""
@@ -124,6 +129,8 @@ class Lockstep:
     def ask(self, query: Query | str) -> Query:
         """Queue a question, and return it with its id. Raises `InputError` when it is refused."""
         query = Query(query) if isinstance(query, str) else query
+        if query.id in self._standing:  # a bag tells of the watches of its parameters too
+            return query
         self.intake.check(query)
         admitted = self.engine.conversation.admit(query, self.intake.questions)
         self.intake.ask(admitted)

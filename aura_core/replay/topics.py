@@ -13,6 +13,7 @@ from aura_core.errors import InputError
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 STRING = "std_msgs/msg/String"
+ASKED = "aura_ros/msg/Asked"
 _LISTED = 12
 
 
@@ -37,8 +38,10 @@ def choose(
         connections: the connections of the bag.
         image: name of the image topic. None: the only image topic with messages, or the only one of
             them called `image_raw` or `image_raw/compressed`; raw comes before compressed.
-        text: name of the String topic with questions. None: the String topic that ends in
-            `asr/text`; other String topics (such as `/robot_description`) must be named.
+        text: name of the topic with questions. None: the topic of type aura_ros/Asked, where the
+            bag has one with messages (it holds the questions of every source), else the String
+            topic that ends in `asr/text`. Other String topics (such as `/robot_description`) must
+            be named.
 
     Raises:
         InputError: there is no such topic, or the choice is not clear. The message lists what the
@@ -50,10 +53,12 @@ def choose(
         if image
         else _camera(path, connections, cameras)
     )
-    strings = [c for c in connections if c.msgtype == STRING]
+    strings = [c for c in connections if c.msgtype in (STRING, ASKED)]
     asked = _named(path, connections, strings, text, "text") if text else None
     if asked is None:
+        told = [c for c in strings if c.msgtype == ASKED and c.msgcount]
         heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith("/asr/text")]
+        heard = told or heard
         if len({c.topic for c in heard}) > 1:
             raise InputError(
                 f"{path}: several topics with questions ({_list(heard)}); choose one with"
@@ -63,7 +68,7 @@ def choose(
     chosen = [c for c in connections if (c.topic, c.msgtype) == (camera.topic, camera.msgtype)]
     images = sum(c.msgcount for c in chosen)
     if asked is not None:
-        chosen += [c for c in connections if (c.topic, c.msgtype) == (asked.topic, STRING)]
+        chosen += [c for c in connections if (c.topic, c.msgtype) == (asked.topic, asked.msgtype)]
     return Choice(
         camera.topic, camera.msgtype, asked.topic if asked else None, images, tuple(chosen)
     )

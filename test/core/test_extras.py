@@ -40,8 +40,8 @@ def test_the_table_is_what_pyproject_says() -> None:
     assert {name: list(lines) for name, lines in extras.EXTRAS.items()} == {
         name: optional[name] for name in extras.EXTRAS
     }
-    # These two belong to ROS 2 from wheels and its tests, which no message names.
-    assert set(optional) - set(extras.EXTRAS) == {"ros", "camera", "dev-voice"}
+    # These belong to ROS 2 from wheels and to tests; no message names them.
+    assert set(optional) - set(extras.EXTRAS) == {"ros", "camera", "dev-ros", "dev-voice"}
 
 
 def test_every_extra_that_a_message_names_is_in_the_table() -> None:

@@ -36,6 +36,7 @@ SYSTEM_KEYS = {
     "python3-jinja2",
     "python3-matplotlib",
     "python3-numpy",
+    "python3-pil",
     "python3-opencv",
     "python3-pytest",
     "python3-rich",
@@ -65,9 +66,11 @@ ROS_KEYS = {
     "ros2launch",
     "rosidl_default_generators",
     "rosidl_default_runtime",
+    "rosidl_parser",
     "sensor_msgs",
     "std_msgs",
     "std_srvs",
+    "test_msgs",
 }
 # module: (its requirement in pyproject.toml, its key), for what every installation needs
 BASE = {
@@ -76,6 +79,7 @@ BASE = {
     "typer": ("typer", "python3-typer"),
     "rich": ("rich", "python3-rich"),
     "cv2": ("opencv-python-headless", "python3-opencv"),
+    "PIL": ("pillow", "python3-pil"),
     "matplotlib": ("matplotlib", "python3-matplotlib"),
     "rosbags": ("rosbags", "python3-rosbags-pip"),
     "av": ("av", None),
@@ -102,6 +106,7 @@ OPTIONAL = {
     "faster_whisper": ("faster-whisper", None),
     "piper": ("piper-tts", None),
     "jiwer": ("jiwer", None),
+    "py_trees": ("py_trees", None),
     "pytest": ("pytest", "python3-pytest"),
 }
 # what comes with another package of its extra, and is checked where it is imported

@@ -76,3 +76,26 @@ def test_what_is_refused(tmp_path, text, says):
     with pytest.raises(ConfigError, match=says) as e:
         read(tmp_path, text)
     assert "robot.yaml: " in str(e.value) and "\n" not in str(e.value)
+
+
+def test_names_that_the_user_chooses_are_read(tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text(
+        "/**/assistant_node:\n  ros__parameters:\n    cameras: [front, back]\n    watches:\n"
+        "      fall: {text: tell me when somebody falls, limit: 0, cooldown_s: -1.0}\n"
+        "/**:\n  ros__parameters:\n    watches: {cat: {text: tell me when the cat jumps}}\n"
+    )
+    watches = AssistantConfig.from_yaml(file).watches
+    assert watches["fall"].limit is None and watches["fall"].cooldown_s is None
+    assert watches["cat"].text == "tell me when the cat jumps"
+
+
+@pytest.mark.parametrize("section", ["/**/assistant_node", "/**"])
+def test_a_wrong_key_below_a_chosen_name_is_named(tmp_path, section):
+    file = tmp_path / "my.yaml"
+    file.write_text(
+        f"/**/assistant_node: {{ros__parameters: {{}}}}\n{section}:\n  ros__parameters:\n"
+        "    watches: {fall: {text: tell me when somebody falls, severty: info}}\n"
+    )
+    with pytest.raises(ConfigError, match="severty"):
+        AssistantConfig.from_yaml(file)

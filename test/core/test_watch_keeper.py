@@ -60,7 +60,8 @@ def test_what_was_open_goes_on_and_what_was_closed_stays_closed(tmp_path: Path) 
     kept = WatchKeeper(file.path, no_problem).load()
     assert kept == file.kept()
     assert kept.closed == {"cat"}
-    assert kept.watches == (replace(STOVE, quiet=True, before=Before(2, 7_000, "it is on")),)
+    stove = replace(STOVE, quiet=True, before=Before(2, 7_000, "it is on"))
+    assert kept.watches == (("", stove),)
 
 
 def test_a_watch_counts_on_over_several_crashes(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_watch_counts_on_over_several_crashes(tmp_path: Path) -> None:
     WatchKeeper(path, no_problem).on_event(
         Asked("", replace(STOVE, before=Before(3, 9, "on")), "restored")
     )
-    (again,) = WatchKeeper(path, no_problem).load().watches
+    ((_, again),) = WatchKeeper(path, no_problem).load().watches
     assert again.before == Before(3, 9, "on")
 
 

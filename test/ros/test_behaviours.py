@@ -204,4 +204,5 @@ def test_without_py_trees_it_is_told_what_to_install(repository: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True
     )
-    assert "behaviours for py_trees need py_trees: pip install '.[trees]'" in done.stderr
+    assert "behaviours for py_trees need py_trees: " in done.stderr
+    assert "pip install 'py_trees>=2.2.1,<2.7'" in done.stderr

@@ -111,7 +111,7 @@ def test_services_and_actions() -> None:
         ("std_msgs/msg/UInt8", "{data: true}", "a whole number in [0, 255], not True"),
         ("std_msgs/msg/Byte", "{data: 256}", "a whole number in [0, 255], not 256"),
         ("std_msgs/msg/Float32", "{data: 1.0e+39}", "a number of at most 3.4e+38, not 1e+39"),
-        ("std_msgs/msg/Float64", f"{{data: 1{'0' * 400}}}", "a number of at most 1.8e+308, not 1"),
+        ("std_msgs/msg/Float64", f"{{data: 1{'0' * 400}}}", "a number of at most 1.8e+308, not a"),
         ("std_msgs/msg/UInt8MultiArray", "{data: 5}", "fields: data must be a list, not 5"),
         ("std_msgs/msg/UInt8MultiArray", "{data: [1, 256]}", "fields: data[1] must be a whole"),
         (
