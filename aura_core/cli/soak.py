@@ -6,10 +6,9 @@ import typer
 
 from aura_core.cli.with_ros import PASSES_ON, run_module
 
-app = typer.Typer()
+CONTEXT = PASSES_ON
 
 
-@app.command(context_settings=PASSES_ON)
 def soak(context: typer.Context) -> None:
     """Run the ROS nodes for long, ask all the time, kill one after another, and judge it."""
     raise run_module("aura soak", "aura_ros.soak", context.args)

@@ -11,8 +11,9 @@ ANSWERED, REFUSED, UNANSWERED = "answered", "refused", "never answered"
 class Beat:
     """A heartbeat of the assistant as it was received."""
 
+    camera: str
     at_s: float
-    sequence: int
+    sequence: int  # counts those of all cameras
     decided: bool  # a chunk was decided: the state is silent or speaking
     frame_s: float  # when the newest decided frame was taken; 0 before the first
 

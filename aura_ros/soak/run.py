@@ -21,8 +21,8 @@ from aura_ros.soak.user import ALERTS, SoakUser
 
 START_S = 120.0  # most time until the first chunk is decided and the watches are open
 IMAGE_LIMIT_S, DECISION_LIMIT_S, DIAGNOSTICS_LIMIT_S = 3.0, 5.0, 5.0
-SEEDS = (900_001, 900_002)  # rooms of the two cameras
-BACK = "back/image_raw"  # topic of the second camera
+CAMERAS = {"front": 30.0, "back": 10.0}  # frames a second
+SEED = 900_001  # room of the first camera
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,11 @@ class Plan:
     every_s: float = 3.0  # between the end of a question and the next one
     kill_every_s: float = 60.0  # 0: nothing is killed
     respawn_delay_s: float = 1.0
-    victims: tuple[str, ...] = ()  # killed in turn; empty: all but the second camera
+    victims: tuple[str, ...] = ()  # killed in turn; empty: all but the back camera
 
 
 def programs(plan: Plan) -> list[Program]:
     """The nodes. Speech output is one of them where a synthesiser is installed."""
-
-    def camera(seed: int, fps: float) -> dict[str, object]:
-        lasts_s = round(plan.seconds + START_S) + 60
-        own = {"camera": "ideal", "width": 640, "fps": fps, "duration_s": lasts_s}
-        return {"seed": seed, "pace": "busy", **own}
 
     tell = {
         "severity": "info",
@@ -53,15 +48,18 @@ def programs(plan: Plan) -> list[Program]:
         "fields": "{data: '{text}'}",
         "cooldown_s": 0.0,
     }
-    found = [
-        Program("camera", "sim_camera_node", camera(SEEDS[0], 30.0), {"__node": "camera"}),
+    found = []
+    for i, (name, fps) in enumerate(CAMERAS.items()):
+        room = {"seed": SEED + i, "pace": "busy", "duration_s": round(plan.seconds + 2 * START_S)}
+        picture = {"camera": "ideal", "width": 640, "fps": fps, "frame_id": name}
+        names = {"__node": name, "image_raw": f"{name}/image_raw"}
+        found.append(Program(name, "sim_camera_node", room | picture, names))
+    found += [
         Program(
-            "back_camera",
-            "sim_camera_node",
-            {**camera(SEEDS[1], 10.0), "wait_for_subscriber": False},
-            {"__node": "back_camera", "image_raw": BACK},
+            "assistant",
+            "assistant_node",
+            {"model.path": plan.model, "cameras": list(CAMERAS)},
         ),
-        Program("assistant", "assistant_node", {"model.path": plan.model}),
         Program(
             "reactions",
             "reactions_node",
@@ -91,10 +89,10 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
     os.environ["ROS_HOME"] = str(folder.resolve() / "ros_home")
     record, started = Record(), programs(plan)
     names = [p.name for p in started]
-    victims = plan.victims or tuple(n for n in names if n != "back_camera")
+    victims = plan.victims or tuple(n for n in names if n != "back")
     nodes = Nodes(started, victims, plan.kill_every_s, plan.respawn_delay_s, folder, record)
     rclpy.init(args=[])
-    user = SoakUser(record, plan.every_s, ("image_raw", BACK))
+    user = SoakUser(record, plan.every_s, list(CAMERAS))
     executor = SingleThreadedExecutor()
     executor.add_node(user)
     watchdog = Watchdog(_streams(started), nodes, record)
@@ -125,7 +123,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
 
 def _wait_until_all_works(nodes: Nodes, user: SoakUser, executor: SingleThreadedExecutor) -> None:
     deadline_s = time.monotonic() + START_S
-    while not ("decisions" in user.newest_s and user.stand()):
+    while not (all(f"decisions of {c}" in user.newest_s for c in CAMERAS) and user.stand()):
         executor.spin_once(timeout_sec=0.02)
         nodes.tick(time.monotonic(), 0.0)
         if ended := nodes.ended():
@@ -139,11 +137,10 @@ def _wait_until_all_works(nodes: Nodes, user: SoakUser, executor: SingleThreaded
 
 def _streams(started: list[Program]) -> list[Stream]:
     """What has to come all the time."""
-    streams = [
-        Stream("image_raw", ("camera",), IMAGE_LIMIT_S),
-        Stream(BACK, ("back_camera",), IMAGE_LIMIT_S),
-        Stream("decisions", ("camera", "assistant"), DECISION_LIMIT_S),
-    ]
+    streams = []
+    for name in CAMERAS:
+        streams.append(Stream(f"{name}/image_raw", (name,), IMAGE_LIMIT_S))
+        streams.append(Stream(f"decisions of {name}", (name, "assistant"), DECISION_LIMIT_S))
     for p in started:
         node = p.remaps.get("__node", p.module)
         streams.append(Stream(f"/diagnostics of {node}", (p.name,), DIAGNOSTICS_LIMIT_S))

@@ -67,10 +67,10 @@ class SoakUser(Node):
     Args:
         record: what happens is added to it.
         every_s: time between the end of a question and the next one, in seconds.
-        images: topics of the cameras.
+        cameras: their names; the first one is asked on asr/text, and services ask all in turns.
     """
 
-    def __init__(self, record: rec.Record, every_s: float, images: Sequence[str]) -> None:
+    def __init__(self, record: rec.Record, every_s: float, cameras: Sequence[str]) -> None:
         super().__init__("soak_user")
         self.standing: set[str] = set()  # ids of the watches that stand open
         self.newest_s: dict[str, float] = {}  # when the newest message of a topic came
@@ -80,6 +80,7 @@ class SoakUser(Node):
         self._next_s = 0.0
         self._turns = itertools.cycle(SOURCES)
         self._texts = itertools.cycle(QUESTIONS)
+        self._cameras = itertools.cycle(cameras)
         self._asking = False  # one of the standing watches is being asked
         self._mouth = self.create_publisher(String, "asr/text", qos.EVENTS)
         self._played = self.create_publisher(Playback, "speaker/playback", qos.EVENTS)
@@ -97,7 +98,9 @@ class SoakUser(Node):
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS),
         ):
             self.create_subscription(kind, topic, heard, profile)
-        for topic in images:  # the bytes only: nobody looks at the pictures here
+        for topic in (
+            f"{name}/image_raw" for name in cameras
+        ):  # the bytes only: nobody looks at the pictures here
             self.create_subscription(
                 Image, topic, lambda _, topic=topic: self._came(topic), qos.FRAMES, raw=True
             )
@@ -114,9 +117,9 @@ class SoakUser(Node):
         frame_s = now_s - (time.time_ns() - stamp_ns) / 1e9 if stamp_ns else 0.0
         decided = msg.state in DECIDED
         if decided:
-            self.newest_s["decisions"] = now_s
+            self.newest_s[f"decisions of {msg.camera}"] = now_s
         self.reported = f"{msg.state} {msg.detail}".strip()
-        self._record.beats.append(rec.Beat(now_s, msg.sequence, decided, frame_s))
+        self._record.beats.append(rec.Beat(msg.camera, now_s, msg.sequence, decided, frame_s))
 
     def _on_watches(self, msg: Watches) -> None:
         ids = frozenset(w.id for w in msg.watches if w.open)
@@ -133,9 +136,9 @@ class SoakUser(Node):
         waits = self._pending
         if waits is None or not msg.final or waits.source == "aura/watch":
             return
-        if msg.query_id == waits.id:  # both are empty for a question that was not accepted
-            if waits.id or msg.refused:
-                self._end(rec.REFUSED if msg.refused else rec.ANSWERED, msg.text)
+        # both ids are empty for a question that was not accepted
+        if msg.query_id == waits.id and (waits.id or msg.refused):
+            self._end(rec.REFUSED if msg.refused else rec.ANSWERED, msg.text)
 
     def _on_sound(self, msg: AudioChunk) -> None:
         self._came("speaker/audio")
@@ -154,7 +157,8 @@ class SoakUser(Node):
             return True
         if not self._asking and self._ask.service_is_ready():
             self._asking = True
-            request = Ask.Request(text=STANDING[len(self.standing)], severity="info")
+            text, camera = STANDING[len(self.standing)], next(self._cameras)
+            request = Ask.Request(text=text, camera=camera, severity="info")
             self._ask.call_async(request).add_done_callback(self._stands)
         return False
 
@@ -185,10 +189,11 @@ class SoakUser(Node):
         if source == "asr/text":
             self._mouth.publish(String(data=text))
         elif source == "aura/ask":
-            asked = self._ask.call_async(Ask.Request(text=text))
+            asked = self._ask.call_async(Ask.Request(text=text, camera=next(self._cameras)))
             asked.add_done_callback(lambda done: self._on_reply(waits, done))
         else:
-            sent = self._watch.send_goal_async(Watch.Goal(text=text, quiet=True))
+            goal = Watch.Goal(text=text, camera=next(self._cameras), quiet=True)
+            sent = self._watch.send_goal_async(goal)
             sent.add_done_callback(lambda done: self._on_goal(waits, done))
 
     def _on_reply(self, waits: _Pending, done: Future) -> None:

@@ -28,7 +28,7 @@ class Recovery:
     """How the assistant came back after a kill. Seconds since the kill; None: it did not."""
 
     first_beat_s: float | None
-    decided_s: float | None
+    decided_s: float | None  # a chunk of each camera is decided
     watches_s: float | None  # all watches that were open are listed as open
 
 
@@ -38,7 +38,8 @@ def figures(record: Record) -> dict[str, Any]:
     back = [recovery(record, kill) for kill in kills]
     troubled = [(k.at_s, recovered_s(record, k)) for k in record.kills if k.node in _SEEING]
     outside = [q for q in record.questions if not _overlaps(q, troubled)]
-    nodes = list(dict.fromkeys(m.node for m in record.memory))
+    sampled = [m for m in record.memory if m.at_s >= record.began_s]
+    nodes = list(dict.fromkeys(m.node for m in sampled))
     return {
         "seconds": round(record.ended_s - record.began_s, 1),
         "heartbeats": len(record.beats),
@@ -56,7 +57,7 @@ def figures(record: Record) -> dict[str, Any]:
         },
         "outside_of_kills": _outcomes(outside),
         "answer_s": _spread(q.ended_s - q.asked_s for q in outside if q.source != "aura/watch"),
-        "memory": {n: memory([m for m in record.memory if m.node == n]) for n in nodes},
+        "memory": {n: memory([m for m in sampled if m.node == n]) for n in nodes},
         "stuck_topics": [
             {"topic": s.topic, "from_s": round(s.from_s - record.began_s, 1)}
             | {"for_s": round(s.to_s - s.from_s, 1)}
@@ -85,7 +86,7 @@ def figures(record: Record) -> dict[str, Any]:
     }
 
 
-_SEEING = ("assistant", "camera")  # without them, a question cannot be answered
+_SEEING = ("assistant", "front", "back")  # without them, a question cannot be answered
 
 
 def reasons(figures: dict[str, Any], limits: Limits) -> list[str]:
@@ -130,15 +131,17 @@ def missed(beats: Sequence[Beat], kills: Iterable[Kill]) -> int:
     """Heartbeats that did not come, without the first `CRASH_S` after each kill of the assistant.
 
     One is missed for each second, beyond the first, of an interval longer than the topic's
-    deadline.
+    deadline. Each camera has its own heartbeats.
     """
     windows = [(k.at_s, k.at_s + CRASH_S) for k in kills]
     count = 0
-    for a, b in itertools.pairwise(beats):
-        excused = sum(max(0.0, min(b.at_s, e) - max(a.at_s, s)) for s, e in windows)
-        interval_s = b.at_s - a.at_s - excused
-        if interval_s > DEADLINE_S:
-            count += int(interval_s) - 1
+    for camera in {b.camera for b in beats}:
+        own = (b.at_s for b in beats if b.camera == camera)
+        for a_s, b_s in itertools.pairwise(own):
+            excused_s = sum(max(0.0, min(b_s, e) - max(a_s, s)) for s, e in windows)
+            interval_s = b_s - a_s - excused_s
+            if interval_s > DEADLINE_S:
+                count += int(interval_s) - 1
     return count
 
 
@@ -162,22 +165,25 @@ def recovery(record: Record, kill: Kill) -> Recovery:
     restored = (
         w.at_s for w in record.watches if kill.at_s < w.at_s < end_s and wanted <= w.open_ids
     )
+    firsts = {b.camera: b.at_s for b in reversed(beats) if b.decided}
+    all_decided = firsts.keys() == {b.camera for b in record.beats}
     return Recovery(
         _since(kill, (b.at_s for b in beats)),
-        _since(kill, (b.at_s for b in beats if b.decided)),
+        _since(kill, [max(firsts.values())] if all_decided else []),
         _since(kill, restored),
     )
 
 
 def recovered_s(record: Record, kill: Kill) -> float:
-    """When questions can be answered again after a kill of the assistant or of the camera."""
+    """When questions can be answered again after a kill of the assistant or of a camera."""
     if kill.node == "assistant":
         back = recovery(record, kill)
         times = (back.decided_s, back.watches_s)
         return record.ended_s if None in times else kill.at_s + max(t for t in times if t)
     starts = (s.at_s for s in record.starts if s.node == kill.node and s.at_s > kill.at_s)
     started_s = next(starts, record.ended_s)
-    seen = (b.at_s for b in record.beats if b.decided and b.frame_s > started_s)
+    own = (b for b in record.beats if b.camera == kill.node and b.decided)
+    seen = (b.at_s for b in own if b.frame_s > started_s)
     return next(seen, record.ended_s)
 
 
