@@ -90,6 +90,28 @@ class SimCameraConfig(Settings):
 
 
 @dataclass(frozen=True)
+class BagPlayerConfig(Settings):
+    """bag_player_node: a recording as live topics."""
+
+    bag: str = setting("", "rosbag2 folder, or an .mcap or .db3 file; sqlite3 and mcap are read")
+    rate: float = setting(1.0, "how many seconds are played in one", low=0.01, high=100.0)
+    loop: bool = setting(False, "begin again at the end; false: the node ends there")
+    wait_for_subscriber: bool = setting(
+        True, "begin when somebody subscribes to the images, so that the first second is seen"
+    )
+    image_topic: str = setting(
+        "", "topic of the images in the bag; empty: the only one, or image_raw"
+    )
+    text_topic: str = setting(
+        "", "topic of the questions in the bag; empty: asr/text, or without it aura/asked"
+    )
+    clock: bool = setting(True, "publish the times of the recording on /clock")
+    clock_hz: float = setting(
+        40.0, "how often the time is published", unit="Hz", low=1.0, high=1000.0
+    )
+
+
+@dataclass(frozen=True)
 class MicrophoneConfig(Settings):
     """microphone_node: the input of a sound device."""
 
@@ -153,6 +175,7 @@ NODES: dict[str, type[Settings]] = {
     "assistant_node": AssistantNodeConfig,
     "camera_node": CameraConfig,
     "sim_camera_node": SimCameraConfig,
+    "bag_player_node": BagPlayerConfig,
     "microphone_node": MicrophoneConfig,
     "asr_node": AsrNodeConfig,
     "tts_node": TtsNodeConfig,

@@ -27,7 +27,7 @@ class ReactionConfig(Settings):
     """One reaction: which alerts it answers, and what is done."""
 
     watches: tuple[str, ...] = setting(
-        (), "only alerts of these watches: their ids, or the words of the watch; empty: of all"
+        (), "only alerts of these watches: ids, or the words of a watch; empty: of all"
     )
     severity: str | None = setting(
         None,
@@ -54,8 +54,8 @@ class ReactionConfig(Settings):
     )
     fields: str = setting(
         "{}",
-        "fields of the request, message or goal, as YAML text; {text}, {watch_id}, {severity} and"
-        " {stamp} in a text are those of the alert",
+        "fields of the request, message or goal, as YAML text; {text}, {watch_id}, {severity},"
+        " {camera} and {stamp} in a text are those of the alert",
     )
     cooldown_s: float = setting(
         30.0, "least time between two starts of this reaction", unit="s", low=0.0, high=_DAY_S
@@ -128,6 +128,7 @@ class Alert:
         text: what the assistant says about it.
         severity: one of `SEVERITIES`; everything else counts as info.
         stamp_ns, frame_id: of the newest frame of its evidence [ns].
+        camera: name of the camera; "" where there is one.
         once: the watch answers once, so no second alert of it comes.
     """
 
@@ -138,6 +139,7 @@ class Alert:
     severity: str = ""
     stamp_ns: int = 0
     frame_id: str = ""
+    camera: str = ""
     once: bool = False
 
 

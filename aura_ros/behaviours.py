@@ -123,13 +123,21 @@ class Ask(Behaviour):
         text: the question.
         timeout_s: most time until the answer [s].
         key: of the blackboard, where the text of the answer is put.
+        camera: which camera, where the assistant has several; "": the first.
     """
 
     def __init__(
-        self, name: str, node: Node, text: str, timeout_s: float, key: str = "answer"
+        self,
+        name: str,
+        node: Node,
+        text: str,
+        timeout_s: float,
+        key: str = "answer",
+        camera: str = "",
     ) -> None:
         super().__init__(name)
-        self._node, self._text, self._timeout_s, self._key = node, text, timeout_s, key
+        self._node, self._timeout_s, self._key = node, timeout_s, key
+        self._request = AskService.Request(text=text, camera=camera)
         self._asks: Client[Any, Any] | None = None
         self._cancels: Client[Any, Any] | None = None
         self._subscription: Any = None
@@ -156,7 +164,7 @@ class Ask(Behaviour):
         """See the class."""
         assert self._asks is not None, "setup was not called"
         if self._asked is None and self._asks.service_is_ready():
-            self._asked = self._asks.call_async(AskService.Request(text=self._text))
+            self._asked = self._asks.call_async(self._request)
         if self._asked is not None and self._asked.done():
             reply = self._asked.result()
             if reply is None or not reply.accepted:

@@ -234,6 +234,7 @@ def seen_alert(msg: Alert) -> SeenAlert:
         severity=msg.severity,
         stamp_ns=to_ns(msg.header.stamp),
         frame_id=msg.header.frame_id,
+        camera=msg.camera,
         once=msg.kind == Kind.PROACTIVE,
     )
 

@@ -21,7 +21,7 @@ from aura_ros.node import AuraNode
 from aura_ros.typed import Template, interface
 
 Done = Callable[[bool, str], None]  # whether it succeeded, and a detail in words
-WORDS = ("text", "watch_id", "severity", "stamp")  # of an alert, for the fields
+WORDS = ("text", "watch_id", "severity", "camera", "stamp")  # of an alert, for the fields
 _ENDED = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
     GoalStatus.STATUS_CANCELED: "was cancelled",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aura_core.live.host import NOTHING
@@ -27,11 +27,11 @@ _WATCHING = ("silent", "speaking")  # the states of a decided chunk
 class Beat:
     """The newest heartbeat of one camera."""
 
+    at_s: float  # by the monotonic clock
     state: str = ""
     detail: str = ""
     step: Step | None = None  # the newest
     frame_id: str = ""  # of the frame that was decided last
-    at_s: float = field(default_factory=time.monotonic)
 
 
 class Heartbeats:
@@ -44,6 +44,7 @@ class Heartbeats:
         self._node, self._lock = node, threading.Lock()
         self._sequence = 0
         self._state = AssistantState()
+        self._beats: dict[str, Beat] = {}  # by camera
         # Not by `publish_on`: a monitor that hears nothing must be able to tell it from a node that
         # is not configured.
         self._heartbeats = node.create_publisher(Heartbeat, "aura/heartbeat", qos.HEARTBEAT)
@@ -51,17 +52,22 @@ class Heartbeats:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was told before."""
-        self._beats: dict[str, Beat] = {}
+        """Forget what was told before, but not when: the next heartbeat comes in time."""
+        told = [beat.at_s for beat in self._beats.values()]
+        self._since_s = max(told, default=time.monotonic())
+        self._beats = {}
 
     def quiet_s(self, camera: str) -> float:
         """Seconds since the newest heartbeat of a camera."""
-        return time.monotonic() - self._beats.setdefault(camera, Beat()).at_s
+        return time.monotonic() - self._beat(camera).at_s
+
+    def _beat(self, camera: str) -> Beat:
+        return self._beats.setdefault(camera, Beat(at_s=self._since_s))
 
     def stepped(self, camera: str, step: Step, frame_id: str) -> None:
         """A chunk was decided."""
         with self._lock:
-            beat = self._beats.setdefault(camera, Beat())
+            beat = self._beat(camera)
             beat.step, beat.frame_id = step, frame_id
         self.beat(camera, "silent" if step.response is None else "speaking")
 
@@ -75,7 +81,7 @@ class Heartbeats:
         node, host = self._node, self._node.host
         seen = node.cameras.get(camera)
         with self._lock:
-            beat = self._beats.setdefault(camera, Beat())
+            beat = self._beat(camera)
             msg = to.heartbeat_msg(
                 state,
                 node.problem or detail,

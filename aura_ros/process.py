@@ -1,7 +1,8 @@
-"""`run`: the nodes of one process, until a signal comes or one of them ends.
+"""`run`: the nodes of one process, until a signal comes, one of them fails, or all have ended.
 
-A node that cannot start or go on prints one clear line and ends with exit code 1. SIGINT and
-SIGTERM end it with exit code 0.
+A node that cannot start or go on prints one clear line and ends the process with exit code 1. One
+that has finished (a camera of a file, at its end) leaves the others running. SIGINT and SIGTERM end
+the process with exit code 0.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def run(
     make: Callable[[], AuraNode] | Sequence[Callable[[], AuraNode]],
     args: Sequence[str] | None = None,
 ) -> int:
-    """Make the nodes of one process, start them, and spin until a signal comes or one node ends.
+    """Make the nodes of one process, start them, and spin until a signal comes, one node fails, or
+    all have ended.
 
     Signals are handled here, because rclpy's handlers end the context while other threads still
     publish. Returns the exit code.
@@ -60,16 +62,25 @@ def run(
     for node in nodes:
         executor.add_node(node)
         node.start()
-    while not stop.is_set() and not any(node.done.is_set() for node in nodes):
+    running, closed = list(nodes), []
+    while running and not stop.is_set():
         executor.spin_once(timeout_sec=_POLL_S)
-    closed = _close(nodes)
+        ended = [node for node in running if node.done.is_set()]
+        if any(node.exit_code for node in ended):
+            break
+        for node in ended:
+            executor.remove_node(node)
+            running.remove(node)
+        closed += _close(ended)
+    closed += _close(running)
     code = max(node.exit_code for node in nodes)
     # A thread that is stuck in a driver or a model would crash when its node is destroyed.
     if not all(closed):
         sys.stderr.flush()
         os._exit(code)
-    for node in nodes:
+    for node in running:
         executor.remove_node(node)
+    for node in nodes:
         node.destroy_node()
     rclpy.try_shutdown()
     return code

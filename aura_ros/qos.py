@@ -42,6 +42,14 @@ HEARTBEAT = QoSProfile(
     deadline=Duration(seconds=2),
 )
 
+# The time on /clock, as rclpy subscribes to it. Only the newest one matters.
+CLOCK = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+)
+
 DIAGNOSTICS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=10,

@@ -59,6 +59,7 @@ class _Question:
 
     name: str
     text: str
+    camera: str  # that of the alert
     deadline_s: float
     asked: Future[Ask.Response] | None = None  # None: not sent yet
     query_id: str = ""
@@ -259,14 +260,21 @@ class ReactionsNode(AuraNode):
         self.get_logger().info(f"{_because(decision.name, decision.alert)}: {decision.why}")
         self._tell(decision.name, decision.alert, Reaction.STATE_WAITING, decision.why)
         now_s = time.monotonic()
-        question = _Question(decision.name, reaction.confirm_question, now_s + reaction.timeout_s)
+        question = _Question(
+            decision.name,
+            reaction.confirm_question,
+            decision.alert.camera,
+            now_s + reaction.timeout_s,
+        )
         self._questions.append(question)
         self._go_on_asking(question, now_s)
 
     def _go_on_asking(self, question: _Question, now_s: float) -> None:
         assert self._asks is not None
         if question.asked is None and self._asks.service_is_ready():
-            request = Ask.Request(text=question.text, kind=str(Kind.REAL_TIME))
+            request = Ask.Request(
+                text=question.text, kind=str(Kind.REAL_TIME), camera=question.camera
+            )
             question.asked = self._asks.call_async(request)
             question.asked.add_done_callback(lambda answer: self._on_asked(question, answer))
         elif now_s >= question.deadline_s:
@@ -353,6 +361,7 @@ def _words(alert: SeenAlert) -> dict[str, str]:
         "text": alert.text,
         "watch_id": alert.watch_id,
         "severity": alert.severity,
+        "camera": alert.camera,
         "stamp": f"{seconds}.{rest:09d}",
     }
 

@@ -50,6 +50,9 @@ DAMAGE = (
 )
 
 
+Recorded = bytes | Query  # an image as it was recorded, or a question
+
+
 @dataclass
 class _Image:
     """An image message, its stamp and its bag time; it is decoded at most once."""
@@ -139,10 +142,8 @@ class Bag:
             message = self._read(connection, bag_ns, data)
             if connection.topic == self.topics.text_topic:
                 stamp = standing.stamp_ns + bag_ns - standing.bag_ns if standing else None
-                spoken = connection.msgtype == STRING
-                query = Query(message.data) if spoken else asked_query(message)
-                if self._is_ours(getattr(message, "camera", "")):
-                    asked.append(replace(query, stamp_ns=stamp))
+                if (question := self._question(connection, message)) is not None:
+                    asked.append(replace(question, stamp_ns=stamp))
                 continue
             stamp = message.header.stamp.sec * NS + message.header.stamp.nanosec or bag_ns
             coming = _Image(message, self._clock.of(stamp, bag_ns), bag_ns)
@@ -166,9 +167,31 @@ class Bag:
                 f" decoded{f': {self._why}' if self._why else ''}"
             )
 
-    def _is_ours(self, camera: str) -> bool:
-        """Whether a question is for the camera that is replayed; each has its own topic."""
-        return not camera or f"/{camera}/" in f"/{self.topics.image_topic.lstrip('/')}"
+    def messages(self) -> Iterator[tuple[int, Recorded]]:
+        """The messages as they were recorded, each with its bag time in nanoseconds, in the order
+        of `events`.
+
+        An image is its serialized message (CDR), whose picture is not decoded. The watches that
+        the parameters of a node begin are left out: they are no one's words.
+        Raises `InputError` when a message is damaged.
+        """
+        for connection, bag_ns, data in self._in_order():
+            message = self._read(connection, bag_ns, data)
+            if connection.topic != self.topics.text_topic:
+                yield bag_ns, bytes(data)
+                continue
+            question = self._question(connection, message)
+            if question is not None and getattr(message, "source", "") != "parameters":
+                yield bag_ns, question
+
+    def _question(self, connection: Connection, message: Any) -> Query | None:
+        """The question of a message, without a stamp; None where it is for another camera."""
+        if connection.msgtype == STRING:
+            return Query(message.data)
+        camera = getattr(message, "camera", "")
+        # each camera has its own topic
+        ours = not camera or f"/{camera}/" in f"/{self.topics.image_topic.lstrip('/')}"
+        return asked_query(message) if ours else None
 
     @property
     def stuck(self) -> int:
@@ -302,4 +325,4 @@ def _damaged(path: Path, error: BaseException) -> InputError:
     return InputError(f"{path}: the bag is damaged or incomplete: {one_line(error)}")
 
 
-__all__ = ["Bag", "Choice"]
+__all__ = ["Bag", "Choice", "Recorded"]

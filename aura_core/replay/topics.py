@@ -9,6 +9,7 @@ from pathlib import Path
 from rosbags.interfaces import Connection
 
 from aura_core.errors import InputError
+from aura_core.replay import recorded
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -57,7 +58,7 @@ def choose(
     asked = _named(path, connections, strings, text, "text") if text else None
     if asked is None:
         told = [c for c in strings if c.msgtype == ASKED and c.msgcount]
-        heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith("/asr/text")]
+        heard = [c for c in strings if f"/{c.topic.strip('/')}".endswith(f"/{recorded.TEXT}")]
         heard = told or heard
         if len({c.topic for c in heard}) > 1:
             raise InputError(
@@ -100,7 +101,7 @@ def _camera(
     filled = [c for c in cameras if c.msgcount]
     if not filled:
         raise InputError(f"{path}: there are no images in it; the bag has {_list(connections)}")
-    for ending in ("", "/image_raw", "/image_raw/compressed"):
+    for ending in ("", f"/{recorded.IMAGE}", f"/{recorded.COMPRESSED}"):
         found = [c for c in filled if f"/{c.topic.strip('/')}".endswith(ending)]
         if len({c.topic for c in found}) == 1:
             return found[0]

@@ -12,6 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from aura_core.errors import InputError
+from aura_core.replay import recorded
 from aura_core.replay.topics import COMPRESSED, IMAGE, STRING
 from aura_core.types import NS, Frame, Query
 
@@ -26,7 +27,7 @@ def write_bag(
     storage: Storage = "mcap",
     images: Compression = "raw",
     image_topic: str | None = None,
-    text_topic: str = "/asr/text",
+    text_topic: str = f"/{recorded.TEXT}",
 ) -> int:
     """Write `events` to a new bag folder. Bag time and header stamp are the event's stamp.
 
@@ -47,7 +48,7 @@ def write_bag(
     """
     path = Path(path)
     kind = IMAGE if images == "raw" else COMPRESSED
-    topic = image_topic or ("/image_raw" if images == "raw" else "/image_raw/compressed")
+    topic = image_topic or f"/{recorded.IMAGE if images == 'raw' else recorded.COMPRESSED}"
     store = get_typestore(Stores.ROS2_HUMBLE)
     written = 0
     try:

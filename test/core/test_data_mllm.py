@@ -213,7 +213,7 @@ def test_a_servers_message_may_hold_what_no_file_can(mllm, prepared, tmp_path):
     mllm.failures["now"] = [refusal("no \ud83d")]
     synthesize(mllm, prepared, tmp_path)
     (left_out,) = StageFolder(tmp_path, "synthesize").rejected(0)
-    assert left_out.detail.endswith("no \\ud83d")
+    assert left_out.detail.endswith("the server answered 400: no")
 
 
 @pytest.mark.parametrize("code", [401, 404])

@@ -62,6 +62,7 @@ ROS_KEYS = {
     "launch_ros",
     "lifecycle_msgs",
     "rcl_interfaces",
+    "rosgraph_msgs",
     "rclpy",
     "ros2launch",
     "rosidl_default_generators",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura_core.config import AssistantNodeConfig
 from aura_core.errors import ConfigError
 from aura_core.node_settings import ReactionsNodeConfig
+from aura_core.plain import build
 from aura_core.reactions import Alert, Decision, ReactionConfig, Rules, Verdict
 from aura_core.settings import expand, from_parameters, parameters
 
@@ -329,3 +334,17 @@ def test_the_parameters_of_reactions_make_their_settings() -> None:
     )
     with pytest.raises(ConfigError, match=r"^node: reactions: stop: watches or severity must be"):
         from_parameters(ReactionsNodeConfig, {"reactions.stop.name": "stop"}, "node")
+
+
+def test_the_recipes_of_the_document_are_reactions(repository: Path) -> None:
+    text = (repository / "docs" / "reactions.md").read_text(encoding="utf-8")
+    names = []
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        nodes = {k: v["ros__parameters"] for k, v in yaml.safe_load(block).items()}
+        config = build(ReactionsNodeConfig, nodes["/**/reactions_node"], "recipe")
+        watches = build(AssistantNodeConfig, {"engine": nodes["/**/assistant_node"]}, "recipe")
+        for name, recipe in config.reactions.items():
+            names.append(name)
+            assert set(recipe.watches) <= watches.engine.watches.keys()
+            assert isinstance(yaml.safe_load(recipe.fields), dict)
+    assert names == ["stop", "tell", "look"]

@@ -32,13 +32,17 @@ DECIDED = ("silent", "speaking", "error")
 
 
 class Process:
-    """A node as a process. It is killed by its pid at the end, if it still runs."""
+    """A node as a process. It is killed by its pid at the end, if it still runs.
 
-    def __init__(self, module: str, namespace: str, *args: str) -> None:
+    `words` stand before the arguments for ROS.
+    """
+
+    def __init__(self, module: str, namespace: str, *args: str, words: Sequence[str] = ()) -> None:
         command = [
             sys.executable,
             "-m",
             f"aura_ros.{module}",
+            *words,
             "--ros-args",
             "-r",
             f"__ns:={namespace}",
@@ -84,6 +88,11 @@ class Process:
         assert code == 0, output
         assert not any(word in output for word in ("Traceback", "terminate", "[FATAL]")), output
         return output
+
+    def kill(self) -> str:
+        """SIGKILL: what a crash and the kernel's out-of-memory killer do. Returns its output."""
+        self._process.kill()
+        return self.wait()[1]
 
     def wait(self) -> tuple[int, str]:
         output, _ = self._process.communicate(timeout=WAIT_S)

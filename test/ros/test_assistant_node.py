@@ -133,7 +133,7 @@ def test_images_that_cannot_be_read_are_reported_and_the_node_goes_on(assistant:
     ("text", "detail"),
     [
         (" ", "question refused: the question is empty"),
-        ("word " * 10_000, "the question has 49999 tokens; at most 512"),
+        ("word " * 10_000, "the question has 50000 characters; at most 2000"),
     ],
 )
 def test_a_useless_question_is_refused_and_the_next_one_answered(

@@ -18,6 +18,8 @@ from rig import Rig
 
 from aura_ros import qos
 
+pytestmark = pytest.mark.scenario
+
 py_trees = pytest.importorskip("py_trees")
 from py_trees.common import Status  # noqa: E402
 
@@ -39,6 +41,7 @@ class World:
         self.alerts = self.assistant.create_publisher(Alert, "aura/alert", qos.EVENTS)
         self.responses = self.assistant.create_publisher(Response, "aura/response", qos.EVENTS)
         self.asked: list[str] = []
+        self.cameras: list[str] = []
         self.cancelled: list[str] = []
         self._count = 0
 
@@ -61,6 +64,7 @@ class World:
 
         def ask(request: Any, reply: Any) -> Any:
             self.asked.append(request.text)
+            self.cameras.append(request.camera)
             reply.accepted, reply.reason = not refusal, refusal
             reply.query_id = "" if refusal else "q7"
             self.responses.publish(Response(query_id="q6", text="another", final=True))
@@ -153,9 +157,11 @@ def test_a_severity_that_does_not_exist_is_refused(world: World) -> None:
 
 def test_the_final_answer_is_on_the_blackboard(world: World) -> None:
     world.serve({"text": "a cup"})
-    tree = world.tree(Ask("look", world.node, "what is on the table?", timeout_s=20.0))
+    ask = Ask("look", world.node, "what is on the table?", timeout_s=20.0, camera="kitchen")
+    tree = world.tree(ask)
     assert world.tick_until(tree, Status.SUCCESS) == "a cup"
     assert read("answer") == "a cup" and world.asked == ["what is on the table?"]
+    assert world.cameras == ["kitchen"]
     world.pause(0.3)
     assert not world.cancelled
 

@@ -12,10 +12,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
-from aura_core.live.events import Alert, Words
+from aura_core.live.events import Alert, Stepped, Words
 from aura_core.live.host import Health
 from aura_core.sources.encodings import SUPPORTED
-from aura_core.types import Answered, Decision, Frame, Kind, Response, Step
+from aura_core.types import Answered, Decision, Frame, Kind, Response, Severity, Step
 from aura_ros import conversions as to
 
 NS = 1_000_000_000
@@ -128,7 +128,9 @@ def test_a_frame_that_cannot_be_read_says_which() -> None:
 
 
 def test_an_answer_as_response_and_alert() -> None:
-    response = to.response_msg(STEP, SAID, "cam", 12.5)
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), SAID.stamp_ns, frame_id="cam")
+    stepped = Stepped("front", STEP, frame)
+    response = to.response_msg(stepped, SAID, 12.5)
     assert to.to_ns(response.header.stamp) == SAID.stamp_ns
     assert (response.text, response.kind, response.query_id, response.index) == (
         "a red cube",
@@ -138,8 +140,9 @@ def test_an_answer_as_response_and_alert() -> None:
     )
     assert (response.acknowledgment, response.final, response.p_silent) == (False, True, 0.25)
     assert (response.frame_age_ms, response.decide_ms, response.step_ms) == (12.5, 20.5, 30.5)
-    watch = Answered("q3", Kind.PROACTIVE, 1)
-    alert = to.alert_msg(STEP, SAID, Alert(watch, "tell me"), "cam")
+    watch = Answered("q3", Kind.PROACTIVE, 1, severity=Severity.WARNING)
+    alert = to.alert_msg(stepped, SAID, Alert(watch, "tell me"))
+    assert (alert.severity, alert.camera, response.camera) == ("warning", "front", "front")
     assert (alert.watch_id, alert.instruction, alert.text) == ("q3", "tell me", "a red cube")
     assert (alert.kind, alert.confidence, alert.index, alert.header) == (
         "proactive",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rclpy
 from aura_ros.srv import Ask, ListWatches
@@ -19,9 +20,12 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rig import Process, Rig
 
 from aura_core.node_settings import NODES
+from aura_core.replay.writer import write_bag
+from aura_core.types import NS, Frame
 from aura_ros import (
     asr_node,
     assistant_node,
+    bag_player_node,
     camera_node,
     microphone_node,
     reactions_node,
@@ -35,6 +39,7 @@ CLASSES: dict[str, type[AuraNode]] = {
     "assistant_node": assistant_node.AssistantNode,
     "camera_node": camera_node.CameraNode,
     "sim_camera_node": sim_camera_node.SimCameraNode,
+    "bag_player_node": bag_player_node.BagPlayerNode,
     "microphone_node": microphone_node.MicrophoneNode,
     "asr_node": asr_node.AsrNode,
     "tts_node": tts_node.TtsNode,
@@ -117,6 +122,7 @@ def test_the_assistant_goes_through_all_its_states_twice(
             rig.until(lambda: not rig.node.count_publishers("aura/response"), "no publisher")
 
 
+@pytest.mark.scenario
 def test_a_watch_outlives_a_pause(rigs: Callable[[], tuple[str, Rig]]) -> None:
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=scripted", *MANUAL):
@@ -156,6 +162,7 @@ def test_a_failed_configure_says_why_and_can_be_repaired(
         )
 
 
+@pytest.mark.scenario
 def test_a_wrong_parameter_of_a_file_can_be_repaired(
     rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
 ) -> None:
@@ -182,8 +189,10 @@ def test_an_automatic_start_that_fails_ends_the_process(
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_node_can_be_configured_again_and_again(name: str) -> None:
+def test_a_node_can_be_configured_again_and_again(name: str, tmp_path: Path) -> None:
     args = ["--ros-args", "-p", "model.path:=scripted"]
+    write_bag(tmp_path / "bag", [Frame(np.zeros((4, 4, 3), np.uint8), NS)])
+    args += ["-p", f"bag:={tmp_path / 'bag'}"]
     args += ["-p", "source:=camera:87"]  # a device that is not there: it may come later
     rclpy.init(args=args)
     node = CLASSES[name]()
@@ -255,6 +264,7 @@ def test_every_node_is_here() -> None:
     assert CLASSES.keys() == NODES.keys()
 
 
+@pytest.mark.scenario
 def test_deactivate_can_free_the_model_and_its_watches_go_on(
     rigs: Callable[[], tuple[str, Rig]],
 ) -> None:
@@ -294,8 +304,7 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         rig.live_second(20)
         rig.live_second(220)
         rig.until(lambda: rig.alerts, "the first alert")
-        first._process.kill()
-        first.wait()
+        first.kill()
     rig.until(lambda: not rig.camera.get_subscription_count(), "the end of the first")
     heard = len(rig.responses)
     with Process("assistant_node", namespace, *args) as second:
@@ -312,3 +321,22 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         output = second.end_cleanly()
     assert "1 watches go on from before the crash" in output
     assert not file.exists()
+
+
+@pytest.mark.scenario
+def test_heartbeats_go_on_while_a_node_is_configured_again_and_again(
+    rigs: Callable[[], tuple[str, Rig]],
+) -> None:
+    """Regression: each configure began to wait for the next heartbeat anew."""
+    namespace, rig = rigs()
+    with Process("assistant_node", namespace, "-p", "model.path:=scripted", *MANUAL):
+        manager = Manager(rig, "assistant_node")
+        rig.until(lambda: rig.heartbeats, "a heartbeat")
+        before = len(rig.heartbeats)
+
+        def cycle() -> bool:
+            assert manager.change(Transition.TRANSITION_CONFIGURE)
+            assert manager.change(Transition.TRANSITION_CLEANUP)
+            return len(rig.heartbeats) >= before + 3
+
+        rig.until(cycle, "heartbeats between quick transitions")

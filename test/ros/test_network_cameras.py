@@ -20,6 +20,8 @@ from aura_core.types import NS, Frame
 from aura_ros import camera_node
 from aura_ros.conversions import to_frame, to_ns
 
+pytestmark = pytest.mark.scenario
+
 Rigs = Callable[[], tuple[str, Rig]]
 REOPEN = ("-p", "reopen_s:=0.1")
 

@@ -64,7 +64,7 @@ class Desk:
         self.complain = self.complaints.append
         self.asked = 0  # how often the health of the host was asked for
 
-    def health(self) -> Health:
+    def health(self, camera: str) -> Health:
         self.asked += 1
         return HEALTH
 
@@ -84,7 +84,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 def shown(desk: Desk) -> Any:
-    shown = Pictures(desk, desk.health, 60)  # type: ignore[arg-type]
+    shown = Pictures(desk, "", desk, 60)  # type: ignore[arg-type]
     shown.open()
     yield shown
     desk.stopping.set()

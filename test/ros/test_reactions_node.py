@@ -24,6 +24,8 @@ from std_msgs.msg import String
 
 from aura_ros import qos, reactions_node
 
+pytestmark = pytest.mark.scenario
+
 SetBool = pytest.importorskip("std_srvs.srv").SetBool
 Rigs = Callable[[], tuple[str, Rig]]
 
@@ -203,7 +205,7 @@ def test_an_alert_publishes_a_message_with_its_words(robot: Robot) -> None:
         "do": "publish",
         "type": "std_msgs/msg/String",
         "name": "/speech",
-        "fields": "data: '{severity} of {watch_id} at {stamp}: {text}'",
+        "fields": "data: '{severity} of {watch_id}, {camera}, at {stamp}: {text}'",
         "cooldown_s": 0.0,
     }
     with robot.start(say=say):
@@ -211,12 +213,13 @@ def test_an_alert_publishes_a_message_with_its_words(robot: Robot) -> None:
         robot.alert(watch_id="door")
         robot.alert("it's on: {text}", watch_id="stove")
         assert robot.state("done").detail.endswith("/speech (std_msgs/msg/String): to 1 subscriber")
-        robot.alert("off", watch_id="q3", instruction="Stove")  # the words of the watch
+        words = {"instruction": "Stove", "camera": "kitchen"}  # words of the watch
+        robot.alert("off", watch_id="q3", **words)
         robot.state("done", "done")
         robot.rig.until(lambda: len(heard) == 2, "the messages")
     assert [m.data for m in heard] == [
-        "warning of stove at 102.000000000: it's on: {text}",
-        "warning of q3 at 103.000000000: off",
+        "warning of stove, , at 102.000000000: it's on: {text}",
+        "warning of q3, kitchen, at 103.000000000: off",
     ]
 
 
@@ -367,14 +370,16 @@ def test_a_question_confirms(robot: Robot, answer: str, states: list[str]) -> No
     asked = robot.serve_ask(answer)
     with robot.start(stop=ASKED):
         robot.ready()
-        robot.alert()
+        robot.alert(camera="kitchen")
         robot.state("waiting", "waiting", *states)
         assert [r.detail for r in robot.reactions[:2]] == [
             "asks in 0.2 s",
             "asks: is somebody on the floor?",
         ]
         assert robot.reactions[2].detail == f"answer: {answer}"
-        assert [(a.text, a.kind) for a in asked] == [("is somebody on the floor?", "real-time")]
+        (question,) = asked
+        assert (question.text, question.kind) == ("is somebody on the floor?", "real-time")
+        assert question.camera == "kitchen", "the camera of the alert"
         assert robot.stops == ([True] if "done" in states else [])
 
 

@@ -18,6 +18,8 @@ from aura_core.types import NS, Frame
 from aura_ros import qos
 from aura_ros.conversions import to_image, to_ns
 
+pytestmark = pytest.mark.scenario
+
 Rigs = Callable[[], tuple[str, Rig]]
 EACH = "tell me every time the brightness changes"
 

