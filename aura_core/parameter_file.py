@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aura_core.errors import ConfigError
-from aura_core.settings import Parameter, Settings, parameters
+from aura_core.settings import NAME, Parameter, Settings, expand, parameters
 
 NODE = "assistant_node"
 # parameters of rclpy itself and of every node, which may be in the same file
@@ -21,15 +21,22 @@ RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides", "aut
 def _nested(flat: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
     """`{"window.keep": 30}` to `{"window": {"keep": 30}}`.
 
-    A value that stands for null becomes None.
+    A value that stands for null becomes None. Below a name that the user chooses, the levels are
+    those of the setting: `{"watches.fall.text": ...}` to `{"watches": {"fall": {"text": ...}}}`.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    plain: dict[str, Any] = {}
+    paths = {p.name.rpartition(".")[0]: p.path[1:-1] for p in known.values()}
+    out: dict[str, Any] = {}
     for name, value in flat.items():
         section, _, key = name.rpartition(".")
-        home = sections.setdefault(section, {}) if section else plain
-        home[key] = known[name].setting_value(value) if name in known else value
-    return sections | plain
+        home = out
+        for level in paths.get(section, (section,)):
+            inner = home.setdefault(level, {})
+            if not isinstance(inner, dict):  # the settings refuse it
+                break
+            home = inner
+        else:
+            home[key] = known[name].setting_value(value) if name in known else value
+    return out
 
 
 def near_miss(key: str, known: Collection[str]) -> str:
@@ -64,8 +71,9 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
     only those that are a near miss of ours. Raises `ConfigError` when there is no such section.
     """
     flat: dict[str, Any] = {}
-    table = parameters(node)
-    names = {p.name for p in table}
+    free = parameters(node)
+    names = {p.name for p in free}
+    homes = tuple(p.name.partition(f"{NAME}.")[0] for p in free if NAME in p.path)
     sections = [k for k in data if k == "/**" or str(k).rpartition("/")[2] == NODE]
     if not sections:
         raise ConfigError(
@@ -80,8 +88,13 @@ def engine_settings(data: Mapping[str, Any], node: type[Settings], where: str) -
             )
         leaves = dict(_leaves(given))
         if section == "/**":  # other nodes' parameters may be in it
-            leaves = {k: v for k, v in leaves.items() if k in names or near_miss(k, names)}
+            leaves = {
+                k: v
+                for k, v in leaves.items()
+                if k in names or k.startswith(homes) or near_miss(k, names)
+            }
         flat |= leaves
+    table = expand(free, flat)
     known = {p.name: p for p in table if p.path[0] == "engine"}
     others = {p.name for p in table} - known.keys()
     engine = {k: v for k, v in flat.items() if k not in others and k.split(".")[0] not in RCLPY}

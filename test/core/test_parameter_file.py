@@ -76,3 +76,22 @@ def test_what_is_refused(tmp_path, text, says):
     with pytest.raises(ConfigError, match=says) as e:
         read(tmp_path, text)
     assert "robot.yaml: " in str(e.value) and "\n" not in str(e.value)
+
+
+def test_settings_below_names_that_the_user_chooses(tmp_path):
+    """Regression: `aura run --config` refused a file with watches, `unknown key 'watches.fall'`."""
+    c = read(
+        tmp_path,
+        """
+/**:
+  ros__parameters: {watches: {door: {text: tell me when the door opens}}}
+/**/assistant_node:
+  ros__parameters:
+    watches.fall.text: tell me when somebody falls
+    watches: {fall: {limit: 0, severity: critical}}
+""",
+    )
+    assert list(c.watches) == ["door", "fall"]
+    assert (c.watches["fall"].limit, c.watches["fall"].severity) == (None, "critical")
+    with pytest.raises(ConfigError, match=r"watches: fall: unknown key 'txt'"):
+        read(tmp_path, "{/**/assistant_node: {ros__parameters: {watches: {fall: {txt: x}}}}}")
