@@ -388,8 +388,9 @@ class StreamEngine:
         """What is said where no call may be made."""
         if query is None or self.generator.cancelled is not None:
             return written.words
-        g = self.config.generation
-        return _joined(written.words, g.no_answer if stands(query) else self.config.tools_failed)
+        if stands(query):
+            return written.words or self.config.generation.no_answer
+        return _joined(written.words, self.config.tools_failed)
 
     def _undo(self, query: Query | None, decision: Decision | None) -> None:
         """Remove the turn that was entered from cache and conversation."""

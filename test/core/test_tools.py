@@ -245,15 +245,16 @@ def test_unasked_words_call_nothing(words: str) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_a_watch_calls_nothing_when_it_is_accepted(quiet: bool) -> None:
-    lockstep = Lockstep(engine({0: ON}))
+@pytest.mark.parametrize("words", ["", "I will."])
+def test_a_watch_calls_nothing_when_it_is_accepted(words: str, quiet: bool) -> None:
+    lockstep = Lockstep(engine({0: f"{words} {ON}"}))
     lockstep.ask(Query("Tell me when it is dark.", quiet=quiet))
     step = chunk(lockstep, 0)
     assert step.call is None
     if quiet:
         assert step.response is None and step.suppressed == "quiet"
     else:
-        assert step.response.text == GenerationConfig().no_answer
+        assert step.response.text == (words or GenerationConfig().no_answer)
     assert cached(lockstep) == recomputed(lockstep)
 
 
