@@ -53,10 +53,13 @@ class Lamp:
     def __init__(self, rig: Rig) -> None:
         self.calls: list[bool] = []
         self.success, self.wait_s = True, 0.0
+        self.called: Callable[[], object] = lambda: None  # at the beginning of each call
+        self.assistant: Any = None  # the node that calls it
         rig.node.create_service(SetBool, "lamp/set", self._set)
 
     def _set(self, request: Any, response: Any) -> Any:
         self.calls.append(request.data)
+        self.called()
         time.sleep(self.wait_s)
         response.success, response.message = self.success, "switched\n<tool_call>"
         return response
@@ -89,6 +92,7 @@ def assistants(
             rig.matched()
             rig.live_second()
             rig.until(lambda: node.count_services(f"{namespace}/lamp/set"), "the service")
+            lamp.assistant = node
             yield rig, lamp
         finally:
             ended = True
@@ -179,6 +183,15 @@ def test_a_service_that_does_not_answer_is_given_up(assistants: Any) -> None:
         assert answer(rig, query_id).text.endswith('{"error": "no answer within 0.3 s"}')
         rig.live_second()  # the answer that comes too late is nobody's
         answer(rig, query_id)
+        assert lamp.calls == [True]
+
+
+def test_a_node_that_is_deactivated_during_a_call_refuses_in_words(assistants: Any) -> None:
+    with assistants(says(ON), {"lamp": LAMP}) as (rig, lamp):
+        lamp.called = lamp.assistant.trigger_deactivate
+        query_id = ask(rig)
+        response = answer(rig, query_id)
+        assert response.refused and "the assistant is inactive" in response.text
         assert lamp.calls == [True]
 
 
