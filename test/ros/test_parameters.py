@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -152,11 +153,12 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
     names = set()
     for section in dataclasses.fields(AssistantConfig):
         value = getattr(AssistantConfig(), section.name)
-        keys = (
-            [f".{f.name}" for f in dataclasses.fields(value)]
-            if dataclasses.is_dataclass(value)
-            else [""]
-        )
+        keys = [""]
+        if dataclasses.is_dataclass(value):
+            keys = [f".{f.name}" for f in dataclasses.fields(value)]
+        elif value == {}:  # names that the user chooses
+            inner = typing.get_type_hints(AssistantConfig)[section.name]
+            keys = [f".NAME.{f.name}" for f in dataclasses.fields(typing.get_args(inner)[1])]
         names |= {section.name + key for key in keys}
     names |= {f"watches.NAME.{f.name}" for f in dataclasses.fields(StandingConfig)} - {"watches"}
     missing = names - {p.name for p in ENGINE}
@@ -169,6 +171,7 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
         "image_transport",
         "watch_file",
         "stale_after_s",
+        "watch_file",
     }
 
 
