@@ -171,7 +171,6 @@ def test_every_setting_of_the_engine_has_its_parameter() -> None:
         "image_transport",
         "watch_file",
         "stale_after_s",
-        "watch_file",
     }
 
 
