@@ -82,6 +82,7 @@ class AssistantNode(AuraNode):
         self.host = host
         pictures = {n: Pictures(self, n, host, self.config.window.max) for n in names}
         self.undo(self._unload)
+        self._standing = Standing(self, host, node.watch_file)  # listens before the world is told
         host.listen(self._on_event)
         for picture in pictures.values():
             picture.open()
@@ -94,11 +95,11 @@ class AssistantNode(AuraNode):
         self.get_logger().info(f"loading model {model.path}")
         if warned := foreign(model, ", ".join(c.topic for c in self.cameras.values())):
             self.get_logger().warning(f"{warned} in model.path")
-        self._standing = Standing(self, host, node.watch_file)
         cameras = {w.camera for w in self.config.watches.values()}
         self._standing.begin([(c, q) for c in cameras for q in self.config.standing(c)])
         self._frees = node.free_when_inactive
         self._load(host)
+        self._standing.loaded()
 
     def _engine_of(self, node: AssistantNodeConfig) -> AssistantConfig:
         """The settings of the engine, with the arguments of the tools that a type gives."""

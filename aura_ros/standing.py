@@ -17,7 +17,7 @@ class Standing:
     """Keeps the watches of a host, and begins those that are there from the start.
 
     Args:
-        node: is being configured; where it is cleaned up, the file is removed.
+        node: is being configured; where it is cleaned up after `loaded`, the file is removed.
         host: was not started yet.
         file: see the parameter `watch_file`.
     """
@@ -27,8 +27,17 @@ class Standing:
         path = path_of(node) if file == "auto" else Path(file) if file else None
         self._keeper = WatchKeeper(path, node.complain)
         host.listen(self._keeper.on_event)
+        self._loaded = False
+        node.undo(self._close)
+
+    def loaded(self) -> None:
+        """The node is configured. A start that fails before leaves the file to the next one."""
+        self._loaded = True
+
+    def _close(self) -> None:
         # after a crash that the node has noticed itself, its successor takes them
-        node.undo(lambda: None if node.exit_code else self._keeper.close())
+        if self._loaded and not self._node.exit_code:
+            self._keeper.close()
 
     def begin(self, watches: Iterable[tuple[str, Query]]) -> None:
         """Begin those of before a crash, and those of the parameters that are not among them.

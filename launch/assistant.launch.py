@@ -1,39 +1,37 @@
-"""Start the assistant with a simulated room, with a real camera, or without a camera.
+"""Start the assistant with a simulated room, with real cameras, or without a camera.
 
     ros2 launch aura_ros assistant.launch.py
-    ros2 launch aura_ros assistant.launch.py voice:=true
+    ros2 launch aura_ros assistant.launch.py voice:=true record:=true
     ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device \\
         source:=rtsp://...
+    ros2 launch aura_ros assistant.launch.py cameras:=front,back
 
 `--show-args` lists the arguments. When a node dies, everything ends with exit code 1; with
 `respawn:=true` the node is started again instead.
 """
 
-import os
+import tempfile
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.events.process import ProcessExited
+import yaml
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from aura_core.config import AssistantNodeConfig, ModelConfig
-from aura_core.node_settings import CameraConfig, SimCameraConfig
-from aura_core.settings import Settings, find
+from aura_core.node_settings import CameraConfig, ManagedConfig, SimCameraConfig
+from aura_core.replay.recorded import compressed, recorded
+from aura_core.settings import find
+from aura_ros.launching import about, dds, ended, file, names, need, number, parameter
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
-
-def _about(cls: type[Settings], name: str) -> str:
-    """Description of a setting, for an argument that overrides the parameter file."""
-    return f"{find(cls, name).description}; empty: what params_file says"
-
-
 CONFIG = Path(__file__).resolve().parent.parent / "config"
+SEVERAL = ("voice_node", "robot_node")  # programs of several nodes, which keep their names
 
 ARGUMENTS = (
     ("params_file", str(CONFIG / "laptop.yaml"), "parameter file of the nodes", None),
-    ("model", "", _about(ModelConfig, "path"), None),
-    ("device", "", _about(ModelConfig, "device"), None),
+    ("model", "", about(ModelConfig, "path"), None),
+    ("device", "", about(ModelConfig, "device"), None),
     (
         "camera",
         "sim",
@@ -41,22 +39,31 @@ ARGUMENTS = (
         ["sim", "device", "none"],
     ),
     (
+        "cameras",
+        "",
+        "names of several cameras, such as front,back: each is started in the namespace of its"
+        " name, and the assistant watches NAME/image_raw of each; empty: what params_file says",
+        None,
+    ),
+    (
         "source",
         CameraConfig.source,
-        f"for camera:=device: {find(CameraConfig, 'source').description}",
+        f"for camera:=device: {find(CameraConfig, 'source').description}; with cameras one for"
+        " each, separated by commas",
         None,
     ),
     (
         "seed",
         str(SimCameraConfig.seed),
-        f"for camera:=sim: {find(SimCameraConfig, 'seed').description}",
+        f"for camera:=sim: {find(SimCameraConfig, 'seed').description}; with cameras that of the"
+        " first one, and the others count on",
         None,
     ),
     ("image", "image_raw", "topic of the camera's images", None),
     (
         "image_transport",
         "",
-        _about(AssistantNodeConfig, "image_transport"),
+        about(AssistantNodeConfig, "image_transport"),
         ["", *find(AssistantNodeConfig, "image_transport").choices],
     ),
     (
@@ -64,6 +71,31 @@ ARGUMENTS = (
         "false",
         "hear and speak: microphone, ASR, TTS and speaker nodes",
         ["true", "false", "one_process"],
+    ),
+    (
+        "reactions",
+        "false",
+        "start reactions_node: alerts call services, publish and send goals, as params_file says",
+        ["true", "false"],
+    ),
+    (
+        "one_process",
+        "false",
+        "run assistant, camera and reactions in one process",
+        ["true", "false"],
+    ),
+    (
+        "record",
+        "false",
+        "record images, questions, answers and states as a bag (mcap): true: in a new folder here;"
+        " or the folder to create",
+        None,
+    ),
+    (
+        "autostart",
+        "",
+        f"{find(ManagedConfig, 'autostart').description}; empty: what params_file says",
+        ["", "true", "false"],
     ),
     ("namespace", "", "namespace of all nodes", None),
     ("use_sim_time", "false", "take the time from /clock (bags, simulators)", ["true", "false"]),
@@ -85,66 +117,124 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes that the arguments ask for."""
     get = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
-    if not Path(get["params_file"]).is_file():
-        raise RuntimeError(f"params_file:={get['params_file']}: there is no such file")
-    seed = _number(get, "seed", int)
-    if refused := find(SimCameraConfig, "seed").refusal(seed, "seed"):
-        raise RuntimeError(refused)
-    delay_s = _number(get, "respawn_delay", float)
-    respawn = get["respawn"] == "true"
-
-    def node(program: str, **parameters: object) -> Node:
-        own = {"use_sim_time": get["use_sim_time"] == "true", **parameters}
-        return Node(
-            package="aura_ros",
-            executable=program,
-            # voice_node is four nodes, which keep their names.
-            name=None if program == "voice_node" else program,
-            namespace=get["namespace"],
-            output="screen",
-            parameters=[get["params_file"], own],
-            remappings=[
-                ("image_raw", get["image"]),
-                ("image_raw/compressed", f"{get['image']}/compressed"),
-            ],
-            arguments=["--ros-args", "--log-level", get["log_level"]],
-            additional_env=_dds(),
-            respawn=respawn,
-            respawn_delay=delay_s,
-            on_exit=None if respawn else _ended,
-        )
-
-    names = {"model": "model.path", "device": "model.device", "image_transport": "image_transport"}
-    nodes = [node("assistant_node", **{name: get[key] for key, name in names.items() if get[key]})]
-    if get["camera"] == "sim":
-        nodes.append(node("sim_camera_node", seed=seed))
-    elif get["camera"] == "device":
-        nodes.append(node("camera_node", source=get["source"]))
+    file(get, "params_file")
+    number(get, "respawn_delay", float)
+    named = names(get["cameras"])
+    members = [("assistant_node", "", _assistant(get, named)), *_cameras(get, named)]
+    if get["reactions"] == "true":
+        members.append(("reactions_node", "", {}))
+    voice: list[str] = []
     if get["voice"] == "one_process":
-        nodes.append(node("voice_node"))
+        voice = ["voice_node"]
     elif get["voice"] == "true":
-        nodes += [node(f"{part}_node") for part in ("microphone", "asr", "tts", "speaker")]
-    return nodes
+        voice = [f"{part}_node" for part in ("microphone", "asr", "tts", "speaker")]
+    if get["one_process"] == "true":
+        nodes = [_one_process(get, members)]
+    else:
+        nodes = [_process(get, program, own, inner) for program, inner, own in members]
+    nodes += [_process(get, program, {}) for program in voice]
+    return [*nodes, *_recorder(get, named)]
 
 
-def _number(get: dict[str, str], name: str, kind: type) -> object:
-    try:
-        return kind(get[name])
-    except ValueError:
-        raise RuntimeError(f"{name}:={get[name]}: a number is expected") from None
+def _assistant(get: dict[str, str], cameras: list[str]) -> dict[str, object]:
+    """The assistant's parameters of the arguments."""
+    own = {"model": "model.path", "device": "model.device", "image_transport": "image_transport"}
+    given: dict[str, object] = {name: get[key] for key, name in own.items() if get[key]}
+    if not cameras:
+        return given
+    if get["image"] != "image_raw":
+        raise RuntimeError("image and cameras: the topics of several cameras are NAME/image_raw")
+    return given | {"cameras": cameras}
 
 
-def _dds() -> dict[str, str]:
-    """The environment of our nodes. Without this profile Fast DDS loses most images between
-    processes, because its default shared memory is too small. A profile of the user's own stays."""
-    own = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    if any(os.environ.get(name) for name in own):
-        return {}
-    return {own[0]: str(CONFIG / "fastdds.xml")}
+def _cameras(get: dict[str, str], named: list[str]) -> list[tuple[str, str, dict[str, object]]]:
+    """Program, namespace and parameters of each camera to start."""
+    seed = number(get, "seed", int)
+    if get["camera"] == "sim":
+        seeds = [seed + k for k in range(len(named) or 1)]
+        for one in seeds:
+            if refused := find(SimCameraConfig, "seed").refusal(one, "seed"):
+                raise RuntimeError(refused)
+        started = [("sim_camera_node", {"seed": one}) for one in seeds]
+    elif get["camera"] == "device":
+        sources = names(get["source"]) if named else [get["source"]]
+        if len(sources) != (len(named) or 1):
+            raise RuntimeError(f"source:={get['source']}: name {len(named)}, one for each camera")
+        started = [("camera_node", {"source": one}) for one in sources]
+    else:
+        return []
+    places = named or [""]
+    return [(program, place, own) for place, (program, own) in zip(places, started, strict=True)]
 
 
-def _ended(event: ProcessExited, context: LaunchContext) -> None:
-    """A node that died ends the launch, with exit code 1. One that has finished does not: the
-    camera of a file ends with its file."""
-    if event.returncode != 0 and not context.is_shutdown:
-        raise RuntimeError(f"{event.process_name} died with exit code {event.returncode}")
+def _one_process(
+    get: dict[str, str], members: list[tuple[str, str, dict[str, object]]]
+) -> LaunchDescriptionEntity:
+    """All members in one process. Their parameters stand in a file, by node."""
+    if any(inner for _, inner, _ in members):
+        raise RuntimeError("one_process and cameras: several cameras need processes of their own")
+    sections = {f"/**/{program}": {"ros__parameters": own} for program, _, own in members if own}
+    with tempfile.NamedTemporaryFile("w", prefix="aura_launch_", suffix=".yaml", delete=False) as f:
+        yaml.safe_dump(sections, f)
+    programs = tuple(program for program, *_ in members)
+    return _process(get, "robot_node", {}, files=(f.name,), words=programs)
+
+
+def _process(
+    get: dict[str, str],
+    program: str,
+    own: dict[str, object],
+    inner: str = "",
+    files: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+) -> LaunchDescriptionEntity:
+    """A program of this package, in the namespace `inner` within that of the launch.
+
+    `files` are further parameter files; `words` stand before the arguments for ROS.
+    """
+    respawn = get["respawn"] == "true"
+    common: dict[str, object] = {"use_sim_time": get["use_sim_time"] == "true"}
+    if get["autostart"]:
+        common["autostart"] = get["autostart"] == "true"
+    image = get["image"]
+    return Node(
+        package="aura_ros",
+        executable=program,
+        name=None if program in SEVERAL else program,
+        namespace="/".join(part for part in (get["namespace"], inner) if part),
+        output="screen",
+        parameters=[get["params_file"], *files, {**common, **own}],
+        remappings=[("image_raw", image), ("image_raw/compressed", compressed(image))],
+        arguments=[*words, "--ros-args", "--log-level", get["log_level"]],
+        additional_env=dds(CONFIG / "fastdds.xml"),
+        respawn=respawn,
+        respawn_delay=float(get["respawn_delay"]),
+        on_exit=None if respawn else ended,
+    )
+
+
+def _recorder(get: dict[str, str], cameras: list[str]) -> list[LaunchDescriptionEntity]:
+    """`ros2 bag record` of all that a replay needs, and of what it is compared with."""
+    if get["record"] in ("", "false"):
+        return []
+    argument = f"record:={get['record']}"
+    need(("ros2bag", "rosbag2_storage_mcap"), argument)
+    path = None if get["record"] == "true" else Path(get["record"]).expanduser()
+    if path is not None and path.exists():
+        raise RuntimeError(f"{argument}: it is there already; name a folder to create")
+    params = Path(get["params_file"])
+    transport = get["image_transport"] or parameter(params, "assistant_node", "image_transport")
+    cameras = cameras or parameter(params, "assistant_node", "cameras") or []
+    images = [f"{name}/image_raw" for name in cameras] or [get["image"]]
+    if transport == "compressed":
+        images = [compressed(image) for image in images]
+    command = ["ros2", "bag", "record", "--storage", "mcap"]
+    command += ["--output", str(path)] if path else []
+    command += ["--use-sim-time"] if get["use_sim_time"] == "true" else []
+    return [
+        ExecuteProcess(
+            cmd=[*command, "--topics", *recorded(get["namespace"], images)],
+            output="screen",
+            on_exit=None if get["respawn"] == "true" else ended,
+        )
+    ]

@@ -45,13 +45,15 @@ class Stepped:
     """A chunk was decided.
 
     `frame` is its newest frame, the one that `step` and its response are stamped with: what a
-    response describes, and the evidence of an alert.
+    response describes, and the evidence of an alert. `watches` are all watches after a step with
+    alerts, so that who keeps them knows of an alert before it is told.
     """
 
     stream: str
     step: Step
     frame: Frame
     alerts: tuple[Alert, ...] = ()  # one for each watch that its response answers
+    watches: tuple[Watch, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -549,7 +549,8 @@ class Host:
         question = attribution.question
         watches = result.response.watches if result.response else ()
         alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
-        self._tell(Stepped(stream.name, result, frame, alerts))
+        after = tuple(stream.engine.conversation.watches.list()) if alerts else ()
+        self._tell(Stepped(stream.name, result, frame, alerts, after))
         if result.call is not None:
             asked = next((e.query for e in attribution.named([result.call.query_id])), query)
             self._tell(Called(stream.name, asked, result.call))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import InputError, one_line
-from aura_core.live.events import Asked, Event, Watched
+from aura_core.live.events import Asked, Event, Stepped, Watched
 from aura_core.stream.attribution import stands
 from aura_core.stream.watches import Watch
 from aura_core.types import Before, Kind, Query, Severity
@@ -35,6 +35,8 @@ class Kept:
 
 class WatchKeeper:
     """Keeps the watches whenever one changes. A listener of the host; it never raises there.
+
+    It listens before those who tell the world, so that what was told is kept.
 
     Args:
         path: the file; its folder is made. None: only memory.
@@ -78,7 +80,7 @@ class WatchKeeper:
         match event:
             case Asked() if stands(event.query):
                 self._asked[event.query.id] = (event.stream, event.query)
-            case Watched():
+            case Watched() | Stepped(alerts=(_, *_)):
                 self._states |= {w.id: w for w in event.watches}
             case _:
                 return

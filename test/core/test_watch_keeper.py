@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
-from aura_core.live.events import Asked, Watched
+from aura_core.live.events import Asked, Event, Stepped, Watched
+from aura_core.live.host import Host
 from aura_core.live.watch_keeper import Kept, WatchKeeper
+from aura_core.models.scripted import ScriptedBackend
 from aura_core.stream.watches import Watch
-from aura_core.types import Before, Kind, Query, Severity
+from aura_core.types import NS, Before, Frame, Kind, Query, Severity
 
 STOVE = Query(
     "tell me every time the stove is on",
@@ -107,3 +112,33 @@ def test_a_folder_that_cannot_be_written_is_told_and_costs_nothing_else() -> Non
     file = WatchKeeper(Path("/proc/self/no/watches.json"), told.append)
     file.on_event(Asked("", CAT, "aura/ask"))
     assert len(told) == 1 and "the watches cannot be kept for after a crash" in told[0]
+
+
+def test_an_alert_is_kept_before_it_is_told(tmp_path: Path) -> None:
+    """Killed between the alert and the news of its watch, a node counted it again."""
+    host = Host(ScriptedBackend, AssistantConfig())
+    keeper = WatchKeeper(tmp_path / "watches.json", no_problem)
+    kept: list[tuple[int, int]] = []  # answers in the file and alerts told, at each alert
+
+    def world(event: Event) -> None:
+        if isinstance(event, Stepped) and event.alerts:
+            ((_, query),) = WatchKeeper(keeper.path, no_problem).load().watches
+            kept.append((query.before.answers if query.before else 0, len(kept) + 1))
+
+    host.listen(keeper.on_event)
+    host.listen(world)
+    host.start()
+    try:
+        host.ask("tell me every time the brightness changes").result(30)
+        for half in range(16):
+            grey = np.full((4, 4, 3), 200 * (half // 4 % 2), np.uint8)
+            frame = Frame(grey, 1_000 * NS + half * NS // 2)
+            host.streams[""].inbox.offer(frame.stamp_ns, lambda frame=frame: frame)
+            time.sleep(0.05)  # else the backlog drops the oldest seconds
+        deadline = time.monotonic() + 30
+        while len(kept) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        assert host.stop(10)
+    assert len(kept) >= 2
+    assert all(answers == told for answers, told in kept)

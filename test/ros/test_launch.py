@@ -1,4 +1,4 @@
-"""The launch file, where `launch_ros` is installed (there are no wheels of it).
+"""The launch files, where `launch_ros` is installed (there are no wheels of it).
 
 `.ci/launch-from-source` runs these tests with checkouts of ros2/launch and ros2/launch_ros.
 """
@@ -18,31 +18,54 @@ import pytest
 
 pytest.importorskip("launch_ros")
 
-from launch.actions import DeclareLaunchArgument
+import yaml
+from launch.actions import DeclareLaunchArgument, ExecuteProcess
+from launch.utilities import perform_substitutions
+from launch_ros.actions import Node
 from launch_ros.utilities import evaluate_parameters
 from rig import Rig
+from test_bag_player import asked, clip, in_order
 
+from aura_core.replay.recorded import CAUSES, EFFECTS
+from aura_core.replay.writer import Compression, write_bag
+from aura_core.types import NS
+from aura_ros import launching
+from aura_ros.conversions import to_ns
 from launch import LaunchContext, LaunchDescription
 
-FILE = Path(__file__).resolve().parents[2] / "launch" / "assistant.launch.py"
+FOLDER = Path(__file__).resolve().parents[2] / "launch"
 
 
-@pytest.fixture(scope="module")
-def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("assistant_launch", FILE)
+def load(name: str) -> ModuleType:
+    """A launch file as a module."""
+    file = FOLDER / f"{name}.launch.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", file)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 
 
-def test_every_argument_is_described(module: ModuleType) -> None:
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    return load("assistant")
+
+
+@pytest.mark.parametrize("name", ["assistant", "replay", "demo"])
+def test_every_argument_is_described(name: str) -> None:
+    module = load(name)
     description = module.generate_launch_description()
     assert isinstance(description, LaunchDescription)
     declared = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
     assert [d.name for d in declared] == [name for name, *_ in module.ARGUMENTS]
     assert all(len(d.description) > 10 for d in declared)
-    assert Path(dict((n, d) for n, d, *_ in module.ARGUMENTS)["params_file"]).is_file()
+    defaults = {n: d for n, d, *_ in module.ARGUMENTS}
+    assert Path(defaults.get("params_file", FOLDER / "demo.launch.py")).is_file()
+
+
+def test_every_launch_file_is_tested_here() -> None:
+    files = {f.name.partition(".")[0] for f in FOLDER.glob("*.launch.py")}
+    assert files == {"assistant", "replay", "demo"}
 
 
 @pytest.mark.parametrize(
@@ -137,11 +160,196 @@ def test_the_profile_of_dds_is_for_our_nodes_alone_and_never_replaces_the_users_
 ) -> None:
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
         monkeypatch.delenv(name, raising=False)
-    assert list(module._dds()) == ["FASTDDS_DEFAULT_PROFILES_FILE"]
+    profile = module.CONFIG / "fastdds.xml"
+    assert profile.is_file()
+    assert launching.dds(profile) == {"FASTDDS_DEFAULT_PROFILES_FILE": str(profile)}
     module._nodes(arguments_of(module))
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/robot.xml")
-    assert module._dds() == {}
+    assert launching.dds(profile) == {}
+
+
+def own(context: LaunchContext, node: Node) -> dict[str, object]:
+    """The parameters of a node that the arguments give."""
+    return evaluate_parameters(context, node._Node__parameters)[-1]
+
+
+def words(context: LaunchContext, process: ExecuteProcess) -> list[str]:
+    """The command line of a process."""
+    return [perform_substitutions(context, part) for part in process.cmd]
+
+
+def test_reactions_and_autostart_are_passed_on(module: ModuleType) -> None:
+    context = arguments_of(module, reactions="true", autostart="false")
+    nodes = module._nodes(context)
+    assert [n.node_executable for n in nodes] == [
+        "assistant_node",
+        "sim_camera_node",
+        "reactions_node",
+    ]
+    assert all(own(context, n)["autostart"] is False for n in nodes)
+    assert "autostart" not in own(context, module._nodes(arguments_of(module))[0])
+
+
+@pytest.mark.parametrize("given", ["front,back", "[front, back]"])
+def test_each_of_several_cameras_is_started_in_its_namespace(
+    module: ModuleType, given: str
+) -> None:
+    context = arguments_of(module, cameras=given, namespace="robot1", seed="7")
+    assistant, front, back = module._nodes(context)
+    assert tuple(own(context, assistant)["cameras"]) == ("front", "back")
+    assert [n._Node__node_namespace for n in (assistant, front, back)] == [
+        "robot1",
+        "robot1/front",
+        "robot1/back",
+    ]
+    assert [own(context, n)["seed"] for n in (front, back)] == [7, 8]
+    device = arguments_of(module, cameras=given, camera="device", source="camera:0,camera:2")
+    _, front, back = module._nodes(device)
+    assert [own(device, n)["source"] for n in (front, back)] == ["camera:0", "camera:2"]
+    alone = arguments_of(module)
+    assert "cameras" not in own(alone, module._nodes(alone)[0])
+
+
+def test_one_process_runs_the_nodes_with_the_parameters_of_each(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", sys.prefix)
+    context = arguments_of(
+        module, one_process="true", reactions="true", model="scripted", voice="true"
+    )
+    robot, *voice = module._nodes(context)
+    assert (robot.node_executable, robot._Node__node_name) == ("robot_node", None)
+    assert len(voice) == 4
+    programs = ["assistant_node", "sim_camera_node", "reactions_node"]
+    assert words(context, robot)[1:5] == [*programs, "--ros-args"]
+    file = Path(evaluate_parameters(context, robot._Node__parameters)[1])
+    assert yaml.safe_load(file.read_text()) == {
+        "/**/assistant_node": {"ros__parameters": {"model.path": "scripted"}},
+        "/**/sim_camera_node": {"ros__parameters": {"seed": 900001}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (
+            {"cameras": "a,b", "image": "cam/image"},
+            "image and cameras: the topics of several cameras are NAME/image_raw",
+        ),
+        (
+            {"cameras": "a,b", "camera": "device"},
+            "source:=camera:0: name 2, one for each camera",
+        ),
+        (
+            {"cameras": "a,b", "one_process": "true"},
+            "one_process and cameras: several cameras need processes of their own",
+        ),
+        (
+            {"record": "true"},
+            "record:=true: ros2bag, rosbag2_storage_mcap is not installed: sudo apt install"
+            " ros-kilted-ros2bag ros-kilted-rosbag2-storage-mcap",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], error: str
+) -> None:
+    monkeypatch.setenv("ROS_DISTRO", "kilted")
+    monkeypatch.setattr(launching, "installed", lambda package: False)
+    with pytest.raises(RuntimeError) as e:
+        module._nodes(arguments_of(module, **given))
+    assert str(e.value) == error
+
+
+def test_a_recording_has_causes_and_effects(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(launching, "installed", lambda package: True)
+
+    def command(**given: str) -> list[str]:
+        context = arguments_of(module, camera="none", **given)
+        *_, recorder = module._nodes(context)
+        return words(context, recorder)
+
+    begin = ["ros2", "bag", "record", "--storage", "mcap"]
+    rest = [f"/{t}" for t in (*CAUSES, *EFFECTS)] + ["/diagnostics"]
+    assert command(record="true") == [*begin, "--topics", "/image_raw", *rest]
+    path = str(tmp_path / "bag")
+    given = command(record=path, namespace="robot1", image_transport="compressed", image="/cam/rgb")
+    assert given[5:] == [
+        "--output",
+        path,
+        "--topics",
+        "/cam/rgb/compressed",
+        *(f"/robot1/{t}" for t in (*CAUSES, *EFFECTS)),
+        "/diagnostics",
+    ]
+    assert "/front/image_raw" in command(record="true", cameras="front,back")
+    assert "--use-sim-time" in command(record="true", use_sim_time="true")
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/assistant_node:\n  ros__parameters: {image_transport: compressed}\n")
+    assert "/image_raw/compressed" in command(record="true", params_file=str(file))
+    with pytest.raises(RuntimeError, match="it is there already"):
+        command(record=str(tmp_path))
+
+
+def test_the_demo_starts_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("demo")
+
+    def started(*packages: str, **given: str) -> list[object]:
+        for home in (launching, module):
+            monkeypatch.setattr(home, "installed", packages.__contains__)
+        return module._nodes(arguments_of(module, **given))
+
+    (included,) = started()
+    assert dict(included.launch_arguments)["params_file"].endswith("laptop.yaml")
+    _, ask = started("ros2service", namespace="robot1", ask="Is the lamp on?")
+    assert words(LaunchContext(), ask) == [
+        *("ros2", "service", "call", "/robot1/aura/ask", "aura_ros/srv/Ask"),
+        '{"text": "Is the lamp on?"}',
+    ]
+    assert len(started("ros2service", ask="")) == 1
+    _, echo = started("ros2topic")
+    assert "/aura/response" in words(LaunchContext(), echo)
+    with pytest.raises(RuntimeError, match="rviz:=true: rviz2 is not installed: sudo apt"):
+        started(rviz="true")
+    _, rviz = started("rviz2", rviz="true", namespace="robot1")
+    assert rviz.node_executable == "rviz2"
+    shown = yaml.safe_load((FOLDER.parent / "config" / "aura.rviz").read_text())
+    displays = shown["Visualization Manager"]["Displays"]
+    topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
+    assert topics == set(module.SHOWN)
+    _, bridge = started("foxglove_bridge", foxglove="true")
+    assert bridge.node_package == "foxglove_bridge"
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({}, "bag: name a recording"),
+        ({"bag": "/nope"}, "bag:=/nope: /nope: there is no such bag"),
+        ({"bag": "x", "rate": "0"}, r"rate must be in \[0.01, 100\], not 0.0"),
+        ({"bag": "x", "linger": "long"}, "linger:=long: a number is expected"),
+    ],
+)
+def test_a_bag_that_cannot_be_played_is_refused(given: dict[str, str], error: str) -> None:
+    module = load("replay")
+    with pytest.raises(RuntimeError, match=error):
+        module._nodes(arguments_of(module, **given))
+
+
+@pytest.mark.parametrize(("images", "transport"), [("raw", "raw"), ("jpeg", "compressed")])
+def test_the_assistant_reads_the_images_that_the_bag_has(
+    tmp_path: Path, images: Compression, transport: str
+) -> None:
+    module = load("replay")
+    write_bag(tmp_path / "bag", clip(1), images=images)
+    included, player = module._nodes(arguments_of(module, bag=str(tmp_path / "bag")))
+    given = dict(included.launch_arguments)
+    assert (given["image_transport"], given["use_sim_time"]) == (transport, "true")
+    assert player.node_executable == "bag_player_node"
+    assert given.keys() <= {name for name, *_ in load("assistant").ARGUMENTS}
 
 
 RUN = """
@@ -160,11 +368,11 @@ sys.exit(service.run())
 
 
 class Launched:
-    """The launch file as a process, and what it printed so far."""
+    """A launch file as a process, and what it printed so far."""
 
-    def __init__(self, *given: str) -> None:
+    def __init__(self, *given: str, file: str = "assistant") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(FILE), *given],
+            [sys.executable, "-c", RUN, str(FOLDER / f"{file}.launch.py"), *given],
             env={**os.environ, "AMENT_PREFIX_PATH": sys.prefix},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -191,8 +399,8 @@ class Launched:
 def launched() -> Iterator[Callable[..., Launched]]:
     made: list[Launched] = []
 
-    def start(*given: str) -> Launched:
-        made.append(Launched(*given))
+    def start(*given: str, file: str = "assistant") -> Launched:
+        made.append(Launched(*given, file=file))
         return made[-1]
 
     yield start
@@ -255,3 +463,55 @@ def test_a_killed_assistant_is_started_again_and_answers(
     rig.live_second()
     rig.ask("how bright?")
     rig.until(lambda: rig.final("how bright?"), "the answer")
+
+
+def test_camera_and_assistant_in_one_process_answer(
+    launched: Callable[..., Launched], rigs: Callable[[], tuple[str, Rig]]
+) -> None:
+    namespace, rig = rigs()
+    launched("model:=scripted", f"namespace:={namespace}", "one_process:=true")
+    rig.state("silent")
+    rig.ask("what is there?")
+    rig.until(lambda: rig.final("what is there?"), "the answer")
+
+
+def test_several_cameras_are_watched_and_two_robots_keep_apart(
+    launched: Callable[..., Launched], rigs: Callable[[], tuple[str, Rig]]
+) -> None:
+    (one, first), (other, second) = rigs(), rigs()
+    launched("model:=scripted", f"namespace:={one}", "cameras:=front,back")
+    launched("model:=scripted", f"namespace:={other}")
+    for camera in ("front", "back"):
+        first.until(
+            lambda camera=camera: any(h.camera == camera and h.sequence for h in first.heartbeats),
+            f"heartbeats of {camera}",
+        )
+    second.state("silent")
+    second.ask("what is here?")
+    second.until(lambda: second.final("what is here?"), "the answer")
+    heard = len(first.heartbeats)
+    first.until(lambda: len(first.heartbeats) > heard + 2, "heartbeats of the other robot")
+    assert first.responses == []
+
+
+def test_a_bag_is_replayed_to_its_end(
+    launched: Callable[..., Launched], rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
+) -> None:
+    write_bag(tmp_path / "bag", in_order(*clip(5), asked("how bright?", 2.1)), images="png")
+    namespace, rig = rigs()
+    given = (f"bag:={tmp_path / 'bag'}", f"namespace:={namespace}", "model:=scripted")
+    run = launched(*given, "rate:=2.0", "linger:=2.0", file="replay")
+    rig.until(lambda: rig.final("how bright?"), "the answer")
+    (answer,) = rig.final("how bright?")
+    start = clip(1)[0].stamp_ns
+    assert start <= to_ns(answer.header.stamp) <= start + 5 * NS
+    assert run.end() == 0
+    assert ": the end" in run.output and "Traceback" not in run.output
+
+
+def test_the_demo_runs(
+    launched: Callable[..., Launched], rigs: Callable[[], tuple[str, Rig]]
+) -> None:
+    namespace, rig = rigs()
+    launched(f"namespace:={namespace}", file="demo")
+    rig.state("silent")
