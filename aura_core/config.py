@@ -16,6 +16,7 @@ from aura_core.parameter_file import engine_settings, is_parameter_file
 from aura_core.plain import build, read_yaml, require
 from aura_core.settings import Settings, named, section, setting
 from aura_core.stream.attribution import STANDING, standing_kind
+from aura_core.tools import ToolConfig
 from aura_core.types import Kind, Query, Severity
 
 POLICIES = ("shadow", "floating", "recompute", "fifo", "evict")
@@ -560,6 +561,19 @@ class AssistantConfig(Settings):
     gate: GateConfig = section(GateConfig)
     watches: Mapping[str, StandingConfig] = named(
         StandingConfig, "watches that are there from the start, by ids that you choose"
+    )
+    tools: Mapping[str, ToolConfig] = named(
+        ToolConfig, "services that the model may call, by names that you choose"
+    )
+    tools_most: int = setting(
+        3,
+        "most calls of tools for one question; then tools_failed is said",
+        low=1,
+        high=20,
+        live=True,
+    )
+    tools_failed: str = setting(
+        "I could not do that.", "what is said where the model calls too many tools", live=True
     )
 
     def standing(self, camera: str = "") -> tuple[Query, ...]:

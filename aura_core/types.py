@@ -5,9 +5,10 @@ Frozen; times are nanoseconds of the frames' clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +87,38 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A tool that the model calls to answer a question (see `tools.py`).
+
+    `count`: which call of the question it is, from 1. `said`: the words before it, which belong to
+    the response with the id `response_id`. `problem`: why the call cannot be read; "" when it can.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    query_id: str
+    response_id: str
+    count: int = 1
+    said: str = ""
+    problem: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The call, as a line of `aura run` and `aura replay` holds it."""
+        if self.problem:
+            return {"query_id": self.query_id, "problem": self.problem}
+        arguments = dict(self.arguments)
+        return {"query_id": self.query_id, "name": self.name, "arguments": arguments}
+
+
+@dataclass(frozen=True)
 class Query:
     """A question. Without a stamp it joins the chunk that closes next.
 
     `limit`, `cooldown_s`, `urgent` and `severity` are for watches. `limit` are the most answers,
     and `cooldown_s` the seconds of stream time after an answer in which the watch is silent; None:
     as configured. `quiet`: the words with which the model accepts the watch are not said. `before`:
-    the watch goes on from an earlier run.
+    the watch goes on from an earlier run. `after`: the text is the result of this call, and no
+    question.
     """
 
     text: str
@@ -105,6 +131,7 @@ class Query:
     severity: Severity = Severity.INFO
     quiet: bool = False
     before: Before | None = None
+    after: Call | None = None
 
 
 Reason = Literal["threshold", "hysteresis", "min_gap", "no_watch", "asked"]
@@ -175,17 +202,21 @@ class Step:
     window_chunks: int  # chunks in view after this step
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
-    suppressed: str = ""  # why words were not said: cancelled, limit, cooldown, duplicate, quiet
+    suppressed: str = (
+        ""  # why words were not said: cancelled, limit, cooldown, duplicate, quiet, call
+    )
     missed_chunks: int = 0  # chunks before this one that were seen and not decided
+    call: Call | None = None  # what the model calls instead of an answer
 
     @property
     def state(self) -> str:
         """ "silent" or "speak"."""
-        return "silent" if self.response is None else "speak"
+        return "silent" if self.response is None and self.call is None else "speak"
 
     def as_json(self) -> dict[str, object]:
         """The line that `aura run` and `aura replay` write for this step."""
         r = self.response
+        call = {} if self.call is None else {"call": self.call.as_json()}
         return {
             "chunk": self.chunk,
             "stamp_ns": self.stamp_ns,
@@ -211,4 +242,5 @@ class Step:
             "switched": self.switched,
             "suppressed": self.suppressed,
             "missed_chunks": self.missed_chunks,
+            **call,
         }

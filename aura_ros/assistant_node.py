@@ -11,10 +11,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from std_msgs.msg import String
 
-from aura_core.config import AssistantNodeConfig
+from aura_core.config import AssistantConfig, AssistantNodeConfig
 from aura_core.errors import InputError, ModelError
 from aura_core.live.diagnosis import LEVELS
 from aura_core.live.events import (
@@ -44,6 +45,7 @@ from aura_ros.pictures import Pictures
 from aura_ros.process import run
 from aura_ros.services import WatchServices
 from aura_ros.standing import Standing
+from aura_ros.tool_calls import ToolCalls, with_types
 from aura_ros.watch_action import WatchAction
 
 _POLL_S = 0.1  # how often a transition that waits for the model looks whether the process ends
@@ -64,7 +66,7 @@ class AssistantNode(AuraNode):
     def configure(self) -> None:
         """Load the model, and wait for it. Until then questions are refused; watches wait."""
         node = self.settings(AssistantNodeConfig)
-        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        self.config, self._stale_after_s = self._engine_of(node), node.stale_after_s
         self._heart.begin()
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
@@ -85,6 +87,8 @@ class AssistantNode(AuraNode):
         for picture in pictures.values():
             picture.open()
             host.listen(picture.on_event)
+        if self.config.tools:
+            host.listen(ToolCalls(self, host, self.config.tools).on_event)
         WatchServices(self, host)
         self._goals = WatchAction(self, host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
@@ -96,6 +100,10 @@ class AssistantNode(AuraNode):
         self._frees = node.free_when_inactive
         self._load(host)
         self._standing.loaded()
+
+    def _engine_of(self, node: AssistantNodeConfig) -> AssistantConfig:
+        """The settings of the engine, with the arguments of the tools that a type gives."""
+        return replace(node.engine, tools=with_types(node.engine.tools))
 
     def _load(self, host: Host) -> None:
         self._loaded, self._failure = threading.Event(), ""
@@ -138,7 +146,7 @@ class AssistantNode(AuraNode):
     def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
         node = self.settings(AssistantNodeConfig, changes)
-        self.config, self._stale_after_s = node.engine, node.stale_after_s
+        self.config, self._stale_after_s = self._engine_of(node), node.stale_after_s
         if self.host is not None:
             self.host.configure(self.config)
 

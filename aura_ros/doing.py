@@ -60,30 +60,46 @@ def open_doer(node: AuraNode, config: ReactionConfig) -> Doer:
         raise ConfigError(f"name '{config.name}': {one_line(e)}") from e
 
 
-class ServiceCall(Doer):
-    """Calls a service. A response whose field `success` is false is a failure."""
+class Service:
+    """A client of a service of any type. It ends with the stage of the node in which it is made.
 
-    def __init__(self, node: AuraNode, config: ReactionConfig) -> None:
-        kind = interface(config.type, "srv")
-        self.template = Template(kind.Request, config.fields, WORDS)
-        self._node, self._type = node, config.type
-        self._client = client = node.create_client(kind, config.name)
-        self._name = node.resolve_service_name(config.name)
-        self.what = f"service {self._name} ({config.type})"
+    Raises `ConfigError` when the type is wrong, and what rclpy raises for a wrong name.
+    """
+
+    def __init__(self, node: AuraNode, type_: str, name: str) -> None:
+        self.kind = interface(type_, "srv")
+        self._node, self._type = node, type_
+        self.client = client = node.create_client(self.kind, name)
+        self._name = node.resolve_service_name(name)
+        self.what = f"service {self._name} ({type_})"
         node.undo(lambda: node.destroy_client(client))
 
     def missing(self) -> str:
-        """See `Doer`."""
-        if self._client.service_is_ready():
+        """Why nobody would answer now; "" when somebody is there."""
+        if self.client.service_is_ready():
             return ""
         types = dict(self._node.get_service_names_and_types()).get(self._name, [])
         if others := [t for t in types if t != self._type]:  # the client's own type is listed too
             return f"service {self._name} is a {', '.join(others)}, not a {self._type}"
         return f"there is no service {self._name}"
 
+
+class ServiceCall(Doer):
+    """Calls a service. A response whose field `success` is false is a failure."""
+
+    def __init__(self, node: AuraNode, config: ReactionConfig) -> None:
+        self.template = Template(interface(config.type, "srv").Request, config.fields, WORDS)
+        self._service = Service(node, config.type, config.name)
+        self.what = self._service.what
+
+    def missing(self) -> str:
+        """See `Doer`."""
+        return self._service.missing()
+
     def start(self, message: Any, done: Done) -> Callable[[], None]:
         """See `Doer`."""
-        future = self._client.call_async(message)
+        client = self._service.client
+        future = client.call_async(message)
 
         def answered(answer: Future[Any]) -> None:
             if (error := answer.exception()) is not None:
@@ -98,7 +114,7 @@ class ServiceCall(Doer):
                 done(True, detail)
 
         future.add_done_callback(answered)
-        return lambda: self._client.remove_pending_request(future)
+        return lambda: client.remove_pending_request(future)
 
 
 class Publication(Doer):

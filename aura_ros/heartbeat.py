@@ -69,7 +69,7 @@ class Heartbeats:
         with self._lock:
             beat = self._beat(camera)
             beat.step, beat.frame_id = step, frame_id
-        self.beat(camera, "silent" if step.response is None else "speaking")
+        self.beat(camera, "silent" if step.state == "silent" else "speaking")
 
     def idle(self, camera: str, state: str, detail: str) -> None:
         """Nothing is decided now: send a heartbeat if none was sent within the last second."""

@@ -7,12 +7,14 @@ the process with exit code 0.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import rclpy
 from rclpy.executors import Executor, SingleThreadedExecutor
@@ -33,7 +35,7 @@ def run(
     all have ended.
 
     Signals are handled here, because rclpy's handlers end the context while other threads still
-    publish. Returns the exit code.
+    publish. Returns the exit code; without `args` it ends the process with it.
     """
     makers = [make] if callable(make) else make
     nodes: list[AuraNode] = []
@@ -83,7 +85,21 @@ def run(
     for node in nodes:
         node.destroy_node()
     rclpy.try_shutdown()
+    if args is None:
+        _leave(code)
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process after its exit handlers, and leave the rest to the system.
+
+    Python would take all modules apart first. With torch that takes longer than all that the nodes
+    do at Ctrl-C: 1.3 s of 1.8 s, on 2 cores.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _close(nodes: Sequence[AuraNode]) -> list[bool]:

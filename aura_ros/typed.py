@@ -29,6 +29,7 @@ from std_msgs.msg import Header
 
 from aura_core.errors import ConfigError, one_line, shown
 from aura_core.plain import UNREADABLE, load_yaml
+from aura_core.words import shorten
 
 _KINDS = {"msg": "a message", "srv": "a service", "action": "an action"}
 _EXAMPLES = {
@@ -40,6 +41,7 @@ _NAME = re.compile(r"([a-z]\w*)/(msg|srv|action)/([A-Z]\w*)", re.ASCII)
 _WORD = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _INTEGER = re.compile(r"(u?)int(8|16|32|64)")
 _FLOAT_MAX = (2 - 2**-23) * 2.0**127  # of 32 bits
+_MOST, _LONGEST = 20, 500  # elements and characters that `plain` keeps
 
 
 def interface(name: str, kind: str) -> Any:
@@ -108,10 +110,84 @@ class Template:
         return _Filling(words, stamp, now).message(self._cls, self._fields, "fields")
 
 
-class _Filling:
-    """One message in the making. `at` is the name of the field, for messages."""
+def message(cls: Any, fields: Mapping[str, Any], now: Time) -> Any:
+    """A message of plain values, which may come from anywhere: texts stay as they are.
 
-    def __init__(self, words: Mapping[str, str], stamp: Time, now: Time) -> None:
+    Fields that are left out have their defaults; `now` is what `now` and `auto` are. Raises
+    `ConfigError` that names the field and what is expected.
+    """
+    return _Filling(None, Time(), now).message(cls, dict(fields), "fields")
+
+
+def schemas(cls: Any) -> dict[str, dict[str, Any]]:
+    """The fields of a message as JSON schemas, by name. Times and headers are left out.
+
+    Raises `ConfigError` for a field that has no schema.
+    """
+    named = {name: _schema(kind, name) for name, kind in _kinds(cls).items()}
+    return {name: schema for name, schema in named.items() if schema}
+
+
+def check_schemas(cls: Any, given: Mapping[str, Mapping[str, Any]], at: str) -> None:
+    """Raise `ConfigError` unless each schema of `given` is for a field of `cls` and of its type."""
+    kinds = _kinds(cls)
+    for name, schema in given.items():
+        if name not in kinds:
+            known = ", ".join(kinds) or "no fields"
+            raise ConfigError(f"{at}: unknown field '{name}'; {_name(cls)} has {known}")
+        where = f"{at}: {name}"
+        right, own = _schema(kinds[name], name).get("type", "object"), schema["type"]
+        if own != right and (own, right) != ("integer", "number"):
+            raise ConfigError(f"{where} must be of the type {right} in {_name(cls)}, not {own}")
+        if own == "object" and isinstance(kinds[name], idl.NamespacedType):
+            check_schemas(_class(kinds[name]), schema.get("properties", {}), where)
+
+
+def plain(value: Any) -> Any:
+    """The fields of a message as plain values, for JSON; long lists and texts are cut."""
+    if hasattr(value, "get_fields_and_field_types"):
+        return {name: plain(getattr(value, name)) for name in value.get_fields_and_field_types()}
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return shorten(value, _LONGEST)
+    if isinstance(value, bytes):
+        return list(value)
+    return [plain(v) for v in list(value[:_MOST])]
+
+
+def _kinds(cls: Any) -> dict[str, Any]:
+    return dict(zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True))
+
+
+def _schema(kind: Any, at: str) -> dict[str, Any]:
+    if isinstance(kind, idl.AbstractNestedType):
+        most = getattr(kind, "size", None) or getattr(kind, "maximum_size", None)
+        limit = {} if most is None else {"maxItems": most}
+        items = _schema(kind.value_type, at)
+        return {"type": "array", **limit, "items": items or {"type": "object"}}
+    if isinstance(kind, idl.NamespacedType):
+        cls = _class(kind)
+        return {} if cls in (Time, Header) else {"type": "object", "properties": schemas(cls)}
+    if isinstance(kind, idl.AbstractGenericString):
+        most = getattr(kind, "maximum_size", None)
+        return {"type": "string"} | ({} if most is None else {"maxLength": most})
+    if kind.typename == "boolean":
+        return {"type": "boolean"}
+    if kind.typename in ("float", "double"):
+        return {"type": "number"}
+    if kind.typename == "octet" or _INTEGER.fullmatch(kind.typename):
+        return {"type": "integer"}
+    raise ConfigError(f"{at}: fields of the type {kind.typename} have no JSON schema")
+
+
+class _Filling:
+    """One message in the making. `at` is the name of the field, for messages.
+
+    `words` None: no words are replaced in texts.
+    """
+
+    def __init__(self, words: Mapping[str, str] | None, stamp: Time, now: Time) -> None:
         self._words, self._stamp, self._now = words, stamp, now
 
     def message(self, cls: Any, value: Any, at: str) -> Any:
@@ -122,7 +198,7 @@ class _Filling:
         if not isinstance(value, dict):
             also = {Header: ", or auto", Time: ", now, or {stamp}"}.get(cls, "")
             raise _expected(at, f"fields of {_name(cls)} in braces{also}", value)
-        kinds = dict(zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True))
+        kinds = _kinds(cls)
         message = cls()
         for key, inner in value.items():
             if key not in kinds:
@@ -159,7 +235,9 @@ class _Filling:
             value.encode(codec)
         except UnicodeEncodeError as e:
             raise _expected(at, "a text in Unicode", value) from e
-        text = _WORD.sub(lambda found: self._word(found, at), value)
+        text = value
+        if self._words is not None:
+            text = _WORD.sub(lambda found: self._word(found, at), value)
         most = getattr(kind, "maximum_size", None)
         if most is None:
             return text
@@ -168,6 +246,7 @@ class _Filling:
         return text.encode(codec)[: most * unit].decode(codec, "ignore")  # the words may be longer
 
     def _word(self, found: re.Match[str], at: str) -> str:
+        assert self._words is not None
         literal, name = found.groups()
         if literal is not None:
             return f"{{{literal}}}"
@@ -182,7 +261,7 @@ class _Filling:
     def _time(self, value: str, at: str) -> Time:
         if value == "now":
             return self._now
-        if value == "{stamp}" and "stamp" in self._words:
+        if value == "{stamp}" and "stamp" in (self._words or ()):
             return self._stamp
         raise _expected(at, "now, {stamp}, or sec and nanosec in braces", value)
 

@@ -178,7 +178,7 @@ def cold(engine: StreamEngine) -> NDArray[np.float32]:
     pieces: list[Piece] = [codec.head(engine.window.prefix)]
     for earlier in engine.window.turns[:-1]:
         pieces += earlier.pieces(codec)
-    return engine.backend.open().prefill(pieces + codec.user(turn.video, turn.question))
+    return engine.backend.open().prefill(pieces + turn.user(codec))
 
 
 def compare(

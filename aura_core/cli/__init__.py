@@ -1,8 +1,8 @@
 """The `aura` command. Each subcommand is one module of this package.
 
 The module has an `app` where it has subcommands of its own (`aura eval sim`), else a function of
-its name. Importing this package loads no model library: a subcommand imports what it needs when it
-runs.
+its name, and where needed typer's settings of the command (`CONTEXT`). Importing this package loads
+no model library: a subcommand imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import typer
 from aura_core import AuraError, __version__
 
 COMMANDS = (
-    *("run", "replay", "record", "eval", "calibrate", "train", "data", "bench", "fuzz", "params"),
+    *("run", "replay", "record", "eval", "calibrate", "train"),
+    *("data", "bench", "soak", "fuzz", "params"),
 )
 
 app = typer.Typer(
@@ -51,7 +52,8 @@ for _name in COMMANDS:
         if hasattr(_module, "app"):
             app.add_typer(_module.app, name=_name)
         else:
-            app.command(_name)(getattr(_module, _name))
+            settings = getattr(_module, "CONTEXT", None)
+            app.command(_name, context_settings=settings)(getattr(_module, _name))
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +13,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from aura_core.cli import options, output
+from aura_core.cli.with_ros import PASSES_ON, run_module
 from aura_core.config import POLICIES, WindowConfig
 from aura_core.cores import cores
 from aura_core.errors import ConfigError
-
-VOICE_BENCH = "aura_ros.voice_bench"
 
 Busy = Annotated[
     int, typer.Option("--busy", min=0, max=64, help="busy loops that run beside the measurement")
@@ -64,7 +60,6 @@ def engine(
     from aura_core.bench import engine as bench
     from aura_core.bench.load import busy_loops
     from aura_core.bench.random_model import RandomBackend
-    from aura_core.errors import ConfigError
 
     window = WindowConfig(keep, max_chunks)
     names = [p.strip() for p in policies.split(",") if p.strip()]
@@ -193,26 +188,19 @@ def latency(
     _write(json_out, out)
 
 
-# It runs in another process with its own options, because `aura_core` never imports ROS.
-@app.command(
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": [],
-    }
-)
+@app.command(context_settings=PASSES_ON)
 def voice(context: typer.Context) -> None:
     """Speech as ROS nodes over virtual devices.
 
     Round trip, barge-in, self-triggers, word errors and idle CPU.
     """
-    for package in ("rclpy", VOICE_BENCH.partition(".")[0]):
-        if importlib.util.find_spec(package) is None:
-            raise ConfigError(
-                f"aura bench voice needs ROS 2 and this package's nodes: {package} is missing"
-                " (README)"
-            )
-    raise typer.Exit(subprocess.run([sys.executable, "-m", VOICE_BENCH, *context.args]).returncode)
+    raise run_module("aura bench voice", "aura_ros.voice_bench", context.args)
+
+
+@app.command(context_settings=PASSES_ON)
+def ros(context: typer.Context) -> None:
+    """What ROS adds to the model's time; CPU; Ctrl-C; recovery after a crash; speed of a replay."""
+    raise run_module("aura bench ros", "aura_ros.ros_bench", context.args)
 
 
 def _load(busy: int) -> dict[str, int]:

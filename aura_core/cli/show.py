@@ -72,6 +72,8 @@ def step_text(step: Step) -> Text:
     if step.question is not None:
         line.append(f"{clock}? {one_line(step.question)}\n", style="cyan")
     line.append(clock)
+    if step.call is not None:
+        return line.append(one_line(f"calls {json.dumps(step.call.as_json())}"), style="magenta")
     if step.response is None:
         held = f" ({step.decision.reason})" if step.decision.reason else ""
         return line.append(f"silent p={step.decision.p_silent:.3f}{held}", style="dim")

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from aura_core.cli.show import Show
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.events import Event, Failed, Problem, Ready, Refused, Stepped
+from aura_core.live.events import Called, Event, Failed, Problem, Ready, Refused, Stepped
 from aura_core.live.host import Host
 from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.replay.witness import Witness
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.recovery import Lost
+from aura_core.tools import UNAVAILABLE, error
 from aura_core.types import NS, Frame, Query
 from aura_core.words import shorten
 
@@ -91,6 +92,8 @@ def show_live(
             ready.put(event)
         elif isinstance(event, Stepped):
             show.step(event.step)
+        elif isinstance(event, Called):
+            host.result(event.call, error(UNAVAILABLE), event.stream)
         elif isinstance(event, Refused):
             told.refuse(event.query, InputError(event.reason))
         elif isinstance(event, Problem):

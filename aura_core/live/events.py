@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aura_core.stream.watches import Watch
-from aura_core.types import Answered, Frame, Query, Step
+from aura_core.types import Answered, Call, Frame, Query, Step
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,16 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Called:
+    """The model calls a tool to answer a question. Whoever makes the call gives its result, or why
+    it was not made, to `Host.result`; the model then goes on."""
+
+    stream: str
+    query: Query  # the question
+    call: Call
+
+
+@dataclass(frozen=True)
 class Refused:
     """A question that was accepted will not be answered."""
 
@@ -98,5 +108,5 @@ class Failed:
     message: str
 
 
-Event = Ready | Words | Stepped | Asked | Watched | Refused | Problem | Failed
+Event = Ready | Words | Stepped | Asked | Watched | Called | Refused | Problem | Failed
 Listener = Callable[[Event], None]

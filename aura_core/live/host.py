@@ -25,6 +25,7 @@ from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
     Alert,
     Asked,
+    Called,
     Event,
     Failed,
     Listener,
@@ -46,7 +47,8 @@ from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.stream.watches import Watch
-from aura_core.types import Chunk, Frame, Query, Step
+from aura_core.tools import result_of
+from aura_core.types import Call, Chunk, Frame, Query, Step
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -293,6 +295,15 @@ class Host:
         self._accepted(which, source, accepted)
         return accepted
 
+    def result(self, call: Call, text: str, stream: str | None = None) -> None:
+        """Give the result of a call (`Called`) to the model, as text; it then goes on to answer.
+
+        Where it cannot go on, because it rests or ends, `Refused` is told for the question.
+        """
+        which, query = self._named(stream), result_of(call, text)
+        if reason := which.inbox.follow(query):
+            self._tell(Refused(which.name, query, reason))
+
     def _accepted(self, stream: Stream, source: str, done: Future[Query]) -> None:
         if done.exception() is None:
             self._tell(Asked(stream.name, done.result(), source))
@@ -494,7 +505,7 @@ class Host:
         frame = chunk.frames[-1]
         tell = self._teller(stream, frame, query)
         newest = lambda: self._newest(stream)  # noqa: E731
-        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest), frame)
+        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest), frame, query)
 
     def _answer_now(self, stream: Stream, query: Query) -> None:
         frame = stream.engine.last_frame
@@ -506,7 +517,7 @@ class Host:
         if result is None:
             stream.inbox.give_back(query)
         else:
-            self._report_step(stream, result, frame)
+            self._report_step(stream, result, frame, query)
 
     def _teller(self, stream: Stream, frame: Frame, query: Query | None) -> OnText:
         """Publishes the words of an answer about `frame` as they come."""
@@ -524,7 +535,9 @@ class Host:
 
         return tell
 
-    def _report_step(self, stream: Stream, result: Step | Lost, frame: Frame) -> None:
+    def _report_step(
+        self, stream: Stream, result: Step | Lost, frame: Frame, query: Query | None
+    ) -> None:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
@@ -532,11 +545,15 @@ class Host:
         missed = stream.missed
         result = replace(result, missed_chunks=missed - stream.reported_missed)
         stream.reported_missed = missed
-        question = stream.engine.conversation.attribution.question
+        attribution = stream.engine.conversation.attribution
+        question = attribution.question
         watches = result.response.watches if result.response else ()
         alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
         after = tuple(stream.engine.conversation.watches.list()) if alerts else ()
         self._tell(Stepped(stream.name, result, frame, alerts, after))
+        if result.call is not None:
+            asked = next((e.query for e in attribution.named([result.call.query_id])), query)
+            self._tell(Called(stream.name, asked, result.call))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         if lost.again is not None:

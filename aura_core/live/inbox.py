@@ -244,6 +244,15 @@ class Inbox:
             self._changed.notify_all()
             return asked.done
 
+    def follow(self, query: Query) -> str:
+        """Store the result of a call, before all questions. Returns why it is not taken, or ""."""
+        with self._changed:
+            if self._closed or self._rests:
+                return STOPPING if self._closed else RESTING
+            self._intake.follow(query, time.monotonic_ns())
+            self._changed.notify_all()
+            return ""
+
     def call(self, work: Callable[[StreamEngine], T]) -> Future[T]:
         """Let the model's thread do `work` between two steps.
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.models.tool_form import ToolForm
 from aura_core.types import Chunk
 
 DEFAULT_SYSTEM_PROMPT = (
@@ -123,6 +124,7 @@ class ChatFormat:
     end_id: int
     system_prompt: str
     trained_to_decide: bool
+    tools: ToolForm | None = None  # how tools are called; None: the template tells no form
 
 
 class Session(Protocol):

@@ -7,7 +7,8 @@ writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.models.special_tokens import SpecialTokens
+from aura_core.models.tool_form import HERMES, ToolForm
 
 SILENT = "<|silent|>"
 SPACE = "\u2581"  # how SentencePiece writes a space
 MOST_REMEMBERED = 1024  # texts from outside
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
+_RESULT = "AuraResultText"
 
 Message = dict[str, Any]
 
@@ -152,11 +155,14 @@ def extract(
             f"{where}: no chat template (chat_template.jinja, or in tokenizer_config.json)"
         )
 
+    def written(*messages: Message, **kwargs: Any) -> str:
+        return tokenizer.inner.apply_chat_template(
+            list(messages), chat_template=template, tokenize=False, **kwargs
+        )
+
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
-            return tokenizer.inner.apply_chat_template(
-                list(messages), chat_template=template, tokenize=False, add_generation_prompt=prompt
-            )
+            return written(*messages, add_generation_prompt=prompt)
         except (TemplateError, TypeError, ValueError) as e:
             reason = one_line(e, 200)
             raise ModelError(
@@ -210,7 +216,40 @@ def extract(
             DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt
         ),
         trained_to_decide=trained,
+        tools=_tool_form(written, system_parts, user_parts, answer_parts),
     )
+
+
+def _tool_form(
+    written: Callable[..., str],
+    system_parts: tuple[str, str],
+    user_parts: tuple[str, str],
+    answer_parts: tuple[str, str],
+) -> ToolForm | None:
+    """The form in which the template writes tools, calls and results; None when it is not known.
+
+    `written` renders messages; the parts are those of the turns without tools.
+    """
+    parameters = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    tool = {"name": "tool", "description": "what it does", "parameters": parameters}
+    call = {"name": tool["name"], "arguments": {"x": "é"}}
+    called = assistant(_ANSWER) | {"tool_calls": [{"type": "function", "function": call}]}
+    messages = [
+        system(_SYSTEM),
+        {"role": "user", "content": _QUESTION},
+        called,
+        {"role": "tool", "content": _RESULT},
+    ]
+    try:
+        whole = written(*messages, tools=[{"type": "function", "function": tool}])
+    except (TemplateError, TypeError, ValueError):
+        return None
+    calls = f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>"
+    hermes = f"{_SYSTEM}\n\n{HERMES.definitions([tool])}".join(system_parts)
+    hermes += _QUESTION.join(user_parts)
+    hermes += f"{_ANSWER}\n{calls}".join(answer_parts)
+    hermes += HERMES.result(_RESULT).join(user_parts)
+    return HERMES if whole == hermes else None
 
 
 def _silence(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aura_core.errors import StreamError
 from aura_core.models.backend import Around, ChatFormat, Piece, Video
 from aura_core.models.special_tokens import SpecialTokens
+from aura_core.models.tool_form import HERMES
 from aura_core.types import Chunk
 
 SPECIALS = (
@@ -185,6 +186,7 @@ class ScriptedBackend:
             end_id=END,
             system_prompt="scripted",
             trained_to_decide=True,
+            tools=HERMES,
         )
         self.grid = grid
         self.context: int | None = None

@@ -15,6 +15,7 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.intake import Intake
 from aura_core.stream.recovery import Lost, Recovery
+from aura_core.tools import UNAVAILABLE, error, result_of
 from aura_core.types import NS, Frame, Query, Step
 from aura_core.words import shorten
 
@@ -87,7 +88,7 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
 class Lockstep:
     """An engine, and the frames and questions that wait for it.
 
-    Every chunk is decided.
+    Every chunk is decided. No tool is called: a call gets the answer that there are none.
 
     Args:
         engine: is reset.
@@ -176,6 +177,8 @@ class Lockstep:
             result = None
         if isinstance(result, Lost) and result.again is not None:
             self.intake.give_back(result.again)
+        if isinstance(result, Step) and result.call is not None:
+            self.intake.follow(result_of(result.call, error(UNAVAILABLE)))
         if isinstance(result, Step) and self.work_ahead:
             self._idle()
         return result

@@ -121,7 +121,10 @@ class Attribution:
         self.entries: list[Entry] = []
 
     def ask(self, query: Query) -> None:
-        """Record a question, in the chunk in which the model sees it."""
+        """Record a question, in the chunk in which the model sees it. The result of a call is
+        none."""
+        if query.after is not None:
+            return
         kind = query.kind or standing_kind(query.text)
         before = query.before.answers if query.before else 0
         standing = None if kind is Kind.REAL_TIME else kind
@@ -165,7 +168,9 @@ class Attribution:
                 counted; the result is about the first. Empty: the watch is found by its words.
         """
         if asked is not None:
-            entry = next(e for e in reversed(self.entries) if e.query.id == asked.id)
+            entry = next((e for e in reversed(self.entries) if e.query.id == asked.id), None)
+            if entry is None:  # it was forgotten while a tool was called
+                return Booking(asked.id, Kind.REAL_TIME, 0, False)
             if entry.standing is not None:  # an acknowledgment is not counted as an answer
                 return Booking(asked.id, Kind.REAL_TIME, 0, True)
             entry.answers += 1

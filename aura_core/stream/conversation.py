@@ -27,7 +27,7 @@ from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn, sliding
-from aura_core.types import Query, Response
+from aura_core.types import Call, Query, Response
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Said:
     """The result of `Conversation.say`.
 
     `turn` is the closed turn. `response` is None where the words must not be said; then
-    `suppressed` tells why ("cancelled", "limit", "cooldown" or "duplicate"), and `turn` is silent.
+    `suppressed` tells why ("cancelled", "limit", "cooldown" or "duplicate"), and `turn` is silent;
+    or the model has made a `call` instead.
     """
 
     turn: Turn
     response: Response | None
     suppressed: str = ""
+    call: Call | None = None
 
 
 class Conversation:
@@ -132,6 +134,8 @@ class Conversation:
 
     def open(self, chunk: int, video: Seen, query: Query | None) -> Turn:
         """The open turn of a chunk; it is silent so far."""
+        if query is not None and query.after is not None:
+            return Turn(chunk, video, result=query.text, lead=query.after.said)
         return Turn(chunk, video, query.id if query else None, query.text if query else None)
 
     def may_publish(self, stamp_ns: int, query: Query | None) -> bool:
@@ -176,7 +180,7 @@ class Conversation:
                 return Said(turn, None, objections[0])
         booked = self.attribution.book(text, query, known)
         response = Response(
-            text,
+            " ".join(filter(None, (turn.lead, text))),
             booked.kind,
             booked.query_id,
             booked.index,
@@ -197,6 +201,16 @@ class Conversation:
         )
         return Said(spoken, response)
 
+    def call(self, turn: Turn, answer_ids: Sequence[int], words: str, call: Call) -> Said:
+        """Put a call into a turn, as it was generated.
+
+        Only the `words` before it stay when the turn leaves the window.
+        """
+        owner = call.query_id if words else None
+        ids = tuple(answer_ids)
+        called = replace(turn, answer_ids=ids, answer=words or None, answer_id=owner)
+        return Said(called, None, call=call)
+
     def make_room(self) -> bool:
         """Switch the window if it is full, before a chunk is added. Returns whether it switched."""
         if not self.window.full:
@@ -215,6 +229,7 @@ class Conversation:
         """
         for index, turn in enumerate(self.window.turns):
             if turn.response_id == response_id and turn.answer_ids is not None:
+                said = said[len(turn.lead) :].strip() if said.startswith(turn.lead) else ""
                 ids = self.codec.answer_ids(said) or None
                 owner = turn.answer_id if said else None
                 amended = replace(turn, answer_ids=ids, answer=said or None, answer_id=owner)

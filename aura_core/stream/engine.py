@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aura_core.config import AssistantConfig
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, ConfigError
 from aura_core.models.backend import Backend, Session, Tokens, Video
+from aura_core.models.tool_form import Written
 from aura_core.stream import yes_no
-from aura_core.stream.attribution import Entry
+from aura_core.stream.attribution import Entry, stands
 from aura_core.stream.cache.policies import POLICIES
 from aura_core.stream.conversation import Conversation, Said
 from aura_core.stream.decision import Decider, Memory
@@ -30,7 +31,8 @@ from aura_core.stream.ids import Ids
 from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
-from aura_core.types import Chunk, Decision, Frame, Query, Response, Step
+from aura_core.tools import tools_of
+from aura_core.types import Call, Chunk, Decision, Frame, Query, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -47,7 +49,7 @@ class StreamEngine:
             write the same ids.
 
     Raises:
-        ConfigError: the model cannot do what `config` asks for (`window.policy` evict).
+        ConfigError: the model cannot do what `config` asks for (`window.policy` evict, `tools`).
     """
 
     def __init__(
@@ -59,7 +61,13 @@ class StreamEngine:
     ) -> None:
         self.backend, self._ids = backend, ids
         self.config = config or AssistantConfig()
-        self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt)
+        tools = [tool.definition() for tool in tools_of(self.config.tools)]
+        if tools and backend.chat.tools is None:
+            raise ConfigError(
+                f"{backend.name}: its chat template writes no tools in a form that is known; take"
+                " another model, or no tools"
+            )
+        self.codec = PromptCodec(backend.tokenizer, backend.chat, self.config.system_prompt, tools)
         self.decider = decider or Decider(self.config.decider, backend.chat)
         self.generator = TextGenerator(self.codec, self.config.generation, self.decider.silent_ids)
         mode = self.config.decider.mode
@@ -161,8 +169,8 @@ class StreamEngine:
             decision, turn = self._decide(chunk, turn, query)
             decided = self.clock()
             if not decision.silent:
-                response_id = self.conversation.ids.next("r")
-                tell = self._teller(response_id, on_text) if may_publish else None
+                response_id = self._response_id(query)
+                tell = self._teller(turn, response_id, on_text) if may_publish else None
                 answer = self._generate(decision, tell, newest)
                 owners = self._owners_of(answer, turn) if query is None else []
         except AuraError:
@@ -170,7 +178,7 @@ class StreamEngine:
             raise
         if answer is not None and self.generator.cancelled is Cancel.DISCARD:
             self._undo(query, decision)
-            return meter.step(chunk, query, decision, None, "", answer, decided)
+            return meter.step(chunk, query, decision, Said(turn, None), answer, decided)
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, answer, response_id, owners)
@@ -180,7 +188,7 @@ class StreamEngine:
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
         self.policy.leave(said.turn, cached)
         self._last, self._last_decided = chunk, True
-        return meter.step(chunk, query, decision, said.response, said.suppressed, answer, decided)
+        return meter.step(chunk, query, decision, said, answer, decided)
 
     def answer_now(
         self, query: Query, on_text: OnText | None = None, newest: Newest = lambda: None
@@ -202,7 +210,8 @@ class StreamEngine:
             return None
         turn = self.window.turns[-1]
         self._peeked[chunk.index] = turn.video  # it is not encoded again
-        silent = turn.question is None and turn.answer_ids is None
+        asked = turn.question is not None or turn.result is not None
+        silent = not asked and turn.answer_ids is None
         if not silent:
             return self.step(chunk, query, on_text, newest)
         remembered = self.decider.memory
@@ -241,7 +250,8 @@ class StreamEngine:
             decision, turn = self._decide(chunk, turn, query)
             if decision.silent:
                 return ""
-            return self.codec.text(self._generate(decision, None, lambda: None).ids)
+            text = self.codec.text(self._generate(decision, None, lambda: None).ids)
+            return self.codec.words(text, final=True)
         finally:
             self._undo(query, decision)
 
@@ -258,7 +268,7 @@ class StreamEngine:
         The returned turn holds the text that its user turn ended with: the question, the request to
         report (in yes/no mode, after a yes), or None.
         """
-        user = self.codec.user(turn.video, turn.question)
+        user = turn.user(self.codec)
         held = query is None and not self._may_speak_unasked
         if self.yes_no is None or query is not None:
             logits = self.policy.enter(user)
@@ -274,7 +284,7 @@ class StreamEngine:
         if decision.silent:
             return decision, turn
         turn = replace(turn, question=self.yes_no.request(watches))
-        first = self.policy.kv.end_user_turn(self.codec.user(turn.video, turn.question)[-1])
+        first = self.policy.kv.end_user_turn(turn.user(self.codec)[-1])
         first[list(self.decider.silent_ids)] = -np.inf  # it said yes: silence is no answer here
         return replace(decision, token_id=int(first.argmax())), turn
 
@@ -290,11 +300,27 @@ class StreamEngine:
             self.policy.kv,
             decision.token_id,
             tell,
-            lambda ids: self._interrupted(ids, newest()),
+            lambda ids: self._called(ids) or self._interrupted(ids, newest()),
         )
 
-    def _teller(self, response_id: str, on_text: OnText | None) -> Callable[[str], None] | None:
-        return None if on_text is None else lambda text: on_text(response_id, text)
+    def _response_id(self, query: Query | None) -> str:
+        """The words after a call belong to the response that the words before it began."""
+        after = None if query is None else query.after
+        return self.conversation.ids.next("r") if after is None else after.response_id
+
+    def _teller(
+        self, turn: Turn, response_id: str, on_text: OnText | None
+    ) -> Callable[[str], None] | None:
+        """Tells the words of the response so far; never the text of a call."""
+        if on_text is None or self.codec.tools is None:
+            return None if on_text is None else lambda text: on_text(response_id, text)
+        lead = turn.lead
+        return lambda text: on_text(response_id, _joined(lead, self.codec.words(text)))
+
+    def _called(self, ids: list[int]) -> bool:
+        """Whether the answer so far ends with a call: the model gets its result first."""
+        tools = self.codec.tools
+        return tools is not None and tools.ended(self.codec.text(ids))
 
     def _owners_of(self, answer: Answer, turn: Turn) -> list[Entry]:
         """The watches that unasked words answer, as the model sees it; empty: the words decide."""
@@ -305,7 +331,8 @@ class StreamEngine:
         if self.config.watch.attribution == "words" or len(watches) < 2:
             return []
         try:
-            return self.owners.of(self.codec.text(answer.ids), watches, self.window, turn.video)
+            text = self.codec.words(self.codec.text(answer.ids), final=True)
+            return self.owners.of(text, watches, self.window, turn.video)
         except AuraError as e:  # the words may have been told already, and they are true
             log.warning("the watch of an answer is found by its words: %s", e)
             return []
@@ -321,6 +348,16 @@ class StreamEngine:
     ) -> Said:
         """Record the answer. If its words must not be said, take them out of the cache again."""
         ids = answer.ids
+        written = self.codec.tools and self.codec.tools.read(self.codec.text(ids))
+        if written:
+            call = self._call(written, query, response_id)
+            if call is not None:
+                return self.conversation.call(turn, ids, written.words, call)
+            self.policy.kv.reopen(turn)
+            ids = self.codec.answer_ids(self._instead(written, query))
+            if query is None and not ids:
+                self.decider.retract()
+                return Said(turn, None, "call")
         wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
         if query is not None and wordless and self.config.decider.must_answer:
             ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
@@ -330,6 +367,30 @@ class StreamEngine:
             self.policy.kv.reopen(turn)
             self.decider.retract()
         return said
+
+    def _call(self, written: Written, query: Query | None, response_id: str) -> Call | None:
+        """The call that an answer holds; None where none may be made.
+
+        Only an answer to a question may call, not the words for a watch. An answer that was
+        cancelled calls nothing.
+        """
+        if query is None or stands(query) or self.generator.cancelled is not None:
+            return None
+        before = query.after
+        count = 1 if before is None else before.count + 1
+        if count > self.config.tools_most:
+            return None
+        said = written.words if before is None else _joined(before.said, written.words)
+        name, arguments, problem = written.name, written.arguments, written.problem
+        return Call(name, arguments, query.id, response_id, count, said, problem)
+
+    def _instead(self, written: Written, query: Query | None) -> str:
+        """What is said where no call may be made."""
+        if query is None or self.generator.cancelled is not None:
+            return written.words
+        if stands(query):
+            return written.words or self.config.generation.no_answer
+        return _joined(written.words, self.config.tools_failed)
 
     def _undo(self, query: Query | None, decision: Decision | None) -> None:
         """Remove the turn that was entered from cache and conversation."""
@@ -423,6 +484,11 @@ class _Counts:
     forwards: int
 
 
+def _joined(*parts: str) -> str:
+    """The parts of one response."""
+    return " ".join(filter(None, parts))
+
+
 def _hushed(said: Said, query: Query | None) -> Said:
     """The words with which the model accepts a quiet watch stay in the conversation, unsaid."""
     hush = query is not None and query.quiet and said.response is not None
@@ -452,20 +518,20 @@ class _Meter:
         chunk: Chunk,
         query: Query | None,
         decision: Decision,
-        response: Response | None,
-        suppressed: str,
+        said: Said,
         answer: Answer | None,
         decided: float,
     ) -> Step:
         """The report of the step. `decided` is the clock's time after the decision, in seconds."""
+        asked = query if query is not None and query.after is None else None
         end, now, before = self._engine.clock(), self._counts(), self._before
         return Step(
             chunk=chunk.index,
             stamp_ns=chunk.stamp_ns,
             decision=decision,
-            response=response,
-            question=query.text if query else None,
-            question_id=query.id if query else None,
+            response=said.response,
+            question=asked.text if asked else None,
+            question_id=asked.id if asked else None,
             step_ms=(end - self._began) * 1e3,
             decide_ms=(decided - self._began) * 1e3,
             prefill_tokens=now.critical_tokens - before.critical_tokens,
@@ -475,5 +541,6 @@ class _Meter:
             window_chunks=len(self._engine.window.turns),
             window_tokens=self._engine.session.length,
             switched=now.switches > before.switches,
-            suppressed=suppressed,
+            suppressed=said.suppressed,
+            call=said.call,
         )

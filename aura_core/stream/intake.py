@@ -93,6 +93,13 @@ class Intake:
         since_ns = taken.since_ns if taken and taken.query is query else self.sampler.newest_ns
         self._questions.appendleft(Waiting(query, 0, since_ns))
 
+    def follow(self, query: Query, since_ns: int | None = None) -> None:
+        """Queue the result of a call before all questions; `since_ns`: as for `ask`.
+
+        It is asked on the newest closed chunk (`at_once`), or on the next one.
+        """
+        self._questions.appendleft(Waiting(query, 0, since_ns or self.sampler.newest_ns))
+
     def remove(self, query_id: str) -> bool:
         """Remove a waiting question. Returns False when none has this id."""
         for waiting in self._questions:

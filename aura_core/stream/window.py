@@ -33,10 +33,16 @@ class Turn:
     answer: str | None = None
     answer_id: str | None = None  # id of the question that the answer belongs to
     response_id: str | None = None  # id of the response that said the answer
+    result: str | None = None  # what a tool answered; it stands in the place of the question
+    lead: str = ""  # words of the response that an earlier turn holds, before a call
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
         """User turn, assistant header and assistant turn, as pieces of the prompt."""
-        return [*codec.user(self.video, self.question), codec.assistant(self.answer_ids)]
+        return [*self.user(codec), codec.assistant(self.answer_ids)]
+
+    def user(self, codec: PromptCodec) -> list[Piece]:
+        """The user turn and the assistant header after it, see `PromptCodec.user`."""
+        return codec.user(self.video, self.question, self.result)
 
 
 @dataclass(frozen=True)

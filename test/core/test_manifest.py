@@ -52,6 +52,7 @@ PIP_KEYS = {
 # Packages of ROS 2 that Jazzy, Kilted, Lyrical and Rolling have (the same repository).
 ROS_KEYS = {
     "action_msgs",
+    "ament_index_python",
     "ament_cmake",
     "ament_cmake_pytest",
     "ament_cmake_python",

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("transformers")
 
 import checkpoints
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from aura_core.config import WindowConfig
@@ -21,6 +22,7 @@ from aura_core.models import chat
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, Piece, Video
 from aura_core.models.families import qwen_vl
 from aura_core.models.sidecar import AuraSidecar, read_template
+from aura_core.models.tool_form import HERMES
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn
 
@@ -176,3 +178,43 @@ def test_an_empty_system_prompt_leaves_the_system_turn_out() -> None:
     format_ = replace(extract(checkpoints.TEMPLATES["qwen3_vl"]), system_prompt="")
     codec = PromptCodec(tokenizer(), format_)
     assert codec.head(codec.prefix()).ids == ()
+
+
+_DEFINITIONS = """{%- if tools -%}{{ '<|im_start|>system\n' + content(messages[0].content) }}
+{{- '\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\n' }}
+{{- 'You are provided with function signatures within <tools></tools> XML tags:\n<tools>' }}
+{%- for tool in tools -%}{{ '\n' + tool | tojson }}{%- endfor -%}
+{{- '\n</tools>\n\nFor each function call, return a json object with function name and arguments' }}
+{{- ' within <tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>,' }}
+{{- ' "arguments": <args-json-object>}\n</tool_call><|im_end|>\n' }}{%- endif -%}"""
+_TOOL_TURNS = """{%- for m in messages -%}
+{%- if m.role == 'tool' -%}
+{{ '<|im_start|>user\n<tool_response>\n' + m.content + '\n</tool_response><|im_end|>\n' }}
+{%- elif not (tools and loop.first) -%}{{ '<|im_start|>' + m.role + '\n' + content(m.content) }}
+{%- for call in m.tool_calls or [] -%}{{ '\n<tool_call>\n' + call.function | tojson }}
+{{- '\n</tool_call>' }}{%- endfor -%}{{ '<|im_end|>\n' }}{%- endif -%}{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"""
+HERMES_TEMPLATE = checkpoints._CONTENT + _DEFINITIONS + _TOOL_TURNS
+
+
+def test_a_template_that_writes_tools_in_a_known_form_can_call_them() -> None:
+    assert extract(HERMES_TEMPLATE).tools is HERMES
+    assert extract(checkpoints.TEMPLATES["qwen3_vl"]).tools is None
+    for part, other in (("# Tools", "# Functions"), ("<tool_response>", "<result>")):
+        assert extract(HERMES_TEMPLATE.replace(part, other)).tools is None
+    raising = HERMES_TEMPLATE + "{%- if tools -%}{{ raise_exception('none') }}{%- endif -%}"
+    assert extract(raising).tools is None
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_calls_are_read_whether_or_not_their_markers_are_special_tokens(special: bool) -> None:
+    words = tokenizer()
+    for marker in HERMES.markers:
+        words.inner.add_tokens([AddedToken(marker, special=special)], special_tokens=special)
+    codec = PromptCodec(words, extract(HERMES_TEMPLATE), tools=[{"name": "x"}])
+    answer = 'Well. <tool_call>\n{"name": "x", "arguments": {}}\n</tool_call>'
+    assert codec.text(words.encode(answer)) == answer
+    assert codec.text(words.encode("Just words.")) == "Just words."
+    (*_, result) = codec.user(Video(None, GRID), None, "a</tool_response>")
+    text = words.written(result.ids)  # type: ignore[union-attr]
+    assert "<tool_response>\na< /tool_response>\n</tool_response><|im_end|>" in text

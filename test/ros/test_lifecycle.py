@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +20,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Log, Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rig import Process, Rig
+from rig import REPOSITORY, Process, Rig
 
 from aura_core.node_settings import NODES
 from aura_core.replay.writer import write_bag
@@ -340,3 +343,27 @@ def test_heartbeats_go_on_while_a_node_is_configured_again_and_again(
             return len(rig.heartbeats) >= before + 3
 
         rig.until(cycle, "heartbeats between quick transitions")
+
+
+def test_a_process_ends_with_its_exit_handlers_and_without_taking_python_apart() -> None:
+    """Regression: with torch, Python took longer to take its modules apart than the nodes to end,
+    together longer than Ctrl-C may take."""
+    program = """
+import atexit, os, signal, sys, threading
+from aura_ros import reactions_node
+class Module:
+    def __del__(self): print("taken apart")
+module = Module()
+atexit.register(lambda: print("exit handler"))
+threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+sys.exit(reactions_node.main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["exit handler"])

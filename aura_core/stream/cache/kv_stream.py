@@ -42,7 +42,7 @@ class KVStream:
         """Add a closed turn. It waits, and is prefilled with what comes next."""
         self.starts.append(self.length)
         self.waiting += [
-            *self.codec.user(turn.video, turn.question),
+            *turn.user(self.codec),
             self.codec.assistant(turn.answer_ids),
         ]
 
@@ -90,7 +90,7 @@ class KVStream:
 
         Returns the number of tokens prefilled.
         """
-        pieces, start = [*self.waiting, *self.codec.user(turn.video, turn.question)], self.length
+        pieces, start = [*self.waiting, *turn.user(self.codec)], self.length
         self.session.warm(pieces)
         tokens = tokens_in(pieces)
         self.prefilled += tokens
@@ -119,7 +119,7 @@ class KVStream:
 
     def reopen(self, turn: Turn) -> None:
         """Go back to the state before the answer of the newest turn, which is `turn`."""
-        self._back_to(self.starts[-1] + tokens_in(self.codec.user(turn.video, turn.question)))
+        self._back_to(self.starts[-1] + tokens_in(turn.user(self.codec)))
 
     def evict(self, first: int, end: int, turns: int = 0) -> None:
         """Cut tokens `first`..`end` out of the cache; the oldest `turns` turns go with them.

@@ -278,7 +278,7 @@ class Evict(Floating):
         if turn.question is None and turn.answer_ids is None:
             self.kv.evict(start, end, turns=1)
             return
-        opening, *seen, _ = self.codec.user(turn.video, turn.question)
+        opening, *seen, _ = turn.user(self.codec)
         first, size = start + len(opening), tokens_in(seen)
         self.kv.evict(first, first + size, turns=1)
         self._words.append((turn.question_id, end - start - size))
