@@ -108,4 +108,5 @@ class Record:
     stuck: list[Stuck] = field(default_factory=list)
     complaints: list[Complaint] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=dict)  # received, by topic
+    pauses: list[tuple[float, float]] = field(default_factory=list)  # when, and seconds: see `run`
     left_behind: dict[str, int] = field(default_factory=dict)  # shared memory: path, bytes

@@ -21,6 +21,7 @@ from aura_ros.soak.user import ALERTS, SoakUser
 
 START_S = 120.0  # most time until the first chunk is decided and the watches are open
 IMAGE_LIMIT_S, DECISION_LIMIT_S, DIAGNOSTICS_LIMIT_S = 3.0, 5.0, 5.0
+PAUSE_S = 1.0  # this process itself got no CPU for so long: the machine is overloaded
 CAMERAS = {"front": 30.0, "back": 10.0}  # frames a second
 SEED = 900_001  # room of the first camera
 
@@ -104,8 +105,11 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
         record.beats.clear()
         end_s = now_s + plan.seconds
         nodes.begin(now_s)
-        told = _Teller(record, tell)
+        told, before_s = _Teller(record, tell), now_s
         while (now_s := time.monotonic()) < end_s:
+            if now_s - before_s > PAUSE_S:
+                record.pauses.append((before_s, now_s - before_s))
+            before_s = now_s
             executor.spin_once(timeout_sec=0.02)
             user.tick(now_s)
             nodes.tick(now_s, end_s)

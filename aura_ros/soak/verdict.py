@@ -44,6 +44,12 @@ def figures(record: Record) -> dict[str, Any]:
         "seconds": round(record.ended_s - record.began_s, 1),
         "heartbeats": len(record.beats),
         "heartbeats_missed": missed(record.beats, kills),
+        "heartbeat_gaps": [
+            {"camera": a.camera, "at_s": round(a.at_s - record.began_s, 1)}
+            | {"for_s": round(b.at_s - a.at_s, 1)}
+            for a, b in _pairs(record.beats)
+            if b.at_s - a.at_s > DEADLINE_S
+        ],
         "sequence_gaps": sequence_gaps(record.beats),
         "kills": {n: sum(k.node == n for k in record.kills) for n in nodes},
         "recovery_s": {
@@ -79,6 +85,10 @@ def figures(record: Record) -> dict[str, Any]:
             for c in record.complaints
         ),
         "messages": dict(sorted(record.messages.items())),
+        "pauses_of_the_soak": [
+            {"at_s": round(at_s - record.began_s, 1), "for_s": round(for_s, 1)}
+            for at_s, for_s in record.pauses
+        ],
         "shared_memory_left": {
             "files": len(record.left_behind),
             "mb": round(sum(record.left_behind.values()) / 1e6, 1),
@@ -135,14 +145,19 @@ def missed(beats: Sequence[Beat], kills: Iterable[Kill]) -> int:
     """
     windows = [(k.at_s, k.at_s + CRASH_S) for k in kills]
     count = 0
-    for camera in {b.camera for b in beats}:
-        own = (b.at_s for b in beats if b.camera == camera)
-        for a_s, b_s in itertools.pairwise(own):
-            excused_s = sum(max(0.0, min(b_s, e) - max(a_s, s)) for s, e in windows)
-            interval_s = b_s - a_s - excused_s
-            if interval_s > DEADLINE_S:
-                count += int(interval_s) - 1
+    for a, b in _pairs(beats):
+        excused_s = sum(max(0.0, min(b.at_s, e) - max(a.at_s, s)) for s, e in windows)
+        interval_s = b.at_s - a.at_s - excused_s
+        if interval_s > DEADLINE_S:
+            count += int(interval_s) - 1
     return count
+
+
+def _pairs(beats: Sequence[Beat]) -> list[tuple[Beat, Beat]]:
+    """Each heartbeat with the next one of the same camera."""
+    cameras = dict.fromkeys(b.camera for b in beats)
+    own = ([b for b in beats if b.camera == camera] for camera in cameras)
+    return [pair for of_one in own for pair in itertools.pairwise(of_one)]
 
 
 def sequence_gaps(beats: Sequence[Beat]) -> int:
