@@ -37,7 +37,7 @@ from aura_ros.conversions import diagnostics_msg
 from aura_ros.parameters import Parameters
 from aura_ros.waiting import in_thread
 
-CLOSE_S = 1.5  # most time that a node may take to stop; Ctrl-C ends the process within 2 s
+CLOSE_S = 1.2  # most time that a node may take to stop; Ctrl-C ends the process within 2 s
 _REPEAT_LOG_S = 30.0  # least time between two log lines about the same problem
 _SHOW_PROBLEM_S = 3.0  # how long a problem is reported after it last happened
 _LINGER_S = 1.0  # how long a node that cannot start waits for readers of /rosout

@@ -80,7 +80,8 @@ def show(figures: list[Figure]) -> None:
     for f in figures:
         s = f.summary()
         cells = ("-" if s[k] is None else f"{s[k]:.4g}" for k in ("p50", "p95", "min", "max"))
-        table.add_row(f.part, f.name, f.unit, str(s["n"]), *cells, f.goal)
+        count = f"{s['n']}, {s['never']} never" if s["never"] else str(s["n"])
+        table.add_row(f.part, f.name, f.unit, count, *cells, f.goal)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

@@ -16,21 +16,23 @@ class Figure:
     part: str
     name: str
     unit: str
-    values: tuple[float, ...]
+    values: tuple[float, ...]  # infinite: it never came
     goal: str = ""  # in words
 
     def summary(self) -> dict[str, Any]:
-        """The number of values, their percentiles and their spread; None where there are none."""
+        """Percentiles and spread of the values that came, and how many came and never came.
+
+        None where none came.
+        """
+        came = [v for v in self.values if np.isfinite(v)]
         keys = ("p50", "p95", "min", "max")
-        if self.values:
-            numbers = np.percentile(self.values, (50, 95, 0, 100))
-            told: dict[str, Any] = {
-                k: round(float(v), 3) for k, v in zip(keys, numbers, strict=True)
-            }
-        else:
-            told = dict.fromkeys(keys)
+        told: dict[str, Any] = dict.fromkeys(keys)
+        if came:
+            numbers = np.percentile(came, (50, 95, 0, 100)).round(3)
+            told = dict(zip(keys, numbers.tolist(), strict=True))
+        counts = {"n": len(came), "never": len(self.values) - len(came)}
         about = {"part": self.part, "name": self.name, "unit": self.unit}
-        return {**about, "n": len(self.values), **told, "goal": self.goal}
+        return {**about, **counts, **told, "goal": self.goal}
 
 
 def of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def test_the_ros_share_is_the_time_to_the_response_without_the_step() -> None:
 
 def test_a_figure_without_values_has_no_percentiles() -> None:
     assert Figure("p", "x", "ms", ()).summary()["p50"] is None
+    late = Figure("p", "x", "s", (1.0, math.inf)).summary()
+    assert (late["n"], late["never"], late["max"]) == (1, 1, 1.0)
     told = Figure("p", "x", "ms", (1.0, 2.0, 3.0)).summary()
     assert (told["n"], told["p50"], told["min"], told["max"]) == (3, 2.0, 1.0, 3.0)
 
