@@ -190,3 +190,9 @@ def test_image_profile_holds_camera_images_and_fits_a_container(repository: Path
     assert 2 * image <= segment
     # camera, assistant and one more in a container's default /dev/shm
     assert 3 * segment < 64 * 2**20
+
+
+def test_each_test_file_has_a_name_of_its_own() -> None:
+    """pytest imports test files by their names: two of one name cannot be collected together."""
+    names = [p.name for p in (ROOT / "test").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
