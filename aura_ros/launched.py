@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aura_ros.dds import profile
+
 END_S = 10.0  # a process that takes longer than this to end is killed
 _TICKS = os.sysconf("SC_CLK_TCK")
 # where config/ is: in the source tree, or where it is installed
@@ -131,8 +133,6 @@ def isolate() -> None:
     """
     os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    profiles = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
     found = [folder / "config" / "fastdds.xml" for folder in _SHARES]
-    profile = next((f for f in found if f.is_file()), None)
-    if profile is not None and not any(os.environ.get(name) for name in profiles):
-        os.environ[profiles[0]] = str(profile)
+    if (own := next((f for f in found if f.is_file()), None)) is not None:
+        os.environ.update(profile(own))

@@ -7,16 +7,36 @@ than they do.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.events.process import ProcessExited
+from launch.substitutions import LaunchConfiguration
 
 from aura_core.settings import Settings, find
-from launch import LaunchContext
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+# name, default, description, and the choices or None
+Argument = tuple[str, str, str, list[str] | None]
+Nodes = Callable[[LaunchContext], list[LaunchDescriptionEntity]]
+
+
+def describe(arguments: Sequence[Argument], nodes: Nodes) -> LaunchDescription:
+    """A launch description with these arguments, which starts what `nodes` returns."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+        for name, default, text, choices in arguments
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])
+
+
+def given(arguments: Sequence[Argument], context: LaunchContext) -> dict[str, str]:
+    """The values of the arguments, by name."""
+    return {name: LaunchConfiguration(name).perform(context) for name, *_ in arguments}
 
 
 def about(cls: type[Settings], name: str) -> str:
@@ -63,15 +83,6 @@ def need(packages: Sequence[str], argument: str) -> None:
         raise RuntimeError(
             f"{argument}: {', '.join(missing)} is not installed: sudo apt install {apt}"
         )
-
-
-def dds(profile: Path) -> dict[str, str]:
-    """The environment of our nodes. Without this profile Fast DDS loses most images between
-    processes, because its default shared memory is too small. A profile of the user's own stays."""
-    own = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    if any(os.environ.get(name) for name in own):
-        return {}
-    return {own[0]: str(profile)}
 
 
 def parameter(params_file: Path, node: str, name: str) -> Any:

@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import ExecuteProcess
 from launch_ros.actions import Node
 
 from aura_core.config import AssistantNodeConfig, ModelConfig
 from aura_core.node_settings import CameraConfig, ManagedConfig, SimCameraConfig
 from aura_core.replay.recorded import compressed, recorded
 from aura_core.settings import find
-from aura_ros.launching import about, dds, ended, file, names, need, number, parameter
+from aura_ros.dds import profile
+from aura_ros.launching import about, describe, ended, file, given, names, need, number, parameter
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -107,16 +107,12 @@ ARGUMENTS = (
 
 def generate_launch_description() -> LaunchDescription:
     """The launch description that `ros2 launch` reads."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, default, text, choices in ARGUMENTS
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
+    return describe(ARGUMENTS, _nodes)
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes that the arguments ask for."""
-    get = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    get = given(ARGUMENTS, context)
     file(get, "params_file")
     number(get, "respawn_delay", float)
     named = names(get["cameras"])
@@ -206,7 +202,7 @@ def _process(
         parameters=[get["params_file"], *files, {**common, **own}],
         remappings=[("image_raw", image), ("image_raw/compressed", compressed(image))],
         arguments=[*words, "--ros-args", "--log-level", get["log_level"]],
-        additional_env=dds(CONFIG / "fastdds.xml"),
+        additional_env=profile(CONFIG / "fastdds.xml"),
         respawn=respawn,
         respawn_delay=float(get["respawn_delay"]),
         on_exit=None if respawn else ended,

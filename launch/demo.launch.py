@@ -11,18 +11,15 @@ import json
 from pathlib import Path
 
 from launch.actions import (
-    DeclareLaunchArgument,
     ExecuteProcess,
     IncludeLaunchDescription,
-    OpaqueFunction,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from aura_core.node_settings import SimCameraConfig
 from aura_core.settings import find
-from aura_ros.launching import installed, need
+from aura_ros.launching import describe, given, installed, need
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 HERE = Path(__file__).resolve().parent
@@ -46,16 +43,12 @@ SHOWN = ("/aura/debug_image/compressed", "/image_raw")  # in config/aura.rviz
 
 def generate_launch_description() -> LaunchDescription:
     """The launch description that `ros2 launch` reads."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, default, text, choices in ARGUMENTS
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
+    return describe(ARGUMENTS, _nodes)
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The room and the assistant, and what is installed of the rest."""
-    get = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    get = given(ARGUMENTS, context)
     passed = {name: get[name] for name in ("seed", "voice", "namespace")} | {
         "params_file": str(CONFIG / "laptop.yaml"),
         "camera": "sim",

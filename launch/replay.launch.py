@@ -10,23 +10,21 @@ each time: here the model has to keep up, as with a camera.
 from pathlib import Path
 
 from launch.actions import (
-    DeclareLaunchArgument,
     EmitEvent,
     IncludeLaunchDescription,
-    OpaqueFunction,
     TimerAction,
 )
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from aura_core.config import AssistantNodeConfig, ModelConfig
 from aura_core.errors import InputError
 from aura_core.node_settings import BagPlayerConfig
 from aura_core.settings import find
-from aura_ros.launching import about, dds, ended, number
+from aura_ros.dds import profile
+from aura_ros.launching import about, describe, ended, given, number
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 HERE = Path(__file__).resolve().parent
@@ -66,16 +64,12 @@ PASSED = ("params_file", "model", "device", "reactions", "record", "namespace", 
 
 def generate_launch_description() -> LaunchDescription:
     """The launch description that `ros2 launch` reads."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, default, text, choices in ARGUMENTS
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
+    return describe(ARGUMENTS, _nodes)
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The assistant, and the player of the bag."""
-    get = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    get = given(ARGUMENTS, context)
     if not get["bag"]:
         raise RuntimeError("bag: name a recording, as in bag:=bags/kitchen")
     rate, linger_s = number(get, "rate", float), number(get, "linger", float)
@@ -115,7 +109,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             },
         ],
         arguments=["--ros-args", "--log-level", get["log_level"]],
-        additional_env=dds(CONFIG / "fastdds.xml"),
+        additional_env=profile(CONFIG / "fastdds.xml"),
         on_exit=over,
     )
     return [assistant, player]

@@ -4,14 +4,15 @@ has their options and their help."""
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from aura_core.errors import ConfigError
+from aura_core.errors import AuraError, ConfigError
 
 # settings of a typer command that passes everything on, `--help` too
 PASSES_ON: dict[str, Any] = {
@@ -19,6 +20,21 @@ PASSES_ON: dict[str, Any] = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
+
+
+def main_of(command: str, function: Callable[..., None]) -> None:
+    """The `main` of such a module. Errors that a user can fix are one line and exit code 1.
+
+    Threads of rclpy may still run then: the process ends without waiting for them.
+    """
+    app = typer.Typer(name=command, add_completion=False, pretty_exceptions_enable=False)
+    app.command(name=function.__name__)(function)
+    try:
+        app(prog_name=command)
+    except AuraError as e:
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def run_module(command: str, module: str, args: Sequence[str]) -> typer.Exit:

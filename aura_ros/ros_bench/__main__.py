@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,8 @@ from rich.table import Table
 
 from aura_core.bench.conditions import conditions, told
 from aura_core.cli import output
-from aura_core.errors import AuraError, ConfigError
+from aura_core.cli.with_ros import main_of
+from aura_core.errors import ConfigError
 from aura_ros.launched import isolate
 from aura_ros.ros_bench import crash, nodes, replayed, response
 from aura_ros.ros_bench.figures import Figure
@@ -85,17 +85,5 @@ def show(figures: list[Figure]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def main() -> None:
-    """Run the benchmark. Errors that a user can fix are one line on stderr and exit code 1."""
-    app = typer.Typer(name="aura bench ros", add_completion=False, pretty_exceptions_enable=False)
-    app.command(name="ros")(ros)
-    try:
-        app(prog_name="aura bench ros")
-    except AuraError as e:
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    main_of("aura bench ros", ros)

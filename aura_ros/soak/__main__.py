@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from aura_core.bench.conditions import conditions, told
 from aura_core.cli import output
-from aura_core.errors import AuraError
+from aura_core.cli.with_ros import main_of
 from aura_ros.launched import isolate
 from aura_ros.soak.record import Record
 from aura_ros.soak.run import Plan, run
@@ -99,17 +98,5 @@ def _series(record: Record) -> dict[str, list[list[float]]]:
     return out
 
 
-def main() -> None:
-    """Run it. Errors that a user can fix are one line on stderr and exit code 1."""
-    app = typer.Typer(name="aura soak", add_completion=False, pretty_exceptions_enable=False)
-    app.command(name="soak")(soak)
-    try:
-        app(prog_name="aura soak")
-    except AuraError as e:
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    main_of("aura soak", soak)

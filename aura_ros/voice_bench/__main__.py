@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aura_core.cli import output
-from aura_core.errors import AuraError
+from aura_core.cli.with_ros import main_of
 from aura_ros.voice_bench.report import measure
 
 
@@ -40,16 +39,5 @@ def voice(
         output.write(json_out, json.dumps(out, indent=2) + "\n")
 
 
-def main() -> None:
-    """Run the benchmark. Errors that a user can fix are one line on stderr and exit code 1."""
-    app = typer.Typer(name="aura bench voice", add_completion=False, pretty_exceptions_enable=False)
-    app.command(name="voice")(voice)
-    try:
-        app(prog_name="aura bench voice")
-    except AuraError as e:
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    main_of("aura bench voice", voice)

@@ -41,27 +41,42 @@ def write(path: Path, asked: list[dict[str, object]], seconds: int = 6, camera: 
                 for fields in asked:
                     default = {
                         "header": header(stamp=time(sec=0, nanosec=0), frame_id=""),
-                        "query_id": "", "text": "", "kind": "real-time", "source": "asr/text",
-                        "limit": 0, "cooldown_s": -1.0, "urgent": False, "severity": "info",
-                        "quiet": False, "camera": "",
-                    }  # fmt: skip
+                        "query_id": "",
+                        "text": "",
+                        "kind": "real-time",
+                        "source": "asr/text",
+                        "limit": 0,
+                        "cooldown_s": -1.0,
+                        "urgent": False,
+                        "severity": "info",
+                        "quiet": False,
+                        "camera": "",
+                    }
                     message = types[ASKED](**(default | fields))
                     bag.write(told, at - 1, store.serialize_cdr(message, ASKED))
             pixels = np.full((4, 4, 3), 20 if half < 8 else 200, np.uint8)
             image = types[IMAGE](
-                header=header(
-                    stamp=time(sec=at // NS, nanosec=at % NS), frame_id="c"
-                ),
-                height=4, width=4, encoding="rgb8", is_bigendian=0, step=12,
+                header=header(stamp=time(sec=at // NS, nanosec=at % NS), frame_id="c"),
+                height=4,
+                width=4,
+                encoding="rgb8",
+                is_bigendian=0,
+                step=12,
                 data=pixels.reshape(-1),
-            )  # fmt: skip
+            )
             bag.write(images, at, store.serialize_cdr(image, IMAGE))
 
 
 WATCH = {
-    "query_id": "9x-q2", "text": EACH, "kind": "multi-response", "source": "aura/ask",
-    "limit": 3, "cooldown_s": 1.5, "urgent": True, "severity": "critical",
-}  # fmt: skip
+    "query_id": "9x-q2",
+    "text": EACH,
+    "kind": "multi-response",
+    "source": "aura/ask",
+    "limit": 3,
+    "cooldown_s": 1.5,
+    "urgent": True,
+    "severity": "critical",
+}
 
 
 def questions(path: Path, **topics: str) -> list[Query]:

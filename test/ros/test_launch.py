@@ -29,7 +29,7 @@ from test_bag_player import asked, clip, in_order
 from aura_core.replay.recorded import CAUSES, EFFECTS
 from aura_core.replay.writer import Compression, write_bag
 from aura_core.types import NS
-from aura_ros import launching
+from aura_ros import dds, launching
 from aura_ros.conversions import to_ns
 from launch import LaunchContext, LaunchDescription
 
@@ -162,11 +162,11 @@ def test_the_profile_of_dds_is_for_our_nodes_alone_and_never_replaces_the_users_
         monkeypatch.delenv(name, raising=False)
     profile = module.CONFIG / "fastdds.xml"
     assert profile.is_file()
-    assert launching.dds(profile) == {"FASTDDS_DEFAULT_PROFILES_FILE": str(profile)}
+    assert dds.profile(profile) == {"FASTDDS_DEFAULT_PROFILES_FILE": str(profile)}
     module._nodes(arguments_of(module))
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/robot.xml")
-    assert launching.dds(profile) == {}
+    assert dds.profile(profile) == {}
 
 
 def own(context: LaunchContext, node: Node) -> dict[str, object]:
