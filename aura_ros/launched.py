@@ -61,7 +61,11 @@ class Launched:
         self.began_s = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                program.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                program.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the one that started it
             )
 
     @property

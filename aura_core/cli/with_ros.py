@@ -3,8 +3,10 @@ has their options and their help."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -47,4 +49,8 @@ def run_module(command: str, module: str, args: Sequence[str]) -> typer.Exit:
             raise ConfigError(
                 f"{command} needs ROS 2 and this package's nodes: {package} is missing (README)"
             )
-    return typer.Exit(subprocess.run([sys.executable, "-m", module, *args]).returncode)
+    child = subprocess.Popen([sys.executable, "-m", module, *args])
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):  # it gets Ctrl-C too, and ends in its own way
+            return typer.Exit(child.wait())

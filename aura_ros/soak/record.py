@@ -98,6 +98,7 @@ class Record:
 
     began_s: float = 0.0  # the first chunk was decided
     ended_s: float = 0.0  # the nodes were told to end
+    stopped: bool = False  # by a signal, before its time
     beats: list[Beat] = field(default_factory=list)
     watches: list[Watches] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)

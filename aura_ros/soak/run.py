@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from aura_core.errors import AuraError, InputError
 from aura_core.speech.tts import TtsConfig, open_synthesizer
@@ -83,16 +86,19 @@ def _can_speak() -> bool:
 def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
     """Run it. The logs, and the file of the watches, go to `folder`.
 
-    `tell` gets a line for each thing that happens. Raises `InputError` when the nodes do not begin
-    to work.
+    `tell` gets a line for each thing that happens. SIGINT and SIGTERM end the run early. Raises
+    `InputError` when the nodes do not begin to work.
     """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["ROS_HOME"] = str(folder.resolve() / "ros_home")
     record, started = Record(), programs(plan)
     names = [p.name for p in started]
     victims = plan.victims or tuple(n for n in names if n != "back")
     nodes = Nodes(started, victims, plan.kill_every_s, plan.respawn_delay_s, folder, record)
-    rclpy.init(args=[])
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     user = SoakUser(record, plan.every_s, list(CAMERAS))
     executor = SingleThreadedExecutor()
     executor.add_node(user)
@@ -100,13 +106,13 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
     try:
         tell(f"{', '.join(names)}; logs in {folder}/")
         nodes.start()
-        _wait_until_all_works(nodes, user, executor)
+        _wait_until_all_works(nodes, user, executor, stop)
         now_s = record.began_s = time.monotonic()
         record.beats.clear()
         end_s = now_s + plan.seconds
         nodes.begin(now_s)
         told, before_s = _Teller(record, tell), now_s
-        while (now_s := time.monotonic()) < end_s:
+        while (now_s := time.monotonic()) < end_s and not stop.is_set():
             if now_s - before_s > PAUSE_S:
                 record.pauses.append((before_s, now_s - before_s))
             before_s = now_s
@@ -116,6 +122,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
             watchdog.tick(now_s, user.newest_s)
             told.tick()
         watchdog.close(now_s)
+        record.stopped = stop.is_set()
     finally:
         nodes.stop()
         executor.shutdown()
@@ -125,13 +132,17 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
     return record
 
 
-def _wait_until_all_works(nodes: Nodes, user: SoakUser, executor: SingleThreadedExecutor) -> None:
+def _wait_until_all_works(
+    nodes: Nodes, user: SoakUser, executor: SingleThreadedExecutor, stop: threading.Event
+) -> None:
     deadline_s = time.monotonic() + START_S
     while not (all(f"decisions of {c}" in user.newest_s for c in CAMERAS) and user.stand()):
         executor.spin_once(timeout_sec=0.02)
         nodes.tick(time.monotonic(), 0.0)
         if ended := nodes.ended():
             raise InputError(ended)
+        if stop.is_set():
+            raise InputError("it was stopped before the nodes had begun to work")
         if time.monotonic() > deadline_s:
             raise InputError(
                 f"nothing was decided, or no watch opened, within {START_S:.0f} s:"

@@ -42,6 +42,7 @@ def figures(record: Record) -> dict[str, Any]:
     nodes = list(dict.fromkeys(m.node for m in sampled))
     return {
         "seconds": round(record.ended_s - record.began_s, 1),
+        "stopped": record.stopped,
         "heartbeats": len(record.beats),
         "heartbeats_missed": missed(record.beats, kills),
         "heartbeat_gaps": [
@@ -102,6 +103,8 @@ _SEEING = ("assistant", "front", "back")  # without them, a question cannot be a
 def reasons(figures: dict[str, Any], limits: Limits) -> list[str]:
     """Why the run failed; empty: it passed."""
     out = []
+    if figures["stopped"]:
+        out.append(f"it was stopped after {figures['seconds']} s")
     if figures["heartbeats_missed"]:
         out.append(f"{figures['heartbeats_missed']} heartbeats were missed")
     if figures["sequence_gaps"]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,39 @@ def test_a_short_run_kills_the_assistant_and_finds_its_watches_again(tmp_path: P
     assert found["outside_of_kills"]["answered"] > 0
     assert set(found["exit_codes"].values()) == {0}
     assert found["unexpected_exits"] == found["errors_in_logs"] == []
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_tells_what_it_has_found(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """Regression: Ctrl-C ended it by a traceback, and reached its nodes as well."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "aura_core.cli", "soak", "--minutes", "60", "--model", "scripted"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # the signal goes to all of a session, as Ctrl-C does
+    )
+    assert running.stdout is not None
+    said = ""
+    try:
+        log = tmp_path / "out" / "soak-logs" / "assistant.log"
+        deadline = time.monotonic() + 100
+        while not (log.exists() and "model ready" in log.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        time.sleep(8)  # watches are opened, and questions asked
+        if number == signal.SIGINT:
+            os.killpg(running.pid, number)
+        else:
+            running.send_signal(number)
+        said, _ = running.communicate(timeout=60)
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 1 and "Traceback" not in said
+    assert "it was stopped" in said
