@@ -10,6 +10,8 @@ import pytest
 import rclpy
 from aura_ros.srv import Ask, CancelWatch, ListWatches
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.parameter_client import AsyncParameterClient
 from rig import WAIT_S, Process, Rig
 
 from aura_core.models.scripted import ScriptedBackend
@@ -88,6 +90,37 @@ def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:
     assert [a.watch_id for a in rig.alerts].count(asked.query_id) == 1
     watch = _watches(rig)[asked.query_id]
     assert (watch.open, watch.answers, watch.limit, watch.cooldown_s) == (False, 1, 1, 0.5)
+
+
+def test_the_cooldown_of_watches_changes_while_the_assistant_runs(assistant: Assistant) -> None:
+    _, rig = assistant
+    client = AsyncParameterClient(rig.node, "assistant_node")
+    rig.until(client.services_are_ready, "the parameter services")
+
+    def set_cooldown(seconds: float) -> None:
+        done = client.set_parameters([Parameter("watch.cooldown_s", value=seconds)])
+        rig.until(done.done, "the answer")
+        assert done.result().results[0].successful
+
+    asked = _ask(rig, WATCH)
+
+    def told() -> int:
+        return [a.watch_id for a in rig.alerts].count(asked.query_id)
+
+    try:
+        for grey in (10, 90, 10):
+            rig.live_second(grey)
+        rig.until(lambda: told() == 2, "two alerts")
+        set_cooldown(1000.0)
+        for grey in (180, 10, 180):
+            rig.live_second(grey)
+    finally:
+        set_cooldown(0.0)
+    rig.live_second(10)
+    rig.until(lambda: told() > 2, "an alert")
+    rig.live_second(10)
+    assert told() == 3  # nothing was told while the cooldown was long
+    assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
 
 
 @pytest.mark.parametrize(
