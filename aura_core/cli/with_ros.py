@@ -31,6 +31,7 @@ def main_of(command: str, function: Callable[..., None]) -> None:
     """
     app = typer.Typer(name=command, add_completion=False, pretty_exceptions_enable=False)
     app.command(name=function.__name__)(function)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then too
     try:
         app(prog_name=command)
     except AuraError as e:

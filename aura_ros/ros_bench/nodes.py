@@ -11,6 +11,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from aura_core.errors import AuraError, InputError
 from aura_core.speech.tts import TtsConfig, open_synthesizer
@@ -156,7 +157,7 @@ class Running:
         self._active: set[str] = set()
 
     def __enter__(self) -> Running:
-        rclpy.init(args=[])
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("bench_waits")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)

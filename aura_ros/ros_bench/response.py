@@ -37,6 +37,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
 from aura_core.errors import InputError
@@ -106,7 +107,7 @@ def measure(width: int, height: int, fps: int, n: int, folder: Path) -> list[Fig
         "generation.questions_per_minute": 0,
     }
     started: list[Launched] = []
-    rclpy.init(args=[])
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     user = User()
     executor = SingleThreadedExecutor()
     executor.add_node(user)
