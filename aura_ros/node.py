@@ -40,8 +40,8 @@ from aura_ros.waiting import in_thread
 CLOSE_S = 1.2  # most time that a node may take to stop; Ctrl-C ends the process within 2 s
 _REPEAT_LOG_S = 30.0  # least time between two log lines about the same problem
 _SHOW_PROBLEM_S = 3.0  # how long a problem is reported after it last happened
-_LINGER_S = 1.0  # how long a node that cannot start waits for readers of /rosout
-_MATCH_S = 0.2  # a reader that this node has found may find this node a little later
+_LINGER_S = 3.0  # how long a node that cannot start waits for readers of /rosout
+_MATCH_S = 1.0  # a reader that this node has found may find this node a little later
 _S = TypeVar("_S", bound=Settings)
 
 
@@ -193,9 +193,12 @@ class AuraNode(LifecycleNode):
     def end(self, problem: str = "") -> None:
         """End the process: with `problem` in the log and exit code 1; without one, exit code 0."""
         if problem:
-            self.exit_code = 1
-            self.get_logger().fatal(problem)
+            self._tell_end(problem)
         self.done.set()
+
+    def _tell_end(self, problem: str) -> None:
+        self.exit_code = 1
+        self.get_logger().fatal(problem)
 
     def complain(self, problem: str) -> None:
         """Log a problem, but the same kind of problem only every 30 s. From any thread."""
@@ -238,8 +241,9 @@ class AuraNode(LifecycleNode):
                         return
                     done = transition()
                 if done != TransitionCallbackReturn.SUCCESS:
+                    self._tell_end(self.reason)
                     self._linger()
-                    self.end(self.reason)
+                    self.done.set()
                     return
             self._starting = False
 
@@ -250,14 +254,15 @@ class AuraNode(LifecycleNode):
     def _linger(self) -> None:
         """Wait until those who read /rosout have found this node, which has just been made.
 
-        Else they would never read why it ended.
+        Else they would never read why it ended. /rosout keeps what was logged for readers that come
+        later (transient local), as long as the node exists.
         """
         deadline = time.monotonic() + _LINGER_S
         while not (self.cancelled or self.count_subscribers("/rosout")):
             if time.monotonic() > deadline:
                 return
             time.sleep(0.05)
-        time.sleep(_MATCH_S)
+        self._cancelled.wait(_MATCH_S)
 
     def close(self) -> bool:
         """Undo everything at the end of the process. Called from a thread of its own.

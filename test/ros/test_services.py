@@ -102,24 +102,25 @@ def test_the_cooldown_of_watches_changes_while_the_assistant_runs(assistant: Ass
         rig.until(done.done, "the answer")
         assert done.result().results[0].successful
 
+    for _ in range(2):  # what the tests before have shown is no change any more
+        rig.live_second(10)
     asked = _ask(rig, WATCH)
 
     def told() -> int:
         return [a.watch_id for a in rig.alerts].count(asked.query_id)
 
+    rig.live_second(90)
+    rig.until(told, "an alert")
     try:
-        for grey in (10, 90, 10):
-            rig.live_second(grey)
-        rig.until(lambda: told() == 2, "two alerts")
         set_cooldown(1000.0)
         for grey in (180, 10, 180):
             rig.live_second(grey)
     finally:
         set_cooldown(0.0)
     rig.live_second(10)
-    rig.until(lambda: told() > 2, "an alert")
+    rig.until(lambda: told() > 1, "an alert")
     rig.live_second(10)
-    assert told() == 3  # nothing was told while the cooldown was long
+    assert told() == 2  # nothing was told while the cooldown was long
     assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
 
 

