@@ -34,7 +34,7 @@ demo: $(if $(findstring --voice,$(ARGS)),setup-voice,setup)
 	@$(ROS_RUN) $(PY) -m aura_ros.demo $(ARGS)
 
 test: setup
-	@$(ROS_RUN) $(PY) -m pytest $(ARGS)
+	@$(ROS_RUN) $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: setup
 	@$(ROS_RUN) $(PY) -m pytest -m slow $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 import hypothesis
@@ -14,9 +15,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 _ros_home = tempfile.TemporaryDirectory(prefix="aura_ros_home_", ignore_cleanup_errors=True)
 
+
+def _domain() -> int:
+    """A ROS domain of its own for this run, and for each of its workers."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    # above 101 the ports may collide with ephemeral ones
+    return (zlib.crc32(run.encode()) + worker) % 101 + 1
+
+
 # Set before anything imports rclpy, and inherited by the processes that tests start.
 os.environ.update(
-    ROS_DOMAIN_ID=str(os.getpid() % 100 + 1),  # above 101 the ports may collide with ephemeral ones
+    ROS_DOMAIN_ID=str(_domain()),
     ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
     # a wrongly typed field raises here, and would abort the process elsewhere
     ROS_PYTHON_CHECK_FIELDS="1",
