@@ -79,6 +79,13 @@ class ServerConfig(Settings, section="server"):
         "base address of an OpenAI-compatible server that runs the model, such as"
         " http://host:8000/v1; empty: this process runs it",
     )
+    dialect: str = setting(
+        "vllm",
+        "vllm: the server runs the checkpoint in model.path, and tells and takes token ids; openai:"
+        " any server with OpenAI's chat API and any model that sees images; nothing is read from"
+        " model.path",
+        choices=("vllm", "openai"),
+    )
     model: str = setting("", "name under which the server serves the model; empty: model.path")
     tenant: str = setting(
         "", "secret salt: media and prefixes are shared only among those who have the same one"
@@ -92,6 +99,14 @@ class ServerConfig(Settings, section="server"):
     )
     media_uuids: bool = setting(
         True, "name frames that the server has; false: send their bytes with each request"
+    )
+    probe: bool = setting(
+        True, "ask the server at the start, in a few small requests, what it can do"
+    )
+    extra_body: str = setting(
+        "",
+        "JSON object whose keys are put into every request; null takes a key away; such as"
+        ' {"chat_template_kwargs": {"enable_thinking": false}}',
     )
     image_format: str = setting(
         "jpeg",
@@ -140,6 +155,17 @@ class ServerConfig(Settings, section="server"):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_url(self.url)
+        _json_object(self.extra_body, "server.extra_body")
+        if self.url and self.dialect == "openai" and not self.model:
+            raise ConfigError(
+                "server.dialect openai: server.model must be the name under which the server serves"
+                " the model"
+            )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """`extra_body`, read."""
+        return _json_object(self.extra_body, "server.extra_body")
 
 
 @dataclass(frozen=True)
@@ -215,6 +241,16 @@ class ChatConfig(Settings, section="server"):
         data = read_yaml(path, "settings")
         config: Self = build(cls, data.get("server", data), str(path))
         return config
+
+
+def _json_object(text: str, name: str) -> dict[str, Any]:
+    """The JSON object in `text`; an empty one for "". Raises `ConfigError` naming the setting."""
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError as e:
+        raise ConfigError(f"{name} must be a JSON object: {e}") from e
+    require(isinstance(value, dict), f"{name} must be a JSON object, not {text!r}")
+    return dict(value)
 
 
 def _check_url(url: str) -> None:

@@ -76,6 +76,7 @@ class Health:
     frame_quiet_s: float | None = None  # since the newest frame that could be used came
     black: bool = False  # the newest picture shows nothing
     frozen_s: float = 0.0  # how long the pictures have been the same to the bit
+    trouble: str = ""  # of the model, although it decides; see `Backend.trouble`
 
 
 NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
@@ -372,6 +373,7 @@ class Host:
             frame_quiet_s=which.view.quiet_s(which.inbox.arrived_s),
             black=which.view.black,
             frozen_s=which.view.frozen_s,
+            trouble=engine.backend.trouble if engine else "",
         )
 
     def _named(self, stream: str | None) -> Stream:

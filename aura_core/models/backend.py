@@ -140,8 +140,14 @@ class Session(Protocol):
         """Calls of the language model since the session was opened."""
         ...
 
-    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token."""
+    def prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token.
+
+        `wanted`: the caller reads the logits of these ids only, and appends no token to them. It
+        lets a server make one token, and tell just these.
+        """
         ...
 
     def warm(self, pieces: Sequence[Piece]) -> None:
@@ -184,6 +190,14 @@ class Backend(Protocol):
     @property
     def context(self) -> int | None:
         """Most tokens that a session may hold; None where only the server knows."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the model and lasts, although it decides; "" where all is well.
+
+        It stays the same while it lasts. Read from any thread.
+        """
         ...
 
     @property

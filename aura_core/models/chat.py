@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
+from aura_core.models.families.base import ChunkPrompt
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.models.special_tokens import SpecialTokens
 from aura_core.models.tool_form import HERMES, ToolForm
@@ -135,7 +136,12 @@ def assistant(text: str) -> Message:
 
 
 def extract(
-    tokenizer: HFTokenizer, template: str | None, model_type: str, sidecar: AuraSidecar, where: str
+    tokenizer: HFTokenizer,
+    template: str | None,
+    model_type: str,
+    sidecar: AuraSidecar,
+    where: str,
+    chunk: ChunkPrompt | None = None,
 ) -> ChatFormat:
     """The chat format of a checkpoint.
 
@@ -145,6 +151,7 @@ def extract(
         model_type: from its config.json; the family tells what a chunk is in the prompt.
         sidecar: its `aura.json`.
         where: the checkpoint, for messages.
+        chunk: what a chunk is in the prompt, where it is not as the family has it in this process.
 
     Raises:
         ModelError: there is no template, it refuses the family's chunks, or its turns cannot be put
@@ -169,7 +176,7 @@ def extract(
                 f"{where}: its chat template refuses system, video and answer turns: {reason}"
             ) from e
 
-    chunk = families.find(model_type, where).prompt(model_type, sidecar)
+    chunk = chunk or families.find(model_type, where).prompt(model_type, sidecar)
     s, a = system(_SYSTEM), assistant(_ANSWER)
     u, alone = user(_QUESTION, chunk.content), user("", chunk.content)
     begun = render(s, u)

@@ -40,6 +40,8 @@ class LocalBackend:
         chat: its chat format.
     """
 
+    trouble = ""
+
     def __init__(
         self, name: str, family: Family, model: Any, tokenizer: HFTokenizer, chat: ChatFormat
     ) -> None:

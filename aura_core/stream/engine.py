@@ -276,7 +276,8 @@ class StreamEngine:
                 return self.decider.hold(logits, chunk.stamp_ns), turn
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
         watches = self.conversation.open_texts()
-        logits = self.policy.probe(user, self.yes_no.question(turn.video, watches))
+        question = self.yes_no.question(turn.video, watches)
+        logits = self.policy.probe(user, question, self.yes_no.ids)
         verdict = self.yes_no.verdict(logits)
         if held:
             return self.decider.hold(verdict, chunk.stamp_ns, yes_no.SILENT), turn
@@ -412,10 +413,11 @@ class StreamEngine:
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         *seen, rest = self.codec.user(video, None)
         if self.yes_no is None:
-            logits = self.policy.kv.peek([ended, *seen, rest])
+            logits = self.policy.kv.peek([ended, *seen, rest], self.decider.silent_ids)
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
-        verdict = self.yes_no.verdict(self.policy.kv.peek([ended, *seen, question]))
+        logits = self.policy.kv.peek([ended, *seen, question], self.yes_no.ids)
+        verdict = self.yes_no.verdict(logits)
         return not self.decider.peek(verdict, chunk.stamp_ns, silent=yes_no.SILENT).silent
 
     def _video(self, chunk: Chunk) -> Video:

@@ -24,6 +24,7 @@ from aura_core.types import Chunk, Frame
 
 PAD = "<|video_pad|>"
 PLACE = f"<|vision_start|>{PAD}<|vision_end|>"
+FRAME_TIMES = 0.5  # seconds between the two: the server was started with --media-io-kwargs
 Key = int | str  # a text token, or a frame's uuid
 
 
@@ -161,11 +162,7 @@ class ModelDouble(ChatDouble):
         if (
             self.model.family.model_type == "qwen3_vl"
         ):  # its processor writes the time of each pair of frames
-            times = body["media_io_kwargs"]["video"]
-            mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(
-                times["frames_indices"]
-            )
-            text = text.replace(PLACE, f"<{mean:.1f} seconds>{PLACE}")
+            text = text.replace(PLACE, f"<{FRAME_TIMES / 2:.1f} seconds>{PLACE}")
         pad = tokenizer.convert_tokens_to_ids(PAD)
         pieces: list[Piece] = []
         keys: list[tuple[Key, int]] = []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, ModelError
 from aura_core.models.backend import ChunkFormat
 from aura_core.models.pixels import resize
 from aura_core.models.positions import PositionTrack
@@ -117,6 +117,14 @@ class Family(ABC):
     @abstractmethod
     def prompt(cls, model_type: str, sidecar: AuraSidecar) -> ChunkPrompt:
         """How a chunk stands in the prompt."""
+
+    @classmethod
+    def pictures(cls, model_type: str) -> ChunkPrompt:
+        """How a chunk stands in the prompt where its two frames go as two images, to a server.
+
+        Raises `ModelError` where the family has no such form.
+        """
+        raise ModelError(f"{model_type}: set server.media to video")
 
     # ---- the frames ---------------------------------------------------------------------------
 

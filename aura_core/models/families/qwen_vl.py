@@ -258,6 +258,17 @@ class QwenVL(Family):
         )
 
     @classmethod
+    def pictures(cls, model_type: str) -> ChunkPrompt:
+        """See `Family`. An image has the tokens of the two frames' one temporal patch."""
+        picture = f"{OPEN}<|image_pad|>{CLOSE}"
+        return ChunkPrompt(
+            content=({"type": "image", "image": "0"}, {"type": "image", "image": "1"}),
+            written=picture * 2,
+            special=(OPEN, CLOSE),
+            format=Around((OPEN, CLOSE + OPEN, CLOSE)),
+        )
+
+    @classmethod
     def open(cls, folder: Path, model_type: str, max_pixels: int | None) -> Self:
         """See `Family`."""
         given = read_json(folder / "config.json").get("vision_config")
