@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 from chat_double import ChatDouble, Fault, Reply, Request, Stream, refusal
+from vllm_refusals import refusal_of
 
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.types import Chunk, Frame
@@ -80,6 +81,8 @@ class ModelDouble(ChatDouble):
             return Reply(stream if body.get("stream") else {"choices": []})
         if fault.kind == "forget":
             self.forget()
+        if (refused := refusal_of(body)) is not None:
+            return refusal(refused[1])
         try:
             with self.lock:
                 pieces, keys, new = self.pieces(body)
@@ -125,6 +128,8 @@ class ModelDouble(ChatDouble):
         choice: dict[str, Any] = {"index": 0, said: {"content": text}, "finish_reason": None}
         if body.get("logprobs") and fault.kind != "no_logprobs":
             best = np.argsort(-p, kind="stable")[: body["top_logprobs"]]
+            if asked := body.get("logprob_token_ids"):
+                best = [token, *(i for i in asked if i != token)]
             top = [{"token": f"token_id:{i}", "logprob": float(p[i])} for i in best]
             told = {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
             choice["logprobs"] = {"content": [told]}

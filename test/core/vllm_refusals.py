@@ -16,9 +16,8 @@ def refusal_of(body: dict[str, Any]) -> tuple[int, str] | None:
         return 400, "logprobs"
     if body.get("continue_final_message") and body.get("add_generation_prompt"):
         return 400, "add_generation_prompt"
-    kinds = [
-        p["type"] for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]
-    ]
-    if kinds.count("video_url") > VIDEOS:
+    contents = [m["content"] for m in body["messages"] if isinstance(m["content"], list)]
+    videos = sum(part["type"] == "video_url" for parts in contents for part in parts)
+    if videos > VIDEOS:
         return 400, f"At most {VIDEOS} video(s)"
     return None
