@@ -114,11 +114,24 @@ class ModelDouble(ChatDouble):
         finish = "stop" if tokens[-1] in stop else "length"
         choices = [self._choice(token, p, body, fault) for token, p in made]
         if not stream:
-            return Reply({"choices": [choices[0] | {"finish_reason": finish}], "usage": usage})
+            value = {"choices": [choices[0] | {"finish_reason": finish}], "usage": usage}
+            if body.get("return_token_ids"):
+                value["prompt_token_ids"] = self._ids(pieces)
+            return Reply(value)
         choices[-1]["finish_reason"] = finish
         if fault.kind == "silent_stop":
             choices[-1] |= {"logprobs": None, "delta": {}}
         return Stream(choices, usage)
+
+    @property
+    def pad(self) -> int:
+        """The id of a visual token."""
+        return int(self.model.tokenizer.inner.convert_tokens_to_ids(PAD))
+
+    def _ids(self, pieces: list[Piece]) -> list[int]:
+        """The ids of a prompt; each visual token is the pad."""
+        runs = ([self.pad] * len(p) if isinstance(p, Video) else list(p.ids) for p in pieces)
+        return [i for run in runs for i in run]
 
     def _choice(
         self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault
@@ -168,12 +181,11 @@ class ModelDouble(ChatDouble):
             self.model.family.model_type == "qwen3_vl"
         ):  # its processor writes the time of each pair of frames
             text = text.replace(PLACE, f"<{FRAME_TIMES / 2:.1f} seconds>{PLACE}")
-        pad = tokenizer.convert_tokens_to_ids(PAD)
         pieces: list[Piece] = []
         keys: list[tuple[Key, int]] = []
         left = iter(videos)
         for token in tokenizer.encode(text, add_special_tokens=False):
-            if token == pad:
+            if token == self.pad:
                 uuid, video = next(left)
                 pieces.append(video)
                 keys.append((uuid, len(video)))

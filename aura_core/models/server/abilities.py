@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from aura_core.config import ServerConfig
 
@@ -31,8 +31,3 @@ class Abilities:
         if config.dialect == "openai":
             return cls(False, False, True, False, False)
         return cls(config.media == "video", config.media_uuids, True, True, True)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The names of what is not there."""
-        return tuple(f.name for f in fields(self) if not getattr(self, f.name))

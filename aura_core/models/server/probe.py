@@ -27,6 +27,10 @@ from aura_core.models.server.side import Side
 from aura_core.types import Chunk, Frame
 
 _log = logging.getLogger(__name__)
+LACKS = {
+    "logprobs": "probabilities (the text decides)",
+    "continuation": "continued turns (a long answer is cut)",
+}
 SIDE = 64  # pixels of the probe's frames
 OTHER_WORDS = (
     "the server writes other words into the prompt. Qwen3-VL's processor writes the time of the"
@@ -55,7 +59,6 @@ class Probe:
         self._done = not wanted
         self._lock = threading.Lock()
         self._prompt = ""
-        self._cached = True
 
     @property
     def told(self) -> str:
@@ -63,8 +66,8 @@ class Probe:
         can = self._requests.can
         frames = f"frames as {'a video' if can.video else 'two images'},"
         frames += f" {'each sent once' if can.uuids else 'sent with each request'}"
-        lacks = [w for w in can.missing if w not in ("video", "uuids")]
-        told = frames + (f", without {', '.join(lacks)}" if lacks else "")
+        lacks = [words for name, words in LACKS.items() if not getattr(can, name)]
+        told = frames + (f", without {' and '.join(lacks)}" if lacks else "")
         return f"{told}, {self._prompt}" if self._prompt else told
 
     def once(self) -> None:
@@ -88,7 +91,7 @@ class Probe:
             self._compare(reply, pieces, conversation.chunks)
             self._without_logprobs(reply)
             self._uuids(conversation)
-            self._continuation(conversation, pieces)
+            self._continuation(conversation, reply)
         elif (choice_of(reply, requests.client.url) or {}).get("logprobs") is None:
             requests.can = replace(requests.can, logprobs=False)
 
@@ -167,29 +170,19 @@ class Probe:
         finally:
             requests.known.clear()
 
-    def _continuation(self, conversation: Conversation, pieces: Sequence[Piece]) -> None:
+    def _continuation(self, conversation: Conversation, reply: dict[str, Any]) -> None:
         """Whether a turn that was begun is continued, by the length of the prompt."""
         requests = self._requests
         begun = Conversation(conversation.turns, BEGUN)
-        length = sum(map(len, pieces)) + len(self._side.tokenizer.encode(BEGUN))
-        before = sum(map(len, pieces))
-        base = self._length_of(conversation)
         try:
-            reply = requests.client.retry(lambda: requests.probe(begun))
+            continued = requests.client.retry(lambda: requests.probe(begun))
         except RefusedError:
             requests.can = replace(requests.can, continuation=False)
             return
-        usage = reply.get("usage")
-        total = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        if isinstance(total, int) and base is not None and total - base != length - before:
+        before, after = _length(reply), _length(continued)
+        more = len(self._side.tokenizer.encode(BEGUN))
+        if before is not None and after is not None and after - before != more:
             requests.can = replace(requests.can, continuation=False)
-
-    def _length_of(self, conversation: Conversation) -> int | None:
-        """The length that the server reports for the prompt."""
-        reply = self._requests.client.retry(lambda: self._requests.probe(conversation))
-        usage = reply.get("usage")
-        total = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        return total if isinstance(total, int) else None
 
     def _conversation(self) -> tuple[Conversation, list[Piece]]:
         """A system turn, and a question about two frames; as messages, and as the engine has it."""
@@ -231,3 +224,10 @@ def _without_pads(made: Sequence[int], expected: Sequence[int | None]) -> list[i
     if pad is None or pad in expected:
         pad = max(counts, key=counts.__getitem__)
     return [i for i in made if i != pad]
+
+
+def _length(reply: dict[str, Any]) -> int | None:
+    """The length of the prompt that a reply reports."""
+    usage = reply.get("usage")
+    total = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return total if isinstance(total, int) else None
