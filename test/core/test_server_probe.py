@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
-from chat_double import Fault, Reply, Request, Stream, refusal
-from model_double import ModelDouble
-from served import TEMPLATE, assistant_for, one, open_served, plain, run, served_model
+from chat_double import Fault, Reply, Request, Stream, refusal  # noqa: E402
+from model_double import ModelDouble  # noqa: E402
+from served import TEMPLATE, assistant_for, one, open_served, plain, run, served_model  # noqa: E402
 
-from aura_core.errors import ModelError
-from aura_core.models.server.prompt_check import SEEN, cause
+from aura_core.errors import ModelError  # noqa: E402
+from aura_core.models.server.prompt_check import SEEN, cause  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -29,7 +30,7 @@ def test_the_text_comes_back_however_it_was_cut(text: str, cuts: list[int]) -> N
     """Half a surrogate pair cannot be in JSON that was sent as UTF-8."""
     text = text.encode(errors="replace").decode()
     at = sorted({0, len(text), *(c for c in cuts if c < len(text))})
-    pieces = [text[a:b] for a, b in zip(at, at[1:], strict=False)] or [""]
+    pieces = [text[a:b] for a, b in itertools.pairwise(at)] or [""]
     assert tokenizer().written(read(*pieces)) == text.lstrip(" \t\r\n")
 
 
