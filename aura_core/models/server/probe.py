@@ -36,6 +36,8 @@ OTHER_WORDS = (
     "the server writes other words into the prompt. Qwen3-VL's processor writes the time of the"
     """ frames: start vLLM with --media-io-kwargs '{"video": {"fps": 2.0}}'"""
 )
+# Fields that newer models refuse, and what they are called there; "": left out.
+REFUSED = {"max_tokens": "max_completion_tokens", "temperature": "", "stream_options": ""}
 QUESTION, BEGUN = "Which colour is it?", "It is"
 
 
@@ -59,6 +61,7 @@ class Probe:
         self._done = not wanted
         self._lock = threading.Lock()
         self._prompt = ""
+        self._given_up: set[str] = set()
 
     @property
     def told(self) -> str:
@@ -97,31 +100,44 @@ class Probe:
 
     def _first(self, conversation: Conversation) -> dict[str, Any]:
         """The reply to the first request; without what the server refuses."""
-        requests, url = self._requests, self._requests.client.url
+        requests = self._requests
         options = {"return_token_ids": True} if requests.can.token_ids else {}
-        send = lambda: requests.client.retry(  # noqa: E731
-            lambda: requests.probe(conversation, **options)
+        for _ in range(len(REFUSED) + 1):
+            try:
+                return requests.client.retry(lambda: requests.probe(conversation, **options))
+            except RefusedError as e:
+                if requests.can.token_ids or not self._adapt(e):
+                    raise self._unusable(e) from e
+        raise AssertionError("each field is given up once")
+
+    def _adapt(self, error: RefusedError) -> bool:
+        """Give up the field of a request that was refused; False where it is none of them."""
+        said = error.said.lower()
+        if "logprob" in said and self._requests.can.logprobs:
+            self._requests.can = replace(self._requests.can, logprobs=False)
+            return True
+        for field, name in REFUSED.items():
+            if field in said and field not in self._given_up:
+                self._given_up.add(field)
+                self._requests.rename(field, name)
+                return True
+        return False
+
+    def _unusable(self, error: RefusedError) -> ModelError:
+        """What to do about a server that refuses the first request."""
+        if error.status in (401, 403, 404):
+            return error
+        if self._requests.can.token_ids:
+            media = "videos" if self._requests.can.video else "images"
+            return ModelError(
+                f"{error}. This is no vLLM that runs the checkpoint in model.path with {media}:"
+                " docs/server.md tells how to start one; for another server set server.dialect:"
+                " openai"
+            )
+        return ModelError(
+            f"{error}. It refuses a message with images: the model must see images, and what the"
+            " server wants differently goes into server.extra_body"
         )
-        try:
-            return send()
-        except RefusedError as e:
-            said = e.said.lower()
-            if e.status in (401, 403, 404):
-                raise
-            if not requests.can.token_ids and requests.can.logprobs and "logprob" in said:
-                requests.can = replace(requests.can, logprobs=False)
-                return send()
-            if requests.can.token_ids and e.status in (400, 422):
-                media = "videos" if requests.can.video else "images"
-                raise ModelError(
-                    f"{e}. This is no vLLM that runs the checkpoint in model.path with {media}:"
-                    " docs/server.md tells how to start one; for another server set server.dialect:"
-                    " openai"
-                ) from e
-            raise ModelError(
-                f"{url}: the server refuses a message with an image: {e.said}; the model must see"
-                " images"
-            ) from e
 
     def _compare(self, reply: dict[str, Any], pieces: Sequence[Piece], chunks: int) -> None:
         """Whether the server makes the same token ids of the messages."""

@@ -60,6 +60,7 @@ class Requests:
         self._sent = 0  # requests
         self._losses: deque[int] = deque(maxlen=LOSSES)  # the requests whose frames were lost
         self._extra = config.body
+        self._names: dict[str, str] = {}  # of fields that the server calls otherwise
         self._base: dict[str, Any] = {"model": model, "temperature": 0.0}
         if config.tenant and config.dialect == "vllm":
             self._base["cache_salt"] = hashlib.sha256(
@@ -171,8 +172,13 @@ class Requests:
         if self.can.continuation:
             goes_on = conversation.continues
             turn = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
-        body = {**self._base, "messages": messages, **turn, **options, **self._extra}
-        return {k: v for k, v in body.items() if v is not None}, sent, named
+        body = {**self._base, "messages": messages, **turn, **options}
+        body = {self._names.get(k, k): v for k, v in body.items()} | self._extra
+        return {k: v for k, v in body.items() if k and v is not None}, sent, named
+
+    def rename(self, field: str, name: str) -> None:
+        """Send a field under another name from now on; under none where the name is ""."""
+        self._names[field] = name
 
     def _lost(self) -> None:
         """Note that the server had lost a frame; where it does so again and again, name no more."""
