@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("transformers")
 
+import itertools
+
 import checkpoints
 
 from aura_core.models.backend import Tokens, Video
@@ -99,8 +101,7 @@ def _split(token: bytes, ranks: dict[bytes, int]) -> list[int]:
     parts = [bytes([b]) for b in token]
     while len(parts) > 2:
         pairs = [
-            (ranks.get(a + b, len(ranks)), i)
-            for i, (a, b) in enumerate(zip(parts, parts[1:], strict=False))
+            (ranks.get(a + b, len(ranks)), i) for i, (a, b) in enumerate(itertools.pairwise(parts))
         ]
         rank, i = min(pairs)
         if rank >= ranks[token]:

@@ -151,9 +151,9 @@ def test_further_fields_of_a_request_are_the_users() -> None:
         watch(client(server, extra_body='{"seed": 7, "temperature": null}'), (10,))
         assert server.requests[-1].body["seed"] == 7
         assert "temperature" not in server.requests[-1].body
-    with pytest.raises(ConfigError, match="server.extra_body must be a JSON object"):
+    with pytest.raises(ConfigError, match=r"server.extra_body must be a JSON object"):
         ServerConfig(extra_body="[1]")
-    with pytest.raises(ConfigError, match="server.model must be the name"):
+    with pytest.raises(ConfigError, match=r"server.model must be the name"):
         ServerConfig(url="http://x/v1", dialect="openai")
 
 

@@ -8,6 +8,7 @@ server as text.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -17,9 +18,11 @@ _SPACE = " \t\r\n"
 
 
 class Encoder(Protocol):
-    """Text to token ids; special tokens that are written in it are recognised."""
+    """Text to token ids. `encode` recognises special tokens; `plain` leaves none in a text."""
 
     def encode(self, text: str) -> list[int]: ...
+
+    def plain(self, text: str) -> str: ...
 
 
 class TextTokens:
@@ -27,12 +30,14 @@ class TextTokens:
 
     Args:
         tokenizer: cuts the text.
-        held: special tokens as text, such as the silent one. Text that may be the begin of one
-            waits for its end.
+        held: special tokens as text, such as the silent one, that are meant where they are written.
+            Text that may be the begin of one waits for its end. All others are words.
     """
 
     def __init__(self, tokenizer: Encoder, held: tuple[str, ...]) -> None:
         self._tokenizer, self._held = tokenizer, held
+        # an empty choice would match everywhere
+        self._parts = re.compile(f"({'|'.join(map(re.escape, held))})" if held else "(?!)")
         self._waiting = ""
         self._begun = False
 
@@ -54,12 +59,19 @@ class TextTokens:
         self._waiting = ""
         if not last and (cut := _begin_of(text, self._held)):
             text, self._waiting = text[:-cut], text[-cut:]
-        ids = self._tokenizer.encode(text)
+        ids = self._ids(text)
         tokens = [Token(i, {i: 0.0}) for i in ids]
         if not self._begun and tokens and entries:
             tokens[0] = Token(ids[0], self._first(ids[0], entries[0]))
         self._begun = True
         return tokens
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for part in self._parts.split(text):
+            meant = part in self._held
+            ids += self._tokenizer.encode(part if meant else self._tokenizer.plain(part))
+        return ids
 
     def _first(self, chosen: int, entry: Mapping[str, Any]) -> dict[int, float]:
         """Log-probabilities of the first token, by the first id of each told token's text."""
