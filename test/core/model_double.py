@@ -173,8 +173,8 @@ class ModelDouble(ChatDouble):
             messages,
             chat_template=self.template,
             tokenize=False,
-            add_generation_prompt=body["add_generation_prompt"],
-            continue_final_message=body["continue_final_message"],
+            add_generation_prompt=body.get("add_generation_prompt", True),
+            continue_final_message=body.get("continue_final_message", False),
         )
         assert text.count(PLACE) == text.count(PAD) == len(videos)
         if (
@@ -195,7 +195,8 @@ class ModelDouble(ChatDouble):
         return _joined(pieces), keys, new
 
     def _video(self, part: dict[str, Any], index: int) -> tuple[str, Video]:
-        uuid, url = part["uuid"], part["video_url"]
+        url = part["video_url"]
+        uuid = part["uuid"] if "uuid" in part else url["url"]
         if url is None:
             if uuid not in self.media:
                 raise Refusal(f"Cache miss for video at index {index} but data is not provided.")

@@ -94,8 +94,8 @@ def test_markers_that_are_written_twice_are_named_at_the_first_prompt(server: Mo
 @pytest.mark.parametrize("server", [Doubling], indirect=True)
 def test_without_a_probe_they_are_named_after_a_few_prompts(server: ModelDouble) -> None:
     backend = open_served(server)
-    list(run(backend, SEEN))
-    assert backend.counters.prompt_mismatches == SEEN
+    list(run(backend, SEEN + 3))
+    assert backend.counters.prompt_mismatches >= SEEN
     assert "vision markers twice" in backend.trouble
 
 
@@ -148,21 +148,39 @@ def test_a_cache_that_is_too_small_is_noticed(server: ModelDouble) -> None:
     assert "sent with each request" in backend.description
 
 
-@pytest.mark.parametrize(("status", "said"), [(400, "NoneType"), (422, "x"), (500, "cached item")])
+class Forgetful(ModelDouble):
+    """Answers one request that names a frame with `lost`, as if it had lost it."""
+
+    lost: Reply | None = None
+
+    def reply(self, request: Request) -> Reply | Stream:
+        named = "None" in str([m["content"] for m in request.body["messages"]])
+        if named and self.lost is not None:
+            lost, self.lost = self.lost, None
+            return lost
+        return super().reply(request)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "cannot unpack non-iterable NoneType object"),
+        (422, "anything"),
+        (500, "Expected a cached item for mm_hash='1'"),
+    ],
+)
 def test_whatever_a_server_says_of_a_lost_frame_it_gets_the_bytes(
     model: Any, status: int, said: str
 ) -> None:
-    with ModelDouble(model, TEMPLATE, new_prefixes=99) as server:
+    with (
+        Forgetful(model, TEMPLATE, new_prefixes=99) as server,
+        ModelDouble(model, TEMPLATE, new_prefixes=99) as other,
+    ):
+        server.lost = refusal(said, status)
         backend = open_served(server)
-        steps = []
-        assistant = assistant_for(backend)
-        for i in range(3):
-            if i == 2:
-                server.faults.append(Fault("status", status=status))
-            steps.append(one(assistant, i))
+        assert plain(list(run(backend, 3))) == plain(list(run(open_served(other), 3)))
         assert (backend.counters.resends, backend.counters.retries) == (1, 0)
-        with ModelDouble(model, TEMPLATE, new_prefixes=99) as other:
-            assert plain(steps) == plain(list(run(open_served(other), 3)))
+        assert server.lost is None
 
 
 def test_the_cause_of_another_length() -> None:

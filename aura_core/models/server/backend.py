@@ -63,7 +63,8 @@ class ServerBackend:
         self.served = server.model or where
         self.name = f"{self.served} at {server.url}"
         self.context: int | None = None  # only the server knows; it refuses a longer window
-        self._config, self._media = server, MediaCodec(server, side.frames)
+        self._config = server
+        self._media = MediaCodec(server, side.frames, video=server.media == "video" and not openai)
         self._condition = Condition()
         self._requests = Requests(
             server,

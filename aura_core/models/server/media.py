@@ -53,8 +53,8 @@ class MediaCodec:
     and another tenant must not be able to guess it.
     """
 
-    def __init__(self, config: ServerConfig, family: Frames) -> None:
-        self._config, self._family = config, family
+    def __init__(self, config: ServerConfig, family: Frames, video: bool) -> None:
+        self._config, self._family, self._video = config, family, video
         png = config.image_format == "png"
         self._suffix, self._options = (
             (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
@@ -73,7 +73,7 @@ class MediaCodec:
         frames = [self._compress(resize(f.image, height, width)) for f in chunk.frames]
         kind = self._config.image_format
         coded = [base64.b64encode(f).decode() for f in frames]
-        if self._config.media == "video":
+        if self._video:
             # The type says jpeg for PNG bytes too: vLLM expects this name, and takes the format
             # from the bytes.
             media = Media(

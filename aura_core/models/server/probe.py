@@ -145,14 +145,14 @@ class Probe:
         if not isinstance(made, list) or not all(isinstance(i, int) for i in made):
             return  # an older server: prompts are compared by their length, see `PromptCheck`
         expected = _flat(pieces)
-        theirs = _without_pads(made, expected)
-        ours = [i for i in expected if i is not None]
-        if theirs == ours and len(made) == len(expected):
+        same = [e is None or e == m for e, m in zip(expected, made, strict=False)]
+        if all(same) and len(made) == len(expected):
             self._prompt = "prompts equal to the token"
             return
-        at = next((n for n, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), 0)
+        at = same.index(False) if not all(same) else min(len(made), len(expected))
         written = self._side.tokenizer.written
-        differ = f"(here {written(ours[at : at + 6])!r}, there {written(theirs[at : at + 6])!r})"
+        ours = written([i for i in expected[at : at + 6] if i is not None])
+        differ = f"(here {ours!r}, there {written(made[at : at + 6])!r})"
         more = len(made) - len(expected)
         why = cause(more, chunks) if more else OTHER_WORDS
         self._condition.say(MISMATCH, f"{self._requests.client.url}: {why} {differ}")
@@ -230,16 +230,6 @@ def _flat(pieces: Sequence[Piece]) -> list[int | None]:
     for piece in pieces:
         out += [None] * len(piece) if isinstance(piece, Video) else list(piece.ids)
     return out
-
-
-def _without_pads(made: Sequence[int], expected: Sequence[int | None]) -> list[int]:
-    """The server's ids without the visual tokens: the id that is repeated most."""
-    visual = expected.count(None)
-    counts = {i: made.count(i) for i in set(made)}
-    pad = next((i for i, n in counts.items() if n == visual), None)
-    if pad is None or pad in expected:
-        pad = max(counts, key=counts.__getitem__)
-    return [i for i in made if i != pad]
 
 
 def _length(reply: dict[str, Any]) -> int | None:

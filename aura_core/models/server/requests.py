@@ -23,8 +23,10 @@ T = TypeVar("T")
 # How servers answer a request with a chunk that was named by its uuid and is not in their cache
 # (any more). The words differ from release to release (vLLM: "Cache miss for video at index 3 but
 # data is not provided", "cannot unpack non-iterable NoneType object", "Expected a cached item"), so
-# the request is sent again with all bytes whatever they are.
-_PERHAPS_LOST = (400, 422, 500)
+# the request is sent again with all bytes whatever they are. Only a 500 must speak of a cache: it
+# may have any cause, and is tried again anyway.
+_REFUSED, _BROKEN = (400, 422), 500
+_MISSED = ("cache", "uuid", "not provided", "nonetype")
 # A server that loses frames so often holds less than a window of them.
 LOSSES, WITHIN = 3, 100  # losses within so many requests
 WORD_TOKENS = 8  # most tokens that are asked for where the first word decides
@@ -135,7 +137,7 @@ class Requests:
             try:
                 result = send(body)
             except HttpError as e:
-                if not (named and e.status in _PERHAPS_LOST):
+                if not (named and _perhaps_lost(e)):
                     raise
                 self.known.clear()  # the cache dropped one, or the server was restarted
                 self.counters.add(resends=1)
@@ -192,3 +194,9 @@ class Requests:
             " frame goes with each request; give it more (vLLM: --mm-processor-cache-gb 8), or set"
             " server.media_uuids: false",
         )
+
+
+def _perhaps_lost(error: HttpError) -> bool:
+    """Whether the server may lack a chunk that was named by its uuid only."""
+    spoken = any(words in error.said.lower() for words in _MISSED)
+    return error.status in _REFUSED or (error.status == _BROKEN and spoken)
