@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from aura_core.config import ModelConfig, ServerConfig
 from aura_core.doctor.findings import FAULT, OK, WARN, Asked, Check, Finding
 from aura_core.doctor.versions import is_there, module_of
 from aura_core.errors import AuraError, ConfigError, ModelError, one_line
@@ -29,26 +29,27 @@ def settings(asked: Asked) -> Iterator[Finding]:
 
 
 def packages(asked: Asked) -> Iterator[Finding]:
-    """The packages that the model needs which was asked for."""
-    config = _settings(asked) if asked.model or asked.params else None
-    if config is None or config.model.path == "scripted":
-        return
-    extra = "server" if config.server.url else "model"
-    gone = [r for r in EXTRAS[extra] if not is_there(module_of(r))]
-    if gone:
-        names = ", ".join(map(module_of, gone))
-        found = f"not installed, and {config.model.path} needs it: {names}"
-        yield Finding("model packages", FAULT, found, how_to_install(extra))
+    """The packages that the models need which were asked for."""
+    for what, model, server in _models(asked) if asked.model or asked.params else ():
+        if model.path == "scripted":
+            continue
+        extra = "server" if server.url else "model"
+        gone = [r for r in EXTRAS[extra] if not is_there(module_of(r))]
+        if gone:
+            names = ", ".join(map(module_of, gone))
+            found = f"not installed, and {model.path} needs it: {names}"
+            yield Finding(f"{what} packages", FAULT, found, how_to_install(extra))
 
 
 def files(asked: Asked) -> Iterator[Finding]:
-    """The checkpoint: its family, and whether it is complete."""
-    config = _settings(asked)
-    if config is None:
-        return
-    path = config.model.path
+    """The checkpoints: family, and whether they are complete."""
+    for what, model, server in _models(asked):
+        yield _files(what, model.path, bool(server.url))
+
+
+def _files(what: str, path: str, served: bool) -> Finding:
     if path == "scripted":
-        return (yield Finding("model", OK, "scripted: a stand-in for tests"))
+        return Finding(what, OK, "scripted: a stand-in for tests")
     from aura_core.models import checkpoint
 
     try:
@@ -56,40 +57,42 @@ def files(asked: Asked) -> Iterator[Finding]:
         if folder is None:
             found = f"{path} is a hub id that is not on this disk: the first start fetches it"
             fix = f"huggingface-cli download {path}, or name a folder"
-            return (yield Finding("model", WARN, found, fix))
-        served = bool(config.server.url)
+            return Finding(what, WARN, found, fix)
         kind = (checkpoint.family if served else checkpoint.check)(folder, path)
     except ModelError as e:
-        return (yield Finding("model", FAULT, one_line(e), NAME))
+        return Finding(what, FAULT, one_line(e), NAME)
     whole = "tokenizer and template" if served else "complete"
-    yield Finding("model", OK, f"{path}: {kind}, {whole}, in {folder}")
+    return Finding(what, OK, f"{path}: {kind}, {whole}, in {folder}")
 
 
 def load(asked: Asked) -> Iterator[Finding]:
-    """Load the model, where that was asked for."""
-    config = _settings(asked)
-    if config is None or not asked.load:
-        return
+    """Load the models, where that was asked for."""
     from aura_core.models import load as open_model
 
-    began = time.monotonic()
-    try:
-        backend = open_model(config.model, config.server)
-    except AuraError as e:
-        return (yield Finding("model load", FAULT, one_line(e), NAME))
-    except (MemoryError, RuntimeError) as e:
-        fix = "a smaller or quantized checkpoint, model.dtype, or a server.url"
-        return (yield Finding("model load", FAULT, one_line(e, 200), fix))
-    seconds = time.monotonic() - began
-    yield Finding("model load", OK, f"{backend.description}; loaded in {seconds:.1f} s")
+    for what, model, server in _models(asked) if asked.load else ():
+        began = time.monotonic()
+        try:
+            backend = open_model(model, server)
+        except AuraError as e:
+            yield Finding(f"{what} load", FAULT, one_line(e), NAME)
+        except (MemoryError, RuntimeError) as e:
+            fix = "a smaller or quantized checkpoint, model.dtype, or a server.url"
+            yield Finding(f"{what} load", FAULT, one_line(e, 200), fix)
+        else:
+            seconds = time.monotonic() - began
+            found = f"{backend.description}; loaded in {seconds:.1f} s"
+            yield Finding(f"{what} load", OK, found)
 
 
-def _settings(asked: Asked) -> Any:
-    """The settings; None where the file is wrong, which `settings` tells."""
+def _models(asked: Asked) -> list[tuple[str, ModelConfig, ServerConfig]]:
+    """The model and its fallback; none where the file is wrong, which `settings` tells."""
     try:
-        return asked.settings()
+        config = asked.settings()
     except ConfigError:
-        return None
+        return []
+    other = config.fallback
+    more = [("fallback model", other.model, other.server)] if other.on else []
+    return [("model", config.model, config.server), *more]
 
 
 def _folder(path: str) -> Path | None:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from aura_core.config import ServerConfig
 from aura_core.doctor.findings import FAULT, OK, WARN, Asked, Check, Finding
 from aura_core.errors import ConfigError
 
@@ -27,29 +28,34 @@ class Unusable(Exception):
 
 
 def server(asked: Asked) -> Iterator[Finding]:
-    """The server of the settings."""
+    """The servers of the settings."""
     try:
         config = asked.settings()
     except ConfigError:
         return  # told by the group of the model
-    own, url = config.server, config.server.url
-    if not url:
-        return
+    other = config.fallback
+    if config.server.url:
+        yield _one("server", config.server, config.model.path)
+    if other.on and other.server.url:
+        yield _one("fallback server", other.server, other.model.path)
+
+
+def _one(what: str, own: ServerConfig, path: str) -> Finding:
+    url = own.url
     try:
         names = served(url, own.api_key_env, own.connect_timeout_s)
     except Unusable as e:
-        return (yield Finding("server", FAULT, f"{url}: {e.found}", e.fix))
-    wanted = own.model or config.model.path
+        return Finding(what, FAULT, f"{url}: {e.found}", e.fix)
+    wanted = own.model or path
     told = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
     if wanted in names:
-        yield Finding("server", OK, f"{url} serves {wanted}")
-    elif not names:
+        return Finding(what, OK, f"{url} serves {wanted}")
+    if not names:
         fix = "wait until its model is loaded, or give it one"
-        yield Finding("server", WARN, f"{url}: it lists no model", fix)
-    else:
-        found = f"{url} does not list {wanted}; it serves {told}"
-        fix = f"server.model: {names[0]}" if len(names) == 1 else "set server.model to one of them"
-        yield Finding("server", FAULT, found, fix)
+        return Finding(what, WARN, f"{url}: it lists no model", fix)
+    found = f"{url} does not list {wanted}; it serves {told}"
+    fix = f"server.model: {names[0]}" if len(names) == 1 else "set server.model to one of them"
+    return Finding(what, FAULT, found, fix)
 
 
 def served(url: str, api_key_env: str, timeout_s: float) -> list[str]:

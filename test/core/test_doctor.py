@@ -457,6 +457,17 @@ def test_a_served_model_needs_no_weights_and_other_packages(
     assert look(model.packages, here)["model packages"].found.endswith("needs it: torch")
 
 
+def test_the_fallback_is_looked_at_too(tmp_path: Path) -> None:
+    with serving(200, ONE) as url:
+        text = f"""
+model: {{path: scripted}}
+fallback: {{model: {{path: {tmp_path}}}, server: {{url: '{url}'}}}}
+"""
+        asked = params(tmp_path, text)
+        assert states(model.files, asked) == {"model": OK, "fallback model": FAULT}
+        assert look(server.server, asked)["fallback server"].fix == "server.model: qwen"
+
+
 def test_loading(tmp_path: Path) -> None:
     scripted = Asked(model="scripted")
     assert look(model.load, scripted) == {}
