@@ -578,6 +578,60 @@ class StandingConfig(Settings, section="watches"):
 
 
 @dataclass(frozen=True)
+class FallbackModelConfig(ModelConfig, section="fallback.model"):
+    """The model that takes over; messages name its settings."""
+
+    path: str = setting(
+        "",
+        "checkpoint of the model that takes over while the first one fails: a local folder, a hub"
+        " id, aura_tiny (embedded) or scripted (tests); empty: none does",
+    )
+
+
+@dataclass(frozen=True)
+class FallbackServerConfig(ServerConfig, section="fallback.server"):
+    """The server of the model that takes over; messages name its settings."""
+
+
+@dataclass(frozen=True)
+class FallbackConfig(Settings, section="fallback"):
+    """A second model, which takes over while the first one fails.
+
+    It is used where `model.path` is given: in this process, or behind a server (`server.url`). Both
+    models are loaded at the start. docs/server.md tells what stays when the model changes. It is
+    for live running; recordings and evaluation never change the model.
+    """
+
+    model: ModelConfig = section(FallbackModelConfig)
+    server: ServerConfig = section(FallbackServerConfig)
+    after: int = setting(
+        3, "failed steps in a row after which the fallback takes over", low=1, high=1000
+    )
+    back: int = setting(
+        3,
+        "probes in a row that the model must answer before it is handed back to",
+        low=1,
+        high=1000,
+    )
+    probe_s: float = setting(
+        10.0, "time between two probes of the model that failed", unit="s", low=0.01, high=DAY_S
+    )
+    chunks: int = setting(
+        8,
+        "newest video that is shown to the other model when the model changes; of older video only"
+        " the words stay",
+        unit="chunks",
+        low=0,
+        high=3600,
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a fallback."""
+        return bool(self.model.path)
+
+
+@dataclass(frozen=True)
 class AssistantConfig(Settings):
     """All settings of the engine."""
 
@@ -594,6 +648,7 @@ class AssistantConfig(Settings):
         null="the checkpoint's own, or the package's",
     )
     server: ServerConfig = section(ServerConfig)
+    fallback: FallbackConfig = section(FallbackConfig)
     gate: GateConfig = section(GateConfig)
     watches: Mapping[str, StandingConfig] = named(
         StandingConfig, "watches that are there from the start, by ids that you choose"

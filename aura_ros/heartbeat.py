@@ -85,7 +85,7 @@ class Heartbeats:
             beat = self._beat(camera)
             msg = to.heartbeat_msg(
                 state,
-                node.problem or detail or health.trouble,
+                node.problem or detail or health.fallback or health.trouble,
                 self._sequence,
                 beat.step,
                 health,
@@ -112,7 +112,9 @@ class Heartbeats:
                 state = "loading"
             # seconds that pass are no change
             detail = worst.detail if worst and state in ("unconfigured", "error") else ""
-            model, run = (host.config.model.path, host.run) if host else ("", "")
+            if host and not detail:
+                detail = host.health().fallback
+            model, run = (host.model_path, host.run) if host else ("", "")
             now = AssistantState(state=state, detail=detail, model=model, run=run)
             if now == self._state:
                 return

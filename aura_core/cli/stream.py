@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from aura_core.cli.show import Show
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.events import Called, Event, Failed, Problem, Ready, Refused, Stepped
+from aura_core.live.events import Called, Event, Failed, Moved, Problem, Ready, Refused, Stepped
 from aura_core.live.host import Host
 from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.replay.witness import Witness
@@ -82,9 +82,14 @@ def show_live(
     The model runs on the host's thread. Chunks that it is too slow for are dropped and counted.
     When the source fails, its error is raised after all waiting chunks are decided.
     """
-    from aura_core.models import load
+    from aura_core.models import fallback, load
 
-    host = Host(lambda: load(config.model, config.server), config, backlog_chunks=LIVE_BACKLOG)
+    host = Host(
+        lambda: load(config.model, config.server),
+        config,
+        backlog_chunks=LIVE_BACKLOG,
+        fallback=fallback(config),
+    )
     told, ready = _Told(show), queue.SimpleQueue[Ready | Failed]()
 
     def listen(event: Event) -> None:
@@ -96,6 +101,8 @@ def show_live(
             host.result(event.call, error(UNAVAILABLE), event.stream)
         elif isinstance(event, Refused):
             told.refuse(event.query, InputError(event.reason))
+        elif isinstance(event, Moved):
+            show.warn(event.message)
         elif isinstance(event, Problem):
             show.warn(event.message)
             told.lost += event.chunk is not None

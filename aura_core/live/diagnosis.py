@@ -113,6 +113,8 @@ def diagnose(health: Health, now: Now, recent: Recent) -> tuple[str, str]:
     check(recent.undecided, UNDECIDED, "seconds are not decided")
     if health.trouble:
         found.append(("warn", "the model's server needs attention: see the value 'trouble'"))
+    if health.fallback:
+        found.append(("warn", health.fallback))
     if now.problem:
         found.append(("warn", "an error was reported"))
     found.sort(key=lambda f: -LEVELS.index(f[0]))

@@ -108,5 +108,13 @@ class Failed:
     message: str
 
 
-Event = Ready | Words | Stepped | Asked | Watched | Called | Refused | Problem | Failed
+@dataclass(frozen=True)
+class Moved:
+    """The streams go on with another model: with the fallback, or with the first one again."""
+
+    away: bool  # the fallback runs now
+    message: str  # what happened and why, in one line
+
+
+Event = Ready | Words | Stepped | Asked | Watched | Called | Refused | Problem | Failed | Moved
 Listener = Callable[[Event], None]
