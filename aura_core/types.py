@@ -203,7 +203,8 @@ class Step:
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
     suppressed: str = (
-        ""  # why words were not said: cancelled, limit, cooldown, duplicate, quiet, call
+        # why words were not said: cancelled, limit, cooldown, duplicate, quiet, call, empty
+        ""
     )
     missed_chunks: int = 0  # chunks before this one that were seen and not decided
     call: Call | None = None  # what the model calls instead of an answer

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.models.grammar import DecisionGrammar
 from aura_core.models.tool_form import ToolForm
 from aura_core.types import Chunk
 
@@ -113,7 +114,8 @@ class ChatFormat:
     """The checkpoint's chat template as strings: the text before and after each kind of content.
 
     `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
-    token, `silent_id` equals `end_id`: then an empty turn means silence.
+    token, `silent_id` equals `end_id`: then an empty turn means silence. With a `grammar`,
+    `silent_id` is its first token that means silence.
     """
 
     system: tuple[str, str]
@@ -125,6 +127,7 @@ class ChatFormat:
     system_prompt: str
     trained_to_decide: bool
     tools: ToolForm | None = None  # how tools are called; None: the template tells no form
+    grammar: DecisionGrammar | None = None  # markers; None: the silent token alone
 
 
 class Session(Protocol):

@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
+from aura_core.models.grammar import FORMS, DecisionGrammar, GrammarForm, in_tokens, named
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.models.special_tokens import SpecialTokens
 from aura_core.models.tool_form import HERMES, ToolForm
@@ -204,7 +205,8 @@ def extract(
         raise ModelError(
             f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token"
         )
-    silent_id, trained = _silence(tokenizer, sidecar, end_id, where)
+    grammar = _grammar(tokenizer, sidecar, answer_parts[0], where)
+    silent_id, trained = _silence(tokenizer, sidecar, grammar, end_id, where)
     return ChatFormat(
         system=system_parts,
         user=user_parts,
@@ -213,10 +215,11 @@ def extract(
         silent_id=silent_id,
         end_id=end_id,
         system_prompt=(
-            DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt
+            _system_prompt(grammar) if sidecar.system_prompt is None else sidecar.system_prompt
         ),
         trained_to_decide=trained,
         tools=_tool_form(written, system_parts, user_parts, answer_parts),
+        grammar=grammar,
     )
 
 
@@ -252,13 +255,36 @@ def _tool_form(
     return HERMES if whole == hermes else None
 
 
+def _grammar(
+    tokenizer: HFTokenizer, sidecar: AuraSidecar, header: str, where: str
+) -> DecisionGrammar | None:
+    """The decision grammar of the checkpoint; None where the silent token alone decides."""
+    if sidecar.grammar is not None:
+        form: GrammarForm | None = FORMS[sidecar.grammar]
+    elif sidecar.respond_token or sidecar.delegate_token:
+        tasks = (sidecar.delegate_token,) if sidecar.delegate_token else ()
+        form = GrammarForm(str(sidecar.silent_token), sidecar.respond_token or "", tasks)
+    elif sidecar.silent_token or tokenizer.single(SILENT) is not None:
+        form = None
+    else:
+        form = named(tokenizer.single, where)
+    return None if form is None else in_tokens(form, tokenizer.encode, header, where)
+
+
 def _silence(
-    tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str
+    tokenizer: HFTokenizer,
+    sidecar: AuraSidecar,
+    grammar: DecisionGrammar | None,
+    end_id: int,
+    where: str,
 ) -> tuple[int, bool]:
-    """The id of the silent token, and whether the checkpoint was trained to decide.
+    """The id of the token that tells silence, and whether the checkpoint was trained to decide.
 
     Without a silent token it is the id of the end token.
     """
+    if grammar is not None:
+        decides = sidecar.trained_to_decide
+        return grammar.silent[0], True if decides is None else decides
     silent_id = tokenizer.single(sidecar.silent_token or SILENT)
     if silent_id is None and sidecar.silent_token:
         raise ModelError(
@@ -268,6 +294,29 @@ def _silence(
     known = silent_id is not None
     trained = known if sidecar.trained_to_decide is None else sidecar.trained_to_decide
     return (silent_id if silent_id is not None else end_id), trained
+
+
+def _system_prompt(grammar: DecisionGrammar | None) -> str:
+    """The default system prompt, with the markers that the checkpoint was trained with."""
+    if grammar is None:
+        return DEFAULT_SYSTEM_PROMPT
+    silent, *others = grammar.form.markers
+    prompt = DEFAULT_SYSTEM_PROMPT.replace(SILENT, silent)
+    if grammar.form.respond:
+        prompt += f" Before your words, output {others[0]}."
+    if grammar.form.delegates:
+        task = grammar.form.delegates[0].rstrip()
+        prompt += f" To hand a task over to a helper, output {task} and the task."
+    return prompt
+
+
+def deciding(tokenizer: HFTokenizer, chat: ChatFormat) -> str:
+    """How a checkpoint decides, as a part of its description."""
+    if not chat.trained_to_decide:
+        return "not trained to be silent: asked yes or no each second"
+    if chat.grammar is not None:
+        return f"decides by {', '.join(chat.grammar.form.markers)}"
+    return f"decides by {tokenizer.inner.convert_ids_to_tokens(chat.silent_id)}"
 
 
 def _rest(begin: str, text: str, where: str) -> str:

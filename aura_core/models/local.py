@@ -22,7 +22,7 @@ try:
     import transformers
     from transformers.utils import logging as hf_logging
 
-    from aura_core.models.chat import HFTokenizer, extract, open_tokenizer
+    from aura_core.models.chat import HFTokenizer, deciding, extract, open_tokenizer
     from aura_core.models.families.base import Family, Features
     from aura_core.models.kv_session import EvictableSession, KVSession
 except ImportError as e:
@@ -110,19 +110,13 @@ class LocalBackend:
     def _describe(self) -> str:
         count = _size(self.model)
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
-        token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
-        decides = (
-            f"decides by {token}"
-            if self.chat.trained_to_decide
-            else ("not trained to be silent: asked yes or no each second")
-        )
         dtype = str(self.model.dtype).removeprefix("torch.")
         attention = self.model.config._attn_implementation
         number = torch.get_num_threads()
         threads = f"{number} CPU thread" + ("s" if number > 1 else "")
         return (
             f"{self.name}: {self.family.model_type}, {size} parameters, {self.device},"
-            f" {dtype}, {attention}, {threads}; {decides}"
+            f" {dtype}, {attention}, {threads}; {deciding(self.tokenizer, self.chat)}"
         )
 
 

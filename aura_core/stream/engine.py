@@ -311,9 +311,9 @@ class StreamEngine:
     def _teller(
         self, turn: Turn, response_id: str, on_text: OnText | None
     ) -> Callable[[str], None] | None:
-        """Tells the words of the response so far; never the text of a call."""
-        if on_text is None or self.codec.tools is None:
-            return None if on_text is None else lambda text: on_text(response_id, text)
+        """Tells the words of the response so far; never the text of a call or of a task."""
+        if on_text is None:
+            return None
         lead = turn.lead
         return lambda text: on_text(response_id, _joined(lead, self.codec.words(text)))
 
@@ -358,7 +358,12 @@ class StreamEngine:
             if query is None and not ids:
                 self.decider.retract()
                 return Said(turn, None, "call")
-        wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
+        words = self.codec.words(self.codec.text(ids), final=True)
+        wordless = not words and self.generator.cancelled is None
+        if query is None and wordless:
+            self.policy.kv.reopen(turn)
+            self.decider.retract()
+            return Said(turn, None, "empty")
         if query is not None and wordless and self.config.decider.must_answer:
             ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
             self.policy.kv.reopen(turn)
@@ -412,7 +417,7 @@ class StreamEngine:
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         *seen, rest = self.codec.user(video, None)
         if self.yes_no is None:
-            logits = self.policy.kv.peek([ended, *seen, rest])
+            logits = self.codec.allowed(self.policy.kv.peek([ended, *seen, rest]))
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
         verdict = self.yes_no.verdict(self.policy.kv.peek([ended, *seen, question]))

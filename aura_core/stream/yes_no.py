@@ -59,9 +59,7 @@ class YesNo:
         return np.asarray([np.logaddexp.reduce(wide[list(ids)]) for ids in self._ids], np.float32)
 
     def _rest(self, video: Seen, prompt: str, watches: Sequence[str]) -> Tokens:
-        last = self._codec.user(video, prompt.format(watches=_listed(watches)))[-1]
-        assert isinstance(last, Tokens)
-        return last
+        return self._codec.asking(video, prompt.format(watches=_listed(watches)))
 
 
 def _listed(watches: Sequence[str]) -> str:

@@ -75,6 +75,55 @@ def test_aura_json_overrides_the_defaults() -> None:
         extract(template, silent_token="<hush>")
 
 
+def test_aura_json_names_markers_of_several_tokens() -> None:
+    template, words = checkpoints.TEMPLATES["qwen3_vl"], tokenizer(False)
+    got = extract(template, silent=False, grammar="joyai")
+    assert got.grammar is not None and got.trained_to_decide
+    lead, silent, respond = got.grammar.lead, got.grammar.silent, got.grammar.respond
+    assert got.silent_id == silent[0] != respond[0]
+    assert words.written((*lead, *silent)) == "</silence>"
+    assert words.written((*lead, *respond)) == "</response>"
+    assert "output </silence>" in got.system_prompt and "</delegate>" in got.system_prompt
+    own = extract(template, silent=False, silent_token="<|vision_pad|>", respond_token="[say] ")
+    assert own.grammar is not None and own.grammar.lead == ()
+    assert own.silent_id == words.single("<|vision_pad|>")
+    assert extract(template, grammar="joyai").grammar is not None  # though it has a silent token
+    assert extract(template).grammar is None
+    with pytest.raises(ModelError, match=r"^here: the silent marker '</quiet>' is . tokens, and"):
+        extract(template, silent=False, silent_token="</quiet>", delegate_token="</do>")
+
+
+def test_markers_that_are_tokens_of_the_tokenizer_are_found_by_name() -> None:
+    words = tokenizer(False)
+    words.inner.add_special_tokens(
+        {"additional_special_tokens": ["<|silence|>", "<|response|>"]},
+        replace_extra_special_tokens=False,
+    )
+    template = checkpoints.TEMPLATES["qwen3_vl"]
+    got = chat.extract(words, template, "qwen3_vl", AuraSidecar(), "here")
+    assert got.silent_id == words.single("<|silence|>") and got.trained_to_decide
+    codec = PromptCodec(words, got)
+    assert codec.answer_ids("It rains.")[0] == words.single("<|response|>")
+    assert codec.text(codec.answer_ids("It rains.")) == "It rains."
+    assert chat.deciding(words, got) == "decides by <|silence|>, <|response|>"
+
+
+@pytest.mark.parametrize("family", checkpoints.FAMILIES)
+def test_a_conversation_with_markers_has_exactly_the_tokens_of_the_template(family: str) -> None:
+    words, template = tokenizer(False), checkpoints.TEMPLATES[family]
+    codec = PromptCodec(words, extract(template, family, silent=False, grammar="joyai"))
+    turns = ((None, None), ("Now?", "The hand has left."), (None, None))
+    video = Video(None, GRID)
+    pieces: list[Piece] = [codec.head(codec.prefix())]
+    messages = [chat.system(codec.system_prompt)]
+    for question, answer in turns:
+        pieces += [*codec.user(video, question)]
+        pieces.append(codec.assistant(codec.answer_ids(answer) if answer else None))
+        messages.append(chat.user(question or "", CONTENT))
+        messages.append(chat.assistant(f"</response> {answer}" if answer else "</silence>"))
+    assert ids_of(pieces, words) == template_ids(words, template, family, messages, False)
+
+
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
     """A window with prefix, questions, answers and silence: as pieces, and as messages."""
     window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2), codec.prefix())
@@ -111,17 +160,29 @@ def test_a_conversation_has_exactly_the_tokens_of_the_template(family: str, sile
     codec = PromptCodec(words, extract(template, family, silent))
     pieces, messages = conversation(codec, silent)
     assert len(messages) == 1 + 2 * 2 + 3 * 2 + 1
+    assert ids_of(pieces, words) == template_ids(words, template, family, messages, True)
+    pad = words.single("<|video_pad|>")
+    assert ids_of(pieces, words).count(pad) == 4 * GRID[0] * GRID[1]
+
+
+def ids_of(pieces: list[Piece], words: chat.HFTokenizer) -> list[int]:
+    """The ids of `pieces`, with the pad token at visual tokens."""
+    pad = words.single("<|video_pad|>")
+    return [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
+
+
+def template_ids(
+    words: chat.HFTokenizer, template: str, family: str, messages: list[chat.Message], prompt: bool
+) -> list[int]:
+    """The ids that the template writes for `messages`, with each chunk expanded."""
     text = words.inner.apply_chat_template(
-        messages, chat_template=template, tokenize=False, add_generation_prompt=True
+        messages, chat_template=template, tokenize=False, add_generation_prompt=prompt
     )
     # mean of 0 s and 0.5 s, as the processor rounds it
     stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
     pads = "<|video_pad|>" * (GRID[0] * GRID[1])
     expanded = text.replace(qwen_vl.WRITTEN, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
-    pad = words.single("<|video_pad|>")
-    ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
-    assert ids == words.encode(expanded)
-    assert ids.count(pad) == 4 * len(pads) // len("<|video_pad|>")
+    return words.encode(expanded)
 
 
 def test_decoding_leaves_special_tokens_out_and_keeps_the_words() -> None:

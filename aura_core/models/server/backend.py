@@ -18,7 +18,7 @@ try:
     import transformers  # noqa: F401  (for its tokenizers alone; torch is not needed)
     from jinja2 import TemplateError
 
-    from aura_core.models.chat import HFTokenizer, extract, open_tokenizer, user
+    from aura_core.models.chat import HFTokenizer, deciding, extract, open_tokenizer, user
     from aura_core.models.families.base import ChunkPrompt
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
@@ -61,6 +61,11 @@ class ServerBackend:
         self.tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, self.tokenizer.inner.chat_template)
         self.chat = extract(self.tokenizer, template, model_type, sidecar, where)
+        if self.chat.grammar is not None and self.chat.grammar.lead:
+            raise ModelError(
+                f"{where}: its markers are several tokens each, and a chat server cannot begin an"
+                " answer within one: run it in this process (no server.url)"
+            )
         model = read_json(folder / "config.json")
         family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         self.served = server.model or where
@@ -80,18 +85,13 @@ class ServerBackend:
             self.tokenizer, _vocabulary(model, self.tokenizer), self._client.url
         )
         self.warmer = Warmer(self.counters)
-        token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
-        decides = (
-            f"decides by {token}"
-            if self.chat.trained_to_decide
-            else ("not trained to be silent: asked yes or no each second")
-        )
         frames = (
             f"frames as {server.media},"
             f" {'each sent once' if server.media_uuids else 'sent with each request'}"
         )
         self.description = (
-            f"{where}: {model_type}, served as {self.served} at {server.url}, {frames}; {decides}"
+            f"{where}: {model_type}, served as {self.served} at {server.url}, {frames};"
+            f" {deciding(self.tokenizer, self.chat)}"
         )
 
     def encode(self, chunk: Chunk) -> Video:

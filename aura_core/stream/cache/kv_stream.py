@@ -54,7 +54,7 @@ class KVStream:
         start = self.length
         logits = self._prefill([*self.waiting, *user])
         self.starts.append(start)
-        return logits
+        return self.codec.allowed(logits)
 
     def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
         """`enter` with `question` in place of the user turn's end, which is then rolled back.
@@ -74,7 +74,7 @@ class KVStream:
 
         Returns float32 logits (vocabulary,) of the answer's first token.
         """
-        return self._prefill([rest])
+        return self.codec.allowed(self._prefill([rest]))
 
     def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
         """Close the turn that was entered.
@@ -99,9 +99,9 @@ class KVStream:
         self.leave(turn.answer_ids)
         return tokens
 
-    def decode(self, token: int) -> NDArray[np.float32]:
-        """Append one token of an answer. Returns the next float32 logits (vocabulary,)."""
-        return self._prefill([Tokens((token,))])
+    def decode(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Append tokens of an answer. Returns the next float32 logits (vocabulary,)."""
+        return self._prefill([Tokens(tuple(ids))])
 
     def peek(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
         """Float32 logits (vocabulary,) after `pieces`, which are then rolled back."""
