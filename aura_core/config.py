@@ -575,6 +575,27 @@ class AssistantConfig(Settings):
     tools_failed: str = setting(
         "I could not do that.", "what is said where the model calls too many tools", live=True
     )
+    delegate_timeout_s: float = setting(
+        120.0,
+        "most time for the result of a task that the model hands over; then delegate_failed is"
+        " said",
+        unit="s",
+        low=0.1,
+        high=86_400.0,
+        live=True,
+    )
+    delegates_most: int = setting(
+        8,
+        "most tasks whose result may be open; for a further one delegate_failed is said",
+        low=1,
+        high=1000,
+        live=True,
+    )
+    delegate_failed: str = setting(
+        "I could not find that out.",
+        "what is said where a task that the model hands over gets no result",
+        live=True,
+    )
 
     def standing(self, camera: str = "") -> tuple[Query, ...]:
         """The watches of one camera that are there from the start. Raises `ConfigError`."""
