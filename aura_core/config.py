@@ -369,6 +369,13 @@ class DeciderConfig(Settings, section="decider"):
         "Report in one short sentence what you see now that was requested: {watches}.",
         "what the model is asked for after a yes; {watches} stands for the open watches",
     )
+    yes_words: tuple[str, ...] = setting(
+        ("yes", "ja", "oui", "sí", "是", "是的"),
+        "words that mean yes in mode yes_no; all their tokens count together",
+    )
+    no_words: tuple[str, ...] = setting(
+        ("no", "nein", "non", "不", "不是", "否"), "words that mean no in mode yes_no"
+    )
     unsolicited: bool = setting(
         False,
         "the model may speak when nothing was asked and no watch is open; off: such words are held"
@@ -391,6 +398,9 @@ class DeciderConfig(Settings, section="decider"):
         ):
             ok = prompt.count("{") == prompt.count("}") == prompt.count("{watches}") == 1
             require(ok, f"decider.{name} must contain {{watches}} once and no other braces")
+        for name, words in (("yes_words", self.yes_words), ("no_words", self.no_words)):
+            ok = bool(words) and all(word.strip() == word != "" for word in words)
+            require(ok, f"decider.{name} must be words without blanks around them")
 
 
 @dataclass(frozen=True)

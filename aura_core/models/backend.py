@@ -128,6 +128,9 @@ class ChatFormat:
     trained_to_decide: bool
     tools: ToolForm | None = None  # how tools are called; None: the template tells no form
     grammar: DecisionGrammar | None = None  # markers; None: the silent token alone
+    # An empty thought that stands between the assistant header and an answer while it is made. The
+    # template leaves it out of earlier turns. "": the model does not think first.
+    thought: str = ""
 
 
 class Session(Protocol):

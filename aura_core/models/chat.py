@@ -27,6 +27,7 @@ SPACE = "\u2581"  # how SentencePiece writes a space
 MOST_REMEMBERED = 1024  # texts from outside
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 _RESULT = "AuraResultText"
+_THINK, _NO_THOUGHT = "<think>", "<think>\n\n</think>\n\n"  # as Qwen3's template closes a thought
 
 Message = dict[str, Any]
 
@@ -163,7 +164,7 @@ def extract(
 
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
-            return written(*messages, add_generation_prompt=prompt)
+            return written(*messages, add_generation_prompt=prompt, enable_thinking=False)
         except (TemplateError, TypeError, ValueError) as e:
             reason = one_line(e, 200)
             raise ModelError(
@@ -176,7 +177,8 @@ def extract(
     begun = render(s, u)
     user_turn = _rest(begun, render(s, u, u), where)
     system_turn = begun.removesuffix(user_turn)
-    answer_turn = _rest(begun, render(s, u, a), where)
+    # Not of the newest turn: a template may leave thoughts out of the earlier ones.
+    answer_turn = _rest(begun, render(s, u, a, u), where).removesuffix(user_turn)
     system_parts = _split(system_turn, _SYSTEM, where)
     user_parts = _split(user_turn, chunk.written + _QUESTION, where)
     answer_parts = _split(answer_turn, _ANSWER, where)
@@ -187,7 +189,8 @@ def extract(
     rebuilt = _SYSTEM.join(system_parts)
     for i in range(3):
         rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
-    rebuilt += turn(_QUESTION) + answer_parts[0]
+    thought = _thought(begun + answer_parts[0], render(s, u, prompt=True))
+    rebuilt += turn(_QUESTION) + answer_parts[0] + thought
     whole = render(s, u, a, alone, a, u, a, u, prompt=True)
     if rebuilt != whole:
         at = next(
@@ -220,7 +223,18 @@ def extract(
         trained_to_decide=trained,
         tools=_tool_form(written, system_parts, user_parts, answer_parts),
         grammar=grammar,
+        thought=_NO_THOUGHT if thought and not trained else "",
     )
+
+
+def _thought(header: str, prompt: str) -> str:
+    """The thought that the template opens for a new answer, as it writes it; "" without one.
+
+    `header` are the turns before an answer with the assistant header, `prompt` is the same as the
+    template writes it for a new answer.
+    """
+    rest = prompt.removeprefix(header)
+    return rest if rest.startswith(_THINK) and prompt.startswith(header) else ""
 
 
 def _tool_form(
@@ -242,6 +256,7 @@ def _tool_form(
         {"role": "user", "content": _QUESTION},
         called,
         {"role": "tool", "content": _RESULT},
+        {"role": "user", "content": _QUESTION},
     ]
     try:
         whole = written(*messages, tools=[{"type": "function", "function": tool}])
@@ -251,7 +266,7 @@ def _tool_form(
     hermes = f"{_SYSTEM}\n\n{HERMES.definitions([tool])}".join(system_parts)
     hermes += _QUESTION.join(user_parts)
     hermes += f"{_ANSWER}\n{calls}".join(answer_parts)
-    hermes += HERMES.result(_RESULT).join(user_parts)
+    hermes += HERMES.result(_RESULT).join(user_parts) + _QUESTION.join(user_parts)
     return HERMES if whole == hermes else None
 
 
@@ -312,6 +327,8 @@ def _system_prompt(grammar: DecisionGrammar | None) -> str:
 
 def deciding(tokenizer: HFTokenizer, chat: ChatFormat) -> str:
     """How a checkpoint decides, as a part of its description."""
+    if chat.thought:
+        return "not trained to be silent: asked yes or no each second, without a thought"
     if not chat.trained_to_decide:
         return "not trained to be silent: asked yes or no each second"
     if chat.grammar is not None:

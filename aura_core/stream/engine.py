@@ -432,7 +432,8 @@ class StreamEngine:
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         *seen, rest = self.codec.user(video, None)
         if self.yes_no is None:
-            logits = self.codec.allowed(self.policy.kv.peek([ended, *seen, rest]))
+            chunk_turn = self.codec.deciding([*seen, rest])
+            logits = self.codec.allowed(self.policy.kv.peek([ended, *chunk_turn]))
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
         verdict = self.yes_no.verdict(self.policy.kv.peek([ended, *seen, question]))

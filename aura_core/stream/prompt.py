@@ -66,6 +66,7 @@ class PromptCodec:
         self._constant: dict[str, Tokens] = {}  # tokens of the texts around a chunk, by text
         # The template's text after the end token. The end token itself is added by `assistant`.
         self._after_end = self._ids(chat.assistant[1])[1:]
+        self.thought = self._ids(chat.thought)
         # What may follow the assistant header; None: all tokens.
         self._first = self.grammar.first(chat.end_id) if self.grammar else None
         self.silence: tuple[int, ...] = (chat.silent_id,) if chat.silent_id != chat.end_id else ()
@@ -112,9 +113,24 @@ class PromptCodec:
 
         Its answer is free: it needs no marker.
         """
-        after = self.user(seen, question)[-1]
+        after = self.deciding(self.user(seen, question))[-1]
         assert isinstance(after, Tokens)
         return Tokens(after.ids[: len(after) - len(self._lead)])
+
+    def deciding(self, user: Sequence[Piece]) -> list[Piece]:
+        """A user turn as an answer to it is made: with an empty thought behind the header, where
+        the model would think first. The conversation does not hold the thought."""
+        *seen, after = user
+        if not self.thought:
+            return [*seen, after]
+        assert isinstance(after, Tokens)
+        header = after.ids[: len(after) - len(self._lead)]
+        return [*seen, Tokens((*header, *self.thought, *self._lead))]
+
+    @property
+    def lead(self) -> Tokens:
+        """What `user` ends with, after the assistant header."""
+        return Tokens(self._lead)
 
     def allowed(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits of a decision, (vocabulary,), limited to what the grammar allows."""

@@ -172,11 +172,20 @@ def ids_of(pieces: list[Piece], words: chat.HFTokenizer) -> list[int]:
 
 
 def template_ids(
-    words: chat.HFTokenizer, template: str, family: str, messages: list[chat.Message], prompt: bool
+    words: chat.HFTokenizer,
+    template: str,
+    family: str,
+    messages: list[chat.Message],
+    prompt: bool,
+    **kwargs: Any,
 ) -> list[int]:
     """The ids that the template writes for `messages`, with each chunk expanded."""
     text = words.inner.apply_chat_template(
-        messages, chat_template=template, tokenize=False, add_generation_prompt=prompt
+        messages,
+        chat_template=template,
+        tokenize=False,
+        add_generation_prompt=prompt,
+        **kwargs,
     )
     # mean of 0 s and 0.5 s, as the processor rounds it
     stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
@@ -190,6 +199,50 @@ def test_decoding_leaves_special_tokens_out_and_keeps_the_words() -> None:
     text = "It's 10:30 , and é 你好 ."
     assert words.decode(words.encode(f"<|im_start|>{text}<|silent|><|im_end|>")) == text
     assert words.encode("<|im_end|>") == [words.single("<|im_end|>")]
+
+
+# Two published ways of thinking: Qwen3's hybrid models close the thought where thinking is off, and
+# keep it in the newest answer; Qwen3-VL-Thinking always opens one. Earlier answers have none.
+_OPENS = "'<|im_start|>assistant\n' }}{%- endif"
+_CLOSED = (
+    "'<|im_start|>assistant\n' }}{%- if enable_thinking is defined and enable_thinking is false"
+    " -%}{{ '<think>\n\n</think>\n\n' }}{%- endif -%}{%- endif"
+)
+_NEWEST = (
+    "{%- if m.role == 'assistant' and loop.last -%}{{ '<think>\n\n</think>\n\n' }}{%- endif -%}"
+    "{{ content(m.content) }}"
+)
+THINKING = {
+    "hybrid": lambda t: t.replace(_OPENS, _CLOSED).replace("{{ content(m.content) }}", _NEWEST),
+    "always": lambda t: t.replace(_OPENS, "'<|im_start|>assistant\n<think>\n' }}{%- endif"),
+}
+
+
+@pytest.mark.parametrize("how", THINKING)
+def test_a_model_that_thinks_gets_an_empty_thought_for_an_answer_and_none_in_earlier_ones(
+    how: str,
+) -> None:
+    template = THINKING[how](checkpoints.TEMPLATES["qwen3_vl"])
+    assert template != checkpoints.TEMPLATES["qwen3_vl"]
+    words, got = tokenizer(False), extract(template, silent=False)
+    assert got.thought == "<think>\n\n</think>\n\n"
+    assert got.assistant == ("<|im_start|>assistant\n", "<|im_end|>\n")
+    assert got.tools is extract(checkpoints.TEMPLATES["qwen3_vl"], silent=False).tools
+    codec = PromptCodec(words, got)
+    pieces, messages = conversation(codec, False)
+    user = codec.user(Video(None, GRID), "And now?")
+    asked = ids_of([*pieces[: -len(user)], *codec.deciding(user)], words)
+    written = template_ids(words, template, "qwen3_vl", messages, True, enable_thinking=False)
+    opened = words.encode("<think>\n") if how == "always" else words.encode(got.thought)
+    assert asked[: -len(codec.thought)] == written[: -len(opened)]
+    assert words.written(asked).endswith("assistant\n<think>\n\n</think>\n\n")
+    assert "think" not in words.written(ids_of(pieces, words))
+    assert "without a thought" in chat.deciding(words, got)
+
+
+def test_a_checkpoint_that_was_trained_to_decide_was_trained_without_a_thought() -> None:
+    template = THINKING["always"](checkpoints.TEMPLATES["qwen3_vl"])
+    assert extract(template).thought == ""
 
 
 BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
@@ -206,8 +259,8 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
         "'AuraSystemText' was expected",
     ),
     "ends plainly": (lambda t: t.replace("<|im_end|>", "END"), "no special token"),
-    "thinks": (
-        lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<think>' }}{%- endif"),
+    "plans": (
+        lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<plan>' }}{%- endif"),
         "rewrites turns",
     ),
     "numbers turns": (

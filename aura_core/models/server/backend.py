@@ -66,6 +66,11 @@ class ServerBackend:
                 f"{where}: its markers are several tokens each, and a chat server cannot begin an"
                 " answer within one: run it in this process (no server.url)"
             )
+        if self.chat.thought:
+            raise ModelError(
+                f"{where}: it thinks before it answers, and a chat server opens the thought anew in"
+                " each request: run it in this process (no server.url)"
+            )
         model = read_json(folder / "config.json")
         family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         self.served = server.model or where
