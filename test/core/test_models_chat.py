@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,6 +92,21 @@ def test_aura_json_names_markers_of_several_tokens() -> None:
     assert extract(template).grammar is None
     with pytest.raises(ModelError, match=r"^here: the silent marker '</quiet>' is . tokens, and"):
         extract(template, silent=False, silent_token="</quiet>", delegate_token="</do>")
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"silent_token": "<|silent|>"},
+        {"grammar": "joyai"},
+        {"silent_token": "<|vision_pad|>", "respond_token": "[say] ", "delegate_token": "[do] "},
+    ],
+    ids=str,
+)
+def test_a_trained_checkpoint_keeps_the_tokens_that_it_decides_by(tokens: dict[str, str]) -> None:
+    saving = pytest.importorskip("aura_core.training.finetune.saving")
+    got = extract(checkpoints.TEMPLATES["qwen3_vl"], **tokens)
+    assert saving._markers(SimpleNamespace(chat=got, tokenizer=tokenizer())) == tokens
 
 
 def test_markers_that_are_tokens_of_the_tokenizer_are_found_by_name() -> None:
