@@ -115,7 +115,8 @@ def test_weights_are_quantized_while_they_are_read_and_the_stream_runs(
     saved = tmp_path / "saved"
     backend.model.save_pretrained(saved)
     for file in whole.iterdir():
-        if file.suffix in (".json", ".jinja") and not (saved / file.name).exists():
+        wanted = file.suffix in (".json", ".jinja") and "index" not in file.name
+        if wanted and not (saved / file.name).exists():
             (saved / file.name).write_bytes(file.read_bytes())
     assert quantized.method(saved) == "bitsandbytes"
     again: Any = load(config(saved))
