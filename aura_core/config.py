@@ -40,6 +40,12 @@ class ModelConfig(Settings, section="model"):
         "number format of the weights; auto: bfloat16 on cuda, float32 on cpu",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
+    quantize: str = setting(
+        "none",
+        "weights of a checkpoint that is not quantized are quantized while they are read, by"
+        " bitsandbytes: int8, or 4bit (NF4)",
+        choices=("none", "int8", "4bit"),
+    )
     device: str = setting("auto", "where the model runs: auto, cpu, cuda, cuda:0 ...")
     attention: str = setting(
         "auto",
@@ -405,6 +411,13 @@ class DeciderConfig(Settings, section="decider"):
         "Report in one short sentence what you see now that was requested: {watches}.",
         "what the model is asked for after a yes; {watches} stands for the open watches",
     )
+    yes_words: tuple[str, ...] = setting(
+        ("yes", "ja", "oui", "sí", "是", "是的"),
+        "words that mean yes in mode yes_no; all their tokens count together",
+    )
+    no_words: tuple[str, ...] = setting(
+        ("no", "nein", "non", "不", "不是", "否"), "words that mean no in mode yes_no"
+    )
     unsolicited: bool = setting(
         False,
         "the model may speak when nothing was asked and no watch is open; off: such words are held"
@@ -427,6 +440,9 @@ class DeciderConfig(Settings, section="decider"):
         ):
             ok = prompt.count("{") == prompt.count("}") == prompt.count("{watches}") == 1
             require(ok, f"decider.{name} must contain {{watches}} once and no other braces")
+        for name, words in (("yes_words", self.yes_words), ("no_words", self.no_words)):
+            ok = bool(words) and all(word.strip() == word != "" for word in words)
+            require(ok, f"decider.{name} must be words without blanks around them")
 
 
 @dataclass(frozen=True)
@@ -665,6 +681,27 @@ class AssistantConfig(Settings):
     )
     tools_failed: str = setting(
         "I could not do that.", "what is said where the model calls too many tools", live=True
+    )
+    delegate_timeout_s: float = setting(
+        120.0,
+        "most time for the result of a task that the model hands over; then delegate_failed is"
+        " said",
+        unit="s",
+        low=0.1,
+        high=86_400.0,
+        live=True,
+    )
+    delegates_most: int = setting(
+        8,
+        "most tasks whose result may be open; for a further one delegate_failed is said",
+        low=1,
+        high=1000,
+        live=True,
+    )
+    delegate_failed: str = setting(
+        "I could not find that out.",
+        "what is said where a task that the model hands over gets no result",
+        live=True,
     )
 
     def standing(self, camera: str = "") -> tuple[Query, ...]:

@@ -111,6 +111,26 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Delegate:
+    """A task that the model hands over to somebody else (see `docs/delegate.md`).
+
+    `query_id`: the question or watch that it belongs to; "" where there is none. `said`: the words
+    before the task, which only promise an answer. `stamp_ns`: the newest frame that the model saw.
+    """
+
+    id: str
+    task: str
+    query_id: str
+    stamp_ns: int
+    said: str = ""
+    p_silent: float = 0.0  # at the decision to hand it over
+
+    def as_json(self) -> dict[str, object]:
+        """The task, as a line of `aura run` and `aura replay` holds it."""
+        return {"id": self.id, "query_id": self.query_id, "task": self.task}
+
+
+@dataclass(frozen=True)
 class Query:
     """A question. Without a stamp it joins the chunk that closes next.
 
@@ -203,20 +223,24 @@ class Step:
     window_tokens: int  # tokens in the cache after this step
     switched: bool  # the window was cut back in this step
     suppressed: str = (
-        ""  # why words were not said: cancelled, limit, cooldown, duplicate, quiet, call
+        # why words were not said: cancelled, limit, cooldown, duplicate, quiet, call, empty
+        ""
     )
     missed_chunks: int = 0  # chunks before this one that were seen and not decided
     call: Call | None = None  # what the model calls instead of an answer
+    delegate: Delegate | None = None  # what it hands over; its result is told later
 
     @property
     def state(self) -> str:
         """ "silent" or "speak"."""
-        return "silent" if self.response is None and self.call is None else "speak"
+        did = (self.response, self.call, self.delegate)
+        return "silent" if did == (None, None, None) else "speak"
 
     def as_json(self) -> dict[str, object]:
         """The line that `aura run` and `aura replay` write for this step."""
         r = self.response
         call = {} if self.call is None else {"call": self.call.as_json()}
+        task = {} if self.delegate is None else {"delegate": self.delegate.as_json()}
         return {
             "chunk": self.chunk,
             "stamp_ns": self.stamp_ns,
@@ -243,4 +267,5 @@ class Step:
             "suppressed": self.suppressed,
             "missed_chunks": self.missed_chunks,
             **call,
+            **task,
         }

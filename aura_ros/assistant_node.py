@@ -20,6 +20,7 @@ from aura_core.errors import InputError, ModelError
 from aura_core.live.diagnosis import LEVELS
 from aura_core.live.events import (
     Asked,
+    Delegated,
     Event,
     Failed,
     Moved,
@@ -27,6 +28,7 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
+    Told,
     Watched,
     Words,
 )
@@ -34,11 +36,13 @@ from aura_core.live.host import Host
 from aura_core.models import fallback, foreign, load, release
 from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.watches import Watch
+from aura_core.types import Response as CoreResponse
+from aura_core.words import shorten
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.camera_input import CameraInput
 from aura_ros.heartbeat import Heartbeats
-from aura_ros.msg import Alert, Response, Watches
+from aura_ros.msg import Alert, Delegate, Response, Watches
 from aura_ros.msg import Asked as AskedMsg
 from aura_ros.node import CLOSE_S, AuraNode
 from aura_ros.parameters import Value
@@ -72,6 +76,7 @@ class AssistantNode(AuraNode):
         self._refusals = Ids(new_run())  # ids of the words that refuse a question
         self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
         self._alerts = self.publish_on(Alert, "aura/alert", qos.EVENTS)
+        self._delegates = self.publish_on(Delegate, "aura/delegate", qos.EVENTS)
         self._asked = self.publish_on(AskedMsg, "aura/asked", qos.EVENTS)
         self._watches = self.publish_on(Watches, "aura/watches", qos.LATCHED)
         self._told: dict[str, tuple[Watch, ...]] = {}  # the watches of each camera
@@ -212,6 +217,11 @@ class AssistantNode(AuraNode):
                 self._responses.publish(to.partial_msg(event, self.age_ms(event.stamp_ns)))
             case Stepped():
                 self._on_step(event)
+            case Delegated():
+                self._delegates.publish(to.delegate_msg(event))
+                self._log_task(event)
+            case Told():
+                self._respond(event, event.response)
             case Asked():
                 self._asked.publish(to.asked_msg(event, self.now_ns()))
             case Watched():
@@ -239,13 +249,26 @@ class AssistantNode(AuraNode):
         step, frame_id = event.step, event.frame.frame_id
         if (camera := self.cameras.get(event.stream)) is not None:
             camera.stepped(step)
-        if (r := step.response) is not None:
-            self._responses.publish(to.response_msg(event, r, self.age_ms(r.stamp_ns)))
-            for alert in event.alerts:
-                msg = to.alert_msg(event, r, alert)
-                self._alerts.publish(msg)
-                self._goals.alerted(msg)
+        if step.response is not None:
+            self._respond(event, step.response)
         self._heart.stepped(event.stream, step, frame_id)
+
+    def _respond(self, event: Stepped | Told, response: CoreResponse) -> None:
+        """Publish the words of a step or of a task, and their alerts."""
+        self._responses.publish(to.response_msg(event, response, self.age_ms(response.stamp_ns)))
+        for alert in event.alerts:
+            msg = to.alert_msg(event, response, alert)
+            self._alerts.publish(msg)
+            self._goals.alerted(msg)
+
+    def _log_task(self, event: Delegated) -> None:
+        """One line for every task; a task that nobody hears of is told as a problem."""
+        task = event.delegate
+        line = f"task {task.id} for question {task.query_id or 'none'}: {shorten(task.task, 300)}"
+        if self._delegates.get_subscription_count():
+            self.get_logger().info(line)
+        else:
+            self.complain(f"nobody listens to aura/delegate: {line}")
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
-from aura_core.live.events import Stepped, Words
+from aura_core.live.events import Delegated, Stepped, Told, Words
 from aura_core.live.host import Health
 from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
@@ -25,7 +25,7 @@ from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import NS, Frame, Kind, Query, Severity, Step
 from aura_core.types import Response as CoreResponse
 from aura_ros.action import Watch as WatchAction
-from aura_ros.msg import Alert, Asked, Heartbeat, Reaction, Response, Watch, Watches
+from aura_ros.msg import Alert, Asked, Delegate, Heartbeat, Reaction, Response, Watch, Watches
 from aura_ros.srv import Ask
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -118,11 +118,11 @@ def partial_msg(words: Words, age_ms: float) -> Response:
     )
 
 
-def response_msg(stepped: Stepped, response: CoreResponse, age_ms: float) -> Response:
-    """The complete answer of a step."""
-    step = stepped.step
+def response_msg(event: Stepped | Told, response: CoreResponse, age_ms: float) -> Response:
+    """The complete answer of a step, or the result of a task, which costs the model nothing."""
+    step = event.step if isinstance(event, Stepped) else None
     return Response(
-        header=header(response.stamp_ns, stepped.frame.frame_id),
+        header=header(response.stamp_ns, event.frame.frame_id),
         id=response.id,
         text=response.text,
         kind=str(response.kind),
@@ -131,11 +131,31 @@ def response_msg(stepped: Stepped, response: CoreResponse, age_ms: float) -> Res
         acknowledgment=response.acknowledgment,
         final=response.final,
         urgent=response.urgent,
-        p_silent=step.decision.p_silent,
+        p_silent=_p_silent(event),
         frame_age_ms=age_ms,
-        decide_ms=step.decide_ms,
-        step_ms=step.step_ms,
-        camera=stepped.stream,
+        decide_ms=step.decide_ms if step else 0.0,
+        step_ms=step.step_ms if step else 0.0,
+        camera=event.stream,
+    )
+
+
+def _p_silent(event: Stepped | Told) -> float:
+    """p(silent) at the decision to speak, or to hand over the task."""
+    return event.step.decision.p_silent if isinstance(event, Stepped) else event.delegate.p_silent
+
+
+def delegate_msg(event: Delegated) -> Delegate:
+    """A task that the model hands over."""
+    task = event.delegate
+    return Delegate(
+        header=header(task.stamp_ns, event.frame.frame_id),
+        id=task.id,
+        task=task.task,
+        query_id=task.query_id,
+        question=event.query.text if event.query is not None else "",
+        said=task.said,
+        timeout_s=event.timeout_s,
+        camera=event.stream,
     )
 
 
@@ -152,20 +172,20 @@ def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
     )
 
 
-def alert_msg(stepped: Stepped, response: CoreResponse, alert: CoreAlert) -> Alert:
+def alert_msg(event: Stepped | Told, response: CoreResponse, alert: CoreAlert) -> Alert:
     """A watch that a response answers, as an event for other nodes."""
     return Alert(
-        header=header(response.stamp_ns, stepped.frame.frame_id),
+        header=header(response.stamp_ns, event.frame.frame_id),
         id=response.id,
         watch_id=alert.watch.query_id,
         instruction=alert.instruction,
         text=response.text,
         kind=str(alert.watch.kind),
-        confidence=1.0 - stepped.step.decision.p_silent,
+        confidence=1.0 - _p_silent(event),
         index=alert.watch.index,
         urgent=alert.watch.urgent,
         severity=str(alert.watch.severity),
-        camera=stepped.stream,
+        camera=event.stream,
     )
 
 

@@ -1,6 +1,6 @@
-"""The pictures that the assistant publishes: what it decided, and the evidence of its alerts.
+"""The pictures that the assistant publishes: what it decided, and the evidence of alerts and tasks.
 
-    Stepped -> slot (model's thread) -> draw, encode, publish (a thread of its own)
+    Stepped, Told, Delegated -> slot (model's thread) -> draw, encode, publish (a thread of its own)
 
 The model's thread only stores. Nothing is drawn or encoded while nobody subscribes.
 """
@@ -11,10 +11,11 @@ import threading
 from collections import deque
 from dataclasses import replace
 
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.errors import one_line
-from aura_core.live.events import Event, Stepped
+from aura_core.live.events import Delegated, Event, Stepped, Told
 from aura_core.live.host import Host
 from aura_core.live.overlay import HISTORY, Decided, Overlay, draw
 from aura_core.types import NS, Frame
@@ -28,7 +29,8 @@ _WAITING = 8  # most frames of evidence that may wait; they come at most once a 
 
 
 class Pictures:
-    """Publishes `aura/debug_image/compressed` and `aura/alert/image/compressed`.
+    """Publishes `aura/debug_image/compressed`, `aura/alert/image/compressed` and, of tasks that are
+    handed over, `aura/delegate/image/compressed`.
 
     A listener of the host. A debug image that was not drawn yet when the next one comes is left
     out.
@@ -47,7 +49,7 @@ class Pictures:
         self._history: deque[Decided] = deque(maxlen=HISTORY)
         self._words, self._words_ns = "", 0
         self._changed = threading.Condition()
-        self._evidence: deque[Frame] = deque(maxlen=_WAITING)
+        self._evidence: deque[tuple[Publisher, Frame]] = deque(maxlen=_WAITING)
         self._newest: tuple[Frame, Overlay] | None = None
 
     def open(self) -> None:
@@ -56,25 +58,36 @@ class Pictures:
         topic = "/".join(filter(None, ("aura/debug_image", self._camera, "compressed")))
         self._debug = make(CompressedImage, topic, qos.CAMERA)
         self._alerts = make(CompressedImage, "aura/alert/image/compressed", qos.CAMERA)
+        self._tasks = make(CompressedImage, "aura/delegate/image/compressed", qos.CAMERA)
         self._node.work("pictures", self._main)
 
     def on_event(self, event: Event) -> None:
-        """Take a decided chunk; for `Host.listen`. Returns at once."""
-        if not isinstance(event, Stepped) or event.stream != self._camera:
+        """Take a decided chunk, a task or its result; for `Host.listen`. Returns at once."""
+        if not isinstance(event, Stepped | Told | Delegated) or event.stream != self._camera:
             return
-        step, response = event.step, event.step.response
-        self._history.append(Decided(step.decision.p_silent, response is not None))
+        if isinstance(event, Delegated):
+            self._store(self._tasks, event.frame)
+            return
+        response = event.response if isinstance(event, Told) else event.step.response
         if response is not None:
             self._words, self._words_ns = response.text, response.stamp_ns
-        evidence = bool(event.alerts) and self._alerts.get_subscription_count() > 0
-        debug = self._debug.get_subscription_count() > 0
-        overlay = self._overlay(event) if debug else None
-        with self._changed:
-            if evidence:
-                self._evidence.append(event.frame)
-            if overlay is not None:
+        if event.alerts:
+            self._store(self._alerts, event.frame)
+        if isinstance(event, Told):
+            return
+        self._history.append(Decided(event.step.decision.p_silent, response is not None))
+        if self._debug.get_subscription_count() > 0:
+            overlay = self._overlay(event)
+            with self._changed:
                 self._newest = (event.frame, overlay)
-            self._changed.notify()
+                self._changed.notify()
+
+    def _store(self, publisher: Publisher, evidence: Frame) -> None:
+        """Let the thread publish a frame, where somebody wants it."""
+        if publisher.get_subscription_count() > 0:
+            with self._changed:
+                self._evidence.append((publisher, evidence))
+                self._changed.notify()
 
     def _overlay(self, event: Stepped) -> Overlay:
         step, health = event.step, self._host.health(self._camera)
@@ -99,21 +112,21 @@ class Pictures:
             picture = self._next()
             if picture is None:
                 continue
-            frame, overlay = picture
+            publisher, frame, overlay = picture
             try:
                 if overlay is None:
-                    self._alerts.publish(jpeg_msg(frame, EVIDENCE_QUALITY))
+                    publisher.publish(jpeg_msg(frame, EVIDENCE_QUALITY))
                 else:
                     drawn = replace(frame, image=draw(frame.image, overlay))
-                    self._debug.publish(jpeg_msg(drawn, DEBUG_QUALITY))
+                    publisher.publish(jpeg_msg(drawn, DEBUG_QUALITY))
             except Exception as e:  # a font or an encoder may raise anything; it costs this picture
                 self._node.complain(f"a picture could not be published: {one_line(e)}")
 
-    def _next(self) -> tuple[Frame, Overlay | None] | None:
+    def _next(self) -> tuple[Publisher, Frame, Overlay | None] | None:
         """The next picture, evidence (without an overlay) first; None when none comes soon."""
         with self._changed:
             self._changed.wait_for(lambda: self._evidence or self._newest, _POLL_S)
             if self._evidence:
-                return self._evidence.popleft(), None
+                return *self._evidence.popleft(), None
             newest, self._newest = self._newest, None
-            return newest
+            return None if newest is None else (self._debug, *newest)

@@ -1,4 +1,4 @@
-"""The assistant's services: ask and get the id, list watches, cancel a watch.
+"""The assistant's services: ask and get the id, list watches, cancel a watch, result of a task.
 
 The model's thread answers them between two steps. The speech output's reports are handled here too:
 when less was heard than the assistant said, the conversation keeps what was heard.
@@ -12,12 +12,12 @@ from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
 from aura_ros.node import AuraNode
-from aura_ros.srv import Ask, CancelWatch, ListWatches
+from aura_ros.srv import Ask, CancelWatch, Delegated, ListWatches
 from aura_ros.waiting import done
 
 
 class WatchServices:
-    """The services `aura/ask`, `aura/list_watches` and `aura/cancel_watch` of a node.
+    """The services `aura/ask`, `aura/list_watches`, `aura/cancel_watch` and `aura/delegated`.
 
     They end with the stage of the node in which they are made.
     """
@@ -28,6 +28,7 @@ class WatchServices:
         node.serve(Ask, "aura/ask", self._ask)
         node.serve(ListWatches, "aura/list_watches", self._list)
         node.serve(CancelWatch, "aura/cancel_watch", self._cancel)
+        node.serve(Delegated, "aura/delegated", self._delegated)
 
     def _said(self, msg: Said) -> None:
         if not msg.complete:
@@ -64,4 +65,16 @@ class WatchServices:
             return response
         if not response.cancelled:
             response.reason = f"no open watch has the id '{request.watch_id}'"
+        return response
+
+    async def _delegated(
+        self, request: Delegated.Request, response: Delegated.Response
+    ) -> Delegated.Response:
+        try:
+            future = self._host.delegated(request.id, request.words, request.success)
+            told = await done(self._node, future)
+        except AuraError as e:
+            response.reason = str(e)
+        else:
+            response.accepted, response.response_id = True, told.id
         return response

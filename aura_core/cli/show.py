@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aura_core.cli import output
-from aura_core.types import Step
+from aura_core.types import Response, Step
 
 
 class Show:
@@ -52,6 +52,12 @@ class Show:
         if not self.quiet:
             self.console.print(step_text(step), soft_wrap=True)
 
+    def told(self, response: Response) -> None:
+        """Print the words that came after a step, for a task that was handed over."""
+        self.spoken += 1
+        if not self.quiet:
+            self.console.print(Text(f"        {one_line(response.text)}", "bold green"))
+
     def summary(self) -> str:
         """Numbers of steps and spoken steps, and the step time, in one line."""
         times = sorted(self.step_ms)
@@ -74,6 +80,11 @@ def step_text(step: Step) -> Text:
     line.append(clock)
     if step.call is not None:
         return line.append(one_line(f"calls {json.dumps(step.call.as_json())}"), style="magenta")
+    if step.delegate is not None:
+        line.append(f"hands over: {one_line(step.delegate.task)}", style="magenta")
+        if step.response is None:
+            return line
+        line.append(f"\n{clock}")
     if step.response is None:
         held = f" ({step.decision.reason})" if step.decision.reason else ""
         return line.append(f"silent p={step.decision.p_silent:.3f}{held}", style="dim")

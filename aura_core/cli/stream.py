@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from aura_core.cli.show import Show
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError, ModelError
-from aura_core.live.events import Called, Event, Failed, Moved, Problem, Ready, Refused, Stepped
+from aura_core.live.events import (
+    Called,
+    Delegated,
+    Event,
+    Failed,
+    Moved,
+    Problem,
+    Ready,
+    Refused,
+    Stepped,
+    Told,
+)
 from aura_core.live.host import Host
 from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.replay.witness import Witness
@@ -99,6 +110,10 @@ def show_live(
             show.step(event.step)
         elif isinstance(event, Called):
             host.result(event.call, error(UNAVAILABLE), event.stream)
+        elif isinstance(event, Delegated):
+            host.delegated(event.delegate.id, "", success=False)
+        elif isinstance(event, Told):
+            show.told(event.response)
         elif isinstance(event, Refused):
             told.refuse(event.query, InputError(event.reason))
         elif isinstance(event, Moved):

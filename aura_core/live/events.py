@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aura_core.stream.watches import Watch
-from aura_core.types import Answered, Call, Frame, Query, Step
+from aura_core.types import Answered, Call, Delegate, Frame, Query, Response, Step
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,33 @@ class Called:
 
 
 @dataclass(frozen=True)
+class Delegated:
+    """The model hands a task over. Whoever does it gives its result, or why there is none, to
+    `Host.delegated`; the words are told at once. Without a result the time ends at some point."""
+
+    stream: str
+    query: Query | None  # the question or watch that it belongs to
+    delegate: Delegate
+    frame: Frame  # the newest frame that the model saw: the evidence
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """The result of a task, or that there is none, was told as an answer to its question.
+
+    `frame` is the evidence of the task. `watches` are as in `Stepped`.
+    """
+
+    stream: str
+    delegate: Delegate
+    response: Response
+    frame: Frame
+    alerts: tuple[Alert, ...] = ()
+    watches: tuple[Watch, ...] = ()
+
+
+@dataclass(frozen=True)
 class Refused:
     """A question that was accepted will not be answered."""
 
@@ -116,5 +143,18 @@ class Moved:
     message: str  # what happened and why, in one line
 
 
-Event = Ready | Words | Stepped | Asked | Watched | Called | Refused | Problem | Failed | Moved
+Event = (
+    Ready
+    | Words
+    | Stepped
+    | Asked
+    | Watched
+    | Called
+    | Delegated
+    | Told
+    | Refused
+    | Problem
+    | Failed
+    | Moved
+)
 Listener = Callable[[Event], None]

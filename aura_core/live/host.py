@@ -27,6 +27,7 @@ from aura_core.live.events import (
     Alert,
     Asked,
     Called,
+    Delegated,
     Event,
     Failed,
     Listener,
@@ -35,6 +36,7 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
+    Told,
     Watched,
     Words,
 )
@@ -50,13 +52,14 @@ from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.stream.watches import Watch
-from aura_core.tools import result_of
-from aura_core.types import Call, Chunk, Frame, Query, Step
+from aura_core.tools import RESULT_CHARS, result_of
+from aura_core.types import Call, Chunk, Frame, Query, Response, Step
+from aura_core.words import shorten
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
-EXPIRY_S = 0.25  # how often questions that wait for a chunk are looked at
+EXPIRY_S = 0.25  # how often questions that wait for a chunk, and open tasks, are looked at
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
 
 
@@ -85,6 +88,14 @@ class Health:
 
 
 NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A task that the model has handed over, until its result comes."""
+
+    event: Delegated
+    deadline_s: float  # of the monotonic clock
 
 
 class Stream:
@@ -185,6 +196,7 @@ class Host:
 
         self.streams = {name: Stream(name, inbox()) for name in streams}
         self._turns = list(self.streams.values())  # the stream that is served next comes first
+        self._tasks: dict[str, _Task] = {}  # by id; changed by single steps, so without a lock
         self._listeners: list[Listener] = []
         self._phase = "new"
         self._stopping = threading.Event()
@@ -257,6 +269,7 @@ class Host:
         for stream in self.streams.values():
             for query in stream.inbox.close():
                 self._tell(Refused(stream.name, query, STOPPING))
+            self._drop_tasks(stream, STOPPING)
 
     def rest(self) -> None:
         """Decide nothing until `wake`: frames and questions are not taken.
@@ -269,6 +282,7 @@ class Host:
                 stream.engine.cancel()
             for query in stream.inbox.rest():
                 self._tell(Refused(stream.name, query, RESTING))
+            self._drop_tasks(stream, RESTING)
 
     def wake(self) -> None:
         """Go on after `rest`."""
@@ -341,6 +355,43 @@ class Host:
         which, query = self._named(stream), result_of(call, text)
         if reason := which.inbox.follow(query):
             self._tell(Refused(which.name, query, reason))
+
+    def delegated(self, task_id: str, words: str, success: bool = True) -> Future[Response]:
+        """Give the result of a task (`Delegated`); it is told at once (`Told`).
+
+        Args:
+            task_id: the id of the task.
+            words: the result, as it is told; a long one is cut. Without success: why there is none;
+                empty: `delegate_failed` is told.
+            success: whether the task was done.
+
+        The future gives the response, or an `InputError`.
+
+        Raises:
+            InputError: no task with this id is open, or a result has no words.
+        """
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise InputError(_no_task(task_id))
+        words = " ".join(words.encode(errors="replace").decode().split())
+        if success and not words:
+            raise InputError("the result has no words; without a result, set success to false")
+        words = shorten(words, RESULT_CHARS) or self.config.delegate_failed
+        stream = self._named(task.event.stream)
+        return stream.inbox.call(lambda engine: self._deliver(stream, engine, task_id, words))
+
+    def _drop_tasks(self, stream: Stream, reason: str) -> None:
+        """Refuse the questions whose tasks will get no result; of watches nothing is told."""
+        for task_id, task in list(self._tasks.items()):
+            event = task.event
+            if event.stream == stream.name and self._tasks.pop(task_id, None) is not None:
+                if stream.engine is not None:
+                    stream.engine.conversation.tasks.pop(task_id, None)
+                self._refuse_task(event, reason)
+
+    def _refuse_task(self, event: Delegated, reason: str) -> None:
+        if event.query is not None and not stands(event.query):
+            self._tell(Refused(event.stream, event.query, reason))
 
     def _accepted(self, stream: Stream, source: str, done: Future[Query]) -> None:
         if done.exception() is None:
@@ -507,7 +558,7 @@ class Host:
             if not any([self._work_ahead(stream) for stream in self._turns]):
                 with self._changed:
                     self._changed.notify_all()  # for those that wait in `drain`
-                    asked = any(s.inbox.questions for s in self._turns)
+                    asked = bool(self._tasks) or any(s.inbox.questions for s in self._turns)
                     self._changed.wait_for(self._wanted, EXPIRY_S if asked or holds else None)
                 for stream in self._turns:
                     self._expire(stream)
@@ -556,12 +607,45 @@ class Host:
             self._tell(Watched(stream.name, watches))
 
     def _expire(self, stream: Stream) -> None:
-        """Refuse the questions that no chunk came for. While another model takes over they wait."""
+        """Refuse the questions that no chunk came for, and give up tasks whose time is over.
+
+        While another model takes over, questions wait.
+        """
         if self._models.trouble:
             return
         ttl_s = self.config.generation.question_ttl_s
         for query in stream.inbox.expire(ttl_s):
             self._tell(Refused(stream.name, query, f"no frames came for {ttl_s:g} s"))
+        now_s = time.monotonic()
+        for task_id, task in list(self._tasks.items()):
+            if task.event.stream == stream.name and now_s >= task.deadline_s:
+                self._fail(stream, task_id)
+
+    def _fail(self, stream: Stream, task_id: str) -> None:
+        """Tell that a task has no result."""
+        words = self.config.delegate_failed
+        try:
+            stream.recovery.call(lambda engine: self._deliver(stream, engine, task_id, words))
+        except AuraError as e:
+            self._tasks.pop(task_id, None)
+            log.debug("a task was given up: %s", one_line(e))
+
+    def _deliver(self, stream: Stream, engine: StreamEngine, task_id: str, words: str) -> Response:
+        """Tell the result of a task. Raises `InputError` where nothing may be told any more."""
+        task = self._tasks.pop(task_id, None)
+        if task is None:
+            raise InputError(_no_task(task_id))
+        try:
+            response = engine.deliver(task_id, words)
+        except Exception:
+            self._refuse_task(task.event, "the model failed on the result")
+            raise
+        if response is None:
+            raise InputError(f"the watch of the task '{task_id}' was cancelled")
+        alerts, watches = self._alerts(engine, response)
+        event = task.event
+        self._tell(Told(stream.name, event.delegate, response, event.frame, alerts, watches))
+        return response
 
     def _catch_up(self, stream: Stream) -> None:
         """Add the chunks that closed during an answer to the window, all but the newest.
@@ -632,15 +716,32 @@ class Host:
         missed = stream.missed
         result = replace(result, missed_chunks=missed - stream.reported_missed)
         stream.reported_missed = missed
-        attribution = stream.engine.conversation.attribution
-        question = attribution.question
-        watches = result.response.watches if result.response else ()
-        alerts = tuple(Alert(w, question(w.query_id)) for w in watches)
-        after = tuple(stream.engine.conversation.watches.list()) if alerts else ()
-        self._tell(Stepped(stream.name, result, frame, alerts, after))
+        engine = stream.engine
+        self._tell(Stepped(stream.name, result, frame, *self._alerts(engine, result.response)))
+        named = engine.conversation.attribution.named
         if result.call is not None:
-            asked = next((e.query for e in attribution.named([result.call.query_id])), query)
+            asked = next((e.query for e in named([result.call.query_id])), query)
             self._tell(Called(stream.name, asked, result.call))
+        if (task := result.delegate) is not None:
+            asked = next((e.query for e in named([task.query_id])), query)
+            timeout_s = self.config.delegate_timeout_s
+            many = len(self._tasks) >= self.config.delegates_most
+            event = Delegated(stream.name, asked, task, frame, timeout_s)
+            self._tasks[task.id] = _Task(event, time.monotonic() + timeout_s)
+            if many:
+                self._fail(stream, task.id)
+            else:
+                self._tell(event)
+
+    @staticmethod
+    def _alerts(
+        engine: StreamEngine, response: Response | None
+    ) -> tuple[tuple[Alert, ...], tuple[Watch, ...]]:
+        """The alerts of a response, and all watches after it where it has any."""
+        question = engine.conversation.attribution.question
+        answered = response.watches if response else ()
+        alerts = tuple(Alert(w, question(w.query_id)) for w in answered)
+        return alerts, tuple(engine.conversation.watches.list()) if alerts else ()
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         self._models.failed(one_line(lost.error))
@@ -689,6 +790,13 @@ class Host:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+def _no_task(task_id: str) -> str:
+    return (
+        f"no task with the id '{shorten(task_id)}' is open: it is unknown, it has a result, or its"
+        " time is over"
+    )
 
 
 def _unwatch(inbox: Inbox, watch_id: str, engine: StreamEngine) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import InputError, one_line
-from aura_core.live.events import Asked, Event, Stepped, Watched
+from aura_core.live.events import Asked, Event, Stepped, Told, Watched
 from aura_core.stream.attribution import stands
 from aura_core.stream.watches import Watch
 from aura_core.types import Before, Kind, Query, Severity
@@ -80,7 +80,7 @@ class WatchKeeper:
         match event:
             case Asked() if stands(event.query):
                 self._asked[event.query.id] = (event.stream, event.query)
-            case Watched() | Stepped(alerts=(_, *_)):
+            case Watched() | Stepped(alerts=(_, *_)) | Told(alerts=(_, *_)):
                 self._states |= {w.id: w for w in event.watches}
             case _:
                 return

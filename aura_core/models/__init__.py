@@ -34,7 +34,8 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
         )
     # Checked before torch is imported, which takes seconds.
     if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():
-        checkpoint.check(checkpoint.find(config.path, config.path), config.path)
+        folder = checkpoint.find(config.path, config.path)
+        checkpoint.check(folder, config.path, config.quantize)
     from aura_core.models.local import LocalBackend
 
     if config.path == "aura_tiny":

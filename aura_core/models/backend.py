@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.models.grammar import DecisionGrammar
 from aura_core.models.tool_form import ToolForm
 from aura_core.types import Chunk
 
@@ -107,13 +108,18 @@ class Tokenizer(Protocol):
 
     def plain(self, text: str) -> str: ...
 
+    def written(self, ids: Sequence[int]) -> str:
+        """Text of ids with special tokens written out."""
+        ...
+
 
 @dataclass(frozen=True)
 class ChatFormat:
     """The checkpoint's chat template as strings: the text before and after each kind of content.
 
     `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
-    token, `silent_id` equals `end_id`: then an empty turn means silence.
+    token, `silent_id` equals `end_id`: then an empty turn means silence. With a `grammar`,
+    `silent_id` is its first token that means silence.
     """
 
     system: tuple[str, str]
@@ -125,6 +131,20 @@ class ChatFormat:
     system_prompt: str
     trained_to_decide: bool
     tools: ToolForm | None = None  # how tools are called; None: the template tells no form
+    grammar: DecisionGrammar | None = None  # markers; None: the silent token alone
+    # An empty thought that stands between the assistant header and an answer while it is made. The
+    # template leaves it out of earlier turns. "": the model does not think first.
+    thought: str = ""
+
+
+def deciding(tokenizer: Tokenizer, chat: ChatFormat) -> str:
+    """How a checkpoint decides, as a part of its description."""
+    if not chat.trained_to_decide:
+        thought = ", without a thought" if chat.thought else ""
+        return f"not trained to be silent: asked yes or no each second{thought}"
+    if chat.grammar is not None:
+        return f"decides by {', '.join(chat.grammar.form.markers)}"
+    return f"decides by {tokenizer.written([chat.silent_id])}"
 
 
 class Session(Protocol):

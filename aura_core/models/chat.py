@@ -18,6 +18,7 @@ from aura_core.errors import ModelError, one_line
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
 from aura_core.models.families.base import ChunkPrompt
+from aura_core.models.grammar import FORMS, DecisionGrammar, GrammarForm, in_tokens, named
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.models.special_tokens import SpecialTokens
 from aura_core.models.tool_form import HERMES, ToolForm
@@ -27,6 +28,7 @@ SPACE = "\u2581"  # how SentencePiece writes a space
 MOST_REMEMBERED = 1024  # texts from outside
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 _RESULT = "AuraResultText"
+_THINK, _NO_THOUGHT = "<think>", "<think>\n\n</think>\n\n"  # as Qwen3's template closes a thought
 
 Message = dict[str, Any]
 
@@ -169,7 +171,7 @@ def extract(
 
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
-            return written(*messages, add_generation_prompt=prompt)
+            return written(*messages, add_generation_prompt=prompt, enable_thinking=False)
         except (TemplateError, TypeError, ValueError) as e:
             reason = one_line(e, 200)
             raise ModelError(
@@ -182,7 +184,8 @@ def extract(
     begun = render(s, u)
     user_turn = _rest(begun, render(s, u, u), where)
     system_turn = begun.removesuffix(user_turn)
-    answer_turn = _rest(begun, render(s, u, a), where)
+    # Not of the newest turn: a template may leave thoughts out of the earlier ones.
+    answer_turn = _rest(begun, render(s, u, a, u), where).removesuffix(user_turn)
     system_parts = _split(system_turn, _SYSTEM, where)
     user_parts = _split(user_turn, chunk.written + _QUESTION, where)
     answer_parts = _split(answer_turn, _ANSWER, where)
@@ -193,7 +196,8 @@ def extract(
     rebuilt = _SYSTEM.join(system_parts)
     for i in range(3):
         rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
-    rebuilt += turn(_QUESTION) + answer_parts[0]
+    thought = _thought(begun + answer_parts[0], render(s, u, prompt=True))
+    rebuilt += turn(_QUESTION) + answer_parts[0] + thought
     whole = render(s, u, a, alone, a, u, a, u, prompt=True)
     if rebuilt != whole:
         at = next(
@@ -211,7 +215,8 @@ def extract(
         raise ModelError(
             f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token"
         )
-    silent_id, trained = _silence(tokenizer, sidecar, end_id, where)
+    grammar = _grammar(tokenizer, sidecar, answer_parts[0], where)
+    silent_id, trained = _silence(tokenizer, sidecar, grammar, end_id, where)
     return ChatFormat(
         system=system_parts,
         user=user_parts,
@@ -220,11 +225,23 @@ def extract(
         silent_id=silent_id,
         end_id=end_id,
         system_prompt=(
-            DEFAULT_SYSTEM_PROMPT if sidecar.system_prompt is None else sidecar.system_prompt
+            _system_prompt(grammar) if sidecar.system_prompt is None else sidecar.system_prompt
         ),
         trained_to_decide=trained,
         tools=_tool_form(written, system_parts, user_parts, answer_parts),
+        grammar=grammar,
+        thought=_NO_THOUGHT if thought and not trained else "",
     )
+
+
+def _thought(header: str, prompt: str) -> str:
+    """The thought that the template opens for a new answer, as it writes it; "" without one.
+
+    `header` are the turns before an answer with the assistant header, `prompt` is the same as the
+    template writes it for a new answer.
+    """
+    rest = prompt.removeprefix(header)
+    return rest if rest.startswith(_THINK) and prompt.startswith(header) else ""
 
 
 def _tool_form(
@@ -246,6 +263,7 @@ def _tool_form(
         {"role": "user", "content": _QUESTION},
         called,
         {"role": "tool", "content": _RESULT},
+        {"role": "user", "content": _QUESTION},
     ]
     try:
         whole = written(*messages, tools=[{"type": "function", "function": tool}])
@@ -255,17 +273,40 @@ def _tool_form(
     hermes = f"{_SYSTEM}\n\n{HERMES.definitions([tool])}".join(system_parts)
     hermes += _QUESTION.join(user_parts)
     hermes += f"{_ANSWER}\n{calls}".join(answer_parts)
-    hermes += HERMES.result(_RESULT).join(user_parts)
+    hermes += HERMES.result(_RESULT).join(user_parts) + _QUESTION.join(user_parts)
     return HERMES if whole == hermes else None
 
 
+def _grammar(
+    tokenizer: HFTokenizer, sidecar: AuraSidecar, header: str, where: str
+) -> DecisionGrammar | None:
+    """The decision grammar of the checkpoint; None where the silent token alone decides."""
+    if sidecar.grammar is not None:
+        form: GrammarForm | None = FORMS[sidecar.grammar]
+    elif sidecar.respond_token or sidecar.delegate_token:
+        tasks = (sidecar.delegate_token,) if sidecar.delegate_token else ()
+        form = GrammarForm(str(sidecar.silent_token), sidecar.respond_token or "", tasks)
+    elif sidecar.silent_token or tokenizer.single(SILENT) is not None:
+        form = None
+    else:
+        form = named(tokenizer.single, where)
+    return None if form is None else in_tokens(form, tokenizer.encode, header, where)
+
+
 def _silence(
-    tokenizer: HFTokenizer, sidecar: AuraSidecar, end_id: int, where: str
+    tokenizer: HFTokenizer,
+    sidecar: AuraSidecar,
+    grammar: DecisionGrammar | None,
+    end_id: int,
+    where: str,
 ) -> tuple[int, bool]:
-    """The id of the silent token, and whether the checkpoint was trained to decide.
+    """The id of the token that tells silence, and whether the checkpoint was trained to decide.
 
     Without a silent token it is the id of the end token.
     """
+    if grammar is not None:
+        decides = sidecar.trained_to_decide
+        return grammar.silent[0], True if decides is None else decides
     silent_id = tokenizer.single(sidecar.silent_token or SILENT)
     if silent_id is None and sidecar.silent_token:
         raise ModelError(
@@ -275,6 +316,20 @@ def _silence(
     known = silent_id is not None
     trained = known if sidecar.trained_to_decide is None else sidecar.trained_to_decide
     return (silent_id if silent_id is not None else end_id), trained
+
+
+def _system_prompt(grammar: DecisionGrammar | None) -> str:
+    """The default system prompt, with the markers that the checkpoint was trained with."""
+    if grammar is None:
+        return DEFAULT_SYSTEM_PROMPT
+    silent, *others = grammar.form.markers
+    prompt = DEFAULT_SYSTEM_PROMPT.replace(SILENT, silent)
+    if grammar.form.respond:
+        prompt += f" Before your words, output {others[0]}."
+    if grammar.form.delegates:
+        task = grammar.form.delegates[0].rstrip()
+        prompt += f" To hand a task over to a helper, output {task} and the task."
+    return prompt
 
 
 def _rest(begin: str, text: str, where: str) -> str:

@@ -55,14 +55,14 @@ def family(folder: Path, name: str) -> str:
     return str(model_type)
 
 
-def check(folder: Path, name: str) -> str:
+def check(folder: Path, name: str, quantize: str = "none") -> str:
     """The `model_type` of a checkpoint, after checking that its files are there.
 
-    Raises `ModelError` naming what is missing or not supported, packages that read quantized
-    weights included.
+    `quantize` is `model.quantize`. Raises `ModelError` naming what is missing or not supported,
+    packages that read quantized weights included.
     """
     model_type = family(folder, name)
-    quantized.check(folder, name)
+    quantized.check(folder, name, quantize)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         weights = read_json(index).get("weight_map")

@@ -12,8 +12,8 @@ from typing import Any, Self
 from aura_core.config import ModelConfig
 from aura_core.cores import model_threads
 from aura_core.errors import ModelError, one_line
-from aura_core.models import checkpoint, families
-from aura_core.models.backend import ChatFormat, Seen, Session, seen
+from aura_core.models import checkpoint, families, quantized
+from aura_core.models.backend import ChatFormat, Seen, Session, deciding, seen
 from aura_core.models.sidecar import read_aura, read_template
 from aura_core.types import Chunk
 
@@ -63,7 +63,7 @@ class LocalBackend:
         """
         where = name or config.path
         folder = checkpoint.find(config.path, where)
-        model_type = checkpoint.check(folder, where)
+        model_type = checkpoint.check(folder, where, config.quantize)
         sidecar = read_aura(folder)
         device = _device(config.device, where)
         dtype = _dtype(config.dtype, device)
@@ -72,7 +72,9 @@ class LocalBackend:
         template = read_template(folder, tokenizer.inner.chat_template)
         chat = extract(tokenizer, template, model_type, sidecar, where)
         kind = families.find(model_type, where)
-        model = _model(folder, kind.classes[model_type], where, dtype, attention).to(device)
+        model = _model(
+            folder, kind.classes[model_type], where, dtype, attention, device, config.quantize
+        )
         torch.set_num_threads(model_threads(_size(model), config.threads))
         family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
         return cls(where, family, model, tokenizer, chat)
@@ -112,25 +114,21 @@ class LocalBackend:
     def _describe(self) -> str:
         count = _size(self.model)
         size = f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
-        token = self.tokenizer.inner.convert_ids_to_tokens(self.chat.silent_id)
-        decides = (
-            f"decides by {token}"
-            if self.chat.trained_to_decide
-            else ("not trained to be silent: asked yes or no each second")
-        )
         dtype = str(self.model.dtype).removeprefix("torch.")
+        if how := getattr(self.model, "quantization_method", None):
+            dtype += f", quantized ({getattr(how, 'value', how)})"
         attention = self.model.config._attn_implementation
         number = torch.get_num_threads()
         threads = f"{number} CPU thread" + ("s" if number > 1 else "")
         return (
             f"{self.name}: {self.family.model_type}, {size} parameters, {self.device},"
-            f" {dtype}, {attention}, {threads}; {decides}"
+            f" {dtype}, {attention}, {threads}; {deciding(self.tokenizer, self.chat)}"
         )
 
 
 def _size(model: Any) -> int:
-    """Number of parameters."""
-    return sum(p.numel() for p in model.parameters())
+    """Number of parameters, also of those that are packed."""
+    return int(model.num_parameters())
 
 
 def _runs(features: Features, sizes: list[int]) -> list[Features]:
@@ -188,9 +186,25 @@ def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) 
     return name
 
 
-def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: str) -> Any:
-    """The weights in `folder`, loaded into the class of transformers that `kind` names."""
+def _model(
+    folder: Path,
+    kind: str,
+    where: str,
+    dtype: torch.dtype,
+    attention: str,
+    device: torch.device,
+    quantize: str,
+) -> Any:
+    """The weights in `folder`, loaded into the class of transformers that `kind` names.
+
+    Quantized weights are put on `device` while they are read: some kinds cannot be moved later.
+    """
     from safetensors import SafetensorError
+
+    packed = quantize != "none" or bool(quantized.method(folder))
+    options: dict[str, Any] = {"device_map": {"": device}} if packed else {}
+    if quantize != "none":
+        options["quantization_config"] = _bitsandbytes(quantize, dtype)
 
     if not hasattr(transformers, kind):
         raise ModelError(
@@ -206,6 +220,7 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            **options,
         )
     except (
         ImportError,  # a kind of quantization whose package is not installed, or too old
@@ -228,4 +243,13 @@ def _model(folder: Path, kind: str, where: str, dtype: torch.dtype, attention: s
             f"{where}: incomplete checkpoint: {len(missing)} weights are missing, first"
             f" {missing[0]}"
         )
-    return model.eval()
+    return model.eval() if packed else model.eval().to(device)
+
+
+def _bitsandbytes(quantize: str, dtype: torch.dtype) -> Any:
+    """How bitsandbytes quantizes; it computes in `dtype`. The head and the embeddings stay."""
+    if quantize == "int8":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+    )

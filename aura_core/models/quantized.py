@@ -2,7 +2,11 @@
 before a weight is read.
 
 transformers reads each kind through packages of its own. The table is that of the versions which
-pyproject.toml allows; a kind that is not in it is left to transformers.
+pyproject.toml allows; a kind that is not in it is left to transformers. Weights of every kind are
+put on their device while they are read, which takes accelerate.
+
+A checkpoint that is not quantized can be quantized while it is read (`model.quantize`), by
+bitsandbytes.
 """
 
 from __future__ import annotations
@@ -14,28 +18,31 @@ from aura_core.errors import ModelError
 from aura_core.extras import pip_install
 from aura_core.models.sidecar import read_json
 
-#: `quantization_config.quant_method` to (module, name for pip) of all packages that it needs
-PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
-    "aqlm": (("aqlm", "aqlm"), ("accelerate", "accelerate")),
+#: `quantization_config.quant_method` to (module, name for pip) of the packages that read it
+_OWN: dict[str, tuple[tuple[str, str], ...]] = {
+    "aqlm": (("aqlm", "aqlm"),),
     "auto-round": (("auto_round", "auto-round"),),
-    "awq": (("gptqmodel", "gptqmodel"), ("accelerate", "accelerate")),
-    "bitnet": (("accelerate", "accelerate"),),
-    "bitsandbytes": (("bitsandbytes", "bitsandbytes"), ("accelerate", "accelerate")),
+    "awq": (("gptqmodel", "gptqmodel"),),
+    "bitnet": (),
+    "bitsandbytes": (("bitsandbytes", "bitsandbytes"),),
     "compressed-tensors": (("compressed_tensors", "compressed-tensors"),),
-    "eetq": (("kernels", "kernels"), ("accelerate", "accelerate")),
-    "fbgemm_fp8": (("fbgemm_gpu", "fbgemm-gpu"), ("accelerate", "accelerate")),
-    "fp8": (("accelerate", "accelerate"),),
+    "eetq": (("kernels", "kernels"),),
+    "fbgemm_fp8": (("fbgemm_gpu", "fbgemm-gpu"),),
+    "fp8": (),
     "fp_quant": (("fp_quant", "fp_quant"),),
     "gptq": (("gptqmodel", "gptqmodel"), ("optimum", "optimum")),
     "hqq": (("hqq", "hqq"),),
-    "mxfp4": (("kernels", "kernels"), ("accelerate", "accelerate")),
-    "mxfp8": (("accelerate", "accelerate"),),
-    "quanto": (("optimum.quanto", "optimum-quanto"), ("accelerate", "accelerate")),
+    "mxfp4": (("kernels", "kernels"),),
+    "mxfp8": (),
+    "quanto": (("optimum.quanto", "optimum-quanto"),),
     "quark": (("quark", "amd-quark"),),
-    "spqr": (("spqr_quant", "spqr_quant"), ("accelerate", "accelerate")),
+    "spqr": (("spqr_quant", "spqr_quant"),),
     "torchao": (("torchao", "torchao"),),
-    "vptq": (("vptq", "vptq"), ("accelerate", "accelerate")),
+    "vptq": (("vptq", "vptq"),),
 }
+
+#: the same with accelerate, which all of them need
+PACKAGES = {how: (*own, ("accelerate", "accelerate")) for how, own in _OWN.items()}
 
 
 def method(folder: Path) -> str:
@@ -54,11 +61,24 @@ def method(folder: Path) -> str:
     return ""
 
 
-def check(folder: Path, name: str) -> None:
-    """Raises `ModelError` naming the packages that reading the weights needs and that are not
-    installed. `name`: what messages call the checkpoint."""
+def check(folder: Path, name: str, wanted: str = "none") -> None:
+    """Check that the weights in `folder` can be read.
+
+    Args:
+        folder: the checkpoint.
+        name: what messages call it.
+        wanted: `model.quantize`.
+
+    Raises:
+        ModelError: packages are not installed that reading the weights needs, or the weights are
+            quantized already and would be quantized again.
+    """
     how = method(folder)
-    missing = [pip for module, pip in PACKAGES.get(how, ()) if not _installed(module)]
+    if how and wanted != "none":
+        raise ModelError(
+            f"{name}: its weights are quantized already ({how}); set model.quantize to none"
+        )
+    missing = _missing(how)
     if missing:
         be = "is" if len(missing) == 1 else "are"
         raise ModelError(
@@ -66,6 +86,17 @@ def check(folder: Path, name: str) -> None:
             f" them needs, {be} not installed: {pip_install(*missing)}; or name one that is not"
             " quantized"
         )
+    missing = _missing("bitsandbytes") if wanted != "none" else []
+    if missing:
+        be = "is" if len(missing) == 1 else "are"
+        raise ModelError(
+            f"{name}: model.quantize is {wanted}, and {' and '.join(missing)}, which that needs,"
+            f" {be} not installed: {pip_install(*missing)}"
+        )
+
+
+def _missing(how: str) -> list[str]:
+    return [pip for module, pip in PACKAGES.get(how, ()) if not _installed(module)]
 
 
 def _installed(module: str) -> bool:

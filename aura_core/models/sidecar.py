@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ModelError
+from aura_core.models.grammar import FORMS
 
 
 @dataclass(frozen=True)
 class AuraSidecar:
-    """`aura.json`: how a checkpoint was trained to decide. None means that it does not say."""
+    """`aura.json`: how a checkpoint was trained to decide. None means that it does not say.
+
+    The tokens are one special token or a short text each (`grammar.py`); blanks at the end of
+    `respond_token` and `delegate_token` stand between the marker and the words.
+    """
 
     trained_to_decide: bool | None = None
+    grammar: str | None = None  # a known form instead of the tokens: joyai, moss
     silent_token: str | None = None
+    respond_token: str | None = None  # stands before words; none: words begin at once
+    delegate_token: str | None = None  # stands before a task for somebody else
     system_prompt: str | None = None
     frame_timestamps: bool | None = None
     max_pixels: int | None = None  # per frame
@@ -26,7 +34,10 @@ class AuraSidecar:
 
 _TYPES = {
     "trained_to_decide": bool,
+    "grammar": str,
     "silent_token": str,
+    "respond_token": str,
+    "delegate_token": str,
     "system_prompt": str,
     "frame_timestamps": bool,
     "max_pixels": int,
@@ -66,6 +77,19 @@ def read_aura(folder: Path) -> AuraSidecar:
     sidecar = AuraSidecar(**data)
     if sidecar.max_pixels is not None and sidecar.max_pixels < 1024:
         raise ModelError(f"{path}: max_pixels must be at least 1024, not {sidecar.max_pixels}")
+    tokens = (sidecar.silent_token, sidecar.respond_token, sidecar.delegate_token)
+    if any(token is not None and not token.strip() for token in tokens):
+        raise ModelError(
+            f"{path}: silent_token, respond_token and delegate_token must not be empty"
+        )
+    if sidecar.grammar is not None and any(tokens):
+        raise ModelError(f"{path}: grammar names the tokens already: give one or the other")
+    if sidecar.grammar is not None and sidecar.grammar not in FORMS:
+        raise ModelError(
+            f"{path}: grammar must be one of {', '.join(FORMS)}, not {sidecar.grammar!r}"
+        )
+    if (tokens[1] or tokens[2]) and not tokens[0]:
+        raise ModelError(f"{path}: respond_token and delegate_token need a silent_token")
     if (sidecar.frame_height is None) != (sidecar.frame_width is None):
         raise ModelError(f"{path}: frame_height and frame_width belong together: give both")
     return sidecar

@@ -92,12 +92,7 @@ class Hermes:
 
     def words(self, text: str, final: bool = False) -> str:
         """See `ToolForm`."""
-        words, found, _ = text.partition(self._open)
-        if not found and not final:
-            begun = range(min(len(self._open) - 1, len(words)), 0, -1)
-            length = next((n for n in begun if words.endswith(self._open[:n])), 0)
-            words = words[: len(words) - length]
-        return words.strip()
+        return before(text, (self._open,), final)
 
     def ended(self, text: str) -> bool:
         """See `ToolForm`."""
@@ -121,9 +116,23 @@ class Hermes:
         return Written(words, name, arguments)
 
 
-def without_markers(form: ToolForm, text: str) -> str:
-    """A text from outside, in which no call and no result can be read."""
-    while (apart := broken(text, form.markers)) != text:
+def before(text: str, markers: Sequence[str], final: bool = False) -> str:
+    """The words of an answer that stand before the first of these markers.
+
+    `final` false: the answer goes on, so a beginning of a marker at its end is no words yet.
+    """
+    at = [text.find(m) for m in markers if m in text]
+    if at:
+        return text[: min(at)].strip()
+    if not final:
+        begun = [n for m in markers for n in range(1, len(m)) if text.endswith(m[:n])]
+        text = text[: len(text) - max(begun, default=0)]
+    return text.strip()
+
+
+def without_markers(markers: Sequence[str], text: str) -> str:
+    """A text from outside, in which none of these markers can be read."""
+    while (apart := broken(text, markers)) != text:
         text = apart
     return text
 

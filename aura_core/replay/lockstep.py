@@ -88,7 +88,8 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
 class Lockstep:
     """An engine, and the frames and questions that wait for it.
 
-    Every chunk is decided. No tool is called: a call gets the answer that there are none.
+    Every chunk is decided. No tool is called: a call gets the answer that there are none. A task
+    that the model hands over fails at once.
 
     Args:
         engine: is reset.
@@ -179,9 +180,20 @@ class Lockstep:
             self.intake.give_back(result.again)
         if isinstance(result, Step) and result.call is not None:
             self.intake.follow(result_of(result.call, error(UNAVAILABLE)))
+        if isinstance(result, Step) and result.delegate is not None:
+            result = self._without_helper(result)
         if isinstance(result, Step) and self.work_ahead:
             self._idle()
         return result
+
+    def _without_helper(self, step: Step) -> Step:
+        """The step of a task that nobody takes: what is said instead is part of its response."""
+        assert step.delegate is not None
+        told = self.engine.deliver(step.delegate.id, self.engine.config.delegate_failed)
+        if told is None:
+            return step
+        said = step.response.text if step.response else ""
+        return replace(step, response=replace(told, text=" ".join(filter(None, (said, told.text)))))
 
     def _idle(self) -> None:
         """Work ahead until nothing is left. A failure that emptied the window is told in the next

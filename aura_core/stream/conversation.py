@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
 from aura_core.errors import InputError
 from aura_core.models.backend import Seen
-from aura_core.stream.attribution import Attribution, Entry, stands
+from aura_core.stream.attribution import Attribution, Booking, Entry, stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.intake import check_text
 from aura_core.stream.prefix import QAGroup
-from aura_core.stream.prompt import PromptCodec
+from aura_core.stream.prompt import Handed, PromptCodec
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn, sliding
-from aura_core.types import Call, Query, Response
+from aura_core.types import Call, Decision, Delegate, Kind, Query, Response
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class Said:
 
     `turn` is the closed turn. `response` is None where the words must not be said; then
     `suppressed` tells why ("cancelled", "limit", "cooldown" or "duplicate"), and `turn` is silent;
-    or the model has made a `call` instead.
+    or the model has made a `call` instead. It may hand over a `delegate`, with or without words.
     """
 
     turn: Turn
     response: Response | None
     suppressed: str = ""
     call: Call | None = None
+    delegate: Delegate | None = None
 
 
 class Conversation:
@@ -74,6 +75,7 @@ class Conversation:
         self._watch = watch or WatchConfig()
         self._generation = generation or GenerationConfig()
         self.window = self._window(groups)
+        self.tasks: dict[str, Delegate] = {}  # handed over, and without a result so far; by id
 
     def configure(self, watch: WatchConfig, generation: GenerationConfig) -> None:
         """Use other limits from now on."""
@@ -196,11 +198,9 @@ class Conversation:
         text = self.codec.text(answer_ids)
         known = self.attribution.named(owners)
         if query is None and not known:
-            entries = found or [e for e in [self.attribution.owner(text)] if e is not None]
-            objections = [self.watches.objection(e, text, stamp_ns) for e in entries]
-            known = [e for e, o in zip(entries, objections, strict=True) if not o]
-            if entries and not known:
-                return Said(turn, None, objections[0])
+            known, objection = self._unobjected(text, stamp_ns, found)
+            if objection:
+                return Said(turn, None, objection)
         booked = self.attribution.book(text, query, known)
         response = Response(
             " ".join(filter(None, (turn.lead, text))),
@@ -223,6 +223,94 @@ class Conversation:
             response_id=response.id,
         )
         return Said(spoken, response)
+
+    def _unobjected(
+        self, text: str, stamp_ns: int, found: Sequence[Entry]
+    ) -> tuple[list[Entry], str]:
+        """The watches that unasked words may answer, and the objection where none may."""
+        entries = found or [e for e in [self.attribution.owner(text)] if e is not None]
+        objections = [self.watches.objection(e, text, stamp_ns) for e in entries]
+        known = [e for e, o in zip(entries, objections, strict=True) if not o]
+        return known, objections[0] if entries and not known else ""
+
+    def hand_over(
+        self,
+        turn: Turn,
+        answer_ids: Sequence[int],
+        handed: Handed,
+        query: Query | None,
+        decision: Decision,
+        stamp_ns: int,
+        response_id: str = "",
+        found: Sequence[Entry] = (),
+    ) -> Said:
+        """Put a task into a turn, as it was generated. The arguments are those of `say`.
+
+        The words before it only promise an answer, so no watch counts them. A watch has at most one
+        task without a result.
+        """
+        known: list[Entry] = []
+        if query is None:
+            text = f"{handed.words} {handed.task}"
+            known, objection = self._unobjected(text, stamp_ns, found)
+            if known and any(t.query_id == known[0].query.id for t in self.tasks.values()):
+                objection = "duplicate"
+            if objection:
+                return Said(turn, None, objection)
+        owner = query.id if query is not None else known[0].query.id if known else ""
+        entry = next(iter(self.attribution.named([owner])), None)
+        task = Delegate(
+            self.ids.next("d"), handed.task, owner, stamp_ns, handed.words, decision.p_silent
+        )
+        self.tasks[task.id] = task
+        turn = replace(turn, answer_ids=tuple(answer_ids))
+        if not handed.words:
+            return Said(turn, None, delegate=task)
+        later = (entry.standing if entry else None) or Kind.PROACTIVE
+        response = Response(
+            " ".join(filter(None, (turn.lead, handed.words))),
+            Kind.REAL_TIME if query is not None else later,
+            owner,
+            entry.answers if entry else 0,
+            True,
+            stamp_ns,
+            urgent=query is None and entry is not None and entry.query.urgent,
+            id=response_id or self.ids.next("r"),
+        )
+        turn = replace(turn, answer=handed.words, answer_id=owner, response_id=response.id)
+        return Said(turn, response, delegate=task)
+
+    def deliver(self, task_id: str, text: str) -> tuple[tuple[int, ...], Response] | None:
+        """The result of a task as an answer to its question: token ids, and the response.
+
+        None when the task is not open, or its watch was cancelled.
+        """
+        task = self.tasks.pop(task_id, None)
+        if task is None:
+            return None
+        entry = next(iter(self.attribution.named([task.query_id])), None)
+        if entry is not None and entry.cancelled:
+            return None
+        if entry is not None and entry.standing is not None:
+            booked = self.attribution.book(text, None, [entry])
+            self.watches.said(task.query_id, text, task.stamp_ns)
+        elif task.query_id:
+            asked = entry.query if entry is not None else Query(task.task, id=task.query_id)
+            booked = self.attribution.book(text, asked)
+        else:
+            booked = Booking("", Kind.PROACTIVE, 0, False)
+        response = Response(
+            text,
+            booked.kind,
+            booked.query_id,
+            booked.index,
+            False,
+            task.stamp_ns,
+            urgent=booked.urgent,
+            id=self.ids.next("r"),
+            watches=booked.watches,
+        )
+        return self.codec.answer_ids(text), response
 
     def call(self, turn: Turn, answer_ids: Sequence[int], words: str, call: Call) -> Said:
         """Put a call into a turn, as it was generated.

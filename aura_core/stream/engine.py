@@ -32,7 +32,7 @@ from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.tools import tools_of
-from aura_core.types import Call, Chunk, Decision, Frame, Query, Step
+from aura_core.types import Call, Chunk, Decision, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -210,7 +210,7 @@ class StreamEngine:
             return meter.step(chunk, query, decision, Said(turn, None), answer, decided)
         said = Said(turn, None)
         if answer is not None:
-            said = self._say(chunk, turn, query, answer, response_id, owners)
+            said = self._say(chunk, turn, query, decision, answer, response_id, owners)
             said = _hushed(said, query)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
@@ -341,9 +341,9 @@ class StreamEngine:
     def _teller(
         self, turn: Turn, response_id: str, on_text: OnText | None
     ) -> Callable[[str], None] | None:
-        """Tells the words of the response so far; never the text of a call."""
-        if on_text is None or self.codec.tools is None:
-            return None if on_text is None else lambda text: on_text(response_id, text)
+        """Tells the words of the response so far; never the text of a call or of a task."""
+        if on_text is None:
+            return None
         lead = turn.lead
         return lambda text: on_text(response_id, _joined(lead, self.codec.words(text)))
 
@@ -361,7 +361,9 @@ class StreamEngine:
         if self.config.watch.attribution == "words" or len(watches) < 2:
             return []
         try:
-            text = self.codec.words(self.codec.text(answer.ids), final=True)
+            text = self.codec.text(answer.ids)
+            handed = self.codec.handed(text)
+            text = f"{handed.words} {handed.task}" if handed else self.codec.words(text, final=True)
             return self.owners.of(text, watches, self.window, turn.video)
         except AuraError as e:  # the words may have been told already, and they are true
             log.warning("the watch of an answer is found by its words: %s", e)
@@ -372,6 +374,7 @@ class StreamEngine:
         chunk: Chunk,
         turn: Turn,
         query: Query | None,
+        decision: Decision,
         answer: Answer,
         response_id: str,
         owners: list[Entry],
@@ -388,8 +391,25 @@ class StreamEngine:
             if query is None and not ids:
                 self.decider.retract()
                 return Said(turn, None, "call")
-        wordless = not self.codec.text(ids).strip() and self.generator.cancelled is None
-        if query is not None and wordless and self.config.decider.must_answer:
+        cancelled = self.generator.cancelled is not None
+        handed = self.codec.handed(self.codec.text(ids))
+        if handed is not None and handed.task and not cancelled:
+            said = self.conversation.hand_over(
+                turn, ids, handed, query, decision, chunk.stamp_ns, response_id, owners
+            )
+            if said.delegate is None:
+                self.policy.kv.reopen(turn)
+                self.decider.retract()
+            return said
+        if handed is not None:
+            self.policy.kv.reopen(turn)
+            ids = self.codec.answer_ids(handed.words)
+        wordless = not self.codec.text(ids).strip()
+        if query is None and wordless and (handed is not None or not cancelled):
+            self.policy.kv.reopen(turn)
+            self.decider.retract()
+            return Said(turn, None, "empty")
+        if query is not None and wordless and not cancelled and self.config.decider.must_answer:
             ids = self.codec.answer_ids(self.config.generation.no_answer) or ids
             self.policy.kv.reopen(turn)
         said = self.conversation.say(turn, ids, query, chunk.stamp_ns, response_id, found=owners)
@@ -442,7 +462,9 @@ class StreamEngine:
         ended = Tokens(self.codec.assistant(ids).ids[len(ids) - 1 :])
         *seen, rest = self.codec.user(video, None)
         if self.yes_no is None:
-            logits = self.policy.kv.peek([ended, *seen, rest], self.decider.silent_ids)
+            chunk_turn = self.codec.deciding([*seen, rest])
+            wanted = self.codec.first or self.decider.silent_ids
+            logits = self.codec.allowed(self.policy.kv.peek([ended, *chunk_turn], wanted))
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
         logits = self.policy.kv.peek([ended, *seen, question], self.yes_no.ids)
@@ -504,6 +526,34 @@ class StreamEngine:
             return False
         self.policy.amend(*amended)
         return True
+
+    def deliver(self, task_id: str, text: str) -> Response | None:
+        """Say the result of a task that was handed over; it needs no model.
+
+        The words are an answer to the task's question. In the conversation they stand in the newest
+        turn, or in a further turn of its chunk where that has words already.
+
+        Args:
+            task_id: see `Delegate`.
+            text: what is said; blanks at its ends, and special tokens, are not.
+
+        Returns:
+            The response. None when no task with this id is open, or its watch was cancelled.
+        """
+        delivered = self.conversation.deliver(task_id, self.codec.plain(text))
+        if delivered is None:
+            return None
+        ids, response = delivered
+        if self.window.turns:
+            newest = self.window.turns[-1]
+            words = {"answer_ids": ids, "answer": response.text}
+            words |= {"answer_id": response.query_id, "response_id": response.id}
+            asked = newest.question is not None or newest.result is not None
+            if asked or newest.answer_ids is not None:
+                self.policy.add(replace(Turn(newest.chunk, newest.video), **words))
+            else:
+                self.policy.amend(len(self.window.turns) - 1, replace(newest, **words))
+        return response
 
     def unwatch(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""
@@ -577,4 +627,5 @@ class _Meter:
             switched=now.switches > before.switches,
             suppressed=said.suppressed,
             call=said.call,
+            delegate=said.delegate,
         )

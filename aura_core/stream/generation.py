@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from aura_core.config import GenerationConfig
+from aura_core.models.grammar import only
 from aura_core.stream.cache.kv_stream import KVStream
 from aura_core.stream.prompt import PromptCodec
 
@@ -37,7 +38,9 @@ class TextGenerator:
     def __init__(
         self, codec: PromptCodec, config: GenerationConfig, silent_ids: tuple[int, ...]
     ) -> None:
-        self._codec, self.config, self._silent_ids = codec, config, silent_ids
+        self._codec, self.config = codec, config
+        # The first of several tokens of a marker may be an ordinary word.
+        self._ends = silent_ids if len(codec.silence) < 2 else (codec.chat.end_id,)
         self.cancelled: Cancel | None = None
 
     def generate(
@@ -56,13 +59,30 @@ class TextGenerator:
             interrupted: called with the ids so far after each token; True ends the answer.
         """
         self.cancelled = None
-        ids = [first]
+        ids, cached = self._marker(kv, first)
         while True:
-            if tell is not None:
-                tell(self._codec.text(ids))
-            if len(ids) >= self.config.max_new_tokens or self.cancelled or interrupted(ids):
-                return Answer(tuple(ids), len(ids) - 1)
-            token = int(kv.decode(ids[-1]).argmax())
-            if token in self._silent_ids:
-                return Answer(tuple(ids), len(ids))
+            if len(ids) - cached == 1:  # else the marker is not in the cache: nothing is said yet
+                if tell is not None:
+                    tell(self._codec.text(ids))
+                if len(ids) >= self.config.max_new_tokens or self.cancelled or interrupted(ids):
+                    return Answer(tuple(ids), cached)
+            token = int(kv.decode(ids[cached:]).argmax())
+            cached = len(ids)
+            if token in self._ends:
+                return Answer(tuple(ids), cached)
             ids.append(token)
+
+    def _marker(self, kv: KVStream, first: int) -> tuple[list[int], int]:
+        """The ids of the marker that begins with `first`, and how many are in the cache.
+
+        The model is asked only where two markers part. An answer without a marker is its first id.
+        """
+        ids, cached = [first], 0
+        while following := self._codec.within_marker(ids):
+            if len(following) > 1:
+                logits = kv.decode(ids[cached:])
+                cached = len(ids)
+                ids.append(int(only(logits, following).argmax()))
+            else:
+                ids.append(following[0])
+        return ids, cached

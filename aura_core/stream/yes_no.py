@@ -8,7 +8,7 @@ that was trained to decide. After a yes, the user turn ends with a short request
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from aura_core.stream.prompt import PromptCodec
 
 NO, YES = 0, 1  # indices of `YesNo.verdict`
 SILENT = (NO,)
-_WORDS = (("no", "No", "NO", " no", " No"), ("yes", "Yes", "YES", " yes", " Yes"))
 _ANYTHING = "whatever the instructions call for"
 
 
@@ -33,12 +32,13 @@ class YesNo:
 
     def __init__(self, codec: PromptCodec, config: DeciderConfig) -> None:
         self._codec, self._config = codec, config
-        first = [tuple({codec.tokenizer.encode(w)[0] for w in words}) for words in _WORDS]
-        self._ids = [tuple(i for i in ids if i not in first[1 - k]) for k, ids in enumerate(first)]
-        if not all(self._ids):
+        encode = codec.tokenizer.encode
+        found = [tokens_of(words, encode) for words in (config.no_words, config.yes_words)]
+        self.ids = tuple(tuple(sorted(ids - found[1 - k])) for k, ids in enumerate(found))
+        if not all(self.ids):
             raise ModelError(
                 "the tokenizer does not tell yes from no by its first token; set decider.mode to"
-                " token"
+                " token, or other words in decider.yes_words and decider.no_words"
             )
 
     @property
@@ -57,17 +57,31 @@ class YesNo:
     def verdict(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The two logits of the decision, [no, yes]: float32 (2,), from logits (vocabulary,).
 
-        Each is the logsumexp over all tokens that begin the word. So the softmax of the two is
-        P(no) and P(yes), given that the answer is one of them.
+        Each is the logsumexp over all tokens that mean the word. So the softmax of the two is P(no)
+        and P(yes), given that the answer is one of them.
         """
         wide = logits.astype(np.float64)
-        return np.asarray([np.logaddexp.reduce(wide[list(ids)]) for ids in self._ids], np.float32)
+        return np.asarray([np.logaddexp.reduce(wide[list(ids)]) for ids in self.ids], np.float32)
 
     def _rest(self, video: Seen, prompt: str, watches: Sequence[str]) -> Tokens:
-        last = self._codec.user(video, prompt.format(watches=_listed(watches)))[-1]
-        assert isinstance(last, Tokens)
-        return last
+        return self._codec.asking(video, prompt.format(watches=_listed(watches)))
 
 
 def _listed(watches: Sequence[str]) -> str:
     return "; ".join(watches) or _ANYTHING
+
+
+def tokens_of(words: Sequence[str], encode: Callable[[str], Sequence[int]]) -> set[int]:
+    """The tokens that mean one of these words as the first token of an answer.
+
+    Each word counts in small letters, with a capital, in capitals, and each of these with a blank
+    before it, where that form is a single token. Where no form of any word is one, the tokens that
+    begin the first word count: longer words can begin with them too.
+    """
+    single = {ids[0] for word in words for f in _forms(word) if len(ids := encode(f)) == 1}
+    return single or {encode(form)[0] for form in _forms(words[0])}
+
+
+def _forms(word: str) -> list[str]:
+    spelled = dict.fromkeys((word, word.lower(), word.capitalize(), word.upper()))
+    return [*spelled, *(f" {form}" for form in spelled)]

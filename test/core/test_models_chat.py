@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,6 +76,70 @@ def test_aura_json_overrides_the_defaults() -> None:
         extract(template, silent_token="<hush>")
 
 
+def test_aura_json_names_markers_of_several_tokens() -> None:
+    template, words = checkpoints.TEMPLATES["qwen3_vl"], tokenizer(False)
+    got = extract(template, silent=False, grammar="joyai")
+    assert got.grammar is not None and got.trained_to_decide
+    lead, silent, respond = got.grammar.lead, got.grammar.silent, got.grammar.respond
+    assert got.silent_id == silent[0] != respond[0]
+    assert words.written((*lead, *silent)) == "</silence>"
+    assert words.written((*lead, *respond)) == "</response>"
+    assert "output </silence>" in got.system_prompt and "</delegate>" in got.system_prompt
+    own = extract(template, silent=False, silent_token="<|vision_pad|>", respond_token="[say] ")
+    assert own.grammar is not None and own.grammar.lead == ()
+    assert own.silent_id == words.single("<|vision_pad|>")
+    assert extract(template, grammar="joyai").grammar is not None  # though it has a silent token
+    assert extract(template).grammar is None
+    with pytest.raises(ModelError, match=r"^here: the silent marker '</quiet>' is . tokens, and"):
+        extract(template, silent=False, silent_token="</quiet>", delegate_token="</do>")
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"silent_token": "<|silent|>"},
+        {"grammar": "joyai"},
+        {"silent_token": "<|vision_pad|>", "respond_token": "[say] ", "delegate_token": "[do] "},
+    ],
+    ids=str,
+)
+def test_a_trained_checkpoint_keeps_the_tokens_that_it_decides_by(tokens: dict[str, str]) -> None:
+    saving = pytest.importorskip("aura_core.training.finetune.saving")
+    got = extract(checkpoints.TEMPLATES["qwen3_vl"], **tokens)
+    assert saving._markers(SimpleNamespace(chat=got, tokenizer=tokenizer())) == tokens
+
+
+def test_markers_that_are_tokens_of_the_tokenizer_are_found_by_name() -> None:
+    words = tokenizer(False)
+    words.inner.add_special_tokens(
+        {"additional_special_tokens": ["<|silence|>", "<|response|>"]},
+        replace_extra_special_tokens=False,
+    )
+    template = checkpoints.TEMPLATES["qwen3_vl"]
+    got = chat.extract(words, template, "qwen3_vl", AuraSidecar(), "here")
+    assert got.silent_id == words.single("<|silence|>") and got.trained_to_decide
+    codec = PromptCodec(words, got)
+    assert codec.answer_ids("It rains.")[0] == words.single("<|response|>")
+    assert codec.text(codec.answer_ids("It rains.")) == "It rains."
+    assert chat.deciding(words, got) == "decides by <|silence|>, <|response|>"
+
+
+@pytest.mark.parametrize("family", checkpoints.FAMILIES)
+def test_a_conversation_with_markers_has_exactly_the_tokens_of_the_template(family: str) -> None:
+    words, template = tokenizer(False), checkpoints.TEMPLATES[family]
+    codec = PromptCodec(words, extract(template, family, silent=False, grammar="joyai"))
+    turns = ((None, None), ("Now?", "The hand has left."), (None, None))
+    video = Video(None, GRID)
+    pieces: list[Piece] = [codec.head(codec.prefix())]
+    messages = [chat.system(codec.system_prompt)]
+    for question, answer in turns:
+        pieces += [*codec.user(video, question)]
+        pieces.append(codec.assistant(codec.answer_ids(answer) if answer else None))
+        messages.append(chat.user(question or "", CONTENT))
+        messages.append(chat.assistant(f"</response> {answer}" if answer else "</silence>"))
+    assert ids_of(pieces, words) == template_ids(words, template, family, messages, False)
+
+
 def conversation(codec: PromptCodec, silent: bool) -> tuple[list[Piece], list[chat.Message]]:
     """A window with prefix, questions, answers and silence: as pieces, and as messages."""
     window = DualWindow(WindowConfig(keep=3, max=6, qa_groups=2), codec.prefix())
@@ -111,17 +176,38 @@ def test_a_conversation_has_exactly_the_tokens_of_the_template(family: str, sile
     codec = PromptCodec(words, extract(template, family, silent))
     pieces, messages = conversation(codec, silent)
     assert len(messages) == 1 + 2 * 2 + 3 * 2 + 1
+    assert ids_of(pieces, words) == template_ids(words, template, family, messages, True)
+    pad = words.single("<|video_pad|>")
+    assert ids_of(pieces, words).count(pad) == 4 * GRID[0] * GRID[1]
+
+
+def ids_of(pieces: list[Piece], words: chat.HFTokenizer) -> list[int]:
+    """The ids of `pieces`, with the pad token at visual tokens."""
+    pad = words.single("<|video_pad|>")
+    return [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
+
+
+def template_ids(
+    words: chat.HFTokenizer,
+    template: str,
+    family: str,
+    messages: list[chat.Message],
+    prompt: bool,
+    **kwargs: Any,
+) -> list[int]:
+    """The ids that the template writes for `messages`, with each chunk expanded."""
     text = words.inner.apply_chat_template(
-        messages, chat_template=template, tokenize=False, add_generation_prompt=True
+        messages,
+        chat_template=template,
+        tokenize=False,
+        add_generation_prompt=prompt,
+        **kwargs,
     )
     # mean of 0 s and 0.5 s, as the processor rounds it
     stamp = "<0.2 seconds>" if family == "qwen3_vl" else ""
     pads = "<|video_pad|>" * (GRID[0] * GRID[1])
     expanded = text.replace(qwen_vl.WRITTEN, f"{stamp}<|vision_start|>{pads}<|vision_end|>")
-    pad = words.single("<|video_pad|>")
-    ids = [i for p in pieces for i in ([pad] * len(p) if isinstance(p, Video) else p.ids)]
-    assert ids == words.encode(expanded)
-    assert ids.count(pad) == 4 * len(pads) // len("<|video_pad|>")
+    return words.encode(expanded)
 
 
 def test_decoding_leaves_special_tokens_out_and_keeps_the_words() -> None:
@@ -129,6 +215,50 @@ def test_decoding_leaves_special_tokens_out_and_keeps_the_words() -> None:
     text = "It's 10:30 , and é 你好 ."
     assert words.decode(words.encode(f"<|im_start|>{text}<|silent|><|im_end|>")) == text
     assert words.encode("<|im_end|>") == [words.single("<|im_end|>")]
+
+
+# Two published ways of thinking: Qwen3's hybrid models close the thought where thinking is off, and
+# keep it in the newest answer; Qwen3-VL-Thinking always opens one. Earlier answers have none.
+_OPENS = "'<|im_start|>assistant\n' }}{%- endif"
+_CLOSED = (
+    "'<|im_start|>assistant\n' }}{%- if enable_thinking is defined and enable_thinking is false"
+    " -%}{{ '<think>\n\n</think>\n\n' }}{%- endif -%}{%- endif"
+)
+_NEWEST = (
+    "{%- if m.role == 'assistant' and loop.last -%}{{ '<think>\n\n</think>\n\n' }}{%- endif -%}"
+    "{{ content(m.content) }}"
+)
+THINKING = {
+    "hybrid": lambda t: t.replace(_OPENS, _CLOSED).replace("{{ content(m.content) }}", _NEWEST),
+    "always": lambda t: t.replace(_OPENS, "'<|im_start|>assistant\n<think>\n' }}{%- endif"),
+}
+
+
+@pytest.mark.parametrize("how", THINKING)
+def test_a_model_that_thinks_gets_an_empty_thought_for_an_answer_and_none_in_earlier_ones(
+    how: str,
+) -> None:
+    template = THINKING[how](checkpoints.TEMPLATES["qwen3_vl"])
+    assert template != checkpoints.TEMPLATES["qwen3_vl"]
+    words, got = tokenizer(False), extract(template, silent=False)
+    assert got.thought == "<think>\n\n</think>\n\n"
+    assert got.assistant == ("<|im_start|>assistant\n", "<|im_end|>\n")
+    assert got.tools is extract(checkpoints.TEMPLATES["qwen3_vl"], silent=False).tools
+    codec = PromptCodec(words, got)
+    pieces, messages = conversation(codec, False)
+    user = codec.user(Video(None, GRID), "And now?")
+    asked = ids_of([*pieces[: -len(user)], *codec.deciding(user)], words)
+    written = template_ids(words, template, "qwen3_vl", messages, True, enable_thinking=False)
+    opened = words.encode("<think>\n") if how == "always" else words.encode(got.thought)
+    assert asked[: -len(codec.thought)] == written[: -len(opened)]
+    assert words.written(asked).endswith("assistant\n<think>\n\n</think>\n\n")
+    assert "think" not in words.written(ids_of(pieces, words))
+    assert "without a thought" in chat.deciding(words, got)
+
+
+def test_a_checkpoint_that_was_trained_to_decide_was_trained_without_a_thought() -> None:
+    template = THINKING["always"](checkpoints.TEMPLATES["qwen3_vl"])
+    assert extract(template).thought == ""
 
 
 BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
@@ -145,8 +275,8 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
         "'AuraSystemText' was expected",
     ),
     "ends plainly": (lambda t: t.replace("<|im_end|>", "END"), "no special token"),
-    "thinks": (
-        lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<think>' }}{%- endif"),
+    "plans": (
+        lambda t: t.replace("assistant\n' }}{%- endif", "assistant\n<plan>' }}{%- endif"),
         "rewrites turns",
     ),
     "numbers turns": (

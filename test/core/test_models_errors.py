@@ -235,6 +235,18 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "aura.json").write_text('{"max_pixels": "9"}'),
         "max_pixels must be int, not '9'",
     ),
+    "aura grammar": (
+        lambda f: (f / "aura.json").write_text('{"grammar": "klingon"}'),
+        "grammar must be one of joyai, moss, not 'klingon'",
+    ),
+    "aura twice": (
+        lambda f: (f / "aura.json").write_text('{"grammar": "moss", "silent_token": "x"}'),
+        "grammar names the tokens already",
+    ),
+    "aura words alone": (
+        lambda f: (f / "aura.json").write_text('{"respond_token": "x"}'),
+        "respond_token and delegate_token need a silent_token",
+    ),
     "aura pixels": (
         lambda f: (f / "aura.json").write_text('{"max_pixels": 10}'),
         "max_pixels must be at least 1024",

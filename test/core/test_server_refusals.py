@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("httpx")
 
+import checkpoints  # noqa: E402
 from chat_double import Fault  # noqa: E402
 from model_double import ModelDouble  # noqa: E402
 from served import TEMPLATE, assistant_for, one, open_served, served_model  # noqa: E402
@@ -42,6 +44,30 @@ def test_a_reply_without_logprobs_says_what_to_do(server: ModelDouble) -> None:
     ):
         one(assistant_for(backend), 0)
     assert backend.counters.retries == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (
+            "markers",
+            "its markers are several tokens each, and a chat server cannot begin an answer",
+        ),
+        ("thought", "it thinks before it answers, and a chat server opens the thought anew"),
+    ],
+)
+def test_what_a_chat_server_cannot_begin_is_refused(tmp_path: Path, how: str, says: str) -> None:
+    folder = checkpoints.write(tmp_path / "vlm", "qwen3_vl", silent=False)
+    if how == "markers":
+        (folder / "aura.json").write_text('{"grammar": "joyai"}')
+    else:
+        path = folder / "chat_template.jinja"
+        opened = path.read_text().replace(
+            "assistant\n' }}{%- endif", "assistant\n<think>\n' }}{%- endif"
+        )
+        path.write_text(opened)
+    with pytest.raises(ModelError, match=says):
+        load(ModelConfig(path=str(folder)), ServerConfig(url="http://127.0.0.1:9/v1"))
 
 
 def test_a_wrong_path_and_a_missing_token_are_told(server: ModelDouble) -> None:

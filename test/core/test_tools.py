@@ -420,7 +420,7 @@ def test_reading_never_raises_and_words_hold_no_call(text: str, parts: list[str]
     assert "<tool_call>" not in words and whole.startswith(words.strip()[:0])
     if read is not None:
         assert read.words == words
-    assert not any(m in without_markers(HERMES, whole) for m in HERMES.markers)
+    assert not any(m in without_markers(HERMES.markers, whole) for m in HERMES.markers)
 
 
 @settings(max_examples=100, deadline=None)

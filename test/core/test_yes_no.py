@@ -10,11 +10,12 @@ import pytest
 from engine_rig import FREE, free
 
 from aura_core.config import DeciderConfig, GenerationConfig, WindowConfig
-from aura_core.errors import ConfigError
+from aura_core.errors import ConfigError, ModelError
 from aura_core.models.backend import Piece, Video
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.yes_no import tokens_of
 from aura_core.types import Frame, Kind, Step
 
 HALF = 500_000_000
@@ -135,3 +136,55 @@ def test_threshold_and_minimum_gap_hold_for_the_yes_no_mode_too():
 def test_a_prompt_without_its_place_is_refused(prompt):
     with pytest.raises(ConfigError, match=r"decider.yes_no_prompt must contain \{watches\} once"):
         DeciderConfig(yes_no_prompt=prompt)
+
+
+# ---- the words ----------------------------------------------------------------------------------
+
+VOCABULARY = ["yes", "Yes", " yes", "ja", "Ja", " JA", "no", "No", " no", "nein", "y", "n", "Y"]
+
+
+def words_only(text: str) -> list[int]:
+    """A tokenizer whose tokens are the words above, and single characters."""
+    if text in VOCABULARY:
+        return [VOCABULARY.index(text)]
+    return [len(VOCABULARY) + ord(c) for c in text]
+
+
+def names(ids: Any) -> set[str]:
+    return {VOCABULARY[i] for i in ids}
+
+
+def test_every_single_token_that_means_a_word_counts() -> None:
+    assert names(tokens_of(["yes"], words_only)) == {"yes", "Yes", " yes"}
+    assert names(tokens_of(["yes", "ja"], words_only)) == {"yes", "Yes", " yes", "ja", "Ja", " JA"}
+    assert names(tokens_of(["oui", "nein"], words_only)) == {"nein"}, "oui is no single token"
+
+
+def test_without_a_single_token_the_beginnings_of_the_first_word_count() -> None:
+    n = len(VOCABULARY)
+    assert tokens_of(["oui", "si"], words_only) == {n + ord(c) for c in "oO "}
+
+
+def test_p_yes_is_that_of_all_its_tokens_together() -> None:
+    engine = assistant_of(plain_vlm([]), mode="yes_no").engine
+    assert engine.yes_no is not None
+    no, yes = engine.yes_no.ids
+    assert set(map(chr, yes)) == {"y", "Y"} and set(map(chr, no)) == {"n", "N"}
+    logits = np.full(261, -50.0, np.float32)
+    for token, p in ((yes[0], 0.3), (yes[1], 0.2), (no[0], 0.4), (no[1], 0.1)):
+        logits[token] = np.log(p)
+    verdict = engine.yes_no.verdict(logits)
+    assert np.exp(verdict) == pytest.approx([0.5, 0.5])
+
+
+def test_words_in_other_languages_are_a_setting_and_must_differ() -> None:
+    engine = assistant_of(plain_vlm([]), mode="yes_no", yes_words=("ja",), no_words=("nein",))
+    assert [set(map(chr, ids)) for ids in engine.engine.yes_no.ids] == [{"n", "N"}, {"j", "J"}]
+    with pytest.raises(ModelError, match="does not tell yes from no by its first token"):
+        assistant_of(plain_vlm([]), mode="yes_no", yes_words=("naturally",))
+
+
+@pytest.mark.parametrize("words", [(), ("",), (" yes",)])
+def test_words_with_blanks_are_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"decider\.yes_words must be words"):
+        DeciderConfig(yes_words=words)

@@ -8,7 +8,7 @@ from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError
 from aura_core.extras import how_to_install
 from aura_core.http_client import HttpClient, HttpOptions
-from aura_core.models.backend import ChatFormat, Seen, Tokenizer
+from aura_core.models.backend import ChatFormat, Seen, Tokenizer, deciding
 from aura_core.types import Chunk
 
 try:
@@ -84,12 +84,7 @@ class ServerBackend:
     @property
     def description(self) -> str:
         """See `Backend`; with what the server can do, once that is known."""
-        decides = (
-            f"decides by {self.tokenizer.written([self.chat.silent_id])}"
-            if self.chat.trained_to_decide
-            else "not trained to be silent: asked yes or no each second"
-        )
-        return f"{self._about}, {self._probe.told}; {decides}"
+        return f"{self._about}, {self._probe.told}; {deciding(self.tokenizer, self.chat)}"
 
     @property
     def trouble(self) -> str:

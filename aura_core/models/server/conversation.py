@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aura_core.errors import StreamError
-from aura_core.models.backend import ChatFormat, Piece, Video
-from aura_core.models.server.side import Written
+from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Video
 
 Message = dict[str, Any]
 Item = int | Video
@@ -64,7 +63,7 @@ class Reader:
 
     """
 
-    def __init__(self, tokenizer: Written, chat: ChatFormat) -> None:
+    def __init__(self, tokenizer: Tokenizer, chat: ChatFormat) -> None:
         self._text = tokenizer.written
 
         def ids(text: str) -> tuple[int, ...]:

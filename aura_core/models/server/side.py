@@ -19,12 +19,6 @@ _ALIGN = 32  # pixels: what most vision encoders make one token of, or a multipl
 WORDS = ("yes", "Yes", "YES", "no", "No", "NO")
 
 
-class Written(Tokenizer, Protocol):
-    """A tokenizer that also writes its special tokens out."""
-
-    def written(self, ids: Any) -> str: ...
-
-
 class Frames(Protocol):
     """The sizes in which frames are sent."""
 
@@ -46,7 +40,7 @@ class Side:
     of the model, in words.
     """
 
-    tokenizer: Written
+    tokenizer: Tokenizer
     chat: ChatFormat
     frames: Frames
     replies: Replies
@@ -79,6 +73,16 @@ def of_checkpoint(config: ModelConfig, server: ServerConfig, where: str, url: st
     video = server.media == "video"
     chunk = kind.prompt(model_type, sidecar) if video else kind.pictures(model_type)
     chat = extract(tokenizer, template, model_type, sidecar, where, chunk)
+    if chat.grammar is not None and chat.grammar.lead:
+        raise ModelError(
+            f"{where}: its markers are several tokens each, and a chat server cannot begin an"
+            " answer within one: run it in this process (no server.url)"
+        )
+    if chat.thought:
+        raise ModelError(
+            f"{where}: it thinks before it answers, and a chat server opens the thought anew in"
+            " each request: run it in this process (no server.url)"
+        )
     size = _vocabulary(read_json(folder / "config.json"), len(tokenizer.inner))
     return Side(
         tokenizer,

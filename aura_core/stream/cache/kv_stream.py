@@ -3,6 +3,9 @@
 The end of the newest turn (`waiting`) is not in the cache yet. It is prefilled together with the
 next chunk, so that a silent step is one call of the model. Rollback is exact, so a KV stream can be
 rewound to any turn and go on from there.
+
+A model that thinks first gets an empty thought before each answer (`PromptCodec.deciding`). It is
+rolled back when the turn is left, because the chat template leaves it out of earlier turns.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ class KVStream:
         self.starts: list[int] = []  # cache length at which each turn's user part begins
         self.waiting: list[Piece] = []  # comes next in the cache, but is not in it yet
         self.prefilled = 0  # tokens of all prefills so far
+        # Number of tokens before the thought that is in the cache; None: none is in it.
+        self._before_thought: int | None = None
 
     @property
     def length(self) -> int:
@@ -35,6 +40,7 @@ class KVStream:
         """Begin an empty window after `head`, the tokens of the prefix."""
         if self.session.length:
             self.session.rollback(0)
+        self._before_thought = None
         self.starts = []
         self.waiting = [head]
 
@@ -52,9 +58,10 @@ class KVStream:
         Returns float32 logits (vocabulary,) to decide on.
         """
         start = self.length
-        logits = self._prefill([*self.waiting, *user])
+        logits = self._prefill([*self.waiting, *self.codec.deciding(user)])
         self.starts.append(start)
-        return logits
+        self._thought_after(start + tokens_in(user))
+        return self.codec.allowed(logits)
 
     def probe(
         self, user: Sequence[Piece], question: Tokens, wanted: Sequence[int]
@@ -77,7 +84,24 @@ class KVStream:
 
         Returns float32 logits (vocabulary,) of the answer's first token.
         """
-        return self._prefill([rest])
+        start = self.session.length
+        logits = self._prefill(self.codec.deciding([rest]))
+        self._thought_after(start + len(rest))
+        return self.codec.allowed(logits)
+
+    def _thought_after(self, user_end: int) -> None:
+        """Note where the thought begins that stands at the end of a user turn."""
+        if self.codec.thought:
+            self._before_thought = user_end - len(self.codec.lead)
+
+    def _without_thought(self) -> bool:
+        """Take the thought, and what follows it, out of the cache; returns whether it was there."""
+        if self._before_thought is None:
+            return False
+        self.session.rollback(self._before_thought)
+        self._before_thought = None
+        self.waiting = [self.codec.lead] if len(self.codec.lead) else []
+        return True
 
     def leave(self, answer_ids: Sequence[int] | None, cached: int = 0) -> None:
         """Close the turn that was entered.
@@ -86,6 +110,8 @@ class KVStream:
             answer_ids: token ids of the answer; None: silent.
             cached: how many of them are in the cache already.
         """
+        if self._without_thought():
+            cached = 0
         self.waiting.append(Tokens(self.codec.assistant(answer_ids).ids[cached:]))
 
     def take(self, turn: Turn) -> int:
@@ -102,9 +128,9 @@ class KVStream:
         self.leave(turn.answer_ids)
         return tokens
 
-    def decode(self, token: int) -> NDArray[np.float32]:
-        """Append one token of an answer. Returns the next float32 logits (vocabulary,)."""
-        return self._prefill([Tokens((token,))])
+    def decode(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Append tokens of an answer. Returns the next float32 logits (vocabulary,)."""
+        return self._prefill([Tokens(tuple(ids))])
 
     def peek(self, pieces: Sequence[Piece], wanted: Sequence[int]) -> NDArray[np.float32]:
         """Float32 logits (vocabulary,) after `pieces`, which are then rolled back.
@@ -125,7 +151,8 @@ class KVStream:
 
     def reopen(self, turn: Turn) -> None:
         """Go back to the state before the answer of the newest turn, which is `turn`."""
-        self._back_to(self.starts[-1] + tokens_in(turn.user(self.codec)))
+        if not self._without_thought():
+            self._back_to(self.starts[-1] + tokens_in(turn.user(self.codec)))
 
     def evict(self, first: int, end: int, turns: int = 0) -> None:
         """Cut tokens `first`..`end` out of the cache; the oldest `turns` turns go with them.
@@ -140,6 +167,7 @@ class KVStream:
         if length > self.session.length:
             self._prefill(self.waiting)  # only what is in the cache can be rolled back
         self.session.rollback(length)
+        self._before_thought = None
         self.waiting = []
 
     def _prefill(

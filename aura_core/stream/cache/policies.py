@@ -63,7 +63,8 @@ class Floating:
         Returns float32 logits (vocabulary,) to decide on.
         """
         self.make_room()
-        self.counters.critical_tokens += tokens_in(self.kv.waiting) + tokens_in(user)
+        deciding = tokens_in(self.codec.deciding(user))
+        self.counters.critical_tokens += tokens_in(self.kv.waiting) + deciding
         return self.kv.enter(user)
 
     def probe(

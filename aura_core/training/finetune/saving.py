@@ -17,6 +17,7 @@ from aura_core.config import ModelConfig
 from aura_core.errors import ModelError
 from aura_core.extras import how_to_install
 from aura_core.models import checkpoint
+from aura_core.models.grammar import FORMS
 from aura_core.models.local import LocalBackend
 from aura_core.models.sidecar import read_aura
 from aura_core.training.finetune.opening import open_base
@@ -61,7 +62,7 @@ def save_checkpoint(
         _save_tokenizer(backend, base, out)
     sidecar = {
         "trained_to_decide": True,
-        "silent_token": _spelled(backend, backend.chat.silent_id),
+        **_markers(backend),
         "system_prompt": backend.chat.system_prompt,
         "frame_timestamps": read_aura(base).frame_timestamps,
         "max_pixels": backend.pixels.max_pixels,
@@ -130,6 +131,20 @@ def _save_tokenizer(backend: LocalBackend, base: Path, out: Path) -> None:
             {"tokenizer_class": named} if named else {}
         )
         ours.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _markers(backend: LocalBackend) -> dict[str, str]:
+    """The tokens of `aura.json` that say how the checkpoint decides."""
+    grammar = backend.chat.grammar
+    if grammar is None:
+        return {"silent_token": _spelled(backend, backend.chat.silent_id)}
+    form = grammar.form
+    if form in FORMS.values():
+        return {"grammar": next(name for name, known in FORMS.items() if known == form)}
+    tokens = {"silent_token": form.silent, "respond_token": form.respond}
+    if form.delegates:
+        tokens["delegate_token"] = form.delegates[0]
+    return {key: token for key, token in tokens.items() if token}
 
 
 def _spelled(backend: LocalBackend, token: int) -> str:
