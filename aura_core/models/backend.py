@@ -114,6 +114,10 @@ class ChatFormat:
 
     `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
     token, `silent_id` equals `end_id`: then an empty turn means silence.
+
+    The last three are empty in most templates. `begin` stands before a conversation that has no
+    system text. `ask` stands before a question in its turn. `lead` is a blank that the model writes
+    before an answer, and so stands before an answer that comes as text.
     """
 
     system: tuple[str, str]
@@ -125,6 +129,9 @@ class ChatFormat:
     system_prompt: str
     trained_to_decide: bool
     tools: ToolForm | None = None  # how tools are called; None: the template tells no form
+    begin: str = ""
+    ask: str = ""
+    lead: str = ""
 
 
 class Session(Protocol):

@@ -57,10 +57,10 @@ class PromptCodec:
         """The tokens before the video: system turn, then earlier questions and answers."""
         c = self.chat
         system = "\n\n".join(part for part in (prefix.system, self.plain(prefix.memory)) if part)
-        text = c.system[0] + system + c.system[1] if system else ""
+        text = c.system[0] + system + c.system[1] if system else c.begin
         for group in prefix.groups:
-            text += c.user[0] + self.plain(group.question) + c.user[1]
-            text += c.assistant[0] + self.plain("\n".join(group.answers)) + c.assistant[1]
+            text += c.user[0] + c.ask + self.plain(group.question) + c.user[1]
+            text += c.assistant[0] + c.lead + self.plain("\n".join(group.answers)) + c.assistant[1]
         return Tokens(self._ids(text))
 
     def user(self, seen: Seen, question: str | None, result: str | None = None) -> list[Piece]:
@@ -76,7 +76,7 @@ class PromptCodec:
         if result is not None and self.tools is not None:
             after = Tokens(self._ids(f"{end}{self.tools.result(self.plain(result))}{close}"))
         elif question:
-            after = Tokens(self._ids(f"{end}{self.plain(question)}{close}"))
+            after = Tokens(self._ids(f"{end}{c.ask}{self.plain(question)}{close}"))
         else:
             after = self._fixed(f"{end}{close}")
         return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
@@ -107,7 +107,7 @@ class PromptCodec:
 
         There is no special token among them.
         """
-        return self._ids(self.tokenizer.plain(text))
+        return self._ids(self.chat.lead + self.tokenizer.plain(text))
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of an answer; with tools, markers of calls are written in it."""
