@@ -57,6 +57,11 @@ class ServerBackend:
         folder = checkpoint.find(config.path, where, weights=False)
         model_type = checkpoint.family(folder, where)
         kind = families.find(model_type, where)
+        if not kind.served:
+            raise ModelError(
+                f"{where}: a model of type {model_type} behind server.url is not supported: how a"
+                " server writes its chunks was not verified; leave server.url empty to run it here"
+            )
         sidecar = read_aura(folder)
         self.tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, self.tokenizer.inner.chat_template)
