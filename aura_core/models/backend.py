@@ -120,6 +120,10 @@ class ChatFormat:
     `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
     token, `silent_id` equals `end_id`: then an empty turn means silence. With a `grammar`,
     `silent_id` is its first token that means silence.
+
+    `begin`, `ask` and `lead` are empty in most templates. `begin` stands before a conversation that has no
+    system text. `ask` stands before a question in its turn. `lead` is a blank that the model writes
+    before an answer, and so stands before an answer that comes as text.
     """
 
     system: tuple[str, str]
@@ -135,6 +139,9 @@ class ChatFormat:
     # An empty thought that stands between the assistant header and an answer while it is made. The
     # template leaves it out of earlier turns. "": the model does not think first.
     thought: str = ""
+    begin: str = ""
+    ask: str = ""
+    lead: str = ""
 
 
 def deciding(tokenizer: Tokenizer, chat: ChatFormat) -> str:

@@ -67,7 +67,8 @@ class LocalBackend:
         sidecar = read_aura(folder)
         device = _device(config.device, where)
         dtype = _dtype(config.dtype, device)
-        attention = _attention(config.attention, device, dtype, where)
+        kind = families.find(model_type, where)
+        attention = _attention(config.attention, device, dtype, where, kind.flash)
         tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, tokenizer.inner.chat_template)
         chat = extract(tokenizer, template, model_type, sidecar, where)
@@ -169,8 +170,16 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
 
 
-def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) -> str:
-    installed = importlib.util.find_spec("flash_attn") is not None
+def _attention(
+    name: str, device: torch.device, dtype: torch.dtype, where: str, flash: bool = True
+) -> str:
+    """The attention that `name` means; `flash`: whether the family's can be FlashAttention."""
+    if not flash and name == "flash_attention_2":
+        raise ModelError(
+            f"{where}: model.attention is flash_attention_2, which this family's masks do not fit;"
+            " use auto or sdpa"
+        )
+    installed = flash and importlib.util.find_spec("flash_attn") is not None
     usable = device.type == "cuda" and dtype != torch.float32
     if name == "auto":
         return "flash_attention_2" if installed and usable else "sdpa"

@@ -157,7 +157,7 @@ def test_an_unknown_family_is_one_line(model_type: object) -> None:
         families.find(model_type, "here")
     assert str(e.value) == (
         f"here: model_type {model_type!r} is not supported; supported are"
-        f" {', '.join(families.MODULES)}"
+        f" {', '.join(families.MODULES)}; docs/families.md tells how to add one"
     )
 
 

@@ -266,7 +266,7 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
     "text only": (lambda t: checkpoints.TEXT_ONLY, "refuses system, video and answer turns"),
     "syntax": (lambda t: t + "{% if %}", "refuses system, video and answer turns"),
     "raises": (lambda t: "{{ raise_exception('roles must alternate') }}", "roles must alternate"),
-    "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "AuraQuestionText' was expected"),
+    "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "<|vision_end|>' was expected"),
     "one block": (lambda t: "{{ messages | length }}", "one turn after another"),
     "drops answers": (
         lambda t: t.replace(

@@ -63,7 +63,8 @@ def local(model: Path) -> list[Step]:
 
 
 def served(server: Vllm, model: Path, **options: Any) -> Any:
-    settings = {"url": server.url, "model": "aura", "image_format": "png"} | options
+    settings = {"url": server.url, "model": "aura", "image_format": "png"}
+    settings |= {"read_timeout_s": 120.0} | options  # its first request takes long
     return load(ModelConfig(path=str(model)), ServerConfig(**settings))
 
 

@@ -67,6 +67,12 @@ def of_checkpoint(config: ModelConfig, server: ServerConfig, where: str, url: st
     folder = checkpoint.find(config.path, where, weights=False)
     model_type = checkpoint.family(folder, where)
     kind = families.find(model_type, where)
+    if not kind.served:
+        raise ModelError(
+            f"{where}: a model of type {model_type} in server.dialect vllm is not supported: how a"
+            " server writes its chunks was not verified; set server.dialect: openai, or leave"
+            " server.url empty to run it here"
+        )
     sidecar = read_aura(folder)
     tokenizer = open_tokenizer(folder, where)
     template = read_template(folder, tokenizer.inner.chat_template)
