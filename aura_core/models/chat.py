@@ -177,7 +177,7 @@ def extract(
 
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
-            return written(*messages, add_generation_prompt=prompt, enable_thinking=False)
+            return written(*messages, add_generation_prompt=prompt)
         except (TemplateError, TypeError, ValueError) as e:
             reason = one_line(e, 200)
             raise ModelError(

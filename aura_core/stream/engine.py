@@ -306,7 +306,7 @@ class StreamEngine:
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
         watches = self.conversation.open_texts()
         question = self.yes_no.question(turn.video, watches)
-        logits = self.policy.probe(user, question, self.yes_no.ids)
+        logits = self.policy.probe(user, question, self.yes_no.wanted)
         verdict = self.yes_no.verdict(logits)
         if held:
             return self.decider.hold(verdict, chunk.stamp_ns, yes_no.SILENT), turn
@@ -467,7 +467,7 @@ class StreamEngine:
             logits = self.codec.allowed(self.policy.kv.peek([ended, *chunk_turn], wanted))
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
-        logits = self.policy.kv.peek([ended, *seen, question], self.yes_no.ids)
+        logits = self.policy.kv.peek([ended, *seen, question], self.yes_no.wanted)
         verdict = self.yes_no.verdict(logits)
         return not self.decider.peek(verdict, chunk.stamp_ns, silent=yes_no.SILENT).silent
 

@@ -42,9 +42,9 @@ class YesNo:
             )
 
     @property
-    def ids(self) -> tuple[int, ...]:
-        """The ids of all tokens that begin one of the words."""
-        return tuple(i for ids in self._ids for i in ids)
+    def wanted(self) -> tuple[int, ...]:
+        """The ids of all tokens that mean one of the words."""
+        return tuple(i for ids in self.ids for i in ids)
 
     def question(self, video: Seen, watches: Sequence[str]) -> Tokens:
         """Tokens of the yes/no question; they stand after the chunk's video."""
