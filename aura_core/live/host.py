@@ -657,7 +657,7 @@ class Host:
             if chunk is not None:
                 lost = stream.recovery.see(chunk)
                 if lost is not None:
-                    self._models.failed(one_line(lost.error))
+                    self._models.failed(one_line(lost.error, 200))
                     self._report(stream, lost.message, lost.chunk)
                 else:
                     stream.seen.append(chunk)
@@ -744,7 +744,7 @@ class Host:
         return alerts, tuple(engine.conversation.watches.list()) if alerts else ()
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
-        self._models.failed(one_line(lost.error))
+        self._models.failed(one_line(lost.error, 200))
         if lost.again is not None:
             stream.inbox.give_back(lost.again)
         self._report(stream, lost.message, lost.chunk)

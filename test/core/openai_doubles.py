@@ -69,6 +69,7 @@ class Manner:
         cached: usage tells the tokens from the prefix cache.
         nulls: events hold fields that are null.
         models: it lists its models.
+        drops: after a 500 it closes the connection, and does not announce it.
     """
 
     source: str
@@ -87,6 +88,7 @@ class Manner:
     cached: bool = False
     nulls: bool = True
     models: bool = True
+    drops: bool = False
 
 
 class Refused(Exception):
@@ -160,7 +162,7 @@ class OpenAIDouble(ChatDouble):
         asked = bool(body.get("logprobs")) and self.now.logprobs == "yes"
         usage = self._usage(body, len(words))
         if not body.get("stream"):
-            message = {"role": "assistant", "content": "".join(self._shown(w, body) for w in words)}
+            message = {"role": "assistant", "content": self.whole(words, body)}
             choice = {"index": 0, "message": message, "finish_reason": finish}
             if asked or self.now.nulls:
                 choice["logprobs"] = self._logprobs(words, body) if asked else None
@@ -238,6 +240,10 @@ class OpenAIDouble(ChatDouble):
     def continued(self, body: Body) -> bool:
         """Whether a last message of the assistant is continued."""
         return self.now.continues
+
+    def whole(self, words: Sequence[Word], body: Body) -> str:
+        """The content of a whole reply."""
+        return "".join(self._shown(w, body) for w in words)
 
     def specials(self, body: Body) -> bool:
         """Whether the texts of special tokens are in the answer."""
@@ -327,36 +333,58 @@ class _WithModels(_Handler):
         known = self.path == "/v1/models"
         self._whole(double.models_reply() if known else Reply({"detail": "Not Found"}, 404))
 
+    def _whole(self, reply: Reply) -> None:
+        super()._whole(reply)
+        double: Any = self.double
+        if reply.status == 500 and double.now.drops:
+            self.close_connection = True
+
 
 # ---- the servers -----------------------------------------------------------------------------
 
 
 class TransformersServe(OpenAIDouble):
-    """`transformers serve`. Documented: its source, transformers 5.24.0.
+    """`transformers serve`. Observed: transformers 5.24.0 with `aura_tiny` on the CPU.
 
-    Fields that OpenAI's schema does not have are refused with 422. `logprobs`, `stream_options`
-    and some others are accepted and ignored. A stream has no [DONE]: its last event holds the
-    `finish_reason` and the usage. Null fields are left out. The answer's text has no special
-    tokens. A last message of the assistant is a closed turn: a new one begins. A server that was
-    started with a model refuses other names with 400. There is no cache between requests.
+    Fields that OpenAI's schema does not have are refused with 422. `logprobs`, `stream_options` and
+    some others are accepted and ignored. A stream has no [DONE]: its last event holds the
+    `finish_reason` and the usage. Null fields are left out. Special tokens are in the text, because
+    Qwen's models have a response template. What goes wrong inside is 500 "Internal Server Error" as
+    plain text, and the connection is closed without notice: `stop` with a model that sees images, a
+    picture that cannot be read or fetched, no messages. There is no cache between requests, and no
+    limit of the prompt (20,000 tokens took 44 s).
+
+    From its source: a last message of the assistant is a closed turn, and a new one begins. A
+    server that was started with a model refuses other names with 400.
+
+    Args:
+        echo: text of the prompt that stands before the answer. `aura_tiny` had "<|im_start|>
+            assistant": its tokenizer writes no line breaks, and so the response template does not
+            find where the answer begins.
     """
 
     manner = Manner(
-        source="documented",
+        source="observed",
         version="transformers 5.24.0",
         known=STANDARD | {"generation_config", "chat_template_kwargs"},
         unknown=422,
         logprobs="ignored",
+        specials=True,
         parts=frozenset({"text", "image_url", "video_url"}),
         remote=True,
         done=False,
         usage="with_last",
         nulls=False,
+        drops=True,
     )
+
+    def __init__(self, *args: Any, echo: str = "", **changes: Any) -> None:
+        super().__init__(*args, **changes)
+        self.echo = echo
 
     def error(self, status: int, message: str, **more: Any) -> Any:
         """FastAPI's form."""
-        return {"detail": message}
+        return message if status == 500 else {"detail": message}
 
     def unknown(self, fields: list[str]) -> str:
         """All of them, written as a Python set."""
@@ -368,36 +396,64 @@ class TransformersServe(OpenAIDouble):
         message = f"Server is pinned to '{self.model}'; requested '{name}'."
         return Refused(400, self.error(400, message))
 
+    def check(self, body: Body) -> None:
+        """What its code does not expect."""
+        if "stop" in body or not body.get("messages"):
+            raise self.broken()
+
+    def broken(self) -> Refused:
+        """An exception in its code."""
+        return Refused(500, self.error(500, "Internal Server Error"))
+
+    def bad_image(self, url: str) -> Refused:
+        """An image that cannot be read."""
+        return self.broken()
+
+    def bad_part(self, part: Body) -> Refused:
+        """Other kinds of content are left out; the double cannot."""
+        return self.broken()
+
+    def _answer(self, body: Body) -> tuple[list[Word], str]:
+        words, finish = super()._answer(body)
+        return ([Word(self.echo), *words] if self.echo else words), finish
+
 
 class LlamaServer(OpenAIDouble):
-    """llama.cpp's own program `llama-server`. Documented: tools/server/README.md of autumn 2026.
+    """llama.cpp's own server. Observed: b11549 (xllamacpp 2026.10.11549), with a random model and a
+    random projector.
 
-    Unknown fields are ignored, `stop_token_ids` among them. Entries of logprobs have an `id`. A
-    last message of the assistant is continued (unless it was started with --no-prefill-assistant).
-    Special tokens are left out of the text (unless --special). Without a projector (`vision`
-    false) an image is refused with 500. Video is a part of its own kind, `input_video`. The prompt
-    of the same slot is reused, and told in `cached_tokens`.
+    Unknown fields are ignored, `stop_token_ids` and `continue_final_message` among them, and so is
+    the name of the model. Entries of logprobs have an `id`, and as many `top_logprobs` as are asked
+    for. A last message of the assistant is always continued: a whole reply begins with its words, a
+    stream does not; two of them are 400. The first event has the content null. Without a projector
+    (`vision` false) an image is 500, and so is a plain base64 string or an address that does not
+    answer; a picture that cannot be read is 400, another kind of part too. A prompt that is longer
+    than the `context` (in tokens; 0: any) is 400. The beginning of the prompt that the slot holds,
+    its images too, is reused and told in `cached_tokens`.
+
+    Documented (tools/server/README.md): special tokens are left out of the text unless --special;
+    --no-prefill-assistant begins a new turn instead.
     """
 
     manner = Manner(
-        source="documented",
-        version="llama.cpp, README of autumn 2026",
+        source="observed",
+        version="llama.cpp b11549",
         token_ids=True,
         continues=True,
-        parts=frozenset({"text", "image_url", "input_audio", "input_video"}),
+        parts=frozenset({"text", "image_url", "input_audio", "input_video", "video_url"}),
         remote=True,
         cached=True,
         most_top=10**6,
     )
 
-    def __init__(self, *args: Any, vision: bool = True, **changes: Any) -> None:
+    def __init__(self, *args: Any, vision: bool = True, context: int = 0, **changes: Any) -> None:
         super().__init__(*args, **changes)
-        self.vision = vision
+        self.vision, self.context = vision, context
 
     def error(self, status: int, message: str, **more: Any) -> Any:
         """Its own form: the code is the status."""
         kind = "invalid_request_error" if status < 500 else "server_error"
-        return {"error": {"code": status, "message": message, "type": kind}}
+        return {"error": {"code": status, "message": message, "type": kind} | more}
 
     def no_model(self, name: str) -> Refused:
         """It serves its one model under any name: this is never called."""
@@ -407,17 +463,50 @@ class LlamaServer(OpenAIDouble):
         super()._check_fields({**body, "model": None})
 
     def check(self, body: Body) -> None:
-        """Images need a projector."""
-        if not self.vision and "image_url" in kinds(body):
+        """Messages, images and the length."""
+        if "messages" not in body:
+            raise Refused(400, self.error(400, "'messages' is required"))
+        if [m["role"] for m in body["messages"][-2:]] == ["assistant", "assistant"]:
+            message = "Cannot have 2 or more assistant messages at the end of the list."
+            raise Refused(400, self.error(400, message))
+        for kind in ("image", "video"):
+            if not self.vision and f"{kind}_url" in kinds(body):
+                message = (
+                    f"{kind} input is not supported - hint: if this is unexpected, you may need to"
+                    " provide the mmproj"
+                )
+                raise Refused(500, self.error(500, message))
+        tokens = self._usage(body, 0)["prompt_tokens"]
+        if self.context and tokens > self.context:
             message = (
-                "image input is not supported - hint: if this is unexpected, you may need to"
-                " provide the mmproj"
+                f"request ({tokens} tokens) exceeds the available context size ({self.context}"
+                " tokens), try increasing it"
             )
-            raise Refused(500, self.error(500, message))
+            more = {"type": "exceed_context_size_error"}
+            more |= {"n_prompt_tokens": tokens, "n_ctx": self.context}
+            raise Refused(400, self.error(400, message, **more))
 
     def bad_part(self, part: Body) -> Refused:
         """Other kinds of content."""
         return Refused(400, self.error(400, "unsupported content[].type"))
+
+    def bad_image(self, url: str) -> Refused:
+        """A plain string."""
+        return Refused(500, self.error(500, "Invalid base64 value"))
+
+    def whole(self, words: Sequence[Word], body: Body) -> str:
+        """The words of the last message stand before those that continue it."""
+        last = body["messages"][-1]
+        begun = str(last["content"]) if last["role"] == "assistant" else ""
+        return begun + super().whole(words, body)
+
+    def _events(
+        self, body: Body, words: Sequence[Word], finish: str, asked: bool, usage: Body
+    ) -> Stream | Reply:
+        stream = super()._events(body, words, finish, asked, usage)
+        assert isinstance(stream, Stream)
+        first = {"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}
+        return replace(stream, choices=[first, *stream.choices])
 
 
 class Ollama(OpenAIDouble):
@@ -427,9 +516,15 @@ class Ollama(OpenAIDouble):
     refused with 400 "invalid image input". Videos are refused. Logprobs are documented; there are
     no token ids and no `stop_token_ids`. It does not say what follows a last message of the
     assistant, and models differ: the double begins a new turn. A model that was not pulled is 404.
+    A prompt that is longer than the `context` (in tokens; 0: any) loses its oldest messages, and
+    nothing tells: `say` gets what is left.
     """
 
     manner = Manner(source="documented", version="Ollama, docs of autumn 2026")
+
+    def __init__(self, *args: Any, context: int = 0, **changes: Any) -> None:
+        super().__init__(*args, **changes)
+        self.context = context
 
     def error(self, status: int, message: str, **more: Any) -> Any:
         """The types that its source names."""
@@ -444,6 +539,15 @@ class Ollama(OpenAIDouble):
     def bad_part(self, part: Body) -> Refused:
         """Other kinds of content."""
         return Refused(400, self.error(400, "invalid message format"))
+
+    def _answer(self, body: Body) -> tuple[list[Word], str]:
+        messages = list(body["messages"])
+        first = messages[0]["role"] == "system"  # it stays
+        while self.context and len(messages) > 1 + first:
+            if self._usage({"messages": messages}, 0)["prompt_tokens"] <= self.context:
+                break
+            del messages[first]
+        return super()._answer({**body, "messages": messages})
 
 
 class SGLang(OpenAIDouble):

@@ -40,7 +40,7 @@ def text(answer: Any) -> str:
 
 def events(server: OpenAIDouble, **body: Any) -> list[Any]:
     url = f"{server.url}/chat/completions"
-    reply = httpx.post(url, json={"messages": HELLO, "stream": True, **body})
+    reply = httpx.post(url, json={"messages": HELLO, "stream": True} | body)
     assert reply.status_code == 200
     datas = [line.removeprefix("data: ") for line in reply.text.split("\n\n") if line]
     return [json.loads(d) if d.startswith("{") else d for d in datas]
@@ -56,11 +56,11 @@ def test_what_all_have(name: str) -> None:
     with DOUBLES[name]("It rains. Now.") as server:
         assert text(ask(server, image(PIXEL), model="model")) == "It rains. Now."
         assert text(ask(server, max_tokens=2)) == "It rains."
-        assert text(ask(server, stop="Now")) == "It rains."
+        if name != "transformers_serve":
+            assert text(ask(server, stop="Now")) == "It rains."
         listed = httpx.get(f"{server.url}/models").json()["data"]
-        said = [
-            e["choices"][0]["delta"].get("content", "") for e in events(server) if "choi" in str(e)
-        ]
+        sent = [e for e in events(server) if e != "[DONE]"]
+        said = [e["choices"][0]["delta"].get("content") or "" for e in sent]
     assert [m["id"] for m in listed] == ["model"]
     assert "".join(said) == "It rains. Now."
     assert server.manner.source in ("observed", "documented") and server.manner.version
@@ -121,7 +121,10 @@ def test_a_hosted_model_without_and_with_logprobs() -> None:
 def test_the_last_message_of_the_assistant(name: str, continues: bool) -> None:
     with DOUBLES[name]("It rains. Now.") as server:
         begun = [*HELLO, {"role": "assistant", "content": "It rains."}]
-        assert text(ask(server, begun)) == (" Now." if continues else "It rains. Now.")
+        assert text(ask(server, begun)) == "It rains. Now."  # llama.cpp repeats what was begun
+        sent = [e for e in events(server, messages=begun) if e != "[DONE]"]
+    said = "".join(e["choices"][0]["delta"].get("content") or "" for e in sent)
+    assert said == (" Now." if continues else "It rains. Now.")
 
 
 def test_sglang_continues_where_it_is_asked_to() -> None:
@@ -166,8 +169,13 @@ def test_pictures() -> None:
     with TransformersServe() as server:
         assert ask(server, video)[0] == 200
     with LlamaServer(vision=False) as server:
-        status, value = ask(server, image(PIXEL))
-        assert status == 500 and "mmproj" in value["error"]["message"]
+        for messages in (image(PIXEL), video):
+            status, value = ask(server, messages)
+            assert status == 500 and "mmproj" in value["error"]["message"]
+    with LlamaServer() as server:
+        assert ask(server, image("aGVsbG8="))[0] == 500
+        odd = [{"role": "user", "content": [{"type": "odd"}]}]
+        assert ask(server, odd)[1]["error"]["message"] == "unsupported content[].type"
 
 
 def test_names_of_models() -> None:
@@ -189,3 +197,38 @@ def test_a_hosted_apis_other_refusals() -> None:
         assert "max_completion_tokens" in str(ask(server, max_tokens=5))
         assert "temperature" in str(ask(server, temperature=0.0))
         assert text(ask(server, max_completion_tokens=5, temperature=1)) == "yes"
+
+
+def test_what_goes_wrong_in_transformers_serve_ends_the_connection() -> None:
+    with TransformersServe() as server, httpx.Client() as client:
+        url = f"{server.url}/chat/completions"
+        for body in ({"messages": HELLO, "stop": "x"}, {"messages": image("aGVsbG8=")}, {}):
+            try:
+                reply = client.post(url, json=body)
+            except httpx.TransportError:  # the connection of the request before
+                reply = client.post(url, json=body)
+            assert (reply.status_code, reply.text) == (500, "Internal Server Error")
+    assert server.connections == 3
+
+
+def test_the_prompts_end_before_an_answer_of_transformers_serve() -> None:
+    with TransformersServe("yes", echo="<|im_start|> assistant") as server:
+        assert text(ask(server)) == "<|im_start|> assistantyes"
+
+
+def test_a_prompt_that_is_too_long() -> None:
+    messages = [{"role": "system", "content": "be brief"}, *HELLO * 40]
+    with LlamaServer(context=50) as server:
+        status, value = ask(server, messages)
+        assert (status, value["error"]["type"]) == (400, "exceed_context_size_error")
+        assert ask(server)[0] == 200
+    seen: list[Any] = []
+    with Ollama(lambda body: seen.extend(body["messages"]) or "yes", context=50) as server:
+        assert text(ask(server, messages)) == "yes"
+    assert seen[0]["role"] == "system" and 1 < len(seen) < 10
+
+
+def test_two_last_messages_of_the_assistant() -> None:
+    with LlamaServer() as server:
+        status, value = ask(server, [*BEGUN, BEGUN[-1]])
+    assert status == 400 and "2 or more assistant messages" in value["error"]["message"]

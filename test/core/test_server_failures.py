@@ -329,10 +329,16 @@ def test_the_fallback_goes_on_while_the_server_is_down(model: Any, server: Model
     the other way round."""
     from collections import deque
 
-    from engine_rig import free
     from host_rig import made_runs
 
-    from aura_core.config import FallbackConfig, GenerationConfig, ModelConfig, WindowConfig
+    from aura_core.config import (
+        AssistantConfig,
+        DeciderConfig,
+        FallbackConfig,
+        GenerationConfig,
+        ModelConfig,
+        WindowConfig,
+    )
     from aura_core.live.events import Moved, Problem
     from aura_core.models.scripted import ScriptedBackend
 
@@ -344,10 +350,11 @@ def test_the_fallback_goes_on_while_the_server_is_down(model: Any, server: Model
 
     server.new_prefixes = 1000  # each change and each probe begins a new prompt
     other = FallbackConfig(ModelConfig(path="other"), after=2, back=1, probe_s=0.02, chunks=2)
-    config = free(
+    config = AssistantConfig(
+        decider=DeciderConfig(unsolicited=True),
         fallback=other,
         window=WindowConfig(keep=2, max=6, policy="floating"),
-        generation=GenerationConfig(max_new_tokens=LONGEST, at_once=False),
+        generation=GenerationConfig(max_new_tokens=40, at_once=False),
     )
     served = open_served(server, retries=0)
     with made_runs() as make:
