@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import family_checkpoints  # noqa: E402
+from checkpoints import float32_steps  # noqa: E402
 from engine_rig import free  # noqa: E402
 from exactness_rig import ForcedDecider, chunk, cold, decided_pieces, run  # noqa: E402
 from family_checkpoints import KINDS, WINDOW  # noqa: E402
@@ -43,8 +45,8 @@ PAD = {
     "llava_onevision": "<video>",
     "gemma3": "<image_soft_token>",
     "gemma3n": "<image_soft_token>",
-    "gemma4": "<|video|>",
-    "gemma4_large": "<|video|>",
+    "gemma4": "<|image|>",
+    "gemma4_large": "<|image|>",
 }
 
 
@@ -65,12 +67,17 @@ def named(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 # ---- the stream -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_step_equals_a_full_recompute_and_the_librarys_own_forward(
-    named: Any, monkeypatch: pytest.MonkeyPatch
+    named: Any, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With switches, answers, and cancelled, discarded and amended answers."""
     name, backend = named
-    ours, theirs, spread, n, switches = 0.0, 0.0, 0.0, 0, 0
+    backend.model.to(getattr(torch, dtype))
+    exact = dtype == "float64"
+    if name in ("qwen3_vl_moe", "gemma4_large"):  # the grouped product of experts knows no float64
+        backend.model.set_experts_implementation("eager" if exact else "grouped_mm")
+    ours, theirs, most, spread, n, switches = 0.0, 0.0, 0.0, 0.0, 0, 0
     for i, (assistant, step, logits) in enumerate(run(backend, STEPS)):
         switches += step.switched
         if assistant.engine.window.turns[-1].chunk != i:
@@ -79,14 +86,19 @@ def test_every_step_equals_a_full_recompute_and_the_librarys_own_forward(
         ours = max(ours, apart(cold(backend, pieces, monkeypatch), logits))
         chunks = [chunk(t.chunk) for t in assistant.engine.window.turns]
         theirs = max(theirs, apart(library(name, backend, chunks, pieces), logits))
+        most = max(most, float(np.abs(logits).max()))
         spread, n = max(spread, float(logits.std())), n + 1
     print(
-        f"\n{name}: n = {n} steps, {switches} switches; max |logits - recompute| {ours:.1e},"
-        f" - library {theirs:.1e}, std {spread:.2f}"
+        f"\n{name} {dtype}: n = {n} steps, {switches} switches; max |logits - recompute|"
+        f" {ours:.1e}, - library {theirs:.1e}; max {most:.1f}, std {spread:.2f}"
     )
     assert (n, switches) == (STEPS - 1, 7)
     assert spread > 0.5
-    assert max(ours, theirs) <= TOLERANCE
+    # In float64 nothing differs but the rounding of the result to float32. In float32 the
+    # convolutions of Gemma 3n over a batch of pictures are rounded otherwise.
+    assert ours <= (float32_steps(most) if exact else TOLERANCE)
+    looser = 2 if name == "gemma3n" else 1
+    assert theirs <= (float32_steps(most) if exact else looser * TOLERANCE)
 
 
 def apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
@@ -117,16 +129,14 @@ def _qwen(arrays: Any, tokens: Any, pad: int) -> dict[str, Any]:
 
 
 def _gemma4(arrays: Any, tokens: Any, pad: int) -> dict[str, Any]:
-    """The library's video processor fills each frame up to the same number of patches."""
+    """As pictures: transformers 5.20 cannot be given videos. It fills each up to 24 patches."""
     frames, patches, width = arrays["patches"].shape
     more = 24 - patches
+    none = torch.full((frames, more, 2), -1, dtype=torch.int64)
     return {
-        "pixel_values_videos": torch.cat([arrays["patches"], torch.zeros(frames, more, width)], 1),
-        "video_position_ids": torch.cat(
-            [arrays["places"], torch.full((frames, more, 2), -1, dtype=torch.int64)], 1
-        ),
-        "num_frames_per_video": torch.full((frames // 2,), 2),
-        "mm_token_type_ids": (tokens == pad).int() * 2,
+        "pixel_values": torch.cat([arrays["patches"], torch.zeros(frames, more, width)], 1),
+        "image_position_ids": torch.cat([arrays["places"], none], 1),
+        "mm_token_type_ids": (tokens == pad).int(),
     }
 
 
@@ -187,6 +197,22 @@ def test_the_masks_of_a_picture_in_a_sliding_window() -> None:
         [0, 0, 1, 1, 1, 1, 0],
         [0, 0, 0, 1, 1, 1, 1],
     ]
+
+
+@pytest.mark.parametrize("name", ["gemma3", "gemma4_large"])
+def test_eager_attention_takes_the_same_masks_as_numbers(name: str, tmp_path: Path) -> None:
+    folder = family_checkpoints.write(tmp_path / name, name)
+    logits = []
+    for attention in ("sdpa", "eager"):
+        backend = opened(folder, attention=attention)
+        codec = PromptCodec(backend.tokenizer, backend.chat)
+        session = backend.open()
+        session.prefill([codec.head(codec.prefix())])
+        for i in range(5):
+            got = session.prefill(codec.user(backend.encode(chunk(i)), None))
+            session.prefill([codec.assistant(None)])
+        logits.append(got)
+    assert apart(*logits) <= TOLERANCE
 
 
 # ---- the prompt -------------------------------------------------------------------------------
@@ -252,6 +278,37 @@ def test_earlier_questions_stand_as_the_template_writes_turns_of_text() -> None:
     assert words.written(head.ids) == (
         "<|im_start|>User: Why?<end_of_utterance>\nAssistant: red<end_of_utterance>\n"
     )
+
+
+@pytest.mark.parametrize("name", ["internvl", "smolvlm", "gemma4"])
+def test_the_text_around_two_frames_is_the_librarys(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library's processors cannot be made without torchvision, but can be asked for it."""
+    module = pytest.importorskip(f"transformers.models.{name}.processing_{name}")
+    monkeypatch.setattr(module, "num2words", lambda n: ["zero", "one", "two"][n], raising=False)
+    processor = SimpleNamespace(
+        start_image_token="<img>",
+        end_image_token="</img>",
+        image_token=PAD[name],
+        video_token=PAD[name],
+        image_seq_length=1,
+        image_seq_len=1,
+        fake_image_token="<fake_token_around_image>",
+        global_image_token="<global-img>",
+        boi_token="<|image>",
+        eoi_token="<image|>",
+    )
+    times = SimpleNamespace(fps=2.0, timestamps=[0.0, 0.5], duration=1.0)
+    frames = np.zeros((1, 2, 3, 8, 8))
+    inputs = {"pixel_values_videos": frames, "pixel_values": frames, "video_metadata": [times]}
+    inputs["num_soft_tokens_per_video"] = [1]
+    want = getattr(module, module.__all__[0]).replace_video_token(processor, inputs, 0)
+    prompt = families.find(name, "here").prompt(name, AuraSidecar(chunk_frames=2))
+    parts = prompt.format.parts(prompt.format.stand_in(None))
+    got = "".join(PAD[name] if isinstance(p, Video) else p for p in parts)
+    # InternVL's template writes the line break after a video
+    assert got == want + prompt.written.removeprefix("<video>").removeprefix("<|video|>")
 
 
 def test_smolvlm_opens_with_a_template_that_leaves_videos_out() -> None:
