@@ -121,9 +121,9 @@ class ChatFormat:
     token, `silent_id` equals `end_id`: then an empty turn means silence. With a `grammar`,
     `silent_id` is its first token that means silence.
 
-    `begin`, `ask` and `lead` are empty in most templates. `begin` stands before a conversation that has no
-    system text. `ask` stands before a question in its turn. `lead` is a blank that the model writes
-    before an answer, and so stands before an answer that comes as text.
+    `begin`, `ask` and `lead` are empty in most templates. `begin` stands before a conversation that
+    has no system text. `ask` stands before a question in its turn. `lead` is a blank that the model
+    writes before an answer, and so stands before an answer that comes as text.
     """
 
     system: tuple[str, str]
