@@ -48,9 +48,10 @@ class Gemma3n(Gemma):
         return table(input_ids=ids).to(embeds.dtype).where(marks[..., None], embeds)
 
     def per_layer(self, model: Any, block: Block) -> Mapping[str, Any]:
-        """See `Gemma`. A visual token has the entry of token 0, as in the library."""
-        ids = block.ids.masked_fill(block.visual, 0)
-        return {"per_layer_inputs": self.text(model).get_per_layer_inputs(ids)}
+        """See `Gemma`. Visual tokens and marks have the entry of token 0, as in the library."""
+        text = self.text(model)
+        without = block.visual | (block.ids >= text.config.vocab_size_per_layer_input)
+        return {"per_layer_inputs": text.get_per_layer_inputs(block.ids.masked_fill(without, 0))}
 
 
 FAMILY = Gemma3n
