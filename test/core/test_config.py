@@ -69,7 +69,7 @@ def test_an_int_is_accepted_as_a_float_but_not_the_other_way():
     [
         (
             {"windows": {}},
-            "config: unknown key 'windows'; known keys are decider, gate, generation, model, ",
+            "config: unknown key 'windows'; known keys are decider, delegate_failed, ",
         ),
         (
             {"window": {"kep": 3}},
