@@ -40,12 +40,6 @@ class ModelConfig(Settings, section="model"):
         "number format of the weights; auto: bfloat16 on cuda, float32 on cpu",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
-    quantize: str = setting(
-        "none",
-        "weights of a checkpoint that is not quantized are quantized while they are read, by"
-        " bitsandbytes: int8, or 4bit (NF4)",
-        choices=("none", "int8", "4bit"),
-    )
     device: str = setting("auto", "where the model runs: auto, cpu, cuda, cuda:0 ...")
     attention: str = setting(
         "auto",
@@ -68,6 +62,12 @@ class ModelConfig(Settings, section="model"):
         high=1024,
         unset=0,
         null="1 for a small model such as aura_tiny, else all cores but one",
+    )
+    quantize: str = setting(
+        "none",
+        "weights of a checkpoint that is not quantized are quantized while they are read, by"
+        " bitsandbytes: int8, or 4bit (NF4)",
+        choices=("none", "int8", "4bit"),
     )
 
 

@@ -160,18 +160,19 @@ def plan(path: str, frame: tuple[int, int], max_pixels: int | None = None) -> Pl
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         text = config.get_text_config()
-        vision = config.vision_config
+        vision = getattr(config, "vision_config", None)
         heads = int(text.num_attention_heads)
+        wide = int(getattr(vision, "hidden_size", 0))
         sizes = {
             "layers": int(text.num_hidden_layers),
             "heads": heads,
-            "kv_heads": int(text.num_key_value_heads or heads),
+            "kv_heads": int(getattr(text, "num_key_value_heads", None) or heads),
             "head": int(getattr(text, "head_dim", None) or text.hidden_size // heads),
             "hidden": int(text.hidden_size),
-            "intermediate": int(text.intermediate_size),
+            "intermediate": _most(text.intermediate_size),
             "vocabulary": int(text.vocab_size),
             "context": int(text.max_position_embeddings),
-            "vision": (int(vision.hidden_size), int(vision.intermediate_size)),
+            "vision": (wide, _most(getattr(vision, "intermediate_size", 4 * wide))),
         }
     except Exception as e:  # transformers checks each field by validators of its own
         reason = one_line(e, 200)
@@ -192,6 +193,11 @@ def plan(path: str, frame: tuple[int, int], max_pixels: int | None = None) -> Pl
         template=_template(folder, model_type, path),
         **sizes,
     )
+
+
+def _most(size: Any) -> int:
+    """A size that some configurations give for each layer."""
+    return int(max(size) if isinstance(size, list | tuple) else size)
 
 
 def _family(kind: type[Family], folder: Path, model_type: str, max_pixels: int | None) -> Family:

@@ -16,18 +16,29 @@ from rig import WAIT_S, Process, Rig
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.config import AssistantConfig
-from aura_core.live.events import Alert, Event, Ready, Stepped
+from aura_core.live.events import Alert, Delegated, Event, Ready, Stepped, Told
 from aura_core.live.host import Health, Host
 from aura_core.live.overlay import Overlay
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import NS, Answered, Decision, Frame, Kind, Query, Response, Step
+from aura_core.types import (
+    NS,
+    Answered,
+    Decision,
+    Delegate,
+    Frame,
+    Kind,
+    Query,
+    Response,
+    Step,
+)
 from aura_ros import pictures
 from aura_ros.conversions import to_frame, to_ns
 from aura_ros.pictures import Pictures
 
 DEBUG, EVIDENCE = "aura/debug_image/compressed", "aura/alert/image/compressed"
+TASKS = "aura/delegate/image/compressed"
 HEALTH = Health("ready", 0.0, 9, 4, 2, 7, 0, 3, 0)
 Assistant = tuple[Process, Rig]
 Rigs = Callable[[], tuple[str, Rig]]
@@ -59,7 +70,7 @@ class Desk:
     """A node for `Pictures`, with publishers that keep what they get."""
 
     def __init__(self) -> None:
-        self.topics = {DEBUG: Topic(), EVIDENCE: Topic()}
+        self.topics = {DEBUG: Topic(), EVIDENCE: Topic(), TASKS: Topic()}
         self.complaints: list[str] = []
         self.complain = self.complaints.append
         self.asked = 0  # how often the health of the host was asked for
@@ -108,6 +119,23 @@ def until(found: Callable[[], Any]) -> None:
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_the_evidence_of_a_task_and_of_its_result(desk: Desk, shown: Pictures) -> None:
+    task = Delegate("d1", "look it up", "q1", 3 * NS)
+    made = stepped(3, alert=True)
+    assert made.step.response is not None
+    shown.on_event(Delegated("", None, task, made.frame, 9.0))
+    until(lambda: desk.topics[TASKS].sent)
+    assert [to_ns(m.header.stamp) for m in desk.topics[TASKS].sent] == [3 * NS]
+    assert not desk.topics[EVIDENCE].sent and not desk.topics[DEBUG].sent
+    shown.on_event(Told("", task, made.step.response, made.frame, made.alerts))
+    until(lambda: desk.topics[EVIDENCE].sent)
+    assert [to_ns(m.header.stamp) for m in desk.topics[EVIDENCE].sent] == [3 * NS]
+    shown.on_event(Delegated("other camera", None, task, made.frame, 9.0))
+    shown.on_event(stepped(4))
+    until(lambda: desk.topics[DEBUG].sent)
+    assert len(desk.topics[TASKS].sent) == 1
 
 
 def test_nothing_is_made_while_nobody_subscribes(

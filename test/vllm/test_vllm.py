@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -30,10 +31,11 @@ from aura_core.errors import ConfigError
 from aura_core.evaluation.sim import episode_of
 from aura_core.models import load
 from aura_core.models.bare_template import bare_template
+from aura_core.models.pixels import resize
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.render import Camera
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import NS, Frame, Query, Step
+from aura_core.types import NS, Chunk, Frame, Query, Step
 
 pytestmark = [
     pytest.mark.vllm,
@@ -90,10 +92,44 @@ def test_the_run_has_everything_in_it(local: list[Step]) -> None:
     assert 10 <= sum(s.response is not None for s in local) <= SECONDS - 20
 
 
-@pytest.mark.parametrize(("image", "most"), [("png", 1e-5), ("jpeg", 1e-3)])
+class Compressed:
+    """The model in this process, on frames that were compressed as they are for the server."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def encode(self, chunk: Chunk) -> Any:
+        return self.inner.encode(replace(chunk, frames=tuple(map(self._again, chunk.frames))))
+
+    def _again(self, frame: Frame) -> Frame:
+        size = self.inner.family.frame_size(*frame.image.shape[:2])
+        image = cv2.cvtColor(resize(frame.image, *size), cv2.COLOR_RGB2BGR)
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, ServerConfig().jpeg_quality])[
+            1
+        ]
+        return replace(frame, image=cv2.cvtColor(cv2.imdecode(data, 1), cv2.COLOR_BGR2RGB))
+
+
+# Logits of two programs that sum in another order differ by up to 1e-4 in float32, and p(silent) by
+# a quarter of that. Two decoders of JPEG differ by a step of brightness in some pixels.
+@pytest.mark.parametrize(("image", "most"), [("png", 2.5e-5), ("jpeg", 1e-3)])
 def test_decisions_are_those_of_the_model_in_this_process(
     server: Vllm, model: Path, local: list[Step], image: str, most: float, record_property: Any
 ) -> None:
+    if image == "jpeg":
+        plain_local, local = local, steps_of(Compressed(in_process(model)))
+        report(
+            record_property,
+            jpeg_alone_differ=sum(
+                a != b for a, b in zip(plain(local), plain(plain_local), strict=True)
+            ),
+            jpeg_alone_p_silent_off_max=float(
+                np.abs(p_silent(local) - p_silent(plain_local)).max()
+            ),
+        )
     backend = served(server, model, image_format=image)
     steps = steps_of(backend)
     assert backend.warmer.wait(60)
@@ -141,7 +177,7 @@ def test_three_tenants_share_the_server_and_nothing_else(
     assert [plain(got[name]) == alone for name in backends] == [True] * 3
     shares = {n: b.counters.cached_tokens / b.counters.prompt_tokens for n, b in backends.items()}
     report(record_property, n=40, tenants=3, cached_share=shares)
-    assert min(shares.values()) >= 0.8
+    assert len(set(shares.values())) == 1  # nobody uses what another one has computed
 
 
 def test_an_answer_that_is_cancelled_ends_on_the_server(server: Vllm, model: Path) -> None:
@@ -267,8 +303,11 @@ def steps_of(backend: Any, seconds: int = SECONDS, **config: Any) -> list[Step]:
 
 def local_steps(model: Path, seconds: int, **config: Any) -> list[Step]:
     """The same in this process."""
-    here = load(ModelConfig(path=str(model), dtype="float32", device="cpu", threads=1))
-    return steps_of(here, seconds, **config)
+    return steps_of(in_process(model), seconds, **config)
+
+
+def in_process(model: Path) -> Any:
+    return load(ModelConfig(path=str(model), dtype="float32", device="cpu", threads=1))
 
 
 def playing(engine: StreamEngine, seconds: int, on_text: Any = None) -> Iterator[Step]:
