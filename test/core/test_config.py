@@ -69,11 +69,7 @@ def test_an_int_is_accepted_as_a_float_but_not_the_other_way():
     [
         (
             {"windows": {}},
-<<<<<<< HEAD
-            "config: unknown key 'windows'; known keys are decider, fallback, gate, generation, ",
-=======
             "config: unknown key 'windows'; known keys are decider, delegate_failed, ",
->>>>>>> w18B
         ),
         (
             {"window": {"kep": 3}},

@@ -120,15 +120,12 @@ def test_decisions_are_those_of_the_model_in_this_process(
     server: Vllm, model: Path, local: list[Step], image: str, most: float, record_property: Any
 ) -> None:
     if image == "jpeg":
-        plain_local, local = local, steps_of(Compressed(in_process(model)))
+        raw, local = local, steps_of(Compressed(in_process(model)))
+        pairs = zip(plain(local), plain(raw), strict=True)
         report(
             record_property,
-            jpeg_alone_differ=sum(
-                a != b for a, b in zip(plain(local), plain(plain_local), strict=True)
-            ),
-            jpeg_alone_p_silent_off_max=float(
-                np.abs(p_silent(local) - p_silent(plain_local)).max()
-            ),
+            jpeg_alone_differ=sum(a != b for a, b in pairs),
+            jpeg_alone_p_silent_off_max=float(np.abs(p_silent(local) - p_silent(raw)).max()),
         )
     backend = served(server, model, image_format=image)
     steps = steps_of(backend)
