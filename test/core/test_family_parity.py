@@ -67,10 +67,14 @@ def named(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.importorskip("timm")  # its vision encoder
     write = family_checkpoints.write if name in KINDS else checkpoints.write
     folder = write(tmp_path_factory.mktemp(name) / name, name)
-    backend = opened(folder)
-    with torch.no_grad():  # an answer must not hold it: the library would want a picture there
+    return name, without_pad(opened(folder), name)
+
+
+def without_pad(backend: Any, name: str) -> Any:
+    """The backend, whose answers hold no `PAD`: the library would want a picture there."""
+    with torch.no_grad():
         backend.model.get_output_embeddings().weight[backend.tokenizer.single(PAD[name])] = 0
-    return name, backend
+    return backend
 
 
 # ---- the stream -------------------------------------------------------------------------------
@@ -155,6 +159,20 @@ LIBRARY: dict[str, Callable[[Any, Any, int], dict[str, Any]]] = {
     "gemma3": lambda a, t, p: a | {"token_type_ids": (t == p).int()},
     "gemma4": _gemma4,
 }
+
+
+@pytest.mark.parametrize("name", [n for n in PICTURES if n not in ("gemma3n", "gemma4_large")])
+def test_the_other_number_of_frames_equals_the_library_too(name: str, tmp_path: Path) -> None:
+    folder = family_checkpoints.write(tmp_path / name, name)
+    kind = families.find(KINDS[name].model_type, "here")
+    frames = 3 - kind.shown_by_default  # type: ignore[attr-defined]
+    (folder / "aura.json").write_text(json.dumps({"chunk_frames": frames}))
+    backend = without_pad(opened(folder), name)
+    backend.model.double()
+    for assistant, _, logits in run(backend, 14):
+        chunks = [chunk(t.chunk) for t in assistant.engine.window.turns]
+        theirs = library(name, backend, chunks, decided_pieces(assistant))
+        assert apart(theirs, logits) <= float32_steps(logits)
 
 
 def test_a_rollback_is_exact_to_the_bit_however_far_it_goes(named: Any) -> None:
