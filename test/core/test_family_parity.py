@@ -18,27 +18,32 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+import checkpoints  # noqa: E402
 import family_checkpoints  # noqa: E402
 from checkpoints import float32_steps  # noqa: E402
 from engine_rig import free  # noqa: E402
-from exactness_rig import ForcedDecider, chunk, cold, decided_pieces, run  # noqa: E402
+from exactness_rig import ForcedDecider, chunk, cold, decided_pieces, run, window_pieces  # noqa: E402
 from family_checkpoints import KINDS, WINDOW  # noqa: E402
 
 from aura_core.config import ModelConfig, WindowConfig  # noqa: E402
 from aura_core.errors import ModelError, StreamError  # noqa: E402
 from aura_core.models import chat, families, load  # noqa: E402
 from aura_core.models.backend import Pictures, Video  # noqa: E402
+from aura_core.models.families import gemma  # noqa: E402
 from aura_core.models.families.gemma import masks  # noqa: E402
 from aura_core.models.sidecar import AuraSidecar, read_aura  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
+from aura_core.types import Query  # noqa: E402
 
 STEPS = 52  # seven switches; answers, one of them cancelled, one discarded, one amended
 TOLERANCE = 1e-5  # float32, logits of size one: see test_exactness.py
 PICTURES = [name for name in KINDS if name != "qwen3_vl_moe"]
 # the token at the places of the visual tokens, for the library
 PAD = {
+    "qwen3_vl": "<|video_pad|>",
+    "qwen2_5_vl": "<|video_pad|>",
     "qwen3_vl_moe": "<|video_pad|>",
     "internvl": "<IMG_CONTEXT>",
     "smolvlm": "<image>",
@@ -57,15 +62,22 @@ def opened(folder: Path, **options: Any) -> Any:
     return load(ModelConfig(path=str(folder), dtype="float32", device="cpu", threads=1, **options))
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[*checkpoints.FAMILIES, *KINDS])
 def named(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A name of `KINDS`, and its checkpoint, opened as a user opens it."""
+    """A name, and its checkpoint, opened as a user opens it."""
     name: str = request.param
     if name == "gemma3n":
         pytest.importorskip("timm")  # its vision encoder
-    folder = tmp_path_factory.mktemp(name) / name
-    family_checkpoints.write(folder, name, seed=SEEDS.get(name, 0))
-    return name, opened(folder)
+    write = family_checkpoints.write if name in KINDS else checkpoints.write
+    folder = write(tmp_path_factory.mktemp(name) / name, name, seed=SEEDS.get(name, 0))
+    return name, without_pad(opened(folder), name)
+
+
+def without_pad(backend: Any, name: str) -> Any:
+    """The backend, whose answers hold no `PAD`: the library would want a picture there."""
+    with torch.no_grad():
+        backend.model.get_output_embeddings().weight[backend.tokenizer.single(PAD[name])] = 0
+    return backend
 
 
 # ---- the stream -------------------------------------------------------------------------------
@@ -145,11 +157,25 @@ def _gemma4(arrays: Any, tokens: Any, pad: int) -> dict[str, Any]:
 
 
 LIBRARY: dict[str, Callable[[Any, Any, int], dict[str, Any]]] = {
-    "qwen3_vl_moe": _qwen,
+    **dict.fromkeys(("qwen3_vl", "qwen2_5_vl", "qwen3_vl_moe"), _qwen),
     "smolvlm": lambda a, t, p: {"pixel_values": a["pixel_values"][None]},
     "gemma3": lambda a, t, p: a | {"token_type_ids": (t == p).int()},
     "gemma4": _gemma4,
 }
+
+
+@pytest.mark.parametrize("name", [n for n in PICTURES if n not in ("gemma3n", "gemma4_large")])
+def test_the_other_number_of_frames_equals_the_library_too(name: str, tmp_path: Path) -> None:
+    folder = family_checkpoints.write(tmp_path / name, name)
+    kind = families.find(KINDS[name].model_type, "here")
+    frames = 3 - kind.shown_by_default  # type: ignore[attr-defined]
+    (folder / "aura.json").write_text(json.dumps({"chunk_frames": frames}))
+    backend = without_pad(opened(folder), name)
+    backend.model.double()
+    for assistant, _, logits in run(backend, 14):
+        chunks = [chunk(t.chunk) for t in assistant.engine.window.turns]
+        theirs = library(name, backend, chunks, decided_pieces(assistant))
+        assert apart(theirs, logits) <= float32_steps(logits)
 
 
 def test_a_rollback_is_exact_to_the_bit_however_far_it_goes(named: Any) -> None:
@@ -203,6 +229,45 @@ def test_the_masks_of_a_picture_in_a_sliding_window() -> None:
         [0, 0, 1, 1, 1, 1, 0],
         [0, 0, 0, 1, 1, 1, 1],
     ]
+
+
+def test_a_wrong_mask_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tolerance is tight: each kind of wrong mask moves the logits a thousand times more."""
+    backend = opened(family_checkpoints.write(tmp_path / "gemma3", "gemma3"))
+    codec = PromptCodec(backend.tokenizer, backend.chat)
+    pieces = [codec.head(codec.prefix())]
+    for i in range(3):
+        pieces += [*codec.user(backend.encode(chunk(i)), None), codec.assistant(None)]
+    right = cold(backend, pieces, monkeypatch)
+
+    def one_way(visual: Any, past: int, window: int) -> Any:
+        causal, _, _ = masks(visual, past, window)
+        return causal, causal, masks(visual & False, past, window)[2]
+
+    def endless(visual: Any, past: int, window: int) -> Any:
+        causal, whole, _ = masks(visual, past, window)
+        return causal, whole, whole
+
+    for wrong in (one_way, endless, lambda v, p, w: masks(v, p, w + 1)):
+        monkeypatch.setattr(gemma, "masks", wrong)
+        assert apart(cold(backend, pieces, monkeypatch), right) > 1000 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["smolvlm", "llava_onevision", "gemma3", "gemma4_large"])
+def test_a_checkpoint_as_published_is_asked_yes_or_no(name: str, tmp_path: Path) -> None:
+    """It has no silent token. The question is rolled back after each chunk."""
+    backend = opened(family_checkpoints.write(tmp_path / name, name, silent=False))
+    assert "asked yes or no each second" in backend.description
+    engine = StreamEngine(backend, free(window=WindowConfig(keep=2, max=4)))
+    assistant = Lockstep(engine)
+    assistant.ask(Query("Tell me when the red cube appears."))
+    for i in range(8):
+        for f in chunk(i).frames:
+            assistant.push(f)
+        step = assistant.step()
+        assert step is not None and 0 <= step.decision.p_silent <= 1
+    assert engine.policy.counters.switches > 0
+    assert sum(map(len, window_pieces(assistant))) == engine.policy.kv.length
 
 
 @pytest.mark.parametrize("name", ["gemma3", "gemma4_large"])
