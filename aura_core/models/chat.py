@@ -208,7 +208,7 @@ def extract(
         raise ModelError(
             f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token"
         )
-    grammar = _grammar(tokenizer, sidecar, answer_parts[0], where)
+    grammar = _grammar(tokenizer, sidecar, answer_parts, where)
     silent_id, trained = _silence(tokenizer, sidecar, grammar, end_id, where)
     return ChatFormat(
         system=system_parts,
@@ -271,7 +271,7 @@ def _tool_form(
 
 
 def _grammar(
-    tokenizer: HFTokenizer, sidecar: AuraSidecar, header: str, where: str
+    tokenizer: HFTokenizer, sidecar: AuraSidecar, around: tuple[str, str], where: str
 ) -> DecisionGrammar | None:
     """The decision grammar of the checkpoint; None where the silent token alone decides."""
     if sidecar.grammar is not None:
@@ -283,7 +283,7 @@ def _grammar(
         form = None
     else:
         form = named(tokenizer.single, where)
-    return None if form is None else in_tokens(form, tokenizer.encode, header, where)
+    return None if form is None else in_tokens(form, tokenizer.encode, around, where)
 
 
 def _silence(
