@@ -85,6 +85,13 @@ class ServerConfig(Settings, section="server"):
         "base address of an OpenAI-compatible server that runs the model, such as"
         " http://host:8000/v1; empty: this process runs it",
     )
+    dialect: str = setting(
+        "vllm",
+        "vllm: the server runs the checkpoint in model.path, and tells and takes token ids; openai:"
+        " any server with OpenAI's chat API and any model that sees images; nothing is read from"
+        " model.path",
+        choices=("vllm", "openai"),
+    )
     model: str = setting("", "name under which the server serves the model; empty: model.path")
     tenant: str = setting(
         "", "secret salt: media and prefixes are shared only among those who have the same one"
@@ -98,6 +105,14 @@ class ServerConfig(Settings, section="server"):
     )
     media_uuids: bool = setting(
         True, "name frames that the server has; false: send their bytes with each request"
+    )
+    probe: bool = setting(
+        True, "ask the server at the start, in a few small requests, what it can do"
+    )
+    extra_body: str = setting(
+        "",
+        "JSON object whose keys are put into every request; null takes a key away; such as"
+        ' {"chat_template_kwargs": {"enable_thinking": false}}',
     )
     image_format: str = setting(
         "jpeg",
@@ -146,6 +161,17 @@ class ServerConfig(Settings, section="server"):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_url(self.url)
+        _json_object(self.extra_body, "server.extra_body")
+        if self.url and self.dialect == "openai" and not self.model:
+            raise ConfigError(
+                "server.dialect openai: server.model must be the name under which the server serves"
+                " the model"
+            )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """`extra_body`, read."""
+        return _json_object(self.extra_body, "server.extra_body")
 
 
 @dataclass(frozen=True)
@@ -221,6 +247,16 @@ class ChatConfig(Settings, section="server"):
         data = read_yaml(path, "settings")
         config: Self = build(cls, data.get("server", data), str(path))
         return config
+
+
+def _json_object(text: str, name: str) -> dict[str, Any]:
+    """The JSON object in `text`; an empty one for "". Raises `ConfigError` naming the setting."""
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError as e:
+        raise ConfigError(f"{name} must be a JSON object: {e}") from e
+    require(isinstance(value, dict), f"{name} must be a JSON object, not {text!r}")
+    return dict(value)
 
 
 def _check_url(url: str) -> None:
@@ -558,6 +594,60 @@ class StandingConfig(Settings, section="watches"):
 
 
 @dataclass(frozen=True)
+class FallbackModelConfig(ModelConfig, section="fallback.model"):
+    """The model that takes over; messages name its settings."""
+
+    path: str = setting(
+        "",
+        "checkpoint of the model that takes over while the first one fails: a local folder, a hub"
+        " id, aura_tiny (embedded) or scripted (tests); empty: none does",
+    )
+
+
+@dataclass(frozen=True)
+class FallbackServerConfig(ServerConfig, section="fallback.server"):
+    """The server of the model that takes over; messages name its settings."""
+
+
+@dataclass(frozen=True)
+class FallbackConfig(Settings, section="fallback"):
+    """A second model, which takes over while the first one fails.
+
+    It is used where `model.path` is given: in this process, or behind a server (`server.url`). Both
+    models are loaded at the start. docs/server.md tells what stays when the model changes. It is
+    for live running; recordings and evaluation never change the model.
+    """
+
+    model: ModelConfig = section(FallbackModelConfig)
+    server: ServerConfig = section(FallbackServerConfig)
+    after: int = setting(
+        3, "failed steps in a row after which the fallback takes over", low=1, high=1000
+    )
+    back: int = setting(
+        3,
+        "probes in a row that the model must answer before it is handed back to",
+        low=1,
+        high=1000,
+    )
+    probe_s: float = setting(
+        10.0, "time between two probes of the model that failed", unit="s", low=0.01, high=DAY_S
+    )
+    chunks: int = setting(
+        8,
+        "newest video that is shown to the other model when the model changes; of older video only"
+        " the words stay",
+        unit="chunks",
+        low=0,
+        high=3600,
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a fallback."""
+        return bool(self.model.path)
+
+
+@dataclass(frozen=True)
 class AssistantConfig(Settings):
     """All settings of the engine."""
 
@@ -574,6 +664,7 @@ class AssistantConfig(Settings):
         null="the checkpoint's own, or the package's",
     )
     server: ServerConfig = section(ServerConfig)
+    fallback: FallbackConfig = section(FallbackConfig)
     gate: GateConfig = section(GateConfig)
     watches: Mapping[str, StandingConfig] = named(
         StandingConfig, "watches that are there from the start, by ids that you choose"

@@ -108,7 +108,8 @@ class HttpClient:
 
     Args:
         options: the server, and how long requests may take.
-        count: called with `requests=1` for each request sent, and with `retries=1` for each retry.
+        count: called with `requests=1` for each request sent, `retries=1` for each retry, and
+            `connections=1` for each new connection.
 
     Raises:
         ConfigError: httpx is not installed, or `api_key_env` names a variable that is not set.
@@ -229,6 +230,8 @@ class HttpClient:
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
         connection = info["return_value"].get_extra_info("socket")
+        if event.endswith(".connect_tcp.complete"):
+            self._count(connections=1)
         with self._changed:
             # Closed sockets are removed; their number is negative. The socket of TLS replaces the
             # plain one, which is then closed.

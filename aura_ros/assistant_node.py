@@ -23,6 +23,7 @@ from aura_core.live.events import (
     Delegated,
     Event,
     Failed,
+    Moved,
     Problem,
     Ready,
     Refused,
@@ -32,7 +33,7 @@ from aura_core.live.events import (
     Words,
 )
 from aura_core.live.host import Host
-from aura_core.models import foreign, load, release
+from aura_core.models import fallback, foreign, load, release
 from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.watches import Watch
 from aura_core.types import Response as CoreResponse
@@ -82,7 +83,13 @@ class AssistantNode(AuraNode):
         self._watches.publish(to.watches_msg(self._told, self.now_ns()))
         model, server = self.config.model, self.config.server
         names = node.cameras or ("",)
-        host = Host(lambda: load(model, server), self.config, names, node.backlog_chunks)
+        host = Host(
+            lambda: load(model, server),
+            self.config,
+            names,
+            node.backlog_chunks,
+            fallback(self.config),
+        )
         self.cameras = {n: CameraInput(self, host, n, node.image_transport) for n in names}
         self.host = host
         pictures = {n: Pictures(self, n, host, self.config.window.max) for n in names}
@@ -98,8 +105,10 @@ class AssistantNode(AuraNode):
         self._goals = WatchAction(self, host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {model.path}")
-        if warned := foreign(model, ", ".join(c.topic for c in self.cameras.values())):
-            self.get_logger().warning(f"{warned} in model.path")
+        topics = ", ".join(c.topic for c in self.cameras.values())
+        for setting, chosen in (("model", model), ("fallback.model", self.config.fallback.model)):
+            if warned := foreign(chosen, topics):
+                self.get_logger().warning(f"{warned} in {setting}.path")
         cameras = {w.camera for w in self.config.watches.values()}
         self._standing.begin([(c, q) for c in cameras for q in self.config.standing(c)])
         self._frees = node.free_when_inactive
@@ -194,7 +203,7 @@ class AssistantNode(AuraNode):
             told = [f"{n}: {r[1]}" for n, r in reports.items() if r[0] == worst[0]]
             message = "; ".join(told) if worst[0] != "ok" else message
             values = {f"{n}.{k}": v for n, r in reports.items() for k, v in r[2].items()}
-        own = {"model": self.config.model.path, "last_error": self.last_problem}
+        own = {"model": self.host.model_path, "last_error": self.last_problem}
         return worst[0], message, own | values, ", ".join(r[3] for r in reports.values())
 
     # ---- from the model's thread -------------------------------------------------------------
@@ -226,6 +235,10 @@ class AssistantNode(AuraNode):
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too
                     self._heart.beat(event.stream, "error", event.message, event.chunk)
+            case Moved() if event.away:
+                self.get_logger().error(event.message)
+            case Moved():
+                self.get_logger().info(event.message)
             case Failed() if self._loaded.is_set():
                 self.end(event.message)
             case Failed():

@@ -80,14 +80,15 @@ class Heartbeats:
         """Send a heartbeat. `chunk`: the chunk that was lost."""
         node, host = self._node, self._node.host
         seen = node.cameras.get(camera)
+        health = host.health(camera) if host else NOTHING
         with self._lock:
             beat = self._beat(camera)
             msg = to.heartbeat_msg(
                 state,
-                node.problem or detail,
+                node.problem or detail or health.fallback or health.trouble,
                 self._sequence,
                 beat.step,
-                host.health(camera) if host else NOTHING,
+                health,
                 host.config.window.max if host else 0,
                 beat.frame_id,
                 node.age_ms(seen.newest_ns if seen else 0),
@@ -111,7 +112,9 @@ class Heartbeats:
                 state = "loading"
             # seconds that pass are no change
             detail = worst.detail if worst and state in ("unconfigured", "error") else ""
-            model, run = (host.config.model.path, host.run) if host else ("", "")
+            if host and not detail:
+                detail = host.health().fallback
+            model, run = (host.model_path, host.run) if host else ("", "")
             now = AssistantState(state=state, detail=detail, model=model, run=run)
             if now == self._state:
                 return

@@ -42,8 +42,11 @@ def run(
         show.note(f"source: {opened.description}")
         events = insert(frames, questions)
         warned = foreign(settings.model, shown(source))
+        other = foreign(settings.fallback.model, shown(source))
         if opened.live:
             show.warn_of(warned)
+            if other:
+                show.warn(f"{other} in fallback.model.path")
             refused = show_live(settings, events, questions, show)
         else:
             lockstep = open_lockstep(settings, show)

@@ -14,6 +14,7 @@ from aura_core.live.events import (
     Delegated,
     Event,
     Failed,
+    Moved,
     Problem,
     Ready,
     Refused,
@@ -92,9 +93,14 @@ def show_live(
     The model runs on the host's thread. Chunks that it is too slow for are dropped and counted.
     When the source fails, its error is raised after all waiting chunks are decided.
     """
-    from aura_core.models import load
+    from aura_core.models import fallback, load
 
-    host = Host(lambda: load(config.model, config.server), config, backlog_chunks=LIVE_BACKLOG)
+    host = Host(
+        lambda: load(config.model, config.server),
+        config,
+        backlog_chunks=LIVE_BACKLOG,
+        fallback=fallback(config),
+    )
     told, ready = _Told(show), queue.SimpleQueue[Ready | Failed]()
 
     def listen(event: Event) -> None:
@@ -110,6 +116,8 @@ def show_live(
             show.told(event.response)
         elif isinstance(event, Refused):
             told.refuse(event.query, InputError(event.reason))
+        elif isinstance(event, Moved):
+            show.warn(event.message)
         elif isinstance(event, Problem):
             show.warn(event.message)
             told.lost += event.chunk is not None

@@ -111,6 +111,10 @@ def diagnose(health: Health, now: Now, recent: Recent) -> tuple[str, str]:
     busy_s = health.busy_s if health.busy_s >= STEP_S[1] else None  # a step that hangs
     check(max(filter(None, (recent.step_s, busy_s)), default=None), STEP_S, "the model is slow")
     check(recent.undecided, UNDECIDED, "seconds are not decided")
+    if health.trouble:
+        found.append(("warn", "the model's server needs attention: see the value 'trouble'"))
+    if health.fallback:
+        found.append(("warn", health.fallback))
     if now.problem:
         found.append(("warn", "an error was reported"))
     found.sort(key=lambda f: -LEVELS.index(f[0]))

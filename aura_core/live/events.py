@@ -135,6 +135,14 @@ class Failed:
     message: str
 
 
+@dataclass(frozen=True)
+class Moved:
+    """The streams go on with another model: with the fallback, or with the first one again."""
+
+    away: bool  # the fallback runs now
+    message: str  # what happened and why, in one line
+
+
 Event = (
     Ready
     | Words
@@ -147,5 +155,6 @@ Event = (
     | Refused
     | Problem
     | Failed
+    | Moved
 )
 Listener = Callable[[Event], None]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from aura_core.live.events import (
     Event,
     Failed,
     Listener,
+    Moved,
     Problem,
     Ready,
     Refused,
@@ -38,6 +40,7 @@ from aura_core.live.events import (
     Watched,
     Words,
 )
+from aura_core.live.fallback import Models
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
 from aura_core.live.rate import Rate
 from aura_core.live.view import View
@@ -79,6 +82,9 @@ class Health:
     frame_quiet_s: float | None = None  # since the newest frame that could be used came
     black: bool = False  # the newest picture shows nothing
     frozen_s: float = 0.0  # how long the pictures have been the same to the bit
+    trouble: str = ""  # of the model, although it decides; see `Backend.trouble`
+    fallback: str = ""  # which fallback model runs, since when and why; "" while the model does
+    model_changes: int = 0  # times that the fallback took over, or was handed back from
 
 
 NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
@@ -103,6 +109,7 @@ class Stream:
         self.watches: tuple[Watch, ...] = ()  # as they were told last
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
+        self.seen: deque[Chunk] = deque(maxlen=0)  # newest chunks, for another model
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
 
     def begin(self, run: str) -> None:
@@ -112,13 +119,35 @@ class Stream:
     def open(self, backend: Backend, config: AssistantConfig) -> None:
         """Make a new engine over the loaded model."""
         self.engine = StreamEngine(backend, config, ids=self.ids)
-        self.recovery = Recovery(self.engine)
+        self.seen = deque(maxlen=config.fallback.chunks if config.fallback.on else 0)
+        self._recover(config)
+
+    def move(self, backend: Backend, config: AssistantConfig) -> None:
+        """Go on with another model. The newest chunks are shown to it, or, where it fails on them,
+        none."""
+        old, chunks = self.engine, {chunk.index: chunk for chunk in self.seen}
+        assert old is not None
+        engine = StreamEngine(backend, config, ids=self.ids)
+        try:
+            engine.adopt(old, chunks)
+        except Exception as e:  # a model is foreign code, see `Recovery`
+            log.warning("%s is not shown the newest seconds: %s", backend.name, one_line(e))
+            engine = StreamEngine(backend, config, ids=self.ids)
+            engine.adopt(old, {})
+        self.engine = engine
+        self._recover(config)
+
+    def _recover(self, config: AssistantConfig) -> None:
+        assert self.engine is not None
+        most = config.fallback.after + 1 if config.fallback.on else 0
+        self.recovery = Recovery(self.engine, max(2, most))
 
     def close(self) -> None:
         """Forget the engine, and with it the model."""
         if self.engine is not None:
             self.engine = None
             del self.recovery
+            self.seen.clear()
 
 
 class Host:
@@ -133,6 +162,8 @@ class Host:
         streams: names of the streams (cameras) that share the model. Each has its own window. They
             take turns, one chunk a turn.
         backlog_chunks: most closed chunks of a stream that may wait.
+        fallback: opens the model of `config.fallback`; called on the model's thread. None: there is
+            none.
     """
 
     def __init__(
@@ -141,9 +172,13 @@ class Host:
         config: AssistantConfig,
         streams: Sequence[str] = ("",),
         backlog_chunks: int = 3,
+        fallback: Callable[[], Backend] | None = None,
     ) -> None:
         self.config = config
-        self._load = load
+        other = config.fallback
+        names = (config.model.path, other.model.path)
+        opened = None if fallback is None else lambda: self._fitting(fallback())
+        self._models = Models(load, opened, other, self._attempt, names)
         self._changed = threading.Condition()
         own = config.generation
         self._rate = Rate(own.questions_per_minute)
@@ -204,6 +239,7 @@ class Host:
                 stream.inbox.open()
                 stream.errors = stream.missed = stream.reported_missed = 0
                 stream.spoke, stream.engine = False, None
+            self._models.reset()
             self._begin_run()
         self._stopping.clear()
         self._phase = "loading"
@@ -216,6 +252,7 @@ class Host:
         Returns False when the thread does not end within `timeout_s`.
         """
         self._stopping.set()
+        self._models.close()
         self._close()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -226,6 +263,7 @@ class Host:
         """Let the model's memory go, after `stop`."""
         for stream in self.streams.values():
             stream.close()
+        self._models.reset()
 
     def _close(self) -> None:
         for stream in self.streams.values():
@@ -423,7 +461,16 @@ class Host:
             frame_quiet_s=which.view.quiet_s(which.inbox.arrived_s),
             black=which.view.black,
             frozen_s=which.view.frozen_s,
+            trouble=engine.backend.trouble if engine else "",
+            fallback=self._models.state,
+            model_changes=self._models.changes,
         )
+
+    @property
+    def model_path(self) -> str:
+        """`model.path` of the model that runs."""
+        own, other = self.config.model, self.config.fallback.model
+        return other.path if self._models.away else own.path
 
     def _named(self, stream: str | None) -> Stream:
         if not stream:
@@ -451,10 +498,7 @@ class Host:
 
     def _open(self) -> bool:
         try:
-            backend = self._load()
-            for stream in self.streams.values():
-                stream.open(backend, self.config)
-            warm(next(iter(self.streams.values())).engine)
+            backend = self._models.begin(self._open_streams)
         except Exception as e:  # a model is foreign code, see `Recovery`
             log.debug("the model could not be loaded", exc_info=e)
             self._phase = "failed"
@@ -462,7 +506,40 @@ class Host:
             return False
         self._phase = "ready"
         self._tell(Ready(backend.description))
+        if self._models.trouble:  # it did not start
+            self._tell(Moved(True, self._models.changed()))
+        elif problem := self._models.check():
+            self._tell(Problem("", problem))
         return True
+
+    def _open_streams(self, backend: Backend) -> None:
+        for stream in self.streams.values():
+            stream.open(backend, self.config)
+        warm(next(iter(self.streams.values())).engine)
+
+    def _fitting(self, backend: Backend) -> Backend:
+        """The model, if it can do what the settings ask for. Raises `ConfigError`."""
+        StreamEngine(backend, self.config)
+        return backend
+
+    def _attempt(self, backend: Backend) -> None:
+        """Make a step on a model that does not run."""
+        warm(StreamEngine(backend, self.config))
+
+    def _change_model(self) -> None:
+        """Go on with the other model where that is due. Between two chunks."""
+        backend = self._models.due()
+        if backend is None:
+            return
+        try:
+            for stream in self.streams.values():
+                stream.move(backend, self.config)
+        except Exception as e:  # it is tried again with the next chunk
+            log.debug("the model could not be changed", exc_info=e)
+            self._report(stream, f"{backend.name} cannot take over: {one_line(e)}")
+            return
+        message = self._models.changed()
+        self._tell(Moved(self._models.away, message))
 
     def _next(self) -> Stream | None:
         """The next stream that has something to do; None: stop.
@@ -496,6 +573,7 @@ class Host:
 
     def _serve(self, stream: Stream) -> None:
         """Take new questions and calls, then at most one chunk."""
+        self._change_model()
         engine = stream.engine
         assert engine is not None
         if engine.config is not self.config:
@@ -529,7 +607,12 @@ class Host:
             self._tell(Watched(stream.name, watches))
 
     def _expire(self, stream: Stream) -> None:
-        """Refuse the questions that no chunk came for, and give up tasks whose time is over."""
+        """Refuse the questions that no chunk came for, and give up tasks whose time is over.
+
+        While another model takes over, questions wait.
+        """
+        if self._models.trouble:
+            return
         ttl_s = self.config.generation.question_ttl_s
         for query in stream.inbox.expire(ttl_s):
             self._tell(Refused(stream.name, query, f"no frames came for {ttl_s:g} s"))
@@ -574,7 +657,10 @@ class Host:
             if chunk is not None:
                 lost = stream.recovery.see(chunk)
                 if lost is not None:
+                    self._models.failed(one_line(lost.error, 200))
                     self._report(stream, lost.message, lost.chunk)
+                else:
+                    stream.seen.append(chunk)
                 stream.missed += 1
 
     def _step(self, stream: Stream, pending: Chunk, query: Query | None) -> None:
@@ -586,7 +672,10 @@ class Host:
         frame = chunk.frames[-1]
         tell = self._teller(stream, frame, query)
         newest = lambda: self._newest(stream)  # noqa: E731
-        self._report_step(stream, stream.recovery.step(chunk, query, tell, newest), frame, query)
+        result = stream.recovery.step(chunk, query, tell, newest)
+        if not isinstance(result, Lost):
+            stream.seen.append(chunk)
+        self._report_step(stream, result, frame, query)
 
     def _answer_now(self, stream: Stream, query: Query) -> None:
         frame = stream.engine.last_frame
@@ -622,6 +711,7 @@ class Host:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
+        self._models.worked()
         stream.spoke = result.decode_tokens > 0
         missed = stream.missed
         result = replace(result, missed_chunks=missed - stream.reported_missed)
@@ -654,6 +744,7 @@ class Host:
         return alerts, tuple(engine.conversation.watches.list()) if alerts else ()
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
+        self._models.failed(one_line(lost.error, 200))
         if lost.again is not None:
             stream.inbox.give_back(lost.again)
         self._report(stream, lost.message, lost.chunk)

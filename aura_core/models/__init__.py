@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from aura_core.config import ModelConfig, ServerConfig
+from aura_core.config import AssistantConfig, ModelConfig, ServerConfig
 from aura_core.errors import ModelError
 from aura_core.models import checkpoint
 from aura_core.models.backend import Backend
@@ -40,6 +41,12 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
     if config.path == "aura_tiny":
         return LocalBackend.load(replace(config, path=str(AURA_TINY)), name="aura_tiny")
     return LocalBackend.load(config)
+
+
+def fallback(config: AssistantConfig) -> Callable[[], Backend] | None:
+    """Opens the model that takes over while the first one fails; None: there is none."""
+    other = config.fallback
+    return (lambda: load(other.model, other.server)) if other.on else None
 
 
 def release() -> None:
@@ -78,4 +85,4 @@ def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
     return ServerBackend(config, server)
 
 
-__all__ = ["AURA_TINY", "foreign", "load", "release"]
+__all__ = ["AURA_TINY", "fallback", "foreign", "load", "release"]

@@ -108,6 +108,10 @@ class Tokenizer(Protocol):
 
     def plain(self, text: str) -> str: ...
 
+    def written(self, ids: Sequence[int]) -> str:
+        """Text of ids with special tokens written out."""
+        ...
+
 
 @dataclass(frozen=True)
 class ChatFormat:
@@ -116,6 +120,10 @@ class ChatFormat:
     `chunk` tells what a chunk looks like inside a user turn. For a checkpoint without a silent
     token, `silent_id` equals `end_id`: then an empty turn means silence. With a `grammar`,
     `silent_id` is its first token that means silence.
+
+    `begin`, `ask` and `lead` are empty in most templates. `begin` stands before a conversation that
+    has no system text. `ask` stands before a question in its turn. `lead` is a blank that the model
+    writes before an answer, and so stands before an answer that comes as text.
     """
 
     system: tuple[str, str]
@@ -131,6 +139,19 @@ class ChatFormat:
     # An empty thought that stands between the assistant header and an answer while it is made. The
     # template leaves it out of earlier turns. "": the model does not think first.
     thought: str = ""
+    begin: str = ""
+    ask: str = ""
+    lead: str = ""
+
+
+def deciding(tokenizer: Tokenizer, chat: ChatFormat) -> str:
+    """How a checkpoint decides, as a part of its description."""
+    if not chat.trained_to_decide:
+        thought = ", without a thought" if chat.thought else ""
+        return f"not trained to be silent: asked yes or no each second{thought}"
+    if chat.grammar is not None:
+        return f"decides by {', '.join(chat.grammar.form.markers)}"
+    return f"decides by {tokenizer.written([chat.silent_id])}"
 
 
 class Session(Protocol):
@@ -146,8 +167,14 @@ class Session(Protocol):
         """Calls of the language model since the session was opened."""
         ...
 
-    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token."""
+    def prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Append `pieces`, and return the float32 logits (vocabulary,) after the last token.
+
+        `wanted`: the caller reads the logits of these ids only, and appends no token to them. It
+        lets a server make one token, and tell just these.
+        """
         ...
 
     def warm(self, pieces: Sequence[Piece]) -> None:
@@ -190,6 +217,14 @@ class Backend(Protocol):
     @property
     def context(self) -> int | None:
         """Most tokens that a session may hold; None where only the server knows."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the model and lasts, although it decides; "" where all is well.
+
+        It stays the same while it lasts. Read from any thread.
+        """
         ...
 
     @property

@@ -3,12 +3,17 @@
 The template is rendered with marker texts. The differences between renderings are the turns. A
 longer conversation is rendered to check that the turns, put together, give what the template
 writes.
+
+Templates differ in where the system text may stand (`_openings`), and in what the model is given
+before it writes an answer (`_header`). No family is named here.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,8 @@ from jinja2 import TemplateError
 
 from aura_core.errors import ModelError, one_line
 from aura_core.models import families
-from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, ChatFormat
+from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, ChatFormat
+from aura_core.models.families.base import ChunkPrompt
 from aura_core.models.grammar import FORMS, DecisionGrammar, GrammarForm, in_tokens, named
 from aura_core.models.sidecar import AuraSidecar
 from aura_core.models.special_tokens import SpecialTokens
@@ -137,7 +143,12 @@ def assistant(text: str) -> Message:
 
 
 def extract(
-    tokenizer: HFTokenizer, template: str | None, model_type: str, sidecar: AuraSidecar, where: str
+    tokenizer: HFTokenizer,
+    template: str | None,
+    model_type: str,
+    sidecar: AuraSidecar,
+    where: str,
+    chunk: ChunkPrompt | None = None,
 ) -> ChatFormat:
     """The chat format of a checkpoint.
 
@@ -147,6 +158,7 @@ def extract(
         model_type: from its config.json; the family tells what a chunk is in the prompt.
         sidecar: its `aura.json`.
         where: the checkpoint, for messages.
+        chunk: what a chunk is in the prompt, where it is not as the family has it in this process.
 
     Raises:
         ModelError: there is no template, it refuses the family's chunks, or its turns cannot be put
@@ -158,62 +170,45 @@ def extract(
         )
 
     def written(*messages: Message, **kwargs: Any) -> str:
+        # a template that lets the model think is asked for an answer at once
         return tokenizer.inner.apply_chat_template(
-            list(messages), chat_template=template, tokenize=False, **kwargs
+            list(messages), chat_template=template, tokenize=False, enable_thinking=False, **kwargs
         )
 
     def render(*messages: Message, prompt: bool = False) -> str:
         try:
-            return written(*messages, add_generation_prompt=prompt, enable_thinking=False)
+            return written(*messages, add_generation_prompt=prompt)
         except (TemplateError, TypeError, ValueError) as e:
             reason = one_line(e, 200)
             raise ModelError(
                 f"{where}: its chat template refuses system, video and answer turns: {reason}"
             ) from e
 
-    chunk = families.find(model_type, where).prompt(model_type, sidecar)
-    s, a = system(_SYSTEM), assistant(_ANSWER)
-    u, alone = user(_QUESTION, chunk.content), user("", chunk.content)
-    begun = render(s, u)
-    user_turn = _rest(begun, render(s, u, u), where)
-    system_turn = begun.removesuffix(user_turn)
-    # Not of the newest turn: a template may leave thoughts out of the earlier ones.
-    answer_turn = _rest(begun, render(s, u, a, u), where).removesuffix(user_turn)
-    system_parts = _split(system_turn, _SYSTEM, where)
-    user_parts = _split(user_turn, chunk.written + _QUESTION, where)
-    answer_parts = _split(answer_turn, _ANSWER, where)
-
-    def turn(text: str) -> str:
-        return user_parts[0] + chunk.written + text + user_parts[1]
-
-    rebuilt = _SYSTEM.join(system_parts)
-    for i in range(3):
-        rebuilt += turn(_QUESTION if i != 1 else "") + _ANSWER.join(answer_parts)
-    thought = _thought(begun + answer_parts[0], render(s, u, prompt=True))
-    rebuilt += turn(_QUESTION) + answer_parts[0] + thought
-    whole = render(s, u, a, alone, a, u, a, u, prompt=True)
-    if rebuilt != whole:
-        at = next(
-            (i for i, (x, y) in enumerate(zip(rebuilt, whole, strict=False)) if x != y),
-            len(rebuilt),
-        )
-        raise ModelError(
-            f"{where}: its chat template rewrites turns (at {whole[at : at + 40]!r}): not supported"
-        )
+    told = chunk or families.find(model_type, where).prompt(model_type, sidecar)
+    failures: list[ModelError] = []
+    for chunk, opening in itertools.product(_marks(told), _openings(render)):
+        try:
+            turns = _take_apart(tokenizer, render, opening, chunk, where)
+            break
+        except ModelError as e:
+            failures.append(e)
+    else:
+        raise failures[0]
     for special in chunk.special:
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
-    end_id = next(iter(tokenizer.encode(answer_parts[1])), -1)
+    end_id = next(iter(tokenizer.encode(turns.answer[1])), -1)
     if end_id not in tokenizer.inner.added_tokens_decoder:
         raise ModelError(
-            f"{where}: its chat template ends an answer with {answer_parts[1]!r}, no special token"
+            f"{where}: its chat template ends an answer with {turns.answer[1]!r}, no special token"
         )
-    grammar = _grammar(tokenizer, sidecar, answer_parts, where)
+    around = (turns.header, turns.answer[1])
+    grammar = _grammar(tokenizer, sidecar, around, where)
     silent_id, trained = _silence(tokenizer, sidecar, grammar, end_id, where)
     return ChatFormat(
-        system=system_parts,
-        user=user_parts,
-        assistant=answer_parts,
+        system=turns.system,
+        user=turns.user,
+        assistant=around,
         chunk=chunk.format,
         silent_id=silent_id,
         end_id=end_id,
@@ -221,20 +216,127 @@ def extract(
             _system_prompt(grammar) if sidecar.system_prompt is None else sidecar.system_prompt
         ),
         trained_to_decide=trained,
-        tools=_tool_form(written, system_parts, user_parts, answer_parts),
+        tools=_tool_form(written, turns.system, turns.user, turns.answer),
+        begin=turns.begin,
+        ask=turns.ask,
+        lead=turns.lead,
         grammar=grammar,
-        thought=_NO_THOUGHT if thought and not trained else "",
+        thought=_NO_THOUGHT if turns.thinks and not trained else "",
     )
 
 
-def _thought(header: str, prompt: str) -> str:
-    """The thought that the template opens for a new answer, as it writes it; "" without one.
+@dataclass(frozen=True)
+class _Turns:
+    """The texts around the contents of the turns, see `ChatFormat`.
 
-    `header` are the turns before an answer with the assistant header, `prompt` is the same as the
-    template writes it for a new answer.
+    `answer` stands around an answer in the history; `header` is what the model is given before it
+    writes one. `thinks`: the template opens a thought behind the header, and leaves it out of
+    earlier turns.
     """
-    rest = prompt.removeprefix(header)
-    return rest if rest.startswith(_THINK) and prompt.startswith(header) else ""
+
+    system: tuple[str, str]
+    user: tuple[str, str]
+    answer: tuple[str, str]
+    header: str
+    begin: str
+    ask: str
+    lead: str
+    thinks: bool
+
+
+def _openings(render: Callable[..., str]) -> tuple[list[Message], ...]:
+    """The ways to tell a template the system text, the usual one first.
+
+    As a system message; or, for a template without a system role or one that merges it into the
+    next turn, as a first user turn with an empty answer. So every later turn is written the same,
+    whichever turns stand before it.
+    """
+    told = system(_SYSTEM)
+    try:
+        if str(told["content"]) in render(told, user(_QUESTION, ())):
+            told["content"] = _SYSTEM  # it writes the list itself: it wants one text
+    except ModelError:
+        pass
+    return [told], [user(_SYSTEM, ()), assistant("")]
+
+
+def _marks(chunk: ChunkPrompt) -> Iterator[ChunkPrompt]:
+    """The ways in which a template may mark a chunk: as told, or with a line break after it."""
+    yield chunk
+    if isinstance(chunk.format, Around):
+        *texts, last = chunk.format.texts
+        broken = Around((*texts, f"{last}\n"))
+        yield replace(chunk, written=f"{chunk.written}\n", format=broken)
+
+
+def _take_apart(
+    tokenizer: HFTokenizer,
+    render: Callable[..., str],
+    opening: list[Message],
+    chunk: ChunkPrompt,
+    where: str,
+) -> _Turns:
+    """The turns as `render` writes them after `opening`. Raises `ModelError`."""
+    a = assistant(_ANSWER)
+    u, alone = user(_QUESTION, chunk.content), user("", chunk.content)
+    begun, answered = render(*opening, u), render(*opening, u, a)
+    again = render(*opening, u, a, u)
+    if again.startswith(answered):
+        user_turn = _rest(answered, again, where)
+    else:  # it writes a thought into the newest answer, and leaves it out of the earlier ones
+        user_turn = _rest(begun, render(*opening, u, u), where)
+        answered = again.removesuffix(user_turn)
+    answer_turn = _rest(begun, answered, where)
+    alone_turn = _rest(answered, render(*opening, u, a, alone), where)
+    head = begun.removesuffix(user_turn)
+    if head == begun:
+        raise _rewritten(begun[-len(user_turn) :], user_turn, where)
+    system_parts = _split(head, _SYSTEM, where)
+    before, user_end = _split(user_turn, _QUESTION, where)
+    user_begin, close = _split(alone_turn, chunk.written, where)
+    ask = before.removeprefix(user_begin + chunk.written)
+    if ask == before or ask.strip() or close != user_end:
+        raise _rewritten(alone_turn, user_turn, where)
+    answer_parts = _split(answer_turn, _ANSWER, where)
+    given = _rest(begun, render(*opening, u, prompt=True), where)
+    header = _header(tokenizer, given, answer_parts[0], where)
+
+    asked, silent, said = user_turn, alone_turn, answer_turn
+    rebuilt = _SYSTEM.join(system_parts) + asked + said + silent + said + asked + said + asked
+    whole = render(*opening, u, a, alone, a, u, a, u, prompt=True)
+    if rebuilt + given != whole:
+        raise _rewritten(whole, rebuilt + given, where)
+    try:
+        begin = render(u).removesuffix(user_turn)
+    except ModelError:
+        begin = ""
+    usual = answer_parts[0]
+    return _Turns(
+        system=system_parts,
+        user=(user_begin, user_end),
+        answer=answer_parts,
+        header=header,
+        begin=begin if system_parts[0].startswith(begin) else "",
+        ask=ask,
+        lead=usual.removeprefix(header) if usual.startswith(header) else "",
+        thinks=given.removeprefix(usual).startswith(_THINK),
+    )
+
+
+def _header(tokenizer: HFTokenizer, given: str, usual: str, where: str) -> str:
+    """What stands before each answer: what the model is given before it writes one.
+
+    It may differ from the `usual` header of the history in blanks. The answer then stays as it was
+    generated, so that the cache stays valid. A thought is no part of it, see `ChatFormat.thought`.
+    """
+    if given.startswith(usual) and given.removeprefix(usual).startswith(_THINK):
+        return usual
+    thought = tokenizer.encode(given.removeprefix(usual).strip())
+    marks = {*thought[:1], *thought[-1:]}
+    closed = len(marks) == 2 and marks <= {*tokenizer.inner.added_tokens_decoder}
+    if given.strip() == usual.strip() or (given.startswith(usual) and closed):
+        return given
+    raise _rewritten(given, usual, where)
 
 
 def _tool_form(
@@ -325,15 +427,13 @@ def _system_prompt(grammar: DecisionGrammar | None) -> str:
     return prompt
 
 
-def deciding(tokenizer: HFTokenizer, chat: ChatFormat) -> str:
-    """How a checkpoint decides, as a part of its description."""
-    if chat.thought:
-        return "not trained to be silent: asked yes or no each second, without a thought"
-    if not chat.trained_to_decide:
-        return "not trained to be silent: asked yes or no each second"
-    if chat.grammar is not None:
-        return f"decides by {', '.join(chat.grammar.form.markers)}"
-    return f"decides by {tokenizer.inner.convert_ids_to_tokens(chat.silent_id)}"
+def _rewritten(found: str, wanted: str, where: str) -> ModelError:
+    """The error for a turn that is written in another way at another place."""
+    pairs = enumerate(zip(found, wanted, strict=False))
+    at = next((i for i, (x, y) in pairs if x != y), min(len(found), len(wanted)))
+    return ModelError(
+        f"{where}: its chat template rewrites turns (at {found[at : at + 40]!r}): not supported"
+    )
 
 
 def _rest(begin: str, text: str, where: str) -> str:

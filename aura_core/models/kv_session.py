@@ -43,10 +43,13 @@ class KVSession:
         return self._track.length
 
     @torch.inference_mode()
-    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+    def prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
         """Append `pieces`. Returns the float32 logits (vocabulary,) after the last token.
 
-        Raises `StreamError` when the pieces hold no token.
+        `wanted` changes nothing: all logits are there. Raises `StreamError` when the pieces hold no
+        token.
         """
         hidden = self._append(pieces)
         return self._family.logits(self._model, hidden[:, -1])[0].float().cpu().numpy()

@@ -13,7 +13,7 @@ from aura_core.config import ModelConfig
 from aura_core.cores import model_threads
 from aura_core.errors import ModelError, one_line
 from aura_core.models import checkpoint, families, quantized
-from aura_core.models.backend import ChatFormat, Seen, Session, seen
+from aura_core.models.backend import ChatFormat, Seen, Session, deciding, seen
 from aura_core.models.sidecar import read_aura, read_template
 from aura_core.types import Chunk
 
@@ -22,7 +22,7 @@ try:
     import transformers
     from transformers.utils import logging as hf_logging
 
-    from aura_core.models.chat import HFTokenizer, deciding, extract, open_tokenizer
+    from aura_core.models.chat import HFTokenizer, extract, open_tokenizer
     from aura_core.models.families.base import Family, Features
     from aura_core.models.kv_session import EvictableSession, KVSession
 except ImportError as e:
@@ -39,6 +39,8 @@ class LocalBackend:
         tokenizer: the checkpoint's tokenizer.
         chat: its chat format.
     """
+
+    trouble = ""
 
     def __init__(
         self, name: str, family: Family, model: Any, tokenizer: HFTokenizer, chat: ChatFormat
@@ -65,7 +67,8 @@ class LocalBackend:
         sidecar = read_aura(folder)
         device = _device(config.device, where)
         dtype = _dtype(config.dtype, device)
-        attention = _attention(config.attention, device, dtype, where)
+        kind = families.find(model_type, where)
+        attention = _attention(config.attention, device, dtype, where, kind.flash)
         tokenizer = open_tokenizer(folder, where)
         template = read_template(folder, tokenizer.inner.chat_template)
         chat = extract(tokenizer, template, model_type, sidecar, where)
@@ -167,8 +170,16 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
 
 
-def _attention(name: str, device: torch.device, dtype: torch.dtype, where: str) -> str:
-    installed = importlib.util.find_spec("flash_attn") is not None
+def _attention(
+    name: str, device: torch.device, dtype: torch.dtype, where: str, flash: bool = True
+) -> str:
+    """The attention that `name` means; `flash`: whether the family's can be FlashAttention."""
+    if not flash and name == "flash_attention_2":
+        raise ModelError(
+            f"{where}: model.attention is flash_attention_2, which this family's masks do not fit;"
+            " use auto or sdpa"
+        )
+    installed = flash and importlib.util.find_spec("flash_attn") is not None
     usable = device.type == "cuda" and dtype != torch.float32
     if name == "auto":
         return "flash_attention_2" if installed and usable else "sdpa"

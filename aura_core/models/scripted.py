@@ -7,7 +7,6 @@ and what was said in it so far, asks its script what to say there, and makes the
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,46 +15,11 @@ from numpy.typing import NDArray
 
 from aura_core.errors import StreamError
 from aura_core.models.backend import Around, ChatFormat, Piece, Video
-from aura_core.models.special_tokens import SpecialTokens
+from aura_core.models.byte_tokenizer import BYTES, END, SILENT, SPECIALS, START, ByteTokenizer
 from aura_core.models.tool_form import HERMES
 from aura_core.types import Chunk
 
-SPECIALS = (
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|silent|>",
-)
-START, END, _, _, SILENT = range(256, 256 + len(SPECIALS))
-VOCABULARY = 256 + len(SPECIALS)
-_PARTS = re.compile(f"({'|'.join(map(re.escape, SPECIALS))})")
-
-
-class ByteTokenizer:
-    """One token for each UTF-8 byte, and the special tokens."""
-
-    def __init__(self) -> None:
-        self._special = SpecialTokens(dict(enumerate(SPECIALS, 256)), self.encode, self._written)
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of `text`; special tokens that are written in it are recognised."""
-        ids: list[int] = []
-        for part in _PARTS.split(text):
-            ids += [256 + SPECIALS.index(part)] if part in SPECIALS else part.encode()
-        return ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids` without special tokens; an incomplete character is left out."""
-        return bytes(i for i in ids if i < 256).decode(errors="ignore")
-
-    def plain(self, text: str) -> str:
-        """`text` without special tokens, see `SpecialTokens.plain`."""
-        return self._special.plain(text)
-
-    def _written(self, ids: Sequence[int]) -> str:
-        text = b"".join(bytes([i]) if i < 256 else SPECIALS[i - 256].encode() for i in ids)
-        return text.decode(errors="ignore")
+VOCABULARY = BYTES + len(SPECIALS)
 
 
 @dataclass(frozen=True)
@@ -111,7 +75,9 @@ class ScriptedSession:
         """Number of tokens."""
         return len(self.tokens)
 
-    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+    def prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
         """Append `pieces`; float32 logits (vocabulary,) that follow the script."""
         self.warm(pieces)
         return self._logits()
@@ -170,6 +136,8 @@ class ScriptedBackend:
             None: `describe_brightness`.
         grid: rows and columns of visual tokens of a chunk.
     """
+
+    trouble = ""
 
     def __init__(
         self, script: Mapping[int, str] | Say | None = None, grid: tuple[int, int] = (2, 2)

@@ -30,6 +30,7 @@ class AuraSidecar:
     # the one size that it was trained at: frames of any other aspect are scaled to it
     frame_height: int | None = None
     frame_width: int | None = None
+    chunk_frames: int | None = None  # how many of a chunk's frames a family of pictures shows
 
 
 _TYPES = {
@@ -43,6 +44,7 @@ _TYPES = {
     "max_pixels": int,
     "frame_height": int,
     "frame_width": int,
+    "chunk_frames": int,
 }
 
 
@@ -90,6 +92,8 @@ def read_aura(folder: Path) -> AuraSidecar:
         )
     if (tokens[1] or tokens[2]) and not tokens[0]:
         raise ModelError(f"{path}: respond_token and delegate_token need a silent_token")
+    if sidecar.chunk_frames not in (None, 1, 2):
+        raise ModelError(f"{path}: chunk_frames must be 1 or 2, not {sidecar.chunk_frames}")
     if (sidecar.frame_height is None) != (sidecar.frame_width is None):
         raise ModelError(f"{path}: frame_height and frame_width belong together: give both")
     return sidecar
@@ -121,6 +125,15 @@ def read_preprocessor(folder: Path) -> tuple[dict[str, Any], Path, bool]:
         if (folder / name).is_file():
             return read_json(folder / name), folder / name, not name.startswith("video")
     raise ModelError(f"{folder}: incomplete checkpoint: preprocessor_config.json is missing")
+
+
+def read_video_preprocessor(folder: Path) -> dict[str, Any]:
+    """The video processor's settings; empty where there are none."""
+    newer = folder / "processor_config.json"
+    if newer.is_file() and isinstance(video := read_json(newer).get("video_processor"), dict):
+        return video
+    older = folder / "video_preprocessor_config.json"
+    return read_json(older) if older.is_file() else {}
 
 
 def three_numbers(data: dict[str, Any], key: str, path: Path) -> tuple[float, float, float]:

@@ -14,7 +14,8 @@ One chunk goes like this:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from aura_core.config import GenerationConfig, WatchConfig, WindowConfig
@@ -87,6 +88,28 @@ class Conversation:
         The questions and answers of the old window move into the prefix.
         """
         self.window = self._window(self.window.words().groups)
+
+    def moved(self, codec: PromptCodec, again: Callable[[Turn], Turn | None]) -> Conversation:
+        """The same conversation for another model; questions, watches and ids are shared.
+
+        Args:
+            codec: of the other model.
+            again: returns a turn as the other model sees it; None: its video is not shown again.
+                It is called for the newest turn first. The turn for which it returns None, and all
+                before it, leave the window as at a switch.
+        """
+        kept: list[Turn] = []
+        for turn in reversed(self.window.turns):
+            if (same := again(turn)) is None:
+                break
+            kept.append(same)
+        prefix = self.window.without(len(self.window.turns) - len(kept))
+        other = copy.copy(self)
+        other.codec, other.window = codec, other._window(())
+        other.window.prefix = codec.prefix(prefix.groups, prefix.memory)
+        for turn in reversed(kept):
+            other.window.append(turn)
+        return other
 
     # ---- questions ---------------------------------------------------------------------------
 

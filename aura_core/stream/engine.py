@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,6 +106,35 @@ class StreamEngine:
         self.conversation.forget(query)
         self.conversation.restart()
         self._begin()
+
+    def adopt(self, old: StreamEngine, chunks: Mapping[int, Chunk]) -> None:
+        """Go on with the conversation of another engine, which ran another model.
+
+        Questions, watches, ids and all words stay. The newest turns whose chunks are in `chunks`
+        (by index) are shown to this model again; the words of the others stay as text. A call of a
+        tool stays without its result. The next step prefills all of it. `old` must not be used
+        afterwards.
+
+        Raises:
+            AuraError: this model fails, or its context is too short. Nothing has changed.
+        """
+
+        def again(turn: Turn) -> Turn | None:
+            chunk = chunks.get(turn.chunk)
+            if chunk is None:
+                return None
+            ids = self.codec.answer_ids(turn.answer) if turn.answer else None
+            video = self.backend.encode(chunk)
+            return replace(turn, video=video, answer_ids=ids, result=None)
+
+        conversation = old.conversation.moved(self.codec, again)
+        if conversation.window.turns:
+            self._check_context(conversation.window.turns[0].video)
+        self.conversation = conversation
+        self._begin()
+        self.policy.rebuild()
+        self.decider.memory = old.decider.memory
+        self._last, self._last_decided = old._last, old._last_decided
 
     def _begin(self) -> None:
         self.decider.reset()
@@ -276,7 +305,8 @@ class StreamEngine:
                 return self.decider.hold(logits, chunk.stamp_ns), turn
             return self.decider.decide(logits, chunk.stamp_ns, query is not None), turn
         watches = self.conversation.open_texts()
-        logits = self.policy.probe(user, self.yes_no.question(turn.video, watches))
+        question = self.yes_no.question(turn.video, watches)
+        logits = self.policy.probe(user, question, self.yes_no.wanted)
         verdict = self.yes_no.verdict(logits)
         if held:
             return self.decider.hold(verdict, chunk.stamp_ns, yes_no.SILENT), turn
@@ -433,10 +463,12 @@ class StreamEngine:
         *seen, rest = self.codec.user(video, None)
         if self.yes_no is None:
             chunk_turn = self.codec.deciding([*seen, rest])
-            logits = self.codec.allowed(self.policy.kv.peek([ended, *chunk_turn]))
+            wanted = self.codec.first or self.decider.silent_ids
+            logits = self.codec.allowed(self.policy.kv.peek([ended, *chunk_turn], wanted))
             return not self.decider.peek(logits, chunk.stamp_ns).silent
         question = self.yes_no.question(video, self.conversation.open_texts())
-        verdict = self.yes_no.verdict(self.policy.kv.peek([ended, *seen, question]))
+        logits = self.policy.kv.peek([ended, *seen, question], self.yes_no.wanted)
+        verdict = self.yes_no.verdict(logits)
         return not self.decider.peek(verdict, chunk.stamp_ns, silent=yes_no.SILENT).silent
 
     def _video(self, chunk: Chunk) -> Video:
@@ -444,9 +476,12 @@ class StreamEngine:
         video = self._peeked.pop(chunk.index, None) or self.gate.encode(chunk)
         self._peeked = {i: v for i, v in self._peeked.items() if i > chunk.index}
         if not self.window.turns:
-            turn = tokens_in([*self.codec.user(video, None), self.codec.assistant(None)])
-            check_context(self.config.window, turn, self.backend.context, self.backend.name)
+            self._check_context(video)
         return video
+
+    def _check_context(self, video: Video) -> None:
+        turn = tokens_in([*self.codec.user(video, None), self.codec.assistant(None)])
+        check_context(self.config.window, turn, self.backend.context, self.backend.name)
 
     # ---- between steps -----------------------------------------------------------------------
 

@@ -82,7 +82,8 @@ class Owners:
                 logits, silent = kv.enter(self._codec.user(video, None)), self._decider.silent_ids
             else:
                 question = self._yes_no.question(video, [asked.text] if asked else [])
-                logits = self._yes_no.verdict(kv.probe(self._codec.user(video, None), question))
+                user, wanted = self._codec.user(video, None), self._yes_no.wanted
+                logits = self._yes_no.verdict(kv.probe(user, question, wanted))
                 silent = yes_no.SILENT
             return read_decision(logits, silent, self._decider.threshold)
 

@@ -81,10 +81,10 @@ class PromptCodec:
         """The tokens before the video: system turn, then earlier questions and answers."""
         c = self.chat
         system = "\n\n".join(part for part in (prefix.system, self.plain(prefix.memory)) if part)
-        text = c.system[0] + system + c.system[1] if system else ""
+        text = c.system[0] + system + c.system[1] if system else c.begin
         for group in prefix.groups:
-            text += c.user[0] + self.plain(group.question) + c.user[1]
-            said = self._respond + self.plain("\n".join(group.answers))
+            text += c.user[0] + c.ask + self.plain(group.question) + c.user[1]
+            said = self._respond + c.lead + self.plain("\n".join(group.answers))
             text += c.assistant[0] + said + c.assistant[1]
         return Tokens(self._ids(text))
 
@@ -101,7 +101,7 @@ class PromptCodec:
         if result is not None and self.tools is not None:
             after = Tokens(self._ids(f"{end}{self.tools.result(self.plain(result))}{close}"))
         elif question:
-            after = Tokens(self._ids(f"{end}{self.plain(question)}{close}"))
+            after = Tokens(self._ids(f"{end}{c.ask}{self.plain(question)}{close}"))
         else:
             after = self._fixed(f"{end}{close}")
         if self._lead:
@@ -131,6 +131,11 @@ class PromptCodec:
     def lead(self) -> Tokens:
         """What `user` ends with, after the assistant header."""
         return Tokens(self._lead)
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Ids that an answer may begin with; none where every token may stand there."""
+        return tuple(self._first or ())
 
     def allowed(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits of a decision, (vocabulary,), limited to what the grammar allows."""
@@ -170,7 +175,7 @@ class PromptCodec:
         """
         text = self.tokenizer.plain(text)
         if self.grammar is None or not text:
-            return self._ids(text)
+            return self._ids(self.chat.lead + text)
         text = without_markers(self.grammar.form.markers, text)
         blank = self._respond[len(self._respond.rstrip()) :]
         return self.grammar.respond + self._ids(blank + text)

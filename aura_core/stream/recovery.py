@@ -53,11 +53,18 @@ class Lost:
 
 
 class Recovery:
-    """Steps an engine, and brings it back to a usable state when its model fails."""
+    """Steps an engine, and brings it back to a usable state when its model fails.
 
-    def __init__(self, engine: StreamEngine) -> None:
-        self.engine = engine
+    Args:
+        engine: the engine.
+        tries: how often the model may fail in an unknown state on a question before it is given
+            up; another model may be there that is not tried before.
+    """
+
+    def __init__(self, engine: StreamEngine, tries: int = 2) -> None:
+        self.engine, self.tries = engine, tries
         self._failed_on: Query | None = None  # question of the last step that failed
+        self._failures = 0  # on that question
 
     def step(
         self,
@@ -124,7 +131,9 @@ class Recovery:
         except Exception as e:
             log.debug("the model failed at chunk %d", chunk, exc_info=e)
             self.engine.recover(query)
-            if query is not None and query is self._failed_on:
-                return Lost(chunk, e, emptied=True, given_up=query)
-            self._failed_on = query or self._failed_on
+            if query is not None:
+                self._failures = self._failures + 1 if query is self._failed_on else 1
+                self._failed_on = query
+                if self._failures >= self.tries:
+                    return Lost(chunk, e, emptied=True, given_up=query)
             return Lost(chunk, e, emptied=True, again=query)

@@ -112,23 +112,26 @@ class DualWindow:
         return self.prefix.after(_rounds(self.turns), self.config.qa_groups, needed)
 
     def _prepare(self) -> None:
-        """Make the plan of the next switch once the turns that will leave are closed.
+        """Make the plan of the next switch once the turns that will leave are closed."""
+        drop = self.config.max - self.config.keep
+        if self.plan is not None or len(self.turns) < drop:
+            return
+        self.plan = Plan(drop, self.without(drop))
+
+    def without(self, drop: int) -> Prefix:
+        """The prefix as it is when the oldest `drop` turns have left.
 
         A question whose answer is still in view stays, so that the answer keeps its question. A
         question without an answer stays for one more window, because it may be answered before the
         switch.
         """
-        drop = self.config.max - self.config.keep
-        if self.plan is not None or len(self.turns) < drop:
-            return
         gone, stay = self.turns[:drop], self.turns[drop:]
         in_view = {t.answer_id for t in stay if t.answer_id is not None}
         answered = {t.answer_id for t in gone}
         unanswered = {t.question_id for t in gone if t.question_id is not None} - answered
         still_open = self.still_open()
         needed = {i for i in self._ids(gone) if i in still_open or i in in_view}
-        prefix = self.prefix.after(_rounds(gone), self.config.qa_groups, needed, unanswered)
-        self.plan = Plan(drop, prefix)
+        return self.prefix.after(_rounds(gone), self.config.qa_groups, needed, unanswered)
 
     def _ids(self, gone: list[Turn]) -> set[str]:
         """Ids of all questions in the prefix and in the turns `gone`."""

@@ -41,6 +41,11 @@ class YesNo:
                 " token, or other words in decider.yes_words and decider.no_words"
             )
 
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The ids of all tokens that mean one of the words."""
+        return tuple(i for ids in self.ids for i in ids)
+
     def question(self, video: Seen, watches: Sequence[str]) -> Tokens:
         """Tokens of the yes/no question; they stand after the chunk's video."""
         return self._rest(video, self._config.yes_no_prompt, watches)

@@ -51,7 +51,7 @@ TEMPLATES = {"qwen3_vl": _CONTENT + _TURNS, "qwen2_5_vl": _CONTENT + _DEFAULT_SY
 TEXT_ONLY = "{%- for m in messages -%}{{ m.role + m.content }}{%- endfor -%}"
 
 
-def tokenizer(silent: bool) -> Any:
+def tokenizer(silent: bool, specials: tuple[str, ...] = SPECIALS) -> Any:
     """A byte-level BPE with a few dozen merges and the special tokens."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -69,7 +69,7 @@ def tokenizer(silent: bool) -> Any:
         trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False),
     )
     core.add_special_tokens(
-        [AddedToken(s, special=True) for s in (*SPECIALS, *([SILENT] if silent else []))]
+        [AddedToken(s, special=True) for s in (*specials, *([SILENT] if silent else []))]
     )
     return core
 

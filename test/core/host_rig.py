@@ -56,11 +56,16 @@ class Run:
     backlog: int = 3
     load: Callable[[], ScriptedBackend] | None = None
     streams: Sequence[str] = ("",)
+    fallback: Callable[[], ScriptedBackend] | None = None
 
     def __post_init__(self) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
         self.host = Host(
-            self.load or (lambda: self.backend), self.config, self.streams, self.backlog
+            self.load or (lambda: self.backend),
+            self.config,
+            self.streams,
+            self.backlog,
+            self.fallback,
         )
         self.host.listen(self.events.put)
         self.inbox = self.host.inbox

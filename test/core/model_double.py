@@ -18,12 +18,14 @@ from typing import Any
 import cv2
 import numpy as np
 from chat_double import ChatDouble, Fault, Reply, Request, Stream, refusal
+from vllm_refusals import refusal_of
 
 from aura_core.models.backend import Piece, Tokens, Video
 from aura_core.types import Chunk, Frame
 
 PAD = "<|video_pad|>"
 PLACE = f"<|vision_start|>{PAD}<|vision_end|>"
+FRAME_TIMES = 0.5  # seconds between the two: the server was started with --media-io-kwargs
 Key = int | str  # a text token, or a frame's uuid
 
 
@@ -79,6 +81,8 @@ class ModelDouble(ChatDouble):
             return Reply(stream if body.get("stream") else {"choices": []})
         if fault.kind == "forget":
             self.forget()
+        if (refused := refusal_of(body)) is not None:
+            return refusal(refused[1])
         try:
             with self.lock:
                 pieces, keys, new = self.pieces(body)
@@ -110,11 +114,24 @@ class ModelDouble(ChatDouble):
         finish = "stop" if tokens[-1] in stop else "length"
         choices = [self._choice(token, p, body, fault) for token, p in made]
         if not stream:
-            return Reply({"choices": [choices[0] | {"finish_reason": finish}], "usage": usage})
+            value = {"choices": [choices[0] | {"finish_reason": finish}], "usage": usage}
+            if body.get("return_token_ids"):
+                value["prompt_token_ids"] = self._ids(pieces)
+            return Reply(value)
         choices[-1]["finish_reason"] = finish
         if fault.kind == "silent_stop":
             choices[-1] |= {"logprobs": None, "delta": {}}
         return Stream(choices, usage)
+
+    @property
+    def pad(self) -> int:
+        """The id of a visual token."""
+        return int(self.model.tokenizer.inner.convert_tokens_to_ids(PAD))
+
+    def _ids(self, pieces: list[Piece]) -> list[int]:
+        """The ids of a prompt; each visual token is the pad."""
+        runs = ([self.pad] * len(p) if isinstance(p, Video) else list(p.ids) for p in pieces)
+        return [i for run in runs for i in run]
 
     def _choice(
         self, token: int, p: np.ndarray, body: dict[str, Any], fault: Fault
@@ -124,6 +141,8 @@ class ModelDouble(ChatDouble):
         choice: dict[str, Any] = {"index": 0, said: {"content": text}, "finish_reason": None}
         if body.get("logprobs") and fault.kind != "no_logprobs":
             best = np.argsort(-p, kind="stable")[: body["top_logprobs"]]
+            if asked := body.get("logprob_token_ids"):
+                best = [token, *(i for i in asked if i != token)]
             top = [{"token": f"token_id:{i}", "logprob": float(p[i])} for i in best]
             told = {"token": f"token_id:{token}", "logprob": float(p[token]), "top_logprobs": top}
             choice["logprobs"] = {"content": [told]}
@@ -154,24 +173,19 @@ class ModelDouble(ChatDouble):
             messages,
             chat_template=self.template,
             tokenize=False,
-            add_generation_prompt=body["add_generation_prompt"],
-            continue_final_message=body["continue_final_message"],
+            add_generation_prompt=body.get("add_generation_prompt", True),
+            continue_final_message=body.get("continue_final_message", False),
         )
         assert text.count(PLACE) == text.count(PAD) == len(videos)
         if (
             self.model.family.model_type == "qwen3_vl"
         ):  # its processor writes the time of each pair of frames
-            times = body["media_io_kwargs"]["video"]
-            mean = sum(i / times["fps"] for i in times["frames_indices"]) / len(
-                times["frames_indices"]
-            )
-            text = text.replace(PLACE, f"<{mean:.1f} seconds>{PLACE}")
-        pad = tokenizer.convert_tokens_to_ids(PAD)
+            text = text.replace(PLACE, f"<{FRAME_TIMES / 2:.1f} seconds>{PLACE}")
         pieces: list[Piece] = []
         keys: list[tuple[Key, int]] = []
         left = iter(videos)
         for token in tokenizer.encode(text, add_special_tokens=False):
-            if token == pad:
+            if token == self.pad:
                 uuid, video = next(left)
                 pieces.append(video)
                 keys.append((uuid, len(video)))
@@ -181,7 +195,8 @@ class ModelDouble(ChatDouble):
         return _joined(pieces), keys, new
 
     def _video(self, part: dict[str, Any], index: int) -> tuple[str, Video]:
-        uuid, url = part["uuid"], part["video_url"]
+        url = part["video_url"]
+        uuid = part["uuid"] if "uuid" in part else url["url"]
         if url is None:
             if uuid not in self.media:
                 raise Refusal(f"Cache miss for video at index {index} but data is not provided.")

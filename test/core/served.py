@@ -75,6 +75,7 @@ def open_served(server: ModelDouble, **options: Any) -> Any:
         "image_format": "png",
         "retries": 2,
         "answer_tokens": 8,
+        "probe": False,  # the number of requests is compared
     } | options
     backend: Any = load(ModelConfig(path=server.model.name), ServerConfig(**settings))
     backend._client.naps = []

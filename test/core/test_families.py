@@ -157,7 +157,7 @@ def test_an_unknown_family_is_one_line(model_type: object) -> None:
         families.find(model_type, "here")
     assert str(e.value) == (
         f"here: model_type {model_type!r} is not supported; supported are"
-        f" {', '.join(families.MODULES)}"
+        f" {', '.join(families.MODULES)}; docs/families.md tells how to add one"
     )
 
 
@@ -262,9 +262,12 @@ def test_evict_is_refused_at_once_for_a_model_that_cannot_evict(other: Any) -> N
         StreamEngine(other, config)
 
 
-def test_a_chunk_of_pictures_is_refused_where_the_server_writes_the_prompt(other: Any) -> None:
-    with pytest.raises(ModelError, match="a family whose chunk is not one video"):
-        Reader(other.tokenizer, other.chat)
+def test_a_chunk_of_pictures_is_one_chunk_of_the_messages(other: Any) -> None:
+    codec = PromptCodec(other.tokenizer, other.chat)
+    seen = other.chat.chunk.stand_in("frames")
+    read = Reader(other.tokenizer, other.chat).read(codec.user(seen, "what is it?"))
+    turns = [(role, video and video.features, text) for role, video, text in read.turns]
+    assert turns == [("user", "frames", "what is it?")] and read.said == ""
 
 
 def test_the_data_engine_structures_a_chunk_of_pictures(other: Any) -> None:

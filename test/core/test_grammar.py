@@ -187,7 +187,7 @@ def test_a_question_is_answered_with_the_marker_also_after_the_window_has_switch
 
 def _written(assistant: Lockstep) -> list[str]:
     tokenizer = ByteTokenizer()
-    return [tokenizer._written([t]) for t in cached(assistant) if isinstance(t, int)]
+    return [tokenizer.written([t]) for t in cached(assistant) if isinstance(t, int)]
 
 
 def test_silence_that_is_masked_becomes_the_marker_of_words() -> None:

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from aura_core.config import WindowConfig
 from aura_core.errors import ModelError
 from aura_core.models import chat
-from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, Piece, Video
+from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, Piece, Video, deciding
 from aura_core.models.families import qwen_vl
 from aura_core.models.sidecar import AuraSidecar, read_template
 from aura_core.models.tool_form import HERMES
@@ -121,7 +121,7 @@ def test_markers_that_are_tokens_of_the_tokenizer_are_found_by_name() -> None:
     codec = PromptCodec(words, got)
     assert codec.answer_ids("It rains.")[0] == words.single("<|response|>")
     assert codec.text(codec.answer_ids("It rains.")) == "It rains."
-    assert chat.deciding(words, got) == "decides by <|silence|>, <|response|>"
+    assert deciding(words, got) == "decides by <|silence|>, <|response|>"
 
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
@@ -253,7 +253,7 @@ def test_a_model_that_thinks_gets_an_empty_thought_for_an_answer_and_none_in_ear
     assert asked[: -len(codec.thought)] == written[: -len(opened)]
     assert words.written(asked).endswith("assistant\n<think>\n\n</think>\n\n")
     assert "think" not in words.written(ids_of(pieces, words))
-    assert "without a thought" in chat.deciding(words, got)
+    assert "without a thought" in deciding(words, got)
 
 
 def test_a_checkpoint_that_was_trained_to_decide_was_trained_without_a_thought() -> None:
@@ -266,7 +266,7 @@ BAD: dict[str, tuple[Callable[[str], str | None], str]] = {
     "text only": (lambda t: checkpoints.TEXT_ONLY, "refuses system, video and answer turns"),
     "syntax": (lambda t: t + "{% if %}", "refuses system, video and answer turns"),
     "raises": (lambda t: "{{ raise_exception('roles must alternate') }}", "roles must alternate"),
-    "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "AuraQuestionText' was expected"),
+    "no video": (lambda t: t.replace("<|video_pad|>", "(video)"), "<|vision_end|>' was expected"),
     "one block": (lambda t: "{{ messages | length }}", "one turn after another"),
     "drops answers": (
         lambda t: t.replace(

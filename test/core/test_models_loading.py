@@ -20,7 +20,7 @@ from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.models.backend import Around  # noqa: E402
-from aura_core.models.families.qwen_vl import read_pixels  # noqa: E402
+from aura_core.models.families.qwen_vl import read_pixels, target_size  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
@@ -114,11 +114,11 @@ class Vision:
             (9_216, 9_216),
         ),
         ("preprocessor_config.json", {}, (4_096, 307_200)),
-        # Totals over all frames of a video: no bounds of one frame.
+        # Totals over all frames of a video, which is a chunk of two.
         (
             "video_preprocessor_config.json",
-            {"size": {"shortest_edge": 4_096_000, "longest_edge": 1}},
-            (4_096, 307_200),
+            {"size": {"shortest_edge": 16_385, "longest_edge": 1}},
+            (8_193, 307_200),
         ),
         ("processor_config.json", {"min_pixels": 2_048, "max_pixels": 4_096}, (2_048, 4_096)),
     ],
@@ -135,6 +135,29 @@ def test_pixel_bounds_are_per_frame(
     assert (spec.patch, spec.merge, spec.temporal) == (16, 2, 2)
     assert spec.std == (0.5, 0.25, 1.0)
     assert read_pixels(tmp_path, Vision, 1_024).min_pixels == 1_024
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+@pytest.mark.parametrize("size", [(144, 176), (96, 96), (64, 80), (240, 320), (480, 640)])
+def test_a_small_frame_has_as_many_tokens_as_in_the_librarys_video(
+    tmp_path: Path, size: tuple[int, int], one_file: bool
+) -> None:
+    """Regression: the image processor's least size made 72 tokens of a frame of 176x144.
+
+    With the bounds of the published Qwen3-VL, in the files of both generations of transformers.
+    """
+    module = pytest.importorskip("transformers.models.qwen3_vl.video_processing_qwen3_vl")
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    image = half | {"size": {"shortest_edge": 65_536, "longest_edge": 16_777_216}}
+    video = half | {"size": {"shortest_edge": 4_096, "longest_edge": 25_165_824}}
+    files = {"preprocessor_config.json": image, "video_preprocessor_config.json": video}
+    if one_file:
+        files = {"processor_config.json": {"image_processor": image, "video_processor": video}}
+    for name, data in files.items():
+        (tmp_path / name).write_text(json.dumps(data))
+    want = module.smart_resize(2, *size, factor=32, min_pixels=4_096, max_pixels=25_165_824)
+    assert target_size(*size, read_pixels(tmp_path, Vision, None)) == want
+    assert size != (144, 176) or want[0] * want[1] // 32**2 == 24
 
 
 def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_the_configuration_names_the_server(server: ModelDouble, model: Any) -> 
     backend = open_served(server)
     assert backend.name == f"aura at {server.url}"
     assert backend.description.endswith(
-        f"served as aura at {server.url}, frames as video, each sent once; decides by <|silent|>"
+        f"served as aura at {server.url}, frames as a video, each sent once; decides by <|silent|>"
     )
     assert ServerConfig().url == ""
 

@@ -322,3 +322,63 @@ def test_a_server_that_asks_for_too_long_a_wait_has_failed(server: ModelDouble) 
 def _scale(nap: float, full: float) -> float:
     """1.0 when `nap` is between half of `full` and `full`."""
     return 1.0 if full / 2 <= nap <= full else nap / full
+
+
+def test_the_fallback_goes_on_while_the_server_is_down(model: Any, server: ModelDouble) -> None:
+    """The words of the served model are seen by the other one, which has another tokenizer, and
+    the other way round."""
+    from collections import deque
+
+    from host_rig import made_runs
+
+    from aura_core.config import (
+        AssistantConfig,
+        DeciderConfig,
+        FallbackConfig,
+        GenerationConfig,
+        ModelConfig,
+        WindowConfig,
+    )
+    from aura_core.live.events import Moved, Problem
+    from aura_core.models.scripted import ScriptedBackend
+
+    heard: list[str] = []
+
+    def second(moment: Any) -> str | None:
+        heard.append(moment.words)
+        return f"heard: {moment.question}" if moment.question else None
+
+    server.new_prefixes = 1000  # each change and each probe begins a new prompt
+    other = FallbackConfig(ModelConfig(path="other"), after=2, back=1, probe_s=0.02, chunks=2)
+    config = AssistantConfig(
+        decider=DeciderConfig(unsolicited=True),
+        fallback=other,
+        window=WindowConfig(keep=2, max=6, policy="floating"),
+        generation=GenerationConfig(max_new_tokens=40, at_once=False),
+    )
+    served = open_served(server, retries=0)
+    with made_runs() as make:
+        fallback = ScriptedBackend(second)
+        run = make(served, config=config, fallback=lambda: fallback).start()
+        run.inbox.ask("What colour is the ball?")
+        run.second(0)
+        said = run.steps(1)[0].response
+        server.faults = deque([Fault("status", status=503)] * 100_000)
+        run.inbox.ask("Why?")
+        for index in (1, 2):
+            run.second(index)
+            run.next(Problem)
+        run.second(3)
+        assert run.next(Moved).away
+        assert run.steps(1)[0].response.text == "heard: Why?"
+        assert "What colour is the ball?" in heard[-1]
+        assert said is not None and said.text in heard[-1]
+        server.faults.clear()
+        for index in range(4, 400):
+            run.second(index)
+            run.steps(1)
+            if not run.host.health().fallback:
+                break
+        assert run.host.health().model_changes == 2
+        texts = [str(m["content"]) for m in server.log[-1].body["messages"]]
+        assert any("heard: Why?" in text for text in texts)

@@ -93,7 +93,7 @@ def forbidden(words: Any) -> set[int]:
 
 
 def written(words: Any, ids: list[int]) -> str:
-    return words._written(ids) if isinstance(words, ByteTokenizer) else words.written(ids)
+    return words.written(ids)
 
 
 def names(words: Any) -> list[str]:

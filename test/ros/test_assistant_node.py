@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from aura_ros.msg import Heartbeat, Response
+from aura_ros.msg import AssistantState, Heartbeat, Response
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rig import Process, Rig
@@ -19,6 +19,7 @@ from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep, drive
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import NS, Frame, Kind, Query
+from aura_ros import qos
 from aura_ros.conversions import header, to_image, to_ns
 
 Assistant = tuple[Process, Rig]
@@ -497,3 +498,41 @@ def test_the_embedded_model_is_warned_of_once_at_the_start(
     found = [line for line in output.splitlines() if "knows the simulator's room alone" in line]
     assert len(found) == lines
     assert all("[WARN]" in line and f"{namespace}/image_raw" in line for line in found)
+
+
+def test_a_server_that_is_away_leaves_the_robot_to_the_fallback(rigs: Rigs) -> None:
+    """Which model runs, since when and why: in the heartbeat, in the state, in the diagnostics."""
+    pytest.importorskip("httpx")
+    pytest.importorskip("transformers")
+    namespace, rig = rigs()
+    states: list[AssistantState] = []
+    rig.node.create_subscription(AssistantState, "aura/state", states.append, qos.LATCHED)
+    parameters = {
+        "model.path": "aura_tiny",
+        "server.url": "http://127.0.0.1:9/v1",  # nobody listens there
+        "server.retries": 0,
+        "fallback.model.path": "scripted",
+    }
+    args = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    with Process("assistant_node", namespace, *args) as process:
+        rig.matched()
+        beat = rig.live_second()
+        assert beat.state == "silent"
+        assert beat.detail.startswith("on the fallback model scripted since ")
+        assert "http://127.0.0.1:9/v1" in beat.detail
+        rig.ask("how bright is it?")
+        rig.until(lambda: rig.final("The brightness is 0."), "the answer")
+        told = rig.until(
+            lambda: next((s for s in states if s.state == "watching"), None), "the state"
+        )
+        assert (told.model, told.detail) == ("scripted", beat.detail)
+        rig.until(
+            lambda: any(
+                beat.detail in status.message
+                for array in rig.diagnostics
+                for status in array.status
+            ),
+            "the diagnostics",
+        )
+        output = process.end_cleanly()
+    assert output.count("scripted goes on: ") == 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.errors import InputError
+from aura_core.errors import InputError, ModelError
 from aura_core.models.backend import ChunkFormat
 from aura_core.models.pixels import resize
 from aura_core.models.positions import PositionTrack
@@ -104,6 +104,12 @@ class Family(ABC):
     classes: ClassVar[Mapping[str, str]]
     #: whether `evict` works: the keys carry a rotation that can be changed
     evicts: ClassVar[bool] = False
+    #: whether FlashAttention computes the same: it takes no mask but a causal or sliding one
+    flash: ClassVar[bool] = True
+    #: whether a chat server (`server.url`) can be asked for it: see `server/conversation.py`
+    served: ClassVar[bool] = False
+    #: the model_types that can be trained; they need the two below and `vision_work`
+    trained: ClassVar[frozenset[str]] = frozenset()
     #: regular expressions for the linear layers that LoRA adapts: language model, vision encoder
     text_layers: ClassVar[str]
     vision_layers: ClassVar[str]
@@ -117,6 +123,14 @@ class Family(ABC):
     @abstractmethod
     def prompt(cls, model_type: str, sidecar: AuraSidecar) -> ChunkPrompt:
         """How a chunk stands in the prompt."""
+
+    @classmethod
+    def pictures(cls, model_type: str) -> ChunkPrompt:
+        """How a chunk stands in the prompt where its two frames go as two images, to a server.
+
+        Raises `ModelError` where the family has no such form.
+        """
+        raise ModelError(f"{model_type}: set server.media to video")
 
     # ---- the frames ---------------------------------------------------------------------------
 
@@ -150,17 +164,23 @@ class Family(ABC):
         `frames` are uint8 (frames, height, width, 3).
         """
 
+    @property
+    def shown(self) -> int:
+        """How many of a chunk's newest frames the model gets to see; 0: all."""
+        return 0
+
     def look(self, chunk: Chunk) -> Pixels:
-        """The chunk as input of the vision encoder. All frames are scaled to the newest one's size.
+        """The chunk as input of the vision encoder. Its frames are scaled to the newest one's size.
 
         Raises `InputError` for frames that cannot be used.
         """
-        image = chunk.frames[-1].image
+        shown = chunk.frames[-self.shown :]
+        image = shown[-1].image
         try:
             height, width = self.frame_size(image.shape[0], image.shape[1])
         except ValueError as e:
             raise InputError(f"chunk {chunk.index}: {e}") from e
-        frames = np.stack([resize(f.image, height, width) for f in chunk.frames])
+        frames = np.stack([resize(f.image, height, width) for f in shown])
         return Pixels(self.arrays(frames), self.grids(height, width))
 
     # ---- the model ----------------------------------------------------------------------------
@@ -205,11 +225,11 @@ class Family(ABC):
             attention: arguments of transformers that separate packed examples.
         """
         text = self.text(model)
-        embeds = text.embed_tokens(block.ids)
+        embeds = self.embed(model, block)
         if block.features is not None:
             merged = block.features.merged.to(embeds.device, embeds.dtype)
             embeds = embeds.masked_scatter(block.visual[..., None], merged)
-            attention |= self.beside(block)
+        attention |= self.beside(model, block, cache)
         if cache is None:
             attention |= {"use_cache": False}
         else:
@@ -217,8 +237,12 @@ class Family(ABC):
         out = text(inputs_embeds=embeds, position_ids=block.positions, **attention)
         return out.last_hidden_state
 
-    def beside(self, block: Block) -> dict[str, Any]:
-        """Further arguments of the language model for a block with visual tokens."""
+    def embed(self, model: Any, block: Block) -> torch.Tensor:
+        """Embeddings (B, L, width) of the tokens; what it gives for visual tokens is replaced."""
+        return self.text(model).embed_tokens(block.ids)
+
+    def beside(self, model: Any, block: Block, cache: Any) -> dict[str, Any]:
+        """Further arguments of the language model for a block that is appended to `cache`."""
         return {}
 
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
@@ -228,21 +252,24 @@ class Family(ABC):
     def evict(self, model: Any, cache: Any, first: int, end: int, shift: int) -> None:
         """Cut tokens `first`..`end` out of the cache, and re-rotate the later keys.
 
-        Their positions drop by `shift`. Called only where `evicts` is True.
+        Their positions drop by `shift`. Called only where `evicts` is True. Where a position has
+        several axes, they drop by the same amount, so one rotation works for every frequency.
         """
-        raise NotImplementedError(f"{type(self).__name__} cannot evict")
+        from aura_core.models.kv_cache import cut_and_re_rotate
+
+        cut_and_re_rotate(cache, self.text(model).rotary_emb.inv_freq, first, end, shift)
 
     # ---- what training reports ----------------------------------------------------------------
 
-    @abstractmethod
     def vision_work(
         self, model: Any, arrays: Mapping[str, torch.Tensor]
     ) -> tuple[torch.nn.Module, int, float]:
         """What is needed to count the operations of the vision encoder.
 
         Returns its blocks, the number of patches that go through them, and the operations of its
-        attention in one forward pass.
+        attention in one forward pass. Called only for model_types in `trained`.
         """
+        raise NotImplementedError(f"{type(self).__name__} is not trained")
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Qwen3-VL and Qwen2.5-VL: `aura_tiny`, AURA's checkpoints, and the published models.
+"""Qwen3-VL, dense and MoE, and Qwen2.5-VL: `aura_tiny`, AURA's checkpoints, the published models.
 
 A chunk is one video of two frames: one temporal grid of visual tokens between `<|vision_start|>`
 and `<|vision_end|>`. In Qwen3-VL the time stands before it.
@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from aura_core.errors import ModelError
 from aura_core.models.backend import Around, Video
 from aura_core.models.families.base import Block, ChunkPrompt, Family, Features
+from aura_core.models.pixels import normalised
 from aura_core.models.positions import PositionTrack
 from aura_core.models.sidecar import (
     AuraSidecar,
     read_aura,
     read_json,
     read_preprocessor,
+    read_video_preprocessor,
     three_numbers,
 )
 
@@ -39,7 +41,8 @@ WRITTEN = f"{OPEN}<|video_pad|>{CLOSE}"  # what every Qwen-VL template writes fo
 TIME = "<0.2 seconds>"
 DEFAULT_MAX_PIXELS = 640 * 480  # per frame: AURA's live resolution, about 300 visual tokens a chunk
 MIN_TOKENS = 4  # smallest frame in merged visual tokens where the checkpoint names no bound
-_PATCH = {"qwen3_vl": 16, "qwen2_5_vl": 14}  # patch size where config.json has none
+# patch size where config.json has none
+_PATCH = {"qwen3_vl": 16, "qwen3_vl_moe": 16, "qwen2_5_vl": 14}
 
 
 # ---- frames to patches ------------------------------------------------------------------------
@@ -74,8 +77,9 @@ class PixelSpec:
 def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
     """The sizes that the checkpoint in `folder` wants its frames in.
 
-    The bounds come from the image processor, where they are for one picture. The video processor's
-    bounds are totals over all frames, so they say nothing about one frame.
+    The least pixels come from the video processor, where there is one (`_least`): the image
+    processor's are for single pictures, and would make a small frame three times as large. The most
+    come from the image processor, where they are for one picture.
 
     Args:
         folder: the checkpoint.
@@ -91,20 +95,37 @@ def read_pixels(folder: Path, vision: Any, max_pixels: int | None) -> PixelSpec:
         return int(value) if per_frame and value else None
 
     factor = _one(vision.patch_size) * vision.spatial_merge_size
-    least = bound("min_pixels", "shortest_edge") or MIN_TOKENS * factor**2
+    temporal = _one(vision.temporal_patch_size)
+    least = (
+        _least(folder, temporal) or bound("min_pixels", "shortest_edge") or MIN_TOKENS * factor**2
+    )
     most = max_pixels or min(
         bound("max_pixels", "longest_edge") or DEFAULT_MAX_PIXELS, DEFAULT_MAX_PIXELS
     )
     return PixelSpec(
         patch=_one(vision.patch_size),
         merge=vision.spatial_merge_size,
-        temporal=_one(vision.temporal_patch_size),
+        temporal=temporal,
         min_pixels=min(least, most),
         max_pixels=most,
         mean=three_numbers(data, "image_mean", path),
         std=three_numbers(data, "image_std", path),
         fixed=_fixed(folder, factor),
     )
+
+
+def _least(folder: Path, frames: int) -> int | None:
+    """Least pixels of a frame by the video processor; None where it says nothing about it.
+
+    Qwen3-VL's bounds the total over all frames of a video. A chunk is a video of `frames` frames.
+    Qwen2-VL's bounds each frame, with the image processor's number.
+    """
+    data = read_video_preprocessor(folder)
+    size = data.get("size")
+    total = size.get("shortest_edge") if isinstance(size, dict) else None
+    if "Qwen2VL" in str(data.get("video_processor_type")) or not isinstance(total, int):
+        return None
+    return -(-total // frames)
 
 
 def _fixed(folder: Path, factor: int) -> tuple[int, int] | None:
@@ -166,28 +187,10 @@ def patchify(
     t, height, width, _ = frames.shape
     p, m, k = spec.patch, spec.merge, spec.temporal
     grid = (t // k, height // p, width // p)
-    # A table per channel instead of arithmetic on each pixel, and planes before patches. This
-    # gives the same bits in a quarter of the time.
-    tables = _tables(spec.mean, spec.std)
-    planes = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
-    x = np.empty(planes.shape, np.float32)
-    for channel, table in enumerate(tables):
-        # "clip" writes to `out` without a buffer
-        np.take(table, planes[:, channel], out=x[:, channel], mode="clip")
+    x = normalised(frames, spec.mean, spec.std)
     x = x.reshape(grid[0], k, 3, grid[1] // m, m, p, grid[2] // m, m, p)
     x = x.transpose(0, 3, 6, 4, 7, 2, 1, 5, 8)  # t, h, w, merge_h, merge_w, channel, frame, y, x
     return np.ascontiguousarray(x).reshape(math.prod(grid), 3 * k * p * p), grid
-
-
-@functools.cache
-def _tables(
-    mean: tuple[float, float, float], std: tuple[float, float, float]
-) -> NDArray[np.float32]:
-    """The normalised value of each byte, float32 (3, 256)."""
-    values = np.arange(256, dtype=np.float32)[:, None] / 255.0
-    return np.ascontiguousarray(
-        ((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).T
-    )
 
 
 # ---- positions --------------------------------------------------------------------------------
@@ -228,9 +231,11 @@ class QwenVL(Family):
 
     classes: ClassVar[Mapping[str, str]] = {
         "qwen3_vl": "Qwen3VLForConditionalGeneration",
+        "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration",
         "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
     }
-    evicts = True
+    evicts = served = True
+    trained = frozenset({"qwen3_vl", "qwen2_5_vl"})
     text_layers = (
         r".*language_model\.layers\.\d+\..*\."
         r"(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -249,12 +254,23 @@ class QwenVL(Family):
         """
         stamped = sidecar.frame_timestamps
         if stamped is None:
-            stamped = model_type == "qwen3_vl"
+            stamped = model_type != "qwen2_5_vl"
         return ChunkPrompt(
             content=({"type": "video", "video": "chunk"},),
             written=WRITTEN,
             special=(OPEN, CLOSE),
             format=Around((TIME + OPEN if stamped else OPEN, CLOSE)),
+        )
+
+    @classmethod
+    def pictures(cls, model_type: str) -> ChunkPrompt:
+        """See `Family`. An image has the tokens of the two frames' one temporal patch."""
+        picture = f"{OPEN}<|image_pad|>{CLOSE}"
+        return ChunkPrompt(
+            content=({"type": "image", "image": "0"}, {"type": "image", "image": "1"}),
+            written=picture * 2,
+            special=(OPEN, CLOSE),
+            format=Around((OPEN, CLOSE + OPEN, CLOSE)),
         )
 
     @classmethod
@@ -296,7 +312,7 @@ class QwenVL(Family):
         """See `Family`."""
         return MRopePositions()
 
-    def beside(self, block: Block) -> dict[str, Any]:
+    def beside(self, model: Any, block: Block, cache: Any) -> dict[str, Any]:
         """See `Family`.
 
         Features of inner vision layers are added in the first text layers of Qwen3-VL.
@@ -307,16 +323,6 @@ class QwenVL(Family):
             "visual_pos_masks": block.visual,
             "deepstack_visual_embeds": list(block.features.deepstack),
         }
-
-    def evict(self, model: Any, cache: Any, first: int, end: int, shift: int) -> None:
-        """See `Family`.
-
-        All three parts of a multimodal position drop by the same amount, so one rotation works for
-        every frequency.
-        """
-        from aura_core.models.kv_cache import cut_and_re_rotate
-
-        cut_and_re_rotate(cache, self.text(model).rotary_emb.inv_freq, first, end, shift)
 
     def vision_work(
         self, model: Any, arrays: Mapping[str, torch.Tensor]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from aura_core.errors import ModelError
 from aura_core.http_client import EventStream
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.replies import ReplyReader, Token
+from aura_core.models.server.replies import Replies, choice_of
+from aura_core.models.server.tokens import Token
 
 
 class Answer:
@@ -17,17 +19,24 @@ class Answer:
     Args:
         events: the stream.
         reader: reads tokens from events.
-        counters: where the reported numbers of tokens are added.
-        length: number of tokens of the prompt as counted here, for comparison with the server's.
+        counters: where closed streams are counted.
+        book: called with each event, for the numbers of tokens that it may report.
+        url: the server, for messages.
     """
 
     def __init__(
-        self, events: EventStream, reader: ReplyReader, counters: Counters, length: int
+        self,
+        events: EventStream,
+        reader: Replies,
+        counters: Counters,
+        book: Callable[[dict[str, Any]], None],
+        url: str,
     ) -> None:
         # why the server ended the answer ("stop", "length"); None while it goes on
         self.finish: str | None = None
         self.last: int | None = None  # id of the newest token that was read
-        self._events, self._reader, self._counters, self._length = events, reader, counters, length
+        self._events, self._counters, self._book = events, counters, book
+        self._reading, self._url = reader.begin(), url
         self._ready: deque[Token] = deque()
         self._closed = False
 
@@ -72,22 +81,8 @@ class Answer:
         self._events.close()
 
     def _take(self, event: dict[str, Any]) -> None:
-        book_usage(event, self._counters, self._length)
-        choice = self._reader.choice(event)
+        self._book(event)
+        choice = choice_of(event, self._url)
         if choice is not None:
-            self._ready.extend(self._reader.tokens(choice))
+            self._ready.extend(self._reading.tokens(choice))
             self.finish = choice.get("finish_reason") or self.finish
-
-
-def book_usage(reply: dict[str, Any], counters: Counters, length: int) -> None:
-    """Count the prompt tokens that the server reports."""
-    usage = reply.get("usage")
-    if not isinstance(usage, dict) or not isinstance(total := usage.get("prompt_tokens"), int):
-        return
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    counters.add(
-        prompt_tokens=total,
-        cached_tokens=cached if isinstance(cached, int) else 0,
-        prompt_mismatches=int(total != length),
-    )

@@ -1,46 +1,46 @@
-"""ServerBackend: the model runs on a server; its tokenizer and chat template are here."""
+"""ServerBackend: the model runs on a server; windows, decisions and watches are here."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
 
 from aura_core.config import ModelConfig, ServerConfig
 from aura_core.errors import ModelError
 from aura_core.extras import how_to_install
 from aura_core.http_client import HttpClient, HttpOptions
-from aura_core.models import checkpoint, families
-from aura_core.models.backend import ChatFormat, Video
-from aura_core.models.sidecar import read_aura, read_json, read_template
+from aura_core.models.backend import ChatFormat, Seen, Tokenizer, deciding
 from aura_core.types import Chunk
 
 try:
     import httpx  # noqa: F401
-    import transformers  # noqa: F401  (for its tokenizers alone; torch is not needed)
-    from jinja2 import TemplateError
 
-    from aura_core.models.chat import HFTokenizer, deciding, extract, open_tokenizer, user
-    from aura_core.models.families.base import ChunkPrompt
+    from aura_core.models.server.condition import Condition
     from aura_core.models.server.conversation import Reader
     from aura_core.models.server.counters import Counters
     from aura_core.models.server.media import MediaCodec
-    from aura_core.models.server.replies import ReplyReader
+    from aura_core.models.server.probe import Probe
+    from aura_core.models.server.prompt_check import PromptCheck
     from aura_core.models.server.requests import Requests
     from aura_core.models.server.session import ServerSession
+    from aura_core.models.server.side import Side, any_model, of_checkpoint
     from aura_core.models.server.warmer import Warmer
 except ImportError as e:
     raise ModelError(
         f"{e.name} is not installed, and server.url needs it: {how_to_install('server')}"
     ) from e
 
+_log = logging.getLogger(__name__)
+
 
 class ServerBackend:
-    """A checkpoint that an OpenAI-compatible server runs.
+    """A model that an OpenAI-compatible server runs.
 
-    The constructor opens no connection.
+    The constructor opens no connection. The server is asked what it can do (`server.probe`) before
+    the first decision.
 
     Args:
-        config: `path` names the checkpoint, `max_pixels` bounds a frame. The other keys are not
-            used.
+        config: `path` names the checkpoint (dialect vllm), `max_pixels` bounds a frame. The other
+            keys are not used.
         server: where the model is served, and how it is asked.
         name: the checkpoint's name in messages; its path when None.
 
@@ -49,57 +49,49 @@ class ServerBackend:
         ConfigError: the environment variable with the token is not set.
     """
 
-    tokenizer: HFTokenizer
+    tokenizer: Tokenizer
     chat: ChatFormat
 
     def __init__(self, config: ModelConfig, server: ServerConfig, name: str | None = None) -> None:
         where = name or config.path
-        folder = checkpoint.find(config.path, where, weights=False)
-        model_type = checkpoint.family(folder, where)
-        kind = families.find(model_type, where)
-        sidecar = read_aura(folder)
-        self.tokenizer = open_tokenizer(folder, where)
-        template = read_template(folder, self.tokenizer.inner.chat_template)
-        self.chat = extract(self.tokenizer, template, model_type, sidecar, where)
-        if self.chat.grammar is not None and self.chat.grammar.lead:
-            raise ModelError(
-                f"{where}: its markers are several tokens each, and a chat server cannot begin an"
-                " answer within one: run it in this process (no server.url)"
-            )
-        if self.chat.thought:
-            raise ModelError(
-                f"{where}: it thinks before it answers, and a chat server opens the thought anew in"
-                " each request: run it in this process (no server.url)"
-            )
-        model = read_json(folder / "config.json")
-        family = kind.open(folder, model_type, config.max_pixels or sidecar.max_pixels)
-        self.served = server.model or where
         self.counters = Counters()
+        self._client = HttpClient(HttpOptions.of(server), self.counters.add)
+        url = self._client.url
+        openai = server.dialect == "openai"
+        side: Side = any_model(config) if openai else of_checkpoint(config, server, where, url)
+        self.tokenizer, self.chat = side.tokenizer, side.chat
+        self.served = server.model or where
         self.name = f"{self.served} at {server.url}"
         self.context: int | None = None  # only the server knows; it refuses a longer window
-        self._config, self._media = server, MediaCodec(server, family)
-        self._client = HttpClient(HttpOptions.of(server), self.counters.add)
-        own_system = _writes_system(
-            self.tokenizer, str(template), self.chat, kind.prompt(model_type, sidecar)
-        )
+        self._config = server
+        self._media = MediaCodec(server, side.frames, video=server.media == "video" and not openai)
+        self._condition = Condition()
         self._requests = Requests(
-            server, self.served, self.chat, own_system, self._client, self.counters
+            server,
+            self.served,
+            (self.chat.silent_id, self.chat.end_id),
+            side.own_system,
+            self._client,
+            self.counters,
+            self._condition,
         )
-        self._reader = Reader(self.tokenizer, self.chat)
-        self._replies = ReplyReader(
-            self.tokenizer, _vocabulary(model, self.tokenizer), self._client.url
-        )
+        self._check = PromptCheck(url, self.counters, self._condition, not openai)
+        self._reader, self._replies = Reader(side.tokenizer, self.chat), side.replies
+        self._probe = Probe(self._requests, side, self._media, self._condition, server.probe)
         self.warmer = Warmer(self.counters)
-        frames = (
-            f"frames as {server.media},"
-            f" {'each sent once' if server.media_uuids else 'sent with each request'}"
-        )
-        self.description = (
-            f"{where}: {model_type}, served as {self.served} at {server.url}, {frames};"
-            f" {deciding(self.tokenizer, self.chat)}"
-        )
+        self._about = f"{side.about}, served as {self.served} at {server.url}"
 
-    def encode(self, chunk: Chunk) -> Video:
+    @property
+    def description(self) -> str:
+        """See `Backend`; with what the server can do, once that is known."""
+        return f"{self._about}, {self._probe.told}; {deciding(self.tokenizer, self.chat)}"
+
+    @property
+    def trouble(self) -> str:
+        """See `Backend`."""
+        return self._condition.trouble
+
+    def encode(self, chunk: Chunk) -> Seen:
         """The chunk's two frames, resized and compressed.
 
         The server's vision encoder runs once for each of them.
@@ -108,41 +100,20 @@ class ServerBackend:
 
     def open(self) -> ServerSession:
         """A new, empty session."""
-        c = self._config
         return ServerSession(
             self._requests,
             self._reader,
             self._replies,
+            self._check,
             self.warmer,
             self.tokenizer,
             self.chat,
-            c.one_request,
-            c.answer_tokens,
+            self._config.one_request,
+            self._config.answer_tokens,
+            self._probe.once,
         )
 
     def close(self) -> None:
         """Stop background requests, and close all connections."""
         self.warmer.close()
         self._client.close()
-
-
-def _vocabulary(model: dict[str, Any], tokenizer: HFTokenizer) -> int:
-    """Number of the model's tokens, which may be more than the tokenizer's."""
-    text = model.get("text_config")
-    size = (text if isinstance(text, dict) else model).get("vocab_size")
-    return max(size if isinstance(size, int) else 0, len(tokenizer.inner))
-
-
-def _writes_system(
-    tokenizer: HFTokenizer, template: str, chat: ChatFormat, chunk: ChunkPrompt
-) -> bool:
-    """Whether the template writes a system turn where none is given (Qwen2.5-VL's does)."""
-    try:
-        text = tokenizer.inner.apply_chat_template(
-            [user("x", chunk.content)], chat_template=template, tokenize=False
-        )
-    except (TemplateError, TypeError, ValueError) as e:
-        raise ModelError(
-            f"the chat template refuses a conversation without a system turn: {e}"
-        ) from e
-    return not text.startswith(chat.user[0])

@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aura_core.errors import ModelError, StreamError
-from aura_core.models.backend import ChatFormat, Piece, Video
-from aura_core.models.chat import HFTokenizer
+from aura_core.errors import StreamError
+from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Video
 
 Message = dict[str, Any]
 Item = int | Video
@@ -45,6 +44,11 @@ class Conversation:
         return out
 
     @property
+    def chunks(self) -> int:
+        """Number of chunks in it."""
+        return sum(video is not None for _, video, _ in self.turns)
+
+    @property
     def continues(self) -> bool:
         """Whether the server must continue the last message instead of beginning a new one."""
         return bool(self.said)
@@ -57,23 +61,18 @@ class Reader:
         tokenizer: the checkpoint's tokenizer.
         chat: the checkpoint's chat format.
 
-    Raises:
-        ModelError: the family does not show a chunk as one video.
     """
 
-    def __init__(self, tokenizer: HFTokenizer, chat: ChatFormat) -> None:
+    def __init__(self, tokenizer: Tokenizer, chat: ChatFormat) -> None:
         self._text = tokenizer.written
 
         def ids(text: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(text))
 
-        chunk = chat.chunk.stand_in(None)
-        if not isinstance(chunk, Video):
-            raise ModelError("a family whose chunk is not one video cannot be served")
-        # The server's processor writes both texts itself.
-        before, _, after = map(str, chat.chunk.parts(chunk))
-        self._chunk = ids(chat.user[0] + before)
-        self._video_close = ids(after)
+        # The server's processor writes these texts itself: before, between and after the runs.
+        before, *after = chat.chunk.parts(chat.chunk.stand_in(None))[::2]
+        self._chunk = ids(chat.user[0] + str(before))
+        self._after = [ids(str(text)) for text in after]
         self._turns = [
             (role, ids(around[0]), ids(around[1]))
             for role, around in (
@@ -100,7 +99,7 @@ class Reader:
             role, start, close = self._begin(items, at)
             video = None
             if role == "user" and (video := self._chunk_at(items, at)) is not None:
-                start = at + len(self._chunk) + 1 + len(self._video_close)
+                start = at + len(self._chunk) + sum(1 + len(ids) for ids in self._after)
             end = _find(items, close, start)
             if end is None:
                 if role != "assistant":
@@ -128,12 +127,16 @@ class Reader:
         place = at + len(self._chunk)
         if not _is(items, at, self._chunk) or place >= len(items):
             return None
-        video = items[place]
-        if not isinstance(video, Video) or not _is(items, place + 1, self._video_close):
-            raise StreamError(
-                f"token {place} of the window: expected one chunk and the end of its video"
-            )
-        return video
+        first = items[place]
+        for after in self._after:
+            run = items[place] if place < len(items) else None
+            if not isinstance(run, Video) or not _is(items, place + 1, after):
+                raise StreamError(
+                    f"token {place} of the window: expected a chunk and what stands after it"
+                )
+            place += 1 + len(after)
+        assert isinstance(first, Video)
+        return first
 
     def _words(self, items: list[Item]) -> str:
         if any(isinstance(i, Video) for i in items):

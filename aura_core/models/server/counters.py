@@ -13,6 +13,7 @@ class Counters:
     requests: int = 0
     # requests sent again after 429, 5xx, a broken connection or a reply that made no sense
     retries: int = 0
+    connections: int = 0  # that were opened
     media_sent: int = 0  # chunks whose bytes were sent
     media_bytes: int = 0  # their size, as base64
     media_reused: int = 0  # chunks that were named by uuid only

@@ -16,21 +16,11 @@ import numpy as np
 
 from aura_core.config import ServerConfig
 from aura_core.errors import InputError
-from aura_core.models.backend import Video
-from aura_core.models.families import Family
+from aura_core.models.backend import Seen, seen
 from aura_core.models.pixels import resize
+from aura_core.models.server.side import Frames
 from aura_core.types import Chunk
 
-# What vLLM is told about the frames (its `media_io_kwargs`): they are all there, 0.5 s apart, and
-# must not be sampled again. From this, Qwen3-VL's processor writes the same time before the chunk
-# as `families/qwen_vl.py` does.
-FRAME_TIMES = {
-    "fps": 2.0,
-    "frames_indices": [0, 1],
-    "total_num_frames": 2,
-    "duration": 1.0,
-    "do_sample_frames": False,
-}
 # Most uuids that the server is assumed to know. A chunk whose uuid was forgotten is sent again.
 _REMEMBERED = 8192
 
@@ -63,15 +53,18 @@ class MediaCodec:
     and another tenant must not be able to guess it.
     """
 
-    def __init__(self, config: ServerConfig, family: Family) -> None:
-        self._config, self._family = config, family
+    def __init__(self, config: ServerConfig, family: Frames, video: bool) -> None:
+        self._config, self._family, self._video = config, family, video
         png = config.image_format == "png"
         self._suffix, self._options = (
             (".png", []) if png else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality])
         )
 
-    def encode(self, chunk: Chunk) -> Video:
-        """The chunk as `Media`. Raises `InputError` when its frames cannot be used."""
+    def encode(self, chunk: Chunk) -> Seen:
+        """The chunk as runs of visual tokens whose features are its `Media`.
+
+        Raises `InputError` when its frames cannot be used.
+        """
         image = chunk.frames[-1].image
         try:
             height, width = self._family.frame_size(image.shape[0], image.shape[1])
@@ -80,7 +73,7 @@ class MediaCodec:
         frames = [self._compress(resize(f.image, height, width)) for f in chunk.frames]
         kind = self._config.image_format
         coded = [base64.b64encode(f).decode() for f in frames]
-        if self._config.media == "video":
+        if self._video:
             # The type says jpeg for PNG bytes too: vLLM expects this name, and takes the format
             # from the bytes.
             media = Media(
@@ -91,7 +84,8 @@ class MediaCodec:
         else:
             urls = tuple(f"data:image/{kind};base64,{c}" for c in coded)
             media = Media("image_url", urls, tuple(self._uuid("image", [f]) for f in frames))
-        return Video(media, self._family.grids(height, width)[0])
+        runs = len(media.urls)
+        return seen([media] * runs, self._family.grids(height, width) * runs)
 
     def _compress(self, frame: np.ndarray) -> bytes:
         done, data = cv2.imencode(

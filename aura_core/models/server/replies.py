@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aura_core.errors import ModelError
 from aura_core.http_client import TransientError
-from aura_core.models.chat import HFTokenizer
+from aura_core.models.server.text_tokens import Encoder, TextTokens
+from aura_core.models.server.tokens import Token
+
+if TYPE_CHECKING:
+    from aura_core.models.chat import HFTokenizer
 
 # Number of most likely tokens that are asked for: the most that vLLM gives by default and that
 # OpenAI's API allows.
 TOP = 20
-_NEVER = -1e4  # log-probability of an impossible token: finite, and far below every real one
 
 
-class Token:
-    """One generated token: its id, and the log-probabilities that it was chosen from.
+def choice_of(reply: dict[str, Any], url: str) -> dict[str, Any] | None:
+    """The first choice of a reply or an event; None for an event that holds only counts.
 
-    The server reports the `TOP` most likely tokens. The rest of the probability is spread evenly
-    over all others, so the softmax of the vector gives the reported ones exactly.
+    Raises `TransientError` for what is no chat completion; `url` is named in it.
     """
-
-    def __init__(self, token_id: int, known: dict[int, float]) -> None:
-        self.id = token_id
-        self._known = {i: max(p, _NEVER) for i, p in known.items()}
-
-    def logits(self, vocabulary: int) -> NDArray[np.float32]:
-        """Float32 log-probabilities (vocabulary,); the chosen token's is the largest."""
-        known = {i: p for i, p in self._known.items() if i < vocabulary}
-        rest = 1.0 - sum(math.exp(p) for p in known.values())
-        others = vocabulary - len(known)
-        floor = math.log(rest / others) if others and rest > 1e-9 else _NEVER
-        out = np.full(vocabulary, min(floor, min(known.values()) - 1e-3), np.float32)
-        for i, p in known.items():
-            out[i] = p
-        # Of two equal tokens the server has chosen one; rounding must not choose the other.
-        out[self.id] = np.nextafter(out.max(), np.float32(np.inf), dtype=np.float32)
-        return out
+    choices = reply.get("choices")
+    if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
+        return None
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise TransientError(
+            f"{url}: a reply without choices: {str(reply)[:200]}; see the server's log"
+        )
+    return choices[0]
 
 
-def certain(token_id: int, vocabulary: int) -> NDArray[np.float32]:
-    """Float32 log-probabilities (vocabulary,) when only `token_id` is possible."""
-    out = np.full(vocabulary, _NEVER, np.float32)
-    out[token_id] = 0.0
-    return out
+def text_of(choice: dict[str, Any]) -> str:
+    """The text of a choice, of a whole reply or of an event of a stream; "" without one."""
+    said = choice.get("delta") or choice.get("message")
+    text = said.get("content") if isinstance(said, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+class Reading(Protocol):
+    """Reads the tokens of one reply."""
+
+    def tokens(self, choice: dict[str, Any]) -> list[Token]:
+        """The tokens of the reply's choice, or of the next event of its stream."""
+        ...
+
+
+class Replies(Protocol):
+    """Reads the replies of a server."""
+
+    vocabulary: int
+
+    def begin(self) -> Reading:
+        """What reads one reply."""
+        ...
 
 
 class ReplyReader:
@@ -66,16 +74,9 @@ class ReplyReader:
         self._tokenizer, self._url = tokenizer, url
         self._by_text: dict[str, int] | None = None
 
-    def choice(self, reply: dict[str, Any]) -> dict[str, Any] | None:
-        """The first choice of a reply or an event; None for an event that holds only counts."""
-        choices = reply.get("choices")
-        if isinstance(choices, list) and not choices and isinstance(reply.get("usage"), dict):
-            return None
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise TransientError(
-                f"{self._url}: a reply without choices: {str(reply)[:200]}; see the server's log"
-            )
-        return choices[0]
+    def begin(self) -> ReplyReader:
+        """What reads one reply: this reader keeps nothing between two."""
+        return self
 
     def tokens(self, choice: dict[str, Any]) -> list[Token]:
         """The tokens of a choice; none in the first and last events of a stream.
@@ -85,8 +86,7 @@ class ReplyReader:
         logprobs = choice.get("logprobs")
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
         if content is None:
-            text = (choice.get("delta") or choice.get("message") or {}).get("content")
-            if text:
+            if text_of(choice):
                 raise ModelError(
                     f"{self._url}: a reply without logprobs, from which silence is read; serve the"
                     " model so that logprobs=true and top_logprobs=20 are allowed (vLLM:"
@@ -130,3 +130,36 @@ class ReplyReader:
             self._by_text = table
         found = self._by_text.get(token)
         return self._tokenizer.single(token) if found is None else found
+
+
+class TextReader:
+    """Reads replies by their text, where a server tells no ids of the tokenizer used here.
+
+    Args:
+        tokenizer: cuts texts into tokens.
+        vocabulary: number of its tokens.
+        held: special tokens as text, such as the silent one, that a reply may consist of.
+    """
+
+    def __init__(self, tokenizer: Encoder, vocabulary: int, held: tuple[str, ...]) -> None:
+        self.vocabulary = vocabulary
+        self._tokenizer, self._held = tokenizer, held
+
+    def begin(self) -> TextReading:
+        """What reads one reply."""
+        return TextReading(TextTokens(self._tokenizer, self._held))
+
+
+class TextReading:
+    """Reads one reply by its text. Where probabilities are told, the first token has them."""
+
+    def __init__(self, tokens: TextTokens) -> None:
+        self._tokens = tokens
+
+    def tokens(self, choice: dict[str, Any]) -> list[Token]:
+        """The tokens that are complete with this choice or event."""
+        logprobs = choice.get("logprobs")
+        entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+        usable = [e for e in entries or [] if isinstance(e, dict)]
+        last = bool(choice.get("finish_reason")) or "message" in choice
+        return self._tokens.take(text_of(choice), last, usable)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import ModelError, StreamError
 from aura_core.http_client import EventStream
-from aura_core.models.backend import ChatFormat, Piece, Tokens
-from aura_core.models.chat import HFTokenizer
-from aura_core.models.server.answer import Answer, book_usage
+from aura_core.models.backend import ChatFormat, Piece, Tokenizer, Tokens
+from aura_core.models.server.answer import Answer
 from aura_core.models.server.conversation import Conversation, Reader
 from aura_core.models.server.counters import Counters
-from aura_core.models.server.replies import ReplyReader, Token, certain
+from aura_core.models.server.prompt_check import PromptCheck
+from aura_core.models.server.replies import Replies, choice_of
 from aura_core.models.server.requests import Requests
+from aura_core.models.server.tokens import Token, certain, ended
 from aura_core.models.server.warmer import Warmer
 
 _log = logging.getLogger(__name__)
@@ -38,22 +39,21 @@ class ServerSession:
         self,
         requests: Requests,
         reader: Reader,
-        replies: ReplyReader,
+        replies: Replies,
+        check: PromptCheck,
         warmer: Warmer,
-        tokenizer: HFTokenizer,
+        tokenizer: Tokenizer,
         chat: ChatFormat,
         one_request: bool,
         answer_tokens: int,
+        begin: Callable[[], None],
     ) -> None:
         self.forwards = 0
-        self._requests, self._reader, self._replies, self._warmer = (
-            requests,
-            reader,
-            replies,
-            warmer,
-        )
+        self._requests, self._reader, self._replies = requests, reader, replies
+        self._check, self._warmer = check, warmer
         self._tokenizer, self._chat = tokenizer, chat
         self._first, self._answer_tokens = (answer_tokens if one_request else 1), answer_tokens
+        self._begin = begin  # called before each decision; the first one asks the server
         self._pieces: list[Piece] = []
         self._length = 0
         self._answer: Answer | None = None
@@ -70,8 +70,13 @@ class ServerSession:
         """Number of tokens that were appended."""
         return self._length
 
-    def prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+    def prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
         """Append `pieces`. Returns float32 log-probabilities (vocabulary,) after the last token.
+
+        With `wanted`, one token is asked for, and the log-probabilities of these ids are exact
+        where the server can tell those of ids that it is given.
 
         Where all turns are closed, there is nothing to predict. Then the server only reads the
         pieces, as by `warm`, and the vector is NaN.
@@ -82,6 +87,7 @@ class ServerSession:
         """
         if sum(len(p) for p in pieces) == 0:
             raise StreamError("a prefill needs at least one token")
+        self._begin()
         answer = self._answer
         only = pieces[0] if len(pieces) == 1 else None
         goes_on = answer is not None and isinstance(only, Tokens) and only.ids == (answer.last,)
@@ -90,7 +96,7 @@ class ServerSession:
         kept, length, sent = len(self._pieces), self._length, self._sent
         self._append(pieces)
         try:
-            logits = self._after(goes_on)
+            logits = self._after(goes_on, wanted)
         except (ModelError, StreamError):
             self.close()
             del self._pieces[kept:]
@@ -146,7 +152,7 @@ class ServerSession:
         self._pieces += [p for p in pieces if len(p)]
         self._length += sum(len(p) for p in pieces)
 
-    def _after(self, goes_on: bool) -> NDArray[np.float32]:
+    def _after(self, goes_on: bool, wanted: Sequence[int] | None) -> NDArray[np.float32]:
         if goes_on:
             return self._next()
         conversation = self._reader.read(self._pieces)
@@ -155,31 +161,43 @@ class ServerSession:
             return np.full(self._replies.vocabulary, np.nan, np.float32)
         if conversation.said:
             return self._resume()
-        return self._logits(self._decide(conversation))
+        return self._logits(self._decide(conversation, wanted))
 
-    def _decide(self, conversation: Conversation) -> Token:
+    def _decide(self, conversation: Conversation, wanted: Sequence[int] | None) -> Token:
         self._note(conversation)
-        if self._first > 1:
+        if self._first > 1 and wanted is None:
             token = self._open(conversation, self._first)
             if token is not None:
                 return token
+            if not self._requests.can.token_ids:  # an empty reply
+                return ended(self._chat.end_id)
             self.close()  # some servers drop the logprobs of a stop token from a stream (SGLang)
 
-        reply = self._requests.decide(conversation)
-        book_usage(reply, self.counters, self._length)
-        choice = self._replies.choice(reply)
-        tokens = self._replies.tokens(choice) if choice else []
-        if not tokens:
-            raise ModelError(
-                f"{self._requests.client.url}: a reply without logprobs, from which silence is read"
-            )
-        return tokens[0]
+        reply = self._requests.decide(conversation, wanted)
+        self._check.book(reply, self._length, conversation.chunks)
+        choice = choice_of(reply, self._requests.client.url)
+        tokens = self._replies.begin().tokens(choice) if choice else []
+        if tokens:
+            return tokens[0]
+        if not self._requests.can.token_ids:  # an empty reply: the turn has ended at once
+            return ended(self._chat.end_id)
+        raise ModelError(
+            f"{self._requests.client.url}: a reply without logprobs, from which silence is read"
+        )
 
     def _open(self, conversation: Conversation, tokens: int) -> Token | None:
         """Open a stream and read its first token; None when the server ends it at once."""
 
+        length, chunks = self._length, conversation.chunks
+
         def first(events: EventStream) -> tuple[Answer, Token | None]:
-            answer = Answer(events, self._replies, self.counters, self._length)
+            answer = Answer(
+                events,
+                self._replies,
+                self.counters,
+                lambda event: self._check.book(event, length, chunks),
+                self._requests.client.url,
+            )
             return answer, answer.read()
 
         self._answer, token = self._requests.stream(conversation, tokens, first)
@@ -208,6 +226,10 @@ class ServerSession:
     def _resume(self) -> NDArray[np.float32]:
         """Continue the last turn with a new request."""
         self.close()
+        if not self._requests.can.continuation:
+            _log.warning("an answer ends where its stream did: the server continues no turn")
+            self.counters.add(cut_answers=1)
+            return self._logits(None)
         conversation = self._reader.read(self._pieces)
         self._note(conversation)
         try:

@@ -63,14 +63,17 @@ class KVStream:
         self._thought_after(start + tokens_in(user))
         return self.codec.allowed(logits)
 
-    def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+    def probe(
+        self, user: Sequence[Piece], question: Tokens, wanted: Sequence[int]
+    ) -> NDArray[np.float32]:
         """`enter` with `question` in place of the user turn's end, which is then rolled back.
 
-        Returns float32 logits (vocabulary,) after the question. The user turn's own end waits.
+        Returns float32 logits (vocabulary,) after the question, of which those of the ids `wanted`
+        are read. The user turn's own end waits.
         """
         *seen, rest = user
         start = self.length
-        logits = self._prefill([*self.waiting, *seen, question])
+        logits = self._prefill([*self.waiting, *seen, question], wanted)
         self.starts.append(start)
         self.session.rollback(self.session.length - len(question))
         self.waiting = [rest]
@@ -129,10 +132,13 @@ class KVStream:
         """Append tokens of an answer. Returns the next float32 logits (vocabulary,)."""
         return self._prefill([Tokens(tuple(ids))])
 
-    def peek(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        """Float32 logits (vocabulary,) after `pieces`, which are then rolled back."""
+    def peek(self, pieces: Sequence[Piece], wanted: Sequence[int]) -> NDArray[np.float32]:
+        """Float32 logits (vocabulary,) after `pieces`, which are then rolled back.
+
+        Those of the ids `wanted` are read.
+        """
         length = self.session.length
-        logits = self._prefill(pieces)
+        logits = self._prefill(pieces, wanted)
         self.session.rollback(length)
         return logits
 
@@ -164,8 +170,10 @@ class KVStream:
         self._before_thought = None
         self.waiting = []
 
-    def _prefill(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
-        logits = self.session.prefill(pieces)  # first: if it fails, nothing has changed
+    def _prefill(
+        self, pieces: Sequence[Piece], wanted: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        logits = self.session.prefill(pieces, wanted)  # first: if it fails, nothing has changed
         self.prefilled += tokens_in(pieces)
         self.waiting = []
         return logits

@@ -67,7 +67,9 @@ class Floating:
         self.counters.critical_tokens += tokens_in(self.kv.waiting) + deciding
         return self.kv.enter(user)
 
-    def probe(self, user: Sequence[Piece], question: Tokens) -> NDArray[np.float32]:
+    def probe(
+        self, user: Sequence[Piece], question: Tokens, wanted: Sequence[int]
+    ) -> NDArray[np.float32]:
         """`enter` for the yes/no decision; returns the logits after `question`.
 
         See `KVStream.probe`.
@@ -76,7 +78,7 @@ class Floating:
         self.counters.critical_tokens += (
             tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
         )
-        return self.kv.probe(user, question)
+        return self.kv.probe(user, question, wanted)
 
     def leave(self, turn: Turn, cached: int = 0) -> None:
         """Close the turn that was entered; `cached` ids of its answer are in the cache already."""

@@ -15,7 +15,7 @@ import torch
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
-from aura_core.models import checkpoint
+from aura_core.models import checkpoint, families
 from aura_core.models.chat import SILENT, extract
 from aura_core.models.families import Family
 from aura_core.models.families.base import Block
@@ -98,14 +98,20 @@ def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
         raise ConfigError(
             "attention must be auto, sdpa or flash_attention_2 for training, not 'eager'"
         )
+    folder = checkpoint.find(config.path, config.path)
+    model_type = checkpoint.family(folder, config.path)
+    trained = [t for t in families.MODULES if t in families.find(t, config.path).trained]
+    if model_type not in trained:
+        raise ModelError(
+            f"{config.path}: training a model of type {model_type} is not supported; supported are"
+            f" {', '.join(trained)}"
+        )
     backend = LocalBackend.load(config)
     chat = backend.chat
     if chat.silent_id != chat.end_id:
         return backend, False
     _add_silent_token(backend)
-    folder = checkpoint.find(config.path, config.path)
     template = read_template(folder, backend.tokenizer.inner.chat_template)
-    model_type = backend.family.model_type
     backend.chat = extract(backend.tokenizer, template, model_type, read_aura(folder), backend.name)
     return backend, True
 
