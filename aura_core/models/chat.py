@@ -202,12 +202,13 @@ def extract(
         raise ModelError(
             f"{where}: its chat template ends an answer with {turns.answer[1]!r}, no special token"
         )
-    grammar = _grammar(tokenizer, sidecar, turns.header, where)
+    around = (turns.header, turns.answer[1])
+    grammar = _grammar(tokenizer, sidecar, around, where)
     silent_id, trained = _silence(tokenizer, sidecar, grammar, end_id, where)
     return ChatFormat(
         system=turns.system,
         user=turns.user,
-        assistant=(turns.header, turns.answer[1]),
+        assistant=around,
         chunk=chunk.format,
         silent_id=silent_id,
         end_id=end_id,
@@ -372,7 +373,7 @@ def _tool_form(
 
 
 def _grammar(
-    tokenizer: HFTokenizer, sidecar: AuraSidecar, header: str, where: str
+    tokenizer: HFTokenizer, sidecar: AuraSidecar, around: tuple[str, str], where: str
 ) -> DecisionGrammar | None:
     """The decision grammar of the checkpoint; None where the silent token alone decides."""
     if sidecar.grammar is not None:
@@ -384,7 +385,7 @@ def _grammar(
         form = None
     else:
         form = named(tokenizer.single, where)
-    return None if form is None else in_tokens(form, tokenizer.encode, header, where)
+    return None if form is None else in_tokens(form, tokenizer.encode, around, where)
 
 
 def _silence(

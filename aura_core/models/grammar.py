@@ -105,35 +105,39 @@ def only(logits: NDArray[np.float32], ids: Sequence[int] | None) -> NDArray[np.f
 
 
 def in_tokens(
-    form: GrammarForm, encode: Callable[[str], Sequence[int]], header: str, where: str
+    form: GrammarForm, encode: Callable[[str], Sequence[int]], around: tuple[str, str], where: str
 ) -> DecisionGrammar:
     """The token ids of a form.
 
     Args:
         form: the markers.
         encode: text to ids, special tokens recognised.
-        header: what the chat template writes before an answer; markers are tokenized after it.
+        around: what the chat template writes before and after an answer; a marker is tokenized
+            between them.
         where: the checkpoint, for messages.
 
     Raises:
         ModelError: the first token after the lead does not tell silence from the other markers, or
             the tokenizer joins a marker with what stands beside it.
     """
+    header, end = around
     before = tuple(encode(header))
 
-    def ids(marker: str) -> Ids:
+    def ids(marker: str, after: str) -> Ids:
+        """The ids of a marker, which do not change when `after` follows it."""
         text = marker.rstrip()
         whole = tuple(encode(header + text))
         alone = whole[len(before) :]
-        joined = tuple(encode(f"{marker}x"))
-        if whole[: len(before)] != before or joined[: len(alone)] != alone:
+        joined = tuple(encode(header + marker + after))
+        if whole[: len(before)] != before or joined[: len(whole)] != whole:
             raise ModelError(
                 f"{where}: its tokenizer joins the marker '{text}' with what stands beside it: not"
                 " supported"
             )
         return alone
 
-    silent, respond = ids(form.silent), ids(form.respond) if form.respond else ()
+    silent = ids(form.silent, end)
+    respond = ids(form.respond, "x") if form.respond else ()
     if form.respond:
         lead = _common(silent, respond)
     elif len(silent) == 1:
@@ -143,9 +147,9 @@ def in_tokens(
             f"{where}: the silent marker '{form.silent}' is {len(silent)} tokens, and words have no"
             " marker, so that no single token decides: not supported"
         )
-    n = len(lead)
+    n, tasks = len(lead), [ids(marker, "x") for marker in form.delegates]
     # Without a marker of words, a task is told by its text alone, wherever it stands.
-    first = [t[n:] if respond and t[:n] == lead else () for t in map(ids, form.delegates)]
+    first = [t[n:] if respond and t[:n] == lead else () for t in tasks]
     grammar = DecisionGrammar(form, lead, silent[n:], respond[n:], tuple(first))
     if not respond:
         return grammar

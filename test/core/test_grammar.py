@@ -18,13 +18,13 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.stream.prompt import PromptCodec
 
 JOYAI = FORMS["joyai"]
-HEADER = "<|im_start|>assistant\n"
+AROUND = ("<|im_start|>assistant\n", "<|im_end|>\n")
 SILENT, RAIN = "</silence>", "</response> It is raining."
 SMALL = WindowConfig(keep=2, max=4, qa_groups=3)
 
 
 def grammar(form: GrammarForm = JOYAI) -> DecisionGrammar:
-    return in_tokens(form, ByteTokenizer().encode, HEADER, "here")
+    return in_tokens(form, ByteTokenizer().encode, AROUND, "here")
 
 
 def joyai(script: object, form: GrammarForm = JOYAI) -> ScriptedBackend:
@@ -89,12 +89,25 @@ def test_forms_that_no_single_token_decides_are_refused(form: GrammarForm, why: 
         grammar(form)
 
 
+def test_what_a_word_would_be_joined_with_does_not_matter_behind_silence() -> None:
+    """Regression: a real vocabulary has `>x` as one token. After silence the turn ends, and before
+    words there is a blank."""
+
+    def encode(text: str) -> list[int]:
+        return list(text.replace(">x", "\0").encode())
+
+    got = in_tokens(JOYAI, encode, AROUND, "here")
+    assert bytes(got.silent) == b"silence>" and bytes(got.respond) == b"response>"
+    with pytest.raises(ModelError, match=r"joins the marker '</response>'"):
+        in_tokens(GrammarForm("</silence>", "</response>"), encode, AROUND, "here")
+
+
 def test_a_tokenizer_that_joins_a_marker_with_its_neighbour_is_refused() -> None:
     def encode(text: str) -> list[int]:
         return list(text.replace("\n<", "\0").encode())
 
     with pytest.raises(ModelError, match=r"^here: its tokenizer joins the marker '</silence>'"):
-        in_tokens(JOYAI, encode, HEADER, "here")
+        in_tokens(JOYAI, encode, AROUND, "here")
 
 
 def test_a_known_form_is_found_by_its_tokens_or_by_the_checkpoints_name() -> None:

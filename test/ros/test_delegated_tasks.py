@@ -36,7 +36,7 @@ def script(moment: Moment) -> str:
 def model(*_: Any) -> ScriptedBackend:
     backend = ScriptedBackend(script)
     chat = backend.chat
-    made = in_tokens(FORMS["joyai"], backend.tokenizer.encode, chat.assistant[0], "scripted")
+    made = in_tokens(FORMS["joyai"], backend.tokenizer.encode, chat.assistant, "scripted")
     backend.chat = replace(chat, grammar=made, silent_id=made.silent[0])
     return backend
 
