@@ -344,7 +344,8 @@ class _WithModels(_Handler):
 
 
 class TransformersServe(OpenAIDouble):
-    """`transformers serve`. Observed: transformers 5.24.0 with `aura_tiny` on the CPU.
+    """`transformers serve`. Observed: transformers 5.24.0 on the CPU, with `aura_tiny` and with a
+    random Qwen3-VL.
 
     Fields that OpenAI's schema does not have are refused with 422. `logprobs`, `stream_options` and
     some others are accepted and ignored. A stream has no [DONE]: its last event holds the
@@ -352,15 +353,13 @@ class TransformersServe(OpenAIDouble):
     Qwen's models have a response template. What goes wrong inside is 500 "Internal Server Error" as
     plain text, and the connection is closed without notice: `stop` with a model that sees images, a
     picture that cannot be read or fetched, no messages. There is no cache between requests, and no
-    limit of the prompt (20,000 tokens took 44 s).
-
-    From its source: a last message of the assistant is a closed turn, and a new one begins. A
-    server that was started with a model refuses other names with 400.
+    limit of the prompt (20,000 tokens took 44 s). A last message of the assistant is a closed turn,
+    and a new one begins. A server that was started with a model refuses other names with 400.
 
     Args:
-        echo: text of the prompt that stands before the answer. `aura_tiny` had "<|im_start|>
+        echo: text of the prompt that stands before the answer. With `aura_tiny` it was "<|im_start|>
             assistant": its tokenizer writes no line breaks, and so the response template does not
-            find where the answer begins.
+            find where the answer begins. With the random Qwen3-VL there was none.
     """
 
     manner = Manner(
