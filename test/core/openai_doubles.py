@@ -357,9 +357,9 @@ class TransformersServe(OpenAIDouble):
     and a new one begins. A server that was started with a model refuses other names with 400.
 
     Args:
-        echo: text of the prompt that stands before the answer. With `aura_tiny` it was "<|im_start|>
-            assistant": its tokenizer writes no line breaks, and so the response template does not
-            find where the answer begins. With the random Qwen3-VL there was none.
+        echo: text of the prompt that stands before the answer. With `aura_tiny` it was
+            "<|im_start|> assistant": its tokenizer writes no line breaks, and so the response
+            template does not find where the answer begins. With the random Qwen3-VL there was none.
     """
 
     manner = Manner(
