@@ -425,7 +425,7 @@ class LlamaServer(OpenAIDouble):
     the name of the model. Entries of logprobs have an `id`, and as many `top_logprobs` as are asked
     for. A last message of the assistant is always continued: a whole reply begins with its words, a
     stream does not; two of them are 400. The first event has the content null. Without a projector
-    (`vision` false) an image is 500, and so is a plain base64 string or an address that does not
+    (`vision` false) an image is 500, and so is one without its object or an address that does not
     answer; a picture that cannot be read is 400, another kind of part too. A prompt that is longer
     than the `context` (in tokens; 0: any) is 400. The beginning of the prompt that the slot holds,
     its images too, is reused and told in `cached_tokens`.
@@ -489,9 +489,14 @@ class LlamaServer(OpenAIDouble):
         """Other kinds of content."""
         return Refused(400, self.error(400, "unsupported content[].type"))
 
+    def _check_image(self, image: Any) -> None:
+        if not isinstance(image, dict):
+            raise Refused(500, self.error(500, "Invalid base64 value"))
+        super()._check_image(image)
+
     def bad_image(self, url: str) -> Refused:
-        """A plain string."""
-        return Refused(500, self.error(500, "Invalid base64 value"))
+        """Base64 of something else."""
+        return Refused(400, self.error(400, "Failed to load image or audio file"))
 
     def whole(self, words: Sequence[Word], body: Body) -> str:
         """The words of the last message stand before those that continue it."""

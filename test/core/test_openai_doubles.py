@@ -173,7 +173,7 @@ def test_pictures() -> None:
             status, value = ask(server, messages)
             assert status == 500 and "mmproj" in value["error"]["message"]
     with LlamaServer() as server:
-        assert ask(server, image("aGVsbG8="))[0] == 500
+        assert ask(server, image("aGVsbG8="))[0] == 400
         odd = [{"role": "user", "content": [{"type": "odd"}]}]
         assert ask(server, odd)[1]["error"]["message"] == "unsupported content[].type"
 
