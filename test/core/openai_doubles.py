@@ -68,6 +68,7 @@ class Manner:
             has the `finish_reason`).
         cached: usage tells the tokens from the prefix cache.
         nulls: events hold fields that are null.
+        null_logprobs: a whole reply without logprobs has this field, null.
         models: it lists its models.
         drops: after a 500 it closes the connection, and does not announce it.
     """
@@ -87,6 +88,7 @@ class Manner:
     usage: str = "asked"
     cached: bool = False
     nulls: bool = True
+    null_logprobs: bool = True
     models: bool = True
     drops: bool = False
 
@@ -164,7 +166,7 @@ class OpenAIDouble(ChatDouble):
         if not body.get("stream"):
             message = {"role": "assistant", "content": self.whole(words, body)}
             choice = {"index": 0, "message": message, "finish_reason": finish}
-            if asked or self.now.nulls:
+            if asked or self.now.null_logprobs:
                 choice["logprobs"] = self._logprobs(words, body) if asked else None
             return Reply({"object": "chat.completion", "choices": [choice], "usage": usage})
         return self._events(body, words, finish, asked, usage)
@@ -374,6 +376,7 @@ class TransformersServe(OpenAIDouble):
         done=False,
         usage="with_last",
         nulls=False,
+        null_logprobs=False,
         drops=True,
     )
 
@@ -442,6 +445,7 @@ class LlamaServer(OpenAIDouble):
         parts=frozenset({"text", "image_url", "input_audio", "input_video", "video_url"}),
         remote=True,
         cached=True,
+        null_logprobs=False,
         most_top=10**6,
     )
 
@@ -524,7 +528,7 @@ class Ollama(OpenAIDouble):
     nothing tells: `say` gets what is left.
     """
 
-    manner = Manner(source="documented", version="Ollama, docs of autumn 2026")
+    manner = Manner(source="documented", version="Ollama, docs of autumn 2026", null_logprobs=False)
 
     def __init__(self, *args: Any, context: int = 0, **changes: Any) -> None:
         super().__init__(*args, **changes)

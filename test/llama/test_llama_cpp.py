@@ -65,7 +65,7 @@ def ask(url: str, body: dict[str, Any]) -> tuple[int, Any]:
 def shape(value: Any) -> Any:
     """The keys of a reply, without what only one of the two tells."""
     if isinstance(value, dict):
-        skipped = ("id", "created", "model", "system_fingerprint", "timings", "bytes", "logprobs")
+        skipped = ("id", "created", "model", "system_fingerprint", "timings", "bytes")
         return {k: shape(v) for k, v in value.items() if k not in skipped}
     return [shape(v) for v in value[:1]] if isinstance(value, list) else None
 
@@ -82,10 +82,8 @@ def test_the_double_is_true(request: pytest.FixtureRequest, name: str, vision: b
         return
     assert shape(double[1]) == shape(real[1])
     told, meant = (v[1]["choices"][0].get("logprobs") for v in (real, double))
-    assert (told is None) == (meant is None)
     if told is not None:
         assert len(told["content"]) == len(meant["content"]) == 3
-        assert told["content"][0].keys() == meant["content"][0].keys()
 
 
 def events(url: str, **body: Any) -> list[Any]:
