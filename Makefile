@@ -1,6 +1,6 @@
 # make demo    set up, then watch the assistant on real ROS 2; options: make demo ARGS="--headless --seconds 60"
 # make test    set up, then the tests; options: make test ARGS="-k window -x"
-# Others: setup, setup-voice, setup-voice-all, setup-rtsp, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-vllm, test-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
+# Others: setup, setup-voice, setup-voice-all, setup-rtsp, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-vllm, test-llama, test-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -14,7 +14,7 @@ export PYTHON TORCH TORCH_INDEX
 ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
 
-.PHONY: help setup setup-voice setup-voice-all setup-rtsp demo test test-slow test-scenarios test-audio test-rtsp test-vllm test-gpu colcon-test lint format clean
+.PHONY: help setup setup-voice setup-voice-all setup-rtsp demo test test-slow test-scenarios test-audio test-rtsp test-vllm test-llama test-gpu colcon-test lint format clean
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
@@ -51,6 +51,10 @@ test-rtsp: setup-rtsp
 test-vllm: setup
 	@.ci/setup-vllm
 	@$(PY) -m pytest -m vllm $(ARGS)
+
+test-llama: setup
+	@.ci/setup-llama
+	@$(PY) -m pytest -m slow test/llama $(ARGS)
 
 test-gpu: setup
 	@$(ROS_RUN) $(PY) -m pytest -m gpu $(ARGS)

@@ -33,7 +33,7 @@ def packages(asked: Asked) -> Iterator[Finding]:
     for what, model, server in _models(asked) if asked.model or asked.params else ():
         if model.path == "scripted":
             continue
-        extra = "server" if server.url else "model"
+        extra = ("judge" if _any_model(server) else "server") if server.url else "model"
         gone = [r for r in EXTRAS[extra] if not is_there(module_of(r))]
         if gone:
             names = ", ".join(map(module_of, gone))
@@ -44,7 +44,11 @@ def packages(asked: Asked) -> Iterator[Finding]:
 def files(asked: Asked) -> Iterator[Finding]:
     """The checkpoints: family, and whether they are complete."""
     for what, model, server in _models(asked):
-        yield _files(what, model.path, bool(server.url))
+        if _any_model(server):
+            found = f"{server.model}, whatever it is: its server has all files"
+            yield Finding(what, OK, found)
+        else:
+            yield _files(what, model.path, bool(server.url))
 
 
 def _files(what: str, path: str, served: bool) -> Finding:
@@ -82,6 +86,11 @@ def load(asked: Asked) -> Iterator[Finding]:
             seconds = time.monotonic() - began
             found = f"{backend.description}; loaded in {seconds:.1f} s"
             yield Finding(f"{what} load", OK, found)
+
+
+def _any_model(server: ServerConfig) -> bool:
+    """Whether a server runs the model, and nothing of it is read here."""
+    return bool(server.url) and getattr(server, "dialect", "vllm") == "openai"
 
 
 def _models(asked: Asked) -> list[tuple[str, ModelConfig, ServerConfig]]:

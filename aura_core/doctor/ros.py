@@ -24,6 +24,11 @@ SAFE = range(102)  # the ports of a larger one may be taken by outgoing connecti
 RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 FACTS_S = 40.0
 PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+# in the source tree, or where it is installed
+OWN_PROFILES = (
+    Path(__file__).resolve().parents[2] / "config" / "fastdds.xml",
+    Path(sys.prefix) / "share" / "aura_ros" / "config" / "fastdds.xml",
+)
 SOURCE = (
     "source /opt/ros/DISTRO/setup.bash and the workspace's install/setup.bash; without a ROS 2"
     " installation: make setup"
@@ -103,7 +108,8 @@ def _middleware(facts: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("Fast DDS profile", OK, given)
     else:
         found = "none: images of 640x480 and more are lost between processes"
-        fix = f"export {PROFILES[0]}=PATH/config/fastdds.xml (the launch files set it)"
+        file = next((p for p in OWN_PROFILES if p.is_file()), Path("config/fastdds.xml"))
+        fix = f"export {PROFILES[0]}={file} (the launch files set it)"
         yield Finding("Fast DDS profile", WARN, found, fix)
 
 

@@ -487,6 +487,7 @@ class Host:
                 while (stream := self._next()) is not None:
                     self._serve(stream)
         finally:  # a bug ends the thread with a traceback; then nobody may wait for it for ever
+            self._models.close()
             died = self._phase in ("loading", "ready") and not self._stopping.is_set()
             with self._changed:
                 if self._phase != "failed":

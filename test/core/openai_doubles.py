@@ -68,6 +68,7 @@ class Manner:
             has the `finish_reason`).
         cached: usage tells the tokens from the prefix cache.
         nulls: events hold fields that are null.
+        null_logprobs: a whole reply without logprobs has this field, null.
         models: it lists its models.
         drops: after a 500 it closes the connection, and does not announce it.
     """
@@ -87,6 +88,7 @@ class Manner:
     usage: str = "asked"
     cached: bool = False
     nulls: bool = True
+    null_logprobs: bool = True
     models: bool = True
     drops: bool = False
 
@@ -164,7 +166,7 @@ class OpenAIDouble(ChatDouble):
         if not body.get("stream"):
             message = {"role": "assistant", "content": self.whole(words, body)}
             choice = {"index": 0, "message": message, "finish_reason": finish}
-            if asked or self.now.nulls:
+            if asked or self.now.null_logprobs:
                 choice["logprobs"] = self._logprobs(words, body) if asked else None
             return Reply({"object": "chat.completion", "choices": [choice], "usage": usage})
         return self._events(body, words, finish, asked, usage)
@@ -344,7 +346,8 @@ class _WithModels(_Handler):
 
 
 class TransformersServe(OpenAIDouble):
-    """`transformers serve`. Observed: transformers 5.24.0 with `aura_tiny` on the CPU.
+    """`transformers serve`. Observed: transformers 5.24.0 on the CPU, with `aura_tiny` and with a
+    random Qwen3-VL.
 
     Fields that OpenAI's schema does not have are refused with 422. `logprobs`, `stream_options` and
     some others are accepted and ignored. A stream has no [DONE]: its last event holds the
@@ -352,15 +355,13 @@ class TransformersServe(OpenAIDouble):
     Qwen's models have a response template. What goes wrong inside is 500 "Internal Server Error" as
     plain text, and the connection is closed without notice: `stop` with a model that sees images, a
     picture that cannot be read or fetched, no messages. There is no cache between requests, and no
-    limit of the prompt (20,000 tokens took 44 s).
-
-    From its source: a last message of the assistant is a closed turn, and a new one begins. A
-    server that was started with a model refuses other names with 400.
+    limit of the prompt (20,000 tokens took 44 s). A last message of the assistant is a closed turn,
+    and a new one begins. A server that was started with a model refuses other names with 400.
 
     Args:
-        echo: text of the prompt that stands before the answer. `aura_tiny` had "<|im_start|>
-            assistant": its tokenizer writes no line breaks, and so the response template does not
-            find where the answer begins.
+        echo: text of the prompt that stands before the answer. With `aura_tiny` it was
+            "<|im_start|> assistant": its tokenizer writes no line breaks, and so the response
+            template does not find where the answer begins. With the random Qwen3-VL there was none.
     """
 
     manner = Manner(
@@ -375,6 +376,7 @@ class TransformersServe(OpenAIDouble):
         done=False,
         usage="with_last",
         nulls=False,
+        null_logprobs=False,
         drops=True,
     )
 
@@ -426,7 +428,7 @@ class LlamaServer(OpenAIDouble):
     the name of the model. Entries of logprobs have an `id`, and as many `top_logprobs` as are asked
     for. A last message of the assistant is always continued: a whole reply begins with its words, a
     stream does not; two of them are 400. The first event has the content null. Without a projector
-    (`vision` false) an image is 500, and so is a plain base64 string or an address that does not
+    (`vision` false) an image is 500, and so is one without its object or an address that does not
     answer; a picture that cannot be read is 400, another kind of part too. A prompt that is longer
     than the `context` (in tokens; 0: any) is 400. The beginning of the prompt that the slot holds,
     its images too, is reused and told in `cached_tokens`.
@@ -443,6 +445,7 @@ class LlamaServer(OpenAIDouble):
         parts=frozenset({"text", "image_url", "input_audio", "input_video", "video_url"}),
         remote=True,
         cached=True,
+        null_logprobs=False,
         most_top=10**6,
     )
 
@@ -490,9 +493,14 @@ class LlamaServer(OpenAIDouble):
         """Other kinds of content."""
         return Refused(400, self.error(400, "unsupported content[].type"))
 
+    def _check_image(self, image: Any) -> None:
+        if not isinstance(image, dict):
+            raise Refused(500, self.error(500, "Invalid base64 value"))
+        super()._check_image(image)
+
     def bad_image(self, url: str) -> Refused:
-        """A plain string."""
-        return Refused(500, self.error(500, "Invalid base64 value"))
+        """Base64 of something else."""
+        return Refused(400, self.error(400, "Failed to load image or audio file"))
 
     def whole(self, words: Sequence[Word], body: Body) -> str:
         """The words of the last message stand before those that continue it."""
@@ -520,7 +528,7 @@ class Ollama(OpenAIDouble):
     nothing tells: `say` gets what is left.
     """
 
-    manner = Manner(source="documented", version="Ollama, docs of autumn 2026")
+    manner = Manner(source="documented", version="Ollama, docs of autumn 2026", null_logprobs=False)
 
     def __init__(self, *args: Any, context: int = 0, **changes: Any) -> None:
         super().__init__(*args, **changes)

@@ -463,3 +463,22 @@ def test_eval_measures_the_model_of_the_settings_file(tmp_path, capsys, command)
     settings.write_text(yaml.safe_dump({"aura": {"model": {"path": "/no/such/model"}}}))
     assert aura("eval", *command, *args) == 1
     assert "/no/such/model" in capsys.readouterr().err
+
+
+def test_a_live_run_goes_on_with_the_fallback(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("httpx")
+    pytest.importorskip("transformers")
+    camera = _Camera(InputError("camera:0: the camera gives no more frames"))
+    monkeypatch.setattr("aura_core.sources.open_source", lambda *a: camera)
+    settings = {
+        "model": {"path": "aura_tiny"},
+        "server": {"url": "http://127.0.0.1:9/v1", "retries": 0},  # nobody listens there
+        "fallback": {"model": {"path": "scripted"}},
+    }
+    config = tmp_path / "settings.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    assert aura("run", "camera:0", "--config", config) == 1  # it was unplugged
+    told = capsys.readouterr()
+    lines = [line for line in (told.out + told.err).splitlines() if "scripted goes on: " in line]
+    assert len(lines) == 1 and lines[0].startswith("warning: the model aura_tiny at http://")
+    assert "model:  scripted" in told.out

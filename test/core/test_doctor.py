@@ -468,6 +468,17 @@ fallback: {{model: {{path: {tmp_path}}}, server: {{url: '{url}'}}}}
         assert look(server.server, asked)["fallback server"].fix == "server.model: qwen"
 
 
+def test_a_model_of_which_nothing_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = SimpleNamespace(url="http://h/v1", dialect="openai", model="qwen3-vl:8b")
+    chosen = [("model", SimpleNamespace(path="aura_tiny"), server)]
+    monkeypatch.setattr(model, "_models", lambda _: chosen)
+    found = look(model.files)["model"]
+    assert found.state == OK and found.found.startswith("qwen3-vl:8b, whatever it is")
+    monkeypatch.setattr(model, "is_there", lambda name: name in ("torch", "transformers"))
+    gone = look(model.packages, Asked(model="x"))["model packages"]
+    assert gone.found.endswith("needs it: httpx") and "transformers" not in gone.fix
+
+
 def test_loading(tmp_path: Path) -> None:
     scripted = Asked(model="scripted")
     assert look(model.load, scripted) == {}

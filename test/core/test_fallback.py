@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -353,6 +354,16 @@ def test_a_fallback_that_fails_at_the_start_is_told_and_tried_later(runs: Make) 
     assert run.next(Problem).message == ("the fallback model second does not work now: no memory")
     second.down = None
     assert leave(run, first, 0).away
+
+
+def test_nothing_is_probed_after_the_end(runs: Make) -> None:
+    first, second = Model("first"), Model("second")
+    run = begin(runs, first, second)
+    leave(run, first, 0)
+    probe = next(t for t in threading.enumerate() if t.name == "aura probe")
+    assert run.host.stop(WAIT_S)
+    probe.join(WAIT_S)
+    assert not probe.is_alive()
 
 
 def test_a_new_start_begins_with_the_model(runs: Make) -> None:

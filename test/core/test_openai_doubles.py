@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,7 +174,7 @@ def test_pictures() -> None:
             status, value = ask(server, messages)
             assert status == 500 and "mmproj" in value["error"]["message"]
     with LlamaServer() as server:
-        assert ask(server, image("aGVsbG8="))[0] == 500
+        assert ask(server, image("aGVsbG8="))[0] == 400
         odd = [{"role": "user", "content": [{"type": "odd"}]}]
         assert ask(server, odd)[1]["error"]["message"] == "unsupported content[].type"
 
@@ -232,3 +233,59 @@ def test_two_last_messages_of_the_assistant() -> None:
     with LlamaServer() as server:
         status, value = ask(server, [*BEGUN, BEGUN[-1]])
     assert status == 400 and "2 or more assistant messages" in value["error"]["message"]
+
+
+# ---- what was observed: test/core/observed/SERVER_VERSION.jsonl, a reply a line ----------------
+
+OBSERVED = Path(__file__).resolve().parent / "observed"
+SENT: dict[str, dict[str, Any]] = {  # by the name of the observed reply
+    "plain": {},
+    "unknown field": {"flurb": 1},
+    "field stop_token_ids": {"stop_token_ids": [2]},
+    "logprobs": {"logprobs": True, "top_logprobs": 5},
+    "stop text": {"stop": ["e", "a", "o"]},
+    "image data png": {"messages": image(PIXEL)},
+    "stream": {"stream": True},
+    "stream usage": {"stream": True, "stream_options": {"include_usage": True}},
+    "no messages": {"messages": None},
+}
+
+
+def observed(file: str) -> dict[str, Any]:
+    lines = (OBSERVED / file).read_text(encoding="utf-8").splitlines()
+    return {reply["name"]: reply for reply in map(json.loads, lines)}
+
+
+def keys(value: Any) -> Any:
+    """The keys of a reply, without what a client does not read."""
+    skipped = ("id", "created", "model", "object", "system_fingerprint", "timings", "bytes", "role")
+    if isinstance(value, dict):
+        return {k: keys(v) for k, v in value.items() if k not in skipped}
+    return [keys(v) for v in value[:1]] if isinstance(value, list) else None
+
+
+@pytest.mark.parametrize("name", SENT)
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        (TransformersServe, "transformers_serve_5.24.0.jsonl"),
+        (LlamaServer, "llama_cpp_b11549.jsonl"),
+    ],
+    ids=["transformers", "llama"],
+)
+def test_a_double_replies_as_was_observed(kind: type[OpenAIDouble], file: str, name: str) -> None:
+    real = observed(file)[name]
+    body = {"messages": HELLO, "model": "model", "max_tokens": 4} | SENT[name]
+    with kind("one two three four five") as server:
+        url = f"{server.url}/chat/completions"
+        reply = httpx.post(url, json={k: v for k, v in body.items() if v is not None})
+    assert reply.status_code == real["status"]
+    if not real["body"].startswith(("{", "data:")):  # plain text, or the reply of `plain` again
+        assert real["body"] in (reply.text, "(as plain)")
+    elif real["type"].startswith("application/json") and not real["body"].endswith("..."):
+        assert keys(reply.json()) == keys(json.loads(real["body"]))
+    elif not real["body"].endswith("..."):
+        ends = [text.rstrip().split("\n\n")[-2:] for text in (reply.text, real["body"])]
+        assert ("data: [DONE]" in ends[0]) == ("data: [DONE]" in ends[1])
+        last = [json.loads(e.removeprefix("data: ")) for (e, *_) in ends if e.startswith("data: {")]
+        assert keys(last[0]) == keys(last[1])

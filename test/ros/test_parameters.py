@@ -7,6 +7,7 @@ import signal
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rclpy
@@ -149,17 +150,24 @@ def test_the_defaults_are_those_of_the_engine() -> None:
     assert engine_config({p.name: p.default for p in ENGINE}) == AssistantConfig()
 
 
-def test_every_setting_of_the_engine_has_its_parameter() -> None:
+def names_in(config: Any, prefix: str = "") -> set[str]:
+    """The dotted names of all settings in a dataclass."""
     names = set()
-    for section in dataclasses.fields(AssistantConfig):
-        value = getattr(AssistantConfig(), section.name)
-        keys = [""]
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name}"
         if dataclasses.is_dataclass(value):
-            keys = [f".{f.name}" for f in dataclasses.fields(value)]
+            names |= names_in(value, f"{name}.")
         elif value == {}:  # names that the user chooses
-            inner = typing.get_type_hints(AssistantConfig)[section.name]
-            keys = [f".NAME.{f.name}" for f in dataclasses.fields(typing.get_args(inner)[1])]
-        names |= {section.name + key for key in keys}
+            inner = typing.get_type_hints(type(config))[field.name]
+            keys = dataclasses.fields(typing.get_args(inner)[1])
+            names |= {f"{name}.NAME.{f.name}" for f in keys}
+        else:
+            names.add(name)
+    return names
+
+
+def test_every_setting_of_the_engine_has_its_parameter() -> None:
+    names = names_in(AssistantConfig())
     missing = names - {p.name for p in ENGINE}
     assert missing == {"sampling.fps"}  # 2.0 is the only value that it can have
     assert {p.name for p in ENGINE} <= names
