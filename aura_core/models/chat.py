@@ -33,6 +33,9 @@ MOST_REMEMBERED = 1024  # texts from outside
 _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerText"
 _RESULT = "AuraResultText"
 
+# the next step for a template that cannot be taken apart
+_WAY_OUT = "put a chat_template.jinja into its folder that writes every turn alike"
+
 Message = dict[str, Any]
 
 
@@ -185,7 +188,7 @@ def extract(
         except ModelError as e:
             failures.append(e)
     else:
-        raise failures[0]
+        raise ModelError(f"{failures[0]}; {_WAY_OUT}") from failures[0]
     for special in chunk.special:
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
