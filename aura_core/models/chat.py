@@ -35,6 +35,9 @@ _SYSTEM, _QUESTION, _ANSWER = "AuraSystemText", "AuraQuestionText", "AuraAnswerT
 _RESULT = "AuraResultText"
 _THINK, _NO_THOUGHT = "<think>", "<think>\n\n</think>\n\n"  # as Qwen3's template closes a thought
 
+# the next step for a template that cannot be taken apart
+_WAY_OUT = "put a chat_template.jinja into its folder that writes every turn alike"
+
 Message = dict[str, Any]
 
 
@@ -193,7 +196,7 @@ def extract(
         except ModelError as e:
             failures.append(e)
     else:
-        raise failures[0]
+        raise ModelError(f"{failures[0]}; {_WAY_OUT}") from failures[0]
     for special in chunk.special:
         if tokenizer.single(special) is None:
             raise ModelError(f"{where}: its tokenizer lacks {special}")
