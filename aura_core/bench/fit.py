@@ -5,7 +5,7 @@ files where they are there, else from the architecture that config.json describe
 memory (torch's meta device). Everything is in bytes:
 
     weights     = sum over tensors: numbers * bytes of a number, see `bytes_of`
-    KV a token  = 2 * layers * key-value heads * head size * bytes of a number
+    KV a token  = sum over layers that keep their own: 2 * key-value heads * head size * bytes
     turn        = visual tokens of a chunk + tokens of the template around it
     window      = ROOM * (max * turn + WORDS) * KV a token
     shadow      = ROOM * (keep * turn + WORDS) * KV a token      (window.policy shadow alone)
@@ -75,7 +75,8 @@ class Plan:
         name: as the user gave it.
         tensors: by name.
         method: how the stored weights are quantized; "" when they are not.
-        layers, heads, kv_heads, head: of the language model; `head` is the width of one.
+        kv: numbers that the keys and values of one token are, in all layers.
+        heads: width of all heads of a layer together, the widest.
         hidden, intermediate, vocabulary: of the language model.
         vision: hidden and intermediate size of the vision encoder.
         patches: of one chunk.
@@ -87,10 +88,8 @@ class Plan:
     name: str
     tensors: Mapping[str, Tensor]
     method: str
-    layers: int
+    kv: int
     heads: int
-    kv_heads: int
-    head: int
     hidden: int
     intermediate: int
     vocabulary: int
@@ -112,7 +111,7 @@ class Plan:
 
     def kv_token(self, dtype: str) -> int:
         """Bytes of the keys and values of one token."""
-        return round(2 * self.layers * self.kv_heads * self.head * BYTES[dtype])
+        return round(self.kv * BYTES[dtype])
 
 
 @dataclass(frozen=True)
@@ -161,15 +160,14 @@ def plan(path: str, frame: tuple[int, int], max_pixels: int | None = None) -> Pl
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         text = config.get_text_config()
         vision = getattr(config, "vision_config", None)
-        heads = int(text.num_attention_heads)
+        layers = [_layer(layer) for layer in _layers(text)]
+        own = len(layers) - int(getattr(text, "num_kv_shared_layers", None) or 0)
         wide = int(getattr(vision, "hidden_size", 0))
         sizes = {
-            "layers": int(text.num_hidden_layers),
-            "heads": heads,
-            "kv_heads": int(getattr(text, "num_key_value_heads", None) or heads),
-            "head": int(getattr(text, "head_dim", None) or text.hidden_size // heads),
+            "kv": sum(2 * kv_heads * head for _, kv_heads, head, _ in layers[:own]),
+            "heads": max(heads * head for heads, _, head, _ in layers),
             "hidden": int(text.hidden_size),
-            "intermediate": _most(text.intermediate_size),
+            "intermediate": max(inner for _, _, _, inner in layers),
             "vocabulary": int(text.vocab_size),
             "context": int(text.max_position_embeddings),
             "vision": (wide, _most(getattr(vision, "intermediate_size", 4 * wide))),
@@ -193,6 +191,20 @@ def plan(path: str, frame: tuple[int, int], max_pixels: int | None = None) -> Pl
         template=_template(folder, model_type, path),
         **sizes,
     )
+
+
+def _layers(text: Any) -> list[Any]:
+    """The configuration of each layer; most configurations have one for all."""
+    each = getattr(text, "per_layer_config", None)
+    return list(each) if each else [text] * int(text.num_hidden_layers)
+
+
+def _layer(layer: Any) -> tuple[int, int, int, int]:
+    """Heads, key-value heads, width of a head, and intermediate size."""
+    heads = int(layer.num_attention_heads)
+    kv_heads = int(getattr(layer, "num_key_value_heads", None) or heads)
+    head = int(getattr(layer, "head_dim", None) or layer.hidden_size // heads)
+    return heads, kv_heads, head, _most(layer.intermediate_size)
 
 
 def _most(size: Any) -> int:
@@ -261,7 +273,7 @@ def described(config: Any, kind: str, where: str) -> dict[str, Tensor]:
     try:
         with torch.device("meta"):
             model = getattr(transformers, kind)(config)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as e:
+    except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError) as e:
         reason = one_line(e, 200)
         raise ModelError(f"{where}: its config.json does not describe a model: {reason}") from e
     return {name: Tensor(tuple(p.shape)) for name, p in model.named_parameters()}
@@ -331,7 +343,7 @@ def need(plan: Plan, window: WindowConfig, dtype: str = "bfloat16", quantize: st
     activations = (
         BLOCK * (6 * plan.hidden + 3 * plan.intermediate) * size
         + BLOCK * tokens * size
-        + 2 * tokens * plan.heads * plan.head * size
+        + 2 * tokens * plan.heads * size
         + plan.patches * (4 * wide + 2 * inner) * size
         + 2 * plan.vocabulary * 4
     )

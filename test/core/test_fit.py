@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import checkpoints  # noqa: E402
+import family_checkpoints  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from aura_core.bench import fit  # noqa: E402
@@ -49,15 +50,12 @@ def config_alone(folder: Path, tmp_path: Path) -> Path:
 # ---- against real tensors -----------------------------------------------------------------------
 
 
-def test_weights_window_and_turn_are_those_of_the_real_model(folder: Path) -> None:
-    plan = fit.plan(str(folder), FRAME)
-    config = ModelConfig(path=str(folder), device="cpu", dtype="float32", threads=1)
-    backend: Any = load(config)
-    parameters = list(backend.model.parameters())
-    assert plan.parameters == sum(p.numel() for p in parameters)
-    assert fit.weights(plan, "float32", "none") == sum(p.nbytes for p in parameters)
-    assert plan.context == backend.context
+def opened(folder: Path) -> Any:
+    return load(ModelConfig(path=str(folder), device="cpu", dtype="float32", threads=1))
 
+
+def played(backend: Any) -> StreamEngine:
+    """An engine after three grey seconds."""
     engine = StreamEngine(backend, AssistantConfig(window=WINDOW))
     for i in range(3):
         frames = tuple(
@@ -65,18 +63,47 @@ def test_weights_window_and_turn_are_those_of_the_real_model(folder: Path) -> No
             for k in range(2)
         )
         engine.step(Chunk(i, frames, i * 10**9, (i + 1) * 10**9))
+    return engine
+
+
+def assert_cache_and_turn(plan: fit.Plan, engine: StreamEngine) -> None:
+    """The plan's bytes of the cache and tokens of a turn are those of a real window."""
     session = engine.session
-    layers = session._cache.layers
+    layers = [layer for layer in session._cache.layers if layer.is_initialized]
     held = sum(t.nbytes for layer in layers for t in (layer.keys, layer.values))
     assert held == session.length * plan.kv_token("float32")
     buffers = sum(t.nbytes for layer in layers for t in layer._buffers)
     most = max(kv_cache.LEAST, fit.ROOM * session.length)
     assert held <= buffers <= most * plan.kv_token("float32")
-
-    turn = engine.window.turns[0]
-    assert plan.visual == len(turn.video)
-    silent = replace(turn, answer_ids=None)
+    silent = replace(engine.window.turns[0], answer_ids=None)
+    assert plan.visual == len(silent.video)
     assert plan.turn == sum(map(len, silent.pieces(engine.codec)))
+
+
+def test_weights_window_and_turn_are_those_of_the_real_model(folder: Path) -> None:
+    plan = fit.plan(str(folder), FRAME)
+    backend = opened(folder)
+    parameters = list(backend.model.parameters())
+    assert plan.parameters == sum(p.numel() for p in parameters)
+    assert fit.weights(plan, "float32", "none") == sum(p.nbytes for p in parameters)
+    assert plan.context == backend.context
+    assert_cache_and_turn(plan, played(backend))
+
+
+@pytest.mark.parametrize("name", family_checkpoints.KINDS)
+def test_every_family_is_computed(name: str, tmp_path: Path) -> None:
+    """Layers of different widths, and layers that share their keys and values, too."""
+    if name == "gemma3n":
+        pytest.importorskip("timm")
+    folder = family_checkpoints.write(tmp_path / name, name)
+    plan = fit.plan(str(folder), FRAME)
+    backend = opened(folder)
+    numbers = sum(p.numel() for p in backend.model.parameters())
+    buffers = sum(b.numel() for b in backend.model.buffers())  # some are stored too
+    assert numbers <= plan.parameters <= numbers + buffers
+    assert_cache_and_turn(plan, played(backend))
+    alone = fit.plan(str(config_alone(folder, tmp_path)), FRAME)
+    assert alone.parameters == numbers and alone.kv == plan.kv
 
 
 def test_the_limits_are_those_of_the_session_and_its_cache() -> None:

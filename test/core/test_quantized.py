@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,29 @@ def test_a_quantized_checkpoint_is_not_quantized_again(tmp_path: Path, whole: Pa
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.quantize must be one of none, int8, 4bit"):
         ModelConfig(quantize="3bit")
+
+
+def test_packed_weights_go_to_their_device_while_they_are_read(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: they were moved later, which bitsandbytes' 8-bit weights refuse."""
+    given: list[dict[str, Any]] = []
+
+    def read(folder: Path, **options: Any) -> Any:
+        given.append(options)
+        raise ImportError("no further")
+
+    kind = transformers.Qwen3VLForConditionalGeneration
+    monkeypatch.setattr(kind, "from_pretrained", staticmethod(read))
+    monkeypatch.setattr(quantized, "_installed", lambda module: True)
+    folder = tmp_path / "awq"
+    shutil.copytree(whole, folder)
+    data = json.loads((folder / "config.json").read_text())
+    data["quantization_config"] = {"quant_method": "awq"}
+    (folder / "config.json").write_text(json.dumps(data))
+    assert "cannot be loaded: no further" in refusal(folder)
+    assert "cannot be loaded: no further" in refusal(whole)
+    assert given[0]["device_map"] == {"": torch.device("cpu")} and "device_map" not in given[1]
 
 
 # ---- real weights -------------------------------------------------------------------------------
