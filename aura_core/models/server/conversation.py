@@ -71,6 +71,7 @@ class Reader:
 
         # The server's processor writes these texts itself: before, between and after the runs.
         before, *after = chat.chunk.parts(chat.chunk.stand_in(None))[::2]
+        self._user = ids(chat.user[0])
         self._chunk = ids(chat.user[0] + str(before))
         self._after = [ids(str(text)) for text in after]
         self._turns = [
@@ -128,6 +129,8 @@ class Reader:
         if not _is(items, at, self._chunk) or place >= len(items):
             return None
         first = items[place]
+        if not isinstance(first, Video) and self._chunk == self._user:
+            return None  # nothing stands before a chunk: a turn of text begins alike
         for after in self._after:
             run = items[place] if place < len(items) else None
             if not isinstance(run, Video) or not _is(items, place + 1, after):
