@@ -227,13 +227,13 @@ class Failing(ScriptedBackend):
         session = super().open()
         inner = session.prefill
 
-        def prefill(pieces: Any) -> Any:
+        def prefill(pieces: Any, wanted: Any = None) -> Any:
             text = self.tokenizer.decode(
                 [t for p in pieces if not isinstance(p, Video) for t in p.ids]
             )
             if self.error is not None and "fail" in text:
                 raise self.error
-            return inner(pieces)
+            return inner(pieces, wanted)
 
         session.prefill = prefill
         return session

@@ -194,6 +194,9 @@ def test_the_server_is_started_as_the_documents_say() -> None:
     told = (ROOT / "docs" / "server.md").read_text().replace("\\\n", " ")
     (line,) = re.findall(r"vllm serve (.*)", told)
     documented = shlex.split(line)[1:]
+    template = given["--chat-template"]  # in the folder that is mounted
+    words.append(template.rpartition("/")[2])
+    assert template == "/models/bare.jinja"
     assert [w for w in documented if w not in words] == []
 
 

@@ -39,12 +39,12 @@ WATCH, QUESTION = "Tell me every time it falls.", "Is it safe?"
 class _Session(ScriptedSession):
     owner: Breaking
 
-    def prefill(self, pieces: Any) -> Any:
+    def prefill(self, pieces: Any, wanted: Any = None) -> Any:
         one = len(pieces) == 1 and len(pieces[0]) == 1
         self.owner.meet("decode" if one else "prefill")
         self._forwarding = True
         try:
-            return super().prefill(pieces)
+            return super().prefill(pieces, wanted)
         finally:
             self._forwarding = False
 

@@ -146,7 +146,7 @@ def test_where_the_model_fails_to_tell_the_watch_the_words_decide(monkeypatch, c
     chunk(assistant, 3)
 
     class Failing(ScriptedSession):
-        def prefill(self, pieces):
+        def prefill(self, pieces, wanted=None):
             raise ModelError("out of order")
 
     with monkeypatch.context() as patch:
