@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -32,6 +33,7 @@ from aura_core.evaluation.sim import episode_of
 from aura_core.models import load
 from aura_core.models.bare_template import bare_template
 from aura_core.models.pixels import resize
+from aura_core.models.server.requests import LOSSES
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.render import Camera
 from aura_core.stream.engine import StreamEngine
@@ -246,10 +248,16 @@ def test_two_images_are_counted_as_two_images(server: Vllm, model: Path) -> None
     backend.close()
 
 
+PIXEL = base64.b64encode(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1]).decode()
+VIDEO = {
+    "type": "video_url",
+    "video_url": {"url": f"data:video/jpeg;base64,{PIXEL},{PIXEL}"},
+}
 REFUSED = {
     "media_io_kwargs": {"media_io_kwargs": {"video": {"fps": 2.0}}},
     "too many likely tokens": {"logprobs": True, "top_logprobs": 21},
     "both ends of a turn": {"add_generation_prompt": True, "continue_final_message": True},
+    "more videos than the limit": {"messages": [{"role": "user", "content": [VIDEO] * 71}]},
 }
 
 
@@ -281,16 +289,25 @@ def test_a_restart_in_the_middle_costs_one_resend(
     backend.close()
 
 
-def test_the_template_of_the_checkpoint_is_noticed_at_the_first_prompt(
+def test_a_server_that_is_started_otherwise_is_used_as_it_is_and_that_is_said(
     model: Path, tmp_path: Path
 ) -> None:
-    """Without `--chat-template` this vLLM writes the vision markers twice, and nothing fails."""
-    with Vllm(model, tmp_path / "vllm.log") as server:
+    """Without `--chat-template` this vLLM writes the vision markers twice, and nothing fails.
+
+    Without a media cache it cannot take frames by uuid.
+    """
+    with Vllm(model, tmp_path / "vllm.log", "--mm-processor-cache-gb", "0") as server:
         backend = served(server, model)
-        assert len(steps_of(backend, 3)) == 3
+        assert len(steps_of(backend, 6)) == 6
         assert "vision markers twice" in backend.trouble and "aura template" in backend.trouble
         assert "its prompts differ" in backend.description
+        assert "sent with each request" in backend.description
         backend.close()
+        unasked = served(server, model, probe=False)
+        assert len(steps_of(unasked, 8)) == 8
+        assert unasked.counters.resends == LOSSES
+        assert "media cache holds less than one window" in unasked.trouble
+        unasked.close()
 
 
 def steps_of(backend: Any, seconds: int = SECONDS, **config: Any) -> list[Step]:
