@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 from aura_core.errors import ConfigError
 from aura_core.parameter_file import engine_settings, is_parameter_file
@@ -161,7 +162,8 @@ class ServerConfig(Settings, section="server"):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_url(self.url)
-        _json_object(self.extra_body, "server.extra_body")
+        own = {"model", "messages", "stream"} & set(self.body)
+        require(not own, f"server.extra_body must not hold {', '.join(sorted(own))}")
         if self.url and self.dialect == "openai" and not self.model:
             raise ConfigError(
                 "server.dialect openai: server.model must be the name under which the server serves"
@@ -249,10 +251,14 @@ class ChatConfig(Settings, section="server"):
         return config
 
 
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
 def _json_object(text: str, name: str) -> dict[str, Any]:
     """The JSON object in `text`; an empty one for "". Raises `ConfigError` naming the setting."""
     try:
-        value = json.loads(text) if text else {}
+        value = json.loads(text, parse_constant=_no_json) if text else {}
     except ValueError as e:
         raise ConfigError(f"{name} must be a JSON object: {e}") from e
     require(isinstance(value, dict), f"{name} must be a JSON object, not {text!r}")
@@ -260,9 +266,16 @@ def _json_object(text: str, name: str) -> dict[str, Any]:
 
 
 def _check_url(url: str) -> None:
-    plain = url.startswith(("http://", "https://")) and "@" not in url and "?" not in url
+    if not url:
+        return
     hint = "(a token belongs into the environment, see api_key_env)"
-    require(not url or plain, f"server.url must be a plain http:// or https:// address {hint}")
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        plain = False
+    plain = plain and not any(c in url for c in "@?#") and len(url.split()) == 1
+    require(plain, f"server.url must be a plain http:// or https:// address {hint}")
 
 
 @dataclass(frozen=True)
@@ -644,7 +657,16 @@ class FallbackConfig(Settings, section="fallback"):
     @property
     def on(self) -> bool:
         """Whether there is a fallback."""
-        return bool(self.model.path)
+        served = bool(self.server.url) and self.server.dialect == "openai"
+        return bool(self.model.path) or served
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.server.url and not self.on:
+            raise ConfigError(
+                "fallback.server.url is given, but fallback.model.path is not: name the checkpoint"
+                " that it serves, or set fallback.server.dialect: openai"
+            )
 
 
 @dataclass(frozen=True)

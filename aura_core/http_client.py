@@ -133,6 +133,11 @@ class HttpClient:
                     f"{options.api_key_setting} is {options.api_key_env}, but this variable is"
                     " not set"
                 )
+            if not token.isascii():
+                raise ConfigError(
+                    f"{options.api_key_setting}: the token in {options.api_key_env} has characters"
+                    " that no token has (it is not ASCII)"
+                )
             headers["Authorization"] = f"Bearer {token}"
         self._client = httpx.Client(
             headers=headers,

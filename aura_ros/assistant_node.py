@@ -104,10 +104,14 @@ class AssistantNode(AuraNode):
         WatchServices(self, host)
         self._goals = WatchAction(self, host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
-        self.get_logger().info(f"loading model {model.path}")
+        self.get_logger().info(f"loading model {host.model_path}")
         topics = ", ".join(c.topic for c in self.cameras.values())
-        for setting, chosen in (("model", model), ("fallback.model", self.config.fallback.model)):
-            if warned := foreign(chosen, topics):
+        other = self.config.fallback
+        for setting, chosen, runs in (
+            ("model", model, server),
+            ("fallback.model", other.model, other.server),
+        ):
+            if warned := foreign(chosen, topics, runs):
                 self.get_logger().warning(f"{warned} in {setting}.path")
         cameras = {w.camera for w in self.config.watches.values()}
         self._standing.begin([(c, q) for c in cameras for q in self.config.standing(c)])

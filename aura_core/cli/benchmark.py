@@ -228,7 +228,7 @@ def _play(
         if known == len(items):
             return ()
         backend = load(settings.model, settings.server)
-        if warned := foreign(settings.model, str(data)):
+        if warned := foreign(settings.model, str(data), settings.server):
             _warn(f"{warned} with --model")
         console.print(
             f"{backend.description}; {header.mode}; {len(items)} items",

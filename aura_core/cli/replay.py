@@ -67,7 +67,7 @@ def replay(
         show.note(f"bag:    {opened.description}")
         lockstep = open_lockstep(settings, show)
         check_questions(lockstep.engine.conversation, questions)
-        show.warn_of(foreign(settings.model, str(bag)))
+        show.warn_of(foreign(settings.model, str(bag), settings.server))
         events = insert(until(opened.events(), seconds), questions)
         refused = show_steps(lockstep, paced(events) if realtime else events, show, judged.witness)
         if opened.stuck:

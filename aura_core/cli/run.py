@@ -41,8 +41,8 @@ def run(
     with opened as frames, showing(out, quiet) as show:
         show.note(f"source: {opened.description}")
         events = insert(frames, questions)
-        warned = foreign(settings.model, shown(source))
-        other = foreign(settings.fallback.model, shown(source))
+        warned = foreign(settings.model, shown(source), settings.server)
+        other = foreign(settings.fallback.model, shown(source), settings.fallback.server)
         if opened.live:
             show.warn_of(warned)
             if other:

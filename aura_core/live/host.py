@@ -468,9 +468,13 @@ class Host:
 
     @property
     def model_path(self) -> str:
-        """`model.path` of the model that runs."""
-        own, other = self.config.model, self.config.fallback.model
-        return other.path if self._models.away else own.path
+        """`model.path` of the model that runs; the served name of one that only a server knows."""
+        c = self.config
+        model, server = (
+            (c.fallback.model, c.fallback.server) if self._models.away else (c.model, c.server)
+        )
+        anywhere = server.url and server.dialect == "openai"
+        return server.model if anywhere else model.path
 
     def _named(self, stream: str | None) -> Stream:
         if not stream:
@@ -612,10 +616,9 @@ class Host:
 
         While another model takes over, questions wait.
         """
-        if self._models.trouble:
-            return
         ttl_s = self.config.generation.question_ttl_s
-        for query in stream.inbox.expire(ttl_s):
+        expired = [] if self._models.trouble else stream.inbox.expire(ttl_s)
+        for query in expired:
             self._tell(Refused(stream.name, query, f"no frames came for {ttl_s:g} s"))
         now_s = time.monotonic()
         for task_id, task in list(self._tasks.items()):

@@ -57,7 +57,7 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def foreign(config: ModelConfig, source: str) -> str:
+def foreign(config: ModelConfig, source: str, server: ServerConfig | None = None) -> str:
     """What is to be warned of before the model watches `source` (what messages call it, or a spec
     such as sim:7); empty when nothing is.
 
@@ -65,7 +65,8 @@ def foreign(config: ModelConfig, source: str) -> str:
     confidently. A bag's or a topic's frames may be the simulator's: nobody can tell.
     """
     embedded = config.path == "aura_tiny" or Path(config.path).absolute() == AURA_TINY
-    if not embedded or source.startswith("sim:"):
+    elsewhere = server is not None and server.url and server.dialect == "openai"
+    if not embedded or elsewhere or source.startswith("sim:"):
         return ""
     return (
         f"aura_tiny, the embedded model, knows the simulator's room alone: its words about {source}"

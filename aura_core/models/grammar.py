@@ -159,7 +159,8 @@ def in_tokens(
             f"{where}: the markers {', '.join(form.markers)} are not told apart by the first token"
             " that differs: not supported"
         )
-    if any(a != b and b[: len(a)] == a for a in others for b in others):
+    pairs = ((a, b) for i, a in enumerate(others) for j, b in enumerate(others) if i != j)
+    if any(b[: len(a)] == a for a, b in pairs):
         raise ModelError(
             f"{where}: one of the markers {', '.join(form.markers)} begins with another one: not"
             " supported"
@@ -176,7 +177,8 @@ def named(single: Callable[[str], int | None], where: str) -> GrammarForm | None
         needed = (form.silent.rstrip(), form.respond.rstrip())
         if all(single(marker) is not None for marker in needed):
             return form
-    return FORMS["joyai"] if "joyai-vl-interaction" in where.lower() else None
+    name = where.rstrip("/").rpartition("/")[2].lower()
+    return FORMS["joyai"] if "joyai-vl-interaction" in name else None
 
 
 def _common(a: Ids, b: Ids) -> Ids:

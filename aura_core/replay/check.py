@@ -95,5 +95,5 @@ def check(
         for step in steps:
             witness.step(step)
     run = witness.run()
-    verdict, note = judge(expectations, run), foreign(config.model, str(bag))
+    verdict, note = judge(expectations, run), foreign(config.model, str(bag), config.server)
     return Checked(bag, file, run, verdict, tuple(witness.thumbnails), note)

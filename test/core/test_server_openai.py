@@ -11,7 +11,17 @@ import pytest
 
 pytest.importorskip("httpx")
 
-from openai_doubles import DOUBLES, Body, Hosted, Ollama, OpenAIDouble, TransformersServe, Word
+from chat_double import Reply, Request
+from openai_doubles import (
+    DOUBLES,
+    Body,
+    Hosted,
+    Ollama,
+    OpenAIDouble,
+    Refused,
+    TransformersServe,
+    Word,
+)
 
 from aura_core.config import (
     AssistantConfig,
@@ -23,6 +33,7 @@ from aura_core.config import (
 )
 from aura_core.errors import ConfigError, ModelError
 from aura_core.models import load
+from aura_core.models.server import replies
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Query, Step
@@ -188,3 +199,40 @@ def test_an_answer_that_is_longer_than_a_stream_is_cut_and_said_once() -> None:
         backend = client(server, answer_tokens=2)
         steps = watch(backend, (10, 200))
         assert steps[1].response is not None and backend.counters.cut_answers == 1
+
+
+def test_a_field_that_is_refused_later_is_given_up_then() -> None:
+    """The probe sends no stream; and a server may be restarted as another kind."""
+
+    class Strict(Ollama):
+        def check(self, body: Body) -> None:
+            for field in ("stream_options", *(["logprobs"] if self.late else [])):
+                if field in body:
+                    message = f"Unsupported parameter: '{field}'"
+                    raise Refused(400, self.error(400, message))
+
+        late = False
+
+    with Strict(says) as server:
+        backend = client(server)
+        assert watch(backend, (10, 200))[1].response is not None
+        server.late = True
+        assert watch(backend, (10, 200))[1].response is not None
+
+
+def test_replies_without_words_that_end_at_their_limit_are_told() -> None:
+    class Thinks(Ollama):
+        def reply(self, request: Request) -> Any:
+            message = {"role": "assistant", "content": "", "reasoning": "Got it"}
+            choice = {"index": 0, "message": message, "finish_reason": "length"}
+            return Reply({"choices": [choice]})
+
+    with Thinks(says) as server:
+        backend = client(server)
+        assert [s.response for s in watch(backend, (10,))] == [None]
+        assert "a model that thinks first must be told not to" in backend.trouble
+
+
+def test_content_in_parts_is_read() -> None:
+    choice = {"message": {"content": [{"type": "text", "text": "Ye"}, {"text": "s"}, None]}}
+    assert replies.text_of(choice) == "Yes"

@@ -72,3 +72,19 @@ def test_probabilities_of_an_unknown_form_change_nothing(entry: dict[str, object
     t = tokenizer()
     (token,) = TextTokens(t, ()).take("Yes", True, [entry])
     assert token.id == t.encode("Yes")[0] == int(token.logits(t.vocabulary).argmax())
+
+
+def test_entries_of_blanks_that_were_left_out_of_the_text_do_not_decide() -> None:
+    t = tokenizer()
+    no = {"token": "No", "logprob": math.log(0.9), "top_logprobs": []}
+    entries = [{"token": "\n", "logprob": 0.0, "top_logprobs": []}, no]
+    (token,) = TextTokens(t, ()).take("\nNo", True, entries)
+    assert token.logits(t.vocabulary)[t.encode("No")[0]] == pytest.approx(math.log(0.9), abs=1e-4)
+
+
+@pytest.mark.parametrize("top", [{"No": -0.1}, ["No"], "No", [None]])
+def test_likely_tokens_of_an_unknown_form_are_left_out(top: object) -> None:
+    t = tokenizer()
+    entry = {"token": "No", "logprob": -0.1, "top_logprobs": top}
+    (token,) = TextTokens(t, ()).take("No", True, [entry])
+    assert token.id == t.encode("No")[0]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from aura_core.errors import ModelError
-from aura_core.http_client import HttpError, RefusedError, TransientError
+from aura_core.http_client import HttpError, RefusedError
 from aura_core.models.backend import Pictures, Piece, Tokens, Video
 from aura_core.models.server.condition import Condition
 from aura_core.models.server.conversation import Conversation, Reader
@@ -36,8 +36,6 @@ OTHER_WORDS = (
     "the server writes other words into the prompt. Qwen3-VL's processor writes the time of the"
     """ frames: start vLLM with --media-io-kwargs '{"video": {"fps": 2.0}}'"""
 )
-# Fields that newer models refuse, and what they are called there; "": left out.
-REFUSED = {"max_tokens": "max_completion_tokens", "temperature": "", "stream_options": ""}
 QUESTION, BEGUN = "Which colour is it?", "It is"
 
 
@@ -61,7 +59,6 @@ class Probe:
         self._done = not wanted
         self._lock = threading.Lock()
         self._prompt = ""
-        self._given_up: set[str] = set()
 
     @property
     def told(self) -> str:
@@ -102,26 +99,12 @@ class Probe:
         """The reply to the first request; without what the server refuses."""
         requests = self._requests
         options = {"return_token_ids": True} if requests.can.token_ids else {}
-        for _ in range(len(REFUSED) + 1):
+        while True:
             try:
                 return requests.client.retry(lambda: requests.probe(conversation, **options))
             except RefusedError as e:
-                if requests.can.token_ids or not self._adapt(e):
+                if not requests.adapt(e):  # it gives up each field once
                     raise self._unusable(e) from e
-        raise AssertionError("each field is given up once")
-
-    def _adapt(self, error: RefusedError) -> bool:
-        """Give up the field of a request that was refused; False where it is none of them."""
-        said = error.said.lower()
-        if "logprob" in said and self._requests.can.logprobs:
-            self._requests.can = replace(self._requests.can, logprobs=False)
-            return True
-        for field, name in REFUSED.items():
-            if field in said and field not in self._given_up:
-                self._given_up.add(field)
-                self._requests.rename(field, name)
-                return True
-        return False
 
     def _unusable(self, error: RefusedError) -> ModelError:
         """What to do about a server that refuses the first request."""
@@ -155,7 +138,9 @@ class Probe:
         differ = f"(here {ours!r}, there {written(made[at : at + 6])!r})"
         more = len(made) - len(expected)
         why = cause(more, chunks) if more else OTHER_WORDS
-        self._condition.say(MISMATCH, f"{self._requests.client.url}: {why} {differ}")
+        # of an equal length, it is not noticed by what ends MISMATCH
+        name = MISMATCH if more else "words"
+        self._condition.say(name, f"{self._requests.client.url}: {why} {differ}")
         self._prompt = "its prompts differ"
 
     def _without_logprobs(self, reply: dict[str, Any]) -> None:
@@ -176,12 +161,10 @@ class Probe:
             return
         requests.known.add([v.features for _, v, _ in conversation.turns if v is not None])
         try:
-            requests.probe(conversation)
-        except TransientError as e:
-            if e.status != 500:
+            requests.client.retry(lambda: requests.probe(conversation))
+        except HttpError as e:
+            if e.status not in (400, 422, 500):
                 raise
-            requests.can = replace(requests.can, uuids=False)
-        except HttpError:
             requests.can = replace(requests.can, uuids=False)
         finally:
             requests.known.clear()

@@ -37,6 +37,9 @@ def text_of(choice: dict[str, Any]) -> str:
     """The text of a choice, of a whole reply or of an event of a stream; "" without one."""
     said = choice.get("delta") or choice.get("message")
     text = said.get("content") if isinstance(said, dict) else None
+    if isinstance(text, list):
+        parts = (part.get("text") for part in text if isinstance(part, dict))
+        text = "".join(part for part in parts if isinstance(part, str))
     return text if isinstance(text, str) else ""
 
 

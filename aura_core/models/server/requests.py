@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aura_core.config import ServerConfig
 from aura_core.errors import ModelError
-from aura_core.http_client import EventStream, HttpClient, HttpError
+from aura_core.http_client import EventStream, HttpClient, HttpError, RefusedError
 from aura_core.models.backend import Video
 from aura_core.models.server.abilities import Abilities
 from aura_core.models.server.condition import Condition
@@ -29,6 +29,13 @@ _REFUSED, _BROKEN = (400, 422), 500
 _MISSED = ("cache", "uuid", "not provided", "nonetype")
 # A server that loses frames so often holds less than a window of them.
 LOSSES, WITHIN = 3, 100  # losses within so many requests
+AGAIN = 600  # requests after which frames are named again
+# Fields that newer models refuse, and what they are called there; "": left out.
+_OTHERWISE = {"max_tokens": "max_completion_tokens", "temperature": "", "stream_options": ""}
+_UNSUPPORTED = (
+    *("unsupported", "not support", "unrecognized", "unknown", "unexpected", "not permitted"),
+    *("not allowed", "invalid", "instead", "bad field"),
+)
 WORD_TOKENS = 8  # most tokens that are asked for where the first word decides
 
 
@@ -60,6 +67,7 @@ class Requests:
         self.can = Abilities.expected(config)
         self._condition, self._own_system, self._stops = condition, own_system, sorted(set(stops))
         self._sent = 0  # requests
+        self._named_again = 0  # number of the request from which on frames are named again
         self._losses: deque[int] = deque(maxlen=LOSSES)  # the requests whose frames were lost
         self._extra = config.body
         self._names: dict[str, str] = {}  # of fields that the server calls otherwise
@@ -70,9 +78,7 @@ class Requests:
             ).hexdigest()
 
     def _decoding(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        if self.can.logprobs:
-            options |= {"logprobs": True, "top_logprobs": TOP}
+        options: dict[str, Any] = {"logprobs": True, "top_logprobs": TOP}
         if self.can.token_ids:
             options |= {
                 "return_tokens_as_token_ids": True,
@@ -131,12 +137,19 @@ class Requests:
                 " system_prompt"
             )
 
+        if not self.can.uuids and 0 < self._named_again <= self._sent:
+            self.can, self._named_again = replace(self.can, uuids=True), 0
+            self._condition.end("media")
+            self._losses.clear()
+
         def attempt(with_all_bytes: bool) -> T:
             body, sent, named = self._body(conversation, options, with_all_bytes)
             self._sent += 1
             try:
                 result = send(body)
             except HttpError as e:
+                if isinstance(e, RefusedError) and self.adapt(e):
+                    return attempt(with_all_bytes)
                 if not (named and _perhaps_lost(e)):
                     raise
                 self.known.clear()  # the cache dropped one, or the server was restarted
@@ -175,12 +188,36 @@ class Requests:
             goes_on = conversation.continues
             turn = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
         body = {**self._base, "messages": messages, **turn, **options}
+        if not self.can.logprobs:  # they may just have been given up
+            body = {k: v for k, v in body.items() if k not in ("logprobs", "top_logprobs")}
         body = {self._names.get(k, k): v for k, v in body.items()} | self._extra
         return {k: v for k, v in body.items() if k and v is not None}, sent, named
 
-    def rename(self, field: str, name: str) -> None:
-        """Send a field under another name from now on; under none where the name is ""."""
-        self._names[field] = name
+    def adapt(self, error: RefusedError) -> bool:
+        """Give up a field that was refused, from now on; False where it is none of them.
+
+        For any server: vLLM takes all that is sent to it.
+        """
+        said = error.said.lower()
+        if self.can.token_ids or not any(words in said for words in _UNSUPPORTED):
+            return False
+        if "logprob" in said and self.can.logprobs:
+            self.can = replace(self.can, logprobs=False)
+            return True
+        for field, name in _OTHERWISE.items():
+            if field in said and field not in self._names:
+                self._names[field] = name
+                return True
+        return False
+
+    def empty(self, finish: str | None) -> None:
+        """Note a reply without a word, and why it ended."""
+        if finish == "length":
+            self._condition.say(
+                "empty",
+                f"{self.client.url}: the server's replies hold no words, and end at their limit: a"
+                " model that thinks first must be told not to, see server.extra_body",
+            )
 
     def _lost(self) -> None:
         """Note that the server had lost a frame; where it does so again and again, name no more."""
@@ -188,6 +225,7 @@ class Requests:
         if len(self._losses) < LOSSES or self._sent - self._losses[0] > WITHIN:
             return
         self.can = replace(self.can, uuids=False)
+        self._named_again = self._sent + AGAIN  # a server that was restarted often holds them now
         self._condition.say(
             "media",
             f"{self.client.url}: the server's media cache holds less than one window, so every"

@@ -170,6 +170,7 @@ class ServerSession:
             if token is not None:
                 return token
             if not self._requests.can.token_ids:  # an empty reply
+                self._requests.empty(self._answer.finish if self._answer else None)
                 return ended(self._chat.end_id)
             self.close()  # some servers drop the logprobs of a stop token from a stream (SGLang)
 
@@ -180,6 +181,7 @@ class ServerSession:
         if tokens:
             return tokens[0]
         if not self._requests.can.token_ids:  # an empty reply: the turn has ended at once
+            self._requests.empty((choice or {}).get("finish_reason"))
             return ended(self._chat.end_id)
         raise ModelError(
             f"{self._requests.client.url}: a reply without logprobs, from which silence is read"

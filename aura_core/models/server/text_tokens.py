@@ -59,6 +59,7 @@ class TextTokens:
         self._waiting = ""
         if not last and (cut := _begin_of(text, self._held)):
             text, self._waiting = text[:-cut], text[-cut:]
+        entries = [e for e in entries if str(e.get("token", "")).strip(_SPACE)]  # as the text is
         ids = self._ids(text)
         tokens = [Token(i, {i: 0.0}) for i in ids]
         if not self._begun and tokens and entries:
@@ -75,7 +76,9 @@ class TextTokens:
 
     def _first(self, chosen: int, entry: Mapping[str, Any]) -> dict[int, float]:
         """Log-probabilities of the first token, by the first id of each told token's text."""
-        told = {str(t.get("token", "")): t.get("logprob") for t in entry.get("top_logprobs") or []}
+        top = entry.get("top_logprobs")
+        others = [t for t in top if isinstance(t, dict)] if isinstance(top, list) else []
+        told = {str(t.get("token", "")): t.get("logprob") for t in others}
         told.setdefault(str(entry.get("token", "")), entry.get("logprob"))
         known = {chosen: NEVER}
         for text, logprob in told.items():
