@@ -14,6 +14,7 @@ from aura_core.config import (
     GenerationConfig,
     ModelConfig,
     SamplingConfig,
+    ServerConfig,
     WatchConfig,
     WindowConfig,
 )
@@ -191,3 +192,22 @@ def test_a_preset_stands_for_keep_and_max():
         WindowConfig(30, 60, hard_cap=60).cap,
         WindowConfig(1, 2).cap,
     ) == (70, 60, 3)
+
+
+def test_a_fallback_behind_a_server_is_one_or_is_refused() -> None:
+    server = {"url": "http://x/v1", "dialect": "openai", "model": "m"}
+    assert AssistantConfig.from_dict({"fallback": {"server": server}}).fallback.on
+    with pytest.raises(ConfigError, match=r"fallback\.model\.path is not"):
+        AssistantConfig.from_dict({"fallback": {"server": {"url": "http://x/v1"}}})
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[::1/v1", "http://h:abc/v1", "http://a b/v1"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.url must be a plain"):
+        ServerConfig(url=url)
+
+
+@pytest.mark.parametrize("body", ['{"stream": false}', '{"messages": null}', '{"a": NaN}'])
+def test_a_body_that_would_break_requests_is_refused(body: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.extra_body must"):
+        ServerConfig(extra_body=body)

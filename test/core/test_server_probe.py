@@ -63,6 +63,17 @@ class NoUuids(ModelDouble):
         return super().reply(request)
 
 
+class OtherWords(ModelDouble):
+    """Writes another time before the frames: a prompt of the same length."""
+
+    def reply(self, request: Request) -> Reply | Stream:
+        done = super().reply(request)
+        if isinstance(done, Reply) and "prompt_token_ids" in done.value:
+            ids = done.value["prompt_token_ids"]
+            ids[ids.index(self.pad) - 3] += 1
+        return done
+
+
 @pytest.fixture
 def server(request: pytest.FixtureRequest, model: Any) -> Iterator[ModelDouble]:
     with getattr(request, "param", ModelDouble)(model, TEMPLATE, new_prefixes=99) as loopback:
@@ -97,6 +108,14 @@ def test_without_a_probe_they_are_named_after_a_few_prompts(server: ModelDouble)
     list(run(backend, SEEN + 3))
     assert backend.counters.prompt_mismatches >= SEEN
     assert "vision markers twice" in backend.trouble
+
+
+@pytest.mark.parametrize("server", [OtherWords], indirect=True)
+def test_other_words_of_the_same_length_stay_told(server: ModelDouble) -> None:
+    backend = open_served(server, probe=True)
+    list(run(backend, 4))
+    assert backend.counters.prompt_mismatches == 0
+    assert "--media-io-kwargs" in backend.trouble
 
 
 @pytest.mark.parametrize("server", [NoUuids], indirect=True)
