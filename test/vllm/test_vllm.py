@@ -115,8 +115,8 @@ class Compressed:
         return replace(frame, image=cv2.cvtColor(cv2.imdecode(data, 1), cv2.COLOR_BGR2RGB))
 
 
-# Logits of two programs that sum in another order differ by up to 1e-4 in float32, and p(silent) by
-# a quarter of that. Two decoders of JPEG differ by a step of brightness in some pixels.
+# The aim for PNG was 1e-5; 1.2e-5 was measured, and this bound was set after that. It is what logits
+# that differ by 1e-4 would give, as p(1 - p) is a quarter at most; their difference was not measured.
 @pytest.mark.parametrize(("image", "most"), [("png", 2.5e-5), ("jpeg", 1e-3)])
 def test_decisions_are_those_of_the_model_in_this_process(
     server: Vllm, model: Path, local: list[Step], image: str, most: float, record_property: Any
@@ -176,6 +176,7 @@ def test_three_tenants_share_the_server_and_nothing_else(
     assert [plain(got[name]) == alone for name in backends] == [True] * 3
     shares = {n: b.counters.cached_tokens / b.counters.prompt_tokens for n, b in backends.items()}
     report(record_property, n=40, tenants=3, cached_share=shares)
+    assert min(shares.values()) >= 0.8
     assert len(set(shares.values())) == 1  # nobody uses what another one has computed
 
 
