@@ -115,8 +115,9 @@ class Compressed:
         return replace(frame, image=cv2.cvtColor(cv2.imdecode(data, 1), cv2.COLOR_BGR2RGB))
 
 
-# The aim for PNG was 1e-5; 1.2e-5 was measured, and this bound was set after that. It is what logits
-# that differ by 1e-4 would give, as p(1 - p) is a quarter at most; their difference was not measured.
+# The aim for PNG was 1e-5; 1.2e-5 was measured, and this bound was set after that. It is what
+# logits that differ by 1e-4 would give, as p(1 - p) is a quarter at most. Their difference was not
+# measured.
 @pytest.mark.parametrize(("image", "most"), [("png", 2.5e-5), ("jpeg", 1e-3)])
 def test_decisions_are_those_of_the_model_in_this_process(
     server: Vllm, model: Path, local: list[Step], image: str, most: float, record_property: Any
