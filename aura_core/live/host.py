@@ -639,11 +639,13 @@ class Host:
         task = self._tasks.pop(task_id, None)
         if task is None:
             raise InputError(_no_task(task_id))
+        delivered = False
         try:
             response = engine.deliver(task_id, words)
-        except Exception:
-            self._refuse_task(task.event, "the model failed on the result")
-            raise
+            delivered = True
+        finally:
+            if not delivered:
+                self._refuse_task(task.event, "the model failed on the result")
         if response is None:
             raise InputError(f"the watch of the task '{task_id}' was cancelled")
         alerts, watches = self._alerts(engine, response)
