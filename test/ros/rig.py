@@ -7,14 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import pytest
+import rclpy
 from aura_ros.msg import Alert, Heartbeat, Response
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Log
@@ -245,3 +248,34 @@ class Rig:
 
     def final(self, text: str = "") -> list[Response]:
         return [r for r in self.responses if r.final and text in r.text]
+
+
+@contextmanager
+def in_this_process(namespace: str, file: Path) -> Iterator[Any]:
+    """An assistant node with the parameters in `file`, in the package's executor.
+
+    It runs in a thread here, so that a test can look into it.
+    """
+    from aura_ros import assistant_node, process
+
+    rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "--params-file", str(file)])
+    node, executor, ended = assistant_node.AssistantNode(), process._executor(), False
+    executor.add_node(node)
+
+    def spin() -> None:
+        while not ended:
+            executor.spin_once(timeout_sec=0.05)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    node.start()
+    try:
+        yield node
+    finally:
+        ended = True
+        thread.join()
+        closed = node.close()
+        executor.remove_node(node)
+        node.destroy_node()
+        rclpy.try_shutdown()
+        assert closed

@@ -3,7 +3,6 @@ the test's."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
 import yaml
 from aura_ros.msg import Delegate
 from aura_ros.srv import Ask, Delegated
-from rig import Rig
+from rig import Rig, in_this_process
 from sensor_msgs.msg import CompressedImage
 
 from aura_core.models.grammar import FORMS, in_tokens
 from aura_core.models.scripted import Moment, ScriptedBackend
-from aura_ros import assistant_node, process, qos
+from aura_ros import assistant_node, qos
 
 Rigs = Callable[[], tuple[str, Rig]]
 TASK = "look up when the shop opens"
@@ -80,31 +78,12 @@ def helpers(
         file = tmp_path / "delegate.yaml"
         parameters = {"watch_file": "", **parameters}
         file.write_text(yaml.safe_dump({"/**/assistant_node": {"ros__parameters": parameters}}))
-        rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "--params-file", str(file)])
-        node, executor, ended = assistant_node.AssistantNode(), process._executor(), False
-        executor.add_node(node)
-
-        def spin() -> None:
-            while not ended:
-                executor.spin_once(timeout_sec=0.05)
-
-        thread = threading.Thread(target=spin)
-        thread.start()
-        node.start()
-        try:
+        with in_this_process(namespace, file) as node:
             rig.matched()
             rig.live_second()
             found = lambda: node.count_subscribers(f"{namespace}/aura/delegate")  # noqa: E731
             rig.until(found, "the subscription")
             yield rig, helper
-        finally:
-            ended = True
-            thread.join()
-            closed = node.close()
-            executor.remove_node(node)
-            node.destroy_node()
-            rclpy.try_shutdown()
-            assert closed
 
     yield start
 

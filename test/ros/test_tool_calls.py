@@ -4,7 +4,6 @@ test's."""
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
 import yaml
 from aura_ros.srv import Ask
 from geometry_msgs.msg import PoseStamped
-from rig import Rig
+from rig import Rig, in_this_process
 
 from aura_core.errors import ConfigError
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.tools import ToolConfig
-from aura_ros import assistant_node, process, typed
+from aura_ros import assistant_node, typed
 from aura_ros.conversions import to_time
 from aura_ros.tool_calls import with_types
 
@@ -77,31 +75,12 @@ def assistants(
         lamp = Lamp(rig)
         monkeypatch.setattr(assistant_node, "load", lambda *_: ScriptedBackend(script))
         file = parameter_file(tmp_path, {"tools": tools, "watch_file": "", **parameters})
-        rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "--params-file", str(file)])
-        node, executor, ended = assistant_node.AssistantNode(), process._executor(), False
-        executor.add_node(node)
-
-        def spin() -> None:
-            while not ended:
-                executor.spin_once(timeout_sec=0.05)
-
-        thread = threading.Thread(target=spin)
-        thread.start()
-        node.start()
-        try:
+        with in_this_process(namespace, file) as node:
             rig.matched()
             rig.live_second()
             rig.until(lambda: node.count_services(f"{namespace}/lamp/set"), "the service")
             lamp.assistant = node
             yield rig, lamp
-        finally:
-            ended = True
-            thread.join()
-            closed = node.close()
-            executor.remove_node(node)
-            node.destroy_node()
-            rclpy.try_shutdown()
-            assert closed
 
     yield start
 
