@@ -12,7 +12,7 @@ from test_grammar import SILENT, SMALL, joyai, lockstep, text_of
 
 from aura_core.cli.show import step_text
 from aura_core.config import AssistantConfig, DeciderConfig
-from aura_core.errors import InputError
+from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Delegated, Event, Refused, Stepped, Told, Watched
 from aura_core.models.grammar import GrammarForm
 from aura_core.models.scripted import Moment
@@ -286,6 +286,22 @@ def test_a_task_ends_with_the_host(runs: Make, how: str) -> None:
     assert refused.query == query and refused.reason.startswith("the assistant is")
     with pytest.raises(InputError, match="no task with the id"):
         run.host.delegated(task.id, "late")
+
+
+def test_a_result_on_which_the_model_fails_is_refused_for_its_question(runs: Make) -> None:
+    run = host(runs)
+    query = question(run)
+    task = run.next(Delegated).delegate
+
+    def fail(*_: object) -> None:
+        raise ModelError("out of order")
+
+    run.host.streams[""].engine.deliver = fail
+    done = run.host.delegated(task.id, "At five.")
+    refused = run.next(Refused)
+    assert (refused.query, refused.reason) == (query, "the model failed on the result")
+    with pytest.raises(ModelError, match="out of order"):
+        done.result(20)
 
 
 def test_after_a_rest_a_watch_may_hand_over_again(runs: Make) -> None:
