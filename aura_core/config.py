@@ -670,6 +670,124 @@ class FallbackConfig(Settings, section="fallback"):
 
 
 @dataclass(frozen=True)
+class WriterConfig(Settings, section="memory.writer"):
+    """Another model that writes the notes, behind an OpenAI-compatible server."""
+
+    url: str = setting(
+        "",
+        "base address of the server, such as http://host:8000/v1; empty: the model that watches"
+        " writes them",
+    )
+    model: str = setting("", "name under which the server serves the model")
+    api_key_env: str = setting(
+        "",
+        "environment variable that holds the token of the Authorization header; empty: no token",
+    )
+    pictures: int = setting(4, "pictures of a block that are sent, evenly spaced", low=1, high=32)
+    timeout_s: float = setting(
+        60.0, "longest silence of the server within a request", unit="s", low=0.01, high=3600.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            bool(self.model) or not self.url,
+            "memory.writer.model must be given with memory.writer.url",
+        )
+        self.chat()
+
+    def chat(self) -> ChatConfig:
+        """The server as others are asked. Raises `ConfigError` for a bad address."""
+        return ChatConfig(
+            self.url, self.model, self.api_key_env, read_timeout_s=self.timeout_s, retries=1
+        )
+
+
+@dataclass(frozen=True)
+class MemoryConfig(Settings, section="memory"):
+    """What is remembered beyond the window (docs/memory.md)."""
+
+    path: str = setting(
+        "",
+        "file of the notes; its folder is made. auto: in $ROS_HOME (~/.ros), by the node's name;"
+        " empty: nothing is remembered",
+    )
+    block_s: float | None = setting(
+        None,
+        "video that one note is about",
+        unit="s",
+        low=2.0,
+        high=600.0,
+        unset=0.0,
+        null="what the checkpoint was trained with, else 30 s",
+    )
+    note_tokens: int = setting(96, "most tokens of a note", unit="tokens", low=1, high=4096)
+    language: str = setting(
+        "auto",
+        "language of the notes; auto: that of the newest question, English at first",
+        choices=("auto", "en", "zh"),
+    )
+    writer: WriterConfig = section(WriterConfig)
+    keyframes: str = setting(
+        "change",
+        "which notes keep a picture: off, change (those with something new) or all",
+        choices=("off", "change", "all"),
+    )
+    keyframe_width: int = setting(
+        640, "wider pictures are scaled down to this", unit="pixels", low=64, high=4096
+    )
+    thumbnail_width: int = setting(
+        96, "width of a note's small picture", unit="pixels", low=16, high=640
+    )
+    recent_s: float = setting(
+        600.0,
+        "notes of this time stand word for word before the video; older ones are merged",
+        unit="s",
+        low=0.0,
+        high=DAY_S,
+    )
+    middle_s: float = setting(
+        7200.0,
+        "notes of this time are merged by ten minutes, older ones by the hour",
+        unit="s",
+        low=0.0,
+        high=7 * DAY_S,
+    )
+    reach_s: float = setting(
+        86_400.0, "older notes are not before the video", unit="s", low=0.0, high=400 * DAY_S
+    )
+    prefix_tokens: int | None = setting(
+        None,
+        "most tokens of notes before the video",
+        unit="tokens",
+        low=0,
+        high=100_000,
+        unset=-1,
+        null="what the checkpoint was trained with, else 2000",
+    )
+    recall_notes: int = setting(
+        5, "most notes that are put before a question; 0: none is searched for", low=0, high=100
+    )
+    recall_tokens: int = setting(
+        400, "most tokens of these notes", unit="tokens", low=16, high=100_000
+    )
+    recall_pictures: int = setting(
+        0, "most keyframes that are shown with these notes", low=0, high=8
+    )
+    embedder: str = setting(
+        "",
+        "folder of a sentence-transformers model, which finds notes by meaning too; empty: words"
+        " alone",
+    )
+    keep_days: float = setting(
+        30.0, "older notes are deleted", unit="days", above=0.0, high=36_500.0
+    )
+    max_mb: float = setting(
+        2000.0, "when the file is larger, the oldest notes are deleted", unit="MB", low=1.0
+    )
+
+
+@dataclass(frozen=True)
 class AssistantConfig(Settings):
     """All settings of the engine."""
 
@@ -687,6 +805,7 @@ class AssistantConfig(Settings):
     )
     server: ServerConfig = section(ServerConfig)
     fallback: FallbackConfig = section(FallbackConfig)
+    memory: MemoryConfig = section(MemoryConfig)
     gate: GateConfig = section(GateConfig)
     watches: Mapping[str, StandingConfig] = named(
         StandingConfig, "watches that are there from the start, by ids that you choose"

@@ -1,0 +1,99 @@
+"""How memory is written into a prompt: what a model is asked for a note, and how notes are shown.
+
+A checkpoint that was trained with memory has a form of its own (`aura.json`); others are told in
+plain words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NOTE_REQUEST = (
+    "Write a note for your memory about the last {seconds:g} seconds of the video. Begin with how"
+    " things are at the end. Then what changed for good, who came and went, odd or first events,"
+    " and names, numbers and writing that you saw. Short facts, separated by semicolons. Write only"
+    " what was seen; say where you are not sure. If nothing is new, write: nothing new"
+)
+NOTE_REQUEST_ZH = (
+    "为你的记忆写一条笔记，内容是视频最近{seconds:g}秒。先写结束时的状态，再写不可逆的变化、"
+    "谁来了谁走了、奇怪的或第一次发生的事，以及看到的名字、数字和文字。用简短的事实，以分号分开。"
+    "只写看到的；不确定就说明。没有新事就写：没有新事"
+)
+NOTHING_NEW = ("nothing new", "没有新事")
+MINUTE_S = 60
+UNITS = ((86_400, "day", "天"), (3600, "hour", "小时"), (MINUTE_S, "minute", "分钟"))
+
+
+@dataclass(frozen=True)
+class MemoryForm:
+    """How a checkpoint was trained to use memory.
+
+    Attributes:
+        note: what asks for a note, by language; may hold `{seconds}`.
+        block_s: the length of video that a note was trained on; None: any.
+        prefix_tokens: most tokens of notes that it was trained to have before the video; None: any.
+        sentences: of a recalled note only the facts are shown that match the question.
+        renames: it knows no names: a name in a question is replaced by what it stands for.
+    """
+
+    note: dict[str, str]
+    block_s: float | None = None
+    prefix_tokens: int | None = None
+    sentences: bool = False
+    renames: bool = False
+
+
+PLAIN = MemoryForm({"en": NOTE_REQUEST, "zh": NOTE_REQUEST_ZH})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of memory: `text` happened `age_s` seconds ago, at `clock` ("09:14")."""
+
+    age_s: float
+    clock: str
+    text: str
+
+
+def ago(age_s: float, language: str) -> str:
+    """How long ago, in words: "just now", "4 minutes ago", "1 hour ago", "2 days ago"; rounded
+    down. `language`: "en" or "zh"."""
+    if age_s < MINUTE_S:
+        return "刚才" if language == "zh" else "just now"
+    unit_s, english, chinese = next(unit for unit in UNITS if age_s >= unit[0])
+    count = int(age_s // unit_s)
+    if language == "zh":
+        return f"{count}{chinese}前"
+    return f"{count} {english}{'s' if count > 1 else ''} ago"
+
+
+def line(told: Line, language: str) -> str:
+    """One line as it stands in a prompt, without a mark before it."""
+    colon = "：" if language == "zh" else ": "
+    return f"{ago(told.age_s, language)} ({told.clock}){colon}{told.text}"
+
+
+def recalled(lines: Sequence[Line], matches: int, language: str) -> str:
+    """What stands before a question that memory was searched for.
+
+    Args:
+        lines: what was found, oldest first; the newest of them when there are more.
+        matches: how many facts match in all.
+        language: "en" or "zh", of the question.
+    """
+    if not lines:
+        return "记忆：没有。\n" if language == "zh" else "From memory: nothing.\n"
+    if language == "zh":
+        heading = f"记忆，{matches}条："
+    else:
+        heading = f"From memory, {matches} match{'es' if matches != 1 else ''}:"
+    return "\n- ".join([heading, *(line(told, language) for told in lines)]) + "\n"
+
+
+def remembered(lines: Sequence[Line], language: str) -> str:
+    """What stands in the system turn: the notes before the window, oldest first; "" for none."""
+    if not lines:
+        return ""
+    heading = "你的记忆：" if language == "zh" else "Your memory:"
+    return "\n- ".join([heading, *(line(told, language) for told in lines)])
