@@ -13,6 +13,8 @@ from aura_core.memory.form import MemoryForm
 from aura_core.stream.asides import Aside, Asides
 from aura_core.types import Chunk, Evidence, Frame, Query
 
+GAP_CHUNKS = 5  # seconds without a picture that are a note of their own
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -97,6 +99,10 @@ class Memory(Protocol):
         """A block has closed. Returns whether somebody else writes its note."""
         ...
 
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """No picture was seen between two stamps, for at least `GAP_CHUNKS` seconds."""
+        ...
+
     def wrote(self, block: Block, text: str) -> None:
         """The model has written a note; "": nothing is new."""
         ...
@@ -117,13 +123,17 @@ class NoteTaker:
         self._chunks = max(1, min(memory.block_chunks(form), keep))
         self._block: Block | None = None  # is being filled
         self._newest = -1
+        self._seen_ns: int | None = None  # stamp of the newest chunk's end
         self._waiting: tuple[Aside, Block] | None = None
 
     def saw(self, chunk: Chunk) -> None:
         """Take the newest chunk of the window; a chunk that was seen before changes nothing."""
         if chunk.index <= self._newest:
             return
-        self._newest = chunk.index
+        gap, self._newest = chunk.index - self._newest - 1, chunk.index
+        if self._seen_ns is not None and gap >= GAP_CHUNKS:
+            self._memory.missed(min(self._seen_ns, chunk.start_ns), chunk.start_ns)
+        self._seen_ns = chunk.end_ns
         now_ns = self._memory.wall_ns(chunk.stamp_ns)
         one = Block(
             chunk.index, chunk.index, chunk.start_ns, chunk.end_ns, now_ns, chunk.frames[-1:]

@@ -13,6 +13,7 @@ class MemoryDouble:
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
         self.elsewhere = False
         self.notes: list[tuple[Block, str]] = []
+        self.gaps: list[tuple[int, int]] = []
         self.asked: list[tuple[str, int]] = []
 
     def block_chunks(self, form: MemoryForm) -> int:
@@ -30,6 +31,9 @@ class MemoryDouble:
 
     def closed(self, block: Block) -> bool:
         return self.elsewhere
+
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        self.gaps.append((begin_ns, end_ns))
 
     def wrote(self, block: Block, text: str) -> None:
         self.notes.append((block, text))

@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-import checkpoints  # noqa: E402
-from exactness_rig import run  # noqa: E402
-from memory_double import MemoryDouble  # noqa: E402
+import checkpoints
+from exactness_rig import run
+from memory_double import MemoryDouble
 
-from aura_core.config import ModelConfig  # noqa: E402
-from aura_core.models import load  # noqa: E402
+from aura_core.config import ModelConfig
+from aura_core.models import load
 
 STEPS = 60
 
