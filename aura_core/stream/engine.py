@@ -34,7 +34,7 @@ from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.tools import tools_of
-from aura_core.types import Call, Chunk, Decision, Frame, Query, Response, Step
+from aura_core.types import NS, Call, Chunk, Decision, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -118,7 +118,7 @@ class StreamEngine:
 
         Questions, watches, ids and all words stay. The newest turns whose chunks are in `chunks`
         (by index) are shown to this model again; the words of the others stay as text. A call of a
-        tool stays without its result. The next step prefills all of it. `old` must not be used
+        tool stays without its result, and pictures of memory are not shown again. The next step prefills all of it. `old` must not be used
         afterwards.
 
         Raises:
@@ -131,7 +131,7 @@ class StreamEngine:
                 return None
             ids = self.codec.answer_ids(turn.answer) if turn.answer else None
             video = self.backend.encode(chunk)
-            return replace(turn, video=video, answer_ids=ids, result=None)
+            return replace(turn, video=video, answer_ids=ids, result=None, shown=())
 
         conversation = old.conversation.moved(self.codec, again)
         if conversation.window.turns:
@@ -316,7 +316,8 @@ class StreamEngine:
         turn = self.conversation.open(chunk.index, video, query)
         if told is None:
             return turn
-        return replace(turn, question=told.question, recalled=told.text)
+        shown = tuple((self.backend.encode(_still(f)), caption) for f, caption in told.pictures)
+        return replace(turn, question=told.question, recalled=told.text, shown=shown)
 
     def _decide(self, chunk: Chunk, turn: Turn, query: Query | None) -> tuple[Decision, Turn]:
         """Prefill the chunk's user turn and decide.
@@ -605,6 +606,11 @@ def _hushed(said: Said, query: Query | None) -> Said:
     """The words with which the model accepts a quiet watch stay in the conversation, unsaid."""
     hush = query is not None and query.quiet and said.response is not None
     return replace(said, response=None, suppressed="quiet") if hush else said
+
+
+def _still(frame: Frame) -> Chunk:
+    """One picture as a second of video."""
+    return Chunk(0, (frame, frame), frame.stamp_ns, frame.stamp_ns + NS)
 
 
 def _with_evidence(said: Said, told: Remembered | None) -> Said:

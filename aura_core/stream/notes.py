@@ -47,12 +47,14 @@ class Remembered:
     """What memory tells about a question.
 
     `text` stands before the question ("": memory is not asked), `question` is the question as the
-    model gets it, and `evidence` are the notes in `text`.
+    model gets it, and `evidence` are the notes in `text`. `pictures` are shown before, each with
+    its caption.
     """
 
     text: str
     question: str
     evidence: tuple[Evidence, ...] = ()
+    pictures: tuple[tuple[Frame, str], ...] = ()
 
 
 class Memory(Protocol):

@@ -36,14 +36,22 @@ class Turn:
     result: str | None = None  # what a tool answered; it stands in the place of the question
     lead: str = ""  # words of the response that an earlier turn holds, before a call
     recalled: str = ""  # what memory told about the question; it leaves with the video
+    shown: tuple[tuple[Seen, str], ...] = ()  # pictures of memory, each with its caption
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
         """User turn, assistant header and assistant turn, as pieces of the prompt."""
         return [*self.user(codec), codec.assistant(self.answer_ids)]
 
     def user(self, codec: PromptCodec) -> list[Piece]:
-        """The user turn and the assistant header after it, see `PromptCodec.user`."""
-        return codec.user(self.video, self.question, self.result, self.recalled)
+        """The user turn and the assistant header after it, see `PromptCodec.user`.
+
+        Pictures of memory stand before it, as silent turns of their own.
+        """
+        before: list[Piece] = []
+        for picture, caption in self.shown:
+            before += [*codec.user(picture, caption), codec.assistant(None)]
+        own = codec.user(self.video, self.question, self.result, self.recalled)
+        return [*before, *own]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from engine_rig import cached, chunk, free, recomputed
+from dataclasses import replace
+
+from engine_rig import cached, chunk, frame, free, recomputed
 from memory_double import MemoryDouble
 
 from aura_core.config import GateConfig, WindowConfig
+from aura_core.models.backend import Video
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
@@ -78,6 +81,26 @@ def test_the_notes_before_the_video_change_at_a_switch_alone() -> None:
     assert changed and changed == [i for i, (_, switched) in enumerate(prefixes) if switched]
     # the plan of the next window fixed them, long before the switch
     assert prefixes[4][0] == "notes after chunk 0"
+
+
+def test_pictures_of_memory_are_silent_turns_before_the_question() -> None:
+    shown = ((frame(100, 200), "2 hours ago"), (frame(102, 90), "1 hour ago"))
+    memory = MemoryDouble(told=replace(TOLD, pictures=shown))
+    runs = assistant(memory, window=WindowConfig(keep=2, max=4))
+    chunk(runs, 0)
+    runs.ask("Where is the cup?")
+    step = chunk(runs, 1)
+    assert step.response is not None and step.response.text.endswith("Where is the cup?")
+    assert cached(runs) == recomputed(runs)
+    codec, turn = runs.engine.codec, runs.engine.window.turns[-1]
+    pieces = turn.user(codec)
+    levels = [p.features.brightness for p in pieces if isinstance(p, Video)]
+    assert levels == [200, 90, 0]
+    assert codec.assistant(None) in pieces
+    for i in range(2, 7):  # they leave with the video of their question
+        chunk(runs, i)
+        assert cached(runs) == recomputed(runs)
+    assert len(runs.engine.window.prefix.groups) == 1
 
 
 def test_memory_decides_about_a_watch() -> None:
