@@ -143,7 +143,7 @@ class ChatFormat:
     begin: str = ""
     ask: str = ""
     lead: str = ""
-    memory: MemoryForm = PLAIN  # what asks for a note, and how notes are shown
+    memory: MemoryForm = PLAIN  # how notes are asked for, and shown
 
 
 def deciding(tokenizer: Tokenizer, chat: ChatFormat) -> str:
