@@ -32,6 +32,7 @@ class Ask:
     # a question about the past: the chunk that has to be in view to answer it
     evidence: int | None = None
     follows: bool = False  # only the question before explains it
+    recalled: str = ""  # what memory tells about it, see `memory/form.py`
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@ room: what memory is trained and tested with."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 
@@ -20,6 +21,7 @@ COMING = ("item enters", "person enters", "cat comes")
 PLACED = ("item enters", "item moves")  # notes of these tell a place
 HOUR_S = 3600.0
 MORNING_S = (5 * HOUR_S, 12 * HOUR_S)  # after midnight
+QUIET_SHARE = 0.15  # of questions about a time that is not that of an event
 MOST_TOLD = 6  # facts of one answer
 AROUND_S, AROUND_SHARE = 60.0, 0.05  # "10 minutes ago" means so much before and after, or so much
 
@@ -229,6 +231,8 @@ class MemoryTalk:
         if not ages:
             return None
         age = ages[int(rng.integers(len(ages)))]
+        if rng.random() < QUIET_SHARE:  # perhaps nothing happened then
+            age = float(np.exp(rng.uniform(np.log(min(ages)), np.log(max(ages)))))
         unit = next(u for u, *_ in form.UNITS if age >= u)
         count = max(1, round(age / unit))
         slack = max(AROUND_S, AROUND_SHARE * count * unit)
@@ -268,6 +272,37 @@ class MemoryTalk:
         return self._asked(
             rng, kind, {"x": pair[0], "y": pair[1]}, said, answer, places, about, span
         )
+
+
+def vocabulary() -> set[str]:
+    """Every English word and Chinese character that notes, questions about the past and lines of
+    memory can contain."""
+    lines = [form.Line(age, "", "") for age in (0, 60, 120, 3600, 7200, 86_400, 172_800)]
+    texts = [
+        told
+        for language in MEMORY_WORDS
+        for n in range(3)
+        for told in (form.recalled(lines * (n > 0), n, language), form.remembered(lines, language))
+    ]
+
+    def walk(value: object) -> None:
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, dict):
+            walk(tuple(value.values()))
+        elif isinstance(value, tuple):
+            for part in value:
+                walk(part)
+        elif is_dataclass(value):
+            walk(tuple(getattr(value, f.name) for f in fields(value)))
+
+    for words in MEMORY_WORDS.values():
+        walk(words)
+        walk(tuple(words.numbers))
+    found: set[str] = set()
+    for text in texts:
+        found.update(re.findall(r"[a-z]+|[\u4e00-\u9fff]", re.sub(r"\{\w+\}", " ", text.lower())))
+    return found
 
 
 def place(talk: Talk, event: Event) -> str:

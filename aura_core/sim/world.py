@@ -90,6 +90,7 @@ class Pace:
 
 CALM = Pace(3, 9)
 BUSY = Pace(2, 4)
+QUIET = Pace(8, 30)
 
 
 class Item(NamedTuple):

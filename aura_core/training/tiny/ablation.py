@@ -29,10 +29,10 @@ from aura_core.sim.episode import TEST_PLAN
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised, loss_of
 from aura_core.training.tiny.auxiliary import Auxiliary
-from aura_core.training.tiny.batches import FOCUS, Batch, collate, draw, on
+from aura_core.training.tiny.batches import FOCUS, Batch, collate, on, windows
 from aura_core.training.tiny.language import encoded, logits_of
 from aura_core.training.tiny.settings import Budget
-from aura_core.training.tiny.store import HELD, Pictures, Store, nothing_drawn
+from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store, nothing_drawn
 from aura_core.training.tiny.vision import optimizers
 
 ARMS = {"loss": ("plain", "balanced"), "last-only": ("balanced", "balanced_all")}
@@ -144,11 +144,11 @@ def batches(codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
         samples, rows, tokens = [], [], 0
         while tokens < budget.tokens:
             place = HELD + int(rng.integers(budget.worlds))
-            for sample, seen in draw(
+            for sample, _ in windows(
                 rng, place, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
             ):
                 samples.append(sample)
-                rows.append(seen)
+                rows.append(place * CHUNKS + np.asarray(sample.chunks))
                 tokens += len(sample.ids)
         batch = on(collate(samples, rows), "cpu")
         yield replace(batch, supervised=_bare(batch.supervised, batch.at))

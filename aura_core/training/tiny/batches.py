@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
+from aura_core.sim.memory import MemoryTalk
 from aura_core.sim.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised
+from aura_core.training.tiny.remembered import noted, past, remembering
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.store import CHUNKS, Store, training_world
 from aura_core.training.tiny.targets import AWAITED
@@ -33,11 +35,13 @@ GROUP = 4  # batches that are drawn together and sorted by length: little paddin
 @dataclass(frozen=True)
 class Stage:
     """Until this share of the time: windows of `chunks` (least, most), asked about by one of
-    `plans`."""
+    `plans`; `past` is the share of tokens of windows that are there for questions about the
+    past."""
 
     until: float
     chunks: tuple[int, int]
     plans: tuple[Plan, ...]
+    past: float = 0.2
 
 
 # What takes longest is asked more: where, how many of a kind, what came first, what happened, the
@@ -112,6 +116,14 @@ WATCHES = Plan(
     follows=0.15,
     odd=0.08,
 )
+# Windows that are there for the past: short, with a question in most chunks.
+PAST_PLAN = Plan(min_gap=1, max_gap=2, proactive=(0, 1), multi=(0, 1), first=0, early=1.0)
+PAST_CHUNKS, PAST_GROUPS = (1, 3), 3
+# In all others: share of questions that are about the past, and of chunks after which a note is
+# asked for.
+ASIDE, NOTED = 0.2, 0.3
+TOLD = 0.3  # share of windows with memory in the system turn
+MEMORY_TOKENS = (20, 300)  # least and most of it
 AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
 CURRICULUM = (
     Stage(0.2, (8, 14), (FOCUS, FOCUS, ONCE, MANY)),
@@ -121,6 +133,12 @@ CURRICULUM = (
         (30, 60),
         (FOCUS, FOCUS, FOCUS, ONCE, ONCE, MANY, WATCHES, WATCHES, TEST_PLAN, DENSE_PLAN),
     ),
+)
+# Of a model that knows the room and learns of the past.
+CONTINUED = (
+    Stage(0.35, (6, 14), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.45),
+    Stage(0.75, (12, 28), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.35),
+    Stage(1.0, (28, 60), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.3),
 )
 
 
@@ -148,6 +166,7 @@ class Batch:
     asked: torch.Tensor  # int64 (C,), see `targets.asked_in`
     ends: torch.Tensor  # flat index into (B * L) of the end of each chunk's answer, C in all
     closed: torch.Tensor  # float32 (C, WAITS), see `targets.closed_in`
+    branch: torch.Tensor | None  # int64 (B, L), see `forward.hidden_of`
     tokens: int  # without padding
 
 
@@ -158,10 +177,12 @@ def collate(samples: list[Sample], rows: list[NDArray[np.int64]]) -> Arrays:
     ids = np.zeros((b, length), np.int16)
     positions = np.zeros((3, b, length), np.int16)
     visual = np.zeros((b, length), np.bool_)
+    branch = np.zeros((b, length), np.int8)
     for i, s in enumerate(samples):
         n = len(s.ids)
         ids[i, :n], visual[i, :n] = s.ids, s.visual
         positions[:, i, :n] = s.positions
+        branch[i, :n] = s.branch
 
     def flat(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(s, name) for s in samples])
@@ -190,6 +211,7 @@ def collate(samples: list[Sample], rows: list[NDArray[np.int64]]) -> Arrays:
         "asked": flat("asked").astype(np.int16),
         "ends": (owner + flat("ends")).astype(np.int32),
         "closed": small(flat("closed")),
+        "branch": branch,
         "tokens": np.asarray(sum(len(s.ids) for s in samples)),
     }
 
@@ -227,40 +249,57 @@ def on(arrays: Arrays, device: str) -> Batch:
         whole("asked"),
         whole("ends"),
         known("closed"),
+        whole("branch") if arrays["branch"].any() else None,
         int(arrays["tokens"]),
     )
 
 
-def draw(
+def windows(
     rng: np.random.Generator,
     place: int,
     codec: PromptCodec,
     plans: tuple[Plan, ...],
     chunks: tuple[int, int],
     varied: bool = True,
-) -> Iterator[tuple[Sample, NDArray[np.int64]]]:
+    unseen: float = 0.0,
+) -> Iterator[tuple[Sample, Episode]]:
     """Stretches of the room at a place of the store, one after the other, of so many chunks (least,
-    most), with fresh questions."""
+    most), with fresh questions, this share of them in phrasings kept out of training; and the
+    conversation that each is a window of."""
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
     if plan != TEST_PLAN:
         plan = replace(plan, at_events=bool(rng.random() < AT_EVENTS))
     room = training_world(Store.seed(place))
     room = room.looked_at(room.looks, float(rng.uniform(-MARGIN_S, MARGIN_S)))
+    language = "zh" if rng.random() < CHINESE_SHARE else "en"
     episode = Episode.generate(
         int(rng.integers(2**31)),
         CHUNKS,
         plan,
         room,
-        "zh" if rng.random() < CHINESE_SHARE else "en",
-        unseen=0.0,
+        language,
+        unseen=unseen,
         topics=topics,
         varied=varied,
     )
+    talk = MemoryTalk(language, unseen)
+    short = plan == PAST_PLAN
+    groups = int(rng.integers(1, PAST_GROUPS + 1)) if short else 10
+    share, everywhere = (0.9, 0.8) if short else (ASIDE, 0.0)
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
-        yield build(episode, codec, start, start + n), place * CHUNKS + np.arange(start, start + n)
-        start += n
+        stop, since = start + n, start + 1 if start else 0
+        tokens = int(np.exp(rng.uniform(*np.log(MEMORY_TOKENS)))) if rng.random() < TOLD else 0
+        before = past(rng, talk, tokens, codec.question_tokens)
+        episode = remembering(rng, episode, talk, since, stop, share, before, everywhere)
+        notes = [
+            noted(rng, talk, codec.chat.memory.note, room, since, at)
+            for at in range(since + 1, stop + 1)
+            if not short and rng.random() < NOTED
+        ]
+        yield build(episode, codec, start, stop, groups, before.text, notes), episode
+        start = stop + (int(rng.integers(0, 15)) if short else 0)
 
 
 @dataclass(frozen=True)
@@ -270,18 +309,21 @@ class Drawer:
 
     codec: PromptCodec
     tokens: int
+    stages: tuple[Stage, ...] = CURRICULUM
 
     def __call__(
         self, rng: np.random.Generator, places: NDArray[np.int64], progress: float
     ) -> list[Arrays]:
-        stage = next(s for s in CURRICULUM if progress <= s.until)
+        stage = next(s for s in self.stages if progress <= s.until)
         drawn: list[tuple[Sample, NDArray[np.int64]]] = []
-        total = 0
-        while total < GROUP * self.tokens:
+        spent = {True: 1e-9, False: 1e-9}  # tokens of windows for the past, and of others
+        while (total := sum(spent.values())) < GROUP * self.tokens:
             place = int(places[rng.integers(len(places))])
-            for pair in draw(rng, place, self.codec, stage.plans, stage.chunks):
-                drawn.append(pair)
-                total += len(pair[0].ids)
+            short = spent[True] / (spent[True] + spent[False]) < stage.past
+            plans, chunks = ((PAST_PLAN,), PAST_CHUNKS) if short else (stage.plans, stage.chunks)
+            for sample, _ in windows(rng, place, self.codec, plans, chunks):
+                drawn.append((sample, place * CHUNKS + np.asarray(sample.chunks)))
+                spent[short] += len(sample.ids)
         drawn.sort(key=lambda pair: len(pair[0].ids))
         ends = np.cumsum([len(s.ids) for s, _ in drawn])
         cuts = np.searchsorted(ends, np.arange(1, GROUP) * total / GROUP) + 1

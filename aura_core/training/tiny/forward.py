@@ -19,6 +19,7 @@ def hidden_of(
     positions: torch.Tensor,
     visual: torch.Tensor,
     deep: list[torch.Tensor],
+    branch: torch.Tensor | None = None,
 ) -> list[torch.Tensor]:
     """Output of each layer, each (B, L, width), the last one after the final norm besides.
 
@@ -28,6 +29,8 @@ def hidden_of(
         positions: int64 (3, B, L).
         visual: flat places (V,) of visual tokens in (B * L).
         deep: deepstack features (V, width) that are added after the first layers.
+        branch: int64 (B, L): 0 for tokens that all later ones see, else the number of a branch that
+            only its own tokens see; None: there are no branches.
     """
     config = lm.config
     heads, kv, width = (
@@ -39,6 +42,7 @@ def hidden_of(
     cos, sin = cos[:, None], sin[:, None]
     b, length, _ = embeds.shape
     eps = config.rms_norm_eps
+    mask = None if branch is None else _seen_by(branch)
     half = embeds.is_cuda  # flash attention takes 16-bit numbers only
     x, out = embeds, []
     for i, layer in enumerate(lm.layers):
@@ -53,7 +57,7 @@ def hidden_of(
         k, v = (t.repeat_interleave(heads // kv, dim=1) for t in (k, v))
         if half:
             q, k, v = q.bfloat16(), k.bfloat16(), v.bfloat16()
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).to(x.dtype)
+        y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None).to(x.dtype)
         x = x + attn.o_proj(y.transpose(1, 2).reshape(b, length, -1))
         h = F.rms_norm(x, x.shape[-1:], layer.post_attention_layernorm.weight, eps)
         x = x + mlp.down_proj(F.silu(mlp.gate_proj(h)) * mlp.up_proj(h))
@@ -62,6 +66,14 @@ def hidden_of(
         out.append(x)
     out.append(F.rms_norm(x, x.shape[-1:], lm.norm.weight, eps))
     return out
+
+
+def _seen_by(branch: torch.Tensor) -> torch.Tensor:
+    """Bool (B, 1, L, L): whether the token of the row sees that of the column."""
+    length = branch.shape[1]
+    before = torch.ones(length, length, dtype=torch.bool, device=branch.device).tril()
+    own = branch[:, None, :] == branch[:, :, None]
+    return (before & (own | (branch[:, None, :] == 0)))[:, None]
 
 
 def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

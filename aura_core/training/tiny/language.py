@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -14,13 +15,14 @@ import torch
 
 from aura_core.errors import InputError
 from aura_core.plain import one_of
-from aura_core.sim.episode import TEST_PLAN, Episode
+from aura_core.sim.episode import TEST_PLAN, UNSEEN_SHARE, Episode
 from aura_core.sim.talk import DECLINED
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import balanced_loss, plain_loss
 from aura_core.training.tiny.auxiliary import Auxiliary
-from aura_core.training.tiny.batches import Batch, collate, on
+from aura_core.training.tiny.batches import PAST_CHUNKS, PAST_PLAN, Batch, collate, on, windows
 from aura_core.training.tiny.forward import hidden_of
+from aura_core.training.tiny.remembered import KINDS_ASKED
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.settings import LOSSES
 from aura_core.training.tiny.store import CHUNKS, Pictures, Store, training_world
@@ -30,6 +32,22 @@ from aura_core.training.tiny.vision import batched_vision, optimizers, patches_o
 WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
 REPORTS = 60  # of the stage
+WARM_UP = (100, 0.02)  # steps, or a share of the time, whichever is over first
+FIGURES = (
+    "real-time",
+    "follow-up",
+    "declined",
+    "due",
+    "due text",
+    "false alarm",
+    "chatter",
+    "memory",
+    *(f"memory {kind}" for kind in (*KINDS_ASKED, "nothing")),
+    "note",
+    "note words",
+    "nothing new",
+)
+NOTE_CHUNKS = (14, 24)  # of the windows in which notes are held out
 LAST = 48  # batches that may be given again
 
 
@@ -45,7 +63,9 @@ def logits_of(
     seen = bank[batch.rows].flatten(0, 1).float()
     merged, deep = seen.split(WIDTH, dim=-1)
     flat = embeds.flatten(0, 1).index_copy(0, batch.visual, merged)
-    hidden = hidden_of(lm, flat.view(embeds.shape), batch.positions, batch.visual, [deep])
+    hidden = hidden_of(
+        lm, flat.view(embeds.shape), batch.positions, batch.visual, [deep], batch.branch
+    )
     return model.lm_head(hidden[-1].flatten(0, 1)[batch.at]), hidden
 
 
@@ -53,7 +73,8 @@ Held = list[tuple[Batch, list[Sample], list[Episode]]]
 
 
 def held_out(codec: PromptCodec, places: list[int], device: str) -> Held:
-    """Development windows of the rooms at these places."""
+    """Development windows of the rooms at these places: of a minute, then short ones with questions
+    about the past and with notes."""
     held: Held = []
     for i in range(0, len(places), 8):
         some = places[i : i + 8]
@@ -64,6 +85,17 @@ def held_out(codec: PromptCodec, places: list[int], device: str) -> Held:
         samples = [build(e, codec, 0, 60) for e in episodes]
         rows = [p * CHUNKS + np.arange(60) for p in some]
         held.append((on(collate(samples, rows), device), samples, episodes))
+    for plan, chunks, n in ((PAST_PLAN, PAST_CHUNKS, 12), (TEST_PLAN, NOTE_CHUNKS, 3)):
+        for i in range(0, len(places), 4):
+            samples, episodes, rows = [], [], []
+            for p in places[i : i + 4]:
+                rng = np.random.default_rng([p, 43])
+                drawn = windows(rng, p, codec, (plan,), chunks, unseen=UNSEEN_SHARE)
+                for sample, episode in itertools.islice(drawn, n):
+                    samples.append(sample)
+                    episodes.append(episode)
+                    rows.append(p * CHUNKS + np.asarray(sample.chunks))
+            held.append((on(collate(samples, rows), device), samples, episodes))
     return held
 
 
@@ -85,10 +117,7 @@ def encoded(visual: Any, pictures: Pictures) -> torch.Tensor:
 
 def teacher_forced(model: Any, batches: Held, bank: torch.Tensor) -> dict[str, float]:
     """Quick development figures; the true ones are free-running (`aura eval sim`)."""
-    right: dict[str, list[bool]] = {
-        k: []
-        for k in ("real-time", "follow-up", "declined", "due", "due text", "false alarm", "chatter")
-    }
+    right: dict[str, list[bool]] = {k: [] for k in FIGURES}
     for batch, samples, episodes in batches:
         with torch.no_grad():
             guess = logits_of(model, batch, bank)[0].argmax(-1)
@@ -97,15 +126,24 @@ def teacher_forced(model: Any, batches: Held, bank: torch.Tensor) -> dict[str, f
         for s, e in zip(samples, episodes, strict=True):
             ok = good[offset : offset + len(s.at)]
             offset += len(s.at)
+            for k in range(1, int(s.of_note.max(initial=0)) + 1):
+                mine = s.of_note == k
+                right["nothing new" if s.silent[mine].any() else "note"].append(ok[mine].all())
+                right["note words"] += ok[mine].tolist()
             dues, asks = {d.chunk for d in e.dues}, {a.chunk: a for a in e.asks}
             for c in s.chunks:
-                mine = ok[s.chunk == c]
+                mine = ok[(s.chunk == c) & (s.of_note == 0)]
+                if not len(mine):  # its evidence is not in view
+                    continue
                 if c in dues:
                     right["due"].append(bool(mine[0]))
                     right["due text"].append(bool(mine.all()))
                 elif c in asks:
                     ask = asks[c]
-                    if ask.condition is None and len(mine):
+                    if ask.topic.startswith("memory"):
+                        right["memory"].append(bool(mine.all()))
+                        right[ask.topic].append(bool(mine.all()))
+                    elif ask.condition is None:
                         name = "follow-up" if ask.follows else "real-time"
                         name = "declined" if ask.topic in DECLINED else name
                         right[name].append(bool(mine.all()))
@@ -129,14 +167,16 @@ def train(
     loss: str = "balanced_all",
     begin: float = 0.0,
     heads: Path | None = None,
+    aside: bool = True,
+    reports: int = REPORTS,
     save: Callable[[], None] = lambda: None,
     device: str = "cpu",
     told: Callable[[str, float, str], None] = lambda stage, share, line: None,
 ) -> None:
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum.
 
-    `bank`: see `encoded`. `heads`: where the read-outs of the auxiliary losses are kept beside
-    what `save` saves.
+    `bank`: see `encoded`. `aside`: with the auxiliary losses. `heads`: where
+    their read-outs are kept beside what `save` saves.
     """
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
@@ -160,13 +200,14 @@ def train(
             before = time.monotonic()
             batch = feed.next()
             waited += time.monotonic() - before
-            scale = min(1.0, (step + 1) / 100) * max(0.01, min(1.0, (1.0 - used) / 0.7))
+            warm = min(1.0, max((step + 1) / WARM_UP[0], used / WARM_UP[1]))
+            scale = warm * max(0.01, min(1.0, (1.0 - used) / 0.7))
             for opt in opts:
                 for group in opt.param_groups:
                     group["lr"] = lr * scale
             logits, hidden = logits_of(model, batch, bank)
-            aside = auxiliary(batch, hidden)
-            value = aside + (
+            besides = auxiliary(batch, hidden) if aside else torch.zeros(())
+            value = besides + (
                 plain_loss(logits, batch.supervised)
                 if loss == "plain"
                 else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
@@ -178,10 +219,10 @@ def train(
                 opt.step()
             step, seen = step + 1, seen + batch.tokens
             minute = used * minutes
-            total += torch.stack((value.detach(), aside.detach()))
-            if minute - reported >= minutes / REPORTS:
+            total += torch.stack((value.detach(), besides.detach()))
+            if minute - reported >= minutes / reports:
                 rate = seen / (60 * (minute - reported))
-                mean, besides = (total / (step - told_at)).tolist()
+                mean, extra = (total / (step - told_at)).tolist()
                 figures = teacher_forced(model, held, bank)
                 words = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 told(
@@ -189,7 +230,7 @@ def train(
                     used,
                     f"step {step} {(step - told_at) / (60 * (minute - reported)):.1f} steps/s"
                     f" {rate:.0f} tok/s waited {waited:.0f} s repeated {feed.repeated}"
-                    f" lr {lr * scale:.1e} loss {mean:.4f} auxiliary {besides:.4f} | {words}",
+                    f" lr {lr * scale:.1e} loss {mean:.4f} auxiliary {extra:.4f} | {words}",
                 )
                 seen, told_at, reported = 0, step, minute
                 total = torch.zeros_like(total)

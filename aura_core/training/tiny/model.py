@@ -7,12 +7,14 @@ other Qwen3-VL folder. `aura.json` in the folder tells how the checkpoint was tr
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
 from aura_core.models.sidecar import sidecar
+from aura_core.sim.memory import vocabulary as memory_words
 from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
 
@@ -27,6 +29,7 @@ SPECIALS = (
     "<|silent|>",
     "<|unknown|>",
 )
+WORDS = r"[a-z]+|[\u4e00-\u9fff]"  # what becomes a token
 SYSTEM_PROMPT = "live room"
 HEIGHT, WIDTH = 96, 128  # of frames, in pixels
 _HALF = (0.5, 0.5, 0.5)
@@ -50,18 +53,32 @@ AURA_JSON: dict[str, Any] = {
     "frame_timestamps": False,
     "frame_height": HEIGHT,
     "frame_width": WIDTH,
+    "memory": {
+        "note": {"en": "note {seconds:g}", "zh": "记录{seconds:g}"},
+        "block_s": 10.0,
+        "prefix_tokens": 300,
+        "sentences": True,
+        "renames": True,
+    },
 }
+MOST_KNOWN = 100_000  # texts that are encoded once
+NUMBERS = 100  # from 0 up, each a token of its own
+MARKS = (";", "-")  # between the facts of a note, and before a line of memory
 
 
 def vocabulary() -> list[str]:
     """Special tokens first, then every word of the simulator's questions and answers, sorted."""
     plain = {"user", "assistant", "system", *SYSTEM_PROMPT.split(), *words()}
+    plain |= {*memory_words(), *MARKS, *map(str, range(NUMBERS))}
+    for request in AURA_JSON["memory"]["note"].values():
+        plain |= {*re.findall(WORDS, request.split("{")[0])}
     return [*SPECIALS, *sorted(plain)]
 
 
 def build_tokenizer() -> Any:
-    """A `PreTrainedTokenizerFast` of English words and Chinese characters: lower case, punctuation
-    dropped, spelling folded."""
+    """A `PreTrainedTokenizerFast` of English words, Chinese characters and whole numbers: lower
+    case, punctuation dropped but for semicolons, what stands in parentheses dropped, spelling
+    folded."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -73,7 +90,9 @@ def build_tokenizer() -> Any:
             normalizers.Replace(Regex(r"['’]s\b"), " is"),
             normalizers.Replace(Regex(r"['’]re\b"), " are"),
             normalizers.Replace(Regex(r"\bcolor"), "colour"),
-            normalizers.Replace(Regex(r"[?.!,;:\"？。！，、；：]"), " "),
+            normalizers.Replace(Regex(r"[(（][^()（）]*[)）]"), " "),
+            normalizers.Replace(Regex(r"[?.!,:\"？。！，、：]"), " "),
+            normalizers.Replace(Regex(r"[;；]"), " ; "),
         ]
     )
     core.pre_tokenizer = pre_tokenizers.Sequence(
@@ -83,9 +102,10 @@ def build_tokenizer() -> Any:
         ]
     )
     core.decoder = decoders.Sequence(
-        [  # a space before each word and none between characters
-            decoders.Replace(Regex("^(?=[a-z])"), " "),
+        [  # a space before each word and number, and none between characters
+            decoders.Replace(Regex("^(?=[-a-z0-9])"), " "),
             decoders.Fuse(),
+            decoders.Replace(Regex("(?<=[\u4e00-\u9fff]);"), "；"),
             decoders.Strip(" ", 1, 0),
         ]
     )
@@ -169,6 +189,8 @@ class RememberingTokenizer(HFTokenizer):
         if len(text) > 200:  # a whole history: never the same twice
             return super().encode(text)
         if text not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[text] = super().encode(text)
         return self._known[text]
 

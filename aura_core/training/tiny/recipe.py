@@ -14,6 +14,7 @@ import torch
 
 from aura_core.cores import cores
 from aura_core.errors import ConfigError, ModelError
+from aura_core.models.sidecar import read_json
 from aura_core.training.tiny import language, vision
 from aura_core.training.tiny import model as tiny
 from aura_core.training.tiny.batches import Drawer
@@ -21,6 +22,7 @@ from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
 
 FEATURE_RMS = 0.3
+EMBEDDINGS = "model.language_model.embed_tokens.weight"
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 
 Weights = dict[str, torch.Tensor]
@@ -86,7 +88,8 @@ def _stages(
     if weights.exists():
         model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     elif recipe.init is not None:
-        model.load_state_dict(_saved(recipe.init))
+        rows = model.get_input_embeddings().weight.detach()
+        model.load_state_dict(saved(recipe.init, tokenizer.get_vocab(), rows))
     if weights.exists() or recipe.init is not None:
         _rendered(store, pictures, recipe.vision_min, told)
     else:
@@ -159,13 +162,32 @@ def _rendered(store: Store, pictures: Pictures, minutes: float, told: Told) -> N
     pictures.update(len(store.ready))
 
 
-def _saved(folder: Path) -> Weights:
-    """Weights of a checkpoint folder, float32; the tied output layer is filled in."""
+def saved(folder: Path, vocabulary: dict[str, int], rows: torch.Tensor) -> Weights:
+    """Weights of a checkpoint folder, float32, for another vocabulary.
+
+    Args:
+        folder: the checkpoint; its own vocabulary may be smaller or in another order.
+        vocabulary: ids of the tokens, of the model that is continued.
+        rows: float32 (n, width), the embeddings that this model begins with: those of tokens that
+            the checkpoint lacks stay.
+
+    The tied output layer is filled in. Raises `ModelError`.
+    """
     from safetensors.torch import load_file
 
     path = folder / "model.safetensors"
     if not path.is_file():
         raise ModelError(f"{folder}: no model.safetensors to continue from")
     state = {k: v.float() for k, v in load_file(path).items()}
-    state.setdefault("lm_head.weight", state["model.language_model.embed_tokens.weight"])
-    return state
+    old = read_json(folder / "tokenizer.json").get("model", {}).get("vocab")
+    if not isinstance(old, dict):
+        raise ModelError(f"{folder}: tokenizer.json has no vocabulary of words")
+    was, now = state[EMBEDDINGS], rows.clone()
+    if was.shape[1] != now.shape[1]:
+        raise ModelError(
+            f"{folder}: its embeddings are {was.shape[1]} wide, those of aura_tiny {now.shape[1]}"
+        )
+    for token, at in vocabulary.items():
+        if token in old:
+            now[at] = was[old[token]]
+    return state | {EMBEDDINGS: now, "lm_head.weight": now}

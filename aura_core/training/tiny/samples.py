@@ -1,23 +1,25 @@
 """Episodes to training sequences, through the very window and prompt code that inference uses.
 
 A sample is what the engine's cache holds at the end of a stretch of chunks: system turn, text
-history of what left the window, then one turn a chunk. Supervised are all assistant turns in view
-whose evidence is in view.
+history of what left the window, then one turn a chunk, and between some of them requests for notes.
+Supervised are all assistant turns in view whose evidence is in view, and the notes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.config import WindowConfig
-from aura_core.models.backend import Piece, Tokens, Video
+from aura_core.models.backend import Tokens, Video
 from aura_core.models.families.qwen_vl import MRopePositions
 from aura_core.sim.episode import Ask, Episode
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.prompt import PromptCodec
+from aura_core.training.tiny.remembered import Noted
 from aura_core.training.tiny.targets import (
     GRID,
     asked_in,
@@ -44,7 +46,8 @@ class Sample:
     first word), `decides` int64 (chunks,), with what its room is like there, `items` int64 (chunks,
     6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS), `met` float32
     (chunks, WAITS) and `asked` int64 (chunks,); where its answer ends, `ends` int64 (chunks,), with
-    `closed` float32 (chunks, WAITS).
+    `closed` float32 (chunks, WAITS). `branch` int64 (L,): see `forward.hidden_of`; `of_note` int64
+    (N,): the number of the note that a supervised token is of, 0 for the conversation.
     """
 
     ids: NDArray[np.int64]
@@ -67,6 +70,8 @@ class Sample:
     asked: NDArray[np.int64]
     ends: NDArray[np.int64]
     closed: NDArray[np.float32]
+    branch: NDArray[np.int64]
+    of_note: NDArray[np.int64]
 
 
 def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int) -> Conversation:
@@ -83,6 +88,8 @@ def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: in
         if query is not None:
             played.ask(query)
         turn = played.open(chunk, Video(chunk, GRID), query)
+        if ask is not None and ask.recalled:
+            turn = replace(turn, recalled=ask.recalled)
         if text is not None:
             # the newest of several watches is named: it is nearest in the conversation
             owners = dues[chunk].ask_ids[::-1] if ask is None else ()
@@ -93,8 +100,20 @@ def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: in
     return played
 
 
-def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int = 10) -> Sample:
-    """The sample whose window shows chunks start .. stop - 1."""
+def build(
+    episode: Episode,
+    codec: PromptCodec,
+    start: int,
+    stop: int,
+    groups: int = 10,
+    memory: str = "",
+    notes: Sequence[Noted] = (),
+) -> Sample:
+    """The sample whose window shows chunks start .. stop - 1, with `memory` in its system turn.
+
+    `notes` are asked for between chunks. The conversation goes on as if they were not: they are
+    branches, which no later token sees.
+    """
     played = play(episode, codec, start, stop, groups)
     turns = played.window.turns
     plan = played.window.plan
@@ -114,20 +133,41 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
     blind |= {d.chunk for d in episode.dues if any(e.chunk < since for e in d.events)}
     ids: list[int] = []
     visual: list[bool] = []
-    pieces: list[Piece] = []
+    positions: list[NDArray[np.int64]] = []
+    branch: list[int] = []
+    track = MRopePositions()
     decides: list[int] = []
     ends: list[int] = []
-    sup: list[tuple[int, int, bool, bool, bool, int]] = []
+    asked = 0  # notes
+    sup: list[tuple[int, int, bool, bool, bool, int, int]] = []
 
     def put(piece: Tokens | Video) -> None:
         n = len(piece)
         ids.extend(piece.ids if isinstance(piece, Tokens) else [0] * n)
         visual.extend([isinstance(piece, Video)] * n)
-        pieces.append(piece)
+        positions.append(track.extend([piece]))
+        branch.extend([0] * n)
 
-    put(codec.head(plan.prefix if start and plan is not None else codec.prefix()))
+    def ask_for(note: Noted, number: int) -> None:
+        request = codec.noting(note.request).ids
+        words = codec.answer_ids(note.text)
+        spoken = (*words, end) if words else codec.silence
+        first = len(ids) + len(request) - 1
+        sup.extend(
+            (first + i, t, not words, True, False, note.stop - 1, number)
+            for i, t in enumerate(spoken)
+        )
+        told = (*request, *spoken[:-1])
+        ids.extend(told)
+        visual.extend([False] * len(told))
+        at = track.next_position + np.arange(len(told))
+        positions.append(np.broadcast_to(at, (3, len(told))))
+        branch.extend([number] * len(told))
+
+    prefix = plan.prefix if start and plan is not None else codec.prefix()
+    put(codec.head(replace(prefix, memory=memory)))
     for turn in turns[start:stop]:
-        for piece in codec.user(turn.video, turn.question):
+        for piece in turn.user(codec):
             put(piece)
         decides.append(len(ids) - 1)
         spoken = (*turn.answer_ids, end) if turn.answer_ids is not None else codec.silence
@@ -136,15 +176,20 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         event = turn.chunk in events
         if turn.chunk not in blind:
             sup += [
-                (len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk)
+                (len(ids) - 1 + i, t, quiet, hard, event and i == 0, turn.chunk, 0)
                 for i, t in enumerate(spoken)
             ]
         ends.append(len(ids) + len(codec.silence if quiet else spoken[:-1]))
         put(codec.assistant(turn.answer_ids))
-    at, target, silent, hards, decisive, chunk = (np.asarray(c) for c in zip(*sup, strict=True))
+        for note in notes:
+            if note.stop == turn.chunk + 1:
+                asked += 1
+                ask_for(note, asked)
+    columns = np.asarray(sup, np.int64).reshape(-1, 7).T
+    at, target, silent, hards, decisive, chunk, of_note = columns
     return Sample(
         np.asarray(ids),
-        MRopePositions().extend(pieces),
+        np.concatenate(positions, axis=1),
         np.asarray(visual),
         range(start, stop),
         at,
@@ -153,7 +198,7 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         hards.astype(bool),
         decisive.astype(bool),
         chunk,
-        sum(c in script and c not in blind for c in range(start, stop)),
+        sum(c in script and c not in blind for c in range(start, stop)) + asked,
         awaited_in(episode, start, stop),
         np.asarray(decides),
         np.stack([items_of(episode.world, c) for c in range(start, stop)]),
@@ -163,4 +208,6 @@ def build(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: i
         asked_in(episode, start, stop),
         np.asarray(ends),
         closed_in(episode, start, stop),
+        np.asarray(branch),
+        of_note,
     )

@@ -31,7 +31,7 @@ from aura_core.models.pixels import resize
 from aura_core.orphans import end_with
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import Sensor
-from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, Looks, World
+from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, QUIET, Looks, World
 from aura_core.training.tiny.model import HEIGHT, WIDTH
 from aura_core.training.tiny.targets import FACT_TOKENS, SLOT_TOKENS, facts_of, items_of
 
@@ -49,7 +49,8 @@ def sensor_of(seed: int) -> Sensor:
 
 @functools.lru_cache(maxsize=1024)
 def training_world(seed: int) -> World:
-    """World of a training or development seed: two in three are busy, rich in distractors."""
+    """World of a training or development seed: one in two is busy, rich in distractors; in one of
+    six little happens."""
     if seed >= FIRST_TEST_SEED:
         raise InputError(
             f"seed {seed} is held out for tests; train and tune below {FIRST_TEST_SEED}"
@@ -62,7 +63,8 @@ def training_world(seed: int) -> World:
         foreign = ((-10.0, 10.0 * CHUNKS),)
     elif kind < FOREIGN + COVERED:
         foreign = ((begin, begin + float(rng.uniform(4, 25))),)
-    return World.generate(seed, CHUNKS, CALM if seed % 3 == 0 else BUSY, looks, foreign=foreign)
+    pace = QUIET if seed % 6 == 5 else CALM if seed % 3 == 0 else BUSY
+    return World.generate(seed, CHUNKS, pace, looks, foreign=foreign)
 
 
 def chunk_frames(camera: Camera, chunk: int) -> NDArray[np.uint8]:
