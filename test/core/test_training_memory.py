@@ -117,19 +117,19 @@ def test_a_note_between_chunks_is_a_branch_that_nothing_later_sees(tokenizer) ->
 
     whole, plain = sample_with(codec, notes), sample_with(codec)
     logits = told(whole)
-    assert torch.allclose(logits[whole.of_note == 0], told(plain), atol=1e-4)
+    assert torch.allclose(logits[whole.of_branch == 0], told(plain), atol=1e-4)
     for number, note in enumerate(notes, start=1):
         alone = build(
             Episode.generate(5, CHUNKS, TEST_PLAN, training_world(Store.seed(3)), "en"),
             codec,
             0,
             note.stop,
-            notes=[note],
+            asides=[note],
         )
         assert torch.allclose(
-            logits[whole.of_note == number], told(alone)[alone.of_note == 1], atol=1e-4
+            logits[whole.of_branch == number], told(alone)[alone.of_branch == 1], atol=1e-4
         )
-        ids = whole.target[whole.of_note == number].tolist()
+        ids = whole.target[whole.of_branch == number].tolist()
         wanted = (
             [*codec.answer_ids(note.text), codec.chat.end_id] if note.text else [*codec.silence]
         )

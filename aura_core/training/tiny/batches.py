@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Episode, Plan
+from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Ask, Episode, Plan
 from aura_core.sim.memory import MemoryTalk
 from aura_core.sim.talk import TOPICS
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised
-from aura_core.training.tiny.remembered import noted, past, remembering
+from aura_core.training.tiny.remembered import Noted, noted, past, question, remembering
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.store import CHUNKS, Store, training_world
 from aura_core.training.tiny.targets import AWAITED
@@ -116,12 +116,14 @@ WATCHES = Plan(
     follows=0.15,
     odd=0.08,
 )
-# Windows that are there for the past: short, with a question in most chunks.
+# Windows that are there for the past: short, with questions in most chunks.
 PAST_PLAN = Plan(min_gap=1, max_gap=2, proactive=(0, 1), multi=(0, 1), first=0, early=1.0)
 PAST_CHUNKS, PAST_GROUPS = (1, 3), 3
-# In all others: share of questions that are about the past, and of chunks after which a note is
-# asked for.
-ASIDE, NOTED = 0.2, 0.3
+# Share of questions about now that give way to one about the past; questions about the past beside
+# the conversation, in a chunk; share of chunks after which a note is asked for. In short windows,
+# and in all others.
+REPLACED, BESIDES, NOTED = (0.5, 0.15), ((2, 6), (-3, 2)), (0.0, 0.3)
+DENSE = 16  # chunks: longer windows have no more of these than one of so many
 TOLD = 0.3  # share of windows with memory in the system turn
 MEMORY_TOKENS = (20, 300)  # least and most of it
 AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
@@ -268,6 +270,7 @@ def windows(
     conversation that each is a window of."""
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
+    long = int(plan != PAST_PLAN)
     if plan != TEST_PLAN:
         plan = replace(plan, at_events=bool(rng.random() < AT_EVENTS))
     room = training_world(Store.seed(place))
@@ -284,22 +287,24 @@ def windows(
         varied=varied,
     )
     talk = MemoryTalk(language, unseen)
-    short = plan == PAST_PLAN
-    groups = int(rng.integers(1, PAST_GROUPS + 1)) if short else 10
-    share, everywhere = (0.9, 0.8) if short else (ASIDE, 0.0)
+    groups = 10 if long else int(rng.integers(1, PAST_GROUPS + 1))
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
         stop, since = start + n, start + 1 if start else 0
         tokens = int(np.exp(rng.uniform(*np.log(MEMORY_TOKENS)))) if rng.random() < TOLD else 0
         before = past(rng, talk, tokens, codec.question_tokens)
-        episode = remembering(rng, episode, talk, since, stop, share, before, everywhere)
-        notes = [
-            noted(rng, talk, codec.chat.memory.note, room, since, at)
-            for at in range(since + 1, stop + 1)
-            if not short and rng.random() < NOTED
-        ]
-        yield build(episode, codec, start, stop, groups, before.text, notes), episode
-        start = stop + (int(rng.integers(0, 15)) if short else 0)
+        episode = remembering(rng, episode, talk, since, stop, REPLACED[long], before)
+        asides: list[Noted | Ask] = []
+        fewer = min(1.0, DENSE / n) if long else 1.0
+        for chunk in range(since, stop):
+            most = int(rng.integers(*BESIDES[long], endpoint=True))
+            for _ in range(most if rng.random() < fewer else 0):
+                asides += filter(None, [question(rng, talk, room, since, chunk, before)])
+            if rng.random() < NOTED[long] * fewer:
+                note = noted(rng, talk, codec.chat.memory.note, room, since, chunk + 1)
+                asides += [note] * bool(note.text or rng.random() < 0.5)
+        yield build(episode, codec, start, stop, groups, before.text, asides), episode
+        start = stop + (0 if long else int(rng.integers(0, 15)))
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def held_out(codec: PromptCodec, places: list[int], device: str) -> Held:
         samples = [build(e, codec, 0, 60) for e in episodes]
         rows = [p * CHUNKS + np.arange(60) for p in some]
         held.append((on(collate(samples, rows), device), samples, episodes))
-    for plan, chunks, n in ((PAST_PLAN, PAST_CHUNKS, 12), (TEST_PLAN, NOTE_CHUNKS, 3)):
+    for plan, chunks, n in ((PAST_PLAN, PAST_CHUNKS, 6), (TEST_PLAN, NOTE_CHUNKS, 2)):
         for i in range(0, len(places), 4):
             samples, episodes, rows = [], [], []
             for p in places[i : i + 4]:
@@ -126,13 +126,16 @@ def teacher_forced(model: Any, batches: Held, bank: torch.Tensor) -> dict[str, f
         for s, e in zip(samples, episodes, strict=True):
             ok = good[offset : offset + len(s.at)]
             offset += len(s.at)
-            for k in range(1, int(s.of_note.max(initial=0)) + 1):
-                mine = s.of_note == k
-                right["nothing new" if s.silent[mine].any() else "note"].append(ok[mine].all())
-                right["note words"] += ok[mine].tolist()
+            for k, label in enumerate(s.labels, start=1):
+                mine = ok[s.of_branch == k]
+                right[label].append(bool(mine.all()))
+                if label == "note":
+                    right["note words"] += mine.tolist()
+                elif label.startswith("memory"):
+                    right["memory"].append(bool(mine.all()))
             dues, asks = {d.chunk for d in e.dues}, {a.chunk: a for a in e.asks}
             for c in s.chunks:
-                mine = ok[(s.chunk == c) & (s.of_note == 0)]
+                mine = ok[(s.chunk == c) & (s.of_branch == 0)]
                 if not len(mine):  # its evidence is not in view
                     continue
                 if c in dues:

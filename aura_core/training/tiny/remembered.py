@@ -43,6 +43,7 @@ NOW_S = 1e6  # the time of the first chunk
 OLDEST_S, NEWEST_S = 4 * 86_400.0, 65.0  # ages of a past
 BLOCK_S = 10  # of a note
 MOST_LINES = 5  # that a search shows
+NOTHING_KEPT = 0.4  # of questions for which nothing is found: they are many, and soon learned
 KINDS_ASKED = {
     "when": 0.24,
     "ever": 0.16,
@@ -151,24 +152,15 @@ def remembering(
     stop: int,
     share: float,
     before: Past,
-    everywhere: float = 0.0,
 ) -> Episode:
-    """The episode with this share of its questions about now in chunks since + 1 .. stop - 1
-    replaced by questions about the past `before`; `since` is the first chunk in which the window
-    shows what happens. `everywhere`: share of the free chunks that are asked about besides."""
+    """The episode with this share of its questions about now in chunks since .. stop - 1 replaced
+    by questions about the past `before`; `since` is the first chunk in which the window shows what
+    happens."""
     asks = {a.chunk: a for a in episode.asks}
-    dues = {d.chunk for d in episode.dues}
     followed = {a.chunk for a, b in zip(episode.asks, episode.asks[1:], strict=False) if b.follows}
     for chunk in range(since, stop):
         old = asks.get(chunk)
-        if old is None:
-            if chunk in dues or rng.random() >= everywhere:
-                continue
-        elif old.condition is not None or chunk in followed or rng.random() >= share:
-            continue
-        if episode.world.is_foreign(episode.world.look(chunk)[1]):
-            continue
-        if old is None and any(e.chunk == chunk for e in episode.world.events):
+        if old is None or old.condition is not None or chunk in followed or rng.random() >= share:
             continue
         ask = question(rng, talk, episode.world, since, chunk, before)
         if ask is not None:
@@ -185,6 +177,8 @@ def question(
     before: Past,
 ) -> Ask | None:
     """A question about the past in `chunk`; None where what was drawn cannot be asked there."""
+    if world.is_foreign(world.look(chunk)[0]) or world.is_foreign(world.look(chunk)[1]):
+        return None
     now_s = NOW_S + chunk
     searched = not before.text or rng.random() < 0.7
     known = before.events if searched else before.in_text
@@ -204,12 +198,14 @@ def question(
         told, evidence = _seen(talk, told, world, since, chunk, evidence)
         if told is None:
             return None
-    found = search(rng, told, noted)
-    if found is None:
+    result = search(rng, told, noted)
+    if result is None:
         return None
-    hits, matches = found
+    hits, matches = result
     if kind in ("often", "around") and any(i >= len(noted) for i in told.evidence):
         return None  # what the window alone shows is not among the matches
+    if not hits and not told.found and rng.random() >= NOTHING_KEPT:
+        return None
     recalled = ""
     if searched:
         recalled = form.recalled(lines(talk, hits, now_s), matches, talk.language)

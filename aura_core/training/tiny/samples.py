@@ -46,8 +46,9 @@ class Sample:
     first word), `decides` int64 (chunks,), with what its room is like there, `items` int64 (chunks,
     6, 3), `facts` float32 (chunks, F), `conditions` float32 (chunks, CONDITIONS), `met` float32
     (chunks, WAITS) and `asked` int64 (chunks,); where its answer ends, `ends` int64 (chunks,), with
-    `closed` float32 (chunks, WAITS). `branch` int64 (L,): see `forward.hidden_of`; `of_note` int64
-    (N,): the number of the note that a supervised token is of, 0 for the conversation.
+    `closed` float32 (chunks, WAITS). `branch` int64 (L,): see `forward.hidden_of`; `of_branch`
+    int64 (N,): the branch that a supervised token is in, 0 for the conversation; `labels` tell what
+    the branches are: "note", "nothing new" or the topic of a question.
     """
 
     ids: NDArray[np.int64]
@@ -71,7 +72,8 @@ class Sample:
     ends: NDArray[np.int64]
     closed: NDArray[np.float32]
     branch: NDArray[np.int64]
-    of_note: NDArray[np.int64]
+    of_branch: NDArray[np.int64]
+    labels: tuple[str, ...]
 
 
 def play(episode: Episode, codec: PromptCodec, start: int, stop: int, groups: int) -> Conversation:
@@ -107,12 +109,13 @@ def build(
     stop: int,
     groups: int = 10,
     memory: str = "",
-    notes: Sequence[Noted] = (),
+    asides: Sequence[Noted | Ask] = (),
 ) -> Sample:
     """The sample whose window shows chunks start .. stop - 1, with `memory` in its system turn.
 
-    `notes` are asked for between chunks. The conversation goes on as if they were not: they are
-    branches, which no later token sees.
+    `asides` are notes that are asked for between chunks, and questions that are asked in one. The
+    conversation goes on as if they were not: they are branches, which no later token sees. So one
+    window can be asked about many things.
     """
     played = play(episode, codec, start, stop, groups)
     turns = played.window.turns
@@ -138,7 +141,7 @@ def build(
     track = MRopePositions()
     decides: list[int] = []
     ends: list[int] = []
-    asked = 0  # notes
+    labels: list[str] = []  # of the branches
     sup: list[tuple[int, int, bool, bool, bool, int, int]] = []
 
     def put(piece: Tokens | Video) -> None:
@@ -148,27 +151,33 @@ def build(
         positions.append(track.extend([piece]))
         branch.extend([0] * n)
 
-    def ask_for(note: Noted, number: int) -> None:
-        request = codec.noting(note.request).ids
-        words = codec.answer_ids(note.text)
+    def fork(request: Sequence[int], text: str, chunk: int, label: str) -> None:
+        labels.append(label)
+        words = codec.answer_ids(text)
         spoken = (*words, end) if words else codec.silence
         first = len(ids) + len(request) - 1
         sup.extend(
-            (first + i, t, not words, True, False, note.stop - 1, number)
-            for i, t in enumerate(spoken)
+            (first + i, t, not words, True, False, chunk, len(labels)) for i, t in enumerate(spoken)
         )
         told = (*request, *spoken[:-1])
         ids.extend(told)
         visual.extend([False] * len(told))
         at = track.next_position + np.arange(len(told))
         positions.append(np.broadcast_to(at, (3, len(told))))
-        branch.extend([number] * len(told))
+        branch.extend([len(labels)] * len(told))
 
     prefix = plan.prefix if start and plan is not None else codec.prefix()
     put(codec.head(replace(prefix, memory=memory)))
     for turn in turns[start:stop]:
-        for piece in turn.user(codec):
+        *seen, rest = turn.user(codec)
+        for piece in seen:
             put(piece)
+        for ask in asides:
+            if isinstance(ask, Ask) and ask.chunk == turn.chunk:
+                last = codec.user(turn.video, ask.text, None, ask.recalled)[-1]
+                assert isinstance(last, Tokens)
+                fork(last.ids, ask.answer, turn.chunk, ask.topic)
+        put(rest)
         decides.append(len(ids) - 1)
         spoken = (*turn.answer_ids, end) if turn.answer_ids is not None else codec.silence
         quiet = turn.answer_ids is None
@@ -181,12 +190,12 @@ def build(
             ]
         ends.append(len(ids) + len(codec.silence if quiet else spoken[:-1]))
         put(codec.assistant(turn.answer_ids))
-        for note in notes:
-            if note.stop == turn.chunk + 1:
-                asked += 1
-                ask_for(note, asked)
+        for note in asides:
+            if isinstance(note, Noted) and note.stop == turn.chunk + 1:
+                label = "note" if note.text else "nothing new"
+                fork(codec.noting(note.request).ids, note.text, turn.chunk, label)
     columns = np.asarray(sup, np.int64).reshape(-1, 7).T
-    at, target, silent, hards, decisive, chunk, of_note = columns
+    at, target, silent, hards, decisive, chunk, of_branch = columns
     return Sample(
         np.asarray(ids),
         np.concatenate(positions, axis=1),
@@ -198,7 +207,7 @@ def build(
         hards.astype(bool),
         decisive.astype(bool),
         chunk,
-        sum(c in script and c not in blind for c in range(start, stop)) + asked,
+        sum(c in script and c not in blind for c in range(start, stop)) + len(labels),
         awaited_in(episode, start, stop),
         np.asarray(decides),
         np.stack([items_of(episode.world, c) for c in range(start, stop)]),
@@ -209,5 +218,6 @@ def build(
         np.asarray(ends),
         closed_in(episode, start, stop),
         np.asarray(branch),
-        of_note,
+        of_branch,
+        tuple(labels),
     )
