@@ -118,13 +118,13 @@ WATCHES = Plan(
 )
 # Windows that are there for the past: short, with questions in most chunks.
 PAST_PLAN = Plan(min_gap=1, max_gap=2, proactive=(0, 1), multi=(0, 1), first=0, early=1.0)
-PAST_CHUNKS, PAST_GROUPS = (1, 3), 3
+PAST_CHUNKS, PAST_GROUPS = (1, 3), 2
 # Share of questions about now that give way to one about the past; questions about the past beside
 # the conversation, in a chunk; share of chunks after which a note is asked for. In short windows,
 # and in all others.
-REPLACED, BESIDES, NOTED = (0.5, 0.15), ((2, 6), (-3, 2)), (0.0, 0.3)
+REPLACED, BESIDES, NOTED = (0.5, 0.15), ((5, 10), (-3, 2)), (0.0, 0.3)
 DENSE = 16  # chunks: longer windows have no more of these than one of so many
-TOLD = 0.3  # share of windows with memory in the system turn
+TOLD = (0.15, 0.3)  # share of windows with memory in the system turn
 MEMORY_TOKENS = (20, 300)  # least and most of it
 AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
 CURRICULUM = (
@@ -291,7 +291,9 @@ def windows(
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
         stop, since = start + n, start + 1 if start else 0
-        tokens = int(np.exp(rng.uniform(*np.log(MEMORY_TOKENS)))) if rng.random() < TOLD else 0
+        tokens = (
+            int(np.exp(rng.uniform(*np.log(MEMORY_TOKENS)))) if rng.random() < TOLD[long] else 0
+        )
         before = past(rng, talk, tokens, codec.question_tokens)
         episode = remembering(rng, episode, talk, since, stop, REPLACED[long], before)
         asides: list[Noted | Ask] = []

@@ -17,11 +17,12 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.models.sidecar import read_json
 from aura_core.training.tiny import language, vision
 from aura_core.training.tiny import model as tiny
-from aura_core.training.tiny.batches import Drawer
+from aura_core.training.tiny.batches import CONTINUED, CURRICULUM, Drawer
 from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
 
 FEATURE_RMS = 0.3
+CPU_REPORTS = 12  # each takes a core half a minute
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 
@@ -62,7 +63,8 @@ def run(folder: Path, out: Path, recipe: Recipe, told: Told = lambda *_: None) -
     codec = tiny.codec(tokenizer)
     tokens = recipe.tokens or (20_480 if recipe.gpu else 4096)
     workers = recipe.workers or max(1, cores() - (2 if recipe.gpu else 1))
-    store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens))
+    stages = CURRICULUM if recipe.init is None else CONTINUED
+    store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens, stages))
     try:
         _stages(folder, out, recipe, model, tokenizer, codec, store, told, begun)
     finally:
@@ -123,6 +125,8 @@ def _stages(
     if recipe.total_min is not None:
         minutes = max(0.1, recipe.total_min - (time.monotonic() - begun) / 60)
 
+    heads = folder / "auxiliary.pt"
+
     def save() -> None:
         torch.save(model.state_dict(), weights)
         tiny.save(model, tokenizer, out)
@@ -138,7 +142,10 @@ def _stages(
         seed=recipe.seed,
         loss=recipe.loss,
         begin=recipe.begin,
-        heads=folder / "auxiliary.pt",
+        heads=heads,
+        # read-outs that are drawn anew would disturb a language model that is there
+        aside=recipe.init is None or heads.exists(),
+        reports=language.REPORTS if recipe.gpu else CPU_REPORTS,
         save=save,
         device=recipe.device,
         told=told,

@@ -157,14 +157,15 @@ def build(
         spoken = (*words, end) if words else codec.silence
         first = len(ids) + len(request) - 1
         sup.extend(
-            (first + i, t, not words, True, False, chunk, len(labels)) for i, t in enumerate(spoken)
+            (first + i, t, not words, True, i == 0, chunk, len(labels))
+            for i, t in enumerate(spoken)
         )
         told = (*request, *spoken[:-1])
         ids.extend(told)
         visual.extend([False] * len(told))
         at = track.next_position + np.arange(len(told))
         positions.append(np.broadcast_to(at, (3, len(told))))
-        branch.extend([len(labels)] * len(told))
+        branch.extend([number] * len(told))
 
     prefix = plan.prefix if start and plan is not None else codec.prefix()
     put(codec.head(replace(prefix, memory=memory)))
