@@ -53,6 +53,9 @@ KINDS_ASKED = {
     "first": 0.08,
     "first of all": 0.08,
 }
+# Share of searches that show lines that only nearly match: where nothing matches, and beside what
+# does.
+NEARLY = (0.5, 0.12)
 STRETCHES = ("today", "morning", "hour")
 SUBJECT = {"item": "item", "day": "night"}
 
@@ -242,15 +245,15 @@ def search(
         right = [(at, e) for at, e in able if e.kind in PLACED and fits(e, told.about[0])]
     else:
         right = [(at, e) for at, e in able if any(w.matches(e) for w in told.about)]
-    if told.kind.startswith("first") and len(right) > MOST_LINES:
+    first = told.kind == "first of all"
+    if told.kind == "first" and len(right) > MOST_LINES:
         return None
-    hits, matches = right[-MOST_LINES:], len(right)
+    hits, matches = right[:MOST_LINES] if first else right[-MOST_LINES:], len(right)
     room = MOST_LINES - len(hits)
     nearly = [p for p in able if p not in right and _near(p[1], told)]
-    mixed = bool(nearly) and room > 0 and told.kind != "often"
-    if (mixed and rng.random() < (0.35 if right else 0.6)) or (
-        told.kind == "often" and not right and nearly and rng.random() < 0.6
-    ):
+    if told.kind == "often" and right:
+        nearly = []  # the number of matches is the answer
+    if nearly and room and rng.random() < NEARLY[bool(right)]:
         more = nearly[-int(rng.integers(1, min(room, 3) + 1)) :]
         hits = sorted([*hits, *more], key=lambda p: p[0])
         matches += len(more)

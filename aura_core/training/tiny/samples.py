@@ -156,9 +156,9 @@ def build(
         words = codec.answer_ids(text)
         spoken = (*words, end) if words else codec.silence
         first = len(ids) + len(request) - 1
+        number = len(labels)
         sup.extend(
-            (first + i, t, not words, True, i == 0, chunk, len(labels))
-            for i, t in enumerate(spoken)
+            (first + i, t, not words, True, i == 0, chunk, number) for i, t in enumerate(spoken)
         )
         told = (*request, *spoken[:-1])
         ids.extend(told)
