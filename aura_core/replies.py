@@ -58,6 +58,11 @@ class Reply:
         )
 
 
+def without_thoughts(text: str) -> str:
+    """What stands behind the model's thoughts."""
+    return _THOUGHT.split(text)[-1].strip()
+
+
 def answer(reply: Reply) -> dict[str, Any]:
     """The last JSON object behind the model's thoughts.
 
@@ -68,7 +73,7 @@ def answer(reply: Reply) -> dict[str, Any]:
         raise CutOff(
             f"it was cut off (finish_reason {reply.finish_reason!r}): think and write less"
         )
-    text = _THOUGHT.split(reply.text)[-1]
+    text = without_thoughts(reply.text)
     if _THINKS.search(text):
         raise CutOff("its thoughts do not end: think and write less")
     found: dict[str, Any] | None = None

@@ -185,6 +185,20 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A note that an answer was given from: its id, and what time it is about.
+
+    `begin_ns` and `end_ns` are stamps of its run; `wall_ns` is the wall clock at `end_ns`, since
+    the UNIX epoch.
+    """
+
+    note_id: str
+    begin_ns: int
+    end_ns: int
+    wall_ns: int
+
+
+@dataclass(frozen=True)
 class Response:
     """The words of an answer, and the question that they answer.
 
@@ -201,6 +215,7 @@ class Response:
     urgent: bool = False  # one of its watches is urgent; it may interrupt the user
     id: str = ""  # unique over runs; an alert has the id of its response
     watches: tuple[Answered, ...] = ()  # that the words answer; `query_id` is the first of them
+    evidence: tuple[Evidence, ...] = ()  # the notes that memory told for the question
 
 
 @dataclass(frozen=True)
@@ -241,6 +256,7 @@ class Step:
         r = self.response
         call = {} if self.call is None else {"call": self.call.as_json()}
         task = {} if self.delegate is None else {"delegate": self.delegate.as_json()}
+        notes = {"evidence": [e.note_id for e in r.evidence]} if r and r.evidence else {}
         return {
             "chunk": self.chunk,
             "stamp_ns": self.stamp_ns,
@@ -268,4 +284,5 @@ class Step:
             "missed_chunks": self.missed_chunks,
             **call,
             **task,
+            **notes,
         }

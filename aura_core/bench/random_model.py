@@ -14,7 +14,7 @@ from aura_core.errors import ConfigError
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
 from aura_core.models.local import LocalBackend
-from aura_core.models.sidecar import AuraSidecar
+from aura_core.models.sidecar import sidecar
 from aura_core.training.tiny.model import AURA_JSON, CHAT_TEMPLATE, build_tokenizer
 
 
@@ -132,7 +132,7 @@ class RandomBackend(LocalBackend):
         finally:
             torch.set_default_dtype(before)
         tokenizer, name = HFTokenizer(inner), f"random {size}"
-        chat = extract(tokenizer, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), name)
+        chat = extract(tokenizer, CHAT_TEMPLATE, "qwen3_vl", sidecar(AURA_JSON, name), name)
         pixels = shape.frame[0] * shape.frame[1]
         spec = PixelSpec(16, 2, 2, pixels, pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         super().__init__(name, QwenVL("qwen3_vl", spec), model, tokenizer, chat)

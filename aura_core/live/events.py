@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aura_core.memory.notes import Note
 from aura_core.stream.watches import Watch
 from aura_core.types import Answered, Call, Delegate, Frame, Query, Response, Step
 
@@ -143,6 +144,14 @@ class Moved:
     message: str  # what happened and why, in one line
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Memory has taken a note. It is on disk within half a second."""
+
+    stream: str
+    note: Note
+
+
 Event = (
     Ready
     | Words
@@ -156,5 +165,6 @@ Event = (
     | Problem
     | Failed
     | Moved
+    | Noted
 )
 Listener = Callable[[Event], None]

@@ -32,6 +32,7 @@ from aura_core.live.events import (
     Failed,
     Listener,
     Moved,
+    Noted,
     Problem,
     Ready,
     Refused,
@@ -42,6 +43,7 @@ from aura_core.live.events import (
 )
 from aura_core.live.fallback import Models
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
+from aura_core.live.memory import AssistantMemory
 from aura_core.live.rate import Rate
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
@@ -85,6 +87,8 @@ class Health:
     trouble: str = ""  # of the model, although it decides; see `Backend.trouble`
     fallback: str = ""  # which fallback model runs, since when and why; "" while the model does
     model_changes: int = 0  # times that the fallback took over, or was handed back from
+    memory: str = "off"  # off, on, paused or failed
+    memory_trouble: str = ""  # why memory fails
 
 
 NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
@@ -110,15 +114,19 @@ class Stream:
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
         self.seen: deque[Chunk] = deque(maxlen=0)  # newest chunks, for another model
+        self.memory: AssistantMemory | None = None
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
 
     def begin(self, run: str) -> None:
         """Begin a run: ids start with its name."""
         self.ids = Ids(f"{run}.{self.name}" if self.name else run)
 
-    def open(self, backend: Backend, config: AssistantConfig) -> None:
+    def open(
+        self, backend: Backend, config: AssistantConfig, memory: AssistantMemory | None
+    ) -> None:
         """Make a new engine over the loaded model."""
-        self.engine = StreamEngine(backend, config, ids=self.ids)
+        self.memory = memory
+        self.engine = self._engine(backend, config)
         self.seen = deque(maxlen=config.fallback.chunks if config.fallback.on else 0)
         self._recover(config)
 
@@ -127,15 +135,19 @@ class Stream:
         none."""
         old, chunks = self.engine, {chunk.index: chunk for chunk in self.seen}
         assert old is not None
-        engine = StreamEngine(backend, config, ids=self.ids)
+        engine = self._engine(backend, config)
         try:
             engine.adopt(old, chunks)
         except Exception as e:  # a model is foreign code, see `Recovery`
             log.warning("%s is not shown the newest seconds: %s", backend.name, one_line(e))
-            engine = StreamEngine(backend, config, ids=self.ids)
+            engine = self._engine(backend, config)
             engine.adopt(old, {})
         self.engine = engine
         self._recover(config)
+
+    def _engine(self, backend: Backend, config: AssistantConfig) -> StreamEngine:
+        memory = None if self.memory is None else self.memory.stream(self.name, backend)
+        return StreamEngine(backend, config, ids=self.ids, memory=memory)
 
     def _recover(self, config: AssistantConfig) -> None:
         assert self.engine is not None
@@ -205,6 +217,14 @@ class Host:
 
     def _begin_run(self) -> None:
         self.run = run = new_run()
+        self.memory: AssistantMemory | None = None
+        if self.config.memory.path:
+            self.memory = AssistantMemory(
+                self.config.memory,
+                run,
+                lambda line: self._tell(Problem("", line)),
+                lambda note: self._tell(Noted(note.stream, note)),
+            )
         for stream in self.streams.values():
             stream.begin(run)
 
@@ -464,6 +484,8 @@ class Host:
             trouble=engine.backend.trouble if engine else "",
             fallback=self._models.state,
             model_changes=self._models.changes,
+            memory="off" if self.memory is None else self.memory.state,
+            memory_trouble="" if self.memory is None else self.memory.trouble,
         )
 
     @property
@@ -487,6 +509,8 @@ class Host:
 
     def _main(self) -> None:
         try:
+            if self.memory is not None:
+                self.memory.open()
             if self._open():
                 while (stream := self._next()) is not None:
                     self._serve(stream)
@@ -498,6 +522,8 @@ class Host:
                     self._phase = "stopped"
                 self._changed.notify_all()
             self._close()  # nothing may wait for a host that has ended
+            if self.memory is not None:
+                self.memory.close()
             if died:
                 self._tell(Failed("the model's thread ended by a bug; its traceback is above"))
 
@@ -519,7 +545,7 @@ class Host:
 
     def _open_streams(self, backend: Backend) -> None:
         for stream in self.streams.values():
-            stream.open(backend, self.config)
+            stream.open(backend, self.config, self.memory)
         warm(next(iter(self.streams.values())).engine)
 
     def _fitting(self, backend: Backend) -> Backend:
@@ -794,6 +820,8 @@ class Host:
         self._tell(Problem(stream.name, message, chunk))
 
     def _tell(self, event: Event) -> None:
+        if self.memory is not None:
+            self.memory.on_event(event)
         for listener in self._listeners:
             listener(event)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.memory.form import PLAIN, MemoryForm
 from aura_core.models.grammar import DecisionGrammar
 from aura_core.models.tool_form import ToolForm
 from aura_core.types import Chunk
@@ -142,6 +143,7 @@ class ChatFormat:
     begin: str = ""
     ask: str = ""
     lead: str = ""
+    memory: MemoryForm = PLAIN  # how notes are asked for, and shown
 
 
 def deciding(tokenizer: Tokenizer, chat: ChatFormat) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from aura_core.errors import ModelError, one_line
+from aura_core.memory.form import PLAIN
 from aura_core.models import families
 from aura_core.models.backend import DEFAULT_SYSTEM_PROMPT, Around, ChatFormat
 from aura_core.models.families.base import ChunkPrompt
@@ -225,6 +226,7 @@ def extract(
         lead=turns.lead,
         grammar=grammar,
         thought=_NO_THOUGHT if turns.thinks and not trained else "",
+        memory=sidecar.memory or PLAIN,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import ModelError
+from aura_core.memory.form import PLAIN, MemoryForm
 from aura_core.models.grammar import FORMS
 
 
@@ -31,6 +32,7 @@ class AuraSidecar:
     frame_height: int | None = None
     frame_width: int | None = None
     chunk_frames: int | None = None  # how many of a chunk's frames a family of pictures shows
+    memory: MemoryForm | None = None  # how it was trained to write notes and to use them
 
 
 _TYPES = {
@@ -45,7 +47,9 @@ _TYPES = {
     "frame_height": int,
     "frame_width": int,
     "chunk_frames": int,
+    "memory": dict,
 }
+LEAST_BLOCK_S = 2.0  # of a note; `memory.block_s` of the settings has the same bound
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,36 +71,79 @@ def read_aura(folder: Path) -> AuraSidecar:
     Raises `ModelError` for unknown keys and wrong types.
     """
     path = folder / "aura.json"
-    if not path.is_file():
-        return AuraSidecar()
-    data = read_json(path)
+    return sidecar(read_json(path), path) if path.is_file() else AuraSidecar()
+
+
+def sidecar(data: dict[str, Any], path: Path | str) -> AuraSidecar:
+    """What `data`, the object in an `aura.json`, says; `path` is for messages.
+
+    Raises `ModelError` for unknown keys, wrong types and what contradicts itself.
+    """
     known = [f.name for f in fields(AuraSidecar)]
     for key, value in data.items():
         if key not in known:
             raise ModelError(f"{path}: unknown key '{key}'; known keys are {', '.join(known)}")
         if value is not None and type(value) is not _TYPES[key]:
-            raise ModelError(f"{path}: {key} must be {_TYPES[key].__name__}, not {value!r}")
-    sidecar = AuraSidecar(**data)
-    if sidecar.max_pixels is not None and sidecar.max_pixels < 1024:
-        raise ModelError(f"{path}: max_pixels must be at least 1024, not {sidecar.max_pixels}")
-    tokens = (sidecar.silent_token, sidecar.respond_token, sidecar.delegate_token)
+            wanted = "an object" if _TYPES[key] is dict else _TYPES[key].__name__
+            raise ModelError(f"{path}: {key} must be {wanted}, not {value!r}")
+    memory = data.get("memory")
+    told = AuraSidecar(**{**data, "memory": None if memory is None else memory_form(memory, path)})
+    if told.max_pixels is not None and told.max_pixels < 1024:
+        raise ModelError(f"{path}: max_pixels must be at least 1024, not {told.max_pixels}")
+    tokens = (told.silent_token, told.respond_token, told.delegate_token)
     if any(token is not None and not token.strip() for token in tokens):
         raise ModelError(
             f"{path}: silent_token, respond_token and delegate_token must not be empty"
         )
-    if sidecar.grammar is not None and any(tokens):
+    if told.grammar is not None and any(tokens):
         raise ModelError(f"{path}: grammar names the tokens already: give one or the other")
-    if sidecar.grammar is not None and sidecar.grammar not in FORMS:
-        raise ModelError(
-            f"{path}: grammar must be one of {', '.join(FORMS)}, not {sidecar.grammar!r}"
-        )
+    if told.grammar is not None and told.grammar not in FORMS:
+        raise ModelError(f"{path}: grammar must be one of {', '.join(FORMS)}, not {told.grammar!r}")
     if (tokens[1] or tokens[2]) and not tokens[0]:
         raise ModelError(f"{path}: respond_token and delegate_token need a silent_token")
-    if sidecar.chunk_frames not in (None, 1, 2):
-        raise ModelError(f"{path}: chunk_frames must be 1 or 2, not {sidecar.chunk_frames}")
-    if (sidecar.frame_height is None) != (sidecar.frame_width is None):
+    if told.chunk_frames not in (None, 1, 2):
+        raise ModelError(f"{path}: chunk_frames must be 1 or 2, not {told.chunk_frames}")
+    if (told.frame_height is None) != (told.frame_width is None):
         raise ModelError(f"{path}: frame_height and frame_width belong together: give both")
-    return sidecar
+    return told
+
+
+def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
+    """What the object `memory` of an `aura.json` says; what it leaves out is as in `form.PLAIN`.
+
+    Raises `ModelError`, which names `path`.
+    """
+    known = [f.name for f in fields(MemoryForm)]
+    for key in data:
+        if key not in known:
+            raise ModelError(
+                f"{path}: unknown key 'memory.{key}'; known keys are {', '.join(known)}"
+            )
+    note = data.get("note", PLAIN.note)
+    texts = note.values() if isinstance(note, dict) else ()
+    if not texts or not {*note} <= {*PLAIN.note} or not all(_is_text(text) for text in texts):
+        raise ModelError(
+            f"{path}: memory.note must have a text by language ({', '.join(PLAIN.note)}), not"
+            f" {note!r}"
+        )
+    block_s, tokens = data.get("block_s"), data.get("prefix_tokens")
+    if block_s is not None and (
+        type(block_s) not in (int, float) or not LEAST_BLOCK_S <= block_s < float("inf")
+    ):
+        raise ModelError(
+            f"{path}: memory.block_s must be at least {LEAST_BLOCK_S:g} seconds, not {block_s!r}"
+        )
+    if tokens is not None and (type(tokens) is not int or tokens < 0):
+        raise ModelError(f"{path}: memory.prefix_tokens must be 0 or more, not {tokens!r}")
+    flags = {key: data.get(key, False) for key in ("sentences", "renames")}
+    for key, value in flags.items():
+        if type(value) is not bool:
+            raise ModelError(f"{path}: memory.{key} must be bool, not {value!r}")
+    return MemoryForm(dict(note), None if block_s is None else float(block_s), tokens, **flags)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def read_template(folder: Path, fallback: str | None) -> str | None:

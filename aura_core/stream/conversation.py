@@ -57,6 +57,8 @@ class Conversation:
         generation: limits of questions.
         ids: makes the ids of questions and responses.
         groups: earlier questions and answers; they stand in the prefix.
+        memory: returns the notes that stand before the video, whenever a prefix is made; None:
+            there are none.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class Conversation:
         generation: GenerationConfig | None = None,
         ids: Ids | None = None,
         groups: Iterable[QAGroup] = (),
+        memory: Callable[[], str] | None = None,
     ) -> None:
-        self.codec, self.config = codec, window
+        self.codec, self.config, self._memory = codec, window, memory
         self.ids = ids or Ids("run")
         self.attribution = Attribution()
         self.watches = Watches(self.attribution, watch or WatchConfig())
@@ -348,5 +351,6 @@ class Conversation:
         return None
 
     def _window(self, groups: Iterable[QAGroup]) -> DualWindow:
-        prefix = self.codec.prefix(groups)
-        return DualWindow(sliding(self.config), prefix, self.attribution.open_ids)
+        memory = self._memory() if self._memory is not None else ""
+        prefix = self.codec.prefix(groups, memory)
+        return DualWindow(sliding(self.config), prefix, self.attribution.open_ids, self._memory)

@@ -76,7 +76,7 @@ class Past:
     spoke_ns: int | None = None
 
 
-Memory = tuple[Past, Past]  # now, and before the newest chunk
+Pasts = tuple[Past, Past]  # now, and before the newest chunk
 
 
 class Restraint:
@@ -130,12 +130,12 @@ class Restraint:
         self._past = self._before
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> Pasts:
         """What is remembered. It can be set to an earlier value."""
         return self._past, self._before
 
     @memory.setter
-    def memory(self, memory: Memory) -> None:
+    def memory(self, memory: Pasts) -> None:
         self._past, self._before = memory
 
 
@@ -228,10 +228,10 @@ class Decider:
         self.restraint.retract()
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> Pasts:
         """What is remembered of earlier chunks. It can be set to an earlier value."""
         return self.restraint.memory
 
     @memory.setter
-    def memory(self, memory: Memory) -> None:
+    def memory(self, memory: Pasts) -> None:
         self.restraint.memory = memory

@@ -21,18 +21,20 @@ from aura_core.errors import AuraError, ConfigError
 from aura_core.models.backend import Backend, Session, Tokens, Video
 from aura_core.models.tool_form import Written
 from aura_core.stream import yes_no
+from aura_core.stream.asides import Asides
 from aura_core.stream.attribution import Entry, stands
 from aura_core.stream.cache.policies import POLICIES
 from aura_core.stream.conversation import Conversation, Said
-from aura_core.stream.decision import Decider, Memory
+from aura_core.stream.decision import Decider, Pasts
 from aura_core.stream.gate import StaticGate
 from aura_core.stream.generation import Answer, Cancel, OnText, TextGenerator
 from aura_core.stream.ids import Ids
+from aura_core.stream.notes import Memory, NoteTaker, Remembered
 from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.tools import tools_of
-from aura_core.types import Call, Chunk, Decision, Frame, Query, Response, Step
+from aura_core.types import NS, Call, Chunk, Decision, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -47,6 +49,7 @@ class StreamEngine:
         decider: decides silent or speak from logits; made from `config.decider` when None.
         ids: makes the ids of questions and responses. Replay takes the default, so that two replays
             write the same ids.
+        memory: takes notes, and tells them again; None: nothing is remembered beyond the window.
 
     Raises:
         ConfigError: the model cannot do what `config` asks for (`window.policy` evict, `tools`).
@@ -58,8 +61,9 @@ class StreamEngine:
         config: AssistantConfig | None = None,
         decider: Decider | None = None,
         ids: Ids | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        self.backend, self._ids = backend, ids
+        self.backend, self._ids, self.memory = backend, ids, memory
         self.config = config or AssistantConfig()
         tools = [tool.definition() for tool in tools_of(self.config.tools)]
         if tools and backend.chat.tools is None:
@@ -80,8 +84,10 @@ class StreamEngine:
     def reset(self) -> None:
         """Forget everything: questions, window and cache."""
         c = self.config
+        before = self.memory.before if self.memory is not None else None
+        ids = self._ids or Ids("run")
         self.conversation = Conversation(
-            self.codec, c.window, c.watch, c.generation, self._ids or Ids("run")
+            self.codec, c.window, c.watch, c.generation, ids, memory=before
         )
         self._begin()
 
@@ -112,8 +118,8 @@ class StreamEngine:
 
         Questions, watches, ids and all words stay. The newest turns whose chunks are in `chunks`
         (by index) are shown to this model again; the words of the others stay as text. A call of a
-        tool stays without its result. The next step prefills all of it. `old` must not be used
-        afterwards.
+        tool stays without its result, and pictures of memory are not shown again. The next step
+        prefills all of it. `old` must not be used afterwards.
 
         Raises:
             AuraError: this model fails, or its context is too short. Nothing has changed.
@@ -125,7 +131,7 @@ class StreamEngine:
                 return None
             ids = self.codec.answer_ids(turn.answer) if turn.answer else None
             video = self.backend.encode(chunk)
-            return replace(turn, video=video, answer_ids=ids, result=None)
+            return replace(turn, video=video, answer_ids=ids, result=None, shown=())
 
         conversation = old.conversation.moved(self.codec, again)
         if conversation.window.turns:
@@ -141,6 +147,11 @@ class StreamEngine:
         self.gate = StaticGate(self.backend.encode, self.config.gate)
         policy = POLICIES[self.config.window.policy]
         self.policy = policy(self.backend.open, self.codec, self.window)
+        self.asides = Asides(self.codec)
+        self.notes: NoteTaker | None = None
+        if self.memory is not None:
+            keep = self.config.window.keep
+            self.notes = NoteTaker(self.memory, self.backend.chat.memory, self.asides, keep)
         self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
         self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
         self._last_decided = False
@@ -191,10 +202,11 @@ class StreamEngine:
                 is not in the conversation.
         """
         meter = _Meter(self)
+        told = self._recall(chunk, query)
         response_id, decision, answer, owners = "", None, None, []
         may_publish = self.conversation.may_publish(chunk.stamp_ns, query)
         try:
-            turn = self._enter(chunk, query)
+            turn = self._enter(chunk, query, told)
             decision, turn = self._decide(chunk, turn, query)
             decided = self.clock()
             if not decision.silent:
@@ -211,12 +223,12 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, decision, answer, response_id, owners)
-            said = _hushed(said, query)
+            said = _with_evidence(_hushed(said, query), told)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
         self.policy.leave(said.turn, cached)
-        self._last, self._last_decided = chunk, True
+        self._saw(chunk, True)
         return meter.step(chunk, query, decision, said, answer, decided)
 
     def answer_now(
@@ -256,7 +268,7 @@ class StreamEngine:
             self._put_back(turn, remembered)  # the answer was discarded
         return step
 
-    def _put_back(self, turn: Turn, remembered: Memory) -> None:
+    def _put_back(self, turn: Turn, remembered: Pasts) -> None:
         """Undo `take_back` of a silent turn, because the question was not answered in its place."""
         self.policy.add(turn)
         self.decider.memory = remembered
@@ -264,7 +276,13 @@ class StreamEngine:
     def see(self, chunk: Chunk) -> None:
         """Add a chunk that is not decided, because it closed while an answer was generated."""
         self.policy.add(Turn(chunk.index, self._video(chunk)))
-        self._last, self._last_decided = chunk, False
+        self._saw(chunk, False)
+
+    def _saw(self, chunk: Chunk, decided: bool) -> None:
+        """The chunk is in the window now."""
+        self._last, self._last_decided = chunk, decided
+        if self.notes is not None:
+            self.notes.saw(chunk)
 
     def answer_aside(self, chunk: Chunk, query: Query) -> str:
         """Return what the model answers to `query` about `chunk`; "" when it is silent.
@@ -272,7 +290,7 @@ class StreamEngine:
         Window, cache and conversation are as before afterwards, so the same chunk can be stepped
         next.
         """
-        turn = self._enter(chunk, query)
+        turn = self._enter(chunk, query, self._recall(chunk, query))
         self._peeked[chunk.index] = turn.video  # it is encoded once
         decision = None
         try:
@@ -284,12 +302,22 @@ class StreamEngine:
         finally:
             self._undo(query, decision)
 
-    def _enter(self, chunk: Chunk, query: Query | None) -> Turn:
+    def _recall(self, chunk: Chunk, query: Query | None) -> Remembered | None:
+        """What memory tells about the question of a chunk."""
+        if self.memory is None or query is None or query.after is not None:
+            return None
+        return self.memory.recall(query, chunk.stamp_ns)
+
+    def _enter(self, chunk: Chunk, query: Query | None, told: Remembered | None) -> Turn:
         """Encode the chunk, and record the question in the conversation."""
         video = self._video(chunk)
         if query is not None:
             self.conversation.ask(query)
-        return self.conversation.open(chunk.index, video, query)
+        turn = self.conversation.open(chunk.index, video, query)
+        if told is None:
+            return turn
+        shown = tuple((self.backend.encode(_still(f)), caption) for f, caption in told.pictures)
+        return replace(turn, question=told.question, recalled=told.text, shown=shown)
 
     def _decide(self, chunk: Chunk, turn: Turn, query: Query | None) -> tuple[Decision, Turn]:
         """Prefill the chunk's user turn and decide.
@@ -481,7 +509,8 @@ class StreamEngine:
 
     def _check_context(self, video: Video) -> None:
         turn = tokens_in([*self.codec.user(video, None), self.codec.assistant(None)])
-        check_context(self.config.window, turn, self.backend.context, self.backend.name)
+        notes = self.memory.prefix_tokens if self.memory is not None else 0
+        check_context(self.config.window, turn, self.backend.context, self.backend.name, notes)
 
     # ---- between steps -----------------------------------------------------------------------
 
@@ -496,11 +525,11 @@ class StreamEngine:
         return tokens
 
     def work_ahead(self) -> int:
-        """Do one piece of background work, of at most one chunk.
+        """Do one piece of background work: a chunk of the next window, or a token of a note.
 
         Returns the number of tokens prefilled; 0 when nothing is left.
         """
-        return self.policy.background()
+        return self.policy.background() or self.asides.work(self.policy.kv)
 
     def cancel(self, discard: bool = False) -> None:
         """End the answer that is being generated; may be called from any thread.
@@ -577,6 +606,18 @@ def _hushed(said: Said, query: Query | None) -> Said:
     """The words with which the model accepts a quiet watch stay in the conversation, unsaid."""
     hush = query is not None and query.quiet and said.response is not None
     return replace(said, response=None, suppressed="quiet") if hush else said
+
+
+def _still(frame: Frame) -> Chunk:
+    """One picture as a second of video."""
+    return Chunk(0, (frame, frame), frame.stamp_ns, frame.stamp_ns + NS)
+
+
+def _with_evidence(said: Said, told: Remembered | None) -> Said:
+    """The response tells the notes that it was given from."""
+    if told is None or not told.evidence or said.response is None:
+        return said
+    return replace(said, response=replace(said.response, evidence=told.evidence))
 
 
 class _Meter:

@@ -88,11 +88,14 @@ class PromptCodec:
             text += c.assistant[0] + said + c.assistant[1]
         return Tokens(self._ids(text))
 
-    def user(self, seen: Seen, question: str | None, result: str | None = None) -> list[Piece]:
+    def user(
+        self, seen: Seen, question: str | None, result: str | None = None, recalled: str = ""
+    ) -> list[Piece]:
         """The chunk's user turn and the assistant header after it.
 
         The last piece holds everything after the chunk's video: the question, or the `result` of a
-        call, then the header, and the lead of the grammar.
+        call, then the header, and the lead of the grammar. `recalled` is what memory tells about
+        the question (`memory/form.py`); it stands before the question.
         """
         c = self.chat
         begin, *inner, end = c.chunk.parts(seen)
@@ -101,12 +104,20 @@ class PromptCodec:
         if result is not None and self.tools is not None:
             after = Tokens(self._ids(f"{end}{self.tools.result(self.plain(result))}{close}"))
         elif question:
-            after = Tokens(self._ids(f"{end}{c.ask}{self.plain(question)}{close}"))
+            told = f"{self.plain(recalled)}\n" if recalled else ""
+            after = Tokens(self._ids(f"{end}{c.ask}{told}{self.plain(question)}{close}"))
         else:
             after = self._fixed(f"{end}{close}")
         if self._lead:
             after = Tokens((*after.ids, *self._lead))
         return [self._fixed(f"{c.user[0]}{begin}"), *between, after]
+
+    def noting(self, request: str) -> Tokens:
+        """A user turn without video that asks for something that is no part of the conversation,
+        such as a note. Its answer is free: it needs no marker."""
+        c = self.chat
+        text = f"{c.user[0]}{c.ask}{self.plain(request)}{c.user[1]}{c.assistant[0]}"
+        return Tokens((*self._ids(text), *self.thought))
 
     def asking(self, seen: Seen, question: str) -> Tokens:
         """The last piece of `user` for a question that is no part of the conversation.

@@ -35,14 +35,23 @@ class Turn:
     response_id: str | None = None  # id of the response that said the answer
     result: str | None = None  # what a tool answered; it stands in the place of the question
     lead: str = ""  # words of the response that an earlier turn holds, before a call
+    recalled: str = ""  # what memory told about the question; it leaves with the video
+    shown: tuple[tuple[Seen, str], ...] = ()  # pictures of memory, each with its caption
 
     def pieces(self, codec: PromptCodec) -> list[Piece]:
         """User turn, assistant header and assistant turn, as pieces of the prompt."""
         return [*self.user(codec), codec.assistant(self.answer_ids)]
 
     def user(self, codec: PromptCodec) -> list[Piece]:
-        """The user turn and the assistant header after it, see `PromptCodec.user`."""
-        return codec.user(self.video, self.question, self.result)
+        """The user turn and the assistant header after it, see `PromptCodec.user`.
+
+        Pictures of memory stand before it, as silent turns of their own.
+        """
+        before: list[Piece] = []
+        for picture, caption in self.shown:
+            before += [*codec.user(picture, caption), codec.assistant(None)]
+        own = codec.user(self.video, self.question, self.result, self.recalled)
+        return [*before, *own]
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,8 @@ class DualWindow:
         config: sizes in chunks.
         prefix: what stands before the first turn.
         still_open: returns the ids of the open watches; called whenever a plan is made.
+        memory: returns the notes that stand before the next window; called whenever a plan is made.
+            None: those of `prefix` stay.
     """
 
     def __init__(
@@ -67,12 +78,13 @@ class DualWindow:
         config: WindowConfig,
         prefix: Prefix | None = None,
         still_open: Callable[[], Container[str]] = frozenset,
+        memory: Callable[[], str] | None = None,
     ) -> None:
         self.config = config
         self.turns: list[Turn] = []
         self.prefix = prefix or Prefix()
         self.plan: Plan | None = None
-        self.still_open = still_open
+        self.still_open, self.memory = still_open, memory
 
     def append(self, turn: Turn) -> None:
         """Add a closed turn as the newest."""
@@ -116,7 +128,10 @@ class DualWindow:
         drop = self.config.max - self.config.keep
         if self.plan is not None or len(self.turns) < drop:
             return
-        self.plan = Plan(drop, self.without(drop))
+        prefix = self.without(drop)
+        if self.memory is not None:
+            prefix = replace(prefix, memory=self.memory())
+        self.plan = Plan(drop, prefix)
 
     def without(self, drop: int) -> Prefix:
         """The prefix as it is when the oldest `drop` turns have left.
@@ -153,7 +168,9 @@ def sliding(config: WindowConfig) -> WindowConfig:
     return config
 
 
-def check_context(config: WindowConfig, per_chunk: int, context: int | None, name: str) -> None:
+def check_context(
+    config: WindowConfig, per_chunk: int, context: int | None, name: str, notes: int = 0
+) -> None:
     """Raise `ConfigError` when the model's context is too short for the window.
 
     Args:
@@ -161,12 +178,15 @@ def check_context(config: WindowConfig, per_chunk: int, context: int | None, nam
         per_chunk: tokens of one silent turn.
         context: most tokens that the model can hold; None: not known.
         name: the model, for the message.
+        notes: most tokens of the notes before the video.
     """
-    need = config.cap * per_chunk
+    need = config.cap * per_chunk + notes
     if context is not None and need > context:
+        besides = f" and {notes} of notes" if notes else ""
+        less = "window.max, memory.prefix_tokens or" if notes else "window.max or"
         raise ConfigError(
             f"window.max ({config.max}) is too large for {name}: {config.cap} chunks of"
-            f" {per_chunk} tokens are {need}, its context is {context}; lower window.max or"
+            f" {per_chunk} tokens{besides} are {need}, its context is {context}; lower {less}"
             " model.max_pixels"
         )
 

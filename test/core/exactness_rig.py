@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from aura_core.models.backend import Piece
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.decision import Decider
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.notes import Memory
 from aura_core.types import Chunk, Decision, Frame, Query, Step
 
 WINDOW = WindowConfig(keep=6, max=12, qa_groups=3)
@@ -94,11 +95,16 @@ def chunk(index: int, size: tuple[int, int] = (64, 64)) -> Chunk:
 
 
 def run(
-    backend: Any, steps: int, policy: str = "shadow"
+    backend: Any,
+    steps: int,
+    policy: str = "shadow",
+    memory: Memory | None = None,
+    quanta: Callable[[int], int] | None = None,
 ) -> Iterator[tuple[Lockstep, Step, NDArray[np.float32]]]:
     """Each step of a run, with its logits.
 
-    The run has questions and answers, and cancelled, discarded and amended answers.
+    The run has questions and answers, and cancelled, discarded and amended answers. `quanta`: how
+    many pieces of background work are done after each step; all when None.
     """
     config = free(
         window=replace(WINDOW, policy=policy),
@@ -106,7 +112,7 @@ def run(
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    assistant = Lockstep(StreamEngine(backend, config))
+    assistant = Lockstep(StreamEngine(backend, config, memory=memory), quanta is None)
     assistant.engine.decider = decider = ForcedDecider(assistant.engine.decider)
     for i in range(steps):
         if i in QUESTIONS:
@@ -123,6 +129,8 @@ def run(
 
         step = assistant.step(on_text)
         assert step is not None
+        for _ in range(quanta(i) if quanta is not None else 0):
+            assistant.engine.work_ahead()
         yield assistant, step, decider.seen[-1]
         if i in AMENDED:
             turn = next(t for t in assistant.engine.window.turns if t.chunk == AMENDED[i])

@@ -251,6 +251,34 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "aura.json").write_text('{"max_pixels": 10}'),
         "max_pixels must be at least 1024",
     ),
+    "aura memory": (
+        lambda f: (f / "aura.json").write_text('{"memory": "notes"}'),
+        "memory must be an object, not 'notes'",
+    ),
+    "aura memory key": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"notes": 1}}'),
+        "unknown key 'memory.notes'; known keys are note, block_s",
+    ),
+    "aura memory note": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"note": {"fr": "note"}}}'),
+        "memory.note must have a text by language (en, zh), not {'fr': 'note'}",
+    ),
+    "aura memory empty note": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"note": {"en": " "}}}'),
+        "memory.note must have a text by language (en, zh), not {'en': ' '}",
+    ),
+    "aura memory block": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"block_s": true}}'),
+        "memory.block_s must be at least 2 seconds, not True",
+    ),
+    "aura memory tokens": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"prefix_tokens": -1}}'),
+        "memory.prefix_tokens must be 0 or more, not -1",
+    ),
+    "aura memory flag": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"renames": "yes"}}'),
+        "memory.renames must be bool, not 'yes'",
+    ),
 }
 
 

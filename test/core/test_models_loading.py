@@ -18,9 +18,11 @@ from safetensors.torch import load_file  # noqa: E402
 
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import InputError  # noqa: E402
+from aura_core.memory.form import MemoryForm  # noqa: E402
 from aura_core.models import load  # noqa: E402
 from aura_core.models.backend import Around  # noqa: E402
 from aura_core.models.families.qwen_vl import read_pixels, target_size  # noqa: E402
+from aura_core.models.sidecar import read_aura  # noqa: E402
 from aura_core.replay.lockstep import Lockstep  # noqa: E402
 from aura_core.stream.engine import StreamEngine  # noqa: E402
 from aura_core.types import Chunk, Frame  # noqa: E402
@@ -184,3 +186,10 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
     assert assistant.ready == 2
     step = assistant.step()
     assert step is not None and step.vision_encodes == 1
+
+
+def test_a_checkpoint_tells_its_form_of_memory(folder: Path) -> None:
+    assert read_aura(folder).memory is None
+    told = {"memory": {"note": {"en": "note"}, "block_s": 10, "sentences": True}}
+    (folder / "aura.json").write_text(json.dumps(told))
+    assert read_aura(folder).memory == MemoryForm({"en": "note"}, 10.0, None, True, False)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.errors import AuraError
 from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import Turn, tokens_in
@@ -30,6 +31,8 @@ class KVStream:
         self.prefilled = 0  # tokens of all prefills so far
         # Number of tokens before the thought that is in the cache; None: none is in it.
         self._before_thought: int | None = None
+        # What `aside` found: the cache's length, and what waited. None: nothing stands aside.
+        self._aside: tuple[int, list[Piece]] | None = None
 
     @property
     def length(self) -> int:
@@ -38,6 +41,7 @@ class KVStream:
 
     def begin(self, head: Tokens) -> None:
         """Begin an empty window after `head`, the tokens of the prefix."""
+        self.back()
         if self.session.length:
             self.session.rollback(0)
         self._before_thought = None
@@ -46,6 +50,7 @@ class KVStream:
 
     def add(self, turn: Turn) -> None:
         """Add a closed turn. It waits, and is prefilled with what comes next."""
+        self.back()
         self.starts.append(self.length)
         self.waiting += [
             *turn.user(self.codec),
@@ -57,6 +62,7 @@ class KVStream:
 
         Returns float32 logits (vocabulary,) to decide on.
         """
+        self.back()
         start = self.length
         logits = self._prefill([*self.waiting, *self.codec.deciding(user)])
         self.starts.append(start)
@@ -71,6 +77,7 @@ class KVStream:
         Returns float32 logits (vocabulary,) after the question, of which those of the ids `wanted`
         are read. The user turn's own end waits.
         """
+        self.back()
         *seen, rest = user
         start = self.length
         logits = self._prefill([*self.waiting, *seen, question], wanted)
@@ -119,6 +126,7 @@ class KVStream:
 
         Returns the number of tokens prefilled.
         """
+        self.back()
         pieces, start = [*self.waiting, *turn.user(self.codec)], self.length
         self.session.warm(pieces)
         tokens = tokens_in(pieces)
@@ -142,8 +150,38 @@ class KVStream:
         self.session.rollback(length)
         return logits
 
+    def aside(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        """Prefill `pieces` behind everything, until `back` takes them out again.
+
+        What the stream does next takes them out first, so it is as if they had never been there.
+        They may be followed by more of them.
+
+        Returns float32 logits (vocabulary,) after them.
+        """
+        if self._aside is None:
+            self._aside = self.session.length, self.waiting
+        waiting, self.waiting = self.waiting, []
+        try:
+            return self._prefill([*waiting, *pieces])
+        except AuraError:
+            self.back()
+            raise
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether what `aside` has put in is there."""
+        return self._aside is not None
+
+    def back(self) -> None:
+        """Take out what `aside` has put in."""
+        if self._aside is None:
+            return
+        (length, self.waiting), self._aside = self._aside, None
+        self.session.rollback(length)
+
     def rewind(self, turns: int) -> None:
         """Go back to the state in which only the first `turns` turns were there."""
+        self.back()
         if turns == len(self.starts):
             return
         self._back_to(self.starts[turns])
@@ -151,6 +189,7 @@ class KVStream:
 
     def reopen(self, turn: Turn) -> None:
         """Go back to the state before the answer of the newest turn, which is `turn`."""
+        self.back()
         if not self._without_thought():
             self._back_to(self.starts[-1] + tokens_in(turn.user(self.codec)))
 
@@ -160,6 +199,7 @@ class KVStream:
         Approximate, see `Evictable`. The session must be one.
         """
         assert isinstance(self.session, Evictable)
+        self.back()
         self.session.evict(first, end)
         self.starts = [s - (end - first) for s in self.starts[turns:]]
 

@@ -63,6 +63,7 @@ class Floating:
         Returns float32 logits (vocabulary,) to decide on.
         """
         self.make_room()
+        self.kv.back()
         deciding = tokens_in(self.codec.deciding(user))
         self.counters.critical_tokens += tokens_in(self.kv.waiting) + deciding
         return self.kv.enter(user)
@@ -75,6 +76,7 @@ class Floating:
         See `KVStream.probe`.
         """
         self.make_room()
+        self.kv.back()
         self.counters.critical_tokens += (
             tokens_in(self.kv.waiting) + tokens_in(user[:-1]) + len(question)
         )

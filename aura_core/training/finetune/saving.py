@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,14 @@ def save_checkpoint(
     )
     if added:
         _save_tokenizer(backend, base, out)
+    told = read_aura(base)
     sidecar = {
         "trained_to_decide": True,
         **_markers(backend),
         "system_prompt": backend.chat.system_prompt,
-        "frame_timestamps": read_aura(base).frame_timestamps,
+        "frame_timestamps": told.frame_timestamps,
         "max_pixels": backend.pixels.max_pixels,
-    }
+    } | ({"memory": asdict(told.memory)} if told.memory else {})
     (out / "aura.json").write_text(
         json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )

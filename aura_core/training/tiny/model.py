@@ -12,7 +12,7 @@ from typing import Any
 
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
-from aura_core.models.sidecar import AuraSidecar
+from aura_core.models.sidecar import sidecar
 from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
 
@@ -176,7 +176,7 @@ class RememberingTokenizer(HFTokenizer):
 def codec(tokenizer: Any) -> PromptCodec:
     """The prompt codec that the engine will use for this checkpoint."""
     wrapped = RememberingTokenizer(tokenizer)
-    chat = extract(wrapped, CHAT_TEMPLATE, "qwen3_vl", AuraSidecar(**AURA_JSON), "aura_tiny")
+    chat = extract(wrapped, CHAT_TEMPLATE, "qwen3_vl", sidecar(AURA_JSON, "aura_tiny"), "aura_tiny")
     return PromptCodec(wrapped, chat)
 
 

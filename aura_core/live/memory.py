@@ -1,0 +1,354 @@
+"""The memory of an assistant: takes notes of every stream, keeps them, and tells them again.
+
+    engine ─ wrote, closed ─► Recorder ─► Store (one file)
+    engine ◄─ before ─ Tiers ◄─┘└─► Recall ─ recall ─► engine
+
+What fails here costs memory and never the stream: `trouble` says it in one line, and the assistant
+goes on without.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import tzinfo
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.config import MemoryConfig
+from aura_core.errors import AuraError, one_line
+from aura_core.live.events import Event, Stepped, Told
+from aura_core.live.note_writer import ServedWriter
+from aura_core.memory.embedder import Embedder, load_embedder
+from aura_core.memory.form import NOTHING_NEW, MemoryForm
+from aura_core.memory.notes import Note, NoteKind
+from aura_core.memory.recall import Recall
+from aura_core.memory.recorder import Recorder
+from aura_core.memory.store import Store
+from aura_core.memory.tiers import Tiers
+from aura_core.memory.words import language_of
+from aura_core.models.backend import Backend
+from aura_core.stream.attribution import stands
+from aura_core.stream.ids import Ids
+from aura_core.stream.notes import Block, Remembered
+from aura_core.types import NS, Evidence, Query, Response
+
+log = logging.getLogger(__name__)
+BLOCK_S = 30.0
+PREFIX_TOKENS = 2000
+BEGAN = {"en": "the assistant began to watch", "zh": "助手开始观看"}
+ENDED = {"en": "the assistant stopped watching", "zh": "助手停止观看"}
+CRASHED = {
+    "en": "the assistant began to watch again; before, it had ended unexpectedly",
+    "zh": "助手又开始观看；之前意外结束",
+}
+GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没有画面"}
+
+
+class AssistantMemory:
+    """The notes of all streams of one assistant, in one file.
+
+    Args:
+        config: `path` is a file, or ":memory:".
+        run: names the run; ids of notes begin with it.
+        complain: called with one line, once for each trouble that begins.
+        tell: called with each note that is taken.
+        wall: gives the wall-clock time of a stamp that is now, in nanoseconds since the UNIX epoch.
+            None: live, by this machine's clock. Else nothing waits: what is written can be read at
+            once, as lockstep needs it.
+        tz: time zone of times in words; None: the local one.
+    """
+
+    def __init__(
+        self,
+        config: MemoryConfig,
+        run: str,
+        complain: Callable[[str], None],
+        tell: Callable[[Note], None] = lambda note: None,
+        wall: Callable[[int], int] | None = None,
+        tz: tzinfo | None = None,
+    ) -> None:
+        self.config, self.run, self.tz = config, run, tz
+        self._complain, self._tell, self._wall = complain, tell, wall
+        self._ids, self._lock = Ids(run), threading.Lock()
+        self.store: Store | None = None
+        self.recorder: Recorder | None = None
+        self.embedder: Embedder | None = None
+        self.language = "en" if config.language == "auto" else config.language
+        self._failed = ""  # why it could not be opened, or read
+        self.writer: ServedWriter | None = None
+
+    # ---- life --------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the file, and note that the assistant begins. A file that cannot be used is told,
+        and nothing is remembered."""
+        path = self.config.path
+        try:
+            self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
+            self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
+        except AuraError as e:
+            self._fail(one_line(e))
+            return
+        self._failed = ""
+        self.recorder = Recorder(self.store, self.config, self._complain)
+        try:
+            ended = self.store.kept("ended")
+            self.store.keep("ended", "")
+        except AuraError as e:
+            self._fail(one_line(e))
+            ended = None
+        if self.config.writer.url:
+            own = self.config
+            self.writer = ServedWriter(own.writer, own.note_tokens, self.saw, self._complain)
+        words = CRASHED if ended == "" else BEGAN
+        self._note(NoteKind.RUN, words[self.language])
+
+    def close(self) -> None:
+        """Note that the assistant ends, and close the file."""
+        if self.recorder is None or self.store is None:
+            return
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+        self._note(NoteKind.RUN, ENDED[self.language])
+        try:
+            self.store.keep("ended", self.run)
+        except AuraError as e:
+            log.debug("the end could not be kept: %s", one_line(e))
+        self.recorder.close()
+        self.store.close()
+        self.recorder = self.store = None
+
+    def stream(self, name: str, backend: Backend) -> StreamMemory:
+        """What the engine of a stream gets."""
+        return StreamMemory(self, name, backend)
+
+    # ---- state -------------------------------------------------------------------------------
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in one line; "" where all is well."""
+        return self._failed or (self.recorder.trouble if self.recorder is not None else "")
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is written, because somebody asked for it."""
+        return self.recorder is not None and self.recorder.paused
+
+    @property
+    def state(self) -> str:
+        """ "on", "paused" or "failed"."""
+        if self.trouble:
+            return "failed"
+        return "paused" if self.paused else "on"
+
+    def pause(self, paused: bool) -> None:
+        """Write nothing, from now on and until this is called with False."""
+        if self.recorder is not None:
+            if paused:
+                self.recorder.pause()
+            else:
+                self.recorder.resume()
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._failed:
+            self._failed = problem
+            self._complain(f"memory: {problem}")
+
+    # ---- in ----------------------------------------------------------------------------------
+
+    def wall_ns(self, stamp_ns: int) -> int:
+        """The wall-clock time of a stamp that is now."""
+        return time.time_ns() if self._wall is None else self._wall(stamp_ns)
+
+    def on_event(self, event: Event) -> None:
+        """Note what was asked, answered and told. A listener of the host."""
+        match event:
+            case Stepped(step=step) if step.response is not None:
+                self.answered(event.stream, step.question or "", step.response, event.frame.image)
+                for alert in event.alerts:
+                    self.told(event.stream, alert.instruction, step.response, event.frame.image)
+            case Told():
+                question = event.delegate.task
+                self.answered(event.stream, question, event.response, event.frame.image)
+
+    def answered(
+        self, stream: str, question: str, response: Response, image: NDArray[np.uint8] | None
+    ) -> None:
+        """Note a question and its answer."""
+        if question:
+            self._said(NoteKind.QUESTION, stream, question, response, image)
+
+    def told(
+        self, stream: str, watch: str, response: Response, image: NDArray[np.uint8] | None
+    ) -> None:
+        """Note an alert: the words that answer a watch."""
+        self._said(NoteKind.ALERT, stream, watch, response, image)
+
+    def _said(
+        self,
+        kind: NoteKind,
+        stream: str,
+        question: str,
+        response: Response,
+        image: NDArray[np.uint8] | None,
+    ) -> None:
+        self._note(
+            kind,
+            response.text,
+            stream,
+            response.stamp_ns,
+            question=question,
+            query_id=response.query_id,
+            response_id=response.id,
+            image=image if kind is NoteKind.ALERT else None,
+        )
+
+    def saw(self, stream: str, block: Block, text: str) -> None:
+        """Note what happened in a block; "" where nothing is new."""
+        text = " ".join(text.split())
+        plain = text.casefold().strip(" .。!")
+        quiet = not plain or plain in NOTHING_NEW
+        if quiet and self.config.keyframes != "all":
+            return
+        self._note(
+            NoteKind.SEEN,
+            "" if quiet else text,
+            stream,
+            block.end_ns,
+            block.begin_ns,
+            block.wall_ns,
+            image=block.frames[-1].image,
+        )
+
+    def missed(self, stream: str, begin_ns: int, end_ns: int) -> None:
+        """Note that no picture came between two stamps."""
+        seconds = round((end_ns - begin_ns) / NS)
+        text = GAP[self.language].format(seconds=seconds)
+        self._note(NoteKind.CAMERA, text, stream, end_ns, begin_ns)
+
+    def _note(
+        self,
+        kind: NoteKind,
+        text: str,
+        stream: str = "",
+        end_ns: int = 0,
+        begin_ns: int | None = None,
+        wall_ns: int | None = None,
+        question: str = "",
+        query_id: str = "",
+        response_id: str = "",
+        image: NDArray[np.uint8] | None = None,
+    ) -> None:
+        if self.recorder is None or self.recorder.paused:
+            return
+        with self._lock:  # a writer has a thread of its own
+            note_id = self._ids.next("n")
+        note = Note(
+            note_id,
+            kind,
+            text,
+            end_ns if begin_ns is None else begin_ns,
+            end_ns,
+            self.wall_ns(end_ns) if wall_ns is None else wall_ns,
+            self.run,
+            stream,
+            question,
+            query_id,
+            response_id,
+        )
+        self.recorder.put(note, None if self.config.keyframes == "off" else image)
+        if self._wall is not None:
+            self.recorder.flush()
+        self._tell(note)
+
+
+class StreamMemory:
+    """The memory of one stream, as its engine sees it (`stream.notes.Memory`)."""
+
+    def __init__(self, memory: AssistantMemory, name: str, backend: Backend) -> None:
+        self._memory, self._name, self._config = memory, name, memory.config
+        self._form = form = backend.chat.memory
+        own = form.prefix_tokens
+        most = memory.config.prefix_tokens
+        self.prefix_tokens = most if most is not None else PREFIX_TOKENS if own is None else own
+        self.note_tokens = memory.config.note_tokens
+        self._newest_ns = 0
+
+        def count(text: str) -> int:
+            return len(backend.tokenizer.encode(backend.tokenizer.plain(text)))
+
+        self._recall = self._tiers = None
+        if memory.store is not None:
+            config = replace(memory.config, prefix_tokens=self.prefix_tokens)
+            self._recall = Recall(memory.store, config, form, memory.embedder, memory.tz, count)
+            self._tiers = Tiers(memory.store, config, form, memory.tz, count)
+
+    @property
+    def writes(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.recorder is not None and not self._memory.paused
+
+    @property
+    def language(self) -> str:
+        """See `stream.notes.Memory`."""
+        return self._memory.language
+
+    def block_chunks(self, form: MemoryForm) -> int:
+        """See `stream.notes.Memory`."""
+        return round(self._config.block_s or form.block_s or BLOCK_S)
+
+    def wall_ns(self, stamp_ns: int) -> int:
+        """See `stream.notes.Memory`."""
+        self._newest_ns = stamp_ns
+        return self._memory.wall_ns(stamp_ns)
+
+    def before(self) -> str:
+        """See `stream.notes.Memory`."""
+        if self._tiers is None or self.prefix_tokens == 0:
+            return ""
+        try:
+            now_ns = self._memory.wall_ns(self._newest_ns)
+            return self._tiers.text(now_ns, self._name, self.language)
+        except AuraError as e:
+            self._memory._fail(one_line(e))
+            return ""
+
+    def recall(self, query: Query, stamp_ns: int) -> Remembered:
+        """See `stream.notes.Memory`."""
+        if self._config.language == "auto":
+            self._memory.language = language_of(query.text)
+        nothing = Remembered("", query.text)
+        if self._recall is None or stands(query) or self._config.recall_notes == 0:
+            return nothing
+        try:
+            found = self._recall.find(query.text, self.wall_ns(stamp_ns))
+        except AuraError as e:
+            self._memory._fail(one_line(e))
+            return nothing
+        if found is None:
+            return nothing
+        evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
+        return Remembered(found.text, query.text, evidence)
+
+    def closed(self, block: Block) -> bool:
+        """See `stream.notes.Memory`."""
+        writer = self._memory.writer
+        if writer is None:
+            return False
+        writer.put(self._name, block, self.language)
+        return True
+
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """See `stream.notes.Memory`."""
+        self._memory.missed(self._name, begin_ns, end_ns)
+
+    def wrote(self, block: Block, text: str) -> None:
+        """See `stream.notes.Memory`."""
+        self._memory.saw(self._name, block, text)

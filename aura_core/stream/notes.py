@@ -1,0 +1,174 @@
+"""Taking notes: when a block of video closes, the model is asked in idle time what happened in it.
+
+This tells what the engine needs of a memory, too; `aura_core/memory/memory.py` has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from aura_core.memory.form import MemoryForm
+from aura_core.stream.asides import Aside, Asides
+from aura_core.types import Chunk, Evidence, Frame, Query
+
+GAP_CHUNKS = 5  # seconds without a picture that are a note of their own
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The video that one note is about.
+
+    `first` and `last` are indices of chunks, `begin_ns` and `end_ns` stamps, `wall_ns` the wall
+    clock when it closed. `frames` are pictures of it, in order; at least the newest.
+    """
+
+    first: int
+    last: int
+    begin_ns: int
+    end_ns: int
+    wall_ns: int
+    frames: tuple[Frame, ...] = field(repr=False)
+
+    @property
+    def chunks(self) -> int:
+        """Its length in seconds."""
+        return self.last - self.first + 1
+
+    def after(self, earlier: Block) -> Block:
+        """Both as one block."""
+        frames = (*earlier.frames, *self.frames)
+        return replace(self, first=earlier.first, begin_ns=earlier.begin_ns, frames=frames)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What memory tells about a question.
+
+    `text` stands before the question ("": memory is not asked), `question` is the question as the
+    model gets it, and `evidence` are the notes in `text`. `pictures` are shown before, each with
+    its caption.
+    """
+
+    text: str
+    question: str
+    evidence: tuple[Evidence, ...] = ()
+    pictures: tuple[tuple[Frame, str], ...] = ()
+
+
+class Memory(Protocol):
+    """What the engine needs of a memory. Nothing of it raises: a memory that fails says so to its
+    host, and the engine goes on without it."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model is asked for notes now."""
+        ...
+
+    @property
+    def note_tokens(self) -> int:
+        """Most tokens of a note."""
+        ...
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Most tokens of `before`."""
+        ...
+
+    @property
+    def language(self) -> str:
+        """ "en" or "zh": in which notes are written now."""
+        ...
+
+    def block_chunks(self, form: MemoryForm) -> int:
+        """Length of a block in chunks."""
+        ...
+
+    def wall_ns(self, stamp_ns: int) -> int:
+        """The wall-clock time of a stamp that is now."""
+        ...
+
+    def before(self) -> str:
+        """The notes that stand before the video, as they are now; "" for none."""
+        ...
+
+    def recall(self, query: Query, stamp_ns: int) -> Remembered:
+        """What is remembered for a question that is asked at `stamp_ns`."""
+        ...
+
+    def closed(self, block: Block) -> bool:
+        """A block has closed. Returns whether somebody else writes its note."""
+        ...
+
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """No picture was seen between two stamps, for at least `GAP_CHUNKS` seconds."""
+        ...
+
+    def wrote(self, block: Block, text: str) -> None:
+        """The model has written a note; "": nothing is new."""
+        ...
+
+
+class NoteTaker:
+    """Watches blocks close, and asks for their notes.
+
+    Args:
+        memory: takes the notes.
+        form: how the model is asked.
+        asides: answers requests in idle time.
+        keep: least chunks that the window holds: a block is no longer.
+    """
+
+    def __init__(self, memory: Memory, form: MemoryForm, asides: Asides, keep: int) -> None:
+        self._memory, self._form, self._asides = memory, form, asides
+        self._chunks = max(1, min(memory.block_chunks(form), keep))
+        self._block: Block | None = None  # is being filled
+        self._newest = -1
+        self._seen_ns: int | None = None  # stamp of the newest chunk's end
+        self._waiting: tuple[Aside, Block] | None = None
+
+    def saw(self, chunk: Chunk) -> None:
+        """Take the newest chunk of the window; a chunk that was seen before changes nothing."""
+        if chunk.index <= self._newest:
+            return
+        gap, self._newest = chunk.index - self._newest - 1, chunk.index
+        if self._seen_ns is not None and gap >= GAP_CHUNKS:
+            self._memory.missed(min(self._seen_ns, chunk.start_ns), chunk.start_ns)
+        self._seen_ns = chunk.end_ns
+        now_ns = self._memory.wall_ns(chunk.stamp_ns)
+        one = Block(
+            chunk.index, chunk.index, chunk.start_ns, chunk.end_ns, now_ns, chunk.frames[-1:]
+        )
+        block = self._block
+        # Stamps that jump make a block that cannot be told in time: it begins anew.
+        jumped = block is not None and not 0 <= one.begin_ns - block.end_ns < 2**62
+        self._block = one if block is None or jumped else one.after(block)
+        if self._block.chunks >= self._chunks:
+            self._close(self._block)
+            self._block = None
+
+    def _close(self, block: Block) -> None:
+        if self._waiting is not None:  # the model was too slow: one note about both
+            job, earlier = self._waiting
+            self._asides.drop(job)
+            block, self._waiting = block.after(earlier), None
+        if not self._memory.writes or self._memory.closed(block):
+            return
+
+        def request() -> str:
+            seconds = self._newest - block.first + 1
+            return _in(self._form.note, self._memory.language).format(seconds=seconds)
+
+        def done(text: str) -> None:
+            self._waiting = None
+            self._memory.wrote(block, text)
+
+        job = Aside(request, self._memory.note_tokens, done)
+        self._waiting = job, block
+        self._asides.add(job)
+
+
+def _in(texts: Mapping[str, str], language: str) -> str:
+    """The text in a language; in English where it is not there."""
+    return texts.get(language) or texts["en"]
