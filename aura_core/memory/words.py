@@ -69,8 +69,8 @@ def content(text: str) -> list[str]:
 
 def sentences(text: str) -> list[str]:
     """The facts of a note: parts between semicolons, full stops, exclamation and question marks,
-    and new lines, without these marks. What stands within a number, an abbreviation or an address does
-    not end a fact.
+    and new lines, without these marks. What stands within a number, an abbreviation or an address
+    does not end a fact.
 
     >>> sentences("Mr. Smith came at 9.30; the door is open.")
     ['Mr. Smith came at 9.30', 'the door is open']
