@@ -41,6 +41,7 @@ class Span:
         words: the expression, in lower case.
         rest: the question in lower case without it.
         now: it means the present and the minutes before it, as "now" and "just now" do.
+        about_wall_ns: the middle of "so long ago", about which it is; None otherwise.
     """
 
     begin_wall_ns: int
@@ -48,6 +49,7 @@ class Span:
     words: str
     rest: str
     now: bool = False
+    about_wall_ns: int | None = None
 
 
 def span_in(question: str, now: datetime) -> Span | None:
@@ -62,10 +64,13 @@ def span_in(question: str, now: datetime) -> Span | None:
     for find in (_ago, _within, _calendar, _present):
         found = find(text, wall)
         if found is not None:
-            (begin, end), places, present = found
+            (begin, end), places, about = found
             begin, end = max(0, begin), max(0, end)
             words, rest = _cut(text, places)
-            return Span(begin, max(end, begin + 1), words, rest, present)
+            end = max(end, begin + 1)
+            return Span(
+                begin, end, words, rest, find is _present and end - begin == JUST_NOW, about
+            )
     return None
 
 
@@ -97,7 +102,7 @@ def clock(wall_ns: int, now_wall_ns: int, tz: tzinfo | None = None, language: st
 
 _Range = tuple[int, int]
 _Places = list[tuple[int, int]]  # where the words of an expression stand
-_Found = tuple[_Range, _Places, bool]
+_Found = tuple[_Range, _Places, int | None]  # and the time that it is about
 
 
 class _Wall:
@@ -255,14 +260,15 @@ def _ago(text: str, wall: _Wall) -> _Found | None:
         vague, loose = "", "几" in match[2]
     places = [match.span()]
     if vague in ("more than", "over"):
-        return (0, wall.ns - age), places, False
+        return (0, wall.ns - age), places, None
     if vague == "less than":
-        return (wall.ns - age, wall.ns), places, False
+        return (wall.ns - age, wall.ns), places, None
     if unit == DAY and count % 1 == 0 and not match[7 if match.re is _EN_AGO else 4]:
         day = _day(wall, int(count))
-        return _days(wall, day, 1), places, False
+        return _days(wall, day, 1), places, None
     width = max(age * 3 // 5 if loose else age // 5, smallest // 2)
-    return (wall.ns - age - width, min(wall.ns, wall.ns - age + width)), places, False
+    about = wall.ns - age
+    return (about - width, min(wall.ns, about + width)), places, about
 
 
 _EN_WITHIN = re.compile(
@@ -289,7 +295,7 @@ def _within(text: str, wall: _Wall) -> _Found | None:
         if match is None or (match[2] or match[4]) == "日":
             return None
         age = _ns(*_zh_length(match[1] or match[3], match[2] or match[4]))
-    return (wall.ns - age, wall.ns), [match.span()], False
+    return (wall.ns - age, wall.ns), [match.span()], None
 
 
 _PRESENT = (
@@ -304,7 +310,7 @@ def _present(text: str, wall: _Wall) -> _Found | None:
     for pattern, length in _PRESENT:
         match = pattern.search(text)
         if match is not None:
-            return (wall.ns - length, wall.ns), [match.span()], length == JUST_NOW
+            return (wall.ns - length, wall.ns), [match.span()], None
     return None
 
 
@@ -463,7 +469,7 @@ def _calendar(text: str, wall: _Wall) -> _Found | None:
         if word and len(times) == 1:
             middle = begin + (end - begin) / 2
             begin = end = middle
-        return _operated(word, wall(begin), wall(end), wall, begin), places, False
+        return _operated(word, wall(begin), wall(end), wall, begin), places, None
     if hours is not None:
         first, number = days if days is not None else (_begun(hours, wall), 1)
         begin, end = _hours_of(first, hours)
@@ -471,11 +477,11 @@ def _calendar(text: str, wall: _Wall) -> _Found | None:
             end = _midnight(first + number)
         if hours == _NOON and word:
             begin = end = begin + (end - begin) / 2
-        return _operated(word, wall(begin), wall(end), wall, begin), places, False
+        return _operated(word, wall(begin), wall(end), wall, begin), places, None
     if days is None:
         return None
     begin, end = _midnight(days[0]), _midnight(sum(days))
-    return _operated(word, wall(begin), wall(end), wall, None), places, False
+    return _operated(word, wall(begin), wall(end), wall, None), places, None
 
 
 def _operated(word: str, begin: int, end: int, wall: _Wall, clock_of: datetime | None) -> _Range:
