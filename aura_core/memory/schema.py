@@ -11,13 +11,19 @@ are in order of time, and a span of time is a span of rows.
 from __future__ import annotations
 
 import sqlite3
+import string
 from collections.abc import Mapping
 
 APPLICATION_ID = 0x41555261  # "AURa", in the file's header
 VERSION = 1
 MS = 1_000_000  # nanoseconds
 
-TERMS = "CREATE VIRTUAL TABLE terms USING fts5(words, tokenize='ascii')"
+# all but spaces and control characters belongs to a term, in quotes of FTS5 and then of SQL
+_PUNCTUATION = string.punctuation.replace("'", "''").replace('"', '""')
+TERMS = (
+    "CREATE VIRTUAL TABLE terms USING"
+    f""" fts5(words, tokenize="ascii tokenchars '{_PUNCTUATION}'")"""
+)
 LETTERS = (
     "CREATE VIRTUAL TABLE letters USING"
     " fts5(text, question, content='note', content_rowid='n', tokenize='trigram')"
