@@ -32,7 +32,7 @@ from aura_core.sim.memory import (
     within,
 )
 from aura_core.sim.talk import Wait
-from aura_core.sim.world import COLOURS, KINDS, SHAPES, Event
+from aura_core.sim.world import KINDS, Event
 
 LAGS_S = (60.0, 600.0, 3600.0, 39_600.0)
 SHARES = {"when": 0.28, "ever": 0.1, "often": 0.2, "where": 0.16, "around": 0.14, "first": 0.12}

@@ -46,7 +46,7 @@ BURST = (6, 16)  # events of a burst
 GAP_S = (3.0, 9.0)  # between events of a burst
 LONE_SHARE = 0.35  # of the times between two bursts in which a single thing happens
 EARLY_SHARE = 0.105  # of a day is early
-EARLY, USUAL, ONCE = 8, 7, 4  # objects that come early, all day, once later; the others never do
+EARLY, USUAL, ONCE = 10, 7, 3  # objects that come early, all day, once later; the others never do
 EARLY_OBJECTS = 0.75  # share of the objects that come early in the day that come only then
 SUNRISE_H, SUNSET_H = (7.2, 8.2), (17.3, 18.3)
 BEFORE_S, AFTER_S = 2.0, 3.0  # seconds around an event in which pictures are drawn
@@ -195,14 +195,17 @@ class Film:
 
 
 def _times(rng: np.random.Generator, hours: float) -> Iterator[float]:
-    """When something happens [s]: a burst in each of the equal parts of the day."""
+    """When something happens [s]: a burst in each of the equal parts of the day, two in the early
+    ones of a long day."""
     parts = max(1, round(hours * HOUR_S / (BURST_EVERY_S * max(1.0, hours) ** 0.5)))
     part_s = hours * HOUR_S / parts
     for part in range(parts):
-        at = part * part_s + float(rng.uniform(0.05, 0.55)) * part_s
-        for _ in range(int(rng.integers(BURST[0], BURST[1] + 1))):
-            yield at
-            at += float(rng.uniform(*GAP_S))
+        early = part * part_s < EARLY_SHARE * hours * HOUR_S
+        for low, high in ((0.05, 0.25), (0.5, 0.7)) if early and parts > 9 else ((0.05, 0.55),):
+            at = (part + float(rng.uniform(low, high))) * part_s
+            for _ in range(int(rng.integers(BURST[0], BURST[1] + 1))):
+                yield at
+                at += float(rng.uniform(*GAP_S))
         if rng.random() < LONE_SHARE:
             yield max(at, (part + float(rng.uniform(0.75, 0.95))) * part_s)
 

@@ -1,47 +1,44 @@
-"""A perfect search, for tests of what stands around it."""
+"""Notes for tests, and index terms as simple as they can be."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from pathlib import Path
+from typing import Any
 
-from aura_core.evaluation.memory_oracle import Fact, facts
-from aura_core.memory import form
-from aura_core.memory.notes import Note
-from aura_core.sim.memory import COMING, PLACED, MemoryQuestion, MemoryTalk
-from aura_core.sim.talk import Wait
-from aura_core.types import NS
+from aura_core.memory.notes import Note, NoteKind
+from aura_core.memory.store import Store
 
-
-def perfect(
-    question: MemoryQuestion, notes: Sequence[Note], begins_ns: int, now_ns: int, language: str
-) -> str:
-    """What a perfect search tells before a question: the matching facts of the newest notes, or of
-    the oldest where the first is asked for."""
-    separator = MemoryTalk(language).words.separator
-    matching: list[tuple[Note, list[str]]] = []
-    for note in notes:
-        if question.span is not None and not _overlaps(note, question.span, begins_ns):
-            continue
-        told = note.text.split(separator)
-        told = [f for f in told if _wanted(question, facts(language)[f])]
-        if told:
-            matching.append((note, told))
-    few = matching[:5] if question.kind == "first" else matching[-5:]
-    lines = [form.Line((now_ns - n.wall_ns) / NS, "09:14", separator.join(told)) for n, told in few]
-    return form.recalled(lines, sum(len(told) for _, told in matching), language)
+S = 1_000_000_000
+START = 1_700_000_000 * S  # wall-clock time of the first note
 
 
-def _overlaps(note: Note, span: tuple[float, float], begins_ns: int) -> bool:
-    begin, end = ((ns - begins_ns) / NS for ns in (note.begin_wall_ns, note.wall_ns))
-    return begin < span[1] and end > span[0]
+def terms(text: str) -> list[str]:
+    """Words in lower case; of Chinese the characters, and each two that stand together."""
+    found: list[str] = []
+    for run in re.findall(r"[\u4e00-\u9fff]+|[^\W\u4e00-\u9fff]+", text.lower()):
+        chinese = "\u4e00" <= run[0] <= "\u9fff"
+        found += [*run, *(run[i : i + 2] for i in range(len(run) - 1))] if chinese else [run]
+    return found
 
 
-def _wanted(question: MemoryQuestion, fact: Fact) -> bool:
-    if question.kind == "around":
-        return True
-    if question.kind == "first":
-        return fact.what.kind in COMING and any(fact.is_about(w) for w in question.about)
-    (about,) = question.about
-    if question.kind == "where":
-        return fact.what.kind in PLACED and fact.holds(Wait("", about.colour, about.shape))
-    return fact.is_about(about)
+def note(
+    i: int, text: str = "", at_s: float | None = None, long_s: float = 0.0, **more: Any
+) -> Note:
+    """Note number `i`; it ends `at_s` seconds after `START` (`i` seconds by default)."""
+    end_ns = round((i if at_s is None else at_s) * S)
+    begin_ns = end_ns - round(long_s * S)
+    kind = more.pop("kind", NoteKind.SEEN)
+    return Note(
+        f"run-n{i}", kind, text or f"note {i}", begin_ns, end_ns, START + end_ns, "run", **more
+    )
+
+
+def opened(path: Path | str, **more: Any) -> Store:
+    """The store of a file, with the simple terms."""
+    return Store.open(path, terms=terms, **more)
+
+
+def numbers(notes: list[Note]) -> list[int]:
+    """The numbers of notes."""
+    return [int(n.id.removeprefix("run-n")) for n in notes]

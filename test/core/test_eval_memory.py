@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
+from day_rig import perfect
 
 from aura_core.evaluation.memory_oracle import answer, facts, notes, read
 from aura_core.evaluation.memory_questions import (
@@ -21,7 +23,6 @@ from aura_core.sim.day import Day
 from aura_core.sim.memory import MemoryTalk, matching
 from aura_core.sim.world import KINDS
 from aura_core.types import NS
-from memory_rig import perfect
 
 SEEDS = (500_000, 500_001, 500_003)  # the last one in Chinese
 
@@ -46,7 +47,7 @@ def test_each_lag_has_its_questions(asked: tuple[Day, list[DayQuestion]]) -> Non
     assert {"when", "ever", "often", "where", "around", "first"} == {q.asked.kind for q in plan}
     chunks = [q.chunk for q in plan]
     assert chunks == sorted(chunks)
-    assert min(b - a for a, b in zip(chunks, chunks[1:], strict=False)) >= APART_S
+    assert min(b - a for a, b in itertools.pairwise(chunks)) >= APART_S
     assert max(chunks) < day.seconds
     assert [q.id for q in plan] == [f"m{n}" for n in range(len(plan))]
 
