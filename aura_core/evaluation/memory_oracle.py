@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.sim.day import Day
 from aura_core.sim.memory import COMING, MemoryQuestion, MemoryTalk, place
@@ -20,6 +21,7 @@ from aura_core.sim.world import COLOURS, COLUMNS, SHAPES, Event, Item, State
 from aura_core.types import NS
 
 BLOCK_S = 10
+FORM = MemoryForm({"en": "note", "zh": "记录"}, float(BLOCK_S), sentences=True)
 _LINE = re.compile(r"^- (?P<ago>[^(（]*?) ?\((?P<clock>[^)]*)\)[:：] ?(?P<text>.*)$")
 _COUNT = re.compile(r"\d+")
 

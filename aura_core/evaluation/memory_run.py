@@ -179,6 +179,7 @@ def play(
     end: int | None = None,
     on_second: Callable[[int], None] = lambda _: None,
     on_answer: Callable[[Answered], None] = lambda _: None,
+    on_step: Callable[[Step], None] = lambda _: None,
 ) -> Played:
     """Play the day from second `begin` to `end` in lockstep; nothing waits for a clock.
 
@@ -191,6 +192,7 @@ def play(
         ways: other ways in which each question is answered too.
         begin, end: seconds of the day.
         on_second, on_answer: called after each second, and after each answer.
+        on_step: called after each step.
     """
     stills, out, started = Stills(backend), Played(day), time.perf_counter()
     watched = None if memory is None else Watched(memory)
@@ -202,6 +204,7 @@ def play(
 
     def take(step: Step) -> None:
         second = step.stamp_ns // NS
+        on_step(step)
         if step.question_id in ids:
             answered = _answered(ids[step.question_id], step, engine, watched, others, ways)
             out.answered.append(answered)
