@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from aura_core.memory import vocabulary
 from aura_core.memory.vocabulary import (
+    ADVERBS,
     AFTER_GONE,
     AFTER_LEFT,
     AFTER_STATE,
@@ -118,7 +119,12 @@ def _words(text: str) -> Iterator[_Word]:
 
 def _english(runs: list[str]) -> Iterator[_Word]:
     """The words of a run of English."""
-    raws = [part for run in runs for part in _unclitic(run)]
+    raws = []
+    for raw in (part for run in runs for part in _unclitic(run)):
+        if raw in ADVERBS:
+            yield _Word(raw, (raw,), ())
+        else:
+            raws.append(raw)
     heads = [_head(raws, i) for i in range(len(raws))]
     at = 0
     while at < len(heads):
