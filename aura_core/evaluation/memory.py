@@ -205,7 +205,7 @@ def _by(
     groups: dict[object, list[Answered]] = {}
     for a in answered:
         groups.setdefault(key(a), []).append(a)
-    return sorted(groups.items(), key=lambda item: (isinstance(item[0], str), str(item[0]).zfill(9)))
+    return sorted(groups.items(), key=lambda item: str(item[0]).zfill(9))
 
 
 def _lag(lag_s: object) -> str:

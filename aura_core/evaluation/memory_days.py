@@ -9,12 +9,11 @@ import random
 import signal
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aura_core.config import AssistantConfig
 from aura_core.errors import ModelError
@@ -30,13 +29,15 @@ from aura_core.evaluation.memory_others import WAYS
 from aura_core.evaluation.memory_questions import LAGS_S, DayQuestion, questions
 from aura_core.evaluation.memory_run import MEMORY, Answered, Played, oracle, play
 from aura_core.evaluation.statistics import proportion
-from aura_core.live.memory import AssistantMemory
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.store import Store
 from aura_core.models.backend import Backend
 from aura_core.sim.day import HOUR_S, Day
 from aura_core.types import NS, Step
+
+if TYPE_CHECKING:
+    from aura_core.live.memory import AssistantMemory
 
 SETTLED_S = 120  # after a restart the window is short and a note may be lost
 DOWN_S = 5  # seconds that a restart takes
@@ -92,6 +93,7 @@ def remembering(
     begin: int = 0,
 ) -> Iterator[tuple[AssistantMemory, Any]]:
     """A memory whose wall clock is the day's, and what its engine gets of it."""
+    from aura_core.live.memory import AssistantMemory
 
     def wall(stamp_ns: int) -> int:
         return day.begins_wall_ns + max(stamp_ns, begin * NS)
@@ -158,10 +160,11 @@ def evaluate(
     backend: Backend,
     seeds: Sequence[int],
     config: AssistantConfig,
-    asking: Asking = Asking(),
+    asking: Asking | None = None,
     ways: Sequence[str] = WAYS,
     kill: bool = False,
     folder: Path | None = None,
+    picture: Path | None = None,
     on_second: OnSecond = lambda _: None,
     complain: Complain = lambda _: None,
 ) -> MemoryReport:
@@ -175,10 +178,11 @@ def evaluate(
         ways: other ways in which each question is answered too.
         kill: play the first day once more, killed in its middle and gone on with.
         folder: keeps the files of notes, one a seed; None: a temporary one.
+        picture: where the picture of the first day is written; None: nowhere.
         on_second: called after each second that is played.
         complain: takes lines about troubles of memory.
     """
-    started = time.perf_counter()
+    asking, started = asking or Asking(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="aura-days-") as temporary:
         where = folder or Path(temporary)
         where.mkdir(parents=True, exist_ok=True)
@@ -202,9 +206,7 @@ def evaluate(
         without = play(day, [], backend, config, None, (), end=hour, on_second=on_second)
     answered = [a for p in days for a in p.answered]
     found = figures(answered)
-    found |= notes_measured(
-        note_figures(p.day, f.seen) for p, f in zip(days, files, strict=True)
-    )
+    found |= notes_measured(note_figures(p.day, f.seen) for p, f in zip(days, files, strict=True))
     stored = (sum(f.text_bytes for f in files), sum(f.picture_bytes for f in files))
     return MemoryReport(
         found,
@@ -220,23 +222,19 @@ def evaluate(
 def evaluate_oracle(
     seeds: Sequence[int],
     config: AssistantConfig,
-    asking: Asking = Asking(),
-    on_second: OnSecond = lambda _: None,
+    asking: Asking | None = None,
 ) -> MemoryReport:
     """The same days with perfect notes and a perfect reader: the search alone, without a model."""
+    asking = asking or Asking()
     started, answered = time.perf_counter(), []
-    written: list[Counter[str]] = []
     for seed in seeds:
         day, plan = asking.day(seed)
         store = Store.open(":memory:")
         search = Recall(store, config.memory, FORM, tz=day.begins.tzinfo, count=_words)
-        for one in oracle(day, plan, store, search):
-            answered.append(one)
-            on_second(one.asked.chunk)
+        answered += oracle(day, plan, store, search)
         store.close()
-        on_second(day.seconds - 1)
     return MemoryReport(
-        figures(answered) | notes_measured(written),
+        figures(answered),
         tuple(answered),
         asking.hours,
         len(seeds),

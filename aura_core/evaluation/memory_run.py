@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -124,10 +125,10 @@ class Stills:
     def encode(self, chunk: Chunk) -> Seen:
         """See `Backend.encode`."""
         images = tuple(frame.image for frame in chunk.frames)
-        known = self._known
-        if known is not None and len(images) == len(known[0]):
-            if all(a is b for a, b in zip(images, known[0], strict=True)):
-                return known[1]
+        known, encoded = self._known or ((), None)
+        same = len(images) == len(known) and all(map(operator.is_, images, known))
+        if encoded is not None and same:
+            return encoded
         seen = self._backend.encode(chunk)
         self._known = images, seen
         self.encoded += 1
