@@ -77,7 +77,7 @@ def test_what_was_seen_is_on_disk_and_answers_after_a_restart(runs: Make, tmp_pa
     while (response := second.next(Stepped).step.response) is None:
         second.second(2)
     assert "the lamp shines at 70" in response.text
-    assert [e.note_id for e in response.evidence][0].startswith(first.host.run)
+    assert next(e.note_id for e in response.evidence).startswith(first.host.run)
     kinds = [kind for kind, _ in notes(path)]
     assert kinds.count(NoteKind.RUN) == 3  # began, ended, began
     assert until(lambda: NoteKind.QUESTION in [k for k, _ in notes(path)])
