@@ -28,25 +28,27 @@ class Cost:
 
     Attributes:
         step_ms: median time of a silent step in the first and the last hour [ms].
-        critical_tokens: mean tokens of a silent step that a decision waits for.
+        critical_tokens: mean tokens that the decision of a silent step waits for.
         background_tokens: a second, by what they are for: shadow, notes.
+        first_hour: background tokens of the first hour of the first day, in all.
         rss_slope_kb: growth of the resident memory [kB an hour], in the second half.
         text_bytes, picture_bytes: in the file, an hour.
-        without: critical and background tokens of a second with no memory; None: not measured.
+        without: critical tokens of a silent step without memory, and background tokens of the same
+            hour with the same questions; None: not measured.
     """
 
     step_ms: tuple[float, float]
     critical_tokens: float
     background_tokens: dict[str, float]
+    first_hour: int
     rss_slope_kb: float
     text_bytes: float
     picture_bytes: float
-    without: tuple[float, float] | None = None
+    without: tuple[float, int] | None = None
 
     def as_json(self) -> dict[str, object]:
         """The figures, with the ratios that matter."""
         first, last = self.step_ms
-        background = sum(self.background_tokens.values())
         out: dict[str, object] = {
             "step_p50_ms": {"first_hour": _round(first), "last_hour": _round(last)},
             "last_over_first": _round(last / first) if first else None,
@@ -60,9 +62,10 @@ class Cost:
             critical, ahead = self.without
             out["without_memory"] = {
                 "critical_tokens_per_silent_step": _round(critical),
-                "background_tokens_per_s": _round(ahead),
+                "background_tokens_of_the_first_hour": ahead,
             }
-            out["background_over_without"] = _round(background / ahead) if ahead else None
+            out["background_tokens_of_the_first_hour"] = self.first_hour
+            out["background_over_without"] = _round(self.first_hour / ahead) if ahead else None
         return out
 
 
@@ -164,7 +167,7 @@ def cost(played: Sequence[Played], stored: tuple[int, int], without: Played | No
     Args:
         played: the days.
         stored: bytes of text and of pictures in their files, in all.
-        without: an hour (or less) played without memory.
+        without: the first hour of the first day played without memory.
     """
     seconds = sum(p.day.seconds for p in played)
     hours = seconds / HOUR_S
@@ -174,12 +177,15 @@ def cost(played: Sequence[Played], stored: tuple[int, int], without: Played | No
     last = [ms for p in played for c, ms, _ in p.steps if c >= p.day.seconds - hour]
     alone = None
     if without is not None and without.steps:
-        ahead = sum(without.background.values()) / max(1, len(without.steps))
-        alone = float(np.mean([t for _, _, t in without.steps])), ahead
+        alone = (
+            float(np.mean([t for _, _, t in without.steps])),
+            sum(without.first_hour.values()),
+        )
     return Cost(
         (float(np.median(first)), float(np.median(last))),
         float(np.mean([t for _, _, t in steps])),
         {k: sum(p.background[k] for p in played) / seconds for k in ("shadow", "notes")},
+        sum(played[0].first_hour.values()),
         float(np.mean([rss_slope(p.rss) for p in played])),
         stored[0] / hours,
         stored[1] / hours,

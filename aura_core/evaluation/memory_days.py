@@ -32,6 +32,7 @@ from aura_core.evaluation.statistics import proportion
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.store import Store
+from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.sim.day import HOUR_S, Day
 from aura_core.types import NS, Step
@@ -145,12 +146,10 @@ def play_day(
 
 def kept(path: Path) -> Kept:
     """What a file of notes holds."""
-    from aura_core.memory.wanted import Wanted
-
     store = Store.open(path, read_only=True)
     try:
         stats = store.stats()
-        seen = store.find(Wanted(kinds=(NoteKind.SEEN,), limit=1_000_000))
+        seen = store.find(Wanted(kinds=(NoteKind.SEEN,), limit=-1))
     finally:
         store.close()
     return Kept(path, stats.text_bytes, stats.picture_bytes, seen)
@@ -198,12 +197,14 @@ def evaluate(
             )
             days.append(played)
             files.append(file)
+            if picture is not None and seed == seeds[0]:
+                draw(picture, path, played, f"{config.model.path}: a simulated day, seed {seed}")
         if kill:
             path = where / f"killed-{seeds[0]}.db"
             restart = killed(seeds[0], config, asking, path, days[0].answered, on_second)
-        day, _ = asking.day(seeds[0])
+        day, plan = asking.day(seeds[0])
         hour = min(HOUR_S, day.seconds)
-        without = play(day, [], backend, config, None, (), end=hour, on_second=on_second)
+        without = play(day, plan, backend, config, None, (), end=hour, on_second=on_second)
     answered = [a for p in days for a in p.answered]
     found = figures(answered)
     found |= notes_measured(note_figures(p.day, f.seen) for p, f in zip(days, files, strict=True))
@@ -217,6 +218,19 @@ def evaluate(
         cost(days, stored, without),
         restart,
     )
+
+
+def draw(picture: Path, notes: Path, played: Played, title: str) -> None:
+    """Write the picture of a day: its notes, and its answers compared with the truth."""
+    from aura_core.live.day_picture import write
+
+    store = Store.open(notes, read_only=True)
+    try:
+        found = store.find(Wanted(limit=-1, thumbnails=True))
+    finally:
+        store.close()
+    truths = {a.asked.id: a.asked.asked.answer for a in played.answered}
+    write(picture, found, title, played.day.begins.tzinfo, truths)
 
 
 def evaluate_oracle(

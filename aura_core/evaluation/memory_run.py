@@ -18,7 +18,7 @@ from aura_core.evaluation.memory_questions import DayQuestion
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.models.backend import Backend, Seen
 from aura_core.replay.lockstep import Lockstep
-from aura_core.sim.day import Day, Film
+from aura_core.sim.day import HOUR_S, Day, Film
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
 from aura_core.stream.notes import Memory, Remembered
@@ -94,9 +94,11 @@ class Played:
     day: Day
     answered: list[Answered] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)  # those that a model has written
-    steps: list[tuple[int, float, int]] = field(default_factory=list)  # silent: chunk, ms, tokens
+    # silent seconds after a silent one: second, milliseconds, tokens
+    steps: list[tuple[int, float, int]] = field(default_factory=list)
     alarms: int = 0  # seconds with words that nobody asked for
     background: dict[str, int] = field(default_factory=dict)  # tokens: shadow, notes
+    first_hour: dict[str, int] = field(default_factory=dict)  # the same, at the end of it
     rss: list[tuple[int, float]] = field(default_factory=list)  # chunk, kB
     wall_s: float = 0.0
     encoded: int = 0  # chunks that the vision encoder saw
@@ -202,9 +204,17 @@ def play(
     end = day.seconds if end is None else min(end, day.seconds)
     asks = {q.chunk: q for q in plan if begin <= q.chunk < end}
     ids: dict[str, DayQuestion] = {}
+    silent = False  # the step before
+
+    def spent() -> dict[str, int]:
+        shadow, noted = engine.policy.counters.background_tokens, engine.asides.counters.tokens
+        return {"shadow": shadow, "notes": noted}
 
     def take(step: Step) -> None:
-        second = step.stamp_ns // NS
+        nonlocal silent
+        second, before, silent = step.stamp_ns // NS, silent, step.response is None
+        if second < begin + HOUR_S:
+            out.first_hour = spent()
         on_step(step)
         if step.question_id in ids:
             answered = _answered(ids[step.question_id], step, engine, watched, others, ways)
@@ -212,7 +222,7 @@ def play(
             on_answer(answered)
         elif step.response is not None:
             out.alarms += 1
-        else:
+        elif before and not step.switched:
             out.steps.append((second, step.step_ms, step.prefill_tokens))
         if second % RSS_EVERY_S == 0:
             out.rss.append((second, resident_kb()))
@@ -229,10 +239,7 @@ def play(
     lockstep.flush()
     for step in lockstep.steps():
         take(step)
-    out.background = {
-        "shadow": engine.policy.counters.background_tokens,
-        "notes": engine.asides.counters.tokens,
-    }
+    out.background = spent()
     out.encoded, out.wall_s = stills.encoded, time.perf_counter() - started
     return out
 
