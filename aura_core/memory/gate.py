@@ -44,6 +44,7 @@ class Need:
             said of both.
         first: the first of what matches is wanted, not the last.
         who: a person is asked for.
+        said: what was said is asked for, and not what was seen.
     """
 
     intent: Intent
@@ -52,6 +53,7 @@ class Need:
     options: tuple[tuple[str, ...], ...] = ()
     first: bool = False
     who: bool = False
+    said: bool = False
 
 
 def need(question: str, now: datetime) -> Need | None:
@@ -100,7 +102,9 @@ def _needed(rest: str, text: str, span: Span | None) -> Need | None:
     if not said:
         return Need(Intent.AROUND, (), span, first=first)
     did = _DID.search(text) is not None and _OPEN.search(text) is None
-    return Need(Intent.DID if did else Intent.WHAT, said, span, first=first, who=who)
+    spoken = _SAID.search(text) is not None
+    intent = Intent.DID if did else Intent.WHAT
+    return Need(intent, said, span, first=first, who=who, said=spoken)
 
 
 def _content(text: str) -> tuple[str, ...]:
@@ -234,6 +238,10 @@ _DID = re.compile(
     r"|吗|没有|有没有|没[?。]*$|是不是"
 )
 _OPEN = re.compile(r"\b(?:who|what|which|whose|how)\b|谁|什么|哪")
+_SAID = re.compile(
+    r"\b(?:did|have|had) (?:i|you|we) (?:say|said|tell|told|ask|asked|answer|answered|mention)\b"
+    "|[你我](?:之前|刚才|今天)?(?:说过|问过|说了|问了|回答)"
+)
 _WHO = re.compile(r"\bwho\b|\bwho's\b|谁|哪个人")
 _OR = re.compile(r"\bor\b|还是|和")
 # Terms of verbs with which one asks for a place: a note says in other words where a thing is.
@@ -241,4 +249,4 @@ _PUT = _stems(
     "leave put lose keep drop find place set lay hide store park forget go get come have bring take"
     " be 放 丢 忘 落 搁 藏 把"
 )
-_FRAME = _stems("count number remember order ever miss far true 数")
+_FRAME = _stems("answer mention 说 问 count number remember order ever miss far true 数")

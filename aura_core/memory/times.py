@@ -358,7 +358,7 @@ _PARTS: dict[str, _Hours] = {
     "深夜": _LATE,
 }
 _PART = re.compile(
-    r"(?<!good )(?:\b(?:in|during|at|on|by|over)\s+)?(?:\b(?:the|this|that)\s+)?"
+    r"(?<!good )(?:\b(?:in|during|at|by|over)\s+)?(?:\b(?:the|this|that)\s+)?"
     r"(?:\b(?:early|late)\s+)?\b(morning|noon|midday|lunchtime|afternoon|evening|midnight)\b"
     r"|\b(?:at|in\s+the|during\s+the|all|the\s+whole)\s+(night)\b|\b(overnight)\b"
     r"|(凌晨|清晨|早晨|早上|上午|中午|下午|傍晚|晚上|夜里|半夜|深夜)(?!好)(?:的时候)?"

@@ -219,6 +219,7 @@ PHRASES = {
     ("night", "come"): ("dark",),
     ("day", "come"): ("bright",),
     ("day", "break"): ("bright",),
+    ("come", "near"): ("near",),
     ("not", "safe"): ("unsafe",),
     ("kettle", "begin"): ("kettle", "steam"),
     ("go", "on"): ("turnon",),
@@ -266,6 +267,8 @@ AFTER_STATE = _set(
 )
 NO_STATE = frozenset(("fall", "jump", "get", "come", "take", "climb", "step", "run"))
 SEPARABLE = frozenset(("turn", "switch", "take", "put", "pick"))  # "turn the light on"
+# Between the two words of a phrase these say nothing: "when did the kettle last start?".
+ADVERBS = _set("last ever just first also then again finally suddenly already")
 # After "gone" these words say that something went somewhere, and not that it left.
 AFTER_GONE = _set("to on off up down in into back home through out")
 BEFORE_LEFT = _set("the far upper lower top bottom my your its his her their")
@@ -361,6 +364,6 @@ CHINESE = {word: term for term, words in _CHINESE.items() for word in words.spli
 CHINESE_LONGEST = max(map(len, CHINESE))
 # Chinese characters that say nothing by themselves.
 CHINESE_STOP = frozenset(
-    "的了吗呢吧啊呀嘛哦么着过得地是有在不没个我你您他她它们这那哪里什谁几多少次把被让就都也还和与跟及或"
+    "先事的了吗呢吧啊呀嘛哦么着过得地是有在不没个我你您他她它们这那哪里什谁几多少次把被让就都也还和与跟及或"
     "而且但从到向往对给为以于其之所上下时候点前后些每再又很最会能要想说看见次只条件位名年月日天"
 )

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from aura_core.memory import vocabulary
 from aura_core.memory.vocabulary import (
+    ADVERBS,
     AFTER_GONE,
     AFTER_LEFT,
     AFTER_STATE,
@@ -32,6 +33,7 @@ from aura_core.memory.vocabulary import (
 )
 
 VERSION = vocabulary.VERSION
+QUESTION = "?"  # a line of its own before the terms of the question, see `index`
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
 _IDEOGRAPH = re.compile(rf"[{_CJK}]")
@@ -56,6 +58,21 @@ def language_of(text: str) -> str:
 def terms(text: str) -> list[str]:
     """All terms of a text in order, as the index holds them."""
     return [term for word in _words(text) for term in word.terms]
+
+
+def index(text: str, question: str = "") -> str:
+    """What the index of a store holds of a note: the terms of each fact on a line, then those of
+    the question. `facts_of` reads it."""
+    lines = [" ".join(terms(fact)) for fact in sentences(text)]
+    return "\n".join([*lines, QUESTION, " ".join(terms(question))])
+
+
+def facts_of(indexed: str) -> tuple[list[list[str]], list[str]]:
+    """The terms of each fact, and those of the question, of what `index` made."""
+    facts, _, question = indexed.rpartition("\n" + QUESTION + "\n")
+    if indexed.startswith(QUESTION + "\n"):
+        facts, question = "", indexed[len(QUESTION) + 1 :]
+    return [fact.split(" ") for fact in facts.split("\n") if fact], question.split()
 
 
 def content(text: str) -> list[str]:
@@ -95,6 +112,10 @@ def stem(word: str) -> str:
     return _without_e(IRREGULAR.get(word) or _uninflected(word))
 
 
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 @dataclass(frozen=True)
 class _Word:
     raw: str
@@ -103,10 +124,9 @@ class _Word:
 
 
 def _words(text: str) -> Iterator[_Word]:
-    text = unicodedata.normalize("NFKC", text).lower()
     for sentence in sentences(text):
         english: list[str] = []
-        for run in _RUN.findall(sentence):
+        for run in _RUN.findall(_plain(sentence)):
             if not _IDEOGRAPH.match(run):
                 english.append(run)
                 continue
@@ -118,7 +138,12 @@ def _words(text: str) -> Iterator[_Word]:
 
 def _english(runs: list[str]) -> Iterator[_Word]:
     """The words of a run of English."""
-    raws = [part for run in runs for part in _unclitic(run)]
+    raws = []
+    for raw in (part for run in runs for part in _unclitic(run)):
+        if raw in ADVERBS:
+            yield _Word(raw, (raw,), ())
+        else:
+            raws.append(raw)
     heads = [_head(raws, i) for i in range(len(raws))]
     at = 0
     while at < len(heads):

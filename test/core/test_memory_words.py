@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura_core.memory.words import content, language_of, sentences, stem, terms
+from aura_core.memory.words import content, facts_of, index, language_of, sentences, stem, terms
 from aura_core.sim.chinese import CHINESE
 from aura_core.sim.phrases import ENGLISH
 
@@ -167,7 +167,6 @@ OTHER_WORDS = {
     "the cat comes on the table",
     "the cat is on the floor",
     "the cup is not safe",
-    "the cup comes near the edge",
     "the cup leaves the edge",
     "猫离开桌子",
     "杯子不安全",
@@ -256,6 +255,27 @@ def test_language(text: str, language: str) -> None:
 )
 def test_sentences(text: str, facts: list[str]) -> None:
     assert sentences(text) == facts
+
+
+def test_what_the_index_holds() -> None:
+    held = index("A red cube appeared; the cat came! 门开了", "when did the cat come?")
+    facts, question = facts_of(held)
+    assert [
+        set(content(f)) <= set(t) for f, t in zip(("red cube", "cat", "门"), facts, strict=True)
+    ]
+    assert facts[1] == ["the", "cat", "come"]
+    assert question == ["when", "did", "the", "cat", "come"]
+    assert facts_of(index("", "")) == ([], [])
+    assert facts_of(index("", "who?")) == ([], ["who"])
+    assert facts_of(index("the cat")) == ([["the", "cat"]], [])
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=100), st.text(max_size=50))
+def test_the_index_can_be_read_back(text: str, question: str) -> None:
+    facts, asked = facts_of(index(text, question))
+    assert facts == [found for fact in sentences(text) if (found := terms(fact))]
+    assert asked == terms(question)
 
 
 @settings(max_examples=300)

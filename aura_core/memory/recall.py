@@ -1,0 +1,433 @@
+"""What memory tells about a question: the notes that answer it, as lines before the question.
+
+A note matches where one of its facts holds everything that the question names. Facts are counted,
+and not notes: "the cat came; the door opened; the cat came" is two arrivals. Where nothing matches,
+models that were not trained on exact matches are shown what nearly does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import lru_cache
+
+import numpy as np
+
+from aura_core.config import MemoryConfig
+from aura_core.memory import form as forms
+from aura_core.memory.embedder import Embedder
+from aura_core.memory.form import Line, MemoryForm
+from aura_core.memory.gate import Intent, Need, need
+from aura_core.memory.notes import Note, NoteKind
+from aura_core.memory.store import Store
+from aura_core.memory.times import S, clock, local, span_in
+from aura_core.memory.wanted import Wanted
+from aura_core.memory.words import content, language_of, sentences, stem, terms
+
+EVENTS = (NoteKind.SEEN, NoteKind.ALERT, NoteKind.NAME, NoteKind.CAMERA, NoteKind.RUN)
+TRAINED = (NoteKind.SEEN, NoteKind.ALERT)  # what a model is shown that was trained with facts
+ASKED = (NoteKind.ALERT, NoteKind.NAME, NoteKind.QUESTION)
+SCANNED = 300  # notes whose facts are looked at; of further ones each counts as one match
+COUNTED = 4000  # the same where the question asks how often
+SAME_NS = 30 * S  # an alert so near to a note that tells it repeats the note
+NARROW_NS, NARROW_SHARE = 60 * S, 0.05  # "so long ago" for a model that was trained with it
+LONG_TEXT = 400  # characters of a note; of a longer one only facts that match are shown
+NEAR = 20  # notes of each kind of search that are merged where nothing matches
+LIKE = 0.45  # least dot product with the question of a note that is found by meaning alone
+RANK = 60  # of reciprocal rank fusion (Cormack et al., 2009)
+PERSONS = frozenset(terms("person man woman child boy girl mother father guest visitor postman"))
+_PLACES = (
+    "on in at under near behind beside between onto into inside front top leftside rightside middle"
+    " 在 上 里 旁 边 下 中"
+)
+PLACES = frozenset(map(stem, _PLACES.split()))
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What memory tells about a question.
+
+    Attributes:
+        text: `form.recalled(...)`; never empty.
+        notes: those that are shown, oldest first.
+        matches: how many facts match in all.
+    """
+
+    text: str
+    notes: tuple[Note, ...]
+    matches: int
+
+
+@dataclass(frozen=True)
+class _Hit:
+    note: Note
+    facts: tuple[str, ...]  # those that match
+
+
+class Recall:
+    """Searches the notes of a store.
+
+    `find` and `search` only read, and keep nothing of a note: what is forgotten in the store is
+    never found again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: MemoryConfig,
+        form: MemoryForm,
+        embedder: Embedder | None = None,
+        tz: tzinfo | None = None,
+        count: Callable[[str], int] = len,
+    ) -> None:
+        """`tz`: of times in questions and answers; None: the zone of this machine. `count`: the
+        tokens of a text."""
+        self._store, self._config, self._form = store, config, form
+        self._embedder, self._tz, self._count = embedder, tz, count
+
+    def find(self, question: str, now_wall_ns: int, stream: str | None = None) -> Recalled | None:
+        """What is told before a question; None where memory is not needed for it.
+
+        Args:
+            question: in the user's words.
+            now_wall_ns: wall-clock time of the question, in nanoseconds since the epoch.
+            stream: only notes of this camera; None: of all.
+        """
+        if not self._config.recall_notes:
+            return None
+        wanted = need(question, local(now_wall_ns, self._tz))
+        if wanted is None:
+            return None
+        hits, matches = self._matching(wanted, now_wall_ns, stream)
+        room = self._config.recall_notes - len(hits)
+        if not self._form.sentences and room > 0:
+            hits, matches = self._filled(question, wanted, hits, matches, stream)
+        language = language_of(question)
+        return self._told(hits, matches, now_wall_ns, language, wanted.first)
+
+    def search(
+        self,
+        text: str,
+        now_wall_ns: int,
+        begin_wall_ns: int | None = None,
+        end_wall_ns: int | None = None,
+        limit: int = 20,
+        stream: str | None = None,
+    ) -> list[Note]:
+        """Notes that match a text, the best first; without words the newest first.
+
+        A time expression in the text counts where neither `begin_wall_ns` nor `end_wall_ns` is
+        given. Notes with all words come first, the newest of them first; then those with some, with
+        a part of a word, or of a like meaning.
+        """
+        said = text
+        if begin_wall_ns is None and end_wall_ns is None:
+            span = span_in(text, local(now_wall_ns, self._tz))
+            if span is not None and not span.now:
+                begin_wall_ns, end_wall_ns, said = span.begin_wall_ns, span.end_wall_ns, span.rest
+        within = Wanted(
+            begin_wall_ns=begin_wall_ns,
+            end_wall_ns=end_wall_ns,
+            stream=stream,
+            limit=limit,
+            newest_first=True,
+        )
+        words = tuple(content(said)[:MOST_TERMS])
+        if limit < 1:
+            return []
+        if not words and not said.strip(" ?!.,。？！"):
+            return self._store.find(within)
+        if not words:
+            words = tuple(dict.fromkeys(terms(said)))[:MOST_TERMS]
+        found: dict[str, Note] = {}
+        if words:
+            found = {note.id: note for note in self._store.find(replace(within, terms=words))}
+        if len(found) < limit:
+            ranked = [self._like(said, within)]
+            if words:
+                ranked.append(self._store.find(replace(within, terms=words, every=False)))
+            if len(said.strip()) < 100 and said.strip():
+                ranked.append(self._store.find(replace(within, substring=said.strip())))
+            for note in _fused(ranked):
+                found.setdefault(note.id, note)
+        return list(found.values())[:limit]
+
+    # ---- what matches ------------------------------------------------------------------------
+
+    def _matching(
+        self, wanted: Need, now_wall_ns: int, stream: str | None
+    ) -> tuple[list[_Hit], int]:
+        """The notes to show of those with a fact that matches, oldest first, and the number of such
+        facts."""
+        most = self._config.recall_notes
+        if wanted.intent is Intent.AROUND or not (wanted.content or wanted.options):
+            return self._around(wanted, now_wall_ns, stream)
+        if wanted.options:
+            return self._compared(wanted, stream)
+        hits, uncounted = self._holding(wanted.content, wanted, stream)
+        if wanted.intent is Intent.WHERE:
+            placed = _only(hits, lambda fact: not PLACES.isdisjoint(_terms(fact)))
+            if placed or self._form.sentences:
+                hits, uncounted = self._with_newest(placed, hits), 0
+        elif wanted.who:
+            hits = _only(hits, lambda fact: not PERSONS.isdisjoint(_terms(fact))) or hits
+        matches = sum(len(hit.facts) for hit in hits) + uncounted
+        return (hits[:most] if wanted.first else hits[-most:]), matches
+
+    def _with_newest(self, placed: list[_Hit], hits: list[_Hit]) -> list[_Hit]:
+        """Notes that tell a place, and what is newer than all of them: it may have left since."""
+        if self._form.sentences or not placed or placed[-1].note.id == hits[-1].note.id:
+            return placed
+        return [*placed, hits[-1]]
+
+    def _holding(
+        self, words: Sequence[str], wanted: Need, stream: str | None
+    ) -> tuple[list[_Hit], int]:
+        """Notes with a fact that holds all `words`, oldest first, and how many further notes hold
+        them that were not looked at."""
+        scanned = COUNTED if wanted.intent is Intent.COUNT else SCANNED
+        asked = replace(
+            self._within(wanted, stream),
+            terms=tuple(words[:MOST_TERMS]),
+            limit=scanned,
+            newest_first=not wanted.first,
+        )
+        notes = self._store.find(asked)
+        further = self._store.count(asked) - scanned if len(notes) == scanned else 0
+        if not wanted.first:
+            notes.reverse()
+        required = frozenset(words)
+        hits = [_Hit(note, facts) for note in notes if (facts := _facts(note, required))]
+        return _without_repeats(hits), further
+
+    def _compared(self, wanted: Need, stream: str | None) -> tuple[list[_Hit], int]:
+        """For "which came first, X or Y": the first of each, and the oldest others."""
+        shown: dict[str, _Hit] = {}
+        others: dict[str, _Hit] = {}
+        matches = 0
+        for option in wanted.options:
+            hits, further = self._holding((*wanted.content, *option), wanted, stream)
+            matches += sum(len(hit.facts) for hit in hits) + further
+            for i, hit in enumerate(hits):
+                into = others if i else shown
+                known = shown.get(hit.note.id) or others.get(hit.note.id)
+                if known is not None:  # one note tells of both
+                    facts = tuple(dict.fromkeys(known.facts + hit.facts))
+                    facts = tuple(f for f in sentences(hit.note.text) if f in facts) or facts
+                    hit = _Hit(hit.note, facts)
+                    into = shown if hit.note.id in shown or not i else others
+                    others.pop(hit.note.id, None)
+                into[hit.note.id] = hit
+        room = max(0, self._config.recall_notes - len(shown))
+        extra = sorted(others.values(), key=_time)[:room]
+        return sorted([*shown.values(), *extra], key=_time), matches
+
+    def _around(self, wanted: Need, now_wall_ns: int, stream: str | None) -> tuple[list[_Hit], int]:
+        """What happened in a span: all of it, or what is rare where it is much."""
+        span, most = wanted.span, self._config.recall_notes
+        narrow = None
+        if span is not None and span.about_wall_ns is not None:
+            age = now_wall_ns - span.about_wall_ns
+            slack = max(NARROW_NS, int(age * NARROW_SHARE))
+            narrow = (span.about_wall_ns - slack, span.about_wall_ns + slack)
+        asked = replace(self._within(wanted, stream), limit=COUNTED, newest_first=True)
+        if narrow is not None and self._form.sentences:
+            asked = replace(asked, begin_wall_ns=narrow[0], end_wall_ns=narrow[1])
+        notes = [note for note in reversed(self._store.find(asked)) if _tells(note)]
+        if narrow is not None:
+            inside = [note for note in notes if narrow[0] <= _middle(note) < narrow[1]]
+            notes = inside if inside or self._form.sentences else notes
+        hits = _without_repeats([_Hit(note, tuple(sentences(note.text))) for note in notes], True)
+        matches = sum(len(hit.facts) for hit in hits)
+        if len(hits) <= most:
+            return hits, matches
+        if span is None or wanted.first:
+            return (hits[:most] if wanted.first else hits[-most:]), matches
+        rare = Counter(fact.lower() for hit in hits for fact in hit.facts)
+        by_rarity = sorted(
+            range(len(hits)), key=lambda i: (min(rare[f.lower()] for f in hits[i].facts), -i)
+        )
+        return [hits[i] for i in sorted(by_rarity[:most])], matches
+
+    def _within(self, wanted: Need, stream: str | None) -> Wanted:
+        """Notes of the time and the kinds that a question is about."""
+        kinds = TRAINED if self._form.sentences else EVENTS
+        if wanted.said and not self._form.sentences:
+            kinds = (NoteKind.QUESTION,)
+        if wanted.span is None:
+            return Wanted(kinds=kinds, stream=stream)
+        begin, end = wanted.span.begin_wall_ns, wanted.span.end_wall_ns
+        return Wanted(begin_wall_ns=begin, end_wall_ns=end, kinds=kinds, stream=stream)
+
+    # ---- what nearly matches -----------------------------------------------------------------
+
+    def _filled(
+        self, question: str, wanted: Need, hits: list[_Hit], matches: int, stream: str | None
+    ) -> tuple[list[_Hit], int]:
+        """The hits and, in the room that is left, what has a like meaning; where nothing matches,
+        also notes with some of the words, and earlier answers."""
+        most = self._config.recall_notes
+        asked = replace(self._within(wanted, stream), limit=NEAR, newest_first=True)
+        words = tuple(dict.fromkeys((*wanted.content, *sum(wanted.options, ()))))[:MOST_TERMS]
+        ranked = []
+        if words and self._embedder is not None:
+            ranked.append(self._like(question, asked))
+        if not hits and words:
+            some = self._store.find(replace(asked, terms=words, every=False))
+            ranked.append([note for note in some if _share(note, words) >= 0.5])
+            answers = replace(asked, kinds=(NoteKind.QUESTION,), terms=words, limit=2)
+            ranked.append(self._store.find(answers))
+        known = {hit.note.id for hit in hits}
+        more = [note for note in _fused(ranked) if note.id not in known][: most - len(hits)]
+        added = [_Hit(note, _best_facts(note, words)) for note in more]
+        matches = matches or len([hit for hit in added if hit.note.kind is not NoteKind.QUESTION])
+        return sorted([*hits, *added], key=_time), matches
+
+    def _like(self, text: str, asked: Wanted) -> list[Note]:
+        """Notes of a like meaning, the best first."""
+        if self._embedder is None:
+            return []
+        ids, vectors = self._store.vectors()
+        if not ids or vectors.shape[1] != self._embedder.dimension:
+            return []
+        near = vectors @ self._embedder.embed([text])[0]
+        among = np.argsort(-near, kind="stable")[: 10 * NEAR]
+        rank = {ids[i]: n for n, i in enumerate(among) if near[i] >= LIKE}
+        notes = self._store.find(replace(asked, ids=tuple(rank), limit=-1)) if rank else []
+        return sorted(notes, key=lambda note: rank[note.id])[: asked.limit]
+
+    # ---- lines -------------------------------------------------------------------------------
+
+    def _told(
+        self, hits: list[_Hit], matches: int, now_wall_ns: int, language: str, first: bool
+    ) -> Recalled | None:
+        """The lines of the hits, without the oldest (with `first` the newest) where they have too
+        many tokens; None where there is no room for a word."""
+        budget = self._config.recall_tokens
+        lines = [self._line(hit, now_wall_ns, language) for hit in hits]
+        while True:
+            text = forms.recalled(lines, matches if lines else 0, language)
+            if self._count(text) <= budget:
+                return Recalled(text, tuple(hit.note for hit in hits), matches if lines else 0)
+            if not lines:
+                return None
+            if len(lines) == 1:
+                break
+            drop = -1 if first else 0
+            del lines[drop], hits[drop]
+        shorter = self._shortened(lines[0], matches, language)
+        if shorter is None:
+            return None
+        return Recalled(shorter, (hits[0].note,), matches)
+
+    def _shortened(self, told: Line, matches: int, language: str) -> str | None:
+        """One line with as much of its text as fits."""
+        low, high, best = 0, len(told.text), None
+        while low <= high:
+            middle = (low + high) // 2
+            text = told.text[:middle].rstrip() + "..."
+            text = forms.recalled([replace(told, text=text)], matches, language)
+            if self._count(text) <= self._config.recall_tokens:
+                low, best = middle + 1, text
+            else:
+                high = middle - 1
+        return best
+
+    def _line(self, hit: _Hit, now_wall_ns: int, language: str) -> Line:
+        note = hit.note
+        whole = not self._form.sentences and len(note.text) <= LONG_TEXT
+        text = note.text if whole or not hit.facts else _joined(hit.facts, note.text)
+        text = " ".join(text.split())
+        if note.kind is NoteKind.QUESTION:
+            asked = " ".join(note.question.split())
+            text = f"问：{asked} 答：{text}" if language == "zh" else f"asked: {asked} - {text}"
+        age_s = max(0, now_wall_ns - note.wall_ns) / S
+        return Line(age_s, clock(note.wall_ns, now_wall_ns, self._tz, language), text)
+
+
+MOST_TERMS = 24  # of a question that are searched for
+
+
+def _time(hit: _Hit) -> int:
+    return hit.note.wall_ns
+
+
+def _middle(note: Note) -> int:
+    return (note.begin_wall_ns + note.wall_ns) // 2
+
+
+@lru_cache(16_384)
+def _terms(fact: str) -> frozenset[str]:
+    return frozenset(terms(fact))
+
+
+def _facts(note: Note, required: frozenset[str]) -> tuple[str, ...]:
+    """The facts of a note that hold all the words; an alert, a name and an answer may hold them in
+    the question that they belong to."""
+    facts = sentences(note.text)
+    found = tuple(fact for fact in facts if required <= _terms(fact))
+    if found or note.kind not in ASKED:
+        return found
+    return (note.text,) if required <= _terms(note.text) | _terms(note.question) else ()
+
+
+def _tells(note: Note) -> bool:
+    return bool(note.text.strip()) and note.text.strip().lower() not in forms.NOTHING_NEW
+
+
+def _only(hits: Iterable[_Hit], holds: Callable[[str], bool]) -> list[_Hit]:
+    """The hits with those of their facts for which `holds`."""
+    kept = (_Hit(hit.note, tuple(filter(holds, hit.facts))) for hit in hits)
+    return [hit for hit in kept if hit.facts]
+
+
+def _without_repeats(hits: list[_Hit], in_words: bool = False) -> list[_Hit]:
+    """The hits without alerts that repeat what a note of the time tells: `in_words` where the note
+    holds all that the alert says, else by the time alone, as all of them match."""
+    alerts = [hit for hit in hits if hit.note.kind is NoteKind.ALERT]
+    if not alerts:
+        return hits
+    seen = [hit for hit in hits if hit.note.kind is NoteKind.SEEN]
+    begins = np.array([hit.note.begin_wall_ns for hit in seen], np.int64) - SAME_NS
+    ends = np.array([hit.note.wall_ns for hit in seen], np.int64) + SAME_NS
+    repeats = set()
+    for alert in alerts:
+        at = alert.note.wall_ns
+        about = [seen[i] for i in np.flatnonzero((begins <= at) & (at <= ends))]
+        if in_words:
+            said = set(content(alert.note.text))
+            about = [hit for hit in about if any(said <= _terms(fact) for fact in hit.facts)]
+        if about:
+            repeats.add(alert.note.id)
+    return [hit for hit in hits if hit.note.id not in repeats]
+
+
+def _share(note: Note, words: Sequence[str]) -> float:
+    """The share of the words that one fact of a note holds."""
+    facts = [*sentences(note.text), f"{note.text} {note.question}"]
+    return max(len(_terms(f) & set(words)) for f in facts) / len(words)
+
+
+def _best_facts(note: Note, words: Sequence[str]) -> tuple[str, ...]:
+    facts = sentences(note.text)
+    if not facts:
+        return ()
+    shares = [len(_terms(fact) & set(words)) for fact in facts]
+    return tuple(f for f, share in zip(facts, shares, strict=True) if share == max(shares))
+
+
+def _joined(facts: Sequence[str], text: str) -> str:
+    return ("；" if language_of(text) == "zh" else "; ").join(facts)
+
+
+def _fused(ranked: Sequence[Sequence[Note]]) -> list[Note]:
+    """Several rankings as one, by reciprocal rank fusion."""
+    scores: dict[str, float] = {}
+    notes: dict[str, Note] = {}
+    for ranking in ranked:
+        for place, note in enumerate(ranking):
+            notes[note.id] = note
+            scores[note.id] = scores.get(note.id, 0.0) + 1 / (RANK + place)
+    return [notes[i] for i in sorted(scores, key=lambda i: -scores[i])]
