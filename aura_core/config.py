@@ -889,8 +889,9 @@ class AssistantNodeConfig(Settings):
     )
     watch_file: str = setting(
         "auto",
-        "file that keeps the watches, so that they go on after a crash; a clean end removes it;"
-        " auto: in $ROS_HOME (~/.ros), by the node's name; empty: none",
+        "file that keeps the watches, so that they go on after a crash; a clean end removes it,"
+        " unless there is a memory (memory.path); auto: in $ROS_HOME (~/.ros), by the node's"
+        " name; empty: none",
     )
     free_when_inactive: bool = setting(
         False,

@@ -33,6 +33,7 @@ from aura_core.live.events import (
     Words,
 )
 from aura_core.live.host import Host
+from aura_core.memory.paths import default_path
 from aura_core.models import fallback, foreign, load, release
 from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.watches import Watch
@@ -94,7 +95,8 @@ class AssistantNode(AuraNode):
         self.host = host
         pictures = {n: Pictures(self, n, host, self.config.window.max) for n in names}
         self.undo(self._unload)
-        self._standing = Standing(self, host, node.watch_file)  # listens before the world is told
+        # It listens before the world is told.
+        self._standing = Standing(self, host, node.watch_file, bool(self.config.memory.path))
         host.listen(self._on_event)
         for picture in pictures.values():
             picture.open()
@@ -120,8 +122,12 @@ class AssistantNode(AuraNode):
         self._standing.loaded()
 
     def _engine_of(self, node: AssistantNodeConfig) -> AssistantConfig:
-        """The settings of the engine, with the arguments of the tools that a type gives."""
-        return replace(node.engine, tools=with_types(node.engine.tools))
+        """The settings of the engine, with the arguments of the tools that a type gives, and the
+        file of the memory."""
+        memory = node.engine.memory
+        if memory.path == "auto":
+            memory = replace(memory, path=str(default_path(self.get_fully_qualified_name())))
+        return replace(node.engine, tools=with_types(node.engine.tools), memory=memory)
 
     def _load(self, host: Host) -> None:
         self._loaded, self._failure = threading.Event(), ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -36,7 +36,7 @@ from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.notes import Block, Remembered
-from aura_core.types import NS, Evidence, Query, Response
+from aura_core.types import NS, Evidence, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
@@ -48,6 +48,15 @@ CRASHED = {
     "zh": "助手又开始观看；之前意外结束",
 }
 GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没有画面"}
+
+
+EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
+
+
+def wall_of_stamps(start_ns: int) -> Callable[[int], int]:
+    """Wall-clock times for a recording: its stamps where they are wall-clock times, else `start_ns`
+    and what the stamp adds."""
+    return lambda stamp_ns: stamp_ns if stamp_ns > EPOCH_NS else start_ns + stamp_ns
 
 
 class AssistantMemory:
@@ -96,8 +105,11 @@ class AssistantMemory:
             self._fail(one_line(e))
             return
         self._failed = ""
-        self.recorder = Recorder(self.store, self.config, self._complain)
+        embed = self._embed if self.embedder is not None else None
+        self.recorder = Recorder(self.store, self._complain, self.config, embed)
+        self.recorder.start()
         try:
+            self._check_vectors(self.store)
             ended = self.store.kept("ended")
             self.store.keep("ended", "")
         except AuraError as e:
@@ -108,6 +120,17 @@ class AssistantMemory:
             self.writer = ServedWriter(own.writer, own.note_tokens, self.saw, self._complain)
         words = CRASHED if ended == "" else BEGAN
         self._note(NoteKind.RUN, words[self.language])
+
+    def _check_vectors(self, store: Store) -> None:
+        """Vectors of another embedder cannot be compared with those of this one."""
+        name = self.embedder.name if self.embedder is not None else ""
+        if name and store.kept("embedder") != name:
+            store.drop_vectors()
+            store.keep("embedder", name)
+
+    def _embed(self, notes: Sequence[Note]) -> Sequence[NDArray[np.float32]]:
+        assert self.embedder is not None
+        return list(self.embedder.embed([f"{n.question} {n.text}".strip() for n in notes]))
 
     def close(self) -> None:
         """Note that the assistant ends, and close the file."""
@@ -177,6 +200,15 @@ class AssistantMemory:
             case Told():
                 question = event.delegate.task
                 self.answered(event.stream, question, event.response, event.frame.image)
+
+    def stepped(self, step: Step, stream: str = "") -> None:
+        """Note what a step of a lockstep run has answered; alerts have no picture there."""
+        if step.response is None:
+            return
+        self.answered(stream, step.question or "", step.response, None)
+        if not step.question:
+            for _ in step.response.watches:
+                self.told(stream, "", step.response, None)
 
     def answered(
         self, stream: str, question: str, response: Response, image: NDArray[np.uint8] | None
