@@ -21,21 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.config import MemoryConfig
-from aura_core.errors import AuraError, one_line
+from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.embedder import Embedder, load_embedder
-from aura_core.memory.form import NOTHING_NEW, MemoryForm
+from aura_core.memory.form import NOTHING_NEW, PLAIN, MemoryForm
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
-from aura_core.memory.store import Store
+from aura_core.memory.store import Store, Wanted
 from aura_core.memory.tiers import Tiers
 from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
-from aura_core.stream.notes import Block, Remembered
+from aura_core.stream.notes import Block, Merge, Remembered
 from aura_core.types import NS, Evidence, Query, Response, Step
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class AssistantMemory:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
             self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
         except AuraError as e:
-            self._fail(one_line(e))
+            self.fail(one_line(e))
             return
         self._failed = ""
         embed = self._embed if self.embedder is not None else None
@@ -113,7 +113,7 @@ class AssistantMemory:
             ended = self.store.kept("ended")
             self.store.keep("ended", "")
         except AuraError as e:
-            self._fail(one_line(e))
+            self.fail(one_line(e))
             ended = None
         if self.config.writer.url:
             own = self.config
@@ -179,7 +179,44 @@ class AssistantMemory:
             else:
                 self.recorder.resume()
 
-    def _fail(self, problem: str) -> None:
+    # ---- out: from any thread ----------------------------------------------------------------
+
+    def search(
+        self,
+        text: str,
+        begin_wall_ns: int | None = None,
+        end_wall_ns: int | None = None,
+        limit: int = 20,
+        stream: str | None = None,
+    ) -> list[Note]:
+        """Notes that match a text and lie in a span of time, see `Recall.search`; with thumbnails.
+
+        Raises `InputError` while nothing can be read.
+        """
+        store = self._open_store()
+        recall = Recall(store, self.config, PLAIN, self.embedder, self.tz)
+        now_ns = time.time_ns()
+        found = recall.search(text, now_ns, begin_wall_ns, end_wall_ns, limit, stream)
+        wanted = Wanted(ids=tuple(n.id for n in found), limit=-1, thumbnails=True)
+        small = {n.id: n.thumbnail for n in store.find(wanted)} if found else {}
+        return [replace(n, thumbnail=small.get(n.id)) for n in found]
+
+    def forget(self, wanted: Wanted | None, timeout_s: float | None = None) -> int:
+        """Delete notes for good, None: all of them, and return their number; see `Store.forget`.
+
+        Raises `InputError` when it cannot be done.
+        """
+        self._open_store()
+        assert self.recorder is not None
+        return self.recorder.forget(wanted, timeout_s)
+
+    def _open_store(self) -> Store:
+        if self.store is None:
+            raise InputError(self._failed or "the memory is not open")
+        return self.store
+
+    def fail(self, problem: str) -> None:
+        """Say that something cannot be read or written; each problem once."""
         if problem != self._failed:
             self._failed = problem
             self._complain(f"memory: {problem}")
@@ -349,7 +386,7 @@ class StreamMemory:
             now_ns = self._memory.wall_ns(self._newest_ns)
             return self._tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
-            self._memory._fail(one_line(e))
+            self._memory.fail(one_line(e))
             return ""
 
     def recall(self, query: Query, stamp_ns: int) -> Remembered:
@@ -362,7 +399,7 @@ class StreamMemory:
         try:
             found = self._recall.find(query.text, self.wall_ns(stamp_ns))
         except AuraError as e:
-            self._memory._fail(one_line(e))
+            self._memory.fail(one_line(e))
             return nothing
         if found is None:
             return nothing
@@ -384,3 +421,29 @@ class StreamMemory:
     def wrote(self, block: Block, text: str) -> None:
         """See `stream.notes.Memory`."""
         self._memory.saw(self._name, block, text)
+
+    def merging(self) -> Merge | None:
+        """See `stream.notes.Memory`."""
+        if self._tiers is None or self._form.merges is None or self._memory.writer is not None:
+            return None
+        language = self.language
+        try:
+            now_ns = self._memory.wall_ns(self._newest_ns)
+            span = self._tiers.unmerged(now_ns, self._name, language)
+        except AuraError as e:
+            self._memory.fail(one_line(e))
+            return None
+        if span is None:
+            return None
+        asked = self._form.merges.get(language) or self._form.merges["en"]
+
+        def done(text: str) -> None:
+            if not text or self._memory.store is None:
+                return
+            try:
+                self._memory.store.add_summary(span.begin_wall_ns, span.end_wall_ns, language, text)
+            except AuraError as e:
+                self._memory.fail(one_line(e))
+
+        request = asked.format(notes=span.notes, words=self.note_tokens // 2)
+        return Merge(request, self.note_tokens, done)
