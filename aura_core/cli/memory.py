@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,9 +84,14 @@ def search(
     file: File = None,
 ) -> None:
     """Print the notes that match words or a question, the best match first."""
+    from aura_core.config import MemoryConfig
+    from aura_core.memory.form import PLAIN
+    from aura_core.memory.recall import Recall
+
     begin, end = _span(since, until)
     with _opened(file) as store:
-        notes = _search(store, text, begin, end, limit)
+        recall = Recall(store, MemoryConfig(), PLAIN)
+        notes = recall.search(text, time.time_ns(), begin, end, limit)
     _print(notes, json_out)
     if not notes and not json_out:
         print("nothing")
@@ -284,15 +288,6 @@ def _opened(file: Path | None, write: bool = False) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _search(store: Store, text: str, begin: int | None, end: int | None, limit: int) -> list[Note]:
-    from aura_core.memory import words
-    from aura_core.memory.store import Wanted
-
-    terms = tuple(words.content(text))
-    wanted = Wanted(terms, every=False, begin_wall_ns=begin, end_wall_ns=end, limit=limit)
-    return store.find(wanted if terms else replace(wanted, substring=text))
 
 
 def _span(since: str | None, until: str | None) -> tuple[int | None, int | None]:

@@ -1,7 +1,8 @@
 """The tables of the file of notes, and how an older file becomes a newer one.
 
 `terms` is fed with index terms that `words.terms` makes; its tokenizer only splits them at spaces,
-so that matching is decided there alone. `letters` finds parts of words. SQLite keeps neither in
+so that matching is decided there alone. Kind and stream are in it too, so that counting the notes
+with a word reads no note. `letters` finds parts of words. SQLite keeps neither in
 step with `note`: the store does, in the transaction that changes a note.
 
 The row number `n` of a note is `wall_ns` in milliseconds, or the next free number. So all tables
@@ -22,7 +23,7 @@ MS = 1_000_000  # nanoseconds
 _PUNCTUATION = string.punctuation.replace("'", "''").replace('"', '""')
 TERMS = (
     "CREATE VIRTUAL TABLE terms USING"
-    f""" fts5(words, tokenize="ascii tokenchars '{_PUNCTUATION}'")"""
+    f""" fts5(words, kind, stream, tokenize="ascii tokenchars '{_PUNCTUATION}'")"""
 )
 LETTERS = (
     "CREATE VIRTUAL TABLE letters USING"

@@ -28,7 +28,7 @@ from aura_core.memory import schema
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.owner import Owner
 from aura_core.memory.schema import MS
-from aura_core.memory.wanted import Wanted, clean, query
+from aura_core.memory.wanted import Rows, Wanted, clean, query, rows_of, stream_term
 
 __all__ = ["Stats", "Store", "Wanted"]
 
@@ -177,8 +177,8 @@ class Store:
                 )
                 text, question = row[2], row[3]
                 db.execute(
-                    "INSERT INTO terms (rowid, words) VALUES (?, ?)",
-                    (n, self._indexed(text, question)),
+                    "INSERT INTO terms (rowid, words, kind, stream) VALUES (?, ?, ?, ?)",
+                    (n, self._indexed(text, question), note.kind, stream_term(note.stream)),
                 )
                 db.execute(
                     "INSERT INTO letters (rowid, text, question) VALUES (?, ?, ?)",
@@ -205,9 +205,9 @@ class Store:
         month is not long.
         """
         with self._read() as db:
-            longest_ms = _longest(db)
+            span = _span(db, wanted)
             ranked = bool(wanted.terms) and not wanted.every
-            rows = _best(db, wanted, longest_ms) if ranked else _rows(db, wanted, longest_ms)
+            rows = _best(db, wanted, span) if ranked else _rows(db, wanted, span, wanted.terms)
             notes = {row[0]: _note(row[1:]) for row in _notes(db, wanted, rows)}
         found = [notes[n] for n in rows if n in notes]
         if not ranked:  # rows are in order of time but for those of one millisecond
@@ -217,7 +217,7 @@ class Store:
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
         with self._read() as db:
-            return _count(db, wanted, wanted.terms, _longest(db))
+            return _count(db, wanted, wanted.terms, _span(db, wanted))
 
     def picture(self, note_id: str) -> bytes | None:
         """The keyframe of a note, as JPEG."""
@@ -274,7 +274,7 @@ class Store:
                 db.execute(schema.LETTERS)
                 _add(db, "erased", 1)
             else:
-                q = query(wanted, wanted.terms, _longest(db))
+                q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
         try:
             self._merge()
@@ -479,15 +479,18 @@ class Store:
         """Make all index terms again: those of the file are of another version of `words`."""
         db.execute("DROP TABLE terms")
         db.execute(schema.TERMS)
-        rows = db.execute("SELECT n, text, question FROM note ORDER BY n")
+        rows = db.execute("SELECT n, text, question, kind, stream FROM note ORDER BY n")
         db.executemany(
-            "INSERT INTO terms (rowid, words) VALUES (?, ?)",
-            ((n, self._indexed(text, question)) for n, text, question in rows),
+            "INSERT INTO terms (rowid, words, kind, stream) VALUES (?, ?, ?, ?)",
+            (
+                (n, self._indexed(text, question), kind, stream_term(stream))
+                for n, text, question, kind, stream in rows
+            ),
         )
         db.execute("UPDATE number SET value = ? WHERE name = 'terms'", (self._terms_version,))
 
     def _indexed(self, text: str, question: str) -> str:
-        return " ".join(clean(term) for term in self._terms(f"{text} {question}"))
+        return " ".join(clean(term) for term in self._terms(f"{text}\n{question}"))
 
     def _disconnect(self) -> None:
         for db in (self._reader, self._writer):
@@ -504,7 +507,15 @@ class Store:
         with self._reading, self._errors():
             if self._reader is None:
                 raise StoreError(f"{self._name}: is closed")
-            yield self._reader
+            if self._reader.in_transaction:
+                yield self._reader
+                return
+            self._reader.execute("BEGIN")  # all reads see the same state of the file
+            try:
+                yield self._reader
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("COMMIT")
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -547,23 +558,19 @@ class _Vectors:
         self._room = np.zeros((0, 0), np.float32)  # grows in doubles; the first rows are in use
 
     def read(self, db: sqlite3.Connection) -> tuple[list[str], NDArray[np.float32]]:
-        db.execute("BEGIN")
-        try:
-            erased = _number(db, "erased")
-            newest = db.execute(
-                "SELECT length(vector) / 4 FROM vector ORDER BY n DESC LIMIT 1"
-            ).fetchone()
-            size = newest[0] if newest else 0
-            if erased != self._erased or size != self._room.shape[1]:
-                self._last, self._ids = 0, []
-                self._room = np.zeros((0, size), np.float32)
-            rows = db.execute(
-                "SELECT n, id, vector FROM vector JOIN note USING (n)"
-                " WHERE n > ? AND length(vector) = ? ORDER BY n",
-                (self._last, 4 * size),
-            ).fetchall()
-        finally:
-            db.execute("COMMIT")
+        erased = _number(db, "erased")
+        newest = db.execute(
+            "SELECT length(vector) / 4 FROM vector ORDER BY n DESC LIMIT 1"
+        ).fetchone()
+        size = newest[0] if newest else 0
+        if erased != self._erased or size != self._room.shape[1]:
+            self._last, self._ids = 0, []
+            self._room = np.zeros((0, size), np.float32)
+        rows = db.execute(
+            "SELECT n, id, vector FROM vector JOIN note USING (n)"
+            " WHERE n > ? AND length(vector) = ? ORDER BY n",
+            (self._last, 4 * size),
+        ).fetchall()
         self._erased = erased
         if rows:
             used, needed = len(self._ids), len(self._ids) + len(rows)
@@ -678,36 +685,37 @@ def _free(db: sqlite3.Connection, n: int) -> int:
     return n
 
 
-def _longest(db: sqlite3.Connection) -> int:
-    """The most rows that a note lies behind its beginning."""
-    sql = f"SELECT max(n - begin_wall_ns / {MS}) FROM note"
-    return (db.execute(sql).fetchone()[0] or 0) + 1
+def _span(db: sqlite3.Connection, wanted: Wanted) -> Rows:
+    """The rows of a span of time."""
+    if wanted.begin_wall_ns is None and wanted.end_wall_ns is None:
+        return Rows(None, None)
+    longest = db.execute(f"SELECT max(n - begin_wall_ns / {MS}) FROM note").fetchone()[0] or 0
+    rows, sql, values = rows_of(wanted, longest + 1)
+    return replace(rows, outside=tuple(row[0] for row in db.execute(sql, values)))
 
 
-def _rows(
-    db: sqlite3.Connection, wanted: Wanted, longest_ms: int, terms: Sequence[str] | None = None
-) -> list[int]:
+def _rows(db: sqlite3.Connection, wanted: Wanted, span: Rows, terms: Sequence[str]) -> list[int]:
     """The rows of the notes that are wanted, in order of time; `terms` in place of its own."""
-    q = query(wanted, wanted.terms if terms is None else terms, longest_ms)
+    q = query(wanted, terms, span)
     down = " DESC" if wanted.newest_first else ""
     sql = f"SELECT {q.row} FROM {q.tables} WHERE {q.where} ORDER BY {q.row}{down} LIMIT ?"
     return [row[0] for row in db.execute(sql, (*q.values, wanted.limit))]
 
 
-def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], longest_ms: int) -> int:
-    q = query(wanted, terms, longest_ms)
+def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], span: Rows) -> int:
+    q = query(wanted, terms, span)
     return db.execute(f"SELECT count(*) FROM {q.tables} WHERE {q.where}", q.values).fetchone()[0]
 
 
-def _best(db: sqlite3.Connection, wanted: Wanted, longest_ms: int) -> list[int]:
+def _best(db: sqlite3.Connection, wanted: Wanted, span: Rows) -> list[int]:
     """The rows of the notes that match best.
 
     Goes through the sets of terms, the one with the greatest weight first, and takes the notes that
     hold all terms of the set. BM25 would score every note with one of the terms: 90 ms for a word
     that is in a third of a month's notes.
     """
-    times = replace(wanted, substring="", kinds=(), stream=None, ids=())
-    counts = {term: _count(db, times, [term], longest_ms) for term in dict.fromkeys(wanted.terms)}
+    counted = replace(wanted, substring="", ids=())
+    counts = {term: _count(db, counted, [term], span) for term in dict.fromkeys(wanted.terms)}
     known = sorted((term for term in counts if counts[term]), key=lambda term: counts[term])
     all_notes = db.execute("SELECT count(*) FROM note").fetchone()[0]
     weight = {term: math.log(1 + all_notes / counts[term]) for term in known[:RAREST]}
@@ -718,7 +726,7 @@ def _best(db: sqlite3.Connection, wanted: Wanted, longest_ms: int) -> list[int]:
     for terms in sets:
         if 0 <= wanted.limit <= len(found):
             break
-        found |= dict.fromkeys(_rows(db, holds, longest_ms, terms))
+        found |= dict.fromkeys(_rows(db, holds, span, terms))
     rows = list(found)
     return rows if wanted.limit < 0 else rows[: wanted.limit]
 

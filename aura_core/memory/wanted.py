@@ -69,13 +69,54 @@ class Query:
         return " AND ".join(self.conditions) or "1"
 
 
-def query(wanted: Wanted, terms: Sequence[str], longest_ms: int) -> Query:
+@dataclass(frozen=True)
+class Rows:
+    """A span of time as rows: from `first` to `last`, without those of `outside`."""
+
+    first: int | None
+    last: int | None
+    outside: tuple[int, ...] = ()
+
+
+def rows_of(wanted: Wanted, longest_ms: int) -> tuple[Rows, str, tuple[int, ...]]:
+    """The rows that the notes of a span of time can have.
+
+    `longest_ms`: no note of the file lies more rows behind its beginning (`note_length`).
+
+    Returns the rows with none left out, and the SQL (with its values) of those near both ends that
+    are not within the span.
+    """
+    begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
+    first = last = None
+    near: list[str] = []
+    within: list[str] = []
+    near_values: list[int] = []
+    within_values: list[int] = []
+    if begin is not None:
+        begin = _bounded(begin)
+        first = begin // MS
+        near.append("n BETWEEN ? AND ?")
+        near_values += [first, first + 1 + longest_ms]
+        within.append("wall_ns >= ? AND (wall_ns > ? OR begin_wall_ns = wall_ns)")
+        within_values += [begin, begin]
+    if end is not None:
+        end = _bounded(end)
+        last = end // MS + 1 + longest_ms
+        near.append("n BETWEEN ? AND ?")
+        near_values += [end // MS, last]
+        within.append("begin_wall_ns < ?")
+        within_values.append(end)
+    sql = f"SELECT n FROM note WHERE ({' OR '.join(near)}) AND NOT ({' AND '.join(within)})"
+    return Rows(first, last), sql if near else "", (*near_values, *within_values)
+
+
+def query(wanted: Wanted, terms: Sequence[str], rows: Rows) -> Query:
     """The SQL of the conditions.
 
     Args:
         wanted: the conditions.
         terms: in place of those of `wanted`; with `wanted.every` all of them are in the note.
-        longest_ms: no note of the file lies further behind its beginning (`note_length`).
+        rows: those of its span of time.
     """
     indexes: list[str] = []
     where: list[str] = []
@@ -84,7 +125,7 @@ def query(wanted: Wanted, terms: Sequence[str], longest_ms: int) -> Query:
     if terms:
         indexes.append("terms")
         where.append("terms MATCH ?")
-        values.append((" AND " if wanted.every else " OR ").join(map(_quoted, terms)))
+        values.append(_match(wanted, terms))
     if len(part) >= SHORTEST:
         indexes.append("letters")
         where.append("letters MATCH ?")
@@ -94,18 +135,10 @@ def query(wanted: Wanted, terms: Sequence[str], longest_ms: int) -> Query:
         pattern = f"%{_escaped(part)}%"
         where.append(r"(note.text LIKE ? ESCAPE '\' OR note.question LIKE ? ESCAPE '\')")
         values += [pattern, pattern]
-    if (begin := wanted.begin_wall_ns) is not None:
-        where.append(
-            "note.wall_ns >= ? AND (note.wall_ns > ? OR note.begin_wall_ns = note.wall_ns)"
-        )
-        values += [_bounded(begin)] * 2
-    if (end := wanted.end_wall_ns) is not None:
-        where.append("note.begin_wall_ns < ?")
-        values.append(_bounded(end))
-    if wanted.kinds:
+    if wanted.kinds and not terms:
         where.append(f"note.kind IN ({', '.join('?' * len(wanted.kinds))})")
         values += [NoteKind(kind).value for kind in wanted.kinds]
-    if wanted.stream is not None:
+    if wanted.stream is not None and not terms:
         where.append("note.stream = ?")
         values.append(clean(wanted.stream))
     if wanted.ids:
@@ -119,13 +152,38 @@ def query(wanted: Wanted, terms: Sequence[str], longest_ms: int) -> Query:
     first = tables[0]
     row = _row(first)
     where += [f"{_row(table)} = {row}" for table in tables[1:]]
-    if begin is not None:
+    if rows.first is not None:
         where.append(f"{row} >= ?")
-        values.append(_bounded(begin) // MS)
-    if end is not None:
+        values.append(rows.first)
+    if rows.last is not None:
         where.append(f"{row} <= ?")
-        values.append(_bounded(end) // MS + 1 + longest_ms)
+        values.append(rows.last)
+    if rows.outside:
+        where.append(f"{row} NOT IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(rows.outside))
     return Query(" CROSS JOIN ".join(tables), row, tuple(where), tuple(values))
+
+
+def stream_term(stream: str) -> str:
+    """A stream as one term of the index, whatever its name is."""
+    return "s" + clean(stream).encode().hex()
+
+
+def _match(wanted: Wanted, terms: Sequence[str]) -> str:
+    """Terms, kinds and stream in FTS5's language."""
+    words = (" AND " if wanted.every else " OR ").join(map(_quoted, terms))
+    found = f"words : ({words})"
+    if wanted.stream is not None:
+        found = f"({found}) AND stream : {_quoted(stream_term(wanted.stream))}"
+    if wanted.kinds:
+        others = [kind for kind in NoteKind if kind not in wanted.kinds]
+        fewer = min(wanted.kinds, others, key=len)  # of them less is read
+        names = " OR ".join(_quoted(kind) for kind in fewer)
+        if fewer is others and names:
+            found = f"({found}) NOT kind : ({names})"
+        elif names:
+            found = f"({found}) AND kind : ({names})"
+    return found
 
 
 def _row(table: str) -> str:

@@ -264,6 +264,35 @@ def test_kinds_streams_and_ids(store):
     assert numbers(store.find(Wanted(limit=-1, newest_first=True))) == [3, 2, 1]
 
 
+STREAMS = ("", "left", 'a "b" AND (c', "左")
+
+
+@pytest.mark.parametrize("stream", [None, *STREAMS])
+@pytest.mark.parametrize("many", range(len(NoteKind) + 1))
+def test_kinds_and_streams_with_words(store, stream, many):
+    kinds = tuple(NoteKind)[::-1][:many]
+    notes = [
+        note(i, ("cat", "dog", "cat dog")[i % 3], kind=list(NoteKind)[i % 6], stream=STREAMS[i % 4])
+        for i in range(36)
+    ]
+    store.add(notes)
+    for terms_of_it, words in ((("cat",), {"cat", "cat dog"}), (("cat", "dog"), {"cat dog"})):
+        wanted = Wanted(terms_of_it, kinds=kinds, stream=stream)
+        expected = [
+            n.id
+            for n in notes
+            if n.text in words
+            and (not kinds or n.kind in kinds)
+            and (stream is None or n.stream == stream)
+        ]
+        assert [n.id for n in store.find(wanted)] == expected
+        assert store.count(wanted) == len(expected)
+    any_of_them = Wanted(("cat", "dog"), every=False, kinds=kinds, stream=stream)
+    without = replace(any_of_them, terms=())
+    assert store.count(any_of_them) == store.count(without) == len(store.find(without))
+    assert len(store.find(any_of_them)) == len(store.find(without))
+
+
 def test_a_clock_that_jumps_back(store):
     store.add([note(1, at_s=1000), note(2, at_s=1001)])
     store.add([note(3, at_s=10), note(4, at_s=1001)])  # the second one at the very same time
