@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.config import MemoryConfig
-from aura_core.errors import AuraError, one_line
+from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.embedder import Embedder, load_embedder
-from aura_core.memory.form import NOTHING_NEW, MemoryForm
+from aura_core.memory.form import NOTHING_NEW, PLAIN, MemoryForm
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
-from aura_core.memory.store import Store
+from aura_core.memory.store import Store, Wanted
 from aura_core.memory.tiers import Tiers
 from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
@@ -178,6 +178,42 @@ class AssistantMemory:
                 self.recorder.pause()
             else:
                 self.recorder.resume()
+
+    # ---- out: from any thread ----------------------------------------------------------------
+
+    def search(
+        self,
+        text: str,
+        begin_wall_ns: int | None = None,
+        end_wall_ns: int | None = None,
+        limit: int = 20,
+        stream: str | None = None,
+    ) -> list[Note]:
+        """Notes that match a text and lie in a span of time, see `Recall.search`; with thumbnails.
+
+        Raises `InputError` while nothing can be read.
+        """
+        store = self._open_store()
+        recall = Recall(store, self.config, PLAIN, self.embedder, self.tz)
+        now_ns = time.time_ns()
+        found = recall.search(text, now_ns, begin_wall_ns, end_wall_ns, limit, stream)
+        wanted = Wanted(ids=tuple(n.id for n in found), limit=-1, thumbnails=True)
+        small = {n.id: n.thumbnail for n in store.find(wanted)} if found else {}
+        return [replace(n, thumbnail=small.get(n.id)) for n in found]
+
+    def forget(self, wanted: Wanted | None, timeout_s: float | None = None) -> int:
+        """Delete notes for good, None: all of them, and return their number; see `Store.forget`.
+
+        Raises `InputError` when it cannot be done.
+        """
+        self._open_store()
+        assert self.recorder is not None
+        return self.recorder.forget(wanted, timeout_s)
+
+    def _open_store(self) -> Store:
+        if self.store is None:
+            raise InputError(self._failed or "the memory is not open")
+        return self.store
 
     def _fail(self, problem: str) -> None:
         if problem != self._failed:
