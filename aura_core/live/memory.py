@@ -35,7 +35,7 @@ from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
-from aura_core.stream.notes import Block, Remembered
+from aura_core.stream.notes import Block, Merge, Remembered
 from aura_core.types import NS, Evidence, Query, Response, Step
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class AssistantMemory:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
             self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
         except AuraError as e:
-            self._fail(one_line(e))
+            self.fail(one_line(e))
             return
         self._failed = ""
         embed = self._embed if self.embedder is not None else None
@@ -113,7 +113,7 @@ class AssistantMemory:
             ended = self.store.kept("ended")
             self.store.keep("ended", "")
         except AuraError as e:
-            self._fail(one_line(e))
+            self.fail(one_line(e))
             ended = None
         if self.config.writer.url:
             own = self.config
@@ -215,7 +215,8 @@ class AssistantMemory:
             raise InputError(self._failed or "the memory is not open")
         return self.store
 
-    def _fail(self, problem: str) -> None:
+    def fail(self, problem: str) -> None:
+        """Say that something cannot be read or written; each problem once."""
         if problem != self._failed:
             self._failed = problem
             self._complain(f"memory: {problem}")
@@ -385,7 +386,7 @@ class StreamMemory:
             now_ns = self._memory.wall_ns(self._newest_ns)
             return self._tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
-            self._memory._fail(one_line(e))
+            self._memory.fail(one_line(e))
             return ""
 
     def recall(self, query: Query, stamp_ns: int) -> Remembered:
@@ -398,7 +399,7 @@ class StreamMemory:
         try:
             found = self._recall.find(query.text, self.wall_ns(stamp_ns))
         except AuraError as e:
-            self._memory._fail(one_line(e))
+            self._memory.fail(one_line(e))
             return nothing
         if found is None:
             return nothing
@@ -420,3 +421,29 @@ class StreamMemory:
     def wrote(self, block: Block, text: str) -> None:
         """See `stream.notes.Memory`."""
         self._memory.saw(self._name, block, text)
+
+    def merging(self) -> Merge | None:
+        """See `stream.notes.Memory`."""
+        if self._tiers is None or self._form.merges is None or self._memory.writer is not None:
+            return None
+        language = self.language
+        try:
+            now_ns = self._memory.wall_ns(self._newest_ns)
+            span = self._tiers.unmerged(now_ns, self._name, language)
+        except AuraError as e:
+            self._memory.fail(one_line(e))
+            return None
+        if span is None:
+            return None
+        asked = self._form.merges.get(language) or self._form.merges["en"]
+
+        def done(text: str) -> None:
+            if not text or self._memory.store is None:
+                return
+            try:
+                self._memory.store.add_summary(span.begin_wall_ns, span.end_wall_ns, language, text)
+            except AuraError as e:
+                self._memory.fail(one_line(e))
+
+        request = asked.format(notes=span.notes, words=self.note_tokens // 2)
+        return Merge(request, self.note_tokens, done)
