@@ -157,6 +157,28 @@ def export(
 
 
 @app.command()
+def picture(
+    out: Annotated[Path, typer.Argument(help="file for the picture, as PNG")],
+    since: Since = None,
+    until: Until = None,
+    file: File = None,
+) -> None:
+    """Draw notes on a timeline, with their pictures, questions, answers and alerts."""
+    from aura_core.live.day_picture import write
+    from aura_core.memory.store import Wanted
+
+    begin, end = _span(since, until)
+    with _opened(file) as store:
+        wanted = Wanted(begin_wall_ns=begin, end_wall_ns=end, limit=-1, thumbnails=True)
+        notes = store.find(wanted)
+    if not notes:
+        raise InputError("there are no notes of this time")
+    _private(out, b"")  # its owner alone may read it
+    write(out, notes, f"What was remembered from {_told(notes[0].wall_ns)} on")
+    print(f"{out}: {len(notes)} notes")
+
+
+@app.command()
 def forget(
     ids: Annotated[
         list[str] | None, typer.Option("--id", help="of a note; repeatable", metavar="ID")

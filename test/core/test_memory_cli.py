@@ -138,6 +138,16 @@ def test_export(file, capsys, tmp_path):
     assert "Is a directory" in capsys.readouterr().err
 
 
+def test_picture(file, capsys, tmp_path):
+    out = tmp_path / "day.png"
+    assert aura("picture", out, "--file", file) == 0
+    assert capsys.readouterr().out == f"{out}: 5 notes\n"
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert aura("picture", out, "--file", file, "--since", "2031-01-01") == 1
+    assert capsys.readouterr().err == "error: there are no notes of this time\n"
+
+
 def left(file: Path) -> list[str]:
     store = Store.open(file, read_only=True)
     ids = [n.id for n in store.find(Wanted())]
