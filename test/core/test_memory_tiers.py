@@ -127,7 +127,7 @@ def test_what_the_model_is_to_merge() -> None:
             note(5 * 3600 - 10, "a"),
             note(5 * 3600 - 60, "b"),
             note(5 * 3600 - 640, "c"),
-            note(3600, "d"),
+            note(3590, "d"),
             note(3500, "e"),
             note(2000, "single"),
             note(100, "new"),
@@ -146,7 +146,7 @@ def test_what_the_model_is_to_merge() -> None:
     assert made.unmerged(NOW) is None
     text = made.text(NOW)
     assert "the model's words" in text and "d and e" in text and "single" in text
-    other = stored([note(3600, "a", stream="x"), note(3570, "b", stream="x")])
+    other = stored([note(3590, "a", stream="x"), note(3570, "b", stream="x")])
     span = tiers(other, PLAIN).unmerged(NOW, "x", "zh")
     assert span is not None and span.language == "zh x"
 
