@@ -441,7 +441,8 @@ class StreamMemory:
             if not text or self._memory.store is None:
                 return
             try:
-                self._memory.store.add_summary(span.begin_wall_ns, span.end_wall_ns, language, text)
+                begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
+                self._memory.store.add_summary(begin_ns, end_ns, span.language, text)
             except AuraError as e:
                 self._memory.fail(one_line(e))
 
