@@ -92,6 +92,7 @@ def remembering(
     run: str,
     complain: Complain,
     begin: int = 0,
+    tell: Callable[[Note], None] = lambda _: None,
 ) -> Iterator[tuple[AssistantMemory, Any]]:
     """A memory whose wall clock is the day's, and what its engine gets of it."""
     from aura_core.live.memory import AssistantMemory
@@ -100,7 +101,7 @@ def remembering(
         return day.begins_wall_ns + max(stamp_ns, begin * NS)
 
     settings = replace(config.memory, path=str(path), language=day.language)
-    memory = AssistantMemory(settings, run, complain, wall=wall, tz=day.begins.tzinfo)
+    memory = AssistantMemory(settings, run, complain, tell, wall, tz=day.begins.tzinfo)
     memory.open()
     if memory.trouble:
         raise ModelError(f"the day cannot be remembered: {memory.trouble}")
@@ -122,9 +123,11 @@ def play_day(
     on_second: OnSecond = lambda _: None,
     on_answer: Callable[[Answered], None] = lambda _: None,
     complain: Complain = lambda _: None,
+    tell: Callable[[Note], None] = lambda _: None,
 ) -> tuple[Played, Kept]:
-    """Play one day with its notes in `path`; `begin`: the second at which it begins."""
-    with remembering(config, backend, day, path, run, complain, begin) as (memory, stream):
+    """Play one day with its notes in `path`; `begin`: the second at which it begins. `tell` is
+    called with each note."""
+    with remembering(config, backend, day, path, run, complain, begin, tell) as (memory, stream):
 
         def noted(step: Step) -> None:
             memory.stepped(step)
@@ -191,7 +194,7 @@ def evaluate(
         for seed in seeds:
             day, plan = asking.day(seed)
             path = where / f"day-{seed}.db"
-            _remove(path)
+            remove(path)
             played, file = play_day(
                 day, plan, backend, config, path, ways, f"d{seed}", 0, on_second, complain=complain
             )
@@ -285,7 +288,7 @@ def killed(
     Returns:
         When it was killed, and which answers are the same as without.
     """
-    _remove(path)
+    remove(path)
     day, _ = asking.day(seed)
     share = random.Random(seed).uniform(*KILL_SHARE)
     at = round(day.seconds * share)
@@ -400,6 +403,7 @@ def _play_on(
         )
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file of notes, with what SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
