@@ -133,8 +133,8 @@ class Recall:
         """Notes that match a text, the best first; without words the newest first.
 
         A time expression in the text counts where neither `begin_wall_ns` nor `end_wall_ns` is
-        given. Notes with all words come first, the newest of them first; then those with some, with
-        a part of a word, or of a like meaning.
+        given. Notes with all words come first, the newest of them first, and among them those of
+        which one fact has all; then those with some, with a part of a word, or of a like meaning.
         """
         said = text
         if begin_wall_ns is None and end_wall_ns is None:
@@ -148,21 +148,20 @@ class Recall:
             limit=limit,
             newest_first=True,
         )
-        words = tuple(content(said)[:MOST_TERMS])
         if limit < 1:
             return []
-        if not words and not said.strip(" ?!.,。？！"):
-            return self._store.find(within)
-        if not words:
-            words = tuple(dict.fromkeys(terms(said)))[:MOST_TERMS]
-        found: dict[str, Note] = {}
-        if words:
-            found = {note.id: note for note in self._store.find(replace(within, terms=words))}
+        words = tuple(content(said)[:MOST_TERMS])
+        if not words:  # a question of stop words asks for anything; a part of a word may be meant
+            part = said.strip(" ?!.,。？！")
+            within_part = replace(within, substring=part)
+            return (self._store.find(within_part) if part else []) or self._store.find(within)
+        every = self._store.find(replace(within, terms=words, limit=3 * limit))
+        every.sort(key=lambda note: not _facts(note, frozenset(words)))
+        found = {note.id: note for note in every}
         if len(found) < limit:
-            ranked = [self._like(said, within)]
-            if words:
-                ranked.append(self._store.find(replace(within, terms=words, every=False)))
-            if len(said.strip()) < 100 and said.strip():
+            some = self._store.find(replace(within, terms=words, every=False))
+            ranked = [self._like(said, within), some]
+            if len(said.strip()) < LONG_TEXT:
                 ranked.append(self._store.find(replace(within, substring=said.strip())))
             for note in _fused(ranked):
                 found.setdefault(note.id, note)
