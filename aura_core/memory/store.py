@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -45,6 +45,7 @@ _INT64 = 2**63
 READ = 1024  # vectors that are read at once
 
 Terms = Callable[[str], list[str]]
+Index = Callable[[str, str], str]  # of a text and a question
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,17 @@ class Stats:
         return sum(self.kinds.values())
 
 
+class Indexed(NamedTuple):
+    """What the search index holds of a note: `words` as `words.index` made them.
+
+    `row` is the number of the note in the file, see `Store.at`.
+    """
+
+    row: int
+    words: str
+    kind: str
+
+
 class Store:
     """The notes of one file. Made by `Store.open`.
 
@@ -83,12 +95,12 @@ class Store:
         path: Path | None,
         read_only: bool,
         owner: Owner | None,
-        terms: Terms,
+        index: Index,
         terms_version: int | None,
     ) -> None:
         self.path = path  # None: in memory
         self.read_only = read_only
-        self._terms, self._terms_version = terms, terms_version
+        self._index, self._terms_version = index, terms_version
         self._writing, self._reading = threading.RLock(), threading.RLock()
         self._owner = owner
         self._writer: sqlite3.Connection | None = None
@@ -122,12 +134,12 @@ class Store:
         where = None if str(path) == MEMORY else Path(path).expanduser().absolute()
         if where is not None:
             _prepare(where, create and not read_only)
-        version = None
-        if terms is None:
+        version, index = None, _joined(terms) if terms is not None else None
+        if index is None:
             from aura_core.memory.words import VERSION as version
-            from aura_core.memory.words import terms
+            from aura_core.memory.words import index
         owner = Owner(where) if where is not None and alone and not read_only else None
-        store = cls(where, read_only, owner, terms, version)
+        store = cls(where, read_only, owner, index, version)
         try:
             store._connect()
         except StoreError:
@@ -214,6 +226,23 @@ class Store:
         if not ranked:  # rows are in order of time but for those of one millisecond
             found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
         return found
+
+    def indexed(self, wanted: Wanted) -> list[Indexed]:
+        """What the search index holds of the notes that are wanted, in order of time, also with
+        `every=False`. For looking through thousands of notes: no note is read."""
+        with self._read() as db:
+            rows = _rows(db, wanted, _span(db, wanted), wanted.terms)
+            found = db.execute(  # the index's own table: twice as fast as through FTS5
+                "SELECT held.id, held.c0, held.c1 FROM json_each(?)"
+                " CROSS JOIN terms_content AS held ON held.id = json_each.value",
+                (json.dumps(rows),),
+            ).fetchall()
+        return list(map(Indexed._make, found))
+
+    def at(self, rows: Sequence[int]) -> list[Note]:
+        """The notes of these numbers (`Indexed.row`) that are still there, in this order."""
+        with self._read() as db:
+            return [_note(row[1:]) for row in _notes(db, Wanted(), rows)]
 
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
@@ -491,7 +520,7 @@ class Store:
         db.execute("UPDATE number SET value = ? WHERE name = 'terms'", (self._terms_version,))
 
     def _indexed(self, text: str, question: str) -> str:
-        return " ".join(clean(term) for term in self._terms(f"{text}\n{question}"))
+        return clean(self._index(text, question))
 
     def _disconnect(self) -> None:
         for db in (self._reader, self._writer):
@@ -592,6 +621,10 @@ class _Vectors:
 
 
 # ---- SQL helpers -----------------------------------------------------------------------------
+
+
+def _joined(terms: Terms) -> Index:
+    return lambda text, question: " ".join(terms(f"{text}\n{question}"))
 
 
 def _prepare(path: Path, create: bool) -> None:
