@@ -213,11 +213,13 @@ class Host:
         self._phase = "new"
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.memory: AssistantMemory | None = None
         self._begin_run()
 
     def _begin_run(self) -> None:
         self.run = run = new_run()
-        self.memory: AssistantMemory | None = None
+        paused = self.memory is not None and self.memory.paused
+        self.memory = None
         if self.config.memory.path:
             self.memory = AssistantMemory(
                 self.config.memory,
@@ -225,6 +227,7 @@ class Host:
                 lambda line: self._tell(Problem("", line)),
                 lambda note: self._tell(Noted(note.stream, note)),
             )
+            self.memory.pause(paused)  # somebody has asked for it: a new run does not undo it
         for stream in self.streams.values():
             stream.begin(run)
 

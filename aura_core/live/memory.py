@@ -90,6 +90,7 @@ class AssistantMemory:
         self.embedder: Embedder | None = None
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
+        self._paused = False
         self.writer: ServedWriter | None = None
 
     # ---- life --------------------------------------------------------------------------------
@@ -107,6 +108,7 @@ class AssistantMemory:
         self._failed = ""
         embed = self._embed if self.embedder is not None else None
         self.recorder = Recorder(self.store, self._complain, self.config, embed)
+        self.pause(self._paused)
         self.recorder.start()
         try:
             self._check_vectors(self.store)
@@ -162,7 +164,7 @@ class AssistantMemory:
     @property
     def paused(self) -> bool:
         """Whether nothing is written, because somebody asked for it."""
-        return self.recorder is not None and self.recorder.paused
+        return self._paused
 
     @property
     def state(self) -> str:
@@ -172,7 +174,9 @@ class AssistantMemory:
         return "paused" if self.paused else "on"
 
     def pause(self, paused: bool) -> None:
-        """Write nothing, from now on and until this is called with False."""
+        """Write nothing, from now on and until this is called with False. It may be called before
+        the file is open."""
+        self._paused = paused
         if self.recorder is not None:
             if paused:
                 self.recorder.pause()

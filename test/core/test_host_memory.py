@@ -100,6 +100,25 @@ def test_a_file_that_cannot_be_used_costs_memory_alone(runs: Make, tmp_path: Pat
     assert health.memory == "failed" and str(path) in health.memory_trouble
 
 
+def test_a_new_run_does_not_end_a_pause(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path))
+    assert run.host.memory is not None
+    run.host.memory.pause(True)  # before the file is open
+    run.start()
+    assert run.host.health().memory == "paused"
+    assert run.host.stop(WAIT_S)
+    run.host.start()
+    while run.host.health().phase != "ready":
+        time.sleep(0.02)
+    assert run.host.memory.paused and run.host.health().memory == "paused"
+    assert run.host.stop(WAIT_S)
+    assert notes(path) == []
+    run.host.memory.pause(False)
+    run.host.start()
+    assert until(lambda: notes(path))  # that it began
+
+
 def test_while_it_is_paused_nothing_is_written(runs: Make, tmp_path: Path) -> None:
     path = tmp_path / "memory.db"
     run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
