@@ -783,7 +783,11 @@ class MemoryConfig(Settings, section="memory"):
         30.0, "older notes are deleted", unit="days", above=0.0, high=36_500.0
     )
     max_mb: float = setting(
-        2000.0, "when the file is larger, the oldest notes are deleted", unit="MB", low=1.0
+        2000.0,
+        "when the file is larger, the oldest notes are deleted",
+        unit="MB",
+        low=1.0,
+        high=1_000_000.0,
     )
 
 
@@ -889,8 +893,9 @@ class AssistantNodeConfig(Settings):
     )
     watch_file: str = setting(
         "auto",
-        "file that keeps the watches, so that they go on after a crash; a clean end removes it;"
-        " auto: in $ROS_HOME (~/.ros), by the node's name; empty: none",
+        "file that keeps the watches, so that they go on after a crash; a clean end removes it,"
+        " unless there is a memory (memory.path); auto: in $ROS_HOME (~/.ros), by the node's"
+        " name; empty: none",
     )
     free_when_inactive: bool = setting(
         False,

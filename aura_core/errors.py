@@ -35,6 +35,10 @@ class InputError(AuraError):
     """A frame, question, video or bag cannot be used."""
 
 
+class StoreError(InputError):
+    """The file of notes cannot be used: it is damaged, newer, full, or somebody else's."""
+
+
 class StreamError(AuraError):
     """The engine was called in a wrong order, or its window is contradictory.
 

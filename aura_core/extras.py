@@ -32,6 +32,7 @@ EXTRAS = {
     "judge": ("httpx>=0.28,<1",),
     "train": ("aura-ros[model]", "accelerate>=1.15,<2", "peft>=0.21,<1"),
     "ray": ("ray[data]>=2.60,<3",),
+    "memory": ("sentence-transformers>=6,<7",),
     "voice": (
         "sounddevice>=0.5,<0.6",
         "pocketsphinx>=5.1.1,<6",

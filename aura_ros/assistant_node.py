@@ -3,7 +3,7 @@
     image_raw, asr/text -> Inbox -> Host (the model's thread)
     -> aura/response, aura/alert, aura/heartbeat
 
-The services are in `services.py`.
+The services are in `services.py` and `memory_services.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from aura_core.live.events import (
     Event,
     Failed,
     Moved,
+    Noted,
     Problem,
     Ready,
     Refused,
@@ -33,6 +34,7 @@ from aura_core.live.events import (
     Words,
 )
 from aura_core.live.host import Host
+from aura_core.memory.paths import default_path
 from aura_core.models import fallback, foreign, load, release
 from aura_core.stream.ids import Ids, new_run
 from aura_core.stream.watches import Watch
@@ -42,7 +44,8 @@ from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.camera_input import CameraInput
 from aura_ros.heartbeat import Heartbeats
-from aura_ros.msg import Alert, Delegate, Response, Watches
+from aura_ros.memory_services import MemoryServices
+from aura_ros.msg import Alert, Delegate, Note, Response, Watches
 from aura_ros.msg import Asked as AskedMsg
 from aura_ros.node import CLOSE_S, AuraNode
 from aura_ros.parameters import Value
@@ -78,6 +81,7 @@ class AssistantNode(AuraNode):
         self._alerts = self.publish_on(Alert, "aura/alert", qos.EVENTS)
         self._delegates = self.publish_on(Delegate, "aura/delegate", qos.EVENTS)
         self._asked = self.publish_on(AskedMsg, "aura/asked", qos.EVENTS)
+        self._notes = self.publish_on(Note, "aura/note", qos.EVENTS)
         self._watches = self.publish_on(Watches, "aura/watches", qos.LATCHED)
         self._told: dict[str, tuple[Watch, ...]] = {}  # the watches of each camera
         self._watches.publish(to.watches_msg(self._told, self.now_ns()))
@@ -94,7 +98,8 @@ class AssistantNode(AuraNode):
         self.host = host
         pictures = {n: Pictures(self, n, host, self.config.window.max) for n in names}
         self.undo(self._unload)
-        self._standing = Standing(self, host, node.watch_file)  # listens before the world is told
+        # It listens before the world is told.
+        self._standing = Standing(self, host, node.watch_file, bool(self.config.memory.path))
         host.listen(self._on_event)
         for picture in pictures.values():
             picture.open()
@@ -102,6 +107,7 @@ class AssistantNode(AuraNode):
         if self.config.tools:
             host.listen(ToolCalls(self, host, self.config.tools).on_event)
         WatchServices(self, host)
+        MemoryServices(self, host)
         self._goals = WatchAction(self, host)
         self.subscribe(String, "asr/text", self._on_question, qos.EVENTS)
         self.get_logger().info(f"loading model {host.model_path}")
@@ -120,8 +126,12 @@ class AssistantNode(AuraNode):
         self._standing.loaded()
 
     def _engine_of(self, node: AssistantNodeConfig) -> AssistantConfig:
-        """The settings of the engine, with the arguments of the tools that a type gives."""
-        return replace(node.engine, tools=with_types(node.engine.tools))
+        """The settings of the engine, with the arguments of the tools that a type gives, and the
+        file of the memory."""
+        memory = node.engine.memory
+        if memory.path == "auto":
+            memory = replace(memory, path=str(default_path(self.get_fully_qualified_name())))
+        return replace(node.engine, tools=with_types(node.engine.tools), memory=memory)
 
     def _load(self, host: Host) -> None:
         self._loaded, self._failure = threading.Event(), ""
@@ -232,6 +242,8 @@ class AssistantNode(AuraNode):
                 self._told[event.stream] = event.watches
                 self._watches.publish(to.watches_msg(self._told, self.now_ns()))
                 self._goals.watched(event.watches)
+            case Noted():
+                self._notes.publish(to.note_msg(event.note))
             case Refused():
                 self._refuse(event.query.id, event.reason)
                 self._goals.refused(event.query.id, event.reason)

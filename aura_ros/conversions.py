@@ -18,18 +18,33 @@ from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
 from aura_core.live.events import Delegated, Stepped, Told, Words
 from aura_core.live.host import Health
+from aura_core.memory.notes import Note as CoreNote
+from aura_core.memory.wanted import Wanted
 from aura_core.reactions import Alert as SeenAlert
 from aura_core.sources.encodings import SUPPORTED, decode_compressed, decode_raw, refuse_format
 from aura_core.stream.attribution import standing_kind
 from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import NS, Frame, Kind, Query, Severity, Step
+from aura_core.types import Evidence as CoreEvidence
 from aura_core.types import Response as CoreResponse
 from aura_ros.action import Watch as WatchAction
-from aura_ros.msg import Alert, Asked, Delegate, Heartbeat, Reaction, Response, Watch, Watches
-from aura_ros.srv import Ask
+from aura_ros.msg import (
+    Alert,
+    Asked,
+    Delegate,
+    Evidence,
+    Heartbeat,
+    Note,
+    Reaction,
+    Response,
+    Watch,
+    Watches,
+)
+from aura_ros.srv import Ask, Forget
 
 _E = TypeVar("_E", bound=StrEnum)
 _UINT32_MAX = 2**32 - 1
+_LAST_NS = 2**31 * NS - 1  # seconds of a stamp are an int32
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
 
 
@@ -39,8 +54,8 @@ def to_ns(stamp: Time) -> int:
 
 
 def to_time(stamp_ns: int) -> Time:
-    """A message's stamp from nanoseconds. A negative time becomes zero."""
-    sec, nanosec = divmod(max(0, stamp_ns), NS)
+    """A message's stamp from nanoseconds. A time that no message holds becomes the nearest."""
+    sec, nanosec = divmod(min(max(0, stamp_ns), _LAST_NS), NS)
     return Time(sec=sec, nanosec=nanosec)
 
 
@@ -135,7 +150,18 @@ def response_msg(event: Stepped | Told, response: CoreResponse, age_ms: float) -
         frame_age_ms=age_ms,
         decide_ms=step.decide_ms if step else 0.0,
         step_ms=step.step_ms if step else 0.0,
+        evidence=[evidence_msg(e) for e in response.evidence],
         camera=event.stream,
+    )
+
+
+def evidence_msg(evidence: CoreEvidence) -> Evidence:
+    """A note that was shown with a question."""
+    return Evidence(
+        note_id=evidence.note_id,
+        begin=to_time(evidence.begin_ns),
+        end=to_time(evidence.end_ns),
+        wall=to_time(evidence.wall_ns),
     )
 
 
@@ -259,6 +285,46 @@ def seen_alert(msg: Alert) -> SeenAlert:
     )
 
 
+def note_msg(note: CoreNote, thumbnail: bool = False) -> Note:
+    """A note of the memory, with its small picture where asked for."""
+    msg = Note(
+        header=header(note.end_ns, ""),
+        begin=to_time(note.begin_ns),
+        wall=to_time(note.wall_ns),
+        id=note.id,
+        kind=str(note.kind),
+        text=note.text,
+        question=note.question,
+        query_id=note.query_id,
+        response_id=note.response_id,
+        camera=note.stream,
+    )
+    if thumbnail and note.thumbnail:
+        msg.thumbnail.frombytes(note.thumbnail)
+    return msg
+
+
+def wall_or_none(time: Time) -> int | None:
+    """Nanoseconds since the UNIX epoch; None for zero, which means no limit."""
+    return to_ns(time) or None
+
+
+def forgotten(request: Forget.Request) -> Wanted | None:
+    """The notes that a request wants to be deleted; None: everything.
+
+    Raises `InputError` for a request that names nothing, or that names it twice.
+    """
+    begin, end = wall_or_none(request.begin), wall_or_none(request.end)
+    ways = (bool(request.ids), begin is not None or end is not None, request.everything)
+    if sum(ways) != 1:
+        raise InputError("say what to forget: ids, or begin and end, or everything")
+    if begin is not None and end is not None and begin >= end:
+        raise InputError("begin must be before end")
+    if request.everything:
+        return None
+    return Wanted(ids=tuple(request.ids), begin_wall_ns=begin, end_wall_ns=end)
+
+
 def reaction_msg(
     name: str, alert: SeenAlert, state: str, detail: str, duration_s: float = 0.0
 ) -> Reaction:
@@ -317,6 +383,7 @@ def heartbeat_msg(
     )
     msg.chunks_missed = _uint32(health.chunks_missed)
     msg.active_watches = health.active_watches
+    msg.memory, msg.memory_trouble = health.memory, health.memory_trouble
     if step is not None:
         msg.header = header(step.stamp_ns, frame_id)
         msg.chunk = _uint32(step.chunk)

@@ -1,4 +1,4 @@
-"""The watches that are there from the start: of the parameters, and of before a crash."""
+"""The watches that are there from the start: of the parameters, and of an earlier run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Standing:
         node: is being configured; where it is cleaned up after `loaded`, the file is removed.
         host: was not started yet.
         file: see the parameter `watch_file`.
+        remembers: the node has a memory. Then the watches go on after a clean end too.
     """
 
-    def __init__(self, node: AuraNode, host: Host, file: str) -> None:
-        self._node, self._host = node, host
+    def __init__(self, node: AuraNode, host: Host, file: str, remembers: bool = False) -> None:
+        self._node, self._host, self._remembers = node, host, remembers
         path = path_of(node) if file == "auto" else Path(file) if file else None
         self._keeper = WatchKeeper(path, node.complain)
         host.listen(self._keeper.on_event)
@@ -36,26 +37,26 @@ class Standing:
 
     def _close(self) -> None:
         # after a crash that the node has noticed itself, its successor takes them
-        if self._loaded and not self._node.exit_code:
+        if self._loaded and not self._node.exit_code and not self._remembers:
             self._keeper.close()
 
     def begin(self, watches: Iterable[tuple[str, Query]]) -> None:
-        """Begin those of before a crash, and those of the parameters that are not among them.
+        """Begin those of an earlier run, and those of the parameters that are not among them.
 
         Each watch comes with the name of its camera.
 
-        One that was closed before the crash is not begun again.
+        One that was closed in that run is not begun again.
         """
         kept = Kept()
         try:
             kept = self._keeper.load()
         except InputError as e:
-            self._node.complain(f"the watches of before the crash are lost: {e}")
+            self._node.complain(f"the watches of the earlier run are lost: {e}")
         self._ask(kept.watches, "restored")
         known = kept.closed | {q.id for _, q in kept.watches}
         self._ask([w for w in watches if w[1].id not in known], "parameters")
         if kept.watches:
-            self._node.get_logger().info(f"{len(kept.watches)} watches go on from before the crash")
+            self._node.get_logger().info(f"{len(kept.watches)} watches go on from an earlier run")
 
     def again(self) -> None:
         """Begin the open watches again, after the host was stopped and started."""

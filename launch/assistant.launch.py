@@ -73,6 +73,13 @@ ARGUMENTS = (
         ["true", "false", "one_process"],
     ),
     (
+        "memory",
+        "",
+        "remember beyond the window: true: in a file in ~/.ros; or the file; false: nothing; empty:"
+        " what params_file says (docs/memory.md)",
+        None,
+    ),
+    (
         "reactions",
         "false",
         "start reactions_node: alerts call services, publish and send goals, as params_file says",
@@ -136,6 +143,8 @@ def _assistant(get: dict[str, str], cameras: list[str]) -> dict[str, object]:
     """The assistant's parameters of the arguments."""
     own = {"model": "model.path", "device": "model.device", "image_transport": "image_transport"}
     given: dict[str, object] = {name: get[key] for key, name in own.items() if get[key]}
+    if memory := get["memory"]:
+        given["memory.path"] = {"true": "auto", "false": ""}.get(memory, memory)
     if not cameras:
         return given
     if get["image"] != "image_raw":

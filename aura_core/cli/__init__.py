@@ -19,7 +19,7 @@ from aura_core import AuraError, __version__
 
 COMMANDS = (
     *("run", "replay", "record", "eval", "calibrate", "train"),
-    *("data", "bench", "soak", "fuzz", "fit", "params", "template", "doctor"),
+    *("data", "memory", "bench", "soak", "fuzz", "fit", "params", "template", "doctor"),
 )
 
 app = typer.Typer(

@@ -188,6 +188,43 @@ def latency(
     _write(json_out, out)
 
 
+@app.command()
+def memory(
+    notes: Annotated[
+        int, typer.Option(min=100, max=10_000_000, help="in the file; a month has 86400")
+    ] = 86_400,
+    questions: Annotated[int, typer.Option(min=1, max=100_000, help="questions to ask")] = 400,
+    kills: Annotated[
+        int, typer.Option(min=0, max=1000, help="how often a process that writes is killed")
+    ] = 50,
+    vectors: Annotated[
+        int, typer.Option(min=0, max=4096, help="length of a random vector of each note; 0: none")
+    ] = 0,
+    busy: Busy = 0,
+    json_out: Json = None,
+) -> None:
+    """A month of notes: time of a search and of opening, size, and what a kill costs."""
+    from tempfile import TemporaryDirectory
+
+    from aura_core.bench import memory as bench
+    from aura_core.bench.conditions import conditions
+    from aura_core.bench.load import busy_loops
+
+    output.check("--json", json_out)
+    console = Console(stderr=True)
+    before = conditions()
+    with busy_loops(busy), TemporaryDirectory(prefix="aura_bench_memory_") as folder:
+        asked = bench.Asked(notes, questions, kills, vectors)
+        figures = bench.measure(asked, Path(folder), console.print)
+    table = Table("", "notes in memory")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    out = figures | {"load": _load(busy), "before": before, "after": conditions()}
+    print(_told(out["load"]))
+    _write(json_out, out)
+
+
 @app.command(context_settings=PASSES_ON)
 def voice(context: typer.Context) -> None:
     """Speech as ROS nodes over virtual devices.

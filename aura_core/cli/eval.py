@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aura_core.cli import benchmark, options, output
+from aura_core.cli import benchmark, eval_memory, options, output
 from aura_core.config import DeciderConfig, GateConfig
 from aura_core.errors import InputError
 
@@ -183,4 +183,5 @@ def _with_interval(m: Measured) -> str:
     return f"{m.value:.3f} ({m.ci95[0]:.3f} .. {m.ci95[1]:.3f})"
 
 
+app.command()(eval_memory.memory)
 benchmark.register(app)

@@ -88,6 +88,14 @@ Config = Annotated[
 Model = Annotated[str | None, option(ModelConfig, "path", "--model", over=FILE)]
 Device = Annotated[str | None, option(ModelConfig, "device", "--device", over=FILE)]
 Dtype = Annotated[str | None, option(ModelConfig, "dtype", "--dtype", over=FILE)]
+Memory = Annotated[
+    Path | None,
+    typer.Option(
+        "--memory",
+        help="Remember in this file, and answer from it (docs/memory.md). Without it, nothing is"
+        " remembered, whatever the file of --config says.",
+    ),
+]
 Seconds = Annotated[
     float | None, typer.Option("--seconds", help="Stop this many seconds after the first frame.")
 ]
@@ -108,6 +116,12 @@ def assistant_config(
     return replace(
         settings, model=replace(settings.model, **{k: v for k, v in given.items() if v is not None})
     )
+
+
+def remembering(settings: AssistantConfig, memory: Path | None) -> AssistantConfig:
+    """The settings with the file of --memory."""
+    path = "" if memory is None else str(memory)
+    return replace(settings, memory=replace(settings.memory, path=path))
 
 
 def seeds(text: str) -> list[int]:

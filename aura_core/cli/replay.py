@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def replay(
     device: options.Device = None,
     dtype: options.Dtype = None,
     seconds: options.Seconds = None,
+    memory: options.Memory = None,
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
     expect: Annotated[
@@ -59,17 +61,20 @@ def replay(
     questions = judged.questions
     image_topic, text_topic = judged.topics(image_topic, text_topic)
     settings = options.assistant_config(config, model, device, dtype)
+    settings = options.remembering(settings, memory)
     c = settings.sampling
     with (
         Bag(bag, image_topic, text_topic, c.fps, c.tolerance_s, c.hold_s) as opened,
         showing(out, quiet) as show,
+        ExitStack() as running,
     ):
         show.note(f"bag:    {opened.description}")
-        lockstep = open_lockstep(settings, show)
+        lockstep, remembers = running.enter_context(open_lockstep(settings, show))
         check_questions(lockstep.engine.conversation, questions)
         show.warn_of(foreign(settings.model, str(bag), settings.server))
         events = insert(until(opened.events(), seconds), questions)
-        refused = show_steps(lockstep, paced(events) if realtime else events, show, judged.witness)
+        events = paced(events) if realtime else events
+        refused = show_steps(lockstep, events, show, judged.witness, remembers)
         if opened.stuck:
             show.warn(
                 f"the stamps of {opened.stuck} images of {bag} stood still; the times at which they"

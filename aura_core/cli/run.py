@@ -23,6 +23,7 @@ def run(
     device: options.Device = None,
     dtype: options.Dtype = None,
     seconds: options.Seconds = None,
+    memory: options.Memory = None,
     realtime: options.Realtime = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -36,6 +37,7 @@ def run(
 
     questions = [Asked.parse(a) for a in ask]
     settings = options.assistant_config(config, model, device, dtype)
+    settings = options.remembering(settings, memory)
     c = settings.sampling
     opened = open_source(source, c.fps, seconds, c.tolerance_s, c.hold_s)
     with opened as frames, showing(out, quiet) as show:
@@ -49,10 +51,11 @@ def run(
                 show.warn(f"{other} in fallback.model.path")
             refused = show_live(settings, events, questions, show)
         else:
-            lockstep = open_lockstep(settings, show)
-            check_questions(lockstep.engine.conversation, questions)
-            show.warn_of(warned)
-            refused = show_steps(lockstep, paced(events) if realtime else events, show)
+            with open_lockstep(settings, show) as (lockstep, remembers):
+                check_questions(lockstep.engine.conversation, questions)
+                show.warn_of(warned)
+                events = paced(events) if realtime else events
+                refused = show_steps(lockstep, events, show, memory=remembers)
         if opened.skipped:
             show.warn(
                 f"{opened.skipped} frames of {shown(source)} could not be decoded and were left out"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from aura_core.cli.show import Show
 from aura_core.config import AssistantConfig
@@ -26,21 +28,38 @@ from aura_core.replay.lockstep import Asked, Lockstep, drive
 from aura_core.replay.witness import Witness
 from aura_core.stream.conversation import Conversation
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.ids import new_run
 from aura_core.stream.recovery import Lost
 from aura_core.tools import UNAVAILABLE, error
 from aura_core.types import NS, Frame, Query
 from aura_core.words import shorten
 
+if TYPE_CHECKING:
+    from aura_core.live.memory import AssistantMemory
+
 LIVE_BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
 
 
-def open_lockstep(config: AssistantConfig, show: Show) -> Lockstep:
-    """Load the model, and print which it is."""
+@contextmanager
+def open_lockstep(
+    config: AssistantConfig, show: Show
+) -> Iterator[tuple[Lockstep, AssistantMemory | None]]:
+    """Load the model, and print which it is; open the memory, where one is asked for."""
+    from aura_core.live.memory import AssistantMemory, wall_of_stamps
     from aura_core.models import load
 
     backend = load(config.model, config.server)
     show.note(f"model:  {backend.description}")
-    return Lockstep(StreamEngine(backend, config))
+    if not config.memory.path:
+        yield Lockstep(StreamEngine(backend, config)), None
+        return
+    wall = wall_of_stamps(time.time_ns())
+    memory = AssistantMemory(config.memory, new_run(), show.warn, wall=wall)
+    memory.open()
+    try:
+        yield Lockstep(StreamEngine(backend, config, memory=memory.stream("", backend))), memory
+    finally:
+        memory.close()
 
 
 def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> None:
@@ -53,9 +72,14 @@ def check_questions(conversation: Conversation, questions: Sequence[Asked]) -> N
 
 
 def show_steps(
-    lockstep: Lockstep, events: Iterable[Frame | Query], show: Show, witness: Witness | None = None
+    lockstep: Lockstep,
+    events: Iterable[Frame | Query],
+    show: Show,
+    witness: Witness | None = None,
+    memory: AssistantMemory | None = None,
 ) -> int:
-    """Run `events` through the engine, and show every step. `witness` attends it.
+    """Run `events` through the engine, and show every step. `witness` attends it, and `memory`
+    notes what was said.
 
     Ctrl-C ends the stream as its own end would. Returns the number of questions that were refused
     plus the number of chunks that were lost.
@@ -67,6 +91,8 @@ def show_steps(
             show.step(step)
             if witness is not None:
                 witness.step(step)
+            if memory is not None:
+                memory.stepped(step)
     except KeyboardInterrupt:
         show.note("stopped")
         if witness is not None:

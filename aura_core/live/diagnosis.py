@@ -115,6 +115,8 @@ def diagnose(health: Health, now: Now, recent: Recent) -> tuple[str, str]:
         found.append(("warn", "the model's server needs attention: see the value 'trouble'"))
     if health.fallback:
         found.append(("warn", health.fallback))
+    if health.memory == "failed":
+        found.append(("warn", "the memory fails: see the value 'memory_trouble'"))
     if now.problem:
         found.append(("warn", "an error was reported"))
     found.sort(key=lambda f: -LEVELS.index(f[0]))

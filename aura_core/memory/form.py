@@ -20,6 +20,17 @@ NOTE_REQUEST_ZH = (
     "谁来了谁走了、奇怪的或第一次发生的事，以及看到的名字、数字和文字。用简短的事实，以分号分开。"
     "只写看到的；不确定就说明。没有新事就写：没有新事"
 )
+MERGE_REQUEST = (
+    "These are your notes of one stretch of time, oldest first:\n{notes}\nMerge them into one note"
+    " of at most {words} words. Keep how things were at the end, what changed for good, how often"
+    " things happened, and names, numbers and writing. Keep what was not sure as not sure. Add"
+    " nothing. Short facts, separated by semicolons."
+)
+MERGE_REQUEST_ZH = (
+    "这是你在一段时间里的笔记，从旧到新：\n{notes}\n把它们合成一条最多{words}个字的笔记。"
+    "保留结束时的状态、不可逆的变化、事情发生的次数，以及名字、数字和文字。不确定的仍写不确定。"
+    "不要添加内容。用简短的事实，以分号分开。"
+)
 NOTHING_NEW = ("nothing new", "没有新事")
 MINUTE_S = 60
 UNITS = ((86_400, "day", "天"), (3600, "hour", "小时"), (MINUTE_S, "minute", "分钟"))
@@ -35,6 +46,8 @@ class MemoryForm:
         prefix_tokens: most tokens of notes that it was trained to have before the video; None: any.
         sentences: of a recalled note only the facts are shown that match the question.
         renames: it knows no names: a name in a question is replaced by what it stands for.
+        merges: how it is asked to merge notes, by language, with `{notes}` and `{words}`; None: it
+            cannot, and rules do.
     """
 
     note: dict[str, str]
@@ -42,9 +55,13 @@ class MemoryForm:
     prefix_tokens: int | None = None
     sentences: bool = False
     renames: bool = False
+    merges: dict[str, str] | None = None
 
 
-PLAIN = MemoryForm({"en": NOTE_REQUEST, "zh": NOTE_REQUEST_ZH})
+PLAIN = MemoryForm(
+    {"en": NOTE_REQUEST, "zh": NOTE_REQUEST_ZH},
+    merges={"en": MERGE_REQUEST, "zh": MERGE_REQUEST_ZH},
+)
 
 
 @dataclass(frozen=True)

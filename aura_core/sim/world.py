@@ -159,9 +159,9 @@ class Event:
 
 
 # What may happen: how often, when it can, and what the room is like afterwards. Items and persons:
-# see `_change`.
-_Rule = tuple[float, Callable[[State], bool], dict[str, object]]
-_RULES: dict[str, _Rule] = {
+# see `change`.
+Rule = tuple[float, Callable[[State], bool], dict[str, object]]
+RULES: dict[str, Rule] = {
     "item enters": (0.20, lambda s: len(s.items) < MAX_ITEMS, {}),
     "item leaves": (0.14, lambda s: bool(s.items), {}),
     "item moves": (0.05, lambda s: bool(s.items), {}),
@@ -185,7 +185,7 @@ _RULES: dict[str, _Rule] = {
     "night falls": (0.02, lambda s: not s.night, {"night": True}),
     "day breaks": (0.02, lambda s: s.night, {"night": False}),
 }
-KINDS = tuple(_RULES)
+KINDS = tuple(RULES)
 
 
 @dataclass(frozen=True)
@@ -363,19 +363,19 @@ def _happening(
 ) -> Event:
     """Something that may happen; `at_s` None: just before its chunk; not to the subject
     `not_to`."""
-    possible = [k for k, (_, can, _) in _RULES.items() if can(state)]
+    possible = [k for k, (_, can, _) in RULES.items() if can(state)]
     if not_to:
         other = ("night", "day") if not_to == "night" else (not_to,)
         possible = [k for k in possible if k.split()[0] not in other]
-    shares = np.array([_RULES[k][0] for k in possible])
+    shares = np.array([RULES[k][0] for k in possible])
     kind = str(rng.choice(possible, p=shares / shares.sum()))
     if at_s is None:
         at_s = chunk - START_LEAD_S + float(rng.uniform(-START_JITTER_S, START_JITTER_S))
-    after, item = _change(rng, kind, state)
+    after, item = change(rng, kind, state)
     return Event(kind, chunk, at_s, state, after, item, SIDES[int(rng.integers(len(SIDES)))])
 
 
-def _change(rng: np.random.Generator, kind: str, state: State) -> tuple[State, Item | None]:
+def change(rng: np.random.Generator, kind: str, state: State) -> tuple[State, Item | None]:
     """The room after the event, and what the hand carries (as it was, when it leaves or moves)."""
     if kind == "item enters":
         item = _new_item(rng, state.items)
@@ -386,12 +386,12 @@ def _change(rng: np.random.Generator, kind: str, state: State) -> tuple[State, I
         if kind == "item leaves":
             return replace(state, items=rest), item
         return (
-            replace(state, items=(*rest, _placed(rng, item, {i.slot for i in state.items}))),
+            replace(state, items=(*rest, placed(rng, item, {i.slot for i in state.items}))),
             item,
         )
     if kind == "person enters":
         return replace(state, person=int(rng.integers(3))), None
-    changes = _RULES[kind][2]
+    changes = RULES[kind][2]
     return replace(state, **changes), None  # type: ignore[arg-type]
 
 
@@ -405,12 +405,12 @@ def _new_item(rng: np.random.Generator, others: tuple[Item, ...]) -> Item:
         )
         if (colour, shape) not in names:
             break
-    return _placed(
+    return placed(
         rng, Item(colour, shape, 0, 0.0, 0.0, float(rng.uniform(*RADIUS))), {i.slot for i in others}
     )
 
 
-def _placed(rng: np.random.Generator, item: Item, taken: set[int]) -> Item:
+def placed(rng: np.random.Generator, item: Item, taken: set[int]) -> Item:
     free = [s for s in range(len(COLUMNS) * len(ROWS)) if s not in taken]
     slot = free[int(rng.integers(len(free)))]
     row, column = divmod(slot, len(COLUMNS))

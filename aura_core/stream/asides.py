@@ -52,6 +52,9 @@ class Asides:
 
     def __init__(self, codec: PromptCodec) -> None:
         self._codec = codec
+        # The first of several tokens of a marker may be an ordinary word.
+        silent = codec.silence if len(codec.silence) == 1 else ()
+        self._ends = (codec.chat.end_id, *silent)
         self._jobs: deque[Aside] = deque()
         self._on: KVStream | None = None  # where the first request stands
         self.counters = AsideCounters()
@@ -98,10 +101,9 @@ class Asides:
             tokens = kv.prefilled - prefilled
             self.counters.tokens += tokens
         self._on = kv
-        ends = (self._codec.chat.end_id, *self._codec.silence[:1])
-        if token not in ends:
+        if token not in self._ends:
             job.ids.append(token)
-        if token in ends or len(job.ids) >= job.most:
+        if token in self._ends or len(job.ids) >= job.most:
             self._finish(kv, job, self._codec.text(job.ids))
         return tokens
 

@@ -118,8 +118,8 @@ class StreamEngine:
 
         Questions, watches, ids and all words stay. The newest turns whose chunks are in `chunks`
         (by index) are shown to this model again; the words of the others stay as text. A call of a
-        tool stays without its result, and pictures of memory are not shown again. The next step prefills all of it. `old` must not be used
-        afterwards.
+        tool stays without its result, and pictures of memory are not shown again. The next step
+        prefills all of it. `old` must not be used afterwards.
 
         Raises:
             AuraError: this model fails, or its context is too short. Nothing has changed.

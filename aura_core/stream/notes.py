@@ -5,7 +5,7 @@ This tells what the engine needs of a memory, too; `aura_core/memory/memory.py` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -55,6 +55,15 @@ class Remembered:
     question: str
     evidence: tuple[Evidence, ...] = ()
     pictures: tuple[tuple[Frame, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Older notes that the model is asked to merge: the request, most tokens, and who takes it."""
+
+    request: str
+    tokens: int
+    done: Callable[[str], None]
 
 
 class Memory(Protocol):
@@ -109,6 +118,10 @@ class Memory(Protocol):
         """The model has written a note; "": nothing is new."""
         ...
 
+    def merging(self) -> Merge | None:
+        """Notes that are to be merged now; None where there are none, or rules merge them."""
+        ...
+
 
 class NoteTaker:
     """Watches blocks close, and asks for their notes.
@@ -127,6 +140,7 @@ class NoteTaker:
         self._newest = -1
         self._seen_ns: int | None = None  # stamp of the newest chunk's end
         self._waiting: tuple[Aside, Block] | None = None
+        self._merging = False  # the model is asked to merge notes
 
     def saw(self, chunk: Chunk) -> None:
         """Take the newest chunk of the window; a chunk that was seen before changes nothing."""
@@ -163,10 +177,23 @@ class NoteTaker:
         def done(text: str) -> None:
             self._waiting = None
             self._memory.wrote(block, text)
+            self._merge()
 
         job = Aside(request, self._memory.note_tokens, done)
         self._waiting = job, block
         self._asides.add(job)
+
+    def _merge(self) -> None:
+        """Have older notes merged, one span of time after the other."""
+        if self._merging or (merge := self._memory.merging()) is None:
+            return
+        self._merging = True
+
+        def done(text: str) -> None:
+            self._merging = False
+            merge.done(text)
+
+        self._asides.add(Aside(lambda: merge.request, merge.tokens, done))
 
 
 def _in(texts: Mapping[str, str], language: str) -> str:

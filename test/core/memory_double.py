@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aura_core.memory.form import MemoryForm
-from aura_core.stream.notes import Block, Remembered
+from aura_core.stream.notes import Block, Merge, Remembered
 from aura_core.types import Query
 
 
@@ -12,6 +12,7 @@ class MemoryDouble:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
         self.elsewhere = False
+        self.merges: list[Merge] = []
         self.notes: list[tuple[Block, str]] = []
         self.gaps: list[tuple[int, int]] = []
         self.asked: list[tuple[str, int]] = []
@@ -37,3 +38,6 @@ class MemoryDouble:
 
     def wrote(self, block: Block, text: str) -> None:
         self.notes.append((block, text))
+
+    def merging(self) -> Merge | None:
+        return self.merges.pop(0) if self.merges else None

@@ -24,6 +24,7 @@ from aura_core.config import (
 from aura_core.models import load
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.notes import Memory
 from aura_core.types import Frame, Query, Step
 
 TEMPLATE = checkpoints.TEMPLATES["qwen3_vl"]
@@ -90,7 +91,10 @@ def frame(index: int) -> Frame:
 
 
 def assistant_for(
-    backend: Any, config: AssistantConfig | None = None, policy: str = "floating"
+    backend: Any,
+    config: AssistantConfig | None = None,
+    policy: str = "floating",
+    memory: Memory | None = None,
 ) -> Lockstep:
     """An engine in lockstep, with the tests' window and short answers."""
     config = config or free()
@@ -101,7 +105,7 @@ def assistant_for(
         # every word is told as it comes, and so can be cancelled
         watch=WatchConfig(duplicate_s=0.0),
     )
-    return Lockstep(StreamEngine(backend, config))
+    return Lockstep(StreamEngine(backend, config, memory=memory))
 
 
 def run(

@@ -57,6 +57,13 @@ def recent(*changes: dict[str, int], steps_s: float = 0.1, decided: int = 20) ->
         (WELL, FINE, recent({"chunks_dropped": 1}), ("ok", "watching")),
         (WELL, FINE, recent({"chunks_missed": 2}), ("warn", "seconds are not decided")),
         (WELL, FINE, recent({"chunks_dropped": 20}), ("error", "seconds are not decided")),
+        (replace(WELL, memory="paused"), FINE, recent(), ("ok", "watching")),
+        (
+            replace(WELL, memory="failed", memory_trouble="/a/notes.db: damaged"),
+            FINE,
+            recent(),
+            ("warn", "the memory fails: see the value 'memory_trouble'"),
+        ),
         (WELL, replace(FINE, problem="x"), recent(), ("warn", "an error was reported")),
         (
             replace(WELL, black=True),

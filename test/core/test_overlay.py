@@ -13,8 +13,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw
 
-from aura_core.live import overlay
-from aura_core.live.overlay import LINES, Decided, Overlay, draw
+from aura_core.live import lettering, overlay
+from aura_core.live.lettering import LINES
+from aura_core.live.overlay import Decided, Overlay, draw
 
 SAID = Overlay(
     state="silent",
@@ -33,9 +34,9 @@ SAID = Overlay(
 @pytest.fixture(autouse=True)
 def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget which fonts were found; there is only Pillow's own."""
-    cached = [f for f in vars(overlay).values() if hasattr(f, "cache_clear")]
-    monkeypatch.setattr(overlay, "_matched", lambda: [])
-    monkeypatch.setattr(overlay, "KNOWN", ())
+    cached = [f for f in vars(lettering).values() if hasattr(f, "cache_clear")]
+    monkeypatch.setattr(lettering, "_matched", lambda: [])
+    monkeypatch.setattr(lettering, "KNOWN", ())
     for function in cached:
         function.cache_clear()
     yield
@@ -158,8 +159,8 @@ def test_the_clock_is_the_time_of_day_or_the_seconds_of_a_simulation(
     assert overlay._clock(stamp_ns) == clock
 
 
-def text_of_size(size: int = 18) -> overlay._Text:
-    return overlay._Text(ImageDraw.Draw(Image.new("RGB", (8, 8))), size)
+def text_of_size(size: int = 18) -> lettering.Text:
+    return lettering.Text(ImageDraw.Draw(Image.new("RGB", (8, 8))), size)
 
 
 def test_words_are_wrapped_within_their_width_and_the_rest_is_cut_off() -> None:
@@ -189,9 +190,9 @@ def test_a_font_with_chinese_draws_what_it_has(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     font = door_font(tmp_path)
-    monkeypatch.setattr(overlay, "_matched", lambda: [(str(font), 0)])
-    assert overlay._written("a 门开") == "a 门\\u5f00"
-    assert overlay._runs("a门") == [(0, "a"), (1, "门")]
+    monkeypatch.setattr(lettering, "_matched", lambda: [(str(font), 0)])
+    assert lettering._written("a 门开") == "a 门\\u5f00"
+    assert lettering._runs("a门") == [(0, "a"), (1, "门")]
     panel = draw(picture(640, 480), replace(SAID, words="门", words_age_s=0.0))[480:]
     white = (panel == overlay.TEXT).all(axis=2)
     rows, columns = white.sum(axis=1).max(), white.sum(axis=0).max()
@@ -202,8 +203,8 @@ def test_chinese_is_broken_between_characters_but_not_before_its_punctuation(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     font = door_font(tmp_path)
-    monkeypatch.setattr(overlay, "_matched", lambda: [(str(font), 0)])
-    monkeypatch.setattr(overlay, "_which", lambda c: int(ord(c) > 0x2E80))
+    monkeypatch.setattr(lettering, "_matched", lambda: [(str(font), 0)])
+    monkeypatch.setattr(lettering, "_which", lambda c: int(ord(c) > 0x2E80))
     text = text_of_size(20)  # a character is 20 wide, the comma 10
     assert text.wrap("门门门门，门门", 85.0) == ["门门门", "门，门门"]
 

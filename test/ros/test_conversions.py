@@ -7,15 +7,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from aura_ros.msg import Heartbeat
+from aura_ros.msg import Heartbeat, Note
+from aura_ros.srv import Forget
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
 from aura_core.live.events import Alert, Stepped, Words
 from aura_core.live.host import Health
+from aura_core.memory.notes import Note as CoreNote
+from aura_core.memory.notes import NoteKind
+from aura_core.memory.wanted import Wanted
 from aura_core.sources.encodings import SUPPORTED
-from aura_core.types import Answered, Decision, Frame, Kind, Response, Severity, Step
+from aura_core.types import Answered, Decision, Evidence, Frame, Kind, Response, Severity, Step
 from aura_ros import conversions as to
 
 NS = 1_000_000_000
@@ -188,6 +192,73 @@ def test_a_heartbeat_tells_its_state_as_a_number_too() -> None:
     codes = {s: to.heartbeat_msg(s, "", 0, None, HEALTH, 60, "", 0.0).state_code for s in states}
     assert len(set(codes.values())) == len(states) >= 7
     assert codes["no_frames"] < codes["error"] < codes["silent"] < codes["speaking"]
+
+
+def test_a_heartbeat_tells_of_the_memory() -> None:
+    beat = to.heartbeat_msg("waiting", "", 0, None, HEALTH, 60, "", 0.0)
+    assert (beat.memory, beat.memory_trouble) == ("off", "")
+    failed = replace(HEALTH, memory="failed", memory_trouble="notes.db: damaged")
+    beat = to.heartbeat_msg("silent", "", 0, STEP, failed, 60, "", 0.0)
+    assert (beat.memory, beat.memory_trouble) == ("failed", "notes.db: damaged")
+
+
+def test_a_note() -> None:
+    note = CoreNote(
+        *("run-n1", NoteKind.ALERT, "it boils", 5 * NS, 9 * NS, 1_795_218_080 * NS + 7, "run"),
+        *("kitchen", "tell me when it boils", "run-q2", "run-r3", b"large", b"small"),
+    )
+    msg = to.note_msg(note, thumbnail=True)
+    assert (msg.id, msg.kind, msg.text, msg.question) == (
+        "run-n1",
+        Note.KIND_ALERT,
+        "it boils",
+        "tell me when it boils",
+    )
+    assert (msg.query_id, msg.response_id, msg.camera) == ("run-q2", "run-r3", "kitchen")
+    assert [to.to_ns(t) for t in (msg.begin, msg.header.stamp, msg.wall)] == [
+        5 * NS,
+        9 * NS,
+        note.wall_ns,
+    ]
+    assert bytes(msg.thumbnail) == b"small"
+    assert (
+        not to.note_msg(note).thumbnail and not to.note_msg(replace(note, thumbnail=None)).thumbnail
+    )
+    far = to.note_msg(replace(note, wall_ns=2**62, begin_ns=-5))  # a clock that is wrong
+    assert (far.wall.sec, far.begin.sec) == (2**31 - 1, 0)
+
+
+def test_the_kinds_of_notes_are_those_of_the_engine() -> None:
+    names = [name for name in dir(Note) if name.startswith("KIND_")]
+    assert {name: getattr(Note, name) for name in names} == {
+        f"KIND_{kind.name}": kind.value for kind in NoteKind
+    }
+
+
+def test_the_evidence_of_an_answer() -> None:
+    said = replace(SAID, evidence=(Evidence("run-n1", NS, 2 * NS, 3 * NS),))
+    event = Stepped("", replace(STEP, response=said), Frame(np.zeros((1, 1, 3), np.uint8), 0))
+    (evidence,) = to.response_msg(event, said, 0.0).evidence
+    assert evidence.note_id == "run-n1"
+    stamps = [to.to_ns(t) for t in (evidence.begin, evidence.end, evidence.wall)]
+    assert stamps == [NS, 2 * NS, 3 * NS]
+    assert to.response_msg(event, SAID, 0.0).evidence == []
+
+
+def test_what_a_request_wants_to_be_forgotten() -> None:
+    assert to.forgotten(Forget.Request(everything=True)) is None
+    assert to.forgotten(Forget.Request(ids=["a", "b"])) == Wanted(ids=("a", "b"))
+    span = Forget.Request(begin=to.to_time(5), end=to.to_time(NS))
+    assert to.forgotten(span) == Wanted(begin_wall_ns=5, end_wall_ns=NS)
+    assert to.forgotten(Forget.Request(end=to.to_time(NS))) == Wanted(end_wall_ns=NS)
+    for bad in (
+        Forget.Request(),
+        Forget.Request(ids=["a"], everything=True),
+        Forget.Request(ids=["a"], end=to.to_time(NS)),
+        Forget.Request(begin=to.to_time(5), end=to.to_time(5)),
+    ):
+        with pytest.raises(InputError):
+            to.forgotten(bad)
 
 
 def test_diagnostics() -> None:

@@ -89,6 +89,17 @@ def test_the_camera_argument_chooses_the_nodes(
 
 
 @pytest.mark.parametrize(
+    ("memory", "path"),
+    [("", None), ("true", "auto"), ("false", ""), ("/data/day.db", "/data/day.db")],
+)
+def test_the_memory_argument_names_the_file(
+    module: ModuleType, memory: str, path: str | None
+) -> None:
+    get = {name: default for name, default, *_ in module.ARGUMENTS} | {"memory": memory}
+    assert module._assistant(get, []).get("memory.path") == path
+
+
+@pytest.mark.parametrize(
     ("voice", "nodes"),
     [
         ("false", []),

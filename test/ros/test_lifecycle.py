@@ -322,7 +322,7 @@ def test_watches_go_on_after_a_crash_and_are_gone_after_a_clean_end(
         ]
         assert all(r.kind == "multi-response" for r in rig.responses[heard:] if r.final)
         output = second.end_cleanly()
-    assert "1 watches go on from before the crash" in output
+    assert "1 watches go on from an earlier run" in output
     assert not file.exists()
 
 

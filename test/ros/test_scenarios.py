@@ -141,7 +141,7 @@ def test_an_assistant_that_is_killed_under_load_goes_on(rigs: Rigs, tmp_path: Pa
                 answered(rig, "and now?")
                 assert brightness_alerts(rig, camera) == watch
                 output = again.kill()
-                assert "1 watches go on from before the crash" in output
+                assert "1 watches go on from an earlier run" in output
         with Process("assistant_node", namespace, *args) as last:
             answered(rig, "and at last?")
             last.end_cleanly()

@@ -1,0 +1,865 @@
+"""Notes on disk: one SQLite file, its search indexes, and how notes really go away.
+
+Every method may be called from any thread. One connection writes and another reads, so that a
+search does not wait for a write.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.errors import InputError, StoreError, one_line
+from aura_core.memory import schema
+from aura_core.memory.notes import Note, NoteKind
+from aura_core.memory.owner import Owner
+from aura_core.memory.schema import MS
+from aura_core.memory.wanted import Rows, Wanted, clean, query, rows_of, stream_term
+
+__all__ = ["Stats", "Store", "Wanted"]
+
+MEMORY = ":memory:"
+BUSY_MS = 5000  # a writer waits this long for another one
+MB = 1_000_000
+RAREST = 6  # terms by which a match is rated
+UNMERGED = 2000  # deleted notes after which the search indexes are merged
+_COLUMNS = (
+    "note.id, note.kind, note.text, note.begin_ns, note.end_ns, note.wall_ns, note.run,"
+    " note.stream, note.question, note.query_id, note.response_id"
+)
+_INT64 = 2**63
+READ = 1024  # vectors that are read at once
+
+Terms = Callable[[str], list[str]]
+Index = Callable[[str, str], str]  # of a text and a question
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What is in a file.
+
+    Attributes:
+        kinds: number of notes by kind.
+        first_wall_ns, last_wall_ns: times of the oldest and the newest note; None without notes.
+        text_bytes: texts and questions, as UTF-8.
+        picture_bytes: keyframes and thumbnails.
+        file_bytes: the file, with what was not yet moved into it; 0 in memory.
+    """
+
+    kinds: dict[NoteKind, int]
+    first_wall_ns: int | None
+    last_wall_ns: int | None
+    text_bytes: int
+    picture_bytes: int
+    file_bytes: int
+
+    @property
+    def notes(self) -> int:
+        """Number of notes."""
+        return sum(self.kinds.values())
+
+
+class Indexed(NamedTuple):
+    """What the search index holds of a note: `words` as `words.index` made them.
+
+    `row` is the number of the note in the file, see `Store.at`.
+    """
+
+    row: int
+    words: str
+    kind: str
+
+
+class Store:
+    """The notes of one file. Made by `Store.open`.
+
+    Everything raises `StoreError` (an `InputError`) of one line when the file cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        read_only: bool,
+        owner: Owner | None,
+        index: Index,
+        terms_version: int | None,
+    ) -> None:
+        self.path = path  # None: in memory
+        self.read_only = read_only
+        self._index, self._terms_version = index, terms_version
+        self._writing, self._reading = threading.RLock(), threading.RLock()
+        self._owner = owner
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._inode = 0
+        self._vectors = _Vectors()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        read_only: bool = False,
+        create: bool = True,
+        alone: bool = True,
+        terms: Terms | None = None,
+    ) -> Store:
+        """Open a file of notes; an older one is converted.
+
+        Args:
+            path: the file, or ":memory:".
+            read_only: beside an assistant that writes, for example.
+            create: make the file, and its folder, where it is missing.
+            alone: be the one assistant that writes here. Without it the writer is a command, which
+                may change a file beside an assistant.
+            terms: index terms of a text; None: those of `memory.words`.
+
+        Raises:
+            StoreError: missing, damaged, no file of notes, newer than this program, or not
+                writable; or another assistant writes there.
+        """
+        where = None if str(path) == MEMORY else Path(path).expanduser().absolute()
+        if where is not None:
+            _prepare(where, create and not read_only)
+        version, index = None, _joined(terms) if terms is not None else None
+        if index is None:
+            from aura_core.memory.words import VERSION as version
+            from aura_core.memory.words import index
+        owner = Owner(where) if where is not None and alone and not read_only else None
+        store = cls(where, read_only, owner, index, version)
+        try:
+            store._connect()
+        except StoreError:
+            store._release()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close the file. Calling it again does nothing."""
+        with self._writing, self._reading:
+            self._disconnect()
+            self._release()
+
+    def reopen(self) -> None:
+        """Open the file again; make it anew where somebody has removed it."""
+        with self._writing, self._reading:
+            self._disconnect()
+            if self.path is not None:
+                _prepare(self.path, not self.read_only)
+            self._connect()
+            self._vectors = _Vectors()
+
+    @property
+    def moved(self) -> bool:
+        """Somebody has removed or replaced the file since it was opened."""
+        return self.path is not None and _inode(self.path) != self._inode
+
+    # ---- notes -------------------------------------------------------------------------------
+
+    def add(
+        self, notes: Sequence[Note], vectors: Sequence[NDArray[np.float32]] | None = None
+    ) -> None:
+        """Add notes in one transaction; committed on return. One whose id is there stays as it is.
+
+        `vectors`: one of each note, (d,) float32. Raises `InputError` for a note that cannot be
+        stored; then none is.
+        """
+        if vectors is not None and len(vectors) != len(notes):
+            raise InputError(f"{len(notes)} notes with {len(vectors)} vectors")
+        rows = [_row(note) for note in notes]
+        with self._transaction() as db:
+            for i, (note, row) in enumerate(zip(notes, rows, strict=True)):
+                if db.execute("SELECT 1 FROM note WHERE id = ?", row[:1]).fetchone():
+                    continue
+                n = _free(db, note.wall_ns // MS)
+                db.execute(
+                    "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
+                )
+                text, question = row[2], row[3]
+                db.execute(
+                    "INSERT INTO terms (rowid, words, kind, stream) VALUES (?, ?, ?, ?)",
+                    (n, self._indexed(text, question), note.kind, stream_term(note.stream)),
+                )
+                db.execute(
+                    "INSERT INTO letters (rowid, text, question) VALUES (?, ?, ?)",
+                    (n, text, question),
+                )
+                if note.picture is not None or note.thumbnail is not None:
+                    db.execute(
+                        "INSERT INTO picture VALUES (?, ?, ?)", (n, note.thumbnail, note.picture)
+                    )
+                if vectors is not None:
+                    db.execute("INSERT INTO vector VALUES (?, ?)", (n, _blob(vectors[i])))
+
+    def get(self, note_id: str) -> Note | None:
+        """The note of an id, without pictures."""
+        found = self.find(Wanted(ids=(note_id,), limit=1))
+        return found[0] if found else None
+
+    def find(self, wanted: Wanted) -> list[Note]:
+        """The notes that are wanted, in order of time.
+
+        With `every=False` notes of any of the terms, the best match first: a note that holds rarer
+        terms, or more of them, is better (the sum of inverse document frequencies), and among
+        equals the newer one. Of many terms the rarest `RAREST` count, so that a search through a
+        month is not long.
+        """
+        with self._read() as db:
+            span = _span(db, wanted)
+            ranked = bool(wanted.terms) and not wanted.every
+            rows = _best(db, wanted, span) if ranked else _rows(db, wanted, span, wanted.terms)
+            notes = {row[0]: _note(row[1:]) for row in _notes(db, wanted, rows)}
+        found = [notes[n] for n in rows if n in notes]
+        if not ranked:  # rows are in order of time but for those of one millisecond
+            found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
+        return found
+
+    def indexed(self, wanted: Wanted) -> list[Indexed]:
+        """What the search index holds of the notes that are wanted, in order of time, also with
+        `every=False`. For looking through thousands of notes: no note is read."""
+        with self._read() as db:
+            rows = _rows(db, wanted, _span(db, wanted), wanted.terms)
+            found = db.execute(  # the index's own table: twice as fast as through FTS5
+                "SELECT held.id, held.c0, held.c1 FROM json_each(?)"
+                " CROSS JOIN terms_content AS held ON held.id = json_each.value",
+                (json.dumps(rows),),
+            ).fetchall()
+        return list(map(Indexed._make, found))
+
+    def at(self, rows: Sequence[int]) -> list[Note]:
+        """The notes of these numbers (`Indexed.row`) that are still there, in this order."""
+        with self._read() as db:
+            return [_note(row[1:]) for row in _notes(db, Wanted(), rows)]
+
+    def count(self, wanted: Wanted) -> int:
+        """How many notes are wanted, whatever the limit."""
+        with self._read() as db:
+            return _count(db, wanted, wanted.terms, _span(db, wanted))
+
+    def picture(self, note_id: str) -> bytes | None:
+        """The keyframe of a note, as JPEG."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT picture FROM picture JOIN note USING (n) WHERE id = ?", (clean(note_id),)
+            ).fetchone()
+        return row[0] if row else None
+
+    # ---- vectors -----------------------------------------------------------------------------
+
+    def vectors(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Ids of the notes that have a vector, and the vectors, (n, d), oldest first.
+
+        Both are kept in memory and follow the file. They are not to be changed. Where the length of
+        the vectors has changed, only those of the newest length are given.
+        """
+        with self._read() as db:
+            return self._vectors.read(db)
+
+    def add_vectors(self, ids: Sequence[str], vectors: Sequence[NDArray[np.float32]]) -> None:
+        """Give notes a vector each, or another one."""
+        with self._transaction() as db:
+            for note_id, vector in zip(ids, vectors, strict=True):
+                db.execute(
+                    "INSERT OR REPLACE INTO vector SELECT n, ? FROM note WHERE id = ?",
+                    (_blob(vector), clean(note_id)),
+                )
+            _add(db, "erased", 1)
+
+    def drop_vectors(self) -> None:
+        """Delete all vectors: they are of another embedder."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM vector")
+            _add(db, "erased", 1)
+
+    # ---- deletion ----------------------------------------------------------------------------
+
+    def forget(self, wanted: Wanted | None) -> int:
+        """Delete notes, so that nothing of them is left in the file, and say how many they were.
+
+        What was made of them goes too: search indexes, pictures, vectors, and summaries that
+        overlap them. The file is rewritten, which takes time where it is large. `wanted.limit` is
+        not heeded. None: everything, with what `keep` has kept.
+        """
+        with self._transaction() as db:
+            if wanted is None:
+                deleted = db.execute("SELECT count(*) FROM note").fetchone()[0]
+                for table in ("picture", "vector", "note", "summary", "kept"):
+                    db.execute(f"DELETE FROM {table}")
+                db.execute("DROP TABLE terms")
+                db.execute("DROP TABLE letters")
+                db.execute(schema.TERMS)
+                db.execute(schema.LETTERS)
+                _add(db, "erased", 1)
+            else:
+                q = query(wanted, wanted.terms, _span(db, wanted))
+                deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
+        try:
+            self._merge()
+            with self._write() as db:
+                db.execute("VACUUM")
+                _truncate(db)
+        except StoreError as e:
+            raise StoreError(
+                f"{deleted} notes are forgotten, but their traces are still in the file: {e}"
+            ) from e
+        return deleted
+
+    def trim(self, keep_days: float, max_mb: float, now_wall_ns: int) -> int:
+        """Delete the oldest notes: those of more than `keep_days` ago, and as many as needed while
+        the file holds more than `max_mb`. Returns their number."""
+        oldest_ns = now_wall_ns - int(keep_days * 86_400 * 1e9)
+        with self._transaction() as db:
+            deleted = _delete(db, "SELECT n FROM note WHERE n < ?", (oldest_ns // MS,))
+            db.execute("DELETE FROM summary WHERE end_wall_ns < ?", (oldest_ns,))
+            while _used(db) > max_mb * MB:
+                # a twentieth at a time, so that this is not done for every single note
+                some = db.execute("SELECT (count(*) + 19) / 20 FROM note").fetchone()[0]
+                if not some:
+                    break
+                deleted += _delete(db, "SELECT n FROM note ORDER BY n LIMIT ?", (some,))
+            unmerged = _number(db, "unmerged")
+        if unmerged >= UNMERGED:
+            self._merge()
+        if deleted:
+            with self._write() as db:
+                db.execute("PRAGMA incremental_vacuum").fetchall()
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return deleted
+
+    def _merge(self) -> None:
+        """Rewrite the search indexes without what was deleted."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO terms (terms) VALUES ('optimize')")
+            db.execute("INSERT INTO letters (letters) VALUES ('optimize')")
+            db.execute("UPDATE number SET value = 0 WHERE name = 'unmerged'")
+
+    # ---- small texts -------------------------------------------------------------------------
+
+    def keep(self, name: str, text: str) -> None:
+        """Keep a text under a name, in place of the one before."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (clean(name), clean(text)))
+
+    def kept(self, name: str) -> str | None:
+        """The text that is kept under a name."""
+        with self._read() as db:
+            row = db.execute("SELECT text FROM kept WHERE name = ?", (clean(name),)).fetchone()
+        return row[0] if row else None
+
+    def drop(self, name: str) -> None:
+        """Delete the text of a name."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM kept WHERE name = ?", (clean(name),))
+
+    def summary(self, begin_wall_ns: int, end_wall_ns: int, language: str) -> str | None:
+        """The summary of a span of time, where one was made."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT text FROM summary"
+                " WHERE begin_wall_ns = ? AND end_wall_ns = ? AND language = ?",
+                (begin_wall_ns, end_wall_ns, language),
+            ).fetchone()
+        return row[0] if row else None
+
+    def add_summary(self, begin_wall_ns: int, end_wall_ns: int, language: str, text: str) -> None:
+        """Keep the summary of a span of time, in place of the one before."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
+                (begin_wall_ns, end_wall_ns, language, clean(text)),
+            )
+
+    # ---- the file ----------------------------------------------------------------------------
+
+    def version(self) -> tuple[int, int]:
+        """Another value after any change of the notes, by this process or by another one."""
+        with self._read() as db:
+            changes = db.execute("PRAGMA data_version").fetchone()[0]
+            return changes, db.total_changes
+
+    def check(self) -> list[str]:
+        """Everything that is wrong with the file, one line each; nothing when it is sound.
+
+        It reads the whole file, and needs a store that may write.
+        """
+        try:
+            with self._write() as db:
+                found = [row[0] for row in db.execute("PRAGMA integrity_check")]
+                wrong = [one_line(Exception(line)) for line in found if line != "ok"]
+                broken = db.execute("PRAGMA foreign_key_check").fetchall()
+                wrong += [f"{row[0]}: row {row[1]} belongs to no note" for row in broken]
+                notes = db.execute("SELECT count(*) FROM note").fetchone()[0]
+                for index in ("terms", "letters"):
+                    rows = db.execute(f"SELECT count(*) FROM {index}_docsize").fetchone()[0]
+                    if rows != notes:
+                        wrong.append(f"search index {index}: {rows} rows for {notes} notes")
+                    if not self.read_only:
+                        try:
+                            db.execute(f"INSERT INTO {index} ({index}) VALUES ('integrity-check')")
+                        except sqlite3.DatabaseError as e:
+                            wrong.append(f"search index {index}: {one_line(e)}")
+        except StoreError as e:
+            return [str(e)]
+        return wrong
+
+    def stats(self) -> Stats:
+        """What is in the file."""
+        with self._read() as db:
+            kinds = Counter(dict(db.execute("SELECT kind, count(*) FROM note GROUP BY kind")))
+            first, last = db.execute("SELECT min(wall_ns), max(wall_ns) FROM note").fetchone()
+            text = db.execute(
+                "SELECT total(length(CAST(text AS BLOB)) + length(CAST(question AS BLOB)))"
+                " FROM note"
+            ).fetchone()[0]
+            pictures = db.execute(
+                "SELECT total(ifnull(length(thumbnail), 0) + ifnull(length(picture), 0))"
+                " FROM picture"
+            ).fetchone()[0]
+        return Stats(
+            {kind: kinds[kind.value] for kind in NoteKind if kinds[kind.value]},
+            first,
+            last,
+            int(text),
+            int(pictures),
+            sum(_size(p) for p in self._files()),
+        )
+
+    def _files(self) -> list[Path]:
+        if self.path is None:
+            return []
+        return [self.path, self.path.with_name(self.path.name + "-wal")]
+
+    # ---- connections -------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        with self._errors():
+            if self.path is None:
+                self._writer = self._reader = _connection(MEMORY)
+                self._reading = self._writing  # one connection: one lock
+            elif self.read_only:
+                self._writer = self._reader = _read_only(self.path)
+                self._reading = self._writing
+            else:
+                self._writer = _connection(str(self.path))
+                self._reader = None
+            try:
+                self._begin(self._writer)
+                if self._reader is None:
+                    self._reader = _connection(str(self.path))
+                    self._reader.execute("PRAGMA query_only = ON")
+                if self.path is not None:
+                    self._inode = self.path.stat().st_ino
+            except (sqlite3.Error, StoreError, OSError):
+                self._disconnect()
+                raise
+
+    def _begin(self, db: sqlite3.Connection) -> None:
+        """Make or check the tables of a file that was just opened."""
+        application, version = schema.state(db)  # here SQLite sees whether it is a database
+        fresh = not application and not version and schema.is_empty(db)
+        if not fresh and application != schema.APPLICATION_ID:
+            raise StoreError(f"{self.path}: a database, but not one of notes; name another file")
+        if version > schema.VERSION:
+            raise StoreError(
+                f"{self.path}: written by a newer aura_ros (version {version}, this one knows"
+                f" {schema.VERSION}); update it, or name another file"
+            )
+        if self.read_only:
+            if fresh:
+                raise StoreError(f"{self.path}: nothing was written here yet")
+            if version < schema.VERSION:
+                raise StoreError(
+                    f"{self.path}: written by an older aura_ros (version {version}); start the"
+                    " assistant once, which converts it"
+                )
+            return
+        if fresh:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if self.path is not None:
+            mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise StoreError(
+                    f"{self.path}: this file system is not fit for it; name a file on a local disk"
+                )
+        if fresh or version < schema.VERSION:
+            with _immediate(db):
+                _, version = schema.state(db)  # another process may have been faster
+                if schema.is_empty(db):
+                    schema.create(db)
+                elif version < schema.VERSION:
+                    schema.migrate(db, version)
+        if self._terms_version is not None and _number(db, "terms") != self._terms_version:
+            with _immediate(db):
+                self._index_again(db)
+
+    def _index_again(self, db: sqlite3.Connection) -> None:
+        """Make all index terms again: those of the file are of another version of `words`."""
+        db.execute("DROP TABLE terms")
+        db.execute(schema.TERMS)
+        rows = db.execute("SELECT n, text, question, kind, stream FROM note ORDER BY n")
+        db.executemany(
+            "INSERT INTO terms (rowid, words, kind, stream) VALUES (?, ?, ?, ?)",
+            (
+                (n, self._indexed(text, question), kind, stream_term(stream))
+                for n, text, question, kind, stream in rows
+            ),
+        )
+        db.execute("UPDATE number SET value = ? WHERE name = 'terms'", (self._terms_version,))
+
+    def _indexed(self, text: str, question: str) -> str:
+        return clean(self._index(text, question))
+
+    def _disconnect(self) -> None:
+        for db in (self._reader, self._writer):
+            if db is not None:
+                db.close()
+        self._reader = self._writer = None
+
+    def _release(self) -> None:
+        if self._owner is not None:
+            self._owner.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with self._reading, self._errors():
+            if self._reader is None:
+                raise StoreError(f"{self._name}: is closed")
+            if self._reader.in_transaction:
+                yield self._reader
+                return
+            self._reader.execute("BEGIN")  # all reads see the same state of the file
+            try:
+                yield self._reader
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("COMMIT")
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """The writing connection, without a transaction."""
+        with self._writing, self._errors():
+            if self._writer is None:
+                raise StoreError(f"{self._name}: is closed")
+            if self.moved:
+                raise StoreError(f"{self.path}: was removed or replaced while it was open")
+            yield self._writer
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of the writing connection: all of it, or nothing."""
+        with self._write() as db, _immediate(db):
+            yield db
+
+    @property
+    def _name(self) -> str:
+        return str(self.path or "the notes in memory")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Errors of SQLite become one line that names the file and what to do."""
+        try:
+            yield
+        except sqlite3.Error as e:
+            raise StoreError(f"{self._name}: {_advice(e)}") from e
+        except OSError as e:
+            raise StoreError(f"{self._name}: {e.strerror}") from e
+
+
+class _Vectors:
+    """The vectors of a file in memory: new ones are added, all are read again after a deletion."""
+
+    def __init__(self) -> None:
+        self._erased = -1
+        self._last = 0  # largest row that was read
+        self._ids: list[str] = []
+        self._room = np.zeros((0, 0), np.float32)  # grows in doubles; the first rows are in use
+
+    def read(self, db: sqlite3.Connection) -> tuple[list[str], NDArray[np.float32]]:
+        erased = _number(db, "erased")
+        newest = db.execute(
+            "SELECT length(vector) / 4 FROM vector ORDER BY n DESC LIMIT 1"
+        ).fetchone()
+        size = newest[0] if newest else 0
+        if erased != self._erased or size != self._room.shape[1]:
+            self._last, self._ids = 0, []
+            self._room = np.zeros((0, size), np.float32)
+        where = "n > ? AND length(vector) = ?", (self._last, 4 * size)
+        more = db.execute(f"SELECT count(*) FROM vector WHERE {where[0]}", where[1]).fetchone()[0]
+        self._erased = erased
+        if not more:
+            return self._ids, self._room[: len(self._ids)]
+        used, needed = len(self._ids), len(self._ids) + more
+        if needed > len(self._room):
+            room = np.empty((max(needed, 2 * len(self._room)), size), np.float32)
+            room[:used] = self._room[:used]
+            self._room = room
+        found = db.execute(
+            f"SELECT n, id, vector FROM vector JOIN note USING (n) WHERE {where[0]} ORDER BY n",
+            where[1],
+        )
+        ids = list(self._ids)  # who has the old list keeps it as it is
+        while rows := found.fetchmany(READ):
+            data = np.frombuffer(b"".join(row[2] for row in rows), np.float32)
+            self._room[len(ids) : len(ids) + len(rows)] = data.reshape(len(rows), size)
+            ids += [row[1] for row in rows]
+            last = rows[-1][0]
+        self._ids, self._last = ids, last
+        return self._ids, self._room[: len(self._ids)]
+
+
+# ---- SQL helpers -----------------------------------------------------------------------------
+
+
+def _joined(terms: Terms) -> Index:
+    return lambda text, question: " ".join(terms(f"{text}\n{question}"))
+
+
+def _prepare(path: Path, create: bool) -> None:
+    """Make the file and its folder where they are missing: for their owner alone."""
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder; name a file")
+    if path.exists():
+        return
+    if not create:
+        raise StoreError(f"{path}: there is no such file of notes")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its other files the mode of this one
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be made: {e.strerror}; name a file elsewhere") from e
+
+
+def _connection(database: str, uri: bool = False) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        database, BUSY_MS / 1000, isolation_level=None, check_same_thread=False, uri=uri
+    )
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA secure_delete = ON").fetchall()
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    address = "file:" + quote(str(path)) + "?mode=ro"
+    try:
+        db = _connection(address, uri=True)
+        schema.state(db)
+        return db
+    except sqlite3.OperationalError:
+        # in a folder that cannot be written SQLite cannot make its files for a shared use
+        if _size(path.with_name(path.name + "-wal")):
+            raise
+        return _connection(address + "&immutable=1", uri=True)
+
+
+@contextmanager
+def _immediate(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:  # rolled back whatever it was, and raised again
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> int:
+    """Delete the notes whose rows are selected, from every table, in the caller's transaction."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (n INTEGER PRIMARY KEY)")
+    db.execute("DELETE FROM doomed")
+    count = db.execute(f"INSERT INTO doomed {select}", values).rowcount
+    if not count:
+        return 0
+    doomed = "n IN (SELECT n FROM doomed)"
+    db.execute(
+        "DELETE FROM summary WHERE begin_wall_ns <= (SELECT max(wall_ns) FROM note WHERE"
+        f" {doomed}) AND end_wall_ns >= (SELECT min(begin_wall_ns) FROM note WHERE {doomed})"
+    )
+    db.execute(
+        "INSERT INTO letters (letters, rowid, text, question)"
+        f" SELECT 'delete', n, text, question FROM note WHERE {doomed}"
+    )
+    db.execute("DELETE FROM terms WHERE rowid IN (SELECT n FROM doomed)")
+    db.execute(f"DELETE FROM note WHERE {doomed}")
+    db.execute("DELETE FROM doomed")
+    _add(db, "erased", 1)
+    _add(db, "unmerged", count)
+    return count
+
+
+def _number(db: sqlite3.Connection, name: str) -> int:
+    return db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()[0]
+
+
+def _add(db: sqlite3.Connection, name: str, value: int) -> None:
+    db.execute("UPDATE number SET value = value + ? WHERE name = ?", (value, name))
+
+
+def _free(db: sqlite3.Connection, n: int) -> int:
+    """The first row from `n` on that is free."""
+    newest = db.execute("SELECT max(n) FROM note").fetchone()[0]
+    if newest is None or n > newest:
+        return n
+    _add(db, "erased", 1)  # it is not behind those that were read already
+    for (taken,) in db.execute("SELECT n FROM note WHERE n >= ? ORDER BY n", (n,)):
+        if taken != n:
+            break
+        n += 1
+    return n
+
+
+def _span(db: sqlite3.Connection, wanted: Wanted) -> Rows:
+    """The rows of a span of time."""
+    if wanted.begin_wall_ns is None and wanted.end_wall_ns is None:
+        return Rows(None, None)
+    longest = db.execute(f"SELECT max(n - begin_wall_ns / {MS}) FROM note").fetchone()[0] or 0
+    rows, sql, values = rows_of(wanted, longest + 1)
+    return replace(rows, outside=tuple(row[0] for row in db.execute(sql, values)))
+
+
+def _rows(db: sqlite3.Connection, wanted: Wanted, span: Rows, terms: Sequence[str]) -> list[int]:
+    """The rows of the notes that are wanted, in order of time; `terms` in place of its own."""
+    q = query(wanted, terms, span)
+    down = " DESC" if wanted.newest_first else ""
+    sql = f"SELECT {q.row} FROM {q.tables} WHERE {q.where} ORDER BY {q.row}{down} LIMIT ?"
+    return [row[0] for row in db.execute(sql, (*q.values, wanted.limit))]
+
+
+def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], span: Rows) -> int:
+    q = query(wanted, terms, span)
+    return db.execute(f"SELECT count(*) FROM {q.tables} WHERE {q.where}", q.values).fetchone()[0]
+
+
+def _best(db: sqlite3.Connection, wanted: Wanted, span: Rows) -> list[int]:
+    """The rows of the notes that match best.
+
+    Goes through the sets of terms, the one with the greatest weight first, and takes the notes that
+    hold all terms of the set. BM25 would score every note with one of the terms: 90 ms for a word
+    that is in a third of a month's notes.
+    """
+    counted = replace(wanted, substring="", ids=())
+    counts = {term: _count(db, counted, [term], span) for term in dict.fromkeys(wanted.terms)}
+    known = sorted((term for term in counts if counts[term]), key=lambda term: counts[term])
+    all_notes = db.execute("SELECT count(*) FROM note").fetchone()[0]
+    weight = {term: math.log(1 + all_notes / counts[term]) for term in known[:RAREST]}
+    sets = [c for size in range(1, len(weight) + 1) for c in combinations(weight, size)]
+    sets.sort(key=lambda terms: -sum(weight[term] for term in terms))
+    found: dict[int, None] = {}
+    holds = replace(wanted, every=True, newest_first=True)
+    for terms in sets:
+        if 0 <= wanted.limit <= len(found):
+            break
+        found |= dict.fromkeys(_rows(db, holds, span, terms))
+    rows = list(found)
+    return rows if wanted.limit < 0 else rows[: wanted.limit]
+
+
+def _notes(db: sqlite3.Connection, wanted: Wanted, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Row number and columns of notes."""
+    columns = ", picture.picture" if wanted.pictures else ", NULL"
+    columns += ", picture.thumbnail" if wanted.thumbnails else ", NULL"
+    join = "LEFT JOIN picture USING (n)" if wanted.pictures or wanted.thumbnails else ""
+    return db.execute(
+        f"SELECT note.n, {_COLUMNS}{columns} FROM json_each(?) CROSS JOIN note"
+        f" ON note.n = json_each.value {join}",
+        (json.dumps(rows),),
+    ).fetchall()
+
+
+def _used(db: sqlite3.Connection) -> int:
+    """Bytes of the file that are in use."""
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _truncate(db: sqlite3.Connection) -> None:
+    """Move what is in the write-ahead log into the file, and empty the log."""
+    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise sqlite3.OperationalError("another process reads the file for too long; try again")
+
+
+def _row(note: Note) -> tuple[object, ...]:
+    numbers = (note.begin_ns, note.end_ns, min(note.begin_wall_ns, note.wall_ns), note.wall_ns)
+    if not all(-_INT64 <= n < _INT64 for n in numbers):
+        raise InputError(f"note {note.id}: a time stamp of more than 64 bits")
+    return (
+        clean(note.id),
+        NoteKind(note.kind).value,
+        clean(note.text),
+        clean(note.question),
+        *numbers,
+        *map(clean, (note.run, note.stream, note.query_id, note.response_id)),
+    )
+
+
+def _note(row: Sequence[object]) -> Note:
+    (note_id, kind, text, begin_ns, end_ns, wall_ns, run, stream, question, *ids_and_pictures) = row
+    return Note(
+        note_id,
+        NoteKind(kind),
+        text,
+        begin_ns,
+        end_ns,
+        wall_ns,
+        run,
+        stream,
+        question,
+        *ids_and_pictures,
+    )
+
+
+def _blob(vector: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vector, np.float32).tobytes()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return -1
+
+
+def _advice(error: sqlite3.Error) -> str:
+    """What SQLite says, and what to do."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return "no space left; free some, or lower memory.max_mb"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return (
+                f"cannot be opened or written ({one_line(error)}); check its rights, or name"
+                " another file"
+            )
+        case sqlite3.SQLITE_NOTADB:
+            return "not a file of notes; name another file"
+        case sqlite3.SQLITE_CORRUPT:
+            return "damaged; move the file away, and a new one is begun"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another process writes to it for too long; try again"
+        case _:
+            return one_line(error)
