@@ -136,11 +136,13 @@ CURRICULUM = (
         (FOCUS, FOCUS, FOCUS, ONCE, ONCE, MANY, WATCHES, WATCHES, TEST_PLAN, DENSE_PLAN),
     ),
 )
-# Of a model that knows the room and learns of the past.
+# Of a model that knows the room and learns of the past. Most of a day nothing is said.
+CALM_PLAN = Plan(min_gap=15, max_gap=90, proactive=(0, 1), multi=(0, 1), first=0)
+_CONTINUED = (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN, CALM_PLAN, CALM_PLAN)
 CONTINUED = (
-    Stage(0.35, (6, 14), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.45),
-    Stage(0.75, (12, 28), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.35),
-    Stage(1.0, (28, 60), (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN), 0.3),
+    Stage(0.35, (6, 14), _CONTINUED, 0.4),
+    Stage(0.75, (12, 28), _CONTINUED, 0.35),
+    Stage(1.0, (28, 60), _CONTINUED, 0.3),
 )
 
 
@@ -287,6 +289,7 @@ def windows(
         varied=varied,
     )
     talk = MemoryTalk(language, unseen)
+    other = MemoryTalk("en" if language == "zh" else "zh")
     groups = 10 if long else int(rng.integers(1, PAST_GROUPS + 1))
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
@@ -303,7 +306,8 @@ def windows(
             for _ in range(most if rng.random() < fewer else 0):
                 asides += filter(None, [question(rng, talk, room, since, chunk, before)])
             if rng.random() < NOTED[long] * fewer:
-                note = noted(rng, talk, codec.chat.memory.note, room, since, chunk + 1)
+                writer = talk if rng.random() < 0.7 else other
+                note = noted(rng, writer, codec.chat.memory.note, room, since, chunk + 1)
                 asides += [note] * bool(note.text or rng.random() < 0.5)
         yield build(episode, codec, start, stop, groups, before.text, asides), episode
         start = stop + (0 if long else int(rng.integers(0, 15)))

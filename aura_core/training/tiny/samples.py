@@ -157,8 +157,11 @@ def build(
         spoken = (*words, end) if words else codec.silence
         first = len(ids) + len(request) - 1
         number = len(labels)
+        # what is said next, and whether anything is, is decided between facts
+        between = {*codec.tokenizer.encode(";"), end}
+        choices = [i == 0 or t in between or spoken[i - 1] in between for i, t in enumerate(spoken)]
         sup.extend(
-            (first + i, t, not words, True, i == 0, chunk, number) for i, t in enumerate(spoken)
+            (first + i, t, not words, True, choices[i], chunk, number) for i, t in enumerate(spoken)
         )
         told = (*request, *spoken[:-1])
         ids.extend(told)
