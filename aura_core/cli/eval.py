@@ -179,6 +179,39 @@ def watches(
         output.write(json_out, json.dumps(out, indent=2) + "\n")
 
 
+@app.command()
+def recalled(
+    seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500040",
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    config: options.Config = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    wrong: Annotated[int, typer.Option(min=0, help="print so many wrong answers")] = 0,
+) -> None:
+    """What the embedded model itself makes of memory: its notes of a room, and its answers from
+    lines that a perfect search would put before the question."""
+    from aura_core.evaluation.recalled import evaluate
+    from aura_core.models import load
+
+    output.check("--json", json_out)
+    chosen = options.seeds(seeds)
+    settings = options.assistant_config(config, model, device, dtype)
+    backend = load(settings.model, settings.server)
+    tally = evaluate(backend, track(chosen, "rooms", console=Console(stderr=True)), seconds)
+    table = Table("figure", "value", "95% interval", "n")
+    figures = tally.figures()
+    for name, m in figures.items():
+        table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+    Console().print(table)
+    for asked, wanted, said in tally.wrong[:wrong]:
+        print(f"{asked!r}: {wanted!r}, said {said!r}")
+    if json_out is not None:
+        told = {name: m.as_json() for name, m in figures.items()}
+        output.write(json_out, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
 def _with_interval(m: Measured) -> str:
     return f"{m.value:.3f} ({m.ci95[0]:.3f} .. {m.ci95[1]:.3f})"
 

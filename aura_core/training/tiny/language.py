@@ -6,7 +6,8 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,7 @@ def train(
     begin: float = 0.0,
     heads: Path | None = None,
     aside: bool = True,
+    mean: float = 0.0,
     reports: int = REPORTS,
     save: Callable[[], None] = lambda: None,
     device: str = "cpu",
@@ -178,8 +180,9 @@ def train(
 ) -> None:
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum.
 
-    `bank`: see `encoded`. `aside`: with the auxiliary losses. `heads`: where
-    their read-outs are kept beside what `save` saves.
+    `mean`: of the running mean of the weights, which is what is reported and saved, so much is kept
+    at each step; 0: no mean. `bank`: see `encoded`. `aside`: with the auxiliary losses. `heads`:
+    where their read-outs are kept beside what `save` saves.
     """
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
@@ -194,6 +197,8 @@ def train(
     parameters.to(device)
     opts = optimizers(parameters, lr)
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
+    weights = [p for p in model.model.language_model.parameters()]
+    means = [p.detach().clone() for p in weights]
     start, step, seen, reported, saved = time.monotonic(), 0, 0, 0.0, 0.0
     waited, told_at = 0.0, 0
     total = torch.zeros(2, device=device)
@@ -220,13 +225,16 @@ def train(
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             for opt in opts:
                 opt.step()
+            with torch.no_grad():
+                torch._foreach_lerp_(means, weights, 1.0 - mean)
             step, seen = step + 1, seen + batch.tokens
             minute = used * minutes
             total += torch.stack((value.detach(), besides.detach()))
             if minute - reported >= minutes / reports:
                 rate = seen / (60 * (minute - reported))
                 mean, extra = (total / (step - told_at)).tolist()
-                figures = teacher_forced(model, held, bank)
+                with exchanged(weights, means):
+                    figures = teacher_forced(model, held, bank)
                 words = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 told(
                     "language",
@@ -239,12 +247,27 @@ def train(
                 total = torch.zeros_like(total)
             if minute - saved >= SAVE_MIN:
                 saved = minute
-                save()
+                with exchanged(weights, means):
+                    save()
                 if heads is not None:
                     torch.save(auxiliary.heads.state_dict(), heads)
+    with torch.no_grad():
+        torch._foreach_copy_(weights, means)
     save()
     if heads is not None:
         torch.save(auxiliary.heads.state_dict(), heads)
+
+
+@contextmanager
+def exchanged(weights: list[Any], others: list[torch.Tensor]) -> Iterator[None]:
+    """The parameters `weights` hold the values of `others` for so long."""
+    kept = [p.detach().clone() for p in weights]
+    with torch.no_grad():
+        torch._foreach_copy_(weights, others)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(weights, kept)
 
 
 class Feed:

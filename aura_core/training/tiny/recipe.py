@@ -22,6 +22,7 @@ from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
 
 FEATURE_RMS = 0.3
+MEAN = 0.985  # kept of the mean of the weights of a model that is continued, at each step
 CPU_REPORTS = 12  # each takes a core half a minute
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
@@ -145,6 +146,7 @@ def _stages(
         heads=heads,
         # read-outs that are drawn anew would disturb a language model that is there
         aside=recipe.init is None or heads.exists(),
+        mean=0.0 if recipe.init is None else MEAN,
         reports=language.REPORTS if recipe.gpu else CPU_REPORTS,
         save=save,
         device=recipe.device,

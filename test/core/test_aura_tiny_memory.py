@@ -1,0 +1,27 @@
+"""The shipped model writes notes of its room, and answers from lines of memory, in both languages.
+
+The bounds are far below what its card tells: they find a model that was not trained for it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+from aura_core.config import ModelConfig
+from aura_core.evaluation.recalled import evaluate
+from aura_core.models import load
+
+SEEDS = range(420_100, 420_108)  # of development
+
+
+def test_the_shipped_model_notes_and_remembers() -> None:
+    backend = load(ModelConfig(device="cpu", dtype="float32"))
+    assert backend.chat.memory.block_s == 10.0
+    figures = evaluate(backend, SEEDS).figures()
+    for language in ("en", "zh"):
+        assert figures[f"answers in {language}"].value > 0.6
+    assert figures["answers with memory in the system turn"].value > 0.6
+    assert figures["facts that a note tells (recall)"].value > 0.5
+    assert figures["facts of a note that are true (precision)"].value > 0.5
