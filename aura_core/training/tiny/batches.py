@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from aura_core.sim.episode import DENSE_PLAN, TEST_PLAN, Ask, Episode, Plan
 from aura_core.sim.memory import MemoryTalk
 from aura_core.sim.talk import TOPICS
+from aura_core.sim.world import BUSY
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised
 from aura_core.training.tiny.remembered import Noted, noted, past, question, remembering
 from aura_core.training.tiny.samples import Sample, build
-from aura_core.training.tiny.store import CHUNKS, Store, training_world
+from aura_core.training.tiny.store import CHUNKS, Store, pace_of, training_world
 from aura_core.training.tiny.targets import AWAITED
 
 # Seconds by which the truth of a world's events is moved, another time in each episode: just before
@@ -124,7 +125,7 @@ PAST_CHUNKS, PAST_GROUPS = (1, 3), 2
 # and in all others.
 REPLACED, BESIDES, NOTED = (0.5, 0.15), ((5, 10), (-3, 2)), (0.0, 0.3)
 DENSE = 16  # chunks: longer windows have no more of these than one of so many
-TOLD = (0.15, 0.3)  # share of windows with memory in the system turn
+TOLD = (0.1, 0.2)  # share of windows with memory in the system turn
 MEMORY_TOKENS = (20, 300)  # least and most of it
 AT_EVENTS = 0.4  # share of episodes that are asked about also in the very chunk of an event
 CURRICULUM = (
@@ -140,9 +141,9 @@ CURRICULUM = (
 CALM_PLAN = Plan(min_gap=15, max_gap=90, proactive=(0, 1), multi=(0, 1), first=0)
 _CONTINUED = (FOCUS, ONCE, MANY, WATCHES, TEST_PLAN, DENSE_PLAN, CALM_PLAN, CALM_PLAN)
 CONTINUED = (
-    Stage(0.35, (6, 14), _CONTINUED, 0.4),
-    Stage(0.75, (12, 28), _CONTINUED, 0.35),
-    Stage(1.0, (28, 60), _CONTINUED, 0.3),
+    Stage(0.2, (6, 14), _CONTINUED, 0.35),
+    Stage(0.5, (12, 28), _CONTINUED, 0.3),
+    Stage(1.0, (28, 60), _CONTINUED, 0.25),
 )
 
 
@@ -316,11 +317,13 @@ def windows(
 @dataclass(frozen=True)
 class Drawer:
     """Called by a store's worker: a few batches of about `tokens` tokens, for the stage of the
-    curriculum that `progress` (0 to 1) is in. Their sequences are of about one length."""
+    curriculum that `progress` (0 to 1) is in. Their sequences are of about one length. Of the busy
+    rooms the share `calmer` is passed over."""
 
     codec: PromptCodec
     tokens: int
     stages: tuple[Stage, ...] = CURRICULUM
+    calmer: float = 0.0
 
     def __call__(
         self, rng: np.random.Generator, places: NDArray[np.int64], progress: float
@@ -330,6 +333,8 @@ class Drawer:
         spent = {True: 1e-9, False: 1e-9}  # tokens of windows for the past, and of others
         while (total := sum(spent.values())) < GROUP * self.tokens:
             place = int(places[rng.integers(len(places))])
+            if self.calmer and pace_of(Store.seed(place)) is BUSY and rng.random() < self.calmer:
+                continue
             short = spent[True] / (spent[True] + spent[False]) < stage.past
             plans, chunks = ((PAST_PLAN,), PAST_CHUNKS) if short else (stage.plans, stage.chunks)
             for sample, _ in windows(rng, place, self.codec, plans, chunks):

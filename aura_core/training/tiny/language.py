@@ -33,7 +33,7 @@ from aura_core.training.tiny.vision import batched_vision, optimizers, patches_o
 WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
 REPORTS = 60  # of the stage
-WARM_UP = (100, 0.02)  # steps, or a share of the time, whichever is over first
+WARM_UP = 100  # steps
 FIGURES = (
     "real-time",
     "follow-up",
@@ -173,6 +173,7 @@ def train(
     heads: Path | None = None,
     aside: bool = True,
     mean: float = 0.0,
+    spent: float = 0.0,
     reports: int = REPORTS,
     save: Callable[[], None] = lambda: None,
     device: str = "cpu",
@@ -180,9 +181,13 @@ def train(
 ) -> None:
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum.
 
-    `mean`: of the running mean of the weights, which is what is reported and saved, so much is kept
-    at each step; 0: no mean. `bank`: see `encoded`. `aside`: with the auxiliary losses. `heads`:
-    where their read-outs are kept beside what `save` saves.
+    Args:
+        bank: see `encoded`.
+        heads: where the read-outs of the auxiliary losses are kept beside what `save` saves.
+        aside: with the auxiliary losses.
+        mean: kept at each step of the running mean of the weights, which is what is reported and
+            saved; 0: no mean.
+        spent: minutes of these that an earlier run has spent.
     """
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
@@ -199,16 +204,16 @@ def train(
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
     weights = [p for p in model.model.language_model.parameters()]
     means = [p.detach().clone() for p in weights]
-    start, step, seen, reported, saved = time.monotonic(), 0, 0, 0.0, 0.0
+    start, step, seen, reported, saved = time.monotonic(), 0, 0, spent, spent
     waited, told_at = 0.0, 0
     total = torch.zeros(2, device=device)
     with Feed(store, device) as feed:
-        while (used := (time.monotonic() - start) / (60 * minutes)) < 1.0:
+        while (used := spent / minutes + (time.monotonic() - start) / (60 * minutes)) < 1.0:
             store.progress.value = begin + (1.0 - begin) * used
             before = time.monotonic()
             batch = feed.next()
             waited += time.monotonic() - before
-            warm = min(1.0, max((step + 1) / WARM_UP[0], used / WARM_UP[1]))
+            warm = min(1.0, (step + 1) / WARM_UP)
             scale = warm * max(0.01, min(1.0, (1.0 - used) / 0.7))
             for opt in opts:
                 for group in opt.param_groups:

@@ -22,7 +22,8 @@ from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
 
 FEATURE_RMS = 0.3
-MEAN = 0.985  # kept of the mean of the weights of a model that is continued, at each step
+CALMER = 0.5  # of the busy rooms that a model which is continued does not see
+MEAN = 0.99  # kept of the mean of the weights of a model that is continued, at each step
 CPU_REPORTS = 12  # each takes a core half a minute
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
@@ -65,7 +66,8 @@ def run(folder: Path, out: Path, recipe: Recipe, told: Told = lambda *_: None) -
     tokens = recipe.tokens or (20_480 if recipe.gpu else 4096)
     workers = recipe.workers or max(1, cores() - (2 if recipe.gpu else 1))
     stages = CURRICULUM if recipe.init is None else CONTINUED
-    store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens, stages))
+    calmer = 0.0 if recipe.init is None else CALMER
+    store = Store(recipe.worlds + HELD, workers, Drawer(codec, tokens, stages, calmer))
     try:
         _stages(folder, out, recipe, model, tokenizer, codec, store, told, begun)
     finally:

@@ -31,7 +31,7 @@ from aura_core.models.pixels import resize
 from aura_core.orphans import end_with
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import Sensor
-from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, QUIET, Looks, World
+from aura_core.sim.world import BUSY, CALM, FIRST_TEST_SEED, QUIET, Looks, Pace, World
 from aura_core.training.tiny.model import HEIGHT, WIDTH
 from aura_core.training.tiny.targets import FACT_TOKENS, SLOT_TOKENS, facts_of, items_of
 
@@ -63,8 +63,12 @@ def training_world(seed: int) -> World:
         foreign = ((-10.0, 10.0 * CHUNKS),)
     elif kind < FOREIGN + COVERED:
         foreign = ((begin, begin + float(rng.uniform(4, 25))),)
-    pace = QUIET if seed % 6 == 5 else CALM if seed % 3 == 0 else BUSY
-    return World.generate(seed, CHUNKS, pace, looks, foreign=foreign)
+    return World.generate(seed, CHUNKS, pace_of(seed), looks, foreign=foreign)
+
+
+def pace_of(seed: int) -> Pace:
+    """How much happens in a training or development room."""
+    return QUIET if seed % 6 == 5 else CALM if seed % 3 == 0 else BUSY
 
 
 def chunk_frames(camera: Camera, chunk: int) -> NDArray[np.uint8]:
