@@ -82,7 +82,8 @@ def _arm(loss: str, model: str, work: Path, budget: Budget) -> dict[str, Any]:
     if budget.fresh:
         from aura_core.training.tiny.model import build_model
 
-        net.load_state_dict(build_model(budget.seed)[0].state_dict())
+        built, _ = build_model(budget.seed, backend.tokenizer.inner)
+        net.load_state_dict(built.state_dict())
         net.model.visual.load_state_dict(tower)
     net.model.visual.requires_grad_(False)
     path = work / f"worlds-{budget.worlds}-{fingerprint(tower)}.pt"
@@ -144,8 +145,9 @@ def batches(codec: PromptCodec, budget: Budget) -> Iterator[Batch]:
         samples, rows, tokens = [], [], 0
         while tokens < budget.tokens:
             place = HELD + int(rng.integers(budget.worlds))
+            plans = (FOCUS, FOCUS, TEST_PLAN)
             for sample, _ in windows(
-                rng, place, codec, (FOCUS, FOCUS, TEST_PLAN), budget.chunks, varied=False
+                rng, place, codec, plans, budget.chunks, varied=False, memory=False
             ):
                 samples.append(sample)
                 rows.append(place * CHUNKS + np.asarray(sample.chunks))

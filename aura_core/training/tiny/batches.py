@@ -267,10 +267,11 @@ def windows(
     chunks: tuple[int, int],
     varied: bool = True,
     unseen: float = 0.0,
+    memory: bool = True,
 ) -> Iterator[tuple[Sample, Episode]]:
     """Stretches of the room at a place of the store, one after the other, of so many chunks (least,
     most), with fresh questions, this share of them in phrasings kept out of training; and the
-    conversation that each is a window of."""
+    conversation that each is a window of. `memory`: with questions about the past and notes."""
     plan = plans[int(rng.integers(len(plans)))]
     topics = HARD if plan in (FOCUS, ONCE, MANY) else TOPICS
     long = int(plan != PAST_PLAN)
@@ -295,6 +296,10 @@ def windows(
     start = 0 if rng.random() < 0.35 else int(rng.integers(0, chunks[0]))
     while start + (n := int(rng.integers(chunks[0], chunks[1] + 1))) <= CHUNKS:
         stop, since = start + n, start + 1 if start else 0
+        if not memory:
+            yield build(episode, codec, start, stop), episode
+            start = stop
+            continue
         tokens = (
             int(np.exp(rng.uniform(*np.log(MEMORY_TOKENS)))) if rng.random() < TOLD[long] else 0
         )

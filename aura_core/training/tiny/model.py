@@ -163,13 +163,13 @@ def build_config(vocab: dict[str, int]) -> Any:
     )
 
 
-def build_model(seed: int = 0) -> tuple[Any, Any]:
-    """Randomly initialised model (fp32, SDPA) and its tokenizer."""
+def build_model(seed: int = 0, tokenizer: Any = None) -> tuple[Any, Any]:
+    """Randomly initialised model (fp32, SDPA) and its tokenizer: `tokenizer`, or a new one."""
     import torch
     from transformers import Qwen3VLForConditionalGeneration
 
     torch.manual_seed(seed)
-    tokenizer = build_tokenizer()
+    tokenizer = tokenizer or build_tokenizer()
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer.get_vocab()))
     # Words begin at about the size of the (scaled) visual features, so that neither drowns in the
     # residual stream.
