@@ -35,6 +35,8 @@ from aura_core.memory.store import Store
 from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.sim.day import HOUR_S, Day
+from aura_core.sim.memory import MemoryTalk
+from aura_core.stream.notes import Block
 from aura_core.types import NS, Step
 
 if TYPE_CHECKING:
@@ -83,6 +85,24 @@ class Kept:
     seen: list[Note] = field(default_factory=list)
 
 
+class PerfectNotes:
+    """The memory of a stream for which a perfect writer writes, in place of the model: what is
+    wrong then is lost in reading."""
+
+    def __init__(self, stream: Any, memory: AssistantMemory, day: Day) -> None:
+        self._stream, self._memory, self._day = stream, memory, day
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def closed(self, block: Block) -> bool:
+        """See `stream.notes.Memory`."""
+        seconds = range(block.begin_ns // NS, block.end_ns // NS)
+        events = [e for s in seconds for e in self._day.world.events_at(s)]
+        self._memory.saw("", block, MemoryTalk(self._day.language).note(events))
+        return True
+
+
 @contextmanager
 def remembering(
     config: AssistantConfig,
@@ -124,10 +144,14 @@ def play_day(
     on_answer: Callable[[Answered], None] = lambda _: None,
     complain: Complain = lambda _: None,
     tell: Callable[[Note], None] = lambda _: None,
+    perfect: bool = False,
+    until: int | None = None,
 ) -> tuple[Played, Kept]:
-    """Play one day with its notes in `path`; `begin`: the second at which it begins. `tell` is
-    called with each note."""
+    """Play one day, or its seconds `begin` to `until`, with its notes in `path`. `tell` is called
+    with each note. `perfect`: the model writes none, see `PerfectNotes`."""
     with remembering(config, backend, day, path, run, complain, begin, tell) as (memory, stream):
+        if perfect:
+            stream = PerfectNotes(stream, memory, day)
 
         def noted(step: Step) -> None:
             memory.stepped(step)
@@ -140,6 +164,7 @@ def play_day(
             stream,
             ways,
             begin,
+            until,
             on_second=on_second,
             on_answer=on_answer,
             on_step=noted,
@@ -169,6 +194,7 @@ def evaluate(
     picture: Path | None = None,
     on_second: OnSecond = lambda _: None,
     complain: Complain = lambda _: None,
+    perfect: bool = False,
 ) -> MemoryReport:
     """Play the days of these seeds with memory, and the first hour of the first without.
 
@@ -183,6 +209,7 @@ def evaluate(
         picture: where the picture of the first day is written; None: nowhere.
         on_second: called after each second that is played.
         complain: takes lines about troubles of memory.
+        perfect: a perfect writer notes what happens, and not the model.
     """
     asking, started = asking or Asking(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="aura-days-") as temporary:
@@ -196,7 +223,16 @@ def evaluate(
             path = where / f"day-{seed}.db"
             remove(path)
             played, file = play_day(
-                day, plan, backend, config, path, ways, f"d{seed}", 0, on_second, complain=complain
+                day,
+                plan,
+                backend,
+                config,
+                path,
+                ways,
+                f"d{seed}",
+                on_second=on_second,
+                complain=complain,
+                perfect=perfect,
             )
             days.append(played)
             files.append(file)

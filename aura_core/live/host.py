@@ -43,7 +43,7 @@ from aura_core.live.events import (
 )
 from aura_core.live.fallback import Models
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
-from aura_core.live.memory import AssistantMemory
+from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.live.rate import Rate
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
@@ -222,7 +222,7 @@ class Host:
         self.memory = None
         if self.config.memory.path:
             self.memory = AssistantMemory(
-                self.config.memory,
+                remembering(self.config),
                 run,
                 lambda line: self._tell(Problem("", line)),
                 lambda note: self._tell(Noted(note.stream, note)),
