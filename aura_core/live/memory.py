@@ -26,6 +26,7 @@ from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
+from aura_core.memory.names import Names, Naming, name_text, naming
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.pictures import decoded
 from aura_core.memory.recall import Recall
@@ -37,12 +38,13 @@ from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
-from aura_core.stream.notes import Block, Merge, Remembered
-from aura_core.types import NS, Evidence, Frame, Query, Response, Step
+from aura_core.stream.notes import Block, Remembered, Request
+from aura_core.types import NS, Chunk, Evidence, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
 PREFIX_TOKENS = 2000
+NAME_TOKENS = 24  # of the description of what a name stands for
 BEGAN = {"en": "the assistant began to watch", "zh": "助手开始观看"}
 ENDED = {"en": "the assistant stopped watching", "zh": "助手停止观看"}
 CRASHED = {
@@ -334,6 +336,15 @@ class AssistantMemory:
             image=block.frames[-1].image,
         )
 
+    def named(self, stream: str, given: Naming, description: str, chunk: Chunk) -> None:
+        """Note a name that the user has given, with a picture of what it stands for."""
+        description = " ".join(description.split())
+        if not description:
+            return
+        text = name_text(given.name, description)
+        image = chunk.frames[-1].image
+        self._note(NoteKind.NAME, text, stream, chunk.stamp_ns, question=given.name, image=image)
+
     def missed(self, stream: str, begin_ns: int, end_ns: int) -> None:
         """Note that no picture came between two stamps."""
         seconds = round((end_ns - begin_ns) / NS)
@@ -392,17 +403,19 @@ class StreamMemory:
         self._store: Store | None = None  # which `_recall` and `_tiers` read
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
+        self._names: Names | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
         """What reads the notes; None while the file cannot be used."""
         memory, store = self._memory, self._memory.ready()
         if store is not self._store:
-            self._store, self._recall, self._tiers = store, None, None
+            self._store, self._recall, self._tiers, self._names = store, None, None, None
             if store is not None:
                 config = replace(memory.config, prefix_tokens=self.prefix_tokens)
                 own = (config, self._form)
                 self._recall = Recall(store, *own, memory.embedder, memory.tz, self._count)
                 self._tiers = Tiers(store, *own, memory.tz, self._count)
+                self._names = Names(store)
         return self._recall, self._tiers
 
     def _count(self, text: str) -> int:
@@ -442,25 +455,70 @@ class StreamMemory:
         self._memory.fail("")
         return text
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""
         if self._config.language == "auto":
             self._memory.language = language_of(query.text)
-        nothing = Remembered("", query.text)
-        recall, _ = self._readers()
-        if recall is None or stands(query):
-            return nothing
         try:
-            found = recall.find(query.text, self.wall_ns(stamp_ns))
-            pictures = self._pictures(found.notes) if found is not None else ()
+            told = self._told(query, chunk)
         except AuraError as e:
             self._memory.fail(one_line(e))
-            return nothing
-        self._memory.fail("")
+            return Remembered("", query.text)
+        if self._store is not None:
+            self._memory.fail("")
+        return told
+
+    def _told(self, query: Query, chunk: Chunk) -> Remembered:
+        recall, _ = self._readers()
+        question, names = query.text, self._names
+        if recall is None or names is None:
+            return Remembered("", question)
+        if not stands(query) and (given := naming(question)) is not None:
+            return self._given(given, question, chunk)
+        now_ns = self.wall_ns(chunk.stamp_ns)
+        lines = [] if self._form.renames else names.lines(now_ns, self.language, question)
+        if self._form.renames:
+            question = names.rewrite(question)
+        known = "".join(f"{told}\n" for told in lines)
+        found = None if stands(query) else recall.find(question, now_ns)
         if found is None:
-            return nothing
+            return Remembered(known, question)
         evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
-        return Remembered(found.text, query.text, evidence, pictures)
+        return Remembered(known + found.text, question, evidence, self._pictures(found.notes))
+
+    def _given(self, given: Naming, question: str, chunk: Chunk) -> Remembered:
+        """The user names something: what it is comes from the words, or from the model."""
+
+        def keep(description: str) -> None:
+            self._memory.named(self._name, given, description, chunk)
+
+        if given.about:
+            keep(given.about)
+            return Remembered("", question)
+        asks = self._form.describes
+        if asks is None:
+            return Remembered("", question)
+        language = language_of(question)
+        asked = asks.get(f"{language} person") if given.person else None
+        asked = (asked or asks.get(language) or asks["en"]).format(name=given.name)
+        if not self._form.renames:
+            return Remembered("", question, ask=Request(asked, NAME_TOKENS, keep))
+
+        def answered(text: str) -> None:
+            if _is_thing(text):
+                keep(text)
+
+        return Remembered("", asked, answered=answered)
+
+    def said(self, text: str) -> str:
+        """See `stream.notes.Memory`."""
+        if not self._form.renames or self._names is None:
+            return text
+        try:
+            return self._names.said(text)
+        except AuraError as e:
+            self._memory.fail(one_line(e))
+            return text
 
     def _pictures(self, notes: Sequence[Note]) -> tuple[tuple[Frame, str], ...]:
         """The keyframes of the newest of these notes, each with its caption."""
@@ -495,7 +553,7 @@ class StreamMemory:
         """See `stream.notes.Memory`."""
         self._memory.saw(self._name, block, text)
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         """See `stream.notes.Memory`."""
         _, tiers = self._readers()
         if tiers is None or self._form.merges is None or self._memory.writer is not None:
@@ -521,4 +579,12 @@ class StreamMemory:
                 self._memory.fail(one_line(e))
 
         request = asked.format(notes=span.notes, words=self.note_tokens // 2)
-        return Merge(request, self.note_tokens, done)
+        return Request(request, self.note_tokens, done)
+
+
+def _is_thing(text: str) -> bool:
+    """Whether an answer tells one thing: "a red cube", and not "nothing" or "i do not know"."""
+    words = text.casefold().split()
+    if language_of(text) == "zh":
+        return len(text) <= 10 and not text.startswith(("我", "什么", "没")) and "和" not in text
+    return 2 <= len(words) <= 6 and words[0] in ("a", "an", "the") and "and" not in words

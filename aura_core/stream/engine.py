@@ -223,7 +223,7 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, decision, answer, response_id, owners)
-            said = _with_evidence(_hushed(said, query), told)
+            said = self._remembered(_hushed(said, query), told)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
@@ -306,7 +306,7 @@ class StreamEngine:
         """What memory tells about the question of a chunk."""
         if self.memory is None or query is None or query.after is not None:
             return None
-        return self.memory.recall(query, chunk.stamp_ns)
+        return self.memory.recall(query, chunk)
 
     def _enter(self, chunk: Chunk, query: Query | None, told: Remembered | None) -> Turn:
         """Encode the chunk, and record the question in the conversation."""
@@ -373,7 +373,11 @@ class StreamEngine:
         if on_text is None:
             return None
         lead = turn.lead
-        return lambda text: on_text(response_id, _joined(lead, self.codec.words(text)))
+        return lambda text: on_text(response_id, self._named(_joined(lead, self.codec.words(text))))
+
+    def _named(self, text: str) -> str:
+        """Words with the names that the user has given."""
+        return text if self.memory is None else self.memory.said(text)
 
     def _called(self, ids: list[int]) -> bool:
         """Whether the answer so far ends with a call: the model gets its result first."""
@@ -445,6 +449,19 @@ class StreamEngine:
             self.policy.kv.reopen(turn)
             self.decider.retract()
         return said
+
+    def _remembered(self, said: Said, told: Remembered | None) -> Said:
+        """The answer with names and evidence; memory is told of it."""
+        response = said.response
+        if self.memory is None or response is None:
+            return said
+        text = self._named(response.text)  # as it was before a name is given now
+        if told is not None and told.answered is not None:
+            told.answered(response.text)
+        if told is not None and told.ask is not None:
+            self.asides.add(told.ask.aside())
+        evidence = told.evidence if told is not None else ()
+        return replace(said, response=replace(response, text=text, evidence=evidence))
 
     def _call(self, written: Written, query: Query | None, response_id: str) -> Call | None:
         """The call that an answer holds; None where none may be made.
@@ -611,13 +628,6 @@ def _hushed(said: Said, query: Query | None) -> Said:
 def _still(frame: Frame) -> Chunk:
     """One picture as a second of video."""
     return Chunk(0, (frame, frame), frame.stamp_ns, frame.stamp_ns + NS)
-
-
-def _with_evidence(said: Said, told: Remembered | None) -> Said:
-    """The response tells the notes that it was given from."""
-    if told is None or not told.evidence or said.response is None:
-        return said
-    return replace(said, response=replace(said.response, evidence=told.evidence))
 
 
 class _Meter:

@@ -43,27 +43,37 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a memory asks the model in idle time: text, most tokens of the answer, who takes it."""
+
+    text: str
+    tokens: int
+    done: Callable[[str], None]
+
+    def aside(self) -> Aside:
+        """The request as one that is no part of the conversation."""
+        return Aside(lambda: self.text, self.tokens, self.done)
+
+
+@dataclass(frozen=True)
 class Remembered:
     """What memory tells about a question.
 
-    `text` stands before the question ("": memory is not asked), `question` is the question as the
-    model gets it, and `evidence` are the notes in `text`. `pictures` are shown before, each with
-    its caption.
+    Attributes:
+        text: stands before the question; "": memory is not asked.
+        question: the question as the model gets it.
+        evidence: the notes in `text`.
+        pictures: are shown before, each with its caption.
+        answered: called with the answer.
+        ask: what the model is asked in idle time, once the question is answered.
     """
 
     text: str
     question: str
     evidence: tuple[Evidence, ...] = ()
     pictures: tuple[tuple[Frame, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Older notes that the model is asked to merge: the request, most tokens, and who takes it."""
-
-    request: str
-    tokens: int
-    done: Callable[[str], None]
+    answered: Callable[[str], None] | None = None
+    ask: Request | None = None
 
 
 class Memory(Protocol):
@@ -102,8 +112,12 @@ class Memory(Protocol):
         """The notes that stand before the video, as they are now; "" for none."""
         ...
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
-        """What is remembered for a question that is asked at `stamp_ns`."""
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
+        """What is remembered for a question that is asked in a chunk."""
+        ...
+
+    def said(self, text: str) -> str:
+        """The words of an answer, with the names that the user has given."""
         ...
 
     def closed(self, block: Block) -> bool:
@@ -118,7 +132,7 @@ class Memory(Protocol):
         """The model has written a note; "": nothing is new."""
         ...
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         """Notes that are to be merged now; None where there are none, or rules merge them."""
         ...
 
@@ -193,7 +207,7 @@ class NoteTaker:
             self._merging = False
             merge.done(text)
 
-        self._asides.add(Aside(lambda: merge.request, merge.tokens, done))
+        self._asides.add(replace(merge, done=done).aside())
 
 
 def _in(texts: Mapping[str, str], language: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aura_core.memory.form import MemoryForm
-from aura_core.stream.notes import Block, Merge, Remembered
-from aura_core.types import Query
+from aura_core.stream.notes import Block, Remembered, Request
+from aura_core.types import Chunk, Query
 
 
 class MemoryDouble:
@@ -12,7 +12,7 @@ class MemoryDouble:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
         self.elsewhere = False
-        self.merges: list[Merge] = []
+        self.merges: list[Request] = []
         self.notes: list[tuple[Block, str]] = []
         self.gaps: list[tuple[int, int]] = []
         self.asked: list[tuple[str, int]] = []
@@ -26,8 +26,8 @@ class MemoryDouble:
     def before(self) -> str:
         return self.text
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
-        self.asked.append((query.text, stamp_ns))
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
+        self.asked.append((query.text, chunk.stamp_ns))
         return self.told or Remembered("", query.text)
 
     def closed(self, block: Block) -> bool:
@@ -39,5 +39,8 @@ class MemoryDouble:
     def wrote(self, block: Block, text: str) -> None:
         self.notes.append((block, text))
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         return self.merges.pop(0) if self.merges else None
+
+    def said(self, text: str) -> str:
+        return text.replace("a red cube", "your toy")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from engine_rig import free
-from host_rig import WAIT_S, Make, made_runs
+from host_rig import WAIT_S, Make, Run, made_runs
 
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
 from aura_core.live import memory
 from aura_core.live.events import Noted, Problem, Ready, Stepped
 from aura_core.live.memory import remembering
+from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
@@ -198,3 +199,80 @@ def test_a_crash_is_noted_by_the_next_run(runs: Make, tmp_path: Path) -> None:
     run = runs(ScriptedBackend(script), config=config(path))
     run.host.start()
     assert "ended unexpectedly" in run.next(Noted).note.text
+
+
+class Renames(ScriptedBackend):
+    """A model that knows no names."""
+
+    def __init__(self, script: object) -> None:
+        super().__init__(script)  # type: ignore[arg-type]
+        form = MemoryForm(
+            {"en": "note"}, renames=True, describes={"en": "what is it?", "en person": "who?"}
+        )
+        self.chat = replace(self.chat, memory=form)
+
+
+def room(moment: Moment) -> str | None:
+    """Knows a red cube, and nobody by name."""
+    answers = {
+        "what is it?": "a red cube",
+        "who?": "a person",
+        "where is the red cube?": "the red cube is on the left",
+        "where is the person?": "on the right",
+    }
+    return answers.get(moment.question, f"unknown: {moment.question}" if moment.question else None)
+
+
+def answers(run: Run, *questions: str) -> list[str]:
+    """The answers to questions, each asked after a second of its own."""
+    found = []
+    for question in questions:
+        run.inbox.counters()
+        second = run.host.streams[""].engine.last_chunk + 1  # type: ignore[union-attr]
+        run.second(second)
+        run.second(second + 1)
+        run.steps(1)
+        run.host.ask(question)
+        while (step := run.next(Stepped).step).question is None:
+            pass
+        assert step.response is not None
+        found.append(step.response.text)
+    return found
+
+
+def test_a_name_stands_for_what_was_seen_with_it(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(Renames(room), config=config(path), backlog=60).start()
+    assert answers(run, "this is my toy", "that is Ana") == ["a red cube", "a person"]
+    assert until(lambda: [k for k, _ in notes(path)].count(NoteKind.NAME) == 2)
+    told = answers(run, "where is my toy?", "where is Ana?", "where is my hat?")
+    assert told == ["your toy is on the left", "on the right", "unknown: where is my hat?"]
+    named = next(text for kind, text in notes(path) if kind is NoteKind.NAME)
+    assert named == "my toy: a red cube"
+    assert run.host.stop(WAIT_S)
+
+    again = runs(Renames(room), config=config(path), backlog=60).start()  # after a restart
+    assert answers(again, "where is my toy?") == ["your toy is on the left"]
+
+
+def test_a_model_that_knows_names_is_told_them(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+
+    def knows(moment: Moment) -> str | None:
+        if "has just named" in moment.question:
+            return "a blue cup"
+        return f"heard {moment.question}" if moment.question else None
+
+    run = runs(ScriptedBackend(knows), config=config(path), backlog=60).start()
+    answers(run, "this is my cup")
+    assert until(lambda: NoteKind.NAME in [k for k, _ in notes(path)])
+    (told,) = answers(run, "what colour does my cup have?")
+    assert "my cup: a blue cup, named just now" in told
+
+
+def test_what_is_nothing_gets_no_name(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(Renames(lambda m: "nothing" if m.question else None), config=config(path)).start()
+    assert answers(run, "this is my toy") == ["nothing"]
+    assert until(lambda: NoteKind.QUESTION in [k for k, _ in notes(path)])
+    assert NoteKind.NAME not in [k for k, _ in notes(path)]

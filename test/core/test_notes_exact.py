@@ -17,7 +17,7 @@ from memory_double import MemoryDouble
 
 from aura_core.config import ModelConfig
 from aura_core.models import load
-from aura_core.stream.notes import Merge
+from aura_core.stream.notes import Request
 
 STEPS = 60
 
@@ -71,7 +71,7 @@ def test_a_model_that_is_too_slow_writes_one_note_about_several_blocks(backend: 
 
 def test_older_notes_are_merged_after_a_note(backend: Any) -> None:
     memory, merged = MemoryDouble(block=4), []
-    memory.merges = [Merge(f"merge {i}", 3, merged.append) for i in range(2)]
+    memory.merges = [Request(f"merge {i}", 3, merged.append) for i in range(2)]
     for _ in run(backend, 13, "shadow", memory):
         pass
     assert len(merged) == 2 and len(memory.notes) == 3
