@@ -7,8 +7,9 @@ models that were not trained on exact matches are shown what nearly does.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import lru_cache
@@ -21,19 +22,32 @@ from aura_core.memory.embedder import Embedder
 from aura_core.memory.form import Line, MemoryForm
 from aura_core.memory.gate import Intent, Need, need
 from aura_core.memory.notes import Note, NoteKind
-from aura_core.memory.store import Store
+from aura_core.memory.schema import MS
+from aura_core.memory.store import Indexed, Store
 from aura_core.memory.times import S, clock, local, span_in
+from aura_core.memory.vocabulary import STOP
 from aura_core.memory.wanted import Wanted
-from aura_core.memory.words import content, language_of, sentences, stem, terms
+from aura_core.memory.words import (
+    QUESTION,
+    content,
+    index,
+    language_of,
+    sentences,
+    stem,
+    terms,
+)
 
 EVENTS = (NoteKind.SEEN, NoteKind.ALERT, NoteKind.NAME, NoteKind.CAMERA, NoteKind.RUN)
 TRAINED = (NoteKind.SEEN, NoteKind.ALERT)  # what a model is shown that was trained with facts
 ASKED = (NoteKind.ALERT, NoteKind.NAME, NoteKind.QUESTION)
-SCANNED = 300  # notes whose facts are looked at; of further ones each counts as one match
+SCANNED = 200  # notes whose facts are looked at; of further ones each counts as one match
 COUNTED = 4000  # the same where the question asks how often
+AROUND = 400  # the same where it asks what happened
 SAME_NS = 30 * S  # an alert so near to a note that tells it repeats the note
 NARROW_NS, NARROW_SHARE = 60 * S, 0.05  # "so long ago" for a model that was trained with it
 LONG_TEXT = 400  # characters of a note; of a longer one only facts that match are shown
+NOTHING = frozenset(index(text).split("\n")[0] for text in forms.NOTHING_NEW)
+BLOCK_S = 30.0  # of a note, where neither the settings nor the checkpoint say
 NEAR = 20  # notes of each kind of search that are merged where nothing matches
 LIKE = 0.45  # least dot product with the question of a note that is found by meaning alone
 RANK = 60  # of reciprocal rank fusion (Cormack et al., 2009)
@@ -119,8 +133,8 @@ class Recall:
         """Notes that match a text, the best first; without words the newest first.
 
         A time expression in the text counts where neither `begin_wall_ns` nor `end_wall_ns` is
-        given. Notes with all words come first, the newest of them first; then those with some, with
-        a part of a word, or of a like meaning.
+        given. Notes with all words come first, the newest of them first, and among them those of
+        which one fact has all; then those with some, with a part of a word, or of a like meaning.
         """
         said = text
         if begin_wall_ns is None and end_wall_ns is None:
@@ -134,21 +148,20 @@ class Recall:
             limit=limit,
             newest_first=True,
         )
-        words = tuple(content(said)[:MOST_TERMS])
         if limit < 1:
             return []
-        if not words and not said.strip(" ?!.,。？！"):
-            return self._store.find(within)
-        if not words:
-            words = tuple(dict.fromkeys(terms(said)))[:MOST_TERMS]
-        found: dict[str, Note] = {}
-        if words:
-            found = {note.id: note for note in self._store.find(replace(within, terms=words))}
+        words = tuple(content(said)[:MOST_TERMS])
+        if not words:  # a question of stop words asks for anything; a part of a word may be meant
+            part = said.strip(" ?!.,。？！")
+            within_part = replace(within, substring=part)
+            return (self._store.find(within_part) if part else []) or self._store.find(within)
+        every = self._store.find(replace(within, terms=words, limit=3 * limit))
+        every.sort(key=lambda note: not _facts(note, frozenset(words)))
+        found = {note.id: note for note in every}
         if len(found) < limit:
-            ranked = [self._like(said, within)]
-            if words:
-                ranked.append(self._store.find(replace(within, terms=words, every=False)))
-            if len(said.strip()) < 100 and said.strip():
+            some = self._store.find(replace(within, terms=words, every=False))
+            ranked = [self._like(said, within), some]
+            if len(said.strip()) < LONG_TEXT:
                 ranked.append(self._store.find(replace(within, substring=said.strip())))
             for note in _fused(ranked):
                 found.setdefault(note.id, note)
@@ -161,95 +174,144 @@ class Recall:
     ) -> tuple[list[_Hit], int]:
         """The notes to show of those with a fact that matches, oldest first, and the number of such
         facts."""
-        most = self._config.recall_notes
         if wanted.intent is Intent.AROUND or not (wanted.content or wanted.options):
             return self._around(wanted, now_wall_ns, stream)
         if wanted.options:
             return self._compared(wanted, stream)
-        hits, uncounted = self._holding(wanted.content, wanted, stream)
+        required = frozenset(wanted.content)
+        rows, further = self._holding(required, wanted, stream)
+        told: Sequence[_Row] = rows
+        holds = None
         if wanted.intent is Intent.WHERE:
-            placed = _only(hits, lambda fact: not PLACES.isdisjoint(_terms(fact)))
-            if placed or self._form.sentences:
-                hits, uncounted = self._with_newest(placed, hits), 0
+            holds = PLACES
         elif wanted.who:
-            hits = _only(hits, lambda fact: not PERSONS.isdisjoint(_terms(fact))) or hits
-        matches = sum(len(hit.facts) for hit in hits) + uncounted
-        return (hits[:most] if wanted.first else hits[-most:]), matches
+            holds = PERSONS
+        if holds is not None:
+            told = [row.only(holds) for row in rows if row.only(holds).facts]
+            if not told and (wanted.who or not self._form.sentences):
+                told, holds = rows, None
+        if wanted.intent is Intent.WHERE and holds is not None:
+            further = 0
+        matches = sum(len(row.facts) for row in told) + further
+        shown = self._some(told, wanted.first)
+        if told is not rows and not self._form.sentences and wanted.intent is Intent.WHERE:
+            shown = self._with_newest(shown, rows[-1])
+        return self._hits(shown, required, holds), matches
 
-    def _with_newest(self, placed: list[_Hit], hits: list[_Hit]) -> list[_Hit]:
+    def _with_newest(self, placed: Sequence[_Row], newest: _Row) -> Sequence[_Row]:
         """Notes that tell a place, and what is newer than all of them: it may have left since."""
-        if self._form.sentences or not placed or placed[-1].note.id == hits[-1].note.id:
+        if not placed or newest.number <= placed[-1].number:
             return placed
-        return [*placed, hits[-1]]
+        return [*placed[max(0, len(placed) + 1 - self._config.recall_notes) :], newest]
+
+    def _some(self, rows: Sequence[_Row], first: bool) -> Sequence[_Row]:
+        most = self._config.recall_notes
+        return rows[:most] if first else rows[-most:]
+
+    def _hits(
+        self,
+        rows: Sequence[_Row],
+        required: frozenset[str],
+        holds: frozenset[str] | None = None,
+    ) -> list[_Hit]:
+        """The notes of these rows, with the facts that match; oldest first. `holds`: facts with one
+        of these terms, where the note has some."""
+        hits = []
+        for note in self._store.at([row.number for row in rows]):
+            facts = _facts(note, required)
+            better = tuple(f for f in facts if holds and not holds.isdisjoint(_terms(f)))
+            hits.append(_Hit(note, better or facts))
+        return sorted(hits, key=_time)
 
     def _holding(
-        self, words: Sequence[str], wanted: Need, stream: str | None
-    ) -> tuple[list[_Hit], int]:
-        """Notes with a fact that holds all `words`, oldest first, and how many further notes hold
-        them that were not looked at."""
+        self, required: frozenset[str], wanted: Need, stream: str | None
+    ) -> tuple[list[_Row], int]:
+        """The rows of notes with a fact that holds all of `required`, oldest first, and how many
+        further notes hold them that were not looked at."""
         scanned = COUNTED if wanted.intent is Intent.COUNT else SCANNED
         asked = replace(
             self._within(wanted, stream),
-            terms=tuple(words[:MOST_TERMS]),
+            terms=tuple(sorted(required))[:MOST_TERMS],
             limit=scanned,
             newest_first=not wanted.first,
         )
-        notes = self._store.find(asked)
-        further = self._store.count(asked) - scanned if len(notes) == scanned else 0
+        found = self._store.indexed(asked)
+        further = self._store.count(asked) - scanned if len(found) == scanned else 0
+        rows = [row for held in found if (row := _row(held, required)).facts]
         if not wanted.first:
-            notes.reverse()
-        required = frozenset(words)
-        hits = [_Hit(note, facts) for note in notes if (facts := _facts(note, required))]
-        return _without_repeats(hits), further
+            rows.reverse()
+        return self._without_repeats(rows), further
 
     def _compared(self, wanted: Need, stream: str | None) -> tuple[list[_Hit], int]:
         """For "which came first, X or Y": the first of each, and the oldest others."""
-        shown: dict[str, _Hit] = {}
-        others: dict[str, _Hit] = {}
-        matches = 0
+        firsts: dict[int, _Row] = {}
+        others: dict[int, _Row] = {}
+        matches, each = 0, []
         for option in wanted.options:
-            hits, further = self._holding((*wanted.content, *option), wanted, stream)
-            matches += sum(len(hit.facts) for hit in hits) + further
-            for i, hit in enumerate(hits):
-                into = others if i else shown
-                known = shown.get(hit.note.id) or others.get(hit.note.id)
-                if known is not None:  # one note tells of both
-                    facts = tuple(dict.fromkeys(known.facts + hit.facts))
-                    facts = tuple(f for f in sentences(hit.note.text) if f in facts) or facts
-                    hit = _Hit(hit.note, facts)
-                    into = shown if hit.note.id in shown or not i else others
-                    others.pop(hit.note.id, None)
-                into[hit.note.id] = hit
-        room = max(0, self._config.recall_notes - len(shown))
-        extra = sorted(others.values(), key=_time)[:room]
-        return sorted([*shown.values(), *extra], key=_time), matches
+            each.append(frozenset((*wanted.content, *option)))
+            rows, further = self._holding(each[-1], wanted, stream)
+            matches += sum(len(row.facts) for row in rows) + further
+            firsts |= {row.number: row for row in rows[:1]}
+            others |= {row.number: row for row in rows[1:]}
+        room = max(0, self._config.recall_notes - len(firsts))
+        more = sorted(number for number in others if number not in firsts)[:room]
+        hits = []
+        for note in self._store.at(sorted((*firsts, *more))):
+            said = {fact for required in each for fact in _facts(note, required)}
+            facts = tuple(fact for fact in sentences(note.text) if fact in said)
+            hits.append(_Hit(note, facts or tuple(said)))
+        return sorted(hits, key=_time), matches
 
     def _around(self, wanted: Need, now_wall_ns: int, stream: str | None) -> tuple[list[_Hit], int]:
         """What happened in a span: all of it, or what is rare where it is much."""
-        span, most = wanted.span, self._config.recall_notes
+        span = wanted.span
+        asked = replace(self._within(wanted, stream), limit=AROUND, newest_first=not wanted.first)
         narrow = None
         if span is not None and span.about_wall_ns is not None:
             age = now_wall_ns - span.about_wall_ns
             slack = max(NARROW_NS, int(age * NARROW_SHARE))
             narrow = (span.about_wall_ns - slack, span.about_wall_ns + slack)
-        asked = replace(self._within(wanted, stream), limit=COUNTED, newest_first=True)
-        if narrow is not None and self._form.sentences:
-            asked = replace(asked, begin_wall_ns=narrow[0], end_wall_ns=narrow[1])
-        notes = [note for note in reversed(self._store.find(asked)) if _tells(note)]
+            if self._form.sentences:
+                asked = replace(asked, begin_wall_ns=narrow[0], end_wall_ns=narrow[1])
+        found = self._store.indexed(asked)
+        further = self._store.count(asked) - AROUND if len(found) == AROUND else 0
+        rows = [row for held in found if (row := _row(held, frozenset())).facts]
+        rows = self._without_repeats(rows if wanted.first else rows[::-1], in_words=True)
         if narrow is not None:
-            inside = [note for note in notes if narrow[0] <= _middle(note) < narrow[1]]
-            notes = inside if inside or self._form.sentences else notes
-        hits = _without_repeats([_Hit(note, tuple(sentences(note.text))) for note in notes], True)
-        matches = sum(len(hit.facts) for hit in hits)
-        if len(hits) <= most:
-            return hits, matches
-        if span is None or wanted.first:
-            return (hits[:most] if wanted.first else hits[-most:]), matches
-        rare = Counter(fact.lower() for hit in hits for fact in hit.facts)
-        by_rarity = sorted(
-            range(len(hits)), key=lambda i: (min(rare[f.lower()] for f in hits[i].facts), -i)
-        )
-        return [hits[i] for i in sorted(by_rarity[:most])], matches
+            notes = self._store.at([row.number for row in rows])
+            near = {n.wall_ns // MS for n in notes if narrow[0] <= _middle(n) < narrow[1]}
+            inside = [row for row in rows if row.number in near]
+            rows = inside if inside or self._form.sentences else rows
+        matches = sum(len(row.facts) for row in rows) + further
+        shown = self._some(rows, wanted.first)
+        if span is not None and not wanted.first and len(rows) > len(shown):
+            rare = Counter(fact for row in rows for fact in row.facts)
+            order = sorted(rows, key=lambda row: (min(map(rare.get, row.facts)), -row.number))
+            shown = sorted(order[: self._config.recall_notes], key=lambda row: row.number)
+        return self._hits(shown, frozenset()), matches
+
+    def _without_repeats(self, rows: list[_Row], in_words: bool = False) -> list[_Row]:
+        """The rows without alerts that repeat what a note of the time tells: with `in_words` where
+        the note holds all that the alert says, else by the time alone, as all of them match."""
+        seen = [row for row in rows if row.kind == NoteKind.SEEN]
+        if len(seen) == len(rows):
+            return rows
+        block_s = self._config.block_s or self._form.block_s or BLOCK_S
+        before, after = SAME_NS // MS, SAME_NS // MS + int(block_s * 1000)
+        numbers = [row.number for row in seen]
+
+        def repeats(alert: _Row) -> bool:
+            about = seen[
+                bisect_left(numbers, alert.number - before) : bisect_right(
+                    numbers, alert.number + after
+                )
+            ]
+            if in_words:
+                said = {term for fact in alert.facts for term in fact.split()} - STOP
+                return any(said.issubset(fact.split()) for row in about for fact in row.facts)
+            return bool(about)
+
+        return [row for row in rows if row.kind != NoteKind.ALERT or not repeats(row)]
 
     def _within(self, wanted: Need, stream: str | None) -> Wanted:
         """Notes of the time and the kinds that a question is about."""
@@ -366,42 +428,36 @@ def _terms(fact: str) -> frozenset[str]:
 def _facts(note: Note, required: frozenset[str]) -> tuple[str, ...]:
     """The facts of a note that hold all the words; an alert, a name and an answer may hold them in
     the question that they belong to."""
-    facts = sentences(note.text)
-    found = tuple(fact for fact in facts if required <= _terms(fact))
+    found = tuple(fact for fact in sentences(note.text) if required <= _terms(fact))
     if found or note.kind not in ASKED:
         return found
     return (note.text,) if required <= _terms(note.text) | _terms(note.question) else ()
 
 
-def _tells(note: Note) -> bool:
-    return bool(note.text.strip()) and note.text.strip().lower() not in forms.NOTHING_NEW
+@dataclass(frozen=True)
+class _Row:
+    """What the index holds of a note: its number, and the terms of the facts that match."""
+
+    number: int
+    kind: str
+    facts: tuple[str, ...]
+
+    def only(self, holds: frozenset[str]) -> _Row:
+        """With the facts alone that have one of these terms."""
+        kept = tuple(fact for fact in self.facts if not holds.isdisjoint(fact.split()))
+        return _Row(self.number, self.kind, kept)
 
 
-def _only(hits: Iterable[_Hit], holds: Callable[[str], bool]) -> list[_Hit]:
-    """The hits with those of their facts for which `holds`."""
-    kept = (_Hit(hit.note, tuple(filter(holds, hit.facts))) for hit in hits)
-    return [hit for hit in kept if hit.facts]
-
-
-def _without_repeats(hits: list[_Hit], in_words: bool = False) -> list[_Hit]:
-    """The hits without alerts that repeat what a note of the time tells: `in_words` where the note
-    holds all that the alert says, else by the time alone, as all of them match."""
-    alerts = [hit for hit in hits if hit.note.kind is NoteKind.ALERT]
-    if not alerts:
-        return hits
-    seen = [hit for hit in hits if hit.note.kind is NoteKind.SEEN]
-    begins = np.array([hit.note.begin_wall_ns for hit in seen], np.int64) - SAME_NS
-    ends = np.array([hit.note.wall_ns for hit in seen], np.int64) + SAME_NS
-    repeats = set()
-    for alert in alerts:
-        at = alert.note.wall_ns
-        about = [seen[i] for i in np.flatnonzero((begins <= at) & (at <= ends))]
-        if in_words:
-            said = set(content(alert.note.text))
-            about = [hit for hit in about if any(said <= _terms(fact) for fact in hit.facts)]
-        if about:
-            repeats.add(alert.note.id)
-    return [hit for hit in hits if hit.note.id not in repeats]
+def _row(held: Indexed, required: frozenset[str]) -> _Row:
+    """The same as `_facts`, from the index."""
+    lines = held.words.split("\n")
+    question = lines.index(QUESTION) if QUESTION in lines else len(lines)
+    facts = tuple(line for line in lines[:question] if line and required.issubset(line.split(" ")))
+    if not required:
+        facts = tuple(fact for fact in facts if fact not in NOTHING)
+    elif not facts and held.kind in ASKED and required.issubset(held.words.split()):
+        facts = (" ".join(lines[:question]),)
+    return _Row(held.row, held.kind, facts)
 
 
 def _share(note: Note, words: Sequence[str]) -> float:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -42,8 +42,10 @@ _COLUMNS = (
     " note.stream, note.question, note.query_id, note.response_id"
 )
 _INT64 = 2**63
+READ = 1024  # vectors that are read at once
 
 Terms = Callable[[str], list[str]]
+Index = Callable[[str, str], str]  # of a text and a question
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ class Stats:
         return sum(self.kinds.values())
 
 
+class Indexed(NamedTuple):
+    """What the search index holds of a note: `words` as `words.index` made them.
+
+    `row` is the number of the note in the file, see `Store.at`.
+    """
+
+    row: int
+    words: str
+    kind: str
+
+
 class Store:
     """The notes of one file. Made by `Store.open`.
 
@@ -82,12 +95,12 @@ class Store:
         path: Path | None,
         read_only: bool,
         owner: Owner | None,
-        terms: Terms,
+        index: Index,
         terms_version: int | None,
     ) -> None:
         self.path = path  # None: in memory
         self.read_only = read_only
-        self._terms, self._terms_version = terms, terms_version
+        self._index, self._terms_version = index, terms_version
         self._writing, self._reading = threading.RLock(), threading.RLock()
         self._owner = owner
         self._writer: sqlite3.Connection | None = None
@@ -121,12 +134,12 @@ class Store:
         where = None if str(path) == MEMORY else Path(path).expanduser().absolute()
         if where is not None:
             _prepare(where, create and not read_only)
-        version = None
-        if terms is None:
+        version, index = None, _joined(terms) if terms is not None else None
+        if index is None:
             from aura_core.memory.words import VERSION as version
-            from aura_core.memory.words import terms
+            from aura_core.memory.words import index
         owner = Owner(where) if where is not None and alone and not read_only else None
-        store = cls(where, read_only, owner, terms, version)
+        store = cls(where, read_only, owner, index, version)
         try:
             store._connect()
         except StoreError:
@@ -213,6 +226,23 @@ class Store:
         if not ranked:  # rows are in order of time but for those of one millisecond
             found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
         return found
+
+    def indexed(self, wanted: Wanted) -> list[Indexed]:
+        """What the search index holds of the notes that are wanted, in order of time, also with
+        `every=False`. For looking through thousands of notes: no note is read."""
+        with self._read() as db:
+            rows = _rows(db, wanted, _span(db, wanted), wanted.terms)
+            found = db.execute(  # the index's own table: twice as fast as through FTS5
+                "SELECT held.id, held.c0, held.c1 FROM json_each(?)"
+                " CROSS JOIN terms_content AS held ON held.id = json_each.value",
+                (json.dumps(rows),),
+            ).fetchall()
+        return list(map(Indexed._make, found))
+
+    def at(self, rows: Sequence[int]) -> list[Note]:
+        """The notes of these numbers (`Indexed.row`) that are still there, in this order."""
+        with self._read() as db:
+            return [_note(row[1:]) for row in _notes(db, Wanted(), rows)]
 
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
@@ -490,7 +520,7 @@ class Store:
         db.execute("UPDATE number SET value = ? WHERE name = 'terms'", (self._terms_version,))
 
     def _indexed(self, text: str, question: str) -> str:
-        return " ".join(clean(term) for term in self._terms(f"{text}\n{question}"))
+        return clean(self._index(text, question))
 
     def _disconnect(self) -> None:
         for db in (self._reader, self._writer):
@@ -566,27 +596,35 @@ class _Vectors:
         if erased != self._erased or size != self._room.shape[1]:
             self._last, self._ids = 0, []
             self._room = np.zeros((0, size), np.float32)
-        rows = db.execute(
-            "SELECT n, id, vector FROM vector JOIN note USING (n)"
-            " WHERE n > ? AND length(vector) = ? ORDER BY n",
-            (self._last, 4 * size),
-        ).fetchall()
+        where = "n > ? AND length(vector) = ?", (self._last, 4 * size)
+        more = db.execute(f"SELECT count(*) FROM vector WHERE {where[0]}", where[1]).fetchone()[0]
         self._erased = erased
-        if rows:
-            used, needed = len(self._ids), len(self._ids) + len(rows)
-            if needed > len(self._room):
-                room = np.zeros((max(needed, 2 * len(self._room)), size), np.float32)
-                room[:used] = self._room[:used]
-                self._room = room
-            self._room[used:needed] = np.frombuffer(
-                b"".join(row[2] for row in rows), np.float32
-            ).reshape(len(rows), size)
-            self._ids = self._ids + [row[1] for row in rows]
-            self._last = rows[-1][0]
+        if not more:
+            return self._ids, self._room[: len(self._ids)]
+        used, needed = len(self._ids), len(self._ids) + more
+        if needed > len(self._room):
+            room = np.empty((max(needed, 2 * len(self._room)), size), np.float32)
+            room[:used] = self._room[:used]
+            self._room = room
+        found = db.execute(
+            f"SELECT n, id, vector FROM vector JOIN note USING (n) WHERE {where[0]} ORDER BY n",
+            where[1],
+        )
+        ids = list(self._ids)  # who has the old list keeps it as it is
+        while rows := found.fetchmany(READ):
+            data = np.frombuffer(b"".join(row[2] for row in rows), np.float32)
+            self._room[len(ids) : len(ids) + len(rows)] = data.reshape(len(rows), size)
+            ids += [row[1] for row in rows]
+            last = rows[-1][0]
+        self._ids, self._last = ids, last
         return self._ids, self._room[: len(self._ids)]
 
 
 # ---- SQL helpers -----------------------------------------------------------------------------
+
+
+def _joined(terms: Terms) -> Index:
+    return lambda text, question: " ".join(terms(f"{text}\n{question}"))
 
 
 def _prepare(path: Path, create: bool) -> None:
