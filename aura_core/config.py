@@ -783,7 +783,11 @@ class MemoryConfig(Settings, section="memory"):
         30.0, "older notes are deleted", unit="days", above=0.0, high=36_500.0
     )
     max_mb: float = setting(
-        2000.0, "when the file is larger, the oldest notes are deleted", unit="MB", low=1.0
+        2000.0,
+        "when the file is larger, the oldest notes are deleted",
+        unit="MB",
+        low=1.0,
+        high=1_000_000.0,
     )
 
 

@@ -104,6 +104,13 @@ def _command(task: Task) -> object:
                 "--polled", help="As the authors: silent until a question, which is forced."
             ),
         ] = False,
+        memory: Annotated[
+            bool,
+            typer.Option(
+                "--memory",
+                help="Take notes while a video plays, and answer from them too (docs/memory.md).",
+            ),
+        ] = False,
         limit: Limit = None,
         skip_broken: Skip = False,
         html: Html = None,
@@ -121,6 +128,8 @@ def _command(task: Task) -> object:
             raise InputError(f"--polled: {task.title} is free-running by its authors' own protocol")
         _check(json_out, html)
         settings = options.assistant_config(config, model, device, dtype)
+        own = replace(settings.memory, path=":memory:" if memory else "")
+        settings = replace(settings, memory=own)
         judge = JudgeOptions(
             judge_url, judge_model, judge_key_env, judge_prompts, judge_config
         ).open(_kept(out))
@@ -131,6 +140,8 @@ def _command(task: Task) -> object:
         # With --limit the file may hold predictions of other items.
         chosen, _ = predictions.select(known.predictions, items, out, skip=True)
         notes = [f"{len(missing)} items could not be played and are not in n"] if missing else []
+        if memory:
+            notes.append("with memory: notes of each video, recalled where a question needs them")
         _report(task, header, items, chosen, judge, broken, notes, json_out, html)
 
     return evaluate

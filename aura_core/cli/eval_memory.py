@@ -39,6 +39,12 @@ def memory(
             "--oracle", help="no model: perfect notes and a perfect reader, the search alone"
         ),
     ] = False,
+    perfect_notes: Annotated[
+        bool,
+        typer.Option(
+            "--perfect-notes", help="what happens is noted without a fault; the model only reads"
+        ),
+    ] = False,
     others: Annotated[
         bool,
         typer.Option(
@@ -83,6 +89,10 @@ def memory(
     one_of("--camera", camera, CAMERAS)
     if oracle and (kill or picture is not None):
         raise InputError("--oracle plays no pictures and no engine: leave out --kill and --picture")
+    if perfect_notes and kill:
+        raise InputError(
+            "--kill is about the notes that the model writes: leave out --perfect-notes"
+        )
     asking = Asking(hours, _lags(lags), each, never, camera)
     chosen = options.seeds(seeds)
     settings = options.assistant_config(config, model, device, dtype)
@@ -116,6 +126,7 @@ def memory(
                 picture,
                 on_second,
                 complain,
+                perfect_notes,
             )
     after = conditions()
     _print(report)
@@ -123,6 +134,7 @@ def memory(
     print(told(before, after))
     if json_out is not None:
         about = {"model": name, "seeds": seeds, "oracle": oracle, "camera": camera}
+        about |= {"perfect_notes": perfect_notes}
         about |= {"conditions": {"before": before, "after": after}}
         text = json.dumps(about | report.as_json(), indent=2, ensure_ascii=False)
         output.write(json_out, text + "\n")

@@ -35,6 +35,8 @@ from aura_core.memory.store import Store
 from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.sim.day import HOUR_S, Day
+from aura_core.sim.memory import MemoryTalk
+from aura_core.stream.notes import Block
 from aura_core.types import NS, Step
 
 if TYPE_CHECKING:
@@ -83,6 +85,24 @@ class Kept:
     seen: list[Note] = field(default_factory=list)
 
 
+class PerfectNotes:
+    """The memory of a stream for which a perfect writer writes, in place of the model: what is
+    wrong then is lost in reading."""
+
+    def __init__(self, stream: Any, memory: AssistantMemory, day: Day) -> None:
+        self._stream, self._memory, self._day = stream, memory, day
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def closed(self, block: Block) -> bool:
+        """See `stream.notes.Memory`."""
+        seconds = range(block.begin_ns // NS, block.end_ns // NS)
+        events = [e for s in seconds for e in self._day.world.events_at(s)]
+        self._memory.saw("", block, MemoryTalk(self._day.language).note(events))
+        return True
+
+
 @contextmanager
 def remembering(
     config: AssistantConfig,
@@ -92,6 +112,7 @@ def remembering(
     run: str,
     complain: Complain,
     begin: int = 0,
+    tell: Callable[[Note], None] = lambda _: None,
 ) -> Iterator[tuple[AssistantMemory, Any]]:
     """A memory whose wall clock is the day's, and what its engine gets of it."""
     from aura_core.live.memory import AssistantMemory
@@ -100,7 +121,7 @@ def remembering(
         return day.begins_wall_ns + max(stamp_ns, begin * NS)
 
     settings = replace(config.memory, path=str(path), language=day.language)
-    memory = AssistantMemory(settings, run, complain, wall=wall, tz=day.begins.tzinfo)
+    memory = AssistantMemory(settings, run, complain, tell, wall, tz=day.begins.tzinfo)
     memory.open()
     if memory.trouble:
         raise ModelError(f"the day cannot be remembered: {memory.trouble}")
@@ -122,9 +143,15 @@ def play_day(
     on_second: OnSecond = lambda _: None,
     on_answer: Callable[[Answered], None] = lambda _: None,
     complain: Complain = lambda _: None,
+    tell: Callable[[Note], None] = lambda _: None,
+    perfect: bool = False,
+    until: int | None = None,
 ) -> tuple[Played, Kept]:
-    """Play one day with its notes in `path`; `begin`: the second at which it begins."""
-    with remembering(config, backend, day, path, run, complain, begin) as (memory, stream):
+    """Play one day, or its seconds `begin` to `until`, with its notes in `path`. `tell` is called
+    with each note. `perfect`: the model writes none, see `PerfectNotes`."""
+    with remembering(config, backend, day, path, run, complain, begin, tell) as (memory, stream):
+        if perfect:
+            stream = PerfectNotes(stream, memory, day)
 
         def noted(step: Step) -> None:
             memory.stepped(step)
@@ -137,6 +164,7 @@ def play_day(
             stream,
             ways,
             begin,
+            until,
             on_second=on_second,
             on_answer=on_answer,
             on_step=noted,
@@ -166,6 +194,7 @@ def evaluate(
     picture: Path | None = None,
     on_second: OnSecond = lambda _: None,
     complain: Complain = lambda _: None,
+    perfect: bool = False,
 ) -> MemoryReport:
     """Play the days of these seeds with memory, and the first hour of the first without.
 
@@ -180,6 +209,7 @@ def evaluate(
         picture: where the picture of the first day is written; None: nowhere.
         on_second: called after each second that is played.
         complain: takes lines about troubles of memory.
+        perfect: a perfect writer notes what happens, and not the model.
     """
     asking, started = asking or Asking(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="aura-days-") as temporary:
@@ -191,9 +221,18 @@ def evaluate(
         for seed in seeds:
             day, plan = asking.day(seed)
             path = where / f"day-{seed}.db"
-            _remove(path)
+            remove(path)
             played, file = play_day(
-                day, plan, backend, config, path, ways, f"d{seed}", 0, on_second, complain=complain
+                day,
+                plan,
+                backend,
+                config,
+                path,
+                ways,
+                f"d{seed}",
+                on_second=on_second,
+                complain=complain,
+                perfect=perfect,
             )
             days.append(played)
             files.append(file)
@@ -285,7 +324,7 @@ def killed(
     Returns:
         When it was killed, and which answers are the same as without.
     """
-    _remove(path)
+    remove(path)
     day, _ = asking.day(seed)
     share = random.Random(seed).uniform(*KILL_SHARE)
     at = round(day.seconds * share)
@@ -400,6 +439,7 @@ def _play_on(
         )
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file of notes, with what SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

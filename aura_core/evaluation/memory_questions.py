@@ -103,14 +103,35 @@ def questions(
         unseen: share of phrasings kept out of training.
     """
     asker = _Asker(day, seed, unseen)
-    chosen: list[tuple[int, float | None, MemoryQuestion, tuple[int, ...]]] = []
+    chosen: list[_Chosen] = []
     for lag_s in sorted(lags_of(day, lags_s), reverse=True):  # long lags have the least choice
         chosen += asker.some(lag_s, each)
     chosen += asker.some(None, never)
-    chosen.sort(key=lambda c: c[0])
+    return _numbered(day, chosen)
+
+
+def closing(day: Day, seed: int, count: int, within_s: int = 120) -> list[DayQuestion]:
+    """`count` questions in the last `within_s` seconds of the day, about anything earlier; each of
+    another kind where that is possible, and the last one about what never happened."""
+    asker = _Asker(day, seed, 0.0)
+    chosen: list[_Chosen] = []
+    begin = max(QUIET_S, day.seconds - within_s)
+    for _ in range(ATTEMPTS):
+        now = int(asker.rng.integers(begin, day.seconds - 1))
+        lag_s = None if len(chosen) == count - 1 else 0.0
+        one = asker.at(now, lag_s, asker.rarest(chosen))
+        if one is not None:
+            asker.take(one)
+            chosen.append(one)
+            if len(chosen) == count:
+                break
+    return _numbered(day, chosen)
+
+
+def _numbered(day: Day, chosen: Sequence[_Chosen]) -> list[DayQuestion]:
     return [
         DayQuestion(f"m{n}", chunk, lag_s, q, evidence, day.language)
-        for n, (chunk, lag_s, q, evidence) in enumerate(chosen)
+        for n, (chunk, lag_s, q, evidence) in enumerate(sorted(chosen, key=lambda c: c[0]))
     ]
 
 
@@ -130,26 +151,33 @@ class _Asker:
     def some(self, lag_s: float | None, count: int) -> list[_Chosen]:
         """`count` questions, or as many as are found."""
         found: list[_Chosen] = []
+        low = 0.0 if lag_s is None else band(lag_s)[0]
+        first = max(120, int(low) + 20)
         for attempt in range(ATTEMPTS * bool(count)):
-            chosen = self._one(lag_s, self._rarest(found) if attempt % 3 else "")
+            now = int(self.rng.integers(first, self.day.seconds - 1))
+            chosen = self.at(now, lag_s, self.rarest(found) if attempt % 3 else "")
             if chosen is not None:
                 found.append(chosen)
-                self.taken.append(chosen[0])
-                self.before.setdefault(_content(chosen[2]), []).append(chosen[0])
+                self.take(chosen)
                 if len(found) == count:
                     break
         return found
 
-    def _rarest(self, found: Sequence[_Chosen]) -> str:
+    def take(self, chosen: _Chosen) -> None:
+        """Remember that this is asked."""
+        self.taken.append(chosen[0])
+        self.before.setdefault(_content(chosen[2]), []).append(chosen[0])
+
+    def rarest(self, found: Sequence[_Chosen]) -> str:
         """The kind of question of which most are lacking."""
         counts = {k: sum(c[2].kind == k for c in found) for k in SHARES}
         return min(SHARES, key=lambda k: counts[k] / SHARES[k])
 
-    def _one(self, lag_s: float | None, kind: str) -> _Chosen | None:
-        """A question of a lag and a kind ("": any), where the first that is drawn can be asked."""
-        low, high = band(lag_s) if lag_s is not None else (0.0, 0.0)
-        first = max(120, int(low) + 20)
-        now = int(self.rng.integers(first, self.day.seconds - 1))
+    def at(self, now: int, lag_s: float | None, kind: str) -> _Chosen | None:
+        """A question in second `now`, where the first that is drawn can be asked.
+
+        `lag_s` 0: of any lag; None: about what did not happen. `kind` "": any.
+        """
         if any(abs(now - t) < APART_S for t in self.taken):
             return None
         end = bisect_left(self.chunks, now)
@@ -158,17 +186,18 @@ class _Asker:
         if lag_s is None:
             asked = self._never(now, end)
         else:
-            begin = bisect_left(self.chunks, now - high)
-            near = bisect_left(self.chunks, now - low)
+            low, high = band(lag_s) if lag_s else (band(0.0)[0], float(now))
+            begin, near = (bisect_left(self.chunks, now - ago) for ago in (high, low))
+            if not lag_s and near and kind == "around":
+                ages = now - np.array(self.chunks[:near])
+                lag_s = float(60 * round(int(self.rng.choice(ages)) / 60))
             asked = self._about(now, end, begin, min(near, end), lag_s, kind)
         if asked is None:
             return None
-        evidence = tuple(self.chunks[i] for i in asked.evidence)
-        if any(now - t < AGAIN_S for t in self.before.get(_content(asked), ()) if t <= now):
+        asked_at = self.before.get(_content(asked), ())
+        if any(abs(now - t) < AGAIN_S for t in asked_at):
             return None
-        if any(t - now < AGAIN_S for t in self.before.get(_content(asked), ()) if t > now):
-            return None
-        return now, lag_s, asked, evidence
+        return now, lag_s, asked, tuple(self.chunks[i] for i in asked.evidence)
 
     def _about(
         self, now: int, end: int, begin: int, near: int, lag_s: float, kind: str

@@ -11,10 +11,12 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from aura_core.config import AssistantConfig
+from aura_core.config import AssistantConfig, MemoryConfig
 from aura_core.errors import AuraError, InputError, ModelError, one_line
 from aura_core.evaluation.polled import Polled, play_polled
 from aura_core.evaluation.predictions import Writer
@@ -34,6 +36,7 @@ FROZEN_S = 30
 # options or the turns before.
 OPEN_QUESTIONS = 64
 QUESTION_TOKENS = 8192
+VIDEO_BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # with memory
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def run(
 ) -> RunCounts:
     """Play all items that `writer` does not have yet.
 
-    A missing or broken video is listed in the result; it does not raise an error.
+    A missing or broken video is listed in the result; it does not raise an error. With
+    `memory.path`, notes are taken while a video plays, and questions are answered from them too;
+    each item begins with none.
     """
     own = config.generation
     generation = replace(
@@ -76,7 +81,7 @@ def run(
                 with open_video(
                     item, data, config.sampling.tolerance_s, config.sampling.hold_s
                 ) as source:
-                    prediction = _play(player, item, source)
+                    prediction = _play(player, item, source, config.memory)
             except InputError as e:
                 missing.append(f"item {item.id}: {e}")
             except AuraError as e:
@@ -90,16 +95,49 @@ def run(
     return RunCounts(played, known, tuple(missing))
 
 
-def _play(player: Lockstep | Polled, item: Item, source: FrameSource) -> Prediction:
+def _play(
+    player: Lockstep | Polled, item: Item, source: FrameSource, memory: MemoryConfig
+) -> Prediction:
     """Raises `InputError` for the video, and `ModelError` for whatever the model raises."""
+    engine = player.lockstep.engine if isinstance(player, Polled) else player.engine
     try:
-        if isinstance(player, Polled):
-            return play_polled(player, item, source)
-        return play(player, item, source)
+        with remembering(engine, memory, item.id) as on_step:
+            if isinstance(player, Polled):
+                return play_polled(player, item, source)
+            return play(player, item, source, on_step)
     except AuraError:
         raise
     except Exception as e:  # a model may raise anything, see `Recovery`
         raise ModelError(f"the model failed: {one_line(e)}") from e
+
+
+@contextmanager
+def remembering(
+    engine: StreamEngine, config: MemoryConfig, run: str
+) -> Iterator[Callable[[Step], None]]:
+    """Give the engine a memory that is empty, and gone afterwards; with `memory.path` "" none.
+
+    Yields what takes each step, so that questions and answers become notes. A video's clock begins
+    at 9:00. Raises `ModelError` where memory fails: the figures would not be those of memory.
+    """
+    if not config.path:
+        yield lambda step: None
+        return
+    from aura_core.live.memory import AssistantMemory, wall_of_stamps
+
+    troubles: list[str] = []
+    own = replace(config, path=":memory:", keyframes="off")
+    wall = wall_of_stamps(round(VIDEO_BEGINS.timestamp()) * NS)
+    memory = AssistantMemory(own, run, troubles.append, wall=wall, tz=VIDEO_BEGINS.tzinfo)
+    memory.open()
+    try:
+        engine.memory = memory.stream("", engine.backend)
+        yield memory.stepped
+    finally:
+        engine.memory = None
+        memory.close()
+    if troubles:
+        raise ModelError(f"memory: {troubles[0]}")
 
 
 def open_video(
@@ -112,8 +150,13 @@ def open_video(
     return open_source(str(place), tolerance_s=tolerance_s, hold_s=hold_s)
 
 
-def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
-    """Play an item once, free-running."""
+def play(
+    lockstep: Lockstep,
+    item: Item,
+    frames: Iterable[Frame],
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> Prediction:
+    """Play an item once, free-running; `on_step` is called with each step."""
     lockstep.reset()
     said: list[Spoken] = []
     turns = Turns(item.questions)
@@ -173,6 +216,7 @@ def play(lockstep: Lockstep, item: Item, frames: Iterable[Frame]) -> Prediction:
 
     for step in drive(lockstep, events()):
         seconds = min(step.chunk + 1, end)
+        on_step(step)
         if step.question_id is not None:
             asked.add(step.question_id)
         said += spoken(step)

@@ -43,7 +43,7 @@ from aura_core.live.events import (
 )
 from aura_core.live.fallback import Models
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
-from aura_core.live.memory import AssistantMemory
+from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.live.rate import Rate
 from aura_core.live.view import View
 from aura_core.models.backend import Backend
@@ -213,18 +213,21 @@ class Host:
         self._phase = "new"
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.memory: AssistantMemory | None = None
         self._begin_run()
 
     def _begin_run(self) -> None:
         self.run = run = new_run()
-        self.memory: AssistantMemory | None = None
+        paused = self.memory is not None and self.memory.paused
+        self.memory = None
         if self.config.memory.path:
             self.memory = AssistantMemory(
-                self.config.memory,
+                remembering(self.config),
                 run,
                 lambda line: self._tell(Problem("", line)),
                 lambda note: self._tell(Noted(note.stream, note)),
             )
+            self.memory.pause(paused)  # somebody has asked for it: a new run does not undo it
         for stream in self.streams.values():
             stream.begin(run)
 

@@ -20,23 +20,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aura_core.config import MemoryConfig
+from aura_core.config import AssistantConfig, MemoryConfig, WriterConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.embedder import Embedder, load_embedder
-from aura_core.memory.form import NOTHING_NEW, PLAIN, MemoryForm
+from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
 from aura_core.memory.notes import Note, NoteKind
+from aura_core.memory.pictures import decoded
 from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
 from aura_core.memory.store import Store, Wanted
 from aura_core.memory.tiers import Tiers
+from aura_core.memory.times import clock
 from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.notes import Block, Merge, Remembered
-from aura_core.types import NS, Evidence, Query, Response, Step
+from aura_core.types import NS, Evidence, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
@@ -50,6 +52,7 @@ CRASHED = {
 GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没有画面"}
 
 
+RETRY_S = 60.0  # after which a file that could not be opened is tried again
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
 
@@ -57,6 +60,19 @@ def wall_of_stamps(start_ns: int) -> Callable[[int], int]:
     """Wall-clock times for a recording: its stamps where they are wall-clock times, else `start_ns`
     and what the stamp adds."""
     return lambda stamp_ns: stamp_ns if stamp_ns > EPOCH_NS else start_ns + stamp_ns
+
+
+def remembering(config: AssistantConfig) -> MemoryConfig:
+    """The settings of the memory of an assistant.
+
+    A server that knows only standard fields cannot go on with a note that was interrupted, so its
+    model is shown pictures of each block instead.
+    """
+    own, server = config.memory, config.server
+    if own.writer.url or not server.url or server.dialect != "openai":
+        return own
+    served = WriterConfig(server.url, server.model or config.model.path, server.api_key_env)
+    return replace(own, writer=served)
 
 
 class AssistantMemory:
@@ -90,6 +106,9 @@ class AssistantMemory:
         self.embedder: Embedder | None = None
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
+        self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
+        self._began = False  # that the assistant begins is noted
+        self._paused = self._closed = False
         self.writer: ServedWriter | None = None
 
     # ---- life --------------------------------------------------------------------------------
@@ -97,7 +116,7 @@ class AssistantMemory:
     def open(self) -> None:
         """Open the file, and note that the assistant begins. A file that cannot be used is told,
         and nothing is remembered."""
-        path = self.config.path
+        path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
             self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
@@ -107,19 +126,32 @@ class AssistantMemory:
         self._failed = ""
         embed = self._embed if self.embedder is not None else None
         self.recorder = Recorder(self.store, self._complain, self.config, embed)
+        self.pause(self._paused)
         self.recorder.start()
-        try:
-            self._check_vectors(self.store)
-            ended = self.store.kept("ended")
-            self.store.keep("ended", "")
-        except AuraError as e:
-            self.fail(one_line(e))
-            ended = None
         if self.config.writer.url:
             own = self.config
             self.writer = ServedWriter(own.writer, own.note_tokens, self.saw, self._complain)
-        words = CRASHED if ended == "" else BEGAN
-        self._note(NoteKind.RUN, words[self.language])
+        self._begin(self.store)
+
+    def _begin(self, store: Store) -> None:
+        """Note that the assistant begins, once."""
+        try:
+            self._check_vectors(store)
+            ended = store.kept("ended")
+            store.keep("ended", "")
+        except AuraError as e:
+            self.fail(one_line(e))
+            return
+        if not self._began:
+            words = CRASHED if ended == "" else BEGAN
+            self._note(NoteKind.RUN, words[self.language])
+            self._began = True
+
+    def ready(self) -> Store | None:
+        """The file, if it is open. One that could not be opened is tried again now and then."""
+        if self.store is None and not self._closed and time.monotonic() - self._tried_s > RETRY_S:
+            self.open()
+        return self.store
 
     def _check_vectors(self, store: Store) -> None:
         """Vectors of another embedder cannot be compared with those of this one."""
@@ -134,6 +166,7 @@ class AssistantMemory:
 
     def close(self) -> None:
         """Note that the assistant ends, and close the file."""
+        self._closed = True
         if self.recorder is None or self.store is None:
             return
         if self.writer is not None:
@@ -162,7 +195,7 @@ class AssistantMemory:
     @property
     def paused(self) -> bool:
         """Whether nothing is written, because somebody asked for it."""
-        return self.recorder is not None and self.recorder.paused
+        return self._paused
 
     @property
     def state(self) -> str:
@@ -172,7 +205,9 @@ class AssistantMemory:
         return "paused" if self.paused else "on"
 
     def pause(self, paused: bool) -> None:
-        """Write nothing, from now on and until this is called with False."""
+        """Write nothing, from now on and until this is called with False. It may be called before
+        the file is open."""
+        self._paused = paused
         if self.recorder is not None:
             if paused:
                 self.recorder.pause()
@@ -216,7 +251,10 @@ class AssistantMemory:
         return self.store
 
     def fail(self, problem: str) -> None:
-        """Say that something cannot be read or written; each problem once."""
+        """Say that the file cannot be read or written; "": it can. Each problem is said once."""
+        if not problem:
+            self._failed = ""
+            return
         if problem != self._failed:
             self._failed = problem
             self._complain(f"memory: {problem}")
@@ -350,14 +388,26 @@ class StreamMemory:
         self.note_tokens = memory.config.note_tokens
         self._newest_ns = 0
 
-        def count(text: str) -> int:
-            return len(backend.tokenizer.encode(backend.tokenizer.plain(text)))
+        self._tokenizer = backend.tokenizer
+        self._store: Store | None = None  # which `_recall` and `_tiers` read
+        self._recall: Recall | None = None
+        self._tiers: Tiers | None = None
 
-        self._recall = self._tiers = None
-        if memory.store is not None:
-            config = replace(memory.config, prefix_tokens=self.prefix_tokens)
-            self._recall = Recall(memory.store, config, form, memory.embedder, memory.tz, count)
-            self._tiers = Tiers(memory.store, config, form, memory.tz, count)
+    def _readers(self) -> tuple[Recall | None, Tiers | None]:
+        """What reads the notes; None while the file cannot be used."""
+        memory, store = self._memory, self._memory.ready()
+        if store is not self._store:
+            self._store, self._recall, self._tiers = store, None, None
+            if store is not None:
+                config = replace(memory.config, prefix_tokens=self.prefix_tokens)
+                own = (config, self._form)
+                self._recall = Recall(store, *own, memory.embedder, memory.tz, self._count)
+                self._tiers = Tiers(store, *own, memory.tz, self._count)
+        return self._recall, self._tiers
+
+    def _count(self, text: str) -> int:
+        """Number of tokens of a text."""
+        return len(self._tokenizer.encode(self._tokenizer.plain(text)))
 
     @property
     def writes(self) -> bool:
@@ -380,31 +430,54 @@ class StreamMemory:
 
     def before(self) -> str:
         """See `stream.notes.Memory`."""
-        if self._tiers is None or self.prefix_tokens == 0:
+        _, tiers = self._readers()
+        if tiers is None or self.prefix_tokens == 0:
             return ""
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
-            return self._tiers.text(now_ns, self._name, self.language)
+            text = tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
             self._memory.fail(one_line(e))
             return ""
+        self._memory.fail("")
+        return text
 
     def recall(self, query: Query, stamp_ns: int) -> Remembered:
         """See `stream.notes.Memory`."""
         if self._config.language == "auto":
             self._memory.language = language_of(query.text)
         nothing = Remembered("", query.text)
-        if self._recall is None or stands(query) or self._config.recall_notes == 0:
+        recall, _ = self._readers()
+        if recall is None or stands(query):
             return nothing
         try:
-            found = self._recall.find(query.text, self.wall_ns(stamp_ns))
+            found = recall.find(query.text, self.wall_ns(stamp_ns))
+            pictures = self._pictures(found.notes) if found is not None else ()
         except AuraError as e:
             self._memory.fail(one_line(e))
             return nothing
+        self._memory.fail("")
         if found is None:
             return nothing
         evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
-        return Remembered(found.text, query.text, evidence)
+        return Remembered(found.text, query.text, evidence, pictures)
+
+    def _pictures(self, notes: Sequence[Note]) -> tuple[tuple[Frame, str], ...]:
+        """The keyframes of the newest of these notes, each with its caption."""
+        most, store = self._config.recall_pictures, self._store
+        shown: list[tuple[Frame, str]] = []
+        for note in reversed(notes):
+            if len(shown) >= most or store is None:
+                break
+            data = store.picture(note.id)
+            image = None if data is None else decoded(data)
+            if image is not None:
+                now_ns = self._memory.wall_ns(self._newest_ns)
+                age_s = max(0, now_ns - note.wall_ns) / NS
+                when = clock(note.wall_ns, now_ns, self._memory.tz, self.language)
+                caption = line(Line(age_s, when, note.text), self.language)
+                shown.append((Frame(image, note.end_ns), caption))
+        return tuple(reversed(shown))
 
     def closed(self, block: Block) -> bool:
         """See `stream.notes.Memory`."""
@@ -424,12 +497,13 @@ class StreamMemory:
 
     def merging(self) -> Merge | None:
         """See `stream.notes.Memory`."""
-        if self._tiers is None or self._form.merges is None or self._memory.writer is not None:
+        _, tiers = self._readers()
+        if tiers is None or self._form.merges is None or self._memory.writer is not None:
             return None
         language = self.language
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
-            span = self._tiers.unmerged(now_ns, self._name, language)
+            span = tiers.unmerged(now_ns, self._name, language)
         except AuraError as e:
             self._memory.fail(one_line(e))
             return None
@@ -441,7 +515,8 @@ class StreamMemory:
             if not text or self._memory.store is None:
                 return
             try:
-                self._memory.store.add_summary(span.begin_wall_ns, span.end_wall_ns, language, text)
+                begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
+                self._memory.store.add_summary(begin_ns, end_ns, span.language, text)
             except AuraError as e:
                 self._memory.fail(one_line(e))
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from aura_core.config import WriterConfig
 from aura_core.errors import AuraError, ModelError, one_line
 from aura_core.http_client import HttpClient, HttpOptions
 from aura_core.memory.form import PLAIN
+from aura_core.memory.pictures import jpeg
 from aura_core.replies import CUT_OFF, Malformed, Reply, request, without_thoughts
 from aura_core.stream.notes import Block
 
@@ -101,11 +101,4 @@ class ServedWriter:
 
 def _jpeg(image: NDArray[np.uint8]) -> str:
     """An RGB image (height, width, 3) as the address of a JPEG."""
-    height, width = image.shape[:2]
-    if width > PICTURE_WIDTH:
-        size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise ModelError("a picture could not be written as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(image, PICTURE_WIDTH)).decode()

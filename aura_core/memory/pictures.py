@@ -1,4 +1,4 @@
-"""Keyframes of notes: an image as JPEG, scaled down."""
+"""Keyframes of notes: an image as JPEG, scaled down, and back."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def jpeg(image: NDArray[np.uint8], width: int) -> bytes:
     if not done:
         raise InputError(f"a keyframe of {image.shape} cannot be encoded")
     return data.tobytes()
+
+
+def decoded(data: bytes) -> NDArray[np.uint8] | None:
+    """The RGB image, uint8 (height, width, 3), of a JPEG; None where it is damaged."""
+    import cv2
+
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    return None if bgr is None else np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

@@ -42,6 +42,7 @@ _COLUMNS = (
     " note.stream, note.question, note.query_id, note.response_id"
 )
 _INT64 = 2**63
+READ = 1024  # vectors that are read at once
 
 Terms = Callable[[str], list[str]]
 Index = Callable[[str, str], str]  # of a text and a question
@@ -595,23 +596,27 @@ class _Vectors:
         if erased != self._erased or size != self._room.shape[1]:
             self._last, self._ids = 0, []
             self._room = np.zeros((0, size), np.float32)
-        rows = db.execute(
-            "SELECT n, id, vector FROM vector JOIN note USING (n)"
-            " WHERE n > ? AND length(vector) = ? ORDER BY n",
-            (self._last, 4 * size),
-        ).fetchall()
+        where = "n > ? AND length(vector) = ?", (self._last, 4 * size)
+        more = db.execute(f"SELECT count(*) FROM vector WHERE {where[0]}", where[1]).fetchone()[0]
         self._erased = erased
-        if rows:
-            used, needed = len(self._ids), len(self._ids) + len(rows)
-            if needed > len(self._room):
-                room = np.zeros((max(needed, 2 * len(self._room)), size), np.float32)
-                room[:used] = self._room[:used]
-                self._room = room
-            self._room[used:needed] = np.frombuffer(
-                b"".join(row[2] for row in rows), np.float32
-            ).reshape(len(rows), size)
-            self._ids = self._ids + [row[1] for row in rows]
-            self._last = rows[-1][0]
+        if not more:
+            return self._ids, self._room[: len(self._ids)]
+        used, needed = len(self._ids), len(self._ids) + more
+        if needed > len(self._room):
+            room = np.empty((max(needed, 2 * len(self._room)), size), np.float32)
+            room[:used] = self._room[:used]
+            self._room = room
+        found = db.execute(
+            f"SELECT n, id, vector FROM vector JOIN note USING (n) WHERE {where[0]} ORDER BY n",
+            where[1],
+        )
+        ids = list(self._ids)  # who has the old list keeps it as it is
+        while rows := found.fetchmany(READ):
+            data = np.frombuffer(b"".join(row[2] for row in rows), np.float32)
+            self._room[len(ids) : len(ids) + len(rows)] = data.reshape(len(rows), size)
+            ids += [row[1] for row in rows]
+            last = rows[-1][0]
+        self._ids, self._last = ids, last
         return self._ids, self._room[: len(self._ids)]
 
 

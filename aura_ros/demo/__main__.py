@@ -15,13 +15,14 @@ import rclpy
 from rich.console import Console
 
 from aura_core.cli import output
-from aura_core.errors import AuraError
+from aura_core.errors import AuraError, InputError
 from aura_core.evaluation.scoring import EpisodeScore, score
 from aura_core.evaluation.timeline import draw
 from aura_core.sim.render import Camera
 from aura_core.sim.sensor import CAMERAS, sensor
 from aura_core.sim.showcase import showcase
 from aura_core.sim.talk import Talk
+from aura_ros.demo import memory
 from aura_ros.demo.processes import start, stop, watch
 from aura_ros.demo.report import complete, report, table
 from aura_ros.demo.user import DemoUser
@@ -33,7 +34,7 @@ PICTURES = 10
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the demo."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="length of the run")
+    parser.add_argument("--seconds", type=int, help="length of the run (60; with --memory 3600)")
     parser.add_argument(
         "--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)"
     )
@@ -48,7 +49,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument(
-        "--png", type=Path, default=Path("out/demo.png"), help="the timeline picture"
+        "--png", type=Path, help="the picture (out/demo.png; with --memory out/memory.png)"
+    )
+    parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="an hour in a minute, without ROS processes; at its end it is asked about",
     )
     parser.add_argument(
         "--voice",
@@ -75,6 +81,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the demo once. Returns the exit code."""
+    if options.memory:
+        if options.voice:
+            raise InputError("--memory plays an hour in a minute: it cannot be spoken (--voice)")
+        return memory.run(options, console)
+    options.seconds = 60 if options.seconds is None else options.seconds
+    options.png = options.png or Path("out/demo.png")
     output.check("--json", options.json)
     looking = sensor(options.camera, options.seed)
     episode = showcase(options.seed, options.seconds, spoken=options.voice, sensor=looking)

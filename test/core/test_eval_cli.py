@@ -159,6 +159,16 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     assert texts[0] == texts[1]
 
 
+def test_memory_is_another_run(ovo, tmp_path, capsys):
+    """Predictions made with memory are not mixed with those without."""
+    out = tmp_path / "p.jsonl"
+    args = ("eval", "ovobench", "--data", ovo, "--out", out, *SCRIPTED)
+    assert aura(*args, "--memory") == 0
+    assert "note: with memory: notes of each video" in capsys.readouterr().out
+    assert aura(*args) == 1
+    assert "its settings is" in capsys.readouterr().err
+
+
 def test_a_benchmark_that_the_embedded_model_cannot_know_is_warned_of(ovo, capsys, monkeypatch):
     from aura_core import models
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from aura_core.cli import app
 from aura_core.config import AssistantConfig, MemoryConfig, ModelConfig
 from aura_core.evaluation.memory import figures, note_figures
+from aura_core.evaluation.memory_days import Asking, evaluate, play_day
 from aura_core.evaluation.memory_oracle import FORM, answer, facts, notes, read
 from aura_core.evaluation.memory_others import BOTH, WAYS, Instant, Others
 from aura_core.evaluation.memory_questions import (
@@ -32,7 +33,7 @@ from aura_core.evaluation.memory_questions import (
     questions,
 )
 from aura_core.evaluation.memory_run import Answered, Stills, oracle, play
-from aura_core.memory.notes import NoteKind
+from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.store import Store
 from aura_core.models import load
@@ -408,3 +409,72 @@ def test_bad_options_are_one_line(args: list[str], problem: str) -> None:
     result = CliRunner().invoke(app, ["eval", "memory", *args])
     assert result.exit_code != 0
     assert problem in str(result.exception)
+
+
+# ---- whole days with a memory ------------------------------------------------------------------
+
+
+def test_a_day_is_remembered_in_its_file(tiny: Backend, tmp_path: Path) -> None:
+    """With a perfect writer the notes are those of the oracle, and what the model is told before a
+    question is what the oracle's reader is told."""
+    day = Day.generate(500_000, 0.25)
+    (event, *_) = [e for e in day.world.events if e.kind in ("item enters", "person enters")]
+    at = next(
+        c
+        for c in range(event.chunk + 30, day.seconds)
+        if not any(day.world.events_at(s) for s in range(c - 25, c + 1))
+    )
+    asked = DayQuestion(
+        "m0",
+        at,
+        60.0,
+        MemoryQuestion("first of all", "who came first?", "", (0,)),
+        (event.chunk,),
+        "en",
+    )
+    noted: list[Note] = []
+    played, file = play_day(
+        day,
+        [asked],
+        tiny,
+        AssistantConfig(memory=MemoryConfig(block_s=10.0)),
+        tmp_path / "day.db",
+        (),
+        tell=noted.append,
+        perfect=True,
+        until=at + 2,
+    )
+    seen = [n for n in notes(day) if n.end_ns <= (at // 10) * 10 * NS]
+    told = [(n.text, n.begin_ns, n.end_ns) for n in file.seen]
+    assert told == [(n.text, n.begin_ns, n.end_ns) for n in seen] != []
+    for mine, truth in zip(file.seen, seen, strict=True):
+        assert 0 <= truth.wall_ns - mine.wall_ns < NS
+    assert [n.text for n in noted if n.kind is NoteKind.SEEN] == [n.text for n in seen]
+    (answered,) = played.answered
+    assert answered.opened and answered.found
+    assert answer(asked.asked, answered.text, "en") == MemoryTalk().named(event, False)
+    (question,) = [n for n in noted if n.kind is NoteKind.QUESTION]
+    assert (question.question, question.text) == ("who came first?", answered.said["memory"])
+    assert file.text_bytes > 0 and file.picture_bytes > 0
+
+
+@pytest.mark.slow
+def test_a_day_that_is_killed_goes_on_with_its_file(tmp_path: Path) -> None:
+    """kill -9 in the middle: the file is sound, and the later questions are answered as in a whole
+    day."""
+    pytest.importorskip("torch")
+    config = AssistantConfig(model=ModelConfig(threads=1))
+    asking = Asking(0.25, (60.0, 300.0), 4, 2)
+    report = evaluate(load(config.model), [500_000], config, asking, (), True, tmp_path)
+    restart = report.restart
+    assert restart["integrity"] == "ok"
+    assert 900 * 0.4 < int(str(restart["killed_at_s"])) < 900 * 0.7
+    assert int(str(restart["asked_after"])) >= 2
+    assert report.cost is not None
+    told = report.as_json()
+    assert told["restart"] == restart
+    assert set(told["cost"]["without_memory"]) == {  # type: ignore[index]
+        "critical_tokens_per_silent_step",
+        "background_tokens_of_the_first_hour",
+    }
+    assert (tmp_path / "day-500000.db").is_file()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import eval_rig as rig
 import pytest
 from engine_rig import cached, recomputed
 
-from aura_core.errors import InputError
+from aura_core.config import MemoryConfig
+from aura_core.errors import InputError, ModelError, StoreError
+from aura_core.evaluation import runner
 from aura_core.evaluation.polled import play_polled
 from aura_core.evaluation.predictions import Header, Writer, read
 from aura_core.evaluation.records import AT_END, PREVIOUS, TURNS, Poll, Question, Spoken, chunk_of
 from aura_core.evaluation.runner import open_video, play, run
+from aura_core.memory.store import Store
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
 
@@ -299,3 +303,67 @@ def test_questions_of_a_benchmark_may_be_long_and_many(tmp_path):
 
 def test_never_is_later_than_any_chunk():
     assert chunk_of(math.inf) == 999_999_999
+
+
+def remembering(asked: list[str]):
+    """A model that notes how bright it is, and collects the questions that it is asked."""
+
+    def say(moment):
+        if "note for your memory" in moment.question:
+            return f"the lamp has level {moment.now.brightness}"
+        if moment.question:
+            asked.append(moment.question)
+            return "yes"
+        return None
+
+    return say
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_with_memory_a_question_is_told_what_left_the_window(tmp_path, polled):
+    """Notes are taken while the video plays, and stand before a question about the past."""
+    rig.video(tmp_path / "v.mp4", [20 * k for k in range(1, 13)])
+    question = Question("q", 11, "how often did the lamp have a level in the last hour?")
+    told = {}
+    for path in (":memory:", ""):
+        asked = []
+        config = replace(rig.CONFIG, memory=MemoryConfig(path=path))
+        header = Header("t", "scripted", "free-running", "0")
+        with Writer(tmp_path / f"{path[1:3]}.jsonl", header) as writer:
+            backend = ScriptedBackend(remembering(asked))
+            counts = run([rig.item(question)], tmp_path, backend, config, writer, polled)
+        assert counts.played == 1 and counts.missing == ()
+        told[path] = asked[0]
+    assert told[""].endswith(question.text) and "From memory" not in told[""]
+    assert "From memory, 3 matches" in told[":memory:"]
+    assert "the lamp has level" in told[":memory:"]
+    assert told[":memory:"].endswith(question.text)
+
+
+def test_each_item_begins_without_memories(tmp_path):
+    for name in ("a", "b"):
+        rig.video(tmp_path / f"{name}.mp4", [20 * k for k in range(1, 13)])
+    question = Question("q", 2, "how often did the lamp have a level?")
+    late = Question("q", 11, "how often did the lamp have a level?")
+    items = [
+        replace(rig.item(q), id=n, videos=(f"{n}.mp4",)) for n, q in (("a", late), ("b", question))
+    ]
+    asked = []
+    config = replace(rig.CONFIG, memory=MemoryConfig(path=":memory:"))
+    with Writer(tmp_path / "p.jsonl", Header("t", "scripted", "free-running", "0")) as writer:
+        run(items, tmp_path, ScriptedBackend(remembering(asked)), config, writer)
+    first, *_, last = asked
+    assert "3 matches" in first
+    assert "From memory: nothing" in last
+
+
+def test_a_memory_that_fails_costs_the_item(tmp_path, monkeypatch):
+    """The figures would not be those of memory."""
+    monkeypatch.setattr(Store, "open", lambda *a, **k: (_ for _ in ()).throw(StoreError("broken")))
+    engine = rig.assistant(rig.seen).engine
+    with (
+        pytest.raises(ModelError, match=r"memory: .*broken"),
+        runner.remembering(engine, MemoryConfig(path=":memory:"), "i"),
+    ):
+        pass
+    assert engine.memory is None

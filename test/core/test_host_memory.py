@@ -11,8 +11,10 @@ import pytest
 from engine_rig import free
 from host_rig import WAIT_S, Make, made_runs
 
-from aura_core.config import AssistantConfig, MemoryConfig
+from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
+from aura_core.live import memory
 from aura_core.live.events import Noted, Problem, Ready, Stepped
+from aura_core.live.memory import remembering
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
@@ -33,8 +35,8 @@ def script(moment: Moment) -> str | None:
     return None
 
 
-def config(path: Path, **memory: object) -> AssistantConfig:
-    return replace(free(), memory=MemoryConfig(str(path), block_s=2.0, **memory))
+def config(path: Path, **own: object) -> AssistantConfig:
+    return replace(free(), memory=MemoryConfig(str(path), block_s=2.0, **own))
 
 
 def notes(path: Path) -> list[tuple[NoteKind, str]]:
@@ -98,6 +100,67 @@ def test_a_file_that_cannot_be_used_costs_memory_alone(runs: Make, tmp_path: Pat
     assert run.next(Stepped)
     health = run.host.health()
     assert health.memory == "failed" and str(path) in health.memory_trouble
+
+
+def test_a_new_run_does_not_end_a_pause(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path))
+    assert run.host.memory is not None
+    run.host.memory.pause(True)  # before the file is open
+    run.start()
+    assert run.host.health().memory == "paused"
+    assert run.host.stop(WAIT_S)
+    run.host.start()
+    while run.host.health().phase != "ready":
+        time.sleep(0.02)
+    assert run.host.memory.paused and run.host.health().memory == "paused"
+    assert run.host.stop(WAIT_S)
+    assert notes(path) == []
+    run.host.memory.pause(False)
+    run.host.start()
+    assert until(lambda: notes(path))  # that it began
+
+
+def test_a_file_that_can_be_used_later_is_taken_again(
+    runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "memory.db"
+    other = Store.open(path)
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60)
+    run.host.start()
+    assert "another assistant" in run.next(Problem).message
+    run.next(Ready)
+    other.close()
+    monkeypatch.setattr(memory, "RETRY_S", 0.0)
+    run.second(0, grey=70)
+    run.second(1, grey=70)
+    run.steps(1)
+    run.host.ask("when did the lamp last shine?")  # asks memory, which opens the file
+    for i in range(2, 8):
+        run.second(i, grey=70)
+    assert until(lambda: seen(path)) and run.host.health().memory == "on"
+
+
+def test_pictures_of_notes_are_shown_where_they_are_asked_for(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path, recall_pictures=2), backlog=60).start()
+    for i in range(5):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    before = len(run.backend.encodes)
+    run.host.ask("when did the lamp last shine?")
+    run.second(5, grey=70)
+    run.second(6, grey=70)
+    assert until(lambda: run.backend.encodes[before:].count(0))  # a picture is no chunk of now
+
+
+def test_a_served_model_that_cannot_go_on_is_shown_pictures_instead() -> None:
+    server = ServerConfig("http://host:1/v1", dialect="openai", model="m", api_key_env="KEY")
+    writer = remembering(AssistantConfig(server=server)).writer
+    assert (writer.url, writer.model, writer.api_key_env) == (server.url, "m", "KEY")
+    vllm = ServerConfig("http://host:1/v1")
+    assert not remembering(AssistantConfig(server=vllm)).writer.url
 
 
 def test_while_it_is_paused_nothing_is_written(runs: Make, tmp_path: Path) -> None:

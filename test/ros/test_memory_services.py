@@ -87,8 +87,9 @@ def remembering(tmp_path: Path) -> Iterator[Remembering]:
 def test_a_question_becomes_a_note_that_is_found_and_forgotten(remembering: Remembering) -> None:
     note = remembering.answered("how bright is the purple wall?")
     assert note.kind == Note.KIND_QUESTION and note.text and note.query_id and note.response_id
-    newest = remembering.rig.start_ns + (remembering.rig.second - 1) * 10**9 + 5 * 10**8
-    assert to_ns(note.header.stamp) == newest
+    (response,) = [r for r in remembering.rig.final() if r.id == note.response_id]
+    assert (response.text, response.query_id) == (note.text, note.query_id)
+    assert response.header.stamp == note.header.stamp
     found = remembering.recall("purple")
     assert found.success and not found.reason
     assert [n.id for n in found.notes] == [note.id]
