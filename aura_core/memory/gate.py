@@ -190,6 +190,7 @@ _PAST = _any(
     rf"\b(?:who|who's) (?:has|had|been)\b|\b(?:who|which \w+|whose \w+) (?:was|were|did|[a-z]+ed"
     rf"|{_FORMS})\b",
     r"\bwhere (?:was|were)\b",
+    r"\bwhere (?:did|has|had) (?!.*\b(?:go|gone)\b)",
     r"\bwhat (?:did|have) (?:i|we)\b",
     r"\bhow long (?:did|was|were|has|have|had)\b",
     r"\b(?:who|what) came first\b",

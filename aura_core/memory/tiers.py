@@ -250,8 +250,8 @@ class Tiers:
         now_wall_ns: int,
         language: str,
     ) -> str:
-        """The text of the lines that fit: the newest of each tier first, and each tier within its
-        share; what is left goes to further recent ones."""
+        """The text of the lines that fit, the newest of each tier first. The newest notes have
+        their share, merged ones the rest; what nobody needs goes to further recent ones."""
 
         def cost(told: _Told) -> int:
             return self._count("\n- " + forms.line(_line(told, now_wall_ns), language))
@@ -261,10 +261,9 @@ class Tiers:
         for fact in (fact for told in (*middle, *long) for fact in told.facts):
             once, times = _counted(fact)
             rare[_said(once)] += times
-        middle = self._trimmed(middle, shares[1], rare, cost)
-        long = self._trimmed(long, self._tokens - sum(shares), rare, cost)
         chosen: list[_Told] = []
-        left = self._tokens - self._count(forms.remembered([Line(0.0, "", "")], language))
+        heading = forms.remembered([Line(0.0, "", "")], language).split("\n")[0]
+        left = self._tokens - self._count(heading)
         of_recent = shares[0] if middle or long else self._tokens
         later = []
         for told in reversed(recent):
@@ -275,11 +274,14 @@ class Tiers:
             else:
                 later.append(told)
                 of_recent = 0  # no gaps among the newest
-        for told in (*reversed(middle), *reversed(long), *later):
-            needed = cost(told)
-            if needed <= left:
-                chosen.append(told)
-                left -= needed
+        of_long = self._tokens - sum(shares) if long else 0
+        for tier, room in ((middle, left - of_long), (long, None), (later[::-1], None)):
+            room = left if room is None else room
+            for told in reversed(self._trimmed(tier, room, rare, cost)):
+                needed = cost(told)
+                if needed <= left:
+                    chosen.append(told)
+                    left -= needed
         if not chosen and recent:
             chosen = [self._cut(recent[-1], self._tokens, now_wall_ns, language)]
         while chosen:

@@ -24,6 +24,7 @@ Where did I put my keys? | where | key
 where was the red cube last? | where | red cube
 where did you last see the cat? | where | cat
 Have you seen my glasses? | did | glass
+where did the person fall? | where | person fall
 where were the scissors this morning? | where | scissor
 who came in while I was out? | what | come
 Who was here this afternoon? | around |

@@ -253,3 +253,13 @@ def test_a_clock_that_jumps_does_no_harm(jump_s: int) -> None:
     store = stored(busy(1))
     assert isinstance(tiers(store).text(NOW + jump_s * S), str)
     assert isinstance(tiers(store).text(0), str)
+
+
+def test_what_was_told_once_is_kept_before_what_was_told_often() -> None:
+    hour = [note(5.5 * 3600 + 30 * i, "the fan turned around in the corner") for i in range(1, 30)]
+    hour += [
+        note(5.5 * 3600 + 605, "the vase broke into many pieces"),
+        note(5.5 * 3600, "it got dark"),
+    ]
+    text = tiers(stored(hour), tokens=18).text(NOW)
+    assert "the vase broke into many pieces; it got dark" in text and "fan" not in text
