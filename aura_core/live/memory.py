@@ -109,6 +109,7 @@ class AssistantMemory:
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
+        self.deletions = 0  # times that notes were deleted: texts that were made of them are stale
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -245,7 +246,9 @@ class AssistantMemory:
         """
         self._open_store()
         assert self.recorder is not None
-        return self.recorder.forget(wanted, timeout_s)
+        count = self.recorder.forget(wanted, timeout_s)
+        self.deletions += 1
+        return count
 
     def _open_store(self) -> Store:
         if self.store is None:
@@ -404,6 +407,8 @@ class StreamMemory:
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
         self._names: Names | None = None
+        # The wall clock, the deletions so far, and the text of `before`.
+        self._prepared: tuple[int, int, str] | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
         """What reads the notes; None while the file cannot be used."""
@@ -443,17 +448,30 @@ class StreamMemory:
 
     def before(self) -> str:
         """See `stream.notes.Memory`."""
+        now_ns = self._memory.wall_ns(self._newest_ns)
+        fresh_ns = 2 * self.block_chunks(self._form) * NS
+        made = self._prepared
+        stale = made is None or abs(now_ns - made[0]) > fresh_ns
+        if stale or (made is not None and made[1] != self._memory.deletions):
+            self.prepare()
+        return self._prepared[2] if self._prepared is not None else ""
+
+    def prepare(self) -> None:
+        """See `stream.notes.Memory`."""
         _, tiers = self._readers()
         if tiers is None or self.prefix_tokens == 0:
-            return ""
+            self._prepared = None
+            return
+        deletions = self._memory.deletions
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
             text = tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
             self._memory.fail(one_line(e))
-            return ""
+            self._prepared = None
+            return
         self._memory.fail("")
-        return text
+        self._prepared = now_ns, deletions, text
 
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""

@@ -601,6 +601,14 @@ class StreamEngine:
                 self.policy.amend(len(self.window.turns) - 1, replace(newest, **words))
         return response
 
+    def renew_memory(self) -> None:
+        """Read the notes before the video again: some were deleted. The next step prefills the
+        window."""
+        if self.memory is None:
+            return
+        text = self.memory.before()
+        self.policy.renew(replace(self.window.prefix, memory=text))
+
     def unwatch(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""
         return self.conversation.watches.cancel(watch_id)

@@ -112,6 +112,10 @@ class Memory(Protocol):
         """The notes that stand before the video, as they are now; "" for none."""
         ...
 
+    def prepare(self) -> None:
+        """Make the text of `before` ready, in idle time."""
+        ...
+
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """What is remembered for a question that is asked in a chunk."""
         ...
@@ -192,6 +196,7 @@ class NoteTaker:
             self._waiting = None
             self._memory.wrote(block, text)
             self._merge()
+            self._memory.prepare()
 
         job = Aside(request, self._memory.note_tokens, done)
         self._waiting = job, block

@@ -103,6 +103,11 @@ class DualWindow:
         self.plan = None
         self._prepare()
 
+    def renew(self, prefix: Prefix) -> None:
+        """Put another prefix before the turns in view, and make the plan again."""
+        self.prefix, self.plan = prefix, None
+        self._prepare()
+
     def amend(self, index: int, turn: Turn) -> None:
         """Replace the turn at `index`. A plan that holds words of the old turn is made again."""
         self.turns[index] = turn

@@ -12,6 +12,7 @@ class MemoryDouble:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
         self.elsewhere = False
+        self.prepared = 0
         self.merges: list[Request] = []
         self.notes: list[tuple[Block, str]] = []
         self.gaps: list[tuple[int, int]] = []
@@ -25,6 +26,9 @@ class MemoryDouble:
 
     def before(self) -> str:
         return self.text
+
+    def prepare(self) -> None:
+        self.prepared += 1
 
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         self.asked.append((query.text, chunk.stamp_ns))

@@ -117,3 +117,20 @@ def test_a_gap_is_told() -> None:
     for i in (0, 1, 9, 10):
         chunk(runs, i)
     assert memory.gaps == [(2_000_000_000, 9_000_000_000)]
+
+
+def test_notes_that_were_deleted_leave_the_text_before_the_video() -> None:
+    memory = MemoryDouble(before="Your memory:\n- a secret")
+    for policy in ("shadow", "floating", "recompute"):
+        runs = assistant(memory, window=WindowConfig(keep=2, max=4, policy=policy))
+        for i in range(3):
+            chunk(runs, i)
+        memory.text = ""
+        runs.engine.renew_memory()
+        words = []
+        for i in range(3, 9):
+            chunk(runs, i)
+            assert cached(runs) == recomputed(runs)
+            words.append(runs.engine.window.prefix.memory)
+        assert words == [""] * 6
+        memory.text = "Your memory:\n- a secret"

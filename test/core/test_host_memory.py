@@ -201,6 +201,22 @@ def test_a_crash_is_noted_by_the_next_run(runs: Make, tmp_path: Path) -> None:
     assert "ended unexpectedly" in run.next(Noted).note.text
 
 
+def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(5):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    assert run.host.forget(None) > 0
+    assert notes(path) == [] or seen(path) == []
+    run.second(5, grey=90)
+    run.steps(1)
+    engine = run.host.streams[""].engine
+    assert engine is not None and "shines at 70" not in engine.window.prefix.memory
+    assert b"shines at 70" not in path.read_bytes()
+
+
 class Renames(ScriptedBackend):
     """A model that knows no names."""
 

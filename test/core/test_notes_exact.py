@@ -60,6 +60,7 @@ def test_a_note_asks_for_the_block_that_has_closed(backend: Any) -> None:
     assert [(b.first, b.last) for b, _ in memory.notes] == [(0, 3), (4, 7), (8, 11)]
     assert all(b.end_ns - b.begin_ns == 4_000_000_000 for b, _ in memory.notes)
     assert all(len(b.frames) == 4 for b, _ in memory.notes)
+    assert memory.prepared == 3  # for the text before the next window
 
 
 def test_a_model_that_is_too_slow_writes_one_note_about_several_blocks(backend: Any) -> None:

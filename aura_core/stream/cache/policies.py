@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError
 from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
+from aura_core.stream.prefix import Prefix
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Plan, Turn, tokens_in
 
@@ -128,6 +129,11 @@ class Floating:
             self.counters.switches += 1
             self.rebuild()
 
+    def renew(self, prefix: Prefix) -> None:
+        """Put another prefix before the turns in view, and make the plan again."""
+        self.window.renew(prefix)
+        self.rebuild()
+
     def rebuild(self) -> None:
         """Let the next prefill compute the whole window again."""
         self.kv.begin(self.codec.head(self.window.prefix))
@@ -212,6 +218,11 @@ class Shadow(Floating):
         plan = self.window.plan
         super().amend(index, turn)
         self._rewind_shadow(plan, index)
+
+    def renew(self, prefix: Prefix) -> None:
+        """See `Floating.renew`. The shadow begins anew."""
+        super().renew(prefix)
+        self._begun = False
 
     def _rewind_shadow(self, plan: Plan | None, index: int) -> None:
         """Take the turn at `index`, and the later ones, out of the shadow. A shadow of another
