@@ -447,10 +447,11 @@ class Host:
         """
         if self.memory is None:
             raise InputError("there is no memory (memory.path is empty)")
-        count = self.memory.forget(wanted, timeout_s)
-        for stream in self.streams.values():
-            stream.inbox.call(StreamEngine.renew_memory)
-        return count
+        try:
+            return self.memory.forget(wanted, timeout_s)
+        finally:  # an error may come after the notes are gone
+            for stream in self.streams.values():
+                stream.inbox.call(StreamEngine.renew_memory)
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
         """End a watch, or take back a question that was not asked yet; of any stream when None.

@@ -244,11 +244,13 @@ class AssistantMemory:
 
         Raises `InputError` when it cannot be done.
         """
-        self._open_store()
-        assert self.recorder is not None
-        count = self.recorder.forget(wanted, timeout_s)
-        self.deletions += 1
-        return count
+        recorder = self.recorder
+        if recorder is None:
+            raise InputError(self._failed or "the memory is not open")
+        try:
+            return recorder.forget(wanted, timeout_s)
+        finally:  # an error may come after the notes are gone
+            self.deletions += 1
 
     def _open_store(self) -> Store:
         if self.store is None:
@@ -592,7 +594,7 @@ class StreamMemory:
                 return
             try:
                 begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
-                self._memory.store.add_summary(begin_ns, end_ns, span.language, text)
+                self._memory.store.add_summary(begin_ns, end_ns, span.language, text, span.erased)
             except AuraError as e:
                 self._memory.fail(one_line(e))
 

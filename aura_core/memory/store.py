@@ -374,9 +374,28 @@ class Store:
             ).fetchone()
         return row[0] if row else None
 
-    def add_summary(self, begin_wall_ns: int, end_wall_ns: int, language: str, text: str) -> None:
-        """Keep the summary of a span of time, in place of the one before."""
+    @property
+    def erased(self) -> int:
+        """Another number after every deletion, by this process or by another one."""
+        with self._read() as db:
+            return _number(db, "erased")
+
+    def add_summary(
+        self,
+        begin_wall_ns: int,
+        end_wall_ns: int,
+        language: str,
+        text: str,
+        erased: int | None = None,
+    ) -> None:
+        """Keep the summary of a span of time, in place of the one before.
+
+        `erased`: as it was before the notes were read; where notes were deleted since, the summary
+        is not kept, because it may tell of them.
+        """
         with self._transaction() as db:
+            if erased is not None and _number(db, "erased") != erased:
+                return
             db.execute(
                 "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
                 (begin_wall_ns, end_wall_ns, language, clean(text)),

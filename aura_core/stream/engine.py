@@ -602,12 +602,13 @@ class StreamEngine:
         return response
 
     def renew_memory(self) -> None:
-        """Read the notes before the video again: some were deleted. The next step prefills the
-        window."""
+        """Read the notes before the video again: some were deleted. What was recalled for questions
+        leaves the window too. The next step prefills it."""
         if self.memory is None:
             return
         text = self.memory.before()
-        self.policy.renew(replace(self.window.prefix, memory=text))
+        turns = [replace(turn, recalled="", shown=()) for turn in self.window.turns]
+        self.policy.renew(replace(self.window.prefix, memory=text), turns)
 
     def unwatch(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""

@@ -12,6 +12,7 @@ from engine_rig import free
 from host_rig import WAIT_S, Make, Run, made_runs
 
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
+from aura_core.errors import StoreError
 from aura_core.live import memory
 from aura_core.live.events import Noted, Problem, Ready, Stepped
 from aura_core.live.memory import remembering
@@ -215,6 +216,28 @@ def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
     engine = run.host.streams[""].engine
     assert engine is not None and "shines at 70" not in engine.window.prefix.memory
     assert b"shines at 70" not in path.read_bytes()
+
+
+def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
+    runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store) -> None:
+        raise StoreError("no space left")
+
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(3):
+        run.second(i, grey=70)
+    run.steps(2)
+    assert until(lambda: seen(path))
+    engine = run.host.streams[""].engine
+    assert engine is not None and engine.memory is not None
+    engine.memory.prepare()
+    assert "shines at 70" in engine.memory.before()
+    monkeypatch.setattr(Store, "_merge", full)
+    with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
+        run.host.forget(None)
+    assert "shines at 70" not in engine.memory.before()
 
 
 class Renames(ScriptedBackend):
