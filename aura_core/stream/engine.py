@@ -133,7 +133,8 @@ class StreamEngine:
             video = self.backend.encode(chunk)
             return replace(turn, video=video, answer_ids=ids, result=None, shown=())
 
-        conversation = old.conversation.moved(self.codec, again)
+        before = self.memory.before if self.memory is not None else None
+        conversation = old.conversation.moved(self.codec, again, before)
         if conversation.window.turns:
             self._check_context(conversation.window.turns[0].video)
         self.conversation = conversation

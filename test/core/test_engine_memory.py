@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine_rig import cached, chunk, frame, free, recomputed
+from engine_rig import cached, chunk, frame, free, made, recomputed
 from memory_double import MemoryDouble
 
 from aura_core.config import GateConfig, WindowConfig
@@ -167,3 +167,17 @@ def test_an_evicted_window_stays_in_order_after_a_deletion() -> None:
         assert seen == set(range(i - 3, i + 1))
         text = bytes(t for t in tokens if isinstance(t, int) and t < 256).decode()
         assert "a secret" not in text and text.startswith("system")
+
+
+def test_another_model_gets_notes_of_its_own_length() -> None:
+    long, short = MemoryDouble(before="Your memory:\n- all of it"), MemoryDouble(before="less")
+    old = assistant(long, window=WindowConfig(keep=2, max=4)).engine
+    for i in range(3):
+        old.step(made(i))
+    config = free(gate=GateConfig(), window=WindowConfig(keep=2, max=4))
+    new = StreamEngine(ScriptedBackend(Asked()), config, memory=short)
+    new.adopt(old, {2: made(2)})
+    assert new.window.prefix.memory == "less"
+    for i in range(3, 12):
+        new.step(made(i))
+        assert new.window.prefix.memory == "less"
