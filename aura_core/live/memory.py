@@ -435,6 +435,11 @@ class StreamMemory:
         return self._memory.recorder is not None and not self._memory.paused
 
     @property
+    def paused(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.paused
+
+    @property
     def language(self) -> str:
         """See `stream.notes.Memory`."""
         return self._memory.language

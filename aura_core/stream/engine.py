@@ -151,8 +151,8 @@ class StreamEngine:
         self.asides = Asides(self.codec)
         self.notes: NoteTaker | None = None
         if self.memory is not None:
-            keep = self.config.window.keep
-            self.notes = NoteTaker(self.memory, self.backend.chat.memory, self.asides, keep)
+            window, form = self.config.window, self.backend.chat.memory
+            self.notes = NoteTaker(self.memory, form, self.asides, window.keep, window.max)
         self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
         self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
         self._last_decided = False

@@ -181,3 +181,27 @@ def test_another_model_gets_notes_of_its_own_length() -> None:
     for i in range(3, 12):
         new.step(made(i))
         assert new.window.prefix.memory == "less"
+
+
+def test_a_model_without_idle_time_holds_few_pictures() -> None:
+    memory = MemoryDouble(block=4)
+    config = free(gate=GateConfig(), window=WindowConfig(keep=4, max=8))
+    engine = StreamEngine(ScriptedBackend(Asked()), config, memory=memory)
+    for i in range(40):
+        engine.step(made(i))
+    engine.idle()
+    ((block, _),) = memory.notes
+    assert block.chunks <= 8 and block.last == 39
+    assert len(block.frames) == 4
+
+
+def test_no_note_tells_of_a_pause() -> None:
+    memory = MemoryDouble(block=4)
+    config = free(gate=GateConfig(), window=WindowConfig(keep=4, max=8))
+    engine = StreamEngine(ScriptedBackend(Asked()), config, memory=memory)
+    for i in range(20):
+        memory.paused = 6 <= i < 10
+        engine.step(made(i))
+        if i > 10:
+            engine.idle()
+    assert [(block.first, block.last) for block, _ in memory.notes] == [(10, 13), (14, 17)]
