@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
@@ -55,6 +56,9 @@ GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没�
 
 
 RETRY_S = 60.0  # after which a file that could not be opened is tried again
+LATE_S = 1800.0  # no note is written later about a time that was deleted
+MOST_DELETED = 64  # deletions that are heeded so long
+_LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
 
@@ -110,6 +114,8 @@ class AssistantMemory:
         self._failed = ""  # why it could not be opened, or read
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
         self.deletions = 0  # times that notes were deleted: texts that were made of them are stale
+        self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
+        self._newest_wall_ns = 0
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -247,6 +253,9 @@ class AssistantMemory:
         recorder = self.recorder
         if recorder is None:
             raise InputError(self._failed or "the memory is not open")
+        asked = wanted or Wanted()
+        if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
+            self._deleted.append(_Deleted.of(asked, self._now_ns()))
         try:
             return recorder.forget(wanted, timeout_s)
         finally:  # an error may come after the notes are gone
@@ -270,7 +279,13 @@ class AssistantMemory:
 
     def wall_ns(self, stamp_ns: int) -> int:
         """The wall-clock time of a stamp that is now."""
-        return time.time_ns() if self._wall is None else self._wall(stamp_ns)
+        if self._wall is None:
+            return time.time_ns()
+        self._newest_wall_ns = self._wall(stamp_ns)
+        return self._newest_wall_ns
+
+    def _now_ns(self) -> int:
+        return time.time_ns() if self._wall is None else self._newest_wall_ns
 
     def on_event(self, event: Event) -> None:
         """Note what was asked, answered and told. A listener of the host."""
@@ -325,7 +340,10 @@ class AssistantMemory:
         )
 
     def saw(self, stream: str, block: Block, text: str) -> None:
-        """Note what happened in a block; "" where nothing is new."""
+        """Note what happened in a block; "" where nothing is new. While the note was written its
+        time may have been deleted: then nothing is noted."""
+        if any(deleted.holds(block) for deleted in list(self._deleted)):
+            return
         text = " ".join(text.split())
         plain = text.casefold().strip(" .。!")
         quiet = not plain or plain in NOTHING_NEW
@@ -390,6 +408,28 @@ class AssistantMemory:
         if self._wall is not None:
             self.recorder.flush()
         self._tell(note)
+
+
+@dataclass(frozen=True)
+class _Deleted:
+    """A span of time of which all notes were deleted, in nanoseconds of the wall clock."""
+
+    begin_wall_ns: int
+    end_wall_ns: int
+    at_s: float  # by the machine's steady clock
+
+    @staticmethod
+    def of(wanted: Wanted, now_ns: int) -> _Deleted:
+        """The span of a deletion, up to now."""
+        begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
+        first = -_LONG_AGO if begin is None else begin
+        return _Deleted(first, now_ns if end is None else min(end, now_ns), time.monotonic())
+
+    def holds(self, block: Block) -> bool:
+        """Whether a part of the block is within."""
+        begin_ns = block.wall_ns - (block.end_ns - block.begin_ns)
+        written_late = time.monotonic() - self.at_s < LATE_S
+        return written_late and begin_ns < self.end_wall_ns and block.wall_ns > self.begin_wall_ns
 
 
 class StreamMemory:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engine_rig import free
 from host_rig import WAIT_S, Make, Run, made_runs
@@ -15,11 +16,13 @@ from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
 from aura_core.errors import StoreError
 from aura_core.live import memory
 from aura_core.live.events import Noted, Problem, Ready, Stepped
-from aura_core.live.memory import remembering
+from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.stream.notes import Block
+from aura_core.types import NS, Frame
 
 
 @pytest.fixture
@@ -238,6 +241,31 @@ def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
     with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
         run.host.forget(None)
     assert "shines at 70" not in engine.memory.before()
+
+
+def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    now_ns, picture = time.time_ns(), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    old = Block(0, 29, 0, 30 * NS, now_ns - 5 * NS, (picture,))
+    begun = Block(30, 59, 30 * NS, 60 * NS, now_ns + 25 * NS, (picture,))
+    new = Block(60, 89, 60 * NS, 90 * NS, now_ns + 55 * NS, (picture,))
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS, end_wall_ns=now_ns - 60 * NS))
+    own.saw("", old, "after what was forgotten")
+    own.forget(Wanted(ids=("run-n1",)))
+    own.saw("", begun, "one note is forgotten, and not its time")
+    assert own.recorder is not None and own.recorder.flush()
+    assert len([n for n in own.search("") if n.kind is NoteKind.SEEN]) == 2
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS))
+    for block in (old, begun):
+        own.saw("", block, "a secret")
+    own.saw("", new, "after it")
+    assert own.recorder.flush()
+    assert [n.text for n in own.search("")] == ["after it"]
+    own.forget(None)
+    own.saw("", begun, "a secret")
+    assert own.recorder.flush() and own.search("") == []
+    own.close()
 
 
 class Renames(ScriptedBackend):
