@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +127,7 @@ class AssistantMemory:
         path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
-            self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
+            self.store = Store.open(path)
         except AuraError as e:
             self.fail(one_line(e))
             return

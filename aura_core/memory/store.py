@@ -131,7 +131,7 @@ class Store:
             StoreError: missing, damaged, no file of notes, newer than this program, or not
                 writable; or another assistant writes there.
         """
-        where = None if str(path) == MEMORY else Path(path).expanduser().absolute()
+        where = None if str(path) == MEMORY else _resolved(path)
         if where is not None:
             _prepare(where, create and not read_only)
         version, index = None, _joined(terms) if terms is not None else None
@@ -646,12 +646,27 @@ def _joined(terms: Terms) -> Index:
     return lambda text, question: " ".join(terms(f"{text}\n{question}"))
 
 
+def _resolved(path: Path | str) -> Path:
+    """The file itself, behind links: its lock lies beside it, whatever name it is opened by."""
+    try:
+        where = Path(path).expanduser().absolute()
+    except RuntimeError as e:
+        raise StoreError(f"{path}: there is no such user; name another file") from e
+    try:
+        return where.resolve()
+    except (OSError, RuntimeError):  # links in a circle: told when it is opened
+        return where
+
+
 def _prepare(path: Path, create: bool) -> None:
     """Make the file and its folder where they are missing: for their owner alone."""
-    if path.is_dir():
-        raise StoreError(f"{path}: is a folder; name a file")
-    if path.exists():
-        return
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path}: is a folder; name a file")
+        if path.exists():
+            return
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be looked at: {e.strerror}; name another file") from e
     if not create:
         raise StoreError(f"{path}: there is no such file of notes")
     try:
