@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -39,7 +39,7 @@ from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.notes import Block, Remembered, Request
-from aura_core.types import NS, Chunk, Evidence, Frame, Query, Response, Step
+from aura_core.types import NS, Chunk, Evidence, Frame, Kind, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
@@ -56,6 +56,7 @@ GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没�
 
 RETRY_S = 60.0  # after which a file that could not be opened is tried again
 LATE_S = 1800.0  # no note is written later about a time that was deleted
+MOST_ASKED = 64  # questions that may wait for the results of calls
 MOST_DELETED = 64  # deletions that are heeded so long
 _LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
@@ -115,6 +116,7 @@ class AssistantMemory:
         self.deletions = 0  # times that notes were deleted: texts that were made of them are stale
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
+        self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -290,7 +292,8 @@ class AssistantMemory:
         """Note what was asked, answered and told. A listener of the host."""
         match event:
             case Stepped(step=step) if step.response is not None:
-                self.answered(event.stream, step.question or "", step.response, event.frame.image)
+                image = event.frame.image
+                self.answered(event.stream, self._question(step), step.response, image)
                 for alert in event.alerts:
                     self.told(event.stream, alert.instruction, step.response, event.frame.image)
             case Told():
@@ -301,10 +304,22 @@ class AssistantMemory:
         """Note what a step of a lockstep run has answered; alerts have no picture there."""
         if step.response is None:
             return
-        self.answered(stream, step.question or "", step.response, None)
+        self.answered(stream, self._question(step), step.response, None)
         if not step.question:
             for _ in step.response.watches:
                 self.told(stream, "", step.response, None)
+
+    def asked(self, query: Query) -> None:
+        """Know a question: its answer may come in a later step, after the result of a call."""
+        self._asked[query.id] = query.text
+        while len(self._asked) > MOST_ASKED:
+            self._asked.popitem(last=False)
+
+    def _question(self, step: Step) -> str:
+        """The question that a step has answered; "" where its words are unasked."""
+        if step.question or step.response is None or step.response.kind is not Kind.REAL_TIME:
+            return step.question or ""
+        return self._asked.get(step.response.query_id, "")
 
     def answered(
         self, stream: str, question: str, response: Response, image: NDArray[np.uint8] | None
@@ -521,6 +536,7 @@ class StreamMemory:
 
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""
+        self._memory.asked(query)
         if self._config.language == "auto":
             self._memory.language = language_of(query.text)
         try:

@@ -57,7 +57,7 @@ def test_a_model_that_fails_is_told_in_one_line(
 
     embedder = load_embedder(str(folder(tmp_path)))
     monkeypatch.setattr(Encoder, "encode", full)
-    with pytest.raises(ModelError, match="memory.embedder: model-.* fails: out of memory"):
+    with pytest.raises(ModelError, match=r"memory\.embedder: model-.* fails: out of memory"):
         embedder.embed(["a"])
 
 
