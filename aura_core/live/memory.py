@@ -200,7 +200,9 @@ class AssistantMemory:
     @property
     def trouble(self) -> str:
         """What is wrong, in one line; "" where all is well."""
-        return self._failed or (self.recorder.trouble if self.recorder is not None else "")
+        recorder, writer = self.recorder, self.writer
+        of_file = self._failed or (recorder.trouble if recorder is not None else "")
+        return of_file or (writer.trouble if writer is not None else "")
 
     @property
     def paused(self) -> bool:
