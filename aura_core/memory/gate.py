@@ -200,7 +200,8 @@ _PAST = _any(
     r"\bwhat (?:did|have) (?:i|we)\b",
     r"\bhow long (?:did|was|were|has|have|had)\b",
     r"\b(?:who|what) came first\b",
-    r"\bhow (?:many|much)\b(?! (?:do|can|are|is)\b)(?!.*\b(?:is|are) (?:still )?left\b).*\b(?:did|was|were|has|had|have been|came|went"
+    r"\bhow (?:many|much)\b(?! (?:do|can|are|is)\b)(?!.*\b(?:is|are) (?:still )?left\b)"
+    r".*\b(?:did|was|were|has|had|have been|came|went"
     r"|left|entered|visited|passed)\b",
     r"谁.{0,10}(?:了|的)[?。]*$",
     "(?:什么|谁)先来|先来的是(?:什么|谁)",
