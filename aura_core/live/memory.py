@@ -113,7 +113,6 @@ class AssistantMemory:
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
-        self.deletions = 0  # times that notes were deleted: texts that were made of them are stale
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
@@ -259,10 +258,7 @@ class AssistantMemory:
         asked = wanted or Wanted()
         if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
             self._deleted.append(_Deleted.of(asked, self._now_ns()))
-        try:
-            return recorder.forget(wanted, timeout_s)
-        finally:  # an error may come after the notes are gone
-            self.deletions += 1
+        return recorder.forget(wanted, timeout_s)
 
     def _open_store(self) -> Store:
         if self.store is None:
@@ -465,7 +461,7 @@ class StreamMemory:
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
         self._names: Names | None = None
-        # The wall clock, the deletions so far, and the text of `before`.
+        # The wall clock, `Store.erased`, and the text of `before`.
         self._prepared: tuple[int, int, str] | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
@@ -515,7 +511,7 @@ class StreamMemory:
         fresh_ns = 2 * self.block_chunks(self._form) * NS
         made = self._prepared
         stale = made is None or abs(now_ns - made[0]) > fresh_ns
-        if stale or (made is not None and made[1] != self._memory.deletions):
+        if stale or (made is not None and made[1] != self._erased()):
             self.prepare()
         return self._prepared[2] if self._prepared is not None else ""
 
@@ -525,7 +521,7 @@ class StreamMemory:
         if tiers is None or self.prefix_tokens == 0:
             self._prepared = None
             return
-        deletions = self._memory.deletions
+        erased = self._erased()
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
             text = tiers.text(now_ns, self._name, self.language)
@@ -534,7 +530,15 @@ class StreamMemory:
             self._prepared = None
             return
         self._memory.fail("")
-        self._prepared = now_ns, deletions, text
+        self._prepared = now_ns, erased, text
+
+    def _erased(self) -> int:
+        """Another number after every deletion, also by a command beside this assistant; -1 where
+        nothing can be read."""
+        try:
+            return -1 if self._memory.store is None else self._memory.store.erased
+        except AuraError:
+            return -1
 
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""

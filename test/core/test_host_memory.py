@@ -243,6 +243,21 @@ def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
     assert "shines at 70" not in engine.memory.before()
 
 
+def test_what_a_command_forgets_is_not_before_the_next_window(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    stream, picture = own.stream("", ScriptedBackend()), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    own.saw("", Block(0, 29, 0, 30 * NS, time.time_ns(), (picture,)), "a secret")
+    assert own.recorder is not None and own.recorder.flush()
+    assert "a secret" in stream.before()
+    command = Store.open(path, alone=False)
+    command.forget(None)
+    command.close()
+    assert stream.before() == ""
+    own.close()
+
+
 def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
     own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
     own.open()
