@@ -771,7 +771,7 @@ def _rows(db: sqlite3.Connection, wanted: Wanted, span: Rows, terms: Sequence[st
     q = query(wanted, terms, span)
     down = " DESC" if wanted.newest_first else ""
     sql = f"SELECT {q.row} FROM {q.tables} WHERE {q.where} ORDER BY {q.row}{down} LIMIT ?"
-    return [row[0] for row in db.execute(sql, (*q.values, wanted.limit))]
+    return [row[0] for row in db.execute(sql, (*q.values, min(wanted.limit, _INT64 - 1)))]
 
 
 def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], span: Rows) -> int:
