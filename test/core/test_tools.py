@@ -13,6 +13,7 @@ from engine_rig import cached, chunk, free, recomputed
 from host_rig import Make, Run, made_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_double import MemoryDouble
 
 from aura_core.cli.show import step_text
 from aura_core.config import AssistantConfig, GenerationConfig, MemoryConfig, WindowConfig
@@ -348,6 +349,18 @@ def test_an_answer_after_a_call_is_remembered_with_its_question(runs: Make) -> N
     assert run.host.memory.recorder.flush()
     (note,) = (n for n in run.host.memory.search("") if n.kind is NoteKind.QUESTION)
     assert (note.question, note.text) == (QUESTION, "Just a moment. The lamp is on.")
+
+
+def test_no_call_is_written_into_a_note() -> None:
+    def calls(moment: Moment) -> str | None:
+        return f"the lamp is off {ON}" if "Write a note" in moment.question else None
+
+    memory = MemoryDouble(block=2)
+    memory.note_tokens = 200
+    lockstep = Lockstep(StreamEngine(ScriptedBackend(calls), with_tools(), memory=memory))
+    for i in range(4):
+        chunk(lockstep, i)
+    assert [text for _, text in memory.notes] == ["the lamp is off"] * 2
 
 
 def test_a_result_that_comes_too_late_ends_in_a_refusal(runs: Make) -> None:
