@@ -447,11 +447,13 @@ class Host:
         """
         if self.memory is None:
             raise InputError("there is no memory (memory.path is empty)")
+        count = None
         try:
-            return self.memory.forget(wanted, timeout_s)
+            count = self.memory.forget(wanted, timeout_s)
         finally:  # an error may come after the notes are gone
-            for stream in self.streams.values():
+            for stream in self.streams.values() if count != 0 else ():
                 stream.inbox.call(StreamEngine.renew_memory)
+        return count
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
         """End a watch, or take back a question that was not asked yet; of any stream when None.

@@ -221,6 +221,19 @@ def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
     assert b"shines at 70" not in path.read_bytes()
 
 
+def test_where_nothing_is_deleted_no_window_is_computed_again(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(4):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    assert run.host.forget(Wanted(ids=("nobody",))) == 0
+    run.second(4, grey=70)
+    (step,) = run.steps(1)
+    assert step.prefill_tokens < step.window_tokens / 2
+
+
 def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
     runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
