@@ -447,9 +447,12 @@ class Host:
         """
         if self.memory is None:
             raise InputError("there is no memory (memory.path is empty)")
-        count = self.memory.forget(wanted, timeout_s)
-        for stream in self.streams.values():
-            stream.inbox.call(StreamEngine.renew_memory)
+        count = None
+        try:
+            count = self.memory.forget(wanted, timeout_s)
+        finally:  # an error may come after the notes are gone
+            for stream in self.streams.values() if count != 0 else ():
+                stream.inbox.call(StreamEngine.renew_memory)
         return count
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:

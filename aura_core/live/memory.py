@@ -12,10 +12,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
 from aura_core.stream.notes import Block, Remembered, Request
-from aura_core.types import NS, Chunk, Evidence, Frame, Query, Response, Step
+from aura_core.types import NS, Chunk, Evidence, Frame, Kind, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
@@ -55,6 +55,10 @@ GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没�
 
 
 RETRY_S = 60.0  # after which a file that could not be opened is tried again
+LATE_S = 1800.0  # no note is written later about a time that was deleted
+MOST_ASKED = 64  # questions that may wait for the results of calls
+MOST_DELETED = 64  # deletions that are heeded so long
+_LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
 
@@ -109,7 +113,9 @@ class AssistantMemory:
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
-        self.deletions = 0  # times that notes were deleted: texts that were made of them are stale
+        self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
+        self._newest_wall_ns = 0
+        self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -122,7 +128,7 @@ class AssistantMemory:
         path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
-            self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
+            self.store = Store.open(path)
         except AuraError as e:
             self.fail(one_line(e))
             return
@@ -193,7 +199,9 @@ class AssistantMemory:
     @property
     def trouble(self) -> str:
         """What is wrong, in one line; "" where all is well."""
-        return self._failed or (self.recorder.trouble if self.recorder is not None else "")
+        recorder, writer = self.recorder, self.writer
+        of_file = self._failed or (recorder.trouble if recorder is not None else "")
+        return of_file or (writer.trouble if writer is not None else "")
 
     @property
     def paused(self) -> bool:
@@ -244,11 +252,13 @@ class AssistantMemory:
 
         Raises `InputError` when it cannot be done.
         """
-        self._open_store()
-        assert self.recorder is not None
-        count = self.recorder.forget(wanted, timeout_s)
-        self.deletions += 1
-        return count
+        recorder = self.recorder
+        if recorder is None:
+            raise InputError(self._failed or "the memory is not open")
+        asked = wanted or Wanted()
+        if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
+            self._deleted.append(_Deleted.of(asked, self._now_ns()))
+        return recorder.forget(wanted, timeout_s)
 
     def _open_store(self) -> Store:
         if self.store is None:
@@ -268,13 +278,20 @@ class AssistantMemory:
 
     def wall_ns(self, stamp_ns: int) -> int:
         """The wall-clock time of a stamp that is now."""
-        return time.time_ns() if self._wall is None else self._wall(stamp_ns)
+        if self._wall is None:
+            return time.time_ns()
+        self._newest_wall_ns = self._wall(stamp_ns)
+        return self._newest_wall_ns
+
+    def _now_ns(self) -> int:
+        return time.time_ns() if self._wall is None else self._newest_wall_ns
 
     def on_event(self, event: Event) -> None:
         """Note what was asked, answered and told. A listener of the host."""
         match event:
             case Stepped(step=step) if step.response is not None:
-                self.answered(event.stream, step.question or "", step.response, event.frame.image)
+                image = event.frame.image
+                self.answered(event.stream, self._question(step), step.response, image)
                 for alert in event.alerts:
                     self.told(event.stream, alert.instruction, step.response, event.frame.image)
             case Told():
@@ -285,10 +302,22 @@ class AssistantMemory:
         """Note what a step of a lockstep run has answered; alerts have no picture there."""
         if step.response is None:
             return
-        self.answered(stream, step.question or "", step.response, None)
+        self.answered(stream, self._question(step), step.response, None)
         if not step.question:
             for _ in step.response.watches:
                 self.told(stream, "", step.response, None)
+
+    def asked(self, query: Query) -> None:
+        """Know a question: its answer may come in a later step, after the result of a call."""
+        self._asked[query.id] = query.text
+        while len(self._asked) > MOST_ASKED:
+            self._asked.popitem(last=False)
+
+    def _question(self, step: Step) -> str:
+        """The question that a step has answered; "" where its words are unasked."""
+        if step.question or step.response is None or step.response.kind is not Kind.REAL_TIME:
+            return step.question or ""
+        return self._asked.get(step.response.query_id, "")
 
     def answered(
         self, stream: str, question: str, response: Response, image: NDArray[np.uint8] | None
@@ -323,7 +352,10 @@ class AssistantMemory:
         )
 
     def saw(self, stream: str, block: Block, text: str) -> None:
-        """Note what happened in a block; "" where nothing is new."""
+        """Note what happened in a block; "" where nothing is new. While the note was written its
+        time may have been deleted: then nothing is noted."""
+        if any(deleted.holds(block) for deleted in list(self._deleted)):
+            return
         text = " ".join(text.split())
         plain = text.casefold().strip(" .。!")
         quiet = not plain or plain in NOTHING_NEW
@@ -390,6 +422,28 @@ class AssistantMemory:
         self._tell(note)
 
 
+@dataclass(frozen=True)
+class _Deleted:
+    """A span of time of which all notes were deleted, in nanoseconds of the wall clock."""
+
+    begin_wall_ns: int
+    end_wall_ns: int
+    at_s: float  # by the machine's steady clock
+
+    @staticmethod
+    def of(wanted: Wanted, now_ns: int) -> _Deleted:
+        """The span of a deletion, up to now."""
+        begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
+        first = -_LONG_AGO if begin is None else begin
+        return _Deleted(first, now_ns if end is None else min(end, now_ns), time.monotonic())
+
+    def holds(self, block: Block) -> bool:
+        """Whether a part of the block is within."""
+        begin_ns = block.wall_ns - (block.end_ns - block.begin_ns)
+        written_late = time.monotonic() - self.at_s < LATE_S
+        return written_late and begin_ns < self.end_wall_ns and block.wall_ns > self.begin_wall_ns
+
+
 class StreamMemory:
     """The memory of one stream, as its engine sees it (`stream.notes.Memory`)."""
 
@@ -407,7 +461,7 @@ class StreamMemory:
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
         self._names: Names | None = None
-        # The wall clock, the deletions so far, and the text of `before`.
+        # The wall clock, `Store.erased`, and the text of `before`.
         self._prepared: tuple[int, int, str] | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
@@ -433,6 +487,11 @@ class StreamMemory:
         return self._memory.recorder is not None and not self._memory.paused
 
     @property
+    def paused(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.paused
+
+    @property
     def language(self) -> str:
         """See `stream.notes.Memory`."""
         return self._memory.language
@@ -452,7 +511,7 @@ class StreamMemory:
         fresh_ns = 2 * self.block_chunks(self._form) * NS
         made = self._prepared
         stale = made is None or abs(now_ns - made[0]) > fresh_ns
-        if stale or (made is not None and made[1] != self._memory.deletions):
+        if stale or (made is not None and made[1] != self._erased()):
             self.prepare()
         return self._prepared[2] if self._prepared is not None else ""
 
@@ -462,7 +521,7 @@ class StreamMemory:
         if tiers is None or self.prefix_tokens == 0:
             self._prepared = None
             return
-        deletions = self._memory.deletions
+        erased = self._erased()
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
             text = tiers.text(now_ns, self._name, self.language)
@@ -471,10 +530,19 @@ class StreamMemory:
             self._prepared = None
             return
         self._memory.fail("")
-        self._prepared = now_ns, deletions, text
+        self._prepared = now_ns, erased, text
+
+    def _erased(self) -> int:
+        """Another number after every deletion, also by a command beside this assistant; -1 where
+        nothing can be read."""
+        try:
+            return -1 if self._memory.store is None else self._memory.store.erased
+        except AuraError:
+            return -1
 
     def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""
+        self._memory.asked(query)
         if self._config.language == "auto":
             self._memory.language = language_of(query.text)
         try:
@@ -592,7 +660,7 @@ class StreamMemory:
                 return
             try:
                 begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
-                self._memory.store.add_summary(begin_ns, end_ns, span.language, text)
+                self._memory.store.add_summary(begin_ns, end_ns, span.language, text, span.erased)
             except AuraError as e:
                 self._memory.fail(one_line(e))
 

@@ -87,6 +87,7 @@ _CALLED = (
     re.compile(_OPENING + rf"(?i:{_THING} is (?:called|named)) {_NAME}$"),
     re.compile(_OPENING + rf"(?i:(this|that|it|he|she) is (?:called|named)) {_NAME}$"),
 )
+_CALL = re.compile(_OPENING + r"(?:(?i:you can|please) )*(?i:call) ")
 _SHOWN = re.compile(_OPENING + r"(?i:this|that|it|here|these|those)(?i: is| are|'s) (.+)$")
 _IS_MINE = re.compile(_OPENING + rf"(?i:{_THING}) (?i:is|are) ((?i:my|our) .+|(?i:mine|ours))$")
 _OWN = re.compile(r"(?i:my|our|\w+'s)(?: [\w-]+){1,3}")
@@ -115,6 +116,8 @@ _GIVEN = _set(
 _CAPITALS = _set(
     "i monday tuesday wednesday thursday friday saturday sunday january february march april june"
     " july august september october november december english chinese french german okay ok"
+    " spanish italian japanese korean russian arabic portuguese dutch polish turkish greek american"
+    " british european christmas easter halloween great good nice awesome perfect wonderful"
 )
 
 
@@ -126,6 +129,8 @@ def _called(text: str) -> Naming | None:
         whom, name = match[1].lower(), match[2]
         if name.lower() in STOP or name.lower() in _CAPITALS:
             return None
+        if _CALL.search(text) and not (name[0].isupper() or name.lower() in _GIVEN):
+            return None  # somebody is to be called: "call the fire department"
         shown = whom.split()[0] in ("it", "this", "that") and len(whom.split()) == 1
         person = whom in ("my", "his", "her", "him", "he", "she", "their")
         about = "" if shown or person or whom == "its" else whom.removesuffix("'s")
@@ -199,9 +204,14 @@ _SURNAMES = frozenset(
 _SOUNDS = frozenset(
     "安娜丽莎玛利亚鲍勃汤姆杰克马克露西艾米丽莉凯特爱丽丝大卫约翰彼得保罗迈尔本尼罗拉贝塔卡洛斯妮琳珍"
 )
-_NO_NAMES = frozenset(
-    ("高兴", "马上", "安全", "黄色", "许多", "周末", "周一", "何时", "高的", "程度")
+_NO_NAMES = _set(
+    "高兴 马上 安全 黄色 许多 周末 周一 何时 高的 程度 马桶 马路 马车 马甲 马克杯 黄瓜 黄豆"
+    " 黄油 黄金 黄酒 高楼 高铁 高跟鞋 高压锅 高脚杯 李子 杨树 杨梅 林地 林子 罗盘 孙子 孙女"
+    " 胡子 胡椒 胡萝卜 朱古力 程序 程序员 韩国 韩语 唐装 唐诗 宋体 周围 周日 王八 王子 王国"
+    " 张力 董事 许可 许可证"
 )
+# Who or what comes when it is called: "他叫外卖".
+_ZH_COMES = _set("外卖 快递 车 出租车 网约车 救护车 消防车 警察 保安 医生 护士 服务员 人 停")
 
 
 def _chinese(text: str) -> Naming | None:
@@ -209,7 +219,12 @@ def _chinese(text: str) -> Naming | None:
     match = _ZH_CALLED.match(text)
     if match is not None and not re.search("告诉|提醒|通知|如果|每次|时候|就", text):
         whom, name = match[1], match[2]
-        if name in CHINESE or len(name) > 6 or whom.endswith(("请", "大家", "你", "时")):
+        if (
+            name in CHINESE
+            or name in _ZH_COMES
+            or len(name) > 6
+            or whom.endswith(("请", "大家", "你", "时"))
+        ):
             return None
         shown = whom in ("它", "这", "那", "这个", "那个")
         person = whom in ("我", "他", "她")

@@ -133,7 +133,8 @@ class StreamEngine:
             video = self.backend.encode(chunk)
             return replace(turn, video=video, answer_ids=ids, result=None, shown=())
 
-        conversation = old.conversation.moved(self.codec, again)
+        before = self.memory.before if self.memory is not None else None
+        conversation = old.conversation.moved(self.codec, again, before)
         if conversation.window.turns:
             self._check_context(conversation.window.turns[0].video)
         self.conversation = conversation
@@ -150,8 +151,8 @@ class StreamEngine:
         self.asides = Asides(self.codec)
         self.notes: NoteTaker | None = None
         if self.memory is not None:
-            keep = self.config.window.keep
-            self.notes = NoteTaker(self.memory, self.backend.chat.memory, self.asides, keep)
+            window, form = self.config.window, self.backend.chat.memory
+            self.notes = NoteTaker(self.memory, form, self.asides, window.keep, window.max)
         self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
         self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
         self._last_decided = False
@@ -602,12 +603,13 @@ class StreamEngine:
         return response
 
     def renew_memory(self) -> None:
-        """Read the notes before the video again: some were deleted. The next step prefills the
-        window."""
+        """Read the notes before the video again: some were deleted. What was recalled for questions
+        leaves the window too. The next step prefills it."""
         if self.memory is None:
             return
         text = self.memory.before()
-        self.policy.renew(replace(self.window.prefix, memory=text))
+        turns = [replace(turn, recalled="", shown=()) for turn in self.window.turns]
+        self.policy.renew(replace(self.window.prefix, memory=text), turns)
 
     def unwatch(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""

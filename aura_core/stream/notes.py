@@ -86,6 +86,11 @@ class Memory(Protocol):
         ...
 
     @property
+    def paused(self) -> bool:
+        """Whether nothing may be noted now, because somebody asked for it."""
+        ...
+
+    @property
     def note_tokens(self) -> int:
         """Most tokens of a note."""
         ...
@@ -149,11 +154,14 @@ class NoteTaker:
         form: how the model is asked.
         asides: answers requests in idle time.
         keep: least chunks that the window holds: a block is no longer.
+        most: most chunks that the window holds: several blocks in one note are no longer.
     """
 
-    def __init__(self, memory: Memory, form: MemoryForm, asides: Asides, keep: int) -> None:
+    def __init__(
+        self, memory: Memory, form: MemoryForm, asides: Asides, keep: int, most: int
+    ) -> None:
         self._memory, self._form, self._asides = memory, form, asides
-        self._chunks = max(1, min(memory.block_chunks(form), keep))
+        self._chunks, self._most = max(1, min(memory.block_chunks(form), keep)), most
         self._block: Block | None = None  # is being filled
         self._newest = -1
         self._seen_ns: int | None = None  # stamp of the newest chunk's end
@@ -168,6 +176,10 @@ class NoteTaker:
         if self._seen_ns is not None and gap >= GAP_CHUNKS:
             self._memory.missed(min(self._seen_ns, chunk.start_ns), chunk.start_ns)
         self._seen_ns = chunk.end_ns
+        if self._memory.paused:  # no later note tells of this time
+            self._give_up()
+            self._block = None
+            return
         now_ns = self._memory.wall_ns(chunk.stamp_ns)
         one = Block(
             chunk.index, chunk.index, chunk.start_ns, chunk.end_ns, now_ns, chunk.frames[-1:]
@@ -180,11 +192,20 @@ class NoteTaker:
             self._close(self._block)
             self._block = None
 
+    def _give_up(self) -> Block | None:
+        """Ask for the note that waits no more, and return its block."""
+        if self._waiting is None:
+            return None
+        (job, block), self._waiting = self._waiting, None
+        self._asides.drop(job)
+        return block
+
     def _close(self, block: Block) -> None:
-        if self._waiting is not None:  # the model was too slow: one note about both
-            job, earlier = self._waiting
-            self._asides.drop(job)
-            block, self._waiting = block.after(earlier), None
+        earlier = self._give_up()
+        if earlier is not None:  # the model was too slow: one note about both
+            together = block.after(earlier)
+            if together.chunks <= self._most:
+                block = replace(together, frames=block.frames)
         if not self._memory.writes or self._memory.closed(block):
             return
 

@@ -11,7 +11,7 @@ class MemoryDouble:
     def __init__(self, block: int = 4, before: str = "", told: Remembered | None = None) -> None:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
-        self.elsewhere = False
+        self.elsewhere = self.paused = False
         self.prepared = 0
         self.merges: list[Request] = []
         self.notes: list[tuple[Block, str]] = []

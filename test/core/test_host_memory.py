@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engine_rig import free
 from host_rig import WAIT_S, Make, Run, made_runs
 
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
+from aura_core.errors import StoreError
 from aura_core.live import memory
 from aura_core.live.events import Noted, Problem, Ready, Stepped
-from aura_core.live.memory import remembering
+from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.stream.notes import Block
+from aura_core.types import NS, Frame
 
 
 @pytest.fixture
@@ -215,6 +219,81 @@ def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
     engine = run.host.streams[""].engine
     assert engine is not None and "shines at 70" not in engine.window.prefix.memory
     assert b"shines at 70" not in path.read_bytes()
+
+
+def test_where_nothing_is_deleted_no_window_is_computed_again(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(4):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    assert run.host.forget(Wanted(ids=("nobody",))) == 0
+    run.second(4, grey=70)
+    (step,) = run.steps(1)
+    assert step.prefill_tokens < step.window_tokens / 2
+
+
+def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
+    runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store) -> None:
+        raise StoreError("no space left")
+
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(3):
+        run.second(i, grey=70)
+    run.steps(2)
+    assert until(lambda: seen(path))
+    engine = run.host.streams[""].engine
+    assert engine is not None and engine.memory is not None
+    engine.memory.prepare()
+    assert "shines at 70" in engine.memory.before()
+    monkeypatch.setattr(Store, "_merge", full)
+    with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
+        run.host.forget(None)
+    assert "shines at 70" not in engine.memory.before()
+
+
+def test_what_a_command_forgets_is_not_before_the_next_window(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    stream, picture = own.stream("", ScriptedBackend()), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    own.saw("", Block(0, 29, 0, 30 * NS, time.time_ns(), (picture,)), "a secret")
+    assert own.recorder is not None and own.recorder.flush()
+    assert "a secret" in stream.before()
+    command = Store.open(path, alone=False)
+    command.forget(None)
+    command.close()
+    assert stream.before() == ""
+    own.close()
+
+
+def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    now_ns, picture = time.time_ns(), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    old = Block(0, 29, 0, 30 * NS, now_ns - 5 * NS, (picture,))
+    begun = Block(30, 59, 30 * NS, 60 * NS, now_ns + 25 * NS, (picture,))
+    new = Block(60, 89, 60 * NS, 90 * NS, now_ns + 55 * NS, (picture,))
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS, end_wall_ns=now_ns - 60 * NS))
+    own.saw("", old, "after what was forgotten")
+    own.forget(Wanted(ids=("run-n1",)))
+    own.saw("", begun, "one note is forgotten, and not its time")
+    assert own.recorder is not None and own.recorder.flush()
+    assert len([n for n in own.search("") if n.kind is NoteKind.SEEN]) == 2
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS))
+    for block in (old, begun):
+        own.saw("", block, "a secret")
+    own.saw("", new, "after it")
+    assert own.recorder.flush()
+    assert [n.text for n in own.search("")] == ["after it"]
+    own.forget(None)
+    own.saw("", begun, "a secret")
+    assert own.recorder.flush() and own.search("") == []
+    own.close()
 
 
 class Renames(ScriptedBackend):

@@ -49,6 +49,18 @@ def folder(path: Path, name: str = "model") -> Path:
     return made
 
 
+def test_a_model_that_fails_is_told_in_one_line(
+    tmp_path: Path, package: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Encoder, texts: Sequence[str], **more: Any) -> np.ndarray:
+        raise RuntimeError("out of\nmemory")
+
+    embedder = load_embedder(str(folder(tmp_path)))
+    monkeypatch.setattr(Encoder, "encode", full)
+    with pytest.raises(ModelError, match=r"memory\.embedder: model-.* fails: out of memory"):
+        embedder.embed(["a"])
+
+
 def test_vectors_have_length_one(tmp_path: Path, package: None) -> None:
     embedder = load_embedder(str(folder(tmp_path)))
     assert embedder.dimension == 4

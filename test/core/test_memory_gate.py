@@ -111,6 +111,22 @@ has the kettle been on today? | did | kettl
 什么先来? | order | come
 """
 CLOSED = """
+what is she wearing today?
+how do i look today?
+what is the weather like today?
+is it dark outside this evening?
+what should i cook tonight?
+how many apples are left?
+how many cups are left on the table?
+have i got something on my face?
+what have i got in my hand?
+did he just leave?
+who was that?
+was that a bird?
+which way did it go?
+今天天气怎么样?
+过一会儿告诉我可以吗?
+这个过期了吗?
 where is the red cup?
 where is my phone?
 where did the cat go?
@@ -264,6 +280,21 @@ def test_open_for_all_that_the_simulator_asks_about_the_past(language: str) -> N
                             wrong.append(question)
     print(f"{language}: {len(wrong)} of {asked} questions about the past are not opened rightly")
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what is new today?",
+        "what has happened today?",
+        "who came in this evening?",
+        "is the cup that was here this morning still there?",
+        "今天谁来过?",
+        "今天过得怎么样?",
+    ],
+)
+def test_open_for_a_day_that_goes_on(question: str) -> None:
+    assert need(question, NOW) is not None
 
 
 def test_what_is_no_content_is_not_looked_for() -> None:

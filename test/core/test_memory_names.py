@@ -36,6 +36,8 @@ the red cube is called Bob | Bob | the red cube
 the dog is named Rex | Rex | the dog
 i call it Bob | Bob |
 call it Bob | Bob |
+call it rex | rex |
+i call it fluffy | fluffy |
 you can call her Ana | Ana | *
 i call the red cube Bob | Bob | the red cube
 his name is Peter | Peter | *
@@ -80,6 +82,18 @@ that is I
 tell me when this is my cup
 call me when the cat comes
 call it a day
+call the fire department
+Please call the fire brigade!
+call it quits
+call him back
+this is Spanish
+it is Christmas
+我叫车
+他叫外卖
+我叫救护车
+这是马桶
+这是黄瓜
+这是高跟鞋
 my name is not important
 i am hungry
 where is my toy?

@@ -492,6 +492,13 @@ def test_a_second_assistant_is_refused_and_a_command_is_not(store):
     opened(store.path).close()
 
 
+def test_a_link_to_the_file_of_an_assistant_is_refused_too(store, tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(store.path)
+    with pytest.raises(StoreError, match="another assistant writes its notes there"):
+        Store.open(link)
+
+
 def test_a_reader_beside_a_writer(store):
     store.add([note(1)])
     reader = opened(store.path, read_only=True)
@@ -549,6 +556,13 @@ def test_files_of_others_are_left_alone(tmp_path):
     assert "a database, but not one of notes" in refused(other)
     assert other.read_bytes() == before
     assert "is a folder; name a file" in refused(tmp_path)
+
+
+def test_paths_that_cannot_be(tmp_path):
+    with pytest.raises(StoreError, match="cannot be looked at: File name too long; name another"):
+        Store.open(tmp_path / ("x" * 300))
+    with pytest.raises(StoreError, match="there is no such user"):
+        Store.open("~nobody-here/notes.db")
 
 
 def test_missing_files(tmp_path):

@@ -163,6 +163,17 @@ def test_a_forgotten_note_is_gone_from_the_text() -> None:
     assert "secret" not in tiers(store).text(NOW)
 
 
+def test_a_summary_that_was_made_of_a_forgotten_note_is_not_kept() -> None:
+    store = stored([note(7 * 3600, "secret"), note(7 * 3600 - 60, "b")])
+    text = tiers(store, PLAIN)
+    span = text.unmerged(NOW)
+    assert span is not None and "secret" in span.notes
+    store.forget(Wanted(substring="secret"))
+    store.add_summary(span.begin_wall_ns, span.end_wall_ns, span.language, "a secret", span.erased)
+    assert store.summary(span.begin_wall_ns, span.end_wall_ns, span.language) is None
+    assert "secret" not in text.text(NOW)
+
+
 def test_a_trained_model_gets_the_newest_word_for_word() -> None:
     store = stored([note(20 * i, f"fact {i}; more") for i in range(1, 200)])
     text = tiers(store, TRAINED, tokens=None).text(NOW)

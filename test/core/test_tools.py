@@ -13,11 +13,13 @@ from engine_rig import cached, chunk, free, recomputed
 from host_rig import Make, Run, made_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_double import MemoryDouble
 
 from aura_core.cli.show import step_text
-from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
+from aura_core.config import AssistantConfig, GenerationConfig, MemoryConfig, WindowConfig
 from aura_core.errors import ConfigError
 from aura_core.live.events import Called, Event, Refused, Stepped, Words
+from aura_core.memory.notes import NoteKind
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.models.tool_form import HERMES, MOST_CHARS, without_markers
 from aura_core.replay.lockstep import Lockstep
@@ -335,6 +337,30 @@ def test_the_host_tells_a_call_and_goes_on_with_its_result(runs: Make) -> None:
     assert step.response.text == "Just a moment. The lamp is on."
     assert step.response.query_id == event.query.id
     assert step.response.id == words.response_id == event.call.response_id
+
+
+def test_an_answer_after_a_call_is_remembered_with_its_question(runs: Make) -> None:
+    remembers = replace(with_tools(), memory=MemoryConfig(":memory:"))
+    run = runs(ScriptedBackend(lamp), config=remembers).start()
+    event = called(run)
+    run.host.result(event.call, '{"success": true}')
+    run.next(Stepped)
+    assert run.host.memory is not None and run.host.memory.recorder is not None
+    assert run.host.memory.recorder.flush()
+    (note,) = (n for n in run.host.memory.search("") if n.kind is NoteKind.QUESTION)
+    assert (note.question, note.text) == (QUESTION, "Just a moment. The lamp is on.")
+
+
+def test_no_call_is_written_into_a_note() -> None:
+    def calls(moment: Moment) -> str | None:
+        return f"the lamp is off {ON}" if "Write a note" in moment.question else None
+
+    memory = MemoryDouble(block=2)
+    memory.note_tokens = 200
+    lockstep = Lockstep(StreamEngine(ScriptedBackend(calls), with_tools(), memory=memory))
+    for i in range(4):
+        chunk(lockstep, i)
+    assert [text for _, text in memory.notes] == ["the lamp is off"] * 2
 
 
 def test_a_result_that_comes_too_late_ends_in_a_refusal(runs: Make) -> None:

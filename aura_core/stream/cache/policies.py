@@ -129,9 +129,9 @@ class Floating:
             self.counters.switches += 1
             self.rebuild()
 
-    def renew(self, prefix: Prefix) -> None:
-        """Put another prefix before the turns in view, and make the plan again."""
-        self.window.renew(prefix)
+    def renew(self, prefix: Prefix, turns: list[Turn]) -> None:
+        """See `DualWindow.renew`."""
+        self.window.renew(prefix, turns)
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -219,9 +219,9 @@ class Shadow(Floating):
         super().amend(index, turn)
         self._rewind_shadow(plan, index)
 
-    def renew(self, prefix: Prefix) -> None:
+    def renew(self, prefix: Prefix, turns: list[Turn]) -> None:
         """See `Floating.renew`. The shadow begins anew."""
-        super().renew(prefix)
+        super().renew(prefix, turns)
         self._begun = False
 
     def _rewind_shadow(self, plan: Plan | None, index: int) -> None:
@@ -283,6 +283,11 @@ class Evict(Floating):
         self._sink = len(codec.head(window.prefix))
         # question id and number of tokens of each turn whose words stayed
         self._words: list[tuple[str | None, int]] = []
+
+    def rebuild(self) -> None:
+        """See `Floating.rebuild`. The prefix then holds the words that had stayed in the cache."""
+        super().rebuild()
+        self._sink, self._words = len(self.codec.head(self.window.prefix)), []
 
     def make_room(self) -> None:
         """Cut the oldest turn out if the window is full."""
