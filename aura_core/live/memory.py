@@ -295,8 +295,11 @@ class AssistantMemory:
                 for alert in event.alerts:
                     self.told(event.stream, alert.instruction, step.response, event.frame.image)
             case Told():
-                question = event.delegate.task
-                self.answered(event.stream, question, event.response, event.frame.image)
+                image = event.frame.image
+                for alert in event.alerts:
+                    self.told(event.stream, alert.instruction, event.response, image)
+                if not event.alerts:
+                    self.answered(event.stream, event.delegate.task, event.response, image)
 
     def stepped(self, step: Step, stream: str = "") -> None:
         """Note what a step of a lockstep run has answered; alerts have no picture there."""
