@@ -295,8 +295,11 @@ class AssistantMemory:
                 for alert in event.alerts:
                     self.told(event.stream, alert.instruction, step.response, event.frame.image)
             case Told():
-                question = event.delegate.task
-                self.answered(event.stream, question, event.response, event.frame.image)
+                image = event.frame.image
+                for alert in event.alerts:
+                    self.told(event.stream, alert.instruction, event.response, image)
+                if not event.alerts:
+                    self.answered(event.stream, event.delegate.task, event.response, image)
 
     def stepped(self, step: Step, stream: str = "") -> None:
         """Note what a step of a lockstep run has answered; alerts have no picture there."""
@@ -461,7 +464,7 @@ class StreamMemory:
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
         self._names: Names | None = None
-        # The wall clock, `Store.erased`, and the text of `before`.
+        # The wall clock, `Store.deletions`, and the text of `before`.
         self._prepared: tuple[int, int, str] | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
@@ -511,7 +514,7 @@ class StreamMemory:
         fresh_ns = 2 * self.block_chunks(self._form) * NS
         made = self._prepared
         stale = made is None or abs(now_ns - made[0]) > fresh_ns
-        if stale or (made is not None and made[1] != self._erased()):
+        if stale or (made is not None and made[1] != self._deletions()):
             self.prepare()
         return self._prepared[2] if self._prepared is not None else ""
 
@@ -521,7 +524,7 @@ class StreamMemory:
         if tiers is None or self.prefix_tokens == 0:
             self._prepared = None
             return
-        erased = self._erased()
+        deletions = self._deletions()
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
             text = tiers.text(now_ns, self._name, self.language)
@@ -530,13 +533,13 @@ class StreamMemory:
             self._prepared = None
             return
         self._memory.fail("")
-        self._prepared = now_ns, erased, text
+        self._prepared = now_ns, deletions, text
 
-    def _erased(self) -> int:
+    def _deletions(self) -> int:
         """Another number after every deletion, also by a command beside this assistant; -1 where
         nothing can be read."""
         try:
-            return -1 if self._memory.store is None else self._memory.store.erased
+            return -1 if self._memory.store is None else self._memory.store.deletions
         except AuraError:
             return -1
 
@@ -660,7 +663,9 @@ class StreamMemory:
                 return
             try:
                 begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
-                self._memory.store.add_summary(begin_ns, end_ns, span.language, text, span.erased)
+                self._memory.store.add_summary(
+                    begin_ns, end_ns, span.language, text, span.deletions
+                )
             except AuraError as e:
                 self._memory.fail(one_line(e))
 

@@ -303,6 +303,7 @@ class Store:
                 db.execute(schema.TERMS)
                 db.execute(schema.LETTERS)
                 _add(db, "erased", 1)
+                _add(db, "deletions", 1)
             else:
                 q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
@@ -375,10 +376,10 @@ class Store:
         return row[0] if row else None
 
     @property
-    def erased(self) -> int:
-        """Another number after every deletion, by this process or by another one."""
+    def deletions(self) -> int:
+        """How often notes were deleted, by this process or by another one."""
         with self._read() as db:
-            return _number(db, "erased")
+            return _number(db, "deletions")
 
     def add_summary(
         self,
@@ -386,15 +387,15 @@ class Store:
         end_wall_ns: int,
         language: str,
         text: str,
-        erased: int | None = None,
+        deletions: int | None = None,
     ) -> None:
         """Keep the summary of a span of time, in place of the one before.
 
-        `erased`: as it was before the notes were read; where notes were deleted since, the summary
-        is not kept, because it may tell of them.
+        `deletions`: as it was before the notes were read; where notes were deleted since, the
+        summary is not kept, because it may tell of them.
         """
         with self._transaction() as db:
-            if erased is not None and _number(db, "erased") != erased:
+            if deletions is not None and _number(db, "deletions") != deletions:
                 return
             db.execute(
                 "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
@@ -732,16 +733,22 @@ def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> in
     db.execute(f"DELETE FROM note WHERE {doomed}")
     db.execute("DELETE FROM doomed")
     _add(db, "erased", 1)
+    _add(db, "deletions", 1)
     _add(db, "unmerged", count)
     return count
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
-    return db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()[0]
+    row = db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else 0
 
 
 def _add(db: sqlite3.Connection, name: str, value: int) -> None:
-    db.execute("UPDATE number SET value = value + ? WHERE name = ?", (value, name))
+    db.execute(
+        "INSERT INTO number VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        (name, value),
+    )
 
 
 def _free(db: sqlite3.Connection, n: int) -> int:

@@ -49,14 +49,14 @@ class Unmerged:
         notes: one line for each, oldest first.
         language: under which the store keeps its summary (`Store.add_summary`): the language, and
             the camera where there is one.
-        erased: `Store.erased` before the notes were read.
+        deletions: `Store.deletions` before the notes were read.
     """
 
     begin_wall_ns: int
     end_wall_ns: int
     notes: str
     language: str
-    erased: int
+    deletions: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Tiers:
         """The oldest block with several notes that the model has not merged yet, for
         `Store.add_summary`; None where all are."""
         long_ns, middle_ns = self._borders(now_wall_ns)
-        key, erased = _key(language, stream), self._store.erased
+        key, deletions = _key(language, stream), self._store.deletions
         first_ns = now_wall_ns - self._reach_ns
         for begin, end, size in ((first_ns, long_ns, LONG_NS), (long_ns, middle_ns, MIDDLE_NS)):
             for first in self._blocks(begin, end, size, stream):
@@ -128,7 +128,7 @@ class Tiers:
                 lines = self._parts(first, last, now_wall_ns, stream, language)
                 if len(lines) > 1:
                     told = "\n".join(f"- {line.clock}: {line.text}" for line in lines)
-                    return Unmerged(first, last, told, key, erased)
+                    return Unmerged(first, last, told, key, deletions)
         return None
 
     # ---- which notes -------------------------------------------------------------------------
@@ -194,18 +194,18 @@ class Tiers:
 
     def _summary(self, begin_ns: int, end_ns: int, stream: str | None, language: str) -> str:
         """The merged notes of a block: what the store keeps, else merged by rule."""
-        key, erased = _key(language, stream), self._store.erased
+        key, deletions = _key(language, stream), self._store.deletions
         kept = self._store.summary(begin_ns, end_ns, key)
         if kept is not None:
             return kept
         number = self._store.count(_within(begin_ns, end_ns, stream, -1))
-        known = (begin_ns, end_ns, key, number, erased)
+        known = (begin_ns, end_ns, key, number, deletions)
         if known in self._cached:
             self._cached.move_to_end(known)
             return self._cached[known]
         text = merged([note.text for note in self._notes(begin_ns, end_ns, stream)])
         if self._form.merges is None and not self._store.read_only:
-            self._store.add_summary(begin_ns, end_ns, key, text, erased)
+            self._store.add_summary(begin_ns, end_ns, key, text, deletions)
         else:
             self._cached[known] = text
             while len(self._cached) > CACHED:

@@ -34,7 +34,7 @@ from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.tools import tools_of
-from aura_core.types import NS, Call, Chunk, Decision, Frame, Query, Response, Step
+from aura_core.types import NS, Call, Chunk, Decision, Evidence, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -153,6 +153,8 @@ class StreamEngine:
         if self.memory is not None:
             window, form = self.config.window, self.backend.chat.memory
             self.notes = NoteTaker(self.memory, form, self.asides, window.keep, window.max)
+        # Evidence of questions that wait for the result of a call, by id.
+        self._cited: dict[str, tuple[Evidence, ...]] = {}
         self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
         self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
         self._last_decided = False
@@ -454,6 +456,8 @@ class StreamEngine:
     def _remembered(self, said: Said, told: Remembered | None) -> Said:
         """The answer with names and evidence; memory is told of it."""
         response = said.response
+        if said.call is not None and told is not None:
+            self._cited[said.call.query_id] = told.evidence
         if self.memory is None or response is None:
             return said
         text = self._named(response.text)  # as it was before a name is given now
@@ -461,7 +465,8 @@ class StreamEngine:
             told.answered(response.text)
         if told is not None and told.ask is not None:
             self.asides.add(told.ask.aside())
-        evidence = told.evidence if told is not None else ()
+        cited = self._cited.pop(response.query_id, ())
+        evidence = told.evidence if told is not None else cited
         return replace(said, response=replace(response, text=text, evidence=evidence))
 
     def _call(self, written: Written, query: Query | None, response_id: str) -> Call | None:

@@ -15,14 +15,14 @@ from host_rig import WAIT_S, Make, Run, made_runs
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
 from aura_core.errors import StoreError
 from aura_core.live import memory
-from aura_core.live.events import Noted, Problem, Ready, Stepped
+from aura_core.live.events import Alert, Noted, Problem, Ready, Stepped, Told
 from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.stream.notes import Block
-from aura_core.types import NS, Frame
+from aura_core.types import NS, Answered, Delegate, Frame, Kind, Response
 
 
 @pytest.fixture
@@ -254,6 +254,29 @@ def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
     with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
         run.host.forget(None)
     assert "shines at 70" not in engine.memory.before()
+
+
+def test_the_result_of_a_task_for_a_watch_is_an_alert() -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    answered = Answered("w", Kind.PROACTIVE, 0)
+    response = Response("it is rex", Kind.PROACTIVE, "w", 0, False, 0, watches=(answered,))
+    told = Told(
+        "",
+        Delegate("d", "name the dog", "w", 0),
+        response,
+        Frame(np.zeros((8, 8, 3), np.uint8), 0),
+        (Alert(answered, "tell me which dog comes"),),
+    )
+    own.on_event(told)
+    own.on_event(replace(told, alerts=(), response=replace(response, watches=())))
+    assert own.recorder is not None and own.recorder.flush()
+    notes = [(n.kind, n.question) for n in own.search("rex")]
+    assert sorted(notes) == [
+        (NoteKind.ALERT, "tell me which dog comes"),
+        (NoteKind.QUESTION, "name the dog"),
+    ]
+    own.close()
 
 
 def test_what_a_command_forgets_is_not_before_the_next_window(tmp_path: Path) -> None:

@@ -425,6 +425,17 @@ def test_a_reader_that_holds_the_old_pages_is_told(store, monkeypatch):
 # ---- retention -----------------------------------------------------------------------------------
 
 
+def test_deletions_are_counted_and_nothing_else_is(store):
+    store.add([note(i) for i in range(3)])
+    store.add([note(9, at_s=1)])  # among others
+    before = store.deletions
+    assert store.forget(Wanted(ids=("run-n7",))) == 0 and store.deletions == before
+    for wanted in (Wanted(ids=("run-n1",)), None):
+        assert store.forget(wanted)
+        assert store.deletions > before
+        before = store.deletions
+
+
 def test_retention_by_age(store):
     day = 86_400
     store.add([note(i, at_s=i * day / 2) for i in range(20)])

@@ -169,7 +169,9 @@ def test_a_summary_that_was_made_of_a_forgotten_note_is_not_kept() -> None:
     span = text.unmerged(NOW)
     assert span is not None and "secret" in span.notes
     store.forget(Wanted(substring="secret"))
-    store.add_summary(span.begin_wall_ns, span.end_wall_ns, span.language, "a secret", span.erased)
+    store.add_summary(
+        span.begin_wall_ns, span.end_wall_ns, span.language, "a secret", span.deletions
+    )
     assert store.summary(span.begin_wall_ns, span.end_wall_ns, span.language) is None
     assert "secret" not in text.text(NOW)
 

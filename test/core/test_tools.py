@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine_rig import cached, chunk, free, recomputed
+from engine_rig import cached, chunk, free, made, recomputed
 from host_rig import Make, Run, made_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +24,7 @@ from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.models.tool_form import HERMES, MOST_CHARS, without_markers
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.notes import Remembered
 from aura_core.stream.prompt import PromptCodec
 from aura_core.tools import (
     RESULT_CHARS,
@@ -35,7 +36,7 @@ from aura_core.tools import (
     result_of,
     tools_of,
 )
-from aura_core.types import Call, Kind, Query
+from aura_core.types import Call, Evidence, Kind, Query
 
 LAMP = ToolConfig(
     "switch the lamp on or off",
@@ -349,6 +350,16 @@ def test_an_answer_after_a_call_is_remembered_with_its_question(runs: Make) -> N
     assert run.host.memory.recorder.flush()
     (note,) = (n for n in run.host.memory.search("") if n.kind is NoteKind.QUESTION)
     assert (note.question, note.text) == (QUESTION, "Just a moment. The lamp is on.")
+
+
+def test_an_answer_after_a_call_has_the_evidence_of_its_question() -> None:
+    evidence = (Evidence("run-n1", 5, 9, 11),)
+    memory = MemoryDouble(told=Remembered("", QUESTION, evidence))
+    engine = StreamEngine(ScriptedBackend(lamp), with_tools(), memory=memory)
+    step = engine.step(made(0), engine.conversation.admit(Query(QUESTION)))
+    assert step.call is not None and step.response is None
+    step = engine.step(made(1), result_of(step.call, '{"success": true}'))
+    assert step.response is not None and step.response.evidence == evidence
 
 
 def test_no_call_is_written_into_a_note() -> None:
