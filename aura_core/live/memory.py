@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -260,6 +261,20 @@ class AssistantMemory:
             self._deleted.append(_Deleted.of(asked, self._now_ns()))
         return recorder.forget(wanted, timeout_s)
 
+    def work(self, action: Callable[[Store], object]) -> None:
+        """Do something with the file that nobody waits for: live, in the thread that writes."""
+        if self.recorder is None or self.store is None:
+            return
+        done = self.recorder.call(action)
+        if self._wall is not None:
+            self.recorder.flush()
+        done.add_done_callback(self._worked)
+
+    def _worked(self, done: Future[object]) -> None:
+        error = done.exception()
+        if isinstance(error, AuraError) and not self._closed:
+            self.fail(one_line(error))
+
     def _open_store(self) -> Store:
         if self.store is None:
             raise InputError(self._failed or "the memory is not open")
@@ -464,6 +479,7 @@ class StreamMemory:
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
         self._names: Names | None = None
+        self._making = threading.Lock()  # of the text of `before`
         # The wall clock, `Store.deletions`, and the text of `before`.
         self._prepared: tuple[int, int, str] | None = None
 
@@ -499,6 +515,11 @@ class StreamMemory:
         """See `stream.notes.Memory`."""
         return self._memory.language
 
+    @property
+    def pictures(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.writer is not None
+
     def block_chunks(self, form: MemoryForm) -> int:
         """See `stream.notes.Memory`."""
         return round(self._config.block_s or form.block_s or BLOCK_S)
@@ -512,22 +533,29 @@ class StreamMemory:
         """See `stream.notes.Memory`."""
         now_ns = self._memory.wall_ns(self._newest_ns)
         fresh_ns = 2 * self.block_chunks(self._form) * NS
+        _, tiers = self._readers()
+        if tiers is None or self.prefix_tokens == 0:
+            return ""
         made = self._prepared
         stale = made is None or abs(now_ns - made[0]) > fresh_ns
         if stale or (made is not None and made[1] != self._deletions()):
-            self.prepare()
+            self._prepare(tiers)
         return self._prepared[2] if self._prepared is not None else ""
 
     def prepare(self) -> None:
-        """See `stream.notes.Memory`."""
+        """See `stream.notes.Memory`. Live, the thread that writes notes does it."""
         _, tiers = self._readers()
         if tiers is None or self.prefix_tokens == 0:
             self._prepared = None
-            return
+        else:
+            self._memory.work(lambda store: self._prepare(tiers))
+
+    def _prepare(self, tiers: Tiers) -> None:
         deletions = self._deletions()
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
-            text = tiers.text(now_ns, self._name, self.language)
+            with self._making:
+                text = tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
             self._memory.fail(one_line(e))
             self._prepared = None
@@ -659,15 +687,10 @@ class StreamMemory:
         asked = self._form.merges.get(language) or self._form.merges["en"]
 
         def done(text: str) -> None:
-            if not text or self._memory.store is None:
-                return
-            try:
-                begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
-                self._memory.store.add_summary(
-                    begin_ns, end_ns, span.language, text, span.deletions
-                )
-            except AuraError as e:
-                self._memory.fail(one_line(e))
+            begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
+            own = (begin_ns, end_ns, span.language, text, span.deletions)
+            if text:
+                self._memory.work(lambda store: store.add_summary(*own))
 
         request = asked.format(notes=span.notes, words=self.note_tokens // 2)
         return Request(request, self.note_tokens, done)

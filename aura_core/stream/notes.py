@@ -91,6 +91,11 @@ class Memory(Protocol):
         ...
 
     @property
+    def pictures(self) -> bool:
+        """Whether a block keeps the pictures of all its chunks; else it has the newest one."""
+        ...
+
+    @property
     def note_tokens(self) -> int:
         """Most tokens of a note."""
         ...
@@ -188,6 +193,8 @@ class NoteTaker:
         # Stamps that jump make a block that cannot be told in time: it begins anew.
         jumped = block is not None and not 0 <= one.begin_ns - block.end_ns < 2**62
         self._block = one if block is None or jumped else one.after(block)
+        if not self._memory.pictures:
+            self._block = replace(self._block, frames=one.frames)
         if self._block.chunks >= self._chunks:
             self._close(self._block)
             self._block = None

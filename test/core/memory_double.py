@@ -12,6 +12,7 @@ class MemoryDouble:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
         self.elsewhere = self.paused = False
+        self.pictures = True
         self.prepared = 0
         self.merges: list[Request] = []
         self.notes: list[tuple[Block, str]] = []

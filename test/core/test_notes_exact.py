@@ -76,3 +76,14 @@ def test_older_notes_are_merged_after_a_note(backend: Any) -> None:
     for _ in run(backend, 13, "shadow", memory):
         pass
     assert len(merged) == 2 and len(memory.notes) == 3
+
+
+def test_a_block_keeps_the_newest_picture_where_no_more_are_shown(backend: Any) -> None:
+    memory = MemoryDouble(block=4)
+    memory.pictures = False
+    for _ in run(backend, 9, "shadow", memory):
+        pass
+    assert [[f.stamp_ns for f in b.frames] for b, _ in memory.notes] == [
+        [3_500_000_000],
+        [7_500_000_000],
+    ]
