@@ -51,7 +51,8 @@ class MemoryServices:
 
     async def _forget(self, request: Forget.Request, response: Forget.Response) -> Forget.Response:
         try:
-            forget = partial(self._memory().forget, to.forgotten(request))
+            self._memory()
+            forget = partial(self._host.forget, to.forgotten(request))
             response.count = await in_thread(self._node, forget)
         except AuraError as e:
             response.reason = str(e)

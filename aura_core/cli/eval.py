@@ -53,6 +53,12 @@ def sim(
             min=0, help="also the recall with this many watches open, on the same seeds; 0: not"
         ),
     ] = 0,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory", help="take notes too, and have those of earlier episodes before the video"
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="no progress bar")] = False,
 ) -> None:
     """The household benchmark: free-running episodes on held-out seeds."""
@@ -76,7 +82,7 @@ def sim(
     backend = load(settings.model, settings.server)
     console.print(backend.description)
     episodes = chosen if quiet else track(chosen, "episodes", console=console)
-    report = evaluate(backend, episodes, settings, seconds, camera=camera)
+    report = evaluate(backend, episodes, settings, seconds, camera=camera, memory=memory)
     if watches:
         many = open_together(
             backend, chosen, watches, "conversation", settings, seconds, camera=camera

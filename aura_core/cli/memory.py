@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aura_core.cli.show import one_line
 from aura_core.errors import InputError, StoreError
 from aura_core.memory.notes import Note, NoteKind
 
@@ -115,7 +117,7 @@ def show(
     note = found[0]
     for name, value in as_json(note).items():
         if value != "":
-            print(f"{name}: {value}")
+            print(f"{name}: {one_line(str(value))}")
     for name, data in (("picture", note.picture), ("thumbnail", note.thumbnail)):
         print(f"{name}: {'none' if data is None else f'{len(data)} bytes'}")
     if picture is not None:
@@ -185,9 +187,7 @@ def forget(
     ] = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="all notes, and the open watches that are kept")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="all notes")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     file: File = None,
 ) -> None:
@@ -340,7 +340,7 @@ def _print(notes: list[Note], json_out: bool) -> None:
         asked = f"{note.question} -> " if note.question else ""
         print(
             f"{note.id}  {times.clock(note.wall_ns, now)}  {note.kind.value}{where}  "
-            + " ".join(f"{asked}{note.text}".split())
+            + one_line(f"{asked}{note.text}")
         )
 
 
@@ -359,6 +359,8 @@ def _private(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
+            if stat.S_ISREG(os.fstat(f.fileno()).st_mode):
+                os.fchmod(f.fileno(), 0o600)  # it may have been there already
             f.write(data)
     except OSError as e:
         raise InputError(f"{path}: cannot be written: {e.strerror}") from e

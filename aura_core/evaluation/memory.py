@@ -13,12 +13,14 @@ import numpy as np
 
 from aura_core.evaluation.memory_oracle import facts
 from aura_core.evaluation.memory_run import MEMORY, Answered, Played, rss_slope
-from aura_core.evaluation.statistics import Measured, proportion
+from aura_core.evaluation.statistics import Measured, mean_by_item, proportion
 from aura_core.memory.notes import Note
+from aura_core.memory.store import Stats
 from aura_core.sim.day import HOUR_S, Day
 from aura_core.sim.memory import MemoryTalk
 from aura_core.types import NS
 
+WINDOW = "window"
 EDGE_CHUNKS = 2  # a note may tell what happened so long before or after its block
 
 
@@ -32,7 +34,9 @@ class Cost:
         background_tokens: a second, by what they are for: shadow, notes.
         first_hour: background tokens of the first hour of the first day, in all.
         rss_slope_kb: growth of the resident memory [kB an hour], in the second half.
-        text_bytes, picture_bytes: in the file, an hour.
+        text_bytes: of the notes, an hour.
+        index_bytes: all that the file holds beside texts and pictures, an hour.
+        picture_bytes: keyframes and thumbnails, an hour.
         without: critical tokens of a silent step without memory, and background tokens of the same
             hour with the same questions; None: not measured.
     """
@@ -43,6 +47,7 @@ class Cost:
     first_hour: int
     rss_slope_kb: float
     text_bytes: float
+    index_bytes: float
     picture_bytes: float
     without: tuple[float, int] | None = None
 
@@ -56,6 +61,7 @@ class Cost:
             "background_tokens_per_s": {k: _round(v) for k, v in self.background_tokens.items()},
             "rss_slope_kb_per_h": _round(self.rss_slope_kb),
             "text_bytes_per_h": _round(self.text_bytes),
+            "index_bytes_per_h": _round(self.index_bytes),
             "picture_bytes_per_h": _round(self.picture_bytes),
         }
         if self.without is not None:
@@ -103,7 +109,8 @@ def figures(answered: Sequence[Answered]) -> dict[str, Measured]:
 
     `exact.60s` and the like: exact match at a lag, of questions about what happened; `window.60s`,
     `prefix.60s`, `recall.60s`: the same in other ways (`memory_others.py`). `refused`: questions
-    about what never happened that were answered so. `found.60s`: the notes that the answer needs
+    about what never happened that were answered so. `over_window.60s`: exact match less that of the
+    window only, question by question. `found.60s`: the notes that the answer needs
     are among those put before the question (recall@5).
     """
     happened = [a for a in answered if a.asked.lag_s is not None]
@@ -114,6 +121,8 @@ def figures(answered: Sequence[Answered]) -> dict[str, Measured]:
         group = "exact" if way == MEMORY else way
         for lag_s, of in _by(happened, lambda a: a.asked.lag_s):
             out[f"{group}.{_lag(lag_s)}"] = _right(of, way)
+            if way == WINDOW:
+                out[f"over_window.{_lag(lag_s)}"] = _gain(of)
         if happened:
             out[f"{group}.all"] = _right(happened, way)
         if never:
@@ -161,14 +170,15 @@ def note_figures(day: Day, written: Sequence[Note]) -> Counter[str]:
     return out
 
 
-def cost(played: Sequence[Played], stored: tuple[int, int], without: Played | None) -> Cost:
+def cost(played: Sequence[Played], stored: Sequence[Stats], without: Played | None) -> Cost:
     """What memory cost in these days.
 
     Args:
         played: the days.
-        stored: bytes of text and of pictures in their files, in all.
+        stored: what their files hold.
         without: the first hour of the first day played without memory.
     """
+    text, pictures = (sum(s.text_bytes for s in stored), sum(s.picture_bytes for s in stored))
     seconds = sum(p.day.seconds for p in played)
     hours = seconds / HOUR_S
     steps = [s for p in played for s in p.steps]
@@ -187,8 +197,9 @@ def cost(played: Sequence[Played], stored: tuple[int, int], without: Played | No
         {k: sum(p.background[k] for p in played) / seconds for k in ("shadow", "notes")},
         sum(played[0].first_hour.values()),
         float(np.mean([rss_slope(p.rss) for p in played])),
-        stored[0] / hours,
-        stored[1] / hours,
+        text / hours,
+        (sum(s.file_bytes for s in stored) - text - pictures) / hours,
+        pictures / hours,
         alone,
     )
 
@@ -225,6 +236,10 @@ def _lag(lag_s: object) -> str:
 
 def _right(of: Sequence[Answered], way: str = MEMORY) -> Measured:
     return proportion(sum(a.right(way) for a in of), len(of))
+
+
+def _gain(of: Sequence[Answered]) -> Measured:
+    return mean_by_item([[float(a.right()) - float(a.right(WINDOW))] for a in of])
 
 
 def _found(of: Sequence[Answered]) -> Measured:

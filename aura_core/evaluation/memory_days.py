@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from aura_core.evaluation.memory_run import MEMORY, Answered, Played, oracle, pl
 from aura_core.evaluation.statistics import proportion
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
-from aura_core.memory.store import Store
+from aura_core.memory.store import Stats, Store
 from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.sim.day import HOUR_S, Day
@@ -75,14 +75,12 @@ class Asking:
         return day, questions(day, seed, self.lags_s, self.each, self.never)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kept:
-    """The file of a day's notes, and what it holds at the end."""
+    """What the file of a day's notes holds at the end, and the notes of what was seen."""
 
-    path: Path
-    text_bytes: int = 0
-    picture_bytes: int = 0
-    seen: list[Note] = field(default_factory=list)
+    stats: Stats
+    seen: list[Note]
 
 
 class PerfectNotes:
@@ -180,7 +178,7 @@ def kept(path: Path) -> Kept:
         seen = store.find(Wanted(kinds=(NoteKind.SEEN,), limit=-1))
     finally:
         store.close()
-    return Kept(path, stats.text_bytes, stats.picture_bytes, seen)
+    return Kept(stats, seen)
 
 
 def evaluate(
@@ -247,14 +245,13 @@ def evaluate(
     answered = [a for p in days for a in p.answered]
     found = figures(answered)
     found |= notes_measured(note_figures(p.day, f.seen) for p, f in zip(days, files, strict=True))
-    stored = (sum(f.text_bytes for f in files), sum(f.picture_bytes for f in files))
     return MemoryReport(
         found,
         tuple(answered),
         asking.hours,
         len(days),
         time.perf_counter() - started,
-        cost(days, stored, without),
+        cost(days, [f.stats for f in files], without),
         restart,
     )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aura_core.config import AssistantConfig
+from aura_core.errors import ModelError
 from aura_core.evaluation.metrics import Count
 from aura_core.evaluation.scoring import Asked, EpisodeScore, Said, score
 from aura_core.evaluation.standing import delays_s, multi_count, multi_slots, window_counts
@@ -31,7 +34,11 @@ from aura_core.sim.world import World
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import Frame, Kind, Query, Step
 
+if TYPE_CHECKING:
+    from aura_core.live.memory import AssistantMemory
+
 NS = 1_000_000_000
+BEGINS_NS = 1_772_442_000 * NS  # of the first episode, on the clock of a memory: 2026-03-02 9:00
 EPISODE_S = 60
 PHASES = 4  # quarters of a chunk
 
@@ -110,13 +117,26 @@ def evaluate(
     seconds: int = EPISODE_S,
     progress: Callable[[EpisodeScore], None] | None = None,
     camera: str = "drawn",
+    memory: bool = False,
 ) -> SimReport:
-    """Run every seed's episode, each with the camera that `episode_of` gives it, and sum up."""
-    lockstep = Lockstep(StreamEngine(backend, config), at_once=False)
+    """Run every seed's episode, each with the camera that `episode_of` gives it, and sum up.
+
+    `memory`: with one memory for all episodes, which are an hour apart on its clock: what is known
+    of earlier ones is before the video of the later ones, and must not change what is said there.
+    """
+    engine = StreamEngine(backend, config)
+    lockstep = Lockstep(engine, at_once=False)
     scores, times, encodes, start = [], [], 0, time.perf_counter()
-    for seed in seeds:
+    for number, seed in enumerate(seeds):
         episode, looking = episode_of(seed, seconds, camera)
+        if memory and engine.memory is None:
+            remembered = _remembering(engine)
+        if memory:
+            remembered.begins_ns = BEGINS_NS + number * 3600 * NS
         steps = play(lockstep, episode, seconds, looking)
+        if memory:
+            for step in steps:
+                remembered.memory.stepped(step)
         times += [s.step_ms for s in steps]
         encodes += sum(s.vision_encodes for s in steps)
         scores.append(score(episode, said(steps), seconds))
@@ -133,6 +153,33 @@ def evaluate(
         encodes,
         by_phase(scores),
     )
+
+
+@dataclass
+class _Remembering:
+    """A memory whose clock shows `begins_ns` at the beginning of an episode."""
+
+    begins_ns: int = 0
+    memory: AssistantMemory = field(init=False)
+
+    def wall_ns(self, stamp_ns: int) -> int:
+        """The wall-clock time of a stamp."""
+        return self.begins_ns + stamp_ns
+
+
+def _remembering(engine: StreamEngine) -> _Remembering:
+    """Give the engine a memory that lies in this process alone."""
+    from aura_core.live.memory import AssistantMemory
+
+    def complain(line: str) -> None:
+        raise ModelError(f"memory: {line}")
+
+    remembered = _Remembering()
+    config = replace(engine.config.memory, path=":memory:", keyframes="off")
+    remembered.memory = AssistantMemory(config, "sim", complain, wall=remembered.wall_ns, tz=UTC)
+    remembered.memory.open()
+    engine.memory = remembered.memory.stream("", engine.backend)
+    return remembered
 
 
 def by_phase(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:

@@ -46,6 +46,7 @@ from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
 from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.live.rate import Rate
 from aura_core.live.view import View
+from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
@@ -436,6 +437,23 @@ class Host:
         limit_s = max(limit_s, self.config.sampling.hold_s or 0.0)
         if (age_s := time.monotonic() - arrived_s) > limit_s:
             raise InputError(f"no frames come from the camera; the last one came {age_s:.0f} s ago")
+
+    def forget(self, wanted: Wanted | None, timeout_s: float | None = None) -> int:
+        """Delete notes for good, None: all of them, and return their number.
+
+        They leave the text before the video too, with the next step.
+
+        Raises `InputError` without a memory, and when it cannot be done.
+        """
+        if self.memory is None:
+            raise InputError("there is no memory (memory.path is empty)")
+        count = None
+        try:
+            count = self.memory.forget(wanted, timeout_s)
+        finally:  # an error may come after the notes are gone
+            for stream in self.streams.values() if count != 0 else ():
+                stream.inbox.call(StreamEngine.renew_memory)
+        return count
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
         """End a watch, or take back a question that was not asked yet; of any stream when None.

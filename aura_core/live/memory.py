@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
+from aura_core.memory.names import Names, Naming, name_text, naming
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.pictures import decoded
 from aura_core.memory.recall import Recall
@@ -37,12 +39,13 @@ from aura_core.memory.words import language_of
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.ids import Ids
-from aura_core.stream.notes import Block, Merge, Remembered
-from aura_core.types import NS, Evidence, Frame, Query, Response, Step
+from aura_core.stream.notes import Block, Remembered, Request
+from aura_core.types import NS, Chunk, Evidence, Frame, Kind, Query, Response, Step
 
 log = logging.getLogger(__name__)
 BLOCK_S = 30.0
 PREFIX_TOKENS = 2000
+NAME_TOKENS = 24  # of the description of what a name stands for
 BEGAN = {"en": "the assistant began to watch", "zh": "助手开始观看"}
 ENDED = {"en": "the assistant stopped watching", "zh": "助手停止观看"}
 CRASHED = {
@@ -53,6 +56,10 @@ GAP = {"en": "no picture came for {seconds} seconds", "zh": "有{seconds}秒没�
 
 
 RETRY_S = 60.0  # after which a file that could not be opened is tried again
+LATE_S = 1800.0  # no note is written later about a time that was deleted
+MOST_ASKED = 64  # questions that may wait for the results of calls
+MOST_DELETED = 64  # deletions that are heeded so long
+_LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
 
@@ -107,6 +114,9 @@ class AssistantMemory:
         self.language = "en" if config.language == "auto" else config.language
         self._failed = ""  # why it could not be opened, or read
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
+        self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
+        self._newest_wall_ns = 0
+        self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -119,7 +129,7 @@ class AssistantMemory:
         path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
-            self.store = Store.open(path if path == ":memory:" else Path(path).expanduser())
+            self.store = Store.open(path)
         except AuraError as e:
             self.fail(one_line(e))
             return
@@ -190,7 +200,9 @@ class AssistantMemory:
     @property
     def trouble(self) -> str:
         """What is wrong, in one line; "" where all is well."""
-        return self._failed or (self.recorder.trouble if self.recorder is not None else "")
+        recorder, writer = self.recorder, self.writer
+        of_file = self._failed or (recorder.trouble if recorder is not None else "")
+        return of_file or (writer.trouble if writer is not None else "")
 
     @property
     def paused(self) -> bool:
@@ -241,9 +253,27 @@ class AssistantMemory:
 
         Raises `InputError` when it cannot be done.
         """
-        self._open_store()
-        assert self.recorder is not None
-        return self.recorder.forget(wanted, timeout_s)
+        recorder = self.recorder
+        if recorder is None:
+            raise InputError(self._failed or "the memory is not open")
+        asked = wanted or Wanted()
+        if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
+            self._deleted.append(_Deleted.of(asked, self._now_ns()))
+        return recorder.forget(wanted, timeout_s)
+
+    def work(self, action: Callable[[Store], object]) -> None:
+        """Do something with the file that nobody waits for: live, in the thread that writes."""
+        if self.recorder is None or self.store is None:
+            return
+        done = self.recorder.call(action)
+        if self._wall is not None:
+            self.recorder.flush()
+        done.add_done_callback(self._worked)
+
+    def _worked(self, done: Future[object]) -> None:
+        error = done.exception()
+        if isinstance(error, AuraError) and not self._closed:
+            self.fail(one_line(error))
 
     def _open_store(self) -> Store:
         if self.store is None:
@@ -263,27 +293,49 @@ class AssistantMemory:
 
     def wall_ns(self, stamp_ns: int) -> int:
         """The wall-clock time of a stamp that is now."""
-        return time.time_ns() if self._wall is None else self._wall(stamp_ns)
+        if self._wall is None:
+            return time.time_ns()
+        self._newest_wall_ns = self._wall(stamp_ns)
+        return self._newest_wall_ns
+
+    def _now_ns(self) -> int:
+        return time.time_ns() if self._wall is None else self._newest_wall_ns
 
     def on_event(self, event: Event) -> None:
         """Note what was asked, answered and told. A listener of the host."""
         match event:
             case Stepped(step=step) if step.response is not None:
-                self.answered(event.stream, step.question or "", step.response, event.frame.image)
+                image = event.frame.image
+                self.answered(event.stream, self._question(step), step.response, image)
                 for alert in event.alerts:
                     self.told(event.stream, alert.instruction, step.response, event.frame.image)
             case Told():
-                question = event.delegate.task
-                self.answered(event.stream, question, event.response, event.frame.image)
+                image = event.frame.image
+                for alert in event.alerts:
+                    self.told(event.stream, alert.instruction, event.response, image)
+                if not event.alerts:
+                    self.answered(event.stream, event.delegate.task, event.response, image)
 
     def stepped(self, step: Step, stream: str = "") -> None:
         """Note what a step of a lockstep run has answered; alerts have no picture there."""
         if step.response is None:
             return
-        self.answered(stream, step.question or "", step.response, None)
+        self.answered(stream, self._question(step), step.response, None)
         if not step.question:
             for _ in step.response.watches:
                 self.told(stream, "", step.response, None)
+
+    def asked(self, query: Query) -> None:
+        """Know a question: its answer may come in a later step, after the result of a call."""
+        self._asked[query.id] = query.text
+        while len(self._asked) > MOST_ASKED:
+            self._asked.popitem(last=False)
+
+    def _question(self, step: Step) -> str:
+        """The question that a step has answered; "" where its words are unasked."""
+        if step.question or step.response is None or step.response.kind is not Kind.REAL_TIME:
+            return step.question or ""
+        return self._asked.get(step.response.query_id, "")
 
     def answered(
         self, stream: str, question: str, response: Response, image: NDArray[np.uint8] | None
@@ -318,7 +370,10 @@ class AssistantMemory:
         )
 
     def saw(self, stream: str, block: Block, text: str) -> None:
-        """Note what happened in a block; "" where nothing is new."""
+        """Note what happened in a block; "" where nothing is new. While the note was written its
+        time may have been deleted: then nothing is noted."""
+        if any(deleted.holds(block) for deleted in list(self._deleted)):
+            return
         text = " ".join(text.split())
         plain = text.casefold().strip(" .。!")
         quiet = not plain or plain in NOTHING_NEW
@@ -333,6 +388,15 @@ class AssistantMemory:
             block.wall_ns,
             image=block.frames[-1].image,
         )
+
+    def named(self, stream: str, given: Naming, description: str, chunk: Chunk) -> None:
+        """Note a name that the user has given, with a picture of what it stands for."""
+        description = " ".join(description.split())
+        if not description:
+            return
+        text = name_text(given.name, description)
+        image = chunk.frames[-1].image
+        self._note(NoteKind.NAME, text, stream, chunk.stamp_ns, question=given.name, image=image)
 
     def missed(self, stream: str, begin_ns: int, end_ns: int) -> None:
         """Note that no picture came between two stamps."""
@@ -376,6 +440,28 @@ class AssistantMemory:
         self._tell(note)
 
 
+@dataclass(frozen=True)
+class _Deleted:
+    """A span of time of which all notes were deleted, in nanoseconds of the wall clock."""
+
+    begin_wall_ns: int
+    end_wall_ns: int
+    at_s: float  # by the machine's steady clock
+
+    @staticmethod
+    def of(wanted: Wanted, now_ns: int) -> _Deleted:
+        """The span of a deletion, up to now."""
+        begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
+        first = -_LONG_AGO if begin is None else begin
+        return _Deleted(first, now_ns if end is None else min(end, now_ns), time.monotonic())
+
+    def holds(self, block: Block) -> bool:
+        """Whether a part of the block is within."""
+        begin_ns = block.wall_ns - (block.end_ns - block.begin_ns)
+        written_late = time.monotonic() - self.at_s < LATE_S
+        return written_late and begin_ns < self.end_wall_ns and block.wall_ns > self.begin_wall_ns
+
+
 class StreamMemory:
     """The memory of one stream, as its engine sees it (`stream.notes.Memory`)."""
 
@@ -392,17 +478,22 @@ class StreamMemory:
         self._store: Store | None = None  # which `_recall` and `_tiers` read
         self._recall: Recall | None = None
         self._tiers: Tiers | None = None
+        self._names: Names | None = None
+        self._making = threading.Lock()  # of the text of `before`
+        # The wall clock, `Store.deletions`, and the text of `before`.
+        self._prepared: tuple[int, int, str] | None = None
 
     def _readers(self) -> tuple[Recall | None, Tiers | None]:
         """What reads the notes; None while the file cannot be used."""
         memory, store = self._memory, self._memory.ready()
         if store is not self._store:
-            self._store, self._recall, self._tiers = store, None, None
+            self._store, self._recall, self._tiers, self._names = store, None, None, None
             if store is not None:
                 config = replace(memory.config, prefix_tokens=self.prefix_tokens)
                 own = (config, self._form)
                 self._recall = Recall(store, *own, memory.embedder, memory.tz, self._count)
                 self._tiers = Tiers(store, *own, memory.tz, self._count)
+                self._names = Names(store)
         return self._recall, self._tiers
 
     def _count(self, text: str) -> int:
@@ -415,9 +506,19 @@ class StreamMemory:
         return self._memory.recorder is not None and not self._memory.paused
 
     @property
+    def paused(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.paused
+
+    @property
     def language(self) -> str:
         """See `stream.notes.Memory`."""
         return self._memory.language
+
+    @property
+    def pictures(self) -> bool:
+        """See `stream.notes.Memory`."""
+        return self._memory.writer is not None
 
     def block_chunks(self, form: MemoryForm) -> int:
         """See `stream.notes.Memory`."""
@@ -430,37 +531,111 @@ class StreamMemory:
 
     def before(self) -> str:
         """See `stream.notes.Memory`."""
+        now_ns = self._memory.wall_ns(self._newest_ns)
+        fresh_ns = 2 * self.block_chunks(self._form) * NS
         _, tiers = self._readers()
         if tiers is None or self.prefix_tokens == 0:
             return ""
+        made = self._prepared
+        stale = made is None or abs(now_ns - made[0]) > fresh_ns
+        if stale or (made is not None and made[1] != self._deletions()):
+            self._prepare(tiers)
+        return self._prepared[2] if self._prepared is not None else ""
+
+    def prepare(self) -> None:
+        """See `stream.notes.Memory`. Live, the thread that writes notes does it."""
+        _, tiers = self._readers()
+        if tiers is None or self.prefix_tokens == 0:
+            self._prepared = None
+        else:
+            self._memory.work(lambda store: self._prepare(tiers))
+
+    def _prepare(self, tiers: Tiers) -> None:
+        deletions = self._deletions()
         try:
             now_ns = self._memory.wall_ns(self._newest_ns)
-            text = tiers.text(now_ns, self._name, self.language)
+            with self._making:
+                text = tiers.text(now_ns, self._name, self.language)
         except AuraError as e:
             self._memory.fail(one_line(e))
-            return ""
+            self._prepared = None
+            return
         self._memory.fail("")
-        return text
+        self._prepared = now_ns, deletions, text
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
+    def _deletions(self) -> int:
+        """Another number after every deletion, also by a command beside this assistant; -1 where
+        nothing can be read."""
+        try:
+            return -1 if self._memory.store is None else self._memory.store.deletions
+        except AuraError:
+            return -1
+
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
         """See `stream.notes.Memory`."""
+        self._memory.asked(query)
         if self._config.language == "auto":
             self._memory.language = language_of(query.text)
-        nothing = Remembered("", query.text)
-        recall, _ = self._readers()
-        if recall is None or stands(query):
-            return nothing
         try:
-            found = recall.find(query.text, self.wall_ns(stamp_ns))
-            pictures = self._pictures(found.notes) if found is not None else ()
+            told = self._told(query, chunk)
         except AuraError as e:
             self._memory.fail(one_line(e))
-            return nothing
-        self._memory.fail("")
+            return Remembered("", query.text)
+        if self._store is not None:
+            self._memory.fail("")
+        return told
+
+    def _told(self, query: Query, chunk: Chunk) -> Remembered:
+        recall, _ = self._readers()
+        question, names = query.text, self._names
+        if recall is None or names is None:
+            return Remembered("", question)
+        if not stands(query) and (given := naming(question)) is not None:
+            return self._given(given, question, chunk)
+        now_ns = self.wall_ns(chunk.stamp_ns)
+        lines = [] if self._form.renames else names.lines(now_ns, self.language, question)
+        if self._form.renames:
+            question = names.rewrite(question)
+        known = "".join(f"{told}\n" for told in lines)
+        found = None if stands(query) else recall.find(question, now_ns)
         if found is None:
-            return nothing
+            return Remembered(known, question)
         evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
-        return Remembered(found.text, query.text, evidence, pictures)
+        return Remembered(known + found.text, question, evidence, self._pictures(found.notes))
+
+    def _given(self, given: Naming, question: str, chunk: Chunk) -> Remembered:
+        """The user names something: what it is comes from the words, or from the model."""
+
+        def keep(description: str) -> None:
+            self._memory.named(self._name, given, description, chunk)
+
+        if given.about:
+            keep(given.about)
+            return Remembered("", question)
+        asks = self._form.describes
+        if asks is None:
+            return Remembered("", question)
+        language = language_of(question)
+        asked = asks.get(f"{language} person") if given.person else None
+        asked = (asked or asks.get(language) or asks["en"]).format(name=given.name)
+        if not self._form.renames:
+            return Remembered("", question, ask=Request(asked, NAME_TOKENS, keep))
+
+        def answered(text: str) -> None:
+            if _is_thing(text):
+                keep(text)
+
+        return Remembered("", asked, answered=answered)
+
+    def said(self, text: str) -> str:
+        """See `stream.notes.Memory`."""
+        if not self._form.renames or self._names is None:
+            return text
+        try:
+            return self._names.said(text)
+        except AuraError as e:
+            self._memory.fail(one_line(e))
+            return text
 
     def _pictures(self, notes: Sequence[Note]) -> tuple[tuple[Frame, str], ...]:
         """The keyframes of the newest of these notes, each with its caption."""
@@ -495,7 +670,7 @@ class StreamMemory:
         """See `stream.notes.Memory`."""
         self._memory.saw(self._name, block, text)
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         """See `stream.notes.Memory`."""
         _, tiers = self._readers()
         if tiers is None or self._form.merges is None or self._memory.writer is not None:
@@ -512,13 +687,18 @@ class StreamMemory:
         asked = self._form.merges.get(language) or self._form.merges["en"]
 
         def done(text: str) -> None:
-            if not text or self._memory.store is None:
-                return
-            try:
-                begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
-                self._memory.store.add_summary(begin_ns, end_ns, span.language, text)
-            except AuraError as e:
-                self._memory.fail(one_line(e))
+            begin_ns, end_ns = span.begin_wall_ns, span.end_wall_ns
+            own = (begin_ns, end_ns, span.language, text, span.deletions)
+            if text:
+                self._memory.work(lambda store: store.add_summary(*own))
 
         request = asked.format(notes=span.notes, words=self.note_tokens // 2)
-        return Merge(request, self.note_tokens, done)
+        return Request(request, self.note_tokens, done)
+
+
+def _is_thing(text: str) -> bool:
+    """Whether an answer tells one thing: "a red cube", and not "nothing" or "i do not know"."""
+    words = text.casefold().split()
+    if language_of(text) == "zh":
+        return len(text) <= 10 and not text.startswith(("我", "什么", "没")) and "和" not in text
+    return 2 <= len(words) <= 6 and words[0] in ("a", "an", "the") and "and" not in words

@@ -31,7 +31,7 @@ class ServedWriter:
         config: the server.
         tokens: most tokens of a note.
         done: called on the writer's thread with each note.
-        complain: called with one line when a note cannot be written.
+        complain: called with one line when notes cannot be written, and when they can again.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class ServedWriter:
         self._changed = threading.Condition()
         self._closed = False
         self.missed = 0  # blocks that waited too long
+        self.trouble = ""  # why the newest note could not be written
         self._thread = threading.Thread(target=self._run, name="aura notes", daemon=True)
         self._thread.start()
 
@@ -74,10 +75,18 @@ class ServedWriter:
             try:
                 text = self._text(block, language)
             except AuraError as e:
-                if not self._closed:
-                    self._complain(f"no note was written about {block.chunks} s: {one_line(e)}")
+                self._tell(f"no note was written about {block.chunks} s: {one_line(e)}")
                 continue
+            self._tell("")
             self._done(stream, block, text)
+
+    def _tell(self, trouble: str) -> None:
+        """Say the first failure, and when it is over."""
+        before, self.trouble = self.trouble, trouble
+        if trouble and not before and not self._closed:
+            self._complain(trouble)
+        elif before and not trouble:
+            self._complain(f"{self._config.url} writes notes again")
 
     def _text(self, block: Block, language: str) -> str:
         chosen = np.linspace(0, len(block.frames) - 1, self._config.pictures).round()

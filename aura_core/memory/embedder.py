@@ -32,7 +32,7 @@ class Embedder(Protocol):
     dimension: int
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of length 1, (n, d)."""
+        """Vectors of length 1, (n, d). Raises `ModelError` where the model fails."""
         ...
 
 
@@ -50,9 +50,12 @@ class SentenceTransformers:
         return self._embed(texts)
 
     def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = self._model.encode(
-            list(texts), batch_size=BATCH, convert_to_numpy=True, show_progress_bar=False
-        )
+        try:
+            vectors = self._model.encode(
+                list(texts), batch_size=BATCH, convert_to_numpy=True, show_progress_bar=False
+            )
+        except (RuntimeError, ValueError, TypeError, LookupError) as e:  # foreign code
+            raise ModelError(f"memory.embedder: {self.name} fails: {one_line(e, 200)}") from e
         vectors = np.asarray(vectors, np.float32)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
@@ -64,7 +67,10 @@ def load_embedder(folder: str) -> Embedder:
         ConfigError: there is no such folder, or it holds no sentence-transformers model.
         ModelError: the package is not installed, or it cannot load the model.
     """
-    path = Path(folder).expanduser()
+    try:
+        path = Path(folder).expanduser()
+    except RuntimeError as e:
+        raise ConfigError(f"memory.embedder: {folder}: there is no such user") from e
     if not (path / MODULES).is_file():
         what = f"holds no {MODULES}" if path.is_dir() else "is no folder"
         raise ConfigError(

@@ -31,6 +31,14 @@ MERGE_REQUEST_ZH = (
     "保留结束时的状态、不可逆的变化、事情发生的次数，以及名字、数字和文字。不确定的仍写不确定。"
     "不要添加内容。用简短的事实，以分号分开。"
 )
+NAME_REQUEST = (
+    'The user has just named something that you see: "{name}". Write in a few words what it is and'
+    " how it looks, such as: a small blue cup with a white handle. Nothing else."
+)
+NAME_REQUEST_ZH = (
+    "用户刚给你看到的东西起了名字：“{name}”。用几个词写它是什么、什么样子，例如：一个带白色把手的蓝色小杯子。"
+    "不要写别的。"
+)
 NOTHING_NEW = ("nothing new", "没有新事")
 MINUTE_S = 60
 UNITS = ((86_400, "day", "天"), (3600, "hour", "小时"), (MINUTE_S, "minute", "分钟"))
@@ -46,6 +54,8 @@ class MemoryForm:
         prefix_tokens: most tokens of notes that it was trained to have before the video; None: any.
         sentences: of a recalled note only the facts are shown that match the question.
         renames: it knows no names: a name in a question is replaced by what it stands for.
+        describes: how it is asked what a name stands for, by language, with `{name}`. With
+            `renames` this is a question about now, whose answer is the description.
         merges: how it is asked to merge notes, by language, with `{notes}` and `{words}`; None: it
             cannot, and rules do.
     """
@@ -56,10 +66,12 @@ class MemoryForm:
     sentences: bool = False
     renames: bool = False
     merges: dict[str, str] | None = None
+    describes: dict[str, str] | None = None
 
 
 PLAIN = MemoryForm(
     {"en": NOTE_REQUEST, "zh": NOTE_REQUEST_ZH},
+    describes={"en": NAME_REQUEST, "zh": NAME_REQUEST_ZH},
     merges={"en": MERGE_REQUEST, "zh": MERGE_REQUEST_ZH},
 )
 

@@ -68,19 +68,25 @@ def need(question: str, now: datetime) -> Need | None:
     text = _HEAD.sub("", text)
     span = span_in(text, now)
     rest = text if span is None else span.rest
-    if not _opens(text, rest, span):
+    if not _opens(text, rest, span, now):
         return None
     if span is not None and span.now:
         span = None
     return _needed(_ABSENCE.sub(" ", rest), text, span)
 
 
-def _opens(text: str, rest: str, span: Span | None) -> bool:
+def _opens(text: str, rest: str, span: Span | None, now: datetime) -> bool:
     if _STRONG.search(text):
         return True
     if span is not None:
-        return not span.now and not _OF_NOW.search(text)
+        present = _PRESENT.search(text) is not None and _OF_PAST.search(text) is None
+        return not span.now and not _OF_NOW.search(text) and not (present and _still(span, now))
     return _PAST.search(rest) is not None and not _WINDOW.search(rest)
+
+
+def _still(span: Span, now: datetime) -> bool:
+    """Whether a span of time goes on: today, this evening."""
+    return span.end_wall_ns >= int(now.timestamp() * 1e9)
 
 
 def _needed(rest: str, text: str, span: Span | None) -> Need | None:
@@ -169,7 +175,7 @@ _STRONG = _any(
     r"\b(?:while|when|since|before|after|until) (?:i|we)(?:'ve)? (?:was|were|am|been|left|came|got"
     r"|went|woke|slept|go|had|have)\b",
     "上次|上一次|上回|最后一次|第一次|多久(?:以前|之前|前)|几次|多少次|几回|多少回|记得|曾经|来着",
-    r"过(?![来去程得]).{1,16}(?:吗|没有|没)[?。]*$",
+    r"过(?![来去程得期敏]|一会).{1,16}(?:吗|没有|没)[?。]*$",
     "以前|之前|过(?:吗|没有|没|么)|(?:有没有|有人|谁).{0,12}过(?![来去程])",
     "(?:放|丢|忘|落|搁|藏)(?:在|到)?了?(?:哪|什么地方)|最后.{0,8}哪",
     "我不在|我(?:出门|出去|离开|睡觉|睡着|回来|上班)",
@@ -190,10 +196,12 @@ _PAST = _any(
     rf"\b(?:who|who's) (?:has|had|been)\b|\b(?:who|which \w+|whose \w+) (?:was|were|did|[a-z]+ed"
     rf"|{_FORMS})\b",
     r"\bwhere (?:was|were)\b",
+    r"\bwhere (?:did|has|had) (?!.*\b(?:go|gone)\b)",
     r"\bwhat (?:did|have) (?:i|we)\b",
     r"\bhow long (?:did|was|were|has|have|had)\b",
     r"\b(?:who|what) came first\b",
-    r"\bhow (?:many|much)\b(?! (?:do|can|are|is)\b).*\b(?:did|was|were|has|had|have been|came|went"
+    r"\bhow (?:many|much)\b(?! (?:do|can|are|is)\b)(?!.*\b(?:is|are) (?:still )?left\b)"
+    r".*\b(?:did|was|were|has|had|have been|came|went"
     r"|left|entered|visited|passed)\b",
     r"谁.{0,10}(?:了|的)[?。]*$",
     "(?:什么|谁)先来|先来的是(?:什么|谁)",
@@ -207,6 +215,11 @@ _WINDOW = _any(
     r"|removed|added|put|new)\b",
     r"\b(?:did|does) (?:the hand|somebody|someone) (?:take|bring)\b",
     r"\bfirst\b.*\bor\b|\bor\b.*\bfirst\b",
+    r"^(?:did|has|have|was|were) (?:[\w'-]+ ){1,2}just\b",
+    r"\b(?:have|has) (?:\w+ )?(?:i|you|we|he|she|it|they|\w+) got\b",
+    r"^who was (?:that|this)\b[ ?.!]*$",
+    r"^was (?:that|this) (?:a|an|the|my|your|me|you)\b",
+    r"^which way (?:did|has)\b",
     "还是|拿走|拿来",
 )
 # A time of day as it is told of now: "is it day or night?" in Chinese.
@@ -215,6 +228,16 @@ _OF_NOW = _any(
     "还是(?:晚上|白天)",
     r"^(?:今天)?(?:星期|是)?几[号月]?\?*$",
     r"^what (?:time|day|date)\b(?! (?:did|was|were|has|have|had)\b)",
+)
+# "what is she wearing today?" is asked of now, "who came today?" is not.
+_PRESENT = _any(
+    r"^(?:(?:what|who|how|where|which|why)\b(?: \w+)?(?:'s| (?:is|are|am|do|does|should|can|could"
+    r"|will|would|shall))|is|are|am|do|does|should|can|could|will|would|shall)\b",
+    "天气|怎么样|穿",
+)
+_OF_PAST = _any(
+    r"\b(?:was|were|did|had|has|have|been|happen\w*|new|so far|[a-z]{3,}ed|" + _FORMS + r")\b",
+    "了|过|发生",
 )
 # While nobody was there to see it: what counts is what was seen.
 _ABSENCE = _any(

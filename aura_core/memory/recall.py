@@ -49,7 +49,10 @@ LONG_TEXT = 400  # characters of a note; of a longer one only facts that match a
 NOTHING = frozenset(index(text).split("\n")[0] for text in forms.NOTHING_NEW)
 BLOCK_S = 30.0  # of a note, where neither the settings nor the checkpoint say
 NEAR = 20  # notes of each kind of search that are merged where nothing matches
-LIKE = 0.45  # least dot product with the question of a note that is found by meaning alone
+# Least dot product of a note with the question: beside notes that match, and where none does. In
+# all-MiniLM-L6-v2 what answers a question has 0.2 to 0.5, and what does not up to 0.4: without
+# words in common the model that answers has to judge.
+LIKE, PERHAPS = 0.45, 0.15
 RANK = 60  # of reciprocal rank fusion (Cormack et al., 2009)
 PERSONS = frozenset(terms("person man woman child boy girl mother father guest visitor postman"))
 _PLACES = (
@@ -160,7 +163,7 @@ class Recall:
         found = {note.id: note for note in every}
         if len(found) < limit:
             some = self._store.find(replace(within, terms=words, every=False))
-            ranked = [self._like(said, within), some]
+            ranked = [self._like(said, within, PERHAPS), some]
             if len(said.strip()) < LONG_TEXT:
                 ranked.append(self._store.find(replace(within, substring=said.strip())))
             for note in _fused(ranked):
@@ -335,7 +338,7 @@ class Recall:
         words = tuple(dict.fromkeys((*wanted.content, *sum(wanted.options, ()))))[:MOST_TERMS]
         ranked = []
         if words and self._embedder is not None:
-            ranked.append(self._like(question, asked))
+            ranked.append(self._like(question, asked, LIKE if hits else PERHAPS))
         if not hits and words:
             some = self._store.find(replace(asked, terms=words, every=False))
             ranked.append([note for note in some if _share(note, words) >= 0.5])
@@ -347,7 +350,7 @@ class Recall:
         matches = matches or len([hit for hit in added if hit.note.kind is not NoteKind.QUESTION])
         return sorted([*hits, *added], key=_time), matches
 
-    def _like(self, text: str, asked: Wanted) -> list[Note]:
+    def _like(self, text: str, asked: Wanted, least: float) -> list[Note]:
         """Notes of a like meaning, the best first."""
         if self._embedder is None:
             return []
@@ -356,7 +359,7 @@ class Recall:
             return []
         near = vectors @ self._embedder.embed([text])[0]
         among = np.argsort(-near, kind="stable")[: 10 * NEAR]
-        rank = {ids[i]: n for n, i in enumerate(among) if near[i] >= LIKE}
+        rank = {ids[i]: n for n, i in enumerate(among) if near[i] >= least}
         notes = self._store.find(replace(asked, ids=tuple(rank), limit=-1)) if rank else []
         return sorted(notes, key=lambda note: rank[note.id])[: asked.limit]
 

@@ -65,8 +65,9 @@ TABLES = (
         PRIMARY KEY (begin_wall_ns, end_wall_ns, language)
     ) WITHOUT ROWID""",
     "CREATE TABLE kept (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
-    # erased: grows whenever notes or vectors are taken out; unmerged: notes that were deleted since
-    # the search indexes were merged; terms: `words.VERSION` of the index terms
+    # erased: grows whenever notes or vectors are taken out, or added among others; unmerged: notes
+    # that were deleted since the search indexes were merged; terms: `words.VERSION` of the index
+    # terms; deletions: how often notes were deleted
     "CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO number VALUES ('erased', 0), ('unmerged', 0), ('terms', 0)",
     TERMS,

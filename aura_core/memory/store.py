@@ -131,7 +131,7 @@ class Store:
             StoreError: missing, damaged, no file of notes, newer than this program, or not
                 writable; or another assistant writes there.
         """
-        where = None if str(path) == MEMORY else Path(path).expanduser().absolute()
+        where = None if str(path) == MEMORY else _resolved(path)
         if where is not None:
             _prepare(where, create and not read_only)
         version, index = None, _joined(terms) if terms is not None else None
@@ -303,6 +303,7 @@ class Store:
                 db.execute(schema.TERMS)
                 db.execute(schema.LETTERS)
                 _add(db, "erased", 1)
+                _add(db, "deletions", 1)
             else:
                 q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
@@ -374,9 +375,28 @@ class Store:
             ).fetchone()
         return row[0] if row else None
 
-    def add_summary(self, begin_wall_ns: int, end_wall_ns: int, language: str, text: str) -> None:
-        """Keep the summary of a span of time, in place of the one before."""
+    @property
+    def deletions(self) -> int:
+        """How often notes were deleted, by this process or by another one."""
+        with self._read() as db:
+            return _number(db, "deletions")
+
+    def add_summary(
+        self,
+        begin_wall_ns: int,
+        end_wall_ns: int,
+        language: str,
+        text: str,
+        deletions: int | None = None,
+    ) -> None:
+        """Keep the summary of a span of time, in place of the one before.
+
+        `deletions`: as it was before the notes were read; where notes were deleted since, the
+        summary is not kept, because it may tell of them.
+        """
         with self._transaction() as db:
+            if deletions is not None and _number(db, "deletions") != deletions:
+                return
             db.execute(
                 "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
                 (begin_wall_ns, end_wall_ns, language, clean(text)),
@@ -627,12 +647,27 @@ def _joined(terms: Terms) -> Index:
     return lambda text, question: " ".join(terms(f"{text}\n{question}"))
 
 
+def _resolved(path: Path | str) -> Path:
+    """The file itself, behind links: its lock lies beside it, whatever name it is opened by."""
+    try:
+        where = Path(path).expanduser().absolute()
+    except RuntimeError as e:
+        raise StoreError(f"{path}: there is no such user; name another file") from e
+    try:
+        return where.resolve()
+    except (OSError, RuntimeError):  # links in a circle: told when it is opened
+        return where
+
+
 def _prepare(path: Path, create: bool) -> None:
     """Make the file and its folder where they are missing: for their owner alone."""
-    if path.is_dir():
-        raise StoreError(f"{path}: is a folder; name a file")
-    if path.exists():
-        return
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path}: is a folder; name a file")
+        if path.exists():
+            return
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be looked at: {e.strerror}; name another file") from e
     if not create:
         raise StoreError(f"{path}: there is no such file of notes")
     try:
@@ -698,16 +733,22 @@ def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> in
     db.execute(f"DELETE FROM note WHERE {doomed}")
     db.execute("DELETE FROM doomed")
     _add(db, "erased", 1)
+    _add(db, "deletions", 1)
     _add(db, "unmerged", count)
     return count
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
-    return db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()[0]
+    row = db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else 0
 
 
 def _add(db: sqlite3.Connection, name: str, value: int) -> None:
-    db.execute("UPDATE number SET value = value + ? WHERE name = ?", (value, name))
+    db.execute(
+        "INSERT INTO number VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        (name, value),
+    )
 
 
 def _free(db: sqlite3.Connection, n: int) -> int:
@@ -737,7 +778,7 @@ def _rows(db: sqlite3.Connection, wanted: Wanted, span: Rows, terms: Sequence[st
     q = query(wanted, terms, span)
     down = " DESC" if wanted.newest_first else ""
     sql = f"SELECT {q.row} FROM {q.tables} WHERE {q.where} ORDER BY {q.row}{down} LIMIT ?"
-    return [row[0] for row in db.execute(sql, (*q.values, wanted.limit))]
+    return [row[0] for row in db.execute(sql, (*q.values, min(wanted.limit, _INT64 - 1)))]
 
 
 def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], span: Rows) -> int:

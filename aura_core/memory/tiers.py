@@ -49,12 +49,14 @@ class Unmerged:
         notes: one line for each, oldest first.
         language: under which the store keeps its summary (`Store.add_summary`): the language, and
             the camera where there is one.
+        deletions: `Store.deletions` before the notes were read.
     """
 
     begin_wall_ns: int
     end_wall_ns: int
     notes: str
     language: str
+    deletions: int
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Tiers:
         self._recent_ns, self._middle_ns, self._reach_ns = (
             int(seconds * S) for seconds in (config.recent_s, config.middle_s, config.reach_s)
         )
-        self._cached: OrderedDict[tuple[int, int, str, int], str] = OrderedDict()
+        self._cached: OrderedDict[tuple[int, int, str, int, int], str] = OrderedDict()
 
     def text(self, now_wall_ns: int, stream: str | None = None, language: str = "en") -> str:
         """What stands in the system turn, `form.remembered(...)`, of at most so many tokens as
@@ -116,7 +118,7 @@ class Tiers:
         """The oldest block with several notes that the model has not merged yet, for
         `Store.add_summary`; None where all are."""
         long_ns, middle_ns = self._borders(now_wall_ns)
-        key = _key(language, stream)
+        key, deletions = _key(language, stream), self._store.deletions
         first_ns = now_wall_ns - self._reach_ns
         for begin, end, size in ((first_ns, long_ns, LONG_NS), (long_ns, middle_ns, MIDDLE_NS)):
             for first in self._blocks(begin, end, size, stream):
@@ -126,7 +128,7 @@ class Tiers:
                 lines = self._parts(first, last, now_wall_ns, stream, language)
                 if len(lines) > 1:
                     told = "\n".join(f"- {line.clock}: {line.text}" for line in lines)
-                    return Unmerged(first, last, told, key)
+                    return Unmerged(first, last, told, key, deletions)
         return None
 
     # ---- which notes -------------------------------------------------------------------------
@@ -192,18 +194,18 @@ class Tiers:
 
     def _summary(self, begin_ns: int, end_ns: int, stream: str | None, language: str) -> str:
         """The merged notes of a block: what the store keeps, else merged by rule."""
-        key = _key(language, stream)
+        key, deletions = _key(language, stream), self._store.deletions
         kept = self._store.summary(begin_ns, end_ns, key)
         if kept is not None:
             return kept
         number = self._store.count(_within(begin_ns, end_ns, stream, -1))
-        known = (begin_ns, end_ns, key, number)
+        known = (begin_ns, end_ns, key, number, deletions)
         if known in self._cached:
             self._cached.move_to_end(known)
             return self._cached[known]
         text = merged([note.text for note in self._notes(begin_ns, end_ns, stream)])
         if self._form.merges is None and not self._store.read_only:
-            self._store.add_summary(begin_ns, end_ns, key, text)
+            self._store.add_summary(begin_ns, end_ns, key, text, deletions)
         else:
             self._cached[known] = text
             while len(self._cached) > CACHED:
@@ -250,8 +252,8 @@ class Tiers:
         now_wall_ns: int,
         language: str,
     ) -> str:
-        """The text of the lines that fit: the newest of each tier first, and each tier within its
-        share; what is left goes to further recent ones."""
+        """The text of the lines that fit, the newest of each tier first. The newest notes have
+        their share, merged ones the rest; what nobody needs goes to further recent ones."""
 
         def cost(told: _Told) -> int:
             return self._count("\n- " + forms.line(_line(told, now_wall_ns), language))
@@ -261,10 +263,9 @@ class Tiers:
         for fact in (fact for told in (*middle, *long) for fact in told.facts):
             once, times = _counted(fact)
             rare[_said(once)] += times
-        middle = self._trimmed(middle, shares[1], rare, cost)
-        long = self._trimmed(long, self._tokens - sum(shares), rare, cost)
         chosen: list[_Told] = []
-        left = self._tokens - self._count(forms.remembered([Line(0.0, "", "")], language))
+        heading = forms.remembered([Line(0.0, "", "")], language).split("\n")[0]
+        left = self._tokens - self._count(heading)
         of_recent = shares[0] if middle or long else self._tokens
         later = []
         for told in reversed(recent):
@@ -275,11 +276,14 @@ class Tiers:
             else:
                 later.append(told)
                 of_recent = 0  # no gaps among the newest
-        for told in (*reversed(middle), *reversed(long), *later):
-            needed = cost(told)
-            if needed <= left:
-                chosen.append(told)
-                left -= needed
+        of_long = self._tokens - sum(shares) if long else 0
+        for tier, room in ((middle, left - of_long), (long, None), (later[::-1], None)):
+            room = left if room is None else room
+            for told in reversed(self._trimmed(tier, room, rare, cost)):
+                needed = cost(told)
+                if needed <= left:
+                    chosen.append(told)
+                    left -= needed
         if not chosen and recent:
             chosen = [self._cut(recent[-1], self._tokens, now_wall_ns, language)]
         while chosen:

@@ -35,6 +35,7 @@ class AuraSidecar:
     memory: MemoryForm | None = None  # how it was trained to write notes and to use them
 
 
+LANGUAGES = ("en", "zh")
 _TYPES = {
     "trained_to_decide": bool,
     "grammar": str,
@@ -119,13 +120,14 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
             raise ModelError(
                 f"{path}: unknown key 'memory.{key}'; known keys are {', '.join(known)}"
             )
-    note = data.get("note", PLAIN.note)
-    texts = note.values() if isinstance(note, dict) else ()
-    if not texts or not {*note} <= {*PLAIN.note} or not all(_is_text(text) for text in texts):
-        raise ModelError(
-            f"{path}: memory.note must have a text by language ({', '.join(PLAIN.note)}), not"
-            f" {note!r}"
-        )
+    note = _texts("note", data.get("note", PLAIN.note), LANGUAGES, path)
+    persons = tuple(f"{language} person" for language in LANGUAGES)
+    describes = data.get("describes")
+    if describes is not None:
+        describes = _texts("describes", describes, (*LANGUAGES, *persons), path)
+    merges = data.get("merges")
+    if merges is not None:
+        merges = _texts("merges", merges, LANGUAGES, path)
     block_s, tokens = data.get("block_s"), data.get("prefix_tokens")
     if block_s is not None and (
         type(block_s) not in (int, float) or not LEAST_BLOCK_S <= block_s < float("inf")
@@ -139,7 +141,21 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
     for key, value in flags.items():
         if type(value) is not bool:
             raise ModelError(f"{path}: memory.{key} must be bool, not {value!r}")
-    return MemoryForm(dict(note), None if block_s is None else float(block_s), tokens, **flags)
+    seconds = None if block_s is None else float(block_s)
+    return MemoryForm(note, seconds, tokens, **flags, merges=merges, describes=describes)
+
+
+def _texts(
+    name: str, value: object, languages: tuple[str, ...], path: Path | str
+) -> dict[str, str]:
+    """A text for each of some languages, English at least. Raises `ModelError`."""
+    named = isinstance(value, dict) and {"en"} <= {*value} <= {*languages}
+    if isinstance(value, dict) and named and all(_is_text(text) for text in value.values()):
+        return dict(value)
+    raise ModelError(
+        f"{path}: memory.{name} must have a text by language ({', '.join(languages)}), and one"
+        f" for en, not {value!r}"
+    )
 
 
 def _is_text(value: object) -> bool:

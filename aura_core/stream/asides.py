@@ -104,7 +104,8 @@ class Asides:
         if token not in self._ends:
             job.ids.append(token)
         if token in self._ends or len(job.ids) >= job.most:
-            self._finish(kv, job, self._codec.text(job.ids))
+            text = self._codec.words(self._codec.text(job.ids), final=True)
+            self._finish(kv, job, text)
         return tokens
 
     def _finish(self, kv: KVStream, job: Aside, text: str) -> None:

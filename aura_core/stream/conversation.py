@@ -92,7 +92,12 @@ class Conversation:
         """
         self.window = self._window(self.window.words().groups)
 
-    def moved(self, codec: PromptCodec, again: Callable[[Turn], Turn | None]) -> Conversation:
+    def moved(
+        self,
+        codec: PromptCodec,
+        again: Callable[[Turn], Turn | None],
+        memory: Callable[[], str] | None = None,
+    ) -> Conversation:
         """The same conversation for another model; questions, watches and ids are shared.
 
         Args:
@@ -100,6 +105,7 @@ class Conversation:
             again: returns a turn as the other model sees it; None: its video is not shown again.
                 It is called for the newest turn first. The turn for which it returns None, and all
                 before it, leave the window as at a switch.
+            memory: of the other model: notes have a length in its tokens.
         """
         kept: list[Turn] = []
         for turn in reversed(self.window.turns):
@@ -108,8 +114,8 @@ class Conversation:
             kept.append(same)
         prefix = self.window.without(len(self.window.turns) - len(kept))
         other = copy.copy(self)
-        other.codec, other.window = codec, other._window(())
-        other.window.prefix = codec.prefix(prefix.groups, prefix.memory)
+        other.codec, other._memory = codec, memory
+        other.window = other._window(prefix.groups)
         for turn in reversed(kept):
             other.window.append(turn)
         return other

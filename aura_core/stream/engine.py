@@ -34,7 +34,7 @@ from aura_core.stream.owners import Owners
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Turn, check_context, tokens_in
 from aura_core.tools import tools_of
-from aura_core.types import NS, Call, Chunk, Decision, Frame, Query, Response, Step
+from aura_core.types import NS, Call, Chunk, Decision, Evidence, Frame, Query, Response, Step
 
 log = logging.getLogger(__name__)
 Newest = Callable[[], Chunk | None]
@@ -133,7 +133,8 @@ class StreamEngine:
             video = self.backend.encode(chunk)
             return replace(turn, video=video, answer_ids=ids, result=None, shown=())
 
-        conversation = old.conversation.moved(self.codec, again)
+        before = self.memory.before if self.memory is not None else None
+        conversation = old.conversation.moved(self.codec, again, before)
         if conversation.window.turns:
             self._check_context(conversation.window.turns[0].video)
         self.conversation = conversation
@@ -150,8 +151,10 @@ class StreamEngine:
         self.asides = Asides(self.codec)
         self.notes: NoteTaker | None = None
         if self.memory is not None:
-            keep = self.config.window.keep
-            self.notes = NoteTaker(self.memory, self.backend.chat.memory, self.asides, keep)
+            window, form = self.config.window, self.backend.chat.memory
+            self.notes = NoteTaker(self.memory, form, self.asides, window.keep, window.max)
+        # Evidence of questions that wait for the result of a call, by id.
+        self._cited: dict[str, tuple[Evidence, ...]] = {}
         self._peeked: dict[int, Video] = {}  # chunks that are encoded already, by index
         self._last: Chunk | None = None  # the chunk of the newest turn, and whether it was decided
         self._last_decided = False
@@ -223,7 +226,7 @@ class StreamEngine:
         said = Said(turn, None)
         if answer is not None:
             said = self._say(chunk, turn, query, decision, answer, response_id, owners)
-            said = _with_evidence(_hushed(said, query), told)
+            said = self._remembered(_hushed(said, query), told)
             if said.response is not None and not may_publish and on_text is not None:
                 on_text(response_id, said.response.text)
         cached = answer.cached if answer and said.turn.answer_ids == answer.ids else 0
@@ -306,7 +309,7 @@ class StreamEngine:
         """What memory tells about the question of a chunk."""
         if self.memory is None or query is None or query.after is not None:
             return None
-        return self.memory.recall(query, chunk.stamp_ns)
+        return self.memory.recall(query, chunk)
 
     def _enter(self, chunk: Chunk, query: Query | None, told: Remembered | None) -> Turn:
         """Encode the chunk, and record the question in the conversation."""
@@ -373,7 +376,11 @@ class StreamEngine:
         if on_text is None:
             return None
         lead = turn.lead
-        return lambda text: on_text(response_id, _joined(lead, self.codec.words(text)))
+        return lambda text: on_text(response_id, self._named(_joined(lead, self.codec.words(text))))
+
+    def _named(self, text: str) -> str:
+        """Words with the names that the user has given."""
+        return text if self.memory is None else self.memory.said(text)
 
     def _called(self, ids: list[int]) -> bool:
         """Whether the answer so far ends with a call: the model gets its result first."""
@@ -445,6 +452,22 @@ class StreamEngine:
             self.policy.kv.reopen(turn)
             self.decider.retract()
         return said
+
+    def _remembered(self, said: Said, told: Remembered | None) -> Said:
+        """The answer with names and evidence; memory is told of it."""
+        response = said.response
+        if said.call is not None and told is not None:
+            self._cited[said.call.query_id] = told.evidence
+        if self.memory is None or response is None:
+            return said
+        text = self._named(response.text)  # as it was before a name is given now
+        if told is not None and told.answered is not None:
+            told.answered(response.text)
+        if told is not None and told.ask is not None:
+            self.asides.add(told.ask.aside())
+        cited = self._cited.pop(response.query_id, ())
+        evidence = told.evidence if told is not None else cited
+        return replace(said, response=replace(response, text=text, evidence=evidence))
 
     def _call(self, written: Written, query: Query | None, response_id: str) -> Call | None:
         """The call that an answer holds; None where none may be made.
@@ -584,6 +607,15 @@ class StreamEngine:
                 self.policy.amend(len(self.window.turns) - 1, replace(newest, **words))
         return response
 
+    def renew_memory(self) -> None:
+        """Read the notes before the video again: some were deleted. What was recalled for questions
+        leaves the window too. The next step prefills it."""
+        if self.memory is None:
+            return
+        text = self.memory.before()
+        turns = [replace(turn, recalled="", shown=()) for turn in self.window.turns]
+        self.policy.renew(replace(self.window.prefix, memory=text), turns)
+
     def unwatch(self, watch_id: str) -> bool:
         """End a watch. Returns False when no open watch has this id."""
         return self.conversation.watches.cancel(watch_id)
@@ -611,13 +643,6 @@ def _hushed(said: Said, query: Query | None) -> Said:
 def _still(frame: Frame) -> Chunk:
     """One picture as a second of video."""
     return Chunk(0, (frame, frame), frame.stamp_ns, frame.stamp_ns + NS)
-
-
-def _with_evidence(said: Said, told: Remembered | None) -> Said:
-    """The response tells the notes that it was given from."""
-    if told is None or not told.evidence or said.response is None:
-        return said
-    return replace(said, response=replace(said.response, evidence=told.evidence))
 
 
 class _Meter:

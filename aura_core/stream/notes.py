@@ -43,27 +43,37 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a memory asks the model in idle time: text, most tokens of the answer, who takes it."""
+
+    text: str
+    tokens: int
+    done: Callable[[str], None]
+
+    def aside(self) -> Aside:
+        """The request as one that is no part of the conversation."""
+        return Aside(lambda: self.text, self.tokens, self.done)
+
+
+@dataclass(frozen=True)
 class Remembered:
     """What memory tells about a question.
 
-    `text` stands before the question ("": memory is not asked), `question` is the question as the
-    model gets it, and `evidence` are the notes in `text`. `pictures` are shown before, each with
-    its caption.
+    Attributes:
+        text: stands before the question; "": memory is not asked.
+        question: the question as the model gets it.
+        evidence: the notes in `text`.
+        pictures: are shown before, each with its caption.
+        answered: called with the answer.
+        ask: what the model is asked in idle time, once the question is answered.
     """
 
     text: str
     question: str
     evidence: tuple[Evidence, ...] = ()
     pictures: tuple[tuple[Frame, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Older notes that the model is asked to merge: the request, most tokens, and who takes it."""
-
-    request: str
-    tokens: int
-    done: Callable[[str], None]
+    answered: Callable[[str], None] | None = None
+    ask: Request | None = None
 
 
 class Memory(Protocol):
@@ -73,6 +83,16 @@ class Memory(Protocol):
     @property
     def writes(self) -> bool:
         """Whether the model is asked for notes now."""
+        ...
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may be noted now, because somebody asked for it."""
+        ...
+
+    @property
+    def pictures(self) -> bool:
+        """Whether a block keeps the pictures of all its chunks; else it has the newest one."""
         ...
 
     @property
@@ -102,8 +122,16 @@ class Memory(Protocol):
         """The notes that stand before the video, as they are now; "" for none."""
         ...
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
-        """What is remembered for a question that is asked at `stamp_ns`."""
+    def prepare(self) -> None:
+        """Make the text of `before` ready, in idle time."""
+        ...
+
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
+        """What is remembered for a question that is asked in a chunk."""
+        ...
+
+    def said(self, text: str) -> str:
+        """The words of an answer, with the names that the user has given."""
         ...
 
     def closed(self, block: Block) -> bool:
@@ -118,7 +146,7 @@ class Memory(Protocol):
         """The model has written a note; "": nothing is new."""
         ...
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         """Notes that are to be merged now; None where there are none, or rules merge them."""
         ...
 
@@ -131,11 +159,14 @@ class NoteTaker:
         form: how the model is asked.
         asides: answers requests in idle time.
         keep: least chunks that the window holds: a block is no longer.
+        most: most chunks that the window holds: several blocks in one note are no longer.
     """
 
-    def __init__(self, memory: Memory, form: MemoryForm, asides: Asides, keep: int) -> None:
+    def __init__(
+        self, memory: Memory, form: MemoryForm, asides: Asides, keep: int, most: int
+    ) -> None:
         self._memory, self._form, self._asides = memory, form, asides
-        self._chunks = max(1, min(memory.block_chunks(form), keep))
+        self._chunks, self._most = max(1, min(memory.block_chunks(form), keep)), most
         self._block: Block | None = None  # is being filled
         self._newest = -1
         self._seen_ns: int | None = None  # stamp of the newest chunk's end
@@ -150,6 +181,10 @@ class NoteTaker:
         if self._seen_ns is not None and gap >= GAP_CHUNKS:
             self._memory.missed(min(self._seen_ns, chunk.start_ns), chunk.start_ns)
         self._seen_ns = chunk.end_ns
+        if self._memory.paused:  # no later note tells of this time
+            self._give_up()
+            self._block = None
+            return
         now_ns = self._memory.wall_ns(chunk.stamp_ns)
         one = Block(
             chunk.index, chunk.index, chunk.start_ns, chunk.end_ns, now_ns, chunk.frames[-1:]
@@ -158,15 +193,26 @@ class NoteTaker:
         # Stamps that jump make a block that cannot be told in time: it begins anew.
         jumped = block is not None and not 0 <= one.begin_ns - block.end_ns < 2**62
         self._block = one if block is None or jumped else one.after(block)
+        if not self._memory.pictures:
+            self._block = replace(self._block, frames=one.frames)
         if self._block.chunks >= self._chunks:
             self._close(self._block)
             self._block = None
 
+    def _give_up(self) -> Block | None:
+        """Ask for the note that waits no more, and return its block."""
+        if self._waiting is None:
+            return None
+        (job, block), self._waiting = self._waiting, None
+        self._asides.drop(job)
+        return block
+
     def _close(self, block: Block) -> None:
-        if self._waiting is not None:  # the model was too slow: one note about both
-            job, earlier = self._waiting
-            self._asides.drop(job)
-            block, self._waiting = block.after(earlier), None
+        earlier = self._give_up()
+        if earlier is not None:  # the model was too slow: one note about both
+            together = block.after(earlier)
+            if together.chunks <= self._most:
+                block = replace(together, frames=block.frames)
         if not self._memory.writes or self._memory.closed(block):
             return
 
@@ -178,6 +224,7 @@ class NoteTaker:
             self._waiting = None
             self._memory.wrote(block, text)
             self._merge()
+            self._memory.prepare()
 
         job = Aside(request, self._memory.note_tokens, done)
         self._waiting = job, block
@@ -193,7 +240,7 @@ class NoteTaker:
             self._merging = False
             merge.done(text)
 
-        self._asides.add(Aside(lambda: merge.request, merge.tokens, done))
+        self._asides.add(replace(merge, done=done).aside())
 
 
 def _in(texts: Mapping[str, str], language: str) -> str:

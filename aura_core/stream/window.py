@@ -103,6 +103,12 @@ class DualWindow:
         self.plan = None
         self._prepare()
 
+    def renew(self, prefix: Prefix, turns: list[Turn]) -> None:
+        """Put another prefix before the turns in view, put `turns` in their place, and make the
+        plan again."""
+        self.prefix, self.turns, self.plan = prefix, turns, None
+        self._prepare()
+
     def amend(self, index: int, turn: Turn) -> None:
         """Replace the turn at `index`. A plan that holds words of the old turn is made again."""
         self.turns[index] = turn

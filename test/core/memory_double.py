@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from aura_core.memory.form import MemoryForm
-from aura_core.stream.notes import Block, Merge, Remembered
-from aura_core.types import Query
+from aura_core.stream.notes import Block, Remembered, Request
+from aura_core.types import Chunk, Query
 
 
 class MemoryDouble:
     def __init__(self, block: int = 4, before: str = "", told: Remembered | None = None) -> None:
         self.block, self.text, self.told = block, before, told
         self.writes, self.note_tokens, self.prefix_tokens, self.language = True, 5, 0, "en"
-        self.elsewhere = False
-        self.merges: list[Merge] = []
+        self.elsewhere = self.paused = False
+        self.pictures = True
+        self.prepared = 0
+        self.merges: list[Request] = []
         self.notes: list[tuple[Block, str]] = []
         self.gaps: list[tuple[int, int]] = []
         self.asked: list[tuple[str, int]] = []
@@ -26,8 +28,11 @@ class MemoryDouble:
     def before(self) -> str:
         return self.text
 
-    def recall(self, query: Query, stamp_ns: int) -> Remembered:
-        self.asked.append((query.text, stamp_ns))
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def recall(self, query: Query, chunk: Chunk) -> Remembered:
+        self.asked.append((query.text, chunk.stamp_ns))
         return self.told or Remembered("", query.text)
 
     def closed(self, block: Block) -> bool:
@@ -39,5 +44,8 @@ class MemoryDouble:
     def wrote(self, block: Block, text: str) -> None:
         self.notes.append((block, text))
 
-    def merging(self) -> Merge | None:
+    def merging(self) -> Request | None:
         return self.merges.pop(0) if self.merges else None
+
+    def said(self, text: str) -> str:
+        return text.replace("a red cube", "your toy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine_rig import cached, chunk, frame, free, recomputed
+from engine_rig import cached, chunk, frame, free, made, recomputed
 from memory_double import MemoryDouble
 
 from aura_core.config import GateConfig, WindowConfig
@@ -117,3 +117,91 @@ def test_a_gap_is_told() -> None:
     for i in (0, 1, 9, 10):
         chunk(runs, i)
     assert memory.gaps == [(2_000_000_000, 9_000_000_000)]
+
+
+def test_notes_that_were_deleted_leave_the_text_before_the_video() -> None:
+    memory = MemoryDouble(before="Your memory:\n- a secret")
+    for policy in ("shadow", "floating", "recompute", "fifo"):
+        runs = assistant(memory, window=WindowConfig(keep=2, max=4, policy=policy))
+        for i in range(3):
+            chunk(runs, i)
+        memory.text = ""
+        runs.engine.renew_memory()
+        words = []
+        for i in range(3, 9):
+            chunk(runs, i)
+            assert cached(runs) == recomputed(runs)
+            words.append(runs.engine.window.prefix.memory)
+        assert words == [""] * 6
+        memory.text = "Your memory:\n- a secret"
+
+
+def test_what_was_recalled_of_deleted_notes_leaves_the_window() -> None:
+    shown = ((frame(100, 200), "2 hours ago"),)
+    memory = MemoryDouble(told=replace(TOLD, pictures=shown))
+    runs = assistant(memory, window=WindowConfig(keep=2, max=4))
+    chunk(runs, 0)
+    runs.ask("Where is the cup?")
+    chunk(runs, 1)
+    runs.engine.renew_memory()
+    assert all(not turn.recalled and not turn.shown for turn in runs.engine.window.turns)
+    chunk(runs, 2)
+    assert cached(runs) == recomputed(runs)
+
+
+def test_an_evicted_window_stays_in_order_after_a_deletion() -> None:
+    memory = MemoryDouble(before="Your memory:\n- a secret", told=TOLD)
+    runs = assistant(memory, window=WindowConfig(keep=3, max=4, qa_groups=2, policy="evict"))
+    for i in range(9):
+        if i in (2, 4):
+            runs.ask("Where is the cup?")
+        chunk(runs, i)
+    memory.text = ""
+    runs.engine.renew_memory()
+    for i in range(9, 20):
+        if i in (10, 11, 12):
+            runs.ask("Where is the cup?")
+        chunk(runs, i)
+        tokens = cached(runs)
+        seen = {t.chunk for t in tokens if not isinstance(t, int)}
+        assert seen == set(range(i - 3, i + 1))
+        text = bytes(t for t in tokens if isinstance(t, int) and t < 256).decode()
+        assert "a secret" not in text and text.startswith("system")
+
+
+def test_another_model_gets_notes_of_its_own_length() -> None:
+    long, short = MemoryDouble(before="Your memory:\n- all of it"), MemoryDouble(before="less")
+    old = assistant(long, window=WindowConfig(keep=2, max=4)).engine
+    for i in range(3):
+        old.step(made(i))
+    config = free(gate=GateConfig(), window=WindowConfig(keep=2, max=4))
+    new = StreamEngine(ScriptedBackend(Asked()), config, memory=short)
+    new.adopt(old, {2: made(2)})
+    assert new.window.prefix.memory == "less"
+    for i in range(3, 12):
+        new.step(made(i))
+        assert new.window.prefix.memory == "less"
+
+
+def test_a_model_without_idle_time_holds_few_pictures() -> None:
+    memory = MemoryDouble(block=4)
+    config = free(gate=GateConfig(), window=WindowConfig(keep=4, max=8))
+    engine = StreamEngine(ScriptedBackend(Asked()), config, memory=memory)
+    for i in range(40):
+        engine.step(made(i))
+    engine.idle()
+    ((block, _),) = memory.notes
+    assert block.chunks <= 8 and block.last == 39
+    assert len(block.frames) == 4
+
+
+def test_no_note_tells_of_a_pause() -> None:
+    memory = MemoryDouble(block=4)
+    config = free(gate=GateConfig(), window=WindowConfig(keep=4, max=8))
+    engine = StreamEngine(ScriptedBackend(Asked()), config, memory=memory)
+    for i in range(20):
+        memory.paused = 6 <= i < 10
+        engine.step(made(i))
+        if i > 10:
+            engine.idle()
+    assert [(block.first, block.last) for block, _ in memory.notes] == [(10, 13), (14, 17)]

@@ -323,6 +323,7 @@ def test_figures_are_counted_by_lag_way_and_kind() -> None:
     assert values["exact.1min"] == (0.5, 2)
     assert values["exact.1h"] == (1.0, 1)
     assert values["window.1min"] == (0.5, 2)
+    assert values["over_window.1min"] == (0.0, 2)
     assert values["exact.refused"] == (0.5, 2)
     assert values["window.refused"] == (0.0, 2)
     assert values["found.1min"] == (0.5, 2)
@@ -455,7 +456,7 @@ def test_a_day_is_remembered_in_its_file(tiny: Backend, tmp_path: Path) -> None:
     assert answer(asked.asked, answered.text, "en") == MemoryTalk().named(event, False)
     (question,) = [n for n in noted if n.kind is NoteKind.QUESTION]
     assert (question.question, question.text) == ("who came first?", answered.said["memory"])
-    assert file.text_bytes > 0 and file.picture_bytes > 0
+    assert file.stats.text_bytes > 0 and file.stats.picture_bytes > 0
 
 
 @pytest.mark.slow

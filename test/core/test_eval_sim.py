@@ -9,8 +9,9 @@ import pytest
 
 from aura_core.evaluation.metrics import Count
 from aura_core.evaluation.scoring import Said, score
-from aura_core.evaluation.sim import figures
+from aura_core.evaluation.sim import evaluate, figures
 from aura_core.evaluation.standing import multi_count, multi_slots, window_counts
+from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.sim.episode import Ask, Due, Episode
 from aura_core.sim.world import World
 from aura_core.types import Kind
@@ -149,3 +150,19 @@ def test_questions_about_the_past_in_other_words_and_in_chinese():
         "realtime.zh": (1.0, 1),
         "realtime.en": (0.5, 2),
     }
+
+
+def test_with_memory_the_same_is_asked_and_earlier_episodes_are_remembered() -> None:
+    seen: list[str] = []
+
+    def script(moment: Moment) -> str | None:
+        seen.append(moment.words)
+        if "Write a note" in moment.question:
+            return "the lamp is on"
+        return "yes" if moment.question else None
+
+    with_memory = evaluate(ScriptedBackend(script), [900_001, 900_002], seconds=35, memory=True)
+    assert any("ago" in words and "the lamp is on" in words for words in seen)
+    without = evaluate(ScriptedBackend(script), [900_001, 900_002], seconds=35)
+    assert with_memory.steps == without.steps
+    assert [m.n for m in with_memory.figures.values()] == [m.n for m in without.figures.values()]

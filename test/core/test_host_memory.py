@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engine_rig import free
-from host_rig import WAIT_S, Make, made_runs
+from host_rig import WAIT_S, Make, Run, made_runs
 
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
+from aura_core.errors import StoreError
 from aura_core.live import memory
-from aura_core.live.events import Noted, Problem, Ready, Stepped
-from aura_core.live.memory import remembering
+from aura_core.live.events import Alert, Noted, Problem, Ready, Stepped, Told
+from aura_core.live.memory import AssistantMemory, remembering
+from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
 from aura_core.models.scripted import Moment, ScriptedBackend
+from aura_core.stream.notes import Block
+from aura_core.types import NS, Answered, Delegate, Frame, Kind, Response
 
 
 @pytest.fixture
@@ -198,3 +203,194 @@ def test_a_crash_is_noted_by_the_next_run(runs: Make, tmp_path: Path) -> None:
     run = runs(ScriptedBackend(script), config=config(path))
     run.host.start()
     assert "ended unexpectedly" in run.next(Noted).note.text
+
+
+def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(5):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    assert run.host.forget(None) > 0
+    assert notes(path) == [] or seen(path) == []
+    run.second(5, grey=90)
+    run.steps(1)
+    engine = run.host.streams[""].engine
+    assert engine is not None and "shines at 70" not in engine.window.prefix.memory
+    assert b"shines at 70" not in path.read_bytes()
+
+
+def test_where_nothing_is_deleted_no_window_is_computed_again(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(4):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    assert run.host.forget(Wanted(ids=("nobody",))) == 0
+    run.second(4, grey=70)
+    (step,) = run.steps(1)
+    assert step.prefill_tokens < step.window_tokens / 2
+
+
+def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
+    runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store) -> None:
+        raise StoreError("no space left")
+
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(3):
+        run.second(i, grey=70)
+    run.steps(2)
+    assert until(lambda: seen(path))
+    engine = run.host.streams[""].engine
+    assert engine is not None and engine.memory is not None
+    engine.memory.prepare()
+    assert "shines at 70" in engine.memory.before()
+    monkeypatch.setattr(Store, "_merge", full)
+    with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
+        run.host.forget(None)
+    assert "shines at 70" not in engine.memory.before()
+
+
+def test_the_result_of_a_task_for_a_watch_is_an_alert() -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    answered = Answered("w", Kind.PROACTIVE, 0)
+    response = Response("it is rex", Kind.PROACTIVE, "w", 0, False, 0, watches=(answered,))
+    told = Told(
+        "",
+        Delegate("d", "name the dog", "w", 0),
+        response,
+        Frame(np.zeros((8, 8, 3), np.uint8), 0),
+        (Alert(answered, "tell me which dog comes"),),
+    )
+    own.on_event(told)
+    own.on_event(replace(told, alerts=(), response=replace(response, watches=())))
+    assert own.recorder is not None and own.recorder.flush()
+    notes = [(n.kind, n.question) for n in own.search("rex")]
+    assert sorted(notes) == [
+        (NoteKind.ALERT, "tell me which dog comes"),
+        (NoteKind.QUESTION, "name the dog"),
+    ]
+    own.close()
+
+
+def test_what_a_command_forgets_is_not_before_the_next_window(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    stream, picture = own.stream("", ScriptedBackend()), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    own.saw("", Block(0, 29, 0, 30 * NS, time.time_ns(), (picture,)), "a secret")
+    assert own.recorder is not None and own.recorder.flush()
+    assert "a secret" in stream.before()
+    command = Store.open(path, alone=False)
+    command.forget(None)
+    command.close()
+    assert stream.before() == ""
+    own.close()
+
+
+def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    now_ns, picture = time.time_ns(), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    old = Block(0, 29, 0, 30 * NS, now_ns - 5 * NS, (picture,))
+    begun = Block(30, 59, 30 * NS, 60 * NS, now_ns + 25 * NS, (picture,))
+    new = Block(60, 89, 60 * NS, 90 * NS, now_ns + 55 * NS, (picture,))
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS, end_wall_ns=now_ns - 60 * NS))
+    own.saw("", old, "after what was forgotten")
+    own.forget(Wanted(ids=("run-n1",)))
+    own.saw("", begun, "one note is forgotten, and not its time")
+    assert own.recorder is not None and own.recorder.flush()
+    assert len([n for n in own.search("") if n.kind is NoteKind.SEEN]) == 2
+    own.forget(Wanted(begin_wall_ns=now_ns - 3600 * NS))
+    for block in (old, begun):
+        own.saw("", block, "a secret")
+    own.saw("", new, "after it")
+    assert own.recorder.flush()
+    assert [n.text for n in own.search("")] == ["after it"]
+    own.forget(None)
+    own.saw("", begun, "a secret")
+    assert own.recorder.flush() and own.search("") == []
+    own.close()
+
+
+class Renames(ScriptedBackend):
+    """A model that knows no names."""
+
+    def __init__(self, script: object) -> None:
+        super().__init__(script)  # type: ignore[arg-type]
+        form = MemoryForm(
+            {"en": "note"}, renames=True, describes={"en": "what is it?", "en person": "who?"}
+        )
+        self.chat = replace(self.chat, memory=form)
+
+
+def room(moment: Moment) -> str | None:
+    """Knows a red cube, and nobody by name."""
+    answers = {
+        "what is it?": "a red cube",
+        "who?": "a person",
+        "where is the red cube?": "the red cube is on the left",
+        "where is the person?": "on the right",
+    }
+    return answers.get(moment.question, f"unknown: {moment.question}" if moment.question else None)
+
+
+def answers(run: Run, *questions: str) -> list[str]:
+    """The answers to questions, each asked after a second of its own."""
+    found = []
+    for question in questions:
+        run.inbox.counters()
+        second = run.host.streams[""].engine.last_chunk + 1  # type: ignore[union-attr]
+        run.second(second)
+        run.second(second + 1)
+        run.steps(1)
+        run.host.ask(question)
+        while (step := run.next(Stepped).step).question is None:
+            pass
+        assert step.response is not None
+        found.append(step.response.text)
+    return found
+
+
+def test_a_name_stands_for_what_was_seen_with_it(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(Renames(room), config=config(path), backlog=60).start()
+    assert answers(run, "this is my toy", "that is Ana") == ["a red cube", "a person"]
+    assert until(lambda: [k for k, _ in notes(path)].count(NoteKind.NAME) == 2)
+    told = answers(run, "where is my toy?", "where is Ana?", "where is my hat?")
+    assert told == ["your toy is on the left", "on the right", "unknown: where is my hat?"]
+    named = next(text for kind, text in notes(path) if kind is NoteKind.NAME)
+    assert named == "my toy: a red cube"
+    assert run.host.stop(WAIT_S)
+
+    again = runs(Renames(room), config=config(path), backlog=60).start()  # after a restart
+    assert answers(again, "where is my toy?") == ["your toy is on the left"]
+
+
+def test_a_model_that_knows_names_is_told_them(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+
+    def knows(moment: Moment) -> str | None:
+        if "has just named" in moment.question:
+            return "a blue cup"
+        return f"heard {moment.question}" if moment.question else None
+
+    run = runs(ScriptedBackend(knows), config=config(path), backlog=60).start()
+    answers(run, "this is my cup")
+    assert until(lambda: NoteKind.NAME in [k for k, _ in notes(path)])
+    (told,) = answers(run, "what colour does my cup have?")
+    assert "my cup: a blue cup, named just now" in told
+
+
+def test_what_is_nothing_gets_no_name(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(Renames(lambda m: "nothing" if m.question else None), config=config(path)).start()
+    assert answers(run, "this is my toy") == ["nothing"]
+    assert until(lambda: NoteKind.QUESTION in [k for k, _ in notes(path)])
+    assert NoteKind.NAME not in [k for k, _ in notes(path)]

@@ -94,6 +94,23 @@ def test_list_as_json(file, capsys):
     assert datetime.fromisoformat(record["time"]).timestamp() == DAY + 3 * 3600
 
 
+def test_a_limit_of_any_size(file, capsys):
+    assert aura("list", "--file", file, "--limit", 10**30) == 0
+    assert len(listed(capsys)) == 5
+    assert aura("search", "cat", "--file", file, "--limit", 10**30) == 0
+    assert len(listed(capsys)) > 1
+
+
+def test_control_characters_do_not_reach_the_terminal(file, capsys):
+    store = Store.open(file)
+    store.add([replace(note(9, "a \x1b[31mred\x07 cup\u202e"), wall_ns=round(DAY * S))])
+    store.close()
+    for args in (("list",), ("search", "red cup"), ("show", "run-n9")):
+        assert aura(*args, "--file", file) == 0
+        out = capsys.readouterr().out
+        assert "red" in out and all(c.isprintable() or c == "\n" for c in out)
+
+
 def test_search(file, capsys):
     assert aura("search", "cats?", "--file", file) == 0
     assert set(listed(capsys)) >= {"run-n0", "run-n4"}
@@ -101,7 +118,7 @@ def test_search(file, capsys):
     assert listed(capsys) == ["run-n1"]
     assert aura("search", "桌子", "--file", file, "--since", "2026-03-02T10:00") == 0
     assert listed(capsys) == ["run-n2"]
-    assert aura("search", "what's AND NOT \"", "--file", file) == 0
+    assert aura("search", 'zebra" AND NOT *', "--file", file) == 0
     assert capsys.readouterr().out == "nothing\n"
 
 
@@ -136,6 +153,13 @@ def test_export(file, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["text"] == "the cat left"
     assert aura("export", tmp_path, "--file", file) == 1
     assert "Is a directory" in capsys.readouterr().err
+
+
+def test_an_export_over_a_file_of_others_is_private_too(file, tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.touch(mode=0o644)
+    assert aura("export", out, "--file", file) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 def test_picture(file, capsys, tmp_path):

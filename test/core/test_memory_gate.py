@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_core.memory.gate import Intent, need
+from aura_core.sim.memory import MEMORY_WORDS
 from aura_core.sim.phrases import Language
 from aura_core.sim.talk import LANGUAGES, VARIED
 
@@ -24,6 +25,7 @@ Where did I put my keys? | where | key
 where was the red cube last? | where | red cube
 where did you last see the cat? | where | cat
 Have you seen my glasses? | did | glass
+where did the person fall? | where | person fall
 where were the scissors this morning? | where | scissor
 who came in while I was out? | what | come
 Who was here this afternoon? | around |
@@ -109,6 +111,22 @@ has the kettle been on today? | did | kettl
 什么先来? | order | come
 """
 CLOSED = """
+what is she wearing today?
+how do i look today?
+what is the weather like today?
+is it dark outside this evening?
+what should i cook tonight?
+how many apples are left?
+how many cups are left on the table?
+have i got something on my face?
+what have i got in my hand?
+did he just leave?
+who was that?
+was that a bird?
+which way did it go?
+今天天气怎么样?
+过一会儿告诉我可以吗?
+这个过期了吗?
 where is the red cup?
 where is my phone?
 where did the cat go?
@@ -226,6 +244,57 @@ def test_open_for_the_past() -> None:
 @pytest.mark.parametrize("question", CLOSED.strip("\n").splitlines())
 def test_closed_for_the_present(question: str) -> None:
     assert need(question, NOW) is None
+
+
+INTENTS = {
+    "when": Intent.WHEN,
+    "ever": Intent.DID,
+    "often": Intent.COUNT,
+    "around": Intent.AROUND,
+    "where": Intent.WHERE,
+    "first": Intent.ORDER,
+    "first of all": Intent.ORDER,
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_open_for_all_that_the_simulator_asks_about_the_past(language: str) -> None:
+    words, (x, y) = MEMORY_WORDS[language], THINGS[language]
+    times = [form.format(n=n) for forms in words.units.values() for form in forms for n in (2, 11)]
+    times += [form for forms in words.one_unit.values() for form in forms]
+    wrong, asked = [], 0
+    for kind, phrases in words.questions.items():
+        for text in phrases.seen + phrases.unseen:
+            for stretch, said in words.stretches.items():
+                for deed in words.deeds.values() if "{s}" in text or "{c}" in text else [None]:
+                    subject = deed.subjects[0].format(x=x) if deed is not None else ""
+                    verb, past = deed.verbs[0] if deed is not None else ("", "")
+                    for t in times if "{t}" in text else [""]:
+                        slots = {"s": subject, "v": verb, "p": past, "c": subject + verb}
+                        question = text.format(x=x, y=y, t=t, r=said[0], **slots)
+                        found = need(question, NOW)
+                        asked += 1
+                        if kind == "first" and not stretch:
+                            assert found is None  # the same words ask about the window
+                        elif found is None or found.intent is not INTENTS[kind]:
+                            wrong.append(question)
+    print(f"{language}: {len(wrong)} of {asked} questions about the past are not opened rightly")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what is new today?",
+        "what has happened today?",
+        "who came in this evening?",
+        "is the cup that was here this morning still there?",
+        "今天谁来过?",
+        "今天过得怎么样?",
+    ],
+)
+def test_open_for_a_day_that_goes_on(question: str) -> None:
+    assert need(question, NOW) is not None
 
 
 def test_what_is_no_content_is_not_looked_for() -> None:

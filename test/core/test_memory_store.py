@@ -425,6 +425,17 @@ def test_a_reader_that_holds_the_old_pages_is_told(store, monkeypatch):
 # ---- retention -----------------------------------------------------------------------------------
 
 
+def test_deletions_are_counted_and_nothing_else_is(store):
+    store.add([note(i) for i in range(3)])
+    store.add([note(9, at_s=1)])  # among others
+    before = store.deletions
+    assert store.forget(Wanted(ids=("run-n7",))) == 0 and store.deletions == before
+    for wanted in (Wanted(ids=("run-n1",)), None):
+        assert store.forget(wanted)
+        assert store.deletions > before
+        before = store.deletions
+
+
 def test_retention_by_age(store):
     day = 86_400
     store.add([note(i, at_s=i * day / 2) for i in range(20)])
@@ -492,6 +503,13 @@ def test_a_second_assistant_is_refused_and_a_command_is_not(store):
     opened(store.path).close()
 
 
+def test_a_link_to_the_file_of_an_assistant_is_refused_too(store, tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(store.path)
+    with pytest.raises(StoreError, match="another assistant writes its notes there"):
+        Store.open(link)
+
+
 def test_a_reader_beside_a_writer(store):
     store.add([note(1)])
     reader = opened(store.path, read_only=True)
@@ -549,6 +567,13 @@ def test_files_of_others_are_left_alone(tmp_path):
     assert "a database, but not one of notes" in refused(other)
     assert other.read_bytes() == before
     assert "is a folder; name a file" in refused(tmp_path)
+
+
+def test_paths_that_cannot_be(tmp_path):
+    with pytest.raises(StoreError, match="cannot be looked at: File name too long; name another"):
+        Store.open(tmp_path / ("x" * 300))
+    with pytest.raises(StoreError, match="there is no such user"):
+        Store.open("~nobody-here/notes.db")
 
 
 def test_missing_files(tmp_path):

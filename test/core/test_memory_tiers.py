@@ -163,6 +163,19 @@ def test_a_forgotten_note_is_gone_from_the_text() -> None:
     assert "secret" not in tiers(store).text(NOW)
 
 
+def test_a_summary_that_was_made_of_a_forgotten_note_is_not_kept() -> None:
+    store = stored([note(7 * 3600, "secret"), note(7 * 3600 - 60, "b")])
+    text = tiers(store, PLAIN)
+    span = text.unmerged(NOW)
+    assert span is not None and "secret" in span.notes
+    store.forget(Wanted(substring="secret"))
+    store.add_summary(
+        span.begin_wall_ns, span.end_wall_ns, span.language, "a secret", span.deletions
+    )
+    assert store.summary(span.begin_wall_ns, span.end_wall_ns, span.language) is None
+    assert "secret" not in text.text(NOW)
+
+
 def test_a_trained_model_gets_the_newest_word_for_word() -> None:
     store = stored([note(20 * i, f"fact {i}; more") for i in range(1, 200)])
     text = tiers(store, TRAINED, tokens=None).text(NOW)
@@ -253,3 +266,13 @@ def test_a_clock_that_jumps_does_no_harm(jump_s: int) -> None:
     store = stored(busy(1))
     assert isinstance(tiers(store).text(NOW + jump_s * S), str)
     assert isinstance(tiers(store).text(0), str)
+
+
+def test_what_was_told_once_is_kept_before_what_was_told_often() -> None:
+    hour = [note(5.5 * 3600 + 30 * i, "the fan turned around in the corner") for i in range(1, 30)]
+    hour += [
+        note(5.5 * 3600 + 605, "the vase broke into many pieces"),
+        note(5.5 * 3600, "it got dark"),
+    ]
+    text = tiers(stored(hour), tokens=18).text(NOW)
+    assert "the vase broke into many pieces; it got dark" in text and "fan" not in text

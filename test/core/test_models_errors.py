@@ -261,11 +261,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "aura memory note": (
         lambda f: (f / "aura.json").write_text('{"memory": {"note": {"fr": "note"}}}'),
-        "memory.note must have a text by language (en, zh), not {'fr': 'note'}",
+        "memory.note must have a text by language (en, zh), and one for en, not {'fr': 'note'}",
     ),
     "aura memory empty note": (
         lambda f: (f / "aura.json").write_text('{"memory": {"note": {"en": " "}}}'),
-        "memory.note must have a text by language (en, zh), not {'en': ' '}",
+        "memory.note must have a text by language (en, zh), and one for en, not {'en': ' '}",
     ),
     "aura memory block": (
         lambda f: (f / "aura.json").write_text('{"memory": {"block_s": true}}'),

@@ -77,6 +77,19 @@ def test_a_server_that_fails_costs_one_note(server: WriterDouble) -> None:
     heard.writer.close()
 
 
+def test_a_server_that_is_down_is_said_once(server: WriterDouble) -> None:
+    server.faults.extend([Fault("status", status=400)] * 3)
+    heard = Heard(server.url)
+    for i in range(4):
+        heard.writer.put("", block(30 * i), "en")
+        if i == 2:
+            assert "no note was written" in heard.problems.get(timeout=WAIT_S)
+    assert heard.note()[1].first == 90
+    assert heard.problems.get(timeout=WAIT_S) == f"{server.url} writes notes again"
+    assert heard.problems.empty() and heard.writer.trouble == ""
+    heard.writer.close()
+
+
 def test_a_slow_server_gets_the_newest_blocks(server: WriterDouble) -> None:
     release = threading.Event()
     server.faults.append(Fault("wait", release=release))

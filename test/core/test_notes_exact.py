@@ -17,7 +17,7 @@ from memory_double import MemoryDouble
 
 from aura_core.config import ModelConfig
 from aura_core.models import load
-from aura_core.stream.notes import Merge
+from aura_core.stream.notes import Request
 
 STEPS = 60
 
@@ -60,6 +60,7 @@ def test_a_note_asks_for_the_block_that_has_closed(backend: Any) -> None:
     assert [(b.first, b.last) for b, _ in memory.notes] == [(0, 3), (4, 7), (8, 11)]
     assert all(b.end_ns - b.begin_ns == 4_000_000_000 for b, _ in memory.notes)
     assert all(len(b.frames) == 4 for b, _ in memory.notes)
+    assert memory.prepared == 3  # for the text before the next window
 
 
 def test_a_model_that_is_too_slow_writes_one_note_about_several_blocks(backend: Any) -> None:
@@ -71,7 +72,18 @@ def test_a_model_that_is_too_slow_writes_one_note_about_several_blocks(backend: 
 
 def test_older_notes_are_merged_after_a_note(backend: Any) -> None:
     memory, merged = MemoryDouble(block=4), []
-    memory.merges = [Merge(f"merge {i}", 3, merged.append) for i in range(2)]
+    memory.merges = [Request(f"merge {i}", 3, merged.append) for i in range(2)]
     for _ in run(backend, 13, "shadow", memory):
         pass
     assert len(merged) == 2 and len(memory.notes) == 3
+
+
+def test_a_block_keeps_the_newest_picture_where_no_more_are_shown(backend: Any) -> None:
+    memory = MemoryDouble(block=4)
+    memory.pictures = False
+    for _ in run(backend, 9, "shadow", memory):
+        pass
+    assert [[f.stamp_ns for f in b.frames] for b, _ in memory.notes] == [
+        [3_500_000_000],
+        [7_500_000_000],
+    ]

@@ -9,19 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine_rig import cached, chunk, free, recomputed
+from engine_rig import cached, chunk, free, made, recomputed
 from host_rig import Make, Run, made_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_double import MemoryDouble
 
 from aura_core.cli.show import step_text
-from aura_core.config import AssistantConfig, GenerationConfig, WindowConfig
+from aura_core.config import AssistantConfig, GenerationConfig, MemoryConfig, WindowConfig
 from aura_core.errors import ConfigError
 from aura_core.live.events import Called, Event, Refused, Stepped, Words
+from aura_core.memory.notes import NoteKind
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.models.tool_form import HERMES, MOST_CHARS, without_markers
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.engine import StreamEngine
+from aura_core.stream.notes import Remembered
 from aura_core.stream.prompt import PromptCodec
 from aura_core.tools import (
     RESULT_CHARS,
@@ -33,7 +36,7 @@ from aura_core.tools import (
     result_of,
     tools_of,
 )
-from aura_core.types import Call, Kind, Query
+from aura_core.types import Call, Evidence, Kind, Query
 
 LAMP = ToolConfig(
     "switch the lamp on or off",
@@ -335,6 +338,40 @@ def test_the_host_tells_a_call_and_goes_on_with_its_result(runs: Make) -> None:
     assert step.response.text == "Just a moment. The lamp is on."
     assert step.response.query_id == event.query.id
     assert step.response.id == words.response_id == event.call.response_id
+
+
+def test_an_answer_after_a_call_is_remembered_with_its_question(runs: Make) -> None:
+    remembers = replace(with_tools(), memory=MemoryConfig(":memory:"))
+    run = runs(ScriptedBackend(lamp), config=remembers).start()
+    event = called(run)
+    run.host.result(event.call, '{"success": true}')
+    run.next(Stepped)
+    assert run.host.memory is not None and run.host.memory.recorder is not None
+    assert run.host.memory.recorder.flush()
+    (note,) = (n for n in run.host.memory.search("") if n.kind is NoteKind.QUESTION)
+    assert (note.question, note.text) == (QUESTION, "Just a moment. The lamp is on.")
+
+
+def test_an_answer_after_a_call_has_the_evidence_of_its_question() -> None:
+    evidence = (Evidence("run-n1", 5, 9, 11),)
+    memory = MemoryDouble(told=Remembered("", QUESTION, evidence))
+    engine = StreamEngine(ScriptedBackend(lamp), with_tools(), memory=memory)
+    step = engine.step(made(0), engine.conversation.admit(Query(QUESTION)))
+    assert step.call is not None and step.response is None
+    step = engine.step(made(1), result_of(step.call, '{"success": true}'))
+    assert step.response is not None and step.response.evidence == evidence
+
+
+def test_no_call_is_written_into_a_note() -> None:
+    def calls(moment: Moment) -> str | None:
+        return f"the lamp is off {ON}" if "Write a note" in moment.question else None
+
+    memory = MemoryDouble(block=2)
+    memory.note_tokens = 200
+    lockstep = Lockstep(StreamEngine(ScriptedBackend(calls), with_tools(), memory=memory))
+    for i in range(4):
+        chunk(lockstep, i)
+    assert [text for _, text in memory.notes] == ["the lamp is off"] * 2
 
 
 def test_a_result_that_comes_too_late_ends_in_a_refusal(runs: Make) -> None:

@@ -200,6 +200,8 @@ class KVStream:
         """
         assert isinstance(self.session, Evictable)
         self.back()
+        if end > self.session.length:
+            self._prefill(self.waiting)  # only what is in the cache can be cut out
         self.session.evict(first, end)
         self.starts = [s - (end - first) for s in self.starts[turns:]]
 

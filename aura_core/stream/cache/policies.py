@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from aura_core.errors import ConfigError
 from aura_core.models.backend import Evictable, Piece, Session, Tokens
 from aura_core.stream.cache.kv_stream import KVStream
+from aura_core.stream.prefix import Prefix
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.window import DualWindow, Plan, Turn, tokens_in
 
@@ -128,6 +129,11 @@ class Floating:
             self.counters.switches += 1
             self.rebuild()
 
+    def renew(self, prefix: Prefix, turns: list[Turn]) -> None:
+        """See `DualWindow.renew`."""
+        self.window.renew(prefix, turns)
+        self.rebuild()
+
     def rebuild(self) -> None:
         """Let the next prefill compute the whole window again."""
         self.kv.begin(self.codec.head(self.window.prefix))
@@ -213,6 +219,11 @@ class Shadow(Floating):
         super().amend(index, turn)
         self._rewind_shadow(plan, index)
 
+    def renew(self, prefix: Prefix, turns: list[Turn]) -> None:
+        """See `Floating.renew`. The shadow begins anew."""
+        super().renew(prefix, turns)
+        self._begun = False
+
     def _rewind_shadow(self, plan: Plan | None, index: int) -> None:
         """Take the turn at `index`, and the later ones, out of the shadow. A shadow of another
         plan than `plan` begins anew."""
@@ -272,6 +283,11 @@ class Evict(Floating):
         self._sink = len(codec.head(window.prefix))
         # question id and number of tokens of each turn whose words stayed
         self._words: list[tuple[str | None, int]] = []
+
+    def rebuild(self) -> None:
+        """See `Floating.rebuild`. The prefix then holds the words that had stayed in the cache."""
+        super().rebuild()
+        self._sink, self._words = len(self.codec.head(self.window.prefix)), []
 
     def make_room(self) -> None:
         """Cut the oldest turn out if the window is full."""
