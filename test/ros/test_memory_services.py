@@ -87,7 +87,11 @@ def remembering(tmp_path: Path) -> Iterator[Remembering]:
 def test_a_question_becomes_a_note_that_is_found_and_forgotten(remembering: Remembering) -> None:
     note = remembering.answered("how bright is the purple wall?")
     assert note.kind == Note.KIND_QUESTION and note.text and note.query_id and note.response_id
-    (response,) = [r for r in remembering.rig.final() if r.id == note.response_id]
+
+    def answer() -> Any:
+        return next((r for r in remembering.rig.final() if r.id == note.response_id), None)
+
+    response = remembering.rig.until(answer, "the answer")  # the note may come before it
     assert (response.text, response.query_id) == (note.text, note.query_id)
     assert response.header.stamp == note.header.stamp
     found = remembering.recall("purple")
