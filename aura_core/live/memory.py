@@ -117,6 +117,7 @@ class AssistantMemory:
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
+        self._unable: set[str] = set()  # models that were told to use no memory
         self._began = False  # that the assistant begins is noted
         self._paused = self._closed = False
         self.writer: ServedWriter | None = None
@@ -279,6 +280,15 @@ class AssistantMemory:
         if self.store is None:
             raise InputError(self._failed or "the memory is not open")
         return self.store
+
+    def cannot(self, model: str) -> None:
+        """Say once that a model was not trained to use memory."""
+        if model not in self._unable:
+            self._unable.add(model)
+            self._complain(
+                f"memory: {model} was not trained to write notes or to answer from them: questions,"
+                " answers and alerts are kept, for aura memory and aura/recall"
+            )
 
     def fail(self, problem: str) -> None:
         """Say that the file cannot be read or written; "": it can. Each problem is said once."""
@@ -473,6 +483,9 @@ class StreamMemory:
         self.prefix_tokens = most if most is not None else PREFIX_TOKENS if own is None else own
         self.note_tokens = memory.config.note_tokens
         self._newest_ns = 0
+        if not form.uses:
+            self.prefix_tokens = 0
+            memory.cannot(backend.name)
 
         self._tokenizer = backend.tokenizer
         self._store: Store | None = None  # which `_recall` and `_tiers` read
@@ -503,7 +516,8 @@ class StreamMemory:
     @property
     def writes(self) -> bool:
         """See `stream.notes.Memory`."""
-        return self._memory.recorder is not None and not self._memory.paused
+        able = self._form.uses or self._memory.writer is not None
+        return able and self._memory.recorder is not None and not self._memory.paused
 
     @property
     def paused(self) -> bool:
@@ -588,7 +602,7 @@ class StreamMemory:
     def _told(self, query: Query, chunk: Chunk) -> Remembered:
         recall, _ = self._readers()
         question, names = query.text, self._names
-        if recall is None or names is None:
+        if recall is None or names is None or not self._form.uses:
             return Remembered("", question)
         if not stands(query) and (given := naming(question)) is not None:
             return self._given(given, question, chunk)

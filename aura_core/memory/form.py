@@ -54,6 +54,8 @@ class MemoryForm:
         prefix_tokens: most tokens of notes that it was trained to have before the video; None: any.
         sentences: of a recalled note only the facts are shown that match the question.
         renames: it knows no names: a name in a question is replaced by what it stands for.
+        uses: it can write notes, and answer from them; a small model that was not trained with
+            memory cannot.
         describes: how it is asked what a name stands for, by language, with `{name}`. With
             `renames` this is a question about now, whose answer is the description.
         merges: how it is asked to merge notes, by language, with `{notes}` and `{words}`; None: it
@@ -67,6 +69,7 @@ class MemoryForm:
     renames: bool = False
     merges: dict[str, str] | None = None
     describes: dict[str, str] | None = None
+    uses: bool = True
 
 
 PLAIN = MemoryForm(

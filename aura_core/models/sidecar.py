@@ -137,7 +137,7 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
         )
     if tokens is not None and (type(tokens) is not int or tokens < 0):
         raise ModelError(f"{path}: memory.prefix_tokens must be 0 or more, not {tokens!r}")
-    flags = {key: data.get(key, False) for key in ("sentences", "renames")}
+    flags = {key: data.get(key, key == "uses") for key in ("sentences", "renames", "uses")}
     for key, value in flags.items():
         if type(value) is not bool:
             raise ModelError(f"{path}: memory.{key} must be bool, not {value!r}")

@@ -48,6 +48,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     plan = closing(day, options.seed, QUESTIONS)
     config = AssistantConfig(model=ModelConfig(path=options.model))
     backend = load(config.model)
+    if not backend.chat.memory.uses:
+        raise InputError(
+            f"{options.model} was not trained to write notes or to answer from them"
+            " (docs/training.md); give --model a checkpoint that was"
+        )
     console.print(
         f"seed {options.seed}: {seconds / 60:.0f} minutes of a room from {day.begins:%H:%M} on,"
         f" {len(day.world.events)} events; {options.model} watches in lockstep",

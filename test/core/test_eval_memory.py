@@ -188,7 +188,9 @@ TOLD = Remembered(
 @pytest.fixture(scope="module")
 def tiny() -> Backend:
     pytest.importorskip("torch")
-    return load(ModelConfig(threads=1))
+    loaded = load(ModelConfig(threads=1))
+    loaded.chat = replace(loaded.chat, memory=FORM)  # type: ignore[misc]
+    return loaded
 
 
 @pytest.fixture(scope="module")

@@ -248,8 +248,8 @@ def test_what_is_forgotten_is_told_no_more_where_its_traces_stay(
     assert until(lambda: seen(path))
     engine = run.host.streams[""].engine
     assert engine is not None and engine.memory is not None
-    engine.memory.prepare()
-    assert "shines at 70" in engine.memory.before()
+    engine.memory.prepare()  # the thread that writes notes does it
+    assert until(lambda: "shines at 70" in engine.memory.before())
     monkeypatch.setattr(Store, "_merge", full)
     with pytest.raises(StoreError, match="their traces are still in the file: no space left"):
         run.host.forget(None)
@@ -317,6 +317,28 @@ def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
     own.saw("", begun, "a secret")
     assert own.recorder.flush() and own.search("") == []
     own.close()
+
+
+def test_a_model_that_was_not_trained_for_memory_is_asked_nothing(
+    runs: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "memory.db"
+    asked: list[str] = []
+
+    def listens(moment: Moment) -> str | None:
+        asked.append(moment.words)
+        return "yes" if moment.question else None
+
+    backend = ScriptedBackend(listens)
+    backend.chat = replace(backend.chat, memory=MemoryForm({"en": "note"}, uses=False))
+    run = runs(backend, config=config(path), backlog=60)
+    run.host.start()
+    assert "was not trained to write notes" in run.next(Problem).message
+    run.next(Ready)
+    assert answers(run, "is the lamp on?", "when did the lamp go on?") == ["yes", "yes"]
+    assert until(lambda: [k for k, _ in notes(path)].count(NoteKind.QUESTION) == 2)
+    assert not any("From memory" in words or "user\nnote" in words for words in asked)
+    assert NoteKind.SEEN not in [k for k, _ in notes(path)]
 
 
 class Renames(ScriptedBackend):
