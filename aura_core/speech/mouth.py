@@ -16,6 +16,7 @@ from aura_core.settings import Settings, setting
 from aura_core.speech.normalise import for_speech
 from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
+from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
 _CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
@@ -167,7 +168,7 @@ class Mouth:
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final
-        for sentence in answer.splitter.feed(text, final):
+        for sentence in answer.splitter.feed(without_unspoken(text), final):
             speech = for_speech(sentence)
             if not speech:
                 continue  # nothing to speak: an emoji, or a line between paragraphs

@@ -236,6 +236,18 @@ def test_what_cannot_be_spoken_is_left_out() -> None:
     assert mouth.next(0).speech == "Done."  # type: ignore[union-attr]
 
 
+def test_code_and_thoughts_are_left_out_of_an_answer_that_grows() -> None:
+    text = "<think>A cup. Red?</think>Try this:\n```python\nprint(1)\n# One. Two.\n```\nDone."
+    mouth = Mouth()
+    for end in range(1, len(text) + 1):
+        mouth.response("a", text[:end], end == len(text), now_ns=0)
+    heard = []
+    while (sentence := mouth.next(0)) is not None:
+        heard.append(sentence.speech)
+        mouth.spoken(sentence.tag, 0)
+    assert heard == ["Try this:", "Done."]
+
+
 def test_bad_manners_are_refused() -> None:
     with pytest.raises(ConfigError, match="pause_s < stale_after_s"):
         MouthConfig(stale_after_s=0.5, pause_s=0.5)

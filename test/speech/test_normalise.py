@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aura_core.speech.normalise import chinese_number, for_speech, number_words
+
+# one pair a line: what is written, a tab, what is said
+PAIRS = [
+    line.split("\t")
+    for line in Path(__file__).with_name("spoken_pairs.tsv").read_text("utf-8").splitlines()
+]
+
+
+def test_the_table_has_two_hundred_different_pairs() -> None:
+    assert len({written for written, _ in PAIRS}) == len(PAIRS) >= 200
+
+
+@pytest.mark.parametrize(("written", "said"), PAIRS)
+def test_says_what_the_table_says(written: str, said: str) -> None:
+    assert for_speech(written) == said
 
 
 @pytest.mark.parametrize(
@@ -38,7 +55,7 @@ from aura_core.speech.normalise import chinese_number, for_speech, number_words
         ("- first point", "first point"),
         ("1. first point", "one, first point"),
         ("see [the page](https://a.b/c?d=1) now", "see the page now"),
-        ("look at https://example.org/x.html, please.", "look at, please."),
+        ("look at https://example.org/x.html, please.", "look at link, please."),
         ("done 🎉👍🏽!", "done!"),
         ("<b>bold</b>", "bold"),
         ("snake_case", "snake case"),
@@ -55,7 +72,7 @@ from aura_core.speech.normalise import chinese_number, for_speech, number_words
         ("高さは12センチです", "高さは12センチです"),
         ("🎉", ""),
         ("---", ""),
-        ("https://example.org", ""),
+        ("https://example.org", "link"),
     ],
 )
 def test_says(written: str, said: str) -> None:
