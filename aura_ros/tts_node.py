@@ -20,7 +20,8 @@ from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
-from aura_core.speech.tts import open_synthesizer
+from aura_core.speech.tts import open_voices
+from aura_core.speech.tts.voices import warning
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Playback, Response, Said
@@ -42,10 +43,12 @@ class TtsNode(AuraNode):
         super().__init__("tts_node", TtsNodeConfig)
 
     def configure(self) -> None:
-        """Load the voice."""
+        """Load the voices."""
         self._config = self.settings(TtsNodeConfig)
-        self._voice = open_synthesizer(self._config.tts)
+        self._voice = open_voices(self._config.tts)
         self.undo(self._voice.close)
+        if problem := warning(self._voice):
+            self.get_logger().warning(problem)
         self._audio = self.publish_on(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.publish_on(Said, "aura/said", qos.EVENTS)
 
