@@ -21,6 +21,7 @@ from aura_core.speech.types import NS
 from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
+SAY = "say"  # the kind of words that another node wants to be said
 _CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
 _ENOUGH = 0.7  # an alert that was interrupted after this share of a sentence is not said again
 _LONG_PAUSE_S = 2.0  # longest pause that an alert waits for after interruptions
@@ -105,6 +106,7 @@ class Sentence:
     speech: str  # as the synthesizer gets it, never empty; with `lead` before it
     urgent: bool
     stamp_ns: int  # when it became complete
+    language: str = ""  # code of the language; "": that of its script
     lead: str = ""  # said before the text, and no part of it: "While you talked: "
 
 
@@ -144,6 +146,7 @@ class _Answer:
     cut: bool = False  # a sentence was dropped: the rest is not spoken either
     missing: bool = False  # a sentence failed: the rest is spoken all the same
     kind: str = ""
+    language: str = ""
     held: bool = False  # it had to wait while the user talked
     repeats: int = 0
     also: list[str] = field(default_factory=list)  # other alerts with the same words
@@ -161,6 +164,11 @@ class _Answer:
     def alert(self) -> bool:
         """Whether nobody asked for it just now. While an unasked answer grows it has no kind."""
         return self.unasked and (bool(self.kind) or not self.final)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it goes on after an interruption. What another node says is over then."""
+        return self.alert and self.kind != SAY
 
     @property
     def over(self) -> bool:
@@ -188,7 +196,15 @@ class Mouth:
         self._introduced = False  # "While you talked" was said since the user spoke
 
     def response(
-        self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int
+        self,
+        id: str,
+        text: str,
+        final: bool,
+        kind: str = "",
+        urgent: bool = False,
+        language: str = "",
+        *,
+        now_ns: int,
     ) -> None:
         """Take the whole text of an answer so far.
 
@@ -196,7 +212,8 @@ class Mouth:
             id: the answer.
             final: no more text follows.
             kind: a `types.Kind`, or "" while it is not known: then the answer is treated as
-                unasked.
+                unasked. `SAY`: words of another node, which wait as an alert does.
+            language: code of the language; "": that of the script of each sentence.
             now_ns: the time in nanoseconds.
 
         Sentences that were handed out are not changed: if the text before them changes, speaking
@@ -214,6 +231,7 @@ class Mouth:
             self._answers[id] = answer
             self.counters.answers += 1
         answer.kind = kind or answer.kind
+        answer.language = language
         answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
@@ -227,7 +245,9 @@ class Mouth:
                 self.counters.overflow += 1
                 continue
             self._tags += 1
-            answer.waiting.append(Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns))
+            answer.waiting.append(
+                Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns, language)
+            )
         if not self._merged(answer):
             self._settle(answer)
 
@@ -235,9 +255,12 @@ class Mouth:
         """Let an alert whose words wait already be said with them. Returns whether it was."""
         if not (answer.final and answer.alert and answer.waiting) or answer.begun or answer.cut:
             return False
+        if answer.kind == SAY:
+            return False
         words = [s.text for s in answer.waiting]
         for other in self._answers.values():
             whole = other.final and other.alert and not other.begun and not other.cut
+            whole = whole and other.kind != SAY
             if other is answer or not whole or [s.text for s in other.waiting] != words:
                 continue
             other.also.append(answer.id)
@@ -287,7 +310,7 @@ class Mouth:
 
     def _introduce(self, answer: _Answer, sentence: Sentence, now_ns: int) -> Sentence:
         """Say before an alert that it comes late, and how often it came."""
-        if answer.begun or not answer.alert:
+        if answer.begun or not answer.alert or answer.kind == SAY:
             return sentence
         chinese = re.search(rf"[{CJK}]", sentence.text) is not None
         late = answer.held and now_ns - sentence.stamp_ns > self.config.late_after_s * NS
@@ -344,7 +367,7 @@ class Mouth:
                 words = self._words_heard(answer, sentence, played_ns.get(tag, 0))
                 if words == sentence.text:
                     self.counters.said += 1
-                elif answer.alert and len(words) < _ENOUGH * len(sentence.text):
+                elif answer.repeatable and len(words) < _ENOUGH * len(sentence.text):
                     self._tags += 1
                     again.append(self._plainly(sentence))
                     continue
@@ -353,7 +376,8 @@ class Mouth:
                     self.counters.interrupted += 1
                 if words:
                     answer.said.append(words)
-            if answer.alert and not answer.cut and (again or answer.waiting or not answer.final):
+            kept = answer.alert if not answer.begun else answer.repeatable
+            if kept and not answer.cut and (again or answer.waiting or not answer.final):
                 answer.repeats += bool(again)
                 self.counters.repeated += len(again)
                 answer.waiting[:0] = again
@@ -369,6 +393,24 @@ class Mouth:
         """The sentence to say it again, without what introduced it."""
         speech = sentence.speech.removeprefix(sentence.lead)
         return replace(sentence, tag=self._tags, speech=speech, lead="")
+
+    def cancel(self, id: str) -> bool:
+        """Say no more of an answer; the sentence that sounds is said to its end.
+
+        Returns False where no answer that is not over has this id.
+        """
+        answer = self._answers.get(id)
+        if answer is None:
+            return False
+        answer.waiting.clear()
+        answer.cut = True
+        self._settle(answer)
+        return True
+
+    def said_of(self, id: str) -> str:
+        """The sentences that were heard so far of an answer that is not over."""
+        answer = self._answers.get(id)
+        return _joined(answer.said) if answer is not None else ""
 
     @property
     def waiting(self) -> int:

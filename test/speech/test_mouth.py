@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aura_core.errors import ConfigError
-from aura_core.speech.mouth import Mouth, MouthConfig, Said
+from aura_core.speech.mouth import SAY, Mouth, MouthConfig, Said
 from aura_core.speech.types import NS
 
 MS = NS // 1000
@@ -398,6 +398,34 @@ def test_an_alert_takes_the_place_of_the_last_sentences_of_others() -> None:
         Said("w0", "Cup 0 fell.", True),
         Said("w1", "Cup 1 fell.", True),
     ]
+
+
+def test_words_of_another_node_wait_and_are_over_when_they_are_interrupted() -> None:
+    mouth = Mouth()
+    for k in range(3):  # never merged
+        mouth.response(f"s{k}", "Battery low. Dock me.", True, SAY, language="en", now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    sentence = mouth.next(10 * NS)
+    assert sentence is not None
+    assert (sentence.speech, sentence.language) == ("Battery low.", "en")
+    mouth.spoken(sentence.tag, 11 * NS)
+    assert mouth.said_of("s0") == "Battery low." and mouth.said_of("s1") == ""
+    sentence = mouth.next(11 * NS)
+    assert sentence is not None and sentence.text == "Dock me."
+    assert mouth.interrupted({}) == [Said("s0", "Battery low.", False)]
+    assert mouth.waiting == 4
+
+
+def test_cancelled_words_end_with_the_sentence_that_sounds() -> None:
+    mouth = Mouth()
+    for name in ("s1", "s2"):
+        mouth.response(name, "One. Two.", True, SAY, now_ns=0)
+    sentence = mouth.next(0)
+    assert sentence is not None and mouth.cancel("s1") and mouth.cancel("s2")
+    assert mouth.ended() == [Said("s2", "", False)] and mouth.next(0) is None
+    mouth.spoken(sentence.tag, 1)
+    assert mouth.ended() == [Said("s1", "One.", False)]
+    assert not mouth.cancel("s1") and not mouth.busy
 
 
 def test_an_answer_that_was_begun_goes_on_before_an_earlier_one_that_waited() -> None:
