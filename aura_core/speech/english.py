@@ -252,7 +252,8 @@ def _telephones(text: str) -> str:
 
 
 def _thousands(text: str) -> str:
-    """Thousands that are grouped by spaces: "10 000"."""
+    """Thousands that are grouped by spaces: "10 000". Numbers of a list ("1,2,3") are parted."""
+    text = re.sub(r"(?<=\d),(?=\d{1,2}(?!\d))", ", ", text)
     return re.sub(
         r"(?<![\w.,])(?<!\d )\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?![\w]|,\d| \d)",
         lambda m: re.sub(r"\s", "", m[0]),

@@ -217,6 +217,20 @@ def test_words_that_no_loudspeaker_played_are_dropped_and_not_interrupted(mouth:
     assert (said.text, said.complete, said.reason, said.query_id) == ("", False, "dropped", "q1")
 
 
+@needs_voice
+def test_a_sentence_without_a_sound_is_never_reported_as_said(voice: tuple[str, VoiceRig]) -> None:
+    """Regression: a voice that knows no Chinese made no sound, and the answer was complete."""
+    namespace, rig = voice
+    english = ("-p", "backend:=flite", "-p", "voices.zh.backend:=flite")
+    with Process("tts_node", namespace, *english):
+        rig.rig.until(rig.responses.get_subscription_count, "the mouth")
+        rig.rig.until(lambda: rig.rig.node.count_publishers("aura/said"), "its reports")
+        rig.answer("杯子是红色的。", 5 * NS)
+        rig.rig.until(lambda: rig.said, "what was said")
+    (said,) = rig.said
+    assert (said.text, said.complete, said.reason) == ("", False, "dropped")
+
+
 class Goal:
     """A goal of `aura/say`, as its client sees it."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aura_core.speech.normalise import chinese_number, for_speech, number_words
 
@@ -77,6 +80,12 @@ def test_says_what_the_table_says(written: str, said: str) -> None:
 )
 def test_says(written: str, said: str) -> None:
     assert for_speech(written) == said
+
+
+@given(st.text(alphabet="0123456789٣.,:-–−/^²⁻%$€'\"+=×x*~ ()°#@kmsMay中月年日比", max_size=30))
+def test_any_text_becomes_one_clean_line(text: str) -> None:
+    said = for_speech(text)
+    assert said == said.strip(" ,") and re.search(r"\s\s|\n", said) is None
 
 
 @pytest.mark.parametrize(
