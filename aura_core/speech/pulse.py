@@ -11,19 +11,30 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 PERIOD_S = 5.0  # from one look to the next
+SYSTEM = "/run/pulse"  # where a server of the whole system has its socket
 _TIMEOUT_S = 2.0
 
 # Runs pactl with these arguments. Returns what it printed; None where it failed.
 Pactl = Callable[[Sequence[str]], str | None]
 
 
+def server_runs() -> bool:
+    """Whether there is a server to talk to: pactl would start one where none runs."""
+    if os.environ.get("PULSE_SERVER"):
+        return True
+    own = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    folders = (os.environ.get("PULSE_RUNTIME_PATH"), f"{own}/pulse", SYSTEM)
+    return any(folder and Path(folder, "native").exists() for folder in folders)
+
+
 def pactl(arguments: Sequence[str]) -> str | None:
-    """Run the program pactl; None where it is not installed, fails or hangs."""
+    """Run the program pactl; None where it or its server is missing, fails or hangs."""
     program = shutil.which("pactl")
-    if program is None:
+    if program is None or not server_runs():
         return None
     try:
         done = subprocess.run(

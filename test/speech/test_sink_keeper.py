@@ -81,6 +81,7 @@ def test_a_server_that_is_gone_and_a_missing_program_are_no_errors(
     server.works = False
     assert SinkKeeper("usb", 7, server).look() == []
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PULSE_SERVER", "unix:/nowhere")
     assert pactl(["list"]) is None
     script = tmp_path / "pactl"
     script.write_text("#!/bin/sh\necho no json\n")
@@ -88,3 +89,18 @@ def test_a_server_that_is_gone_and_a_missing_program_are_no_errors(
     assert SinkKeeper("usb", 7).look() == []
     script.write_text("#!/bin/sh\nexit 1\n")
     assert pactl(["list"]) is None
+
+
+def test_no_server_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """pactl starts a server where none runs."""
+    (tmp_path / "pactl").write_text("#!/bin/sh\necho []\n")
+    (tmp_path / "pactl").chmod(0o755)
+    for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("aura_core.speech.pulse.SYSTEM", str(tmp_path / "none"))
+    assert pactl(["list"]) is None
+    (tmp_path / "pulse").mkdir()
+    (tmp_path / "pulse" / "native").touch()
+    assert pactl(["list"]) == "[]\n"
