@@ -584,7 +584,11 @@ class StandingConfig(Settings, section="watches"):
         unset=-1.0,
         null="watch.cooldown_s",
     )
-    urgent: bool = setting(False, "its answers do not wait until the user pauses")
+    urgent: bool = setting(
+        False,
+        "its answers do not wait until the user pauses; true too where it is critical, or its words"
+        " say so (warn me, immediately)",
+    )
     camera: str = setting("", "which camera, of the parameter cameras; empty: the first")
 
     def query(self, watch_id: str) -> Query:

@@ -113,9 +113,19 @@ class BagPlayerConfig(Settings):
 
 @dataclass(frozen=True)
 class MicrophoneConfig(Settings):
-    """microphone_node: the input of a sound device."""
+    """microphone_node: the input of a sound device, or sound of audio_common_msgs."""
 
     audio: DeviceConfig = section(DeviceConfig, prefix="", block_ms=48)
+    audio_topic: str = setting(
+        "",
+        "take the sound of this topic of audio_common_msgs, 16 bits and mono with `rate` samples a"
+        " second; empty: of the device",
+    )
+    audio_type: str = setting(
+        "AudioDataStamped",
+        "type of that topic; AudioData has no stamp, so its sound is stamped when it comes",
+        choices=("AudioDataStamped", "AudioData"),
+    )
     frame_id: str = setting("microphone", "frame_id of the sound")
 
 

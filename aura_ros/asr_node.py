@@ -20,6 +20,7 @@ from aura_core.speech.types import Transcript as CoreTranscript
 from aura_core.speech.types import TranscriptState
 from aura_ros import qos
 from aura_ros.grammars import phrases
+from aura_ros.live_speech import LiveSpeech
 from aura_ros.msg import AudioChunk, Transcript
 from aura_ros.node import AuraNode
 from aura_ros.process import run
@@ -43,6 +44,7 @@ class AsrNode(AuraNode):
             raise ModelError(one_line(e)) from e
         self._text = self.publish_on(String, "asr/text", qos.EVENTS)
         self._transcripts = self.publish_on(Transcript, "asr/transcript", qos.EVENTS)
+        self._live_speech = LiveSpeech(self)
         self._user_speaking = self.publish_on(Bool, "user_speaking", qos.LATCHED)
 
     def activate(self) -> None:
@@ -91,6 +93,7 @@ class AsrNode(AuraNode):
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreTranscript):
             self._transcripts.publish(transcript_msg(event, self._frame_id))
+            self._live_speech.tell(event, self._frame_id)
             if event.state is TranscriptState.FINAL:
                 self._text.publish(String(data=event.text))
             elif event.state is TranscriptState.REJECTED:

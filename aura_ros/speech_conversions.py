@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from aura_core.errors import InputError
-from aura_core.speech.types import Audio
+from aura_core.speech.types import NS, Audio
 from aura_core.speech.types import Transcript as CoreTranscript
 from aura_ros.conversions import header, to_ns, to_time
 from aura_ros.msg import AudioChunk, Transcript
@@ -21,6 +23,18 @@ def to_audio(msg: AudioChunk) -> Audio:
             " understood"
         )
     return Audio(np.asarray(msg.samples, np.int16), msg.rate, to_ns(msg.header.stamp))
+
+
+def from_audio_common(msg: Any, rate: int, now_ns: int) -> Audio:
+    """Sound of `audio_common_msgs`: AudioDataStamped, or AudioData, which is stamped `now_ns`.
+
+    Its bytes are 16-bit little-endian PCM of one channel. An odd last byte is dropped.
+    """
+    stamped = hasattr(msg, "audio")
+    data = bytes((msg.audio if stamped else msg).data)
+    samples = np.frombuffer(data[: len(data) & ~1], "<i2").astype(np.int16)
+    stamp_ns = to_ns(msg.header.stamp) if stamped else now_ns - len(samples) * NS // rate
+    return Audio(samples, rate, stamp_ns)
 
 
 def audio_msg(

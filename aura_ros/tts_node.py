@@ -1,4 +1,4 @@
-"""Speech output: aura/response in; speaker/audio and aura/said out.
+"""Speech output: aura/response and the action aura/say in; speaker/audio and aura/said out.
 
 Sound is sent sentence by sentence. aura/said tells what was heard of each answer.
 """
@@ -20,12 +20,14 @@ from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth import Said as CoreSaid
 from aura_core.speech.mouth import Sentence
-from aura_core.speech.tts import open_synthesizer
+from aura_core.speech.tts import open_voices
+from aura_core.speech.tts.voices import warning
 from aura_core.speech.types import NS, Audio
 from aura_ros import qos
 from aura_ros.msg import AudioChunk, Playback, Response, Said
 from aura_ros.node import AuraNode
 from aura_ros.process import run
+from aura_ros.say_action import SayAction
 from aura_ros.speech_conversions import audio_msg
 
 _POLL_S = 0.05  # period of checks that depend on time: the user's pause, sentences that are too old
@@ -42,10 +44,12 @@ class TtsNode(AuraNode):
         super().__init__("tts_node", TtsNodeConfig)
 
     def configure(self) -> None:
-        """Load the voice."""
+        """Load the voices."""
         self._config = self.settings(TtsNodeConfig)
-        self._voice = open_synthesizer(self._config.tts)
+        self._voice = open_voices(self._config.tts)
         self.undo(self._voice.close)
+        if problem := warning(self._voice):
+            self.get_logger().warning(problem)
         self._audio = self.publish_on(AudioChunk, "speaker/audio", qos.AUDIO)
         self._said = self.publish_on(Said, "aura/said", qos.EVENTS)
 
@@ -57,6 +61,7 @@ class TtsNode(AuraNode):
         self._session = f"{time.time_ns():x}"
         self._headers: OrderedDict[str, Header] = OrderedDict()  # of the newest responses
         self._news = threading.Event()
+        self._say = SayAction(self, self._talker, self._session, self._news.set)
         self.subscribe(Response, "aura/response", self._on_response, qos.EVENTS)
         # This comes before the subscription of speaker/playback, so that a barge-in is known first.
         self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)
@@ -85,6 +90,7 @@ class TtsNode(AuraNode):
             self._tell(
                 self._talker.played(int(tag), round(msg.played_s * NS), msg.complete), reason
             )
+            self._say.progress()
             self._news.set()
 
     # ---- the speech output's thread ----------------------------------------------------------
@@ -107,7 +113,7 @@ class TtsNode(AuraNode):
         """
         name, length_ns = f"{self._session}:{sentence.tag}", 0
         began = time.monotonic()
-        pieces = self._voice.speak(sentence.speech)
+        pieces = self._voice.speak(sentence.speech, sentence.language)
         try:
             for piece in pieces:
                 if self._talker.cut.wait(
@@ -126,6 +132,8 @@ class TtsNode(AuraNode):
 
     def _tell(self, ended: Iterable[CoreSaid], reason: str) -> None:
         for said in ended:
+            if self._say.over(said, reason):
+                continue  # words of another node: the conversation knows nothing of them
             msg = Said(
                 response_id=said.id,
                 query_id=self._talker.query_of(said.id),

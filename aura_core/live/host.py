@@ -329,14 +329,14 @@ class Host:
         """Tell that only the part `said` of a response was heard aloud.
 
         An answer that is still being generated ends at its next token. The conversation then holds
-        `said` as the answer.
+        `said` as the answer. Where nothing was heard, the watches that it answered are open again.
         """
         for stream in self.streams.values():
             if stream.engine is None:
                 continue
             if stream.answering == response_id:
                 stream.engine.cancel()
-            done = stream.inbox.call(lambda engine: engine.amend(response_id, said))
+            done = stream.inbox.call(partial(_heard, response_id, said))
             done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
 
     def ask(self, query: Query | str, stream: str | None = None, source: str = "") -> Future[Query]:
@@ -852,6 +852,12 @@ def _no_task(task_id: str) -> str:
         f"no task with the id '{shorten(task_id)}' is open: it is unknown, it has a result, or its"
         " time is over"
     )
+
+
+def _heard(response_id: str, said: str, engine: StreamEngine) -> None:
+    if not said.strip():
+        engine.unheard(response_id)
+    engine.amend(response_id, said)
 
 
 def _unwatch(inbox: Inbox, watch_id: str, engine: StreamEngine) -> bool:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from aura_core.speech.mouth import Mouth, MouthConfig, MouthCounters, Said, Sentence
+from aura_core.speech.mouth import SAY, Mouth, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.types import NS
 
 AHEAD = 2  # sentences made before the first of them was played, so that there is no gap
@@ -48,6 +48,21 @@ class Talker:
                 if len(self._queries) > _REMEMBERED:
                     self._queries.popitem(last=False)
             self._mouth.response(answer, text, final, kind, urgent, now_ns=self._clock())
+
+    def say(self, name: str, text: str, urgent: bool = False, language: str = "") -> None:
+        """Take words that another node wants to be said, under a name that is used once."""
+        with self._lock:
+            self._mouth.response(name, text, True, SAY, urgent, language, now_ns=self._clock())
+
+    def cancel(self, name: str) -> bool:
+        """Say no more of an answer; the sentence that sounds is said to its end."""
+        with self._lock:
+            return self._mouth.cancel(name)
+
+    def said_of(self, name: str) -> str:
+        """The sentences that were heard so far of an answer that is not over."""
+        with self._lock:
+            return self._mouth.said_of(name)
 
     def query_of(self, answer: str) -> str:
         """Id of the question of an answer; "" while it is not known."""

@@ -264,6 +264,7 @@ class Device:
             while not self._closing.wait(_TEND_S):
                 with contextlib.suppress(ConfigError):
                     self.tend(time.monotonic_ns())
+                self._tended()
         finally:
             # Only a bug leads here. Python prints its trace. The state must not stay "ok" when no
             # thread watches the device any more.
@@ -287,6 +288,9 @@ class Device:
         self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
     ) -> None:
         raise NotImplementedError
+
+    def _tended(self) -> None:
+        """Hook: a round of the background thread is over; no lock is held."""
 
     def _started(self, stream: Stream) -> None:
         """Hook: the stream has just been started."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aura_core.speech.device import BlockQueue, Device, DeviceConfig, DeviceState
 from aura_core.speech.playback import PlaybackBuffer
 from aura_core.speech.portaudio import PortAudio, Stream, list_devices
+from aura_core.speech.pulse import PERIOD_S, SinkKeeper
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio
 
@@ -88,6 +89,7 @@ class Loudspeaker(Device):
         self.refused = 0  # samples written while there was no device
         self.sounds_until_ns = 0  # host time at which the newest sound will have left the device
         self._cut_off: deque[tuple[object, float]] = deque()
+        self._sink, self._look_at_s = SinkKeeper(), 0.0
 
     @staticmethod
     def _default() -> DeviceConfig:
@@ -128,6 +130,11 @@ class Loudspeaker(Device):
             self.sounds_until_ns = stamp + sounding * NS // rate
         if self.reference is not None:
             self.reference.put(Audio(samples, rate, stamp))
+
+    def _tended(self) -> None:
+        if self._stream is not None and time.monotonic() >= self._look_at_s:
+            self._sink.look()
+            self._look_at_s = time.monotonic() + PERIOD_S
 
     def _started(self, stream: Stream) -> None:
         if stream.rate != self.buffer.rate:

@@ -9,29 +9,61 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from aura_core.plain import require
 from aura_core.settings import Settings, setting
 from aura_core.speech.normalise import for_speech
+from aura_core.speech.numerals import chinese_number, number_words
 from aura_core.speech.sentences import CJK, SentenceSplitter
 from aura_core.speech.types import NS
+from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
+SAY = "say"  # the kind of words that another node wants to be said
 _CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
+_ENOUGH = 0.7  # an alert that was interrupted after this share of a sentence is not said again
+_LONG_PAUSE_S = 2.0  # longest pause that an alert waits for after interruptions
 _REMEMBERED = 256  # ids of ended answers that are kept
 
 
 @dataclass(frozen=True)
 class MouthConfig(Settings, section="mouth"):
-    """When sentences are spoken, and which are dropped instead of being spoken late."""
+    """When sentences are spoken, and which are dropped instead of being spoken late.
+
+    What is dropped is told on `aura/said`. While the robot itself speaks, nothing grows old.
+    """
 
     stale_after_s: float = setting(
         5.0,
-        "words that could not be said for this long are dropped",
+        "an answer to a question that could not be said for this long is dropped",
         unit="s",
         low=0.5,
         high=600.0,
+    )
+    alert_ttl_s: float = setting(
+        300.0,
+        "an alert waits for a pause of the user for this long, then it is dropped and its watch is"
+        " opened again",
+        unit="s",
+        low=0.5,
+        high=3600.0,
+    )
+    urgent_ttl_s: float = setting(
+        30.0,
+        "an urgent alert that could not be said for this long is dropped, and its watch is opened"
+        " again",
+        unit="s",
+        low=0.5,
+        high=3600.0,
+    )
+    late_after_s: float = setting(
+        3.0,
+        'an alert that waited longer while the user talked begins with "While you talked:"',
+        unit="s",
+        low=0.0,
+        high=3600.0,
     )
     pause_s: float = setting(
         0.3,
@@ -41,8 +73,9 @@ class MouthConfig(Settings, section="mouth"):
         parameter=None,
     )
     max_sentences: int = setting(
-        16,
-        "most sentences that wait; of an answer that does not fit, the rest is dropped",
+        64,
+        "most sentences that wait; of an answer that does not fit, the rest is dropped; an alert"
+        " takes the place of the last sentences of others",
         low=1,
         high=1000,
         parameter="max_queue",
@@ -53,7 +86,11 @@ class MouthConfig(Settings, section="mouth"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.pause_s < self.stale_after_s, "mouth: 0 <= pause_s < stale_after_s is needed")
+        shortest = min(self.stale_after_s, self.alert_ttl_s, self.urgent_ttl_s)
+        require(
+            self.pause_s < shortest,
+            "mouth: pause_s < stale_after_s, alert_ttl_s and urgent_ttl_s is needed",
+        )
 
 
 @dataclass(frozen=True)
@@ -66,9 +103,11 @@ class Sentence:
     tag: int
     answer_id: str
     text: str  # as the assistant wrote it
-    speech: str  # as the synthesizer gets it, never empty
+    speech: str  # as the synthesizer gets it, never empty; with `lead` before it
     urgent: bool
     stamp_ns: int  # when it became complete
+    language: str = ""  # code of the language; "": that of its script
+    lead: str = ""  # said before the text, and no part of it: "While you talked: "
 
 
 @dataclass(frozen=True)
@@ -90,6 +129,8 @@ class MouthCounters:
     overflow: int = 0  # did not fit
     failed: int = 0  # the synthesizer or the loudspeaker did not manage
     interrupted: int = 0  # dropped or cut short by an interruption
+    merged: int = 0  # of alerts whose words wait already: they are said once, with their number
+    repeated: int = 0  # of alerts, cut short by an interruption and said again
     interruptions: int = 0
 
 
@@ -104,6 +145,11 @@ class _Answer:
     final: bool = False
     cut: bool = False  # a sentence was dropped: the rest is not spoken either
     missing: bool = False  # a sentence failed: the rest is spoken all the same
+    kind: str = ""
+    language: str = ""
+    held: bool = False  # it had to wait while the user talked
+    repeats: int = 0
+    also: list[str] = field(default_factory=list)  # other alerts with the same words
     waiting: list[Sentence] = field(default_factory=list)
     sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported yet
     # by tag of `sounding`: length of the sound, where it is known
@@ -113,6 +159,16 @@ class _Answer:
     @property
     def begun(self) -> bool:
         return bool(self.said or self.sounding)
+
+    @property
+    def alert(self) -> bool:
+        """Whether nobody asked for it just now. While an unasked answer grows it has no kind."""
+        return self.unasked and (bool(self.kind) or not self.final)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it goes on after an interruption. What another node says is over then."""
+        return self.alert and self.kind != SAY
 
     @property
     def over(self) -> bool:
@@ -136,9 +192,19 @@ class Mouth:
         self._tags = 0
         self._ended: list[Said] = []
         self._user_spoke_ns: int | None = None
+        self._free_ns = 0  # when the last sentence that sounded had ended
+        self._introduced = False  # "While you talked" was said since the user spoke
 
     def response(
-        self, id: str, text: str, final: bool, kind: str = "", urgent: bool = False, *, now_ns: int
+        self,
+        id: str,
+        text: str,
+        final: bool,
+        kind: str = "",
+        urgent: bool = False,
+        language: str = "",
+        *,
+        now_ns: int,
     ) -> None:
         """Take the whole text of an answer so far.
 
@@ -146,7 +212,8 @@ class Mouth:
             id: the answer.
             final: no more text follows.
             kind: a `types.Kind`, or "" while it is not known: then the answer is treated as
-                unasked.
+                unasked. `SAY`: words of another node, which wait as an alert does.
+            language: code of the language; "": that of the script of each sentence.
             now_ns: the time in nanoseconds.
 
         Sentences that were handed out are not changed: if the text before them changes, speaking
@@ -163,11 +230,13 @@ class Mouth:
             answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
             self._answers[id] = answer
             self.counters.answers += 1
+        answer.kind = kind or answer.kind
+        answer.language = language
         answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final
-        for sentence in answer.splitter.feed(text, final):
+        for sentence in answer.splitter.feed(without_unspoken(text), final):
             speech = for_speech(sentence)
             if not speech:
                 continue  # nothing to speak: an emoji, or a line between paragraphs
@@ -176,34 +245,85 @@ class Mouth:
                 self.counters.overflow += 1
                 continue
             self._tags += 1
-            answer.waiting.append(Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns))
-        self._settle(answer)
+            answer.waiting.append(
+                Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns, language)
+            )
+        if not self._merged(answer):
+            self._settle(answer)
+
+    def _merged(self, answer: _Answer) -> bool:
+        """Let an alert whose words wait already be said with them. Returns whether it was."""
+        if not (answer.final and answer.alert and answer.waiting) or answer.begun or answer.cut:
+            return False
+        if answer.kind == SAY:
+            return False
+        words = [s.text for s in answer.waiting]
+        for other in self._answers.values():
+            whole = other.final and other.alert and not other.begun and not other.cut
+            whole = whole and other.kind != SAY
+            if other is answer or not whole or [s.text for s in other.waiting] != words:
+                continue
+            other.also.append(answer.id)
+            other.urgent = other.urgent or answer.urgent
+            self.counters.merged += len(words)
+            self._forget(answer)
+            return True
+        return False
 
     def next(self, now_ns: int, user_speaking: bool = False) -> Sentence | None:
         """Return the sentence to synthesise now, or None if there is none.
 
         This drops stale sentences. Urgent answers come first, then the answer that was begun, then
-        the others in the order of arrival. An unasked answer that is not urgent waits until the
-        user has paused. Call this when the sound of the sentence before is nearly over: a sentence
-        that was handed out is not dropped as stale any more.
+        answers to questions, then alerts, in the order of arrival. An alert that is not urgent
+        waits until the user has paused. Call this when the sound of the sentence before is nearly
+        over: a sentence that was handed out is not dropped as stale any more.
         """
         if user_speaking:
             self._user_spoke_ns = now_ns
+            self._introduced = False
         self._drop_stale(now_ns)
-        paused = self._user_spoke_ns is None or (
-            not user_speaking and now_ns - self._user_spoke_ns >= self.config.pause_s * NS
-        )
-        ready = [a for a in self._answers.values() if a.urgent or paused or not a.unasked]
+        silent_s = inf if self._user_spoke_ns is None else (now_ns - self._user_spoke_ns) / NS
+        silent_s = 0.0 if user_speaking else silent_s
+        ready = [
+            a
+            for a in self._answers.values()
+            if a.urgent or not a.unasked or silent_s >= self._pause_s(a)
+        ]
+        for answer in self._answers.values():
+            held = answer.alert and not answer.urgent and silent_s < self.config.pause_s
+            answer.held = answer.held or held
         # While the next sentence of a begun answer is still being written, no other answer starts.
         ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
         if not ready:
             return None
-        answer = min(ready, key=lambda a: (not a.urgent, not a.begun))  # the first of equals
+        # the first of equals
+        answer = min(ready, key=lambda a: (not a.urgent, not a.begun, a.unasked))
         if not answer.waiting:
             return None
-        sentence = answer.waiting.pop(0)
+        sentence = self._introduce(answer, answer.waiting.pop(0), now_ns)
         answer.sounding[sentence.tag] = sentence
         return sentence
+
+    def _pause_s(self, answer: _Answer) -> float:
+        """How long the user must have been silent. Who was interrupted waits for a longer pause."""
+        return min(self.config.pause_s * 3**answer.repeats, max(self.config.pause_s, _LONG_PAUSE_S))
+
+    def _introduce(self, answer: _Answer, sentence: Sentence, now_ns: int) -> Sentence:
+        """Say before an alert that it comes late, and how often it came."""
+        if answer.begun or not answer.alert or answer.kind == SAY:
+            return sentence
+        chinese = re.search(rf"[{CJK}]", sentence.text) is not None
+        late = answer.held and now_ns - sentence.stamp_ns > self.config.late_after_s * NS
+        lead = ""
+        if late and not self._introduced:
+            self._introduced = True
+            lead = "你说话的时候：" if chinese else "While you talked: "
+        if times := len(answer.also):
+            if chinese:
+                lead += f"{'两' if times == 1 else chinese_number(str(times + 1))}次："
+            else:
+                lead += "twice: " if times == 1 else f"{number_words(times + 1)} times: "
+        return replace(sentence, lead=lead, speech=lead + sentence.speech)
 
     def made(self, tag: int, duration_ns: int) -> None:
         """The whole sound of a sentence has been made. `interrupted` needs its length."""
@@ -228,9 +348,10 @@ class Mouth:
         return ended
 
     def interrupted(self, played_ns: Mapping[int, int]) -> list[Said]:
-        """Stop everything, and return what was heard of each answer that was not over.
+        """Stop everything, and return what was heard of each answer that is over with it.
 
-        The answers are in the order of arrival.
+        The answers are in the order of arrival. Alerts stay: those that were not begun wait for the
+        next pause, and one that was cut short says that sentence again in a longer one.
 
         Args:
             played_ns: by tag, how much of the sentence's sound was played, in nanoseconds.
@@ -239,22 +360,57 @@ class Mouth:
         that was played. Only whole words count.
         """
         self.counters.interruptions += 1
-        answers = []
+        answers: list[Said] = []
         for answer in list(self._answers.values()):
+            again: list[Sentence] = []
             for tag, sentence in answer.sounding.items():
                 words = self._words_heard(answer, sentence, played_ns.get(tag, 0))
-                if words:
-                    answer.said.append(words)
                 if words == sentence.text:
                     self.counters.said += 1
+                elif answer.repeatable and len(words) < _ENOUGH * len(sentence.text):
+                    self._tags += 1
+                    again.append(self._plainly(sentence))
+                    continue
                 else:
                     answer.cut = True
                     self.counters.interrupted += 1
+                if words:
+                    answer.said.append(words)
+            kept = answer.alert if not answer.begun else answer.repeatable
+            if kept and not answer.cut and (again or answer.waiting or not answer.final):
+                answer.repeats += bool(again)
+                self.counters.repeated += len(again)
+                answer.waiting[:0] = again
+                answer.sounding.clear()
+                continue
             self.counters.interrupted += len(answer.waiting)
             complete = answer.final and not (answer.cut or answer.missing or answer.waiting)
-            answers.append(Said(answer.id, _joined(answer.said), complete))
+            answers += self._heard(answer, complete)
             self._forget(answer)
         return answers
+
+    def _plainly(self, sentence: Sentence) -> Sentence:
+        """The sentence to say it again, without what introduced it."""
+        speech = sentence.speech.removeprefix(sentence.lead)
+        return replace(sentence, tag=self._tags, speech=speech, lead="")
+
+    def cancel(self, id: str) -> bool:
+        """Say no more of an answer; the sentence that sounds is said to its end.
+
+        Returns False where no answer that is not over has this id.
+        """
+        answer = self._answers.get(id)
+        if answer is None:
+            return False
+        answer.waiting.clear()
+        answer.cut = True
+        self._settle(answer)
+        return True
+
+    def said_of(self, id: str) -> str:
+        """The sentences that were heard so far of an answer that is not over."""
+        answer = self._answers.get(id)
+        return _joined(answer.said) if answer is not None else ""
 
     @property
     def waiting(self) -> int:
@@ -273,6 +429,8 @@ class Mouth:
         sentence = answer.sounding.pop(tag)
         answer.made_ns.pop(tag, None)
         answer.touched_ns = answer.resumed_ns = now_ns
+        if not any(a.sounding for a in self._answers.values()):
+            self._free_ns = now_ns
         if failed:
             answer.missing = True
             self.counters.failed += 1
@@ -284,33 +442,43 @@ class Mouth:
     def _drop_stale(self, now_ns: int) -> None:
         """Drop sentences that waited too long, with the rest of their answer.
 
-        An answer without its beginning would mislead. While an answer sounds, its next sentences
-        are not late: they wait for their turn.
+        An answer without its beginning would mislead. While anything sounds, sentences are not
+        late: they wait for their turn.
         """
-        limit_ns = int(self.config.stale_after_s * NS)
+        if any(a.sounding for a in self._answers.values()):
+            return
         for answer in list(self._answers.values()):
-            if answer.sounding:
-                continue
-            since = (
-                max(answer.waiting[0].stamp_ns, answer.resumed_ns)
-                if answer.waiting
-                else answer.touched_ns
-            )
-            if now_ns - since > limit_ns:
+            if answer.waiting:
+                limit_s = self._time_to_live_s(answer)
+                since = max(answer.waiting[0].stamp_ns, answer.resumed_ns, self._free_ns)
+            else:
+                limit_s, since = self.config.stale_after_s, answer.touched_ns
+            if now_ns - since > limit_s * NS:
                 self.counters.stale += len(answer.waiting)
                 answer.waiting.clear()
                 answer.cut = True
                 self._settle(answer)
 
+    def _time_to_live_s(self, answer: _Answer) -> float:
+        if answer.urgent:
+            return self.config.urgent_ttl_s
+        return self.config.alert_ttl_s if answer.alert else self.config.stale_after_s
+
     def _room_for(self, answer: _Answer) -> bool:
         """Whether one more sentence of this answer fits.
 
-        For an urgent answer, the newest sentence that is not urgent is dropped to make room.
+        For an urgent answer, and for the first sentence of an alert, a sentence that is not urgent
+        is dropped to make room: the last one of an answer of which more is or was said. For an
+        urgent answer it may be the only one.
         """
         if self.waiting < self.config.max_sentences:
             return True
-        victims = [a for a in self._answers.values() if a.waiting and not a.urgent]
-        if not answer.urgent or not victims:
+        victims: list[_Answer] = []
+        if answer.urgent or (answer.alert and not answer.waiting and not answer.begun):
+            waiting = [a for a in self._answers.values() if a.waiting and not a.urgent]
+            victims = [a for a in waiting if a.begun or len(a.waiting) > 1]
+            victims = victims or (waiting if answer.urgent else [])
+        if not victims:
             return False
         victims[-1].waiting.pop()
         victims[-1].cut = True
@@ -323,25 +491,25 @@ class Mouth:
 
         That is the whole text if all of the sound was played.
         """
-        total_ns = answer.made_ns.get(sentence.tag)
+        before, total_ns = len(sentence.lead), answer.made_ns.get(sentence.tag)
         if total_ns is not None and played_ns >= total_ns:
             return sentence.text
         if total_ns is None:
             total_ns = max(int(len(sentence.speech) / _CHARS_PER_S * NS), played_ns + 1)
-        heard = len(sentence.text) * played_ns / total_ns
+        heard = (before + len(sentence.text)) * played_ns / total_ns - before
         ends = [m.end() for m in re.finditer(rf"[{CJK}]|[^\s{CJK}]+", sentence.text)]
         return sentence.text[: max((end for end in ends[:-1] if end <= heard), default=0)]
 
     def _settle(self, answer: _Answer) -> None:
         if answer.over:
-            self._ended.append(
-                Said(
-                    answer.id,
-                    _joined(answer.said),
-                    answer.final and not answer.cut and not answer.missing,
-                )
-            )
+            whole = answer.final and not answer.cut and not answer.missing
+            self._ended += self._heard(answer, whole)
             self._forget(answer)
+
+    def _heard(self, answer: _Answer, complete: bool) -> list[Said]:
+        """What was heard of an answer, and of the alerts that were said with it."""
+        text = _joined(answer.said)
+        return [Said(id, text, complete) for id in (answer.id, *answer.also)]
 
     def _forget(self, answer: _Answer) -> None:
         if self._answers.pop(answer.id, None) is not None:

@@ -8,13 +8,31 @@ CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CLOSERS = "\"'”’»)]}」』）】》*_"
 _END = re.compile(r"\.{2,}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
 _WORD = re.compile(r"\w", re.UNICODE)
-_NEVER_LAST = frozenset(
-    ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "ca", "e.g", "i.e", "cf", "incl")
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+_NEVER_LAST = _words(
+    "mr mrs ms dr prof st mt gen col capt lt sgt rev gov sen rep",
+    "vs approx ca e.g i.e cf incl",
 )
 # no end before a digit ("No. 5"), but an end elsewhere ("No. It fell.")
-_BEFORE_DIGIT = frozenset(("no", "nos", "fig", "eq", "sec", "min", "max", "p", "pp"))
+_BEFORE_DIGIT = _words(
+    "no nos fig eq sec min max p pp tel",
+    "jan feb mar apr jun jul aug sep sept oct nov dec",
+)
 # an end if a capital letter follows
-_MAYBE_LAST = frozenset(("a.m", "p.m", "etc", "jr", "sr", "inc", "ltd", "u.s", "u.k", "ph.d"))
+_MAYBE_LAST = _words("a.m p.m etc jr sr inc ltd")
+# u.s, u.k, ph.d: an end only before one of the words that begin a sentence
+_INITIALS = re.compile(r"(?:[a-z]{1,2}\.)+[a-z]")
+_STARTERS = _words(
+    "the a an this that these those he she it they we i you there here my your his her its our",
+    "their in on at by for from to with and but or so if when while after before as then now",
+    "what where who why how is are was do does did can could will would please yes no not",
+    "nobody somebody everybody someone something nothing one two three",
+)
 
 
 class SentenceSplitter:
@@ -87,6 +105,13 @@ class SentenceSplitter:
                 return not following[0].isdigit() if following else None
             if len(word) == 1 and word.isalpha() and word != "i" and before.rstrip()[-1].isupper():
                 return False  # the initial of a name
+            if word not in _MAYBE_LAST and _INITIALS.fullmatch(word):
+                next_word = re.match(r"[\"'“‘(]*([\w']+)", following)
+                if following and next_word is None:
+                    return True
+                if next_word is None or next_word.end() == len(following):
+                    return None  # the next word is not complete
+                return following[0].isupper() and next_word[1].lower() in _STARTERS
         if (mark == "." and word in _MAYBE_LAST) or mark.startswith("..") or mark == "…":
             return following[0].isupper() or not following[0].isalnum() if following else None
         return True

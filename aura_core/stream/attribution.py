@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aura_core.types import Answered, Kind, Query
+from aura_core.types import Answered, Kind, Query, Severity
 from aura_core.words import words_of
 
 _REPEATED = re.compile(
@@ -40,6 +40,12 @@ _ONCE_IN_A_LINE = tuple(
         ("时|如果", "告诉|通知|叫我"),
     )
 )
+_URGENT = re.compile(
+    r"\b(?<!not )(warn|immediately|instantly|urgent|urgently)\b|"
+    r"\b(right away|straight away|at once|without (any )?delay|an emergency|interrupt me)\b|"
+    r"立刻|立即|马上|赶紧|赶快|警告|紧急|报警|第一时间"
+)
+_REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
 
 
 def standing_kind(text: str) -> Kind | None:
@@ -62,6 +68,18 @@ def _asks_once(line: str) -> bool:
     )
 
 
+def urgent(query: Query) -> bool:
+    """Whether the answers of a watch need not wait until the user pauses.
+
+    It was registered so, it is critical, or its words say so.
+
+    >>> urgent(Query("Warn me when the baby wakes up."))
+    True
+    """
+    critical = query.severity is Severity.CRITICAL
+    return query.urgent or critical or _URGENT.search(query.text.lower()) is not None
+
+
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
 
 
@@ -79,6 +97,12 @@ class Entry:
     later: int = 0  # answers in chunks without a question, so far
     answers: int = 0  # all answers so far, without acknowledgments
     cancelled: bool = False
+    reopened: int = 0  # how often it was opened again, because nobody heard its answer
+
+    @property
+    def urgent(self) -> bool:
+        """Whether its answers need not wait until the user pauses."""
+        return urgent(self.query)
 
     @property
     def exhausted(self) -> bool:
@@ -191,7 +215,23 @@ class Attribution:
         repeated = entry.standing is Kind.MULTI_RESPONSE or entry.later > 1
         kind = Kind.MULTI_RESPONSE if repeated else Kind.PROACTIVE
         query = entry.query
-        return Answered(query.id, kind, entry.answers - 1, query.urgent, query.severity)
+        return Answered(query.id, kind, entry.answers - 1, entry.urgent, query.severity)
+
+    def unheard(self, query_id: str) -> bool:
+        """Take back an unasked answer to a watch, because nobody heard it: the watch is open again.
+
+        Returns False where it stays as it is: it was cancelled, or was opened again too often.
+        """
+        entry = next(iter(self.named([query_id])), None)
+        if entry is None or entry.standing is None or entry.cancelled or entry.later == 0:
+            return False
+        if not entry.open:
+            if entry.reopened >= _REOPENINGS:
+                return False
+            entry.reopened += 1
+        entry.later -= 1
+        entry.answers -= 1
+        return True
 
     def candidates(self) -> list[Entry]:
         """The watches that unasked words may belong to.

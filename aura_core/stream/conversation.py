@@ -15,6 +15,7 @@ One chunk goes like this:
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,9 @@ from aura_core.stream.prefix import QAGroup
 from aura_core.stream.prompt import Handed, PromptCodec
 from aura_core.stream.watches import Watches
 from aura_core.stream.window import DualWindow, Turn, sliding
-from aura_core.types import Call, Decision, Delegate, Kind, Query, Response
+from aura_core.types import Answered, Call, Decision, Delegate, Kind, Query, Response
+
+_BOOKED = 256  # responses whose watches are remembered
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Conversation:
         self._watch = watch or WatchConfig()
         self._generation = generation or GenerationConfig()
         self.window = self._window(groups)
+        # the watches that a response answered, by its id
+        self._booked: OrderedDict[str, tuple[Answered, ...]] = OrderedDict()
         self.tasks: dict[str, Delegate] = {}  # handed over, and without a result so far; by id
 
     def configure(self, watch: WatchConfig, generation: GenerationConfig) -> None:
@@ -224,6 +229,7 @@ class Conversation:
         )
         for watch in booked.watches:
             self.watches.said(watch.query_id, text, stamp_ns)
+        self._book(response)
         spoken = replace(
             turn,
             answer_ids=tuple(answer_ids),
@@ -283,7 +289,7 @@ class Conversation:
             entry.answers if entry else 0,
             True,
             stamp_ns,
-            urgent=query is None and entry is not None and entry.query.urgent,
+            urgent=query is None and entry is not None and entry.urgent,
             id=response_id or self.ids.next("r"),
         )
         turn = replace(turn, answer=handed.words, answer_id=owner, response_id=response.id)
@@ -319,7 +325,25 @@ class Conversation:
             id=self.ids.next("r"),
             watches=booked.watches,
         )
+        self._book(response)
         return self.codec.answer_ids(text), response
+
+    def _book(self, response: Response) -> None:
+        if response.watches:
+            self._booked[response.id] = response.watches
+            while len(self._booked) > _BOOKED:
+                self._booked.popitem(last=False)
+
+    def unheard(self, response_id: str) -> bool:
+        """Open the watches again that a response answered, because nobody heard a word of it.
+
+        Returns whether one was opened.
+        """
+        answered = self._booked.pop(response_id, ())
+        reopened = [w.query_id for w in answered if self.attribution.unheard(w.query_id)]
+        for watch_id in reopened:
+            self.watches.unsaid(watch_id)
+        return bool(reopened)
 
     def call(self, turn: Turn, answer_ids: Sequence[int], words: str, call: Call) -> Said:
         """Put a call into a turn, as it was generated.

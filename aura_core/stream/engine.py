@@ -579,6 +579,13 @@ class StreamEngine:
         self.policy.amend(*amended)
         return True
 
+    def unheard(self, response_id: str) -> bool:
+        """Open the watches again that this response answered: nobody heard a word of it.
+
+        Returns whether one was opened.
+        """
+        return self.conversation.unheard(response_id)
+
     def deliver(self, task_id: str, text: str) -> Response | None:
         """Say the result of a task that was handed over; it needs no model.
 

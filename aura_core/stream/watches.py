@@ -60,7 +60,7 @@ class Watches:
             e.query.limit,
             self._cooldown_s(e),
             last_ns,
-            e.query.urgent,
+            e.urgent,
             e.query.severity,
             text,
             e.cancelled,
@@ -105,6 +105,10 @@ class Watches:
         self._said = {k: v for k, v in self._said.items() if k in known} | {
             watch_id: (stamp_ns, _plain(text))
         }
+
+    def unsaid(self, watch_id: str) -> None:
+        """Forget the newest answer to a watch: nobody heard it, so it holds nothing back."""
+        self._said.pop(watch_id, None)
 
     def _resting(self, entry: Entry, stamp_ns: int) -> str:
         """Why an answer at this stamp would come too early; "" when it would not.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_core.stream.attribution import Attribution, Booking, standing_kind
-from aura_core.types import Answered, Kind, Query
+from aura_core.stream.attribution import Attribution, Booking, standing_kind, urgent
+from aura_core.types import Answered, Kind, Query, Severity
 
 REAL, PRO, MULTI = Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE
 
@@ -41,6 +41,40 @@ REAL, PRO, MULTI = Kind.REAL_TIME, Kind.PROACTIVE, Kind.MULTI_RESPONSE
 def test_watches_are_recognised_by_their_words(words, kind):
     assert standing_kind(words) is kind
     assert standing_kind(words.upper()) is kind
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query("Warn me when the baby wakes up."), True),
+        (Query("Tell me immediately if he falls"), True),
+        (Query("When the pot boils over, tell me RIGHT AWAY"), True),
+        (Query("tell me at once when it rains"), True),
+        (Query("有人摔倒时立刻告诉我"), True),
+        (Query("宝宝醒了马上叫我"), True),
+        (Query("如果起火，请报警"), True),
+        (Query("Tell me when it rains."), False),
+        (Query("Tell me when it rains.", urgent=True), True),
+        (Query("Tell me when it rains.", severity=Severity.CRITICAL), True),
+        (Query("Tell me when it rains.", severity=Severity.WARNING), False),
+        (Query("Tell me when the warning light goes off, it is not urgent"), False),
+        (Query("猫来的时候告诉我"), False),
+    ],
+)
+def test_urgency_comes_from_the_words_and_the_severity(query, expected):
+    assert urgent(query) is expected
+
+
+def test_an_answer_that_nobody_heard_opens_its_watch_again_three_times_at_most():
+    attribution = Attribution()
+    ask(attribution, "Warn me when it rains.", "q1")
+    for _ in range(4):
+        assert attribution.open_ids() == {"q1"}
+        booking = attribution.book("It rains.")
+        assert (booking.kind, booking.index, booking.urgent) == (PRO, 0, True)
+        reopened = attribution.unheard("q1")
+    assert not reopened and attribution.open_ids() == frozenset()
+    assert not attribution.unheard("q2")
 
 
 def ask(attribution: Attribution, text: str, query_id: str, kind: Kind | None = None) -> Query:

@@ -103,6 +103,36 @@ def test_words_for_two_watches_are_an_alert_of_each(runs: Make) -> None:
     ]
 
 
+def test_a_watch_whose_answer_nobody_heard_is_open_again_and_answers_again(runs: Make) -> None:
+    def say(moment: Moment) -> str | None:
+        return "I will." if moment.question else "It rains." if moment.now.chunk in (2, 4) else None
+
+    run = runs(ScriptedBackend(say)).start()
+    run.second(0)
+    run.steps(1)
+    run.inbox.ask(Query("Tell me when it rains."))
+    run.steps(1)
+    responses = []
+    for index in range(1, 5):
+        run.second(index)
+        (step,) = run.steps(1)
+        if step.response is not None:
+            responses.append(step.response)
+        if index == 2:
+            run.host.heard(responses[0].id, "It")  # a part of it is enough
+            run.host.heard("unknown", "")
+            ((_, watch),) = run.host.watches().result(WAIT_S)
+            assert not watch.open
+            run.host.heard(responses[0].id, "")
+            ((_, watch),) = run.host.watches().result(WAIT_S)
+            assert watch.open and watch.answers == 0 and watch.last_ns is None
+    assert [(r.text, r.kind, r.index) for r in responses] == [
+        ("It rains.", Kind.PROACTIVE, 0),
+        ("It rains.", Kind.PROACTIVE, 0),
+    ]
+    assert responses[0].id != responses[1].id
+
+
 def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: Make) -> None:
     backend = GatedBackend({})
     run = runs(backend, backlog=2).start()

@@ -167,9 +167,9 @@ def test_a_section_that_is_named_in_part_keeps_its_defaults_there() -> None:
 # Regression: the nodes' table and the dataclasses differed: 20 s and 30 s, 32 and 16 sentences.
 def test_what_had_drifted_has_the_value_of_the_nodes() -> None:
     asr, tts = AsrNodeConfig(), TtsNodeConfig()
-    assert (asr.ears.wake.after_s, tts.mouth.max_sentences) == (30.0, 16)
+    assert (asr.ears.wake.after_s, tts.mouth.max_sentences) == (30.0, 64)
     by_name = {p.name: p.default for cls in (AsrNodeConfig, TtsNodeConfig) for p in parameters(cls)}
-    assert (by_name["wake_after_s"], by_name["max_queue"]) == (30.0, 16)
+    assert (by_name["wake_after_s"], by_name["max_queue"]) == (30.0, 64)
 
 
 def test_settings_of_the_voice_nodes_reach_their_parts() -> None:

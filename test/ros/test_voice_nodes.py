@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from action_msgs.msg import GoalStatus
+from aura_ros.action import Say
 from aura_ros.msg import AudioChunk, Playback, Response, Said, Transcript
+from rclpy.action import ActionClient
 from rig import Process, Rig
 from std_msgs.msg import Bool, String
 
@@ -212,6 +215,81 @@ def test_words_that_no_loudspeaker_played_are_dropped_and_not_interrupted(mouth:
     mouth.rig.until(lambda: mouth.said, "what was said")
     (said,) = mouth.said
     assert (said.text, said.complete, said.reason, said.query_id) == ("", False, "dropped", "q1")
+
+
+@needs_voice
+def test_a_sentence_without_a_sound_is_never_reported_as_said(voice: tuple[str, VoiceRig]) -> None:
+    """Regression: a voice that knows no Chinese made no sound, and the answer was complete."""
+    namespace, rig = voice
+    english = ("-p", "backend:=flite", "-p", "voices.zh.backend:=flite")
+    with Process("tts_node", namespace, *english):
+        rig.rig.until(rig.responses.get_subscription_count, "the mouth")
+        rig.rig.until(lambda: rig.rig.node.count_publishers("aura/said"), "its reports")
+        rig.answer("杯子是红色的。", 5 * NS)
+        rig.rig.until(lambda: rig.said, "what was said")
+    (said,) = rig.said
+    assert (said.text, said.complete, said.reason) == ("", False, "dropped")
+
+
+class Goal:
+    """A goal of `aura/say`, as its client sees it."""
+
+    def __init__(self, rig: Rig, client: ActionClient, **fields: Any) -> None:
+        self._rig, self.feedback = rig, []
+        sent = client.send_goal_async(
+            Say.Goal(**fields), feedback_callback=lambda m: self.feedback.append(m.feedback.said)
+        )
+        rig.until(sent.done, "the goal's acceptance")
+        self.handle = sent.result()
+        self._result = self.handle.get_result_async()
+
+    def end(self) -> tuple[int, str, str]:
+        self._rig.until(self._result.done, "the result")
+        result = self._result.result()
+        return result.status, result.result.said, result.result.reason
+
+
+@pytest.fixture
+def say_client(mouth: VoiceRig) -> Iterator[ActionClient]:
+    client = ActionClient(mouth.rig.node, Say, "aura/say")
+    mouth.rig.until(client.server_is_ready, "the action")
+    yield client
+    client.destroy()
+
+
+@needs_voice
+def test_another_node_says_words_and_gets_them_as_they_are_heard(
+    mouth: VoiceRig, say_client: ActionClient
+) -> None:
+    goal = Goal(mouth.rig, say_client, text="The battery is low. I go home.")
+    mouth.report(mouth.sentence(0), 1.0)
+    mouth.rig.until(lambda: goal.feedback, "the feedback")
+    assert goal.feedback == ["The battery is low."]
+    mouth.report(mouth.sentence(1), 1.0)
+    assert goal.end() == (GoalStatus.STATUS_SUCCEEDED, "The battery is low. I go home.", "")
+    assert not mouth.said  # the conversation knows nothing of it
+    goal = Goal(mouth.rig, say_client, text="---")
+    assert goal.end() == (
+        GoalStatus.STATUS_ABORTED,
+        "",
+        "there is nothing in the text that can be spoken",
+    )
+
+
+@needs_voice
+def test_words_of_another_node_are_cancelled_and_interrupted(
+    mouth: VoiceRig, say_client: ActionClient
+) -> None:
+    goal = Goal(mouth.rig, say_client, text="One. Two. Three. Four. Five.")
+    first = mouth.sentence(0)
+    second = mouth.sentence(1)
+    mouth.rig.until(goal.handle.cancel_goal_async().done, "the cancellation")
+    mouth.report(first, 1.0)
+    mouth.report(second, 1.0)
+    assert goal.end() == (GoalStatus.STATUS_CANCELED, "One. Two.", "")
+    goal = Goal(mouth.rig, say_client, text="The battery is low.", urgent=True)
+    mouth.report(mouth.sentence(2), 0.0, "interrupted")
+    assert goal.end() == (GoalStatus.STATUS_ABORTED, "", "interrupted")
 
 
 def test_a_speaker_without_a_device_reports_it_and_that_nothing_was_heard(

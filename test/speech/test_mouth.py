@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aura_core.errors import ConfigError
-from aura_core.speech.mouth import Mouth, MouthConfig, Said
+from aura_core.speech.mouth import SAY, Mouth, MouthConfig, Said
 from aura_core.speech.types import NS
 
 MS = NS // 1000
@@ -36,9 +36,9 @@ def test_sentences_come_out_while_the_answer_grows() -> None:
 def test_what_still_comes_of_an_answer_that_is_over_is_ignored() -> None:
     mouth = Mouth(MouthConfig(stale_after_s=5))
     for end in (lambda: mouth.interrupted({}), lambda: mouth.next(6 * NS)):  # broken into; stale
-        mouth.response("a", "One. Tw", False, now_ns=0)
+        mouth.response("a", "One. Tw", False, "real-time", now_ns=0)
         end()
-        mouth.response("a", "One. Two. Thr", False, now_ns=7 * NS)
+        mouth.response("a", "One. Two. Thr", False, "real-time", now_ns=7 * NS)
         mouth.response("a", "One. Two. Three.", True, now_ns=7 * NS)
         assert mouth.next(7 * NS) is None and not mouth.busy
 
@@ -130,7 +130,7 @@ def test_an_answer_that_stopped_growing_gives_the_floor_back() -> None:
 
 
 def test_stale_sentences_are_dropped_with_the_rest_of_their_answer() -> None:
-    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth = Mouth(MouthConfig(alert_ttl_s=5))
     mouth.response("w", "The cup fell. It", False, "proactive", now_ns=0)
     mouth.response("w", "The cup fell. It broke.", True, "proactive", now_ns=4 * NS)
     assert mouth.next(5 * NS, user_speaking=True) is None
@@ -236,6 +236,18 @@ def test_what_cannot_be_spoken_is_left_out() -> None:
     assert mouth.next(0).speech == "Done."  # type: ignore[union-attr]
 
 
+def test_code_and_thoughts_are_left_out_of_an_answer_that_grows() -> None:
+    text = "<think>A cup. Red?</think>Try this:\n```python\nprint(1)\n# One. Two.\n```\nDone."
+    mouth = Mouth()
+    for end in range(1, len(text) + 1):
+        mouth.response("a", text[:end], end == len(text), now_ns=0)
+    heard = []
+    while (sentence := mouth.next(0)) is not None:
+        heard.append(sentence.speech)
+        mouth.spoken(sentence.tag, 0)
+    assert heard == ["Try this:", "Done."]
+
+
 def test_bad_manners_are_refused() -> None:
     with pytest.raises(ConfigError, match="pause_s < stale_after_s"):
         MouthConfig(stale_after_s=0.5, pause_s=0.5)
@@ -247,6 +259,173 @@ def test_asking_before_the_last_sentence_has_sounded_finds_the_next_one_fresh() 
     first = mouth.next(0)
     second = mouth.next(8 * NS)  # the first, of eight seconds, is nearly over
     assert first is not None and second is not None and second.text == "Two."
+
+
+@pytest.mark.parametrize(
+    ("kind", "urgent", "seconds"),
+    [("real-time", False, 5), ("proactive", False, 120), ("multi-response", True, 30)],
+)
+def test_each_kind_has_its_time_to_live(kind: str, urgent: bool, seconds: int) -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5, alert_ttl_s=120, urgent_ttl_s=30))
+    mouth.response("a", "The cup fell.", True, kind, urgent, now_ns=0)
+    mouth._drop_stale(seconds * NS)
+    assert mouth.waiting == 1 and mouth.ended() == []
+    mouth._drop_stale(seconds * NS + 1)
+    assert mouth.waiting == 0 and mouth.ended() == [Said("a", "", False)]
+
+
+def test_nothing_grows_old_while_the_robot_itself_speaks() -> None:
+    mouth = Mouth(MouthConfig(stale_after_s=5))
+    mouth.response("w", "The cup fell.", True, "proactive", now_ns=0)
+    alert = mouth.next(0)
+    mouth.response("a", "It is red.", True, "real-time", now_ns=1)
+    mouth.response("b", "It is big.", True, "real-time", now_ns=1)
+    assert alert is not None
+    mouth._drop_stale(14 * NS)  # a sentence of 200 characters
+    mouth.spoken(alert.tag, 14 * NS)
+    mouth._drop_stale(19 * NS)
+    assert mouth.waiting == 2
+    mouth._drop_stale(19 * NS + 1)
+    assert mouth.waiting == 0
+
+
+def texts(mouth: Mouth, now_ns: int) -> list[str]:
+    """Say all that may be said now, and return it as the synthesiser gets it."""
+    said = []
+    while (sentence := mouth.next(now_ns)) is not None:
+        said.append(sentence.speech)
+        mouth.spoken(sentence.tag, now_ns)
+    return said
+
+
+def test_alerts_that_waited_are_said_at_the_next_pause_and_introduced_once() -> None:
+    mouth = Mouth(MouthConfig(late_after_s=3))
+    mouth.response("w1", "The cup fell. It broke.", True, "proactive", now_ns=0)
+    mouth.response("w2", "The door opened.", True, "proactive", now_ns=10 * NS)
+    for second in range(61):
+        assert mouth.next(second * NS, user_speaking=True) is None
+    mouth.response("a", "It is red.", True, "real-time", now_ns=61 * NS)
+    assert texts(mouth, 62 * NS) == [
+        "It is red.",
+        "While you talked: The cup fell.",
+        "It broke.",
+        "The door opened.",
+    ]
+    assert [s.text for s in mouth.ended()] == [
+        "It is red.",
+        "The cup fell. It broke.",
+        "The door opened.",
+    ]
+    mouth.response("w3", "杯子掉了。", True, "proactive", now_ns=62 * NS)
+    assert mouth.next(63 * NS, user_speaking=True) is None
+    assert texts(mouth, 67 * NS) == ["你说话的时候：杯子掉了。"]
+    mouth.response("w4", "The light went out.", True, "proactive", now_ns=68 * NS)
+    assert texts(mouth, 72 * NS) == ["The light went out."]  # late, and not because of the user
+
+
+def test_the_same_alert_many_times_is_said_once_with_its_number() -> None:
+    mouth = Mouth()
+    for k in range(5):
+        mouth.response(f"w{k}", "Somebody passes.", True, "multi-response", now_ns=k * NS)
+    mouth.response("z1", "有人。", True, "multi-response", now_ns=5 * NS)
+    mouth.response("z2", "有人。", True, "multi-response", now_ns=5 * NS)
+    assert mouth.waiting == 2 and mouth.counters.merged == 5
+    assert texts(mouth, 5 * NS) == ["five times: Somebody passes.", "两次：有人。"]
+    assert [(s.id, s.text, s.complete) for s in mouth.ended()] == [
+        *((f"w{k}", "Somebody passes.", True) for k in range(5)),
+        ("z1", "有人。", True),
+        ("z2", "有人。", True),
+    ]
+
+
+def test_a_burst_of_eight_alerts_is_said_although_it_takes_long() -> None:
+    mouth = Mouth()
+    for k in range(8):
+        mouth.response(f"w{k}", f"Cup {k} fell. It broke.", True, "proactive", now_ns=0)
+    now, said = 0, []
+    while (sentence := mouth.next(now)) is not None:
+        now += 4 * NS
+        mouth.spoken(sentence.tag, now)
+        said.append(sentence.text)
+    assert len(said) == 16 and all(s.complete for s in mouth.ended())
+
+
+def test_alerts_survive_interruptions_and_one_that_was_cut_short_is_said_again() -> None:
+    mouth = Mouth(MouthConfig(pause_s=0.3, late_after_s=9))
+    mouth.response("w1", "The cup on the table fell. It broke.", True, "proactive", now_ns=0)
+    mouth.response("w2", "The door opened.", True, "proactive", now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    now = 0
+    for pause in (300 * MS, 900 * MS, 2000 * MS):  # each time in a longer pause
+        held = mouth.next(now + pause - 1)
+        assert held is None or held.answer_id == "w2"
+        if held is not None:
+            mouth.spoken(held.tag, now)
+        sentence = mouth.next(now + pause)
+        assert sentence is not None and sentence.text == "The cup on the table fell."
+        mouth.made(sentence.tag, NS)
+        assert mouth.interrupted({sentence.tag: NS // 2}) == []
+        now += pause
+        assert mouth.next(now, user_speaking=True) is None
+    assert texts(mouth, now + 2 * NS) == ["The cup on the table fell.", "It broke."]
+    assert mouth.counters.repeated == 3
+    assert mouth.ended() == [
+        Said("w2", "The door opened.", True),
+        Said("w1", "The cup on the table fell. It broke.", True),
+    ]
+
+
+def test_an_alert_of_which_most_was_heard_is_not_said_again() -> None:
+    mouth = Mouth()
+    mouth.response("w", "The cup on the table fell down.", True, "proactive", now_ns=0)
+    sentence = mouth.next(0)
+    assert sentence is not None
+    mouth.made(sentence.tag, NS)
+    assert mouth.interrupted({sentence.tag: int(0.9 * NS)}) == [
+        Said("w", "The cup on the table fell", False)
+    ]
+
+
+def test_an_alert_takes_the_place_of_the_last_sentences_of_others() -> None:
+    mouth = Mouth(MouthConfig(max_sentences=3))
+    mouth.response("a", "One. Two. Three.", True, "real-time", now_ns=0)
+    for k in range(3):
+        mouth.response(f"w{k}", f"Cup {k} fell.", True, "proactive", now_ns=0)
+    assert texts(mouth, 0) == ["One.", "Cup zero fell.", "Cup one fell."]
+    assert mouth.ended() == [
+        Said("w2", "", False),  # told, so that its watch is opened again
+        Said("a", "One.", False),
+        Said("w0", "Cup 0 fell.", True),
+        Said("w1", "Cup 1 fell.", True),
+    ]
+
+
+def test_words_of_another_node_wait_and_are_over_when_they_are_interrupted() -> None:
+    mouth = Mouth()
+    for k in range(3):  # never merged
+        mouth.response(f"s{k}", "Battery low. Dock me.", True, SAY, language="en", now_ns=0)
+    assert mouth.next(0, user_speaking=True) is None
+    sentence = mouth.next(10 * NS)
+    assert sentence is not None
+    assert (sentence.speech, sentence.language) == ("Battery low.", "en")
+    mouth.spoken(sentence.tag, 11 * NS)
+    assert mouth.said_of("s0") == "Battery low." and mouth.said_of("s1") == ""
+    sentence = mouth.next(11 * NS)
+    assert sentence is not None and sentence.text == "Dock me."
+    assert mouth.interrupted({}) == [Said("s0", "Battery low.", False)]
+    assert mouth.waiting == 4
+
+
+def test_cancelled_words_end_with_the_sentence_that_sounds() -> None:
+    mouth = Mouth()
+    for name in ("s1", "s2"):
+        mouth.response(name, "One. Two.", True, SAY, now_ns=0)
+    sentence = mouth.next(0)
+    assert sentence is not None and mouth.cancel("s1") and mouth.cancel("s2")
+    assert mouth.ended() == [Said("s2", "", False)] and mouth.next(0) is None
+    mouth.spoken(sentence.tag, 1)
+    assert mouth.ended() == [Said("s1", "One.", False)]
+    assert not mouth.cancel("s1") and not mouth.busy
 
 
 def test_an_answer_that_was_begun_goes_on_before_an_earlier_one_that_waited() -> None:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aura_core.speech.normalise import chinese_number, for_speech, number_words
+
+# one pair a line: what is written, a tab, what is said
+PAIRS = [
+    line.split("\t")
+    for line in Path(__file__).with_name("spoken_pairs.tsv").read_text("utf-8").splitlines()
+]
+
+
+def test_the_table_has_two_hundred_different_pairs() -> None:
+    assert len({written for written, _ in PAIRS}) == len(PAIRS) >= 200
+
+
+@pytest.mark.parametrize(("written", "said"), PAIRS)
+def test_says_what_the_table_says(written: str, said: str) -> None:
+    assert for_speech(written) == said
 
 
 @pytest.mark.parametrize(
@@ -38,7 +58,7 @@ from aura_core.speech.normalise import chinese_number, for_speech, number_words
         ("- first point", "first point"),
         ("1. first point", "one, first point"),
         ("see [the page](https://a.b/c?d=1) now", "see the page now"),
-        ("look at https://example.org/x.html, please.", "look at, please."),
+        ("look at https://example.org/x.html, please.", "look at link, please."),
         ("done 🎉👍🏽!", "done!"),
         ("<b>bold</b>", "bold"),
         ("snake_case", "snake case"),
@@ -55,11 +75,17 @@ from aura_core.speech.normalise import chinese_number, for_speech, number_words
         ("高さは12センチです", "高さは12センチです"),
         ("🎉", ""),
         ("---", ""),
-        ("https://example.org", ""),
+        ("https://example.org", "link"),
     ],
 )
 def test_says(written: str, said: str) -> None:
     assert for_speech(written) == said
+
+
+@given(st.text(alphabet="0123456789٣.,:-–−/^²⁻%$€'\"+=×x*~ ()°#@kmsMay中月年日比", max_size=30))
+def test_any_text_becomes_one_clean_line(text: str) -> None:
+    said = for_speech(text)
+    assert said == said.strip(" ,") and re.search(r"\s\s|\n", said) is None
 
 
 @pytest.mark.parametrize(

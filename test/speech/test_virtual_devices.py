@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from typing import Any
 
@@ -12,6 +14,7 @@ from virtual import plug
 from aura_core.bench.speech.virtual import VirtualAudio
 from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, list_devices
 from aura_core.speech.portaudio import PortAudio
+from aura_core.speech.pulse import pactl
 from aura_core.speech.types import Audio
 
 
@@ -76,4 +79,32 @@ def test_a_virtual_loudspeaker_is_heard_stopped_unplugged_and_plugged_back(
         assert np.abs(hear(mic, 1.0)).max() > 5000
     finally:
         mic.close()
+        speaker.close()
+
+
+@pytest.mark.audio
+def test_a_loudspeaker_that_was_moved_to_another_sink_is_brought_back(
+    virtual_audio: VirtualAudio,
+) -> None:
+    """Regression: PulseAudio left the stream on the other sink, where nobody heard it."""
+    pytest.importorskip("sounddevice")
+    PortAudio.shared().refresh(None)  # type: ignore[arg-type]
+
+    def sink() -> str:
+        """The name of the sink that the stream of this process is on."""
+        sinks = {s["index"]: s["name"] for s in json.loads(pactl(["-f", "json", "list", "sinks"]))}
+        streams = json.loads(pactl(["-f", "json", "list", "sink-inputs"]))
+        own = [
+            s for s in streams if s["properties"].get("application.process.id") == str(os.getpid())
+        ]
+        return sinks[own[0]["sink"]] if own else ""
+
+    speaker = Loudspeaker(DeviceConfig("pulse", 48_000))
+    try:
+        assert speaker.open().ok and wait(lambda: sink() == "speaker", 5)
+        virtual_audio.remove("speaker")
+        assert wait(lambda: sink() not in ("", "speaker"), 5) and speaker.state.ok
+        plug(virtual_audio)
+        assert wait(lambda: sink() == "speaker", 12)
+    finally:
         speaker.close()

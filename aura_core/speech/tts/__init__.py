@@ -5,5 +5,13 @@ Each synthesiser has one file; `open_synthesizer` chooses one.
 
 from aura_core.speech.tts.base import SynthesisError, Synthesizer, TtsConfig
 from aura_core.speech.tts.select import open_synthesizer
+from aura_core.speech.tts.voices import Voices, open_voices
 
-__all__ = ["SynthesisError", "Synthesizer", "TtsConfig", "open_synthesizer"]
+__all__ = [
+    "SynthesisError",
+    "Synthesizer",
+    "TtsConfig",
+    "Voices",
+    "open_synthesizer",
+    "open_voices",
+]

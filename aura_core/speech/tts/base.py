@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from aura_core.errors import AuraError, ConfigError
-from aura_core.settings import Settings, setting
+from aura_core.settings import Settings, named, setting
 from aura_core.speech.types import Audio
 
 BACKENDS = ("auto", "espeak", "flite", "piper")
@@ -16,6 +16,19 @@ BACKENDS = ("auto", "espeak", "flite", "piper")
 
 class SynthesisError(AuraError):
     """A sentence could not be synthesised. The next one may succeed."""
+
+
+@dataclass(frozen=True)
+class VoiceConfig(Settings, section="voices.NAME"):
+    """The voice of one language."""
+
+    backend: str = setting(
+        "", "espeak, flite or piper; empty: as the main voice", choices=("", *BACKENDS)
+    )
+    voice: str = setting(
+        "",
+        "name of a voice of the backend, or a voice file; empty: espeak's for the language",
+    )
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,11 @@ class TtsConfig(Settings, section="tts"):
     rate: int = setting(0, "rate of the samples; 0: the voice's own", unit="Hz", parameter=None)
     speed: float = setting(1.0, "pace; 1 is the voice's own", low=0.5, high=2.0)
     device: str = setting("cpu", "where piper runs: cpu, cuda, cuda:1 ...")
+    voices: Mapping[str, VoiceConfig] = named(
+        VoiceConfig,
+        "voices of other languages, by their codes: a sentence is spoken by the voice of its script"
+        " (zh, ja, ko, ru, ar ...; Latin letters count as en)",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

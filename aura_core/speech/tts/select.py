@@ -19,8 +19,7 @@ def open_synthesizer(config: TtsConfig | None = None) -> Synthesizer:
     Raises ConfigError where it is missing, and says what to install.
     """
     config = config or TtsConfig()
-    if config.backend == "auto":
-        config = dataclasses.replace(config, backend=_installed())
+    config = dataclasses.replace(config, backend=chosen(config.backend))
     voice: Synthesizer
     if config.backend == "espeak":
         from aura_core.speech.tts.espeak import Espeak
@@ -38,7 +37,10 @@ def open_synthesizer(config: TtsConfig | None = None) -> Synthesizer:
     return voice if config.rate in (0, voice.rate) else AtRate(voice, config.rate)
 
 
-def _installed() -> str:
+def chosen(backend: str) -> str:
+    """The backend that is meant: for "auto" the first that is installed."""
+    if backend != "auto":
+        return backend
     for program, backend in (("espeak-ng", "espeak"), ("flite", "flite")):
         if shutil.which(program):
             return backend

@@ -1,0 +1,115 @@
+"""The action `aura/say`: other nodes say words through the robot's own mouth.
+
+goal ─► Talker.say ─► its turn ─► feedback after each sentence ─► succeeded | canceled | aborted
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+
+from aura_core.live.talker import Talker
+from aura_core.speech.mouth import Said
+from aura_core.speech.normalise import for_speech
+from aura_ros.action import Say
+from aura_ros.node import AuraNode
+
+NOTHING = "there is nothing in the text that can be spoken"
+_CLEANUP_S = 0.3
+
+
+@dataclass(eq=False)
+class Goal:
+    """A goal that is being executed. `ended` gets what was heard, and why not all was said."""
+
+    handle: ServerGoalHandle
+    ended: Future[tuple[Said, str]]
+    told: str = ""  # the words of the last feedback
+
+
+class SayAction:
+    """Serves the action while the node is active.
+
+    `progress` and `over` may be called on any thread. `wake` tells the thread of the mouth that
+    there is news.
+    """
+
+    def __init__(
+        self, node: AuraNode, talker: Talker, session: str, wake: Callable[[], None]
+    ) -> None:
+        self._node, self._talker, self._wake = node, talker, wake
+        self._names = (f"{session}-say{number}" for number in itertools.count(1))
+        self._goals: dict[str, Goal] = {}  # by the name of their words
+        server = ActionServer(
+            node,
+            Say,
+            "aura/say",
+            self._execute,
+            goal_callback=lambda _: GoalResponse.ACCEPT,
+            cancel_callback=self._cancel,
+        )
+        node.undo(server.destroy)
+        node.undo(self._abandon)
+
+    def progress(self) -> None:
+        """A sentence was heard: tell the clients their words so far."""
+        for name, goal in list(self._goals.items()):
+            words = self._talker.said_of(name)
+            if words and words != goal.told:
+                goal.told = words
+                goal.handle.publish_feedback(Say.Feedback(said=words))
+
+    def over(self, said: Said, reason: str) -> bool:
+        """Words are over. Returns whether they were those of a goal."""
+        if (goal := self._goals.get(said.id)) is None:
+            return False
+        _end(goal, said, "" if said.complete else reason)
+        return True
+
+    # ---- on the executor's thread ------------------------------------------------------------
+
+    async def _execute(self, handle: ServerGoalHandle) -> Say.Result:
+        request = handle.request
+        if not for_speech(request.text):
+            handle.abort()
+            return Say.Result(reason=NOTHING)
+        name = next(self._names)
+        goal = Goal(handle, Future(executor=self._node.executor))
+        self._goals[name] = goal
+        self._talker.say(name, request.text, request.urgent, request.language)
+        self._wake()
+        said, reason = await goal.ended
+        del self._goals[name]
+        if handle.is_cancel_requested:
+            handle.canceled()
+            return Say.Result(said=said.text)
+        if reason:
+            handle.abort()
+        else:
+            handle.succeed()
+        return Say.Result(said=said.text, reason=reason)
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        for name, goal in list(self._goals.items()):
+            if goal.handle is handle:
+                self._talker.cancel(name)
+                self._wake()
+        return CancelResponse.ACCEPT
+
+    def _abandon(self) -> None:
+        for name, goal in list(self._goals.items()):
+            _end(goal, Said(name, self._talker.said_of(name), False), "dropped")
+        deadline = time.monotonic() + _CLEANUP_S
+        while self._goals and time.monotonic() < deadline:  # until the executor has sent them
+            time.sleep(0.01)
+
+
+def _end(goal: Goal, said: Said, reason: str) -> None:
+    if not goal.ended.done():
+        goal.ended.set_result((said, reason))
