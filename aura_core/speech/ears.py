@@ -26,6 +26,7 @@ from aura_core.speech.asr import (
     open_recognizer,
 )
 from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
+from aura_core.speech.fillers import is_filler
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
@@ -35,6 +36,9 @@ CATCH_UP = 4  # most frames that the recogniser is fed while one new frame (32 m
 # What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
 # RuntimeError.
 _RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
+# Whisper tiny: questions are at 0.66 and more, nonsense made of laughs and of Chinese at 0.29 and
+# less; a single word ("stop") may be as low as 0.28.
+FREE_CONFIDENCE = 0.35
 CLIP_LSB = 32_700  # a peak at or above this means that the microphone's gain is too high
 
 
@@ -51,12 +55,14 @@ class EarsConfig(Settings, section="ears"):
     asr: AsrConfig = section(AsrConfig, prefix="")
     wake: WakeConfig = section(WakeConfig, prefix="")
     adaptive: bool = setting(True, "the hangover follows the words so far", parameter=None)
-    min_confidence: float = setting(
-        0.0,
-        "final transcripts below are rejected as low_confidence",
+    min_confidence: float | None = setting(
+        None,
+        "transcripts below are rejected as low_confidence",
         low=0.0,
         high=1.0,
-        parameter=None,
+        unset=-1.0,
+        null=f"{FREE_CONFIDENCE} for whisper and faster_whisper; 0 for pocketsphinx, which has"
+        " rejection",
     )
     mute_tail_ms: int = setting(
         350,
@@ -91,6 +97,18 @@ class EarsConfig(Settings, section="ears"):
         high=3_000,
         parameter=None,
     )
+
+    @property
+    def free(self) -> bool:
+        """Whether the recogniser takes any words, and not only those of a grammar."""
+        return self.asr.backend != "pocketsphinx"
+
+    @property
+    def least_confidence(self) -> float:
+        """The confidence below which a transcript is rejected."""
+        if self.min_confidence is not None:
+            return self.min_confidence
+        return FREE_CONFIDENCE if self.free else 0.0
 
 
 @dataclass
@@ -308,11 +326,15 @@ class Ears:
             reason = "failed"
         elif not text.strip():
             reason = "empty"
+        elif heard.reason:
+            reason = heard.reason
         elif needed and not called:
             reason = "no_wake_phrase"
         elif not heard.in_grammar:
             reason = "off_grammar"
-        elif heard.confidence < self.config.min_confidence:
+        elif self.config.free and is_filler(text, answers=self._wake.conversing(end.start_ns)):
+            reason = "filler"
+        elif heard.confidence < self.config.least_confidence:
             reason = "low_confidence"
         if reason:
             self.counters.rejected[reason] = self.counters.rejected.get(reason, 0) + 1
@@ -321,7 +343,12 @@ class Ears:
         self._partial = ""
         state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
         reason = f"{reason}: {failure}" if failure else reason
-        return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
+        return [
+            end,
+            Transcript(
+                state, text, heard.confidence, end.start_ns, end.end_ns, reason, heard.language
+            ),
+        ]
 
     def _recognized(self) -> tuple[Recognition, str]:
         """Return the utterance's words, and the reason if there are none.

@@ -95,13 +95,18 @@ class WakeRule:
         """
         self._robot_end_ns = max(end_ns, self._robot_end_ns or end_ns)
 
+    def conversing(self, start_ns: int) -> bool:
+        """Whether the robot has spoken less than `after_s` before `start_ns`."""
+        return (
+            self._robot_end_ns is not None
+            and start_ns - self._robot_end_ns <= self.config.after_s * NS
+        )
+
     def required(self, start_ns: int) -> bool:
         """Whether an utterance that begins at `start_ns` needs the phrase."""
         if self.config.mode is not WakeMode.AFTER_SILENCE:
             return self.config.mode is WakeMode.REQUIRED
-        return (
-            self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
-        )
+        return not self.conversing(start_ns)
 
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Return whether `text` begins with the phrase, and `text` without it."""

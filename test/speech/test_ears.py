@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, InputError
+from aura_core.speech.asr import AsrConfig
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.ears import Ears, EarsConfig, Event
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
@@ -324,3 +325,34 @@ def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.Mo
     ]
     assert all(isinstance(events[-2], End) for events in heard)  # the floor is free again
     assert listening.counters.rejected == {"failed": 2}
+
+
+def free(says: str | Recognition, **settings: object) -> Ears:
+    """Ears whose recogniser takes any words."""
+    return ears(says, asr=AsrConfig("faster_whisper", "/weights"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (Recognition("HMM.", 0.59), "filler"),
+        (Recognition("Ha ha ha ha ha, to be a lover.", 0.14, reason="no_speech"), "no_speech"),
+        (Recognition("To all if I'm hungry", 0.29), "low_confidence"),
+        (Recognition("Okay.", 0.55), "filler"),
+        (Recognition("What is on the table?", 0.89), ""),
+    ],
+)
+def test_free_speech_is_no_question_by_itself(says: Recognition, reason: str) -> None:
+    heard = last(hear(free(says), SAID))
+    assert heard.reason == reason
+    assert heard.state is (TranscriptState.REJECTED if reason else TranscriptState.FINAL)
+
+
+def test_a_grammar_may_have_a_filler_and_needs_no_confidence() -> None:
+    assert last(hear(ears(Recognition("okay", 0.1)), SAID)).state is TranscriptState.FINAL
+
+
+def test_okay_answers_the_robot() -> None:
+    listening = free(Recognition("Okay.", 0.9))
+    listening.robot_spoke(T0)
+    assert last(hear(listening, SAID)).state is TranscriptState.FINAL
