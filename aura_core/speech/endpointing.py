@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -148,13 +148,15 @@ class End:
     """The utterance is over. The speech lasted from `start_ns` to `end_ns`.
 
     `audio` holds the whole utterance with the silence around it. `too_long` is set if it was cut at
-    the maximum length, and for what follows such a cut without a pause.
+    the maximum length, and for what follows such a cut without a pause. `more` is set if the same
+    talk goes on.
     """
 
     audio: Audio
     start_ns: int
     end_ns: int
     too_long: bool
+    more: bool = False
 
 
 class Endpointer:
@@ -190,6 +192,16 @@ class Endpointer:
     def start_ns(self) -> int:
         """The time [ns] at which the utterance under way began."""
         return self._start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """The time [ns] at which the newest speech of the utterance under way ended."""
+        return self._end_ns
+
+    @property
+    def audio(self) -> Audio:
+        """The utterance under way so far, with the silence around it."""
+        return self._audio()
 
     def reset(self) -> None:
         """Forget everything. An utterance under way is dropped."""
@@ -262,7 +274,7 @@ class Endpointer:
         return end
 
     def _cut_here(self, now_ns: int) -> End:
-        end = self._ended(too_long=True)
+        end = replace(self._ended(too_long=True), more=True)
         self._speaking = self._cut = True
         self._stamp_ns = self._start_ns = self._end_ns = now_ns
         return end

@@ -66,6 +66,9 @@ class Transcript:
 # Why an utterance is not sent, and what that means.
 REASONS = {
     "no_wake_phrase": "it does not begin with the wake phrase, which is needed",
+    "wake_phrase_alone": "the question may follow without the phrase, within wake_armed_s",
+    "own_voice": "it is what the robot said itself",
+    "beginning_muted": "its beginning was not heard, because the robot was speaking",
     "off_grammar": "it is no sentence of the grammar",
     "low_confidence": "the recogniser is less sure of it than min_confidence",
     "empty": "no words were heard",
