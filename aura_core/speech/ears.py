@@ -36,6 +36,8 @@ from aura_core.speech.asr.base import BufferedUtterance
 from aura_core.speech.decoding import Decoder, agreed
 from aura_core.speech.endpointing import (
     FRAME_NS,
+    FREE_LIMIT_S,
+    LIMIT_S,
     MS,
     Completeness,
     End,
@@ -152,6 +154,12 @@ class EarsConfig(Settings, section="ears"):
         return self.asr.backend != "pocketsphinx"
 
     @property
+    def utterances(self) -> EndpointConfig:
+        """When an utterance ends, with the limit of the recogniser's kind."""
+        limit_s = self.endpoint.max_s or (FREE_LIMIT_S if self.free else LIMIT_S)
+        return replace(self.endpoint, max_s=limit_s)
+
+    @property
     def least_confidence(self) -> float:
         """The confidence below which a transcript is rejected."""
         if self.min_confidence is not None:
@@ -202,7 +210,7 @@ class Ears:
         self.counters = Counters()
         self._vad = EnergyGate(vad, config.gate_db, config.quiet_lsb)
         self._recognizer = recognizer
-        self._endpointer = Endpointer(config.endpoint, turn_detector if config.adaptive else None)
+        self._endpointer = Endpointer(config.utterances, turn_detector if config.adaptive else None)
         self._wake, self._voice, self._mutes = WakeRule(config.wake), OwnVoice(), Windows()
         self._judge = Judge(
             self._wake,
@@ -421,7 +429,7 @@ class Ears:
 
     def _look_ahead(self, now_ns: int) -> None:
         """Have the utterance so far recognised, at a pause or for a partial transcript."""
-        if not self._decoder.ahead:
+        if not self._decoder.ahead or self._endpointer.overlong:
             return
         end_ns, busy = self._endpointer.end_ns, self._ahead is not None and not self._ahead.done()
         pause = now_ns - end_ns >= self.config.ahead_ms * MS and self._ahead_ns != end_ns
@@ -498,7 +506,9 @@ class Ears:
             if ahead is not None:
                 ahead.cancel()
             self._forget_ahead()
-            return self._decoder.submit(end.audio.samples)
+            # In the rest of talk nothing but the wake phrase is looked for.
+            if not end.rest or self._wake.used:
+                return self._decoder.submit(end.audio.samples)
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns)
         self._unfed = self._unfed[:0]

@@ -51,7 +51,8 @@ class Judge:
         `failure` says why the recogniser failed; "" if it did not.
         """
         called, text = self._wake.without_phrase(heard.text)
-        if not called and self._free and (said.needed or said.end.too_long):
+        inside = said.needed or (self._wake.used and said.end.too_long)
+        if not called and self._free and inside:
             called, text = self._wake.after_phrase(heard.text)
         reason = self._reason(said, heard, called, text, failure)
         state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
