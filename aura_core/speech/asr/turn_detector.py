@@ -16,6 +16,13 @@ TRAILING = frozenset(
     you know time many every each tell let alert something
     """.split()  # noqa: SIM905
 )
+# The same for free speech, where a sentence may end with "in", "there" or "me".
+OPEN = frozenset(
+    """
+    a an the my your our their if whether and or but because than when who what where which how why
+    is are every know
+    """.split()  # noqa: SIM905
+)
 # The same for Chinese, which has no blanks between words.
 TRAILING_CHINESE = ("告诉我", "提醒我", "如果", "请问", "当", "和", "还有")
 
@@ -54,7 +61,10 @@ class TurnDetector:
                 if self._grammar.goes_on(" ".join(words))
                 else Completeness.COMPLETE
             )
-        if self._grammar is None and partial.rstrip().endswith(("?", "？")):
+        if self._grammar is not None:
+            trailing = words[-1] in TRAILING
+        elif partial.rstrip().endswith(("?", "？")):
             return Completeness.EXTENDABLE if len(words) > 2 else Completeness.UNKNOWN
-        trailing = words[-1] in TRAILING or "".join(words).endswith(TRAILING_CHINESE)
+        else:
+            trailing = words[-1] in OPEN or "".join(words).endswith(TRAILING_CHINESE)
         return Completeness.INCOMPLETE if trailing else Completeness.UNKNOWN
