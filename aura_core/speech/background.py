@@ -7,13 +7,15 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-OVER_DB = 6.0  # a voice that is louder by this is another one
+OVER_DB = 8.0  # a voice that is louder by this is another one
 LEARN_FRAMES = 250  # 8 s: talk without a pause for so long may be background
 NEWEST_FRAMES = 16  # 0.5 s: may already be the louder voice, and are not learnt from
 KEPT_FRAMES = 940  # 30 s
 FORGET_FRAMES = 47  # 1.5 s without a voice: the talk has ended
 SMOOTHED = 4  # frames of 32 ms whose mean power is compared
-LOUD = 90  # percentile of the levels that stands for the talk: pauses in it do not count
+# Percentile of the levels that stands for the talk: its pauses do not count, nor do words of a user
+# that are among it already.
+LOUD = 70
 EVERY = 32  # frames after which the level of the talk under way is computed again
 
 

@@ -30,6 +30,7 @@ HOMOPHONES = {
         "hey oura",
         "hey aura's",
         "hay aura",
+        "hey earth",
     ),
 }
 

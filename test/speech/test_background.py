@@ -72,6 +72,14 @@ def test_a_louder_voice_divides_what_is_not_yet_too_long() -> None:
     assert events[1].audio.end_ns == events[3].audio.stamp_ns  # nothing is lost between them
 
 
+def test_words_of_a_user_in_the_talk_are_not_its_level() -> None:
+    """Regression: a user who had spoken before the talk was learnt was its level from then on."""
+    parts = [(TELEVISION, 3.0), (USER, 1.5), (TELEVISION, 5.0), (USER, 1.5), (TELEVISION, 2.0)]
+    events = play(Endpointer(EndpointConfig(max_s=30.0)), *parts)
+    assert [type(e) for e in events] == [Onset, End, Onset, End]
+    assert events[2].stamp_ns == pytest.approx(9.5 * NS, abs=0.2 * NS)
+
+
 def test_a_short_question_that_grows_louder_is_not_divided() -> None:
     events = play(Endpointer(), (TELEVISION, 4.0), (USER, 2.0), (0, 1.0))
     assert [type(e) for e in events] == [Onset, End]
