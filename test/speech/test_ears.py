@@ -366,6 +366,27 @@ def test_okay_answers_the_robot() -> None:
     assert last(hear(listening, SAID)).state is TranscriptState.FINAL
 
 
+@pytest.mark.parametrize(
+    ("says", "until_ms", "reason"),
+    [
+        (Recognition("on the table", 0.8), 1_300, "beginning_muted"),
+        (Recognition("on the table", 0.2), 1_300, "low_confidence"),  # what is left of an echo
+        (Recognition("Hmm.", 0.8), 1_300, "filler"),
+        (Recognition("what is on the table", 0.8), 500, ""),  # it began after the mute
+    ],
+)
+def test_only_words_of_a_user_are_asked_back(says: Recognition, until_ms: int, reason: str) -> None:
+    """Noise at the end of a mute, or an echo of the robot's voice, is not."""
+    listening = free(says)
+    listening.mute(T0 + until_ms * MS)
+    (heard,) = [
+        e
+        for e in hear(listening, SAID)
+        if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL
+    ]
+    assert heard.reason == reason
+
+
 def test_each_of_several_mutes_holds() -> None:
     """On a busy machine a mute begins before the sound of the last one was looked at."""
     listening = ears()
