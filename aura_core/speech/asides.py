@@ -18,6 +18,8 @@ TEXTS = {
 }
 # A television would otherwise be answered each time, and the robot by its own echo.
 AGAIN_NS = {"beginning_muted": 30 * NS, "too_long": 300 * NS}
+# Less than this after a mute may be what is left of the robot's voice in the room.
+ECHO_NS = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Asides:
     def about(self, rejected: Transcript) -> list[Aside]:
         """Return what is to be said about a rejected utterance, if anything."""
         reason, now_ns = rejected.reason, rejected.end_ns
-        if reason not in TEXTS or now_ns - self._said_ns.get(reason, -(2**62)) < AGAIN_NS[reason]:
+        if reason not in TEXTS or now_ns - rejected.start_ns < ECHO_NS:
+            return []
+        if now_ns - self._said_ns.get(reason, -(2**62)) < AGAIN_NS[reason]:
             return []
         self._said_ns[reason] = now_ns
         language = rejected.language or self._language

@@ -11,7 +11,6 @@ from aura_core.speech.own_voice import OwnVoice
 from aura_core.speech.types import Transcript, TranscriptState
 from aura_core.speech.wake import WakeRule
 
-ECHO_NS = 300_000_000  # the robot's voice is in the room for less than this after a mute
 SURER = 0.15  # more confidence is needed for words that begin in the robot's voice or just after
 
 
@@ -89,18 +88,11 @@ class Judge:
         if said.needed and not called:
             return "no_wake_phrase"
         filler = self._free and is_filler(text, said.answers)
-        if said.clipped and not called and not filler and self._words(heard, end):
+        understood = not self._free or heard.confidence >= self._least
+        if said.clipped and not called and not filler and understood:
             return "beginning_muted"
         if not heard.in_grammar:
             return "off_grammar"
         if filler:
             return "filler"
         return "low_confidence" if heard.confidence < least else ""
-
-    def _words(self, heard: Recognition, end: End) -> bool:
-        """Whether a user has said this: not what is left of the robot's voice in the room.
-
-        The words of a grammar do not tell that, so the length must.
-        """
-        long = end.end_ns - end.start_ns >= ECHO_NS
-        return long and (not self._free or heard.confidence >= self._least)

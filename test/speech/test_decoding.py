@@ -119,6 +119,16 @@ def test_words_after_a_pause_are_recognised_with_those_before(room: Room) -> Non
     assert room.slow.lengths[1] >= 1_900 * 16
 
 
+def test_words_of_a_pause_are_not_final_when_more_was_said(room: Room) -> None:
+    """The microphone is lost in the middle of a word: what came after the pause counts too."""
+    room.hear(np.concatenate([speech(800), silence(300)]))
+    room.answer("where is")
+    room.hear(speech(800))
+    assert kinds(room.ears.finish()) == [End]
+    assert texts(room.answer("where is my cup")) == [("final", "where is my cup")]
+    assert room.slow.lengths[1] >= 1_800 * 16
+
+
 @pytest.mark.parametrize(
     ("words", "hangover_ms"),
     [("what is on the table?", 380), ("the kitchen light", 600), ("tell me when", 900)],
@@ -192,6 +202,7 @@ def test_ears_can_be_opened_again(room: Room) -> None:
         ("", "what", ""),
         ("你看到", "你看见什么", "你看"),
         ("one two", "two one", ""),
+        ("where is my cup", "where was my cup", "where"),
     ],
 )
 def test_agreed(before: str, now: str, expected: str) -> None:

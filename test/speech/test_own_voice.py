@@ -42,6 +42,7 @@ def test_only_near_the_voice() -> None:
     ):
         assert voice.heard("the soup boils over", start_ns, start_ns + 2 * NS) is own
     assert not voice.heard("the soup boils over", 5 * NS, 7 * NS)
+    assert not voice.heard("where is my red cup", 10 * NS, 11 * NS)
     assert voice.close(12 * NS + CLOSE_NS - 1) and not voice.close(12 * NS + CLOSE_NS)
 
 
