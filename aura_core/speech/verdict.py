@@ -80,7 +80,9 @@ class Judge:
         if called and self._wake.used and not text.strip():
             return "wake_phrase_alone"
         if not text.strip():
-            return "empty"
+            # The rest of a question is hardly ever a sentence of the grammar.
+            rest = said.clipped and not self._free and not said.needed
+            return "beginning_muted" if rest else "empty"
         if self._voice.heard(text, end.start_ns, end.end_ns):
             return "own_voice"
         if heard.reason:

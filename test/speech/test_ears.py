@@ -388,6 +388,14 @@ def test_only_words_of_a_user_are_asked_back(
     assert isinstance(events[-1], Aside) is asked
 
 
+def test_the_rest_of_a_question_is_no_sentence_of_the_grammar() -> None:
+    listening = ears(Recognition("", 0.0, in_grammar=False))
+    listening.mute(T0 + 1_300 * MS)
+    *_, heard, aside = hear(listening, SAID)
+    assert isinstance(heard, Transcript) and heard.reason == "beginning_muted"
+    assert isinstance(aside, Aside)
+
+
 def test_each_of_several_mutes_holds() -> None:
     """On a busy machine a mute begins before the sound of the last one was looked at."""
     listening = ears()
