@@ -1,4 +1,8 @@
-"""Speech input: microphone/audio in; asr/text, asr/transcript and user_speaking out."""
+"""Speech input: microphone/audio in; asr/text, asr/transcript and user_speaking out.
+
+aura/response is read, because the robot's own words are no question. A user whose words were lost
+is told so on it.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,17 @@ from std_msgs.msg import Bool, String
 from aura_core.errors import InputError, ModelError, one_line
 from aura_core.live.sound_inbox import Far, Near, SoundInbox
 from aura_core.node_settings import AsrNodeConfig
+from aura_core.speech.asides import Aside
 from aura_core.speech.ears import Event, open_ears
 from aura_core.speech.echo import ApmEcho
 from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.types import Transcript as CoreTranscript
 from aura_core.speech.types import TranscriptState
 from aura_ros import qos
+from aura_ros.conversions import header
 from aura_ros.grammars import phrases
 from aura_ros.live_speech import LiveSpeech
-from aura_ros.msg import AudioChunk, Transcript
+from aura_ros.msg import AudioChunk, Response, Transcript
 from aura_ros.node import AuraNode
 from aura_ros.process import run
 from aura_ros.speech_conversions import to_audio, transcript_msg
@@ -45,6 +51,7 @@ class AsrNode(AuraNode):
         self._text = self.publish_on(String, "asr/text", qos.EVENTS)
         self._transcripts = self.publish_on(Transcript, "asr/transcript", qos.EVENTS)
         self._live_speech = LiveSpeech(self)
+        self._responses = self.publish_on(Response, "aura/response", qos.EVENTS)
         self._user_speaking = self.publish_on(Bool, "user_speaking", qos.LATCHED)
 
     def activate(self) -> None:
@@ -56,6 +63,7 @@ class AsrNode(AuraNode):
         self.work("ears", self._main)
         self.subscribe(AudioChunk, "microphone/audio", self._on_near, qos.AUDIO)
         self.subscribe(Bool, "robot_speaking", self._on_robot, qos.LATCHED)
+        self.subscribe(Response, "aura/response", self._on_response, qos.EVENTS)
         if self._config.echo == "apm":
             self.subscribe(AudioChunk, "speaker/reference", self._on_far, qos.AUDIO)
         self.get_logger().info(
@@ -84,6 +92,9 @@ class AsrNode(AuraNode):
         self._robot_speaks = bool(msg.data)
         self._sound.robot(self._robot_speaks, self.now_ns())
 
+    def _on_response(self, msg: Response) -> None:
+        self._sound.says(msg.text)
+
     # ---- the speech input's thread -----------------------------------------------------------
 
     def _main(self, stopping: threading.Event) -> None:
@@ -102,6 +113,11 @@ class AsrNode(AuraNode):
                     self.complain(f"the recogniser {event.reason}; the utterance is lost")
         elif isinstance(event, (Onset, End)):
             self._user_speaking.publish(Bool(data=isinstance(event, Onset)))
+        elif isinstance(event, Aside):
+            now_ns = self.now_ns()
+            told = Response(id=f"asr-{now_ns:x}", text=event.text, final=True, refused=True)
+            told.kind, told.header = Response.KIND_REAL_TIME, header(now_ns, "")
+            self._responses.publish(told)
 
     def report(self) -> tuple[str, str, Mapping[str, object], str]:
         """See `AuraNode`."""

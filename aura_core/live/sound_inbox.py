@@ -17,6 +17,7 @@ from aura_core.speech.types import Audio
 # and counted.
 WAITING = 300
 LOST_S = 0.5  # without sound for this long the microphone is gone, and an utterance is ended
+_WORDS = "words"  # in the queue of sound: the recogniser has words
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class SoundInbox:
         self._sound = BlockQueue(WAITING)
         # not in the queue of sound, because none of these may be dropped
         self._robot: deque[tuple[bool, int]] = deque()
+        self._says: deque[str] = deque()
 
     def put(self, sound: Near | Far) -> None:
         """Store a block of sound. The order of the calls is kept."""
@@ -57,6 +59,10 @@ class SoundInbox:
     def robot(self, speaks: bool, now_ns: int) -> None:
         """Tell that the robot began or ended to speak at `now_ns`."""
         self._robot.append((speaks, now_ns))
+
+    def says(self, text: str) -> None:
+        """Tell what the robot says, or is about to say."""
+        self._says.append(text)
 
     def run(
         self,
@@ -75,10 +81,26 @@ class SoundInbox:
             tell: called with each event of the speech input.
             complain: called with one line for sound that cannot be used, which is skipped.
         """
+        ears.open(lambda: self._sound.put(_WORDS))
+        try:
+            self._listen(ears, echo, stop, tell, complain)
+        finally:
+            ears.close()
+
+    def _listen(
+        self,
+        ears: Ears,
+        echo: EchoCanceller | None,
+        stop: threading.Event,
+        tell: Callable[[Event], None],
+        complain: Callable[[str], None],
+    ) -> None:
         while not stop.is_set():
             sound = self._sound.get(LOST_S)
             while self._robot:
                 self._follow_robot(ears, *self._robot.popleft())
+            while self._says:
+                ears.robot_says(self._says.popleft())
             try:
                 events = self._process(ears, echo, sound)
             except AuraError as e:
@@ -93,13 +115,15 @@ class SoundInbox:
         elif self._mutes:
             ears.mute(from_ns=at_ns)
         else:
-            ears.listen_over_voice()
+            ears.listen_over_voice(at_ns)
 
     def _process(
-        self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | None
+        self, ears: Ears, echo: EchoCanceller | None, sound: Near | Far | str | None
     ) -> list[Event]:
         if sound is None:
-            return ears.finish() if ears.speaking else []
+            return [*ears.poll(), *(ears.finish() if ears.speaking or ears.holds else [])]
+        if sound is _WORDS:
+            return ears.poll()
         if isinstance(sound, Near):
             return ears.push(sound.audio if echo is None else echo.near(sound.audio))
         if echo is not None:

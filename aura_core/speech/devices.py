@@ -58,12 +58,20 @@ class Microphone(Device):
     ) -> None:
         self._called_ns = time.monotonic_ns()
         self._device_overflows += lost
-        self._blocks.put(
-            (block[:, 0].copy(), rate, self._stamp(len(block), rate, first_s, now_s, lost))
-        )
+        self._blocks.put((mixed(block), rate, self._stamp(len(block), rate, first_s, now_s, lost)))
 
     def _overflows(self) -> int:
         return self._device_overflows + self._blocks.overflows
+
+
+def mixed(block: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return the mean of the channels of a block (n, channels), as (n,).
+
+    A user may be near one of the microphones only, and one channel may be silent.
+    """
+    if block.shape[1] == 1:
+        return block[:, 0].copy()
+    return np.rint(block.mean(axis=1, dtype=np.float32)).astype(np.int16)
 
 
 class Loudspeaker(Device):

@@ -3,19 +3,26 @@
 It has no clock of its own: all times come from the stamps of the sound.
 
 Data path: resample to 16 kHz -> frames of 32 ms -> (quiet? muted?) -> VAD -> endpointer ->
-recogniser, which is fed while the user speaks -> wake rule -> Transcript. In silence only the level
-of the sound is computed.
+recogniser -> judge (wake phrase, own voice, confidence) -> joiner -> Transcript. In silence only
+the level of the sound is computed.
+
+A recogniser of a grammar is fed while the user speaks. One that takes whole utterances runs on a
+thread of its own after `open`: it is asked at a pause already, and its words come by `poll`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
 from aura_core.settings import Settings, section, setting
+from aura_core.speech.asides import Aside, Asides
 from aura_core.speech.asr import (
     AsrConfig,
     Grammar,
@@ -25,16 +32,38 @@ from aura_core.speech.asr import (
     grammar_of,
     open_recognizer,
 )
-from aura_core.speech.endpointing import FRAME_NS, MS, End, EndpointConfig, Endpointer, Onset
+from aura_core.speech.asr.base import BufferedUtterance
+from aura_core.speech.decoding import Decoder, agreed
+from aura_core.speech.endpointing import (
+    FRAME_NS,
+    FREE_LIMIT_S,
+    LIMIT_S,
+    MS,
+    Completeness,
+    End,
+    EndpointConfig,
+    Endpointer,
+    Onset,
+)
+from aura_core.speech.joining import Joiner
+from aura_core.speech.own_voice import FOREVER_NS, KEPT_NS, OwnVoice, Windows
 from aura_core.speech.resample import Resampler
-from aura_core.speech.types import Audio, Transcript, TranscriptState
+from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
+from aura_core.speech.verdict import SURER, Judge, Said
 from aura_core.speech.wake import WakeConfig, WakeRule
 
 CATCH_UP = 4  # most frames that the recogniser is fed while one new frame (32 ms) comes in
 # What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
 # RuntimeError.
 _RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
+# Whisper tiny: questions are at 0.66 and more, nonsense made of laughs and of Chinese at 0.29 and
+# less; a single word ("stop") may be as low as 0.28.
+FREE_CONFIDENCE = 0.35
+# An utterance that begins within this time after a mute had begun before: the VAD takes some frames
+# to find speech.
+CLIPPED_NS = 3 * FRAME_NS
+WAITING = 4  # most utterances that wait for the recogniser; older ones are given up
 CLIP_LSB = 32_700  # a peak at or above this means that the microphone's gain is too high
 
 
@@ -51,12 +80,14 @@ class EarsConfig(Settings, section="ears"):
     asr: AsrConfig = section(AsrConfig, prefix="")
     wake: WakeConfig = section(WakeConfig, prefix="")
     adaptive: bool = setting(True, "the hangover follows the words so far", parameter=None)
-    min_confidence: float = setting(
-        0.0,
-        "final transcripts below are rejected as low_confidence",
+    min_confidence: float | None = setting(
+        None,
+        "transcripts below are rejected as low_confidence",
         low=0.0,
         high=1.0,
-        parameter=None,
+        unset=-1.0,
+        null=f"{FREE_CONFIDENCE} for whisper and faster_whisper; 0 for pocketsphinx, which has"
+        " rejection",
     )
     mute_tail_ms: int = setting(
         350,
@@ -75,6 +106,31 @@ class EarsConfig(Settings, section="ears"):
         high=5_000,
         parameter=None,
     )
+    partials_s: float = setting(
+        0.0,
+        "whisper: partial transcripts are made again after so much more speech, on the words of"
+        " which two transcripts agree; each costs a run of the model; 0: only at pauses",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
+    ahead_ms: int = setting(
+        200,
+        "whisper: silence after which the words so far are recognised already, before the end of"
+        " the utterance",
+        unit="ms",
+        low=64,
+        high=5_000,
+        parameter=None,
+    )
+    join_s: float = setting(
+        2.0,
+        "free speech: a question whose last word needs another one (tell me when ...) waits for"
+        " its rest for so long; 0: not at all",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
     gate_db: float = setting(
         4.0,
         "the VAD is run on frames that are louder than the noise floor by this; 0: on all frames",
@@ -91,6 +147,30 @@ class EarsConfig(Settings, section="ears"):
         high=3_000,
         parameter=None,
     )
+
+    @property
+    def free(self) -> bool:
+        """Whether the recogniser takes any words, and not only those of a grammar."""
+        return self.asr.backend != "pocketsphinx"
+
+    @property
+    def utterances(self) -> EndpointConfig:
+        """When an utterance ends, with the limit of the recogniser's kind."""
+        limit_s = self.endpoint.max_s or (FREE_LIMIT_S if self.free else LIMIT_S)
+        return replace(self.endpoint, max_s=limit_s)
+
+    @property
+    def least_confidence(self) -> float:
+        """The confidence below which a transcript is rejected."""
+        if self.min_confidence is not None:
+            return self.min_confidence
+        return FREE_CONFIDENCE if self.free else 0.0
+
+    @property
+    def surer_confidence(self) -> float:
+        """The same, for words that begin in the robot's voice or just after it."""
+        least = self.least_confidence
+        return min(1.0, (least if self.free else max(least, self.asr.rejection)) + SURER)
 
 
 @dataclass
@@ -110,7 +190,7 @@ class Counters:
     muted: int = 0
 
 
-Event = Onset | End | Transcript
+Event = Onset | End | Transcript | Aside
 
 
 class Ears:
@@ -130,14 +210,36 @@ class Ears:
         self.counters = Counters()
         self._vad = EnergyGate(vad, config.gate_db, config.quiet_lsb)
         self._recognizer = recognizer
-        self._endpointer = Endpointer(config.endpoint, turn_detector if config.adaptive else None)
-        self._wake = WakeRule(config.wake)
+        self._endpointer = Endpointer(config.utterances, turn_detector if config.adaptive else None)
+        self._wake, self._voice, self._mutes = WakeRule(config.wake), OwnVoice(), Windows()
+        self._judge = Judge(
+            self._wake,
+            self._voice,
+            config.least_confidence,
+            config.surer_confidence,
+            config.free,
+        )
+        complete = turn_detector or (lambda text: Completeness.UNKNOWN)
+        self._joiner = Joiner(round(config.join_s * NS) if config.free else 0, complete)
+        self._asides = Asides(config.asr.language)
+        self._whole = isinstance(recognizer, BufferedUtterance)
+        self._decoder = Decoder(
+            recognizer.recognise
+            if isinstance(recognizer, BufferedUtterance)
+            else lambda samples: recognizer.finish()
+        )
+        # utterances that have ended, and their words to come
+        self._waiting: deque[tuple[Said, Future[Recognition]]] = deque()
+        # the utterance under way: recognised up to this time
+        self._ahead: Future[Recognition] | None = None
+        self._ahead_ns = self._asked_ns = 0
+        self._hypothesis = ""
+        self._clipped = False
         self._resampler: Resampler | None = None
         self._rest: NDArray[np.int16] = np.zeros(0, dtype=np.int16)  # less than a frame
         self._expected_ns: int | None = None  # stamp of the next sample, from the last stamp alone
         self._clock_ns = 0  # the same from all stamps, smoothed
         self._rest_ns = 0  # stamp of the first sample that is not in a frame yet
-        self._muted_from_ns, self._muted_until_ns = 0, 0
         self._partial = ""
         # speech that the recogniser has not been fed yet
         self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
@@ -173,35 +275,58 @@ class Ears:
         self._rest = self._rest[whole:].copy()
         return events
 
+    @property
+    def holds(self) -> bool:
+        """Whether words are still to come, of an utterance that has ended."""
+        return bool(self._waiting) or self._joiner.holds
+
+    def open(self, news: Callable[[], None] | None = None) -> None:
+        """Recognise on a thread of its own, where the recogniser takes whole utterances.
+
+        `news` is called on that thread when `poll` has something to return.
+        """
+        if self._whole:
+            self._decoder.open(news)
+
+    def close(self) -> None:
+        """End the thread. Utterances that wait are dropped."""
+        self._decoder.close()
+        self._waiting.clear()
+        self._forget_ahead()
+
     def mute(self, until_ns: int | None = None, from_ns: int = 0) -> None:
         """The robot speaks: ignore the sound of [from_ns, until_ns + mute_tail_ms).
 
         With `until_ns=None` the sound is ignored until `unmute` is called.
         """
-        self._muted_from_ns = from_ns
-        self._muted_until_ns = (
-            2**62 if until_ns is None else until_ns + self.config.mute_tail_ms * MS
-        )
+        tail_ns = self.config.mute_tail_ms * MS
+        self._mutes.open(from_ns, FOREVER_NS if until_ns is None else until_ns + tail_ns)
+        self._voice.windows.open(from_ns, FOREVER_NS if until_ns is None else until_ns)
 
-    def listen_over_voice(self) -> None:
-        """The robot speaks while its echo is cancelled: keep listening, with a higher threshold.
+    def listen_over_voice(self, from_ns: int = 0) -> None:
+        """The robot speaks from `from_ns` on while its echo is cancelled: keep listening.
 
-        What is left of the echo must not count as a user (see `EndpointConfig.onset_over_voice`).
+        What is left of the echo must not count as a user: the threshold of the onset is higher (see
+        `EndpointConfig.onset_over_voice`).
         """
-        self._endpointer.over_voice = True
+        self._voice.windows.open(from_ns)
 
     def unmute(self, at_ns: int) -> None:
         """The robot's voice ended at `at_ns`.
 
         The sound of the next `mute_tail_ms` is still ignored. This also calls `robot_spoke`.
         """
-        self._endpointer.over_voice = False
-        self._muted_until_ns = min(self._muted_until_ns, at_ns + self.config.mute_tail_ms * MS)
+        self._mutes.close(at_ns + self.config.mute_tail_ms * MS)
+        self._voice.windows.close(at_ns)
         self.robot_spoke(at_ns)
 
     def muted(self, stamp_ns: int) -> bool:
         """Whether the sound at this time [ns] is ignored."""
-        return self._muted_from_ns <= stamp_ns < self._muted_until_ns
+        return self._mutes.hold(stamp_ns)
+
+    def robot_says(self, text: str) -> None:
+        """The robot says `text`, or is about to. Its own words are no question."""
+        self._voice.says(text)
 
     def robot_spoke(self, end_ns: int) -> None:
         """The robot's voice ended at `end_ns`.
@@ -214,7 +339,8 @@ class Ears:
         """No more sound will come (or the microphone was lost): end the utterance under way."""
         self._resampler, self._expected_ns = None, None
         self._rest = self._rest[:0]
-        return self._interrupted()
+        events = self._interrupted()
+        return events if self._waiting else events + self._told(self._joiner.release())
 
     def _joined(self, audio: Audio) -> list[Event]:
         """Prepare the buffers so that `audio` follows the sound before it.
@@ -246,18 +372,27 @@ class Ears:
             return self._interrupted()
         peak = max(int(frame.max()), -int(frame.min()))
         self.counters.clipped += peak >= CLIP_LSB
+        self._endpointer.over_voice = self._voice.windows.hold(stamp_ns)
         probability = self._vad(frame, self._endpointer.speaking)
         self.counters.vad_frames = self._vad.asked
         happened = self._endpointer.push(frame, probability, stamp_ns)
         if isinstance(happened, Onset):
             self.counters.utterances += 1
             self._partial = ""
+            self._forget_ahead()
+            self._asked_ns = happened.stamp_ns
+            ended_ns = self._mutes.ended_ns(happened.stamp_ns)
+            self._clipped = ended_ns is not None and happened.stamp_ns - ended_ns <= CLIPPED_NS
             self._recognizer.begin()
             # The onset is returned before any recognition: the robot's voice must stop at once.
             self._unfed = happened.audio.samples
             return [happened]
         if isinstance(happened, End):
             return self._ended(happened)
+        if self._whole:
+            if self._endpointer.speaking:
+                self._look_ahead(stamp_ns + FRAME_NS)
+            return self.poll(stamp_ns)
         if self._endpointer.speaking and not self._endpointer.overlong:
             self._unfed = np.concatenate([self._unfed, frame])
             return self._feed(CATCH_UP, stamp_ns)
@@ -292,46 +427,127 @@ class Ears:
         self._vad.reset()
         return self._ended(end) if end is not None else []
 
+    def _look_ahead(self, now_ns: int) -> None:
+        """Have the utterance so far recognised, at a pause or for a partial transcript."""
+        if not self._decoder.ahead or self._endpointer.overlong:
+            return
+        end_ns, busy = self._endpointer.end_ns, self._ahead is not None and not self._ahead.done()
+        pause = now_ns - end_ns >= self.config.ahead_ms * MS and self._ahead_ns != end_ns
+        every_ns = round(self.config.partials_s * NS)
+        partial = every_ns and not busy and end_ns - self._asked_ns >= every_ns
+        if not pause and not partial:
+            return
+        if self._ahead is not None:
+            self._ahead.cancel()
+        self._endpointer.hear("")  # the words before this pause say nothing about its length
+        self._ahead = self._decoder.submit(self._endpointer.audio.samples)
+        self._ahead_ns = self._asked_ns = end_ns
+
+    def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+        self._ahead, self._ahead_ns, self._hypothesis = None, 0, ""
+
+    def poll(self, now_ns: int | None = None) -> list[Event]:
+        """Return the transcripts that have become ready. `now_ns`: the time of the newest sound."""
+        now_ns = self._rest_ns if now_ns is None else now_ns
+        events = self._partials(now_ns)
+        while self._waiting and self._waiting[0][1].done():
+            said, future = self._waiting.popleft()
+            events += self._judged(said, future)
+        if not self._waiting and not self._endpointer.speaking:
+            events += self._told(self._joiner.due(now_ns))
+        return events
+
+    def _partials(self, now_ns: int) -> list[Event]:
+        """Take the words so far of the utterance under way, if they are new."""
+        ahead = self._ahead
+        if ahead is None or not ahead.done() or ahead.cancelled() or not self.speaking:
+            return []
+        heard, _ = _result(ahead)
+        text = "" if heard.reason else heard.text
+        if text == self._hypothesis:
+            return []
+        pause = self._ahead_ns == self._endpointer.end_ns
+        partial = text if pause else agreed(self._hypothesis, text)
+        self._hypothesis = text
+        if pause:
+            self._endpointer.hear(text)
+        if not partial or partial == self._partial:
+            return []
+        self._partial = partial
+        start_ns = self._endpointer.start_ns
+        return [Transcript(TranscriptState.PARTIAL, partial, 1.0, start_ns, now_ns + FRAME_NS)]
+
     def _ended(self, end: End) -> list[Event]:
+        said = Said(
+            end,
+            self._wake.required(end.start_ns),
+            self._wake.conversing(end.start_ns),
+            self._clipped,
+        )
+        self._clipped = False
+        self._waiting.append((said, self._words(end)))
+        live = [future for _, future in self._waiting if not future.cancelled()]
+        if len(live) > WAITING:
+            any(future.cancel() for future in live)  # the oldest that is not under way
+        self._mutes.forget(end.end_ns - KEPT_NS)
+        self._voice.windows.forget(end.end_ns - KEPT_NS)
+        self._partial = ""
+        return [end, *self.poll(end.end_ns)]
+
+    def _words(self, end: End) -> Future[Recognition]:
+        """Return the words of an utterance that has ended, or that are to come."""
+        if self._whole:
+            ahead, ahead_ns = self._ahead, self._ahead_ns
+            self._ahead = None
+            if ahead is not None and ahead_ns == end.end_ns and not ahead.cancelled():
+                return ahead  # nothing was said since: these are the words
+            if ahead is not None:
+                ahead.cancel()
+            self._forget_ahead()
+            # In the rest of talk nothing but the wake phrase is looked for.
+            if not end.rest or self._wake.used:
+                return self._decoder.submit(end.audio.samples)
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns)
         self._unfed = self._unfed[:0]
-        heard, failure = (
-            (Recognition(self._partial, 0.0), "") if end.too_long else self._recognized()
-        )
-        needed = self._wake.required(end.start_ns)
-        called, text = self._wake.without_phrase(heard.text)
-        reason = ""
-        if end.too_long:
-            reason = "too_long"
-        elif failure:
-            reason = "failed"
-        elif not text.strip():
-            reason = "empty"
-        elif needed and not called:
-            reason = "no_wake_phrase"
-        elif not heard.in_grammar:
-            reason = "off_grammar"
-        elif heard.confidence < self.config.min_confidence:
-            reason = "low_confidence"
-        if reason:
-            self.counters.rejected[reason] = self.counters.rejected.get(reason, 0) + 1
-        else:
-            self.counters.finals += 1
-        self._partial = ""
-        state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
-        reason = f"{reason}: {failure}" if failure else reason
-        return [end, Transcript(state, text, heard.confidence, end.start_ns, end.end_ns, reason)]
+        if not end.too_long:
+            return self._decoder.submit(end.audio.samples)
+        future: Future[Recognition] = Future()
+        future.set_result(Recognition(self._partial, 0.0))
+        return future
 
-    def _recognized(self) -> tuple[Recognition, str]:
-        """Return the utterance's words, and the reason if there are none.
+    def _judged(self, said: Said, future: Future[Recognition]) -> list[Event]:
+        if self._joiner.continues(said.end.start_ns):
+            said = replace(said, needed=False)
+        heard, failure = _result(future)
+        transcript = self._judge.transcript(said, heard, failure)
+        events = self._told(self._joiner.add(transcript))
+        return events if said.needed or said.end.more else events + self._asides.about(transcript)
 
-        A recogniser that fails costs this utterance; listening goes on.
-        """
-        try:
-            return self._recognizer.finish(), ""
-        except _RECOGNIZER_ERRORS as e:
-            return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
+    def _told(self, transcripts: list[Transcript]) -> list[Event]:
+        """Count the transcripts."""
+        for transcript in transcripts:
+            if transcript.state is TranscriptState.FINAL:
+                self.counters.finals += 1
+            else:
+                reason = transcript.reason.partition(":")[0]
+                self.counters.rejected[reason] = self.counters.rejected.get(reason, 0) + 1
+        return list(transcripts)
+
+
+def _result(future: Future[Recognition]) -> tuple[Recognition, str]:
+    """Return the words, and the reason if there are none.
+
+    A recogniser that fails costs its utterance; listening goes on.
+    """
+    if future.cancelled():
+        return Recognition("", 0.0), "too many utterances wait for the recogniser"
+    try:
+        return future.result(), ""
+    except _RECOGNIZER_ERRORS as e:
+        return Recognition("", 0.0), " ".join(str(e).split()) or type(e).__name__
 
 
 def open_ears(config: EarsConfig, phrases: Grammar | None = None) -> Ears:

@@ -4,13 +4,16 @@ Onset: `onset_frames` of the last `onset_window` frames have a probability of at
 two frames in a row have at least `sure`. Endpoint: no frame has reached `offset` for the hangover
 time. The hangover is short after a complete question, and long after words that are incomplete ("is
 there a").
+
+Talk that goes on longer than an utterance may is cut at its quietest point, and becomes the
+background: from then on an onset must be louder than it, until it has ended.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -18,11 +21,13 @@ from numpy.typing import NDArray
 
 from aura_core.plain import require
 from aura_core.settings import Settings, setting
+from aura_core.speech.background import Background, quietest
 from aura_core.speech.types import NS, Audio
 from aura_core.speech.vad import FRAME, RATE
 
 FRAME_NS = FRAME * NS // RATE
 LONGEST_S = 60.0  # highest value of `max_s`, because the whole utterance is held in memory
+LIMIT_S, FREE_LIMIT_S = 15.0, 30.0  # defaults of `max_s`
 SURE, ONSET_OVER_VOICE = 0.85, 0.7  # p(voice)
 MS = 1_000_000
 
@@ -83,12 +88,15 @@ class EndpointConfig(Settings, section="endpoint"):
     long_hangover_ms: int = setting(
         900, "the same, after words that are an incomplete question", unit="ms", low=64, high=5_000
     )
-    max_s: float = setting(
-        15.0,
-        "longest utterance; longer ones are rejected",
+    max_s: float | None = setting(
+        None,
+        "longest utterance; a longer one is cut and rejected, and is background to those who are"
+        " louder",
         unit="s",
         low=1.0,
         high=LONGEST_S,
+        unset=0.0,
+        null=f"{LIMIT_S:g} for pocketsphinx, {FREE_LIMIT_S:g} for whisper and faster_whisper",
     )
 
     def __post_init__(self) -> None:
@@ -109,9 +117,14 @@ class EndpointConfig(Settings, section="endpoint"):
         order = "endpoint: short_hangover_ms <= hangover_ms <= long_hangover_ms"
         require(lengths[0] <= lengths[1] <= lengths[2], f"{order} is needed, not {lengths}")
         require(
-            self.max_s * 1000 > self.long_hangover_ms,
+            self.limit_s * 1000 > self.long_hangover_ms,
             "endpoint.max_s must be longer than long_hangover_ms",
         )
+
+    @property
+    def limit_s(self) -> float:
+        """The length [s] of the longest utterance."""
+        return LIMIT_S if self.max_s is None else self.max_s
 
     @property
     def sure_level(self) -> float:
@@ -148,13 +161,16 @@ class End:
     """The utterance is over. The speech lasted from `start_ns` to `end_ns`.
 
     `audio` holds the whole utterance with the silence around it. `too_long` is set if it was cut at
-    the maximum length, and for what follows such a cut without a pause.
+    the maximum length, and for what follows such a cut without a pause. `more` is set if the same
+    talk goes on, `rest` if it has gone on before.
     """
 
     audio: Audio
     start_ns: int
     end_ns: int
     too_long: bool
+    more: bool = False
+    rest: bool = False
 
 
 class Endpointer:
@@ -191,12 +207,27 @@ class Endpointer:
         """The time [ns] at which the utterance under way began."""
         return self._start_ns
 
+    @property
+    def end_ns(self) -> int:
+        """The time [ns] at which the newest speech of the utterance under way ended."""
+        return self._end_ns
+
+    @property
+    def audio(self) -> Audio:
+        """The utterance under way so far, with the silence around it."""
+        return self._audio()
+
     def reset(self) -> None:
         """Forget everything. An utterance under way is dropped."""
+        self._background = Background()
+        self._restart()
+
+    def _restart(self) -> None:
         self._before.clear()
-        self._recent: deque[tuple[int, float]] = deque(maxlen=self.config.onset_window)
+        # stamp, p(voice) and level of the newest frames
+        self._recent: deque[tuple[int, float, float]] = deque(maxlen=self.config.onset_window)
         self._frames: list[NDArray[np.int16]] = []
-        self._speaking = self._cut = False
+        self._speaking = self._cut = self._over = self._began = False
         self._words = Completeness.UNKNOWN
         self._stamp_ns = self._start_ns = self._end_ns = 0
 
@@ -219,34 +250,45 @@ class Endpointer:
 
         Returns the onset or the end that this frame completes, if any.
         """
+        level = self._background.measure(frame, probability >= self.config.offset)
+        self._recent.append((stamp_ns, probability, level))
         if not self._speaking:
-            return self._wait(frame, probability, stamp_ns)
+            return self._wait(frame, stamp_ns)
         self._frames.append(frame)
         now_ns = stamp_ns + FRAME_NS
-        if probability >= self.config.offset:
+        if self._began:  # the voice that has just talked over another
+            self._began, self._end_ns = False, now_ns
+            return Onset(self._start_ns, self._audio())
+        if not self._over:
+            if self._louder():
+                return self._talked_over()
+            if probability >= self.config.offset:
+                self._background.learn(level)
+        voice = not self._over or self._background.is_still_over(level)
+        if probability >= self.config.offset and voice:
             self._end_ns = now_ns
         elif now_ns - self._end_ns >= self.config.hangover_ns(self._words):
-            return self._ended(too_long=self._cut)
-        if len(self._frames) * FRAME >= self.config.max_s * RATE:
-            return self._cut_here(now_ns)
+            return self._ended()
+        if len(self._frames) * FRAME >= self.config.limit_s * RATE:
+            return self._cut_here()
         return None
 
     def finish(self) -> End | None:
-        """End the utterance under way, because the sound was interrupted, and forget the rest."""
-        end = self._ended(too_long=self._cut) if self._speaking else None
-        self.reset()
+        """End the utterance under way, because the sound was interrupted."""
+        end = self._ended() if self._speaking and not self._began else None
+        self._restart()
         return end
 
-    def _wait(self, frame: NDArray[np.int16], probability: float, stamp_ns: int) -> Onset | None:
+    def _wait(self, frame: NDArray[np.int16], stamp_ns: int) -> Onset | None:
         self._before.append((stamp_ns, frame))
-        self._recent.append((stamp_ns, probability))
         onset = self.config.over_voice_level if self.over_voice else self.config.onset
-        loud = [stamp for stamp, p in self._recent if p >= onset]
+        loud = [stamp for stamp, p, _ in self._recent if p >= onset]
         sure = len(self._recent) > 1 and all(
-            p >= self.config.sure_level for _, p in list(self._recent)[-2:]
+            p >= self.config.sure_level for _, p, _ in list(self._recent)[-2:]
         )
         if len(loud) < self.config.onset_frames and not sure:
             return None
+        self._background.begin()
         self._speaking = True
         self._start_ns, self._end_ns = loud[0], loud[-1] + FRAME_NS
         since_ns = self._start_ns - self._pre_roll_frames() * FRAME_NS
@@ -254,17 +296,56 @@ class Endpointer:
         self._stamp_ns = kept[0][0]
         self._frames = [f for _, f in kept]
         self._words = Completeness.UNKNOWN
-        return Onset(self._start_ns, self._audio())
+        over = any(self._background.is_over(level) for _, _, level in self._recent)
+        if self._background.level is None or over:
+            self._over = self._background.level is not None
+            return Onset(self._start_ns, self._audio())
+        self._cut = True  # the talk goes on
+        return None
 
-    def _ended(self, too_long: bool) -> End:
-        end = End(self._audio(), self._start_ns, self._end_ns, too_long)
-        self.reset()
+    def _louder(self) -> bool:
+        """Whether a voice that is louder than the talk under way has begun."""
+        if self._background.under_way is None:
+            return False
+        loud = [
+            p >= self.config.onset and self._background.is_over(level)
+            for _, p, level in self._recent
+        ]
+        return sum(loud) >= self.config.onset_frames
+
+    def _talked_over(self) -> End:
+        """End the talk under way. The onset of the louder voice comes with the next frame."""
+        before = min(self._pre_roll_frames() + len(self._recent), len(self._frames) - 1)
+        start_ns = self._recent[0][0]
+        end = self._piece(len(self._frames) - before)
+        self._background.settle()
+        self._cut, self._over, self._began = False, True, True
+        self._start_ns, self._end_ns = start_ns, self._stamp_ns + len(self._frames) * FRAME_NS
+        self._words = Completeness.UNKNOWN
         return end
 
-    def _cut_here(self, now_ns: int) -> End:
-        end = self._ended(too_long=True)
-        self._speaking = self._cut = True
-        self._stamp_ns = self._start_ns = self._end_ns = now_ns
+    def _ended(self) -> End:
+        end = End(self._audio(), self._start_ns, self._end_ns, too_long=self._cut, rest=self._cut)
+        self._restart()
+        return end
+
+    def _cut_here(self) -> End:
+        """Cut the talk at its quietest point, and go on with the rest of it."""
+        if not self._over:
+            self._background.settle()
+        end = replace(self._piece(quietest(self._frames)), too_long=True)
+        self._cut = True
+        self._start_ns = self._stamp_ns
+        self._words = Completeness.UNKNOWN
+        return end
+
+    def _piece(self, frames: int) -> End:
+        """Take so many frames off the beginning of the utterance under way."""
+        audio = Audio(np.concatenate(self._frames[:frames]), RATE, self._stamp_ns)
+        end_ns = min(self._end_ns, audio.end_ns)
+        end = End(audio, self._start_ns, end_ns, self._cut, more=True, rest=self._cut)
+        self._frames = self._frames[frames:]
+        self._stamp_ns = self._end_ns = audio.end_ns
         return end
 
     def _audio(self) -> Audio:

@@ -50,8 +50,8 @@ class Transcript:
 
     `start_ns` and `end_ns` are the times of the speech, without the silence around it. `confidence`
     is in [0, 1]; it is 1 if the recogniser gives none. `reason` says why the utterance was
-    rejected: `no_wake_phrase`, `off_grammar`, `low_confidence`, `empty`, `too_long`, or `failed:
-    <why>`.
+    rejected: one of `REASONS`, or `failed: <why>`. `language` is a code of two letters, "" where it
+    is not known.
     """
 
     state: TranscriptState
@@ -60,3 +60,22 @@ class Transcript:
     start_ns: int
     end_ns: int
     reason: str = ""
+    language: str = ""
+
+
+# Why an utterance is not sent, and what that means.
+REASONS = {
+    "no_wake_phrase": "it does not begin with the wake phrase, which is needed",
+    "wake_phrase_alone": "the question may follow without the phrase, within wake_armed_s",
+    "own_voice": "it is what the robot said itself",
+    "beginning_muted": "its beginning was not heard, because the robot was speaking",
+    "off_grammar": "it is no sentence of the grammar",
+    "low_confidence": "the recogniser is less sure of it than min_confidence",
+    "empty": "no words were heard",
+    "filler": "only hesitation, a laugh or a remark: hmm, haha, okay",
+    "no_speech": "whisper says that it is no speech",
+    "unlikely": "whisper's words are a guess",
+    "repeated": "whisper's text says the same again and again, which is a fault of its decoder",
+    "language": "it is in a language that is not among asr.languages",
+    "too_long": "it was longer than max_s",
+}

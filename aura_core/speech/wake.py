@@ -26,12 +26,11 @@ HOMOPHONES = {
     "hey aura": (
         "hey ora",
         "hey or a",
-        "hey aurora",
-        "hey laura",
         "hi aura",
         "hey oura",
         "hey aura's",
         "hay aura",
+        "hey earth",
     ),
 }
 
@@ -61,6 +60,14 @@ class WakeConfig(Settings, section="wake"):
         high=86_400.0,
         parameter="wake_after_s",
     )
+    armed_s: float = setting(
+        8.0,
+        "after the phrase alone, the next question may come without it for this long",
+        unit="s",
+        low=0.0,
+        high=60.0,
+        parameter="wake_armed_s",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +94,20 @@ class WakeRule:
     def __init__(self, config: WakeConfig | None = None) -> None:
         self.config = config or WakeConfig()
         self._robot_end_ns: int | None = None
+        self._armed_ns: int | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether the phrase is ever needed."""
+        return self.config.mode is not WakeMode.OFF
+
+    def arm(self, end_ns: int) -> None:
+        """Somebody said the phrase alone, until `end_ns`: the question comes next."""
+        self._armed_ns = end_ns
+
+    def disarm(self) -> None:
+        """The question has come."""
+        self._armed_ns = None
 
     def robot_spoke(self, end_ns: int) -> None:
         """The robot's voice ended at `end_ns`.
@@ -95,13 +116,21 @@ class WakeRule:
         """
         self._robot_end_ns = max(end_ns, self._robot_end_ns or end_ns)
 
+    def conversing(self, start_ns: int) -> bool:
+        """Whether the robot has spoken less than `after_s` before `start_ns`."""
+        return (
+            self._robot_end_ns is not None
+            and start_ns - self._robot_end_ns <= self.config.after_s * NS
+        )
+
     def required(self, start_ns: int) -> bool:
         """Whether an utterance that begins at `start_ns` needs the phrase."""
+        armed_ns = self._armed_ns
+        if armed_ns is not None and 0 <= start_ns - armed_ns <= self.config.armed_s * NS:
+            return False
         if self.config.mode is not WakeMode.AFTER_SILENCE:
             return self.config.mode is WakeMode.REQUIRED
-        return (
-            self._robot_end_ns is None or start_ns - self._robot_end_ns > self.config.after_s * NS
-        )
+        return not self.conversing(start_ns)
 
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Return whether `text` begins with the phrase, and `text` without it."""
@@ -111,6 +140,18 @@ class WakeRule:
             taken = _taken(plain, spelling)
             if taken:
                 return True, " ".join(words[taken:]).lstrip(" ,.!;:-")
+        return False, text
+
+    def after_phrase(self, text: str) -> tuple[bool, str]:
+        """Return whether `text` has the phrase anywhere, and what follows its last occurrence.
+
+        Other people's talk may stand before it. Without the phrase, `text` itself.
+        """
+        words = text.split()
+        for first in reversed(range(len(words))):
+            called, rest = self.without_phrase(" ".join(words[first:]))
+            if called:
+                return True, rest
         return False, text
 
 

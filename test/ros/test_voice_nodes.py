@@ -165,6 +165,26 @@ def test_speech_input_is_muted_while_the_robot_speaks(ears: VoiceRig) -> None:
 
 
 @needs_voice
+def test_a_question_whose_beginning_was_not_heard_is_asked_back(ears: VoiceRig) -> None:
+    told: list[Response] = []
+    node = ears.rig.node
+    node.create_subscription(Response, "aura/response", told.append, qos.EVENTS)
+    ears.robot.publish(Bool(data=True))
+    ears.rig.until(lambda: ears.robot.get_subscription_count(), "the ears to know")
+    time.sleep(0.3)  # the message is on its way
+    ended_ns = node.get_clock().now().nanoseconds
+    ears.robot.publish(Bool(data=False))
+    time.sleep(0.3)
+    # The question begins 0.6 s after the sound does, and the mute ends 0.35 s after the voice.
+    ears.hear(spoken(), ended_ns - 650_000_000)
+    ears.rig.until(lambda: told, "the words of the robot")
+    assert told[0].refused and told[0].final and told[0].id.startswith("asr-")
+    assert told[0].text == "Sorry, I was speaking. Please say that again."
+    rejected = [t.reason for t in ears.transcripts if t.state == Transcript.STATE_REJECTED]
+    assert rejected == ["beginning_muted"] and not ears.texts
+
+
+@needs_voice
 def test_an_answer_is_spoken_sentence_by_sentence_and_reported_when_heard(mouth: VoiceRig) -> None:
     mouth.answer("I see a red cube. There", 5 * NS, final=False)
     first = mouth.sentence(0)

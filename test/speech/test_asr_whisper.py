@@ -136,6 +136,10 @@ def test_a_device_that_is_not_there() -> None:
         ({"backend": "whisper", "model": "x.pt", "grammar_file": "g"}, "grammar_file"),
         ({"device": "cuda:x"}, "device"),
         ({"rejection": 1.5}, "rejection"),
+        ({"languages": ("en",)}, "pocketsphinx does not use it"),
+        ({"backend": "whisper", "model": "x.pt", "languages": ("en", "fr")}, "not 'fr'"),
+        ({"backend": "whisper", "model": "x.pt", "compute_type": "int8"}, "of faster_whisper"),
+        ({"initial_prompt": "Ada."}, "asr.initial_prompt"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object], word: str) -> None:

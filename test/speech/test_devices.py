@@ -10,7 +10,7 @@ import pytest
 from fake_sound import FakeSound
 
 from aura_core.errors import ConfigError
-from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone
+from aura_core.speech.devices import DeviceConfig, Loudspeaker, Microphone, mixed
 from aura_core.speech.portaudio import PortAudio
 from aura_core.speech.types import NS, Audio
 
@@ -345,3 +345,12 @@ def test_a_missing_package_and_a_missing_library_are_named(monkeypatch: pytest.M
 def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="audio"):
         DeviceConfig(**options)
+
+
+def test_the_channels_of_a_microphone_are_mixed() -> None:
+    """A user near the second microphone was not heard."""
+    left, right = np.array([100, 0, -7, 32_767]), np.array([0, 50, -8, 32_767])
+    block = np.stack([left, right], axis=1).astype(np.int16)
+    assert mixed(block).tolist() == [50, 25, -8, 32_767]
+    assert mixed(block[:, :1]).tolist() == left.tolist()
+    assert mixed(block).dtype == np.int16

@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, InputError
+from aura_core.speech.asides import Aside
+from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.ears import Ears, EarsConfig, Event
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
@@ -199,7 +201,14 @@ def test_muted_sound_is_ignored_with_its_tail() -> None:
     assert e.counters.muted > 60 and e._recognizer.begun == 0
     late = ears()
     late.mute(T0 + 1_300 * MS)
-    assert last(hear(late, SAID)).start_ns == pytest.approx(T0 + 1_650 * MS, abs=2 * FRAME_NS)
+    *_, heard, aside = hear(late, SAID)
+    assert isinstance(heard, Transcript) and isinstance(aside, Aside)
+    assert heard.start_ns == pytest.approx(T0 + 1_650 * MS, abs=2 * FRAME_NS)
+    # its beginning was not heard: it is asked back, and not sent without its start
+    assert (heard.reason, aside.reason) == ("beginning_muted", "beginning_muted")
+    late.mute(T0 + 5_300 * MS, from_ns=T0 + 4_000 * MS)
+    again = hear(late, SAID, at_ns=T0 + 4 * NS)
+    assert last(again).reason == "beginning_muted"  # and not asked back again at once
 
 
 def test_mute_until_told() -> None:
@@ -246,7 +255,7 @@ def test_the_robot_begins_to_speak_amid_an_utterance() -> None:
             {"wake": WakeConfig("required")},
             "off_grammar",
         ),
-        (Recognition("hey aura", 0.9), {"wake": WakeConfig("required")}, "empty"),
+        (Recognition("hey aura", 0.9), {"wake": WakeConfig("required")}, "wake_phrase_alone"),
     ],
 )
 def test_rejected_utterances_say_why(
@@ -324,3 +333,149 @@ def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.Mo
     ]
     assert all(isinstance(events[-2], End) for events in heard)  # the floor is free again
     assert listening.counters.rejected == {"failed": 2}
+
+
+def free(says: str | Recognition, **settings: object) -> Ears:
+    """Ears whose recogniser takes any words."""
+    return ears(says, asr=AsrConfig("faster_whisper", "/weights"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (Recognition("HMM.", 0.59), "filler"),
+        (Recognition("Ha ha ha ha ha, to be a lover.", 0.14, reason="no_speech"), "no_speech"),
+        (Recognition("To all if I'm hungry", 0.29), "low_confidence"),
+        (Recognition("Okay.", 0.55), "filler"),
+        (Recognition("What is on the table?", 0.89), ""),
+    ],
+)
+def test_free_speech_is_no_question_by_itself(says: Recognition, reason: str) -> None:
+    heard = last(hear(free(says), SAID))
+    assert heard.reason == reason
+    assert heard.state is (TranscriptState.REJECTED if reason else TranscriptState.FINAL)
+
+
+def test_a_grammar_may_have_a_filler_and_needs_no_confidence() -> None:
+    assert last(hear(ears(Recognition("okay", 0.1)), SAID)).state is TranscriptState.FINAL
+
+
+def test_okay_answers_the_robot() -> None:
+    listening = free(Recognition("Okay.", 0.9))
+    listening.robot_spoke(T0)
+    assert last(hear(listening, SAID)).state is TranscriptState.FINAL
+
+
+@pytest.mark.parametrize(
+    ("says", "until_ms", "reason", "asked"),
+    [
+        (Recognition("on the table", 0.8), 1_300, "beginning_muted", True),
+        (Recognition("on the table", 0.2), 1_300, "low_confidence", False),
+        (Recognition("Hmm.", 0.8), 1_300, "filler", False),
+        (Recognition("table", 0.8), 1_450, "beginning_muted", False),  # 200 ms: maybe an echo
+        (Recognition("what is on the table", 0.8), 500, "", False),  # it began after the mute
+    ],
+)
+def test_only_words_of_a_user_are_asked_back(
+    says: Recognition, until_ms: int, reason: str, asked: bool
+) -> None:
+    """Noise at the end of a mute, or an echo of the robot's voice, is not."""
+    listening = free(says)
+    listening.mute(T0 + until_ms * MS)
+    events = hear(listening, SAID)
+    transcripts = [e for e in events if isinstance(e, Transcript)]
+    assert transcripts[-1].reason == reason
+    assert isinstance(events[-1], Aside) is asked
+
+
+def test_the_rest_of_a_question_is_no_sentence_of_the_grammar() -> None:
+    listening = ears(Recognition("", 0.0, in_grammar=False))
+    listening.mute(T0 + 1_300 * MS)
+    *_, heard, aside = hear(listening, SAID)
+    assert isinstance(heard, Transcript) and heard.reason == "beginning_muted"
+    assert isinstance(aside, Aside)
+
+
+def test_each_of_several_mutes_holds() -> None:
+    """On a busy machine a mute begins before the sound of the last one was looked at."""
+    listening = ears()
+    for start_s in (0, 3):
+        listening.mute(from_ns=T0 + start_s * NS)
+        listening.unmute(T0 + start_s * NS + 2_200 * MS)
+    assert hear(listening, np.concatenate([SAID, SAID])) == []  # it speaks from 1 to 2 and 4 to 5 s
+    assert last(hear(listening, SAID, at_ns=T0 + 6 * NS)).state is TranscriptState.FINAL
+
+
+def test_the_robots_own_words_are_no_question() -> None:
+    listening = free("it is ten pass eleven now")
+    listening.robot_says("It is ten past eleven now. The soup is on the stove.")
+    listening.listen_over_voice(T0 + 500 * MS)
+    listening.unmute(T0 + 1_800 * MS)
+    assert last(hear(listening, SAID)).reason == "own_voice"
+    # somebody repeats it later
+    assert last(hear(listening, SAID, at_ns=T0 + 4 * NS)).state is TranscriptState.FINAL
+
+
+@pytest.mark.parametrize(("confidence", "reason"), [(0.45, "low_confidence"), (0.55, "")])
+def test_over_the_robots_voice_words_must_be_surer(confidence: float, reason: str) -> None:
+    listening = free(Recognition("where is my cup", confidence))
+    listening.listen_over_voice(T0 + 500 * MS)
+    assert last(hear(listening, SAID)).reason == reason
+    alone = free(Recognition("where is my cup", confidence))
+    assert last(hear(alone, SAID)).reason == ""
+
+
+def test_the_phrase_alone_arms_the_next_question() -> None:
+    wake = WakeConfig("required", armed_s=4.0)
+    listening = free("Hey Aura.", wake=wake)
+    assert last(hear(listening, SAID)).reason == "wake_phrase_alone"
+    listening._recognizer.says = Recognition("where is my cup", 0.9)
+    assert last(hear(listening, SAID, at_ns=T0 + 3 * NS)).text == "where is my cup"
+    assert last(hear(listening, SAID, at_ns=T0 + 6 * NS)).reason == "no_wake_phrase"  # once
+    listening._recognizer.says = Recognition("Hey Aura.", 0.9)
+    hear(listening, SAID, at_ns=T0 + 9 * NS)
+    listening._recognizer.says = Recognition("where is my cup", 0.9)
+    assert last(hear(listening, SAID, at_ns=T0 + 15 * NS)).reason == "no_wake_phrase"  # too late
+
+
+def test_the_phrase_is_found_behind_other_peoples_talk() -> None:
+    said = "and now the weather. Hey Aura, where is my cup?"
+    listening = free(said, wake=WakeConfig("required"))
+    assert last(hear(listening, SAID)).text == "where is my cup?"
+    assert last(hear(free(said), SAID)).text == said  # without a phrase nothing is cut off
+
+
+def paused(first: str, rest: str, gap_ms: int, **settings: object) -> list[Transcript]:
+    """Two utterances with a pause, and three seconds of silence."""
+    asr = AsrConfig("faster_whisper", "/weights")
+    told = Told(Recognition(first, 0.9))
+    listening = Ears(EarsConfig(asr=asr, **settings), LevelVad(), told, TurnDetector())
+    events = hear(listening, np.concatenate([speech(1000), silence(gap_ms)]))
+    told.says = Recognition(rest, 0.8)
+    at_ns = T0 + (1000 + gap_ms) * MS
+    events += hear(listening, np.concatenate([speech(1000), silence(3000)]), at_ns=at_ns)
+    finals = [x for x in events if isinstance(x, Transcript)]
+    return [t for t in finals if t.state is not TranscriptState.PARTIAL]
+
+
+def test_a_question_with_a_pause_is_one_question() -> None:
+    (asked,) = paused("Tell me when...", "The soup boils over.", 1_500)
+    assert (asked.text, asked.confidence) == ("Tell me when the soup boils over.", 0.8)
+    assert (asked.start_ns, asked.end_ns) == (
+        pytest.approx(T0, abs=2 * FRAME_NS),
+        pytest.approx(T0 + 3_500 * MS, abs=2 * FRAME_NS),
+    )
+
+
+def test_the_rest_may_not_come() -> None:
+    texts = [t.text for t in paused("Tell me when...", "What is there?", 2_600)]
+    assert texts == ["Tell me when...", "What is there?"]
+    texts = [t.text for t in paused("What do you see?", "Where is it?", 1_500)]
+    assert texts == ["What do you see?", "Where is it?"]
+    texts = [t.text for t in paused("Tell me when", "it boils", 1_500, join_s=0.0)]
+    assert texts == ["Tell me when", "it boils"]
+
+
+def test_a_hesitation_in_the_pause_does_not_end_the_question() -> None:
+    heard = paused("Tell me when...", "Hmm.", 1_500)
+    assert [(t.text, t.reason) for t in heard] == [("Hmm.", "filler"), ("Tell me when...", "")]

@@ -49,3 +49,29 @@ def test_modes() -> None:
     for wrong in ({"mode": "sometimes"}, {"phrase": " ?"}, {"after_s": 0.0}):
         with pytest.raises(ConfigError, match=f"wake.{next(iter(wrong))}"):
             WakeConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the news. Hey Aura, what is there?", (True, "what is there?")),
+        ("hey aura stop it hey aura where is it", (True, "where is it")),
+        ("and now hey aura", (True, "")),
+        ("no phrase here", (False, "no phrase here")),
+    ],
+)
+def test_the_phrase_inside(text: str, expected: tuple[bool, str]) -> None:
+    assert WakeRule().after_phrase(text) == expected
+
+
+def test_names_of_people_do_not_call_the_robot() -> None:
+    for name in ("Laura", "Aurora", "Dora"):
+        assert not WakeRule().without_phrase(f"Hey {name}, where is it?")[0]
+
+
+def test_the_phrase_alone_arms_for_a_time() -> None:
+    rule = WakeRule(WakeConfig("required", armed_s=4.0))
+    rule.arm(10 * NS)
+    assert not rule.required(14 * NS) and rule.required(14 * NS + 1) and rule.required(9 * NS)
+    rule.disarm()
+    assert rule.required(11 * NS)

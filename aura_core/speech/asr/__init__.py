@@ -13,7 +13,8 @@ from aura_core.settings import Settings, setting
 from aura_core.speech.asr.base import Recognition, Recognizer, transcribe
 from aura_core.speech.asr.grammar import Grammar, parse, read_grammar
 from aura_core.speech.asr.turn_detector import TurnDetector
-from aura_core.speech.wake import WakeConfig
+from aura_core.speech.asr.whisper_options import WhisperOptions
+from aura_core.speech.wake import WakeConfig, WakeMode
 
 __all__ = [
     "AsrConfig",
@@ -29,6 +30,7 @@ __all__ = [
 
 BACKENDS = ("pocketsphinx", "whisper", "faster_whisper")
 LANGUAGES = ("en", "zh", "auto")
+COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "float32")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,27 @@ class AsrConfig(Settings, section="asr"):
         " of an acoustic model (pocketsphinx; empty: the English one in its package)",
     )
     language: str = setting("en", "language of the user; auto and zh: whisper", choices=LANGUAGES)
+    languages: tuple[str, ...] = setting(
+        (),
+        "whisper: the languages of a mixed household, such as en and zh; one of them is found for"
+        " each utterance, and speech in any other is rejected; empty: language alone",
+    )
+    initial_prompt: str = setting(
+        "",
+        "whisper: text in front of each utterance, for names and words of the house; the wake"
+        " phrase is added by itself",
+    )
+    beam_size: int = setting(
+        1, "whisper: hypotheses that are kept; 1 is the fastest", low=1, high=16
+    )
+    compute_type: str = setting(
+        "auto",
+        "faster_whisper: type of the weights; auto: int8 on a CPU, float16 on a GPU",
+        choices=COMPUTE_TYPES,
+    )
+    cpu_threads: int = setting(
+        0, "faster_whisper: threads on a CPU; 0: the library's choice", low=0, high=256
+    )
     device: str = setting(
         "auto",
         "where whisper runs: cpu, cuda, cuda:1 ...; auto: the second GPU where there are two, else"
@@ -76,9 +99,28 @@ class AsrConfig(Settings, section="asr"):
             raise ConfigError(
                 f"asr.grammar_file: {self.backend} takes no grammar; only pocketsphinx does"
             )
+        unknown = [name for name in self.languages if name not in LANGUAGES or name == "auto"]
+        if unknown:
+            raise ConfigError(f"asr.languages must be of en and zh, not '{unknown[0]}'")
+        if self.backend == "pocketsphinx":
+            for name, unused in (("languages", ()), ("initial_prompt", ""), ("beam_size", 1)):
+                if getattr(self, name) != unused:
+                    raise ConfigError(f"asr.{name}: pocketsphinx does not use it; whisper does")
+        if self.backend != "faster_whisper" and (self.compute_type, self.cpu_threads) != (
+            "auto",
+            0,
+        ):
+            raise ConfigError(
+                f"asr.compute_type and cpu_threads are of faster_whisper, not of {self.backend}"
+            )
         cuda = self.device.removeprefix("cuda:").isdigit() and self.device.startswith("cuda:")
         if self.device not in ("auto", "cpu", "cuda") and not cuda:
             raise ConfigError(f"asr.device must be auto, cpu, cuda or cuda:N, not '{self.device}'")
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The languages that are spoken here; () for any."""
+        return self.languages or (() if self.language == "auto" else (self.language,))
 
 
 def grammar_of(config: AsrConfig, phrases: Grammar | None = None) -> Grammar | None:
@@ -111,16 +153,34 @@ def open_recognizer(
     Raises ConfigError when its package, file or phrases are missing, and ModelError when the file
     is not a checkpoint.
     """
-    if config.backend == "whisper":
-        from aura_core.speech.asr.whisper import open_whisper
+    if config.backend != "pocketsphinx":
+        options = whisper_options(config, wake or WakeConfig())
+        if config.backend == "whisper":
+            from aura_core.speech.asr.whisper import open_whisper
 
-        return open_whisper(config.model, config.language, config.device)
-    if config.backend == "faster_whisper":
+            return open_whisper(config.model, options)
         from aura_core.speech.asr.faster_whisper import open_faster_whisper
 
-        return open_faster_whisper(config.model, config.language, config.device)
+        return open_faster_whisper(config.model, options)
     from aura_core.speech.asr.pocketsphinx import open_pocketsphinx
 
     grammar = grammar_of(config, phrases)
     assert grammar is not None
     return open_pocketsphinx(grammar, wake or WakeConfig(), config.model, config.rejection)
+
+
+def whisper_options(config: AsrConfig, wake: WakeConfig) -> WhisperOptions:
+    """Return how whisper is run.
+
+    The wake phrase stands in the prompt, because whisper otherwise writes a usual word for it: with
+    `Hey Aura.` as prompt "They are, is the kettle on" became "Hey Aura is the kettle on".
+    """
+    phrase = "" if wake.mode is WakeMode.OFF else f"{wake.phrase.title().rstrip('.')}."
+    return WhisperOptions(
+        config.spoken,
+        config.device,
+        " ".join(f"{phrase} {config.initial_prompt}".split()),
+        config.beam_size,
+        config.compute_type,
+        config.cpu_threads,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,12 +21,16 @@ class Recognition:
     """The words that were recognised.
 
     `confidence` is in [0, 1]. `in_grammar` is False for speech that matches no sentence of the
-    grammar.
+    grammar. `reason` says why the recogniser itself does not take the sound for words of the user:
+    no_speech, repeated, unlikely, language; "" if it does. `language` is a code of two letters, ""
+    where the recogniser cannot tell.
     """
 
     text: str
     confidence: float = 1.0
     in_grammar: bool = True
+    reason: str = ""
+    language: str = ""
 
 
 class Recognizer(Protocol):
@@ -67,11 +72,18 @@ def transcribe(recognizer: Recognizer, audio: Audio, piece: int = 1_600) -> Reco
     return recognizer.finish()
 
 
-class BufferedUtterance:
-    """Base of backends that transcribe the whole utterance at once."""
+class BufferedUtterance(ABC):
+    """Base of backends that transcribe the whole utterance at once.
+
+    `recognise` keeps nothing between two calls, so it may run on another thread.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[NDArray[np.int16]] = []
+
+    @abstractmethod
+    def recognise(self, samples: NDArray[np.int16]) -> Recognition:
+        """Return the words of samples (n,) int16 at 16 kHz."""
 
     def begin(self) -> None:
         self._pieces = []
@@ -80,8 +92,11 @@ class BufferedUtterance:
         self._pieces.append(samples)
         return None
 
-    def taken(self) -> NDArray[np.float32]:
-        """Return the utterance as float32 (n,) in [-1, 1), and empty the buffer."""
+    def finish(self) -> Recognition:
         pieces, self._pieces = self._pieces, []
-        samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
-        return samples.astype(np.float32) / 32768.0
+        return self.recognise(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16))
+
+
+def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return int16 samples as float32 in [-1, 1)."""
+    return samples.astype(np.float32) / 32768.0

