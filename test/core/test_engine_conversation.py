@@ -95,6 +95,8 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
             assert done == [t.answer_ids is not None for t in turns]
         else:
             before = [t.chunk for t in assistant.engine.window.turns]
+            cost = assistant.engine.owners.cost
+            asking = cost.forwards  # whose words these are, where several watches are open
             if (step := assistant.step(on_second_token(assistant, value))) is None:
                 continue
             steps.append(step)
@@ -109,7 +111,7 @@ def test_the_cache_is_always_the_conversation(events, script, policy, data):
                     == step.chunk
                     > max([-1, *before])
                 )
-            assert step.forwards == 1 + step.decode_tokens - (
+            assert step.forwards == 1 + step.decode_tokens + cost.forwards - asking - (
                 step.decode_tokens == config.generation.max_new_tokens
             ) or (value is not None)
         assert cached(assistant) == recomputed(assistant)

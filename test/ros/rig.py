@@ -106,7 +106,7 @@ class Process:
         """
         self._process.send_signal(number)
         code, output = self.wait()
-        assert code == 0, output
+        assert code == 0, f"exit code {code}\n{output}"
         assert not any(word in output for word in ("Traceback", "terminate", "[FATAL]")), output
         return output
 
