@@ -258,6 +258,7 @@ def test_the_shipped_files_name_parameters_that_exist(file: Path) -> None:
     for node, name, value, comment in entries:
         known = {p.name: p for p in parameters(NODES[node])}
         assert name in known, f"{node}: {name}"
+        value = tuple(value) if isinstance(value, list) else value
         assert type(value) is type(known[name].default), name
         assert known[name].refusal(value) == ""
         for told in re.findall(r"default:? ([^\s;,)]+)", comment):
