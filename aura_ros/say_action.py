@@ -6,11 +6,10 @@ goal ─► Talker.say ─► its turn ─► feedback after each sentence ─�
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
@@ -18,10 +17,10 @@ from aura_core.live.talker import Talker
 from aura_core.speech.mouth import Said
 from aura_core.speech.normalise import for_speech
 from aura_ros.action import Say
+from aura_ros.goals import serve_action, settle
 from aura_ros.node import AuraNode
 
 NOTHING = "there is nothing in the text that can be spoken"
-_CLEANUP_S = 0.3
 
 
 @dataclass(eq=False)
@@ -46,16 +45,7 @@ class SayAction:
         self._node, self._talker, self._wake = node, talker, wake
         self._names = (f"{session}-say{number}" for number in itertools.count(1))
         self._goals: dict[str, Goal] = {}  # by the name of their words
-        server = ActionServer(
-            node,
-            Say,
-            "aura/say",
-            self._execute,
-            goal_callback=lambda _: GoalResponse.ACCEPT,
-            cancel_callback=self._cancel,
-        )
-        node.undo(server.destroy)
-        node.undo(self._abandon)
+        serve_action(node, Say, "aura/say", self._execute, self._cancel, self._goals, self._abandon)
 
     def progress(self) -> None:
         """A sentence was heard: tell the clients their words so far."""
@@ -69,7 +59,7 @@ class SayAction:
         """Words are over. Returns whether they were those of a goal."""
         if (goal := self._goals.get(said.id)) is None:
             return False
-        _end(goal, said, "" if said.complete else reason)
+        settle(goal.ended, (said, "" if said.complete else reason))
         return True
 
     # ---- on the executor's thread ------------------------------------------------------------
@@ -104,12 +94,4 @@ class SayAction:
 
     def _abandon(self) -> None:
         for name, goal in list(self._goals.items()):
-            _end(goal, Said(name, self._talker.said_of(name), False), "dropped")
-        deadline = time.monotonic() + _CLEANUP_S
-        while self._goals and time.monotonic() < deadline:  # until the executor has sent them
-            time.sleep(0.01)
-
-
-def _end(goal: Goal, said: Said, reason: str) -> None:
-    if not goal.ended.done():
-        goal.ended.set_result((said, reason))
+            settle(goal.ended, (Said(name, self._talker.said_of(name), False), "dropped"))

@@ -5,12 +5,11 @@ goal ─► Host.ask ─► accepted ─► an Alert each time ─► closed: su
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from concurrent import futures
 from dataclasses import dataclass
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
@@ -21,13 +20,13 @@ from aura_core.stream.watches import Watch as CoreWatch
 from aura_core.types import Kind, Query
 from aura_ros import conversions as to
 from aura_ros.action import Watch
+from aura_ros.goals import serve_action, settle
 from aura_ros.msg import Alert
 from aura_ros.node import AuraNode
 from aura_ros.waiting import done
 
 _OTHERS = "the watch was ended by somebody else"
 _CLEANUP = "the assistant was cleaned up"
-_CLEANUP_S = 0.3
 
 
 @dataclass(eq=False)
@@ -48,16 +47,9 @@ class WatchAction:
     def __init__(self, node: AuraNode, host: Host) -> None:
         self._node, self._host = node, host
         self._goals: dict[str, Goal] = {}  # by watch id
-        server = ActionServer(
-            node,
-            Watch,
-            "aura/watch",
-            self._execute,
-            goal_callback=lambda _: GoalResponse.ACCEPT,
-            cancel_callback=self._cancel,
+        serve_action(
+            node, Watch, "aura/watch", self._execute, self._cancel, self._goals, self._abandon
         )
-        node.undo(server.destroy)
-        node.undo(self._abandon)
 
     def alerted(self, alert: Alert) -> None:
         """A watch was answered."""
@@ -70,12 +62,12 @@ class WatchAction:
         for watch in watches:
             goal = self._goals.get(watch.id)
             if goal is not None and not watch.open:
-                _end(goal, _OTHERS if watch.cancelled else "")
+                settle(goal.ended, _OTHERS if watch.cancelled else "")
 
     def refused(self, watch_id: str, reason: str) -> None:
         """A watch that was accepted before the model was loaded is refused after all."""
         if (goal := self._goals.get(watch_id)) is not None:
-            _end(goal, reason)
+            settle(goal.ended, reason)
 
     # ---- on the executor's thread ------------------------------------------------------------
 
@@ -114,17 +106,9 @@ class WatchAction:
         for watch_id, goal in list(self._goals.items()):
             if goal.handle is handle:
                 asked = self._host.unwatch(watch_id)
-                asked.add_done_callback(lambda _, goal=goal: _end(goal, ""))
+                asked.add_done_callback(lambda _, goal=goal: settle(goal.ended, ""))
         return CancelResponse.ACCEPT
 
     def _abandon(self) -> None:
         for goal in list(self._goals.values()):
-            _end(goal, _CLEANUP)
-        deadline = time.monotonic() + _CLEANUP_S
-        while self._goals and time.monotonic() < deadline:  # until the executor has sent them
-            time.sleep(0.01)
-
-
-def _end(goal: Goal, reason: str) -> None:
-    if not goal.ended.done():
-        goal.ended.set_result(reason)
+            settle(goal.ended, _CLEANUP)
