@@ -18,13 +18,16 @@ TOPIC = "humans/voices/anonymous_speaker/speech"  # REP 155's name where nobody 
 def live_speech(kind: Any, heard: Transcript, frame_id: str) -> Any | None:
     """A transcript as a message of the class `kind`; None for one that was rejected.
 
-    The releases of hri_msgs differ: the header may be missing its stamp.
+    The releases of hri_msgs differ: the header may be missing its stamp, and `locale` may be
+    missing. It stays empty where the recogniser does not tell the language.
     """
     if heard.state is TranscriptState.REJECTED:
         return None
     final = heard.state is TranscriptState.FINAL
     msg = kind(**{"final" if final else "incremental": heard.text})
     msg.confidence = float(heard.confidence)
+    if hasattr(msg, "locale"):
+        msg.locale = heard.language
     if hasattr(msg.header, "stamp"):
         msg.header = header(heard.end_ns, frame_id)
     return msg

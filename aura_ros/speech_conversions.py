@@ -59,4 +59,5 @@ def transcript_msg(heard: CoreTranscript, frame_id: str) -> Transcript:
         start=to_time(heard.start_ns),
         end=to_time(heard.end_ns),
         reason=heard.reason,
+        language=heard.language,
     )

@@ -19,7 +19,7 @@ from aura_core.speech.types import NS, Transcript, TranscriptState
 from aura_ros import live_speech as module
 from aura_ros.conversions import header
 from aura_ros.live_speech import LiveSpeech, live_speech
-from aura_ros.speech_conversions import from_audio_common
+from aura_ros.speech_conversions import from_audio_common, transcript_msg
 from aura_ros.typed import interface
 
 
@@ -34,6 +34,13 @@ class Live:
 
 
 @dataclass
+class LocalLive(Live):
+    """The same of a release that has the language."""
+
+    locale: str = ""
+
+
+@dataclass
 class IdHeaderLive(Live):
     """The same with the header of another release."""
 
@@ -41,7 +48,7 @@ class IdHeaderLive(Live):
 
 
 def heard(state: TranscriptState) -> Transcript:
-    return Transcript(state, "open the door", 0.5, 1 * NS, 3 * NS)
+    return Transcript(state, "open the door", 0.5, 1 * NS, 3 * NS, language="en")
 
 
 def test_transcripts_become_live_speech() -> None:
@@ -52,6 +59,13 @@ def test_transcripts_become_live_speech() -> None:
     assert partial == Live(stamped, "open the door", "", 0.5)
     assert live_speech(Live, heard(TranscriptState.REJECTED), "microphone") is None
     assert live_speech(IdHeaderLive, heard(TranscriptState.FINAL), "").final == "open the door"
+    assert live_speech(LocalLive, heard(TranscriptState.FINAL), "").locale == "en"
+
+
+def test_a_transcript_tells_its_language() -> None:
+    assert transcript_msg(heard(TranscriptState.FINAL), "microphone").language == "en"
+    unknown = Transcript(TranscriptState.FINAL, "open the door", 0.5, 1 * NS, 3 * NS)
+    assert transcript_msg(unknown, "microphone").language == ""
 
 
 class Node:
