@@ -18,7 +18,7 @@ from aura_core.sim.world import COLOURS, SHAPES  # noqa: E402
 from aura_core.stream.prompt import PromptCodec  # noqa: E402
 from aura_core.training.tiny.auxiliary import Auxiliary  # noqa: E402
 from aura_core.training.tiny.batches import FOCUS, ONCE, collate, on  # noqa: E402
-from aura_core.training.tiny.language import logits_of  # noqa: E402
+from aura_core.training.tiny.forward import logits_of  # noqa: E402
 from aura_core.training.tiny.model import build_model  # noqa: E402
 from aura_core.training.tiny.model import codec as tiny_codec  # noqa: E402
 from aura_core.training.tiny.samples import build  # noqa: E402

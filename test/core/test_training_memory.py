@@ -28,8 +28,8 @@ from aura_core.training.tiny.batches import (  # noqa: E402
     on,
     windows,
 )
-from aura_core.training.tiny.language import logits_of  # noqa: E402
-from aura_core.training.tiny.recipe import EMBEDDINGS, saved  # noqa: E402
+from aura_core.training.tiny.checkpoint import EMBEDDINGS, saved  # noqa: E402
+from aura_core.training.tiny.forward import logits_of  # noqa: E402
 from aura_core.training.tiny.remembered import Noted, noted, past  # noqa: E402
 from aura_core.training.tiny.samples import build  # noqa: E402
 from aura_core.training.tiny.store import CHUNKS, Store, training_world  # noqa: E402

@@ -30,7 +30,8 @@ from aura_core.stream.prompt import PromptCodec
 from aura_core.training.loss import Supervised, loss_of
 from aura_core.training.tiny.auxiliary import Auxiliary
 from aura_core.training.tiny.batches import FOCUS, Batch, collate, on, windows
-from aura_core.training.tiny.language import encoded, logits_of
+from aura_core.training.tiny.forward import logits_of
+from aura_core.training.tiny.language import encoded
 from aura_core.training.tiny.settings import Budget
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store, nothing_drawn
 from aura_core.training.tiny.vision import optimizers

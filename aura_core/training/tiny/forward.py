@@ -12,6 +12,28 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from aura_core.training.tiny.batches import Batch
+
+WIDTH = 192  # of the model
+
+
+def logits_of(
+    model: Any, batch: Batch, bank: torch.Tensor
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """float32 logits (N, vocabulary) at the supervised positions, and the output of each layer.
+
+    `bank`: features of all rooms' chunks, float16 (chunks, 12, 2 * WIDTH).
+    """
+    lm = model.model.language_model
+    embeds = lm.embed_tokens(batch.ids)
+    seen = bank[batch.rows].flatten(0, 1).float()
+    merged, deep = seen.split(WIDTH, dim=-1)
+    flat = embeds.flatten(0, 1).index_copy(0, batch.visual, merged)
+    hidden = hidden_of(
+        lm, flat.view(embeds.shape), batch.positions, batch.visual, [deep], batch.branch
+    )
+    return model.lm_head(hidden[-1].flatten(0, 1)[batch.at]), hidden
+
 
 def hidden_of(
     lm: Any,

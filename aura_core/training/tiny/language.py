@@ -19,18 +19,18 @@ from aura_core.plain import one_of
 from aura_core.sim.episode import TEST_PLAN, UNSEEN_SHARE, Episode
 from aura_core.sim.talk import DECLINED
 from aura_core.stream.prompt import PromptCodec
-from aura_core.training.loss import balanced_loss, plain_loss
+from aura_core.training.loss import Supervised, balanced_loss, plain_loss, weights
 from aura_core.training.tiny.auxiliary import Auxiliary
 from aura_core.training.tiny.batches import PAST_CHUNKS, PAST_PLAN, Batch, collate, on, windows
-from aura_core.training.tiny.forward import hidden_of
+from aura_core.training.tiny.forward import WIDTH, logits_of
 from aura_core.training.tiny.remembered import KINDS_ASKED
 from aura_core.training.tiny.samples import Sample, build
 from aura_core.training.tiny.settings import LOSSES
 from aura_core.training.tiny.store import CHUNKS, Pictures, Store, training_world
 from aura_core.training.tiny.targets import TOKENS
+from aura_core.training.tiny.teacher import Teacher, divergence
 from aura_core.training.tiny.vision import batched_vision, optimizers, patches_of
 
-WIDTH = 192  # of the model
 SAVE_MIN = 0.75  # between two saves
 REPORTS = 60  # of the stage
 WARM_UP = 100  # steps
@@ -50,24 +50,6 @@ FIGURES = (
 )
 NOTE_CHUNKS = (14, 24)  # of the windows in which notes are held out
 LAST = 48  # batches that may be given again
-
-
-def logits_of(
-    model: Any, batch: Batch, bank: torch.Tensor
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """float32 logits (N, vocabulary) at the supervised positions, and the output of each layer.
-
-    `bank`: features of all rooms' chunks, float16 (chunks, 12, 2 * WIDTH).
-    """
-    lm = model.model.language_model
-    embeds = lm.embed_tokens(batch.ids)
-    seen = bank[batch.rows].flatten(0, 1).float()
-    merged, deep = seen.split(WIDTH, dim=-1)
-    flat = embeds.flatten(0, 1).index_copy(0, batch.visual, merged)
-    hidden = hidden_of(
-        lm, flat.view(embeds.shape), batch.positions, batch.visual, [deep], batch.branch
-    )
-    return model.lm_head(hidden[-1].flatten(0, 1)[batch.at]), hidden
 
 
 Held = list[tuple[Batch, list[Sample], list[Episode]]]
@@ -177,6 +159,8 @@ def train(
     reports: int = REPORTS,
     save: Callable[[], None] = lambda: None,
     device: str = "cpu",
+    teacher: Teacher | None = None,
+    teaching: float = 1.0,
     told: Callable[[str, float, str], None] = lambda stage, share, line: None,
 ) -> None:
     """Train the language model in place for `minutes`; `begin` skips that share of the curriculum.
@@ -188,6 +172,7 @@ def train(
         mean: kept at each step of the running mean of the weights, which is what is reported and
             saved; 0: no mean.
         spent: minutes of these that an earlier run has spent.
+        teacher: who is followed in conversation, with the weight `teaching`; see `teacher`.
     """
     one_of("loss", loss, LOSSES)
     torch.manual_seed(seed)
@@ -202,8 +187,9 @@ def train(
     parameters.to(device)
     opts = optimizers(parameters, lr)
     trained = [p for opt in opts for g in opt.param_groups for p in g["params"]]
-    weights = [p for p in model.model.language_model.parameters()]
-    means = [p.detach().clone() for p in weights]
+    learned = [p for p in model.model.language_model.parameters()]
+    means = [p.detach().clone() for p in learned]
+    teacher = teacher.to(device) if teacher is not None else None
     start, step, seen, reported, saved = time.monotonic(), 0, 0, spent, spent
     waited, told_at = 0.0, 0
     total = torch.zeros(2, device=device)
@@ -225,20 +211,22 @@ def train(
                 if loss == "plain"
                 else balanced_loss(logits, batch.supervised, len(batch.ids), batch.answers)
             )
+            if teacher is not None:
+                value = value + teaching * followed(teacher, batch, bank, logits, loss)
             parameters.zero_grad(set_to_none=True)
             value.backward()
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             for opt in opts:
                 opt.step()
             with torch.no_grad():
-                torch._foreach_lerp_(means, weights, 1.0 - mean)
+                torch._foreach_lerp_(means, learned, 1.0 - mean)
             step, seen = step + 1, seen + batch.tokens
             minute = used * minutes
             total += torch.stack((value.detach(), besides.detach()))
             if minute - reported >= minutes / reports:
                 rate = seen / (60 * (minute - reported))
                 mean, extra = (total / (step - told_at)).tolist()
-                with exchanged(weights, means):
+                with exchanged(learned, means):
                     figures = teacher_forced(model, held, bank)
                 words = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 told(
@@ -252,15 +240,31 @@ def train(
                 total = torch.zeros_like(total)
             if minute - saved >= SAVE_MIN:
                 saved = minute
-                with exchanged(weights, means):
+                with exchanged(learned, means):
                     save()
                 if heads is not None:
                     torch.save(auxiliary.heads.state_dict(), heads)
     with torch.no_grad():
-        torch._foreach_copy_(weights, means)
+        torch._foreach_copy_(learned, means)
     save()
     if heads is not None:
         torch.save(auxiliary.heads.state_dict(), heads)
+
+
+def followed(
+    teacher: Teacher, batch: Batch, bank: torch.Tensor, logits: torch.Tensor, loss: str
+) -> torch.Tensor:
+    """How far the model is from its teacher, a scalar, with the weights of the loss `loss`.
+
+    `logits`: of the model, float32 (N, vocabulary) at all supervised positions.
+    """
+    mine, taught = teacher.told(batch, bank)
+    s: Supervised = batch.supervised
+    weight = torch.ones_like(s.target, dtype=torch.float32)
+    if loss != "plain":
+        weight = weights(s, len(batch.ids), batch.answers)
+    apart = divergence(logits[mine], taught, s.target[mine], weight[mine])
+    return apart / len(s.target)
 
 
 @contextmanager

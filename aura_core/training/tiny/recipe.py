@@ -13,22 +13,21 @@ from typing import Any
 import torch
 
 from aura_core.cores import cores
-from aura_core.errors import ConfigError, ModelError
-from aura_core.models.sidecar import read_json
+from aura_core.errors import ConfigError
 from aura_core.training.tiny import language, vision
 from aura_core.training.tiny import model as tiny
 from aura_core.training.tiny.batches import CONTINUED, CURRICULUM, Drawer
+from aura_core.training.tiny.checkpoint import saved
 from aura_core.training.tiny.settings import Recipe
 from aura_core.training.tiny.store import CHUNKS, HELD, Pictures, Store
+from aura_core.training.tiny.teacher import open_teacher
 
 FEATURE_RMS = 0.3
 CALMER = 0.5  # of the busy rooms that a model which is continued does not see
 MEAN = 0.99  # kept of the mean of the weights of a model that is continued, at each step
 CPU_REPORTS = 12  # each takes a core half a minute
-EMBEDDINGS = "model.language_model.embed_tokens.weight"
 _LAST_LAYERS = ("merger.linear_fc2.", "deepstack_merger_list.0.linear_fc2.")
 
-Weights = dict[str, torch.Tensor]
 Told = Callable[[str, float, str], None]
 
 
@@ -129,6 +128,8 @@ def _stages(
         minutes = max(0.1, recipe.total_min - (time.monotonic() - begun) / 60)
 
     heads = folder / "auxiliary.pt"
+    taught_by = (recipe.teacher or recipe.init) if recipe.teaching else None
+    teacher = open_teacher(taught_by, tokenizer.get_vocab()) if taught_by else None
 
     def save() -> None:
         torch.save(model.state_dict(), weights)
@@ -152,6 +153,8 @@ def _stages(
         reports=language.REPORTS if recipe.gpu else CPU_REPORTS,
         save=save,
         device=recipe.device,
+        teacher=teacher,
+        teaching=recipe.teaching,
         told=told,
     )
 
@@ -171,34 +174,3 @@ def _rendered(store: Store, pictures: Pictures, minutes: float, told: Told) -> N
         told("rooms", min(1.0, used), f"{int(store.ready.sum())} rooms")
         time.sleep(min(5.0, 6 * minutes))
     pictures.update(len(store.ready))
-
-
-def saved(folder: Path, vocabulary: dict[str, int], rows: torch.Tensor) -> Weights:
-    """Weights of a checkpoint folder, float32, for another vocabulary.
-
-    Args:
-        folder: the checkpoint; its own vocabulary may be smaller or in another order.
-        vocabulary: ids of the tokens, of the model that is continued.
-        rows: float32 (n, width), the embeddings that this model begins with: those of tokens that
-            the checkpoint lacks stay.
-
-    The tied output layer is filled in. Raises `ModelError`.
-    """
-    from safetensors.torch import load_file
-
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise ModelError(f"{folder}: no model.safetensors to continue from")
-    state = {k: v.float() for k, v in load_file(path).items()}
-    old = read_json(folder / "tokenizer.json").get("model", {}).get("vocab")
-    if not isinstance(old, dict):
-        raise ModelError(f"{folder}: tokenizer.json has no vocabulary of words")
-    was, now = state[EMBEDDINGS], rows.clone()
-    if was.shape[1] != now.shape[1]:
-        raise ModelError(
-            f"{folder}: its embeddings are {was.shape[1]} wide, those of aura_tiny {now.shape[1]}"
-        )
-    for token, at in vocabulary.items():
-        if token in old:
-            now[at] = was[old[token]]
-    return state | {EMBEDDINGS: now, "lm_head.weight": now}

@@ -31,6 +31,13 @@ class Recipe(Settings):
         " rooms are rendered for vision_min at most",
         null="from nothing",
     )
+    teacher: Path | None = setting(
+        None,
+        "checkpoint folder that a model follows in conversation, wherever it is right: what was"
+        " learned before is kept while more is learned",
+        null="that of --init",
+    )
+    teaching: float = setting(1.0, "weight of the teacher in the loss; 0: no teacher", low=0.0)
     begin: float = setting(0.0, "share of the curriculum that is skipped", low=0.0, high=1.0)
     lr: float = setting(2.5e-3, "largest learning rate of the language model", above=0.0)
     tokens: int | None = setting(
