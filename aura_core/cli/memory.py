@@ -193,7 +193,8 @@ def forget(
 ) -> None:
     """Delete notes for good: nothing of them stays in the file.
 
-    It may be done while the assistant runs.
+    It may be done while the assistant runs. Watches that are open stay open; what they have told
+    is deleted too.
     """
     from aura_core.memory.store import Wanted
 
@@ -209,6 +210,27 @@ def forget(
                 raise InputError(f"{count} notes would be deleted: say --yes")
             typer.confirm(f"{store.path}: delete {count} notes for good?", abort=True)
         print(f"{store.forget(None if everything else wanted)} notes deleted")
+        assert store.path is not None
+        _forget_words(store.path, everything)
+
+
+def _forget_words(path: Path, everything: bool) -> None:
+    """Delete what watches have told, from the file beside that of the notes. Of one that lies
+    elsewhere the assistant does it."""
+    from aura_core.live.watch_keeper import forget_words
+    from aura_core.memory.paths import watches_of
+
+    watches = watches_of(path)
+    still_open = None if watches is None else forget_words(watches)
+    if still_open is not None:
+        if still_open:
+            what = "watch stays" if still_open == 1 else "watches stay"
+            print(f"{watches}: {still_open} {what} open; what was told of it is deleted")
+    elif everything:
+        print(
+            "open watches stay open; what they have told is deleted from their file (watch_file) by"
+            " the assistant, in the next second or when it starts"
+        )
 
 
 @app.command()

@@ -32,7 +32,7 @@ from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.pictures import decoded
 from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
-from aura_core.memory.store import Store, Wanted
+from aura_core.memory.store import PAUSED, Forgotten, Store, Wanted
 from aura_core.memory.tiers import Tiers
 from aura_core.memory.times import clock
 from aura_core.memory.words import language_of
@@ -119,7 +119,14 @@ class AssistantMemory:
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._unable: set[str] = set()  # models that were told to use no memory
         self._began = False  # that the assistant begins is noted
-        self._paused = self._closed = False
+        self._closed = False
+        self._heeding = threading.Lock()
+        self._forgets = -1  # `Store.forgets` that were heeded
+        self._deletions = 0
+        self._paused_ns: int | None = None  # since when nothing is written; None: it is written
+        # What a user has asked for, as `Store.keep` has it; None: nothing in this process, so the
+        # file decides.
+        self._asked_pause: str | None = None
         self.writer: ServedWriter | None = None
 
     # ---- life --------------------------------------------------------------------------------
@@ -137,7 +144,7 @@ class AssistantMemory:
         self._failed = ""
         embed = self._embed if self.embedder is not None else None
         self.recorder = Recorder(self.store, self._complain, self.config, embed)
-        self.pause(self._paused)
+        self._go_on_pausing(self.store)
         self.recorder.start()
         if self.config.writer.url:
             own = self.config
@@ -157,6 +164,21 @@ class AssistantMemory:
             words = CRASHED if ended == "" else BEGAN
             self._note(NoteKind.RUN, words[self.language])
             self._began = True
+
+    def _go_on_pausing(self, store: Store) -> None:
+        """A pause lasts until the user ends it, over restarts too: the file has it."""
+        assert self.recorder is not None
+        if self._asked_pause is not None:
+            self.recorder.keep(PAUSED, self._asked_pause)
+        else:
+            self._paused_ns = _kept_pause(store)
+            if self._paused_ns is not None:
+                self._complain(
+                    f"memory: nothing is remembered: it was paused {self._told_pause()} and is"
+                    " until somebody ends it (aura/memory_pause with false)"
+                )
+        if self.paused:
+            self.recorder.pause()
 
     def ready(self) -> Store | None:
         """The file, if it is open. One that could not be opened is tried again now and then."""
@@ -185,6 +207,9 @@ class AssistantMemory:
             self.writer = None
         self._note(NoteKind.RUN, ENDED[self.language])
         try:
+            if self.paused and self.store.moved:  # the pause is for the file that is new there too
+                self.store.reopen()
+                self.store.keep(PAUSED, str(self._paused_ns))
             self.store.keep("ended", self.run)
         except AuraError as e:
             log.debug("the end could not be kept: %s", one_line(e))
@@ -208,7 +233,17 @@ class AssistantMemory:
     @property
     def paused(self) -> bool:
         """Whether nothing is written, because somebody asked for it."""
-        return self._paused
+        return self._paused_ns is not None
+
+    @property
+    def paused_since_ns(self) -> int | None:
+        """The wall-clock time at which it was paused, in nanoseconds; None: it is not."""
+        return self._paused_ns
+
+    @property
+    def asked_pause(self) -> bool | None:
+        """Whether a user has paused it; None: nobody has said anything in this process."""
+        return None if self._asked_pause is None else bool(self._asked_pause)
 
     @property
     def state(self) -> str:
@@ -217,15 +252,42 @@ class AssistantMemory:
             return "failed"
         return "paused" if self.paused else "on"
 
-    def pause(self, paused: bool) -> None:
+    def pause(self, paused: bool, timeout_s: float = 0.0, since_ns: int | None = None) -> str:
         """Write nothing, from now on and until this is called with False. It may be called before
-        the file is open."""
-        self._paused = paused
-        if self.recorder is not None:
-            if paused:
-                self.recorder.pause()
-            else:
-                self.recorder.resume()
+        the file is open.
+
+        This holds at once. It is written into the file too, so that it holds after a restart;
+        while the file cannot be written, this is tried again.
+
+        Args:
+            paused: whether nothing is to be written.
+            timeout_s: how long to wait until the file has it.
+            since_ns: wall-clock time of the pause; None: now.
+
+        Returns:
+            Why the file does not have it yet, so that a restart would not know of it; "" where it
+            has, and without a `timeout_s`.
+        """
+        if not paused:
+            self._paused_ns = None
+        elif self._paused_ns is None:
+            self._paused_ns = time.time_ns() if since_ns is None else since_ns
+        self._asked_pause = "" if self._paused_ns is None else str(self._paused_ns)
+        recorder = self.recorder
+        if recorder is None:
+            return (self._failed or "the file is not open yet") if timeout_s else ""
+        if paused:
+            recorder.pause()
+        else:
+            recorder.resume()
+        recorder.keep(PAUSED, self._asked_pause)
+        if not timeout_s or recorder.flush(timeout_s):
+            return ""
+        return recorder.trouble or "the file is busy"
+
+    def _told_pause(self) -> str:
+        assert self._paused_ns is not None
+        return f"at {clock(self._paused_ns, self._now_ns() or self._paused_ns, self.tz)}"
 
     # ---- out: from any thread ----------------------------------------------------------------
 
@@ -258,9 +320,38 @@ class AssistantMemory:
         if recorder is None:
             raise InputError(self._failed or "the memory is not open")
         asked = wanted or Wanted()
-        if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
-            self._deleted.append(_Deleted.of(asked, self._now_ns()))
+        span = asked.begin_wall_ns, asked.end_wall_ns
+        if wanted is None or span != (None, None):
+            self._deleted.append(_Deleted.of(*span, self._now_ns()))
         return recorder.forget(wanted, timeout_s)
+
+    def heed(self) -> int:
+        """How often somebody had notes deleted in this run, in this process or with `aura memory
+        forget` in another one: after another number, what was told of notes is to be read again.
+
+        Blocks of a time that another process has deleted are noted no more.
+        """
+        store = self.store
+        if store is None:
+            return self._deletions
+        try:
+            with self._heeding:
+                if (forgets := store.forgets) == self._forgets:
+                    return self._deletions
+                told = store.forgotten()
+                self._forgets = forgets
+                self._heed(told)
+        except AuraError as e:
+            log.debug("deletions could not be read: %s", one_line(e))
+        return self._deletions
+
+    def _heed(self, told: Sequence[Forgotten]) -> None:
+        for one in told:
+            if one.by_time:
+                span = one.begin_wall_ns, one.end_wall_ns
+                self._deleted.append(_Deleted.of(*span, one.at_wall_ns))
+        if any(one.deleted or one.everything for one in told):
+            self._deletions += 1
 
     def work(self, action: Callable[[Store], object]) -> None:
         """Do something with the file that nobody waits for: live, in the thread that writes."""
@@ -382,6 +473,7 @@ class AssistantMemory:
     def saw(self, stream: str, block: Block, text: str) -> None:
         """Note what happened in a block; "" where nothing is new. While the note was written its
         time may have been deleted: then nothing is noted."""
+        self.heed()
         if any(deleted.holds(block) for deleted in list(self._deleted)):
             return
         text = " ".join(text.split())
@@ -459,9 +551,8 @@ class _Deleted:
     at_s: float  # by the machine's steady clock
 
     @staticmethod
-    def of(wanted: Wanted, now_ns: int) -> _Deleted:
+    def of(begin: int | None, end: int | None, now_ns: int) -> _Deleted:
         """The span of a deletion, up to now."""
-        begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
         first = -_LONG_AGO if begin is None else begin
         return _Deleted(first, now_ns if end is None else min(end, now_ns), time.monotonic())
 
@@ -708,6 +799,19 @@ class StreamMemory:
 
         request = asked.format(notes=span.notes, words=self.note_tokens // 2)
         return Request(request, self.note_tokens, done)
+
+
+def _kept_pause(store: Store) -> int | None:
+    """Since when a file is paused; None: it is not. Where that cannot be read, it is paused from
+    now on."""
+    try:
+        text = store.kept(PAUSED) or ""
+    except AuraError as e:
+        log.debug("whether it is paused could not be read: %s", one_line(e))
+        return time.time_ns()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() else time.time_ns()
 
 
 def _is_thing(text: str) -> bool:

@@ -67,7 +67,8 @@ TABLES = (
     "CREATE TABLE kept (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
     # erased: grows whenever notes or vectors are taken out, or added among others; unmerged: notes
     # that were deleted since the search indexes were merged; terms: `words.VERSION` of the index
-    # terms; deletions: how often notes were deleted
+    # terms; deletions: how often notes were deleted; forgotten: how often somebody asked for that;
+    # heeded: up to which of these the assistant has acted
     "CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO number VALUES ('erased', 0), ('unmerged', 0), ('terms', 0)",
     TERMS,

@@ -11,10 +11,11 @@ import math
 import os
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,9 @@ _COLUMNS = (
 )
 _INT64 = 2**63
 READ = 1024  # vectors that are read at once
+MOST_FORGOTTEN = 64  # deletions that are told to an assistant that did not ask for them
+FORGOTTEN, PAUSED = "forgotten", "paused"  # names of `keep`
+STAYS = (FORGOTTEN, PAUSED)  # no text of a user: also when everything is forgotten
 
 Terms = Callable[[str], list[str]]
 Index = Callable[[str, str], str]  # of a text and a question
@@ -71,6 +75,29 @@ class Stats:
     def notes(self) -> int:
         """Number of notes."""
         return sum(self.kinds.values())
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """That somebody had notes deleted, which may have been another process.
+
+    Attributes:
+        begin_wall_ns, end_wall_ns: of which time; None: without this end.
+        at_wall_ns: when it was asked.
+        by_time: all notes of that time; else single ones.
+        deleted: how many notes there were.
+    """
+
+    begin_wall_ns: int | None
+    end_wall_ns: int | None
+    at_wall_ns: int
+    by_time: bool
+    deleted: int
+
+    @property
+    def everything(self) -> bool:
+        """All notes were deleted."""
+        return self.by_time and self.begin_wall_ns is None and self.end_wall_ns is None
 
 
 class Indexed(NamedTuple):
@@ -291,13 +318,16 @@ class Store:
 
         What was made of them goes too: search indexes, pictures, vectors, and summaries that
         overlap them. The file is rewritten, which takes time where it is large. `wanted.limit` is
-        not heeded. None: everything, with what `keep` has kept.
+        not heeded. None: everything, with what `keep` has kept (but `STAYS`).
+
+        It is told to the assistant that writes here (`forgotten`), whoever asks for it.
         """
         with self._transaction() as db:
             if wanted is None:
                 deleted = db.execute("SELECT count(*) FROM note").fetchone()[0]
-                for table in ("picture", "vector", "note", "summary", "kept"):
+                for table in ("picture", "vector", "note", "summary"):
                     db.execute(f"DELETE FROM {table}")
+                db.execute("DELETE FROM kept WHERE name NOT IN (?, ?)", STAYS)
                 db.execute("DROP TABLE terms")
                 db.execute("DROP TABLE letters")
                 db.execute(schema.TERMS)
@@ -307,6 +337,7 @@ class Store:
             else:
                 q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
+            _tell_forgotten(db, wanted, deleted)
         try:
             self._merge()
             with self._write() as db:
@@ -380,6 +411,24 @@ class Store:
         """How often notes were deleted, by this process or by another one."""
         with self._read() as db:
             return _number(db, "deletions")
+
+    @property
+    def forgets(self) -> int:
+        """How often somebody had notes deleted, in this process or in another one. Retention does
+        not count."""
+        with self._read() as db:
+            return _number(db, "forgotten")
+
+    def forgotten(self) -> list[Forgotten]:
+        """What somebody had deleted since the last call, in this process or in another one. It is
+        for the assistant that writes here: while there is none, it waits in the file."""
+        with self._transaction() as db:
+            number, heeded = _number(db, "forgotten"), _number(db, "heeded")
+            _add(db, "heeded", number - heeded)
+            told = _told_forgotten(db)[-(number - heeded) :] if number > heeded else []
+        if len(told) < number - heeded:  # so many that some are not told: all of them
+            told.append(Forgotten(None, None, time.time_ns(), True, number - heeded))
+        return told
 
     def add_summary(
         self,
@@ -736,6 +785,24 @@ def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> in
     _add(db, "deletions", 1)
     _add(db, "unmerged", count)
     return count
+
+
+def _tell_forgotten(db: sqlite3.Connection, wanted: Wanted | None, deleted: int) -> None:
+    """Write down that notes were deleted, and of which time; nothing of what they told."""
+    asked = wanted or Wanted()
+    begin, end = asked.begin_wall_ns, asked.end_wall_ns
+    by_time = wanted is None or (begin, end) != (None, None)
+    if not deleted and not by_time:
+        return
+    told = [*_told_forgotten(db), Forgotten(begin, end, time.time_ns(), by_time, deleted)]
+    text = json.dumps([astuple(one) for one in told[-MOST_FORGOTTEN:]])
+    db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (FORGOTTEN, text))
+    _add(db, "forgotten", 1)
+
+
+def _told_forgotten(db: sqlite3.Connection) -> list[Forgotten]:
+    row = db.execute("SELECT text FROM kept WHERE name = ?", (FORGOTTEN,)).fetchone()
+    return [Forgotten(*values) for values in json.loads(row[0])] if row else []
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
