@@ -699,10 +699,13 @@ class StreamMemory:
             return self._given(given, question, chunk)
         now_ns = self.wall_ns(chunk.stamp_ns)
         lines = [] if self._form.renames else names.lines(now_ns, self.language, question)
+        found = None
+        if not stands(query):
+            asked = names.rewrite(question, sure=True) if self._form.renames else question
+            found = recall.find(asked, now_ns)
         if self._form.renames:
-            question = names.rewrite(question)
+            question = names.rewrite(question, sure=found is not None)
         known = "".join(f"{told}\n" for told in lines)
-        found = None if stands(query) else recall.find(question, now_ns)
         if found is None:
             return Remembered(known, question)
         evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
