@@ -25,6 +25,7 @@ from aura_core.config import AssistantConfig, MemoryConfig, WriterConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
+from aura_core.memory.cameras import in_words
 from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
 from aura_core.memory.names import Names, Naming, name_text, naming
@@ -108,6 +109,7 @@ class AssistantMemory:
         self.config, self.run, self.tz = config, run, tz
         self._complain, self._tell, self._wall = complain, tell, wall
         self._ids, self._lock = Ids(run), threading.Lock()
+        self.cameras: tuple[str, ...] = ()  # names of the streams
         self.store: Store | None = None
         self.recorder: Recorder | None = None
         self.embedder: Embedder | None = None
@@ -219,6 +221,8 @@ class AssistantMemory:
 
     def stream(self, name: str, backend: Backend) -> StreamMemory:
         """What the engine of a stream gets."""
+        if name not in self.cameras:
+            self.cameras = (*self.cameras, name)
         return StreamMemory(self, name, backend)
 
     # ---- state -------------------------------------------------------------------------------
@@ -595,7 +599,14 @@ class StreamMemory:
             if store is not None:
                 config = replace(memory.config, prefix_tokens=self.prefix_tokens)
                 own = (config, self._form)
-                self._recall = Recall(store, *own, memory.embedder, memory.tz, self._count)
+                self._recall = Recall(
+                    store,
+                    *own,
+                    memory.embedder,
+                    memory.tz,
+                    self._count,
+                    lambda: memory.cameras,
+                )
                 self._tiers = Tiers(store, *own, memory.tz, self._count)
                 self._names = Names(store)
         return self._recall, self._tiers
@@ -758,7 +769,9 @@ class StreamMemory:
                 now_ns = self._memory.wall_ns(self._newest_ns)
                 age_s = max(0, now_ns - note.wall_ns) / NS
                 when = clock(note.wall_ns, now_ns, self._memory.tz, self.language)
-                caption = line(Line(age_s, when, note.text), self.language)
+                several = len(self._memory.cameras) > 1
+                camera = in_words(note.stream, self.language) if several else ""
+                caption = line(Line(age_s, when, note.text, camera), self.language)
                 shown.append((Frame(image, note.end_ns), caption))
         return tuple(reversed(shown))
 

@@ -36,7 +36,8 @@ _SEVERAL = _set(
 )
 _ENDS = _set(
     "with without in on at of from near by behind under over beside between next to into onto and"
-    " or but is are was were has have had who which that wearing holding carrying inside outside above"
+    " or but is are was were has have had who which that wearing holding carrying inside outside"
+    " above"
 )
 _TELLS = _set("with wearing holding carrying of without")  # further words that tell one apart
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")

@@ -550,3 +550,20 @@ def test_what_is_nothing_gets_no_name(runs: Make, tmp_path: Path) -> None:
     assert answers(run, "this is my toy") == ["nothing"]
     assert until(lambda: NoteKind.QUESTION in [k for k, _ in notes(path)])
     assert NoteKind.NAME not in [k for k, _ in notes(path)]
+
+
+def test_of_two_cameras_what_is_recalled_says_which(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    rooms = ("kitchen", "hall")
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60, streams=rooms).start()
+    for i in range(5):
+        run.second(i, grey=70, stream="kitchen")
+        run.second(i, grey=70, stream="hall")
+    assert until(lambda: len(seen(path)) >= 2)
+    run.host.ask("when did the lamp last shine in the hall?", "kitchen")
+    for i in range(5, 8):
+        run.second(i, grey=70, stream="kitchen")
+    while (response := run.next(Stepped).step.response) is None:
+        pass
+    assert ", hall): the lamp shines at 70" in response.text
+    assert "kitchen)" not in response.text
