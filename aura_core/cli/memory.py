@@ -273,17 +273,19 @@ def stats(
                 "text_bytes": found.text_bytes,
                 "picture_bytes": found.picture_bytes,
                 "file_bytes": found.file_bytes,
+                "paused": _told(found.paused_ns),
             }
         )
     )
 
 
 def as_json(note: Note) -> dict[str, Any]:
-    """A note without its pictures as plain values. `time`: wall clock, in ISO 8601."""
+    """A note without its pictures as plain values. `time`: what the clock has shown, in ISO
+    8601; `wall_ns`: what it would have shown, if it had been set then as it is now."""
     return {
         "id": note.id,
         "kind": note.kind.value,
-        "time": _told(note.wall_ns),
+        "time": _told(note.shown_wall_ns),
         "text": note.text,
         "question": note.question,
         "stream": note.stream,
@@ -361,7 +363,7 @@ def _print(notes: list[Note], json_out: bool) -> None:
         where = f" [{note.stream}]" if note.stream else ""
         asked = f"{note.question} -> " if note.question else ""
         print(
-            f"{note.id}  {times.clock(note.wall_ns, now)}  {note.kind.value}{where}  "
+            f"{note.id}  {times.clock(note.shown_wall_ns, now)}  {note.kind.value}{where}  "
             + one_line(f"{asked}{note.text}")
         )
 
@@ -374,6 +376,8 @@ def _show(found: Stats) -> None:
         f"text {found.text_bytes / 1e6:.2f} MB, pictures {found.picture_bytes / 1e6:.2f} MB,"
         f" file {found.file_bytes / 1e6:.2f} MB"
     )
+    if found.paused_ns is not None:
+        print(f"paused since {_told(found.paused_ns)}: nothing is written")
 
 
 def _private(path: Path, data: bytes) -> None:

@@ -26,6 +26,7 @@ from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
 from aura_core.memory.cameras import in_words
+from aura_core.memory.clock import ClockWatch, steady_ns
 from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
 from aura_core.memory.names import Names, Naming, name_text, naming
@@ -60,6 +61,8 @@ RETRY_S = 60.0  # after which a file that could not be opened is tried again
 LATE_S = 1800.0  # no note is written later about a time that was deleted
 MOST_ASKED = 64  # questions that may wait for the results of calls
 MOST_DELETED = 64  # deletions that are heeded so long
+MOST_SET = 8  # times that the clock was set, which are heeded so long
+CLOCK_S = 2.0  # so long the next chunk waits until the file knows that the clock was set
 _LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
@@ -118,6 +121,9 @@ class AssistantMemory:
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
+        self._clock = ClockWatch()
+        self._owed_ns = 0  # by how much the clock was set, which the file does not know yet
+        self._set: deque[_Set] = deque(maxlen=MOST_SET)  # when the clock was set lately
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._unable: set[str] = set()  # models that were told to use no memory
         self._began = False  # that the assistant begins is noted
@@ -140,6 +146,9 @@ class AssistantMemory:
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
             self.store = Store.open(path)
+            if self._wall is None:
+                self._clock = ClockWatch()
+                self.store.begin_run(time.time_ns())
         except AuraError as e:
             self.fail(one_line(e))
             return
@@ -396,6 +405,39 @@ class AssistantMemory:
 
     # ---- in ----------------------------------------------------------------------------------
 
+    def look_at_clock(self) -> None:
+        """Heed that the machine's clock was set, before more is noted. It waits until the file
+        knows, for some seconds at most; the thread that writes must not call it."""
+        recorder, by_ns = self.recorder, self._clock.set_by()
+        if self._wall is not None or recorder is None:
+            return
+        now_ns = time.time_ns()
+        if by_ns:
+            self._set.append(_Set(by_ns, now_ns, steady_ns()))
+            log.info("the clock was set by %.1f s", by_ns / NS)
+        by_ns, self._owed_ns = by_ns + self._owed_ns, 0
+        if not by_ns:
+            return
+        if recorder.trouble:  # nothing can be written: it is told later
+            self._owed_ns = by_ns
+            return
+        try:
+            done = recorder.call(lambda store: store.clock_was_set(by_ns, now_ns, self.run))
+            done.result(CLOCK_S)
+        except (AuraError, TimeoutError) as e:
+            log.warning("that the clock was set is not in the notes: %s", one_line(e))
+
+    def _by_this_clock(self, wall_ns: int) -> int:
+        """What the clock would have shown at a time of the last minutes, if it had been as now."""
+        for was in self._set:
+            if steady_ns() - was.steady_ns > LATE_S * NS:
+                continue
+            ahead = was.by_ns < 0 and wall_ns > time.time_ns() + NS
+            behind = was.by_ns > 0 and wall_ns <= was.now_ns - was.by_ns
+            if ahead or behind:
+                wall_ns += was.by_ns
+        return wall_ns
+
     def wall_ns(self, stamp_ns: int) -> int:
         """The wall-clock time of a stamp that is now."""
         if self._wall is None:
@@ -478,6 +520,9 @@ class AssistantMemory:
         """Note what happened in a block; "" where nothing is new. While the note was written its
         time may have been deleted: then nothing is noted."""
         self.heed()
+        self.look_at_clock()
+        shown_ns = block.wall_ns
+        block = replace(block, wall_ns=self._by_this_clock(shown_ns))
         if any(deleted.holds(block) for deleted in list(self._deleted)):
             return
         text = " ".join(text.split())
@@ -493,6 +538,7 @@ class AssistantMemory:
             block.begin_ns,
             block.wall_ns,
             image=block.frames[-1].image,
+            shown_ns=None if shown_ns == block.wall_ns else shown_ns,
         )
 
     def named(self, stream: str, given: Naming, description: str, chunk: Chunk) -> None:
@@ -522,9 +568,11 @@ class AssistantMemory:
         query_id: str = "",
         response_id: str = "",
         image: NDArray[np.uint8] | None = None,
+        shown_ns: int | None = None,
     ) -> None:
         if self.recorder is None or self.recorder.paused:
             return
+        self.look_at_clock()
         with self._lock:  # a writer has a thread of its own
             note_id = self._ids.next("n")
         note = Note(
@@ -539,11 +587,21 @@ class AssistantMemory:
             question,
             query_id,
             response_id,
+            shown_ns=shown_ns,
         )
         self.recorder.put(note, None if self.config.keyframes == "off" else image)
         if self._wall is not None:
             self.recorder.flush()
         self._tell(note)
+
+
+@dataclass(frozen=True)
+class _Set:
+    """That the machine's clock was set: by so many nanoseconds, to `now_ns`."""
+
+    by_ns: int
+    now_ns: int
+    steady_ns: int  # when, by a clock that nobody sets
 
 
 @dataclass(frozen=True)
@@ -643,6 +701,7 @@ class StreamMemory:
     def wall_ns(self, stamp_ns: int) -> int:
         """See `stream.notes.Memory`."""
         self._newest_ns = stamp_ns
+        self._memory.look_at_clock()
         return self._memory.wall_ns(stamp_ns)
 
     def before(self) -> str:
@@ -719,7 +778,7 @@ class StreamMemory:
         known = "".join(f"{told}\n" for told in lines)
         if found is None:
             return Remembered(known, question)
-        evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
+        evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.shown_wall_ns) for n in found.notes)
         return Remembered(known + found.text, question, evidence, self._pictures(found.notes))
 
     def _given(self, given: Naming, question: str, chunk: Chunk) -> Remembered:
@@ -768,7 +827,7 @@ class StreamMemory:
             if image is not None:
                 now_ns = self._memory.wall_ns(self._newest_ns)
                 age_s = max(0, now_ns - note.wall_ns) / NS
-                when = clock(note.wall_ns, now_ns, self._memory.tz, self.language)
+                when = clock(note.shown_wall_ns, now_ns, self._memory.tz, self.language)
                 several = len(self._memory.cameras) > 1
                 camera = in_words(note.stream, self.language) if several else ""
                 caption = line(Line(age_s, when, note.text, camera), self.language)

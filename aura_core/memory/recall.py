@@ -294,8 +294,8 @@ class Recall:
         rows = [row for held in found if (row := _row(held, frozenset())).facts]
         rows = self._without_repeats(rows if wanted.first else rows[::-1], in_words=True)
         if narrow is not None:
-            notes = self._store.at([row.number for row in rows])
-            near = {n.wall_ns // MS for n in notes if narrow[0] <= _middle(n) < narrow[1]}
+            notes = self._store.numbered([row.number for row in rows])
+            near = {i for i, note in notes.items() if narrow[0] <= _middle(note) < narrow[1]}
             inside = [row for row in rows if row.number in near]
             rows = inside if inside or self._form.sentences else rows
         matches = sum(len(row.facts) for row in rows) + further
@@ -426,7 +426,8 @@ class Recall:
             text = f"问：{asked} 答：{text}" if language == "zh" else f"asked: {asked} - {text}"
         age_s = max(0, now_wall_ns - note.wall_ns) / S
         camera = in_words(note.stream, language) if several else ""
-        return Line(age_s, clock(note.wall_ns, now_wall_ns, self._tz, language), text, camera)
+        when = clock(note.shown_wall_ns, now_wall_ns, self._tz, language)
+        return Line(age_s, when, text, camera)
 
 
 MOST_TERMS = 24  # of a question that are searched for

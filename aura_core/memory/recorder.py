@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aura_core.config import MemoryConfig
 from aura_core.errors import AuraError, InputError, StoreError, one_line
+from aura_core.memory.clock import steady_ns
 from aura_core.memory.notes import Note
 from aura_core.memory.pictures import jpeg
 from aura_core.memory.store import Store
@@ -183,8 +184,8 @@ class Recorder:
 
     def _run(self) -> None:
         wait_s, retry_at = RETRY_S[0], 0.0
-        clocks = time.time(), time.monotonic()
-        trim_at = clocks[1] + FIRST_TRIM_S
+        clocks = time.time(), steady_ns() / 1e9
+        trim_at = time.monotonic() + FIRST_TRIM_S
         closing = False
         while not closing:
             with self._state:
@@ -202,8 +203,8 @@ class Recorder:
             for call in calls:
                 call()
             if not self._trouble and time.monotonic() >= trim_at:
-                before, clocks = clocks, (time.time(), time.monotonic())
-                trim_at = clocks[1] + TRIM_S
+                before, clocks = clocks, (time.time(), steady_ns() / 1e9)
+                trim_at = time.monotonic() + TRIM_S
                 self._tell(self._trim(before, clocks))
             wait_s = min(2 * wait_s, RETRY_S[1]) if self._trouble else RETRY_S[0]
             retry_at = time.monotonic() + wait_s if self._trouble else 0.0

@@ -25,10 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError, StoreError, one_line
-from aura_core.memory import schema
+from aura_core.memory import schema, timeline
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.owner import Owner
 from aura_core.memory.schema import MS
+from aura_core.memory.schema import add_number as _add
+from aura_core.memory.schema import number as _number
 from aura_core.memory.wanted import Rows, Wanted, clean, query, rows_of, stream_term
 
 __all__ = ["Stats", "Store", "Wanted"]
@@ -40,7 +42,7 @@ RAREST = 6  # terms by which a match is rated
 UNMERGED = 2000  # deleted notes after which the search indexes are merged
 _COLUMNS = (
     "note.id, note.kind, note.text, note.begin_ns, note.end_ns, note.wall_ns, note.run,"
-    " note.stream, note.question, note.query_id, note.response_id"
+    " note.stream, note.question, note.query_id, note.response_id, note.shown_ns"
 )
 _INT64 = 2**63
 READ = 1024  # vectors that are read at once
@@ -62,6 +64,7 @@ class Stats:
         text_bytes: texts and questions, as UTF-8.
         picture_bytes: keyframes and thumbnails.
         file_bytes: the file, with what was not yet moved into it; 0 in memory.
+        paused_ns: wall-clock time since which nothing is written; None: it is not paused.
     """
 
     kinds: dict[NoteKind, int]
@@ -70,6 +73,7 @@ class Stats:
     text_bytes: int
     picture_bytes: int
     file_bytes: int
+    paused_ns: int | None = None
 
     @property
     def notes(self) -> int:
@@ -206,14 +210,15 @@ class Store:
         """
         if vectors is not None and len(vectors) != len(notes):
             raise InputError(f"{len(notes)} notes with {len(vectors)} vectors")
-        rows = [_row(note) for note in notes]
         with self._transaction() as db:
+            ahead = _number(db, "ahead")
+            rows = [_row(note, ahead) for note in notes]
             for i, (note, row) in enumerate(zip(notes, rows, strict=True)):
                 if db.execute("SELECT 1 FROM note WHERE id = ?", row[:1]).fetchone():
                     continue
-                n = _free(db, note.wall_ns // MS)
+                n = _free(db, (note.wall_ns + ahead) // MS)
                 db.execute(
-                    "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
+                    "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
                 )
                 text, question = row[2], row[3]
                 db.execute(
@@ -248,7 +253,8 @@ class Store:
             span = _span(db, wanted)
             ranked = bool(wanted.terms) and not wanted.every
             rows = _best(db, wanted, span) if ranked else _rows(db, wanted, span, wanted.terms)
-            notes = {row[0]: _note(row[1:]) for row in _notes(db, wanted, rows)}
+            ahead = _number(db, "ahead")
+            notes = {row[0]: _note(row[1:], ahead) for row in _notes(db, wanted, rows)}
         found = [notes[n] for n in rows if n in notes]
         if not ranked:  # rows are in order of time but for those of one millisecond
             found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
@@ -268,8 +274,13 @@ class Store:
 
     def at(self, rows: Sequence[int]) -> list[Note]:
         """The notes of these numbers (`Indexed.row`) that are still there, in this order."""
+        return list(self.numbered(rows).values())
+
+    def numbered(self, rows: Sequence[int]) -> dict[int, Note]:
+        """The same, by their numbers."""
         with self._read() as db:
-            return [_note(row[1:]) for row in _notes(db, Wanted(), rows)]
+            ahead = _number(db, "ahead")
+            return {row[0]: _note(row[1:], ahead) for row in _notes(db, Wanted(), rows)}
 
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
@@ -337,6 +348,8 @@ class Store:
             else:
                 q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
+                if wanted.only_time:  # also what was shown as of this time
+                    deleted += _delete(db, *timeline.shown_within(wanted))
             _tell_forgotten(db, wanted, deleted)
         try:
             self._merge()
@@ -352,8 +365,8 @@ class Store:
     def trim(self, keep_days: float, max_mb: float, now_wall_ns: int) -> int:
         """Delete the oldest notes: those of more than `keep_days` ago, and as many as needed while
         the file holds more than `max_mb`. Returns their number."""
-        oldest_ns = now_wall_ns - int(keep_days * 86_400 * 1e9)
         with self._transaction() as db:
+            oldest_ns = now_wall_ns + _number(db, "ahead") - int(keep_days * 86_400 * 1e9)
             deleted = _delete(db, "SELECT n FROM note WHERE n < ?", (oldest_ns // MS,))
             db.execute("DELETE FROM summary WHERE end_wall_ns < ?", (oldest_ns,))
             while _used(db) > max_mb * MB:
@@ -399,10 +412,11 @@ class Store:
     def summary(self, begin_wall_ns: int, end_wall_ns: int, language: str) -> str | None:
         """The summary of a span of time, where one was made."""
         with self._read() as db:
+            ahead = _number(db, "ahead")
             row = db.execute(
                 "SELECT text FROM summary"
                 " WHERE begin_wall_ns = ? AND end_wall_ns = ? AND language = ?",
-                (begin_wall_ns, end_wall_ns, language),
+                (begin_wall_ns + ahead, end_wall_ns + ahead, language),
             ).fetchone()
         return row[0] if row else None
 
@@ -446,10 +460,27 @@ class Store:
         with self._transaction() as db:
             if deletions is not None and _number(db, "deletions") != deletions:
                 return
+            ahead = _number(db, "ahead")
             db.execute(
                 "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
-                (begin_wall_ns, end_wall_ns, language, clean(text)),
+                (begin_wall_ns + ahead, end_wall_ns + ahead, language, clean(text)),
             )
+
+    # ---- the clock ---------------------------------------------------------------------------
+
+    def begin_run(self, now_wall_ns: int) -> None:
+        """A run begins: what it notes comes after all that is there, whatever the clock shows."""
+        with self._transaction() as db:
+            timeline.begin_run(db, now_wall_ns)
+
+    def clock_was_set(self, by_ns: int, now_wall_ns: int, run: str) -> None:
+        """The machine's clock was set by so much during a run, and now shows `now_wall_ns`.
+
+        The times of its notes are then told as this clock would have shown them, and their order
+        stays.
+        """
+        with self._transaction() as db:
+            timeline.was_set(db, by_ns, now_wall_ns, run)
 
     # ---- the file ----------------------------------------------------------------------------
 
@@ -488,7 +519,10 @@ class Store:
         """What is in the file."""
         with self._read() as db:
             kinds = Counter(dict(db.execute("SELECT kind, count(*) FROM note GROUP BY kind")))
-            first, last = db.execute("SELECT min(wall_ns), max(wall_ns) FROM note").fetchone()
+            first, last = db.execute(
+                "SELECT min(wall_ns) - ahead, max(wall_ns) - ahead FROM note, (SELECT ? AS ahead)",
+                (_number(db, "ahead"),),
+            ).fetchone()
             text = db.execute(
                 "SELECT total(length(CAST(text AS BLOB)) + length(CAST(question AS BLOB)))"
                 " FROM note"
@@ -504,6 +538,7 @@ class Store:
             int(text),
             int(pictures),
             sum(_size(p) for p in self._files()),
+            int(paused) if (paused := self.kept(PAUSED) or "").isdecimal() else None,
         )
 
     def _files(self) -> list[Path]:
@@ -805,19 +840,6 @@ def _told_forgotten(db: sqlite3.Connection) -> list[Forgotten]:
     return [Forgotten(*values) for values in json.loads(row[0])] if row else []
 
 
-def _number(db: sqlite3.Connection, name: str) -> int:
-    row = db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
-    return row[0] if row else 0
-
-
-def _add(db: sqlite3.Connection, name: str, value: int) -> None:
-    db.execute(
-        "INSERT INTO number VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-        (name, value),
-    )
-
-
 def _free(db: sqlite3.Connection, n: int) -> int:
     """The first row from `n` on that is free."""
     newest = db.execute("SELECT max(n) FROM note").fetchone()[0]
@@ -835,6 +857,7 @@ def _span(db: sqlite3.Connection, wanted: Wanted) -> Rows:
     """The rows of a span of time."""
     if wanted.begin_wall_ns is None and wanted.end_wall_ns is None:
         return Rows(None, None)
+    wanted = wanted.later(_number(db, "ahead"))
     longest = db.execute(f"SELECT max(n - begin_wall_ns / {MS}) FROM note").fetchone()[0] or 0
     rows, sql, values = rows_of(wanted, longest + 1)
     return replace(rows, outside=tuple(row[0] for row in db.execute(sql, values)))
@@ -905,9 +928,11 @@ def _truncate(db: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("another process reads the file for too long; try again")
 
 
-def _row(note: Note) -> tuple[object, ...]:
-    numbers = (note.begin_ns, note.end_ns, min(note.begin_wall_ns, note.wall_ns), note.wall_ns)
-    if not all(-_INT64 <= n < _INT64 for n in numbers):
+def _row(note: Note, ahead: int) -> tuple[object, ...]:
+    begin = min(note.begin_wall_ns, note.wall_ns)
+    shown = note.shown_wall_ns
+    numbers = (note.begin_ns, note.end_ns, begin + ahead, note.wall_ns + ahead)
+    if not all(-_INT64 <= n < _INT64 for n in (*numbers, shown)):
         raise InputError(f"note {note.id}: a time stamp of more than 64 bits")
     return (
         clean(note.id),
@@ -916,11 +941,15 @@ def _row(note: Note) -> tuple[object, ...]:
         clean(note.question),
         *numbers,
         *map(clean, (note.run, note.stream, note.query_id, note.response_id)),
+        None if shown == note.wall_ns + ahead else shown,
     )
 
 
-def _note(row: Sequence[object]) -> Note:
-    (note_id, kind, text, begin_ns, end_ns, wall_ns, run, stream, question, *ids_and_pictures) = row
+def _note(row: Sequence[Any], ahead: int) -> Note:
+    (note_id, kind, text, begin_ns, end_ns, placed_ns, run, stream, question, *more) = row
+    query_id, response_id, shown_ns, picture, thumbnail = more
+    wall_ns = placed_ns - ahead
+    shown_ns = placed_ns if shown_ns is None else shown_ns
     return Note(
         note_id,
         NoteKind(kind),
@@ -931,7 +960,11 @@ def _note(row: Sequence[object]) -> Note:
         run,
         stream,
         question,
-        *ids_and_pictures,
+        query_id,
+        response_id,
+        picture,
+        thumbnail,
+        None if shown_ns == wall_ns else shown_ns,
     )
 
 

@@ -227,7 +227,7 @@ def test_what_forget_refuses(file, capsys, args, said):
 def test_check(file, capsys, tmp_path):
     assert aura("check", "--file", file) == 0
     out = capsys.readouterr().out
-    assert out.startswith("5 notes from 2026-03-02T08:00:00") and out.endswith("ok: version 1\n")
+    assert out.startswith("5 notes from 2026-03-02T08:00:00") and out.endswith("ok: version 2\n")
     db = sqlite3.connect(file)
     db.execute("DELETE FROM letters_docsize")
     db.commit()
@@ -278,3 +278,13 @@ def test_forget_says_what_becomes_of_watches(file, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{keeper.path}: 1 watch stays open" in out
     assert "roof" not in keeper.path.read_text() and "when it rains" in keeper.path.read_text()
+
+
+def test_stats_say_that_it_is_paused(file, capsys):
+    assert aura("stats", "--file", file, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["paused"] is None
+    store = Store.open(file)
+    store.keep("paused", str(round(DAY * S)))
+    store.close()
+    assert aura("stats", "--file", file) == 0
+    assert "paused since 2026-03-02T08:00:00" in capsys.readouterr().out
