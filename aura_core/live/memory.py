@@ -129,7 +129,7 @@ class AssistantMemory:
         self._began = False  # that the assistant begins is noted
         self._closed = False
         self._heeding = threading.Lock()
-        self._forgets = -1  # `Store.forgets` that were heeded
+        self._forgets: int | None = None  # see `Store.forgotten`; None: the file was not read yet
         self._deletions = 0
         self._paused_ns: int | None = None  # since when nothing is written; None: it is written
         # What a user has asked for, as `Store.keep` has it; None: nothing in this process, so the
@@ -349,11 +349,13 @@ class AssistantMemory:
             return self._deletions
         try:
             with self._heeding:
-                if (forgets := store.forgets) == self._forgets:
-                    return self._deletions
-                told = store.forgotten()
-                self._forgets = forgets
-                self._heed(told)
+                if self._forgets is None:  # of an assistant before this one
+                    self._forgets = store.heeded
+                number, told = store.forgotten(self._forgets)
+                if number != self._forgets:
+                    self._forgets = number
+                    self._heed(told)
+                    self.work(lambda store: store.heed(number))
         except AuraError as e:
             log.debug("deletions could not be read: %s", one_line(e))
         return self._deletions

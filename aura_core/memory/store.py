@@ -427,22 +427,26 @@ class Store:
             return _number(db, "deletions")
 
     @property
-    def forgets(self) -> int:
-        """How often somebody had notes deleted, in this process or in another one. Retention does
-        not count."""
+    def heeded(self) -> int:
+        """Up to which number an assistant has heeded what was deleted, see `heed`."""
         with self._read() as db:
-            return _number(db, "forgotten")
+            return _number(db, "heeded")
 
-    def forgotten(self) -> list[Forgotten]:
-        """What somebody had deleted since the last call, in this process or in another one. It is
-        for the assistant that writes here: while there is none, it waits in the file."""
+    def forgotten(self, after: int) -> tuple[int, list[Forgotten]]:
+        """How often somebody had notes deleted, in this process or in another one, and what was
+        deleted after that number. Retention does not count. It only reads: while a file is
+        rewritten nothing waits."""
+        with self._read() as db:
+            number = _number(db, "forgotten")
+            told = _told_forgotten(db)[-(number - after) :] if number > after else []
+        if len(told) < number - after:  # so many that some are not told: all of them
+            told.append(Forgotten(None, None, time.time_ns(), True, number - after))
+        return number, told
+
+    def heed(self, number: int) -> None:
+        """An assistant has heeded what was deleted: the next one need not."""
         with self._transaction() as db:
-            number, heeded = _number(db, "forgotten"), _number(db, "heeded")
-            _add(db, "heeded", number - heeded)
-            told = _told_forgotten(db)[-(number - heeded) :] if number > heeded else []
-        if len(told) < number - heeded:  # so many that some are not told: all of them
-            told.append(Forgotten(None, None, time.time_ns(), True, number - heeded))
-        return told
+            _add(db, "heeded", number - _number(db, "heeded"))
 
     def add_summary(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,6 +334,28 @@ def test_what_another_process_forgets_is_noted_no_more(tmp_path: Path) -> None:
     assert own.recorder is not None and own.recorder.flush()
     assert [n.text for n in own.search("") if n.kind is NoteKind.SEEN] == ["after it"]
     own.close()
+
+
+def test_no_step_waits_for_a_file_that_is_rewritten(tmp_path: Path) -> None:
+    """`aura memory forget` holds the file for seconds after its notes are gone."""
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    assert own.recorder is not None and own.recorder.flush() and own.heed() == 0
+    command = Store.open(path, alone=False)
+    command.forget(Wanted(begin_wall_ns=0))
+    assert own.store is not None
+    with command._transaction(), own.store._writing:  # both would wait here for the writer
+        assert in_another_thread(own.heed) == 1
+    assert own.recorder.flush()
+    assert own.store.heeded == 1
+    command.close()
+    own.close()
+
+
+def in_another_thread(work: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(WAIT_S)
 
 
 def test_what_was_forgotten_while_no_assistant_ran_is_told_to_the_next_one(
