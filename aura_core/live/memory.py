@@ -122,7 +122,6 @@ class AssistantMemory:
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
         self._clock = ClockWatch()
-        self._owed_ns = 0  # by how much the clock was set, which the file does not know yet
         self._set: deque[_Set] = deque(maxlen=MOST_SET)  # when the clock was set lately
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._unable: set[str] = set()  # models that were told to use no memory
@@ -145,16 +144,21 @@ class AssistantMemory:
         path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
-            self.store = Store.open(path)
-            if self._wall is None:
-                self._clock = ClockWatch()
-                self.store.begin_run(time.time_ns())
+            store = Store.open(path)
         except AuraError as e:
             self.fail(one_line(e))
             return
-        self._failed = ""
+        if self._wall is None:
+            self._clock = ClockWatch()
+            try:
+                store.begin_run(time.time_ns())
+            except AuraError as e:
+                store.close()
+                self.fail(one_line(e))
+                return
+        self.store, self._failed = store, ""
         embed = self._embed if self.embedder is not None else None
-        self.recorder = Recorder(self.store, self._complain, self.config, embed)
+        self.recorder = Recorder(self.store, self._complain, self.config, embed, self._before_trim)
         self._go_on_pausing(self.store)
         self.recorder.start()
         if self.config.writer.url:
@@ -410,24 +414,31 @@ class AssistantMemory:
     def look_at_clock(self) -> None:
         """Heed that the machine's clock was set, before more is noted. It waits until the file
         knows, for some seconds at most; the thread that writes must not call it."""
-        recorder, by_ns = self.recorder, self._clock.set_by()
+        recorder = self.recorder
         if self._wall is not None or recorder is None:
             return
+        if recorder.trouble or not (by_ns := self._set_by()):  # it is told when that is over
+            return
         now_ns = time.time_ns()
-        if by_ns:
-            self._set.append(_Set(by_ns, now_ns, steady_ns()))
-            log.info("the clock was set by %.1f s", by_ns / NS)
-        by_ns, self._owed_ns = by_ns + self._owed_ns, 0
-        if not by_ns:
-            return
-        if recorder.trouble:  # nothing can be written: it is told later
-            self._owed_ns = by_ns
-            return
         try:
             done = recorder.call(lambda store: store.clock_was_set(by_ns, now_ns, self.run))
             done.result(CLOCK_S)
         except (AuraError, TimeoutError) as e:
             log.warning("that the clock was set is not in the notes: %s", one_line(e))
+
+    def _before_trim(self, store: Store) -> None:
+        """The same in the thread that writes: no note is deleted as an old one while the file does
+        not know that the clock was set."""
+        if self._wall is None and (by_ns := self._set_by()):
+            store.clock_was_set(by_ns, time.time_ns(), self.run)
+
+    def _set_by(self) -> int:
+        """By how much the clock was set since the last call."""
+        by_ns = self._clock.set_by()
+        if by_ns:
+            self._set.append(_Set(by_ns, time.time_ns(), steady_ns()))
+            log.info("the clock was set by %.1f s", by_ns / NS)
+        return by_ns
 
     def _by_this_clock(self, wall_ns: int) -> int:
         """What the clock would have shown at a time of the last minutes, if it had been as now."""

@@ -54,6 +54,7 @@ class Recorder:
         complain: called with one line, from the thread that writes.
         config: widths of the pictures, and for how long notes are kept.
         embed: the vectors of notes, (d,) float32 each; None: none.
+        before_trim: is called with the store before notes are deleted for their age.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class Recorder:
         complain: Callable[[str], None],
         config: MemoryConfig | None = None,
         embed: Embed | None = None,
+        before_trim: Callable[[Store], None] | None = None,
     ) -> None:
-        self.store = store
+        self.store, self._before_trim = store, before_trim
         self._complain, self._config, self._embed = complain, config or MemoryConfig(), embed
         self._state = threading.Condition()
         self._notes: list[_Waiting] = []
@@ -290,6 +292,8 @@ class Recorder:
         if abs((now[0] - before[0]) - (now[1] - before[1])) > JUMP_S:
             return ""
         try:
+            if self._before_trim is not None:
+                self._before_trim(self.store)
             self.store.trim(self._config.keep_days, self._config.max_mb, int(now[0] * 1e9))
         except StoreError as e:
             return str(e)

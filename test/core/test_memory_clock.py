@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from aura_core.config import MemoryConfig
 from aura_core.live.memory import AssistantMemory
-from aura_core.memory import clock, schema
+from aura_core.memory import clock, recorder, schema
 from aura_core.memory.clock import ClockWatch
 from aura_core.memory.form import PLAIN
 from aura_core.memory.notes import Note, NoteKind
@@ -369,4 +370,36 @@ def test_a_clock_that_is_set_while_nothing_can_be_written_is_told_later(shift: l
     stream.wall_ns(0)
     ahead = schema.number(own.store._reader, "ahead")
     assert abs(ahead - 3600 * NS) < NS
+    own.close()
+
+
+def test_without_a_picture_nothing_is_deleted_of_a_clock_that_was_set(
+    shift: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A robot booted in 1970, its camera sent nothing, NTP came, and all notes were too old."""
+    monkeypatch.setattr(recorder, "FIRST_TRIM_S", 0.5)
+    monkeypatch.setattr(recorder, "TRIM_S", 0.2)
+    path = tmp_path / "notes.db"
+    store = Store.open(path)
+    now_ns = time.time_ns()
+    store.add([Note("n1", NoteKind.SEEN, "the cat came", 0, 0, now_ns - 60 * NS, "run")])
+    store.close()
+    shift[0] = -now_ns + 100 * NS  # since the UNIX epoch
+    own = AssistantMemory(MemoryConfig(str(path)), "next", print)
+    own.open()
+    assert own.recorder is not None and own.recorder.flush() and own.store is not None
+    shift[0] = 0
+    trimmed = threading.Event()
+    trims = iter(range(100))
+    trim = Store.trim
+
+    def counted(*args: object) -> int:
+        if next(trims) == 1:
+            trimmed.set()
+        return trim(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "trim", counted)
+    assert trimmed.wait(20.0)
+    assert own.store.get("n1") is not None
+    assert schema.number(own.store._reader, "ahead") == 0
     own.close()
