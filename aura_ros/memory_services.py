@@ -16,6 +16,7 @@ from aura_ros.waiting import in_thread
 
 NOTES = 10  # most notes of an answer where the request names no limit
 MOST_NOTES = 1000
+KEEP_S = 3.0  # so long a pause waits until it is in the file
 
 
 class MemoryServices:
@@ -61,15 +62,23 @@ class MemoryServices:
         self._node.get_logger().info(f"{response.count} notes were deleted by aura/forget")
         return response
 
-    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+    async def _pause(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
         try:
-            self._memory().pause(request.data)
+            pause = partial(self._memory().pause, request.data, KEEP_S)
+            not_kept = await in_thread(self._node, pause)
         except AuraError as e:
             response.message = str(e)
             return response
         response.success = True
         response.message = "nothing is remembered from now on" if request.data else ""
-        self._node.get_logger().info(f"the memory is {'paused' if request.data else 'on again'}")
+        log = self._node.get_logger()
+        log.info(f"the memory is {'paused' if request.data else 'on again'}")
+        if not_kept:
+            until = f"a restart would not know it, because it is not in the file yet: {not_kept}"
+            response.message = f"{response.message}; {until}".removeprefix("; ")
+            log.warning(response.message)
         return response
 
     def _memory(self) -> AssistantMemory:

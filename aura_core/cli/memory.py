@@ -193,7 +193,8 @@ def forget(
 ) -> None:
     """Delete notes for good: nothing of them stays in the file.
 
-    It may be done while the assistant runs.
+    It may be done while the assistant runs. Watches that are open stay open; what they have told
+    is deleted too.
     """
     from aura_core.memory.store import Wanted
 
@@ -209,6 +210,27 @@ def forget(
                 raise InputError(f"{count} notes would be deleted: say --yes")
             typer.confirm(f"{store.path}: delete {count} notes for good?", abort=True)
         print(f"{store.forget(None if everything else wanted)} notes deleted")
+        assert store.path is not None
+        _forget_words(store.path, everything)
+
+
+def _forget_words(path: Path, everything: bool) -> None:
+    """Delete what watches have told, from the file beside that of the notes. Of one that lies
+    elsewhere the assistant does it."""
+    from aura_core.live.watch_keeper import forget_words
+    from aura_core.memory.paths import watches_of
+
+    watches = watches_of(path)
+    still_open = None if watches is None else forget_words(watches)
+    if still_open is not None:
+        if still_open:
+            what = "watch stays" if still_open == 1 else "watches stay"
+            print(f"{watches}: {still_open} {what} open; what was told of it is deleted")
+    elif everything:
+        print(
+            "open watches stay open; what they have told is deleted from their file (watch_file) by"
+            " the assistant, in the next second or when it starts"
+        )
 
 
 @app.command()
@@ -251,17 +273,19 @@ def stats(
                 "text_bytes": found.text_bytes,
                 "picture_bytes": found.picture_bytes,
                 "file_bytes": found.file_bytes,
+                "paused": _told(found.paused_ns),
             }
         )
     )
 
 
 def as_json(note: Note) -> dict[str, Any]:
-    """A note without its pictures as plain values. `time`: wall clock, in ISO 8601."""
+    """A note without its pictures as plain values. `time`: what the clock has shown, in ISO
+    8601; `wall_ns`: what it would have shown, if it had been set then as it is now."""
     return {
         "id": note.id,
         "kind": note.kind.value,
-        "time": _told(note.wall_ns),
+        "time": _told(note.shown_wall_ns),
         "text": note.text,
         "question": note.question,
         "stream": note.stream,
@@ -339,7 +363,7 @@ def _print(notes: list[Note], json_out: bool) -> None:
         where = f" [{note.stream}]" if note.stream else ""
         asked = f"{note.question} -> " if note.question else ""
         print(
-            f"{note.id}  {times.clock(note.wall_ns, now)}  {note.kind.value}{where}  "
+            f"{note.id}  {times.clock(note.shown_wall_ns, now)}  {note.kind.value}{where}  "
             + one_line(f"{asked}{note.text}")
         )
 
@@ -352,6 +376,8 @@ def _show(found: Stats) -> None:
         f"text {found.text_bytes / 1e6:.2f} MB, pictures {found.picture_bytes / 1e6:.2f} MB,"
         f" file {found.file_bytes / 1e6:.2f} MB"
     )
+    if found.paused_ns is not None:
+        print(f"paused since {_told(found.paused_ns)}: nothing is written")
 
 
 def _private(path: Path, data: bytes) -> None:

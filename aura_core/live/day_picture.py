@@ -254,7 +254,7 @@ def _draw_film(
         else:
             pen.rectangle((x, top, x + wide, top + THUMB), outline=RULE)
         words_at = top + THUMB + 6 + SMALL // 2
-        clock = f"{local(note.wall_ns, tz):%H:%M}"
+        clock = f"{local(note.shown_wall_ns, tz):%H:%M}"
         indent = small.length(clock) + 6
         small.write(x, words_at, clock, GREY)
         lines = small.wrap(note.text, wide, indent, FILM_WORDS)
@@ -286,7 +286,7 @@ def _say(
         ((LEFT, middle - 5), (LEFT + 5, middle), (LEFT, middle + 5), (LEFT - 5, middle)),
         fill=COLOURS[note.kind],
     )
-    x = small.write(LEFT + 14, middle, f"{local(note.wall_ns, tz):%H:%M}", GREY) + 10
+    x = small.write(LEFT + 14, middle, f"{local(note.shown_wall_ns, tz):%H:%M}", GREY) + 10
     answer, truth = note.text, truths.get(note.query_id)
     colour = INK if truth is None else RIGHT if truth == note.text else WRONG
     if truth is not None and truth != note.text:

@@ -152,6 +152,12 @@ class Noted:
     note: Note
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """Notes were deleted from the memory, because somebody asked for it, here or with `aura
+    memory`. What was told of them anywhere is to be forgotten too."""
+
+
 Event = (
     Ready
     | Words
@@ -166,5 +172,6 @@ Event = (
     | Failed
     | Moved
     | Noted
+    | Forgotten
 )
 Listener = Callable[[Event], None]

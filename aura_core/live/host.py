@@ -30,6 +30,7 @@ from aura_core.live.events import (
     Delegated,
     Event,
     Failed,
+    Forgotten,
     Listener,
     Moved,
     Noted,
@@ -90,6 +91,7 @@ class Health:
     model_changes: int = 0  # times that the fallback took over, or was handed back from
     memory: str = "off"  # off, on, paused or failed
     memory_trouble: str = ""  # why memory fails
+    memory_paused_ns: int | None = None  # wall-clock time since which nothing is written
 
 
 NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
@@ -116,11 +118,13 @@ class Stream:
         self.answering = ""  # id of the response that is being generated
         self.seen: deque[Chunk] = deque(maxlen=0)  # newest chunks, for another model
         self.memory: AssistantMemory | None = None
+        self.deletions = 0  # `AssistantMemory.deletions` that are out of the window
         self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
 
     def begin(self, run: str) -> None:
         """Begin a run: ids start with its name."""
         self.ids = Ids(f"{run}.{self.name}" if self.name else run)
+        self.deletions = 0
 
     def open(
         self, backend: Backend, config: AssistantConfig, memory: AssistantMemory | None
@@ -219,8 +223,7 @@ class Host:
 
     def _begin_run(self) -> None:
         self.run = run = new_run()
-        paused = self.memory is not None and self.memory.paused
-        self.memory = None
+        before, self.memory = self.memory, None
         if self.config.memory.path:
             self.memory = AssistantMemory(
                 remembering(self.config),
@@ -228,7 +231,9 @@ class Host:
                 lambda line: self._tell(Problem("", line)),
                 lambda note: self._tell(Noted(note.stream, note)),
             )
-            self.memory.pause(paused)  # somebody has asked for it: a new run does not undo it
+            if before is not None and before.asked_pause is not None:
+                # somebody has asked for it: a new run does not undo it
+                self.memory.pause(before.asked_pause, since_ns=before.paused_since_ns)
         for stream in self.streams.values():
             stream.begin(run)
 
@@ -441,19 +446,17 @@ class Host:
     def forget(self, wanted: Wanted | None, timeout_s: float | None = None) -> int:
         """Delete notes for good, None: all of them, and return their number.
 
-        They leave the text before the video too, with the next step.
+        They leave the text before the video too, with the next step; see `_heed_deletions`.
 
         Raises `InputError` without a memory, and when it cannot be done.
         """
         if self.memory is None:
             raise InputError("there is no memory (memory.path is empty)")
-        count = None
         try:
-            count = self.memory.forget(wanted, timeout_s)
+            return self.memory.forget(wanted, timeout_s)
         finally:  # an error may come after the notes are gone
-            for stream in self.streams.values() if count != 0 else ():
-                stream.inbox.call(StreamEngine.renew_memory)
-        return count
+            for stream in self.streams.values():
+                stream.inbox.call(lambda engine: None)  # it is served now, also without a chunk
 
     def unwatch(self, watch_id: str, stream: str | None = None) -> Future[bool]:
         """End a watch, or take back a question that was not asked yet; of any stream when None.
@@ -507,6 +510,7 @@ class Host:
             model_changes=self._models.changes,
             memory="off" if self.memory is None else self.memory.state,
             memory_trouble="" if self.memory is None else self.memory.trouble,
+            memory_paused_ns=None if self.memory is None else self.memory.paused_since_ns,
         )
 
     @property
@@ -633,6 +637,7 @@ class Host:
         for asked, query in stream.inbox.admit(engine.conversation.admit):
             asked.done.set_result(query)
         self._expire(stream)
+        self._heed_deletions(stream)
         for call in stream.inbox.calls():
             _answer(call.work, call.done, stream.recovery)
         self._tell_watches(stream)
@@ -649,6 +654,18 @@ class Host:
         finally:
             stream.step_began, stream.answering = None, ""
             self._tell_watches(stream)
+
+    def _heed_deletions(self, stream: Stream) -> None:
+        """Take what was deleted from the memory out of the window, whoever deleted it: `forget`, or
+        `aura memory forget` in another process."""
+        if self.memory is None or (deletions := self.memory.heed()) == stream.deletions:
+            return
+        stream.deletions = deletions
+        try:
+            stream.recovery.call(StreamEngine.renew_memory)
+        except AuraError as e:
+            self._report(stream, f"deleted notes may still be in the window: {one_line(e)}")
+        self._tell(Forgotten())
 
     def _tell_watches(self, stream: Stream) -> None:
         """Tell the watches, where one has changed."""

@@ -25,6 +25,8 @@ from aura_core.config import AssistantConfig, MemoryConfig, WriterConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import Event, Stepped, Told
 from aura_core.live.note_writer import ServedWriter
+from aura_core.memory.cameras import in_words
+from aura_core.memory.clock import ClockWatch, steady_ns
 from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN, Line, MemoryForm, line
 from aura_core.memory.names import Names, Naming, name_text, naming
@@ -32,7 +34,7 @@ from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.pictures import decoded
 from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
-from aura_core.memory.store import Store, Wanted
+from aura_core.memory.store import PAUSED, Forgotten, Store, Wanted
 from aura_core.memory.tiers import Tiers
 from aura_core.memory.times import clock
 from aura_core.memory.words import language_of
@@ -59,6 +61,8 @@ RETRY_S = 60.0  # after which a file that could not be opened is tried again
 LATE_S = 1800.0  # no note is written later about a time that was deleted
 MOST_ASKED = 64  # questions that may wait for the results of calls
 MOST_DELETED = 64  # deletions that are heeded so long
+MOST_SET = 8  # times that the clock was set, which are heeded so long
+CLOCK_S = 2.0  # so long the next chunk waits until the file knows that the clock was set
 _LONG_AGO = 2**63
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
@@ -108,6 +112,7 @@ class AssistantMemory:
         self.config, self.run, self.tz = config, run, tz
         self._complain, self._tell, self._wall = complain, tell, wall
         self._ids, self._lock = Ids(run), threading.Lock()
+        self.cameras: tuple[str, ...] = ()  # names of the streams
         self.store: Store | None = None
         self.recorder: Recorder | None = None
         self.embedder: Embedder | None = None
@@ -116,10 +121,19 @@ class AssistantMemory:
         self._tried_s = 0.0  # when it was opened last, by the machine's steady clock
         self._deleted: deque[_Deleted] = deque(maxlen=MOST_DELETED)
         self._newest_wall_ns = 0
+        self._clock = ClockWatch()
+        self._set: deque[_Set] = deque(maxlen=MOST_SET)  # when the clock was set lately
         self._asked: OrderedDict[str, str] = OrderedDict()  # the newest questions, by id
         self._unable: set[str] = set()  # models that were told to use no memory
         self._began = False  # that the assistant begins is noted
-        self._paused = self._closed = False
+        self._closed = False
+        self._heeding = threading.Lock()
+        self._forgets: int | None = None  # see `Store.forgotten`; None: the file was not read yet
+        self._deletions = 0
+        self._paused_ns: int | None = None  # since when nothing is written; None: it is written
+        # What a user has asked for, as `Store.keep` has it; None: nothing in this process, so the
+        # file decides.
+        self._asked_pause: str | None = None
         self.writer: ServedWriter | None = None
 
     # ---- life --------------------------------------------------------------------------------
@@ -130,14 +144,22 @@ class AssistantMemory:
         path, self._tried_s = self.config.path, time.monotonic()
         try:
             self.embedder = load_embedder(self.config.embedder) if self.config.embedder else None
-            self.store = Store.open(path)
+            store = Store.open(path)
         except AuraError as e:
             self.fail(one_line(e))
             return
-        self._failed = ""
+        if self._wall is None:
+            self._clock = ClockWatch()
+            try:
+                store.begin_run(time.time_ns())
+            except AuraError as e:
+                store.close()
+                self.fail(one_line(e))
+                return
+        self.store, self._failed = store, ""
         embed = self._embed if self.embedder is not None else None
-        self.recorder = Recorder(self.store, self._complain, self.config, embed)
-        self.pause(self._paused)
+        self.recorder = Recorder(self.store, self._complain, self.config, embed, self._before_trim)
+        self._go_on_pausing(self.store)
         self.recorder.start()
         if self.config.writer.url:
             own = self.config
@@ -157,6 +179,21 @@ class AssistantMemory:
             words = CRASHED if ended == "" else BEGAN
             self._note(NoteKind.RUN, words[self.language])
             self._began = True
+
+    def _go_on_pausing(self, store: Store) -> None:
+        """A pause lasts until the user ends it, over restarts too: the file has it."""
+        assert self.recorder is not None
+        if self._asked_pause is not None:
+            self.recorder.keep(PAUSED, self._asked_pause)
+        else:
+            self._paused_ns = _kept_pause(store)
+            if self._paused_ns is not None:
+                self._complain(
+                    f"memory: nothing is remembered: it was paused {self._told_pause()} and is"
+                    " until somebody ends it (aura/memory_pause with false)"
+                )
+        if self.paused:
+            self.recorder.pause()
 
     def ready(self) -> Store | None:
         """The file, if it is open. One that could not be opened is tried again now and then."""
@@ -185,6 +222,9 @@ class AssistantMemory:
             self.writer = None
         self._note(NoteKind.RUN, ENDED[self.language])
         try:
+            if self.paused and self.store.moved:  # the pause is for the file that is new there too
+                self.store.reopen()
+                self.store.keep(PAUSED, str(self._paused_ns))
             self.store.keep("ended", self.run)
         except AuraError as e:
             log.debug("the end could not be kept: %s", one_line(e))
@@ -194,6 +234,8 @@ class AssistantMemory:
 
     def stream(self, name: str, backend: Backend) -> StreamMemory:
         """What the engine of a stream gets."""
+        if name not in self.cameras:
+            self.cameras = (*self.cameras, name)
         return StreamMemory(self, name, backend)
 
     # ---- state -------------------------------------------------------------------------------
@@ -208,7 +250,17 @@ class AssistantMemory:
     @property
     def paused(self) -> bool:
         """Whether nothing is written, because somebody asked for it."""
-        return self._paused
+        return self._paused_ns is not None
+
+    @property
+    def paused_since_ns(self) -> int | None:
+        """The wall-clock time at which it was paused, in nanoseconds; None: it is not."""
+        return self._paused_ns
+
+    @property
+    def asked_pause(self) -> bool | None:
+        """Whether a user has paused it; None: nobody has said anything in this process."""
+        return None if self._asked_pause is None else bool(self._asked_pause)
 
     @property
     def state(self) -> str:
@@ -217,15 +269,42 @@ class AssistantMemory:
             return "failed"
         return "paused" if self.paused else "on"
 
-    def pause(self, paused: bool) -> None:
+    def pause(self, paused: bool, timeout_s: float = 0.0, since_ns: int | None = None) -> str:
         """Write nothing, from now on and until this is called with False. It may be called before
-        the file is open."""
-        self._paused = paused
-        if self.recorder is not None:
-            if paused:
-                self.recorder.pause()
-            else:
-                self.recorder.resume()
+        the file is open.
+
+        This holds at once. It is written into the file too, so that it holds after a restart;
+        while the file cannot be written, this is tried again.
+
+        Args:
+            paused: whether nothing is to be written.
+            timeout_s: how long to wait until the file has it.
+            since_ns: wall-clock time of the pause; None: now.
+
+        Returns:
+            Why the file does not have it yet, so that a restart would not know of it; "" where it
+            has, and without a `timeout_s`.
+        """
+        if not paused:
+            self._paused_ns = None
+        elif self._paused_ns is None:
+            self._paused_ns = time.time_ns() if since_ns is None else since_ns
+        self._asked_pause = "" if self._paused_ns is None else str(self._paused_ns)
+        recorder = self.recorder
+        if recorder is None:
+            return (self._failed or "the file is not open yet") if timeout_s else ""
+        if paused:
+            recorder.pause()
+        else:
+            recorder.resume()
+        recorder.keep(PAUSED, self._asked_pause)
+        if not timeout_s or recorder.flush(timeout_s):
+            return ""
+        return recorder.trouble or "the file is busy"
+
+    def _told_pause(self) -> str:
+        assert self._paused_ns is not None
+        return f"at {clock(self._paused_ns, self._now_ns() or self._paused_ns, self.tz)}"
 
     # ---- out: from any thread ----------------------------------------------------------------
 
@@ -258,9 +337,40 @@ class AssistantMemory:
         if recorder is None:
             raise InputError(self._failed or "the memory is not open")
         asked = wanted or Wanted()
-        if wanted is None or (asked.begin_wall_ns, asked.end_wall_ns) != (None, None):
-            self._deleted.append(_Deleted.of(asked, self._now_ns()))
+        span = asked.begin_wall_ns, asked.end_wall_ns
+        if wanted is None or span != (None, None):
+            self._deleted.append(_Deleted.of(*span, self._now_ns()))
         return recorder.forget(wanted, timeout_s)
+
+    def heed(self) -> int:
+        """How often somebody had notes deleted in this run, in this process or with `aura memory
+        forget` in another one: after another number, what was told of notes is to be read again.
+
+        Blocks of a time that another process has deleted are noted no more.
+        """
+        store = self.store
+        if store is None:
+            return self._deletions
+        try:
+            with self._heeding:
+                if self._forgets is None:  # of an assistant before this one
+                    self._forgets = store.heeded
+                number, told = store.forgotten(self._forgets)
+                if number != self._forgets:
+                    self._forgets = number
+                    self._heed(told)
+                    self.work(lambda store: store.heed(number))
+        except AuraError as e:
+            log.debug("deletions could not be read: %s", one_line(e))
+        return self._deletions
+
+    def _heed(self, told: Sequence[Forgotten]) -> None:
+        for one in told:
+            if one.by_time:
+                span = one.begin_wall_ns, one.end_wall_ns
+                self._deleted.append(_Deleted.of(*span, one.at_wall_ns))
+        if any(one.deleted or one.everything for one in told):
+            self._deletions += 1
 
     def work(self, action: Callable[[Store], object]) -> None:
         """Do something with the file that nobody waits for: live, in the thread that writes."""
@@ -300,6 +410,46 @@ class AssistantMemory:
             self._complain(f"memory: {problem}")
 
     # ---- in ----------------------------------------------------------------------------------
+
+    def look_at_clock(self) -> None:
+        """Heed that the machine's clock was set, before more is noted. It waits until the file
+        knows, for some seconds at most; the thread that writes must not call it."""
+        recorder = self.recorder
+        if self._wall is not None or recorder is None:
+            return
+        if recorder.trouble or not (by_ns := self._set_by()):  # it is told when that is over
+            return
+        now_ns = time.time_ns()
+        try:
+            done = recorder.call(lambda store: store.clock_was_set(by_ns, now_ns, self.run))
+            done.result(CLOCK_S)
+        except (AuraError, TimeoutError) as e:
+            log.warning("that the clock was set is not in the notes: %s", one_line(e))
+
+    def _before_trim(self, store: Store) -> None:
+        """The same in the thread that writes: no note is deleted as an old one while the file does
+        not know that the clock was set."""
+        if self._wall is None and (by_ns := self._set_by()):
+            store.clock_was_set(by_ns, time.time_ns(), self.run)
+
+    def _set_by(self) -> int:
+        """By how much the clock was set since the last call."""
+        by_ns = self._clock.set_by()
+        if by_ns:
+            self._set.append(_Set(by_ns, time.time_ns(), steady_ns()))
+            log.info("the clock was set by %.1f s", by_ns / NS)
+        return by_ns
+
+    def _by_this_clock(self, wall_ns: int) -> int:
+        """What the clock would have shown at a time of the last minutes, if it had been as now."""
+        for was in self._set:
+            if steady_ns() - was.steady_ns > LATE_S * NS:
+                continue
+            ahead = was.by_ns < 0 and wall_ns > time.time_ns() + NS
+            behind = was.by_ns > 0 and wall_ns <= was.now_ns - was.by_ns
+            if ahead or behind:
+                wall_ns += was.by_ns
+        return wall_ns
 
     def wall_ns(self, stamp_ns: int) -> int:
         """The wall-clock time of a stamp that is now."""
@@ -382,6 +532,10 @@ class AssistantMemory:
     def saw(self, stream: str, block: Block, text: str) -> None:
         """Note what happened in a block; "" where nothing is new. While the note was written its
         time may have been deleted: then nothing is noted."""
+        self.heed()
+        self.look_at_clock()
+        shown_ns = block.wall_ns
+        block = replace(block, wall_ns=self._by_this_clock(shown_ns))
         if any(deleted.holds(block) for deleted in list(self._deleted)):
             return
         text = " ".join(text.split())
@@ -397,6 +551,7 @@ class AssistantMemory:
             block.begin_ns,
             block.wall_ns,
             image=block.frames[-1].image,
+            shown_ns=None if shown_ns == block.wall_ns else shown_ns,
         )
 
     def named(self, stream: str, given: Naming, description: str, chunk: Chunk) -> None:
@@ -426,9 +581,11 @@ class AssistantMemory:
         query_id: str = "",
         response_id: str = "",
         image: NDArray[np.uint8] | None = None,
+        shown_ns: int | None = None,
     ) -> None:
         if self.recorder is None or self.recorder.paused:
             return
+        self.look_at_clock()
         with self._lock:  # a writer has a thread of its own
             note_id = self._ids.next("n")
         note = Note(
@@ -443,11 +600,21 @@ class AssistantMemory:
             question,
             query_id,
             response_id,
+            shown_ns=shown_ns,
         )
         self.recorder.put(note, None if self.config.keyframes == "off" else image)
         if self._wall is not None:
             self.recorder.flush()
         self._tell(note)
+
+
+@dataclass(frozen=True)
+class _Set:
+    """That the machine's clock was set: by so many nanoseconds, to `now_ns`."""
+
+    by_ns: int
+    now_ns: int
+    steady_ns: int  # when, by a clock that nobody sets
 
 
 @dataclass(frozen=True)
@@ -459,9 +626,8 @@ class _Deleted:
     at_s: float  # by the machine's steady clock
 
     @staticmethod
-    def of(wanted: Wanted, now_ns: int) -> _Deleted:
+    def of(begin: int | None, end: int | None, now_ns: int) -> _Deleted:
         """The span of a deletion, up to now."""
-        begin, end = wanted.begin_wall_ns, wanted.end_wall_ns
         first = -_LONG_AGO if begin is None else begin
         return _Deleted(first, now_ns if end is None else min(end, now_ns), time.monotonic())
 
@@ -504,7 +670,14 @@ class StreamMemory:
             if store is not None:
                 config = replace(memory.config, prefix_tokens=self.prefix_tokens)
                 own = (config, self._form)
-                self._recall = Recall(store, *own, memory.embedder, memory.tz, self._count)
+                self._recall = Recall(
+                    store,
+                    *own,
+                    memory.embedder,
+                    memory.tz,
+                    self._count,
+                    lambda: memory.cameras,
+                )
                 self._tiers = Tiers(store, *own, memory.tz, self._count)
                 self._names = Names(store)
         return self._recall, self._tiers
@@ -541,6 +714,7 @@ class StreamMemory:
     def wall_ns(self, stamp_ns: int) -> int:
         """See `stream.notes.Memory`."""
         self._newest_ns = stamp_ns
+        self._memory.look_at_clock()
         return self._memory.wall_ns(stamp_ns)
 
     def before(self) -> str:
@@ -608,13 +782,16 @@ class StreamMemory:
             return self._given(given, question, chunk)
         now_ns = self.wall_ns(chunk.stamp_ns)
         lines = [] if self._form.renames else names.lines(now_ns, self.language, question)
+        found = None
+        if not stands(query):
+            asked = names.rewrite(question, sure=True) if self._form.renames else question
+            found = recall.find(asked, now_ns)
         if self._form.renames:
-            question = names.rewrite(question)
+            question = names.rewrite(question, sure=found is not None)
         known = "".join(f"{told}\n" for told in lines)
-        found = None if stands(query) else recall.find(question, now_ns)
         if found is None:
             return Remembered(known, question)
-        evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.wall_ns) for n in found.notes)
+        evidence = tuple(Evidence(n.id, n.begin_ns, n.end_ns, n.shown_wall_ns) for n in found.notes)
         return Remembered(known + found.text, question, evidence, self._pictures(found.notes))
 
     def _given(self, given: Naming, question: str, chunk: Chunk) -> Remembered:
@@ -663,8 +840,10 @@ class StreamMemory:
             if image is not None:
                 now_ns = self._memory.wall_ns(self._newest_ns)
                 age_s = max(0, now_ns - note.wall_ns) / NS
-                when = clock(note.wall_ns, now_ns, self._memory.tz, self.language)
-                caption = line(Line(age_s, when, note.text), self.language)
+                when = clock(note.shown_wall_ns, now_ns, self._memory.tz, self.language)
+                several = len(self._memory.cameras) > 1
+                camera = in_words(note.stream, self.language) if several else ""
+                caption = line(Line(age_s, when, note.text, camera), self.language)
                 shown.append((Frame(image, note.end_ns), caption))
         return tuple(reversed(shown))
 
@@ -708,6 +887,19 @@ class StreamMemory:
 
         request = asked.format(notes=span.notes, words=self.note_tokens // 2)
         return Request(request, self.note_tokens, done)
+
+
+def _kept_pause(store: Store) -> int | None:
+    """Since when a file is paused; None: it is not. Where that cannot be read, it is paused from
+    now on."""
+    try:
+        text = store.kept(PAUSED) or ""
+    except AuraError as e:
+        log.debug("whether it is paused could not be read: %s", one_line(e))
+        return time.time_ns()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() else time.time_ns()
 
 
 def _is_thing(text: str) -> bool:

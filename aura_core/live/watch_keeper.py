@@ -1,7 +1,9 @@
 """The watches of a stream are kept, in a small file too, so that they go on after a crash.
 
 Knows no ROS. The file is replaced at once (`os.replace`), so it is never half written: a process
-that is killed loses nothing that it has told. A clean end removes it.
+that is killed loses nothing that it has told. A clean end removes it, unless the assistant has a
+memory. Of a closed watch it holds the id alone. Where notes are deleted from the memory, what open
+watches have told is deleted here too.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.errors import InputError, one_line
-from aura_core.live.events import Asked, Event, Stepped, Told, Watched
+from aura_core.live.events import Asked, Event, Forgotten, Stepped, Told, Watched
 from aura_core.stream.attribution import stands
 from aura_core.stream.watches import Watch
 from aura_core.types import Before, Kind, Query, Severity
@@ -82,9 +84,20 @@ class WatchKeeper:
                 self._asked[event.query.id] = (event.stream, event.query)
             case Watched() | Stepped(alerts=(_, *_)) | Told(alerts=(_, *_)):
                 self._states |= {w.id: w for w in event.watches}
+            case Forgotten():
+                self._forget_words()
             case _:
                 return
         self._write()
+
+    def _forget_words(self) -> None:
+        """Forget what the watches have told. When, and how often, is known on: limit and cooldown
+        depend on it."""
+        self._states = {i: replace(w, last_text="") for i, w in self._states.items()}
+        self._asked = {
+            i: (stream, replace(q, before=q.before and replace(q.before, last_text="")))
+            for i, (stream, q) in self._asked.items()
+        }
 
     def close(self) -> None:
         """A clean end: nothing is to be restored."""
@@ -93,14 +106,12 @@ class WatchKeeper:
 
     def _write(self) -> None:
         entries = [self._entry(*asked) for asked in self._asked.values()]
-        text = json.dumps({"version": VERSION, "watches": entries}, ensure_ascii=False, indent=1)
+        text = _text(entries)
         if self.path is None or text == self._written:
             return
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, self.path)
+            _replace(self.path, text)
         except OSError as e:
             self._complain(f"the watches cannot be kept for after a crash: {one_line(e)}")
         else:
@@ -110,6 +121,8 @@ class WatchKeeper:
         before, state = query.before, self._states.get(query.id)
         if state is not None:
             before = Before(state.answers, state.last_ns, state.last_text)
+            if not state.open:  # only its id is needed
+                query, before = Query("", id=query.id), None
         return {
             "id": query.id,
             "stream": stream,
@@ -126,7 +139,43 @@ class WatchKeeper:
         }
 
 
+def forget_words(path: Path) -> int | None:
+    """Delete from a file of watches what they have told, and all texts of closed ones.
+
+    Returns how many are open; None where there is no file. Raises `InputError` when the file cannot
+    be used.
+    """
+    keeper = WatchKeeper(path, lambda line: None)
+    if not path.exists():
+        return None
+    kept = keeper.load()
+    entries = [keeper._entry(stream, query) for stream, query in kept.watches]
+    for entry in entries:
+        entry["last_text"] = ""
+    entries += [{**keeper._entry("", Query("", id=i)), "open": False} for i in sorted(kept.closed)]
+    try:
+        _replace(path, _text(entries))
+    except OSError as e:
+        raise InputError(f"{path}: cannot be written: {one_line(e)}") from e
+    return len(kept.watches)
+
+
+def _text(entries: Sequence[Mapping[str, Any]]) -> str:
+    data = {"version": VERSION, "watches": entries}
+    return json.dumps(data, ensure_ascii=False, indent=1)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file at once, for its owner alone: the words of watches are a user's."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(part, path)
+
+
 def _kept(entries: Sequence[Mapping[str, Any]]) -> Kept:
+    # a closed one has no text any more
     watches = [(str(e["stream"]), _query(e), bool(e["open"])) for e in entries]
     return Kept(
         tuple((stream, q) for stream, q, is_open in watches if is_open),

@@ -81,11 +81,15 @@ PLAIN = MemoryForm(
 
 @dataclass(frozen=True)
 class Line:
-    """One line of memory: `text` happened `age_s` seconds ago, at `clock` ("09:14")."""
+    """One line of memory: `text` happened `age_s` seconds ago, at `clock` ("09:14").
+
+    `camera`: which camera saw it, in words; "" where there is one camera.
+    """
 
     age_s: float
     clock: str
     text: str
+    camera: str = ""
 
 
 def ago(age_s: float, language: str) -> str:
@@ -102,8 +106,9 @@ def ago(age_s: float, language: str) -> str:
 
 def line(told: Line, language: str) -> str:
     """One line as it stands in a prompt, without a mark before it."""
-    colon = "：" if language == "zh" else ": "
-    return f"{ago(told.age_s, language)} ({told.clock}){colon}{told.text}"
+    colon, comma = ("：", "，") if language == "zh" else (": ", ", ")
+    when = f"{told.clock}{comma}{told.camera}" if told.camera else told.clock
+    return f"{ago(told.age_s, language)} ({when}){colon}{told.text}"
 
 
 def recalled(lines: Sequence[Line], matches: int, language: str) -> str:

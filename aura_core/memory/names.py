@@ -4,24 +4,30 @@ A name is a note of its own kind (`name_text`). What it stands for is a descript
 a model that knows no names is asked about "the red cube" where the user says "my toy", and what it
 says about the red cube is said of "your toy" (`Names.rewrite`, `Names.said`). Other models are told
 (`Names.lines`).
+
+A name is put into an answer only where its description means one thing: not where it may mean
+anybody ("a man"), where two things with names fit it, and where the notes tell of several that do.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from aura_core.memory import described
 from aura_core.memory.form import ago
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.store import Store
 from aura_core.memory.times import S
 from aura_core.memory.vocabulary import CHINESE, STOP
 from aura_core.memory.wanted import Wanted
-from aura_core.memory.words import language_of
+from aura_core.memory.words import language_of, sentences, terms
 
 MOST = 200  # names that are known at once, the newest ones
 LONGEST = 40  # characters of a name
+LOOKED_AT = 300  # notes, the newest ones, that may tell of several things of one description
 
 
 def _set(words: str) -> frozenset[str]:
@@ -276,6 +282,7 @@ class Names:
         self._store, self._stream = store, stream
         self._version: tuple[int, int] | None = None
         self._known: tuple[Named, ...] = ()
+        self._sure: dict[str, bool] = {}  # whether a description means one thing
 
     def known(self) -> tuple[Named, ...]:
         """All names, the newest first. What is forgotten in the store is none any more."""
@@ -289,29 +296,61 @@ class Names:
                 one = named(note)
                 if one is not None:
                     found.setdefault(one.name.lower(), one)
-            self._known, self._version = tuple(found.values()), version
+            self._known, self._version, self._sure = tuple(found.values()), version, {}
         return self._known
 
-    def rewrite(self, question: str) -> str:
+    def rewrite(self, question: str, sure: bool = False) -> str:
         """The question with what the names in it stand for: "where is my toy?" becomes "where is
-        the red cube?"."""
+        the red cube?".
+
+        `sure`: only names whose description means one thing. A question about the past is asked
+        so: what any man did is not told of Ben.
+        """
+        known = [one for one in reversed(self.known()) if _pattern(one.name).search(question)]
         return _replaced(
             question,
-            {one.name: _definite(one.description) for one in reversed(self.known())},
+            {one.name: _definite(one.description) for one in known if not sure or self._one(one)},
         )
+
+    def _one(self, named: Named) -> bool:
+        """Whether the description of a name means one thing, as far as the notes tell."""
+        known = self._sure.get(named.description)
+        if known is None:
+            known = self._sure[named.description] = self._means_one(named)
+        return known
+
+    def _means_one(self, named: Named) -> bool:
+        description = named.description
+        if described.vague(description):
+            return False
+        others = (one for one in self._known if one is not named)
+        if any(described.fits(description, one.description) for one in others):
+            return False
+        wanted = Wanted(
+            terms=tuple(terms(described.head(description))),
+            kinds=(NoteKind.SEEN, NoteKind.ALERT),
+            stream=self._stream,
+            limit=LOOKED_AT,
+            newest_first=True,
+        )
+        notes = self._store.find(wanted) if wanted.terms else []
+        return not described.several(description, (f for n in notes for f in sentences(n.text)))
 
     def said(self, answer: str) -> str:
         """The answer with names in place of what they stand for: "the red cube left" becomes "your
-        toy left"."""
+        toy left". Where a description may mean another one too, it stays."""
         by_thing: dict[str, str] = {}
         for one in reversed(self.known()):
+            words = _pattern(_bare(one.description))
+            if not words.search(answer) or not self._one(one):
+                continue
             for thing in (
                 one.description,
                 _definite(one.description),
                 _indefinite(one.description),
             ):
                 by_thing[thing] = _yours(one.name)
-        return _replaced(answer, by_thing)
+        return _replaced(answer, by_thing, described.several)
 
     def lines(self, now_wall_ns: int, language: str = "en", question: str = "") -> list[str]:
         """What models are told that know names: "my toy: a red cube, named 12 minutes ago"; with a
@@ -336,18 +375,34 @@ def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(before + inside + after, re.IGNORECASE)
 
 
-def _replaced(text: str, by: dict[str, str]) -> str:
-    """Every key replaced at once, the longest first: what was put in is not replaced again."""
+def _replaced(
+    text: str, by: dict[str, str], several: Callable[[str, list[str]], bool] | None = None
+) -> str:
+    """Every key replaced at once, the longest first: what was put in is not replaced again.
+
+    `several`: whether the text before a key tells of several such things; then the key stays. What
+    follows is not looked at: an answer is told word by word.
+    """
     keys = sorted((key for key in by if key.strip()), key=len, reverse=True)
     if not keys:
         return text
     values = {" ".join(key.lower().split()): by[key] for key in keys}
     pattern = re.compile("|".join(_pattern(key).pattern for key in keys), re.IGNORECASE)
-    return pattern.sub(lambda found: values[" ".join(found[0].lower().split())], text)
+
+    def put(found: re.Match[str]) -> str:
+        if several is not None and several(found[0], sentences(text[: found.start()])):
+            return found[0]
+        return values[" ".join(found[0].lower().split())]
+
+    return pattern.sub(put, text)
 
 
 def _definite(description: str) -> str:
     return re.sub(r"^(?:a|an|some) (?=\S)", "the ", description, flags=re.IGNORECASE)
+
+
+def _bare(description: str) -> str:
+    return re.sub(r"^(?:the|a|an|some) (?=\S)", "", description, flags=re.IGNORECASE)
 
 
 def _indefinite(description: str) -> str:

@@ -28,7 +28,8 @@ class Note:
             stops, see `words.sentences`.
         begin_ns, end_ns: stamps of the frames that it is about, in nanoseconds of their clock.
         wall_ns: wall-clock time of `end_ns`, in nanoseconds since the UNIX epoch. Time in questions
-            means this clock.
+            means this clock. Where the clock was set since, this is what it would have shown.
+        shown_ns: what it has shown then, where that is another time; None: `wall_ns`.
         run: the run of the assistant that wrote it.
         stream: the camera; "" where there is one.
         question: text of the question or watch that it belongs to.
@@ -51,6 +52,12 @@ class Note:
     response_id: str = ""
     picture: bytes | None = None
     thumbnail: bytes | None = None
+    shown_ns: int | None = None
+
+    @property
+    def shown_wall_ns(self) -> int:
+        """The wall-clock time of `end_ns` as the clock has shown it then."""
+        return self.wall_ns if self.shown_ns is None else self.shown_ns
 
     @property
     def begin_wall_ns(self) -> int:

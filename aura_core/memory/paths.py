@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 NODE = "assistant_node"
+SUFFIX = ".memory.db"
 
 
 def default_path(node: str = NODE) -> Path:
@@ -16,4 +17,11 @@ def default_path(node: str = NODE) -> Path:
     home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     name = node.strip("/").replace("/", ".")
-    return Path(home) / "aura" / f"{name}.{domain}.memory.db"
+    return Path(home) / "aura" / f"{name}.{domain}{SUFFIX}"
+
+
+def watches_of(path: Path) -> Path | None:
+    """The file of the watches of the same node; None where the name of this one does not tell."""
+    if not path.name.endswith(SUFFIX):
+        return None
+    return path.with_name(path.name.removesuffix(SUFFIX) + ".watches.json")

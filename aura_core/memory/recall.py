@@ -18,6 +18,7 @@ import numpy as np
 
 from aura_core.config import MemoryConfig
 from aura_core.memory import form as forms
+from aura_core.memory.cameras import in_words, mentioned
 from aura_core.memory.embedder import Embedder
 from aura_core.memory.form import Line, MemoryForm
 from aura_core.memory.gate import Intent, Need, need
@@ -98,10 +99,12 @@ class Recall:
         embedder: Embedder | None = None,
         tz: tzinfo | None = None,
         count: Callable[[str], int] = len,
+        cameras: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`tz`: of times in questions and answers; None: the zone of this machine. `count`: the
-        tokens of a text."""
+        tokens of a text. `cameras`: the names of those that watch now."""
         self._store, self._config, self._form = store, config, form
+        self._cameras = cameras
         self._embedder, self._tz, self._count = embedder, tz, count
 
     def find(self, question: str, now_wall_ns: int, stream: str | None = None) -> Recalled | None:
@@ -110,14 +113,24 @@ class Recall:
         Args:
             question: in the user's words.
             now_wall_ns: wall-clock time of the question, in nanoseconds since the epoch.
-            stream: only notes of this camera; None: of all.
+            stream: only notes of this camera; None: of all. What the camera has seen that
+                the question names is preferred then, else notes count that name the place.
         """
         if not self._config.recall_notes:
             return None
         wanted = need(question, local(now_wall_ns, self._tz))
         if wanted is None:
             return None
-        hits, matches = self._matching(wanted, now_wall_ns, stream)
+        hits: list[_Hit] = []
+        cameras = self._cameras()
+        if stream is None and len(cameras) > 1 and (named := mentioned(question, cameras)):
+            there = need(named[1], local(now_wall_ns, self._tz))
+            if there is not None:
+                hits, matches = self._matching(there, now_wall_ns, named[0])
+            if hits:
+                wanted, stream = there, named[0]
+        if not hits:
+            hits, matches = self._matching(wanted, now_wall_ns, stream)
         room = self._config.recall_notes - len(hits)
         if not self._form.sentences and room > 0:
             hits, matches = self._filled(question, wanted, hits, matches, stream)
@@ -281,8 +294,8 @@ class Recall:
         rows = [row for held in found if (row := _row(held, frozenset())).facts]
         rows = self._without_repeats(rows if wanted.first else rows[::-1], in_words=True)
         if narrow is not None:
-            notes = self._store.at([row.number for row in rows])
-            near = {n.wall_ns // MS for n in notes if narrow[0] <= _middle(n) < narrow[1]}
+            notes = self._store.numbered([row.number for row in rows])
+            near = {i for i, note in notes.items() if narrow[0] <= _middle(note) < narrow[1]}
             inside = [row for row in rows if row.number in near]
             rows = inside if inside or self._form.sentences else rows
         matches = sum(len(row.facts) for row in rows) + further
@@ -371,7 +384,9 @@ class Recall:
         """The lines of the hits, without the oldest (with `first` the newest) where they have too
         many tokens; None where there is no room for a word."""
         budget = self._config.recall_tokens
-        lines = [self._line(hit, now_wall_ns, language) for hit in hits]
+        cameras = {*self._cameras(), *(hit.note.stream for hit in hits)} - {""}
+        several = len(cameras) > 1
+        lines = [self._line(hit, now_wall_ns, language, several) for hit in hits]
         while True:
             text = forms.recalled(lines, matches if lines else 0, language)
             if self._count(text) <= budget:
@@ -400,7 +415,8 @@ class Recall:
                 high = middle - 1
         return best
 
-    def _line(self, hit: _Hit, now_wall_ns: int, language: str) -> Line:
+    def _line(self, hit: _Hit, now_wall_ns: int, language: str, several: bool) -> Line:
+        """The line of a hit; of `several` cameras it says which."""
         note = hit.note
         whole = not self._form.sentences and len(note.text) <= LONG_TEXT
         text = note.text if whole or not hit.facts else _joined(hit.facts, note.text)
@@ -409,7 +425,9 @@ class Recall:
             asked = " ".join(note.question.split())
             text = f"问：{asked} 答：{text}" if language == "zh" else f"asked: {asked} - {text}"
         age_s = max(0, now_wall_ns - note.wall_ns) / S
-        return Line(age_s, clock(note.wall_ns, now_wall_ns, self._tz, language), text)
+        camera = in_words(note.stream, language) if several else ""
+        when = clock(note.shown_wall_ns, now_wall_ns, self._tz, language)
+        return Line(age_s, when, text, camera)
 
 
 MOST_TERMS = 24  # of a question that are searched for

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aura_core.config import MemoryConfig
 from aura_core.errors import AuraError, InputError, StoreError, one_line
+from aura_core.memory.clock import steady_ns
 from aura_core.memory.notes import Note
 from aura_core.memory.pictures import jpeg
 from aura_core.memory.store import Store
@@ -53,6 +54,7 @@ class Recorder:
         complain: called with one line, from the thread that writes.
         config: widths of the pictures, and for how long notes are kept.
         embed: the vectors of notes, (d,) float32 each; None: none.
+        before_trim: is called with the store before notes are deleted for their age.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class Recorder:
         complain: Callable[[str], None],
         config: MemoryConfig | None = None,
         embed: Embed | None = None,
+        before_trim: Callable[[Store], None] | None = None,
     ) -> None:
-        self.store = store
+        self.store, self._before_trim = store, before_trim
         self._complain, self._config, self._embed = complain, config or MemoryConfig(), embed
         self._state = threading.Condition()
         self._notes: list[_Waiting] = []
@@ -183,8 +186,8 @@ class Recorder:
 
     def _run(self) -> None:
         wait_s, retry_at = RETRY_S[0], 0.0
-        clocks = time.time(), time.monotonic()
-        trim_at = clocks[1] + FIRST_TRIM_S
+        clocks = time.time(), steady_ns() / 1e9
+        trim_at = time.monotonic() + FIRST_TRIM_S
         closing = False
         while not closing:
             with self._state:
@@ -202,8 +205,8 @@ class Recorder:
             for call in calls:
                 call()
             if not self._trouble and time.monotonic() >= trim_at:
-                before, clocks = clocks, (time.time(), time.monotonic())
-                trim_at = clocks[1] + TRIM_S
+                before, clocks = clocks, (time.time(), steady_ns() / 1e9)
+                trim_at = time.monotonic() + TRIM_S
                 self._tell(self._trim(before, clocks))
             wait_s = min(2 * wait_s, RETRY_S[1]) if self._trouble else RETRY_S[0]
             retry_at = time.monotonic() + wait_s if self._trouble else 0.0
@@ -289,6 +292,8 @@ class Recorder:
         if abs((now[0] - before[0]) - (now[1] - before[1])) > JUMP_S:
             return ""
         try:
+            if self._before_trim is not None:
+                self._before_trim(self.store)
             self.store.trim(self._config.keep_days, self._config.max_mb, int(now[0] * 1e9))
         except StoreError as e:
             return str(e)

@@ -7,6 +7,10 @@ step with `note`: the store does, in the transaction that changes a note.
 
 The row number `n` of a note is `wall_ns` in milliseconds, or the next free number. So all tables
 are in order of time, and a span of time is a span of rows.
+
+Time in the file goes on where the machine's clock is set back: it is `ahead` of that clock by a
+number of nanoseconds, which is added to all times that go in, and taken from all that come out (see
+`timeline.py`). `shown_ns` is what the clock has shown, NULL where that is `wall_ns` of the file.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import string
 from collections.abc import Mapping
 
 APPLICATION_ID = 0x41555261  # "AURa", in the file's header
-VERSION = 1
+VERSION = 2
 MS = 1_000_000  # nanoseconds
 
 # all but spaces and control characters belongs to a term, in quotes of FTS5 and then of SQL
@@ -43,7 +47,8 @@ TABLES = (
         run TEXT NOT NULL,
         stream TEXT NOT NULL,
         query_id TEXT NOT NULL,
-        response_id TEXT NOT NULL
+        response_id TEXT NOT NULL,
+        shown_ns INTEGER
     )""",
     # how many rows a note can lie behind its beginning
     f"CREATE INDEX note_length ON note (n - begin_wall_ns / {MS})",
@@ -67,14 +72,17 @@ TABLES = (
     "CREATE TABLE kept (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
     # erased: grows whenever notes or vectors are taken out, or added among others; unmerged: notes
     # that were deleted since the search indexes were merged; terms: `words.VERSION` of the index
-    # terms; deletions: how often notes were deleted
+    # terms; deletions: how often notes were deleted; forgotten: how often somebody asked for that;
+    # heeded: up to which of these the assistant has acted; ahead: of the machine's clock, in ns
     "CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO number VALUES ('erased', 0), ('unmerged', 0), ('terms', 0)",
     TERMS,
     LETTERS,
 )
 # what makes a file of version N one of version N + 1
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE note ADD COLUMN shown_ns INTEGER",),
+}
 
 
 def state(db: sqlite3.Connection) -> tuple[int, int]:
@@ -102,3 +110,18 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
         for statement in MIGRATIONS[older]:
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def number(db: sqlite3.Connection, name: str) -> int:
+    """A number of the table `number`; 0 where it was never set."""
+    row = db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else 0
+
+
+def add_number(db: sqlite3.Connection, name: str, value: int) -> None:
+    """Add to a number of the table `number`."""
+    db.execute(
+        "INSERT INTO number VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        (name, value),
+    )

@@ -11,10 +11,11 @@ import math
 import os
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError, StoreError, one_line
-from aura_core.memory import schema
+from aura_core.memory import schema, timeline
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.owner import Owner
 from aura_core.memory.schema import MS
+from aura_core.memory.schema import add_number as _add
+from aura_core.memory.schema import number as _number
 from aura_core.memory.wanted import Rows, Wanted, clean, query, rows_of, stream_term
 
 __all__ = ["Stats", "Store", "Wanted"]
@@ -39,10 +42,13 @@ RAREST = 6  # terms by which a match is rated
 UNMERGED = 2000  # deleted notes after which the search indexes are merged
 _COLUMNS = (
     "note.id, note.kind, note.text, note.begin_ns, note.end_ns, note.wall_ns, note.run,"
-    " note.stream, note.question, note.query_id, note.response_id"
+    " note.stream, note.question, note.query_id, note.response_id, note.shown_ns"
 )
 _INT64 = 2**63
 READ = 1024  # vectors that are read at once
+MOST_FORGOTTEN = 64  # deletions that are told to an assistant that did not ask for them
+FORGOTTEN, PAUSED = "forgotten", "paused"  # names of `keep`
+STAYS = (FORGOTTEN, PAUSED)  # no text of a user: also when everything is forgotten
 
 Terms = Callable[[str], list[str]]
 Index = Callable[[str, str], str]  # of a text and a question
@@ -58,6 +64,7 @@ class Stats:
         text_bytes: texts and questions, as UTF-8.
         picture_bytes: keyframes and thumbnails.
         file_bytes: the file, with what was not yet moved into it; 0 in memory.
+        paused_ns: wall-clock time since which nothing is written; None: it is not paused.
     """
 
     kinds: dict[NoteKind, int]
@@ -66,11 +73,35 @@ class Stats:
     text_bytes: int
     picture_bytes: int
     file_bytes: int
+    paused_ns: int | None = None
 
     @property
     def notes(self) -> int:
         """Number of notes."""
         return sum(self.kinds.values())
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """That somebody had notes deleted, which may have been another process.
+
+    Attributes:
+        begin_wall_ns, end_wall_ns: of which time; None: without this end.
+        at_wall_ns: when it was asked.
+        by_time: all notes of that time; else single ones.
+        deleted: how many notes there were.
+    """
+
+    begin_wall_ns: int | None
+    end_wall_ns: int | None
+    at_wall_ns: int
+    by_time: bool
+    deleted: int
+
+    @property
+    def everything(self) -> bool:
+        """All notes were deleted."""
+        return self.by_time and self.begin_wall_ns is None and self.end_wall_ns is None
 
 
 class Indexed(NamedTuple):
@@ -179,14 +210,15 @@ class Store:
         """
         if vectors is not None and len(vectors) != len(notes):
             raise InputError(f"{len(notes)} notes with {len(vectors)} vectors")
-        rows = [_row(note) for note in notes]
         with self._transaction() as db:
+            ahead = _number(db, "ahead")
+            rows = [_row(note, ahead) for note in notes]
             for i, (note, row) in enumerate(zip(notes, rows, strict=True)):
                 if db.execute("SELECT 1 FROM note WHERE id = ?", row[:1]).fetchone():
                     continue
-                n = _free(db, note.wall_ns // MS)
+                n = _free(db, (note.wall_ns + ahead) // MS)
                 db.execute(
-                    "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
+                    "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
                 )
                 text, question = row[2], row[3]
                 db.execute(
@@ -221,7 +253,8 @@ class Store:
             span = _span(db, wanted)
             ranked = bool(wanted.terms) and not wanted.every
             rows = _best(db, wanted, span) if ranked else _rows(db, wanted, span, wanted.terms)
-            notes = {row[0]: _note(row[1:]) for row in _notes(db, wanted, rows)}
+            ahead = _number(db, "ahead")
+            notes = {row[0]: _note(row[1:], ahead) for row in _notes(db, wanted, rows)}
         found = [notes[n] for n in rows if n in notes]
         if not ranked:  # rows are in order of time but for those of one millisecond
             found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
@@ -241,8 +274,13 @@ class Store:
 
     def at(self, rows: Sequence[int]) -> list[Note]:
         """The notes of these numbers (`Indexed.row`) that are still there, in this order."""
+        return list(self.numbered(rows).values())
+
+    def numbered(self, rows: Sequence[int]) -> dict[int, Note]:
+        """The same, by their numbers."""
         with self._read() as db:
-            return [_note(row[1:]) for row in _notes(db, Wanted(), rows)]
+            ahead = _number(db, "ahead")
+            return {row[0]: _note(row[1:], ahead) for row in _notes(db, Wanted(), rows)}
 
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
@@ -291,13 +329,16 @@ class Store:
 
         What was made of them goes too: search indexes, pictures, vectors, and summaries that
         overlap them. The file is rewritten, which takes time where it is large. `wanted.limit` is
-        not heeded. None: everything, with what `keep` has kept.
+        not heeded. None: everything, with what `keep` has kept (but `STAYS`).
+
+        It is told to the assistant that writes here (`forgotten`), whoever asks for it.
         """
         with self._transaction() as db:
             if wanted is None:
                 deleted = db.execute("SELECT count(*) FROM note").fetchone()[0]
-                for table in ("picture", "vector", "note", "summary", "kept"):
+                for table in ("picture", "vector", "note", "summary"):
                     db.execute(f"DELETE FROM {table}")
+                db.execute("DELETE FROM kept WHERE name NOT IN (?, ?)", STAYS)
                 db.execute("DROP TABLE terms")
                 db.execute("DROP TABLE letters")
                 db.execute(schema.TERMS)
@@ -307,6 +348,9 @@ class Store:
             else:
                 q = query(wanted, wanted.terms, _span(db, wanted))
                 deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
+                if wanted.only_time:  # also what was shown as of this time
+                    deleted += _delete(db, *timeline.shown_within(wanted))
+            _tell_forgotten(db, wanted, deleted)
         try:
             self._merge()
             with self._write() as db:
@@ -321,8 +365,8 @@ class Store:
     def trim(self, keep_days: float, max_mb: float, now_wall_ns: int) -> int:
         """Delete the oldest notes: those of more than `keep_days` ago, and as many as needed while
         the file holds more than `max_mb`. Returns their number."""
-        oldest_ns = now_wall_ns - int(keep_days * 86_400 * 1e9)
         with self._transaction() as db:
+            oldest_ns = now_wall_ns + _number(db, "ahead") - int(keep_days * 86_400 * 1e9)
             deleted = _delete(db, "SELECT n FROM note WHERE n < ?", (oldest_ns // MS,))
             db.execute("DELETE FROM summary WHERE end_wall_ns < ?", (oldest_ns,))
             while _used(db) > max_mb * MB:
@@ -368,10 +412,11 @@ class Store:
     def summary(self, begin_wall_ns: int, end_wall_ns: int, language: str) -> str | None:
         """The summary of a span of time, where one was made."""
         with self._read() as db:
+            ahead = _number(db, "ahead")
             row = db.execute(
                 "SELECT text FROM summary"
                 " WHERE begin_wall_ns = ? AND end_wall_ns = ? AND language = ?",
-                (begin_wall_ns, end_wall_ns, language),
+                (begin_wall_ns + ahead, end_wall_ns + ahead, language),
             ).fetchone()
         return row[0] if row else None
 
@@ -380,6 +425,28 @@ class Store:
         """How often notes were deleted, by this process or by another one."""
         with self._read() as db:
             return _number(db, "deletions")
+
+    @property
+    def heeded(self) -> int:
+        """Up to which number an assistant has heeded what was deleted, see `heed`."""
+        with self._read() as db:
+            return _number(db, "heeded")
+
+    def forgotten(self, after: int) -> tuple[int, list[Forgotten]]:
+        """How often somebody had notes deleted, in this process or in another one, and what was
+        deleted after that number. Retention does not count. It only reads: while a file is
+        rewritten nothing waits."""
+        with self._read() as db:
+            number = _number(db, "forgotten")
+            told = _told_forgotten(db)[-(number - after) :] if number > after else []
+        if len(told) < number - after:  # so many that some are not told: all of them
+            told.append(Forgotten(None, None, time.time_ns(), True, number - after))
+        return number, told
+
+    def heed(self, number: int) -> None:
+        """An assistant has heeded what was deleted: the next one need not."""
+        with self._transaction() as db:
+            _add(db, "heeded", number - _number(db, "heeded"))
 
     def add_summary(
         self,
@@ -397,10 +464,27 @@ class Store:
         with self._transaction() as db:
             if deletions is not None and _number(db, "deletions") != deletions:
                 return
+            ahead = _number(db, "ahead")
             db.execute(
                 "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)",
-                (begin_wall_ns, end_wall_ns, language, clean(text)),
+                (begin_wall_ns + ahead, end_wall_ns + ahead, language, clean(text)),
             )
+
+    # ---- the clock ---------------------------------------------------------------------------
+
+    def begin_run(self, now_wall_ns: int) -> None:
+        """A run begins: what it notes comes after all that is there, whatever the clock shows."""
+        with self._transaction() as db:
+            timeline.begin_run(db, now_wall_ns)
+
+    def clock_was_set(self, by_ns: int, now_wall_ns: int, run: str) -> None:
+        """The machine's clock was set by so much during a run, and now shows `now_wall_ns`.
+
+        The times of its notes are then told as this clock would have shown them, and their order
+        stays.
+        """
+        with self._transaction() as db:
+            timeline.was_set(db, by_ns, now_wall_ns, run)
 
     # ---- the file ----------------------------------------------------------------------------
 
@@ -439,7 +523,10 @@ class Store:
         """What is in the file."""
         with self._read() as db:
             kinds = Counter(dict(db.execute("SELECT kind, count(*) FROM note GROUP BY kind")))
-            first, last = db.execute("SELECT min(wall_ns), max(wall_ns) FROM note").fetchone()
+            first, last = db.execute(
+                "SELECT min(wall_ns) - ahead, max(wall_ns) - ahead FROM note, (SELECT ? AS ahead)",
+                (_number(db, "ahead"),),
+            ).fetchone()
             text = db.execute(
                 "SELECT total(length(CAST(text AS BLOB)) + length(CAST(question AS BLOB)))"
                 " FROM note"
@@ -455,6 +542,7 @@ class Store:
             int(text),
             int(pictures),
             sum(_size(p) for p in self._files()),
+            int(paused) if (paused := self.kept(PAUSED) or "").isdecimal() else None,
         )
 
     def _files(self) -> list[Path]:
@@ -738,17 +826,22 @@ def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> in
     return count
 
 
-def _number(db: sqlite3.Connection, name: str) -> int:
-    row = db.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
-    return row[0] if row else 0
+def _tell_forgotten(db: sqlite3.Connection, wanted: Wanted | None, deleted: int) -> None:
+    """Write down that notes were deleted, and of which time; nothing of what they told."""
+    asked = wanted or Wanted()
+    begin, end = asked.begin_wall_ns, asked.end_wall_ns
+    by_time = wanted is None or (begin, end) != (None, None)
+    if not deleted and not by_time:
+        return
+    told = [*_told_forgotten(db), Forgotten(begin, end, time.time_ns(), by_time, deleted)]
+    text = json.dumps([astuple(one) for one in told[-MOST_FORGOTTEN:]])
+    db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (FORGOTTEN, text))
+    _add(db, "forgotten", 1)
 
 
-def _add(db: sqlite3.Connection, name: str, value: int) -> None:
-    db.execute(
-        "INSERT INTO number VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-        (name, value),
-    )
+def _told_forgotten(db: sqlite3.Connection) -> list[Forgotten]:
+    row = db.execute("SELECT text FROM kept WHERE name = ?", (FORGOTTEN,)).fetchone()
+    return [Forgotten(*values) for values in json.loads(row[0])] if row else []
 
 
 def _free(db: sqlite3.Connection, n: int) -> int:
@@ -768,6 +861,7 @@ def _span(db: sqlite3.Connection, wanted: Wanted) -> Rows:
     """The rows of a span of time."""
     if wanted.begin_wall_ns is None and wanted.end_wall_ns is None:
         return Rows(None, None)
+    wanted = wanted.later(_number(db, "ahead"))
     longest = db.execute(f"SELECT max(n - begin_wall_ns / {MS}) FROM note").fetchone()[0] or 0
     rows, sql, values = rows_of(wanted, longest + 1)
     return replace(rows, outside=tuple(row[0] for row in db.execute(sql, values)))
@@ -838,9 +932,11 @@ def _truncate(db: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("another process reads the file for too long; try again")
 
 
-def _row(note: Note) -> tuple[object, ...]:
-    numbers = (note.begin_ns, note.end_ns, min(note.begin_wall_ns, note.wall_ns), note.wall_ns)
-    if not all(-_INT64 <= n < _INT64 for n in numbers):
+def _row(note: Note, ahead: int) -> tuple[object, ...]:
+    begin = min(note.begin_wall_ns, note.wall_ns)
+    shown = note.shown_wall_ns
+    numbers = (note.begin_ns, note.end_ns, begin + ahead, note.wall_ns + ahead)
+    if not all(-_INT64 <= n < _INT64 for n in (*numbers, shown)):
         raise InputError(f"note {note.id}: a time stamp of more than 64 bits")
     return (
         clean(note.id),
@@ -849,11 +945,15 @@ def _row(note: Note) -> tuple[object, ...]:
         clean(note.question),
         *numbers,
         *map(clean, (note.run, note.stream, note.query_id, note.response_id)),
+        None if shown == note.wall_ns + ahead else shown,
     )
 
 
-def _note(row: Sequence[object]) -> Note:
-    (note_id, kind, text, begin_ns, end_ns, wall_ns, run, stream, question, *ids_and_pictures) = row
+def _note(row: Sequence[Any], ahead: int) -> Note:
+    (note_id, kind, text, begin_ns, end_ns, placed_ns, run, stream, question, *more) = row
+    query_id, response_id, shown_ns, picture, thumbnail = more
+    wall_ns = placed_ns - ahead
+    shown_ns = placed_ns if shown_ns is None else shown_ns
     return Note(
         note_id,
         NoteKind(kind),
@@ -864,7 +964,11 @@ def _note(row: Sequence[object]) -> Note:
         run,
         stream,
         question,
-        *ids_and_pictures,
+        query_id,
+        response_id,
+        picture,
+        thumbnail,
+        None if shown_ns == wall_ns else shown_ns,
     )
 
 

@@ -167,7 +167,7 @@ class Tiers:
         return _without_repeats(n for n in reversed(self._store.find(wanted)) if _tells(n))
 
     def _verbatim(self, note: Note, now_wall_ns: int, language: str) -> _Told:
-        told = clock(note.wall_ns, now_wall_ns, self._tz, language)
+        told = clock(note.shown_wall_ns, now_wall_ns, self._tz, language)
         return _Told(note.wall_ns, told, " ".join(note.text.split()))
 
     # ---- merging -----------------------------------------------------------------------------

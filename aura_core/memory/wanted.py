@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aura_core.memory.notes import NoteKind
@@ -44,6 +44,22 @@ class Wanted:
     newest_first: bool = False
     pictures: bool = False
     thumbnails: bool = False
+
+    @property
+    def only_time(self) -> bool:
+        """All notes of a span of time, and of nothing else."""
+        timed = (self.begin_wall_ns, self.end_wall_ns) != (None, None)
+        others = self.terms or self.substring or self.kinds or self.ids
+        return timed and not others and self.stream is None
+
+    def later(self, by_ns: int) -> Wanted:
+        """The same of a span that is so much later."""
+        begin, end = self.begin_wall_ns, self.end_wall_ns
+        return replace(
+            self,
+            begin_wall_ns=None if begin is None else begin + by_ns,
+            end_wall_ns=None if end is None else end + by_ns,
+        )
 
 
 @dataclass(frozen=True)

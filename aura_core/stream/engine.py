@@ -616,9 +616,11 @@ class StreamEngine:
 
     def renew_memory(self) -> None:
         """Read the notes before the video again: some were deleted. What was recalled for questions
-        leaves the window too. The next step prefills it."""
+        leaves the window too, and watches know no more what they have told. The next step prefills
+        it."""
         if self.memory is None:
             return
+        self.conversation.watches.forget_words()
         text = self.memory.before()
         turns = [replace(turn, recalled="", shown=()) for turn in self.window.turns]
         self.policy.renew(replace(self.window.prefix, memory=text), turns)

@@ -1,6 +1,6 @@
 """Taking notes: when a block of video closes, the model is asked in idle time what happened in it.
 
-This tells what the engine needs of a memory, too; `aura_core/memory/memory.py` has it.
+This tells what the engine needs of a memory, too; `aura_core/live/memory.py` has it.
 """
 
 from __future__ import annotations

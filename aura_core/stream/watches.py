@@ -110,6 +110,14 @@ class Watches:
         """Forget the newest answer to a watch: nobody heard it, so it holds nothing back."""
         self._said.pop(watch_id, None)
 
+    def forget_words(self) -> None:
+        """Forget the words of all answers so far; when they were given, and how many, is known on:
+        limit and cooldown depend on it."""
+        for entry in self._attribution.entries:
+            last = self._last(entry.query)
+            if last is not None:
+                self._said[entry.query.id] = (last[0], "")
+
     def _resting(self, entry: Entry, stamp_ns: int) -> str:
         """Why an answer at this stamp would come too early; "" when it would not.
 

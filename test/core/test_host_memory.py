@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from host_rig import WAIT_S, Make, Run, made_runs
 from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
 from aura_core.errors import StoreError
 from aura_core.live import memory
-from aura_core.live.events import Alert, Noted, Problem, Ready, Stepped, Told
+from aura_core.live.events import Alert, Forgotten, Noted, Problem, Ready, Stepped, Told
 from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
@@ -126,6 +127,74 @@ def test_a_new_run_does_not_end_a_pause(runs: Make, tmp_path: Path) -> None:
     assert until(lambda: notes(path))  # that it began
 
 
+def test_a_pause_lasts_over_a_restart_until_the_user_ends_it(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    first = runs(ScriptedBackend(script), config=config(path)).start()
+    assert first.host.memory is not None
+    before_ns = time.time_ns()
+    assert first.host.memory.pause(True, WAIT_S) == ""
+    first.host.forget(None)  # everything is forgotten, but not what the user has asked for
+    assert first.host.stop(WAIT_S)
+
+    second = runs(ScriptedBackend(script), config=config(path), backlog=60)
+    second.host.start()
+    told = second.next(Problem).message
+    assert "it was paused at " in told and "aura/memory_pause with false" in told
+    second.next(Ready)
+    for i in range(5):
+        second.second(i, grey=90)
+    second.steps(4)
+    health = second.host.health()
+    assert health.memory == "paused" and health.memory_paused_ns is not None
+    assert before_ns <= health.memory_paused_ns <= time.time_ns()
+    assert notes(path) == []
+    assert second.host.memory is not None and second.host.memory.pause(False, WAIT_S) == ""
+    assert second.host.stop(WAIT_S)
+
+    third = runs(ScriptedBackend(script), config=config(path)).start()
+    assert third.host.health().memory == "on" and until(lambda: notes(path))
+
+
+def test_a_pause_that_cannot_be_kept_holds_and_is_kept_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store, name: str, text: str) -> None:
+        raise StoreError("no space left")
+
+    path, told = tmp_path / "memory.db", []
+    own = AssistantMemory(MemoryConfig(str(path)), "run", told.append)
+    assert "not open" in own.pause(True, 0.1) and own.paused  # nobody knows whether it can be
+    own.pause(False)
+    own.open()
+    assert own.recorder is not None and own.recorder.flush()
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "keep", full)
+        assert "no space left" in own.pause(True, 0.5)
+        assert own.paused and own.recorder.paused
+        assert any("no space left" in line for line in told)
+    assert own.recorder.flush(WAIT_S)
+    own.close()
+    again = AssistantMemory(MemoryConfig(str(path)), "again", told.append)
+    again.open()
+    assert again.paused and again.paused_since_ns == own.paused_since_ns
+    again.close()
+
+
+def test_a_file_that_was_removed_while_it_was_paused_is_paused(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    assert own.pause(True, WAIT_S) == ""
+    for file in tmp_path.glob("memory.db*"):
+        if not file.name.endswith(".lock"):
+            file.unlink()
+    own.close()
+    again = AssistantMemory(MemoryConfig(str(path)), "again", print)
+    again.open()
+    assert again.paused
+    again.close()
+
+
 def test_a_file_that_can_be_used_later_is_taken_again(
     runs: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +288,94 @@ def test_what_is_forgotten_is_told_no_more(runs: Make, tmp_path: Path) -> None:
     engine = run.host.streams[""].engine
     assert engine is not None and "shines at 70" not in engine.window.prefix.memory
     assert b"shines at 70" not in path.read_bytes()
+
+
+def test_what_another_process_forgets_leaves_the_window_with_the_next_step(
+    runs: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "memory.db"
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    for i in range(5):
+        run.second(i, grey=70)
+    run.steps(4)
+    assert until(lambda: seen(path))
+    run.host.ask("when did the lamp last shine?")
+    run.second(5, grey=90)
+    run.second(6, grey=90)
+    while run.next(Stepped).step.question is None:
+        pass
+    engine = run.host.streams[""].engine
+    assert engine is not None
+    assert any("shines at 70" in turn.recalled for turn in engine.window.turns)
+    command = Store.open(path, alone=False)
+    assert command.forget(None) > 0
+    command.close()
+    run.second(7, grey=90)
+    run.next(Forgotten)
+    run.steps(1)
+    assert not any("shines at 70" in turn.recalled for turn in engine.window.turns)
+    assert "shines at 70" not in engine.window.prefix.memory
+    run.second(8, grey=90)
+    (step,) = run.steps(1)
+    assert step.prefill_tokens < step.window_tokens / 2  # it was renewed once
+
+
+def test_what_another_process_forgets_is_noted_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    now_ns, picture = time.time_ns(), Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    begun = Block(0, 29, 0, 30 * NS, now_ns + 5 * NS, (picture,))
+    command = Store.open(path, alone=False)
+    command.forget(Wanted(begin_wall_ns=now_ns - 60 * NS))
+    command.close()
+    own.saw("", begun, "a secret")
+    own.saw("", replace(begun, wall_ns=now_ns + 60 * NS), "after it")
+    assert own.recorder is not None and own.recorder.flush()
+    assert [n.text for n in own.search("") if n.kind is NoteKind.SEEN] == ["after it"]
+    own.close()
+
+
+def test_no_step_waits_for_a_file_that_is_rewritten(tmp_path: Path) -> None:
+    """`aura memory forget` holds the file for seconds after its notes are gone."""
+    path = tmp_path / "memory.db"
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print)
+    own.open()
+    assert own.recorder is not None and own.recorder.flush() and own.heed() == 0
+    command = Store.open(path, alone=False)
+    command.forget(Wanted(begin_wall_ns=0))
+    assert own.store is not None
+    with command._transaction(), own.store._writing:  # both would wait here for the writer
+        assert in_another_thread(own.heed) == 1
+    assert own.recorder.flush()
+    assert own.store.heeded == 1
+    command.close()
+    own.close()
+
+
+def in_another_thread(work: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(WAIT_S)
+
+
+def test_what_was_forgotten_while_no_assistant_ran_is_told_to_the_next_one(
+    runs: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "memory.db"
+    store = Store.open(path)
+    store.keep("ended", "run")
+    store.forget(None)
+    store.close()
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    run.second(0)
+    run.second(1)
+    assert run.next(Forgotten)
+    assert run.host.stop(WAIT_S)
+    again = runs(ScriptedBackend(script), config=config(path), backlog=60).start()
+    again.second(0)
+    again.second(1)
+    again.steps(1)
+    assert not any(isinstance(e, Forgotten) for e in again.events.queue)  # told once
 
 
 def test_where_nothing_is_deleted_no_window_is_computed_again(runs: Make, tmp_path: Path) -> None:
@@ -416,3 +573,20 @@ def test_what_is_nothing_gets_no_name(runs: Make, tmp_path: Path) -> None:
     assert answers(run, "this is my toy") == ["nothing"]
     assert until(lambda: NoteKind.QUESTION in [k for k, _ in notes(path)])
     assert NoteKind.NAME not in [k for k, _ in notes(path)]
+
+
+def test_of_two_cameras_what_is_recalled_says_which(runs: Make, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    rooms = ("kitchen", "hall")
+    run = runs(ScriptedBackend(script), config=config(path), backlog=60, streams=rooms).start()
+    for i in range(5):
+        run.second(i, grey=70, stream="kitchen")
+        run.second(i, grey=70, stream="hall")
+    assert until(lambda: len(seen(path)) >= 2)
+    run.host.ask("when did the lamp last shine in the hall?", "kitchen")
+    for i in range(5, 8):
+        run.second(i, grey=70, stream="kitchen")
+    while (response := run.next(Stepped).step.response) is None:
+        pass
+    assert ", hall): the lamp shines at 70" in response.text
+    assert "kitchen)" not in response.text

@@ -14,9 +14,12 @@ import pytest
 from memory_rig import S, note
 
 from aura_core.cli import main
+from aura_core.live.events import Asked
+from aura_core.live.watch_keeper import WatchKeeper
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.paths import default_path
 from aura_core.memory.store import Store, Wanted
+from aura_core.types import Before, Query
 
 pytest.importorskip("aura_core.memory.times")
 
@@ -224,7 +227,7 @@ def test_what_forget_refuses(file, capsys, args, said):
 def test_check(file, capsys, tmp_path):
     assert aura("check", "--file", file) == 0
     out = capsys.readouterr().out
-    assert out.startswith("5 notes from 2026-03-02T08:00:00") and out.endswith("ok: version 1\n")
+    assert out.startswith("5 notes from 2026-03-02T08:00:00") and out.endswith("ok: version 2\n")
     db = sqlite3.connect(file)
     db.execute("DELETE FROM letters_docsize")
     db.commit()
@@ -259,3 +262,29 @@ def test_without_a_file_that_of_the_node_is_meant(file, capsys, tmp_path, monkey
     file.rename(place)
     assert aura("list") == 0
     assert len(listed(capsys)) == 5
+
+
+def test_forget_says_what_becomes_of_watches(file, tmp_path, capsys):
+    assert aura("forget", "--file", file, "--id", "run-n1", "--yes") == 0
+    assert capsys.readouterr().out == "1 notes deleted\n"
+    assert aura("forget", "--file", file, "--all", "--yes") == 0
+    assert "open watches stay open" in capsys.readouterr().out
+    named = tmp_path / "assistant_node.0.memory.db"
+    file.rename(named)
+    keeper = WatchKeeper(tmp_path / "assistant_node.0.watches.json", print)
+    query = Query("tell me when it rains", "rain", before=Before(4, 9, "rain on the roof"))
+    keeper.on_event(Asked("", query, "aura/ask"))
+    assert aura("forget", "--file", named, "--all", "--yes") == 0
+    out = capsys.readouterr().out
+    assert f"{keeper.path}: 1 watch stays open" in out
+    assert "roof" not in keeper.path.read_text() and "when it rains" in keeper.path.read_text()
+
+
+def test_stats_say_that_it_is_paused(file, capsys):
+    assert aura("stats", "--file", file, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["paused"] is None
+    store = Store.open(file)
+    store.keep("paused", str(round(DAY * S)))
+    store.close()
+    assert aura("stats", "--file", file) == 0
+    assert "paused since 2026-03-02T08:00:00" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from memory_notes import HOUR, NOW, S, note, stored
 from numpy.typing import NDArray
 
 from aura_core.config import MemoryConfig
+from aura_core.memory.cameras import mentioned
 from aura_core.memory.form import PLAIN, MemoryForm
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import COUNTED, Recall, Recalled
@@ -396,3 +397,77 @@ def test_replacing_the_form_changes_what_is_shown_alone() -> None:
     ]
     assert both[0].matches == both[1].matches == 3
     assert [n.id for n in both[0].notes] == [n.id for n in both[1].notes]
+
+
+ROOMS = ("kitchen", "front_door")
+HOUSE = [
+    note(7200, "the cat came; the lamp went on", stream="kitchen"),
+    note(3600, "the cat came", stream="front_door"),
+    note(1800, "the postman came", stream="front_door"),
+    note(900, "the cat left the kitchen", stream="front_door"),
+    note(600, "炉子开着", stream="kitchen"),
+]
+
+
+def in_house(question: str, form: MemoryForm = PLAIN, cameras: Sequence[str] = ROOMS) -> list[str]:
+    """The recalled lines, without their marks and times."""
+    store = stored(HOUSE)
+    own = Recall(store, MemoryConfig(), form, None, UTC, words, lambda: cameras)
+    found = own.find(question, NOW)
+    assert found is not None, question
+    return [line.removeprefix("- ") for line in found.text.strip().split("\n")[1:]]
+
+
+@pytest.mark.parametrize("form", [PLAIN, FACTS])
+def test_of_several_cameras_a_line_says_which(form: MemoryForm) -> None:
+    first, second = in_house("when did the cat come?", form)[:2]
+    assert first.startswith("2 hours ago (15:10, kitchen): the cat came")
+    assert second == "1 hour ago (16:10, front door): the cat came"
+    assert in_house("炉子什么时候开的？", form)[-1] == "10分钟前 (17:00，厨房)：炉子开着"
+
+
+def test_of_one_camera_a_line_says_nothing_of_it() -> None:
+    """The embedded model was trained with such lines."""
+    one = [note(3600, "the cat came", stream="kitchen"), note(60, "began", NoteKind.RUN)]
+    own = Recall(stored(one), MemoryConfig(), FACTS, None, UTC, words, lambda: ("kitchen",))
+    found = own.find("when did the cat come?", NOW)
+    assert found is not None and "- 1 hour ago (16:10): the cat came\n" in found.text
+
+
+def test_notes_of_a_camera_that_was_renamed_say_which() -> None:
+    lines = in_house("when did the cat come?", cameras=("hall",))
+    assert lines[0].startswith("2 hours ago (15:10, kitchen)")
+
+
+@pytest.mark.parametrize(
+    "question, told",
+    [
+        ("when did the cat last come in the kitchen?", ["2 hours ago"]),
+        ("when did the cat last come on the kitchen camera?", ["2 hours ago"]),
+        ("how often did the cat come at the front door today?", ["1 hour ago"]),
+        ("猫今天在厨房里来过几次？", ["2小时前"]),
+        ("when did the postman come in the kitchen?", []),  # he came, but not there
+        ("when did the cat leave the kitchen?", ["15 minutes ago"]),
+    ],
+)
+def test_a_question_that_names_a_camera_prefers_it(question: str, told: list[str]) -> None:
+    lines = in_house(question, FACTS)
+    assert [line.split(" (")[0] for line in lines] == told
+
+
+@pytest.mark.parametrize(
+    "question, found",
+    [
+        ("did she come in the Kitchen today?", ("kitchen", "did she come today?")),
+        ("who was at the front door?", ("front_door", "who was?")),
+        ("what did the front door camera see?", ("front_door", "what did see?")),
+        ("what was on the left?", None),  # of the picture
+        ("what was on the left camera?", ("left", "what was?")),
+        ("谁在厨房里？", ("kitchen", "谁 ？")),
+        ("who cooked in the kitchenette?", None),
+        ("who came from the kitchen, and who at the front door?", None),
+        ("where is the key?", None),
+    ],
+)
+def test_the_camera_that_a_question_names(question: str, found: tuple[str, str] | None) -> None:
+    assert mentioned(question, ("kitchen", "front_door", "left", "")) == found

@@ -425,6 +425,29 @@ def test_a_reader_that_holds_the_old_pages_is_told(store, monkeypatch):
 # ---- retention -----------------------------------------------------------------------------------
 
 
+def test_what_somebody_has_deleted_is_told_and_retention_is_not(store):
+    store.add([note(i) for i in range(9)])
+    assert store.trim(1.0, 1000.0, START + 90_000 * S) == 9 and store.forgotten(0) == (0, [])
+    store.add([note(i) for i in range(9)])
+    store.forget(Wanted(begin_wall_ns=START, end_wall_ns=START + 2 * S))
+    store.forget(Wanted(ids=("run-n7",)))
+    store.forget(Wanted(ids=("nobody",)))
+    store.forget(None)
+    number, (span, one, everything) = store.forgotten(0)
+    assert number == 3 and store.heeded == 0
+    assert (span.begin_wall_ns, span.end_wall_ns) == (START, START + 2 * S) and span.by_time
+    assert not span.everything and span.deleted == 2
+    assert (one.by_time, one.deleted) == (False, 1)
+    assert everything.everything and everything.deleted == 6
+    assert store.forgotten(2) == (3, [everything]) and store.forgotten(3) == (3, [])
+    store.heed(3)
+    assert store.heeded == 3
+    for _ in range(70):  # more than are told: all that may have been
+        store.forget(Wanted(begin_wall_ns=START, end_wall_ns=START + 2 * S))
+    assert store.forgotten(3)[1][-1].everything and store.forgotten(10)[0] == 73
+    assert len(store.forgotten(10)[1]) == 63
+
+
 def test_deletions_are_counted_and_nothing_else_is(store):
     store.add([note(i) for i in range(3)])
     store.add([note(9, at_s=1)])  # among others

@@ -11,9 +11,9 @@ import pytest
 
 from aura_core.config import AssistantConfig
 from aura_core.errors import InputError
-from aura_core.live.events import Asked, Event, Stepped, Watched
+from aura_core.live.events import Asked, Event, Forgotten, Stepped, Watched
 from aura_core.live.host import Host
-from aura_core.live.watch_keeper import Kept, WatchKeeper
+from aura_core.live.watch_keeper import Kept, WatchKeeper, forget_words
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.stream.watches import Watch
 from aura_core.types import NS, Before, Frame, Kind, Query, Severity
@@ -76,6 +76,50 @@ def test_a_watch_counts_on_over_several_crashes(tmp_path: Path) -> None:
     )
     ((_, again),) = WatchKeeper(path, no_problem).load().watches
     assert again.before == Before(3, 9, "on")
+
+
+def told(path: Path) -> WatchKeeper:
+    """A file with an open watch that has told something, one of an earlier run, and a closed
+    one."""
+    keeper = WatchKeeper(path, no_problem)
+    early = Query("tell me when it rains", "rain", before=Before(4, 9, "rain on the roof"))
+    for query in (STOVE, CAT, early):
+        keeper.on_event(Asked("", query, "aura/ask"))
+    keeper.on_event(
+        Watched("", (state(STOVE, 2, True, 7_000, "it is on"), state(CAT, 1, False, 5, "it jumps")))
+    )
+    return keeper
+
+
+def test_of_a_closed_watch_no_words_are_kept(tmp_path: Path) -> None:
+    keeper = told(tmp_path / "watches.json")
+    text = keeper.path.read_text()
+    assert "cat jumps" not in text and "it jumps" not in text and '"cat"' in text
+    assert keeper.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_watches_have_told_goes_with_the_notes_and_they_stay(tmp_path: Path) -> None:
+    """Everything was forgotten, and the words of the newest alert were still beside the notes."""
+    keeper = told(tmp_path / "watches.json")
+    assert "it is on" in keeper.path.read_text()
+    keeper.on_event(Forgotten())
+    text = keeper.path.read_text()
+    assert "it is on" not in text and "roof" not in text
+    left = WatchKeeper(keeper.path, no_problem).load()
+    assert left == keeper.kept() and left.closed == {"cat"}
+    assert [(q.text, q.before) for _, q in left.watches] == [
+        (STOVE.text, Before(2, 7_000, "")),
+        ("tell me when it rains", Before(4, 9, "")),
+    ]
+
+
+def test_a_command_deletes_what_watches_have_told(tmp_path: Path) -> None:
+    path = tmp_path / "watches.json"
+    assert forget_words(path) is None and not path.exists()
+    told(path)
+    assert forget_words(path) == 2
+    assert "it is on" not in path.read_text() and "roof" not in path.read_text()
+    assert WatchKeeper(path, no_problem).load().closed == {"cat"}
 
 
 def test_a_clean_end_leaves_nothing_behind(tmp_path: Path) -> None:
