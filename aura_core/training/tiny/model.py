@@ -59,6 +59,12 @@ AURA_JSON: dict[str, Any] = {
         "prefix_tokens": 300,
         "sentences": True,
         "renames": True,
+        "describes": {
+            "en": "what is on the table?",
+            "zh": "桌子上有什么?",
+            "en person": "who is in the room?",
+            "zh person": "谁在房间里?",
+        },
     },
 }
 MOST_KNOWN = 100_000  # texts that are encoded once
