@@ -67,14 +67,16 @@ def test_faster_whisper_finds_chinese_by_itself(tmp_path: Path) -> None:
         assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
 
 
-def opened(backend: str, folder: Path, **settings: object) -> EncodedUtterance:
+def opened(
+    backend: str, folder: Path, text: str = "what do you see?", **settings: object
+) -> EncodedUtterance:
     """A planted checkpoint in either backend."""
     pytest.importorskip("whisper")
     if backend == "faster_whisper":
         pytest.importorskip("faster_whisper")
-        path = planted_faster_whisper(folder, "what do you see?")
+        path = planted_faster_whisper(folder, text)
     else:
-        path = planted_whisper(folder / "x.pt", "what do you see?")
+        path = planted_whisper(folder / "x.pt", text)
     recognizer = open_recognizer(AsrConfig(backend, str(path), device="cpu", **settings))
     assert isinstance(recognizer, EncodedUtterance)
     return recognizer
@@ -97,6 +99,20 @@ def test_only_what_is_there_is_encoded(backend: str, tmp_path: Path) -> None:
         )
     (best,) = [name for name, p in recognizer.language_probabilities(encoded).items() if p > 0.5]
     assert best == "en"
+
+
+@pytest.mark.parametrize("backend", ["whisper", "faster_whisper"])
+def test_a_text_longer_than_anybody_speaks_is_cut(backend: str, tmp_path: Path) -> None:
+    """A decoder that repeats itself would go on for 224 tokens."""
+    count = "one two three four five six seven eight nine ten one two three four five six seven"
+    recognizer = opened(backend, tmp_path, count)
+    short, long = (recognizer.encode(NOISE[:samples]) for samples in (4_000, 32_000))
+    cut, whole = recognizer.words(short, "en"), recognizer.words(long, "en")
+    assert (short.most_tokens, long.most_tokens) == (14, 32)
+    assert cut.text.strip() == "one two three four five six seven eight nine ten one two three four"
+    assert (whole.text.strip(), whole.reason) == (count, "")
+    assert (cut.ended, cut.reason, whole.ended) == (False, "repeated", True)
+    assert recognizer.recognise(NOISE[:4_000]).reason == "repeated"
 
 
 def test_the_encoder_of_whisper_is_its_own(tmp_path: Path) -> None:

@@ -44,17 +44,16 @@ class FasterWhisper(EncodedUtterance):
             self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language
         )
         prompt = self.options.prompt
+        before = self._model.get_prompt(
+            tokenizer, tokenizer.encode(f" {prompt}") if prompt else [], without_timestamps=True
+        )
+        most = encoded.most_tokens
         result = self._model.model.generate(
             encoded.output,
-            [
-                self._model.get_prompt(
-                    tokenizer,
-                    tokenizer.encode(f" {prompt}") if prompt else [],
-                    without_timestamps=True,
-                )
-            ],
+            [before],
             beam_size=self.options.beam_size,
-            max_length=self._model.max_length,
+            # CTranslate2 decodes min(max_length / 2, max_length - len(before)) tokens
+            max_length=min(max(2 * most, most + len(before)), self._model.max_length),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
@@ -63,7 +62,8 @@ class FasterWhisper(EncodedUtterance):
         text = tokenizer.decode(tokens)
         # the score is the mean over the tokens of the text, without its end
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Segment(text, logprob, result.no_speech_prob, get_compression_ratio(text.strip()))
+        compression = get_compression_ratio(text.strip())
+        return Segment(text, logprob, result.no_speech_prob, compression, len(tokens) < most)
 
     def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
         # the library calls them <|en|>, <|zh|> ...

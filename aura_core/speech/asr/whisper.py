@@ -49,6 +49,7 @@ class Whisper(EncodedUtterance):
             def _get_audio_features(self, mel: Any) -> Any:
                 return mel  # they are encoded already
 
+        most = min(encoded.most_tokens, self._model.dims.n_text_ctx // 2)
         task = Task(
             self._model,
             DecodingOptions(
@@ -57,12 +58,17 @@ class Whisper(EncodedUtterance):
                 beam_size=self.options.beam_size if self.options.beam_size > 1 else None,
                 prompt=self.options.prompt or None,
                 without_timestamps=True,
+                sample_len=most,
                 fp16=self._half,
             ),
         )
         (result,) = task.run(encoded.output)
         return Segment(
-            result.text, result.avg_logprob, result.no_speech_prob, result.compression_ratio
+            result.text,
+            result.avg_logprob,
+            result.no_speech_prob,
+            result.compression_ratio,
+            len(result.tokens) < most,
         )
 
     def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
