@@ -27,8 +27,8 @@ from aura_core.speech.asr.whisper_options import (
 HOP = 160  # samples of a frame: 10 ms at 16 kHz
 WHOLE = 3_000  # frames of whisper's own window
 MARGIN, LEAST, STEP = 200, 600, 100  # frames; see `window`
-# Most tokens of a text: nobody speaks faster. Without a limit, a decoder that repeats itself goes on
-# for 224 tokens, which takes seconds.
+# Most tokens of a text: nobody speaks faster. A decoder that repeats itself would go on for 224
+# tokens, which takes seconds.
 TOKENS, TOKENS_PER_S = 12, 10
 MIN_SAMPLES = 1_600  # a tenth of a second at 16 kHz: a shorter sound holds no word
 
