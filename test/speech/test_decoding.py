@@ -131,7 +131,16 @@ def test_words_of_a_pause_are_not_final_when_more_was_said(room: Room) -> None:
 
 @pytest.mark.parametrize(
     ("words", "hangover_ms"),
-    [("what is on the table?", 380), ("the kitchen light", 600), ("tell me when", 900)],
+    [
+        ("what is on the table?", 380),
+        ("I put it on the table.", 490),
+        ("I put it on the...", 900),
+        ("I put it on...", 600),
+        ("the kitchen light", 600),
+        ("Yes.", 600),
+        ("Tell me when.", 900),
+        ("Could you remind me.", 900),
+    ],
 )
 def test_the_words_at_a_pause_decide_how_long_it_may_be(words: str, hangover_ms: int) -> None:
     for room in opened(Room(join_s=0.0)):
@@ -178,6 +187,19 @@ def test_utterances_do_not_queue_without_bound(room: Room) -> None:
     ]
     assert reasons == ["failed: too many utterances wait for the recogniser"] * 3
     assert texts(events)[0] == ("final", "the first")
+
+
+def test_settled_ears_have_all_words(room: Room) -> None:
+    assert room.ears.settle(0)
+    room.hear(np.concatenate([speech(800), silence(300)]))  # asked ahead
+    assert not room.ears.settle(0.05)
+    room.slow.answer("where is")
+    assert room.ears.settle(30)
+    room.hear(np.concatenate([speech(800), silence(1_000)]))
+    assert not room.ears.settle(0.05)
+    room.slow.answer("where is my cup")
+    assert room.ears.settle(30)
+    assert texts(room.ears.poll()) == [("final", "where is my cup")]
 
 
 def test_the_order_of_the_utterances_is_kept(room: Room) -> None:

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from asr_fixtures import library_segment
 from numpy.typing import NDArray
 
+from aura_core.bench.speech.offgrammar import FAR
 from aura_core.bench.speech.voices import available, mix_noise, pad, say
-from aura_core.speech.asr import AsrConfig
+from aura_core.speech.asr import AsrConfig, open_recognizer
+from aura_core.speech.asr.base import RATE
+from aura_core.speech.asr.encoded import LEAST, WHOLE, EncodedUtterance
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig
@@ -46,6 +50,13 @@ def ears() -> Iterator[Ears]:
 
 
 @pytest.fixture(scope="module")
+def recognizer() -> EncodedUtterance:
+    opened = open_recognizer(AsrConfig("faster_whisper", WEIGHTS, device="cpu"))
+    assert isinstance(opened, EncodedUtterance)
+    return opened
+
+
+@pytest.fixture(scope="module")
 def called() -> Iterator[Ears]:
     yield from opened("required")
 
@@ -56,8 +67,7 @@ def heard(ears: Ears, sound: Audio) -> list[Transcript]:
     at_ns, events = ears._rest_ns + 3_600 * NS, []
     for i in range(0, len(noisy), 768):
         events += ears.push(Audio(noisy[i : i + 768], 16_000, at_ns + i * NS // 16_000))
-    for _, words in list(ears._waiting):
-        words.exception(timeout=60)
+    assert ears.settle(60)
     events += ears.poll() + ears.finish()
     return [
         e for e in events if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL
@@ -89,6 +99,37 @@ def test_the_wake_phrase_is_understood(called: Ears, voice: str) -> None:
     assert alone.reason == "wake_phrase_alone"
     (other,) = heard(called, say("where is my cup", voice))
     assert other.reason == "no_wake_phrase"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_the_whole_window_is_the_library_s_own(recognizer: EncodedUtterance, voice: str) -> None:
+    for question in QUESTIONS:
+        samples = mix_noise(pad(say(question, voice), 320, 230), 30, seed=2).samples
+        own = library_segment(recognizer, samples)
+        heard = recognizer.words(recognizer.encode(samples, WHOLE), "en")
+        assert heard.text.strip() == own.text.strip()
+        assert (heard.logprob, heard.no_speech) == pytest.approx(
+            (own.logprob, own.no_speech), abs=1e-4
+        )
+
+
+def test_a_short_window_has_the_same_words(recognizer: EncodedUtterance) -> None:
+    for question in QUESTIONS[:2]:
+        samples = mix_noise(pad(say(question, "rms"), 320, 230), 30, seed=2).samples
+        encoded = recognizer.encode(samples)
+        assert encoded.frames == LEAST
+        assert plain(recognizer.words(encoded, "en").text) == question
+
+
+def test_speech_of_half_a_minute(recognizer: EncodedUtterance) -> None:
+    """Longer than one window: two are recognised, and nothing is said twice."""
+    texts = (*TALK, *FAR)
+    samples = np.concatenate([say(t, "rms").samples for t in texts])[: 40 * RATE]
+    whole, rest = (
+        recognizer.recognise(s).text for s in (samples[: 30 * RATE], samples[30 * RATE :])
+    )
+    assert recognizer.recognise(samples).text == f"{whole} {rest}"
+    assert len(whole.split()) > 60
 
 
 def test_a_pause_does_not_make_two_questions(ears: Ears) -> None:
