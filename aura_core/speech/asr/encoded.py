@@ -31,9 +31,9 @@ from aura_core.words import spoken_words
 HOP = 160  # samples of a frame: 10 ms at 16 kHz
 WHOLE = 3_000  # frames of whisper's own window
 MARGIN, LEAST, STEP = 300, 1_000, 100  # frames; see `window`
-# Most tokens of a text: nobody speaks faster. A decoder that repeats itself would go on for 224
-# tokens, which takes seconds.
-TOKENS, TOKENS_PER_S = 12, 10
+# Most tokens of a text: nobody speaks faster, not even Chinese (8 characters a second, up to two
+# tokens each). A decoder that repeats itself would go on for 224 tokens, which takes seconds.
+TOKENS, TOKENS_PER_S = 12, 16
 MIN_SAMPLES = 1_600  # a tenth of a second at 16 kHz: a shorter sound holds no word
 
 
