@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 import pytest
 
 from aura_core.errors import ConfigError
+from aura_core.speech.asr.base import Recognition
+from aura_core.speech.asr.encoded import Encoded
+from aura_core.speech.asr.wake_score import WakeScore, parts
+from aura_core.speech.asr.whisper_options import Segment
 from aura_core.speech.types import NS
 from aura_core.speech.wake import WakeConfig, WakeMode, WakeRule
 
@@ -14,7 +22,7 @@ from aura_core.speech.wake import WakeConfig, WakeMode, WakeRule
     [
         ("hey aura what do you see", True, "what do you see"),
         ("Hey, Aura! What do you see?", True, "What do you see?"),
-        ("hey or a what is there", True, "what is there"),
+        ("hey or a what is there", False, "hey or a what is there"),
         ("Hey Aura.", True, ""),
         ("hey - aura, what is there?", True, "what is there?"),
         ("what do you see", False, "what do you see"),
@@ -75,3 +83,96 @@ def test_the_phrase_alone_arms_for_a_time() -> None:
     assert not rule.required(14 * NS) and rule.required(14 * NS + 1) and rule.required(9 * NS)
     rule.disarm()
     assert rule.required(11 * NS)
+
+
+@dataclass
+class Model:
+    """A whisper model that writes `plain`, `primed` after the phrase as prefix, and for which the
+    phrase has the log-probabilities `scores`, one for each prompt."""
+
+    plain: str = ""
+    primed: str = ""
+    scores: tuple[float, ...] = (0.0, 0.0, 0.0)
+    asked: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def words(
+        self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
+    ) -> Segment:
+        return Segment(self.primed if prefix else self.plain, -0.1, 0.0, 1.0)
+
+    def likelihoods(
+        self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        (text,) = texts
+        score = self.scores[len(self.asked)]
+        self.asked.append((prompt, list(text)))
+        return [[-99.0] * (len(text) - 2) + [score / 2, score / 2]]
+
+
+SOUND = Encoded(np.zeros(0), 600, 200)
+REQUIRED = WakeConfig("required", least_score=-4.0)
+
+
+def judged(model: Model, text: str, wake: WakeConfig = REQUIRED) -> Recognition:
+    return WakeScore(model, wake)(SOUND, Recognition(text, 0.9))
+
+
+def test_a_likely_phrase_is_taken_although_another_one_is_written() -> None:
+    model = Model("They are, is it on?", " Is it on?", (-3.0, -4.0, -5.0))
+    heard = judged(model, "They are, is it on?")
+    assert (heard.text, heard.called, heard.confidence) == ("Hey Aura. Is it on?", True, 0.9)
+
+
+def test_a_written_phrase_that_is_unlikely_beside_its_rivals_is_a_rival() -> None:
+    model = Model(" Hey Laura, is it on?", "", (-0.1, -6.0, -6.0))
+    heard = judged(model, "Hey Aura, is it on?")
+    assert (heard.text, heard.called) == ("Hey Laura, is it on?", False)
+
+
+def test_the_score_is_the_mean_over_the_prompts() -> None:
+    for last, called in ((-6.0, True), (-6.1, False)):
+        assert judged(Model("They are", " Hm?", (-2.0, -4.0, last)), "They").called is called
+
+
+def test_rivals_are_known_or_heard_and_stand_before_the_phrase() -> None:
+    model = Model("Hey, Nora! Is it on?")
+    judged(model, "Hey Aura. Is it on?", WakeConfig("required", similar=("Hey Cora",)))
+    assert [prompt.endswith("Hey Aura.") for prompt, _ in model.asked] == [True] * 3
+    (only, known, heard) = (prompt for prompt, _ in model.asked)
+    assert only == "Hey Aura."
+    assert "Hey Laura. " in known and "Hey Cora. Hey Aura." in known
+    assert heard.endswith("Hey Cora. Hey, Nora. Hey Aura.")
+    assert {tuple(text) for _, text in model.asked} == {(" Hey", " Aura")}
+
+
+def test_other_talk_is_asked_about_once() -> None:
+    model = Model("The train leaves.", "", (-17.0, 0.0, 0.0))
+    assert judged(model, "The train leaves.").called is False
+    assert len(model.asked) == 1
+
+
+def test_the_phrase_alone_and_said_twice() -> None:
+    assert judged(Model("Or a.", ""), "Or a.").text == "Hey Aura."
+    assert judged(Model("Or a.", " Hey Aura."), "Or a.").text == "Hey Aura."
+
+
+def test_a_phrase_inside_is_scored_after_the_words_before_it() -> None:
+    model = Model("the news. They are. What is it?", "", (-3.0, -3.0, -3.0))
+    heard = judged(model, "the news. Hey Aura. What is it?")
+    assert (heard.text, heard.called) == ("the news. Hey Aura. What is it?", True)
+    assert model.asked[0][1] == [" the news.", " Hey", " Aura"]
+    assert model.asked[2][0].endswith("They are. Hey Aura.")
+
+
+@pytest.mark.parametrize(
+    "heard", [Recognition("", 0.0), Recognition("Bonjour", 0.9, reason="language")]
+)
+def test_what_is_no_speech_of_the_user_is_left_alone(heard: Recognition) -> None:
+    model = Model()
+    assert WakeScore(model, REQUIRED)(SOUND, heard) is heard
+    assert not model.asked
+
+
+def test_the_words_of_a_phrase() -> None:
+    assert parts("Okay Jarvis") == [" Okay", " Jarvis"]
+    assert parts("你好小光") == ["你好小光"]
