@@ -86,7 +86,7 @@ def opened(
 def test_only_what_is_there_is_encoded(backend: str, tmp_path: Path) -> None:
     """The whole window is the same as the library's own transcription."""
     recognizer = opened(backend, tmp_path)
-    for samples, frames, speech in ((NOISE, 600, 200), (np.tile(NOISE, 15)[:-1], 3_000, 2_999)):
+    for samples, frames, speech in ((NOISE, 1_000, 200), (np.tile(NOISE, 15)[:-1], 3_000, 2_999)):
         encoded = recognizer.encode(samples)
         assert (encoded.frames, encoded.speech_frames) == (frames, speech)
         assert tuple(encoded.output.shape) == (1, frames // 2, STATE)
