@@ -22,10 +22,6 @@ class WakeMode(StrEnum):
     AFTER_SILENCE = "after_silence"  # not needed soon after the robot spoke
 
 
-# Other beginnings of a sentence that sound like the default phrase and are not it.
-SIMILAR = {"hey aura": ("They are", "Hey Laura", "Hey Ada", "Hey order", "Hey all", "Hey Nora")}
-
-
 @dataclass(frozen=True)
 class WakeConfig(Settings, section="wake"):
     """Settings of the wake phrase.
@@ -44,14 +40,14 @@ class WakeConfig(Settings, section="wake"):
     aliases: tuple[str, ...] = setting((), "other spellings of the phrase", parameter=None)
     similar: tuple[str, ...] = setting(
         (),
-        "whisper: phrases that sound like the wake phrase and are not it, such as 'hey' with the"
-        " name of somebody in the house",
+        "whisper: phrases that sound like the wake phrase and are not it, such as 'Hey Cora' where"
+        " a Cora lives; some are known already",
         parameter="wake_similar",
     )
     least_score: float = setting(
-        -4.0,
-        "whisper: how likely the phrase must be, as a natural logarithm; nearer to 0: fewer false"
-        " calls",
+        -7.0,
+        "whisper: how likely the phrase must be (natural logarithm); nearer to 0: fewer false calls"
+        " and more phrases that are not heard",
         low=-30.0,
         high=0.0,
         parameter="wake_least_score",
@@ -81,11 +77,6 @@ class WakeConfig(Settings, section="wake"):
     def written(self) -> str:
         """The phrase as a recogniser of free speech writes it: "Hey Aura"."""
         return self.phrase.title().rstrip(" .,!?")
-
-    @property
-    def similar_phrases(self) -> tuple[str, ...]:
-        """What sounds like the phrase and is not it."""
-        return (*SIMILAR.get(" ".join(spoken_words(self.phrase)), ()), *self.similar)
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
