@@ -84,7 +84,7 @@ class Judge:
             return "too_long"
         if failure:
             return "failed"
-        if called and self._wake.used and not text.strip():
+        if called and self._wake.used and (not text.strip() or (self._free and is_filler(text))):
             return "wake_phrase_alone"
         if not text.strip():
             # The rest of a question is hardly ever a sentence of the grammar.

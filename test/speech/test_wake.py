@@ -138,13 +138,14 @@ def test_rivals_stand_before_the_phrase_in_both_orders() -> None:
     model = Model()
     judged(model, "Hey Aura. Is it on?", WakeConfig("required", similar=("Hey Cora",)))
     one, other = (prompt for prompt, _ in model.asked)
-    assert one.startswith("They are. ") and one.endswith(" Hey Aaron. Hey Cora. Hey Aura.")
-    assert other.startswith("Hey Cora. Hey Aaron. ") and other.endswith(" They are. Hey Aura.")
+    assert one.startswith("They are. ") and one.endswith(" Hey Aurora. Hey Cora. Hey Aura.")
+    assert other.startswith("Hey Cora. Hey Aurora. ") and other.endswith(" They are. Hey Aura.")
     assert {tuple(text) for _, text in model.asked} == {(" Hey", " Aura")}
 
 
 def test_rivals_of_other_phrases() -> None:
-    assert "Okay Laura" in rivals("Okay Jarvis", ()) and "Laura" in rivals("Jarvis", ())
+    assert {"Okay Laura", "The jarvis", "Okay"} < set(rivals("Okay Jarvis", ()))
+    assert {"Laura", "The jarvis"} < set(rivals("Jarvis", ())) and "" not in rivals("Jarvis", ())
     assert "Hey Laura" not in rivals("Hey Laura", ()) and "Hey Ada" in rivals("Hey Laura", ())
     assert rivals("你好小光", ("你好小明",)) == ("你好小明",)
     model = Model(scores=(-3.0,))
@@ -162,6 +163,7 @@ def test_other_talk_is_asked_about_once() -> None:
 def test_the_phrase_alone_and_said_twice() -> None:
     assert judged(Model("Or a.", ""), "Or a.").text == "Hey Aura."
     assert judged(Model("Or a.", " Hey Aura."), "Or a.").text == "Hey Aura."
+    assert judged(Model(), "Hey Aura. Hey, Aura.").text == "Hey Aura."
 
 
 def test_a_phrase_inside_is_scored_after_the_words_before_it() -> None:

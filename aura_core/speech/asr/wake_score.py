@@ -18,10 +18,24 @@ from aura_core.speech.asr.whisper_options import Segment
 from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.words import spoken_words
 
-# Rivals: what people say to each other where a robot is called "Hey Aura". The names replace all
-# but the first word of the phrase.
-BEGINNINGS = ("They are", "Here are")
-NAMES = ("Laura", "Ada", "order", "Oscar", "all", "Audrey", "Nora", "you", "Zara", "Aaron")
+# Beginnings of a sentence that sound like a phrase: "Hey Laura" like "Hey Aura". `first` is its first
+# word, `rest` are the others. Their number and order were chosen on synthetic voices.
+RIVALS = (
+    "They are",
+    "The {rest}",
+    "Here are",
+    "{first} Laura",
+    "An {rest}",
+    "{first} Ada",
+    "{first} order",
+    "{first} Dora",
+    "{first}",
+    "Her {rest}",
+    "{first} all",
+    "{first} Audrey",
+    "{first} Nora",
+    "{first} Aurora",
+)
 
 
 class Scorer(Protocol):
@@ -68,6 +82,8 @@ class WakeScore:
             return heard
         language = heard.language or "en"
         before, written, rest = self._rule.around_phrase(heard.text)
+        if self._rule.without_phrase(before) == (True, ""):
+            before = ""  # it is there twice
         if self.score(encoded, language, before) < self._wake.least_score:
             text = self._scorer.words(encoded, language, prompt="").text if written else heard.text
             return replace(heard, text=text.strip(), called=False)
@@ -99,9 +115,9 @@ def rivals(phrase: str, similar: Sequence[str]) -> tuple[str, ...]:
     """
     if not phrase.isascii():
         return tuple(similar)
-    first = "".join(phrase.split()[:1] if " " in phrase else [])
-    names = (f"{first} {name}".strip() for name in NAMES)
-    return tuple(r for r in (*BEGINNINGS, *names, *similar) if r.lower() != phrase.lower())
+    first, _, rest = phrase.rpartition(" ") if " " not in phrase else phrase.partition(" ")
+    found = (form.format(first=first, rest=rest.lower()).strip() for form in RIVALS)
+    return tuple(r for r in (*found, *similar) if r and r.lower() != phrase.lower())
 
 
 def parts(phrase: str) -> list[str]:
