@@ -48,7 +48,8 @@ class FasterWhisper(EncodedUtterance):
             tokenizer.encode(f" {prompt}") if prompt else [],
             without_timestamps=True,
         )
-        before += tokenizer.encode(prefix) if prefix else []
+        given = tokenizer.encode(prefix) if prefix else []
+        before += given
         most = encoded.most_tokens
         result = self._model.model.generate(
             encoded.output,
@@ -61,6 +62,8 @@ class FasterWhisper(EncodedUtterance):
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
         )[0]
         tokens = result.sequences_ids[0]
+        if given and tokens[: len(given)] == given:  # it repeats the prefix
+            tokens = tokens[len(given) :]
         text = tokenizer.decode(tokens)
         # the score is the mean over the tokens of the text, without its end
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)

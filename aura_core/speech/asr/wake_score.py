@@ -18,8 +18,9 @@ from aura_core.speech.asr.whisper_options import Segment
 from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.words import spoken_words
 
-# Beginnings of a sentence that sound like a phrase: "Hey Laura" like "Hey Aura". `first` is its first
-# word, `rest` are the others. Their number and order were chosen on synthetic voices.
+# Beginnings of a sentence that sound like a phrase: "Hey Laura" like "Hey Aura". `first` is the
+# phrase's first word, `rest` are the others; of one word, `first` is empty. Their number and order
+# were chosen on synthetic voices.
 RIVALS = (
     "They are",
     "The {rest}",
@@ -115,7 +116,7 @@ def rivals(phrase: str, similar: Sequence[str]) -> tuple[str, ...]:
     """
     if not phrase.isascii():
         return tuple(similar)
-    first, _, rest = phrase.rpartition(" ") if " " not in phrase else phrase.partition(" ")
+    first, rest = phrase.split(" ", 1) if " " in phrase else ("", phrase)
     found = (form.format(first=first, rest=rest.lower()).strip() for form in RIVALS)
     return tuple(r for r in (*found, *similar) if r and r.lower() != phrase.lower())
 

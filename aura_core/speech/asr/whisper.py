@@ -5,6 +5,7 @@ The name of a model is looked up among the files in whisper's cache folder.
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
-from aura_core.speech.asr.encoded import HOP, Encoded, EncodedUtterance, window
+from aura_core.speech.asr.encoded import HOP, LEAST_PROBABILITY, Encoded, EncodedUtterance, window
 from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
 
 
@@ -95,7 +96,8 @@ class Whisper(EncodedUtterance):
             with torch.no_grad():
                 given = torch.tensor([before + tokens[:-1]], device=self._model.device)
                 logits = self._model.logits(given, encoded.output)[0, len(before) - 1 :]
-                logs = logits.float().log_softmax(dim=-1)[range(len(tokens)), tokens].tolist()
+                logs = logits.float().log_softmax(dim=-1)[range(len(tokens)), tokens]
+                logs = logs.clamp(min=math.log(LEAST_PROBABILITY)).tolist()
             ends = np.cumsum([len(part) for part in parts])
             found.append([float(part.sum()) for part in np.split(np.array(logs), ends[:-1])])
         return found
