@@ -123,6 +123,14 @@ def test_a_likely_phrase_is_taken_although_another_one_is_written() -> None:
     assert (heard.text, heard.called, heard.confidence) == ("Hey Aura. Is it on?", True, 0.9)
 
 
+def test_words_that_were_a_guess_are_clear_after_the_phrase() -> None:
+    """ "Hey Aura, stop" was heard as "Stop.", and rejected as a guess."""
+    guess = Recognition("Stop.", 0.2, reason="unlikely")
+    heard = WakeScore(Model("Stop.", " Stop."), REQUIRED)(SOUND, guess)
+    assert (heard.text, heard.reason) == ("Hey Aura. Stop.", "")
+    assert heard.confidence == pytest.approx(np.exp(-0.1))
+
+
 def test_a_written_phrase_that_is_unlikely_beside_its_rivals_is_a_rival() -> None:
     model = Model(" Hey Laura, is it on?", "", (-2.0, -6.1))
     heard = judged(model, "Hey Aura, is it on?")

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.encoded import Encoded
-from aura_core.speech.asr.whisper_options import Segment
+from aura_core.speech.asr.whisper_options import Segment, judged
 from aura_core.speech.wake import WakeConfig, WakeRule
 from aura_core.words import spoken_words
 
@@ -89,8 +89,13 @@ class WakeScore:
             text = self._scorer.words(encoded, language, prompt="").text if written else heard.text
             return replace(heard, text=text.strip(), called=False)
         if not written:
-            rest = self._scorer.words(encoded, language, prefix=f" {self._wake.written}.").text
-            rest = self._rule.after_phrase(rest)[1]
+            found = judged(
+                [self._scorer.words(encoded, language, prefix=f" {self._wake.written}.")]
+            )
+            rest = self._rule.after_phrase(found.text)[1]
+            if not found.reason:  # the words are clearer after the phrase that stands before them
+                confidence = max(heard.confidence, found.confidence)
+                heard = replace(heard, reason="", confidence=confidence)
         text = f"{before} {self._wake.written}. {rest.strip()}"
         return replace(heard, text=text.strip(), called=True)
 
