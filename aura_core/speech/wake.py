@@ -40,12 +40,12 @@ class WakeConfig(Settings, section="wake"):
     aliases: tuple[str, ...] = setting((), "other spellings of the phrase", parameter=None)
     similar: tuple[str, ...] = setting(
         (),
-        "whisper: phrases that sound like the wake phrase and are not it, such as 'Hey Cora' where"
-        " a Cora lives; some are known already",
+        "whisper: phrases that sound like the wake phrase and are not it, such as 'Hey Flora' where"
+        " a Flora lives; some are known already",
         parameter="wake_similar",
     )
     least_score: float = setting(
-        -6.0,
+        -6.6,
         "whisper: how likely the phrase must be (natural logarithm); nearer to 0: fewer false calls"
         " and more phrases that are not heard",
         low=-30.0,

@@ -144,10 +144,10 @@ def test_the_score_is_the_mean_over_the_prompts() -> None:
 
 def test_rivals_stand_before_the_phrase_in_both_orders() -> None:
     model = Model()
-    judged(model, "Hey Aura. Is it on?", WakeConfig("required", similar=("Hey Cora",)))
+    judged(model, "Hey Aura. Is it on?", WakeConfig("required", similar=("Hey Flora",)))
     one, other = (prompt for prompt, _ in model.asked)
-    assert one.startswith("They are. ") and one.endswith(" Hey Aurora. Hey Cora. Hey Aura.")
-    assert other.startswith("Hey Cora. Hey Aurora. ") and other.endswith(" They are. Hey Aura.")
+    assert one.startswith("They are. ") and one.endswith(" Hey Maura. Hey Flora. Hey Aura.")
+    assert other.startswith("Hey Flora. Hey Maura. ") and other.endswith(" They are. Hey Aura.")
     assert {tuple(text) for _, text in model.asked} == {(" Hey", " Aura")}
 
 

@@ -27,15 +27,19 @@ RIVALS = (
     "Here are",
     "{first} Laura",
     "An {rest}",
+    "{first} Zara",
     "{first} Ada",
     "{first} order",
     "{first} Dora",
     "{first}",
+    "{first} Cora",
     "Her {rest}",
     "{first} all",
     "{first} Audrey",
+    "{first} order a",
     "{first} Nora",
     "{first} Aurora",
+    "{first} Maura",
 )
 
 
