@@ -51,10 +51,7 @@ class Judge:
 
         `failure` says why the recogniser failed; "" if it did not.
         """
-        called, text = self._wake.without_phrase(heard.text)
-        inside = said.needed or (self._wake.used and said.end.too_long)
-        if not called and self._free and inside:
-            called, text = self._wake.after_phrase(heard.text)
+        called, text = self._called(said, heard)
         reason = self._reason(said, heard, called, text, failure)
         state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
         if reason == "wake_phrase_alone":
@@ -71,6 +68,16 @@ class Judge:
             heard.language,
         )
 
+    def _called(self, said: Said, heard: Recognition) -> tuple[bool, str]:
+        """Return whether the phrase was said, and the words without it."""
+        if heard.called is False:  # whatever is written
+            return False, heard.text
+        called, text = self._wake.without_phrase(heard.text)
+        inside = said.needed or (self._wake.used and said.end.too_long)
+        if not called and self._free and inside:
+            called, text = self._wake.after_phrase(heard.text)
+        return called, text
+
     def _reason(self, said: Said, heard: Recognition, called: bool, text: str, failure: str) -> str:
         end = said.end
         least = self._surer if self._voice.close(end.start_ns) else self._least
@@ -78,7 +85,8 @@ class Judge:
             return "too_long"
         if failure:
             return "failed"
-        if called and self._wake.used and not text.strip():
+        alone = not text.strip() or (self._free and is_filler(text, said.answers))
+        if called and self._wake.used and alone:
             return "wake_phrase_alone"
         if not text.strip():
             # The rest of a question is hardly ever a sentence of the grammar.

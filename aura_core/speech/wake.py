@@ -22,25 +22,11 @@ class WakeMode(StrEnum):
     AFTER_SILENCE = "after_silence"  # not needed soon after the robot spoke
 
 
-HOMOPHONES = {
-    "hey aura": (
-        "hey ora",
-        "hey or a",
-        "hi aura",
-        "hey oura",
-        "hey aura's",
-        "hay aura",
-        "hey earth",
-    ),
-}
-
-
 @dataclass(frozen=True)
 class WakeConfig(Settings, section="wake"):
     """Settings of the wake phrase.
 
-    `aliases` are other spellings that a recogniser may write instead of `phrase`. For the default
-    phrase there are some already (`HOMOPHONES`).
+    `aliases` are other spellings that a recogniser may write instead of `phrase`.
     """
 
     mode: WakeMode = setting(
@@ -52,6 +38,20 @@ class WakeConfig(Settings, section="wake"):
     )
     phrase: str = setting("hey aura", "what a question must begin with", parameter="wake_phrase")
     aliases: tuple[str, ...] = setting((), "other spellings of the phrase", parameter=None)
+    similar: tuple[str, ...] = setting(
+        (),
+        "whisper: phrases that sound like the wake phrase and are not it, such as 'Hey Flora' where"
+        " a Flora lives; some are known already",
+        parameter="wake_similar",
+    )
+    least_score: float = setting(
+        -6.6,
+        "whisper: how likely the phrase must be (natural logarithm); nearer to 0: fewer false calls"
+        " and more phrases that are not heard",
+        low=-30.0,
+        high=0.0,
+        parameter="wake_least_score",
+    )
     after_s: float = setting(
         30.0,
         "silence of the robot after which wake: after_silence requires the phrase again",
@@ -74,6 +74,11 @@ class WakeConfig(Settings, section="wake"):
         require(bool(spoken_words(self.phrase)), "wake.phrase must have at least one word")
 
     @property
+    def written(self) -> str:
+        """The phrase as a recogniser of free speech writes it: "Hey Aura"."""
+        return self.phrase.title().rstrip(" .,!?")
+
+    @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
         """The phrase and its aliases as words.
 
@@ -82,7 +87,6 @@ class WakeConfig(Settings, section="wake"):
         texts = (
             self.phrase,
             *self.aliases,
-            *HOMOPHONES.get(" ".join(spoken_words(self.phrase)), ()),
         )
         unique = {tuple(spoken_words(t)) for t in texts} - {()}
         return tuple(sorted(unique, key=lambda words: (-len(words), words)))
@@ -147,12 +151,18 @@ class WakeRule:
 
         Other people's talk may stand before it. Without the phrase, `text` itself.
         """
+        _, called, rest = self.around_phrase(text)
+        return (True, rest) if called else (False, text)
+
+    def around_phrase(self, text: str) -> tuple[str, bool, str]:
+        """Return what stands before the last occurrence of the phrase, whether there is one, and
+        what follows it."""
         words = text.split()
         for first in reversed(range(len(words))):
             called, rest = self.without_phrase(" ".join(words[first:]))
             if called:
-                return True, rest
-        return False, text
+                return " ".join(words[:first]), True, rest
+        return "", False, text
 
 
 def _taken(plain: list[str], spelling: tuple[str, ...]) -> int:

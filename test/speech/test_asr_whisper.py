@@ -18,6 +18,7 @@ from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.encoded import EncodedUtterance
 from aura_core.speech.types import Audio
+from aura_core.speech.wake import WakeConfig
 
 NOISE = np.random.default_rng(0).normal(0, 500, 32_000).astype(np.int16)
 
@@ -220,3 +221,46 @@ def test_a_device_that_is_not_there() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, object], word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         AsrConfig(**wrong)
+
+
+@pytest.mark.parametrize("backend", ["whisper", "faster_whisper"])
+def test_the_likelihood_of_the_parts_of_a_text(backend: str, tmp_path: Path) -> None:
+    """The planted sentence is certain, a word in its place is not, and the parts add up."""
+    recognizer = opened(backend, tmp_path)
+    encoded = recognizer.encode(NOISE)
+    (said, other) = recognizer.likelihoods(
+        encoded, "en", "", [(" what do", " you see", "?"), (" what can", " you see")]
+    )
+    assert said == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
+    assert other[0] < -20 and other[1] == pytest.approx(0.0, abs=0.01)
+    segment = recognizer.words(encoded, "en")
+    assert sum(said) == pytest.approx(segment.logprob, abs=0.01)
+
+
+@pytest.mark.parametrize("backend", ["whisper", "faster_whisper"])
+def test_words_after_a_prefix(backend: str, tmp_path: Path) -> None:
+    recognizer = opened(backend, tmp_path)
+    encoded = recognizer.encode(NOISE)
+    assert recognizer.words(encoded, "en", prefix=" what do").text.strip() == "you see?"
+
+
+def test_backends_agree_on_likelihoods(tmp_path: Path) -> None:
+    texts = [(" what", " do you see?"), (" hey", " aura"), (" what do you", " hear?")]
+    found = []
+    for backend in ("whisper", "faster_whisper"):
+        folder = tmp_path / backend
+        folder.mkdir()
+        recognizer = opened(backend, folder)
+        encoded = recognizer.encode(NOISE)
+        found.append(recognizer.likelihoods(encoded, "en", "", texts))
+    for one, other in zip(*found, strict=True):
+        assert one == pytest.approx(other, abs=0.1)
+
+
+def test_the_wake_phrase_is_scored_only_where_it_is_used(tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    config = AsrConfig("whisper", str(planted_whisper(tmp_path / "x.pt", "hm")), device="cpu")
+    for mode, scored in (("off", False), ("required", True), ("after_silence", True)):
+        recognizer = open_recognizer(config, WakeConfig(mode))
+        assert isinstance(recognizer, EncodedUtterance)
+        assert (recognizer.rescore is not None) is scored

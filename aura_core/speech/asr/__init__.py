@@ -153,20 +153,28 @@ def open_recognizer(
     Raises ConfigError when its package, file or phrases are missing, and ModelError when the file
     is not a checkpoint.
     """
+    wake = wake or WakeConfig()
     if config.backend != "pocketsphinx":
-        options = whisper_options(config, wake or WakeConfig())
-        if config.backend == "whisper":
-            from aura_core.speech.asr.whisper import open_whisper
-
-            return open_whisper(config.model, options)
-        from aura_core.speech.asr.faster_whisper import open_faster_whisper
-
-        return open_faster_whisper(config.model, options)
+        return _open_free(config, wake)
     from aura_core.speech.asr.pocketsphinx import open_pocketsphinx
 
     grammar = grammar_of(config, phrases)
     assert grammar is not None
-    return open_pocketsphinx(grammar, wake or WakeConfig(), config.model, config.rejection)
+    return open_pocketsphinx(grammar, wake, config.model, config.rejection)
+
+
+def _open_free(config: AsrConfig, wake: WakeConfig) -> Recognizer:
+    options = whisper_options(config, wake)
+    if config.backend == "whisper":
+        from aura_core.speech.asr.whisper import open_whisper as open_model
+    else:
+        from aura_core.speech.asr.faster_whisper import open_faster_whisper as open_model
+    from aura_core.speech.asr.wake_score import WakeScore
+
+    recognizer = open_model(config.model, options)
+    if wake.mode is not WakeMode.OFF:
+        recognizer.rescore = WakeScore(recognizer, wake)
+    return recognizer
 
 
 def whisper_options(config: AsrConfig, wake: WakeConfig) -> WhisperOptions:
@@ -175,7 +183,7 @@ def whisper_options(config: AsrConfig, wake: WakeConfig) -> WhisperOptions:
     The wake phrase stands in the prompt, because whisper otherwise writes a usual word for it: with
     `Hey Aura.` as prompt "They are, is the kettle on" became "Hey Aura is the kettle on".
     """
-    phrase = "" if wake.mode is WakeMode.OFF else f"{wake.phrase.title().rstrip('.')}."
+    phrase = "" if wake.mode is WakeMode.OFF else f"{wake.written}."
     return WhisperOptions(
         config.spoken,
         config.device,

@@ -23,7 +23,8 @@ class Recognition:
     `confidence` is in [0, 1]. `in_grammar` is False for speech that matches no sentence of the
     grammar. `reason` says why the recogniser itself does not take the sound for words of the user:
     no_speech, repeated, unlikely, language; "" if it does. `language` is a code of two letters, ""
-    where the recogniser cannot tell.
+    where the recogniser cannot tell. `called` says whether the wake phrase is in the sound; if so,
+    `text` has it in its usual spelling. None: the words decide.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Recognition:
     in_grammar: bool = True
     reason: str = ""
     language: str = ""
+    called: bool | None = None
 
 
 class Recognizer(Protocol):

@@ -11,7 +11,7 @@ window.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ MARGIN, LEAST, STEP = 300, 1_000, 100  # frames; see `window`
 # Most tokens of a text: nobody speaks faster, not even Chinese (8 characters a second, up to two
 # tokens each). A decoder that repeats itself would go on for 224 tokens, which takes seconds.
 TOKENS, TOKENS_PER_S = 12, 16
+LEAST_PROBABILITY = 1e-12  # of a token, for its logarithm
 MIN_SAMPLES = 1_600  # a tenth of a second at 16 kHz: a shorter sound holds no word
 
 
@@ -95,8 +96,28 @@ class EncodedUtterance(BufferedUtterance):
         """
 
     @abstractmethod
-    def words(self, encoded: Encoded, language: str) -> Segment:
-        """Run the decoder. `language` is a code of two letters."""
+    def words(
+        self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
+    ) -> Segment:
+        """Run the decoder.
+
+        Args:
+            language: a code of two letters.
+            prompt: what stands before the utterance; None: that of the options.
+            prefix: what the utterance begins with. The words that are returned follow it.
+        """
+
+    @abstractmethod
+    def likelihoods(
+        self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Return the log-probability of each part of each text, where `prompt` stands before it.
+
+        It is the sum over the part's tokens, each given the sound and all tokens before it.
+
+        Args:
+            texts: (n,) texts, each in parts, with the blanks between and before them.
+        """
 
     @abstractmethod
     def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
@@ -153,4 +174,5 @@ def joined(heard: list[Recognition]) -> Recognition:
         kept[0],
         text=" ".join(part.text for part in kept if part.text),
         confidence=min(part.confidence for part in kept),
+        called=next((part.called for part in kept if part.called), kept[0].called),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
-from aura_core.speech.asr.encoded import Encoded, EncodedUtterance, window
+from aura_core.speech.asr.encoded import LEAST_PROBABILITY, Encoded, EncodedUtterance, window
 from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
 
 # without tokenizer.json the library would try to download it
@@ -36,17 +36,20 @@ class FasterWhisper(EncodedUtterance):
         output = self._model.encode(pad_or_trim(features, frames))
         return Encoded(output, frames, min(features.shape[1], frames))
 
-    def words(self, encoded: Encoded, language: str) -> Segment:
-        from faster_whisper.tokenizer import Tokenizer
+    def words(
+        self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
+    ) -> Segment:
         from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens
 
-        tokenizer = Tokenizer(
-            self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language
-        )
-        prompt = self.options.prompt
+        tokenizer = self._tokenizer(language)
+        prompt = self.options.prompt if prompt is None else prompt
         before = self._model.get_prompt(
-            tokenizer, tokenizer.encode(f" {prompt}") if prompt else [], without_timestamps=True
+            tokenizer,
+            tokenizer.encode(f" {prompt}") if prompt else [],
+            without_timestamps=True,
         )
+        given = tokenizer.encode(prefix) if prefix else []
+        before += given
         most = encoded.most_tokens
         result = self._model.model.generate(
             encoded.output,
@@ -59,11 +62,41 @@ class FasterWhisper(EncodedUtterance):
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
         )[0]
         tokens = result.sequences_ids[0]
+        if given and tokens[: len(given)] == given:  # it repeats the prefix
+            tokens = tokens[len(given) :]
         text = tokenizer.decode(tokens)
         # the score is the mean over the tokens of the text, without its end
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         compression = get_compression_ratio(text.strip())
         return Segment(text, logprob, result.no_speech_prob, compression, len(tokens) < most)
+
+    def likelihoods(
+        self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        tokenizer = self._tokenizer(language)
+        before = [tokenizer.sot_prev, *tokenizer.encode(f" {prompt}")] if prompt else []
+        found = []
+        for text in texts:
+            parts = [tokenizer.encode(part) for part in text]
+            # it puts <|notimestamps|> before the text
+            (aligned,) = self._model.model.align(
+                encoded.output,
+                before + list(tokenizer.sot_sequence),
+                [[token for part in parts for token in part]],
+                [encoded.speech_frames],
+                median_filter_width=1,
+            )
+            logs = np.log(np.maximum(aligned.text_token_probs, LEAST_PROBABILITY))
+            ends = np.cumsum([len(part) for part in parts])
+            found.append([float(part.sum()) for part in np.split(logs, ends[:-1])])
+        return found
+
+    def _tokenizer(self, language: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        return Tokenizer(
+            self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language
+        )
 
     def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
         # the library calls them <|en|>, <|zh|> ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
 # words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
+# words of the dictionary that sound like a wake phrase, as other pronunciations of it
+HOMOPHONES = {"hey aura": ("hey or a", "hi aura", "hay aura", "hey aura's")}
 
 
 class PocketSphinx:
@@ -148,6 +151,8 @@ def open_pocketsphinx(
         raise ConfigError(
             f"asr.backend: pocketsphinx needs its package: {how_to_install('voice')}"
         ) from None
+    homophones = HOMOPHONES.get(" ".join(spoken_words(wake.phrase)), ())
+    wake = replace(wake, aliases=(*wake.aliases, *homophones))
     acoustic, dictionary = _files(pocketsphinx, model)
     try:
         decoder = pocketsphinx.Decoder(

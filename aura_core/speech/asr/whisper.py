@@ -5,9 +5,10 @@ The name of a model is looked up among the files in whisper's cache folder.
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
-from aura_core.speech.asr.encoded import HOP, Encoded, EncodedUtterance, window
+from aura_core.speech.asr.encoded import HOP, LEAST_PROBABILITY, Encoded, EncodedUtterance, window
 from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
 
 
@@ -42,7 +43,9 @@ class Whisper(EncodedUtterance):
             output = _encode(self._model.encoder, (mel.half() if self._half else mel)[None])
         return Encoded(output, frames, speech)
 
-    def words(self, encoded: Encoded, language: str) -> Segment:
+    def words(
+        self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
+    ) -> Segment:
         from whisper.decoding import DecodingOptions, DecodingTask
 
         class Task(DecodingTask):
@@ -56,7 +59,8 @@ class Whisper(EncodedUtterance):
                 language=language,
                 temperature=0.0,
                 beam_size=self.options.beam_size if self.options.beam_size > 1 else None,
-                prompt=self.options.prompt or None,
+                prompt=(self.options.prompt if prompt is None else prompt) or None,
+                prefix=prefix or None,
                 without_timestamps=True,
                 sample_len=most,
                 fp16=self._half,
@@ -70,6 +74,33 @@ class Whisper(EncodedUtterance):
             result.compression_ratio,
             len(result.tokens) < most,
         )
+
+    def likelihoods(
+        self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        import torch
+        from whisper.tokenizer import get_tokenizer
+
+        tokenizer = get_tokenizer(
+            self._model.is_multilingual,
+            num_languages=self._model.num_languages,
+            language=language,
+            task="transcribe",
+        )
+        before = [tokenizer.sot_prev, *tokenizer.encode(f" {prompt}")] if prompt else []
+        before += tokenizer.sot_sequence_including_notimestamps
+        found = []
+        for text in texts:
+            parts = [tokenizer.encode(part) for part in text]
+            tokens = [token for part in parts for token in part]
+            with torch.no_grad():
+                given = torch.tensor([before + tokens[:-1]], device=self._model.device)
+                logits = self._model.logits(given, encoded.output)[0, len(before) - 1 :]
+                logs = logits.float().log_softmax(dim=-1)[range(len(tokens)), tokens]
+                logs = logs.clamp(min=math.log(LEAST_PROBABILITY)).tolist()
+            ends = np.cumsum([len(part) for part in parts])
+            found.append([float(part.sum()) for part in np.split(np.array(logs), ends[:-1])])
+        return found
 
     def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
         import torch
