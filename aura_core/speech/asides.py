@@ -15,9 +15,13 @@ TEXTS = {
         "en": "That was too long for me. Please ask again in fewer words.",
         "zh": "太长了，我没听明白，请再简短地问一遍。",
     },
+    "not_understood": {
+        "en": "Sorry, I did not understand that. Please say it again.",
+        "zh": "抱歉，我没听清，请再说一遍。",
+    },
 }
 # A television would otherwise be answered each time, and the robot by its own echo.
-AGAIN_NS = {"beginning_muted": 30 * NS, "too_long": 300 * NS}
+AGAIN_NS = {"beginning_muted": 30 * NS, "too_long": 300 * NS, "not_understood": 10 * NS}
 # Less than this after a mute may be what is left of the robot's voice in the room.
 ECHO_NS = 300_000_000
 

@@ -535,7 +535,9 @@ class Ears:
         heard, failure = _result(future)
         transcript = self._judge.transcript(said, heard, failure)
         events = self._told(self._joiner.add(transcript))
-        return events if said.needed or said.end.more else events + self._asides.about(transcript)
+        # Talk that the phrase is needed for is not for the robot, if it is not there.
+        silent = said.end.more or (said.needed and transcript.reason != "not_understood")
+        return events if silent else events + self._asides.about(transcript)
 
     def _told(self, transcripts: list[Transcript]) -> list[Event]:
         """Count the transcripts."""

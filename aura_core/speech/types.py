@@ -67,6 +67,7 @@ class Transcript:
 REASONS = {
     "no_wake_phrase": "it does not begin with the wake phrase, which is needed",
     "wake_phrase_alone": "the question may follow without the phrase, within wake_armed_s",
+    "not_understood": "it begins with the wake phrase, and the rest is not clear: it is asked back",
     "own_voice": "it is what the robot said itself",
     "beginning_muted": "its beginning was not heard, because the robot was speaking",
     "off_grammar": "it is no sentence of the grammar",

@@ -12,6 +12,8 @@ from aura_core.speech.short_answers import least_confidence
 from aura_core.speech.types import Transcript, TranscriptState
 from aura_core.speech.wake import WakeRule
 
+# Reasons that a user who called the robot by its phrase is told of.
+UNCLEAR = frozenset({"low_confidence", "unlikely", "repeated", "no_speech"})
 SURER = 0.15  # more confidence is needed for words that begin in the robot's voice or just after
 
 
@@ -53,8 +55,11 @@ class Judge:
         """
         called, text = self._called(said, heard)
         reason = self._reason(said, heard, called, text, failure)
+        # A grammar turns any talk into its sentences, and may find its phrase in them.
+        if self._free and called and self._wake.used and reason in UNCLEAR:
+            reason = "not_understood"
         state = TranscriptState.REJECTED if reason else TranscriptState.FINAL
-        if reason == "wake_phrase_alone":
+        if reason in ("wake_phrase_alone", "not_understood"):
             self._wake.arm(said.end.end_ns)
         elif not reason:
             self._wake.disarm()

@@ -425,6 +425,25 @@ def test_over_the_robots_voice_words_must_be_surer(confidence: float, reason: st
     assert last(hear(alone, SAID)).reason == ""
 
 
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        Recognition("Hey Aura. Wood his mate?", 0.1),
+        Recognition("Hey Aura. Wood his mate?", 0.9, reason="unlikely", called=True),
+    ],
+)
+def test_who_calls_and_is_not_understood_is_asked_back(unclear: Recognition) -> None:
+    listening = free(unclear, wake=WakeConfig("required"))
+    *_, heard, aside = hear(listening, SAID)
+    assert isinstance(heard, Transcript) and heard.reason == "not_understood"
+    assert isinstance(aside, Aside) and aside.text.startswith("Sorry, I did not understand")
+    listening._recognizer.says = Recognition("what is his name", 0.9)  # the phrase is not needed
+    assert last(hear(listening, SAID, at_ns=T0 + 4 * NS)).text == "what is his name"
+    listening._recognizer.says = Recognition("Wood his mate?", 0.1)  # nobody called
+    *_, heard = hear(listening, SAID, at_ns=T0 + 8 * NS)
+    assert isinstance(heard, Transcript) and heard.reason == "no_wake_phrase"
+
+
 def test_the_phrase_alone_arms_the_next_question() -> None:
     wake = WakeConfig("required", armed_s=4.0)
     listening = free("Hey Aura.", wake=wake)
