@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aura_core.bench.speech.listener import Subject
 from aura_core.errors import InputError
+from aura_core.speech.asr import AsrConfig
 from aura_core.speech.types import Audio
 from aura_ros.voice_bench import runs
+from aura_ros.voice_bench.subject import Asked
 
-TAKEN, REJECTED, TAKEN_AND_HEARD_ITSELF = "taken", "rejected", "taken, and heard itself"
+TAKEN, REJECTED = "taken", "rejected"
+TAKEN_AND_HEARD_ITSELF, TAKEN_AND_ASKED_ITSELF = "taken, and heard itself", "and asked itself"
+SUBJECT = Subject(AsrConfig(), None, {"grammar": ("where is the cube",)})
+ASKED = Asked(SUBJECT, {"asr_node:backend": "pocketsphinx"})
 
 
 class MadeUpUser:
@@ -39,6 +45,8 @@ class MadeUpUser:
     def spin(self, seconds: float) -> None:
         if self._now == TAKEN_AND_HEARD_ITSELF:
             self.rejected.append((time.monotonic(), "i see a cube"))
+        if self._now == TAKEN_AND_ASKED_ITSELF:
+            self.texts.append((time.monotonic(), "is there a cube"))
 
     def close(self) -> None:
         pass
@@ -61,28 +69,33 @@ def no_nodes(*_: object) -> Iterator[list[Any]]:
 
 
 @pytest.mark.parametrize(
-    ("script", "own", "unheard"),
+    ("script", "own", "rejected", "unheard"),
     [
-        ([TAKEN, TAKEN], 0, 0),
-        ([TAKEN, REJECTED, TAKEN, REJECTED], 0, 2),
-        ([TAKEN, TAKEN_AND_HEARD_ITSELF, REJECTED], 1, 1),
+        ([TAKEN, TAKEN], 0, 0, 0),
+        ([TAKEN, REJECTED, TAKEN, REJECTED], 0, 0, 2),
+        ([TAKEN, TAKEN_AND_HEARD_ITSELF, REJECTED], 0, 1, 1),
+        ([TAKEN, TAKEN_AND_ASKED_ITSELF, TAKEN_AND_ASKED_ITSELF, TAKEN], 2, 0, 0),
     ],
 )
 def test_a_question_that_was_rejected_is_no_self_trigger(
-    script: list[str], own: int, unheard: int, monkeypatch: pytest.MonkeyPatch
+    script: list[str], own: int, rejected: int, unheard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up = {
         "BenchUser": lambda _: MadeUpUser(script),
         "Tap": MadeUpTap,
         "nodes": no_nodes,
         "play": lambda *_: None,
-        "voices": lambda: ["slt"],
+        "users": lambda: ["slt"],
         "say": lambda *_: Audio(np.zeros(0, np.int16), 16_000),
     }
     for name, value in made_up.items():
         monkeypatch.setattr(runs, name, value)
 
     devices: Any = SimpleNamespace(environment={})
-    figures = runs.conversations(devices, Path(), len(script), "mute")
-    assert figures["self_triggers"] == {"value": own, "n": len(script) - unheard}
-    assert figures["unheard"] == {"value": unheard, "n": len(script)}
+    figures = runs.conversations(devices, Path(), len(script), "mute", ASKED)
+    taken = figures["self_triggers_mute"]
+    assert (taken["hits"], taken["n"]) == (own, len(script) - unheard)
+    assert taken["rejected"] == rejected
+    missed = figures["unheard_mute"]
+    assert (missed["hits"], missed["n"]) == (unheard, len(script))
+    assert [m["heard"] for m in missed["missed"]] == ["where is the"] * unheard
