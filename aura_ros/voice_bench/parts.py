@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.bench.load import busy_loops
-from aura_core.bench.speech import addressed, delay, recognition
+from aura_core.bench.speech import addressed, delay, recognition, unasked
 from aura_core.bench.speech.virtual import VirtualAudio, virtual_devices
 from aura_core.errors import ConfigError
 from aura_ros.voice_bench import runs
@@ -69,6 +69,10 @@ PARTS: dict[str, Callable[[Plan], Figures]] = {
         lambda p, audio: runs.conversations(audio, p.logs, p.n, "apm", p.asked)
     ),
     "interruptions": over_devices(lambda p, audio: runs.interruptions(audio, p.logs, p.n, p.asked)),
+    "noises": lambda p: unasked.noises(p.asked.subject, p.minutes),
+    "fillers": lambda p: unasked.fillers(p.asked.subject),
+    "babble": lambda p: unasked.crowd(p.asked.subject, p.minutes),
+    "conversation": lambda p: unasked.conversation(p.asked.subject, p.minutes),
     "wake": lambda p: addressed.wake(p.asked.subject),
     "over_babble": lambda p: addressed.over_babble(p.asked.subject),
     "latency": lambda p: delay.latency(p.asked.subject, max(p.n, 40)),

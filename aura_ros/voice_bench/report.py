@@ -85,8 +85,8 @@ def row(figure: dict[str, Any]) -> tuple[str, str, str, str]:
         if ends := rest.pop("ci95", None):
             spread = f"95% {_number(ends[0])} to {_number(ends[1])}"
     n = f"{_number(rest.pop('minutes'))} min" if "minutes" in rest else str(rest.pop("n", ""))
-    if missed := rest.pop("missed", None):
-        rest["missed"] = len(missed)  # all of them are in the JSON
+    for listed in ("missed", "sent"):  # they stand in the JSON
+        rest.pop(listed, None)
     return value, n, spread, ", ".join(f"{k} {_plain(v)}" for k, v in rest.items())
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import wait
 from dataclasses import dataclass, replace
 
 from aura_core.bench.speech.sounds import RATE, Samples
+from aura_core.errors import ModelError
 from aura_core.speech.asr import AsrConfig, Grammar
-from aura_core.speech.ears import Ears, EarsConfig, open_ears
+from aura_core.speech.ears import Ears, EarsConfig, Event, open_ears
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
 
@@ -67,7 +67,8 @@ class Listener:
 
         Their times count from the beginning of the sound.
         """
-        ears, events = self.ears, []
+        ears = self.ears
+        events: list[Event] = []
         for start in range(0, len(samples), PIECE):
             at_ns = self._at_ns + start * NS // RATE
             events += ears.push(Audio(samples[start : start + PIECE], RATE, at_ns))
@@ -80,13 +81,8 @@ class Listener:
             if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL
         ]
 
-    def _settled(self) -> list:
+    def _settled(self) -> list[Event]:
         """The events of the recogniser's thread, once it has nothing to do."""
-        ears = self.ears
-        ahead = [] if ears._ahead is None else [ears._ahead]
-        pending = [f for f in (*ahead, *(words for _, words in ears._waiting)) if not f.cancelled()]
-        if not pending:
-            return []
-        if wait(pending, LONGEST_S).not_done:
-            raise TimeoutError(f"the recogniser took more than {LONGEST_S:g} s for an utterance")
-        return ears.poll()
+        if not self.ears.settle(LONGEST_S):
+            raise ModelError(f"the recogniser took more than {LONGEST_S:g} s for an utterance")
+        return self.ears.poll()
