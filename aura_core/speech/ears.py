@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -287,6 +287,17 @@ class Ears:
         """
         if self._whole:
             self._decoder.open(news)
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until the recogniser has nothing to do, and return whether that is so.
+
+        It is for tests and benchmarks, which feed sound faster than it was spoken. Call `poll` for
+        the words.
+        """
+        asked = [future for _, future in self._waiting]
+        if self._ahead is not None:
+            asked.append(self._ahead)
+        return not wait(asked, timeout_s).not_done
 
     def close(self) -> None:
         """End the thread. Utterances that wait are dropped."""

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr_fixtures import planted_faster_whisper, planted_whisper
+from asr_fixtures import STATE, planted_faster_whisper, planted_whisper
+from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
+from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
+from aura_core.speech.asr.encoded import EncodedUtterance
+from aura_core.speech.asr.whisper_options import Segment
 from aura_core.speech.types import Audio
 
 NOISE = np.random.default_rng(0).normal(0, 500, 32_000).astype(np.int16)
@@ -61,6 +65,94 @@ def test_faster_whisper_finds_chinese_by_itself(tmp_path: Path) -> None:
             AsrConfig("faster_whisper", str(folder), language=language, device="cpu")
         )
         assert transcribe(recognizer, Audio(NOISE, 16_000)).text == "你看到什么?"
+
+
+def opened(
+    backend: str, folder: Path, text: str = "what do you see?", **settings: object
+) -> EncodedUtterance:
+    """A planted checkpoint in either backend."""
+    pytest.importorskip("whisper")
+    if backend == "faster_whisper":
+        pytest.importorskip("faster_whisper")
+        path = planted_faster_whisper(folder, text)
+    else:
+        path = planted_whisper(folder / "x.pt", text)
+    recognizer = open_recognizer(AsrConfig(backend, str(path), device="cpu", **settings))
+    assert isinstance(recognizer, EncodedUtterance)
+    return recognizer
+
+
+@pytest.mark.parametrize("backend", ["whisper", "faster_whisper"])
+def test_only_what_is_there_is_encoded(backend: str, tmp_path: Path) -> None:
+    """The whole window is the same as the library's own transcription."""
+    recognizer = opened(backend, tmp_path)
+    for samples, frames, speech in ((NOISE, 600, 200), (np.tile(NOISE, 15)[:-1], 3_000, 2_999)):
+        encoded = recognizer.encode(samples)
+        assert (encoded.frames, encoded.speech_frames) == (frames, speech)
+        assert tuple(encoded.output.shape) == (1, frames // 2, STATE)
+        segment = recognizer.words(encoded, "en")
+        assert segment.text.strip() == "what do you see?"
+        own = library_segment(recognizer, samples)
+        assert segment.text.strip() == own.text.strip()
+        assert (segment.logprob, segment.no_speech, segment.compression) == pytest.approx(
+            (own.logprob, own.no_speech, own.compression), rel=1e-5, abs=1e-6
+        )
+    (best,) = [name for name, p in recognizer.language_probabilities(encoded).items() if p > 0.5]
+    assert best == "en"
+
+
+@pytest.mark.parametrize("backend", ["whisper", "faster_whisper"])
+def test_a_text_longer_than_anybody_speaks_is_cut(backend: str, tmp_path: Path) -> None:
+    """A decoder that repeats itself would go on for 224 tokens."""
+    count = "one two three four five six seven eight nine ten one two three four five six seven"
+    recognizer = opened(backend, tmp_path, count)
+    short, long = (recognizer.encode(NOISE[:samples]) for samples in (4_000, 32_000))
+    cut, whole = recognizer.words(short, "en"), recognizer.words(long, "en")
+    assert (short.most_tokens, long.most_tokens) == (14, 32)
+    assert cut.text.strip() == "one two three four five six seven eight nine ten one two three four"
+    assert (whole.text.strip(), whole.reason) == (count, "")
+    assert (cut.ended, cut.reason, whole.ended) == (False, "repeated", True)
+    assert recognizer.recognise(NOISE[:4_000]).reason == "repeated"
+
+
+def test_the_encoder_of_whisper_is_its_own(tmp_path: Path) -> None:
+    """With random weights: the whole window as the library encodes it, and a cut one."""
+    torch = pytest.importorskip("torch")
+    recognizer = opened("whisper", tmp_path)
+    encoder, generator = recognizer._model.encoder, torch.Generator().manual_seed(0)
+    for weights in encoder.parameters():
+        weights.data.normal_(0.0, 0.2, generator=generator)
+    encoder.positional_embedding.normal_(0.0, 0.2, generator=generator)
+    from whisper.audio import log_mel_spectrogram, pad_or_trim
+
+    mel = log_mel_spectrogram(as_float(NOISE), padding=480_000)[:, :200]
+    with torch.no_grad():
+        own = encoder(pad_or_trim(mel, 3_000)[None])
+        whole = recognizer.encode(NOISE, 3_000).output
+        cut = recognizer.encode(NOISE, 600).output
+        encoder.positional_embedding = encoder.positional_embedding[:300]
+        own_cut = encoder(pad_or_trim(mel, 600)[None])
+    torch.testing.assert_close(whole, own)
+    torch.testing.assert_close(cut, own_cut)
+    assert own.std() > 0.1
+
+
+def library_segment(recognizer: EncodedUtterance, samples: NDArray[np.int16]) -> Segment:
+    """What the library's own `transcribe` makes of a sound, in its window of 30 s."""
+    options = {
+        "language": "en",
+        "temperature": 0.0,
+        "beam_size": 1,
+        "condition_on_previous_text": False,
+        "without_timestamps": True,
+        "no_speech_threshold": None,
+    }
+    found = recognizer._model.transcribe(as_float(samples), **options)
+    if isinstance(found, dict):
+        (s,) = found["segments"]
+        return Segment(s["text"], s["avg_logprob"], s["no_speech_prob"], s["compression_ratio"])
+    (s,) = found[0]
+    return Segment(s.text, s.avg_logprob, s.no_speech_prob, s.compression_ratio)
 
 
 def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:

@@ -180,6 +180,19 @@ def test_utterances_do_not_queue_without_bound(room: Room) -> None:
     assert texts(events)[0] == ("final", "the first")
 
 
+def test_settled_ears_have_all_words(room: Room) -> None:
+    assert room.ears.settle(0)
+    room.hear(np.concatenate([speech(800), silence(300)]))  # asked ahead
+    assert not room.ears.settle(0.05)
+    room.slow.answer("where is")
+    assert room.ears.settle(30)
+    room.hear(np.concatenate([speech(800), silence(1_000)]))
+    assert not room.ears.settle(0.05)
+    room.slow.answer("where is my cup")
+    assert room.ears.settle(30)
+    assert texts(room.ears.poll()) == [("final", "where is my cup")]
+
+
 def test_the_order_of_the_utterances_is_kept(room: Room) -> None:
     for _ in range(2):
         room.hear(np.concatenate([speech(800), silence(1_000)]))

@@ -56,8 +56,7 @@ def heard(ears: Ears, sound: Audio) -> list[Transcript]:
     at_ns, events = ears._rest_ns + 3_600 * NS, []
     for i in range(0, len(noisy), 768):
         events += ears.push(Audio(noisy[i : i + 768], 16_000, at_ns + i * NS // 16_000))
-    for _, words in list(ears._waiting):
-        words.exception(timeout=60)
+    assert ears.settle(60)
     events += ears.poll() + ears.finish()
     return [
         e for e in events if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL

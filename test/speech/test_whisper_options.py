@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from aura_core.speech.asr import AsrConfig, whisper_options
-from aura_core.speech.asr.faster_whisper import FasterWhisper
+from aura_core.speech.asr.base import Recognition
+from aura_core.speech.asr.encoded import HOP, LEAST, WHOLE, Encoded, EncodedUtterance, window
 from aura_core.speech.asr.whisper_options import Segment, WhisperOptions, judged, spoken
 from aura_core.speech.wake import WakeConfig
 
@@ -57,53 +58,99 @@ def test_the_language_is_one_of_those_spoken_here(
     assert spoken(probabilities, languages) == expected
 
 
-class Model:
-    """faster-whisper's model: what it is asked, and what it hears."""
+class Model(EncodedUtterance):
+    """A whisper model: what it is asked, and what it hears."""
 
-    def __init__(self, probabilities: dict[str, float], segment: Segment) -> None:
-        self.is_multilingual = True
-        self.model, self.asked = self, []
-        self._probabilities, self._segment = probabilities, segment
+    def __init__(
+        self,
+        languages: tuple[str, ...],
+        segment: Segment,
+        probabilities: dict[str, float] | None = None,
+        whole: Segment | None = None,
+    ) -> None:
+        super().__init__(WhisperOptions(languages), multilingual=True)
+        self.asked: list[object] = []
+        self._segment, self._whole = segment, whole or segment
+        self._probabilities = probabilities or {}
 
-    def detect_language(self, sound: NDArray[np.float32]) -> tuple[str, float, list]:
+    def encode(self, samples: NDArray[np.int16], frames: int | None = None) -> Encoded:
+        self.asked.append(frames or window(len(samples)))
+        return Encoded(None, frames or window(len(samples)), len(samples) // HOP)
+
+    def words(self, encoded: Encoded, language: str) -> Segment:
+        self.asked.append(language)
+        return self._whole if encoded.whole else self._segment
+
+    def language_probabilities(self, encoded: Encoded) -> dict[str, float]:
         self.asked.append("language")
-        return "", 0.0, list(self._probabilities.items())
-
-    def transcribe(self, sound: NDArray[np.float32], **options: object) -> tuple[list, None]:
-        self.asked.append(options["language"])
-        s = self._segment
-        return [
-            type(
-                "Found",
-                (),
-                {
-                    "text": s.text,
-                    "avg_logprob": s.logprob,
-                    "no_speech_prob": s.no_speech,
-                    "compression_ratio": s.compression,
-                },
-            )
-        ], None
+        return self._probabilities
 
 
 SOUND = np.zeros(16_000, np.int16)
+SHORT = LEAST  # the window of SOUND
 
 
 def test_another_language_is_rejected_where_one_is_set() -> None:
-    model = Model({"zh": 0.9, "en": 0.05}, CHINESE)
-    heard = FasterWhisper(model, WhisperOptions(("en",))).recognise(SOUND)
-    assert heard.reason == "language" and model.asked == ["en", "language"]
-    sure = Model({"zh": 0.9}, QUESTION)  # words that are sure need no second look
-    assert FasterWhisper(sure, WhisperOptions(("en",))).recognise(SOUND).reason == ""
-    assert sure.asked == ["en"]
+    """The encoder runs once, for the words and for the language."""
+    model = Model(("en",), CHINESE, {"zh": 0.9, "en": 0.05})
+    assert model.recognise(SOUND).reason == "language"
+    assert model.asked == [SHORT, "en", "language"]
+    sure = Model(("en",), QUESTION, {"zh": 0.9})  # words that are sure need no second look
+    assert sure.recognise(SOUND).reason == ""
+    assert sure.asked == [SHORT, "en"]
 
 
 def test_a_mixed_household_is_heard_in_the_language_of_the_utterance() -> None:
-    model = Model({"zh": 0.9, "en": 0.05}, QUESTION)
-    heard = FasterWhisper(model, WhisperOptions(("en", "zh"))).recognise(SOUND)
-    assert (heard.language, heard.reason, model.asked) == ("zh", "", ["language", "zh"])
-    french = Model({"fr": 0.9, "en": 0.05}, QUESTION)
-    assert FasterWhisper(french, WhisperOptions(("en", "zh"))).recognise(SOUND).reason == "language"
+    model = Model(("en", "zh"), QUESTION, {"zh": 0.9, "en": 0.05})
+    heard = model.recognise(SOUND)
+    assert (heard.language, heard.reason) == ("zh", "")
+    assert model.asked == [SHORT, "language", "zh"]
+    french = Model(("en", "zh"), QUESTION, {"fr": 0.9, "en": 0.05})
+    assert french.recognise(SOUND).reason == "language"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "frames"),
+    [(0.1, 600), (4.0, 600), (4.01, 700), (7.5, 1_000), (27.0, 2_900), (28.5, 3_000), (30, 3_000)],
+)
+def test_the_window_is_cut_to_the_utterance(seconds: float, frames: int) -> None:
+    assert window(round(seconds * 16_000)) == frames
+
+
+def test_a_text_that_repeats_itself_is_recognised_in_the_whole_window() -> None:
+    again = Segment(" I see. I see. I see. I see. I see.", -0.2, 0.1, 2.6)
+    model = Model(("en",), again, {"en": 1.0}, whole=QUESTION)
+    assert model.recognise(SOUND).text == "What is on the table?"
+    assert model.asked == [SHORT, "en", "language", WHOLE, "en"]
+    lost = Model(("en",), again, {"en": 1.0})
+    assert lost.recognise(SOUND).reason == "repeated"
+    long = Model(("en",), again, {"en": 1.0})  # its window is whole already
+    assert long.recognise(np.zeros(29 * 16_000, np.int16)).reason == "repeated"
+    assert long.asked == [WHOLE, "en", "language"]
+
+
+def test_a_sound_longer_than_the_window_is_recognised_in_parts() -> None:
+    model = Model(("en",), QUESTION)
+    heard = model.recognise(np.zeros(33 * 16_000, np.int16))
+    assert heard.text == "What is on the table? What is on the table?"
+    assert heard.confidence == pytest.approx(0.89, abs=0.005)
+    assert model.asked == [WHOLE, "en", SHORT, "en"]
+    assert model.recognise(np.zeros(1_000, np.int16)) == Recognition("", 0.0)
+
+
+def test_words_can_be_scored_again_on_what_was_encoded() -> None:
+    model = Model(("en",), QUESTION)
+    seen: list[tuple[Encoded, str]] = []
+
+    def rescore(encoded: Encoded, heard: Recognition) -> Recognition:
+        seen.append((encoded, heard.text))
+        return Recognition("better", 0.5)
+
+    model.rescore = rescore
+    assert model.recognise(SOUND).text == "better"
+    ((encoded, text),) = seen
+    assert (encoded.frames, encoded.speech_frames, text) == (600, 100, "What is on the table?")
+    assert model.asked == [SHORT, "en"]
 
 
 def test_the_wake_phrase_stands_in_the_prompt() -> None:

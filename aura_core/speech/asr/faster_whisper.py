@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +11,63 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
-from aura_core.speech.asr.base import BufferedUtterance, Recognition, as_float
+from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
-from aura_core.speech.asr.whisper import MIN_SAMPLES
-from aura_core.speech.asr.whisper_options import (
-    CERTAIN,
-    Segment,
-    WhisperOptions,
-    judged,
-    spoken,
-)
+from aura_core.speech.asr.encoded import Encoded, EncodedUtterance, window
+from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
 
 # without tokenizer.json the library would try to download it
 FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
-class FasterWhisper(BufferedUtterance):
-    """A loaded model. It transcribes the whole utterance at its end, without partial results."""
+class FasterWhisper(EncodedUtterance):
+    """A loaded model."""
 
     def __init__(self, model: Any, options: WhisperOptions) -> None:
-        super().__init__()
+        super().__init__(options, model.model.is_multilingual)
         self._model = model
-        self._options = options
 
-    def recognise(self, samples: NDArray[np.int16]) -> Recognition:
-        if len(samples) < MIN_SAMPLES:
-            return Recognition("", 0.0)
-        sound, languages = as_float(samples), self._options.languages
-        multilingual = self._model.model.is_multilingual
-        several = len(languages) != 1 and multilingual
-        language, foreign = (languages or ("en",))[0], False
-        if several:
-            language, foreign = self._language(sound)
-        found, _ = self._model.transcribe(
-            sound,
-            language=language,
-            temperature=0.0,
-            beam_size=self._options.beam_size,
-            initial_prompt=self._options.prompt or None,
-            condition_on_previous_text=False,
-            without_timestamps=True,
-            no_speech_threshold=None,  # see `judged`
-        )
-        # `found` is a generator: the transcription happens here
-        heard = judged(
-            [Segment(s.text, s.avg_logprob, s.no_speech_prob, s.compression_ratio) for s in found],
-            language,
-        )
-        if not several and multilingual and heard.confidence < CERTAIN:
-            foreign = self._language(sound)[1]
-        return replace(heard, reason="language") if foreign else heard
+    def encode(self, samples: NDArray[np.int16], frames: int | None = None) -> Encoded:
+        from faster_whisper.audio import pad_or_trim
 
-    def _language(self, sound: NDArray[np.float32]) -> tuple[str, bool]:
-        """See `spoken`."""
-        *_, probabilities = self._model.detect_language(sound)
-        return spoken(dict(probabilities), self._options.languages)
+        frames = frames or window(len(samples))
+        # the extractor pads the sound by one frame
+        features = self._model.feature_extractor(as_float(samples))[:, :-1]
+        output = self._model.encode(pad_or_trim(features, frames))
+        return Encoded(output, frames, min(features.shape[1], frames))
+
+    def words(self, encoded: Encoded, language: str) -> Segment:
+        from faster_whisper.tokenizer import Tokenizer
+        from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens
+
+        tokenizer = Tokenizer(
+            self._model.hf_tokenizer, self.multilingual, task="transcribe", language=language
+        )
+        prompt = self.options.prompt
+        before = self._model.get_prompt(
+            tokenizer, tokenizer.encode(f" {prompt}") if prompt else [], without_timestamps=True
+        )
+        most = encoded.most_tokens
+        result = self._model.model.generate(
+            encoded.output,
+            [before],
+            beam_size=self.options.beam_size,
+            # CTranslate2 decodes min(max_length / 2, max_length - len(before)) tokens
+            max_length=min(max(2 * most, most + len(before)), self._model.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        )[0]
+        tokens = result.sequences_ids[0]
+        text = tokenizer.decode(tokens)
+        # the score is the mean over the tokens of the text, without its end
+        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        compression = get_compression_ratio(text.strip())
+        return Segment(text, logprob, result.no_speech_prob, compression, len(tokens) < most)
+
+    def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
+        # the library calls them <|en|>, <|zh|> ...
+        return {name[2:-2]: p for name, p in self._model.model.detect_language(encoded.output)[0]}
 
 
 def open_faster_whisper(model: str, options: WhisperOptions) -> FasterWhisper:
@@ -107,4 +109,6 @@ def open_faster_whisper(model: str, options: WhisperOptions) -> FasterWhisper:
         raise ConfigError(
             f"asr.language: {folder} is an English model: use a multilingual one for 'zh'"
         )
-    return FasterWhisper(loaded, options)
+    recognizer = FasterWhisper(loaded, options)
+    recognizer.warm_up()
+    return recognizer

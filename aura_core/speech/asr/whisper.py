@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,64 +16,91 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
-from aura_core.speech.asr.base import BufferedUtterance, Recognition, as_float
+from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
-from aura_core.speech.asr.whisper_options import (
-    CERTAIN,
-    Segment,
-    WhisperOptions,
-    judged,
-    spoken,
-)
-
-MIN_SAMPLES = 1_600  # a tenth of a second at 16 kHz: a shorter sound holds no word
+from aura_core.speech.asr.encoded import HOP, Encoded, EncodedUtterance, window
+from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
 
 
-class Whisper(BufferedUtterance):
-    """A loaded model. It transcribes the whole utterance at its end, without partial results."""
+class Whisper(EncodedUtterance):
+    """A loaded model."""
 
     def __init__(self, model: Any, options: WhisperOptions) -> None:
-        super().__init__()
+        super().__init__(options, model.is_multilingual)
         self._model = model
-        self._options = options
+        self._half = model.device.type == "cuda"
 
-    def recognise(self, samples: NDArray[np.int16]) -> Recognition:
-        if len(samples) < MIN_SAMPLES:
-            return Recognition("", 0.0)
-        sound, languages = as_float(samples), self._options.languages
-        several = len(languages) != 1 and self._model.is_multilingual
-        language, foreign = (languages or ("en",))[0], False
-        if several:
-            language, foreign = self._language(sound)
-        result = self._model.transcribe(
-            sound,
-            language=language,
-            temperature=0.0,
-            beam_size=self._options.beam_size if self._options.beam_size > 1 else None,
-            initial_prompt=self._options.prompt or None,
-            condition_on_previous_text=False,  # utterances are independent
-            without_timestamps=True,
-            no_speech_threshold=None,  # see `judged`
-            fp16=self._model.device.type == "cuda",
+    def encode(self, samples: NDArray[np.int16], frames: int | None = None) -> Encoded:
+        import torch
+        from whisper.audio import N_FFT, log_mel_spectrogram, pad_or_trim
+
+        frames = frames or window(len(samples))
+        speech = min(len(samples) // HOP, frames)
+        with torch.no_grad():
+            mel = log_mel_spectrogram(as_float(samples), self._model.dims.n_mels, padding=N_FFT)
+            mel = pad_or_trim(mel[:, :speech], frames).to(self._model.device)
+            output = _encode(self._model.encoder, (mel.half() if self._half else mel)[None])
+        return Encoded(output, frames, speech)
+
+    def words(self, encoded: Encoded, language: str) -> Segment:
+        from whisper.decoding import DecodingOptions, DecodingTask
+
+        class Task(DecodingTask):
+            def _get_audio_features(self, mel: Any) -> Any:
+                return mel  # they are encoded already
+
+        most = min(encoded.most_tokens, self._model.dims.n_text_ctx // 2)
+        task = Task(
+            self._model,
+            DecodingOptions(
+                language=language,
+                temperature=0.0,
+                beam_size=self.options.beam_size if self.options.beam_size > 1 else None,
+                prompt=self.options.prompt or None,
+                without_timestamps=True,
+                sample_len=most,
+                fp16=self._half,
+            ),
         )
-        heard = judged(
-            [
-                Segment(s["text"], s["avg_logprob"], s["no_speech_prob"], s["compression_ratio"])
-                for s in result["segments"]
-            ],
-            language,
+        (result,) = task.run(encoded.output)
+        return Segment(
+            result.text,
+            result.avg_logprob,
+            result.no_speech_prob,
+            result.compression_ratio,
+            len(result.tokens) < most,
         )
-        if not several and self._model.is_multilingual and heard.confidence < CERTAIN:
-            foreign = self._language(sound)[1]
-        return replace(heard, reason="language") if foreign else heard
 
-    def _language(self, sound: NDArray[np.float32]) -> tuple[str, bool]:
-        """See `spoken`."""
-        from whisper.audio import log_mel_spectrogram, pad_or_trim
+    def language_probabilities(self, encoded: Encoded) -> Mapping[str, float]:
+        import torch
+        from whisper.tokenizer import get_tokenizer
 
-        mel = log_mel_spectrogram(pad_or_trim(sound), self._model.dims.n_mels)
-        _, probabilities = self._model.detect_language(mel.to(self._model.device))
-        return spoken(probabilities, self._options.languages)
+        tokenizer = get_tokenizer(True, num_languages=self._model.num_languages)
+        names, tokens = tokenizer.all_language_codes, list(tokenizer.all_language_tokens)
+        with torch.no_grad():
+            start = torch.tensor([[tokenizer.sot]], device=self._model.device)
+            logits = self._model.logits(start, encoded.output)[0, 0, tokens]
+        return dict(zip(names, logits.float().softmax(dim=0).tolist(), strict=True))
+
+
+def _encode(encoder: Any, mel: Any) -> Any:
+    """Run whisper's encoder on a window of any length.
+
+    This is `AudioEncoder.forward`, with as many of its positions as there are.
+
+    Args:
+        mel: (1, n_mels, frames).
+
+    Returns:
+        (1, frames / 2, width).
+    """
+    from torch.nn.functional import gelu
+
+    x = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+    x = (x + encoder.positional_embedding[: x.shape[1]]).to(x.dtype)
+    for block in encoder.blocks:
+        x = block(x)
+    return encoder.ln_post(x)
 
 
 def open_whisper(model: str, options: WhisperOptions) -> Whisper:
@@ -101,7 +128,9 @@ def open_whisper(model: str, options: WhisperOptions) -> Whisper:
         raise ConfigError(
             f"asr.language: {path} is an English model: use a multilingual one for 'zh'"
         )
-    return Whisper(loaded, options)
+    recognizer = Whisper(loaded, options)
+    recognizer.warm_up()
+    return recognizer
 
 
 def find_checkpoint(model: str) -> Path:

@@ -49,19 +49,21 @@ class Segment:
         logprob: mean log-probability of its tokens.
         no_speech: probability that it is no speech.
         compression: size of the text over its size after gzip.
+        ended: the decoder ended the text. If not, it was cut at its greatest length.
     """
 
     text: str
     logprob: float
     no_speech: float
     compression: float
+    ended: bool = True
 
     @property
     def reason(self) -> str:
         """Why the segment is not taken for speech; "" if it is."""
         if self.no_speech > NO_SPEECH and self.logprob < DOUBTFUL:
             return "no_speech"
-        if self.compression > REPEATED:
+        if self.compression > REPEATED or not self.ended:
             return "repeated"
         return "unlikely" if self.logprob < UNLIKELY else ""
 
