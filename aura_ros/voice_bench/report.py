@@ -69,7 +69,9 @@ def failures(out: dict[str, Any]) -> list[str]:
 
 def table(figures: dict[str, dict[str, Any]]) -> Table:
     """One row for each figure: its value, its n and its spread."""
-    out = Table("", "value", "n", "spread", "more")
+    out = Table()
+    for column in ("", "value", "n", "spread", "more"):
+        out.add_column(column, no_wrap=not column)
     for name, figure in figures.items():
         out.add_row(name, *row(figure))
     return out

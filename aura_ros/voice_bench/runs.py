@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ STORY = (
 )
 START_S = 60.0
 TEXT_S = 8.0  # within this time the words of a question come
+LATE_S = 3.0
 ANSWER_S = 20.0
 AFTER_S = 1.5
 SILENCE_S = 0.25  # a pause of this length ends what was said
@@ -89,6 +90,9 @@ def conversations(
             except InputError:
                 heard = " | ".join(text for _, text in user.rejected[rejected:])
                 unheard.append({"voice": voice, "said": question, "heard": heard})
+                user.spin(LATE_S)  # words that come late are not those of the next question
+                with suppress(InputError):
+                    user.until(lambda: not user.robot[-1][1], "silence", 30.0)
                 continue
             heard_at = user.texts[texts][0]
             # The user is silent from here on: whatever is understood is the robot's own voice.
