@@ -129,6 +129,12 @@ def test_a_sound_is_brought_to_its_level() -> None:
     assert not at_level(np.zeros(10), -20.0).any()
 
 
+def test_the_silence_around_a_sound_is_taken_off() -> None:
+    sound = np.array([0, 5, -400, 0, 300, -299, 0], np.int16)
+    assert sounds.trimmed(sound).tolist() == [-400, 0, 300]
+    assert not len(sounds.trimmed(np.zeros(9, np.int16)))
+
+
 @voice
 def test_a_sentence_is_made_once_in_a_run() -> None:
     first = spoken("once in a run", "slt")

@@ -13,14 +13,13 @@ import numpy as np
 from aura_core.bench.speech.addressed import FLOOR_DB
 from aura_core.bench.speech.figures import percentiles
 from aura_core.bench.speech.listener import PIECE, Subject
-from aura_core.bench.speech.sounds import RATE, Samples, pause, spoken, with_floor
+from aura_core.bench.speech.sounds import RATE, Samples, pause, spoken, trimmed, with_floor
 from aura_core.bench.speech.voices import users
 from aura_core.live.sound_inbox import Near, SoundInbox
 from aura_core.speech.ears import Ears, Event
 from aura_core.speech.endpointing import End
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 
-LOUD = 300  # of 32767: above the noise, below any word
 WAIT_S = 8.0  # for the text of a question
 Told = tuple[int, Event]  # steady time [ns] at which it came
 
@@ -36,10 +35,9 @@ def latency(subject: Subject, n: int = 40, seed: int = 3) -> dict[str, Any]:
     with _Live(subject.ears(), seed) as live:
         live.play(pause(1.0))
         for i in range(n):
-            said = spoken(subject.questions[i % len(subject.questions)], voices[i % len(voices)])
-            began_ns = live.play(said)
-            last = int(np.flatnonzero(np.abs(said.astype(np.int32)) >= LOUD)[-1]) + 1
-            end_ns, found = began_ns + last * NS // RATE, None
+            question, voice = subject.questions[i % len(subject.questions)], voices[i % len(voices)]
+            said = trimmed(spoken(question, voice))
+            end_ns, found = live.play(said) + len(said) * NS // RATE, None
             until_ns, ended_ns = end_ns + round(WAIT_S * NS), end_ns
             while found is None and live.now_ns < until_ns:
                 live.play(pause(PIECE / RATE))

@@ -13,6 +13,7 @@ from aura_core.bench.speech.voices import say
 
 RATE = 16_000
 Samples = NDArray[np.int16]  # (n,) at 16 kHz
+LOUD = 300  # of 32767: above the noise of a silent device, below any word
 SPEECH_DB = -26.0  # level of a user near the microphone [dB of full scale]
 PAUSES_S = (0.1, 0.4)  # shortest and longest pause between the sentences of one talker
 
@@ -43,6 +44,12 @@ def pause(seconds: float) -> Samples:
     return np.zeros(round(seconds * RATE), np.int16)
 
 
+def trimmed(samples: Samples) -> Samples:
+    """The sound without the silence before and after it."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) >= LOUD)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
+
+
 def with_floor(samples: Samples, rng: np.random.Generator, level_db: float) -> Samples:
     """The sound with white noise of this level, which every microphone has."""
     noise = rng.standard_normal(len(samples), np.float32) * np.float32(
@@ -56,7 +63,7 @@ def talker(seconds: float, voice: str, rng: np.random.Generator) -> Samples:
     pieces, length = [], 0
     while length < seconds * RATE:
         for i in rng.permutation(len(SENTENCES)):
-            piece = spoken(SENTENCES[int(i)], voice), pause(rng.uniform(*PAUSES_S))
+            piece = trimmed(spoken(SENTENCES[int(i)], voice)), pause(rng.uniform(*PAUSES_S))
             pieces += piece
             length += sum(map(len, piece))
             if length >= seconds * RATE:
