@@ -37,6 +37,7 @@ class Completeness(StrEnum):
 
     COMPLETE = "complete"  # a sentence, and not the beginning of a longer one
     EXTENDABLE = "extendable"  # a sentence, and the beginning of a longer one
+    STATED = "stated"  # free speech that sounds like the end of a sentence
     INCOMPLETE = "incomplete"  # the last word needs another one after it
     UNKNOWN = "unknown"
 
@@ -139,9 +140,11 @@ class EndpointConfig(Settings, section="endpoint"):
 
     def hangover_ns(self, words: Completeness) -> int:
         """Return the silence [ns] after which an utterance with these words is over."""
+        between_ms = (self.short_hangover_ms + self.hangover_ms) // 2
         ms = {
             Completeness.COMPLETE: self.short_hangover_ms,
-            Completeness.EXTENDABLE: (self.short_hangover_ms + self.hangover_ms) // 2,
+            Completeness.EXTENDABLE: between_ms,
+            Completeness.STATED: (between_ms + self.hangover_ms) // 2,
             Completeness.INCOMPLETE: self.long_hangover_ms,
             Completeness.UNKNOWN: self.hangover_ms,
         }

@@ -8,6 +8,7 @@ from aura_core.speech.asr.base import Recognition
 from aura_core.speech.endpointing import End
 from aura_core.speech.fillers import is_filler
 from aura_core.speech.own_voice import OwnVoice
+from aura_core.speech.short_answers import least_confidence
 from aura_core.speech.types import Transcript, TranscriptState
 from aura_core.speech.wake import WakeRule
 
@@ -97,4 +98,6 @@ class Judge:
             return "off_grammar"
         if filler:
             return "filler"
+        if self._free:
+            least = least_confidence(text, least)
         return "low_confidence" if heard.confidence < least else ""

@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.speech.asr.base import as_float
+from aura_core.speech.asr.encoded import EncodedUtterance
+from aura_core.speech.asr.whisper_options import Segment
+
 STATE = 32  # width: at most this many different tokens
 
 
@@ -47,6 +54,24 @@ def planted_faster_whisper(folder: Path, text: str, language: str = "en") -> Pat
     spec.save(str(folder))
     _save_tokenizer(folder / "tokenizer.json", names, tokenizer.eot)
     return folder
+
+
+def library_segment(recognizer: EncodedUtterance, samples: NDArray[np.int16]) -> Segment:
+    """What the library's own `transcribe` makes of a sound, in its window of 30 s."""
+    options = {
+        "language": "en",
+        "temperature": 0.0,
+        "beam_size": 1,
+        "condition_on_previous_text": False,
+        "without_timestamps": True,
+        "no_speech_threshold": None,
+    }
+    found = recognizer._model.transcribe(as_float(samples), **options)
+    if isinstance(found, dict):
+        (s,) = found["segments"]
+        return Segment(s["text"], s["avg_logprob"], s["no_speech_prob"], s["compression_ratio"])
+    (s,) = found[0]
+    return Segment(s.text, s.avg_logprob, s.no_speech_prob, s.compression_ratio)
 
 
 def _planted(sentence: str, language: str) -> tuple[dict[str, int], dict[str, Any]]:

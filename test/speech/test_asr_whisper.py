@@ -10,15 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr_fixtures import STATE, planted_faster_whisper, planted_whisper
-from numpy.typing import NDArray
+from asr_fixtures import STATE, library_segment, planted_faster_whisper, planted_whisper
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.encoded import EncodedUtterance
-from aura_core.speech.asr.whisper_options import Segment
 from aura_core.speech.types import Audio
 
 NOISE = np.random.default_rng(0).normal(0, 500, 32_000).astype(np.int16)
@@ -86,7 +84,7 @@ def opened(
 def test_only_what_is_there_is_encoded(backend: str, tmp_path: Path) -> None:
     """The whole window is the same as the library's own transcription."""
     recognizer = opened(backend, tmp_path)
-    for samples, frames, speech in ((NOISE, 600, 200), (np.tile(NOISE, 15)[:-1], 3_000, 2_999)):
+    for samples, frames, speech in ((NOISE, 1_000, 200), (np.tile(NOISE, 15)[:-1], 3_000, 2_999)):
         encoded = recognizer.encode(samples)
         assert (encoded.frames, encoded.speech_frames) == (frames, speech)
         assert tuple(encoded.output.shape) == (1, frames // 2, STATE)
@@ -135,24 +133,6 @@ def test_the_encoder_of_whisper_is_its_own(tmp_path: Path) -> None:
     torch.testing.assert_close(whole, own)
     torch.testing.assert_close(cut, own_cut)
     assert own.std() > 0.1
-
-
-def library_segment(recognizer: EncodedUtterance, samples: NDArray[np.int16]) -> Segment:
-    """What the library's own `transcribe` makes of a sound, in its window of 30 s."""
-    options = {
-        "language": "en",
-        "temperature": 0.0,
-        "beam_size": 1,
-        "condition_on_previous_text": False,
-        "without_timestamps": True,
-        "no_speech_threshold": None,
-    }
-    found = recognizer._model.transcribe(as_float(samples), **options)
-    if isinstance(found, dict):
-        (s,) = found["segments"]
-        return Segment(s["text"], s["avg_logprob"], s["no_speech_prob"], s["compression_ratio"])
-    (s,) = found[0]
-    return Segment(s.text, s.avg_logprob, s.no_speech_prob, s.compression_ratio)
 
 
 def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:

@@ -131,7 +131,16 @@ def test_words_of_a_pause_are_not_final_when_more_was_said(room: Room) -> None:
 
 @pytest.mark.parametrize(
     ("words", "hangover_ms"),
-    [("what is on the table?", 380), ("the kitchen light", 600), ("tell me when", 900)],
+    [
+        ("what is on the table?", 380),
+        ("I put it on the table.", 490),
+        ("I put it on the...", 900),
+        ("I put it on...", 600),
+        ("the kitchen light", 600),
+        ("Yes.", 600),
+        ("Tell me when.", 900),
+        ("Could you remind me.", 900),
+    ],
 )
 def test_the_words_at_a_pause_decide_how_long_it_may_be(words: str, hangover_ms: int) -> None:
     for room in opened(Room(join_s=0.0)):

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from asr_fixtures import library_segment
 from numpy.typing import NDArray
 
+from aura_core.bench.speech.offgrammar import FAR
 from aura_core.bench.speech.voices import available, mix_noise, pad, say
-from aura_core.speech.asr import AsrConfig
+from aura_core.speech.asr import AsrConfig, open_recognizer
+from aura_core.speech.asr.base import RATE
+from aura_core.speech.asr.encoded import LEAST, WHOLE, EncodedUtterance
 from aura_core.speech.ears import Ears, EarsConfig, open_ears
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig
@@ -43,6 +47,13 @@ def opened(wake: str = "off") -> Iterator[Ears]:
 @pytest.fixture(scope="module")
 def ears() -> Iterator[Ears]:
     yield from opened()
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> EncodedUtterance:
+    opened = open_recognizer(AsrConfig("faster_whisper", WEIGHTS, device="cpu"))
+    assert isinstance(opened, EncodedUtterance)
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +99,37 @@ def test_the_wake_phrase_is_understood(called: Ears, voice: str) -> None:
     assert alone.reason == "wake_phrase_alone"
     (other,) = heard(called, say("where is my cup", voice))
     assert other.reason == "no_wake_phrase"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_the_whole_window_is_the_library_s_own(recognizer: EncodedUtterance, voice: str) -> None:
+    for question in QUESTIONS:
+        samples = mix_noise(pad(say(question, voice), 320, 230), 30, seed=2).samples
+        own = library_segment(recognizer, samples)
+        heard = recognizer.words(recognizer.encode(samples, WHOLE), "en")
+        assert heard.text.strip() == own.text.strip()
+        assert (heard.logprob, heard.no_speech) == pytest.approx(
+            (own.logprob, own.no_speech), abs=1e-4
+        )
+
+
+def test_a_short_window_has_the_same_words(recognizer: EncodedUtterance) -> None:
+    for question in QUESTIONS[:2]:
+        samples = mix_noise(pad(say(question, "rms"), 320, 230), 30, seed=2).samples
+        encoded = recognizer.encode(samples)
+        assert encoded.frames == LEAST
+        assert plain(recognizer.words(encoded, "en").text) == question
+
+
+def test_speech_of_half_a_minute(recognizer: EncodedUtterance) -> None:
+    """Longer than one window: two are recognised, and nothing is said twice."""
+    texts = (*TALK, *FAR)
+    samples = np.concatenate([say(t, "rms").samples for t in texts])[: 40 * RATE]
+    whole, rest = (
+        recognizer.recognise(s).text for s in (samples[: 30 * RATE], samples[30 * RATE :])
+    )
+    assert recognizer.recognise(samples).text == f"{whole} {rest}"
+    assert len(whole.split()) > 60
 
 
 def test_a_pause_does_not_make_two_questions(ears: Ears) -> None:

