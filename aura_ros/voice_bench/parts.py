@@ -62,10 +62,10 @@ PARTS: dict[str, Callable[[Plan], Figures]] = {
     "idle": over_devices(
         lambda p, audio: runs.idle(audio, p.logs, p.idle_s, p.asked.parameters), coupled=False
     ),
-    "conversations": over_devices(
+    "round_trip": over_devices(
         lambda p, audio: runs.conversations(audio, p.logs, p.n, "mute", p.asked)
     ),
-    "conversations_apm": over_devices(
+    "round_trip_apm": over_devices(
         lambda p, audio: runs.conversations(audio, p.logs, p.n, "apm", p.asked)
     ),
     "interruptions": over_devices(lambda p, audio: runs.interruptions(audio, p.logs, p.n, p.asked)),

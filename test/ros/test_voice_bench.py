@@ -159,7 +159,7 @@ def test_a_row_has_value_n_spread_and_the_rest() -> None:
 def test_parts_are_chosen_by_name() -> None:
     assert chosen(()) == list(PARTS)
     assert chosen(("wer", "idle")) == ["idle", "wer"]
-    with pytest.raises(ConfigError, match=r"^--only: 'talk' is none of idle, conversations, "):
+    with pytest.raises(ConfigError, match=r"^--only: 'talk' is none of idle, round_trip, "):
         chosen(("idle", "talk"))
 
 
