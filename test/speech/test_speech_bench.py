@@ -277,6 +277,7 @@ def test_word_errors_of_each_kind_of_question(one_user: None) -> None:
     figures = recognition.wer(subject, sentences=2)
     assert figures["wer_grammar_30_db"]["errors"] == 0
     assert figures["wer_grammar_30_db"]["sentences"] == 2
+    assert figures["wer_grammar_30_db"]["by_voice"] == {"slt": 0.0}
     assert figures["wer_other_30_db"]["errors"] > 0  # its last word is in no sentence
 
 

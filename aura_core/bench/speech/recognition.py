@@ -24,10 +24,12 @@ SNR_DB = 30  # of sentences that are to be rejected
 def wer(subject: Subject, sentences: int) -> dict[str, Any]:
     """Word error rate of the recogniser, for each kind of question and each of `SNRS_DB`."""
     recognizer = open_recognizer(replace(subject.asr, rejection=0.0), phrases=subject.grammar)
-    voices, out = users(), {}
+    voices = users()
+    out: dict[str, Any] = {}
     for kind, texts in subject.kinds.items():
         for snr_db in SNRS_DB:
-            plain, without, by_voice = WordErrors(), WordErrors(), []
+            plain, without = WordErrors(), WordErrors()
+            by_voice: dict[str, float] = {}
             for voice in voices:
                 own = WordErrors()
                 for i, text in enumerate(texts[:sentences]):
@@ -36,7 +38,7 @@ def wer(subject: Subject, sentences: int) -> dict[str, Any]:
                     plain += word_errors(text, heard)
                     own += word_errors(text, heard, DETERMINERS)
                 without += own
-                by_voice.append(own.rate)
+                by_voice[voice] = round(own.rate, 4)
             # The errors of one sentence belong together, so the interval is too narrow by some.
             figure = share(min(without.errors, without.words), without.words)
             figure |= {"value": round(without.rate, 4), "errors": without.errors}
@@ -45,7 +47,7 @@ def wer(subject: Subject, sentences: int) -> dict[str, Any]:
                 "with_determiners": round(plain.rate, 4),
                 "sentences": len(texts[:sentences]) * len(voices),
                 "voices": len(voices),
-                "worst_voice": round(max(by_voice), 4),
+                "by_voice": by_voice,
             }
     return out
 
