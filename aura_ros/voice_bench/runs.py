@@ -104,7 +104,7 @@ def conversations(
             except InputError:
                 unanswered += 1
                 continue
-            end_at = room.loud(began, heard_at)[-1]
+            end_at = (room.loud(began, heard_at) or [heard_at])[-1]
             endpoint_at = max(
                 (t for t, speaks in user.user if not speaks and t <= heard_at + 0.05),
                 default=heard_at,
@@ -161,7 +161,10 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int, asked: Asked) -> di
             question, voice = questions[i % len(questions)], voices[i % len(voices)]
             play(pad(say(question, voice), 0, 100), "user", audio.environment)
             user.spin(3.0)
-            onset_at = room.loud(began)[0]
+            asks = room.loud(began)
+            if not asks:
+                raise InputError("the virtual devices did not play the user's voice")
+            onset_at = asks[0]
             talk = robot.loud(onset_at) or [onset_at]
             gap = next((a for a, b in itertools.pairwise(talk) if b - a > SILENCE_S), talk[-1])
             if time.monotonic() - gap < SILENCE_S:
