@@ -227,9 +227,10 @@ def memory(
 
 @app.command(context_settings=PASSES_ON)
 def voice(context: typer.Context) -> None:
-    """Speech as ROS nodes over virtual devices.
+    """Speech input and output, measured.
 
-    Round trip, barge-in, self-triggers, word errors and idle CPU.
+    As ROS nodes over virtual devices: round trip, barge-in, self-triggers, idle CPU. Without
+    devices: noises, talk, wake phrase, delay, word errors.
     """
     raise run_module("aura bench voice", "aura_ros.voice_bench", context.args)
 

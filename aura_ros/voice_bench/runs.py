@@ -8,29 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from aura_core.bench.speech.figures import percentiles, share
 from aura_core.bench.speech.virtual import VirtualAudio
-from aura_core.bench.speech.voices import USERS, available, pad, say
+from aura_core.bench.speech.voices import pad, say, users
 from aura_core.errors import InputError
+from aura_ros.voice_bench.subject import Asked
 from aura_ros.voice_bench.taps import Tap, play
 from aura_ros.voice_bench.user import BenchUser
 
-QUESTIONS = (
-    "what is on the table?",
-    "where is the red cube?",
-    "how many objects are on the table?",
-    "tell me when a blue ball appears",
-    "is there a green star?",
-    "tell me every time something leaves",
-    "what colour is the cone?",
-    "do you see a yellow ball?",
-)
 ANSWER = "I see a red cube on the left and a blue ball in the middle."
 STORY = (
     "There is a red cube on the left and a blue ball in the middle of the table, and behind them"
@@ -38,16 +28,11 @@ STORY = (
     " and nothing else has happened since then."
 )
 START_S = 60.0
+TEXT_S = 8.0  # within this time the words of a question come
+LATE_S = 3.0
+ANSWER_S = 20.0
+AFTER_S = 1.5
 SILENCE_S = 0.25  # a pause of this length ends what was said
-
-
-def percentiles(values: Iterable[float]) -> dict[str, float | int]:
-    """Median and 95th percentile of milliseconds, and their number."""
-    all_values = list(values)
-    if not all_values:
-        return {"p50": float("nan"), "p95": float("nan"), "n": 0}
-    p50, p95 = np.percentile(all_values, (50, 95))
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "n": len(all_values)}
 
 
 @contextmanager
@@ -82,77 +67,81 @@ def nodes(
                 process.wait()
 
 
-def voices() -> list[str]:
-    """The synthetic users that this machine has. Raises `InputError` when there are none."""
-    found = [v for v in USERS if available(v)]
-    if not found:
-        raise InputError("no synthetic voice is installed: apt install flite espeak-ng")
-    return found
-
-
-def conversations(audio: VirtualAudio, folder: Path, n: int, echo: str) -> dict[str, Any]:
+def conversations(
+    audio: VirtualAudio, folder: Path, n: int, echo: str, asked: Asked
+) -> dict[str, Any]:
     """`n` questions, each answered aloud. The microphone hears the loudspeaker too."""
-    user, users = BenchUser(ANSWER), voices()
+    user, voices, questions = BenchUser(ANSWER), users(), mixed(asked)
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     stages: dict[str, list[float]] = {
-        k: [] for k in ("endpoint", "asr", "tts", "output", "round_trip")
+        k: [] for k in ("endpoint", "asr", "end_of_speech_to_text", "tts", "output", "round_trip")
     }
-    unheard = own = 0
-    with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo}):
+    unheard: list[dict[str, str]] = []
+    answers = own = own_rejected = unanswered = 0
+    with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo, **asked.parameters}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.spin(1.0)
         for i in range(n):
-            asked, began = len(user.texts), time.monotonic()
-            play(
-                pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 100, 100),
-                "user",
-                audio.environment,
-            )
+            question, voice = questions[i % len(questions)], voices[i % len(voices)]
+            texts, rejected, began = len(user.texts), len(user.rejected), time.monotonic()
+            play(pad(say(question, voice), 100, 100), "user", audio.environment)
             try:
-                user.until(lambda asked=asked: len(user.texts) > asked, "a transcript", 8.0)
+                user.until(lambda at=texts: len(user.texts) > at, "a transcript", TEXT_S)
             except InputError:
-                unheard += 1
+                heard = " | ".join(text for _, text in user.rejected[rejected:])
+                unheard.append({"voice": voice, "said": question, "heard": heard})
+                user.spin(LATE_S)  # words that come late are not those of the next question
+                with suppress(InputError):
+                    user.until(lambda: not user.robot[-1][1], "silence", 30.0)
                 continue
-            heard_at = user.texts[asked][0]
+            heard_at = user.texts[texts][0]
             # The user is silent from here on: whatever is understood is the robot's own voice.
-            users_own = len(user.texts) + len(user.rejected)
-            user.until(lambda at=heard_at: robot.loud(at), "an answer")
-            out_at = robot.loud(heard_at)[0]
-            user.until(lambda at=heard_at: user.quiet_since(at), "the end of the answer", 30.0)
-            end_at = room.loud(began, heard_at)[-1]
+            texts, rejected = len(user.texts), len(user.rejected)
+            try:
+                user.until(lambda at=heard_at: robot.loud(at), "an answer", ANSWER_S)
+                out_at = robot.loud(heard_at)[0]
+                user.until(lambda at=heard_at: user.quiet_since(at), "the end of the answer", 30.0)
+            except InputError:
+                unanswered += 1
+                continue
+            end_at = (room.loud(began, heard_at) or [heard_at])[-1]
             endpoint_at = max(
                 (t for t, speaks in user.user if not speaks and t <= heard_at + 0.05),
                 default=heard_at,
             )
-            sound_at = next(t for t in user.sounds if t >= heard_at)
+            sound_at = next((t for t in user.sounds if t >= heard_at), out_at)
             for stage, seconds in (
                 ("endpoint", endpoint_at - end_at),
                 ("asr", heard_at - endpoint_at),
+                ("end_of_speech_to_text", heard_at - end_at),
                 ("tts", sound_at - heard_at),
                 ("output", out_at - sound_at),
                 ("round_trip", out_at - end_at),
             ):
                 stages[stage].append(seconds * 1e3)
-            user.spin(1.5)  # time in which the robot could understand itself
-            own += len(user.texts) + len(user.rejected) - users_own
+            user.spin(AFTER_S)  # time in which the robot could understand itself
+            answers += 1
+            own += len(user.texts) > texts
+            own_rejected += len(user.rejected) > rejected
     room.close()
     robot.close()
     user.close()
     return {
-        "round_trip_ms": percentiles(stages.pop("round_trip")),
-        "stages_ms": {name: percentiles(values) for name, values in stages.items()},
-        "self_triggers": {"value": own, "n": n - unheard},
-        "unheard": {"value": unheard, "n": n},
+        f"round_trip_ms_{echo}": percentiles(stages.pop("round_trip")),
+        **{f"{name}_ms_{echo}": percentiles(values) for name, values in stages.items()},
+        f"self_triggers_{echo}": share(own, answers)
+        | {"rejected": own_rejected, "unanswered": unanswered},
+        f"unheard_{echo}": share(len(unheard), n) | {"missed": unheard},
     }
 
 
-def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
+def interruptions(audio: VirtualAudio, folder: Path, n: int, asked: Asked) -> dict[str, Any]:
     """`n` long answers, each interrupted by the user, with echo cancellation."""
-    user, users = BenchUser(), voices()
+    user, voices, questions = BenchUser(), users(), mixed(asked)
     room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
     silent_ms: list[float] = []
-    own = kept_talking = complete = 0
-    with nodes(["voice_node"], audio, folder, {"asr_node:echo": "apm"}):
+    own = kept_talking = complete = silent = 0
+    with nodes(["voice_node"], audio, folder, {"asr_node:echo": "apm", **asked.parameters}):
         user.until(lambda: user.user and user.robot, "the nodes", START_S)
         user.say(ANSWER)  # the echo canceller learns the room
         user.until(lambda: user.said, "the first answer")
@@ -161,17 +150,21 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
             said, onsets = len(user.said), len(user.user)
             user.say(STORY)
             asked_at = time.monotonic()
-            user.until(lambda at=asked_at: robot.loud(at), "the robot's voice")
+            try:
+                user.until(lambda at=asked_at: robot.loud(at), "the robot's voice")
+            except InputError:
+                silent += 1
+                continue
             user.spin(1.0 + 0.07 * i)
             own += any(speaks for _, speaks in user.user[onsets:])
             began = time.monotonic()
-            play(
-                pad(say(QUESTIONS[i % len(QUESTIONS)], users[i % len(users)]), 0, 100),
-                "user",
-                audio.environment,
-            )
+            question, voice = questions[i % len(questions)], voices[i % len(voices)]
+            play(pad(say(question, voice), 0, 100), "user", audio.environment)
             user.spin(3.0)
-            onset_at = room.loud(began)[0]
+            asks = room.loud(began)
+            if not asks:
+                raise InputError("the virtual devices did not play the user's voice")
+            onset_at = asks[0]
             talk = robot.loud(onset_at) or [onset_at]
             gap = next((a for a, b in itertools.pairwise(talk) if b - a > SILENCE_S), talk[-1])
             if time.monotonic() - gap < SILENCE_S:
@@ -185,16 +178,23 @@ def interruptions(audio: VirtualAudio, folder: Path, n: int) -> dict[str, Any]:
     robot.close()
     user.close()
     return {
-        "barge_in_ms": percentiles(silent_ms) | {"kept_talking": kept_talking},
-        "self_triggers_apm": {"value": own, "n": n},
-        "said_in_full": {"value": complete, "n": n},
+        "barge_in_ms": percentiles(silent_ms)
+        | {"kept_talking": kept_talking, "said_in_full": complete, "robot_silent": silent},
+        "own_voice_onsets_apm": share(own, n - silent),
     }
 
 
-def idle(audio: VirtualAudio, folder: Path, seconds: float) -> dict[str, Any]:
+def mixed(asked: Asked) -> list[str]:
+    """The questions of all kinds, in turn."""
+    return [q for turn in zip(*asked.subject.kinds.values(), strict=False) for q in turn]
+
+
+def idle(
+    audio: VirtualAudio, folder: Path, seconds: float, parameters: Mapping[str, object]
+) -> dict[str, Any]:
     """CPU time of microphone and speech input in a silent room, as a share of one core."""
     user = BenchUser()
-    with nodes(["microphone_node", "asr_node"], audio, folder, {}) as running:
+    with nodes(["microphone_node", "asr_node"], audio, folder, parameters) as running:
         user.until(lambda: user.user, "the ears", START_S)
         user.spin(3.0)
         before, began = [_cpu_s(p.pid) for p in running], time.monotonic()
@@ -205,7 +205,7 @@ def idle(audio: VirtualAudio, folder: Path, seconds: float) -> dict[str, Any]:
     return {
         "idle_cpu": {
             "value": round(sum(shares), 4),
-            "n": round(took),
+            "minutes": round(took / 60, 2),
             "microphone_node": round(shares[0], 4),
             "asr_node": round(shares[1], 4),
         }

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aura_core.bench.speech.sounds import LOUD
 from aura_core.speech.types import Audio
 
 RATE = 16_000
 BLOCK = RATE // 100  # 10 ms
-LOUD = 300  # of 32767: above the noise of a silent device, below any word
 _HEARD = 1_200_000  # most blocks that are kept: more than three hours
 
 

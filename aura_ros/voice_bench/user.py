@@ -63,7 +63,7 @@ class BenchUser:
 
     def _on_transcript(self, msg: Transcript) -> None:
         if msg.state == Transcript.STATE_REJECTED:
-            self.rejected.append((time.monotonic(), msg.text))
+            self.rejected.append((time.monotonic(), f"{msg.text} ({msg.reason})"))
 
     def _on_audio(self, msg: AudioChunk) -> None:
         if msg.utterance not in self._utterances:

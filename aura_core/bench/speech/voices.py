@@ -33,6 +33,14 @@ def available(voice: str) -> bool:
     return shutil.which(program_of(voice)) is not None
 
 
+def users() -> list[str]:
+    """The synthetic users that this machine has. Raises `InputError` when there are none."""
+    found = [v for v in USERS if available(v)]
+    if not found:
+        raise InputError("no synthetic voice is installed: apt install flite espeak-ng")
+    return found
+
+
 def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
     """`text` as sound.
 
