@@ -1,4 +1,4 @@
-"""Templates to sentences and to JSGF. The room's grammar has all that the simulator asks."""
+"""Templates to sentences and to an automaton. The room's grammar has all that is asked in it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from aura_core.bench.speech.offgrammar import SENTENCES
 from aura_core.errors import ConfigError
 from aura_core.sim import spoken
+from aura_core.sim.episode import Episode
 from aura_core.sim.talk import WAITABLE, Talk, Wait
 from aura_core.sim.world import COLOURS, SHAPES, World
 from aura_core.speech.asr import AsrConfig, grammar_of
+from aura_core.speech.asr.automaton import Automaton, minimal
 from aura_core.speech.asr.grammar import parse
 from aura_core.speech.asr.turn_detector import TurnDetector
 from aura_core.speech.endpointing import Completeness
@@ -66,15 +68,53 @@ def test_a_file_adds_templates(tmp_path: Path) -> None:
     assert {"hammer", "screw", "driver", "please"} <= grammar.words()
 
 
-def test_jsgf() -> None:
+def end_of(automaton: Automaton, text: str) -> int | None:
+    """The state after the words; None where they lead nowhere."""
+    ways = {(arc.begin, arc.word): arc.end for arc in automaton.arcs}
+    state: int | None = automaton.start
+    for word in text.lower().rstrip("?").split():
+        state = ways.get((state, word)) if state is not None else None
+    return state
+
+
+def test_a_grammar_as_an_automaton() -> None:
     grammar = parse("x: cat | /3/ big dog\nwhere is [my] {x}?\nstop it\nunused: z", "here")
-    assert (
-        grammar.jsgf(("hey aura",)) == "#JSGF V1.0;\ngrammar aura;\n<wake> = hey aura;\n"
-        "public <utterance> = [ <wake> ] <sentence>;\n"
-        "<sentence> = where is [ my ] <slot_x> | stop it;\n"
-        "<slot_x> = /0.250000/ cat | /0.750000/ big dog;\n"
-    )
-    assert "wake" not in grammar.jsgf()
+    small = minimal(grammar, ("hey aura",))
+    assert small.states == 9
+    chance = {arc.word: arc.probability for arc in small.arcs}
+    assert chance == dict.fromkeys(("hey", "aura", "where", "is", "my", "dog", "stop", "it"), 1) | {
+        "cat": 0.25,
+        "big": 0.75,
+    }
+    for text in ("where is my cat", "hey aura where is big dog", "stop it"):
+        assert end_of(small, text) in small.final
+    for text in ("where is my", "where is my my cat", "hey aura", "hey aura hey aura stop it"):
+        assert end_of(small, text) not in small.final
+    assert end_of(minimal(grammar), "hey aura stop it") is None
+
+
+def test_the_automaton_has_the_sentences_of_the_grammar_and_no_others() -> None:
+    room, rng = minimal(ROOM), np.random.default_rng(1)
+    words = sorted(ROOM.words())
+    right = 0
+    for seed in range(60):
+        for ask in Episode.generate(seed, 60, language="en").asks:
+            said = ask.text.lower().rstrip("?").split()
+            for _ in range(4):
+                assert (end_of(room, " ".join(said)) in room.final) == ROOM.matches(" ".join(said))
+                right += ROOM.matches(" ".join(said))
+                said[int(rng.integers(len(said)))] = str(rng.choice(words))
+    assert right > 300
+
+
+def test_no_two_states_of_an_automaton_are_equal() -> None:
+    room = minimal(ROOM, ("hey aura",))
+    leaving: list[list[tuple[str, float, int]]] = [[] for _ in range(room.states)]
+    for arc in room.arcs:
+        leaving[arc.begin].append((arc.word, arc.probability, arc.end))
+    forms = [(state in room.final, tuple(arcs)) for state, arcs in enumerate(leaving)]
+    assert len(set(forms)) == room.states
+    assert all(len({word for word, _, _ in arcs}) == len(arcs) for arcs in leaving)
 
 
 @pytest.mark.parametrize(

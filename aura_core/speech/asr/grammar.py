@@ -1,6 +1,6 @@
 """The grammar of a recogniser for a fixed set of sentences.
 
-It has templates with slots, the match of a text against them, and the export to JSGF.
+It has templates with slots, and the match of a text against them.
 
 A template is plain words, `{slot}`s and `[optional]` parts: "is there {thing} [on the table]?". A
 slot has alternatives. An alternative may have a weight in front, if it is more likely than others:
@@ -110,21 +110,6 @@ class Grammar:
         for template in self.templates:
             matcher.ends(template, frozenset({0}))
         return matcher.goes_on
-
-    def jsgf(self, wake: tuple[str, ...] = ()) -> str:
-        """Return the grammar in JSGF. One of the phrases `wake` may precede each sentence."""
-        front = ""
-        lines = ["#JSGF V1.0;", "grammar aura;"]
-        if wake:
-            front = "[ <wake> ] "
-            lines.append(f"<wake> = {' | '.join(wake)};")
-        lines.append(f"public <utterance> = {front}<sentence>;")
-        lines.append(f"<sentence> = {' | '.join(_jsgf(t) for t in self.templates)};")
-        for name in sorted(self._used()):
-            total = sum(c.weight for c in self.slots[name])
-            options = [f"/{c.weight / total:.6f}/ {_jsgf(c.parts)}" for c in self.slots[name]]
-            lines.append(f"<slot_{name}> = {' | '.join(options)};")
-        return "\n".join(lines) + "\n"
 
     def _used(self) -> set[str]:
         used: set[str] = set()
@@ -304,12 +289,3 @@ def _slots(parts: tuple[Part, ...]) -> Iterator[str]:
             yield part.name
         elif isinstance(part, Optional):
             yield from _slots(part.parts)
-
-
-def _jsgf(parts: tuple[Part, ...]) -> str:
-    def one(part: Part) -> str:
-        if isinstance(part, Word):
-            return part.text
-        return f"<slot_{part.name}>" if isinstance(part, Slot) else f"[ {_jsgf(part.parts)} ]"
-
-    return " ".join(one(p) for p in parts)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
+from aura_core.speech.asr.automaton import minimal
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
 from aura_core.speech.wake import WakeConfig, WakeRule
@@ -176,7 +177,13 @@ def open_pocketsphinx(
             )
         decoder.add_word(word, pronunciations[word], True)
     phrases = [s for s in wake.spellings if all(decoder.lookup_word(w) is not None for w in s)]
-    decoder.add_jsgf_string("questions", grammar.jsgf(tuple(" ".join(s) for s in phrases)))
+    sentences = minimal(grammar, tuple(" ".join(s) for s in phrases))
+    end = sentences.states  # the decoder knows one final state
+    arcs = [(a.begin, a.end, a.probability, a.word) for a in sentences.arcs]
+    model = decoder.create_fsg(
+        "questions", sentences.start, end, arcs + [(state, end, 1.0) for state in sentences.final]
+    )
+    decoder.add_fsg("questions", model)
     decoder.activate_search("questions")
     return PocketSphinx(decoder, rejection, wake)
 
