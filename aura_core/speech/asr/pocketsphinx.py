@@ -30,6 +30,9 @@ from aura_core.words import spoken_words
 # standard deviation of the added noise: with exact digital silence, recognition fails
 NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
+# How much less likely than the best a path may be. With the library's own limits (1e-48, 1e-48,
+# 7e-29) the only sentence that fits is lost where a voice swallows a sound.
+BEAMS = {"beam": 1e-80, "pbeam": 1e-80, "wbeam": 1e-60}
 # words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 # words of the dictionary that sound like a wake phrase, as other pronunciations of it
@@ -163,6 +166,7 @@ def open_pocketsphinx(
             compallsen=True,
             bestpath=False,
             loglevel="FATAL",
+            **BEAMS,
         )
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"asr.model: {acoustic} is no acoustic model of pocketsphinx") from error
