@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from aura_core.errors import ConfigError
 from aura_core.sim import spoken
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.base import Recognizer
-from aura_core.speech.asr.pocketsphinx import confidence, score
+from aura_core.speech.asr.pocketsphinx import PocketSphinx, confidence, score
 from aura_core.speech.types import Audio
 from aura_core.speech.wake import WakeConfig
 
@@ -42,6 +43,35 @@ def test_questions_are_understood(recognizer: Recognizer, voice: str, text: str)
     heard = transcribe(recognizer, spoken_by(text, voice))
     assert word_errors(text, heard.text, DETERMINERS).errors == 0
     assert heard.in_grammar and heard.confidence > 0.5
+
+
+class Dictionary:
+    """What is asked of a decoder about a sentence that it has found."""
+
+    def __init__(self, *words: tuple[str, int, float]) -> None:
+        self._found = [
+            SimpleNamespace(word=w, start_frame=0, end_frame=n - 1, ascore=p) for w, n, p in words
+        ]
+
+    def end_utt(self) -> None:
+        pass
+
+    def hyp(self) -> SimpleNamespace:
+        return SimpleNamespace(hypstr=" ".join(s.word for s in self._found if s.word.isalpha()))
+
+    def seg(self) -> list[SimpleNamespace]:
+        return self._found
+
+    def lookup_word(self, word: str) -> str:
+        return " ".join(word)  # a speech sound for each letter
+
+
+@pytest.mark.parametrize(("frames", "possible"), [(40, True), (15, True), (12, False)])
+def test_a_sentence_that_nobody_says_so_fast_is_none(frames: int, possible: bool) -> None:
+    """Each word has two speech sounds."""
+    said = (("<sil>", 90, 1.0), ("is", frames, 1.0), ("on", frames, 1.0), ("(NULL)", 1, 1.0))
+    found = PocketSphinx(Dictionary(*said), 0.5, WakeConfig()).finish()
+    assert (found.text, found.in_grammar) == ("is on", possible)
 
 
 COFFEE, RAIN = "could somebody bring me another cup of coffee", "is it raining outside"
