@@ -48,6 +48,7 @@ def small(monkeypatch, seen):
     return ablation.Budget(steps=2, tokens=600, worlds=4, episodes=1)
 
 
+@pytest.mark.slow
 def test_both_arms_of_an_ablation_spend_the_same_budget(small, tmp_path):
     told = ablation.ablate("loss", "aura_tiny", tmp_path, small)
     arms = told["arms"]
@@ -84,6 +85,7 @@ def test_an_unknown_ablation_is_refused(tmp_path):
         ablation.ablate("size", "aura_tiny", tmp_path, ablation.Budget())
 
 
+@pytest.mark.slow
 def test_another_model_is_not_trained_on_the_first_ones_features(small, seen, tmp_path):
     """Regression: a second model in the same folder, or at the same path, got old features.
 

@@ -136,6 +136,7 @@ def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
     assert e.counters.utterances == e.counters.finals == 1 and e.counters.gaps == 0
 
 
+@pytest.mark.slow
 def test_an_hour_of_digital_silence_asks_nobody() -> None:
     e = ears()
     minute = silence(60_000)

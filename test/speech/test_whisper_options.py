@@ -77,9 +77,14 @@ class Model(EncodedUtterance):
         self.asked.append(frames or window(len(samples)))
         return Encoded(None, frames or window(len(samples)), len(samples) // HOP)
 
-    def words(self, encoded: Encoded, language: str) -> Segment:
+    def words(
+        self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
+    ) -> Segment:
         self.asked.append(language)
         return self._whole if encoded.whole else self._segment
+
+    def likelihoods(self, *_: object) -> list[list[float]]:
+        raise AssertionError("only a wake phrase is judged by likelihoods")
 
     def language_probabilities(self, encoded: Encoded) -> dict[str, float]:
         self.asked.append("language")
