@@ -103,5 +103,6 @@ def open_teacher(folder: Path, vocabulary: Mapping[str, int]) -> Teacher:
     rows = model.get_input_embeddings().weight.detach()
     model.load_state_dict(saved(folder, vocabulary, rows))
     unknown = torch.ones(len(rows), dtype=torch.bool)
-    unknown[[at for token, at in vocabulary.items() if token in known(folder)]] = False
+    words = known(folder)
+    unknown[[at for token, at in vocabulary.items() if token in words]] = False
     return Teacher(model, unknown)
