@@ -58,6 +58,9 @@ def memory(
             "--kill", help="play the first day again, kill it (-9) in its middle and go on"
         ),
     ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="days that are played at the same time, in processes")
+    ] = 1,
     keep: Annotated[
         Path | None, typer.Option(help="folder that keeps the files of notes; else none stays")
     ] = None,
@@ -127,6 +130,7 @@ def memory(
                 on_second,
                 complain,
                 perfect_notes,
+                jobs,
             )
     after = conditions()
     _print(report)
@@ -134,7 +138,7 @@ def memory(
     print(told(before, after))
     if json_out is not None:
         about = {"model": name, "seeds": seeds, "oracle": oracle, "camera": camera}
-        about |= {"perfect_notes": perfect_notes}
+        about |= {"perfect_notes": perfect_notes, "jobs": jobs}
         about |= {"conditions": {"before": before, "after": after}}
         text = json.dumps(about | report.as_json(), indent=2, ensure_ascii=False)
         output.write(json_out, text + "\n")

@@ -10,6 +10,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +36,7 @@ from aura_core.memory.recall import Recall
 from aura_core.memory.store import Stats, Store
 from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
+from aura_core.orphans import end_with
 from aura_core.sim.day import HOUR_S, Day
 from aura_core.sim.memory import MemoryTalk
 from aura_core.stream.notes import Block
@@ -193,6 +196,7 @@ def evaluate(
     on_second: OnSecond = lambda _: None,
     complain: Complain = lambda _: None,
     perfect: bool = False,
+    jobs: int = 1,
 ) -> MemoryReport:
     """Play the days of these seeds with memory, and the first hour of the first without.
 
@@ -208,34 +212,23 @@ def evaluate(
         on_second: called after each second that is played.
         complain: takes lines about troubles of memory.
         perfect: a perfect writer notes what happens, and not the model.
+        jobs: processes that play days at the same time; each loads the model of `config`. 1: this
+            process plays them with `backend`.
     """
     asking, started = asking or Asking(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="aura-days-") as temporary:
         where = folder or Path(temporary)
         where.mkdir(parents=True, exist_ok=True)
-        days: list[Played] = []
-        files: list[Kept] = []
+        settings = _Settings(config, asking, where, tuple(ways), perfect)
+        if jobs > 1 and len(seeds) > 1:
+            both = _together(seeds, settings, min(jobs, len(seeds)), on_second, complain)
+        else:
+            both = [_whole(backend, seed, settings, on_second, complain) for seed in seeds]
+        days, files = [p for p, _ in both], [f for _, f in both]
         restart: dict[str, object] = {}
-        for seed in seeds:
-            day, plan = asking.day(seed)
-            path = where / f"day-{seed}.db"
-            remove(path)
-            played, file = play_day(
-                day,
-                plan,
-                backend,
-                config,
-                path,
-                ways,
-                f"d{seed}",
-                on_second=on_second,
-                complain=complain,
-                perfect=perfect,
-            )
-            days.append(played)
-            files.append(file)
-            if picture is not None and seed == seeds[0]:
-                draw(picture, path, played, f"{config.model.path}: a simulated day, seed {seed}")
+        if picture is not None:
+            title = f"{config.model.path}: a simulated day, seed {seeds[0]}"
+            draw(picture, settings.file(seeds[0]), days[0], title)
         if kill:
             path = where / f"killed-{seeds[0]}.db"
             restart = killed(seeds[0], config, asking, path, days[0].answered, on_second)
@@ -254,6 +247,83 @@ def evaluate(
         cost(days, [f.stats for f in files], without),
         restart,
     )
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How whole days are played."""
+
+    config: AssistantConfig
+    asking: Asking
+    folder: Path
+    ways: tuple[str, ...]
+    perfect: bool
+
+    def file(self, seed: int) -> Path:
+        """The file of the notes of a day."""
+        return self.folder / f"day-{seed}.db"
+
+
+def _whole(
+    backend: Backend, seed: int, settings: _Settings, on_second: OnSecond, complain: Complain
+) -> tuple[Played, Kept]:
+    day, plan = settings.asking.day(seed)
+    path = settings.file(seed)
+    remove(path)
+    return play_day(
+        day,
+        plan,
+        backend,
+        settings.config,
+        path,
+        settings.ways,
+        f"d{seed}",
+        on_second=on_second,
+        complain=complain,
+        perfect=settings.perfect,
+    )
+
+
+def _together(
+    seeds: Sequence[int], settings: _Settings, jobs: int, on_second: OnSecond, complain: Complain
+) -> list[tuple[Played, Kept]]:
+    """The days in processes of their own, some at the same time. In order of the seeds."""
+    context = multiprocessing.get_context("spawn")
+    news: Any = context.SimpleQueue()
+    with ProcessPoolExecutor(jobs, context, _worker, (news, os.getpid())) as pool:
+        waiting = [pool.submit(_work, seed, settings) for seed in seeds]
+        while not all(f.done() for f in waiting) or not news.empty():
+            if news.empty():
+                time.sleep(POLL_S)
+                continue
+            new = news.get()
+            if isinstance(new, str):
+                complain(new)
+            else:
+                on_second(new)
+        try:
+            return [f.result() for f in waiting]
+        except BrokenProcessPool as e:
+            raise ModelError(
+                "a process that plays a day ended too early: it was killed (for memory, where fewer"
+                " --jobs help, or by hand)"
+            ) from e
+
+
+_news: Any = None  # of a process of `_together`: takes its seconds, and lines about troubles
+
+
+def _worker(news: Any, parent: int) -> None:
+    global _news
+    _news = news
+    end_with(parent)
+
+
+def _work(seed: int, settings: _Settings) -> tuple[Played, Kept]:
+    from aura_core.models import load
+
+    backend = load(settings.config.model, settings.config.server)
+    return _whole(backend, seed, settings, _news.put, _news.put)
 
 
 def draw(picture: Path, notes: Path, played: Played, title: str) -> None:

@@ -481,3 +481,23 @@ def test_a_day_that_is_killed_goes_on_with_its_file(tmp_path: Path) -> None:
         "background_tokens_of_the_first_hour",
     }
     assert (tmp_path / "day-500000.db").is_file()
+
+
+@pytest.mark.slow
+def test_days_in_processes_of_their_own_give_the_same_answers(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    config = AssistantConfig(model=ModelConfig(threads=1))
+    asking, seeds, seconds = Asking(0.25, (60.0, 300.0), 4, 2), [500_000, 500_001], []
+    alone = evaluate(load(config.model), seeds, config, asking, (), folder=tmp_path / "alone")
+    together = evaluate(
+        load(config.model),
+        seeds,
+        config,
+        asking,
+        (),
+        folder=tmp_path / "together",
+        on_second=seconds.append,
+        jobs=2,
+    )
+    assert len(seconds) >= 2 * 900
+    assert [a.as_json() for a in together.answered] == [a.as_json() for a in alone.answered]
