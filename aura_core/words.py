@@ -9,6 +9,9 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _CJK_OR_HANGUL = _CJK + r"\uac00-\ud7af"
 _SPOKEN = re.compile(rf"[{_CJK_OR_HANGUL}]|[^\W_{_CJK_OR_HANGUL}]+(?:'[^\W_{_CJK_OR_HANGUL}]+)*")
 
+# a word with the blanks after it, or one character of a script without blanks
+PIECE = re.compile(rf"[{_CJK}]\s*|[^\s{_CJK}]+\s*")
+
 
 def words_of(text: str) -> list[str]:
     """The words of `text` in order, in lower case.

@@ -6,7 +6,6 @@ the microphone, the speech input would be deaf in that second.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -14,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.speech.asr.base import Recognition
-from aura_core.words import spoken_words
+from aura_core.words import PIECE, spoken_words
 
 Recognise = Callable[[NDArray[np.int16]], Recognition]
-# a word with the blanks after it, or one character of a script without blanks
-_PIECE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]\s*|[^\s\u3040-\u30ff\u3400-\u9fff]+\s*")
 
 
 class Decoder:
@@ -66,7 +63,7 @@ def agreed(before: str, now: str) -> str:
     boils over".
     """
     end = 0
-    for old, new in zip(_PIECE.finditer(before), _PIECE.finditer(now), strict=False):
+    for old, new in zip(PIECE.finditer(before), PIECE.finditer(now), strict=False):
         if spoken_words(old.group()) != spoken_words(new.group()):
             break
         end = new.end()

@@ -11,7 +11,9 @@ from enum import StrEnum
 from aura_core.plain import require
 from aura_core.settings import Settings, setting
 from aura_core.speech.types import NS
-from aura_core.words import spoken_words
+from aura_core.words import PIECE, spoken_words
+
+MARKS = " ,.!;:-，。！；：、"  # between the phrase and the question
 
 
 class WakeMode(StrEnum):
@@ -138,13 +140,10 @@ class WakeRule:
 
     def without_phrase(self, text: str) -> tuple[bool, str]:
         """Return whether `text` begins with the phrase, and `text` without it."""
-        words = text.split()
-        plain = [" ".join(spoken_words(w)) for w in words]
-        for spelling in self.config.spellings:
-            taken = _taken(plain, spelling)
-            if taken:
-                return True, " ".join(words[taken:]).lstrip(" ,.!;:-")
-        return False, text
+        taken = self._begins(_pieces(text))
+        if not taken:
+            return False, text
+        return True, _joined(_pieces(text)[taken:]).lstrip(MARKS)
 
     def after_phrase(self, text: str) -> tuple[bool, str]:
         """Return whether `text` has the phrase anywhere, and what follows its last occurrence.
@@ -157,12 +156,32 @@ class WakeRule:
     def around_phrase(self, text: str) -> tuple[str, bool, str]:
         """Return what stands before the last occurrence of the phrase, whether there is one, and
         what follows it."""
-        words = text.split()
-        for first in reversed(range(len(words))):
-            called, rest = self.without_phrase(" ".join(words[first:]))
-            if called:
-                return " ".join(words[:first]), True, rest
+        pieces = _pieces(text)
+        for first in reversed(range(len(pieces))):
+            taken = self._begins(pieces[first:])
+            if taken:
+                rest = _joined(pieces[first + taken :]).lstrip(MARKS)
+                return _joined(pieces[:first]), True, rest
         return "", False, text
+
+    def _begins(self, pieces: list[str]) -> int:
+        """Return how many pieces at the start are the phrase; 0 if they are not."""
+        plain = [" ".join(spoken_words(piece)) for piece in pieces]
+        return next(
+            (taken for spelling in self.config.spellings if (taken := _taken(plain, spelling))), 0
+        )
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the words of `text`, with the blanks after them.
+
+    In scripts without blanks, each character and each mark is one.
+    """
+    return PIECE.findall(text.lstrip())
+
+
+def _joined(pieces: list[str]) -> str:
+    return " ".join("".join(pieces).split())
 
 
 def _taken(plain: list[str], spelling: tuple[str, ...]) -> int:

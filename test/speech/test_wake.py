@@ -72,6 +72,23 @@ def test_the_phrase_inside(text: str, expected: tuple[bool, str]) -> None:
     assert WakeRule().after_phrase(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("你好小光，几点了？", (True, "几点了？")),
+        ("你好, 小光。几点了", (True, "几点了")),
+        ("你好小光几点了", (True, "几点了")),
+        ("你好小光。", (True, "")),
+        ("嗯，你好小光，几点了", (True, "几点了")),
+        ("你好小明，几点了", (False, "你好小明，几点了")),
+    ],
+)
+def test_a_phrase_of_a_script_without_blanks(text: str, expected: tuple[bool, str]) -> None:
+    rule = WakeRule(WakeConfig(phrase="你好小光"))
+    assert rule.after_phrase(text) == expected
+    assert rule.without_phrase(text)[0] is (expected[0] and text.startswith("你好"))
+
+
 def test_names_of_people_do_not_call_the_robot() -> None:
     for name in ("Laura", "Aurora", "Dora"):
         assert not WakeRule().without_phrase(f"Hey {name}, where is it?")[0]
