@@ -174,3 +174,22 @@ def test_a_question_over_a_talker_20_db_below(ears: Ears) -> None:
 
 def level(samples: NDArray[np.int16], rms: float) -> NDArray[np.int16]:
     return (samples / samples.std() * rms).clip(-32_768, 32_767).astype(np.int16)
+
+
+def test_the_total_of_words_after_a_prefix(recognizer: EncodedUtterance) -> None:
+    """The words and their end are as likely in one piece as with their beginning given."""
+    samples = mix_noise(pad(say(QUESTIONS[0], "rms"), 320, 230), 30, seed=2).samples
+    encoded = recognizer.encode(samples)
+    whole = recognizer.words(encoded, "en", "Hey Aura.")
+    first = f" {whole.text.split()[0]}"
+    rest = recognizer.words(encoded, "en", "Hey Aura.", prefix=first)
+    (found,) = recognizer.likelihoods(encoded, "en", "Hey Aura.", [[first]])
+    assert first + rest.text == whole.text
+    assert sum(found) + rest.total == pytest.approx(whole.total, abs=0.05)
+
+
+@pytest.mark.parametrize("voice", ["rms", "slt"])
+def test_words_that_are_likelier_without_the_phrase(called: Ears, voice: str) -> None:
+    """ "Order a" alone is likely enough for "Aura": the words after it are not."""
+    (said,) = heard(called, say("hey order a pizza", voice))
+    assert said.reason == "no_wake_phrase"

@@ -104,23 +104,31 @@ def test_the_phrase_alone_arms_for_a_time() -> None:
 
 @dataclass
 class Model:
-    """A whisper model that writes `plain`, `primed` after the phrase as prefix, and for which the
-    phrase has the log-probabilities `scores`, one for each prompt."""
+    """A whisper model that writes `plain`, and `primed` after the phrase as prefix.
+
+    The phrase has the log-probabilities `scores`, one for each prompt with rivals. The likelihood
+    ratio of the words with it and those without it is `ratio`.
+    """
 
     plain: str = ""
     primed: str = ""
     scores: tuple[float, ...] = (0.0, 0.0)
+    ratio: float = 0.0
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def words(
         self, encoded: Encoded, language: str, prompt: str | None = None, prefix: str = ""
     ) -> Segment:
-        return Segment(self.primed if prefix else self.plain, -0.1, 0.0, 1.0)
+        if prefix:
+            return Segment(self.primed, -0.1, 0.0, 1.0, total=self.ratio - 7.0)
+        return Segment(self.plain, -0.1, 0.0, 1.0, total=-10.0)
 
     def likelihoods(
         self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]
     ) -> list[list[float]]:
         (text,) = texts
+        if prompt == "Hey Aura.":
+            return [[-3.0, *[0.0] * (len(text) - 1)]]
         score = self.scores[len(self.asked)] * (1 if len(text) > 1 else 2)
         self.asked.append((prompt, list(text)))
         return [[-99.0] * (len(text) - 2) + [score / 2, score / 2][-len(text) :]]
@@ -157,6 +165,23 @@ def test_a_written_phrase_that_is_unlikely_beside_its_rivals_is_a_rival() -> Non
 def test_the_score_is_the_mean_over_the_prompts() -> None:
     for last, called in ((-6.0, True), (-6.1, False)):
         assert judged(Model("They are", " Hm?", (-2.0, last)), "They").called is called
+
+
+@pytest.mark.parametrize(("ratio", "called"), [(-1.0, True), (-1.1, False), (9.0, True)])
+def test_words_that_are_likelier_without_the_phrase_count_against_it(
+    ratio: float, called: bool
+) -> None:
+    """ "Order a pizza" begins like "Aura, a pizza"."""
+    model = Model("Hey, order a pizza.", " A pizza.", (-3.0, -3.0), ratio)
+    assert judged(model, "Hey, order a pizza.").called is called
+
+
+def test_likelier_words_with_the_phrase_do_not_count_for_it() -> None:
+    assert judged(Model("They are", " Hm?", (-4.0, -4.1), ratio=9.0), "They").called is False
+
+
+def test_a_written_phrase_has_no_likelier_words() -> None:
+    assert judged(Model(scores=(-4.0, -4.0), ratio=-9.0), "Hey Aura, is it on?").called
 
 
 def test_rivals_stand_before_the_phrase_in_both_orders() -> None:

@@ -65,10 +65,16 @@ class FasterWhisper(EncodedUtterance):
         if given and tokens[: len(given)] == given:  # it repeats the prefix
             tokens = tokens[len(given) :]
         text = tokenizer.decode(tokens)
-        # the score is the mean over the tokens of the text, without its end
-        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        compression = get_compression_ratio(text.strip())
-        return Segment(text, logprob, result.no_speech_prob, compression, len(tokens) < most)
+        # the score is the sum over the text and its end, for each token of the prefix and the text
+        total = result.scores[0] * max(len(given) + len(tokens), 1)
+        return Segment(
+            text,
+            total / (len(tokens) + 1),
+            result.no_speech_prob,
+            get_compression_ratio(text.strip()),
+            len(tokens) < most,
+            total,
+        )
 
     def likelihoods(
         self, encoded: Encoded, language: str, prompt: str, texts: Sequence[Sequence[str]]

@@ -58,14 +58,20 @@ class Scorer(Protocol):
 class WakeScore:
     """Says of each utterance whether the wake phrase is in it.
 
-    The score of the phrase w_1 ... w_n is the mean over two prompts P of
+    The score of the phrase w_1 ... w_n is the sum of two parts. Each is at most 0.
 
-        log p(w_1 ... w_n | sound, P) = sum_i log p(w_i | sound, P, w_1 ... w_i-1)
+    1. The likelihood of the phrase among its rivals, which is the mean over two prompts P of
 
-    The utterance begins with the phrase if the score is at least `WakeConfig.least_score`. One
-    prompt is the rivals and then the phrase, the other one has the rivals in reverse order. A sound
-    that fits a rival better takes the probability away from the phrase. With the phrase alone as
-    prompt, names that rhyme with it do not.
+           log p(w_1 ... w_n | sound, P) = sum_i log p(w_i | sound, P, w_1 ... w_i-1)
+
+       One prompt is the rivals and then the phrase, the other one has the rivals in reverse order.
+       A sound that fits a rival better takes the probability away from the phrase. With the phrase
+       alone as prompt, names that rhyme with it do not.
+    2. The likelihood ratio of the whole utterance: with the phrase and the likeliest words after
+       it, over the likeliest words of all. "Order a pizza" begins like "Aura, a pizza", and the
+       words that follow tell the two apart.
+
+    The utterance begins with the phrase if the score is at least `WakeConfig.least_score`.
     """
 
     def __init__(self, scorer: Scorer, wake: WakeConfig) -> None:
@@ -89,7 +95,7 @@ class WakeScore:
         before, written, rest = self._rule.around_phrase(heard.text)
         if self._rule.without_phrase(before) == (True, ""):
             before = ""  # it is there twice
-        if self.score(encoded, language, before) < self._wake.least_score:
+        if not self._said(encoded, language, before, written):
             text = self._scorer.words(encoded, language, prompt="").text if written else heard.text
             return replace(heard, text=text.strip(), called=False)
         if not written:
@@ -103,12 +109,23 @@ class WakeScore:
         text = f"{before} {self._wake.written}. {rest.strip()}"
         return replace(heard, text=text.strip(), called=True)
 
-    def score(self, encoded: Encoded, language: str, before: str = "") -> float:
-        """Return the score of the phrase after the words `before`, at most 0.
+    def _said(self, encoded: Encoded, language: str, before: str, written: bool) -> bool:
+        """Whether the phrase was said after the words `before`.
+
+        Where it is written, there are no likelier words.
+        """
+        least = self._wake.least_score
+        score = self.among_rivals(encoded, language, before)
+        if score >= least and not written:
+            score += self.ratio(encoded, language, before)
+        return score >= least
+
+    def among_rivals(self, encoded: Encoded, language: str, before: str = "") -> float:
+        """Return the first part of the score of the phrase after the words `before`.
 
         Where the first prompt rules the phrase out, the second one is not asked.
         """
-        text = [f" {before}", *self._parts] if before else self._parts
+        text = self._text(before)
         total, least = 0.0, self._wake.least_score * len(self.prompts)
         for prompt in self.prompts:
             (found,) = self._scorer.likelihoods(encoded, language, prompt, [text])
@@ -116,6 +133,17 @@ class WakeScore:
             if total < least:
                 break
         return total / len(self.prompts)
+
+    def ratio(self, encoded: Encoded, language: str, before: str = "") -> float:
+        """Return the second part of the score: the logarithm of the ratio, at most 0."""
+        prompt, text = f"{self._wake.written}.", self._text(before)
+        likeliest = self._scorer.words(encoded, language, prompt)
+        rest = self._scorer.words(encoded, language, prompt, "".join(text))
+        (found,) = self._scorer.likelihoods(encoded, language, prompt, [text])
+        return min(0.0, sum(found) + rest.total - likeliest.total)
+
+    def _text(self, before: str) -> list[str]:
+        return [f" {before}", *self._parts] if before else self._parts
 
 
 def rivals(phrase: str, similar: Sequence[str]) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ class Whisper(EncodedUtterance):
             result.no_speech_prob,
             result.compression_ratio,
             len(result.tokens) < most,
+            result.avg_logprob * (len(result.tokens) + 1),
         )
 
     def likelihoods(

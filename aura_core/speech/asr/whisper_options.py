@@ -50,6 +50,7 @@ class Segment:
         no_speech: probability that it is no speech.
         compression: size of the text over its size after gzip.
         ended: the decoder ended the text. If not, it was cut at its greatest length.
+        total: log-probability of the whole text and of its end, given the words before it.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Segment:
     no_speech: float
     compression: float
     ended: bool = True
+    total: float = 0.0
 
     @property
     def reason(self) -> str:
