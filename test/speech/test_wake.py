@@ -167,7 +167,7 @@ def test_the_score_is_the_mean_over_the_prompts() -> None:
         assert judged(Model("They are", " Hm?", (-2.0, last)), "They").called is called
 
 
-@pytest.mark.parametrize(("ratio", "called"), [(-1.0, True), (-1.1, False), (9.0, True)])
+@pytest.mark.parametrize(("ratio", "called"), [(-2.0, True), (-2.1, False), (9.0, True)])
 def test_words_that_are_likelier_without_the_phrase_count_against_it(
     ratio: float, called: bool
 ) -> None:
