@@ -47,7 +47,7 @@ class WakeConfig(Settings, section="wake"):
         parameter="wake_similar",
     )
     least_score: float = setting(
-        -8.2,
+        -7.2,
         "whisper: how likely the phrase must be (natural logarithm); nearer to 0: fewer false calls"
         " and more phrases that are not heard",
         low=-30.0,
