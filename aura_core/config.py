@@ -34,7 +34,8 @@ class ModelConfig(Settings, section="model"):
 
     path: str = setting(
         "aura_tiny",
-        "checkpoint: a local folder, a hub id, aura_tiny (embedded) or scripted (tests)",
+        "checkpoint: a local folder, a hub id, aura_tiny or aura_tiny_memory (embedded), or"
+        " scripted (tests)",
     )
     dtype: str = setting(
         "auto",
@@ -617,7 +618,7 @@ class FallbackModelConfig(ModelConfig, section="fallback.model"):
     path: str = setting(
         "",
         "checkpoint of the model that takes over while the first one fails: a local folder, a hub"
-        " id, aura_tiny (embedded) or scripted (tests); empty: none does",
+        " id, aura_tiny or aura_tiny_memory (embedded), or scripted (tests); empty: none does",
     )
 
 

@@ -146,13 +146,11 @@ def plan(path: str, frame: tuple[int, int], max_pixels: int | None = None) -> Pl
             describe a model.
         InputError: the frame cannot be used.
     """
-    from aura_core.models import AURA_TINY
-
     try:
         import transformers
     except ImportError as e:
         raise checkpoint.not_installed(e) from e
-    folder = AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path, weights=False)
+    folder = checkpoint.find(path, path, weights=False)
     model_type = checkpoint.family(folder, path)
     kind = families.find(model_type, path)
     family = _family(kind, folder, model_type, max_pixels or read_aura(folder).max_pixels)

@@ -75,7 +75,6 @@ def open_codec(checkpoint: str) -> PromptCodec:
 
         backend = ScriptedBackend()
         return PromptCodec(backend.tokenizer, backend.chat)
-    from aura_core.models import AURA_TINY
     from aura_core.models import checkpoint as files
     from aura_core.models.sidecar import read_aura, read_template
 
@@ -85,7 +84,7 @@ def open_codec(checkpoint: str) -> PromptCodec:
         raise ModelError(
             f"{e.name} is not installed; it reads the tokenizer: {how_to_install('server')}"
         ) from e
-    path = str(AURA_TINY) if checkpoint == "aura_tiny" else ModelConfig(path=checkpoint).path
+    path = ModelConfig(path=checkpoint).path
     folder = files.find(path, checkpoint, weights=False)
     tokenizer = open_tokenizer(folder, checkpoint)
     template = read_template(folder, tokenizer.inner.chat_template)

@@ -106,11 +106,9 @@ def _models(asked: Asked) -> list[tuple[str, ModelConfig, ServerConfig]]:
 
 def _folder(path: str) -> Path | None:
     """The checkpoint's folder; None for a hub id that was not fetched yet. Fetches nothing."""
-    from aura_core.models import AURA_TINY, checkpoint
+    from aura_core.models import checkpoint
 
-    if path == "aura_tiny":
-        return AURA_TINY
-    if path.count("/") != 1 or path.startswith(("/", ".", "~")) or Path(path).exists():
+    if path in checkpoint.EMBEDDED or path.count("/") != 1 or checkpoint.is_local(path):
         return checkpoint.find(path, path)
     try:
         from huggingface_hub import snapshot_download

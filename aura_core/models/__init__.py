@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from aura_core.config import AssistantConfig, ModelConfig, ServerConfig
@@ -13,7 +12,7 @@ from aura_core.errors import ModelError
 from aura_core.models import checkpoint
 from aura_core.models.backend import Backend
 
-AURA_TINY = Path(__file__).parent / "aura_tiny"
+AURA_TINY = checkpoint.EMBEDDED["aura_tiny"]
 
 
 def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
@@ -27,19 +26,12 @@ def load(config: ModelConfig, server: ServerConfig | None = None) -> Backend:
         from aura_core.models.scripted import ScriptedBackend
 
         return ScriptedBackend()
-    if config.path == "aura_tiny" and not (AURA_TINY / "config.json").is_file():
-        raise ModelError(
-            f"aura_tiny: incomplete checkpoint: config.json is missing in {AURA_TINY}; "
-            "install the package again, or name another model"
-        )
     # Checked before torch is imported, which takes seconds.
-    if config.path.startswith(("/", ".", "~")) or Path(config.path).exists():
+    if config.path in checkpoint.EMBEDDED or checkpoint.is_local(config.path):
         folder = checkpoint.find(config.path, config.path)
         checkpoint.check(folder, config.path, config.quantize)
     from aura_core.models.local import LocalBackend
 
-    if config.path == "aura_tiny":
-        return LocalBackend.load(replace(config, path=str(AURA_TINY)), name="aura_tiny")
     return LocalBackend.load(config)
 
 
@@ -64,12 +56,12 @@ def foreign(config: ModelConfig, source: str, server: ServerConfig | None = None
     The embedded model has seen nothing but the simulator, and answers about everything else just as
     confidently. A bag's or a topic's frames may be the simulator's: nobody can tell.
     """
-    embedded = config.path == "aura_tiny" or Path(config.path).absolute() == AURA_TINY
+    name = embedded(config.path)
     elsewhere = server is not None and server.url and server.dialect == "openai"
-    if not embedded or elsewhere or source.startswith("sim:"):
+    if name is None or elsewhere or source.startswith("sim:"):
         return ""
     return (
-        f"aura_tiny, the embedded model, knows the simulator's room alone: its words about {source}"
+        f"{name}, the embedded model, knows the simulator's room alone: its words about {source}"
         " mean nothing unless that shows this room; choose a model that knows the world"
     )
 
@@ -81,9 +73,13 @@ def _load_served(config: ModelConfig, server: ServerConfig) -> Backend:
         )
     from aura_core.models.server.backend import ServerBackend
 
-    if config.path == "aura_tiny":
-        return ServerBackend(replace(config, path=str(AURA_TINY)), server, name="aura_tiny")
     return ServerBackend(config, server)
 
 
-__all__ = ["AURA_TINY", "fallback", "foreign", "load", "release"]
+def embedded(path: str) -> str | None:
+    """Name of the embedded model that `path` names or is the folder of; None: another model."""
+    place = Path(path).absolute()
+    return next((n for n, f in checkpoint.EMBEDDED.items() if n == path or f == place), None)
+
+
+__all__ = ["AURA_TINY", "embedded", "fallback", "foreign", "load", "release"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from jinja2 import TemplateError
 
 from aura_core.errors import ModelError, one_line
-from aura_core.models import AURA_TINY, checkpoint, families
+from aura_core.models import checkpoint, families
 from aura_core.models.chat import open_tokenizer, user
 from aura_core.models.sidecar import read_aura, read_template
 
@@ -22,7 +22,7 @@ def bare_template(path: str) -> str:
     Raises `ModelError` where there is no template, or it writes videos in another way.
     """
     where = path
-    folder = checkpoint.find(str(AURA_TINY) if path == "aura_tiny" else path, where, weights=False)
+    folder = checkpoint.find(path, where, weights=False)
     model_type = checkpoint.family(folder, where)
     prompt = families.find(model_type, where).prompt(model_type, read_aura(folder))
     tokenizer = open_tokenizer(folder, where)

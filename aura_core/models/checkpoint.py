@@ -10,33 +10,38 @@ from aura_core.extras import how_to_install
 from aura_core.models import families, quantized
 from aura_core.models.sidecar import read_json
 
+# Models that the package brings, by the name that `model.path` takes.
+EMBEDDED = {name: Path(__file__).parent / name for name in ("aura_tiny", "aura_tiny_memory")}
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TEXT_FILES = ["*.json", "*.jinja", "merges.txt"]
 _FILES = [*_TEXT_FILES, "*.safetensors"]
 
 
 def find(path: str, name: str, weights: bool = True) -> Path:
-    """The folder of a checkpoint: a local folder, or a snapshot from the hub.
+    """The folder of a checkpoint: an embedded one, a local folder, or a snapshot from the hub.
 
     Args:
-        path: a folder, or a hub id such as `Qwen/Qwen3-VL-2B-Instruct`. What looks like a local
-            path, or exists, is never looked up on the hub.
+        path: a name in `EMBEDDED`, a folder, or a hub id such as `Qwen/Qwen3-VL-2B-Instruct`. What
+            looks like a local path, or exists, is never looked up on the hub.
         name: the model, for messages.
         weights: False fetches only the small files.
 
     Raises:
         ModelError: there is no such folder, or the hub does not give it.
     """
+    if path in EMBEDDED:
+        return _embedded(path)
     local = Path(path).expanduser()
-    if path and (path.startswith(("/", ".", "~")) or local.exists()):
+    if is_local(path):
         if not local.is_dir():
             state = "is not a folder" if local.exists() else "does not exist"
             raise ModelError(f"{name}: the model folder {local} {state}")
         return local
     if not _HUB_ID.fullmatch(path):
         raise ModelError(
-            f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny' nor"
-            " 'scripted'"
+            f"{name or 'model.path'}: neither a folder, a hub id (owner/name), 'aura_tiny',"
+            " 'aura_tiny_memory' nor 'scripted'"
         )
     folder = _snapshot(path, _TEXT_FILES)
     if not weights:
@@ -44,6 +49,23 @@ def find(path: str, name: str, weights: bool = True) -> Path:
     if (folder / "config.json").is_file():
         quantized.check(folder, name)  # before gigabytes are fetched
     return _snapshot(path, _FILES)
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is a folder's, and no name and no hub id."""
+    if path in EMBEDDED:
+        return False
+    return path.startswith(("/", ".", "~")) or (bool(path) and Path(path).expanduser().exists())
+
+
+def _embedded(name: str) -> Path:
+    folder = EMBEDDED[name]
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{name}: incomplete checkpoint: config.json is missing in {folder}; install the"
+            " package again, or name another model"
+        )
+    return folder
 
 
 def family(folder: Path, name: str) -> str:

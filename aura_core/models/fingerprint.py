@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aura_core.errors import ModelError
-from aura_core.models import AURA_TINY, checkpoint
+from aura_core.models import checkpoint
 
 WHOLE = 64 << 20
 # Samples of each tensor: their number and their bytes. They are spread evenly, ends included.
@@ -40,13 +40,13 @@ TEXTS = (
 def fingerprint(path: str) -> str:
     """16 hexadecimal digits for the checkpoint at `path`.
 
-    `path` is a folder, a hub id or `aura_tiny`, as `model.path`. Where the checkpoint lies does not
-    matter. `scripted` has no weights; its fingerprint is "scripted". Raises `ModelError` when there
-    is no checkpoint.
+    `path` is a folder, a hub id or an embedded model, as `model.path`. Where the checkpoint lies
+    does not matter. `scripted` has no weights; its fingerprint is "scripted". Raises `ModelError`
+    when there is no checkpoint.
     """
     if path == "scripted":
         return path
-    folder = AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path)
+    folder = checkpoint.find(path, path)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(

@@ -50,18 +50,16 @@ class LocalBackend:
         self.description = self._describe()
 
     @classmethod
-    def load(cls, config: ModelConfig, name: str | None = None) -> Self:
+    def load(cls, config: ModelConfig) -> Self:
         """Open a checkpoint.
 
-        Args:
-            config: the path (a folder or a hub id), and how the model runs.
-            name: its name in messages; the path when None.
+        `config` tells the path (an embedded model, a folder or a hub id), and how the model runs.
 
         Raises:
             ModelError: the checkpoint is missing, incomplete or of an unknown family, or the device
                 does not exist.
         """
-        where = name or config.path
+        where = config.path
         folder = checkpoint.find(config.path, where)
         model_type = checkpoint.check(folder, where, config.quantize)
         sidecar = read_aura(folder)

@@ -39,7 +39,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)"
     )
     parser.add_argument(
-        "--model", default="aura_tiny", help="checkpoint folder, hub id, or aura_tiny"
+        "--model",
+        help="checkpoint folder, hub id, or an embedded model (aura_tiny; with --memory"
+        " aura_tiny_memory)",
     )
     parser.add_argument(
         "--camera",
@@ -81,6 +83,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the demo once. Returns the exit code."""
+    options.model = options.model or ("aura_tiny_memory" if options.memory else "aura_tiny")
     if options.memory:
         if options.voice:
             raise InputError("--memory plays an hour in a minute: it cannot be spoken (--voice)")

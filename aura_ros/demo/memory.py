@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if not backend.chat.memory.uses:
         raise InputError(
             f"{options.model} was not trained to write notes or to answer from them"
-            " (docs/training.md); give --model a checkpoint that was"
+            " (docs/training.md); leave --model out, or name a checkpoint that was"
         )
     console.print(
         f"seed {options.seed}: {seconds / 60:.0f} minutes of a room from {day.begins:%H:%M} on,"

@@ -1,4 +1,4 @@
-"""The shipped model writes notes of its room, and answers from lines of memory, in both languages.
+"""`aura_tiny_memory` writes notes of its room, and answers from lines of memory, in both languages.
 
 The bounds are far below what its card tells: they find a model that was not trained for it.
 """
@@ -17,9 +17,7 @@ SEEDS = range(420_100, 420_108)  # of development
 
 
 def test_the_shipped_model_notes_and_remembers() -> None:
-    backend = load(ModelConfig(device="cpu", dtype="float32"))
-    if not backend.chat.memory.uses:
-        pytest.skip("the shipped weights were not trained with memory")
+    backend = load(ModelConfig(path="aura_tiny_memory", device="cpu", dtype="float32"))
     assert backend.chat.memory.block_s == 10.0
     figures = evaluate(backend, SEEDS).figures()
     for language in ("en", "zh"):

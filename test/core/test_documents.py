@@ -18,7 +18,7 @@ from aura_core.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "aura_core/models/aura_tiny/README.md"]
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("aura_core/models/*/README.md")]
 )
 OWN = ("aura_core/", "aura_ros/", "config/", "docs/", "launch/", "msg/", "srv/", "test/", ".ci/")
 FILES = [

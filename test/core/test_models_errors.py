@@ -18,7 +18,6 @@ pytest.importorskip("transformers")
 import checkpoints  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from aura_core import models  # noqa: E402
 from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.errors import ModelError  # noqa: E402
 from aura_core.extras import pip_install  # noqa: E402
@@ -76,7 +75,8 @@ def test_a_misspelt_name_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.Monkey
     for path in ("aura_tinny", "a/b/c", "owner/"):
         assert (
             refusal(path)
-            == f"{path}: neither a folder, a hub id (owner/name), 'aura_tiny' nor 'scripted'"
+            == f"{path}: neither a folder, a hub id (owner/name), 'aura_tiny', 'aura_tiny_memory'"
+            " nor 'scripted'"
         )
 
 
@@ -313,7 +313,7 @@ def test_the_embedded_model_without_its_weights_is_said_to_be_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "gone"):
-        monkeypatch.setattr(models, "AURA_TINY", folder)
+        monkeypatch.setitem(checkpoint.EMBEDDED, "aura_tiny", folder)
         assert refusal("aura_tiny").startswith(
             f"aura_tiny: incomplete checkpoint: config.json is missing in {folder}; "
         )

@@ -52,8 +52,8 @@ class ServerBackend:
     tokenizer: Tokenizer
     chat: ChatFormat
 
-    def __init__(self, config: ModelConfig, server: ServerConfig, name: str | None = None) -> None:
-        where = name or config.path
+    def __init__(self, config: ModelConfig, server: ServerConfig) -> None:
+        where = config.path
         self.counters = Counters()
         self._client = HttpClient(HttpOptions.of(server), self.counters.add)
         url = self._client.url

@@ -88,10 +88,6 @@ def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
 
     Raises `ModelError` and `ConfigError`.
     """
-    from aura_core.models import AURA_TINY
-
-    if config.path == "aura_tiny":
-        config = replace(config, path=str(AURA_TINY))
     # Training has the machine to itself and large batches: torch's own number of threads stays.
     config = replace(config, threads=config.threads or torch.get_num_threads())
     if config.attention == "eager":

@@ -27,9 +27,7 @@ _OURS = ("config.json", "aura.json", "README.md")  # written again, or valid for
 
 def base_folder(path: str) -> Path:
     """Return the folder of a base checkpoint. Raises `ModelError`."""
-    from aura_core.models import AURA_TINY
-
-    return AURA_TINY if path == "aura_tiny" else checkpoint.find(path, path)
+    return checkpoint.find(path, path)
 
 
 def save_checkpoint(
