@@ -33,8 +33,9 @@ setup-rtsp:
 demo: $(if $(findstring --voice,$(ARGS)),setup-voice,setup)
 	@$(ROS_RUN) $(PY) -m aura_ros.demo $(ARGS)
 
+# One process more than cores: a third of the time a test waits, for a node or a server.
 test: setup
-	@$(ROS_RUN) $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(ROS_RUN) $(PY) -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: setup
 	@$(ROS_RUN) $(PY) -m pytest -m slow $(ARGS)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+import time
 import zlib
 from pathlib import Path
 
 import hypothesis
 import pytest
+from shared_memory import sweep
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+_began_s = time.time()
 _ros_home = tempfile.TemporaryDirectory(prefix="aura_ros_home_", ignore_cleanup_errors=True)
 
 
@@ -56,6 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(REPOSITORY / "test" / "ros"):
             item.add_marker("ros")
+
+
+def pytest_sessionfinish() -> None:
+    """Delete the shared memory of the nodes that tests have killed: 1 GB of it otherwise."""
+    sweep(_began_s, time.time())
 
 
 @pytest.fixture(scope="session")

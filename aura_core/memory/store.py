@@ -7,47 +7,37 @@ search does not wait for a write.
 from __future__ import annotations
 
 import json
-import math
-import os
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError, StoreError, one_line
-from aura_core.memory import schema, timeline
+from aura_core.memory import database, deletion, schema, search, timeline
+from aura_core.memory.deletion import FORGOTTEN, Forgotten
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.owner import Owner
+from aura_core.memory.rows import free, to_note, to_row
 from aura_core.memory.schema import MS
 from aura_core.memory.schema import add_number as _add
 from aura_core.memory.schema import number as _number
-from aura_core.memory.wanted import Rows, Wanted, clean, query, rows_of, stream_term
+from aura_core.memory.vectors import Vectors, blob
+from aura_core.memory.wanted import Wanted, clean, query, stream_term
 
-__all__ = ["Stats", "Store", "Wanted"]
+__all__ = ["PAUSED", "Forgotten", "Indexed", "Stats", "Store", "Wanted"]
 
 MEMORY = ":memory:"
-BUSY_MS = 5000  # a writer waits this long for another one
 MB = 1_000_000
-RAREST = 6  # terms by which a match is rated
 UNMERGED = 2000  # deleted notes after which the search indexes are merged
-_COLUMNS = (
-    "note.id, note.kind, note.text, note.begin_ns, note.end_ns, note.wall_ns, note.run,"
-    " note.stream, note.question, note.query_id, note.response_id, note.shown_ns"
-)
-_INT64 = 2**63
-READ = 1024  # vectors that are read at once
-MOST_FORGOTTEN = 64  # deletions that are told to an assistant that did not ask for them
-FORGOTTEN, PAUSED = "forgotten", "paused"  # names of `keep`
+PAUSED = "paused"  # a name of `keep`
 STAYS = (FORGOTTEN, PAUSED)  # no text of a user: also when everything is forgotten
 
 Terms = Callable[[str], list[str]]
@@ -79,29 +69,6 @@ class Stats:
     def notes(self) -> int:
         """Number of notes."""
         return sum(self.kinds.values())
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """That somebody had notes deleted, which may have been another process.
-
-    Attributes:
-        begin_wall_ns, end_wall_ns: of which time; None: without this end.
-        at_wall_ns: when it was asked.
-        by_time: all notes of that time; else single ones.
-        deleted: how many notes there were.
-    """
-
-    begin_wall_ns: int | None
-    end_wall_ns: int | None
-    at_wall_ns: int
-    by_time: bool
-    deleted: int
-
-    @property
-    def everything(self) -> bool:
-        """All notes were deleted."""
-        return self.by_time and self.begin_wall_ns is None and self.end_wall_ns is None
 
 
 class Indexed(NamedTuple):
@@ -137,7 +104,7 @@ class Store:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._inode = 0
-        self._vectors = _Vectors()
+        self._vectors = Vectors()
 
     @classmethod
     def open(
@@ -162,9 +129,9 @@ class Store:
             StoreError: missing, damaged, no file of notes, newer than this program, or not
                 writable; or another assistant writes there.
         """
-        where = None if str(path) == MEMORY else _resolved(path)
+        where = None if str(path) == MEMORY else database.resolved(path)
         if where is not None:
-            _prepare(where, create and not read_only)
+            database.prepare(where, create and not read_only)
         version, index = None, _joined(terms) if terms is not None else None
         if index is None:
             from aura_core.memory.words import VERSION as version
@@ -189,14 +156,14 @@ class Store:
         with self._writing, self._reading:
             self._disconnect()
             if self.path is not None:
-                _prepare(self.path, not self.read_only)
+                database.prepare(self.path, not self.read_only)
             self._connect()
-            self._vectors = _Vectors()
+            self._vectors = Vectors()
 
     @property
     def moved(self) -> bool:
         """Somebody has removed or replaced the file since it was opened."""
-        return self.path is not None and _inode(self.path) != self._inode
+        return self.path is not None and database.inode(self.path) != self._inode
 
     # ---- notes -------------------------------------------------------------------------------
 
@@ -212,11 +179,11 @@ class Store:
             raise InputError(f"{len(notes)} notes with {len(vectors)} vectors")
         with self._transaction() as db:
             ahead = _number(db, "ahead")
-            rows = [_row(note, ahead) for note in notes]
+            rows = [to_row(note, ahead) for note in notes]
             for i, (note, row) in enumerate(zip(notes, rows, strict=True)):
                 if db.execute("SELECT 1 FROM note WHERE id = ?", row[:1]).fetchone():
                     continue
-                n = _free(db, (note.wall_ns + ahead) // MS)
+                n = free(db, (note.wall_ns + ahead) // MS)
                 db.execute(
                     "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (n, *row)
                 )
@@ -234,7 +201,7 @@ class Store:
                         "INSERT INTO picture VALUES (?, ?, ?)", (n, note.thumbnail, note.picture)
                     )
                 if vectors is not None:
-                    db.execute("INSERT INTO vector VALUES (?, ?)", (n, _blob(vectors[i])))
+                    db.execute("INSERT INTO vector VALUES (?, ?)", (n, blob(vectors[i])))
 
     def get(self, note_id: str) -> Note | None:
         """The note of an id, without pictures."""
@@ -250,11 +217,15 @@ class Store:
         month is not long.
         """
         with self._read() as db:
-            span = _span(db, wanted)
+            span = search.span_of(db, wanted)
             ranked = bool(wanted.terms) and not wanted.every
-            rows = _best(db, wanted, span) if ranked else _rows(db, wanted, span, wanted.terms)
+            rows = (
+                search.best_first(db, wanted, span)
+                if ranked
+                else search.in_order(db, wanted, span, wanted.terms)
+            )
             ahead = _number(db, "ahead")
-            notes = {row[0]: _note(row[1:], ahead) for row in _notes(db, wanted, rows)}
+            notes = {row[0]: to_note(row[1:], ahead) for row in search.read_notes(db, wanted, rows)}
         found = [notes[n] for n in rows if n in notes]
         if not ranked:  # rows are in order of time but for those of one millisecond
             found.sort(key=lambda note: -note.wall_ns if wanted.newest_first else note.wall_ns)
@@ -264,7 +235,7 @@ class Store:
         """What the search index holds of the notes that are wanted, in order of time, also with
         `every=False`. For looking through thousands of notes: no note is read."""
         with self._read() as db:
-            rows = _rows(db, wanted, _span(db, wanted), wanted.terms)
+            rows = search.in_order(db, wanted, search.span_of(db, wanted), wanted.terms)
             found = db.execute(  # the index's own table: twice as fast as through FTS5
                 "SELECT held.id, held.c0, held.c1 FROM json_each(?)"
                 " CROSS JOIN terms_content AS held ON held.id = json_each.value",
@@ -280,12 +251,14 @@ class Store:
         """The same, by their numbers."""
         with self._read() as db:
             ahead = _number(db, "ahead")
-            return {row[0]: _note(row[1:], ahead) for row in _notes(db, Wanted(), rows)}
+            return {
+                row[0]: to_note(row[1:], ahead) for row in search.read_notes(db, Wanted(), rows)
+            }
 
     def count(self, wanted: Wanted) -> int:
         """How many notes are wanted, whatever the limit."""
         with self._read() as db:
-            return _count(db, wanted, wanted.terms, _span(db, wanted))
+            return search.count(db, wanted, wanted.terms, search.span_of(db, wanted))
 
     def picture(self, note_id: str) -> bytes | None:
         """The keyframe of a note, as JPEG."""
@@ -312,7 +285,7 @@ class Store:
             for note_id, vector in zip(ids, vectors, strict=True):
                 db.execute(
                     "INSERT OR REPLACE INTO vector SELECT n, ? FROM note WHERE id = ?",
-                    (_blob(vector), clean(note_id)),
+                    (blob(vector), clean(note_id)),
                 )
             _add(db, "erased", 1)
 
@@ -346,16 +319,18 @@ class Store:
                 _add(db, "erased", 1)
                 _add(db, "deletions", 1)
             else:
-                q = query(wanted, wanted.terms, _span(db, wanted))
-                deleted = _delete(db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values)
+                q = query(wanted, wanted.terms, search.span_of(db, wanted))
+                deleted = deletion.delete(
+                    db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values
+                )
                 if wanted.only_time:  # also what was shown as of this time
-                    deleted += _delete(db, *timeline.shown_within(wanted))
-            _tell_forgotten(db, wanted, deleted)
+                    deleted += deletion.delete(db, *timeline.shown_within(wanted))
+            deletion.tell_forgotten(db, wanted, deleted)
         try:
             self._merge()
             with self._write() as db:
                 db.execute("VACUUM")
-                _truncate(db)
+                database.truncate(db)
         except StoreError as e:
             raise StoreError(
                 f"{deleted} notes are forgotten, but their traces are still in the file: {e}"
@@ -367,14 +342,14 @@ class Store:
         the file holds more than `max_mb`. Returns their number."""
         with self._transaction() as db:
             oldest_ns = now_wall_ns + _number(db, "ahead") - int(keep_days * 86_400 * 1e9)
-            deleted = _delete(db, "SELECT n FROM note WHERE n < ?", (oldest_ns // MS,))
+            deleted = deletion.delete(db, "SELECT n FROM note WHERE n < ?", (oldest_ns // MS,))
             db.execute("DELETE FROM summary WHERE end_wall_ns < ?", (oldest_ns,))
-            while _used(db) > max_mb * MB:
+            while database.used(db) > max_mb * MB:
                 # a twentieth at a time, so that this is not done for every single note
                 some = db.execute("SELECT (count(*) + 19) / 20 FROM note").fetchone()[0]
                 if not some:
                     break
-                deleted += _delete(db, "SELECT n FROM note ORDER BY n LIMIT ?", (some,))
+                deleted += deletion.delete(db, "SELECT n FROM note ORDER BY n LIMIT ?", (some,))
             unmerged = _number(db, "unmerged")
         if unmerged >= UNMERGED:
             self._merge()
@@ -438,7 +413,7 @@ class Store:
         rewritten nothing waits."""
         with self._read() as db:
             number = _number(db, "forgotten")
-            told = _told_forgotten(db)[-(number - after) :] if number > after else []
+            told = deletion.told_forgotten(db)[-(number - after) :] if number > after else []
         if len(told) < number - after:  # so many that some are not told: all of them
             told.append(Forgotten(None, None, time.time_ns(), True, number - after))
         return number, told
@@ -541,7 +516,7 @@ class Store:
             last,
             int(text),
             int(pictures),
-            sum(_size(p) for p in self._files()),
+            sum(database.size(p) for p in self._files()),
             int(paused) if (paused := self.kept(PAUSED) or "").isdecimal() else None,
         )
 
@@ -555,18 +530,18 @@ class Store:
     def _connect(self) -> None:
         with self._errors():
             if self.path is None:
-                self._writer = self._reader = _connection(MEMORY)
+                self._writer = self._reader = database.connect(MEMORY)
                 self._reading = self._writing  # one connection: one lock
             elif self.read_only:
-                self._writer = self._reader = _read_only(self.path)
+                self._writer = self._reader = database.connect_read_only(self.path)
                 self._reading = self._writing
             else:
-                self._writer = _connection(str(self.path))
+                self._writer = database.connect(str(self.path))
                 self._reader = None
             try:
                 self._begin(self._writer)
                 if self._reader is None:
-                    self._reader = _connection(str(self.path))
+                    self._reader = database.connect(str(self.path))
                     self._reader.execute("PRAGMA query_only = ON")
                 if self.path is not None:
                     self._inode = self.path.stat().st_ino
@@ -603,14 +578,14 @@ class Store:
                     f"{self.path}: this file system is not fit for it; name a file on a local disk"
                 )
         if fresh or version < schema.VERSION:
-            with _immediate(db):
+            with database.immediate(db):
                 _, version = schema.state(db)  # another process may have been faster
                 if schema.is_empty(db):
                     schema.create(db)
                 elif version < schema.VERSION:
                     schema.migrate(db, version)
         if self._terms_version is not None and _number(db, "terms") != self._terms_version:
-            with _immediate(db):
+            with database.immediate(db):
                 self._index_again(db)
 
     def _index_again(self, db: sqlite3.Connection) -> None:
@@ -668,7 +643,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction of the writing connection: all of it, or nothing."""
-        with self._write() as db, _immediate(db):
+        with self._write() as db, database.immediate(db):
             yield db
 
     @property
@@ -681,330 +656,10 @@ class Store:
         try:
             yield
         except sqlite3.Error as e:
-            raise StoreError(f"{self._name}: {_advice(e)}") from e
+            raise StoreError(f"{self._name}: {database.advice(e)}") from e
         except OSError as e:
             raise StoreError(f"{self._name}: {e.strerror}") from e
 
 
-class _Vectors:
-    """The vectors of a file in memory: new ones are added, all are read again after a deletion."""
-
-    def __init__(self) -> None:
-        self._erased = -1
-        self._last = 0  # largest row that was read
-        self._ids: list[str] = []
-        self._room = np.zeros((0, 0), np.float32)  # grows in doubles; the first rows are in use
-
-    def read(self, db: sqlite3.Connection) -> tuple[list[str], NDArray[np.float32]]:
-        erased = _number(db, "erased")
-        newest = db.execute(
-            "SELECT length(vector) / 4 FROM vector ORDER BY n DESC LIMIT 1"
-        ).fetchone()
-        size = newest[0] if newest else 0
-        if erased != self._erased or size != self._room.shape[1]:
-            self._last, self._ids = 0, []
-            self._room = np.zeros((0, size), np.float32)
-        where = "n > ? AND length(vector) = ?", (self._last, 4 * size)
-        more = db.execute(f"SELECT count(*) FROM vector WHERE {where[0]}", where[1]).fetchone()[0]
-        self._erased = erased
-        if not more:
-            return self._ids, self._room[: len(self._ids)]
-        used, needed = len(self._ids), len(self._ids) + more
-        if needed > len(self._room):
-            room = np.empty((max(needed, 2 * len(self._room)), size), np.float32)
-            room[:used] = self._room[:used]
-            self._room = room
-        found = db.execute(
-            f"SELECT n, id, vector FROM vector JOIN note USING (n) WHERE {where[0]} ORDER BY n",
-            where[1],
-        )
-        ids = list(self._ids)  # who has the old list keeps it as it is
-        while rows := found.fetchmany(READ):
-            data = np.frombuffer(b"".join(row[2] for row in rows), np.float32)
-            self._room[len(ids) : len(ids) + len(rows)] = data.reshape(len(rows), size)
-            ids += [row[1] for row in rows]
-            last = rows[-1][0]
-        self._ids, self._last = ids, last
-        return self._ids, self._room[: len(self._ids)]
-
-
-# ---- SQL helpers -----------------------------------------------------------------------------
-
-
 def _joined(terms: Terms) -> Index:
     return lambda text, question: " ".join(terms(f"{text}\n{question}"))
-
-
-def _resolved(path: Path | str) -> Path:
-    """The file itself, behind links: its lock lies beside it, whatever name it is opened by."""
-    try:
-        where = Path(path).expanduser().absolute()
-    except RuntimeError as e:
-        raise StoreError(f"{path}: there is no such user; name another file") from e
-    try:
-        return where.resolve()
-    except (OSError, RuntimeError):  # links in a circle: told when it is opened
-        return where
-
-
-def _prepare(path: Path, create: bool) -> None:
-    """Make the file and its folder where they are missing: for their owner alone."""
-    try:
-        if path.is_dir():
-            raise StoreError(f"{path}: is a folder; name a file")
-        if path.exists():
-            return
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be looked at: {e.strerror}; name another file") from e
-    if not create:
-        raise StoreError(f"{path}: there is no such file of notes")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite gives its other files the mode of this one
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be made: {e.strerror}; name a file elsewhere") from e
-
-
-def _connection(database: str, uri: bool = False) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        database, BUSY_MS / 1000, isolation_level=None, check_same_thread=False, uri=uri
-    )
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON").fetchall()
-    db.execute("PRAGMA foreign_keys = ON")
-    return db
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    address = "file:" + quote(str(path)) + "?mode=ro"
-    try:
-        db = _connection(address, uri=True)
-        schema.state(db)
-        return db
-    except sqlite3.OperationalError:
-        # in a folder that cannot be written SQLite cannot make its files for a shared use
-        if _size(path.with_name(path.name + "-wal")):
-            raise
-        return _connection(address + "&immutable=1", uri=True)
-
-
-@contextmanager
-def _immediate(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:  # rolled back whatever it was, and raised again
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> int:
-    """Delete the notes whose rows are selected, from every table, in the caller's transaction."""
-    db.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (n INTEGER PRIMARY KEY)")
-    db.execute("DELETE FROM doomed")
-    count = db.execute(f"INSERT INTO doomed {select}", values).rowcount
-    if not count:
-        return 0
-    doomed = "n IN (SELECT n FROM doomed)"
-    db.execute(
-        "DELETE FROM summary WHERE begin_wall_ns <= (SELECT max(wall_ns) FROM note WHERE"
-        f" {doomed}) AND end_wall_ns >= (SELECT min(begin_wall_ns) FROM note WHERE {doomed})"
-    )
-    db.execute(
-        "INSERT INTO letters (letters, rowid, text, question)"
-        f" SELECT 'delete', n, text, question FROM note WHERE {doomed}"
-    )
-    db.execute("DELETE FROM terms WHERE rowid IN (SELECT n FROM doomed)")
-    db.execute(f"DELETE FROM note WHERE {doomed}")
-    db.execute("DELETE FROM doomed")
-    _add(db, "erased", 1)
-    _add(db, "deletions", 1)
-    _add(db, "unmerged", count)
-    return count
-
-
-def _tell_forgotten(db: sqlite3.Connection, wanted: Wanted | None, deleted: int) -> None:
-    """Write down that notes were deleted, and of which time; nothing of what they told."""
-    asked = wanted or Wanted()
-    begin, end = asked.begin_wall_ns, asked.end_wall_ns
-    by_time = wanted is None or (begin, end) != (None, None)
-    if not deleted and not by_time:
-        return
-    told = [*_told_forgotten(db), Forgotten(begin, end, time.time_ns(), by_time, deleted)]
-    text = json.dumps([astuple(one) for one in told[-MOST_FORGOTTEN:]])
-    db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (FORGOTTEN, text))
-    _add(db, "forgotten", 1)
-
-
-def _told_forgotten(db: sqlite3.Connection) -> list[Forgotten]:
-    row = db.execute("SELECT text FROM kept WHERE name = ?", (FORGOTTEN,)).fetchone()
-    return [Forgotten(*values) for values in json.loads(row[0])] if row else []
-
-
-def _free(db: sqlite3.Connection, n: int) -> int:
-    """The first row from `n` on that is free."""
-    newest = db.execute("SELECT max(n) FROM note").fetchone()[0]
-    if newest is None or n > newest:
-        return n
-    _add(db, "erased", 1)  # it is not behind those that were read already
-    for (taken,) in db.execute("SELECT n FROM note WHERE n >= ? ORDER BY n", (n,)):
-        if taken != n:
-            break
-        n += 1
-    return n
-
-
-def _span(db: sqlite3.Connection, wanted: Wanted) -> Rows:
-    """The rows of a span of time."""
-    if wanted.begin_wall_ns is None and wanted.end_wall_ns is None:
-        return Rows(None, None)
-    wanted = wanted.later(_number(db, "ahead"))
-    longest = db.execute(f"SELECT max(n - begin_wall_ns / {MS}) FROM note").fetchone()[0] or 0
-    rows, sql, values = rows_of(wanted, longest + 1)
-    return replace(rows, outside=tuple(row[0] for row in db.execute(sql, values)))
-
-
-def _rows(db: sqlite3.Connection, wanted: Wanted, span: Rows, terms: Sequence[str]) -> list[int]:
-    """The rows of the notes that are wanted, in order of time; `terms` in place of its own."""
-    q = query(wanted, terms, span)
-    down = " DESC" if wanted.newest_first else ""
-    sql = f"SELECT {q.row} FROM {q.tables} WHERE {q.where} ORDER BY {q.row}{down} LIMIT ?"
-    return [row[0] for row in db.execute(sql, (*q.values, min(wanted.limit, _INT64 - 1)))]
-
-
-def _count(db: sqlite3.Connection, wanted: Wanted, terms: Sequence[str], span: Rows) -> int:
-    q = query(wanted, terms, span)
-    return db.execute(f"SELECT count(*) FROM {q.tables} WHERE {q.where}", q.values).fetchone()[0]
-
-
-def _best(db: sqlite3.Connection, wanted: Wanted, span: Rows) -> list[int]:
-    """The rows of the notes that match best.
-
-    Goes through the sets of terms, the one with the greatest weight first, and takes the notes that
-    hold all terms of the set. BM25 would score every note with one of the terms: 90 ms for a word
-    that is in a third of a month's notes.
-    """
-    counted = replace(wanted, substring="", ids=())
-    counts = {term: _count(db, counted, [term], span) for term in dict.fromkeys(wanted.terms)}
-    known = sorted((term for term in counts if counts[term]), key=lambda term: counts[term])
-    all_notes = db.execute("SELECT count(*) FROM note").fetchone()[0]
-    weight = {term: math.log(1 + all_notes / counts[term]) for term in known[:RAREST]}
-    sets = [c for size in range(1, len(weight) + 1) for c in combinations(weight, size)]
-    sets.sort(key=lambda terms: -sum(weight[term] for term in terms))
-    found: dict[int, None] = {}
-    holds = replace(wanted, every=True, newest_first=True)
-    for terms in sets:
-        if 0 <= wanted.limit <= len(found):
-            break
-        found |= dict.fromkeys(_rows(db, holds, span, terms))
-    rows = list(found)
-    return rows if wanted.limit < 0 else rows[: wanted.limit]
-
-
-def _notes(db: sqlite3.Connection, wanted: Wanted, rows: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Row number and columns of notes."""
-    columns = ", picture.picture" if wanted.pictures else ", NULL"
-    columns += ", picture.thumbnail" if wanted.thumbnails else ", NULL"
-    join = "LEFT JOIN picture USING (n)" if wanted.pictures or wanted.thumbnails else ""
-    return db.execute(
-        f"SELECT note.n, {_COLUMNS}{columns} FROM json_each(?) CROSS JOIN note"
-        f" ON note.n = json_each.value {join}",
-        (json.dumps(rows),),
-    ).fetchall()
-
-
-def _used(db: sqlite3.Connection) -> int:
-    """Bytes of the file that are in use."""
-    pages, free, size = (
-        db.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
-
-
-def _truncate(db: sqlite3.Connection) -> None:
-    """Move what is in the write-ahead log into the file, and empty the log."""
-    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    if busy:
-        raise sqlite3.OperationalError("another process reads the file for too long; try again")
-
-
-def _row(note: Note, ahead: int) -> tuple[object, ...]:
-    begin = min(note.begin_wall_ns, note.wall_ns)
-    shown = note.shown_wall_ns
-    numbers = (note.begin_ns, note.end_ns, begin + ahead, note.wall_ns + ahead)
-    if not all(-_INT64 <= n < _INT64 for n in (*numbers, shown)):
-        raise InputError(f"note {note.id}: a time stamp of more than 64 bits")
-    return (
-        clean(note.id),
-        NoteKind(note.kind).value,
-        clean(note.text),
-        clean(note.question),
-        *numbers,
-        *map(clean, (note.run, note.stream, note.query_id, note.response_id)),
-        None if shown == note.wall_ns + ahead else shown,
-    )
-
-
-def _note(row: Sequence[Any], ahead: int) -> Note:
-    (note_id, kind, text, begin_ns, end_ns, placed_ns, run, stream, question, *more) = row
-    query_id, response_id, shown_ns, picture, thumbnail = more
-    wall_ns = placed_ns - ahead
-    shown_ns = placed_ns if shown_ns is None else shown_ns
-    return Note(
-        note_id,
-        NoteKind(kind),
-        text,
-        begin_ns,
-        end_ns,
-        wall_ns,
-        run,
-        stream,
-        question,
-        query_id,
-        response_id,
-        picture,
-        thumbnail,
-        None if shown_ns == wall_ns else shown_ns,
-    )
-
-
-def _blob(vector: NDArray[np.float32]) -> bytes:
-    return np.ascontiguousarray(vector, np.float32).tobytes()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return -1
-
-
-def _advice(error: sqlite3.Error) -> str:
-    """What SQLite says, and what to do."""
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return "no space left; free some, or lower memory.max_mb"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
-            return (
-                f"cannot be opened or written ({one_line(error)}); check its rights, or name"
-                " another file"
-            )
-        case sqlite3.SQLITE_NOTADB:
-            return "not a file of notes; name another file"
-        case sqlite3.SQLITE_CORRUPT:
-            return "damaged; move the file away, and a new one is begun"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another process writes to it for too long; try again"
-        case _:
-            return one_line(error)

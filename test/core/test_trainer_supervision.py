@@ -56,15 +56,29 @@ def run(tmp_path_factory):
     return str(out / "verify" / "shard-*.jsonl"), kept, [s for s in samples if s.id not in names]
 
 
-def examples_of(opened, pattern, **more):
-    return Examples(Shards(pattern, **more), opened.codec, opened.backend.family)
+def built(opened, pattern, **more):
+    """Each record with its example. An example reads its clip from the beginning: costly."""
+    examples = Examples(Shards(pattern, **more), opened.codec, opened.backend.family)
+    return [(examples.shards[i], examples[i]) for i in range(len(examples))]
+
+
+@pytest.fixture(scope="module")
+def whole(opened, run):
+    """A record of each sample."""
+    return built(opened, run[0])
+
+
+@pytest.fixture(scope="module")
+def once(opened, run):
+    """A record of each window: no second is in two of them."""
+    return built(opened, run[0], once=True)
 
 
 def taught(examples, loss):
     """Return (clip, chunk) of each supervised second, once for each time, and the first targets."""
     seconds, firsts = Counter(), {}
-    for i in range(len(examples)):
-        record, row = examples.shards[i], row_of([examples[i]])
+    for record, example in examples:
+        row = row_of([example])
         weight, _ = weighting(loss, row.supervised, 1, row.answers)
         turns = row.supervised.turn[weight > 0].unique().tolist()
         for turn in turns:
@@ -80,9 +94,9 @@ def of_clip(sample):
 
 
 @pytest.mark.parametrize("loss", OTHERS)
-def test_every_second_is_supervised_once_and_rejected_answers_never(opened, run, loss):
-    pattern, kept, rejected = run
-    seconds, _ = taught(examples_of(opened, pattern, once=True), loss)
+def test_every_second_is_supervised_once_and_rejected_answers_never(once, run, loss):
+    _, kept, rejected = run
+    seconds, _ = taught(once, loss)
     assert set(seconds.values()) == {1}
     answers = {(of_clip(s), s.target.chunk) for s in kept}
     assert answers <= seconds.keys()
@@ -95,25 +109,21 @@ def test_every_second_is_supervised_once_and_rejected_answers_never(opened, run,
     assert seconds.keys() | said == in_view | said
 
 
-def test_an_answer_is_supervised_behind_what_the_engine_had_then(opened, run):
+def test_an_answer_is_supervised_behind_what_the_engine_had_then(once, whole):
     """In a later window, its question may be only text, and its evidence may be missing."""
-    pattern, _, _ = run
-    _, once = taught(examples_of(opened, pattern, once=True), "plain")
-    whole = examples_of(opened, pattern)
-    for i in range(len(whole)):
-        record, example = whole.shards[i], whole[i]
+    _, firsts = taught(once, "plain")
+    for record, example in whole:
         at = int(example.at[example.turn == example.turn[-1]][0])
         second = (record.clip.rsplit("/")[-1], record.stop - 1)
-        assert once[second] == (example.ids[: at + 1].tolist(), example.positions[:, at].tolist())
+        assert firsts[second] == (example.ids[: at + 1].tolist(), example.positions[:, at].tolist())
 
 
-def test_balanced_takes_every_sample_as_before(opened, run):
+def test_balanced_takes_every_sample_as_before(whole, run):
     """It supervises silence and the last answer, and ignores the other marks."""
-    pattern, kept, _ = run
-    examples = examples_of(opened, pattern)
-    assert len(examples) == len(kept)
-    for i in range(len(examples)):
-        example, row = examples[i], row_of([examples[i]])
+    _, kept, _ = run
+    assert len(whole) == len(kept)
+    for _, example in whole:
+        row = row_of([example])
         weight, total = weighting("balanced", row.supervised, 1, row.answers)
         last = ~example.silent & (example.turn == example.turn[-1])
         quiet = int(example.silent.sum())
@@ -124,18 +134,17 @@ def test_balanced_takes_every_sample_as_before(opened, run):
         assert float(total) == quiet + last.sum()
 
 
-def test_rejected_answers_are_not_evaluated_on(opened, run):
-    pattern, kept, rejected = run
-    whole = examples_of(opened, pattern)
+def test_rejected_answers_are_not_evaluated_on(opened, run, whole):
+    _, kept, rejected = run
     gone = {(of_clip(s), s.target.chunk) for s in rejected}
-    rows = [row_of([whole[i]]) for i in range(len(whole))]
+    rows = [row_of([example]) for _, example in whole]
     told = held_out.teacher_forced(
         opened.module, rows, opened.codec.chat, torch.device("cpu")
     ).as_json()
     counted = sum(told["right"][kind]["n"] for kind in ("due", "asked"))
     shown = [
         (r.first, of_clip(s), w.chunk)
-        for r, s in zip(whole.shards, kept, strict=True)
+        for (r, _), s in zip(whole, kept, strict=True)
         for w in s.turns
         if w.answer is not None
     ]
