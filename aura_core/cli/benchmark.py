@@ -232,7 +232,7 @@ def _play(
     console = Console(stderr=True)
     with predictions.Writer(out, header) as writer:
         _warn(writer.dropped)
-        known = sum(item.id in writer.done for item in items)
+        known = sum(writer.has(item) for item in items)
         if known:
             there = f"{known} items were there already, in {out}"
             console.print(there, soft_wrap=True, highlight=False, markup=False)
@@ -285,6 +285,11 @@ def _report(
     with closing(judge):
         scores = task.score(items, chosen, judge)
         judge.check()
+    if not any(m.n for m in scores.figures.values()):
+        raise InputError(
+            f"{task.title}: there is nothing to score: {len(chosen)} of {len(items)} items have a"
+            " prediction, and none of them has a reply to a question that counts"
+        )
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
     beyond = beyond_end(items, chosen, header.mode == "polled")

@@ -74,7 +74,7 @@ def run(
     config = replace(config, generation=generation)
     engine = StreamEngine(backend, config)
     player = Polled(backend, config) if polled else Lockstep(engine, at_once=False)
-    known, played, missing = len({i.id for i in items} & writer.done), 0, []
+    known, played, missing = sum(writer.has(i) for i in items), 0, []
     for item in items:
         if item.id not in writer.done:
             try:
@@ -89,7 +89,7 @@ def run(
                     raise
                 missing.append(f"item {item.id}: {e}")
             else:
-                writer.add(prediction)
+                writer.add(replace(prediction, annotation=item.fingerprint))
                 played += 1
         progress(item)
     return RunCounts(played, known, tuple(missing))
