@@ -22,6 +22,7 @@ from aura_core.models.fingerprint import fingerprint
 
 FORMAT = "aura-predictions"
 VERSION = 1
+WITH_HISTORY = "polled with history"
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Header:
 
     task: str
     model: str
-    mode: str  # free-running or polled
+    mode: str  # free-running, polled or polled with history
     settings: str
     weights: str = ""
 
     @classmethod
-    def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
+    def of(cls, task: str, config: AssistantConfig, polled: bool, history: bool = False) -> Header:
         """Return the header of a run. A server's address and secrets are left out.
 
         Raises `ModelError` if there is no model.
@@ -49,7 +50,8 @@ class Header:
         digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
         server, path = config.server, config.model.path
         weights = f"served as {server.model or path}" if server.url else fingerprint(path)
-        return cls(task, path, "polled" if polled else "free-running", digest, weights)
+        mode = WITH_HISTORY if polled and history else "polled" if polled else "free-running"
+        return cls(task, path, mode, digest, weights)
 
 
 @dataclass(frozen=True)
