@@ -98,8 +98,11 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
 
         A question at the video's end is put in its last chunk, and a later one never.
         """
-        if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
-            return all(s.question != question.id for s in said)
+        if question.polled_at:
+            return chunk.index in map(chunk_of, question.polled_at)
+        poll = question.poll
+        if poll is not None and question.at_s < seconds <= poll.until_s:
+            return poll.again or all(s.question != question.id for s in said)
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
         return question.id not in asked and (come or (last and question.id not in beyond))
 
@@ -113,7 +116,12 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
         if words := reply(chunk, turns.text(question, said), question.silence):
             said.append(Spoken(seconds, words, question.id, asked=question.poll is None))
 
-    ends = [chunk_of(q.poll.until_s if q.poll else turns.at_s(q)) for q in item.questions]
+    def until_s(question: Question) -> float:
+        if question.polled_at:
+            return max(question.polled_at)
+        return question.poll.until_s if question.poll else turns.at_s(question)
+
+    ends = [chunk_of(until_s(q)) for q in item.questions]
     for chunk, last in _chunks(polled.lockstep, max(ends, default=-1), frames):
         seconds = chunk.index + 1
         if last:

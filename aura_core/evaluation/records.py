@@ -52,11 +52,13 @@ class Due:
 class Poll:
     """How a standing question is put to a model that cannot wait.
 
-    `text` is a yes/no question that is put once a second, until `until_s`.
+    `text` is a yes/no question that is put once a second, until `until_s`: until the first yes, or
+    after it too where it is `again` that the answer may come.
     """
 
     text: str
     until_s: float
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Question:
     - `text`: what the model is told; `shown`: what a report shows.
     - `polled` and `polled_s` replace `text` and `at_s` in polled mode, if they are set.
     - `truth`: the right answer in its own second; `due`: words that are due later.
+    - `polled_at`: in polled mode the question is put at each of these seconds instead.
     - `silence`: no answer may be the right one, so polled mode does not force words.
     """
 
@@ -80,6 +83,7 @@ class Question:
     polled: str = ""
     polled_s: float | None = None
     poll: Poll | None = None
+    polled_at: tuple[float, ...] = ()
     silence: bool = False
 
 

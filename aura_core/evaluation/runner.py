@@ -273,7 +273,7 @@ def _start_ns(question: Question) -> int:
 
 
 def _frozen(last: Frame, needed: Callable[[], bool]) -> Iterator[Frame]:
-    """Repeat the last picture as long as questions wait, because the model failed on their chunk."""
+    """Repeat the last picture while questions wait, because the model failed on their chunk."""
     for k in range(1, 2 * FROZEN_S + 1):
         if not needed():
             return

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import math
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,26 @@ def modules(checkout: Path, folder: str, names: Sequence[str]) -> Iterator[list[
             of = getattr(sys.modules[name], "__file__", None) or ""
             if of.startswith(str(checkout)):
                 del sys.modules[name]
+
+
+@contextmanager
+def stand_ins(needs: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Stand in for modules that the authors' script imports and the comparison does not use.
+
+    `needs`: the names that are imported from each. A module that is installed is used.
+    """
+    made = {}
+    for name, fields in needs.items():
+        if importlib.util.find_spec(name) is None:
+            module = made[name] = ModuleType(name)
+            for f in fields:
+                setattr(module, f, lambda x=None, **_: x)
+    sys.modules.update(made)
+    try:
+        yield
+    finally:
+        for name in made:
+            sys.modules.pop(name, None)
 
 
 class Hashed:
