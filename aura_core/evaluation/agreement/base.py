@@ -12,7 +12,7 @@ import importlib.util
 import math
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,13 @@ class Compared:
         elif not self.first:
             self.first = f"{where}: theirs {a:.6g}, ours {b:.6g}"
         self.largest = max(self.largest, difference)
+
+    def join(self, other: Compared, where: str) -> None:
+        """Add the comparisons of another draw; `where` names it."""
+        self.n, self.equal = self.n + other.n, self.equal + other.equal
+        self.largest = max(self.largest, other.largest)
+        if other.first and not self.first:
+            self.first = f"{where}, {other.first}"
 
 
 @dataclass
@@ -158,9 +165,3 @@ def sentence(rng: random.Random) -> str:
 def clock(seconds: float) -> str:
     """Return MM:SS of whole seconds."""
     return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
-
-
-def figures(rows: Iterable[Compared]) -> tuple[int, int]:
-    """Return how many comparisons there are, and how many agree."""
-    of = list(rows)
-    return sum(r.n for r in of), sum(r.equal for r in of)

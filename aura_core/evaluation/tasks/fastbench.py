@@ -21,7 +21,7 @@ import yaml
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
-from aura_core.evaluation.statistics import mean_by_item, proportion
+from aura_core.evaluation.statistics import Measured, mean_by_item, proportion
 from aura_core.evaluation.tasks import choices
 from aura_core.evaluation.tasks.base import (
     Broken,
@@ -36,6 +36,7 @@ from aura_core.evaluation.tasks.base import (
 from aura_core.types import Kind
 
 FILE = "proactive_perception_annotations.json"
+SCOPES = ("forward", "instant", "backward")
 FORWARD = ("forward", "future", "proactive")  # kinds of standing questions in the files
 EARLY_S = LATE_S = 2.0
 # Replies that count as none. The authors' config.yaml has whole sentences too: they are read from
@@ -98,7 +99,11 @@ def _item(record: Record, plain: tuple[str, ...]) -> Item:
         raise record.wrong("verified_responses", "must be a list with something in it")
     end_s = max(q.due[0].end_s for q in questions) + 1
     places = (video, video.removeprefix("dataset/"), f"dataset/{video}")
-    return Item(video, places, questions, end_s, {"acknowledged": plain})
+    capabilities = {
+        f"{k}": str(q.data["capability"]) for k, q in enumerate(rows) if q.data.get("capability")
+    }
+    truth = {"acknowledged": plain, "capabilities": capabilities}
+    return Item(video, places, questions, end_s, truth)
 
 
 def _question(record: Record, id: str) -> Question:
@@ -145,6 +150,13 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     figures = {}
     for group, of in by_group(outcomes).items():
         figures[group] = _mean(of)
+    for scope in SCOPES:
+        if of := [o for o in outcomes if o.group.startswith(scope)]:
+            figures[scope] = _mean(of)
+    for name in dict.fromkeys(c for i in items for c in i.truth["capabilities"].values()):
+        able = {i.id: i.truth["capabilities"] for i in items}
+        if of := [o for o in outcomes if able[o.item].get(o.part) == name]:
+            figures[f"capability {name}"] = _mean(of)
     for name in ("choice", "text"):
         if of := [o for o in outcomes if o.group.endswith(name)]:
             figures[f"all, {name}"] = _mean(of)
@@ -157,7 +169,7 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     return Scores(figures, tuple(outcomes), judge.description)
 
 
-def _mean(outcomes: Sequence[Outcome]) -> Any:
+def _mean(outcomes: Sequence[Outcome]) -> Measured:
     by_item: dict[str, list[float]] = {}
     for o in outcomes:
         by_item.setdefault(o.item, []).append(o.value)
