@@ -62,7 +62,8 @@ def read(data: Path, broken: Broken) -> list[Item]:
             rows = load_rows(path)
         for n, row in enumerate(rows):
             with broken.item():
-                items.append(_item(Record(row, path, row.get("id", n)), path.stem))
+                id = row.get("id", n) if isinstance(row, dict) else n
+                items.append(_item(Record(row, path, id), path.stem))
     return unique(items)
 
 
