@@ -28,7 +28,7 @@ def agree(
     from rich.table import Table
 
     from aura_core.evaluation.agreement import COMPARISONS
-    from aura_core.evaluation.agreement.base import Compared
+    from aura_core.evaluation.agreement.base import Compared, no_intervals
 
     if benchmark not in COMPARISONS:
         raise InputError(f"benchmark '{benchmark}': expected one of {', '.join(COMPARISONS)}")
@@ -38,7 +38,7 @@ def agree(
     rows: dict[str, Compared] = {}
     chosen = options.seeds(seeds)
     for seed in chosen:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, no_intervals():
             drawn = COMPARISONS[benchmark](authors.resolve(), Path(folder), n, seed)
         for name, row in drawn.rows.items():
             rows.setdefault(name, Compared(name)).join(row, f"seed {seed}")

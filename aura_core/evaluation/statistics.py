@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 Z = 1.959964  # two-sided 95%
+DRAWS = 1000  # of a bootstrap, unless it says another number
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def bootstrap(
     items: Sequence[T],
     figure: Callable[[Sequence[T]], float],
     n: float,
-    draws: int = 1000,
+    draws: int | None = None,
     share: bool = True,
 ) -> Measured:
     """Return `figure` of `items`, with the percentile interval over resampled items.
@@ -103,7 +104,7 @@ def bootstrap(
     """
     rng = np.random.default_rng(0)
     values = []
-    for _ in range(draws):
+    for _ in range(draws or DRAWS):
         value = figure([items[int(i)] for i in rng.integers(0, len(items), len(items))])
         if not math.isnan(value):
             values.append(value)
@@ -117,7 +118,7 @@ def bootstrap_sums(
     tallies: Sequence[Sequence[float]],
     figure: Callable[[NDArray[np.float64]], float],
     n: float,
-    draws: int = 1000,
+    draws: int | None = None,
     share: bool = True,
 ) -> Measured:
     """Return `bootstrap` of a figure that is a function of sums over the items, much faster.
@@ -131,7 +132,9 @@ def bootstrap_sums(
         return NOTHING
     rows = np.asarray(tallies, np.float64)
     items = len(rows)
-    weights = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=draws)
+    weights = np.random.default_rng(0).multinomial(
+        items, np.full(items, 1 / items), size=draws or DRAWS
+    )
     values = [v for sums in weights @ rows if not math.isnan(v := float(figure(sums)))]
     value = float(figure(rows.sum(axis=0)))
     if not values:

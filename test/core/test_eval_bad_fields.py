@@ -247,8 +247,7 @@ PUBLISHED: dict[str, tuple[str, str, str, Any]] = {
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Few bootstrap draws, because these tests do not look at the intervals."""
-    monkeypatch.setattr(statistics.bootstrap_sums, "__defaults__", (2, True))
-    monkeypatch.setattr(statistics.bootstrap, "__defaults__", (2, True))
+    monkeypatch.setattr(statistics, "DRAWS", 2)
 
 
 def spoiled(data: Any) -> Iterator[tuple[str, Any]]:

@@ -164,6 +164,16 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     assert texts[0] == texts[1]
 
 
+def test_polled_with_history_is_a_run_of_its_own(ovo, tmp_path, capsys):
+    args = ("eval", "ovobench", "--data", ovo, *SCRIPTED, "--out", tmp_path / "p")
+    assert aura(*args, "--history") == 1
+    assert "--history belongs to --polled" in capsys.readouterr().err
+    assert aura(*args, "--polled", "--history") == INCOMPLETE
+    assert "scripted, polled with history: 2 of 3 items" in capsys.readouterr().out
+    assert aura(*args, "--polled") == 1
+    assert "its mode is polled with history, this run's is polled;" in capsys.readouterr().err
+
+
 def test_memory_is_another_run(ovo, tmp_path, capsys):
     """Predictions made with memory are not mixed with those without."""
     out = tmp_path / "p.jsonl"

@@ -96,7 +96,7 @@ def number(reply: str) -> float:
     """Return the reply as a whole number; NaN where it is none."""
     try:
         return float(int(reply.strip()))
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.nan
 
 
