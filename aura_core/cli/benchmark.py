@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -333,7 +334,9 @@ def _report(
     scores = replace(scores, notes=(*scores.notes, *notes))
     table = Table("figure", "value", "95% interval", "n")
     for name, m in scores.figures.items():
-        table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+        known = not any(map(math.isnan, m.ci95))
+        interval = f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}" if known else "unknown"
+        table.add_row(name, f"{m.value:.3f}", interval, f"{m.n:g}")
     if beyond.lines:
         table.add_section()
         table.add_row("after a video's end: not right", "", "", f"{beyond.answers}")

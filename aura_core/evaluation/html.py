@@ -102,7 +102,7 @@ def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
     """Return a heading, the timeline, and a table with the same content in words."""
     value = sum(o.value for o in outcomes) / len(outcomes) if outcomes else math.nan
     tasks = ", ".join(dict.fromkeys(q.group for q in item.questions if q.group))
-    video = item.videos[-1]
+    video = item.videos[0]
     named = " · ".join(escape(part) for part in (tasks, video, item.id) if part)
     head = f"<h2>{named} <small>{_number(value)} of {len(outcomes)}</small></h2>"
     never = {*p.unasked, *p.beyond_end}

@@ -111,7 +111,7 @@ def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
     assert [s["at_s"] for s in lines[2]["said"]] == [1, 3]
     page = html.read_text()
     assert page.count("<svg") == 2 and "what is it?" in page
-    assert "<h2>EPM · chunked_videos/0.mp4 · 0 " in page
+    assert "<h2>EPM · src_videos/a.mp4 · 0 " in page
     again = tmp_path / "again.json"
     assert aura("eval", "score", "ovobench", out, "--data", ovo, "--json", again) == 0
     assert json.loads(again.read_text())["figures"] == scores["figures"]
