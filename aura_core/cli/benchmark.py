@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from aura_core.evaluation.predictions import Header
     from aura_core.evaluation.records import Item, Prediction
     from aura_core.evaluation.tasks.base import Broken
+
+INCOMPLETE = 3  # exit code: figures were made, but some items could not be played
 
 Data = Annotated[
     Path, typer.Option("--data", help="Folder with the annotation files and the videos.")
@@ -104,6 +107,13 @@ def _command(task: Task) -> object:
                 "--polled", help="As the authors: silent until a question, which is forced."
             ),
         ] = False,
+        history: Annotated[
+            bool,
+            typer.Option(
+                "--history",
+                help="With --polled: questions and own answers stay in the conversation.",
+            ),
+        ] = False,
         memory: Annotated[
             bool,
             typer.Option(
@@ -126,6 +136,8 @@ def _command(task: Task) -> object:
 
         if polled and not task.polled:
             raise InputError(f"--polled: {task.title} is free-running by its authors' own protocol")
+        if history and not polled:
+            raise InputError("--history belongs to --polled; free-running always keeps its history")
         _check(json_out, html)
         settings = options.assistant_config(config, model, device, dtype)
         own = replace(settings.memory, path=":memory:" if memory else "")
@@ -134,7 +146,7 @@ def _command(task: Task) -> object:
             judge_url, judge_model, judge_key_env, judge_prompts, judge_config
         ).open(_kept(out))
         items, broken = _items(task, data, skip_broken, limit)
-        header = predictions.Header.of(task.name, settings, polled)
+        header = predictions.Header.of(task.name, settings, polled, history)
         missing = _play(items, data, settings, header, out, quiet)
         known = predictions.read(out)
         # With --limit the file may hold predictions of other items.
@@ -143,6 +155,8 @@ def _command(task: Task) -> object:
         if memory:
             notes.append("with memory: notes of each video, recalled where a question needs them")
         _report(task, header, items, chosen, judge, broken, notes, json_out, html)
+        if missing:
+            raise typer.Exit(INCOMPLETE)
 
     return evaluate
 
@@ -232,11 +246,12 @@ def _play(
     console = Console(stderr=True)
     with predictions.Writer(out, header) as writer:
         _warn(writer.dropped)
-        known = sum(item.id in writer.done for item in items)
+        known = sum(writer.has(item) for item in items)
         if known:
             there = f"{known} items were there already, in {out}"
             console.print(there, soft_wrap=True, highlight=False, markup=False)
         if known == len(items):
+            _list_missing(out, ())
             return ()
         backend = load(settings.model, settings.server)
         if warned := foreign(settings.model, str(data), settings.server):
@@ -254,14 +269,33 @@ def _play(
                 backend,
                 settings,
                 writer,
-                header.mode == "polled",
+                header.mode.startswith("polled"),
+                header.mode == predictions.WITH_HISTORY,
                 lambda _: progress.advance(bar),
             )
-    for line in counts.missing:
-        _warn(f"not played: {line}")
+    listed = _list_missing(out, counts.missing)
     if not writer.done:
-        raise InputError(f"--data {data}: not one of {len(items)} items could be played")
+        first = counts.missing[0] if counts.missing else "there is none"
+        raise InputError(
+            f"--data {data}: not one of {len(items)} items could be played; the first: {first}"
+        )
+    if counts.missing:
+        few = counts.missing[0] if len(counts.missing) == 1 else f"they are listed in {listed}"
+        _warn(f"not played: {len(counts.missing)} of {len(items)} items: {few}")
     return counts.missing
+
+
+def _list_missing(out: Path, missing: tuple[str, ...]) -> Path:
+    """Write the items that were not played, a line each, beside the predictions.
+
+    The list of an earlier run is removed if nothing is missing any more.
+    """
+    path = out.with_name(f"{out.name}.missing.txt")
+    if missing:
+        output.write(path, "".join(f"{' '.join(line.split())}\n" for line in missing))
+    else:
+        path.unlink(missing_ok=True)
+    return path
 
 
 def _report(
@@ -285,9 +319,14 @@ def _report(
     with closing(judge):
         scores = task.score(items, chosen, judge)
         judge.check()
+    if not any(m.n for m in scores.figures.values()):
+        raise InputError(
+            f"{task.title}: there is nothing to score: {len(chosen)} of {len(items)} items have a"
+            " prediction, and none of them has a reply to a question that counts"
+        )
     if broken.named:
         notes.append(f"{len(broken.named)} broken items are left out")
-    beyond = beyond_end(items, chosen, header.mode == "polled")
+    beyond = beyond_end(items, chosen, header.mode.startswith("polled"))
     for line in beyond.lines:
         _warn(line)
     if beyond.lines:
@@ -295,7 +334,9 @@ def _report(
     scores = replace(scores, notes=(*scores.notes, *notes))
     table = Table("figure", "value", "95% interval", "n")
     for name, m in scores.figures.items():
-        table.add_row(name, f"{m.value:.3f}", f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}", f"{m.n:g}")
+        known = not any(map(math.isnan, m.ci95))
+        interval = f"{m.ci95[0]:.3f} .. {m.ci95[1]:.3f}" if known else "unknown"
+        table.add_row(name, f"{m.value:.3f}", interval, f"{m.n:g}")
     if beyond.lines:
         table.add_section()
         table.add_row("after a video's end: not right", "", "", f"{beyond.answers}")
@@ -331,7 +372,9 @@ def _report(
         )
         output.write(json_out, json.dumps(out, indent=2, ensure_ascii=False) + "\n")
     if html is not None:
-        output.write(html, report(f"{task.title}", subtitle, scores, items, chosen))
+        pages = report(task.title, subtitle, scores, items, chosen, html.name)
+        for file, page in pages.items():
+            output.write(html.with_name(file), page)
 
 
 def _kept(predictions: Path) -> Path:

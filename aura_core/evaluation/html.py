@@ -1,6 +1,6 @@
-"""A report in one HTML file: the scores, and a timeline of each item as inline SVG.
+"""A report in HTML: the scores, and a timeline of each item as inline SVG.
 
-A timeline shows what was asked, what was due and what was said.
+A timeline shows what was asked, what was due and what was said. Many items make several pages.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from urllib.parse import quote
 
 from aura_core.evaluation.records import AT_END, Due, Item, Outcome, Prediction, Scores, Spoken
 
 # pixels: width of the picture, height of a row, width of the rows' names
 WIDTH, ROW, LEFT = 960, 26, 70
-MOST_ITEMS = 300
+PER_PAGE = 100  # items
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; }
 body { margin: 2rem auto; max-width: 1060px; padding: 0 1rem; }
@@ -37,27 +38,51 @@ def report(
     scores: Scores,
     items: Sequence[Item],
     predictions: Mapping[str, Prediction],
-) -> str:
-    """Return the whole page.
+    name: str = "report.html",
+) -> dict[str, str]:
+    """Return all pages by file name: `name` with the figures, then the others.
 
-    Items without a prediction are left out. After `MOST_ITEMS` items, only the number of the others
-    is given.
+    A page has `PER_PAGE` items. Items without a prediction are left out.
     """
     of: dict[str, list[Outcome]] = {}
     for outcome in scores.outcomes:
         of.setdefault(outcome.item, []).append(outcome)
     played = [i for i in items if i.id in predictions]
-    parts = [_item(i, predictions[i.id], of.get(i.id, [])) for i in played[:MOST_ITEMS]]
-    if len(played) > MOST_ITEMS:
-        parts.append(f"<p>{len(played) - MOST_ITEMS} more items are not shown.</p>")
     notes = "".join(f'<p class="note">{escape(n)}</p>' for n in scores.notes)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
+    about = (
         f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p><p>Judge:"
-        f" {escape(scores.judge)}</p>{notes}\n"
-        f"{_table(scores)}\n{''.join(parts)}</body></html>\n"
+        f" {escape(scores.judge)}</p>{notes}\n{_table(scores)}\n"
     )
+    count = max(1, math.ceil(len(played) / PER_PAGE))
+    names = [name, *(_numbered(name, k) for k in range(2, count + 1))]
+    pages = {}
+    for k, file in enumerate(names):
+        shown = played[k * PER_PAGE : (k + 1) * PER_PAGE]
+        body = "".join(_item(i, predictions[i.id], of.get(i.id, [])) for i in shown)
+        head = about if k == 0 else f"<h1>{escape(title)}, page {k + 1}</h1>\n"
+        links = _links(names, k, len(played))
+        pages[file] = (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
+            f"{head}{links}{body}{links}</body></html>\n"
+        )
+    return pages
+
+
+def _numbered(name: str, page: int) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}-{page}{dot}{suffix}" if dot else f"{name}-{page}"
+
+
+def _links(names: Sequence[str], page: int, items: int) -> str:
+    """Return links to all pages; "" where there is one."""
+    if len(names) == 1:
+        return ""
+    links = " ".join(
+        f"<b>{k + 1}</b>" if k == page else f'<a href="{escape(quote(file))}">{k + 1}</a>'
+        for k, file in enumerate(names)
+    )
+    return f"<p>{items} items; page {links}</p>\n"
 
 
 def _table(scores: Scores) -> str:
@@ -76,7 +101,10 @@ def _table(scores: Scores) -> str:
 def _item(item: Item, p: Prediction, outcomes: Sequence[Outcome]) -> str:
     """Return a heading, the timeline, and a table with the same content in words."""
     value = sum(o.value for o in outcomes) / len(outcomes) if outcomes else math.nan
-    head = f"<h2>{escape(item.id)} <small>{_number(value)} of {len(outcomes)}</small></h2>"
+    tasks = ", ".join(dict.fromkeys(q.group for q in item.questions if q.group))
+    video = item.videos[0]
+    named = " · ".join(escape(part) for part in (tasks, video, item.id) if part)
+    head = f"<h2>{named} <small>{_number(value)} of {len(outcomes)}</small></h2>"
     never = {*p.unasked, *p.beyond_end}
     asked = "".join(
         _row(q.at_s, "not asked" if q.id in never else "asked", escape(q.shown or q.text))

@@ -37,11 +37,13 @@ _STOP = frozenset(
 class Grade:
     """A verdict: `score` is in [0, 1].
 
-    The prompt says what `flag` means: content given away, or plainly wrong.
+    The prompt says what `flag` means: content given away, or plainly wrong. `phrase` are the first
+    words that answer; "" where nothing was asked for, or nothing answers.
     """
 
     score: float
     flag: bool = False
+    phrase: str = ""
 
 
 class Judge(Protocol):
@@ -232,7 +234,9 @@ class ApiJudge:
             return
         try:
             with self.kept.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"key": key, "score": grade.score, "flag": grade.flag}) + "\n")
+                kept = {"key": key, "score": grade.score, "flag": grade.flag}
+                kept |= {"phrase": grade.phrase} if grade.phrase else {}
+                out.write(json.dumps(kept, ensure_ascii=False) + "\n")
         except OSError as e:
             raise InputError(
                 f"{self.kept}: cannot keep the judge's verdicts here: {e.strerror}; copy the"
@@ -257,7 +261,9 @@ class ApiJudge:
         """
         try:
             verdict = json.loads(line)
-            self._verdicts[verdict["key"]] = Grade(float(verdict["score"]), bool(verdict["flag"]))
+            self._verdicts[verdict["key"]] = Grade(
+                float(verdict["score"]), bool(verdict["flag"]), str(verdict.get("phrase", ""))
+            )
         except (json.JSONDecodeError, KeyError, TypeError, ValueError):
             return
 
@@ -275,5 +281,8 @@ def verdict(data: dict[str, Any]) -> Grade:
     """The grade in a reply's object. Raises `Malformed`."""
     score = data.get("score")
     if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
-        return Grade(float(score), data.get("flag") is True)
+        phrase = data.get("phrase")
+        return Grade(
+            float(score), data.get("flag") is True, phrase if isinstance(phrase, str) else ""
+        )
     raise Malformed(f"'score' must be a number from 0 to 1, not {score!r:.60}")

@@ -239,7 +239,8 @@ def _right(of: Sequence[Answered], way: str = MEMORY) -> Measured:
 
 
 def _gain(of: Sequence[Answered]) -> Measured:
-    return mean_by_item([[float(a.right()) - float(a.right(WINDOW))] for a in of])
+    gains = [[float(a.right()) - float(a.right(WINDOW))] for a in of]
+    return mean_by_item(gains, share=False)
 
 
 def _found(of: Sequence[Answered]) -> Measured:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aura_core.evaluation.records import Spoken
+from aura_core.evaluation.records import Spoken, Word
 
 ACK_WEIGHT = 0.2
 LEAST_QUALITY = 0.5
@@ -74,6 +74,8 @@ class Slot:
 Phase = Literal["early", "core"]
 Quality = Callable[[Slot, Phase, Sequence[Spoken]], float | None]
 """Quality of a phase's words in [0, 1]; None for early words that give content away."""
+Trigger = Callable[[Slot], str]
+"""The first words of a core that answer, as its quality was judged; "" where that is unknown."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class SlotScore:
     core: float
     said: tuple[Spoken, ...]
     core_at_s: float | None = None  # time of the first core words
+
+    @property
+    def spill_s(self) -> float:
+        """Seconds by which the words go on after the slot's end."""
+        return max((s.until_s - self.slot.end_s for s in self.said), default=0.0)
 
 
 def decay(at_s: float, peak_s: float, end_s: float) -> float:
@@ -113,50 +120,135 @@ def assign(
     return of_slot, outside
 
 
-def score_slot(slot: Slot, said: Sequence[Spoken], quality: Quality) -> SlotScore:
+def phases(slot: Slot, said: Sequence[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
+    """Return the early words of a slot and its core.
+
+    Words that begin before the due time and end after it are cut there, if the times of the single
+    words are known; else they are early.
+    """
+    early, core = [], []
+    for s in said:
+        crosses = s.at_s < slot.due_s < s.until_s
+        before = [w for w in s.words if w.at_s < slot.due_s]
+        after = [w for w in s.words if w.at_s >= slot.due_s]
+        if crosses and (joined(before) or joined(after)):
+            early += [_part(s, before)] if joined(before) else []
+            core += [_part(s, after)] if joined(after) else []
+        elif s.at_s < slot.due_s:
+            early.append(s)
+        else:
+            core.append(s)
+    return sorted(early, key=_order), sorted(core, key=_order)
+
+
+def _part(s: Spoken, words: Sequence[Word]) -> Spoken:
+    first, last = words[0], words[-1]
+    return Spoken(first.at_s, joined(words), s.question, s.asked, last.end_s, tuple(words))
+
+
+def _order(s: Spoken) -> tuple[float, float]:
+    return s.at_s, s.until_s
+
+
+def joined(parts: Sequence[Spoken | Word]) -> str:
+    """Return the texts as one; Chinese characters have no spaces between them."""
+    texts = [p.text for p in parts if p.text]
+    return _gap(texts).join(texts).strip()
+
+
+def _gap(texts: Sequence[str]) -> str:
+    return "" if any("\u4e00" <= c <= "\u9fff" for text in texts for c in text) else " "
+
+
+def heard_at_s(parts: Sequence[Spoken], phrase: str) -> float | None:
+    """Return when `phrase` begins in what was said.
+
+    None if it is not in it, or if the times of the words there are unknown.
+    """
+    phrase = phrase.strip().strip("\"'“”‘’")
+    texts = [p.text for p in parts if p.text]
+    times: list[float | None] = []
+    for p in parts:
+        if p.text:
+            times += ([None] * len(_gap(texts)) if times else []) + _times(p)
+    text = _gap(texts).join(texts)
+    at = text.find(phrase)
+    at = text.lower().find(phrase.lower()) if at < 0 else at
+    if not phrase or at < 0:
+        return None
+    return next((t for t in times[at : at + len(phrase)] if t is not None), None)
+
+
+def _times(s: Spoken) -> list[float | None]:
+    """Return when each character was heard, as far as the single words are found in the text."""
+    words = [w for w in s.words if w.text]
+    gap = _gap([w.text for w in words])
+    built = gap.join(w.text for w in words)
+    of: list[float | None] = []
+    for w in words:
+        of += ([None] * len(gap) if of else []) + [w.at_s] * len(w.text)
+    times: list[float | None] = [None] * len(s.text)
+    at = s.text.find(built.strip())
+    if words and at >= 0:
+        # white space before the first word is not in the text, but the times are counted from it
+        times[at : at + len(of)] = of[: len(s.text) - at]
+    return times
+
+
+def score_slot(
+    slot: Slot, said: Sequence[Spoken], quality: Quality, trigger: Trigger = lambda slot: ""
+) -> SlotScore:
     """Return the score of one slot, by IA-QTF1 (OmniInteract, arXiv 2605.26485).
 
     TP = w * q_ack * T_ack + (1 - w) * q_core * T_core, where T is the `decay` of the first words of
     that phase. False positives are: early words that give content away; a core with a quality below
     0.5, which adds nothing to TP; and words after a hard end. A slot whose core adds nothing is a
     miss, unless it was interrupted.
+
+    The core counts from its `trigger` on, if the times of its words are known; else from its first
+    words, or from the due time if those go on from before it.
     """
-    early = [s for s in said if s.at_s < slot.due_s]
-    core = [s for s in said if s.at_s >= slot.due_s]
+    early, core = phases(slot, said)
     ack = earned = 0.0
     fp = 0
+    core_at_s = None
     if early:
         q = quality(slot, "early", early)
         fp += q is None
         ack = slot.ack_weight * (q or 0.0) * decay(early[0].at_s, slot.start_s, slot.due_s)
     if core and not slot.interrupted:
         q = quality(slot, "core", core) or 0.0
+        heard_s = heard_at_s(core, trigger(slot)) if q > 0 else None
+        first = core[0]
+        core_at_s = slot.due_s if first not in said else first.at_s  # a part begins when it is due
+        core_at_s = core_at_s if heard_s is None else heard_s
         if q < LEAST_QUALITY:
             fp += 1
         else:
-            earned = (1 - slot.ack_weight) * q * decay(core[0].at_s, slot.due_s, slot.end_s)
+            at_s = max(core_at_s, slot.due_s)
+            earned = (1 - slot.ack_weight) * q * decay(at_s, slot.due_s, slot.end_s)
     if said and (slot.hard or slot.interrupted):
         fp += max(s.until_s for s in said) > slot.end_s
     fn = 0 if slot.interrupted else int(earned <= 0)
-    return SlotScore(
-        slot,
-        Count(min(1.0, ack + earned), fp, fn),
-        ack,
-        earned,
-        tuple(said),
-        core[0].at_s if core else None,
-    )
+    count = Count(min(1.0, ack + earned), fp, fn)
+    return SlotScore(slot, count, ack, earned, tuple(said), core_at_s)
 
 
 def score_slots(
-    slots: Sequence[Slot], said: Sequence[Spoken], quality: Quality
+    slots: Sequence[Slot],
+    said: Sequence[Spoken],
+    quality: Quality,
+    trigger: Trigger = lambda slot: "",
 ) -> tuple[list[SlotScore], Count]:
     """Return every slot's score, and their sum, whose `f1` is IA-QTF1.
 
     Words outside all slots are false positives in the sum.
     """
     of_slot, outside = assign(slots, said)
-    scores = [score_slot(slot, words, quality) for slot, words in zip(slots, of_slot, strict=True)]
+    scores = [
+        score_slot(slot, words, quality, trigger)
+        for slot, words in zip(slots, of_slot, strict=True)
+    ]
     return scores, total([s.count for s in scores]) + Count(fp=len(outside))
 
 

@@ -4,6 +4,9 @@ The model is silent through the video. At a question it must answer, and no ques
 conversation. A standing question is put again each second as a yes/no question, until the first
 yes. At a question, the model sees the window that the engine holds at that time, with silent turns
 only and without earlier questions.
+
+With history, as in the authors' sessions of several questions about one video, the questions and
+the model's own answers stay in the conversation. Polls leave nothing in either way.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from aura_core.models.backend import Backend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.stream.decision import Decider, read_decision
 from aura_core.stream.engine import StreamEngine
-from aura_core.types import Chunk, Decision, Frame, Query
+from aura_core.types import Chunk, Decision, Frame, Kind, Query
 
 
 class PolledDecider(Decider):
@@ -51,9 +54,13 @@ class PolledDecider(Decider):
 
 
 class Polled:
-    """An engine that answers questions about its next chunk, and keeps nothing of them."""
+    """An engine that answers questions about its next chunk.
 
-    def __init__(self, backend: Backend, config: AssistantConfig) -> None:
+    With `history`, questions and answers stay in the conversation; else nothing of them is kept.
+    """
+
+    def __init__(self, backend: Backend, config: AssistantConfig, history: bool = False) -> None:
+        self.history = history
         self.decider = PolledDecider(config.decider, backend.chat)
         self.lockstep = Lockstep(StreamEngine(backend, config, self.decider), at_once=False)
 
@@ -63,6 +70,17 @@ class Polled:
         self.decider.may_be_silent = may_be_silent
         query = engine.conversation.admit(Query(text, stamp_ns=chunk.start_ns))
         return engine.answer_aside(chunk, query)
+
+    def keep(self, chunk: Chunk, text: str, may_be_silent: bool = False) -> str:
+        """Return the same, and keep question and answer in the conversation."""
+        self.decider.may_be_silent = may_be_silent
+        query = Query(text, stamp_ns=chunk.start_ns, kind=Kind.REAL_TIME)
+        if self.lockstep.engine.last_chunk == chunk.index:
+            step = self.lockstep.ask_now(query)
+        else:
+            self.lockstep.ask(query)
+            step = self.lockstep.step()
+        return step.response.text if step is not None and step.response is not None else ""
 
 
 def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Prediction:
@@ -80,29 +98,41 @@ def play_polled(polled: Polled, item: Item, frames: Iterable[Frame]) -> Predicti
 
         A question at the video's end is put in its last chunk, and a later one never.
         """
-        if question.poll is not None and question.at_s < seconds <= question.poll.until_s:
-            return all(s.question != question.id for s in said)
+        if question.polled_at:
+            return chunk.index in map(chunk_of, question.polled_at)
+        poll = question.poll
+        if poll is not None and question.at_s < seconds <= poll.until_s:
+            return poll.again or all(s.question != question.id for s in said)
         come = question.poll is None and chunk_of(turns.at_s(question)) <= chunk.index
         return question.id not in asked and (come or (last and question.id not in beyond))
 
-    def put(question: Question, chunk: Chunk) -> None:
-        """Put the question. A standing question is answered only after a yes to its poll."""
+    def ripe(question: Question, chunk: Chunk) -> bool:
+        """Whether the question is answered now; a standing one only after a yes to its poll."""
         poll = question.poll
-        if poll is not None and "yes" not in polled.reply(chunk, poll.text).lower():
-            return
-        if words := polled.reply(chunk, turns.text(question, said), question.silence):
+        return poll is None or "yes" in polled.reply(chunk, poll.text).lower()
+
+    def put(question: Question, chunk: Chunk) -> None:
+        reply = polled.keep if polled.history else polled.reply
+        if words := reply(chunk, turns.text(question, said), question.silence):
             said.append(Spoken(seconds, words, question.id, asked=question.poll is None))
 
-    ends = [chunk_of(q.poll.until_s if q.poll else turns.at_s(q)) for q in item.questions]
+    def until_s(question: Question) -> float:
+        if question.polled_at:
+            return max(question.polled_at)
+        return question.poll.until_s if question.poll else turns.at_s(question)
+
+    ends = [chunk_of(until_s(q)) for q in item.questions]
     for chunk, last in _chunks(polled.lockstep, max(ends, default=-1), frames):
         seconds = chunk.index + 1
         if last:
             beyond = turns.beyond_end(chunk.index) - asked
-        for question in pending:
-            if wanted(question, chunk, last):
-                asked.add(question.id)
-                put(question, chunk)
-        polled.lockstep.step()
+        due = [q for q in pending if wanted(q, chunk, last)]
+        asked.update(q.id for q in due)
+        # all polls come first: nothing can be put aside once the chunk has its turn
+        for question in [q for q in due if ripe(q, chunk)]:
+            put(question, chunk)
+        if polled.lockstep.engine.last_chunk < chunk.index:
+            polled.lockstep.step()
     never = [q.id for q in pending if q.id not in asked]
     return Prediction(
         item.id,

@@ -3,7 +3,7 @@
 A line is written as soon as its item has been played. A run that was interrupted continues where it
 stopped: a half-written last line is dropped and reported, and items in the file are not played
 again. A file of another task, model, mode or settings is refused. So is a file of the same model
-folder with other weights.
+folder with other weights. An item whose annotation has changed since is named by its fingerprint.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aura_core.models.fingerprint import fingerprint
 
 FORMAT = "aura-predictions"
 VERSION = 1
+WITH_HISTORY = "polled with history"
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Header:
 
     task: str
     model: str
-    mode: str  # free-running or polled
+    mode: str  # free-running, polled or polled with history
     settings: str
     weights: str = ""
 
     @classmethod
-    def of(cls, task: str, config: AssistantConfig, polled: bool) -> Header:
+    def of(cls, task: str, config: AssistantConfig, polled: bool, history: bool = False) -> Header:
         """Return the header of a run. A server's address and secrets are left out.
 
         Raises `ModelError` if there is no model.
@@ -49,7 +50,8 @@ class Header:
         digest = hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
         server, path = config.server, config.model.path
         weights = f"served as {server.model or path}" if server.url else fingerprint(path)
-        return cls(task, path, "polled" if polled else "free-running", digest, weights)
+        mode = WITH_HISTORY if polled and history else "polled" if polled else "free-running"
+        return cls(task, path, mode, digest, weights)
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ def read(path: Path) -> PredictionFile:
 class Writer:
     """Appends predictions to a new or existing file. Use it as a context manager.
 
-    `done` holds the ids of the items in the file. `dropped` is a message about a half-written line
-    that was removed, or "". Raises `InputError` when the file cannot be written, or was made with
-    something else.
+    `done` holds the ids of the items in the file, each with the fingerprint of its annotation.
+    `dropped` is a message about a half-written line that was removed, or "". Raises `InputError`
+    when the file cannot be written, or was made with something else.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        self.path, self.done, self.dropped = path, set[str](), ""
+        self.path, self.done, self.dropped = path, dict[str, str](), ""
         try:
             fresh = not path.exists() or b"\n" not in path.read_bytes()
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,7 @@ class Writer:
                 f"--out {self.path}: its {name} is {old}, this run's is {new}{hint}; name another"
                 " file"
             )
-        self.done = {p.item for p in known.predictions}
+        self.done = {p.item: p.annotation for p in known.predictions}
         self.dropped = known.dropped
         if known.dropped:
             data = self.path.read_bytes()
@@ -142,7 +144,17 @@ class Writer:
         """Append one item, and flush the file."""
         self._out.write(json.dumps(as_json(prediction), ensure_ascii=False) + "\n")
         self._out.flush()
-        self.done.add(prediction.item)
+        self.done[prediction.item] = prediction.annotation
+
+    def has(self, item: Item) -> bool:
+        """Whether the file has the item. Raises `InputError` if it was another annotation of it."""
+        if item.id not in self.done:
+            return False
+        if self.done[item.id] not in ("", item.fingerprint):
+            raise InputError(
+                f"--out {self.path}: {_changed(item)}; remove its line, or name another file"
+            )
+        return True
 
     def __enter__(self) -> Writer:
         return self
@@ -158,9 +170,9 @@ def as_json(p: Prediction) -> dict[str, object]:
         | ({} if s.end_s is None else {"end_s": s.end_s})
         for s in p.said
     ]
-    never = {"unasked": p.unasked, "beyond_end": p.beyond_end}
+    further = {"unasked": p.unasked, "beyond_end": p.beyond_end, "annotation": p.annotation}
     return {"item": p.item, "seconds": p.seconds, "said": said} | {
-        name: ids for name, ids in never.items() if ids
+        name: value for name, value in further.items() if value
     }
 
 
@@ -169,20 +181,31 @@ def select(
 ) -> tuple[dict[str, Prediction], list[str]]:
     """Return predictions by item id, and messages about those that were left out.
 
-    Unknown items and duplicates raise `InputError`; with `skip` they are left out.
+    Unknown items, duplicates, and predictions of another annotation raise `InputError`; with `skip`
+    they are left out.
     """
-    known = {i.id for i in items}
+    known = {i.id: i for i in items}
     out: dict[str, Prediction] = {}
     named = []
     for p in predictions:
-        if p.item in known and p.item not in out:
+        item = known.get(p.item)
+        if item is None:
+            why = f"item {p.item} is not in the annotation files"
+        elif p.item in out:
+            why = f"item {p.item} is there twice"
+        elif p.annotation not in ("", item.fingerprint):
+            why = _changed(item)
+        else:
             out[p.item] = p
             continue
-        why = "is there twice" if p.item in out else "is not in the annotation files"
-        named.append(f"{where}: item {p.item} {why}")
+        named.append(f"{where}: {why}")
         if not skip:
             raise InputError(f"{named[-1]} (--skip-broken leaves such predictions out)")
     return out, named
+
+
+def _changed(item: Item) -> str:
+    return f"item {item.id} was played with another annotation (video, question, time or answer)"
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -225,6 +248,7 @@ def _prediction(path: Path, number: int, data: dict[str, Any]) -> Prediction:
             data["seconds"],
             tuple(data.get("unasked", ())),
             tuple(data.get("beyond_end", ())),
+            str(data.get("annotation", "")),
         )
     except (KeyError, TypeError, ValueError) as e:
         raise InputError(f"{path}: line {number}: field {e} is missing or of the wrong kind") from e

@@ -9,6 +9,7 @@ on model, settings and data.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,11 +52,13 @@ class Due:
 class Poll:
     """How a standing question is put to a model that cannot wait.
 
-    `text` is a yes/no question that is put once a second, until `until_s`.
+    `text` is a yes/no question that is put once a second, until `until_s`: until the first yes, or
+    after it too where it is `again` that the answer may come.
     """
 
     text: str
     until_s: float
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Question:
     - `text`: what the model is told; `shown`: what a report shows.
     - `polled` and `polled_s` replace `text` and `at_s` in polled mode, if they are set.
     - `truth`: the right answer in its own second; `due`: words that are due later.
+    - `polled_at`: in polled mode the question is put at each of these seconds instead.
     - `silence`: no answer may be the right one, so polled mode does not force words.
     """
 
@@ -79,6 +83,7 @@ class Question:
     polled: str = ""
     polled_s: float | None = None
     poll: Poll | None = None
+    polled_at: tuple[float, ...] = ()
     silence: bool = False
 
 
@@ -99,13 +104,32 @@ class Item:
     truth: Mapping[str, Any] = field(default_factory=dict)
     annotated_s: float | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the annotation: the video, and each question with its time and its answers.
+
+        The words around a question are this program's and no part of it.
+        """
+        rows = [(q.at_s, q.group, q.truth, q.shown or q.text, q.due) for q in self.questions]
+        return hashlib.sha256(repr((self.videos[-1], rows)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a voice, and from when to when it was heard."""
+
+    at_s: float
+    end_s: float
+    text: str
+
 
 @dataclass(frozen=True)
 class Spoken:
     """Words, the id of the question that they answer (or ""), and when they were said.
 
     `asked` says whether they came in the chunk of that question. `end_s` is the end of the voice,
-    if it is known; else the words take no time.
+    if it is known; else the words take no time. `words` are the single words, if their times are
+    known (a published transcript); a prediction file does not keep them.
     """
 
     at_s: float
@@ -113,6 +137,7 @@ class Spoken:
     question: str = ""
     asked: bool = False
     end_s: float | None = None
+    words: tuple[Word, ...] = ()
 
     @property
     def until_s(self) -> float:
@@ -127,6 +152,7 @@ class Prediction:
     `seconds` of video were played; None if that is unknown. Questions that were never put are in
     one of two fields. `beyond_end`: they come after the end of the video, or after the item's
     `end_s`. They are scored as unanswered. `unasked`: all others. They are not scored.
+    `annotation` is the fingerprint of the item that was played; "" where that is unknown.
     """
 
     item: str
@@ -134,6 +160,7 @@ class Prediction:
     seconds: float | None = None
     unasked: tuple[str, ...] = ()
     beyond_end: tuple[str, ...] = ()
+    annotation: str = ""
 
     def answers(self, question: str) -> list[Spoken]:
         """Return what was said to one question."""

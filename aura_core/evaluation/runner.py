@@ -55,11 +55,13 @@ def run(
     config: AssistantConfig,
     writer: Writer,
     polled: bool = False,
+    history: bool = False,
     progress: Callable[[Item], None] = lambda item: None,
 ) -> RunCounts:
     """Play all items that `writer` does not have yet.
 
-    A missing or broken video is listed in the result; it does not raise an error. With
+    A missing or broken video is listed in the result; it does not raise an error. `history`: see
+    `Polled`. With
     `memory.path`, notes are taken while a video plays, and questions are answered from them too;
     each item begins with none.
     """
@@ -73,8 +75,8 @@ def run(
     )
     config = replace(config, generation=generation)
     engine = StreamEngine(backend, config)
-    player = Polled(backend, config) if polled else Lockstep(engine, at_once=False)
-    known, played, missing = len({i.id for i in items} & writer.done), 0, []
+    player = Polled(backend, config, history) if polled else Lockstep(engine, at_once=False)
+    known, played, missing = sum(writer.has(i) for i in items), 0, []
     for item in items:
         if item.id not in writer.done:
             try:
@@ -89,7 +91,7 @@ def run(
                     raise
                 missing.append(f"item {item.id}: {e}")
             else:
-                writer.add(prediction)
+                writer.add(replace(prediction, annotation=item.fingerprint))
                 played += 1
         progress(item)
     return RunCounts(played, known, tuple(missing))
@@ -161,6 +163,8 @@ def play(
     said: list[Spoken] = []
     turns = Turns(item.questions)
     waiting = deque(turns.in_order())
+    together: deque[Question] = deque()  # questions of one chunk
+    queued = False  # the first of them waits for its chunk to close
     asked: set[str] = set()
     beyond: set[str] = set()
     seconds: float = 0
@@ -177,16 +181,42 @@ def play(
             waiting.remove(q)
 
     def questions(now_ns: int, late: bool) -> Iterator[Query]:
-        """Yield the questions whose chunk begins; with `late`, all that are left.
+        """Yield the first of the questions whose chunk begins; with `late`, of all that are left.
 
-        A question that repeats the answer to an undecided turn is held back, and so are the
-        questions after it.
+        The others come right after it, about the same chunk (`asked_together`).
         """
-        while (
-            waiting and (late or _start_ns(waiting[0]) <= now_ns) and turns.ready(waiting[0], asked)
-        ):
-            q = waiting.popleft()
-            yield Query(turns.text(q, said), q.id, min(_start_ns(q), now_ns), q.kind)
+        nonlocal queued
+        while waiting and (late or _start_ns(waiting[0]) <= now_ns):
+            together.append(waiting.popleft())
+        if together and not queued and turns.ready(together[0], asked):
+            queued = True
+            yield query(together.popleft(), now_ns)
+
+    def query(q: Question, now_ns: int) -> Query:
+        return Query(turns.text(q, said), q.id, min(_start_ns(q), now_ns), q.kind)
+
+    def asked_together(step: Step) -> Iterator[Step]:
+        """Yield the step, and those of the other questions about its chunk.
+
+        A chunk takes one question, and each further one is a turn of its own about the same chunk.
+        So all of them see the same video, and each knows the answers before it.
+        """
+        take(step)
+        yield step
+        while step.question_id is not None and together and turns.ready(together[0], asked):
+            further = lockstep.ask_now(query(together[0], step.chunk * NS))
+            if further is None:
+                return
+            together.popleft()
+            take(further)
+            yield further
+
+    def take(step: Step) -> None:
+        nonlocal said, queued
+        if step.question_id is not None:
+            asked.add(step.question_id)
+            queued = False
+        said += spoken(step)
 
     def events() -> Iterator[Frame | Query]:
         """Yield the frames, and each question before the first frame of its chunk.
@@ -214,12 +244,10 @@ def play(
                 yield from questions(held.stamp_ns, True)
                 yield held
 
-    for step in drive(lockstep, events()):
-        seconds = min(step.chunk + 1, end)
-        on_step(step)
-        if step.question_id is not None:
-            asked.add(step.question_id)
-        said += spoken(step)
+    for first in drive(lockstep, events()):
+        seconds = min(first.chunk + 1, end)
+        for step in asked_together(first):
+            on_step(step)
     never = [q.id for q in item.questions if q.id not in asked]
     return Prediction(
         item.id,
@@ -245,7 +273,7 @@ def _start_ns(question: Question) -> int:
 
 
 def _frozen(last: Frame, needed: Callable[[], bool]) -> Iterator[Frame]:
-    """Repeat the last picture as long as questions wait, because a chunk takes one question."""
+    """Repeat the last picture while questions wait, because the model failed on their chunk."""
     for k in range(1, 2 * FROZEN_S + 1):
         if not needed():
             return

@@ -236,10 +236,10 @@ def figures(scores: Sequence[EpisodeScore]) -> dict[str, Measured]:
             scores, window_counts, lambda c: c.sw_f1, sum(len(s.matched) for s in scores)
         ),
         "proactive.time_error_s": mean_by_item(
-            [delays_s(s.of_kind(Kind.PROACTIVE)) for s in scores]
+            [delays_s(s.of_kind(Kind.PROACTIVE)) for s in scores], share=False
         ),
         "multi.time_error_s": mean_by_item(
-            [delays_s(s.of_kind(Kind.MULTI_RESPONSE)) for s in scores]
+            [delays_s(s.of_kind(Kind.MULTI_RESPONSE)) for s in scores], share=False
         ),
         **_phrasings(now),
     }

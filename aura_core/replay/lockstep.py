@@ -138,6 +138,21 @@ class Lockstep:
         self.intake.ask(admitted)
         return admitted
 
+    def ask_now(self, query: Query) -> Step | None:
+        """Answer a question about the chunk that was decided last, so that several questions see
+        the same chunk. None when the window is empty.
+
+        Raises `InputError` when it is refused, and what the model raises when it fails.
+        """
+        self.intake.check(query)
+        admitted = self.engine.conversation.admit(query, self.intake.questions)
+        result = self._recovery.answer_now(admitted)
+        if isinstance(result, Lost):
+            raise result.error
+        if result is not None and self.work_ahead:
+            self._idle()
+        return result
+
     def unwatch(self, watch_id: str) -> bool:
         """End a watch, or take back a question that was not asked yet.
 

@@ -106,3 +106,83 @@ def trigger(at_s: float, **fields) -> dict:
         "trigger_type": "visual",
         "response": f"it is {at_s:g}",
     } | fields
+
+
+FAST = {
+    "video_path": "dataset/qa_video/sample-0/original_cut.mp4",
+    "verified_responses": [
+        {
+            "time_type": "forward",
+            "timestamp_question": "00:03",
+            "timestamp_proactive": "00:09",
+            "user_query": "How often does it bounce?",
+            "response": "twice",
+            "capability": "Action",
+            "timestamp_focus": "00:08",
+        },
+        {
+            "time_type": "instant",
+            "timestamp_question": "00:12",
+            "user_query": "Which one?",
+            "response": "B",
+            "options": ["A. red", "B. blue"],
+        },
+    ],
+}
+COUNT = {
+    "id": "q1",
+    "source_dataset": "rooms",
+    "video_path": "v.mp4",
+    "question": "How many chairs so far?",
+    "counting_subtype": "O2-Unique",
+    "query_time": 4,
+    "count": 2,
+}
+KITCHEN = {
+    "id": 1,
+    "video": "P01-20240202-171220",
+    "realtime": "00:05",
+    "question": "Where is the pan?",
+    "options": ["on the hob", "in the sink", "away", "here"],
+    "gt": 1,
+    "task": "OL",
+}
+GAZE = {
+    "video_path": "v.mp4",
+    "questions": [
+        {
+            "question": "What was looked at?",
+            "time_stamp": "00:07",
+            "answer": "A",
+            "options": ["A. a cup", "B. a pan", "C. a cat", "D. a dog"],
+        }
+    ],
+}
+GAZE_ALERT = {
+    "video_path": "v.mp4",
+    "questions": [
+        {
+            "question": "Alert me when I look at a plate.",
+            "time_stamp": "00:02",
+            "test_info": [{"realtime": "00:05", "type": 0}, {"realtime": "00:09", "type": 1}],
+        }
+    ],
+}
+REMIND = {
+    "id": "1",
+    "question_text": "Remind me when the cup is picked up.",
+    "answer1": "",
+    "reminder1": "10.5",
+    "reminder2": 30,
+    "video_duration": 50.0,
+}
+PROACTIVE_QA = {
+    "video": "a.mp4",
+    "question_id": "a%1",
+    "duration": 30.0,
+    "conversation": [{"role": "user", "content": "What is done?", "time": 0}],
+    "answer": [
+        {"content": "cut wood", "related_timespan": [4, 8], "reply_timespan": [4, 12]},
+        {"content": "paint it", "reply_timespan": [20, 24]},
+    ],
+}

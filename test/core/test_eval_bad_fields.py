@@ -14,7 +14,21 @@ from typing import Any
 import eval_rig as rig
 import pytest
 from eval_rig import JUDGE
-from eval_samples import OVO, PROACTIVE, pro, sb_entry, sb_question, trigger
+from eval_samples import (
+    COUNT,
+    FAST,
+    GAZE,
+    GAZE_ALERT,
+    KITCHEN,
+    OVO,
+    PROACTIVE,
+    PROACTIVE_QA,
+    REMIND,
+    pro,
+    sb_entry,
+    sb_question,
+    trigger,
+)
 
 from aura_core.errors import InputError
 from aura_core.evaluation import statistics
@@ -61,6 +75,19 @@ WINDOW = {
     "question_time": 5,
     "answers": [{"start": 20, "end": 25, "answer": "It rains."}],
     "end": 60,
+}
+CHOICES = {
+    "id": "1",
+    "video": "a.mp4",
+    "split": "question-changing",
+    "questions": [
+        {
+            "question": "What?",
+            "question_time": 5,
+            "options": ["x", "B. y"],
+            "answers": [{"start": 5, "end": 8, "answer": "B"}],
+        }
+    ],
 }
 
 ANNOTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -114,6 +141,13 @@ ANNOTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"1q1a/video_json_map.json": MAP, "1q1a/annotations/t.json": NESTED},
     ),
     "windows": ("streaming-eval", {"streaming_eval.json": [WINDOW]}),
+    "choices": ("streaming-eval", {"streaming_eval.json": [CHOICES]}),
+    "fast": ("fastbench", {"proactive_perception_annotations.json": [FAST]}),
+    "counts": ("svcbench", {"svcbench_eval.jsonl": COUNT}),
+    "kitchen": ("streameqa", {"Perception.json": [KITCHEN]}),
+    "gaze": ("streamgaze", {"qa/past_a.json": [GAZE], "qa/proactive_a.json": [GAZE_ALERT]}),
+    "duplex": ("omniduplex", {"PR_event_reminder.json": [REMIND], "PR_correction.json": [REMIND]}),
+    "pauc": ("proactivevideoqa", {"WEB/anno.json": [PROACTIVE_QA]}),
 }
 
 ALIGNED = [{"text": "a", "start": 1, "end": 1.5}, {"text": "cup", "start": 2.5, "end": 3}]
@@ -163,14 +197,57 @@ PUBLISHED: dict[str, tuple[str, str, str, Any]] = {
             "chunks": [{"text": "a cup", "timestamp": [1, 3], "aligned_words": ALIGNED}],
         },
     ),
+    "fast": (
+        "fast",
+        "r.jsonl",
+        "r.jsonl",
+        (
+            {
+                "video_path": FAST["video_path"],
+                "responses": [{"timestamp": "00:09", "response": "B"}],
+            },
+        ),
+    ),
+    "counts": (
+        "counts",
+        "r.jsonl",
+        "r.jsonl",
+        (
+            {"id": "q1", "query_time": 4, "prediction": "2"},
+            {"id": "q1", "query_times": [4], "predictions": [2], "gts": [2]},
+        ),
+    ),
+    "kitchen": ("kitchen", "r.json", "r.json", [KITCHEN | {"M": "B"}]),
+    "gaze": (
+        "gaze",
+        "out",
+        "out/past_a_output.json",
+        [GAZE | {"model_predictions": [{"model_prediction": "A"}]}],
+    ),
+    "duplex": (
+        "duplex",
+        "out",
+        "out/PR_event_reminder/1.json",
+        {"chunks": [{"sentence": "now", "start": 11}]},
+    ),
+    "pauc": (
+        "pauc",
+        "r.jsonl",
+        "r.jsonl",
+        (
+            {
+                "question_id": "a%1",
+                "model_response_list": [{"role": "assistant", "content": "x", "time": 6}],
+            },
+        ),
+    ),
 }
 
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Few bootstrap draws, because these tests do not look at the intervals."""
-    monkeypatch.setattr(statistics.bootstrap_sums, "__defaults__", (2,))
-    monkeypatch.setattr(statistics.bootstrap, "__defaults__", (2,))
+    monkeypatch.setattr(statistics, "DRAWS", 2)
 
 
 def spoiled(data: Any) -> Iterator[tuple[str, Any]]:

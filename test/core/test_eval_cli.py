@@ -18,7 +18,8 @@ import eval_rig as rig
 import pytest
 
 from aura_core.cli import main, output
-from aura_core.evaluation.html import MOST_ITEMS, report
+from aura_core.cli.benchmark import INCOMPLETE
+from aura_core.evaluation.html import PER_PAGE, report
 from aura_core.evaluation.records import AT_END, Due, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import proportion
 from aura_core.models.scripted import ScriptedBackend
@@ -91,10 +92,12 @@ def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
             "--html",
             html,
         )
-        == 0
+        == INCOMPLETE
     )
     told = capsys.readouterr()
-    assert "warning: not played: item 1: video src_videos/gone.mp4 is not in" in told.err
+    line = "item 1: video src_videos/gone.mp4 is not in"
+    assert f"warning: not played: 1 of 3 items: {line}" in told.err
+    assert (tmp_path / "p.jsonl.missing.txt").read_text().startswith(line)
     assert "scripted, free-running: 2 of 3 items; judge: no judge: letters" in told.out
     assert "note: 1 items could not be played and are not in n" in told.out
     scores = json.loads(as_json.read_text())
@@ -108,6 +111,7 @@ def test_play_score_report_and_score_again(ovo, tmp_path, capsys):
     assert [s["at_s"] for s in lines[2]["said"]] == [1, 3]
     page = html.read_text()
     assert page.count("<svg") == 2 and "what is it?" in page
+    assert "<h2>EPM · src_videos/a.mp4 · 0 " in page
     again = tmp_path / "again.json"
     assert aura("eval", "score", "ovobench", out, "--data", ovo, "--json", again) == 0
     assert json.loads(again.read_text())["figures"] == scores["figures"]
@@ -133,7 +137,7 @@ def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(
     monkeypatch.setattr("aura_core.models.load", lambda *a: ScriptedBackend())
     args = ("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", "--model", model, "--quiet")
     (model / "model.safetensors").write_bytes(b"one")
-    assert aura(*args) == 0 and aura(*args) == 0
+    assert aura(*args) == aura(*args) == INCOMPLETE
     assert "2 items were there already" in capsys.readouterr().err
     (model / "model.safetensors").write_bytes(b"two")
     assert aura(*args) == 1
@@ -142,7 +146,8 @@ def test_a_model_that_was_trained_on_in_its_folder_is_not_given_the_old_figures(
 
 def test_polled_is_another_run(ovo, tmp_path, capsys):
     free = ("eval", "ovobench", "--data", ovo, *SCRIPTED, "--out")
-    assert aura(*free, tmp_path / "free") == 0 and aura(*free, tmp_path / "polled", "--polled") == 0
+    assert aura(*free, tmp_path / "free") == INCOMPLETE
+    assert aura(*free, tmp_path / "polled", "--polled") == INCOMPLETE
     assert aura(*free, tmp_path / "free", "--polled") == 1
     assert (
         "its mode is free-running, this run's is polled; name another file"
@@ -159,11 +164,21 @@ def test_polled_is_another_run(ovo, tmp_path, capsys):
     assert texts[0] == texts[1]
 
 
+def test_polled_with_history_is_a_run_of_its_own(ovo, tmp_path, capsys):
+    args = ("eval", "ovobench", "--data", ovo, *SCRIPTED, "--out", tmp_path / "p")
+    assert aura(*args, "--history") == 1
+    assert "--history belongs to --polled" in capsys.readouterr().err
+    assert aura(*args, "--polled", "--history") == INCOMPLETE
+    assert "scripted, polled with history: 2 of 3 items" in capsys.readouterr().out
+    assert aura(*args, "--polled") == 1
+    assert "its mode is polled with history, this run's is polled;" in capsys.readouterr().err
+
+
 def test_memory_is_another_run(ovo, tmp_path, capsys):
     """Predictions made with memory are not mixed with those without."""
     out = tmp_path / "p.jsonl"
     args = ("eval", "ovobench", "--data", ovo, "--out", out, *SCRIPTED)
-    assert aura(*args, "--memory") == 0
+    assert aura(*args, "--memory") == INCOMPLETE
     assert "note: with memory: notes of each video" in capsys.readouterr().out
     assert aura(*args) == 1
     assert "its settings is" in capsys.readouterr().err
@@ -175,7 +190,8 @@ def test_a_benchmark_that_the_embedded_model_cannot_know_is_warned_of(ovo, capsy
     monkeypatch.setattr(models, "load", lambda *_: ScriptedBackend())
     for model, warnings in (("aura_tiny", 1), ("scripted", 0)):
         out = ovo / f"{model}.jsonl"
-        assert aura("eval", "ovobench", "--data", ovo, "--out", out, "--model", model, "-q") == 0
+        args = ("--data", ovo, "--out", out, "--model", model, "-q")
+        assert aura("eval", "ovobench", *args) == INCOMPLETE
         assert capsys.readouterr().err.count("warning: aura_tiny, the embedded model") == warnings
 
 
@@ -452,7 +468,7 @@ def test_the_report_is_whole_escaped_and_self_contained():
         "j",
         ("n1",),
     )
-    page = report("T", "sub", scores, [item], {"i": p})
+    (page,) = report("T", "sub", scores, [item], {"i": p}).values()
     tags = _Tags()
     tags.feed(page)
     assert tags.open == [] and "<script>" not in page and "&lt;script&gt;x" in page
@@ -467,9 +483,39 @@ def test_the_report_is_whole_escaped_and_self_contained():
     assert '<rect x="422.0" y="31" width="352.0"' in page and '<circle cx="598.0"' in page
 
 
-def test_a_long_report_is_cut_and_says_so():
-    items = [rig.Item(str(k), ("v",), (Question("0", 1, "?"),)) for k in range(MOST_ITEMS + 2)]
-    page = report(
-        "T", "s", Scores({}, (), "j"), items, {i.id: Prediction(i.id, (), 3) for i in items}
-    )
-    assert page.count("<svg") == MOST_ITEMS and "2 more items are not shown" in page
+def test_a_long_report_has_several_pages_with_all_items():
+    items = [
+        rig.Item(str(k), (f"{k}.mp4",), (Question("0", 1, "?", "task"),))
+        for k in range(PER_PAGE + 2)
+    ]
+    played = {i.id: Prediction(i.id, (), 3) for i in items}
+    pages = report("T", "s", Scores({}, (), "j"), items, played, "r.html")
+    assert [*pages] == ["r.html", "r-2.html"]
+    assert [p.count("<svg") for p in pages.values()] == [PER_PAGE, 2]
+    assert '<b>1</b> <a href="r-2.html">2</a>' in pages["r.html"]
+    assert "<h2>task · 101.mp4 · 101 " in pages["r-2.html"] and "Judge" not in pages["r-2.html"]
+
+
+def test_many_missing_videos_are_one_line_and_a_list(ovo, tmp_path, capsys):
+    (ovo / "src_videos" / "b.mp4").unlink()
+    args = ("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED)
+    listed = tmp_path / "p.missing.txt"
+    assert aura(*args) == INCOMPLETE
+    (line,) = [w for w in capsys.readouterr().err.splitlines() if "not played" in w]
+    assert line.endswith(f"not played: 2 of 3 items: they are listed in {listed}")
+    assert len(listed.read_text().splitlines()) == 2
+    for name in ("b", "gone"):
+        rig.video(ovo / "src_videos" / f"{name}.mp4", [100] * 3)
+    assert aura(*args) == 0 and not listed.exists()
+
+
+def test_figures_of_nothing_are_an_error(ovo, tmp_path, capsys):
+    """Regression: it printed nan with n 0, and ended as if all was well."""
+    row = {"id": 0, "task": "EPM", "question": "what is it?", "ground_truth": "B", "response": None}
+    results = rig.write(tmp_path / "r.json", {"backward": [row]})
+    assert aura("eval", "score", "ovobench", results, "--data", ovo, "--limit", 2) == 0
+    empty = rig.write(tmp_path / "e.json", {"backward": []})
+    capsys.readouterr()
+    assert aura("eval", "score", "ovobench", empty, "--data", ovo) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "there is nothing to score: 0 of 3 items have a prediction" in line

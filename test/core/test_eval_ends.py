@@ -306,7 +306,7 @@ def test_what_was_not_asked_is_in_the_file_and_in_the_report(tmp_path):
         writer.add(p)
     assert read(tmp_path / "p").predictions == (p,)
     item = rig.item(*(Question(n, 9, "?") for n in "abc"))
-    page = report("T", "s", Scores({}, (), "j"), [item], {"i": p})
+    (page,) = report("T", "s", Scores({}, (), "j"), [item], {"i": p}).values()
     assert page.count("<td>asked</td>") == 1 and page.count("<td>not asked</td>") == 2
 
 

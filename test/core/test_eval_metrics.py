@@ -22,7 +22,13 @@ from aura_core.evaluation.metrics import (
     window_count,
 )
 from aura_core.evaluation.records import Spoken
-from aura_core.evaluation.statistics import bootstrap_sums, mean_by_item
+from aura_core.evaluation.statistics import (
+    bootstrap,
+    bootstrap_sums,
+    mean_by_item,
+    proportion,
+    wilson,
+)
 
 
 def words(*at: float | tuple[float, float], text: str = "x") -> list[Spoken]:
@@ -151,5 +157,24 @@ def test_a_mean_is_drawn_by_item():
     """
     m = mean_by_item([[0.0] * 20, [], [1.0] * 20])
     assert (m.value, m.n, m.ci95) == (0.5, 40, (0.0, 1.0))
-    assert mean_by_item([[0.0, 1.0, 1.0, 1.0]]).ci95 == (0.75, 0.75)
+    assert mean_by_item([[0.0, 1.0, 1.0, 1.0]]).ci95 == wilson(0.75, 1)
     assert mean_by_item([[], []]).n == mean_by_item([]).n == 0
+
+
+def test_items_that_are_all_right_or_all_wrong_have_an_interval():
+    """Regression: the bootstrap of three wrong items was 0.000 .. 0.000."""
+    assert mean_by_item([[0.0]] * 3).ci95 == proportion(0, 3).ci95
+    assert bootstrap([1.0] * 3, lambda of: sum(of) / 3, 3).ci95 == proportion(3, 3).ci95
+    # seconds are no share: nothing is known of their spread
+    assert all(math.isnan(c) for c in mean_by_item([[0.0]] * 3, share=False).ci95)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.3, 0.95])
+@pytest.mark.parametrize("n", [3, 10, 40])
+def test_an_interval_holds_the_true_share_about_as_often_as_it_says(p, n):
+    """The sum over what may be drawn, each with its probability; 0.95 is nominal."""
+    held = 0.0
+    for k in range(n + 1):
+        low, high = mean_by_item([[1.0]] * k + [[0.0]] * (n - k)).ci95
+        held += math.comb(n, k) * p**k * (1 - p) ** (n - k) * (low <= p <= high)
+    assert held > 0.9

@@ -10,8 +10,10 @@ import pytest
 from eval_rig import JUDGE, figures, items_of
 
 from aura_core.errors import InputError
+from aura_core.evaluation.judge import Grade
 from aura_core.evaluation.metrics import Slot
 from aura_core.evaluation.records import Prediction, Spoken
+from aura_core.evaluation.statistics import wilson
 from aura_core.evaluation.tasks import omniinteract
 from aura_core.types import Kind
 
@@ -127,14 +129,11 @@ def test_omniinteract_what_is_told_too_early_is_a_false_positive(omniinteract_da
     assert f["IA-QTF1 realtime"] == (round(1.6 / 2.6, 4), 1)
 
 
-def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_one_kind(
+def test_omniinteract_words_outside_of_all_slots_count_in_the_figure_of_everything_alone(
     omniinteract_data,
 ):
-    """Regression: they counted only in the total.
-
-    So the figure of the only kind was higher than the total.
-    """
-    turns, nested, many = items = items_of("omniinteract", omniinteract_data)
+    """As in the authors' tables: it is unknown to which slot they belong."""
+    _, nested, many = items = items_of("omniinteract", omniinteract_data)
     p = rig.said(
         many.id,
         (5, "okay"),
@@ -144,18 +143,29 @@ def test_omniinteract_words_outside_of_all_slots_count_where_all_slots_are_of_on
         (95, "well"),
     )
     f = figures("omniinteract", items, p)  # TP 1 + 1, FP 2
-    assert f["IA-QTF1 1qna"] == f["IA-QTF1"] == (round(4 / 6, 4), 2)
+    assert f["IA-QTF1 1qna"] == f["IA-QTF1 subset 1qna"] == (1.0, 2)
+    assert f["IA-QTF1"] == (round(4 / 6, 4), 2) and "IA-QTF1 1Q1A global" not in f
     f = figures(
         "omniinteract",
         items,
         rig.said(nested.id, (12, "inner thing"), (40, "outer end"), (200, "what?")),
     )
-    assert f["IA-QTF1 nested"] == f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)  # TP 0.8 + 0.8, FP 1
+    assert f["IA-QTF1 nested"] == f["IA-QTF1 1Q1A global"] == (1.0, 2)
+    assert f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)  # TP 0.8 + 0.8, FP 1
+
+
+def test_omniinteract_tells_inner_and_outer_slots_and_missed_outer_ones(omniinteract_data):
+    turns, nested, _ = items = items_of("omniinteract", omniinteract_data)
     f = figures(
-        "omniinteract", items, rig.said(turns.id, (1, "red box"), (30, "blue cup"), (200, "what?"))
+        "omniinteract",
+        items,
+        rig.said(nested.id, (12, "inner thing")),
+        rig.said(turns.id, (1, "red box"), (30, "blue cup")),
     )
-    assert f["IA-QTF1 realtime"] == f["IA-QTF1 proactive"] == (1.0, 1)  # two kinds: nobody's words
-    assert f["IA-QTF1"] == (round(3.2 / 4.2, 4), 2)
+    assert f["IA-QTF1 nested, inner"] == (1.0, 1) and f["IA-QTF1 nested, outer"] == (0.0, 1)
+    assert f["nested: missed outer"] == (1.0, 1) and f["NCCS"] == (0.0, 1)
+    # TP 0.8 three times, and one miss
+    assert f["IA-QTF1 1Q1A global"] == f["IA-QTF1"] == (round(4.8 / 5.8, 4), 4)
 
 
 def test_omniinteract_reports_by_subset(omniinteract_data):
@@ -177,7 +187,7 @@ def test_omniinteract_reports_by_subset(omniinteract_data):
 def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
     """Regression: slots, pairs and grades were resampled one by one.
 
-    With a single item, all draws are equal.
+    With a single item all draws are equal, and the interval is that of one sample.
     """
     rows = [
         qa("00:02", "00:40", "outer end"),
@@ -200,7 +210,7 @@ def test_omniinteract_intervals_draw_whole_items(omniinteract_data):
         scores = omniinteract.score(items, {item.id: predictions[item.id]}, JUDGE)
         for name in names:
             m = scores.figures[name]
-            assert 0 < m.value < 1 and m.ci95 == (m.value, m.value), name
+            assert 0 < m.value < 1 and m.ci95 == wilson(m.value, 1), name
 
 
 def test_omniinteract_interruptions(omniinteract_data, tmp_path):
@@ -218,6 +228,8 @@ def test_omniinteract_interruptions(omniinteract_data, tmp_path):
     # F1 of "red" and "red box"
     assert scores.figures["interrupted: quality"].value == pytest.approx(2 / 3)
     assert scores.figures["IA-QTF1"].value == 0.0
+    assert scores.figures["interrupted: goes on (CSM-SR)"].value == 1.0
+    assert scores.figures["interrupted: seconds over (CSM-AS)"].value == 0.5
 
 
 def test_omniinteract_nested_needs_a_question_inside(omniinteract_data, tmp_path):
@@ -231,23 +243,75 @@ def test_omniinteract_nested_needs_a_question_inside(omniinteract_data, tmp_path
         items_of("omniinteract", tmp_path)
 
 
-def test_omniinteract_published_transcripts_are_cut_at_the_due_time(omniinteract_data, tmp_path):
-    items = items_of("omniinteract", omniinteract_data)
-    aligned = [
-        {"text": "wait", "start": 25, "end": 26},
-        {"text": "blue", "start": 31, "end": 32},
-        {"text": "cup", "start": 32, "end": 33},
+def test_answers_that_are_interrupted_are_known_by_either_field(tmp_path):
+    """Regression: `is_interrupted` of an answer was not read."""
+    answers = [
+        {"answer_time": 10 * k, "answer_text": "x"} | more
+        for k, more in enumerate(
+            ({"is_interrupted": True}, {"interrupted": False, "is_interrupted": True}, {}), 1
+        )
     ]
-    chunks = [
-        {"text": "red box", "timestamp": [1.5, 3]},
-        {"text": "wait blue cup", "timestamp": ["00:25", "00:33"], "aligned_words": aligned},
-    ]
-    rig.write(
-        tmp_path / "out/1q1a/videos__t/wav_transcript.json", {"text": "...", "chunks": chunks}
-    )
-    (p,) = omniinteract.published(tmp_path / "out", items, "")
-    assert [(s.at_s, s.end_s, s.text) for s in p.said] == [
-        (1.5, 3, "red box"),
-        (25, 26, "wait"),
-        (31, 33, "blue cup"),
-    ]
+    data = {"question_time": 1, "question_text": "Guide me.", "answers": answers}
+    rig.write(tmp_path / "1qna/annotations/x.json", data)
+    (item,) = items_of("omniinteract", tmp_path)
+    assert [s.interrupted for s in item.truth["slots"]] == [True, False, False]
+
+
+def aligned(*words: tuple[str, float]) -> list[dict]:
+    return [{"text": text, "start": at_s, "end": at_s + 1} for text, at_s in words]
+
+
+@pytest.fixture
+def transcript(omniinteract_data, tmp_path):
+    """Return a function that scores one transcript of `t.mp4`, whose second slot is 20, 30, 90."""
+
+    def scored(*chunks: dict, judge=JUDGE):
+        rig.write(tmp_path / "out/1q1a/videos__t/wav_transcript.json", {"chunks": list(chunks)})
+        items = items_of("omniinteract", omniinteract_data)
+        (p,) = omniinteract.published(tmp_path / "out", items, "")
+        return omniinteract.score(items, {p.item: p}, judge)
+
+    return scored
+
+
+def test_omniinteract_words_that_cross_the_due_time_count_from_it(transcript):
+    """The core part of a chunk that began early is on time, whenever its first word ends."""
+    words = aligned(("wait", 25), ("blue", 33), ("cup", 34))
+    chunk = {"text": "wait blue cup", "timestamp": ["00:25", "00:36"], "aligned_words": words}
+    # acknowledged in the middle of 20..30: 0.2 * 0.5; then the core, as if at 30: 0.8
+    assert transcript(chunk).outcomes[1].value == pytest.approx(0.9)
+    # without the times of words it is early, and gives the answer away
+    assert transcript(chunk | {"aligned_words": []}).outcomes[1].value == 0.1
+
+
+def test_omniinteract_the_core_counts_from_the_words_that_answer(transcript):
+    class Quoting:
+        description = "quotes"
+
+        def grade(self, prompt, question, truth, said, later=""):
+            return Grade(1.0, phrase="“blue cup”" if prompt == "core" else "")
+
+    words = aligned(("well", 30), ("blue", 60), ("cup", 61))
+    chunk = {"text": "well blue cup", "timestamp": [30, 62], "aligned_words": words}
+    judge = Quoting()
+    assert transcript(chunk, judge=judge).outcomes[1].value == pytest.approx(0.8 * 0.5)
+    # the times do not belong to these words
+    other = chunk | {"text": "well, blue cup"}
+    assert transcript(other, judge=judge).outcomes[1].value == pytest.approx(0.8)
+
+
+def test_omniinteract_chinese_words_have_no_spaces_between_them(transcript):
+    seen = []
+
+    class Reading:
+        description = "reads"
+
+        def grade(self, prompt, question, truth, said, later=""):
+            seen.append(said)
+            return Grade(1.0, phrase="蓝杯" if prompt == "core" else "")
+
+    words = aligned(("等", 25), ("看", 31), ("蓝", 60), ("杯", 61))
+    chunk = {"text": "等看蓝杯", "timestamp": [25, 62], "aligned_words": words}
+    # acknowledged at 25 of 20..30; the core at 60 of 30..90
+    assert transcript(chunk, judge=Reading()).outcomes[1].value == pytest.approx(0.1 + 0.8 * 0.5)
+    assert seen == ["等", "看蓝杯"]

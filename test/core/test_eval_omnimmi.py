@@ -44,10 +44,8 @@ def test_omnimmi_items(omnimmi_data):
     grounding, action, speaker, alert, turn = items_of("omnimmi", omnimmi_data)
     # middle, rounded up
     assert [(q.at_s, q.truth) for q in grounding.questions] == [(4, "cut wood"), (10, "paint it")]
-    assert grounding.id == "dynamic_state_grounding/0" and grounding.videos == (
-        "videos/g.mp4",
-        "g.mp4",
-    )
+    assert grounding.id == "dynamic_state_grounding/g.mp4/2/What is done?"
+    assert grounding.videos == ("videos/g.mp4", "g.mp4")
     assert action.questions[0].at_s == AT_END and action.end_s is None
     assert (
         "flip bread, oil pan" in action.questions[0].text and action.questions[0].shown == "Next?"
@@ -149,3 +147,13 @@ def test_the_judge_decides_free_text(omnimmi_data):
         items, {items[1].id: rig.said(items[1].id, (30, "flip bread"))}, Strict()
     )
     assert scores.figures["action_prediction"].value == 0.0 and scores.judge == "strict"
+
+
+def test_predictions_do_not_go_to_other_questions_of_a_subset(omnimmi_data, tmp_path):
+    """Regression: ids were row numbers, so those of a whole file fitted any of its subsets."""
+    rows = [{"video": f"{v}.mp4", "question": "Who?", "answer": v, "timestamp": 1} for v in "abc"]
+    rig.write(omnimmi_data / "speaker_identification.json", rows)
+    whole = [i.id for i in items_of("omnimmi", omnimmi_data)]
+    rig.write(omnimmi_data / "speaker_identification.json", rows[2:])
+    (speaker,) = [i for i in items_of("omnimmi", omnimmi_data) if "speaker" in i.id]
+    assert speaker.id == "speaker_identification/c.mp4/1/Who?" and speaker.id in whole

@@ -84,6 +84,8 @@ def test_omnipro_reads_numbers_and_places_from_words():
         and omnipro.region("in the Center-Left part") == "center-left"
     )
     assert omnipro.region("Position: nowhere") is None
+    # the longest name, wherever it stands
+    assert omnipro.region("not top-left but bottom-center") == "bottom-center"
 
 
 def test_omnipro_published(omnipro_data, tmp_path):
@@ -98,3 +100,13 @@ def test_omnipro_published(omnipro_data, tmp_path):
     (p,) = omnipro.published(tmp_path / "o", items, "")
     assert p == Prediction("alert", (Spoken(10, "now", "0"),))
     assert figures("omnipro", items, p)["mean time-F1"] == (round(2 / 3, 4), 2)
+
+
+def test_omnipro_published_words_are_not_joined_again(omnipro_data):
+    """Regression: the authors join them when they write a file, and do not when they score it."""
+    items = items_of("omnipro", omnipro_data)
+    said = tuple(Spoken(t, "now", "0") for t in (10, 12, 30))
+    written = figures("omnipro", items, Prediction("alert", said))
+    played = figures("omnipro", items, Prediction("alert", said, 60))
+    assert written["instant_event_alert time-F1"] == (0.8, 2)
+    assert played["instant_event_alert time-F1"] == (1.0, 2)

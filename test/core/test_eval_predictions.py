@@ -44,7 +44,7 @@ def test_a_half_line_is_dropped_named_and_written_anew(tmp_path, cut):
         and read(path).dropped == f"{path}: line 3 was written half and is dropped"
     )
     with Writer(path, HEADER) as w:
-        assert w.done == {"7"} and "line 3" in w.dropped
+        assert w.done == {"7": ""} and "line 3" in w.dropped
         w.add(replace(P, item="8"))
     assert path.read_bytes() == whole
 
@@ -161,3 +161,26 @@ def test_unknown_and_double_items_are_refused_or_named():
         {"i": known},
         ["f: item i is there twice", "f: item x is not in the annotation files"],
     )
+
+
+def test_an_item_whose_annotation_has_changed_is_noticed_by_its_fingerprint(tmp_path):
+    """Regression: predictions were scored against another question of the same id."""
+    rig.video(tmp_path / "v.mp4", [10, 20, 30])
+    before = rig.item(Question("q", 2, "?", truth="A"))
+    path = tmp_path / "p.jsonl"
+    with Writer(path, HEADER) as w:
+        run([before], tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, w)
+    (played,) = read(path).predictions
+    assert played.annotation == before.fingerprint
+    # other words around the same question are no other annotation
+    reworded = rig.item(Question("q", 2, "now: ?", truth="A", shown="?"))
+    for item in (before, reworded):
+        assert select([played], [item], "f")[0] == {"i": played}
+        with Writer(path, HEADER) as w:
+            assert w.has(item)
+    for other in (Question("q", 2, "?", truth="B"), Question("q", 3, "?", truth="A")):
+        with pytest.raises(InputError, match="f: item i was played with another annotation"):
+            select([played], [rig.item(other)], "f")
+        assert select([played], [rig.item(other)], "f", skip=True)[0] == {}
+        with Writer(path, HEADER) as w, pytest.raises(InputError, match="remove its line, or"):
+            run([rig.item(other)], tmp_path, ScriptedBackend(rig.seen), rig.CONFIG, w)

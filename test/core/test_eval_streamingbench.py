@@ -175,3 +175,28 @@ def test_streamingbench_published(streamingbench_data, tmp_path):
         InputError, match="has replies of ModelX, ModelY; choose one with --published"
     ):
         streamingbench.published(rig.write(tmp_path / "two.json", answered), items, "")
+
+
+def test_streamingbench_outputs_as_the_authors_scripts_leave_them(streamingbench_data, tmp_path):
+    """Absolute paths of videos, and one file a part in one folder."""
+    items = items_of("streamingbench", streamingbench_data)
+    for part in ("real", "sqa", "proactive"):
+        data = json.loads((tmp_path / f"questions_{part}.json").read_text())
+        for entry in streamingbench._entries(data):
+            name = entry["video_path"].removeprefix("./")
+            entry["video_path"] = f"/home/them/StreamingBench/src/data/{name}"
+            for q in entry["questions"]:
+                turn = {"role": "assistant", "content": "3", "time": 7}
+                q["MiniCPM-V"] = q.get("answer", {"dialog_history": [turn]})
+        rig.write(tmp_path / "outputs" / f"{part}_output_MiniCPM-V.json", data)
+    found = streamingbench.published(tmp_path / "outputs", items, "")
+    assert [p.item for p in found] == [items[2].id, items[0].id, items[1].id]  # by file name
+    assert figures("streamingbench", items, *found)["overall"] == (1.0, 5)
+    with pytest.raises(InputError, match="there are no output files"):
+        streamingbench.published(rig.write(tmp_path / "no/x", []).parent, items, "")
+
+
+def test_streamingbench_shows_the_question_without_its_answer(streamingbench_data):
+    """Regression: reports showed "The right answer was A" as if the model had been told it."""
+    for item in items_of("streamingbench", streamingbench_data):
+        assert all("right answer" not in q.shown for q in item.questions)

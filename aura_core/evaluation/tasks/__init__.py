@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from aura_core.evaluation.tasks import (
+    fastbench,
+    omniduplex,
     omniinteract,
     omnimmi,
     omnipro,
     ovobench,
+    proactivevideoqa,
+    streameqa,
+    streamgaze,
     streaming_eval,
     streamingbench,
+    svcbench,
 )
 from aura_core.evaluation.tasks.base import Task
 
-TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK
-    for module in (streamingbench, ovobench, omnimmi, omniinteract, omnipro, streaming_eval)
-}
+MODULES = (
+    *(streamingbench, ovobench, omnimmi, omniinteract, omnipro, streaming_eval),
+    *(fastbench, svcbench, streameqa, streamgaze, omniduplex, proactivevideoqa),
+)
+TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in MODULES}

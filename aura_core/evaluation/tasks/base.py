@@ -148,9 +148,9 @@ class Record:
     def flag(self, key: str) -> bool:
         """Return true or false, which may be written as a word; false if the field is missing."""
         value = self.data.get(key, False)
-        return (
-            value.strip().lower() in ("1", "true", "yes") if isinstance(value, str) else bool(value)
-        )
+        if isinstance(value, str):
+            return value.strip().lower() in ("1", "true", "yes", "y", "t")
+        return bool(value)
 
     def wrong(self, key: str, why: str) -> InputError:
         """Return the error for a field with a value that makes no sense."""

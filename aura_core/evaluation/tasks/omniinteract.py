@@ -13,7 +13,7 @@ from typing import Any
 
 from aura_core.errors import InputError
 from aura_core.evaluation.metrics import Slot
-from aura_core.evaluation.records import Due, Item, Prediction, Question, Spoken
+from aura_core.evaluation.records import Due, Item, Prediction, Question, Spoken, Word
 from aura_core.evaluation.tasks.base import Broken, Record, Task, load_json, unique
 from aura_core.evaluation.tasks.omniinteract_scores import score
 from aura_core.types import Kind
@@ -149,7 +149,11 @@ def _steps(record: Record) -> tuple[tuple[Question, ...], list[Slot]]:
             Record(a, record.where, f"answer {k}") for k, a in enumerate(record.rows("answers"))
         ]
         rows = [
-            (a.seconds("answer_time"), a.text("answer_text"), a.flag("interrupted"))
+            (
+                a.seconds("answer_time"),
+                a.text("answer_text"),
+                a.flag("interrupted" if "interrupted" in a else "is_interrupted"),
+            )
             for a in answers
         ]
     if not rows:
@@ -187,7 +191,7 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     """Read the authors' output folder.
 
     Files are <subset>/<video path with __ for />/<transcript>, {text, chunks[{text, timestamp}]}.
-    If words have times, a chunk that crosses the due time of a slot is cut there.
+    A chunk may have the times of its words (`aligned_words`).
     """
     if not path.is_dir():
         raise InputError(f"{path}: expected the folder of the model's outputs, one folder a subset")
@@ -198,35 +202,27 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
         file = next((folder / name for name in TRANSCRIPTS if (folder / name).is_file()), None)
         if file is not None:
             record = Record(load_json(file), file, item.id)
-            said = [s for chunk in record.records("chunks", "chunk") for s in _said(chunk, item)]
-            out.append(Prediction(item.id, tuple(said)))
+            said = tuple(_said(chunk) for chunk in record.records("chunks", "chunk"))
+            out.append(Prediction(item.id, said))
     if not out:
         raise InputError(f"{path}: no transcript ({', '.join(TRANSCRIPTS)}) of any item is here")
     return out
 
 
-def _said(chunk: Record, item: Item) -> list[Spoken]:
+def _said(chunk: Record) -> Spoken:
     stamps = chunk.rows("timestamp")
     if len(stamps) != 2:
         raise chunk.wrong("timestamp", f"must be [start, end], not {stamps!r}")
     start_s, end_s = sorted(chunk.moment(t, "timestamp") for t in stamps)
-    text = str(chunk.data.get("text") or "")
-    of = [s for s in item.truth["slots"] if s.start_s <= start_s < s.end_s]
-    due_s = max(of, key=lambda s: s.start_s).due_s if of else math.inf
-    words = chunk.records("aligned_words", "word") if chunk.data.get("aligned_words") else []
-    aligned = [
-        Spoken(
-            w.seconds("start"),
-            str(w.data.get("text", "")),
-            end_s=w.seconds("end") if "end" in w else end_s,
-        )
-        for w in words
-        if "start" in w
+    rows = chunk.records("aligned_words", "word") if chunk.data.get("aligned_words") else []
+    words = [
+        Word(*sorted((w.seconds("start"), w.seconds("end"))), str(w.data.get("text", "")))
+        for w in rows
+        if w.data.get("start") is not None and w.data.get("end") is not None
     ]
-    if not start_s < due_s < end_s or not aligned:
-        return [Spoken(start_s, text, end_s=end_s)]
-    parts = [w for w in aligned if w.at_s < due_s], [w for w in aligned if w.at_s >= due_s]
-    return [Spoken(p[0].at_s, " ".join(w.text for w in p), end_s=p[-1].end_s) for p in parts if p]
+    words.sort(key=lambda w: (w.at_s, w.end_s))
+    text = str(chunk.data.get("text") or "")
+    return Spoken(start_s, text, end_s=end_s, words=tuple(words))
 
 
 TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True)

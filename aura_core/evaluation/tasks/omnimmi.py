@@ -1,5 +1,8 @@
 """OmniMMI (arXiv 2503.22952): questions in several turns, alerts, and when to be silent.
 
+An item's id is its part, video, number of turns and first question, and no row number: the rows of
+a subset of the files have other numbers, so predictions would go to other questions.
+
 Scores are those of the authors' `evaluate.py`. A video with several turns counts only if all are
 right. An alert is right if the first one is in the window. Turn-taking is right if nothing is said.
 Free answers are judged.
@@ -65,11 +68,11 @@ def read(data: Path, broken: Broken) -> list[Item]:
     for path in find(data, [f"{part}.json" for part in PARTS], ("omnimmi",)):
         for n, row in enumerate(load_rows(path)):
             with broken.item():
-                items.append(_item(Record(row, path, n), path.stem, n))
+                items.append(_item(Record(row, path, n), path.stem))
     return unique(items)
 
 
-def _item(record: Record, part: str, n: int) -> Item:
+def _item(record: Record, part: str) -> Item:
     video = record.text("video")
     questions = _READERS[part](record, part)
     times = [q.due[0].end_s if q.due else q.at_s for q in questions]
@@ -77,7 +80,9 @@ def _item(record: Record, part: str, n: int) -> Item:
     # an alert's window is annotated; the model is polled, or plays, up to its end
     annotated_s = questions[0].due[0].end_s if part == ALERT else None
     places = (f"videos/{video}", video)
-    return Item(f"{part}/{n}", places, questions, end_s, {"part": part}, annotated_s)
+    first = questions[0].shown or questions[0].text
+    id = f"{part}/{video}/{len(questions)}/{' '.join(first.split())}"
+    return Item(id, places, questions, end_s, {"part": part}, annotated_s)
 
 
 def _turns(record: Record, part: str) -> tuple[Question, ...]:

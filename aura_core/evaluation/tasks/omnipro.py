@@ -42,7 +42,6 @@ CONTENT = {
     "sequential_step_instruction": "judged",
 }
 REGIONS = [f"{v}-{h}" for v in ("top", "bottom") for h in ("left", "center", "right")]
-# plain "center" comes last, because the names before it contain it
 REGIONS += ["center-left", "center-right", "center"]
 HOW = {
     "time": (
@@ -187,7 +186,10 @@ def _mean(sums: Any, figure: Any) -> float:
 def _score(item: Item, p: Prediction, judge: Judge) -> tuple[_Tally, list[Outcome]]:
     (question,) = item.questions
     # words in the question's own second are an acknowledgment
-    said = merge([s for s in p.said if not s.asked])
+    said = [s for s in p.said if not s.asked and s.text.strip()]
+    # The authors join what was said at once when they write it, and not when they score it.
+    # Predictions in their format do not tell how many seconds were played.
+    said = merge(said) if p.seconds is not None else said
     pairs = dict((j, i) for i, j in match([s.at_s for s in said], [d.at_s for d in question.due]))
     outcomes, right = [], 0
     for j, due in enumerate(question.due):
@@ -234,12 +236,15 @@ def number(text: str) -> int | None:
 
 
 def region(text: str) -> str | None:
-    """Return the region that `text` names, after 'Position:' or anywhere."""
+    """Return the region that `text` names, after 'Position:' or anywhere.
+
+    Of several names the longest counts, wherever it stands, as in the authors' parser.
+    """
     text = text.lower()
     named = re.search(r"position\s*:\s*([\w-]+)", text)
     if named and named[1] in REGIONS:
         return named[1]
-    return next((r for r in REGIONS if r in text), None)
+    return max((r for r in REGIONS if r in text), key=len, default=None)
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:

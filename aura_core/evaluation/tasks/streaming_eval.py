@@ -1,9 +1,12 @@
 """Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows.
 
-A right answer is due in each window. The benchmark's annotation files are not public. This file
-reads a format of this project, `streaming_eval.json` (docs/evaluation.md), which can express its
-nine cells (mode x position). TP is a right answer inside its window, FN a window without one, and
-FP are words outside all windows. SW-F1 = 2 TP / (2 TP + 0.2 FP + 2 FN).
+A right answer is due in each window. TP is a right answer inside its window, FN a window without
+one, and FP are words outside all windows. SW-F1 = 2 TP / (2 TP + 0.2 FP + 2 FN).
+
+The benchmark's annotation files are not public. This file reads a format of this project,
+`streaming_eval.json` (docs/evaluation.md). An entry with a `split` is multiple choice as in the
+paper: exact match in the window, and six splits. An entry with `mode` and `position` is open text,
+which a judge compares.
 """
 
 from __future__ import annotations
@@ -17,13 +20,23 @@ from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.metrics import Count, window_count
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums
+from aura_core.evaluation.tasks import choices
 from aura_core.evaluation.tasks.base import Broken, Record, Task, find, read_each
 from aura_core.types import Kind
 
 FILE = "streaming_eval.json"
 MODES = {"proactive": Kind.MULTI_RESPONSE, "punctual": Kind.REAL_TIME, "contextual": Kind.REAL_TIME}
 POSITIONS = ("backward", "present", "forward")
+SPLITS = (
+    "backward",
+    "present",
+    "forward",
+    "fact-changing",
+    "question-changing",
+    "question-changing with dependency",
+)
 RIGHT = 0.5  # a judge's score from which on an answer is right
+SOON_S = 1.0  # a window that begins this long after its question can be answered at once
 
 
 def read(data: Path, broken: Broken) -> list[Item]:
@@ -34,6 +47,8 @@ def read(data: Path, broken: Broken) -> list[Item]:
 
 def _item(row: Any, path: Path, n: int) -> Item:
     record = Record(row, path, row.get("id", n) if isinstance(row, dict) else n)
+    if "split" in record:
+        return _choices(record)
     mode, position = record.text("mode"), record.text("position")
     for key, value, options in (("mode", mode, MODES), ("position", position, POSITIONS)):
         if value not in options:
@@ -55,6 +70,43 @@ def _item(row: Any, path: Path, n: int) -> Item:
     )
 
 
+def _choices(record: Record) -> Item:
+    """Return an entry of one or more multiple-choice questions about one video."""
+    split, video = record.text("split"), record.text("video")
+    if split not in SPLITS:
+        raise record.wrong("split", f"must be one of {', '.join(SPLITS)}, not {split!r}")
+    several = "questions" in record
+    rows = record.records("questions", "question") if several else [record]
+    if not rows:
+        raise record.wrong("questions", "must be a list with something in it")
+    questions = tuple(_choice(row, split, str(k)) for k, row in enumerate(rows))
+    end_s = record.seconds("end") if "end" in record else None
+    due_s = max(d.end_s for q in questions for d in q.due)
+    return Item(
+        str(record.get("id")),
+        (video, f"videos/{video}"),
+        questions,
+        end_s,
+        annotated_s=due_s if end_s is None else end_s,
+    )
+
+
+def _choice(record: Record, split: str, id: str) -> Question:
+    at_s, options = record.seconds("question_time"), choices.lettered(record.rows("options"))
+    due = tuple(
+        _due(Record(a, record.where, f"answer {k}")) for k, a in enumerate(record.rows("answers"))
+    )
+    for d in due:
+        if d.text not in [o[0] for o in options]:
+            raise record.wrong("answers", f"'answer' must be an option's letter, not {d.text!r}")
+    kind = Kind.MULTI_RESPONSE if len(due) > 1 else Kind.PROACTIVE
+    if len(due) == 1 and due[0].start_s <= at_s + SOON_S:
+        kind = Kind.REAL_TIME
+    text = record.text("question")
+    shown = choices.shown(text, options)
+    return Question(id, at_s, choices.told(text, options), split, due[0].text, due, kind, shown)
+
+
 def _due(answer: Record) -> Due:
     start_s, end_s = answer.seconds("start"), answer.seconds("end")
     if end_s < start_s:
@@ -63,31 +115,15 @@ def _due(answer: Record) -> Due:
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Return SW-F1 by mode and position, and in total."""
+    """Return SW-F1 by split, or by mode and position, and in total."""
     outcomes: list[Outcome] = []
     counts: dict[str, list[Count]] = {}
     for item in items:
-        if (p := predictions.get(item.id)) is None:
-            continue
-        (question,) = item.questions
-        said = [s for s in p.said if not _acknowledges(s, question)]
-        right = [_right(s, question, judge) for s in said]
-        for k, due in enumerate(question.due):
-            inside = [
-                (s, ok)
-                for s, ok in zip(said, right, strict=True)
-                if due.start_s <= s.at_s <= due.end_s
-            ]
-            best = max(inside, key=lambda x: x[1], default=None)
-            words = best[0].text if best else ""
-            hit = best is not None and best[1]
-            outcomes.append(
-                Outcome(item.id, str(k), question.group, float(hit), words, due.text, due.at_s)
-            )
-        timed = [(s.at_s, ok) for s, ok in zip(said, right, strict=True)]
-        counts.setdefault(question.group, []).append(
-            window_count(timed, [(d.start_s, d.end_s) for d in question.due])
-        )
+        if (p := predictions.get(item.id)) is not None:
+            group = item.questions[0].group
+            count, of = _score(item, p, judge)
+            counts.setdefault(group, []).append(count)
+            outcomes += of
     rows = {group: [[c.tp, c.fp, c.fn] for c in of] for group, of in counts.items()}
     n = {group: int(sum(c.tp + c.fn for c in of)) for group, of in counts.items()}
     figures = {f"SW-F1 {g}": bootstrap_sums(rows[g], lambda s: Count(*s).sw_f1, n[g]) for g in rows}
@@ -97,20 +133,44 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
     return Scores(figures, tuple(outcomes), judge.description)
 
 
+def _score(item: Item, p: Prediction, judge: Judge) -> tuple[Count, list[Outcome]]:
+    """Return the counts of one item, and an outcome for each window."""
+    windows = [(q, d) for q in item.questions for d in q.due]
+    said = [s for s in p.said if not any(_acknowledges(s, q) for q in item.questions)]
+    right = [[_right(s, q, d, judge) for s in said] for q, d in windows]
+    outcomes = []
+    for k, (q, due) in enumerate(windows):
+        inside = [
+            (s, ok)
+            for s, ok in zip(said, right[k], strict=True)
+            if due.start_s <= s.at_s <= due.end_s
+        ]
+        best = max(inside, key=lambda x: x[1], default=None)
+        hit = best is not None and best[1]
+        words = best[0].text if best else ""
+        outcomes.append(Outcome(item.id, str(k), q.group, float(hit), words, due.text, due.at_s))
+    timed = [(s.at_s, False) for s in said]
+    count = window_count(timed, [(d.start_s, d.end_s) for _, d in windows])
+    hits = sum(o.value for o in outcomes)
+    return Count(hits, count.fp, len(windows) - hits), outcomes
+
+
 def _acknowledges(words: Spoken, question: Question) -> bool:
     """Whether the words are in the second of a standing question.
 
     They acknowledge it, so they are neither an answer nor a false positive.
     """
-    return words.asked and question.kind is not Kind.REAL_TIME
+    standing = question.kind is not Kind.REAL_TIME
+    return standing and words.asked and words.question in ("", question.id)
 
 
-def _right(words: Spoken, question: Question, judge: Judge) -> bool:
-    due = next((d for d in question.due if d.start_s <= words.at_s <= d.end_s), None)
-    return (
-        due is not None
-        and judge.grade("answer", question.text, due.text, words.text).score >= RIGHT
-    )
+def _right(words: Spoken, question: Question, due: Due, judge: Judge) -> bool:
+    """Whether words in a window are right: the letter exactly, or text as the judge says."""
+    if not due.start_s <= words.at_s <= due.end_s:
+        return False
+    if question.group in SPLITS:
+        return choices.exact(words.text, due.text, question.shown)
+    return judge.grade("answer", question.text, due.text, words.text).score >= RIGHT
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:

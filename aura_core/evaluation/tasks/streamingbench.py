@@ -1,7 +1,8 @@
 """StreamingBench (arXiv 2411.03628): multiple choice over a stream, and proactive output.
 
-Scores are those of the authors' `count.py`. The first character of the reply is the letter.
-Proactive output is in time within +-2 s of the truth, and right if it also contains the true words.
+Scores are those of the authors' `count.py`. The first character of the reply is the letter; white
+space before it is left out, which their script counts as a wrong letter. Proactive output is in
+time within +-2 s of the truth, and right if it also contains the true words.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ FIELDS = {
     "time",
     "cause",
     "effect",
+    "results",
 }
 CHOICE = (
     "{question}\nOptions:\n{options}\nReply with the letter of the right option and nothing else."
 )
-EARLIER = (
-    "At {time} somebody asked: {question}\nOptions:\n{options}\nThe right answer was {answer}.\n"
-)
+SEQUENTIAL = "Sequential Question Answering"
+EARLIER = "At {time} somebody asked: {question}\nThe right answer was {answer}.\n"
 READY = '{question}\nIs this the moment to say "{output}"? Answer yes or no.'
 
 
@@ -74,15 +75,16 @@ def read(data: Path, broken: Broken) -> list[Item]:
     for path in find(data, [f"questions_{p}.json" for p in PARTS], ("src/data", "data")):
         part = path.stem.removeprefix("questions_")
         videos: dict[str, list[Question]] = {}
+        told: dict[str, str] = {}  # by video: its questions so far with their answers
         for n, entry in enumerate(_entries(load_rows(path))):
             with broken.item():
                 record = Record(entry, path, n)
                 video = record.text("video_path")
                 questions = videos.setdefault(video, [])
-                for question in record.rows("questions"):
-                    questions.append(
-                        _question(Record(question, path, n), str(len(questions)), questions)
-                    )
+                for row in record.rows("questions"):
+                    each = Record(row, path, n)
+                    questions.append(_question(each, str(len(questions)), told.get(video, "")))
+                    told[video] = told.get(video, "") + _answered(each, questions[-1])
         items += [_item(part, video, questions) for video, questions in videos.items() if questions]
     return unique(items)
 
@@ -92,7 +94,8 @@ def _entries(rows: list[Any]) -> list[Any]:
     return [entry for row in rows for entry in (row if isinstance(row, list) else [row])]
 
 
-def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
+def _question(record: Record, id: str, earlier: str) -> Question:
+    """Return a question; `earlier` is told before a sequential one, if it is polled."""
     at_s, group, text = (
         record.seconds("time_stamp"),
         record.text("task_type"),
@@ -112,15 +115,21 @@ def _question(record: Record, id: str, earlier: Sequence[Question]) -> Question:
     answer = record.text("answer").strip()
     if answer not in [o[0] for o in options]:
         raise record.wrong("answer", f"must be the letter of an option, not {answer!r}")
-    shown = "\n".join(options)
-    told = CHOICE.format(question=text, options=shown)
-    history = "".join(q.shown for q in earlier) if group == "Sequential Question Answering" else ""
-    shown = EARLIER.format(
-        time=record.get("time_stamp"), question=text, options=shown, answer=answer
-    )
+    lines = "\n".join(options)
+    told = CHOICE.format(question=text, options=lines)
+    history = earlier if group == SEQUENTIAL else ""
+    shown = f"{text}\n{lines}"
     return Question(
         id, at_s, told, group, answer, shown=shown, polled=history + told if history else ""
     )
+
+
+def _answered(record: Record, q: Question) -> str:
+    """Return what a later question is told of this one."""
+    if q.group != SEQUENTIAL:
+        return ""
+    time = record.get("time_stamp")
+    return EARLIER.format(time=time, question=q.shown, answer=q.truth)
 
 
 def lettered(options: Sequence[Any]) -> list[str]:
@@ -197,30 +206,51 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 
 def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]:
-    """Read the authors' question file with a model's replies, which are under the model's name."""
-    entries = [Record(entry, path, n) for n, entry in enumerate(_entries(load_rows(path)))]
-    rows = [
-        (str(e.data.get("video_path", "")), q)
-        for e in entries
-        for q in e.records("questions", "question")
+    """Read the authors' question files with a model's replies, which are under the model's name.
+
+    `path` is one file, or a folder of them (one a part). Their set-up writes absolute paths of
+    videos, so a video is known by its name alone where that is enough.
+    """
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: there are no output files (*.json) in this folder")
+    known: dict[tuple[str, str, float], list[tuple[Item, Question]]] = {}
+    for item in items:
+        for q in item.questions:
+            known.setdefault((Path(item.videos[0]).name, q.shown, q.at_s), []).append((item, q))
+    said: dict[str, list[Spoken]] = {}
+    for file in files:
+        entries = [Record(entry, file, n) for n, entry in enumerate(_entries(load_rows(file)))]
+        rows = [
+            (str(e.data.get("video_path", "")), q)
+            for e in entries
+            for q in e.records("questions", "question")
+        ]
+        name = _model_of(file, rows, model)
+        for video, record in rows:
+            key = _question(record, "", "")
+            fits = known.get((Path(video).name, key.shown, key.at_s), [])
+            item, q = next((f for f in fits if f[1].id not in _replied(said, f[0])), (None, None))
+            words = said.setdefault(item.id if item else video, [])
+            if q is not None and record.data.get(name):
+                words += _reply(record, name, q)
+    return [
+        Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()
     ]
+
+
+def _model_of(file: Path, rows: Sequence[tuple[str, Record]], model: str) -> str:
     names = sorted({key for _, q in rows for key in q.data} - FIELDS)
     name = model or (names[0] if len(names) == 1 else "")
     if name not in names:
         raise InputError(
-            f"{path}: has replies of {', '.join(names) or 'no model'}; choose one with --published"
+            f"{file}: has replies of {', '.join(names) or 'no model'}; choose one with --published"
         )
-    known = {(i.id.partition("/")[2], q.shown, q.at_s): (i, q) for i in items for q in i.questions}
-    said: dict[str, list[Spoken]] = {}
-    for video, record in rows:
-        key = _question(record, "", ())
-        item, q = known.get((video, key.shown, key.at_s), (None, None))
-        words = said.setdefault(item.id if item else video, [])
-        if q is not None and record.data.get(name):
-            words += _reply(record, name, q)
-    return [
-        Prediction(i, tuple(words), None, _silent(items, i, words)) for i, words in said.items()
-    ]
+    return name
+
+
+def _replied(said: Mapping[str, list[Spoken]], item: Item) -> set[str]:
+    return {s.question for s in said.get(item.id, ())}
 
 
 def _reply(record: Record, name: str, q: Question) -> list[Spoken]:
