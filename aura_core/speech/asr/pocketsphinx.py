@@ -6,6 +6,8 @@ A grammar maps any speech to one of its sentences. Speech that is none of them i
 acoustic score: the score of a word's frames, relative to the best score of any senone of the
 acoustic model at the same frames (`compallsen` computes all of them). The worst part of the
 sentence gives the confidence.
+
+Laughs and hesitation (`SOUNDS`) compete with the sentences. What fits one of them better is none.
 """
 
 from __future__ import annotations
@@ -33,9 +35,40 @@ NOISE_SAMPLES = 16_000
 NULL = "(NULL)"  # the word of an arc without a word
 Segment = tuple[str, int, float]  # word, frames of 10 ms, acoustic probability
 # How much less likely than the best a path may be. With the library's own limits (1e-48, 1e-48,
-# 7e-29) the only sentence that fits is lost where a voice swallows a sound. The wider they are, the
-# more laughs and hesitation become sentences: see LEAST_FRAMES.
-BEAMS = {"beam": 1e-60, "pbeam": 1e-60, "wbeam": 1e-40}
+# 7e-29) the only sentence that fits is lost where a voice swallows a sound, or where one of the
+# `SOUNDS` fits better for a while. With 1e-60, 1e-60 and 1e-40 "tell me when a red cube appears"
+# was lost, to "phew" said five times.
+BEAMS = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
+# Sounds that are no words, with their speech sounds (ARPAbet). One alone, or the same one several
+# times, is an utterance. A free loop of all of them took "how is the door" for one.
+SOUNDS = {
+    "ah": "AA",
+    "aw": "AO",
+    "eh": "EH",
+    "er": "ER",
+    "ha": "HH AA",
+    "hee": "HH IY",
+    "heh": "HH EH",
+    "hm": "HH M",
+    "ho": "HH OW",
+    "hoo": "HH UW",
+    "huh": "HH AH",
+    "mm": "M",
+    "oh": "OW",
+    "ooh": "UW",
+    "oops": "UW P S",
+    "ow": "AW",
+    "phew": "F Y UW",
+    "shh": "SH",
+    "ugh": "AH G",
+    "uh": "AH",
+    "um": "AH M",
+    "whoa": "W OW",
+    "wow": "W AW",
+    "yay": "Y EY",
+}
+SOUND, AGAIN = 0.1, 0.3  # probability of such a sound, and of one more of the same
+MARK = "_"  # before a sound's name in the decoder: some are words of the dictionary too
 # words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 # words of the dictionary that sound like a wake phrase, as other pronunciations of it
@@ -67,7 +100,7 @@ class PocketSphinx:
     def feed(self, samples: NDArray[np.int16]) -> str | None:
         self._decoder.process_raw(self._noisy(samples).tobytes(), False, False)
         found = self._decoder.hyp()
-        return (self._spelt(found.hypstr) or None) if found is not None else None
+        return (self._spelt(_unmarked(found.hypstr)) or None) if found is not None else None
 
     def finish(self) -> Recognition:
         self._decoder.end_utt()
@@ -78,6 +111,10 @@ class PocketSphinx:
         segments = [
             (s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()
         ]
+        if found.hypstr.startswith(MARK):
+            sure = confidence(segments)
+            reason = "filler" if sure >= self._rejection else ""
+            return Recognition(_unmarked(found.hypstr), sure, in_grammar=False, reason=reason)
         sure = 0.0 if self._hurried(segments) else confidence(segments)
         return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
 
@@ -145,6 +182,10 @@ def score(segments: Iterable[Segment]) -> float:
     return mean + min(sum(p for _, _, p in pair) / sum(n for _, n, _ in pair) for pair in pairs)
 
 
+def _unmarked(text: str) -> str:
+    return text.replace(MARK, "")
+
+
 def _silent(word: str) -> bool:
     """Whether it is silence, noise or nothing."""
     return word.startswith(("<", "[")) or word == NULL
@@ -198,9 +239,13 @@ def open_pocketsphinx(
     sentences = minimal(grammar, tuple(" ".join(s) for s in phrases))
     end = sentences.states  # the decoder knows one final state
     arcs = [(a.begin, a.end, a.probability, a.word) for a in sentences.arcs]
-    model = decoder.create_fsg(
-        "questions", sentences.start, end, arcs + [(state, end, 1.0) for state in sentences.final]
-    )
+    arcs += [(state, end, 1.0) for state in sentences.final]
+    for state, (sound, phones) in enumerate(SOUNDS.items(), end + 1):
+        word = MARK + sound
+        decoder.add_word(word, phones, True)
+        arcs += [(sentences.start, state, SOUND, word), (state, state, AGAIN, word)]
+        arcs.append((state, end, 1.0))
+    model = decoder.create_fsg("questions", sentences.start, end, arcs)
     decoder.add_fsg("questions", model)
     decoder.activate_search("questions")
     return PocketSphinx(decoder, rejection, wake)
