@@ -14,7 +14,7 @@ from aura_core.errors import ConfigError
 from aura_core.sim import spoken
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.base import Recognizer
-from aura_core.speech.asr.pocketsphinx import SOUNDS, PocketSphinx, confidence, score
+from aura_core.speech.asr.pocketsphinx import SOUNDS, Levels, PocketSphinx, confidence, score
 from aura_core.speech.types import Audio
 from aura_core.speech.wake import WakeConfig
 
@@ -72,6 +72,26 @@ def test_a_sentence_that_nobody_says_so_fast_is_none(frames: int, possible: bool
     said = (("<sil>", 90, 1.0), ("is", frames, 1.0), ("on", frames, 1.0), ("(NULL)", 1, 1.0))
     found = PocketSphinx(Dictionary(*said), 0.5, WakeConfig()).finish()
     assert (found.text, found.in_grammar) == ("is on", possible)
+
+
+LAMP = (("is", 20, 1.0), ("lamp", 30, 1.0), ("<sil>", 10, 1.0), ("off", 20, 1.0))
+
+
+@pytest.mark.parametrize(("level", "said"), [(2_000, True), (60, False)])
+def test_a_word_in_the_silence_was_not_said(level: int, said: bool) -> None:
+    """The decoder puts what a sentence lacks into the silence after it."""
+    found = PocketSphinx(Dictionary(*LAMP), 0.5, WakeConfig())
+    found._levels.add(np.full(160 * 50, 4_000, np.int16))
+    found._levels.add(np.full(160 * 30, level, np.int16))
+    assert found.finish().in_grammar is said
+
+
+def test_an_article_may_be_swallowed() -> None:
+    levels = Levels()
+    for amplitude in (4_000, 10, 4_000):
+        levels.add(np.full(160 * 10, amplitude, np.int16))
+    assert not levels.too_quiet([("is", 10, 1.0), ("the(2)", 10, 1.0), ("lamp", 10, 1.0)])
+    assert levels.too_quiet([("is", 10, 1.0), ("lamp", 10, 1.0), ("off", 10, 1.0)])
 
 
 COFFEE, RAIN = "could somebody bring me another cup of coffee", "is it raining outside"
