@@ -14,7 +14,14 @@ from aura_core.errors import ConfigError
 from aura_core.sim import spoken
 from aura_core.speech.asr import AsrConfig, open_recognizer, parse, transcribe
 from aura_core.speech.asr.base import Recognizer
-from aura_core.speech.asr.pocketsphinx import SOUNDS, Levels, PocketSphinx, confidence, score
+from aura_core.speech.asr.pocketsphinx import (
+    SOUNDS,
+    Levels,
+    PocketSphinx,
+    confidence,
+    score,
+    too_quiet,
+)
 from aura_core.speech.types import Audio
 from aura_core.speech.wake import WakeConfig
 
@@ -90,8 +97,23 @@ def test_an_article_may_be_swallowed() -> None:
     levels = Levels()
     for amplitude in (4_000, 10, 4_000):
         levels.add(np.full(160 * 10, amplitude, np.int16))
-    assert not levels.too_quiet([("is", 10, 1.0), ("the(2)", 10, 1.0), ("lamp", 10, 1.0)])
-    assert levels.too_quiet([("is", 10, 1.0), ("lamp", 10, 1.0), ("off", 10, 1.0)])
+    article = levels.of([("is", 10, 1.0), ("the(2)", 10, 1.0), ("lamp", 10, 1.0)])
+    assert not too_quiet(article[1:2], article)
+    other = levels.of([("is", 10, 1.0), ("lamp", 10, 1.0), ("off", 10, 1.0)])
+    assert too_quiet(other[1:2], other)
+
+
+@pytest.mark.parametrize(("level", "called"), [(1_000, None), (60, False)])
+def test_a_wake_phrase_in_the_talk_before_a_question_was_not_said(
+    level: int, called: bool | None
+) -> None:
+    words = (("hey", 20, 1.0), ("aura", 40, 1.0), ("is", 20, 1.0), ("lamp", 30, 1.0))
+    found = PocketSphinx(Dictionary(*words), 0.5, WakeConfig())
+    found._levels.add(np.full(160 * 60, level, np.int16))
+    found._levels.add(np.full(160 * 50, 4_000, np.int16))
+    heard = found.finish()
+    assert (heard.called, heard.in_grammar) == (called, True)
+    assert heard.text == ("is lamp" if called is False else "hey aura is lamp")
 
 
 COFFEE, RAIN = "could somebody bring me another cup of coffee", "is it raining outside"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +122,20 @@ class PocketSphinx:
             sure = confidence(segments)
             reason = "filler" if sure >= self._rejection else ""
             return Recognition(_unmarked(found.hypstr), sure, in_grammar=False, reason=reason)
-        unsaid = self._hurried(segments) or self._levels.too_quiet(segments)
+        levels, text = self._levels.of(segments), self._spelt(found.hypstr)
+        called: bool | None = None
+        phrase = len(spoken_words(found.hypstr)) - len(self._rest(found.hypstr))
+        if 0 < phrase < len(levels) and quieter(levels[:phrase], levels[phrase:]):
+            # nobody called the robot: talk or noise before the sentence was taken for the phrase
+            segments, levels = segments[levels[phrase].segment :], levels[phrase:]
+            text, called = " ".join(self._rest(found.hypstr)), False
+        unsaid = self._hurried(segments) or any(too_quiet([word], levels) for word in levels)
         sure = 0.0 if unsaid else confidence(segments)
-        return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
+        return Recognition(text, sure, in_grammar=sure >= self._rejection, called=called)
+
+    def _rest(self, text: str) -> list[str]:
+        """The words after the wake phrase."""
+        return spoken_words(self._wake.without_phrase(text)[1])
 
     def _hurried(self, segments: Sequence[Segment]) -> bool:
         """Whether nobody speaks so fast: a sound that is no words was made to fit a sentence."""
@@ -148,6 +159,15 @@ class PocketSphinx:
         return np.clip(samples + noise, -32768, 32767).astype(np.int16)
 
 
+@dataclass(frozen=True)
+class Loudness:
+    """How loud a word is [dB of one step of a sample], and the number of its segment."""
+
+    segment: int
+    word: str
+    level: float
+
+
 class Levels:
     """The level of each 10 ms of an utterance: a word must be about as loud as the others."""
 
@@ -163,19 +183,30 @@ class Levels:
         powers = np.mean(np.square(samples[:whole].reshape(-1, STEP), dtype=np.float32), axis=1)
         self._levels += (10.0 * np.log10(np.maximum(powers, 1e-3))).tolist()
 
-    def too_quiet(self, segments: Sequence[Segment]) -> bool:
-        """Whether a word was found in the quiet before, between or after the words.
-
-        A sentence must be complete, so the decoder puts what is missing there.
-        """
-        loudest, at = [], 0
-        for word, frames, _ in segments:
+    def of(self, segments: Sequence[Segment]) -> list[Loudness]:
+        """The loudest level of each word of a sentence, in order."""
+        found, at = [], 0
+        for i, (word, frames, _) in enumerate(segments):
             end = at + (frames if word != NULL else 0)
-            levels = self._levels[at:end]
-            if levels and not _silent(word) and word.partition("(")[0] not in ARTICLES:
-                loudest.append(max(levels))
+            if not _silent(word):
+                loudest = max(self._levels[at:end], default=0.0)
+                found.append(Loudness(i, word.partition("(")[0], loudest))
             at = end
-        return len(loudest) > 1 and min(loudest) < max(loudest) - QUIET_DB
+        return found
+
+
+def too_quiet(words: Sequence[Loudness], others: Sequence[Loudness]) -> bool:
+    """Whether these words were found in the quiet around the others. Articles were not.
+
+    A sentence must be complete, so the decoder puts there what is missing.
+    """
+    return quieter([w for w in words if w.word not in ARTICLES], others)
+
+
+def quieter(words: Sequence[Loudness], others: Sequence[Loudness]) -> bool:
+    """Whether all of these words are quieter than the loudest of the others by `QUIET_DB`."""
+    loudest = max((word.level for word in others), default=0.0)
+    return bool(words) and all(word.level < loudest - QUIET_DB for word in words)
 
 
 # Values of `score` below, per frame of 10 ms. MIDDLE was chosen between questions and other
