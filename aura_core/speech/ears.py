@@ -53,6 +53,10 @@ from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
 from aura_core.speech.verdict import SURER, Judge, Said
 from aura_core.speech.wake import WakeConfig, WakeRule
 
+# Of the silence after the newest speech, the recogniser of a grammar gets so much. A sentence must
+# be complete at the end of the sound, so in more silence it finds words that nobody said: "mm" and
+# a second of noise became "is the lamp off". If the user goes on, it gets the rest.
+TRAILING_NS = 5 * FRAME_NS
 CATCH_UP = 4  # most frames that the recogniser is fed while one new frame (32 ms) comes in
 # What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
 # RuntimeError.
@@ -243,6 +247,7 @@ class Ears:
         self._partial = ""
         # speech that the recogniser has not been fed yet
         self._unfed: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
+        self._heard_ns = 0  # the time of its end
 
     @property
     def speaking(self) -> bool:
@@ -396,7 +401,7 @@ class Ears:
             self._clipped = ended_ns is not None and happened.stamp_ns - ended_ns <= CLIPPED_NS
             self._recognizer.begin()
             # The onset is returned before any recognition: the robot's voice must stop at once.
-            self._unfed = happened.audio.samples
+            self._unfed, self._heard_ns = happened.audio.samples, stamp_ns + FRAME_NS
             return [happened]
         if isinstance(happened, End):
             return self._ended(happened)
@@ -405,17 +410,19 @@ class Ears:
                 self._look_ahead(stamp_ns + FRAME_NS)
             return self.poll(stamp_ns)
         if self._endpointer.speaking and not self._endpointer.overlong:
-            self._unfed = np.concatenate([self._unfed, frame])
-            return self._feed(CATCH_UP, stamp_ns)
+            self._unfed, self._heard_ns = np.concatenate([self._unfed, frame]), stamp_ns + FRAME_NS
+            return self._feed(CATCH_UP, self._endpointer.end_ns, stamp_ns)
         return []
 
-    def _feed(self, frames: int, stamp_ns: int) -> list[Event]:
+    def _feed(self, frames: int, end_ns: int, stamp_ns: int) -> list[Event]:
         """Feed the recogniser at most `frames` of the frames that wait for it.
 
-        They are fed one by one, because the recogniser holds the GIL during each call.
+        They are fed one by one, because the recogniser holds the GIL during each call. Frames later
+        than `TRAILING_NS` after the newest speech, which ended at `end_ns`, go on waiting.
         """
         partial = None
-        for _ in range(min(frames, len(self._unfed) // FRAME)):
+        silent = max(0, self._heard_ns - end_ns - TRAILING_NS) // FRAME_NS
+        for _ in range(min(frames, len(self._unfed) // FRAME - silent)):
             partial = self._recognizer.feed(self._unfed[:FRAME]) or partial
             self._unfed = self._unfed[FRAME:]
         if partial is None or partial == self._partial:
@@ -521,7 +528,7 @@ class Ears:
             if not end.rest or self._wake.used:
                 return self._decoder.submit(end.audio.samples)
         if not end.too_long:
-            self._feed(len(self._unfed), end.end_ns)
+            self._feed(len(self._unfed), end.end_ns, end.end_ns)
         self._unfed = self._unfed[:0]
         if not end.too_long:
             return self._decoder.submit(end.audio.samples)

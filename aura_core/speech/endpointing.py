@@ -1,9 +1,13 @@
 """Endpointing: speech probabilities in, onsets and whole utterances out.
 
 Onset: `onset_frames` of the last `onset_window` frames have a probability of at least `onset`, or
-two frames in a row have at least `sure`. Endpoint: no frame has reached `offset` for the hangover
-time. The hangover is short after a complete question, and long after words that are incomplete ("is
-there a").
+two frames in a row have at least `sure`. While the robot speaks, the newest frames are an onset if
+together they tell as much as two of `onset_over_voice`; one sure frame may do. Endpoint: no frame
+has reached `offset` for the hangover time. The hangover is short after a complete question, and
+long after words that are incomplete ("is there a").
+
+The VAD holds on to a voice for some 90 ms after its end. After a complete question, sound that is
+much quieter than the voice was is silence too, whatever the VAD says.
 
 Talk that goes on longer than an utterance may is cut at its quietest point, and becomes the
 background: from then on an onset must be louder than it, until it has ended.
@@ -11,6 +15,7 @@ background: from then on an onset must be louder than it, until it has ended.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,6 +35,11 @@ LONGEST_S = 60.0  # highest value of `max_s`, because the whole utterance is hel
 LIMIT_S, FREE_LIMIT_S = 15.0, 30.0  # defaults of `max_s`
 SURE, ONSET_OVER_VOICE = 0.85, 0.7  # p(voice)
 MS = 1_000_000
+# A frame that is quieter than the voice by this is silence. A weak "s" or "f" at the end of a word
+# is some 20 dB below its vowels.
+QUIET_DB = 24.0
+DOUBTFUL = 0.4  # p(voice) of a frame that tells nothing about a voice over the robot's
+MOST_SURE = 0.99  # a p(voice) above tells no more
 
 
 class Completeness(StrEnum):
@@ -84,7 +94,12 @@ class EndpointConfig(Settings, section="endpoint"):
     )
     hangover_ms: int = setting(600, "silence that ends an utterance", unit="ms", low=64, high=5_000)
     short_hangover_ms: int = setting(
-        160, "the same, after words that are a complete question", unit="ms", low=64, high=5_000
+        128,
+        "the same, after words that are a complete question; also sound 24 dB below the voice is"
+        " silence then",
+        unit="ms",
+        low=64,
+        high=5_000,
     )
     long_hangover_ms: int = setting(
         900, "the same, after words that are an incomplete question", unit="ms", low=64, high=5_000
@@ -233,6 +248,8 @@ class Endpointer:
         self._speaking = self._cut = self._over = self._began = False
         self._words = Completeness.UNKNOWN
         self._stamp_ns = self._start_ns = self._end_ns = 0
+        # level of the loudest four frames of the utterance, and the end of its newest loud frame
+        self._loudest, self._loud_ns = -math.inf, 0
 
     def hear(self, partial: str) -> None:
         """Take the words so far. They decide how long the hangover is."""
@@ -270,11 +287,21 @@ class Endpointer:
         voice = not self._over or self._background.is_still_over(level)
         if probability >= self.config.offset and voice:
             self._end_ns = now_ns
-        elif now_ns - self._end_ns >= self.config.hangover_ns(self._words):
+            self._loudest = max(self._loudest, level)
+            if loudness(frame) >= self._loudest - QUIET_DB:
+                self._loud_ns = now_ns
+        if now_ns - self._spoken_ns >= self.config.hangover_ns(self._words):
             return self._ended()
         if len(self._frames) * FRAME >= self.config.limit_s * RATE:
             return self._cut_here()
         return None
+
+    @property
+    def _spoken_ns(self) -> int:
+        """The time from which on the silence counts."""
+        if self._words is Completeness.COMPLETE and self._loud_ns:
+            return min(self._loud_ns, self._end_ns)
+        return self._end_ns
 
     def finish(self) -> End | None:
         """End the utterance under way, because the sound was interrupted."""
@@ -286,10 +313,7 @@ class Endpointer:
         self._before.append((stamp_ns, frame))
         onset = self.config.over_voice_level if self.over_voice else self.config.onset
         loud = [stamp for stamp, p, _ in self._recent if p >= onset]
-        sure = len(self._recent) > 1 and all(
-            p >= self.config.sure_level for _, p, _ in list(self._recent)[-2:]
-        )
-        if len(loud) < self.config.onset_frames and not sure:
+        if not loud or not (self._evident() if self.over_voice else self._begun(len(loud))):
             return None
         self._background.begin()
         self._speaking = True
@@ -305,6 +329,23 @@ class Endpointer:
             return Onset(self._start_ns, self._audio())
         self._cut = True  # the talk goes on
         return None
+
+    def _begun(self, loud: int) -> bool:
+        """Whether the newest frames are an onset. `loud`: how many of them count as speech."""
+        sure = [p >= self.config.sure_level for _, p, _ in self._recent][-2:]
+        return loud >= self.config.onset_frames or (len(sure) == 2 and all(sure))
+
+    def _evident(self) -> bool:
+        """Whether the newest frames are an onset although the robot speaks.
+
+        Each frame tells as much as its log-odds of a voice are above those of `DOUBTFUL`. Together
+        they must tell as much as two frames of `onset_over_voice` do. That is less than without the
+        robot's voice, because nothing may be kept from before the onset here: the robot must stop.
+        """
+        level = self.config.over_voice_level
+        told = sum(max(0.0, evidence(p)) for _, p, _ in self._recent)
+        newest = self._recent[-1][1]
+        return newest >= level and told >= 2 * evidence(level)
 
     def _louder(self) -> bool:
         """Whether a voice that is louder than the talk under way has begun."""
@@ -357,3 +398,14 @@ class Endpointer:
 
     def _pre_roll_frames(self) -> int:
         return -(-self.config.pre_roll_ms * MS // FRAME_NS)
+
+
+def evidence(probability: float) -> float:
+    """How much more likely than at `DOUBTFUL` a voice is, as a difference of log-odds."""
+    p = min(max(probability, 1.0 - MOST_SURE), MOST_SURE)
+    return math.log(p / (1.0 - p)) - math.log(DOUBTFUL / (1.0 - DOUBTFUL))
+
+
+def loudness(frame: NDArray[np.int16]) -> float:
+    """The level of a frame [dB of one step of a sample]."""
+    return 10.0 * math.log10(max(float(np.mean(np.square(frame, dtype=np.float32))), 1e-3))

@@ -131,9 +131,22 @@ def test_an_utterance_at_any_rate_and_piece(rate: int, piece: int) -> None:
     ]
     end = events[-2]
     assert isinstance(end, End)
-    # all but the last frame, before the end
-    assert e._recognizer.fed == len(end.audio.samples) - FRAME
+    # all up to the end of the speech, and 160 ms of the silence after it
+    silent = round((end.audio.end_ns - end.end_ns) / FRAME_NS)
+    assert e._recognizer.fed == len(end.audio.samples) - (silent - 5) * FRAME
     assert e.counters.utterances == e.counters.finals == 1 and e.counters.gaps == 0
+
+
+def test_the_recogniser_gets_a_pause_only_if_the_user_goes_on() -> None:
+    """A grammar finds words in long silence that nobody said."""
+    e = ears()
+    told = e._recognizer
+    assert isinstance(told, Told)
+    hear(e, np.concatenate([silence(1000), speech(1000), silence(500)]))
+    before = told.fed
+    assert before < FRAME * (10 + 32 + 8)  # pre-roll, speech, and some of the silence
+    hear(e, np.concatenate([speech(500), silence(40)]), at_ns=T0 + 2_500 * NS // 1000)
+    assert told.fed > before + 800 * 16 and told.finished == 0
 
 
 @pytest.mark.slow

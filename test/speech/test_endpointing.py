@@ -54,8 +54,12 @@ def test_over_the_robots_voice_a_user_must_be_heard_more_surely() -> None:
     endpointer = Endpointer()
     endpointer.over_voice = True
     assert run(endpointer, [0.1] * 20 + [0.6] * 20 + [0.1] * 10) == []
-    ((at, _),) = run(endpointer, [0.75, 0.1, 0.75, 0.75], first=50)
+    ((at, _),) = run(endpointer, [0.75, 0.1, 0.1, 0.75], first=50)
     assert at == 53
+    endpointer = Endpointer()
+    endpointer.over_voice = True
+    ((at, _),) = run(endpointer, [0.1] * 20 + [0.3, 0.93])  # one sure frame tells enough
+    assert at == 21
 
 
 def test_end_after_the_hangover_with_all_the_sound() -> None:
@@ -77,7 +81,7 @@ def test_a_probability_between_offset_and_onset_keeps_the_utterance() -> None:
 @pytest.mark.parametrize(
     ("words", "frames"),
     [
-        ("what is on the table", 5),
+        ("what is on the table", 4),
         ("what do you hear", 12),
         ("is there a", 29),
         ("the kitchen light", 19),
@@ -91,6 +95,23 @@ def test_the_hangover_follows_the_words(words: str, frames: int) -> None:
     endpointer.hear(words)
     ((at, end),) = run(endpointer, [0.0] * 60, first=10)
     assert isinstance(end, End) and at == 9 + frames
+
+
+@pytest.mark.parametrize(("words", "frames"), [("what is on the table", 4), ("turn", 3 + 19)])
+def test_after_a_complete_question_a_quiet_frame_is_silence(words: str, frames: int) -> None:
+    """The VAD holds on to a voice for some frames after its end."""
+    endpointer = Endpointer(turn_detector=TurnDetector(parse("what is on the table", "mine")))
+    endpointer.hear(words)
+    loud, quiet = np.full(FRAME, 8_000, np.int16), np.full(FRAME, 100, np.int16)
+    sound = [(loud, 0.9)] * 20 + [(quiet, 0.9)] * 3 + [(quiet, 0.1)] * 40
+    events = []
+    for k, (frame, p) in enumerate(sound):
+        happened = endpointer.push(frame, p, START_NS + k * FRAME_NS)
+        if isinstance(happened, Onset):
+            endpointer.hear(words)
+        if isinstance(happened, End):
+            events.append(k)
+    assert events == [19 + frames]
 
 
 def test_the_words_of_one_utterance_do_not_outlive_it() -> None:

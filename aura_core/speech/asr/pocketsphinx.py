@@ -6,13 +6,15 @@ A grammar maps any speech to one of its sentences. Speech that is none of them i
 acoustic score: the score of a word's frames, relative to the best score of any senone of the
 acoustic model at the same frames (`compallsen` computes all of them). The worst part of the
 sentence gives the confidence.
+
+Laughs and hesitation (`SOUNDS`) compete with the sentences. What fits one of them better is none.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,48 @@ from aura_core.words import spoken_words
 # standard deviation of the added noise: with exact digital silence, recognition fails
 NOISE_LSB = 25.0
 NOISE_SAMPLES = 16_000
+STEP = 160  # samples of 10 ms, the decoder's frames
+# A word whose loudest 10 ms are quieter than those of the loudest word by this was not said. The
+# quietest word of 40 questions of eight synthetic voices was 7 dB below, apart from articles.
+QUIET_DB = 18.0
+ARTICLES = frozenset({"a", "an", "the"})
 NULL = "(NULL)"  # the word of an arc without a word
 Segment = tuple[str, int, float]  # word, frames of 10 ms, acoustic probability
 # How much less likely than the best a path may be. With the library's own limits (1e-48, 1e-48,
-# 7e-29) the only sentence that fits is lost where a voice swallows a sound. The wider they are, the
-# more laughs and hesitation become sentences: see LEAST_FRAMES.
-BEAMS = {"beam": 1e-60, "pbeam": 1e-60, "wbeam": 1e-40}
+# 7e-29) the only sentence that fits is lost where a voice swallows a sound, or where one of the
+# `SOUNDS` fits better for a while. With 1e-60, 1e-60 and 1e-40 "tell me when a red cube appears"
+# was lost, to "phew" said five times.
+BEAMS = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
+# Sounds that are no words, with their speech sounds (ARPAbet). One alone, or the same one several
+# times, is an utterance. A free loop of all of them took "how is the door" for one.
+SOUNDS = {
+    "ah": "AA",
+    "aw": "AO",
+    "eh": "EH",
+    "er": "ER",
+    "ha": "HH AA",
+    "hee": "HH IY",
+    "heh": "HH EH",
+    "hm": "HH M",
+    "ho": "HH OW",
+    "hoo": "HH UW",
+    "huh": "HH AH",
+    "mm": "M",
+    "oh": "OW",
+    "ooh": "UW",
+    "oops": "UW P S",
+    "ow": "AW",
+    "phew": "F Y UW",
+    "shh": "SH",
+    "ugh": "AH G",
+    "uh": "AH",
+    "um": "AH M",
+    "whoa": "W OW",
+    "wow": "W AW",
+    "yay": "Y EY",
+}
+SOUND, AGAIN = 0.1, 0.3  # probability of such a sound, and of one more of the same
+MARK = "_"  # before a sound's name in the decoder: some are words of the dictionary too
 # words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 # words of the dictionary that sound like a wake phrase, as other pronunciations of it
@@ -57,17 +95,19 @@ class PocketSphinx:
         ).astype(np.int32)
         self._fed = 0
         self._open = False
+        self._levels = Levels()
 
     def begin(self) -> None:
         if self._open:
             self._decoder.end_utt()
         self._decoder.start_utt()
-        self._open, self._fed = True, 0
+        self._open, self._fed, self._levels = True, 0, Levels()
 
     def feed(self, samples: NDArray[np.int16]) -> str | None:
+        self._levels.add(samples)
         self._decoder.process_raw(self._noisy(samples).tobytes(), False, False)
         found = self._decoder.hyp()
-        return (self._spelt(found.hypstr) or None) if found is not None else None
+        return (self._spelt(_unmarked(found.hypstr)) or None) if found is not None else None
 
     def finish(self) -> Recognition:
         self._decoder.end_utt()
@@ -78,8 +118,24 @@ class PocketSphinx:
         segments = [
             (s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()
         ]
-        sure = 0.0 if self._hurried(segments) else confidence(segments)
-        return Recognition(self._spelt(found.hypstr), sure, in_grammar=sure >= self._rejection)
+        if found.hypstr.startswith(MARK):
+            sure = confidence(segments)
+            reason = "filler" if sure >= self._rejection else ""
+            return Recognition(_unmarked(found.hypstr), sure, in_grammar=False, reason=reason)
+        levels, text = self._levels.of(segments), self._spelt(found.hypstr)
+        called: bool | None = None
+        phrase = len(spoken_words(found.hypstr)) - len(self._rest(found.hypstr))
+        if 0 < phrase < len(levels) and quieter(levels[:phrase], levels[phrase:]):
+            # nobody called the robot: talk or noise before the sentence was taken for the phrase
+            segments, levels = segments[levels[phrase].segment :], levels[phrase:]
+            text, called = " ".join(self._rest(found.hypstr)), False
+        unsaid = self._hurried(segments) or any(too_quiet([word], levels) for word in levels)
+        sure = 0.0 if unsaid else confidence(segments)
+        return Recognition(text, sure, in_grammar=sure >= self._rejection, called=called)
+
+    def _rest(self, text: str) -> list[str]:
+        """The words after the wake phrase."""
+        return spoken_words(self._wake.without_phrase(text)[1])
 
     def _hurried(self, segments: Sequence[Segment]) -> bool:
         """Whether nobody speaks so fast: a sound that is no words was made to fit a sentence."""
@@ -103,8 +159,58 @@ class PocketSphinx:
         return np.clip(samples + noise, -32768, 32767).astype(np.int16)
 
 
-# Values of `score` below, per frame of 10 ms. Measured with six synthetic voices and noise at 30
-# and 20 dB: 98% of the sentences of the grammar are above MIDDLE, more than 90% of others below.
+@dataclass(frozen=True)
+class Loudness:
+    """How loud a word is [dB of one step of a sample], and the number of its segment."""
+
+    segment: int
+    word: str
+    level: float
+
+
+class Levels:
+    """The level of each 10 ms of an utterance: a word must be about as loud as the others."""
+
+    def __init__(self) -> None:
+        self._rest = np.zeros(0, dtype=np.int16)
+        self._levels: list[float] = []  # [dB of one step of a sample]
+
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take more sound."""
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) // STEP * STEP
+        self._rest = samples[whole:]
+        powers = np.mean(np.square(samples[:whole].reshape(-1, STEP), dtype=np.float32), axis=1)
+        self._levels += (10.0 * np.log10(np.maximum(powers, 1e-3))).tolist()
+
+    def of(self, segments: Sequence[Segment]) -> list[Loudness]:
+        """The loudest level of each word of a sentence, in order."""
+        found, at = [], 0
+        for i, (word, frames, _) in enumerate(segments):
+            end = at + (frames if word != NULL else 0)
+            if not _silent(word):
+                loudest = max(self._levels[at:end], default=0.0)
+                found.append(Loudness(i, word.partition("(")[0], loudest))
+            at = end
+        return found
+
+
+def too_quiet(words: Sequence[Loudness], others: Sequence[Loudness]) -> bool:
+    """Whether these words were found in the quiet around the others. Articles were not.
+
+    A sentence must be complete, so the decoder puts there what is missing.
+    """
+    return quieter([w for w in words if w.word not in ARTICLES], others)
+
+
+def quieter(words: Sequence[Loudness], others: Sequence[Loudness]) -> bool:
+    """Whether all of these words are quieter than the loudest of the others by `QUIET_DB`."""
+    loudest = max((word.level for word in others), default=0.0)
+    return bool(words) and all(word.level < loudest - QUIET_DB for word in words)
+
+
+# Values of `score` below, per frame of 10 ms. MIDDLE was chosen between questions and other
+# sentences of eight synthetic voices with noise at 25 dB.
 MIDDLE, SLOPE = -0.0148, 0.0008
 # frames of a speech sound, on average over a sentence. Questions of eight synthetic voices had 7.3
 # and more, half of the hesitation and laughs that fit a sentence less than 6.4
@@ -143,6 +249,10 @@ def score(segments: Iterable[Segment]) -> float:
     mean = sum(p for _, _, p in real) / sum(n for _, n, _ in real)
     pairs = [real[i : i + 2] for i in range(max(1, len(real) - 1))]
     return mean + min(sum(p for _, _, p in pair) / sum(n for _, n, _ in pair) for pair in pairs)
+
+
+def _unmarked(text: str) -> str:
+    return text.replace(MARK, "")
 
 
 def _silent(word: str) -> bool:
@@ -198,9 +308,13 @@ def open_pocketsphinx(
     sentences = minimal(grammar, tuple(" ".join(s) for s in phrases))
     end = sentences.states  # the decoder knows one final state
     arcs = [(a.begin, a.end, a.probability, a.word) for a in sentences.arcs]
-    model = decoder.create_fsg(
-        "questions", sentences.start, end, arcs + [(state, end, 1.0) for state in sentences.final]
-    )
+    arcs += [(state, end, 1.0) for state in sentences.final]
+    for state, (sound, phones) in enumerate(SOUNDS.items(), end + 1):
+        word = MARK + sound
+        decoder.add_word(word, phones, True)
+        arcs += [(sentences.start, state, SOUND, word), (state, state, AGAIN, word)]
+        arcs.append((state, end, 1.0))
+    model = decoder.create_fsg("questions", sentences.start, end, arcs)
     decoder.add_fsg("questions", model)
     decoder.activate_search("questions")
     return PocketSphinx(decoder, rejection, wake)
