@@ -208,6 +208,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What the speech recognition has understood, while somebody speaks and after."""
+
+    camera: str
+    text: str
+    state: str  # partial (it replaces the text before), final, or rejected
+    at_ms: float
+    reason: str = ""  # why a rejected one was not taken
+
+
+@dataclass(frozen=True)
 class Words:
     """An answer so far, while it is generated. It replaces the text that came before."""
 
@@ -356,6 +367,7 @@ Event = (
     | CameraStatus
     | Second
     | Asked
+    | Heard
     | Words
     | Said
     | Refused

@@ -5,15 +5,14 @@
         ▼
     server ── commands ──► the same robot
 
-A robot knows nothing of web sockets. Its methods are called on the thread of the server, so they
-return at once: what takes long is a `Future`. It calls its listeners on any thread, also on the
-model's, so a listener stores what it gets and returns.
+A robot knows nothing of web sockets. The server calls a command on a thread of its own, so it may
+wait for its result; the methods that tell a state return at once. A robot calls its listeners on
+any thread, also on the model's, so a listener stores what it gets and returns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +41,7 @@ class Seen:
 
 
 Told = p.Event | Seen
+Result = Mapping[str, object]  # of a command: `Answer.data`; messages in it become JSON
 Listener = Callable[[Told], None]
 
 
@@ -49,8 +49,7 @@ class Robot:
     """The base of all robots: it has listeners and can do nothing.
 
     A robot overrides what it can do, and `abilities`. All methods may be called from any thread
-    after `open`. A method that cannot do it now raises `InputError`, or its future has one; the
-    page shows that line.
+    after `open`. A command that cannot be done now raises `InputError`; the page shows that line.
     """
 
     title = ""  # for the title of the page: the source, or the name of the robot
@@ -103,35 +102,35 @@ class Robot:
 
     # ---- commands ----------------------------------------------------------------------------
 
-    def ask(self, command: p.Ask) -> Future[Mapping[str, object]]:
+    def ask(self, command: p.Ask) -> Result:
         """Ask a question. The result has `query_id` and `watch` (whether it began one)."""
         raise _cannot(self, "ask")
 
-    def watch(self, command: p.AddWatch) -> Future[Mapping[str, object]]:
+    def watch(self, command: p.AddWatch) -> Result:
         """Begin a watch. The result has `watch_id`."""
         raise _cannot(self, "watch")
 
-    def unwatch(self, command: p.Unwatch) -> Future[Mapping[str, object]]:
-        """End a watch. An `InputError` where no open watch has this id."""
+    def unwatch(self, command: p.Unwatch) -> Result:
+        """End a watch. Raises `InputError` where no open watch has this id."""
         raise _cannot(self, "watch")
 
-    def pause(self, command: p.Pause) -> Future[Mapping[str, object]]:
+    def pause(self, command: p.Pause) -> Result:
         """Decide nothing, or go on."""
         raise _cannot(self, "pause")
 
-    def recall(self, command: p.Recall) -> Future[Mapping[str, object]]:
+    def recall(self, command: p.Recall) -> Result:
         """Search the memory. The result has `notes`: a tuple of `protocol.Note`."""
         raise _cannot(self, "recall")
 
-    def forget(self, command: p.Forget) -> Future[Mapping[str, object]]:
+    def forget(self, command: p.Forget) -> Result:
         """Delete notes. The result has `count`. `protocol.Forgotten` is told to the listeners."""
         raise _cannot(self, "forget")
 
-    def memory_pause(self, command: p.MemoryPause) -> Future[Mapping[str, object]]:
+    def memory_pause(self, command: p.MemoryPause) -> Result:
         """Let the memory write nothing, or go on. The result has `warning`, which may be ""."""
         raise _cannot(self, "memory_pause")
 
-    def record(self, command: p.Record) -> Future[Mapping[str, object]]:
+    def record(self, command: p.Record) -> Result:
         """Begin or end a recording. The result has `name` and `place`."""
         raise _cannot(self, "record")
 
@@ -148,30 +147,22 @@ class Robot:
         raise _cannot(self, "camera")
 
     def see(self, camera: str, jpeg: bytes) -> None:
-        """The next picture of a page's camera. Called on a thread of its own, so it may decode
-        the picture; raises `InputError` where that cannot be done. Its stamp is when it came."""
+        """The next picture of a page's camera. Raises `InputError` where it cannot be decoded. Its
+        stamp is when it came."""
         raise _cannot(self, "camera")
 
-    def seek(self, command: p.Seek) -> Future[Mapping[str, object]]:
+    def seek(self, command: p.Seek) -> Result:
         """A replay: go to a time. `Snapshot`, `Seen` and `Playback` are told to the listeners."""
         raise _cannot(self, "replay")
 
-    def play(self, command: p.Play) -> Future[Mapping[str, object]]:
+    def play(self, command: p.Play) -> Result:
         """A replay: play or stop."""
         raise _cannot(self, "replay")
 
     def picture(self, command: p.Picture) -> bytes | None:
-        """The JPEG of a frame that the server does not keep; None: there is none. It may take
-        long: it is called on a thread of its own."""
+        """The JPEG of a frame that the server does not keep; None: there is none."""
         return None
 
 
 def _cannot(robot: Robot, ability: str) -> InputError:
     return InputError(robot.abilities().get(ability) or "this source cannot do it")
-
-
-def done(**result: object) -> Future[Mapping[str, object]]:
-    """A future that has its result."""
-    future: Future[Mapping[str, object]] = Future()
-    future.set_result(result)
-    return future
