@@ -70,6 +70,7 @@ class Hub:
         self._encoding: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._trouble: object = None
+        self._abilities: Mapping[str, str] = {}  # as they were told last
         self.lost = 0  # messages that were left out because the loop hung
 
     # ---- from any thread ---------------------------------------------------------------------
@@ -127,6 +128,7 @@ class Hub:
     def enter(self, page: Page, hello: p.Hello) -> None:
         """A page begins: it gets what it has missed."""
         self._serve()  # what waits is part of the past
+        self._abilities = dict(hello.abilities) if not self.pages else self._abilities
         page.send(hello)
         page.send(self.past.snapshot())
         self.pages.append(page)
@@ -214,6 +216,14 @@ class Hub:
             if trouble != self._trouble or now_s - told_s >= STATUS_S - LOOK_S / 2:
                 told_s, self._trouble = now_s, trouble
                 self._send_status(self.pages, status, cameras)
+                self._tell_abilities()
+
+    def _tell_abilities(self) -> None:
+        abilities = dict(self.robot.abilities())
+        if abilities != self._abilities:
+            self._abilities = abilities
+            for page in self.pages:
+                page.send(p.Abilities(abilities))
 
     def tell_now(self) -> None:
         """Tell all pages how it is doing."""

@@ -231,8 +231,13 @@ class LocalRobot(Robot):
             round(rss_mb(), 1),
             health.memory,
             self._paused,
-            self._recording.name if self._recording is not None else "",
+            self._recorded(),
         )
+
+    def _recorded(self) -> str:
+        """The name of the recording that is being made; one that failed is not any more."""
+        made = self._recording
+        return "" if made is None or made.failed else made.name
 
     def _trouble(self, health: Health) -> tuple[str, str]:
         """What is wrong with the assistant as a whole, the worst first."""
@@ -387,9 +392,10 @@ class LocalRobot(Robot):
         if self._recordings is None:
             raise InputError("recordings are off")
         with self._lock:
-            if command.on and self._recording is not None:
+            if command.on and self._recorded():
                 raise InputError("a recording is being made already")
             if command.on:
+                self._end_recording()  # one that has failed
                 made = Recording(self._recordings, self.title, self.cameras, self._unrecorded)
                 self._recording, self._recording_ends = made, self.listen(made.take)
             elif (ended := self._end_recording()) is not None:

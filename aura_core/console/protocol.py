@@ -99,6 +99,13 @@ class Hello:
 
 
 @dataclass(frozen=True)
+class Abilities:
+    """What can be done has changed. It replaces `Hello.abilities`."""
+
+    abilities: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Mark:
     """A moment of a recording, in `Hello`."""
 
@@ -379,7 +386,7 @@ Event = (
     | Playback
     | Snapshot
 )
-Message = Hello | Event | Answer | Bye
+Message = Hello | Abilities | Event | Answer | Bye
 
 # ---- from the page to the server -----------------------------------------------------------------
 

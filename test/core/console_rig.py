@@ -34,6 +34,7 @@ class FakeRobot(Robot):
         super().__init__()
         self.done: list[tuple[str, object]] = []
         self.now = p.Status(0.0, model="a model")
+        self.reasons: dict[str, str] = {}
         self.of_cameras: tuple[p.CameraStatus, ...] = ()
         self.gate = threading.Event()  # `recall` waits for it
         self.gate.set()
@@ -46,7 +47,8 @@ class FakeRobot(Robot):
         self.closed += 1
 
     def abilities(self) -> Mapping[str, str]:
-        return dict.fromkeys(p.ABILITIES, "") | {"replay": "this is no recording"}
+        known = dict.fromkeys(p.ABILITIES, "") | {"replay": "this is no recording"}
+        return known | self.reasons
 
     def status(self) -> p.Status:
         return self.now

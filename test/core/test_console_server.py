@@ -90,6 +90,20 @@ def test_the_worst_trouble_of_a_camera_is_that_of_the_assistant(
     run(test)
 
 
+def test_what_can_be_done_is_told_again_when_it_changes(robot: FakeRobot, server: Server) -> None:
+    async def test() -> None:
+        async with entered(server) as page:
+            robot.reasons = {"recall": "the memory is off"}
+            told = await page.until("abilities")
+            assert told["abilities"]["recall"] == "the memory is off"
+            assert told["abilities"]["ask"] == ""
+            await page.until("status")
+            await page.until("status")
+        assert [m["type"] for m in page.messages].count("abilities") == 1
+
+    run(test)
+
+
 def test_a_page_sees_the_cameras_that_it_shows_and_no_others(
     robot: FakeRobot, server: Server
 ) -> None:
