@@ -31,6 +31,7 @@ OWN = {"aura_core", "aura_ros"}
 SYSTEM_KEYS = {
     "flite",
     "portaudio19-dev",
+    "python3-aiohttp",
     "python3-httpx",
     "python3-hypothesis",
     "python3-jinja2",
@@ -96,6 +97,7 @@ OPTIONAL = {
     "tokenizers": ("tokenizers", None),
     "safetensors": ("safetensors", None),
     "jinja2": ("jinja2", "python3-jinja2"),
+    "aiohttp": ("aiohttp", "python3-aiohttp"),
     "httpx": ("httpx", "python3-httpx"),
     "accelerate": ("accelerate", None),
     "peft": ("peft", None),
