@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import logging
 import socket
@@ -64,8 +65,16 @@ class File:
     """A file of the page."""
 
     content: bytes
+    small: bytes  # the same with gzip
     type: str
     etag: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> File | None:
+        """The file of this name; None for what is no part of a page."""
+        kind = TYPES.get("." + name.rpartition(".")[2])
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        return None if kind is None else cls(content, gzip.compress(content, 9), kind, tag)
 
 
 def page_files() -> dict[str, File]:
@@ -73,11 +82,8 @@ def page_files() -> dict[str, File]:
     found: dict[str, File] = {}
     folder = resources.files("aura_core.console") / "page"
     for file in folder.iterdir() if folder.is_dir() else ():
-        kind = TYPES.get("." + file.name.rpartition(".")[2])
-        if kind is not None and file.is_file():
-            content = file.read_bytes()
-            tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            found[file.name] = File(content, kind, tag)
+        if file.is_file() and (made := File.of(file.name, file.read_bytes())) is not None:
+            found[file.name] = made
     return found
 
 
@@ -237,10 +243,13 @@ class Server:
         if file is None:
             missing = MISSING if name == "index.html" else "there is no such file"
             return web.Response(status=404, text=f"{missing}\n")
-        headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
+        headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if request.headers.get("If-None-Match") == file.etag:
             return web.Response(status=304, headers=headers)
-        return web.Response(body=file.content, headers={**headers, "Content-Type": file.type})
+        body, headers["Content-Type"] = file.content, file.type
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body, headers["Content-Encoding"] = file.small, "gzip"
+        return web.Response(body=body, headers=headers)
 
     # ---- web sockets -------------------------------------------------------------------------
 

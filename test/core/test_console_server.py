@@ -426,19 +426,26 @@ def test_sockets_of_pages_that_do_not_enter_are_bounded(robot: FakeRobot) -> Non
 def test_no_path_of_a_client_is_opened(robot: FakeRobot) -> None:
     async def test() -> None:
         with serving(robot) as server:
-            server._files = {"index.html": File(b"<p>hi", "text/html", '"e"')}
+            file = File.of("index.html", b"<p>hi")
+            assert file is not None
+            server._files = {"index.html": file}
             base = f"http://127.0.0.1:{server.port}"
             async with aiohttp.ClientSession() as session:
                 for path in ("/server.py", "/..%2fserver.py", "/%2e%2e/server.py", "/page/x", "//"):
                     async with session.get(aiohttp.client.URL(base + path, encoded=True)) as got:
                         assert got.status == 404, path
+                plain = {"Accept-Encoding": "identity"}
+                async with session.get(base, headers=plain) as got:
+                    assert await got.text() == "<p>hi"
+                    assert "Content-Encoding" not in got.headers
                 async with session.get(base) as got:
                     assert await got.text() == "<p>hi"
+                    assert got.headers["Content-Encoding"] == "gzip"
                     policy = got.headers["Content-Security-Policy"]
                     assert "default-src 'none'" in policy and "unsafe" not in policy
                     assert got.headers["X-Content-Type-Options"] == "nosniff"
                     assert got.headers["Cache-Control"] == "no-cache"
-                async with session.get(base, headers={"If-None-Match": '"e"'}) as got:
+                async with session.get(base, headers={"If-None-Match": file.etag}) as got:
                     assert got.status == 304
                 async with session.post(base) as got:
                     assert got.status == 405
