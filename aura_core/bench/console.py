@@ -115,7 +115,10 @@ def serving(robot: Robot) -> Iterator[Server]:
 
 
 def pages(server: Server, count: int, seconds: float, nice: int = 0) -> dict[str, Any]:
-    """Open pages in another process for some seconds. Returns what they have seen."""
+    """Open pages in another process for some seconds. Returns what they have seen.
+
+    `nice`: how much that process gives way to others.
+    """
     command = [sys.executable, "-m", "aura_core.bench.console_pages"]
     command += [f"http://127.0.0.1:{server.port}/socket", str(count), str(seconds), str(nice)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -190,7 +193,7 @@ def step_times(
             say(f"round {turn // 2 + 1} of {rounds}: {count if watched else 0} pages")
             steps.clear()
             if watched:
-                pages(server, count, seconds, nice=10)
+                pages(server, count, seconds, nice=19)
             else:
                 time.sleep(seconds)
             found[watched] += steps

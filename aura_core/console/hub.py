@@ -131,6 +131,8 @@ class Hub:
         self._abilities = dict(hello.abilities) if not self.pages else self._abilities
         page.send(hello)
         page.send(self.past.snapshot())
+        if self.past.playback is not None:
+            page.send(self.past.playback)
         self.pages.append(page)
         self._tell_now([page])
 

@@ -30,6 +30,7 @@ class Past:
         self._notes: deque[p.Note] = deque(maxlen=NOTES)
         self._problems: deque[p.Problem] = deque(maxlen=PROBLEMS)
         self._watches: tuple[p.Watch, ...] = ()
+        self.playback: p.Playback | None = None  # where a recording is that is replayed
 
     def take(self, event: p.Event) -> None:
         """Keep what a late page needs of this."""
@@ -52,6 +53,8 @@ class Past:
                 self._forget()
             case p.Snapshot():
                 self._replace(event)
+            case p.Playback():
+                self.playback = event
             case _:  # how it is doing now is told once a second
                 pass
 

@@ -60,6 +60,18 @@ def test_a_page_is_told_what_it_shows_and_what_it_has_missed(
     run(test)
 
 
+def test_a_late_page_is_told_where_a_recording_is(robot: FakeRobot, server: Server) -> None:
+    robot.tell(p.Playback(0.0, 9000.0, 1000.0, True, 1.0))
+    robot.tell(p.Playback(0.0, 9000.0, 2000.0, False, 1.0))
+
+    async def test() -> None:
+        async with entered(server) as page:
+            assert (await page.until("playback"))["at_ms"] == 2000.0
+            assert [m["type"] for m in page.messages].count("playback") == 1
+
+    run(test)
+
+
 def test_events_reach_all_pages_in_their_order(robot: FakeRobot, server: Server) -> None:
     async def test() -> None:
         async with entered(server) as one, entered(server) as other:
