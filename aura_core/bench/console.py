@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from aura_core.config import AssistantConfig
 from aura_core.console import protocol as p
+from aura_core.console.clock import now_ms
 from aura_core.console.feed import Source
 from aura_core.console.local import LocalRobot
 from aura_core.console.robot import Robot, Seen
 from aura_core.console.server import Server, page_files
 from aura_core.console.settings import ConsoleConfig
-from aura_core.console.telling import now_ms
 from aura_core.errors import InputError, ModelError
 from aura_core.live.events import Event, Failed, Ready, Stepped
 from aura_core.sim.render import Camera

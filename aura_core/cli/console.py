@@ -64,6 +64,7 @@ def console(
     from aura_core.console.feed import Source
     from aura_core.console.local import LocalRobot
     from aura_core.console.robot import Robot
+    from aura_core.console.security import is_loopback
     from aura_core.console.server import Server
     from aura_core.errors import InputError
     from aura_core.live.events import Stepped
@@ -91,6 +92,8 @@ def console(
         server.start()
         try:
             print(f"console: {server.url}", flush=True)
+            if server.gate.token and not is_loopback(host) and not https:
+                show.warn("the token and the pictures are not encrypted; --https encrypts them")
             if browser:
                 webbrowser.open(server.url)
             _until_stopped()

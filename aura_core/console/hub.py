@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from aura_core.console import protocol as p
 from aura_core.console.clients import Outgoing
+from aura_core.console.clock import now_ms
 from aura_core.console.robot import Robot, Seen, Told
 from aura_core.console.state import Past
-from aura_core.console.telling import now_ms
 from aura_core.console.thumbnails import Thumbnails, live
 from aura_core.errors import InputError, one_line
 

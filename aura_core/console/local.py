@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aura_core.config import AssistantConfig
 from aura_core.console import protocol as p
+from aura_core.console.clock import MS, now_ms
 from aura_core.console.feed import PHONE, Feed, Source
 from aura_core.console.robot import Result, Robot, Seen
-from aura_core.console.telling import MS, Telling, note, now_ms
+from aura_core.console.telling import Telling, note
 from aura_core.errors import InputError, one_line
 from aura_core.live import events as e
 from aura_core.live.diagnosis import FROZEN_S, STEP_S, UNDECIDED, Recent

@@ -22,11 +22,11 @@ from typing import Any
 
 from aura_core import __version__
 from aura_core.console import protocol as p
+from aura_core.console.clock import now_ms
 from aura_core.console.hub import Hub, Page
 from aura_core.console.robot import Robot
 from aura_core.console.security import CSP, HEADERS, Bucket, Gate, token_of
 from aura_core.console.settings import ConsoleConfig
-from aura_core.console.telling import now_ms
 from aura_core.errors import AuraError, ConfigError, InputError, one_line
 from aura_core.extras import how_to_install
 
@@ -85,6 +85,16 @@ def page_files() -> dict[str, File]:
         if file.is_file() and (made := File.of(file.name, file.read_bytes())) is not None:
             found[file.name] = made
     return found
+
+
+def own_address() -> str:
+    """This machine's address in its network, or else its name. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of no machine (RFC 5737)
+            return str(probe.getsockname()[0])
+        except OSError:  # there is no network
+            return socket.gethostname()
 
 
 class Server:
@@ -171,7 +181,7 @@ class Server:
     def _url(self) -> str:
         host = self.config.host.strip("[]")
         if host in ("0.0.0.0", "::", ""):
-            host = socket.gethostname()
+            host = own_address()
         host = f"[{host}]" if ":" in host else host
         scheme = "https" if self.tls is not None or self.config.https else "http"
         token = f"#token={self.gate.token}" if self.gate.token else ""
@@ -353,7 +363,7 @@ class Connection:
     def enter(self, text: str) -> p.Bye | None:
         """Let a page in. Returns why it is not."""
         try:
-            enter = p.parse_enter(text)
+            enter = p.parse_enter(text[: p.MOST_TEXT])
         except InputError as e:
             return p.Bye(str(e), False, "version")
         if not self._server.gate.knows(enter.token):

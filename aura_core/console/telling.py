@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from aura_core.console import protocol as p
+from aura_core.console.clock import MS, now_ms
 from aura_core.console.robot import Seen, Told
 from aura_core.live import events as e
 from aura_core.live.host import Host
@@ -13,13 +13,6 @@ from aura_core.memory.notes import Note
 from aura_core.stream.attribution import stands
 from aura_core.stream.watches import Watch
 from aura_core.types import Response, Step
-
-MS = 1_000_000  # nanoseconds
-
-
-def now_ms() -> float:
-    """This machine's wall clock, in milliseconds since the UNIX epoch."""
-    return time.time_ns() / MS
 
 
 class Telling:
