@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aura_core.bench.console_pages import WARM_S
 from aura_core.config import AssistantConfig
 from aura_core.console import protocol as p
 from aura_core.console.clock import now_ms
@@ -45,6 +46,7 @@ MARKS, MARK_S = 120, 0.25  # events whose time to the pixel is measured, and bet
 LOADS = 10  # of the page, for its first paint
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Scene(Robot):
@@ -140,26 +142,37 @@ def socket_times(seconds: float) -> dict[str, float]:
     }
 
 
-def cost(seconds: float) -> dict[str, float]:
-    """What one page costs, in shares of a core: frames of 640x480 at 2 FPS, and all events."""
+def cost(seconds: float, count: int) -> dict[str, float]:
+    """What one page and what `count` pages cost, in shares of a core: frames of 640x480 at 2 FPS,
+    and all events. CPU time is counted, so other programs that run change little."""
     with serving(Scene()) as server:
         time.sleep(2.0)
-        alone = _share(lambda: time.sleep(seconds))
-        seen: dict[str, Any] = {}
-        with_page = _share(lambda: seen.update(pages(server, 1, seconds)))
+        wall_s, used_s, _ = _cpu(lambda: time.sleep(seconds))
+        alone = used_s / wall_s
+
+        def more(pages_open: int) -> tuple[float, dict[str, Any]]:
+            # The start of the other process takes time too, in which no page is open.
+            wall_s, used_s, seen = _cpu(lambda: pages(server, pages_open, seconds))
+            return (used_s - alone * wall_s) / seconds, seen
+
+        one, seen = more(1)
+        many, of_many = more(count)
+    expected = FPS * (seconds - WARM_S) * count
     size = sum(seen["frame_bytes"]) / max(1, len(seen["frame_bytes"]))
     return {
-        "cpu_of_a_page_percent": 100 * (with_page - alone),
         "cpu_without_pages_percent": 100 * alone,
+        "cpu_of_a_page_percent": 100 * one,
+        f"cpu_of_{count}_pages_percent": 100 * many,
+        f"frames_of_{count}_pages_percent": 100 * len(of_many["frames_ms"]) / expected,
         "jpeg_kb": size / 1e3,
     }
 
 
-def _share(work: Callable[[], object]) -> float:
-    """CPU time of this process while `work` is done, as a share of a core."""
+def _cpu(work: Callable[[], T]) -> tuple[float, float, T]:
+    """How long `work` takes, the CPU time of this process meanwhile [s], and its result."""
     began_s, used_s = time.monotonic(), time.process_time()
-    work()
-    return (time.process_time() - used_s) / (time.monotonic() - began_s)
+    result = work()
+    return time.monotonic() - began_s, time.process_time() - used_s, result
 
 
 def step_times(
@@ -345,8 +358,8 @@ def measure(
     found: dict[str, Any] = weight()
     say("event to socket")
     found |= socket_times(seconds)
-    say("cost of a page")
-    found |= cost(seconds)
+    say("cost of a page, and of many")
+    found |= cost(seconds, count)
     if browser:
         say("browser")
         found |= browser_times()
