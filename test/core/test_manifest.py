@@ -112,6 +112,7 @@ OPTIONAL = {
     "piper": ("piper-tts", None),
     "jiwer": ("jiwer", None),
     "py_trees": ("py_trees", None),
+    "playwright": ("playwright", None),
     "pytest": ("pytest", "python3-pytest"),
 }
 # what comes with another package of its extra, and is checked where it is imported
