@@ -29,6 +29,7 @@ BASE = {  # by the module that is imported
 EXTRAS = {
     "model": ("torch>=2.6", "transformers>=5.20,<5.25", "safetensors>=0.5", "tokenizers>=0.22"),
     "server": ("httpx>=0.28,<1", "transformers>=5.20,<5.25", "tokenizers>=0.22", "jinja2>=3.1"),
+    "console": ("aiohttp>=3.9.1,<4",),
     "judge": ("httpx>=0.28,<1",),
     "train": ("aura-ros[model]", "accelerate>=1.15,<2", "peft>=0.21,<1"),
     "ray": ("ray[data]>=2.60,<3",),
@@ -50,6 +51,7 @@ EXTRAS = {
         "hypothesis>=6.100",
         "ruff>=0.12",
         "httpx>=0.28,<1",
+        "aiohttp>=3.9.1,<4",
         "jinja2>=3.1",
         "accelerate>=1.15,<2",
         "peft>=0.21,<1",

@@ -225,6 +225,45 @@ def memory(
     _write(json_out, out)
 
 
+@app.command()
+def console(
+    seconds: Annotated[
+        float, typer.Option(min=5, max=3600, help="of each part, and of each turn")
+    ] = 30,
+    pages: Annotated[int, typer.Option(min=1, max=500, help="pages beside the model")] = 20,
+    rounds: Annotated[
+        int, typer.Option(min=0, max=100, help="turns with pages and without; 0: no model")
+    ] = 4,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="also in the system's Chromium, with Playwright")
+    ] = False,
+    model: options.Model = None,
+    config: options.Config = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    busy: Busy = 0,
+    json_out: Json = None,
+) -> None:
+    """The console: from an event to the page, what a page costs, and steps beside many pages."""
+    from aura_core.bench import console as bench
+    from aura_core.bench.conditions import conditions, told
+    from aura_core.bench.load import busy_loops
+
+    output.check("--json", json_out)
+    settings = options.assistant_config(config, model, device, dtype)
+    terminal = Console(stderr=True, highlight=False)
+    before = conditions()
+    with busy_loops(busy):
+        figures = bench.measure(settings, seconds, pages, rounds, browser, terminal.print)
+    table = Table("", "console")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    out = figures | {"load": _load(busy), "before": before, "after": conditions()}
+    print(told(before, out["after"]))
+    _write(json_out, out)
+
+
 @app.command(context_settings=PASSES_ON)
 def voice(context: typer.Context) -> None:
     """Speech input and output, measured.

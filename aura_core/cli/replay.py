@@ -52,10 +52,10 @@ def replay(
     """
     from aura_core.cli.expected import Expected
     from aura_core.cli.show import showing
-    from aura_core.cli.stream import check_questions, open_lockstep, paced, show_steps
+    from aura_core.cli.stream import check_questions, open_lockstep, show_steps
     from aura_core.models import foreign
     from aura_core.replay.bag import Bag
-    from aura_core.replay.lockstep import Asked, insert, until
+    from aura_core.replay.lockstep import Asked, insert, paced, until
 
     judged = Expected(bag, expect, bless, junit, html, [Asked.parse(a) for a in ask])
     questions = judged.questions

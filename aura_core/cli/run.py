@@ -29,9 +29,9 @@ def run(
 ) -> None:
     """Watch SOURCE, and print each second: silent, or the words."""
     from aura_core.cli.show import showing
-    from aura_core.cli.stream import check_questions, open_lockstep, paced, show_live, show_steps
+    from aura_core.cli.stream import check_questions, open_lockstep, show_live, show_steps
     from aura_core.models import foreign
-    from aura_core.replay.lockstep import Asked, insert
+    from aura_core.replay.lockstep import Asked, insert, paced
     from aura_core.sources import open_source
     from aura_core.sources.address import shown
 

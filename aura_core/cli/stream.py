@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from aura_core.stream.engine import StreamEngine
 from aura_core.stream.ids import new_run
 from aura_core.stream.recovery import Lost
 from aura_core.tools import UNAVAILABLE, error
-from aura_core.types import NS, Frame, Query
+from aura_core.types import Frame, Query
 from aura_core.words import shorten
 
 if TYPE_CHECKING:
@@ -237,20 +237,3 @@ class _Told:
             self._show.warn(
                 f"question '{shorten(query.text)}' was never seen: the frames ended before its time"
             )
-
-
-def paced(
-    events: Iterable[Frame | Query],
-    now: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Frame | Query]:
-    """The events, each at the time of its stamp."""
-    start: tuple[int, float] | None = None
-    for event in events:
-        if event.stamp_ns is not None:
-            if start is None:
-                start = event.stamp_ns, now()
-            wait = (event.stamp_ns - start[0]) / NS - (now() - start[1])
-            if wait > 0:
-                sleep(wait)
-        yield event

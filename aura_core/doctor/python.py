@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aura_core.cores import cores
-from aura_core.doctor.findings import FAULT, OK, WARN, Asked, Check, Finding
-from aura_core.doctor.versions import is_there
-from aura_core.extras import BASE, externally_managed, how_to_install
+from aura_core.doctor.findings import FAULT, MISSING, OK, WARN, Asked, Check, Finding
+from aura_core.doctor.versions import allows, is_there, limits, version_of
+from aura_core.extras import BASE, EXTRAS, externally_managed, how_to_install
 
 OLDEST = (3, 11)
 # Packages whose files are looked at: where one of them has no bytecode, most have none.
@@ -43,6 +43,18 @@ def packages(_: Asked) -> Iterator[Finding]:
         yield Finding("base packages", FAULT, found, how_to_install("base"))
     else:
         yield Finding("base packages", OK, f"all {len(BASE)} are installed")
+
+
+def console(_: Asked) -> Iterator[Finding]:
+    """What `aura console` and console_node serve their page with."""
+    (requirement,) = EXTRAS["console"]
+    version, fix = version_of("aiohttp"), how_to_install("console")
+    if not is_there("aiohttp"):
+        yield Finding("aiohttp", MISSING, "not installed: there is no console", fix)
+    elif not allows(requirement, version):
+        yield Finding("aiohttp", FAULT, f"{version}, but {limits(requirement)} is needed", fix)
+    else:
+        yield Finding("aiohttp", OK, version)
 
 
 def processors(_: Asked) -> Iterator[Finding]:
@@ -81,6 +93,7 @@ def _compiled(source: Path) -> bool:
 CHECKS = (
     Check("python", version),
     Check("base packages", packages),
+    Check("aiohttp", console),
     Check("CPU cores", processors),
     Check("bytecode", bytecode),
 )

@@ -10,7 +10,7 @@ from aura_core.errors import InputError
 QUALITY = 85
 
 
-def jpeg(image: NDArray[np.uint8], width: int) -> bytes:
+def jpeg(image: NDArray[np.uint8], width: int, quality: int = QUALITY) -> bytes:
     """An RGB image, uint8 (height, width, 3), as JPEG of at most `width` pixels a row.
 
     Raises `InputError` for what is no such image.
@@ -23,7 +23,7 @@ def jpeg(image: NDArray[np.uint8], width: int) -> bytes:
     if image.shape[1] > width:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
         bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise InputError(f"a keyframe of {image.shape} cannot be encoded")
     return data.tobytes()

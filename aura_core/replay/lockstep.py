@@ -6,6 +6,7 @@ evaluation all use `drive`, so the same frames and questions give the same decis
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,6 +83,23 @@ def until(events: Iterable[Frame | Query], duration_s: float | None) -> Iterator
         late = first is not None and duration_s is not None and event.stamp_ns is not None
         if late and event.stamp_ns - first >= round(duration_s * NS):  # type: ignore[operator]
             return
+        yield event
+
+
+def paced(
+    events: Iterable[Frame | Query],
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Frame | Query]:
+    """The events, each at the time of its stamp."""
+    start: tuple[int, float] | None = None
+    for event in events:
+        if event.stamp_ns is not None:
+            if start is None:
+                start = event.stamp_ns, now()
+            wait = (event.stamp_ns - start[0]) / NS - (now() - start[1])
+            if wait > 0:
+                sleep(wait)
         yield event
 
 

@@ -16,11 +16,11 @@ from mjpeg_server import MjpegServer
 
 from aura_core import __version__
 from aura_core.cli import main
-from aura_core.cli.stream import paced
 from aura_core.config import ModelConfig
 from aura_core.errors import InputError
 from aura_core.models import AURA_TINY, foreign
 from aura_core.replay.bag import Bag
+from aura_core.replay.lockstep import paced
 from aura_core.sources.base import FrameSource
 from aura_core.types import Frame, Query
 

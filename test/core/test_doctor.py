@@ -102,6 +102,17 @@ def test_missing_base_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "pyyaml" in found.fix
 
 
+def test_the_console_needs_an_aiohttp_that_is_new_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert states(python.console) == {"aiohttp": OK}
+    monkeypatch.setattr(python, "version_of", lambda _: "3.8.4")
+    found = look(python.console)["aiohttp"]
+    assert (found.state, found.found) == (FAULT, "3.8.4, but >=3.9.1,<4 is needed")
+    without(monkeypatch, python, "aiohttp")
+    found = look(python.console)["aiohttp"]
+    assert found.state == MISSING
+    assert "aiohttp" in found.fix
+
+
 def test_one_core_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(python, "cores", lambda: 1)
     assert states(python.processors) == {"CPU cores": WARN}
@@ -651,7 +662,7 @@ def test_it_needs_numpy_alone() -> None:
     rows = [line.split("|") for line in ran.stdout.splitlines()]
     state = {what: state for state, what, _ in rows}
     assert [row for row in rows if "could not be checked" in row[2]] == []
-    gone = ("torch", "transformers", "rclpy", "sounddevice", "piper")
+    gone = ("torch", "transformers", "rclpy", "sounddevice", "piper", "aiohttp")
     assert {state[what] for what in gone} == {MISSING}
     assert {what for what, s in state.items() if s == FAULT} == {"base packages"}
 

@@ -31,6 +31,7 @@ OWN = {"aura_core", "aura_ros"}
 SYSTEM_KEYS = {
     "flite",
     "portaudio19-dev",
+    "python3-aiohttp",
     "python3-httpx",
     "python3-hypothesis",
     "python3-jinja2",
@@ -96,6 +97,7 @@ OPTIONAL = {
     "tokenizers": ("tokenizers", None),
     "safetensors": ("safetensors", None),
     "jinja2": ("jinja2", "python3-jinja2"),
+    "aiohttp": ("aiohttp", "python3-aiohttp"),
     "httpx": ("httpx", "python3-httpx"),
     "accelerate": ("accelerate", None),
     "peft": ("peft", None),
@@ -110,6 +112,7 @@ OPTIONAL = {
     "piper": ("piper-tts", None),
     "jiwer": ("jiwer", None),
     "py_trees": ("py_trees", None),
+    "playwright": ("playwright", None),
     "pytest": ("pytest", "python3-pytest"),
 }
 # what comes with another package of its extra, and is checked where it is imported

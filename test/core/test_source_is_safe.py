@@ -1,4 +1,4 @@
-"""No file of the package loads code from data, or opens a socket that listens."""
+"""No file of the package loads code from data; one opens a socket that listens: the console's."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ NEVER = {
     *("asyncio.start_server", "asyncio.start_unix_server", "xmlrpc.server.SimpleXMLRPCServer"),
 }
 METHODS = {"bind", "serve_forever"}  # of a socket or a server
+# Web sites of aiohttp are made from a socket that is bound already, so `bind` is seen here too.
+LISTENS = {"aura_core/console/server.py": ".bind()"}
 # keyword, and the value that it must not have
 ARGUMENTS = (("shell", True), ("trust_remote_code", True), ("allow_pickle", True))
 ARGUMENTS += (("weights_only", False), ("use_safetensors", False))
@@ -86,7 +88,9 @@ def test_no_file_loads_code_from_data_or_listens(repository: Path, package: str)
         for file in files
         for fault in faults(file.read_text(encoding="utf-8"))
     ]
-    assert found == []
+    listening = [(file, what) for file, what in LISTENS.items() if file.startswith(package)]
+    assert [f for f in found if f.rpartition(": ")[2] not in LISTENS.values()] == []
+    assert [(f.partition(":")[0], f.rpartition(": ")[2]) for f in found] == listening
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""`aura console SOURCE`: the page that shows what the assistant sees, says and remembers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aura_core.cli import options
+from aura_core.console.settings import ConsoleConfig
+
+
+def console(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Video file, bag, folder of images, camera:0, sim:SEED, phone, rtsp://... or"
+            " http://...; several, each as NAME=SOURCE, are shown side by side."
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Instead: scrub through a recording, a bag, or the --out of a run."),
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="With --replay: the video that the run has watched.")
+    ] = None,
+    host: Annotated[str, options.option(ConsoleConfig, "host", "--host")] = ConsoleConfig.host,
+    port: Annotated[int, options.option(ConsoleConfig, "port", "--port")] = ConsoleConfig.port,
+    token: Annotated[str, options.option(ConsoleConfig, "token", "--token")] = ConsoleConfig.token,
+    https: Annotated[bool, options.option(ConsoleConfig, "https", "--https")] = ConsoleConfig.https,
+    certificate: Annotated[
+        str, options.option(ConsoleConfig, "certificate", "--certificate")
+    ] = ConsoleConfig.certificate,
+    key: Annotated[str, options.option(ConsoleConfig, "key", "--key")] = ConsoleConfig.key,
+    max_clients: Annotated[
+        int, options.option(ConsoleConfig, "max_clients", "--max-clients")
+    ] = ConsoleConfig.max_clients,
+    recordings: Annotated[
+        str, options.option(ConsoleConfig, "recordings", "--recordings")
+    ] = ConsoleConfig.recordings,
+    browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin a file again at its end.")] = False,
+    out: options.Out = None,
+    config: options.Config = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    seconds: options.Seconds = None,
+    memory: options.Memory = None,
+) -> None:
+    """Watch SOURCE, and show it on a page in the browser: ask, watch, and search the memory there.
+
+    Files are played in real time. It runs until Ctrl-C.
+    """
+    from aura_core.cli.show import showing
+    from aura_core.console.feed import Source
+    from aura_core.console.local import LocalRobot
+    from aura_core.console.robot import Robot
+    from aura_core.console.security import is_loopback
+    from aura_core.console.server import Server
+    from aura_core.errors import InputError
+    from aura_core.live.events import Stepped
+    from aura_core.models import foreign
+
+    settings = ConsoleConfig(host, port, token, https, certificate, key, max_clients, recordings)
+    if (replay is None) == (not source):
+        raise InputError("name a SOURCE, or a recording with --replay, and not both")
+    with showing(out, quiet=True) as show:
+        robot: Robot
+        if replay is not None:
+            from aura_core.console.replaying import open_replay
+
+            robot = open_replay(replay, frames)
+        else:
+            sources = Source.parse_all(source or ())
+            engine = options.assistant_config(config, model, device, dtype)
+            engine = options.remembering(engine, memory)
+            for one in sources:
+                show.warn_of(foreign(engine.model, one.title, engine.server))
+            folder = recordings_folder(recordings)
+            robot = LocalRobot(sources, engine, seconds, loop, folder, complain=show.warn)
+            robot.host.listen(lambda e: show.step(e.step) if isinstance(e, Stepped) else None)
+        server = Server(robot, settings, _tls(settings))
+        server.start()
+        try:
+            print(f"console: {server.url}", flush=True)
+            if server.gate.token and not is_loopback(host) and not https:
+                show.warn("the token and the pictures are not encrypted; --https encrypts them")
+            if browser:
+                webbrowser.open(server.url)
+            _until_stopped()
+        finally:
+            server.stop()
+
+
+def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
+    """What https needs; None without it."""
+    if not settings.https:
+        return None
+    from aura_core.console.tls import context
+
+    return context(settings)
+
+
+def recordings_folder(named: str) -> Path:
+    """The folder for recordings; "auto" is in $ROS_HOME, where the memory is too."""
+    home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
+    return Path(home) / "aura" / "recordings" if named == "auto" else Path(named)
+
+
+def _until_stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.wait(1.0):  # a wait without end would hold signals back on some systems
+        pass
+    print("stopped", file=sys.stderr)

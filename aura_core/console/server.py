@@ -1,0 +1,594 @@
+"""The console's server: the page, and one web socket for each page that is open.
+
+It has a thread and a loop of its own, so that it never waits for the model, nor the model for it.
+No path of a client is ever opened: the files of the page are read at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import hashlib
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from aura_core import __version__
+from aura_core.console import protocol as p
+from aura_core.console.clock import now_ms
+from aura_core.console.hub import Hub, Page
+from aura_core.console.robot import Robot
+from aura_core.console.security import CSP, HEADERS, Bucket, Gate, token_of
+from aura_core.console.settings import ConsoleConfig
+from aura_core.errors import AuraError, ConfigError, InputError, one_line
+from aura_core.extras import how_to_install
+
+try:
+    from aiohttp import WSMsgType, web
+except ImportError:  # `Server` raises an error that names the extra
+    web = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+ENTER_S = 10.0  # a page that has not entered after so long is closed
+SEND_S = 20.0  # a page that takes nothing for so long is closed
+ALIVE_S = 15.0  # how often a page must show that it is there
+UNDER_WAY = 16  # commands of a page that may wait for their results
+THREADS = 8  # that make commands
+COMMANDS = (50.0, 200.0)  # of a page in a second, and at once
+BINARY = (100.0, 200.0)  # the same for pictures and sound
+BYTES = (12e6, 24e6)  # the same for their bytes
+BAD = (1.0, 20.0)  # the same for what cannot be read
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+}
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+MISSING = "the files of the page are missing: install the package again"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the page."""
+
+    content: bytes
+    small: bytes  # the same with gzip
+    type: str
+    etag: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> File | None:
+        """The file of this name; None for what is no part of a page."""
+        kind = TYPES.get("." + name.rpartition(".")[2])
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        return None if kind is None else cls(content, gzip.compress(content, 9), kind, tag)
+
+
+def page_files() -> dict[str, File]:
+    """The files of the page, by name. The page itself is "index.html"."""
+    found: dict[str, File] = {}
+    folder = resources.files("aura_core.console") / "page"
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.is_file() and (made := File.of(file.name, file.read_bytes())) is not None:
+            found[file.name] = made
+    return found
+
+
+def own_address() -> str:
+    """This machine's address in its network, or else its name. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of no machine (RFC 5737)
+            return str(probe.getsockname()[0])
+        except OSError:  # there is no network
+            return socket.gethostname()
+
+
+class Server:
+    """Serves a robot to browsers. `start` returns when the address is taken; `stop` ends it.
+
+    `start` opens the robot after the address is taken, and `stop` closes it.
+
+    Args:
+        robot: what is shown.
+        config: see there.
+        tls: for https; None: made from the settings.
+
+    Attributes:
+        url: the address to open; with the token, where one is needed. After `start`.
+    """
+
+    def __init__(
+        self, robot: Robot, config: ConsoleConfig, tls: ssl.SSLContext | None = None
+    ) -> None:
+        if web is None:
+            raise ConfigError(f"aiohttp is not installed: {how_to_install('console')}")
+        self.robot, self.config, self.tls = robot, config, tls
+        self.gate = Gate(token_of(config), config.host)
+        self.port, self.url = 0, ""
+        self.hub = Hub(robot)
+        self._files = page_files()
+        self._sockets = 0  # that are open, of pages that have not entered too
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def start(self) -> None:
+        """Take the address, open the robot, and serve. Raises `InputError`."""
+        begun = threading.Event()
+        failed: list[BaseException] = []
+        listening = self._listen()
+        self._thread = threading.Thread(
+            target=self._main, args=(listening, begun, failed), name="console server", daemon=True
+        )
+        self._thread.start()
+        begun.wait()
+        if failed:
+            self._thread.join()
+            raise failed[0]
+        end = self.robot.listen(self.hub.take)
+        try:
+            self.robot.open()
+        except BaseException:
+            end()
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Say goodbye to the pages, close the robot, and end."""
+        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.robot.close()
+
+    def _listen(self) -> socket.socket:
+        host, port = self.config.host.strip("[]"), self.config.port
+        try:
+            kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        except (OSError, UnicodeError) as e:
+            raise InputError(f"host '{host}': {one_line(e)}") from e
+        listening = socket.socket(kind, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+            listening.listen(128)
+        except OSError as e:
+            listening.close()
+            raise InputError(
+                f"port {port} of {host} cannot be used: {e.strerror}; does another console run?"
+                " Choose another port (0: any that is free)"
+            ) from e
+        self.port = listening.getsockname()[1]
+        self.url = self._url()
+        return listening
+
+    def _url(self) -> str:
+        host = self.config.host.strip("[]")
+        if host in ("0.0.0.0", "::", ""):
+            host = own_address()
+        host = f"[{host}]" if ":" in host else host
+        scheme = "https" if self.tls is not None or self.config.https else "http"
+        token = f"#token={self.gate.token}" if self.gate.token else ""
+        return f"{scheme}://{host}:{self.port}/{token}"
+
+    # ---- on the server's thread --------------------------------------------------------------
+
+    def _main(
+        self, listening: socket.socket, begun: threading.Event, failed: list[BaseException]
+    ) -> None:
+        try:
+            asyncio.run(self._serve(listening, begun))
+        except BaseException as e:
+            if begun.is_set():
+                raise  # a bug: the traceback is printed
+            failed.append(e)
+            begun.set()
+        finally:
+            listening.close()
+
+    async def _serve(self, listening: socket.socket, begun: threading.Event) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self.pool = pool = ThreadPoolExecutor(THREADS, "console command")
+        app = web.Application()
+        app.on_response_prepare.append(self._with_headers)
+        app.router.add_get("/", self._checked(self._index))
+        app.router.add_get("/socket", self._checked(self._socket))
+        app.router.add_get("/{name}", self._checked(self._file))
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+        await runner.setup()
+        site = web.SockSite(runner, listening, ssl_context=self.tls)
+        await site.start()
+        self.hub.open()
+        begun.set()
+        try:
+            await self._stopping.wait()
+        finally:
+            await self.hub.close("the console has ended", True, "stopping")
+            await runner.cleanup()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    @staticmethod
+    async def _with_headers(request: web.Request, response: web.StreamResponse) -> None:
+        # Safari before version 15.4 does not take a web socket as 'self'.
+        socket = f" ws://{request.host} wss://{request.host}" if _plain(request.host) else ""
+        response.headers["Content-Security-Policy"] = CSP.format(socket=socket)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    def _checked(self, handler: Handler) -> Handler:
+        """The handler, for requests to one of the server's own names."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if refused := self.gate.refuse_host(request.host):
+                return web.Response(status=403, text=f"{refused}\n")
+            return await handler(request)
+
+        return handle
+
+    async def _index(self, request: web.Request) -> web.Response:
+        return self._answer(request, "index.html")
+
+    async def _file(self, request: web.Request) -> web.Response:
+        return self._answer(request, request.match_info["name"])
+
+    def _answer(self, request: web.Request, name: str) -> web.Response:
+        file = self._files.get(name)
+        if file is None:
+            missing = MISSING if name == "index.html" else "there is no such file"
+            return web.Response(status=404, text=f"{missing}\n")
+        headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if request.headers.get("If-None-Match") == file.etag:
+            return web.Response(status=304, headers=headers)
+        body, headers["Content-Type"] = file.content, file.type
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body, headers["Content-Encoding"] = file.small, "gzip"
+        return web.Response(body=body, headers=headers)
+
+    # ---- web sockets -------------------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        refused = self.gate.refuse_origin(request.headers.get("Origin"), request.host)
+        if refused:
+            return web.Response(status=403, text=f"{refused}\n")
+        if self._sockets >= 2 * self.config.max_clients:
+            return web.Response(status=503, text="too many pages are open\n")
+        self._sockets += 1
+        try:
+            return await self._serve_page(request)
+        finally:
+            self._sockets -= 1
+
+    async def _serve_page(self, request: web.Request) -> web.StreamResponse:
+        ws = web.WebSocketResponse(
+            heartbeat=ALIVE_S, max_msg_size=p.MOST_BINARY, compress=False, timeout=2.0
+        )
+        await ws.prepare(request)
+        page = Page()
+        sending = asyncio.create_task(self._send(ws, page, request.transport))
+        connection = Connection(self, page)
+        try:
+            bye = await self._receive(ws, connection)
+            self.hub.leave(page, bye)
+            await asyncio.wait([sending], timeout=SEND_S)
+        finally:
+            connection.close()
+            self.hub.leave(page)
+            sending.cancel()
+            await asyncio.wait([sending])
+            with contextlib.suppress(ConnectionError):
+                await ws.close()
+        return ws
+
+    async def _receive(self, ws: web.WebSocketResponse, connection: Connection) -> p.Bye | None:
+        """Take messages until the page ends. Returns why the server ends it, where it does."""
+        try:
+            first = await asyncio.wait_for(ws.receive(), ENTER_S)
+        except TimeoutError:
+            return p.Bye("the page has not said who it is", True, "token")
+        if first.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+            return None
+        if bye := connection.enter(first.data if first.type is WSMsgType.TEXT else ""):
+            return bye
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                bye = connection.command(message.data)
+            elif message.type is WSMsgType.BINARY:
+                bye = await connection.binary(message.data)
+            else:
+                bye = None
+            if bye is not None:
+                return bye
+        return None
+
+    async def _send(
+        self, ws: web.WebSocketResponse, page: Page, transport: asyncio.Transport | None
+    ) -> None:
+        """Send what waits, until nothing more comes or the page takes nothing."""
+        try:
+            while (message := await page.outgoing.next()) is not None:
+                if isinstance(message, bytes):
+                    await asyncio.wait_for(ws.send_bytes(message), SEND_S)
+                else:
+                    await asyncio.wait_for(ws.send_str(message), SEND_S)
+        except (ConnectionError, RuntimeError):  # it is gone
+            pass
+        except TimeoutError:
+            page.outgoing.overflowed = True
+        if page.outgoing.overflowed:
+            log.warning("a page of the console did not read what it was sent, and was closed")
+            self.hub.leave(page)
+            await self._slow(ws, transport)
+        elif page.outgoing.closed and not ws.closed:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await asyncio.wait_for(ws.close(), 2.0)
+
+    @staticmethod
+    async def _slow(ws: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        """Close a page that does not read. It may read the reason later, or never."""
+        bye = p.encode(p.Bye("the page did not read what it was sent", True, "slow"))
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            await asyncio.wait_for(ws.send_str(bye), 0.5)
+            await asyncio.wait_for(ws.close(code=1008, message=b"slow"), 0.5)
+        if transport is not None:
+            transport.abort()
+
+
+class Connection:
+    """The commands of one page."""
+
+    def __init__(self, server: Server, page: Page) -> None:
+        self._server, self._hub, self._robot = server, server.hub, server.robot
+        self.page, self._entered = page, False
+        self._commands, self._binary = Bucket(*COMMANDS), Bucket(*BINARY)
+        self._bytes, self._bad = Bucket(*BYTES), Bucket(*BAD)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def enter(self, text: str) -> p.Bye | None:
+        """Let a page in. Returns why it is not."""
+        try:
+            enter = p.parse_enter(text[: p.MOST_TEXT])
+        except InputError as e:
+            return p.Bye(str(e), False, "version")
+        if not self._server.gate.knows(enter.token):
+            log.warning("a page with a wrong token was refused")
+            return p.Bye("the token is wrong: open the address that was printed", False, "token")
+        if enter.version != p.VERSION:
+            return p.Bye("the page is of another version: load it again", False, "version")
+        most = self._server.config.max_clients
+        if len(self._hub.pages) >= most:
+            return p.Bye(f"{most} pages are open already", True, "many")
+        robot = self._robot
+        hello = p.Hello(
+            p.VERSION,
+            now_ms(),
+            robot.title,
+            robot.cameras,
+            robot.abilities(),
+            robot.max_question_chars,
+            robot.replay,
+            robot.marks(),
+            __version__,
+        )
+        self._hub.enter(self.page, hello)
+        self._entered = True
+        return None
+
+    def close(self) -> None:
+        """The page has ended: so have its microphone and its camera."""
+        for task in self._tasks:
+            task.cancel()
+        if self._hub.microphone is self.page:
+            self._hub.microphone = None
+            self._background(self._robot.listen_to, 0)
+        for camera, owner in list(self._hub.phones.items()):
+            if owner is self.page:
+                del self._hub.phones[camera]
+                self._background(self._robot.look_through, p.Phone(False, camera))
+        if self._entered:
+            self._hub.tell_now()
+
+    def _background(self, call: Callable[..., object], *args: object) -> None:
+        def work() -> None:
+            try:
+                call(*args)
+            except AuraError as e:
+                log.debug("a page has ended: %s", one_line(e))
+
+        self._server.pool.submit(work)
+
+    # ---- commands ----------------------------------------------------------------------------
+
+    def command(self, text: str) -> p.Bye | None:
+        """Do a command; its answer is sent when it is done. Returns why the page is to end."""
+        if len(text) > p.MOST_TEXT:
+            return self._unreadable(None, f"a message has more than {p.MOST_TEXT} characters")
+        try:
+            number, command = p.parse(text)
+        except p.BadCommand as e:
+            return self._unreadable(e.id, str(e))
+        if not self._commands.take():
+            self._refuse(number, "too many commands in a short time")
+            return None if self._bad.take() else _BAD_PAGE
+        if len(self._tasks) >= UNDER_WAY:
+            self._refuse(number, "too many commands are under way; wait for their answers")
+            return None
+        task = asyncio.create_task(self._do(number, command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return None
+
+    def _unreadable(self, number: int | None, why: str) -> p.Bye | None:
+        self._refuse(number or 0, why)
+        return None if self._bad.take() else _BAD_PAGE
+
+    def _refuse(self, number: int, why: str) -> None:
+        self.page.send(p.Answer(number, False, why))
+
+    async def _do(self, number: int, command: p.Command) -> None:
+        try:
+            data = await self._result(number, command)
+        except AuraError as e:
+            self._refuse(number, one_line(e))
+        except asyncio.CancelledError:
+            raise
+        except Exception as e:  # a bug must not leave the page without an answer
+            log.error("the console's command %s failed", p.type_name(type(command)), exc_info=e)
+            self._refuse(number, f"the console has a bug: {one_line(e, 200)}")
+        else:
+            self.page.send(p.Answer(number, True, data=data))
+
+    async def _result(self, number: int, command: p.Command) -> Mapping[str, Any]:
+        hub, robot = self._hub, self._robot
+        match command:
+            case p.View():
+                hub.view(self.page, command)
+            case p.Acknowledge():
+                if (alert := hub.past.acknowledge(command.key)) is not None:
+                    hub.broadcast(alert)
+            case p.Picture():
+                await self._picture(number, command)
+            case p.Export():
+                return await self._export(command)
+            case p.Microphone():
+                await self._microphone(command)
+            case p.Phone():
+                await self._phone(command)
+            case p.Ask():
+                return await self._call(robot.ask, command)
+            case p.AddWatch():
+                return await self._call(robot.watch, command)
+            case p.Unwatch():
+                return await self._call(robot.unwatch, command)
+            case p.Pause():
+                return await self._told(robot.pause, command)
+            case p.Recall():
+                return await self._call(robot.recall, command)
+            case p.Forget():
+                return await self._call(robot.forget, command)
+            case p.MemoryPause():
+                return await self._told(robot.memory_pause, command)
+            case p.Record():
+                return await self._told(robot.record, command)
+            case p.Seek():
+                return await self._call(robot.seek, command)
+            case p.Play():
+                return await self._call(robot.play, command)
+        return {}
+
+    async def _call(self, call: Callable[..., Any], *args: object) -> Any:
+        """Do what may take long, on a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._server.pool, call, *args)
+
+    async def _told(self, call: Callable[..., Any], *args: object) -> Any:
+        """The same; all pages are told how it is doing then."""
+        result = await self._call(call, *args)
+        self._hub.tell_now()
+        return result
+
+    async def _picture(self, number: int, command: p.Picture) -> None:
+        places = {camera.name: i for i, camera in enumerate(self._robot.cameras)}
+        if command.camera not in places:
+            raise InputError(f"there is no camera '{command.camera}'")
+        found = await self._call(self._find, command)
+        if found is None:
+            raise InputError("this picture is not kept any more")
+        place = places[command.camera]
+        message = p.Binary(p.FOUND, place, command.stamp_ns, found, number).encode()
+        self.page.outgoing.put(message)
+
+    def _find(self, command: p.Picture) -> bytes | None:
+        kept = self._hub.thumbnails.get(command.camera, command.stamp_ns)
+        return kept if kept is not None else self._robot.picture(command)
+
+    async def _export(self, command: p.Export) -> Mapping[str, Any]:
+        from aura_core.console.export import export
+
+        snapshot = self._hub.past.snapshot()
+        title = self._robot.title
+        name, text = await self._call(export, snapshot, command.form, title, now_ms())
+        return {"name": name, "text": text}
+
+    async def _microphone(self, command: p.Microphone) -> None:
+        hub = self._hub
+        if command.on:
+            if hub.microphone not in (None, self.page):
+                raise InputError("another page uses its microphone already")
+            hub.microphone = self.page  # before the others are asked
+            try:
+                await self._call(self._robot.listen_to, command.rate)
+            except BaseException:
+                hub.microphone = None
+                raise
+        elif hub.microphone is self.page:
+            hub.microphone = None
+            await self._call(self._robot.listen_to, 0)
+        hub.tell_now()
+
+    async def _phone(self, command: p.Phone) -> None:
+        phones, camera = self._hub.phones, command.camera
+        if command.on:
+            if phones.get(camera) not in (None, self.page):
+                raise InputError("another page is this camera already")
+            phones[camera] = self.page
+            try:
+                await self._call(self._robot.look_through, command)
+            except BaseException:
+                del phones[camera]
+                raise
+        elif phones.get(camera) is self.page:
+            del phones[camera]
+            await self._call(self._robot.look_through, command)
+
+    # ---- sound and pictures ------------------------------------------------------------------
+
+    async def binary(self, data: bytes) -> p.Bye | None:
+        """Take sound or a picture. The next message is read when this one is taken, so nothing
+        queues here. Returns why the page is to end."""
+        if not (self._binary.take() and self._bytes.take(len(data))):
+            self._refuse(0, "too many pictures, or too much sound, in a short time")
+            return None if self._bad.take() else _BAD_PAGE
+        try:
+            message = p.parse_binary(data)
+            await self._call(*self._taken(message))
+        except AuraError as e:
+            return self._unreadable(None, one_line(e))
+        return None
+
+    def _taken(self, message: p.Binary) -> tuple[Any, ...]:
+        """What is to be called with a binary message."""
+        if message.kind == p.SOUND:
+            if self._hub.microphone is not self.page:
+                raise InputError("sound comes before the microphone was begun")
+            if len(message.content) % 2:
+                raise InputError("sound must be samples of 2 bytes")
+            return self._robot.hear, message.content
+        cameras = self._robot.cameras
+        name = cameras[message.camera].name if message.camera < len(cameras) else None
+        if name is None or self._hub.phones.get(name) is not self.page:
+            raise InputError("a picture comes before its camera was begun")
+        return self._robot.see, name, message.content
+
+
+_BAD_PAGE = p.Bye("the page sends what cannot be read, or too much", False, "rate")
+
+
+def _plain(host: str) -> bool:
+    """Whether a `Host` may stand in a header: letters, digits and what an address needs."""
+    return bool(host) and all(c.isascii() and (c.isalnum() or c in "-.:[]") for c in host)

@@ -1,0 +1,107 @@
+"""What a page that connects late is shown: the last minutes, bounded. No I/O, no clock, no thread.
+
+Times are those of the messages (`at_ms`), so a recording that is replayed is kept like a live run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+from aura_core.console import protocol as p
+
+CONVERSATION, ALERTS, NOTES, PROBLEMS = 500, 100, 100, 50  # newest ones that are kept
+
+
+class Past:
+    """The last minutes of an assistant.
+
+    Args:
+        cameras: how many there are: each has a second a second.
+        kept_s: seconds that are kept.
+    """
+
+    def __init__(self, cameras: int = 1, kept_s: int = p.KEPT_S) -> None:
+        self._kept_ms = kept_s * 1000
+        self._seconds: deque[p.Second] = deque(maxlen=(kept_s + 1) * max(1, cameras))
+        self._conversation: deque[p.Asked | p.Said | p.Refused] = deque(maxlen=CONVERSATION)
+        self._alerts: deque[p.Alert] = deque(maxlen=ALERTS)
+        self._notes: deque[p.Note] = deque(maxlen=NOTES)
+        self._problems: deque[p.Problem] = deque(maxlen=PROBLEMS)
+        self._watches: tuple[p.Watch, ...] = ()
+        self.playback: p.Playback | None = None  # where a recording is that is replayed
+
+    def take(self, event: p.Event) -> None:
+        """Keep what a late page needs of this."""
+        match event:
+            case p.Second():
+                self._seconds.append(event)
+                while self._seconds[0].at_ms < event.at_ms - self._kept_ms:
+                    self._seconds.popleft()
+            case p.Asked() | p.Said() | p.Refused():
+                self._conversation.append(event)
+            case p.Alert():
+                self._keep_alert(event)
+            case p.Watches():
+                self._watches = event.watches
+            case p.Note():
+                self._notes.append(event)
+            case p.Problem():
+                self._problems.append(event)
+            case p.Forgotten():
+                self._forget()
+            case p.Snapshot():
+                self._replace(event)
+            case p.Playback():
+                self.playback = event
+            case _:  # how it is doing now is told once a second
+                pass
+
+    def acknowledge(self, key: str) -> p.Alert | None:
+        """Mark an alert as seen. Returns it; None where none has this key, or it was seen."""
+        for place, alert in enumerate(self._alerts):
+            if alert.key == key:
+                if alert.acknowledged:
+                    return None
+                self._alerts[place] = replace(alert, acknowledged=True)
+                return self._alerts[place]
+        return None
+
+    def snapshot(self) -> p.Snapshot:
+        """All that is kept."""
+        return p.Snapshot(
+            tuple(self._seconds),
+            tuple(self._conversation),
+            tuple(self._alerts),
+            self._watches,
+            tuple(self._notes),
+            tuple(self._problems),
+        )
+
+    def _keep_alert(self, alert: p.Alert) -> None:
+        for place, known in enumerate(self._alerts):
+            if known.key == alert.key:  # it was acknowledged elsewhere
+                self._alerts[place] = alert
+                return
+        self._alerts.append(alert)
+
+    def _forget(self) -> None:
+        """Notes were deleted. Which ones is not told, so all words that may repeat them go."""
+        self._conversation.clear()
+        self._alerts.clear()
+        self._notes.clear()
+        self._watches = tuple(replace(w, last_text="", last_stamp_ns=None) for w in self._watches)
+
+    def _replace(self, snapshot: p.Snapshot) -> None:
+        _fill(self._seconds, snapshot.seconds)
+        _fill(self._conversation, snapshot.conversation)
+        _fill(self._alerts, snapshot.alerts)
+        _fill(self._notes, snapshot.notes)
+        _fill(self._problems, snapshot.problems)
+        self._watches = snapshot.watches
+
+
+def _fill(kept: deque, values: Iterable[object]) -> None:  # type: ignore[type-arg]
+    kept.clear()
+    kept.extend(values)
