@@ -21,6 +21,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rig import REPOSITORY, Process, Rig, needs
+from std_srvs.srv import SetBool
 
 from aura_core.node_settings import NODES
 from aura_core.replay.writer import write_bag
@@ -111,6 +112,8 @@ def test_the_assistant_goes_through_all_its_states_twice(
             rig.until(lambda: not rig.camera.get_subscription_count(), "no subscription")
             reply = manager.call(Ask, "aura/ask", text="what is it?")
             assert (reply.accepted, reply.reason) == (False, "the assistant is inactive")
+            reply = manager.call(SetBool, "aura/pause", data=True)
+            assert (reply.success, "inactive" in reply.message) == (False, True)
             before = len(rig.heartbeats)
             rig.frames()
             rig.state("inactive", after=before)
