@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import ssl
 import sys
@@ -63,6 +62,7 @@ def console(
     from aura_core.cli.show import showing
     from aura_core.console.feed import Source
     from aura_core.console.local import LocalRobot
+    from aura_core.console.recording import recordings_folder
     from aura_core.console.robot import Robot
     from aura_core.console.security import is_loopback
     from aura_core.console.server import Server
@@ -108,12 +108,6 @@ def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
     from aura_core.console.tls import context
 
     return context(settings)
-
-
-def recordings_folder(named: str) -> Path:
-    """The folder for recordings; "auto" is in $ROS_HOME, where the memory is too."""
-    home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
-    return Path(home) / "aura" / "recordings" if named == "auto" else Path(named)
 
 
 def _until_stopped() -> None:

@@ -210,6 +210,12 @@ def write_line(lines: TextIO, line: dict[str, object]) -> None:
     lines.flush()
 
 
+def recordings_folder(named: str) -> Path:
+    """The folder of the setting `recordings`; "auto" is in $ROS_HOME, where the memory is too."""
+    home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
+    return Path(home) / "aura" / "recordings" if named == "auto" else Path(named)
+
+
 def new_folder(folder: Path, now_s: float) -> tuple[str, Path]:
     """A name that no recording in `folder` has, by the time of day, and its path.
 

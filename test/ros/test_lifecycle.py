@@ -31,6 +31,7 @@ from aura_ros import (
     assistant_node,
     bag_player_node,
     camera_node,
+    console_node,
     microphone_node,
     reactions_node,
     sim_camera_node,
@@ -49,6 +50,7 @@ CLASSES: dict[str, type[AuraNode]] = {
     "tts_node": tts_node.TtsNode,
     "speaker_node": speaker_node.SpeakerNode,
     "reactions_node": reactions_node.ReactionsNode,
+    "console_node": console_node.ConsoleNode,
 }
 SUCCESS = TransitionCallbackReturn.SUCCESS
 MANUAL = ("-p", "autostart:=false")
