@@ -26,11 +26,12 @@ class ConsoleNode(AuraNode):
     def configure(self) -> None:
         """Read or make the certificate, and make the publishers and clients."""
         self._config = config = self.settings(ConsoleNodeConfig)
-        self._tls = None
+        self._tls, self._fingerprint = None, ""
         if config.console.https:
-            from aura_core.console.tls import context
+            from aura_core.console.tls import certificate_of, context, fingerprint
 
             self._tls = context(config.console)
+            self._fingerprint = fingerprint(certificate_of(config.console))
         folder = recordings_folder(config.console.recordings)
         self._robot = ConsoleRobot(self, config, folder)
 
@@ -42,6 +43,8 @@ class ConsoleNode(AuraNode):
         self.undo(self._stop)
         # Only here: /rosout is heard by everybody in the ROS domain, and kept in bags.
         print(f"console: {server.url}", flush=True)
+        if self._fingerprint:
+            print(f"certificate: SHA-256 {self._fingerprint}", flush=True)
         self.get_logger().info(f"the console is served on {server.url.partition('#')[0]}")
 
     def _stop(self) -> None:

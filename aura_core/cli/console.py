@@ -92,6 +92,10 @@ def console(
         server.start()
         try:
             print(f"console: {server.url}", flush=True)
+            if https:
+                from aura_core.console.tls import certificate_of, fingerprint
+
+                print(f"certificate: SHA-256 {fingerprint(certificate_of(settings))}", flush=True)
             if server.gate.token and not is_loopback(host) and not https:
                 show.warn("the token and the pictures are not encrypted; --https encrypts them")
             if browser:

@@ -31,7 +31,7 @@ def context(config: ConsoleConfig) -> ssl.SSLContext:
 
     Raises `InputError` when it cannot be read or made.
     """
-    certificate = Path(config.certificate) if config.certificate else own_certificate(config.host)
+    certificate = certificate_of(config)
     key = Path(config.key) if config.key else None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -45,6 +45,11 @@ def context(config: ConsoleConfig) -> ssl.SSLContext:
     except OSError as e:
         raise InputError(f"{e.filename or certificate}: cannot be read: {e.strerror}") from e
     return made
+
+
+def certificate_of(config: ConsoleConfig) -> Path:
+    """The file of the certificate; made where the settings name none. Raises `InputError`."""
+    return Path(config.certificate) if config.certificate else own_certificate(config.host)
 
 
 def _no_password() -> str:

@@ -458,3 +458,38 @@ def test_a_path_is_opened(run: tuple[Path, Path]) -> None:
     assert robot.replay and robot.title == "run.jsonl"
     robot.open()
     robot.close()
+
+
+# ---- through the server --------------------------------------------------------------------------
+
+
+def test_a_page_scrubs_through_a_run(run: tuple[Path, Path]) -> None:
+    pytest.importorskip("aiohttp")
+    from console_rig import entered, serving
+    from console_rig import run as wait_for
+
+    robot = open_replay(run[0], str(run[1]))
+    chunks = [s.chunk for s in of(robot._tape, p.Second)]
+
+    async def scrub() -> None:
+        with serving(robot) as server:
+            async with entered(server) as page:
+                hello = next(m for m in page.messages if m["type"] == "hello")
+                assert hello["replay"] and hello["abilities"]["replay"] == ""
+                assert {m["kind"] for m in hello["marks"]} == {"question", "said", "alert"}
+                place = await page.until("playback")
+                assert (place["at_ms"], place["playing"]) == (START / 1e6, False)
+                assert (await page.do("seek", at_ms=place["end_ms"]))["ok"]
+                snapshot = next(m for m in reversed(page.messages) if m["type"] == "snapshot")
+                assert [s["chunk"] for s in snapshot["seconds"]] == chunks
+                for second in snapshot["seconds"]:
+                    found = await page.do("picture", stamp_ns=second["stamp_ns"])
+                    assert found["ok"]
+                    (*_, jpeg) = await page.picture(p.FOUND)
+                    assert abs(grey(jpeg) - 60 * second["chunk"]) <= 2
+                refused = await page.do("ask", text="why?")
+                assert refused["error"] == "this is a recording"
+                exported = await page.do("export", form="json")
+                assert WATCH in exported["data"]["text"]
+
+    wait_for(scrub)
