@@ -41,7 +41,13 @@ def test_the_table_is_what_pyproject_says() -> None:
         name: optional[name] for name in extras.EXTRAS
     }
     # These belong to ROS 2 from wheels and to tests; no message names them.
-    assert set(optional) - set(extras.EXTRAS) == {"ros", "camera", "dev-ros", "dev-voice"}
+    assert set(optional) - set(extras.EXTRAS) == {
+        "ros",
+        "camera",
+        "dev-ros",
+        "dev-voice",
+        "dev-browser",
+    }
 
 
 def test_every_extra_that_a_message_names_is_in_the_table() -> None:
