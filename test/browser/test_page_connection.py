@@ -136,7 +136,9 @@ def test_a_garbled_picture_is_named_and_the_next_one_is_shown(room: Room, page: 
     expect(page.locator(".tile canvas")).to_have_attribute("data-stamp", re.compile(r"\d{6,}"))
 
 
-def test_nobody_may_be_let_in(room: Room, open_page: Callable[..., Any]) -> None:
+def test_one_page_too_many_waits_until_another_is_closed(
+    room: Room, open_page: Callable[..., Any]
+) -> None:
     with serving(room, max_clients=1) as server:
         one = open_page(server.url)
         expect(one.locator("#state")).to_contain_text("Watching")
