@@ -1,6 +1,6 @@
 # make demo    set up, then watch the assistant on real ROS 2; options: make demo ARGS="--headless --seconds 60"
 # make test    set up, then the tests; options: make test ARGS="-k window -x"
-# Others: setup, setup-voice, setup-voice-all, setup-rtsp, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-vllm, test-llama, test-gpu, bench-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
+# Others: setup, setup-voice, setup-voice-all, setup-rtsp, setup-browser, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-browser, test-vllm, test-llama, test-gpu, bench-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -14,7 +14,7 @@ export PYTHON TORCH TORCH_INDEX
 ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
 
-.PHONY: help setup setup-voice setup-voice-all setup-rtsp demo test test-slow test-scenarios test-audio test-rtsp test-vllm test-llama test-gpu bench-gpu colcon-test lint format clean
+.PHONY: help setup setup-voice setup-voice-all setup-rtsp setup-browser demo test test-slow test-scenarios test-audio test-rtsp test-browser test-vllm test-llama test-gpu bench-gpu colcon-test lint format clean
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
@@ -29,6 +29,9 @@ setup-voice-all:
 
 setup-rtsp:
 	@.ci/setup rtsp
+
+setup-browser:
+	@.ci/setup browser
 
 demo: $(if $(findstring --voice,$(ARGS)),setup-voice,setup)
 	@$(ROS_RUN) $(PY) -m aura_ros.demo $(ARGS)
@@ -48,6 +51,10 @@ test-audio: setup-voice-all
 
 test-rtsp: setup-rtsp
 	@$(ROS_RUN) $(PY) -m pytest -m rtsp $(ARGS)
+
+# The screenshots of README and docs: AURA_PICTURES=docs/pictures make test-browser ARGS="-k pictures"
+test-browser: setup-browser
+	@$(PY) -m pytest -m browser test/browser $(ARGS)
 
 test-vllm: setup
 	@.ci/setup-vllm

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aura_core.config import AssistantNodeConfig
+from aura_core.console.settings import ConsoleConfig
+from aura_core.errors import ConfigError
 from aura_core.reactions import ReactionConfig
 from aura_core.settings import Settings, named, section, setting
 from aura_core.speech.device import DeviceConfig
@@ -181,6 +183,48 @@ class ReactionsNodeConfig(Settings):
     )
 
 
+@dataclass(frozen=True)
+class ConsoleNodeConfig(Settings):
+    """console_node: a page in the browser, fed by the topics and services. See docs/console.md."""
+
+    console: ConsoleConfig = section(ConsoleConfig, prefix="")
+    cameras: tuple[str, ...] = setting(
+        (),
+        "names of the cameras, as the assistant has them; empty: one camera, on image_raw",
+    )
+    image_transport: str = setting(
+        "raw",
+        "raw: sensor_msgs/Image on image_raw; compressed: CompressedImage on image_raw/compressed",
+        choices=("raw", "compressed"),
+    )
+    fps: float = setting(
+        5.0, "most frames of each camera that are shown in a second", unit="Hz", low=0.5, high=30.0
+    )
+    assistant: str = setting(
+        "assistant_node", "name of the assistant's node, by which /diagnostics knows it"
+    )
+    phone: bool = setting(
+        False,
+        "a page may be the camera: the pictures of its device are published as those of"
+        " phone_camera",
+    )
+    phone_camera: str = setting(
+        "", "which of the cameras a page may be; empty: the only one, on image_raw"
+    )
+    record_images: str = setting(
+        "jpeg",
+        "images in recordings: jpeg (small) and png (exact), so many as are shown; raw: all, as"
+        " they come. Those that come compressed are recorded as they come",
+        choices=("jpeg", "png", "raw"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.phone and self.phone_camera not in (self.cameras or ("",)):
+            known = f"one of cameras ({', '.join(self.cameras)})" if self.cameras else "empty"
+            raise ConfigError(f"phone_camera must be {known}, not '{self.phone_camera}'")
+
+
 NODES: dict[str, type[Settings]] = {
     "assistant_node": AssistantNodeConfig,
     "camera_node": CameraConfig,
@@ -191,4 +235,5 @@ NODES: dict[str, type[Settings]] = {
     "tts_node": TtsNodeConfig,
     "speaker_node": SpeakerConfig,
     "reactions_node": ReactionsNodeConfig,
+    "console_node": ConsoleNodeConfig,
 }

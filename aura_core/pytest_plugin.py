@@ -173,9 +173,11 @@ class BagItem(pytest.Item):
 
 def _write_page(folder: Path, checked: Checked) -> None:
     from aura_core.cli.output import write
-    from aura_core.replay.html import page
+    from aura_core.replay.html import Scrub, page, write_steps
 
     name = re.sub(r"[^\w.-]+", "_", f"{checked.bag.name}-{checked.file.stem}")
     title = f"{checked.file.name} over {checked.bag.name}"
-    text = page(title, checked.verdict, checked.run, checked.thumbnails)
+    scrub = Scrub(folder / f"{name}.jsonl", checked.bag)
+    text = page(title, checked.verdict, checked.run, checked.thumbnails, scrub)
+    write(scrub.lines, write_steps(checked.steps))
     write(folder / f"{name}.html", text)

@@ -57,6 +57,7 @@ from aura_ros.tool_calls import ToolCalls, with_types
 from aura_ros.watch_action import WatchAction
 
 _POLL_S = 0.1  # how often a transition that waits for the model looks whether the process ends
+_PAUSED = "paused by aura/pause"
 
 
 class AssistantNode(AuraNode):
@@ -66,6 +67,7 @@ class AssistantNode(AuraNode):
         super().__init__("assistant_node", AssistantNodeConfig)
         self.host: Host | None = None
         self.cameras: dict[str, CameraInput] = {}  # by name; while the node is configured
+        self.paused = False  # by the service aura/pause, until the node leaves its state
         self._heart = Heartbeats(self)
         self.lifelong(0.25, self._pulse)
 
@@ -159,6 +161,7 @@ class AssistantNode(AuraNode):
         if not self.host.running:  # it was freed
             self._load(self.host)
             self._standing.again()
+        self.paused = False
         self.host.wake()
         for camera in self.cameras.values():
             camera.activate()
@@ -166,10 +169,27 @@ class AssistantNode(AuraNode):
     def deactivate(self) -> None:
         """Stop deciding. The model, the window and the watches stay, or (`free_when_inactive`) only
         the watches."""
+        self.paused = False
         if self.host is not None:
             self.host.rest()
             if self._frees:
                 self._stop(self.host)
+
+    def pause(self, pause: bool) -> str:
+        """Decide nothing until this is called with False: the camera's topic stays subscribed.
+
+        Returns why it cannot be done, or "".
+        """
+        if self.host is None or self.lifecycle != "active":
+            return f"the assistant is {self.lifecycle}, so it decides nothing"
+        if pause != self.paused:
+            self.paused = pause
+            if pause:
+                self.host.rest()
+            else:
+                self.host.wake()
+            self.get_logger().info(_PAUSED if pause else "the pause of aura/pause is over")
+        return ""
 
     def apply(self, changes: Mapping[str, Value]) -> None:
         """See `AuraNode`."""
@@ -201,7 +221,9 @@ class AssistantNode(AuraNode):
         lifecycle = self.lifecycle
         for name in self.cameras or ("",):
             camera = self.cameras.get(name)
-            if camera is not None and lifecycle in ("configuring", "active"):
+            if self.paused:
+                state, detail = "inactive", _PAUSED
+            elif camera is not None and lifecycle in ("configuring", "active"):
                 state, detail = camera.look(self._heart.quiet_s(name), self._stale_after_s)
             else:
                 state = lifecycle if lifecycle in ("unconfigured", "inactive") else "waiting"
@@ -210,6 +232,8 @@ class AssistantNode(AuraNode):
 
     def report(self) -> tuple[str, str, Mapping[str, object], str]:
         """See `AuraNode`. Of several cameras, the worst comes first."""
+        if self.paused:
+            return "ok", _PAUSED, {"model": self.host.model_path}, ", ".join(self.cameras)
         reports = {name: camera.report() for name, camera in self.cameras.items()}
         worst = max(reports.values(), key=lambda r: LEVELS.index(r[0]))
         message, values = worst[1], dict[str, object](worst[2])

@@ -111,6 +111,17 @@ def jpeg_msg(frame: Frame, quality: int) -> CompressedImage:
     return msg
 
 
+def compressed_msg(msg: Image, form: str) -> CompressedImage:
+    """The same image compressed: `form` is jpeg or png. Raises `InputError` when it cannot be
+    decoded."""
+    frame = to_frame(msg, to_ns(msg.header.stamp))
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90] if form == "jpeg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    _, data = cv2.imencode(f".{form}", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), options)
+    made = CompressedImage(header=msg.header, format=f"rgb8; {form} compressed bgr8")
+    made.data.frombytes(data)
+    return made
+
+
 def header(stamp_ns: int, frame_id: str) -> Header:
     """A header with a stamp in nanoseconds."""
     return Header(stamp=to_time(stamp_ns), frame_id=frame_id)

@@ -110,8 +110,9 @@ class Heartbeats:
             state = worst.state if worst else "watching"
             if state == "waiting" and node.lifecycle == "configuring":
                 state = "loading"
-            # seconds that pass are no change
-            detail = worst.detail if worst and state in ("unconfigured", "error") else ""
+            # seconds that pass, in the detail of the other states, are no change
+            told = state in ("unconfigured", "inactive", "error")
+            detail = worst.detail if worst and told else ""
             if host and not detail:
                 detail = host.health().fallback
             model, run = (host.model_path, host.run) if host else ("", "")
@@ -119,6 +120,6 @@ class Heartbeats:
             if now == self._state:
                 return
             self._state = now
-            told = AssistantState(state=state, detail=detail, model=model, run=run)
-            told.header = to.header(node.now_ns(), "")
-            self._states.publish(told)
+            msg = AssistantState(state=state, detail=detail, model=model, run=run)
+            msg.header = to.header(node.now_ns(), "")
+            self._states.publish(msg)

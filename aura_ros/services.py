@@ -1,4 +1,5 @@
-"""The assistant's services: ask and get the id, list watches, cancel a watch, result of a task.
+"""The assistant's services: ask and get the id, list watches, cancel a watch, result of a task,
+pause.
 
 The model's thread answers them between two steps. The speech output's reports are handled here too:
 when less was heard than the assistant said, the conversation keeps what was heard.
@@ -6,29 +7,37 @@ when less was heard than the assistant said, the conversation keeps what was hea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from std_srvs.srv import SetBool
+
 from aura_core.errors import AuraError
 from aura_core.live.host import Host
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
-from aura_ros.node import AuraNode
 from aura_ros.srv import Ask, CancelWatch, Delegated, ListWatches
 from aura_ros.waiting import done
 
+if TYPE_CHECKING:
+    from aura_ros.assistant_node import AssistantNode
+
 
 class WatchServices:
-    """The services `aura/ask`, `aura/list_watches`, `aura/cancel_watch` and `aura/delegated`.
+    """The services `aura/ask`, `aura/list_watches`, `aura/cancel_watch`, `aura/delegated` and
+    `aura/pause`.
 
     They end with the stage of the node in which they are made.
     """
 
-    def __init__(self, node: AuraNode, host: Host) -> None:
+    def __init__(self, node: AssistantNode, host: Host) -> None:
         self._node, self._host = node, host
         node.subscribe(Said, "aura/said", self._said, qos.EVENTS)
         node.serve(Ask, "aura/ask", self._ask)
         node.serve(ListWatches, "aura/list_watches", self._list)
         node.serve(CancelWatch, "aura/cancel_watch", self._cancel)
         node.serve(Delegated, "aura/delegated", self._delegated)
+        node.serve(SetBool, "aura/pause", self._pause)
 
     def _said(self, msg: Said) -> None:
         if not msg.complete:
@@ -77,4 +86,9 @@ class WatchServices:
             response.reason = str(e)
         else:
             response.accepted, response.response_id = True, told.id
+        return response
+
+    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        response.message = self._node.pause(request.data)
+        response.success = not response.message
         return response

@@ -5,6 +5,8 @@
     ros2 launch aura_ros assistant.launch.py model:=/models/Qwen3-VL-8B-Instruct camera:=device \\
         source:=rtsp://...
     ros2 launch aura_ros assistant.launch.py cameras:=front,back
+    ros2 launch aura_ros assistant.launch.py console:=true
+    ros2 launch aura_ros assistant.launch.py camera:=phone voice:=page
 
 `--show-args` lists the arguments. When a node dies, everything ends with exit code 1; with
 `respawn:=true` the node is started again instead.
@@ -35,8 +37,9 @@ ARGUMENTS = (
     (
         "camera",
         "sim",
-        "camera to start with it; none: something else publishes images",
-        ["sim", "device", "none"],
+        "camera to start with it; phone: a page of the console, which is then served over HTTPS on"
+        " all addresses of this machine; none: something else publishes images",
+        ["sim", "device", "phone", "none"],
     ),
     (
         "cameras",
@@ -69,8 +72,9 @@ ARGUMENTS = (
     (
         "voice",
         "false",
-        "hear and speak: microphone, ASR, TTS and speaker nodes",
-        ["true", "false", "one_process"],
+        "hear and speak: microphone, ASR, TTS and speaker nodes; page: without the microphone node,"
+        " as the microphone is that of a page of the console",
+        ["true", "false", "one_process", "page"],
     ),
     (
         "memory",
@@ -83,6 +87,13 @@ ARGUMENTS = (
         "reactions",
         "false",
         "start reactions_node: alerts call services, publish and send goals, as params_file says",
+        ["true", "false"],
+    ),
+    (
+        "console",
+        "false",
+        "start console_node: a page in the browser that shows and commands the assistant; its"
+        " address is printed (docs/console.md)",
         ["true", "false"],
     ),
     (
@@ -129,14 +140,15 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     voice: list[str] = []
     if get["voice"] == "one_process":
         voice = ["voice_node"]
-    elif get["voice"] == "true":
-        voice = [f"{part}_node" for part in ("microphone", "asr", "tts", "speaker")]
+    elif get["voice"] in ("true", "page"):
+        parts = ("microphone", "asr", "tts", "speaker")
+        voice = [f"{part}_node" for part in parts[get["voice"] == "page" :]]
     if get["one_process"] == "true":
         nodes = [_one_process(get, members)]
     else:
         nodes = [_process(get, program, own, inner) for program, inner, own in members]
     nodes += [_process(get, program, {}) for program in voice]
-    return [*nodes, *_recorder(get, named)]
+    return [*nodes, *_console(get, named), *_recorder(get, named)]
 
 
 def _assistant(get: dict[str, str], cameras: list[str]) -> dict[str, object]:
@@ -170,6 +182,29 @@ def _cameras(get: dict[str, str], named: list[str]) -> list[tuple[str, str, dict
         return []
     places = named or [""]
     return [(program, place, own) for place, (program, own) in zip(places, started, strict=True)]
+
+
+def _console(get: dict[str, str], named: list[str]) -> list[LaunchDescriptionEntity]:
+    """The console, which shows the cameras that the assistant watches."""
+    phone = get["camera"] == "phone"
+    if get["console"] != "true" and not phone:
+        return []
+    cameras, transport = _watched(get, named)
+    own: dict[str, object] = {"cameras": cameras} if cameras else {}
+    if transport:
+        own["image_transport"] = transport
+    if phone:  # a browser lets a page use the camera over HTTPS alone
+        own |= {"phone": True, "https": True, "host": "0.0.0.0"}
+        own |= {"phone_camera": cameras[0]} if cameras else {}
+    return [_process(get, "console_node", own)]
+
+
+def _watched(get: dict[str, str], named: list[str]) -> tuple[list[str], str]:
+    """The names of the cameras that the assistant watches, and the kind of their images."""
+    params = Path(get["params_file"])
+    cameras = named or parameter(params, "assistant_node", "cameras") or []
+    transport = get["image_transport"] or parameter(params, "assistant_node", "image_transport")
+    return list(cameras), transport or ""
 
 
 def _one_process(
@@ -227,9 +262,7 @@ def _recorder(get: dict[str, str], cameras: list[str]) -> list[LaunchDescription
     path = None if get["record"] == "true" else Path(get["record"]).expanduser()
     if path is not None and path.exists():
         raise RuntimeError(f"{argument}: it is there already; name a folder to create")
-    params = Path(get["params_file"])
-    transport = get["image_transport"] or parameter(params, "assistant_node", "image_transport")
-    cameras = cameras or parameter(params, "assistant_node", "cameras") or []
+    cameras, transport = _watched(get, cameras)
     images = [f"{name}/image_raw" for name in cameras] or [get["image"]]
     if transport == "compressed":
         images = [compressed(image) for image in images]

@@ -33,7 +33,8 @@ ARGUMENTS = (
         "the first question; empty: none. A watch waits until the model is loaded",
         None,
     ),
-    ("voice", "false", "hear and speak", ["true", "false", "one_process"]),
+    ("voice", "false", "hear and speak", ["true", "false", "one_process", "page"]),
+    ("console", "false", "show it on a page in the browser", ["true", "false"]),
     ("rviz", "false", "show camera and decisions in RViz", ["true", "false"]),
     ("foxglove", "false", "serve Foxglove on ws://localhost:8765", ["true", "false"]),
     ("namespace", "", "namespace of all nodes", None),
@@ -49,7 +50,7 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The room and the assistant, and what is installed of the rest."""
     get = given(ARGUMENTS, context)
-    passed = {name: get[name] for name in ("seed", "voice", "namespace")} | {
+    passed = {name: get[name] for name in ("seed", "voice", "console", "namespace")} | {
         "params_file": str(CONFIG / "laptop.yaml"),
         "camera": "sim",
     }

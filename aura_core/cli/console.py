@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import ssl
 import sys
@@ -63,6 +62,7 @@ def console(
     from aura_core.cli.show import showing
     from aura_core.console.feed import Source
     from aura_core.console.local import LocalRobot
+    from aura_core.console.recording import recordings_folder
     from aura_core.console.robot import Robot
     from aura_core.console.security import is_loopback
     from aura_core.console.server import Server
@@ -92,6 +92,10 @@ def console(
         server.start()
         try:
             print(f"console: {server.url}", flush=True)
+            if https:
+                from aura_core.console.tls import certificate_of, fingerprint
+
+                print(f"certificate: SHA-256 {fingerprint(certificate_of(settings))}", flush=True)
             if server.gate.token and not is_loopback(host) and not https:
                 show.warn("the token and the pictures are not encrypted; --https encrypts them")
             if browser:
@@ -108,12 +112,6 @@ def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
     from aura_core.console.tls import context
 
     return context(settings)
-
-
-def recordings_folder(named: str) -> Path:
-    """The folder for recordings; "auto" is in $ROS_HOME, where the memory is too."""
-    home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
-    return Path(home) / "aura" / "recordings" if named == "auto" else Path(named)
 
 
 def _until_stopped() -> None:

@@ -92,10 +92,13 @@ class Expected:
 
             output.write(self._junit, junit(str(self._bag), verdict, run))
         if self._html is not None:
-            from aura_core.replay.html import page
+            from aura_core.replay.html import Scrub, page, write_steps
 
             title = f"{self._file.name} over {self._bag.name}"
-            output.write(self._html, page(title, verdict, run, self.witness.thumbnails))
+            scrub = Scrub(self._html.with_suffix(".jsonl"), self._bag)
+            output.write(scrub.lines, write_steps(self.witness.steps))
+            output.write(self._html, page(title, verdict, run, self.witness.thumbnails, scrub))
+            show.note(f"to scrub through it: {scrub.command}")
         _show_verdict(show, self._file, verdict)
         return verdict.ok
 

@@ -95,7 +95,7 @@ class Bag:
         self.skipped, self._why = 0, ""
         self._slots, self._clock = Slots(fps, tolerance_s, hold_s), StampClock()
         self._store = get_typestore(Stores.ROS2_HUMBLE)
-        self._reader = _open(self.path)
+        self._reader = open_bag(self.path)
         try:
             self.topics = choose(self.path, self._reader.connections, image_topic, text_topic)
         except InputError:
@@ -282,7 +282,8 @@ class Bag:
             ) from e
 
 
-def _open(path: Path) -> Reader:
+def open_bag(path: Path) -> Reader:
+    """A rosbag2 folder, or a single `.mcap` or `.db3` file, opened. Raises `InputError`."""
     if not path.exists():
         raise InputError(
             f"{path}: there is no such bag (a rosbag2 folder, an .mcap or a .db3 file)"
@@ -299,6 +300,7 @@ def _open(path: Path) -> Reader:
         target = files[0]
     elif path.is_file() and path.suffix not in (".mcap", ".db3"):
         raise InputError(f"{path}: not a rosbag2 recording (a folder, an .mcap or a .db3 file)")
+    roll_back(target)
     try:
         if target.is_dir():
             refuse_bomb((target / "metadata.yaml").read_text(encoding="utf-8"))
@@ -313,6 +315,24 @@ def _open(path: Path) -> Reader:
             reader.close()
             raise InputError(f"{path}: the bag is damaged: a topic of its metadata is not one")
     return reader
+
+
+def roll_back(target: Path) -> None:
+    """Take back what a recorder that was killed has written by halves, as its journal says.
+
+    The reader opens the file as one that never changes, and would see the half.
+    """
+    files = target.glob("*.db3") if target.is_dir() else [target]
+    for file in files:
+        if file.with_name(f"{file.name}-journal").exists():
+            try:
+                opened = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
+                try:
+                    opened.execute("BEGIN IMMEDIATE; ROLLBACK")
+                finally:
+                    opened.close()
+            except apsw.Error as e:
+                raise _damaged(file, e) from e
 
 
 def _questions_first(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from aura_core.stream.engine import StreamEngine
 class Checked:
     """A replay that was judged.
 
-    `thumbnails` are there where `pictures` was true. `note` is a warning about the model, or "".
+    `thumbnails` and `steps` are there where `pictures` was true. `note` is a warning about the
+    model, or "".
     """
 
     bag: Path
@@ -30,6 +31,7 @@ class Checked:
     run: Run
     verdict: Verdict
     thumbnails: tuple[Thumbnail, ...] = ()
+    steps: tuple[Mapping[str, object], ...] = ()
     note: str = ""
 
     def report(self) -> str:
@@ -78,7 +80,7 @@ def check(
         config: the engine's settings.
         backend: the model; nothing of an earlier replay is left in it.
         asked: questions beside those of the bag and of the file.
-        pictures: keep thumbnails for `html.page`.
+        pictures: keep thumbnails and steps for `html.page`.
 
     Raises:
         AuraError: the bag, the file or a question cannot be used, or the model fails at once.
@@ -96,4 +98,5 @@ def check(
             witness.step(step)
     run = witness.run()
     verdict, note = judge(expectations, run), foreign(config.model, str(bag), config.server)
-    return Checked(bag, file, run, verdict, tuple(witness.thumbnails), note)
+    shown = tuple(witness.thumbnails), tuple(witness.steps)
+    return Checked(bag, file, run, verdict, *shown, note)

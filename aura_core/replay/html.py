@@ -6,11 +6,17 @@ It loads nothing from outside. A state is shown by a word and a shape, and not b
 from __future__ import annotations
 
 import base64
+import json
 import math
+import shlex
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from urllib.parse import quote
 
+from aura_core.console.settings import ConsoleConfig
 from aura_core.evaluation.html import STYLE, clock
 from aura_core.replay.judge import Result, Run, Spoken, State, Verdict, fits
 from aura_core.replay.witness import Thumbnail
@@ -41,8 +47,46 @@ img { display: block; width: 160px; min-height: 20px; } .said { font-weight: 600
 """
 
 
-def page(title: str, verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail] = ()) -> str:
-    """The whole page. `thumbnails` are in the order of their times; a few of them are used."""
+@dataclass(frozen=True)
+class Scrub:
+    """The same replay in the console: the JSON lines of its steps, and the bag with its frames."""
+
+    lines: Path
+    bag: Path
+
+    @property
+    def command(self) -> str:
+        """What shows it."""
+        words = ["aura", "console", "--replay", str(self.lines), "--frames", str(self.bag)]
+        return shlex.join(words)
+
+    @property
+    def host(self) -> str:
+        """Where that command shows it."""
+        return f"{ConsoleConfig.host}:{ConsoleConfig.port}"
+
+    def link(self, at_s: float) -> str:
+        """The address of a moment, while that command runs."""
+        return f"http://{self.host}/#run={quote(self.lines.name)}&at={at_s:g}"
+
+
+def write_steps(steps: Sequence[Mapping[str, object]]) -> str:
+    """The JSON lines of the steps of a replay, as `aura replay --out` writes them."""
+    return "".join(json.dumps(step, ensure_ascii=False) + "\n" for step in steps)
+
+
+def page(
+    title: str,
+    verdict: Verdict,
+    run: Run,
+    thumbnails: Sequence[Thumbnail] = (),
+    scrub: Scrub | None = None,
+) -> str:
+    """The whole page.
+
+    `thumbnails` are in the order of their times; a few of them are used. `scrub` makes the times
+    links to the console.
+    """
     head = "passed" if verdict.ok else "failed"
     colour = COLOUR[State.MET if verdict.ok else State.MISSED]
     return (
@@ -51,9 +95,27 @@ def page(title: str, verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]
         f'<h1>{escape(title)}</h1>\n<p><b class="state" style="background:{colour}">{head}</b>'
         f" {escape(str(verdict))}. Words were said {len(run.said)} times, {len(run.asked)}"
         f" questions were asked; the bag ends at {clock(run.end_s)}.</p>\n"
-        f"{timeline(verdict, run, thumbnails)}\n<h2>Expectations</h2>\n{_results(verdict)}\n"
-        f"<h2>What happened</h2>\n{_events(verdict, run, thumbnails)}\n</body></html>\n"
+        f"{_scrubbing(scrub)}{timeline(verdict, run, thumbnails)}\n"
+        f"<h2>Expectations</h2>\n{_results(verdict, scrub)}\n"
+        f"<h2>What happened</h2>\n{_events(verdict, run, thumbnails, scrub)}\n</body></html>\n"
     )
+
+
+def _scrubbing(scrub: Scrub | None) -> str:
+    if scrub is None:
+        return ""
+    return (
+        "<p>Every second with its frame: <code>"
+        f"{escape(scrub.command)}</code> shows this replay on {scrub.host}. While it runs, the"
+        " times below are links to their moments.</p>\n"
+    )
+
+
+def _time(at_s: float, scrub: Scrub | None) -> str:
+    """A time, and where it can be looked at a link to it."""
+    if scrub is None:
+        return clock(at_s)
+    return f'<a href="{escape(scrub.link(at_s))}" target="aura-console">{clock(at_s)}</a>'
 
 
 def timeline(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail] = ()) -> str:
@@ -171,19 +233,19 @@ def _bar(x: Callable[[float], float], row: int, result: Result, end_s: float) ->
     return parts
 
 
-def _results(verdict: Verdict) -> str:
+def _results(verdict: Verdict, scrub: Scrub | None) -> str:
     rows = "".join(
         f"<tr><td>{_label(r.state)}</td><td>{escape(r.where)}</td><td>{escape(r.name)}</td>"
-        f"<td>{_what(r)}</td></tr>\n"
+        f"<td>{_what(r, scrub)}</td></tr>\n"
         for r in verdict.results
     )
     head = "<tr><th>result</th><th>rule</th><th>expectation</th><th>said</th></tr>"
     return f"<table>{head}\n{rows}</table>"
 
 
-def _what(result: Result) -> str:
+def _what(result: Result, scrub: Scrub | None) -> str:
     if result.ok and result.spoken is not None:
-        return f"{clock(result.spoken.at_s)} {escape(result.spoken.text)}"
+        return f"{_time(result.spoken.at_s, scrub)} {escape(result.spoken.text)}"
     return escape(result.reason)
 
 
@@ -191,7 +253,9 @@ def _label(state: State) -> str:
     return f'<span class="state" style="background:{COLOUR[state]}">{MARK[state]} {state}</span>'
 
 
-def _events(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]) -> str:
+def _events(
+    verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail], scrub: Scrub | None
+) -> str:
     """Questions, words and misses in the order of their times, each with its picture."""
     rows: list[tuple[float, str, str]] = []
     for q in run.asked:
@@ -214,7 +278,7 @@ def _events(verdict: Verdict, run: Run, thumbnails: Sequence[Thumbnail]) -> str:
         if picture is not None and picture is not shown and pictures < MOST_PICTURES:
             image, shown, pictures = _image(picture), picture, pictures + 1
         out.append(
-            f'<tr><td class="n">{clock(at_s)}</td><td>{image}</td><td>{what}</td>'
+            f'<tr><td class="n">{_time(at_s, scrub)}</td><td>{image}</td><td>{what}</td>'
             f"<td>{text}</td></tr>\n"
         )
     if not out:

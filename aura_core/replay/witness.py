@@ -32,13 +32,14 @@ class Thumbnail:
 class Witness:
     """Attends one replay: pass it the events, every step, refusal and loss.
 
-    `thumbnails` is filled where `pictures` is true, one for each second. `stopped` is set when the
-    user ended the replay early.
+    `thumbnails` (one for each second) and `steps` (as `aura replay --out` writes them) are filled
+    where `pictures` is true. `stopped` is set when the user ended the replay early.
     """
 
     def __init__(self, pictures: bool = False) -> None:
         self.pictures, self.stopped = pictures, False
         self.thumbnails: list[Thumbnail] = []
+        self.steps: list[dict[str, object]] = []
         self._first_ns: int | None = None  # stamp of the first frame
         self._base_ns = 0  # the same, moved where the clock of the frames began anew
         self._recent: deque[Frame] = deque(maxlen=_RECENT)
@@ -66,6 +67,7 @@ class Witness:
         at_s = self._time_of(step)
         if self.pictures:
             self._show(step.stamp_ns, at_s)
+            self.steps.append(step.as_json())
         if step.question is not None:
             at_s = self._question(step, at_s)
         self._end_s = max(self._end_s, at_s)

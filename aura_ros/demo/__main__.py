@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rich.console import Console
 
 from aura_core.cli import output
@@ -23,7 +24,7 @@ from aura_core.sim.sensor import CAMERAS, sensor
 from aura_core.sim.showcase import showcase
 from aura_core.sim.talk import Talk
 from aura_ros.demo import memory
-from aura_ros.demo.processes import start, stop, watch
+from aura_ros.demo.processes import address, free_port, start, stop, wait, watch
 from aura_ros.demo.report import complete, report, table
 from aura_ros.demo.user import DemoUser
 from aura_ros.demo.voice import VoiceUser, open_devices
@@ -34,7 +35,11 @@ PICTURES = 10
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the demo."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--seconds", type=int, help="length of the run (60; with --memory 3600)")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        help="length of the run (60; with --console 300; with --memory 3600)",
+    )
     parser.add_argument(
         "--seed", type=int, default=900001, help="which room (tests use seeds from 500000 on)"
     )
@@ -76,7 +81,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="with virtual devices: what was heard",
     )
     parser.add_argument(
-        "--headless", action="store_true", help="do not open the picture at the end"
+        "--console",
+        action="store_true",
+        help="show it on a page in the browser, which stays until Ctrl-C",
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="open neither the picture nor the page"
     )
     return parser.parse_args(argv)
 
@@ -87,8 +97,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.memory:
         if options.voice:
             raise InputError("--memory plays an hour in a minute: it cannot be spoken (--voice)")
+        if options.console:
+            raise InputError("--memory plays an hour in a minute: --console cannot show it")
         return memory.run(options, console)
-    options.seconds = 60 if options.seconds is None else options.seconds
+    if options.seconds is None:
+        options.seconds = 300 if options.console else 60
     options.png = options.png or Path("out/demo.png")
     output.check("--json", options.json)
     looking = sensor(options.camera, options.seed)
@@ -111,6 +124,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     )
     rclpy.init(args=[])
     processes: dict[str, subprocess.Popen[bytes]] = {}
+    codes: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         user = DemoUser(episode, show)
         voice = (
@@ -119,6 +133,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
             else None
         )
         try:
+            if options.console:
+                processes["console_node"] = start(folder, "console_node", f"port:={free_port()}")
+                url = address(processes["console_node"], folder)
+                console.print(f"[bold]{url}[/]", highlight=False)
+                _open(url, options)
             if voice is not None:
                 console.print(voice.description, highlight=False)
                 user = VoiceUser(episode, show, voice)
@@ -135,15 +154,16 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 f"camera:={options.camera}",
             )
             watch(user, processes, folder, options.seconds)
+            if options.console:
+                console.print("the page stays until Ctrl-C; then the run is compared with the room")
+                wait(user, processes)
         finally:
-            codes = stop(list(processes.values()))
+            codes = dict(zip(processes, stop(list(processes.values())), strict=True))
     episode = user.episode()
     result = score(episode, [s for s in user.said() if s.chunk < options.seconds], options.seconds)
     save(options, user, result)
     console.print(table(result))
-    document = report(
-        options.seed, options.seconds, user, result, dict(zip(processes, codes, strict=True))
-    )
+    document = report(options.seed, options.seconds, user, result, codes)
     p95 = {k: document[k]["p95"] for k in ("step_ms", "frame_age_ms")}
     console.print(
         f"{document['seconds_decided']}/{options.seconds} seconds decided, step p95"
@@ -175,10 +195,14 @@ def save(options: argparse.Namespace, user: DemoUser, result: EpisodeScore) -> N
         f"aura_ros on a simulated room, seed {options.seed}",
         pictures,
     )
+    _open(str(options.png), options)
+
+
+def _open(what: str, options: argparse.Namespace) -> None:
+    """Open a file or a page, where there is a screen."""
     if not options.headless and os.environ.get("DISPLAY"):
-        subprocess.Popen(
-            ["xdg-open", str(options.png)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen(["xdg-open", what], **silent)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -192,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AuraError as e:
         print(f"error: {e}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         return 130
 
 

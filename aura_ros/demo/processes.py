@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from aura_core.errors import InputError
 from aura_ros.demo.user import DemoUser
 
+PORT = 8640  # of the console, where it is free
 START_S = 120.0  # most time that loading the model may take
 SLACK_S = 20.0  # time after the planned end at which a run is given up
 
@@ -75,3 +77,35 @@ def watch(
     end = time.monotonic() + 0.5  # the last second's response may be behind its heartbeat
     while time.monotonic() < end:
         executor.spin_once(timeout_sec=0.05)
+
+
+def free_port() -> int:
+    """The console's own port; 0, which means any that is free, where it is taken."""
+    with socket.socket() as probe:
+        return 0 if probe.connect_ex(("127.0.0.1", PORT)) == 0 else PORT
+
+
+def address(console: subprocess.Popen[bytes], folder: Path) -> str:
+    """The address that the console prints. Raises `InputError` when it does not start."""
+    log, deadline = folder / "console_node.log", time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        lines = log.read_text(errors="replace").splitlines()
+        for line in lines:
+            if line.startswith("console: "):
+                return line.removeprefix("console: ")
+        if console.poll() is not None:
+            last = lines[-1] if lines else "(no output)"
+            raise InputError(f"console_node ended with code {console.returncode}: {last}")
+        time.sleep(0.05)
+    raise InputError(f"console_node has not started within {START_S:.0f} s; see {log}")
+
+
+def wait(user: DemoUser, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """Spin the user until Ctrl-C, or until a process ends."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(user)
+    try:
+        while all(process.poll() is None for process in processes.values()):
+            executor.spin_once(timeout_sec=0.2)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return

@@ -13,7 +13,7 @@ from aura_core.sim.episode import Ask, Episode
 from aura_core.types import Kind
 from aura_ros import qos
 from aura_ros.conversions import to_ns
-from aura_ros.msg import Heartbeat, Response
+from aura_ros.msg import Asked, Heartbeat, Response
 
 DECIDED = (Heartbeat.STATE_SILENT, Heartbeat.STATE_SPEAKING, Heartbeat.STATE_ERROR)
 
@@ -42,9 +42,12 @@ class DemoUser(Node):
         self._asks = {a.chunk: a for a in episode.asks}
         self._asked: list[Ask] = []
         self._show = show
+        self._others: set[str] = set()  # ids of questions that somebody else asked, on the console
+        self._numbers: dict[str, int] = {}  # which of the questions here has this id, from 1
         self._mouth = self.create_publisher(String, "asr/text", qos.EVENTS)
         self.create_subscription(Heartbeat, "aura/heartbeat", self._on_heartbeat, qos.EVENTS)
         self.create_subscription(Response, "aura/response", self._on_response, qos.EVENTS)
+        self.create_subscription(Asked, "aura/asked", self._on_asked, qos.EVENTS)
 
     def _on_heartbeat(self, msg: Heartbeat) -> None:
         self.state, self.detail = msg.state, msg.detail
@@ -66,6 +69,12 @@ class DemoUser(Node):
     def episode(self) -> Episode:
         """The episode, with the questions where they were asked."""
         return self._episode
+
+    def _on_asked(self, msg: Asked) -> None:
+        if msg.source == "asr/text":
+            self._numbers[msg.query_id] = len(self._numbers) + 1
+        else:
+            self._others.add(msg.query_id)
 
     def _on_response(self, msg: Response) -> None:
         if not msg.final:
@@ -90,8 +99,9 @@ class DemoUser(Node):
         """The responses for scoring; real-time answers with their question."""
         out = []
         for h in sorted(self.heard, key=lambda h: h.stamp_ns):
-            count = h.query_id.rpartition("-q")[2]  # questions are counted in the order of asking
-            number = int(count) if count.isdigit() else 0
+            if h.query_id in self._others:
+                continue
+            number = self._numbers.get(h.query_id, 0)
             now = h.kind == Kind.REAL_TIME and 1 <= number <= len(self._asked)
             out.append(
                 Said(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import xml.etree.ElementTree as ElementTree
+from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aura_core.replay.expect import Content, Expectations, Rule
-from aura_core.replay.html import MARK, page
+from aura_core.replay.html import MARK, Scrub, page
 from aura_core.replay.judge import AskedAt, Run, Spoken, State, judge
 from aura_core.replay.junit import junit
 from aura_core.replay.witness import Thumbnail
@@ -141,3 +144,22 @@ def test_a_page_of_whatever_is_said_is_well_formed(said, asked, at_s, until_s):
     run = Run((Spoken(at_s, said, True, (asked,)),), (AskedAt(at_s, asked),), at_s, (said,))
     checker = checked(page(asked, judge(Expectations((rule,)), run), run))
     assert checker.loads == [] and "script" not in checker.seen
+
+
+def test_the_times_of_the_page_lead_to_the_console_and_name_no_path():
+    """The command names the files; the links have nothing but the run's name and the time."""
+    scrub = Scrub(Path("out/a run.jsonl"), Path("bags/it's"))
+    html = page("t", VERDICT, RUN, scrub=scrub)
+    links = [load for load in checked(html).loads if not load.startswith("data:")]
+    assert set(links) == {
+        f"http://127.0.0.1:8640/#run=a%20run.jsonl&at={at}" for at in ("3", "5", "8")
+    }
+    assert shlex.split(scrub.command)[2:] == [
+        "--replay",
+        "out/a run.jsonl",
+        "--frames",
+        "bags/it's",
+    ]
+    shown = re.search("<code>(.*?)</code>", html)
+    assert shown is not None and unescape(shown[1]) == scrub.command
+    assert "<a " not in page("t", VERDICT, RUN)

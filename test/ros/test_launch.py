@@ -202,6 +202,27 @@ def test_reactions_and_autostart_are_passed_on(module: ModuleType) -> None:
     assert "autostart" not in own(context, module._nodes(arguments_of(module))[0])
 
 
+def test_the_console_shows_the_cameras_that_the_assistant_watches(module: ModuleType) -> None:
+    context = arguments_of(module, console="true", cameras="front,back")
+    console = module._nodes(context)[-1]
+    assert (console.node_executable, own(context, console)["cameras"]) == (
+        "console_node",
+        ("front", "back"),
+    )
+    assert own(context, console)["image_transport"] == "raw"
+    context = arguments_of(module, camera="phone", voice="page", image_transport="compressed")
+    assistant, asr, tts, speaker, console = module._nodes(context)
+    assert [n.node_executable for n in (assistant, asr, tts, speaker)] == [
+        "assistant_node",
+        "asr_node",
+        "tts_node",
+        "speaker_node",
+    ]
+    given = own(context, console)
+    assert (given["phone"], given["https"], given["host"]) == (True, True, "0.0.0.0")
+    assert given["image_transport"] == "compressed" and "phone_camera" not in given
+
+
 @pytest.mark.parametrize("given", ["front,back", "[front, back]"])
 def test_each_of_several_cameras_is_started_in_its_namespace(
     module: ModuleType, given: str

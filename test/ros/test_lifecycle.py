@@ -21,6 +21,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rig import REPOSITORY, Process, Rig, needs
+from std_srvs.srv import SetBool
 
 from aura_core.node_settings import NODES
 from aura_core.replay.writer import write_bag
@@ -30,6 +31,7 @@ from aura_ros import (
     assistant_node,
     bag_player_node,
     camera_node,
+    console_node,
     microphone_node,
     reactions_node,
     sim_camera_node,
@@ -48,6 +50,7 @@ CLASSES: dict[str, type[AuraNode]] = {
     "tts_node": tts_node.TtsNode,
     "speaker_node": speaker_node.SpeakerNode,
     "reactions_node": reactions_node.ReactionsNode,
+    "console_node": console_node.ConsoleNode,
 }
 SUCCESS = TransitionCallbackReturn.SUCCESS
 MANUAL = ("-p", "autostart:=false")
@@ -111,6 +114,8 @@ def test_the_assistant_goes_through_all_its_states_twice(
             rig.until(lambda: not rig.camera.get_subscription_count(), "no subscription")
             reply = manager.call(Ask, "aura/ask", text="what is it?")
             assert (reply.accepted, reply.reason) == (False, "the assistant is inactive")
+            reply = manager.call(SetBool, "aura/pause", data=True)
+            assert (reply.success, "inactive" in reply.message) == (False, True)
             before = len(rig.heartbeats)
             rig.frames()
             rig.state("inactive", after=before)

@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rig import WAIT_S, Process, Rig
+from std_srvs.srv import SetBool
 
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.types import Kind
@@ -79,6 +80,27 @@ def test_a_watch_is_asked_for_listed_and_cancelled(assistant: Assistant) -> None
     rig.decided(rig.frames(180)[-1])
     assert len(rig.alerts) == heard, "a cancelled watch is silent"
     assert not _watches(rig)[asked.query_id].open
+
+
+def test_a_pause_decides_nothing_and_keeps_the_watches(assistant: Assistant) -> None:
+    _, rig = assistant
+    asked = _ask(rig, WATCH)
+    rig.live_second()
+    rig.live_second()
+    assert _call(rig, SetBool, "aura/pause", data=True).success
+    before = len(rig.heartbeats)
+    rig.frames(90)
+    rig.frames(180)
+    rig.state("inactive", "paused by aura/pause", before)
+    assert not any(h.state in ("silent", "speaking") for h in rig.heartbeats[before:])
+    refused = _ask(rig, "what is it?")
+    assert (refused.accepted, refused.reason) == (False, "the assistant is inactive")
+    assert _call(rig, SetBool, "aura/pause", data=True).success, "it is paused already"
+    assert _call(rig, SetBool, "aura/pause", data=False).success
+    rig.live_second()
+    rig.live_second()
+    assert _watches(rig)[asked.query_id].open
+    assert _call(rig, CancelWatch, "aura/cancel_watch", watch_id=asked.query_id).cancelled
 
 
 def test_a_watch_with_a_limit_ends_by_itself(assistant: Assistant) -> None:

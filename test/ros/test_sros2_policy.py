@@ -25,6 +25,7 @@ from aura_ros.asr_node import AsrNode
 from aura_ros.assistant_node import AssistantNode
 from aura_ros.bag_player_node import BagPlayerNode
 from aura_ros.camera_node import CameraNode
+from aura_ros.console_node import ConsoleNode
 from aura_ros.microphone_node import MicrophoneNode
 from aura_ros.node import AuraNode
 from aura_ros.reactions_node import ReactionsNode
@@ -78,6 +79,10 @@ RUNS = {
     "asr_node": Runs(AsrNode, ({"echo": "apm"},)),
     "tts_node": Runs(TtsNode),
     "speaker_node": Runs(SpeakerNode),
+    "console_node": Runs(
+        ConsoleNode,
+        ({"port": 0, "phone": True}, {"port": 0, "phone": True, "image_transport": "compressed"}),
+    ),
     "reactions_node": Runs(ReactionsNode, ({"reactions": {"tell": REACTION}},)),
 }
 

@@ -1,0 +1,78 @@
+// The browser's microphone, for the ASR that runs.
+
+import { SOUND } from "./connection.js";
+import { byId } from "./dom.js";
+import { t } from "./language.js";
+
+export class Microphone {
+  #model;
+  #on = null; // {stream, context}
+
+  constructor(model, connection) {
+    this.#model = model;
+    this.connection = connection;
+    byId("microphone").onclick = () => (this.#on ? this.stop() : this.start());
+    model.on("hello status language connection", () => this.#show());
+  }
+
+  #show() {
+    const button = byId("microphone");
+    const why = this.#model.abilityWhy("microphone");
+    const taken = this.#model.status?.microphone === "other";
+    const words = t(this.#on ? "microphone_stop" : "microphone");
+    button.setAttribute("aria-pressed", Boolean(this.#on));
+    button.setAttribute("aria-disabled", Boolean(why) || taken);
+    button.setAttribute("aria-label", words);
+    button.title = why || (taken ? t("microphone_other") : words);
+    if (this.#on && !this.connection.entered) this.stop();
+  }
+
+  async start() {
+    const why = this.#model.abilityWhy("microphone");
+    if (why) return this.#error(why);
+    if (!navigator.mediaDevices) return this.#error(t("microphone_insecure"));
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({
+        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
+      });
+      const context = new AudioContext();
+      await context.audioWorklet.addModule(new URL("sampler.js", import.meta.url));
+      await this.connection.send("microphone", { on: true, rate: context.sampleRate });
+      const sampler = new AudioWorkletNode(context, "aura-sampler", { numberOfOutputs: 0 });
+      sampler.port.onmessage = ({ data }) => this.connection.sendBinary(SOUND, 0, data);
+      context.createMediaStreamSource(stream).connect(sampler);
+      stream.getTracks()[0].onended = () => this.stop();
+      this.#on = { stream, context };
+      byId("ask-error").hidden = true;
+      await context.resume();
+    } catch (error) {
+      stream?.getTracks().forEach((track) => track.stop());
+      this.#error(deviceWords("microphone", error));
+    }
+    this.#show();
+  }
+
+  stop() {
+    const on = this.#on;
+    this.#on = null;
+    if (!on) return;
+    on.stream.getTracks().forEach((track) => track.stop());
+    on.context.close();
+    this.connection.send("microphone", { on: false }).catch(() => {}); // it ends with the connection
+    this.#show();
+  }
+
+  #error(words) {
+    const line = byId("ask-error");
+    line.hidden = false;
+    line.textContent = words;
+  }
+}
+
+// Why a camera or microphone of this device cannot be used.
+export function deviceWords(device, error) {
+  if (error.name === "NotAllowedError") return t(`${device}_denied`);
+  if (error.name === "NotFoundError") return t(`${device}_none`);
+  return error.name === "Away" ? t("not_connected") : error.message;
+}

@@ -1,0 +1,128 @@
+// This device's camera as a camera of the assistant.
+
+import { SEEN } from "./connection.js";
+import { byId, el } from "./dom.js";
+import { t } from "./language.js";
+import { deviceWords } from "./microphone.js";
+
+const FPS = 4; // the assistant uses two; more makes the picture of now newer
+const WIDTH = 640;
+const QUALITY = 0.8;
+
+export class Phone {
+  #model;
+  #on = null; // {stream, video, timer, place, camera}
+
+  constructor(model, connection) {
+    this.#model = model;
+    this.connection = connection;
+    byId("phone").onclick = () => (this.#on ? this.stop() : this.start());
+    model.on("hello language connection", () => this.#show());
+    document.addEventListener("visibilitychange", () => this.#keepAwake());
+  }
+
+  #show() {
+    const why = this.#model.abilityWhy("camera");
+    const button = byId("phone");
+    button.disabled = Boolean(why) && !this.#on;
+    button.setAttribute("aria-pressed", Boolean(this.#on));
+    button.querySelector(".label").textContent = t(this.#on ? "phone_stop" : "phone");
+    if (why || !this.#failed) this.#error(why);
+    if (this.#on && !this.connection.entered) this.#again();
+  }
+
+  #failed = "";
+
+  // After the connection was lost it goes on by itself.
+  async #again() {
+    const { stream } = this.#on;
+    this.#end(false);
+    this.#resume = stream;
+  }
+
+  #resume = null;
+
+  async entered() {
+    const stream = this.#resume;
+    this.#resume = null;
+    if (stream) await this.#send(stream);
+  }
+
+  async start() {
+    if (!navigator.mediaDevices) return this.#error(t("camera_insecure"));
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({
+        video: { width: WIDTH, height: 480, facingMode: "environment" },
+      });
+      await this.#send(stream);
+    } catch (error) {
+      this.#error(deviceWords("camera", error));
+    }
+  }
+
+  async #send(stream) {
+    const cameras = this.#model.cameras;
+    const place = Math.max(0, cameras.findIndex(({ phone }) => phone));
+    const camera = cameras[place]?.name ?? "";
+    try {
+      await this.connection.send("phone", { on: true, camera });
+    } catch (error) {
+      stream.getTracks().forEach((track) => track.stop());
+      return this.#error(deviceWords("camera", error));
+    }
+    const video = el("video", { muted: true, playsinline: true });
+    video.muted = true;
+    video.srcObject = stream;
+    await video.play();
+    stream.getTracks()[0].onended = () => this.stop();
+    const canvas = el("canvas");
+    const timer = setInterval(() => this.#frame(video, canvas, place), 1000 / FPS);
+    this.#on = { stream, video, timer, place, camera };
+    this.#error("");
+    this.#show();
+    this.#keepAwake();
+  }
+
+  #frame(video, canvas, place) {
+    if (!video.videoWidth) return;
+    const scale = Math.min(1, WIDTH / Math.max(video.videoWidth, video.videoHeight));
+    canvas.width = Math.round(video.videoWidth * scale);
+    canvas.height = Math.round(video.videoHeight * scale);
+    canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+    const sent = async (blob) => {
+      if (blob && this.#on) this.connection.sendBinary(SEEN, place, await blob.arrayBuffer());
+    };
+    canvas.toBlob(sent, "image/jpeg", QUALITY);
+  }
+
+  stop() {
+    const camera = this.#on?.camera;
+    this.#end(true);
+    if (camera !== undefined) this.connection.send("phone", { on: false, camera }).catch(() => {});
+    this.#show();
+  }
+
+  #end(tracks) {
+    if (!this.#on) return;
+    clearInterval(this.#on.timer);
+    if (tracks) this.#on.stream.getTracks().forEach((track) => track.stop());
+    this.#on.lock?.release();
+    this.#on = null;
+  }
+
+  // A phone that goes dark sends nothing.
+  async #keepAwake() {
+    if (!this.#on || document.hidden) return;
+    try {
+      this.#on.lock = await navigator.wakeLock?.request("screen");
+    } catch {
+      // the battery is low, or the browser does not want to
+    }
+  }
+
+  #error(words) {
+    this.#failed = words;
+    byId("phone-why").hidden = !words;
+    byId("phone-why").textContent = words;
+  }
+}

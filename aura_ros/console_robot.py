@@ -1,0 +1,695 @@
+"""The robot of the console over topics and services: any assistant in the ROS graph.
+
+    aura/*, image_raw, asr/transcript ──► ConsoleRobot ──► the console's server ──► pages
+    aura/ask, aura/cancel_watch, aura/recall ... ◄── commands of the pages
+
+Callbacks only store, or tell what they got to the server, which stores. Commands are called on
+threads of the server; they wait for the answer of the service.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.client import Client
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool
+
+from aura_core.config import GenerationConfig
+from aura_core.console import protocol as p
+from aura_core.console.robot import Result, Robot, Seen
+from aura_core.console.telling import now_ms
+from aura_core.console.topics import DECIDED, Topics
+from aura_core.errors import InputError, one_line
+from aura_core.live.diagnosis import FROZEN_S, STEP_S
+from aura_core.node_settings import ConsoleNodeConfig
+from aura_core.replay import recorded
+from aura_core.speech.types import Audio
+from aura_core.stream.attribution import standing_kind
+from aura_core.types import NS, Kind
+from aura_ros import conversions as to
+from aura_ros import qos
+from aura_ros.bag_recording import BagRecording
+from aura_ros.msg import (
+    Alert,
+    Asked,
+    AssistantState,
+    AudioChunk,
+    Heartbeat,
+    Note,
+    Response,
+    Transcript,
+    Watches,
+)
+from aura_ros.node import AuraNode
+from aura_ros.speech_conversions import audio_msg
+from aura_ros.srv import Ask, CancelWatch, Forget, Recall
+
+ANSWER_S = 10.0  # most time that a service may take to answer
+MEMORY_S = 60.0  # the same for a search and a deletion
+AWAY_S = 3.0  # without a heartbeat for this long the assistant is away
+STALE_S = 2.0  # without a frame for this long the camera has stopped, as far as is seen here
+MICROPHONE = "microphone/audio"
+SOUND_ID = PHONE_ID = "console"  # frame_id of the sound and of the pictures of a page
+_RING_MB = 48  # of the newest messages of each camera, in which the frame of a second is found
+_RING_S = 8.0
+_GAP_NS = NS // 2  # sound that is later than this follows a gap
+_STEPS = 5  # newest steps whose median is told
+_PENDING = 32  # newest alerts and pictures of alerts that wait for each other
+_SERVICES: dict[str, tuple[Any, str]] = {
+    "ask": (Ask, "aura/ask"),
+    "unwatch": (CancelWatch, "aura/cancel_watch"),
+    "recall": (Recall, "aura/recall"),
+    "forget": (Forget, "aura/forget"),
+    "memory_pause": (SetBool, "aura/memory_pause"),
+    "pause": (SetBool, "aura/pause"),
+}
+# The messages that a recording holds besides the frames, and their classes.
+_RECORDED = {
+    recorded.ASKED: Asked,
+    "aura/response": Response,
+    "aura/alert": Alert,
+    "aura/heartbeat": Heartbeat,
+    "aura/state": AssistantState,
+    "aura/watches": Watches,
+    "aura/note": Note,
+    "asr/transcript": Transcript,
+    "/diagnostics": DiagnosticArray,
+}
+_LATCHED = ("aura/state", "aura/watches")
+_MESSAGES = {"raw": Image, "compressed": CompressedImage}
+
+
+class _Camera:
+    """What is known of one camera."""
+
+    def __init__(self, name: str, topic: str) -> None:
+        self.name, self.topic = name, topic
+        self.received, self.arrived_s = 0, 0.0
+        self.trouble = ""  # why its images cannot be shown
+        self.shown_s = -1e9  # when the newest frame was told
+        self.beat: Heartbeat | None = None
+        self.beat_s = 0.0
+        self.steps: deque[float] = deque(maxlen=_STEPS)
+        self.slow = False  # seconds were dropped since the heartbeat before
+        self.values: Mapping[str, str] = {}  # of /diagnostics
+        self._ring: deque[tuple[float, int, Any]] = deque()  # arrival, stamp and message
+        self._bytes = 0
+
+    def keep(self, now_s: float, stamp_ns: int, msg: Any) -> None:
+        """Keep a message for the second that it belongs to."""
+        self._ring.append((now_s, stamp_ns, msg))
+        self._bytes += len(msg.data)
+        while self._bytes > _RING_MB * 1e6 or now_s - self._ring[0][0] > _RING_S:
+            if len(self._ring) == 1:
+                return
+            self._bytes -= len(self._ring.popleft()[2].data)
+
+    def find(self, stamp_ns: int) -> Any | None:
+        """The message with a stamp; without one, the newest of the second before it."""
+        near = [one for one in self._ring if 0 <= stamp_ns - one[1] < NS]
+        return max(near, key=lambda one: one[1])[2] if near else None
+
+
+class ConsoleRobot(Robot):
+    """Shows the assistant in the node's namespace.
+
+    Args:
+        node: has the topics and services. It is being configured.
+        config: its settings.
+        recordings: folder for bags.
+    """
+
+    def __init__(self, node: AuraNode, config: ConsoleNodeConfig, recordings: Path) -> None:
+        super().__init__()
+        self._node, self._config, self._recordings = node, config, recordings
+        names = config.cameras or ("",)
+        kind = "image_raw" if config.image_transport == "raw" else "image_raw/compressed"
+        self._cameras = {
+            n: _Camera(n, node.resolve_topic_name(f"{n}/{kind}" if n else kind)) for n in names
+        }
+        phone = config.phone_camera
+        self.cameras = tuple(
+            p.Camera(n, n or c.topic, config.phone and n == phone) for n, c in self._cameras.items()
+        )
+        namespace = node.get_namespace().strip("/")
+        self.title = namespace or "assistant"
+        self.max_question_chars = GenerationConfig().max_question_chars
+        self._assistant = f"{namespace}/{config.assistant}".strip("/")
+        self._topics = Topics()
+        self._lock = threading.RLock()  # of `_topics` and of the recording
+        self._state = AssistantState()
+        self._evidence: OrderedDict[int, bytes] = OrderedDict()  # by stamp, without their alert
+        self._alerted: OrderedDict[int, str] = OrderedDict()  # cameras of alerts, by stamp
+        self._told_unknown: set[str] = set()
+        self._rate, self._sound_ns = 0, 0  # samples a second, and the stamp of the next one
+        self._recording: BagRecording | None = None
+        self._recording_ends: list[Callable[[], None]] = []
+        self._sound = node.publish_on(AudioChunk, MICROPHONE, qos.AUDIO)
+        self._pictures: dict[str, Publisher[Any]] = {}
+        if config.phone:
+            topic = self._cameras[config.phone_camera].topic
+            publisher = node.publish_on(_MESSAGES[config.image_transport], topic, qos.CAMERA)
+            self._pictures[config.phone_camera] = publisher
+        self._clients: dict[str, Client[Any, Any]] = {}
+        for name, (service, topic) in _SERVICES.items():
+            self._clients[name] = client = node.create_client(service, topic)
+            node.undo(lambda client=client: node.destroy_client(client))
+
+    # ---- life ----------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Subscribe. The node is being activated, and undoes it."""
+        node = self._node
+        for camera in self._cameras.values():
+            self._subscribe_images(camera)
+        for kind, topic, made, profile in (
+            (Heartbeat, "aura/heartbeat", self._on_heartbeat, qos.EVENTS),
+            (Response, "aura/response", self._telling(self._topics.response), qos.EVENTS),
+            (Alert, "aura/alert", self._on_alert, qos.EVENTS),
+            (Asked, "aura/asked", self._telling(self._topics.asked), qos.EVENTS),
+            (Watches, "aura/watches", self._telling(self._topics.watches), qos.LATCHED),
+            (AssistantState, "aura/state", self._on_state, qos.LATCHED),
+            (Note, "aura/note", self._telling(self._topics.note), qos.EVENTS),
+            (Transcript, "asr/transcript", self._telling(self._topics.transcript), qos.EVENTS),
+            (CompressedImage, "aura/alert/image/compressed", self._on_evidence, qos.CAMERA),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS),
+        ):
+            node.subscribe(kind, topic, made, profile)
+        node.every(0.25, self._tick)
+
+    def _subscribe_images(self, camera: _Camera) -> None:
+        def take(msg: Any) -> None:
+            self._on_image(camera, msg)
+
+        self._node.subscribe(
+            _MESSAGES[self._config.image_transport], camera.topic, take, qos.FRAMES
+        )
+
+    def close(self) -> None:
+        """See `Robot`. It can be opened again, with other listeners."""
+        self._rate, self._listeners = 0, ()
+        with self._lock:
+            self._end_recording()
+
+    # ---- messages ------------------------------------------------------------------------------
+
+    def _telling(self, method: Callable[[Any, float], list[p.Event]]) -> Callable[[Any], None]:
+        """A callback that tells the events of a message."""
+
+        def take(msg: Any) -> None:
+            with self._lock:
+                for event in method(msg, now_ms()):
+                    self.tell(event)
+
+        return take
+
+    def _on_image(self, camera: _Camera, msg: Image | CompressedImage) -> None:
+        camera.trouble = to.refuse_image(msg)
+        if camera.trouble:
+            self._node.complain(f"{camera.topic}: {camera.trouble}")
+            return
+        now_s = time.monotonic()
+        stamp_ns = to.stamp_or(msg.header, self._node.now_ns())
+        camera.received, camera.arrived_s = camera.received + 1, now_s
+        camera.keep(now_s, stamp_ns, msg)
+        due = now_s - camera.shown_s >= 0.9 / self._config.fps
+        if self._recording is not None and (due or self._records_all):
+            self._record_frame(self._recording, camera, msg)
+        if due:
+            camera.shown_s = now_s
+            self._show(camera, stamp_ns, msg, "live")
+
+    def _show(self, camera: _Camera, stamp_ns: int, msg: Any, role: Any) -> None:
+        try:
+            self.tell(Seen(camera.name, stamp_ns, picture(msg, stamp_ns), role))
+        except InputError as e:
+            camera.trouble = one_line(e)
+            self._node.complain(f"{camera.topic}: {camera.trouble}")
+
+    def _on_heartbeat(self, msg: Heartbeat) -> None:
+        camera = self._cameras.get(msg.camera)
+        if camera is None:
+            self._tell_unknown(msg.camera)
+            return
+        before = camera.beat
+        camera.slow = before is not None and msg.chunks_dropped > before.chunks_dropped
+        camera.beat, camera.beat_s = msg, time.monotonic()
+        if msg.state in DECIDED:
+            camera.steps.append(float(msg.step_ms))
+            stamp_ns = to.to_ns(msg.header.stamp)
+            if (frame := camera.find(stamp_ns)) is not None:
+                self._show(camera, stamp_ns, frame, "second")
+        self._telling(self._topics.heartbeat)(msg)
+
+    def _tell_unknown(self, name: str) -> None:
+        if name not in self._told_unknown:
+            self._told_unknown.add(name)
+            self._node.get_logger().error(
+                f"the assistant has a camera '{name}', and the parameter cameras here names"
+                f" {', '.join(self._cameras) if any(self._cameras) else 'none'}: it is not shown"
+            )
+
+    def _on_alert(self, msg: Alert) -> None:
+        stamp_ns = to.to_ns(msg.header.stamp)
+        camera = self._cameras.get(msg.camera)
+        if camera is None:
+            return
+        waits = self._evidence.pop(stamp_ns, None)
+        if waits is not None:
+            self.tell(Seen(msg.camera, stamp_ns, waits, "evidence"))
+        elif (frame := camera.find(stamp_ns)) is not None:
+            self._show(camera, stamp_ns, frame, "evidence")
+        _keep(self._alerted, stamp_ns, msg.camera)
+        self._telling(self._topics.alert)(msg)
+
+    def _on_evidence(self, msg: CompressedImage) -> None:
+        """The frame of an alert as the model has seen it: it takes the place of the one that was
+        found here. It may come before its alert."""
+        stamp_ns, data = to.to_ns(msg.header.stamp), bytes(msg.data)
+        if (camera := self._alerted.get(stamp_ns)) is not None:
+            self.tell(Seen(camera, stamp_ns, data, "evidence"))
+        else:
+            _keep(self._evidence, stamp_ns, data)
+
+    def _on_state(self, msg: AssistantState) -> None:
+        self._state = msg
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.name != self._assistant:
+                continue
+            values = {v.key: v.value for v in status.values}
+            for name, camera in self._cameras.items():
+                start = f"{name}." if len(self._cameras) > 1 else ""
+                camera.values = {
+                    k.removeprefix(start): v for k, v in values.items() if k.startswith(start)
+                }
+
+    def _tick(self) -> None:
+        with self._lock:
+            for event in self._topics.late(now_ms()):
+                self.tell(event)
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def abilities(self) -> Mapping[str, str]:
+        """See `Robot`. It is looked up in the ROS graph."""
+        ready = {name: client.service_is_ready() for name, client in self._clients.items()}
+
+        def offered(name: str) -> str:
+            return "" if ready[name] else _nobody(self._clients[name])
+
+        beat = next((c.beat for c in self._cameras.values() if c.beat is not None), None)
+        no_memory = "the memory is off: set memory.path of the assistant"
+
+        def memory(name: str) -> str:
+            off = beat is not None and beat.memory == "off" and ready[name]
+            return no_memory if off else offered(name)
+
+        return {
+            "ask": offered("ask"),
+            "watch": offered("ask") or offered("unwatch"),
+            "recall": memory("recall"),
+            "forget": memory("forget"),
+            "memory_pause": memory("memory_pause"),
+            "pause": offered("pause"),
+            "record": "",
+            "export": "",
+            "microphone": self._deaf(),
+            "camera": self._blind(),
+            "replay": "this is no recording",
+        }
+
+    def _deaf(self) -> str:
+        """Why the sound of a page cannot be heard; "" where it can."""
+        topic = self._sound.topic_name
+        own = self._node.get_name(), self._node.get_namespace()
+        others = [
+            info.node_name
+            for info in self._node.get_publishers_info_by_topic(topic)
+            if (info.node_name, info.node_namespace) != own
+        ]
+        if others:
+            return f"{others[0]} is heard already, on {topic}: speak to the robot, or end that node"
+        if not self._node.count_subscribers(topic):
+            return f"no speech input runs (nobody reads {topic}): launch with voice:=page"
+        return ""
+
+    def _blind(self) -> str:
+        """Why the pictures of a page cannot be taken; "" where they can."""
+        if not self._pictures:
+            return "no camera takes it: set the parameter phone"
+        own = self._node.get_name(), self._node.get_namespace()
+        for publisher in self._pictures.values():
+            for info in self._node.get_publishers_info_by_topic(publisher.topic_name):
+                if (info.node_name, info.node_namespace) != own:
+                    return f"{info.node_name} publishes {publisher.topic_name} already"
+        return ""
+
+    def status(self) -> p.Status:
+        """See `Robot`."""
+        trouble, detail = self._trouble()
+        steps = [statistics.median(c.steps) for c in self._cameras.values() if c.steps]
+        beats = [c.beat for c in self._cameras.values() if c.beat is not None]
+        recording = self._recording
+        return p.Status(
+            0.0,
+            trouble,
+            detail,
+            model=self._state.model,
+            run=self._state.run,
+            step_ms=round(max(steps, default=0.0), 1),
+            memory=beats[0].memory if beats else "off",
+            paused=trouble == "paused",
+            recording=recording.name if recording is not None and not recording.failed else "",
+        )
+
+    def _trouble(self) -> tuple[str, str]:
+        """What is wrong with the assistant as a whole, the worst first."""
+        newest = max(self._cameras.values(), key=lambda c: c.beat_s)
+        topic = self._node.resolve_topic_name("aura/heartbeat")
+        if newest.beat is None:
+            return "server_away", f"no assistant is heard on {topic}: is it started?"
+        if (quiet_s := time.monotonic() - newest.beat_s) > AWAY_S:
+            return "server_away", f"nothing from the assistant for {quiet_s:.0f} s ({topic})"
+        beat, state = newest.beat, self._state
+        if state.state == AssistantState.STATE_LOADING:
+            return "model_loading", beat.detail or state.model
+        if beat.state == Heartbeat.STATE_UNCONFIGURED:
+            return ("model_failed", beat.detail) if beat.detail else ("stopped", "not configured")
+        if beat.state == Heartbeat.STATE_INACTIVE:
+            paused = beat.detail.startswith("paused")
+            return ("paused", beat.detail) if paused else ("stopped", "it is not active")
+        if beat.memory == "failed":
+            return "memory_failed", beat.memory_trouble
+        value = newest.values.get
+        if value("fallback") or value("trouble"):
+            return "fallback", value("fallback") or value("trouble", "")
+        return "", ""
+
+    def camera_status(self) -> tuple[p.CameraStatus, ...]:
+        """See `Robot`."""
+        return tuple(map(self._camera_status, self._cameras.values()))
+
+    def _camera_status(self, camera: _Camera) -> p.CameraStatus:
+        now_s, beat = time.monotonic(), camera.beat or Heartbeat()
+        away = camera.beat is None or now_s - camera.beat_s > AWAY_S
+        trouble, detail = ("", "") if away else self._camera_trouble(camera, beat)
+        age_s = now_s - camera.arrived_s if camera.received else None
+        if not trouble and (age_s is None or age_s > STALE_S):
+            trouble = "waiting" if age_s is None else "no_frames"
+            detail = camera.trouble or f"no image comes here on {camera.topic}"
+        return p.CameraStatus(
+            camera.name,
+            "unconfigured" if away else beat.state,
+            trouble,
+            detail,
+            None if age_s is None else round(age_s * 1e3, 1),
+            camera.received,
+            beat.frames_dropped,
+            beat.chunks_dropped,
+            beat.chunks_missed,
+            beat.chunks_lost,
+            beat.window_chunks,
+            beat.window_max,
+            beat.active_watches,
+        )
+
+    def _camera_trouble(self, camera: _Camera, beat: Heartbeat) -> tuple[str, str]:
+        """What is wrong with a camera as the assistant sees it, and more about it."""
+        match beat.state:
+            case Heartbeat.STATE_NO_FRAMES:
+                return "no_frames", beat.detail
+            case Heartbeat.STATE_WAITING:
+                return "waiting", beat.detail
+            case Heartbeat.STATE_ERROR:
+                return "step_failed", beat.detail
+            case Heartbeat.STATE_INACTIVE | Heartbeat.STATE_UNCONFIGURED:
+                return "", ""
+        if camera.values.get("black") == "True":
+            return "black", ""
+        frozen_s = _number(camera.values.get("frozen_s", ""))
+        if frozen_s >= FROZEN_S:
+            return "frozen", f"the same picture for {frozen_s:.0f} s"
+        step_ms = statistics.median(camera.steps) if camera.steps else 0.0
+        if camera.slow or step_ms >= STEP_S[0] * 1e3:
+            return "slow", f"a step takes {step_ms:.0f} ms"
+        return "", ""
+
+    # ---- commands ------------------------------------------------------------------------------
+
+    def ask(self, command: p.Ask) -> Result:
+        """See `Robot`."""
+        asked = self._call("ask", text=command.text, camera=command.camera)
+        if not asked.accepted:
+            raise InputError(asked.reason)
+        return {"query_id": asked.query_id, "watch": standing_kind(command.text) is not None}
+
+    def watch(self, command: p.AddWatch) -> Result:
+        """See `Robot`."""
+        kind = command.kind or standing_kind(command.text) or Kind.PROACTIVE
+        cooldown_s = -1.0 if command.cooldown_s is None else float(command.cooldown_s)
+        asked = self._call(
+            "ask",
+            text=command.text,
+            kind=str(kind),
+            limit=command.limit or 0,
+            cooldown_s=cooldown_s,
+            urgent=command.urgent,
+            severity=command.severity,
+            camera=command.camera,
+        )
+        if not asked.accepted:
+            raise InputError(asked.reason)
+        return {"watch_id": asked.query_id}
+
+    def unwatch(self, command: p.Unwatch) -> Result:
+        """See `Robot`."""
+        answer = self._call("unwatch", watch_id=command.watch_id)
+        if not answer.cancelled:
+            raise InputError(answer.reason)
+        return {}
+
+    def pause(self, command: p.Pause) -> Result:
+        """See `Robot`."""
+        answer = self._call("pause", data=command.on)
+        if not answer.success:
+            raise InputError(answer.message)
+        return {}
+
+    def memory_pause(self, command: p.MemoryPause) -> Result:
+        """See `Robot`."""
+        answer = self._call("memory_pause", data=command.on)
+        if not answer.success:
+            raise InputError(answer.message)
+        return {"warning": "" if answer.message.startswith("nothing is rem") else answer.message}
+
+    def recall(self, command: p.Recall) -> Result:
+        """See `Robot`."""
+        answer = self._call(
+            "recall",
+            MEMORY_S,
+            text=command.text,
+            begin=to.to_time(_ns(command.begin_ms)),
+            end=to.to_time(_ns(command.end_ms)),
+            limit=command.limit,
+            thumbnails=True,
+            camera=command.camera,
+        )
+        if not answer.success:
+            raise InputError(answer.reason)
+        topics = Topics()
+        return {"notes": tuple(note for msg in answer.notes for note in topics.note(msg))}
+
+    def forget(self, command: p.Forget) -> Result:
+        """See `Robot`."""
+        answer = self._call(
+            "forget",
+            MEMORY_S,
+            ids=list(command.ids),
+            begin=to.to_time(_ns(command.begin_ms)),
+            end=to.to_time(_ns(command.end_ms)),
+            everything=command.everything,
+        )
+        if not answer.success:
+            raise InputError(answer.reason)
+        self.tell(p.Forgotten(now_ms()))
+        return {"count": answer.count}
+
+    def _call(self, name: str, timeout_s: float = ANSWER_S, /, **fields: Any) -> Any:
+        """The answer of a service. Raises `InputError`."""
+        client, (service, _) = self._clients[name], _SERVICES[name]
+        if not client.service_is_ready():
+            raise InputError(_nobody(client))
+        answered = threading.Event()
+        try:
+            future = client.call_async(service.Request(**fields))
+        except (AssertionError, TypeError, ValueError) as e:  # a value that no message holds
+            raise InputError(f"{client.srv_name}: {one_line(e)}") from e
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(timeout_s):
+            client.remove_pending_request(future)
+            raise InputError(f"{client.srv_name} has not answered within {timeout_s:g} s")
+        if (failed := future.exception()) is not None:
+            raise InputError(f"{client.srv_name}: {one_line(failed)}")
+        return future.result()
+
+    # ---- sound and pictures of a page ----------------------------------------------------------
+
+    def listen_to(self, rate: int) -> None:
+        """See `Robot`."""
+        if rate and (reason := self._deaf()):
+            raise InputError(reason)
+        self._rate, self._sound_ns = rate, 0
+
+    def hear(self, samples: bytes) -> None:
+        """See `Robot`."""
+        rate = self._rate
+        sound = np.frombuffer(samples[: len(samples) & ~1], "<i2").astype(np.int16)
+        if not rate or not len(sound):
+            return
+        length_ns = len(sound) * NS // rate
+        begins_ns = self._node.now_ns() - length_ns
+        # Sound comes in bursts, and has no gaps. After a longer one, some was lost.
+        if begins_ns - self._sound_ns > _GAP_NS:
+            self._sound_ns = begins_ns
+        self._sound.publish(audio_msg(Audio(sound, rate, self._sound_ns), SOUND_ID))
+        self._sound_ns += length_ns
+
+    def look_through(self, command: p.Phone) -> None:
+        """See `Robot`."""
+        if command.on and command.camera not in self._pictures:
+            raise InputError(self._blind() or f"camera '{command.camera}' takes no pictures")
+        if command.on and (reason := self._blind()):
+            raise InputError(reason)
+
+    def see(self, camera: str, jpeg: bytes) -> None:
+        """See `Robot`."""
+        publisher = self._pictures.get(camera)
+        if publisher is None:
+            raise InputError(f"camera '{camera}' takes no pictures")
+        if not jpeg.startswith(b"\xff\xd8\xff"):
+            raise InputError("a picture of a page must be a JPEG")
+        stamp_ns = self._node.now_ns()
+        msg = CompressedImage(header=to.header(stamp_ns, PHONE_ID), format="jpeg")
+        msg.data.frombytes(jpeg)
+        frame = to.to_frame(msg, stamp_ns)  # refused here where it cannot be decoded
+        raw = self._config.image_transport == "raw"
+        publisher.publish(to.to_image(frame, PHONE_ID) if raw else msg)
+
+    # ---- recording -----------------------------------------------------------------------------
+
+    def record(self, command: p.Record) -> Result:
+        """See `Robot`. The bag holds the frames that are shown, and the assistant's messages."""
+        with self._lock:
+            running = self._recording is not None and not self._recording.failed
+            if command.on == running:
+                now = "is being made already" if running else "is being made"
+                raise InputError(f"{'a' if running else 'no'} recording {now}")
+            if command.on:
+                self._end_recording()  # one that has failed
+                made = self._begin_recording()
+            else:
+                made = self._end_recording()
+        assert made is not None
+        return {"name": made.name, "place": str(made.place)}
+
+    def _begin_recording(self) -> BagRecording:
+        resolve = self._node.resolve_topic_name
+        topics = {resolve(name): kind for name, kind in _RECORDED.items()}
+        latched = {resolve(name) for name in _LATCHED}
+        frames = {self._frame_topic(c): self._frame_type for c in self._cameras.values()}
+        made = BagRecording(self._recordings, topics | frames, self._unrecorded)
+        for topic, kind in topics.items():
+            profile = qos.LATCHED if topic in latched else qos.EVENTS
+
+            def take(data: bytes, topic: str = topic) -> None:
+                made.take(topic, bytes(data), self._node.now_ns())
+
+            subscription = self._node.create_subscription(kind, topic, take, profile, raw=True)
+            self._recording_ends.append(
+                lambda subscription=subscription: self._node.destroy_subscription(subscription)
+            )
+        self._recording = made
+        self._node.get_logger().info(f"recording to {made.place}")
+        return made
+
+    def _end_recording(self) -> BagRecording | None:
+        ended, self._recording = self._recording, None
+        for end in self._recording_ends:
+            end()
+        self._recording_ends.clear()
+        if ended is not None:
+            ended.finish()
+            if not ended.failed:
+                lost = f"; {ended.dropped} frames were left out" if ended.dropped else ""
+                self._node.get_logger().info(f"recorded to {ended.place}{lost}")
+        return ended
+
+    def _unrecorded(self, line: str) -> None:
+        """The recording has ended by an error."""
+        self._node.get_logger().error(line)
+        self.tell(p.Problem("", line, now_ms()))
+
+    @property
+    def _records_all(self) -> bool:
+        """Whether images are recorded as they come, and not compressed here."""
+        return self._config.image_transport == "compressed" or self._config.record_images == "raw"
+
+    @property
+    def _frame_type(self) -> Any:
+        return _MESSAGES[self._config.image_transport] if self._records_all else CompressedImage
+
+    def _frame_topic(self, camera: _Camera) -> str:
+        return camera.topic if self._records_all else recorded.compressed(camera.topic)
+
+    def _record_frame(
+        self, recording: BagRecording, camera: _Camera, msg: Image | CompressedImage
+    ) -> None:
+        message: Any = msg
+        if not self._records_all:  # on the thread of the recording
+            message = partial(to.compressed_msg, msg, self._config.record_images)
+        recording.take(self._frame_topic(camera), message, self._node.now_ns(), frame=True)
+
+
+def picture(msg: Image | CompressedImage, stamp_ns: int) -> Any:
+    """The picture of a message, as `Seen` takes it: a JPEG as it came, else RGB. Raises
+    `InputError`."""
+    if isinstance(msg, CompressedImage):
+        data = bytes(msg.data)
+        if data.startswith(b"\xff\xd8\xff"):
+            return data
+    return to.to_frame(msg, stamp_ns).image
+
+
+def _nobody(client: Client[Any, Any]) -> str:
+    return f"nobody offers {client.srv_name}: is the assistant running?"
+
+
+def _keep(into: OrderedDict[int, Any], stamp_ns: int, value: Any) -> None:
+    into[stamp_ns] = value
+    while len(into) > _PENDING:
+        into.popitem(last=False)
+
+
+def _ns(at_ms: float | None) -> int:
+    """Nanoseconds; 0 for None, which means no limit."""
+    return 0 if at_ms is None else round(at_ms * 1e6)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,84 @@
+"""The camera and the microphone of the browser: Chromium has ones that are made up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from page_rig import Room, now_ms, serving
+
+from aura_core.console import protocol as p
+from aura_core.console.server import Server
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+DENY = """() => { navigator.mediaDevices.getUserMedia = () =>
+    Promise.reject(new DOMException("no", "NotAllowedError")); }"""
+
+
+def wait_until(page: Any, done: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if done():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it has not come")
+
+
+def test_the_microphone_is_heard(room: Room, page: Any) -> None:
+    page.click("#microphone")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+    wait_until(page, lambda: len(room.heard) > 60)  # Chromium beeps once a second
+    begun = next(one for one in room.done if isinstance(one, p.Microphone))
+    assert begun.on and begun.rate in (16000, 44100, 48000)
+    samples = np.concatenate([np.frombuffer(one, "<i2") for one in room.heard])
+    assert abs(samples.astype(int)).max() > 1000
+    expect(page.locator("#heard")).to_have_text("Listening …")
+    room.tell(p.Heard("", "what do you", "partial", now_ms()))
+    expect(page.locator("#heard")).to_have_text("what do you …")
+    page.click("#microphone")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
+    wait_until(page, lambda: not room.done[-1].on)  # type: ignore[union-attr]
+
+
+def test_one_page_speaks_at_a_time(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    one, two = open_page(server.url), open_page(server.url)
+    one.click("#microphone")
+    expect(two.locator("#microphone")).to_have_attribute("aria-disabled", "true")
+    one.close()
+    expect(two.locator("#microphone")).to_have_attribute("aria-disabled", "false")
+    wait_until(two, lambda: room.done[-1] == p.Microphone(False))
+
+
+def test_the_camera_of_the_page_is_a_camera_of_the_assistant(
+    open_page: Callable[..., Any],
+) -> None:
+    room = Room("phone")
+    with serving(room) as server:
+        page = open_page(server.url, width=375, height=812)
+        page.click("#menu-button")
+        page.click("#phone")
+        expect(page.locator("#phone .label")).to_have_text("Stop sending this camera")
+        wait_until(page, lambda: len(room.pictures) > 5)
+        image = room.pictures[-1]
+        assert max(image.shape[:2]) == 640
+        green = image.reshape(-1, 3).mean(axis=0)
+        assert green[1] > green[0] and green[1] > green[2]  # Chromium's picture is green
+        expect(page.locator(".tile canvas")).to_have_attribute("data-stamp", re.compile(r"\d+"))
+        page.click("#phone")
+        expect(page.locator("#phone .label")).to_have_text("Use the camera of this device")
+        assert room.done[-1] == p.Phone(False, "phone")
+
+
+def test_a_device_that_the_browser_refuses(page: Any) -> None:
+    page.evaluate(DENY)
+    page.click("#microphone")
+    expect(page.locator("#ask-error")).to_contain_text("does not let this page use the microphone")
+    page.click("#menu-button")
+    page.click("#phone")
+    expect(page.locator("#phone-why")).to_contain_text("does not let this page use the camera")

@@ -1,0 +1,136 @@
+"""Memory and timeline of the page: search, forget, point at a second."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from page_rig import Room, a_while, look, now_ms
+
+from aura_core.console import protocol as p
+from aura_core.console.server import Server
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+NEWEST = 'document.querySelector("#chart").getAttribute("aria-valuetext")'
+
+
+def test_search_the_memory_and_forget(room: Room, page: Any) -> None:
+    for i, text in enumerate(("a cat came in", "a red cone appeared", "the cat left")):
+        room.note(text, 10 * i)
+    page.click("#tab-memory")
+    notes = page.locator("#note-list .card")
+    expect(notes.locator("h3")).to_have_text(
+        ["the cat left", "a red cone appeared", "a cat came in"]
+    )
+    page.fill("#recall-text", "cat")
+    page.press("#recall-text", "Enter")
+    expect(notes.locator("h3")).to_have_text(["the cat left", "a cat came in"])
+    expect(page.locator("#note-count")).to_have_text("2 notes")
+    width = notes.first.locator("img").evaluate(
+        "async image => (await image.decode(), image.naturalWidth)"
+    )
+    assert width == 160
+
+    notes.first.locator("input").check()
+    page.click("#forget-selected")
+    page.click("#dialog button[value='']")  # not yet
+    expect(notes).to_have_count(2)
+    page.click("#forget-selected")
+    page.click("#dialog button[value=yes]")
+    expect(notes.locator("h3")).to_have_text(["a cat came in"])
+    expect(page.locator("#note-count")).to_have_text("1 note was forgotten.")
+    assert [note.text for note in room.notes] == ["a cat came in", "a red cone appeared"]
+
+
+def test_search_by_time_and_forget_that_time(room: Room, page: Any) -> None:
+    room.note("long ago", 0, at_ms=now_ms() - 7200_000.0)
+    room.note("just now", 10)
+    page.click("#tab-memory")
+    notes = page.locator("#note-list .card h3")
+    expect(notes).to_have_text(["just now", "long ago"])
+    page.select_option("#recall-when", "3600")
+    expect(notes).to_have_text(["just now"])
+    page.select_option("#recall-when", "own")
+    page.click("#recall button[type=submit]")
+    expect(page.locator("#recall-error")).to_contain_text("Enter")
+    local = "d => new Date(Date.now() - d - new Date().getTimezoneOffset() * 6e4)"
+    for field, ago_ms in (("from", 10_800_000), ("to", 3_600_000)):
+        value = page.evaluate(f"({local})({ago_ms}).toISOString().slice(0, 19)")
+        page.fill(f"#recall-{field}", value)
+    page.click("#recall button[type=submit]")
+    expect(notes).to_have_text(["long ago"])
+    page.click("#forget-more")
+    page.select_option("#forget-what", "time")
+    page.click("#dialog button[value=yes]")
+    expect(page.locator("#memory-empty")).to_be_visible()
+    expect(page.locator("#memory-empty")).to_contain_text("Nothing was found")
+    assert [note.text for note in room.notes] == ["just now"]
+    asked = next(one for one in room.done if isinstance(one, p.Forget))
+    assert asked.begin_ms is not None and asked.end_ms is not None
+
+
+def test_what_another_page_forgets_goes_away(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    room.note("a cat came in", 0)
+    page = open_page(server.url)
+    page.click("#tab-memory")
+    expect(page.locator("#note-list .card")).to_have_count(1)
+    room.forget(p.Forget(everything=True))
+    expect(page.locator("#note-list .card")).to_have_count(0)
+
+
+def test_stop_remembering(room: Room, page: Any) -> None:
+    page.click("#tab-memory")
+    page.click("#memory-pause")
+    expect(page.locator("#memory-pause")).to_have_text("Remember again")
+    assert room.done[-1] == p.MemoryPause(True)
+
+
+def test_pointing_at_a_second_shows_its_frame(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    a_while(room, 60)
+    page = open_page(server.url)
+    expect(page.locator(".message .bubble").first).to_be_visible()
+    box = page.locator("#chart").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 150, box["y"] + 70)
+    hover = page.locator("#hover")
+    expect(hover).to_be_visible()
+    expect(hover).to_contain_text("% for silence")
+    image = page.locator("#hover-picture")
+    expect(image).to_have_attribute("src", re.compile("^blob:"))
+    size = image.evaluate("async image => (await image.decode(), image.naturalWidth)")
+    assert size == 320  # the small picture of a second
+    assert look(0).shape[1] == 640
+    page.mouse.move(5, 5)
+    expect(hover).to_be_hidden()
+
+
+def test_the_timeline_by_keyboard_and_as_a_table(room: Room, page: Any) -> None:
+    for p_silent in (0.91, 0.92, 0.93):
+        room.second(p_silent)
+    room.second(0.02, reason="threshold", response_id="r7", dropped=2, switched=True)
+    expect(page.locator("#decision")).to_contain_text("by the threshold")
+    page.focus("#chart")
+    page.keyboard.press("ArrowLeft")
+    hover = page.locator("#hover")
+    expect(hover).to_contain_text("2 seconds dropped before it")
+    expect(hover).to_contain_text("the window was cut back")
+    page.keyboard.press("ArrowLeft")
+    expect(hover).to_contain_text("93 % for")
+    assert "93 % for" in page.evaluate(NEWEST)
+    page.keyboard.press("Home")
+    expect(hover).to_contain_text("91 % for")
+    page.keyboard.press("Escape")
+    expect(hover).to_be_hidden()
+    page.click("#table-button")
+    rows = page.locator("#table tbody tr")
+    expect(rows).to_have_count(4)
+    expect(rows.first).to_contain_text("0.020")
+    room.second(0.5)
+    expect(rows).to_have_count(5)

@@ -1,0 +1,105 @@
+"""A recording in the page: what the console has recorded is scrubbed through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_rig import Room, now_ms, serving
+
+from aura_core.console import protocol as p
+from aura_core.console.recording import Recording
+from aura_core.console.replaying import open_replay
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+SECONDS = 40
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Forty seconds: a question at 10 s, an alert at 30 s, silence between."""
+    room = Room()
+    recording = Recording(tmp_path, "an afternoon", room.cameras, lambda line: None)
+    end = room.listen(recording.take)
+    begin_ms = now_ms() - SECONDS * 1000.0
+    watch = room._add(p.AddWatch("tell me when a red cone appears"), begin_ms)
+    for i in range(SECONDS):
+        at_ms, room.chunk = begin_ms + i * 1000.0, i
+        if i == 10:
+            room.tell(p.Asked("q1", "", "what is there?", "console", False, at_ms))
+            room.tell(p.Said("r1", "", "a cat", 1, at_ms, "q1", "real-time"))
+        if i == 30:
+            room.alert(watch, "a red cone appeared", at_ms)
+        else:
+            room.second(0.5 + i / 100, at_ms)
+        while recording._frames:  # the disk may be slow, and then leaves frames out
+            pass
+    end()
+    return recording.finish()
+
+
+@pytest.fixture
+def replayed(recorded: Path, open_page: Callable[..., Any]) -> Iterator[Callable[[str], Any]]:
+    """Opens the recording at a place, such as "#at=30"."""
+    with serving(open_replay(recorded)) as server:
+        yield lambda place: open_page(server.url + place)
+
+
+def test_scrub_through_a_recording(replayed: Callable[[str], Any]) -> None:
+    page = replayed("")
+    expect(page.locator("#title")).to_have_text("an afternoon")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:00 / \d+:\d\d$"))
+    expect(page.locator("#record")).to_be_hidden()
+    expect(page.locator("#question")).to_be_disabled()
+    canvas = page.locator(".tile canvas")
+    frames = set()
+    for second in (25, 5, 20):
+        page.locator("#seek").fill(str(second))
+        expect(page.locator("#position")).to_have_text(re.compile(rf"^0:{second:02}"))
+        expect(page.locator("#decision")).to_contain_text(f"{50 + second} % for")
+        expect(canvas).to_have_attribute("data-stamp", re.compile(r"\d+"))
+        page.wait_for_function(
+            "known => !known.includes(document.querySelector('.tile canvas').dataset.stamp)",
+            arg=sorted(frames),
+        )
+        frames.add(canvas.get_attribute("data-stamp"))
+    assert len(frames) == 3
+    expect(page.locator(".message .bubble").last).to_have_text("a cat")
+
+
+def test_the_marks_lead_from_event_to_event(replayed: Callable[[str], Any]) -> None:
+    page = replayed("#at=20")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:20"))
+    page.click("#mark-after")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:30"))
+    expect(page.locator("#alert-list h3")).to_have_text("a red cone appeared")
+    expect(page.locator("#decision")).to_contain_text("Speaking")
+    page.click("#mark-before")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:10"))
+    expect(page.locator("#alert-list h3")).to_have_count(0)
+    expect(page.locator(".message .bubble").last).to_have_text("a cat")
+
+
+def test_play_and_stop(replayed: Callable[[str], Any]) -> None:
+    page = replayed("#at=8")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:08"))
+    expect(page.locator(".message.user .bubble")).to_have_text("tell me when a red cone appears")
+    page.select_option("#speed", "8")
+    page.click("#play")
+    expect(page.locator(".message .bubble").last).to_have_text("a red cone appeared")
+    expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")  # at its end
+    expect(page.locator("#state")).to_contain_text("stopped")
+
+
+def test_every_decision_has_its_frame(replayed: Callable[[str], Any]) -> None:
+    page = replayed("#at=20")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:20"))
+    page.focus("#chart")
+    page.keyboard.press("Home")
+    expect(page.locator("#hover")).to_contain_text("50 % for")
+    expect(page.locator("#hover-picture")).to_have_attribute("src", re.compile("^blob:"))
