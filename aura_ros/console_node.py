@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from aura_core.console.recording import recordings_folder
+from aura_core.console.security import is_loopback
 from aura_core.console.server import Server
 from aura_core.node_settings import ConsoleNodeConfig
 from aura_ros.console_robot import ConsoleRobot
@@ -45,6 +46,10 @@ class ConsoleNode(AuraNode):
         print(f"console: {server.url}", flush=True)
         if self._fingerprint:
             print(f"certificate: SHA-256 {self._fingerprint}", flush=True)
+        if server.gate.token and not (self._tls or is_loopback(self._config.console.host)):
+            self.get_logger().warning(
+                "the console's token and pictures are not encrypted; https: true encrypts them"
+            )
         self.get_logger().info(f"the console is served on {server.url.partition('#')[0]}")
 
     def _stop(self) -> None:

@@ -16,7 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -39,7 +39,6 @@ from aura_core.stream.attribution import standing_kind
 from aura_core.types import NS, Kind
 from aura_ros import conversions as to
 from aura_ros import qos
-from aura_ros.bag_recording import BagRecording
 from aura_ros.msg import (
     Alert,
     Asked,
@@ -54,6 +53,9 @@ from aura_ros.msg import (
 from aura_ros.node import AuraNode
 from aura_ros.speech_conversions import audio_msg
 from aura_ros.srv import Ask, CancelWatch, Forget, Recall
+
+if TYPE_CHECKING:
+    from aura_ros.bag_recording import BagRecording
 
 ANSWER_S = 10.0  # most time that a service may take to answer
 MEMORY_S = 60.0  # the same for a search and a deletion
@@ -606,6 +608,8 @@ class ConsoleRobot(Robot):
         return {"name": made.name, "place": str(made.place)}
 
     def _begin_recording(self) -> BagRecording:
+        from aura_ros.bag_recording import BagRecording  # slow to load
+
         resolve = self._node.resolve_topic_name
         topics = {resolve(name): kind for name, kind in _RECORDED.items()}
         latched = {resolve(name) for name in _LATCHED}

@@ -174,9 +174,13 @@ class Robot:
         self.rig.until(
             lambda: self.rig.camera.get_subscription_count() == 2, "both subscribers of images"
         )
-        self.rig.until(lambda: self.page.of("status")[-1]["trouble"] != "server_away", "heartbeats")
+        self.rig.until(self._is_heard, "the assistant's heartbeats")
         self.second()
         return self
+
+    def _is_heard(self) -> bool:
+        newest = self.page.of("status")[-1:]
+        return bool(newest) and newest[0]["trouble"] != "server_away"
 
     def second(self, grey: int = 0) -> dict[str, Any]:
         """Publish a second, and wait until it is told to the page."""
