@@ -38,7 +38,8 @@ class Page:
     outgoing: Outgoing = field(default_factory=Outgoing)
     cameras: tuple[str, ...] = ()  # that it shows
     fps: float = 0.0  # most pictures of each camera in a second
-    sent_s: dict[str, float] = field(default_factory=dict)  # when, by camera
+    sent: dict[str, Seen] = field(default_factory=dict)  # the newest frame that it got, by camera
+    sent_s: dict[str, float] = field(default_factory=dict)  # when
 
     def send(self, message: p.Message) -> None:
         """Send a message to this page alone."""
@@ -68,6 +69,7 @@ class Hub:
         self._encoded: dict[str, tuple[Seen, bytes]] = {}  # the newest one that was sent
         self._pictures_due: set[str] = set()
         self._encoding: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}  # of frames that come too early to send
         self._tasks: set[asyncio.Task[None]] = set()
         self._trouble: object = None
         self._abilities: Mapping[str, str] = {}  # as they were told last
@@ -121,6 +123,8 @@ class Hub:
             self.leave(page, p.Bye(reason, again, code))
         for task in self._tasks:
             task.cancel()
+        for timer in self._timers.values():
+            timer.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._encoder.shutdown(wait=False, cancel_futures=True)
         self.thumbnails.close()
@@ -147,7 +151,7 @@ class Hub:
     def view(self, page: Page, command: p.View) -> None:
         """A page shows these cameras, so often."""
         page.cameras, page.fps = command.cameras, command.fps
-        page.sent_s = {}
+        page.sent, page.sent_s = {}, {}
         with self._lock:
             self._pictures_due |= set(command.cameras) & set(self._live)
         self._wake_now()
@@ -179,13 +183,31 @@ class Hub:
         seen, now_s = self._live.get(camera), time.monotonic()
         if seen is None or camera not in self._places:
             return
-        pages = [page for page in self.pages if camera in page.cameras and page.fps > 0]
-        due = [q for q in pages if now_s - q.sent_s.get(camera, -1e9) >= EARLY / q.fps]
+        pages = [
+            q
+            for q in self.pages
+            if camera in q.cameras and q.fps > 0 and q.sent.get(camera) is not seen
+        ]
+        waits_s = [q.sent_s.get(camera, -1e9) + EARLY / q.fps - now_s for q in pages]
+        due = [q for q, wait_s in zip(pages, waits_s, strict=True) if wait_s <= 0]
+        later = [wait_s for wait_s in waits_s if wait_s > 0]
+        if later:  # no frame may come after this one
+            self._send_later(camera, min(later))
         if due:
             for page in due:
-                page.sent_s[camera] = now_s
+                page.sent_s[camera], page.sent[camera] = now_s, seen
             self._encoding.add(camera)
             self._start(self._encode(camera, seen, due))
+
+    def _send_later(self, camera: str, wait_s: float) -> None:
+        if (timer := self._timers.pop(camera, None)) is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[camera] = loop.call_later(wait_s, self._send_next, camera)
+
+    def _send_next(self, camera: str) -> None:
+        if camera not in self._encoding:
+            self._send_picture(camera)
 
     async def _encode(self, camera: str, seen: Seen, pages: list[Page]) -> None:
         known = self._encoded.get(camera)
@@ -205,6 +227,7 @@ class Hub:
         message = p.Binary(p.LIVE, place, seen.stamp_ns, picture).encode()
         for page in pages:
             page.outgoing.put_picture(place, message)
+        self._send_picture(camera)  # a newer one that came meanwhile
 
     async def _tell_status(self) -> None:
         told_s = 0.0
