@@ -149,7 +149,10 @@ class AssistantMemory:
                 return
         self.store, self._failed = store, ""
         embed = self._embed if self.embedder is not None else None
-        self.recorder = Recorder(self.store, self._complain, self.config, embed, self._before_trim)
+        own = None if self._wall is None else self._now_ns
+        self.recorder = Recorder(
+            self.store, self._complain, self.config, embed, self._before_trim, own
+        )
         self._go_on_pausing(self.store)
         self.recorder.start()
         if self.config.writer.url:

@@ -312,3 +312,17 @@ def test_old_notes_are_deleted_but_not_by_a_clock_that_was_set(store, monkeypatc
     until(lambda: trims)
     assert rig.recorder.flush() and rig.recorder.close()
     assert numbers(store.find(Wanted())) == left
+
+
+@pytest.mark.parametrize(("age_days", "left"), [(1, [1, 2]), (35, [2])])
+def test_notes_of_a_recording_are_as_old_as_its_own_clock_says(store, monkeypatch, age_days, left):
+    """Regression: what a bag or a simulated day of last spring told was deleted while it played."""
+    monkeypatch.setattr(module, "FIRST_TRIM_S", 0.1)
+    trims: list[int] = []
+    trim = Recorder._trim
+    monkeypatch.setattr(Recorder, "_trim", lambda *a: (trims.append(1), trim(*a))[1], raising=True)
+    store.add([note(1), note(2, at_s=30 * 86_400)])
+    rig = Rig(store, now_ns=lambda: START + age_days * 86_400 * S)
+    until(lambda: trims)
+    assert rig.recorder.flush() and rig.recorder.close()
+    assert numbers(store.find(Wanted())) == left
