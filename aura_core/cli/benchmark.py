@@ -270,8 +270,8 @@ def _play(
                 settings,
                 writer,
                 header.mode.startswith("polled"),
-                header.mode == predictions.WITH_HISTORY,
                 lambda _: progress.advance(bar),
+                header.mode == predictions.WITH_HISTORY,
             )
     listed = _list_missing(out, counts.missing)
     if not writer.done:

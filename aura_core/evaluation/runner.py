@@ -55,8 +55,8 @@ def run(
     config: AssistantConfig,
     writer: Writer,
     polled: bool = False,
-    history: bool = False,
     progress: Callable[[Item], None] = lambda item: None,
+    history: bool = False,
 ) -> RunCounts:
     """Play all items that `writer` does not have yet.
 

@@ -413,7 +413,9 @@ def test_pacing_waits_for_the_stamps_and_never_for_what_is_late():
 
 
 def test_realtime_run_decides_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr("aura_core.cli.stream.paced.__defaults__", (lambda: 0.0, lambda s: None))
+    monkeypatch.setattr(
+        "aura_core.replay.lockstep.paced.__defaults__", (lambda: 0.0, lambda s: None)
+    )
     for name, extra in (("a", ()), ("b", ("--realtime",))):
         assert (
             aura("run", "sim:7", "--seconds", 3, *SCRIPTED, *ASK, "--out", tmp_path / name, *extra)

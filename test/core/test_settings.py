@@ -329,7 +329,10 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("run", "(embedded) or scripted (tests) [default: (the file's, else aura_tiny)]"),
+        (
+            "run",
+            "aura_tiny_memory (embedded), or scripted (tests) [default: (the file's, else aura_tiny)]",
+        ),
         ("train tiny", "training rooms, 90 s each [default: 1400; x>=1]"),
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
         ("train ablation", "batches of each arm [default: 600; x>=1]"),
