@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rig import WAIT_S, Room, serving
+from page_rig import WAIT_S, Room, entered, serving
 
 from aura_core.console.server import Server
 
@@ -103,8 +103,8 @@ def server(room: Room) -> Iterator[Server]:
 
 @pytest.fixture
 def page(server: Server, open_page: Callable[..., Any]) -> Any:
-    """A page of that server."""
-    return open_page(server.url)
+    """A page of that server, which gets what is told from now on."""
+    return entered(open_page(server.url))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ export class Model {
   watches = [];
   fresh = new Set(); // keys of alerts that came while this page was open
 
+  #answers = []; // that were said since `takeAnswers`
   #listeners = new Map();
   #dirty = new Set();
   #count = 0;
@@ -87,6 +88,16 @@ export class Model {
     const before = this.talk.length;
     this.talk = this.talk.filter((entry) => !(entry.streaming && test(entry)));
     if (this.talk.length !== before) this.changed("talk");
+  }
+
+  // What was said since this was called last: several answers may come before the next picture.
+  takeAnswers() {
+    return this.#answers.splice(0);
+  }
+
+  addAnswer(said) {
+    this.#answers.push(said);
+    if (this.#answers.length > MOST_TALK) this.#answers.shift(); // nobody sees the page
   }
 
   addSecond(second) {
@@ -181,6 +192,7 @@ const TAKE = {
 
   said(message) {
     this.addTalk(message);
+    this.addAnswer(message);
     this.changed("said");
   },
 

@@ -47,6 +47,7 @@ export class Stage {
     const camera = this.#model.cameras[place]?.name;
     const tile = this.#tiles.get(camera);
     if (!tile) return;
+    const number = (tile.came = (tile.came ?? 0) + 1);
     let picture;
     try {
       picture = await createImageBitmap(blob);
@@ -55,6 +56,9 @@ export class Stage {
       tile.note.hidden = false;
       return;
     }
+    // a picture that took longer to decode than a newer one is of the past
+    if (number < (tile.drawn ?? 0)) return picture.close();
+    tile.drawn = number;
     tile.note.hidden = true;
     const { canvas } = tile;
     if (canvas.width !== picture.width || canvas.height !== picture.height) {
