@@ -79,7 +79,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
         page.on("console", lambda m: complains(m) and complaints.append(m.text))
         before(page)
-        page.goto(url, wait_until="commit")
+        page.goto(url, wait_until="domcontentloaded")  # its scripts have begun
         return page
 
     yield open_

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_rig import Room, a_while, look, now_ms, serving
+from page_rig import Room, a_while, entered, look, now_ms, serving
 
 from aura_core.console import protocol as p
 from aura_core.console.robot import Seen
@@ -282,7 +282,7 @@ def test_what_cannot_be_done_says_why(
         "microphone": "no speech recognition runs",
         "watch": "the model keeps no watches",
     }
-    page = open_page(server.url)
+    page = entered(open_page(server.url))
     page.click("#record", force=True)  # it is marked as disabled, and says why
     expect(page.locator(".message.system")).to_contain_text("no folder for recordings")
     page.click("#microphone", force=True)
@@ -311,6 +311,22 @@ def test_two_quick_clicks_on_record_are_one(room: Room, page: Any) -> None:
     expect(page.locator("#record")).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".message.system")).to_have_count(1)
     assert [one for one in room.done if isinstance(one, p.Record)] == [p.Record(True)]
+
+
+def test_what_the_page_has_told_itself_stays_after_a_new_connection(
+    room: Room, open_page: Callable[..., Any]
+) -> None:
+    with serving(room) as server:
+        page = entered(open_page(server.url))
+        page.click("#record")
+        line = page.locator(".message.system", has_text="2026-01-05_10-30-00")
+        expect(line).to_have_count(1)
+    expect(page.locator("#state")).to_have_attribute("data-level", "bad")
+    with serving(room, port=server.port):
+        entered(page)
+        room.tell(p.Asked("q1", "", "is it there?", "console", False, now_ms()))
+        expect(page.locator(".message.user")).to_have_count(1)
+        expect(line).to_have_count(1)
 
 
 def test_several_cameras_stand_side_by_side(open_page: Callable[..., Any]) -> None:

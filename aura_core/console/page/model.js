@@ -141,8 +141,11 @@ const TAKE = {
   snapshot({ seconds, conversation, alerts, watches, problems }) {
     this.seconds.clear();
     for (const second of seconds) this.addSecond(second);
+    // the page's own lines are not the server's: a command may have failed a moment ago
+    const own = this.hello?.replay ? [] : this.talk.filter(({ type }) => type === "system");
     this.talk = [];
-    const lines = [...conversation, ...problems.map((one) => ({ type: "problem", ...one }))];
+    const lines = [...conversation, ...own];
+    lines.push(...problems.map((one) => ({ type: "problem", ...one })));
     lines.sort((one, other) => one.at_ms - other.at_ms);
     for (const line of lines) this.addTalk(line);
     this.alerts = [];
