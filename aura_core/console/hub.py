@@ -220,13 +220,13 @@ class Hub:
                 self._encoded[camera] = seen, picture
         except InputError as e:
             log.debug("a frame of '%s' cannot be shown: %s", camera, one_line(e))
-            return
+        else:
+            place = self._places[camera]
+            message = p.Binary(p.LIVE, place, seen.stamp_ns, picture).encode()
+            for page in pages:
+                page.outgoing.put_picture(place, message)
         finally:
             self._encoding.discard(camera)
-        place = self._places[camera]
-        message = p.Binary(p.LIVE, place, seen.stamp_ns, picture).encode()
-        for page in pages:
-            page.outgoing.put_picture(place, message)
         self._send_picture(camera)  # a newer one that came meanwhile
 
     async def _tell_status(self) -> None:

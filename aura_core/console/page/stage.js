@@ -45,8 +45,10 @@ export class Stage {
 
   async draw(place, stamp, blob) {
     const camera = this.#model.cameras[place]?.name;
+    if (camera === undefined) return;
+    // the first picture may come before the page is drawn, and no other may follow
+    if (!this.#tiles.has(camera)) this.#build();
     const tile = this.#tiles.get(camera);
-    if (!tile) return;
     const number = (tile.came = (tile.came ?? 0) + 1);
     let picture;
     try {
