@@ -111,7 +111,7 @@ def test_answers_that_come_together_are_all_read_out(room: Room, page: Any) -> N
     watch = room._add(p.AddWatch("tell me when it rains", urgent=True))
     for text in ("it rains", "it pours"):
         room.alert(watch, text)
-    page.wait_for_function('/"last_text": ?"it pours/.test(came)', polling=50)  # after its alert
+    page.wait_for_function('() => /"last_text": ?"it pours/.test(came)', polling=50)
     page.evaluate("drawing.forEach((draw) => draw())")
     expect(page.locator("#polite")).to_have_text("Aura: a red cone Aura: two")
     expect(page.locator("#assertive")).to_have_text("Alert: it rains Alert: it pours")
