@@ -132,7 +132,7 @@ class Hub:
     def enter(self, page: Page, hello: p.Hello) -> None:
         """A page begins: it gets what it has missed."""
         self._serve()  # what waits is part of the past
-        self._abilities = dict(hello.abilities) if not self.pages else self._abilities
+        self._tell_abilities(hello.abilities)  # to the others, who know older ones
         page.send(hello)
         page.send(self.past.snapshot())
         if self.past.playback is not None:
@@ -220,13 +220,13 @@ class Hub:
                 self._encoded[camera] = seen, picture
         except InputError as e:
             log.debug("a frame of '%s' cannot be shown: %s", camera, one_line(e))
-            return
+        else:
+            place = self._places[camera]
+            message = p.Binary(p.LIVE, place, seen.stamp_ns, picture).encode()
+            for page in pages:
+                page.outgoing.put_picture(place, message)
         finally:
             self._encoding.discard(camera)
-        place = self._places[camera]
-        message = p.Binary(p.LIVE, place, seen.stamp_ns, picture).encode()
-        for page in pages:
-            page.outgoing.put_picture(place, message)
         self._send_picture(camera)  # a newer one that came meanwhile
 
     async def _tell_status(self) -> None:
@@ -241,14 +241,13 @@ class Hub:
             if trouble != self._trouble or now_s - told_s >= STATUS_S - LOOK_S / 2:
                 told_s, self._trouble = now_s, trouble
                 self._send_status(self.pages, status, cameras)
-                self._tell_abilities()
+                self._tell_abilities(self.robot.abilities())
 
-    def _tell_abilities(self) -> None:
-        abilities = dict(self.robot.abilities())
+    def _tell_abilities(self, abilities: Mapping[str, str]) -> None:
         if abilities != self._abilities:
-            self._abilities = abilities
+            self._abilities = dict(abilities)
             for page in self.pages:
-                page.send(p.Abilities(abilities))
+                page.send(p.Abilities(self._abilities))
 
     def tell_now(self) -> None:
         """Tell all pages how it is doing."""

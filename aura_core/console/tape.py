@@ -130,9 +130,24 @@ def _recording(file: Path, lines: Sequence[tuple[int, dict[str, Any]]], frames: 
         except (InputError, TypeError, ValueError, KeyError) as e:
             raise InputError(f"{file}: line {number}: {e}") from e
     events.sort(key=lambda one: one[0])
+    shots = {name: _in_time(name, some, events) for name, some in shots.items()}
     cut = "" if not folder.name.endswith(PART) else "it was not finished: its end may be missing"
     title = str(head.get("title") or folder.name)
     return Tape(title, cameras, events, FolderFilm(shots, folders), cut)
+
+
+def _in_time(
+    camera: str, shots: Sequence[Shot], events: Sequence[tuple[float, p.Event]]
+) -> list[Shot]:
+    """The frames in the order of their times: a disk that is behind writes a frame after it was
+    decided on."""
+    decided_ms = {
+        event.stamp_ns: at_ms
+        for at_ms, event in reversed(events)
+        if isinstance(event, p.Second) and event.camera == camera
+    }
+    timed = [Shot(min(s.at_ms, decided_ms.get(s.stamp_ns, s.at_ms)), s.stamp_ns) for s in shots]
+    return sorted(timed, key=lambda shot: shot.at_ms)
 
 
 def _cameras(file: Path, head: Mapping[str, Any]) -> tuple[p.Camera, ...]:

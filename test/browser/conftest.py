@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rig import WAIT_S, Room, serving
+from page_rig import WAIT_S, Room, entered, serving
 
 from aura_core.console.server import Server
 
@@ -79,7 +79,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
         page.on("console", lambda m: complains(m) and complaints.append(m.text))
         before(page)
-        page.goto(url, wait_until="commit")
+        page.goto(url, wait_until="domcontentloaded")  # its scripts have begun
         return page
 
     yield open_
@@ -103,8 +103,8 @@ def server(room: Room) -> Iterator[Server]:
 
 @pytest.fixture
 def page(server: Server, open_page: Callable[..., Any]) -> Any:
-    """A page of that server."""
-    return open_page(server.url)
+    """A page of that server, which gets what is told from now on."""
+    return entered(open_page(server.url))
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ class Room(Robot):
         step: where set, each word of an answer waits for its `release`.
         answers: what it answers, by question.
         cannot: abilities that it has not, and why.
+        fails: abilities that it has, whose commands fail, and why.
         offset_ms: by how much its clock is ahead.
     """
 
@@ -74,6 +75,7 @@ class Room(Robot):
         self.step: threading.Semaphore | None = None
         self.answers: dict[str, str] = {}
         self.cannot: dict[str, str] = {"replay": "this is no recording"}
+        self.fails: dict[str, str] = {}
         self.now = p.Status(
             0.0, model="aura_tiny: qwen3_vl, 4.2 M parameters", device="cpu", run="run-1"
         )
@@ -324,9 +326,15 @@ class Room(Robot):
         self.tell(Seen(camera, time.time_ns(), image))
 
     def _take(self, ability: str, command: p.Command) -> None:
-        if why := self.abilities()[ability]:
+        if why := self.abilities()[ability] or self.fails.get(ability):
             raise InputError(why)
         self.done.append(command)
+
+
+def entered(page: Any) -> Any:
+    """A page when the server has let it in: before, it gets what was, and no words under way."""
+    page.wait_for_selector('#state[data-level="good"]')
+    return page
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from aura_core.console import protocol as p
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
-AT_ONCE = 250  # events: fewer than the server lets wait for one page
+AT_ONCE = 500  # events: fewer than the server lets wait for one page
 HEAP = 1.5  # of what it was when the lists were full; a list that grows makes it 3 and more
 
 

@@ -75,6 +75,31 @@ def test_the_camera_of_the_page_is_a_camera_of_the_assistant(
         assert room.done[-1] == p.Phone(False, "phone")
 
 
+def test_a_camera_goes_on_after_a_lost_connection_though_nobody_sees_the_page(
+    open_page: Callable[..., Any],
+) -> None:
+    room = Room("phone")
+    with serving(room) as server:
+        page = open_page(server.url)
+        page.click("#menu-button")
+        page.click("#phone")
+        wait_until(page, lambda: len(room.pictures) > 2)
+        page.evaluate("window.requestAnimationFrame = () => 0")  # as where it is hidden
+        port = server.port
+    del room.done[:], room.pictures[:]
+    refusals: list[str] = []
+    page.on("websocket", lambda link: link.on("framereceived", lambda m: _refusal(m, refusals)))
+    with serving(room, port=port):
+        wait_until(page, lambda: len(room.pictures) > 8)
+        assert room.done == [p.Phone(True, "phone")]
+    assert not refusals
+
+
+def _refusal(message: Any, refusals: list[str]) -> None:
+    if isinstance(message, str) and '"ok":false' in message.replace(" ", ""):
+        refusals.append(message)
+
+
 def test_a_device_that_the_browser_refuses(page: Any) -> None:
     page.evaluate(DENY)
     page.click("#microphone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_rig import Room, a_while, look, now_ms, serving
+from page_rig import Room, a_while, entered, look, now_ms, serving
 
 from aura_core.console import protocol as p
 from aura_core.console.robot import Seen
@@ -22,6 +23,16 @@ pytestmark = pytest.mark.browser
 
 COLOUR = """canvas => [...canvas.getContext("2d").getImageData(
     canvas.width / 2, canvas.height / 2, 1, 1).data].slice(0, 3)"""
+
+
+# Nothing is drawn before a test calls for it.
+HELD = """() => {
+    const { parse } = JSON;
+    window.drawing = [];
+    window.came = "";
+    window.requestAnimationFrame = (draw) => drawing.push(draw);
+    JSON.parse = (text) => (came += text, parse(text));
+}"""
 
 
 def colour(page: Any, selector: str = ".tile canvas") -> np.ndarray:
@@ -69,6 +80,43 @@ def test_a_question_is_answered_and_the_words_stream(room: Room, page: Any) -> N
     expect(page.locator("#polite")).to_have_text("Aura: a red cone and a blue cube")
 
 
+def test_a_question_that_comes_before_the_connection_waits_for_it(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    links: list[Any] = []
+    sent: list[Any] = []
+
+    def hold(link: Any) -> None:
+        links.append(link)
+        link.on_message(lambda message: sent.append(message))
+
+    opened = re.compile("/socket$")
+    page = open_page(server.url, before=lambda page: page.route_web_socket(opened, hold))
+    page.fill("#question", "what do you see?")
+    page.press("#question", "Enter")
+    expect(page.locator("#send")).to_be_disabled()
+    expect(page.locator("#ask-error")).to_be_hidden()
+    assert [json.loads(message)["type"] for message in sent] == ["enter"]
+    to_server = links[0].connect_to_server()
+    links[0].on_message(lambda message: to_server.send(message))
+    to_server.send(sent[0])
+    expect(page.locator(".message .bubble").nth(1)).to_have_text("a red cone and a blue cube")
+    expect(page.locator("#question")).to_have_value("")
+
+
+def test_answers_that_come_together_are_all_read_out(room: Room, page: Any) -> None:
+    page.evaluate(HELD)
+    room.tell(p.Said("r1", "", "a red cone", 1, now_ms(), "q1", "real-time"))
+    room.tell(p.Said("r2", "", "two", 2, now_ms(), "q2", "real-time"))
+    watch = room._add(p.AddWatch("tell me when it rains", urgent=True))
+    for text in ("it rains", "it pours"):
+        room.alert(watch, text)
+    page.wait_for_function('() => /"last_text": ?"it pours/.test(came)', polling=50)
+    page.evaluate("drawing.forEach((draw) => draw())")
+    expect(page.locator("#polite")).to_have_text("Aura: a red cone Aura: two")
+    expect(page.locator("#assertive")).to_have_text("Alert: it rains Alert: it pours")
+
+
 def test_words_that_are_not_said_after_all_go_away(room: Room, page: Any) -> None:
     expect(page.locator("#talk-empty")).to_be_visible()
     room.tell(p.Words("r1", "", "a red", now_ms()))
@@ -81,15 +129,30 @@ def test_words_that_are_not_said_after_all_go_away(room: Room, page: Any) -> Non
 def test_a_question_that_is_refused_stays_in_the_field_with_the_reason(
     room: Room, page: Any
 ) -> None:
-    page.wait_for_selector("#question:enabled")
-    room.cannot["ask"] = "the model is loading"
+    room.fails["ask"] = "10 questions wait already"
     page.fill("#question", "who is there?")
     page.click("#send")
-    expect(page.locator("#ask-error")).to_have_text("the model is loading")
+    expect(page.locator("#ask-error")).to_have_text("10 questions wait already")
     expect(page.locator("#question")).to_have_value("who is there?")
+    expect(page.locator("#send")).to_be_enabled()
     page.fill("#question", "x" * 500)
     page.click("#send")
     expect(page.locator("#ask-error")).to_contain_text("500 characters; at most 400")
+
+
+def test_where_nothing_can_be_asked_the_field_says_why(room: Room, page: Any) -> None:
+    page.fill("#question", "who is there?")
+    room.cannot["ask"] = "the model is loading"
+    expect(page.locator("#question")).to_be_disabled()
+    expect(page.locator("#question")).to_have_attribute("placeholder", "the model is loading")
+    expect(page.locator("#send")).to_be_disabled()
+    expect(page.locator("#ask-error")).to_have_text("the model is loading")
+    del room.cannot["ask"]
+    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#ask-error")).to_be_hidden()
+    expect(page.locator("#question")).to_have_value("who is there?")
+    page.click("#send")
+    expect(page.locator(".message.user .bubble")).to_have_text("who is there?")
 
 
 def test_a_watch_is_added_alerts_with_its_frame_and_is_cancelled(room: Room, page: Any) -> None:
@@ -219,7 +282,7 @@ def test_what_cannot_be_done_says_why(
         "microphone": "no speech recognition runs",
         "watch": "the model keeps no watches",
     }
-    page = open_page(server.url)
+    page = entered(open_page(server.url))
     page.click("#record", force=True)  # it is marked as disabled, and says why
     expect(page.locator(".message.system")).to_contain_text("no folder for recordings")
     page.click("#microphone", force=True)
@@ -241,6 +304,29 @@ def test_record_and_save_the_conversation(room: Room, page: Any) -> None:
         p.Record(True),
         p.Record(False),
     ]
+
+
+def test_two_quick_clicks_on_record_are_one(room: Room, page: Any) -> None:
+    page.evaluate("for (let i = 0; i < 2; i++) document.getElementById('record').click()")
+    expect(page.locator("#record")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".message.system")).to_have_count(1)
+    assert [one for one in room.done if isinstance(one, p.Record)] == [p.Record(True)]
+
+
+def test_what_the_page_has_told_itself_stays_after_a_new_connection(
+    room: Room, open_page: Callable[..., Any]
+) -> None:
+    with serving(room) as server:
+        page = entered(open_page(server.url))
+        page.click("#record")
+        line = page.locator(".message.system", has_text="2026-01-05_10-30-00")
+        expect(line).to_have_count(1)
+    expect(page.locator("#state")).to_have_attribute("data-level", "bad")
+    with serving(room, port=server.port):
+        entered(page)
+        room.tell(p.Asked("q1", "", "is it there?", "console", False, now_ms()))
+        expect(page.locator(".message.user")).to_have_count(1)
+        expect(line).to_have_count(1)
 
 
 def test_several_cameras_stand_side_by_side(open_page: Callable[..., Any]) -> None:

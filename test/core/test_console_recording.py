@@ -53,6 +53,17 @@ def record(folder: Path, told: list[object], **options: object) -> Path:
     return made.finish()
 
 
+def test_a_frame_that_is_written_late_is_shown_with_its_second(tmp_path: Path) -> None:
+    times = iter([WHEN_S, *[WHEN_S + 60.0] * 20])  # the disk is a minute behind
+    made = Recording(tmp_path, "sim:7", CAMERAS, pytest.fail, lambda: next(times))
+    for chunk in (0, 1):
+        made.take(Seen("front", chunk * NS + NS // 2, picture(chunk), "second"))
+        made.take(second("front", chunk))
+    film = read_tape(made.finish()).film
+    shown = [film.at("front", WHEN_S * 1e3 + ms) for ms in (0, 999, 1000)]
+    assert [shot and shot.stamp_ns for shot in shown] == [NS // 2, NS // 2, NS + NS // 2]
+
+
 def test_what_was_recorded_is_read_again(tmp_path: Path) -> None:
     asked = p.Asked("q1", "front", "what is “it”?\n", "console", False, WHEN_S * 1e3 + 1)
     watch = p.Watch("w1", "front", "tell me", "proactive", True, 1, None, 2.0, last_stamp_ns=-5)

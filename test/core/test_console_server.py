@@ -116,6 +116,22 @@ def test_what_can_be_done_is_told_again_when_it_changes(robot: FakeRobot, server
     run(test)
 
 
+def test_a_page_that_enters_during_a_change_is_told_that_it_is_over(
+    robot: FakeRobot, server: Server
+) -> None:
+    async def test() -> None:
+        async with entered(server):
+            robot.reasons = {"recall": "the memory is off"}
+            async with entered(server) as page:
+                robot.reasons = {}
+                hello = page.messages[0]
+                assert hello["abilities"]["recall"] == "the memory is off"
+                told = await page.until("abilities")
+                assert told["abilities"]["recall"] == ""
+
+    run(test)
+
+
 def test_a_page_sees_the_cameras_that_it_shows_and_no_others(
     robot: FakeRobot, server: Server
 ) -> None:

@@ -1,12 +1,14 @@
 // The connection, large and plain, where it is not there.
 
 import { byId, el, icon } from "./dom.js";
-import { known, t } from "./language.js";
+import { known, language, t } from "./language.js";
 
 export class AwayNotice {
   #state = { name: "connecting" };
   #until = 0;
   #first = performance.now();
+  #bye = null; // why the last connection has ended, while it is tried again
+  #shown = ""; // what the notice says
 
   constructor(connection) {
     this.connection = connection;
@@ -27,16 +29,22 @@ export class AwayNotice {
     const node = byId("away");
     const { name, bye } = this.#state;
     // a reconnection that works at once is not worth a notice
+    if (name !== "connecting") this.#bye = name === "away" ? bye : null;
     if (name === "open") {
       node.hidden = true;
       node.replaceChildren();
+      this.#shown = "";
     } else if (name === "refused") this.#refused(node, bye);
     else if (name === "away" || !node.hidden || performance.now() - this.#first > 1500) {
-      this.#away(node, bye);
+      this.#away(node, this.#bye);
     }
   }
 
+  // The same notice stays while it is tried again: its button keeps the focus.
   #away(node, bye) {
+    const shown = JSON.stringify([language(), bye]);
+    if (this.#shown === shown) return this.#count();
+    this.#shown = shown;
     node.hidden = false;
     node.className = "trouble whole";
     const button = el("button", { type: "button", class: "button primary" }, t("try_now"));
@@ -61,6 +69,7 @@ export class AwayNotice {
   }
 
   #refused(node, bye) {
+    this.#shown = "";
     node.hidden = false;
     node.className = "trouble whole";
     const code = bye.code || "other";

@@ -19,6 +19,7 @@ export class Connection {
   #last = 0;
   #retry = 0;
   #bye = null;
+  #opening = null; // {promise, go, fail} until it is entered, or has failed
 
   // onMessage(message), onPicture(camera, stamp, blob), onState({name, wait_ms, bye})
   constructor({ onMessage, onPicture, onState }) {
@@ -43,6 +44,7 @@ export class Connection {
       socket.send(JSON.stringify({ type: "enter", version: VERSION, token: this.token }));
     socket.onmessage = ({ data }) => socket === this.#socket && this.#take(data);
     socket.onclose = () => socket === this.#socket && this.#closed();
+    this.#opening ??= waiting();
     this.onState({ name: "connecting" });
   }
 
@@ -59,9 +61,10 @@ export class Connection {
   }
 
   // Gives the data of the answer; `picture` in it is the JPEG that came with it. Rejects with the
-  // server's reason.
-  send(type, fields = {}) {
-    if (!this.entered) return Promise.reject(new Away());
+  // server's reason. A command that is given while the connection opens waits for it.
+  async send(type, fields = {}) {
+    await this.#opening?.promise;
+    if (!this.entered) throw new Away();
     const id = (this.#count = (this.#count % 0xffffffff) + 1);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#end(id)?.reject(new Away()), ANSWER_MS);
@@ -97,6 +100,7 @@ export class Connection {
     if (message.type === "hello") {
       this.entered = true;
       this.#failures = 0;
+      this.#opened(({ go }) => go());
       this.onState({ name: "open" });
     }
     if (message.type === "bye") this.#bye = message;
@@ -129,9 +133,16 @@ export class Connection {
     }
   }
 
+  #opened(end) {
+    const opening = this.#opening;
+    this.#opening = null;
+    if (opening) end(opening);
+  }
+
   #closed() {
     this.#socket = null;
     this.entered = false;
+    this.#opened(({ fail }) => fail(new Away()));
     for (const id of [...this.#commands.keys()]) this.#end(id).reject(new Away());
     if (this.#bye && !this.#bye.again) return this.onState({ name: "refused", bye: this.#bye });
     const wait = WAITS_MS[Math.min(this.#failures++, WAITS_MS.length - 1)];
@@ -144,6 +155,13 @@ export class Connection {
 // The connection has ended before the answer came.
 export class Away extends Error {
   name = "Away";
+}
+
+function waiting() {
+  let go, fail;
+  const promise = new Promise((resolve, reject) => ([go, fail] = [resolve, reject]));
+  promise.catch(() => {}); // nobody may wait for it
+  return { promise, go, fail };
 }
 
 // The token comes in the address after "#", which no server is sent. It is taken off the address,

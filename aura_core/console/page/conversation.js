@@ -8,7 +8,7 @@ const NEAR = 90; // pixels from the end: whoever is there goes on to the newest
 
 export class Conversation {
   #model;
-  #announced = "";
+  #asking = false;
 
   constructor(model, connection, pictures) {
     this.#model = model;
@@ -160,11 +160,9 @@ export class Conversation {
 
   // A screen reader is told each answer once, when it is complete.
   #announce() {
-    const entry = this.#model.talk.findLast(({ type, streaming }) => type === "said" && !streaming);
-    if (!entry || this.#announced === entry.key) return;
-    this.#announced = entry.key;
-    if (entry.kind !== "proactive" && entry.kind !== "multi-response") {
-      announce(t("answer_said", entry));
+    const later = ["proactive", "multi-response"]; // told with the alerts
+    for (const entry of this.#model.takeAnswers()) {
+      if (!later.includes(entry.kind)) announce(t("answer_said", entry));
     }
   }
 
@@ -173,10 +171,12 @@ export class Conversation {
   async ask(words) {
     const text = words.trim();
     const field = byId("question");
-    if (!text || byId("send").disabled) return;
+    const why = this.#model.abilityWhy("ask");
+    if (!text || this.#asking || why) return;
     const most = this.#model.hello?.max_question_chars ?? 4000;
     if (text.length > most) return this.#error(t("too_long", { n: text.length, most }));
-    byId("send").disabled = true;
+    this.#asking = true;
+    this.#field();
     try {
       const data = await this.connection.send("ask", { text, camera: this.#model.chosen });
       if (field.value.trim() === text) field.value = "";
@@ -188,7 +188,8 @@ export class Conversation {
       this.#error(error.name === "Away" ? t("not_connected") : error.message);
       if (!field.value) field.value = text;
     } finally {
-      byId("send").disabled = false;
+      this.#asking = false;
+      this.#field();
       this.#grow();
       this.#toEnd();
       field.focus();
@@ -211,7 +212,12 @@ export class Conversation {
     const why = this.#model.abilityWhy("ask");
     byId("question").disabled = Boolean(why);
     byId("question").placeholder = why || t("ask_placeholder");
-    byId("send").disabled = Boolean(why);
+    byId("send").disabled = Boolean(why) || this.#asking;
+    // words in the field hide its placeholder
+    const line = byId("ask-error");
+    if (why && byId("question").value) this.#error(why);
+    else if (line.dataset.why && line.textContent === line.dataset.why) line.hidden = true;
+    line.dataset.why = why;
     const no = this.#model.abilityWhy("export");
     for (const form of ["markdown", "json"]) byId(`export-${form}`).disabled = Boolean(no);
     byId("export-why").hidden = !no;

@@ -70,9 +70,19 @@ function keepFocus(node, fresh) {
   if (name) queueMicrotask(() => fresh.querySelector(`[data-name="${name}"]`)?.focus());
 }
 
+const told = new Map(); // live region -> what it was told in this moment
+
+// Tells a screen reader. What is told in one moment is read together: the last does not replace the
+// others.
 export function announce(text, urgent = false) {
   const node = byId(urgent ? "assertive" : "polite");
-  node.textContent = node.textContent === text ? `${text} ` : text;
+  if (!told.has(node)) {
+    told.set(node, []);
+    setTimeout(() => told.delete(node));
+  }
+  told.get(node).push(text);
+  const words = told.get(node).join("\n");
+  node.textContent = node.textContent === words ? `${words} ` : words;
 }
 
 export function download(name, text, type) {

@@ -38,7 +38,7 @@ new Conversation(model, connection, pictures);
 new WatchList(model, connection, pictures);
 new AlertList(model, connection, pictures);
 new Memory(model, connection, pictures);
-new Microphone(model, connection);
+const microphone = new Microphone(model, connection);
 
 function take(message) {
   if (message.server_ms !== undefined) clock.hear(message.server_ms);
@@ -57,6 +57,10 @@ function take(message) {
 
 function changed(state) {
   away.take(state);
+  if (state.name !== "open") {
+    phone.left(); // at once: a page that nobody sees is not drawn, and sends all the same
+    microphone.left();
+  }
   model.changed("connection");
 }
 

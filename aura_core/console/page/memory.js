@@ -13,6 +13,7 @@ export class Memory {
   #notes = null; // null: nothing was searched yet
   #selected = new Set();
   #search = null; // the newest search, to do it again
+  #asked = 0; // searches that were sent
   #timer = 0;
   #told = ""; // what was forgotten
 
@@ -65,10 +66,10 @@ export class Memory {
   }
 
   async #again() {
-    const asked = this.#search;
+    const number = ++this.#asked;
     try {
-      const { notes } = await this.connection.send("recall", { ...asked, limit: MOST });
-      if (asked !== this.#search) return; // a newer search is under way
+      const { notes } = await this.connection.send("recall", { ...this.#search, limit: MOST });
+      if (number !== this.#asked) return; // a newer search is under way, or has its answer
       this.#notes = notes;
     } catch (error) {
       return this.#error(error.name === "Away" ? t("not_connected") : error.message);

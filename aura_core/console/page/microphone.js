@@ -7,6 +7,7 @@ import { t } from "./language.js";
 export class Microphone {
   #model;
   #on = null; // {stream, context}
+  #starting = false;
 
   constructor(model, connection) {
     this.#model = model;
@@ -24,13 +25,19 @@ export class Microphone {
     button.setAttribute("aria-disabled", Boolean(why) || taken);
     button.setAttribute("aria-label", words);
     button.title = why || (taken ? t("microphone_other") : words);
-    if (this.#on && !this.connection.entered) this.stop();
+  }
+
+  // The connection was lost: no sound is sent before the server was told of it again.
+  left() {
+    this.#end();
   }
 
   async start() {
     const why = this.#model.abilityWhy("microphone");
     if (why) return this.#error(why);
     if (!navigator.mediaDevices) return this.#error(t("microphone_insecure"));
+    if (this.#starting) return;
+    this.#starting = true;
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({
@@ -49,18 +56,26 @@ export class Microphone {
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       this.#error(deviceWords("microphone", error));
+    } finally {
+      this.#starting = false;
     }
     this.#show();
   }
 
   stop() {
-    const on = this.#on;
-    this.#on = null;
-    if (!on) return;
-    on.stream.getTracks().forEach((track) => track.stop());
-    on.context.close();
+    if (!this.#end()) return;
     this.connection.send("microphone", { on: false }).catch(() => {}); // it ends with the connection
     this.#show();
+  }
+
+  // Ends the sound on this side. False: there was none.
+  #end() {
+    const on = this.#on;
+    this.#on = null;
+    if (!on) return false;
+    on.stream.getTracks().forEach((track) => track.stop());
+    on.context.close();
+    return true;
   }
 
   #error(words) {

@@ -19,6 +19,7 @@ export class Model {
   watches = [];
   fresh = new Set(); // keys of alerts that came while this page was open
 
+  #answers = []; // that were said since `takeAnswers`
   #listeners = new Map();
   #dirty = new Set();
   #count = 0;
@@ -89,6 +90,16 @@ export class Model {
     if (this.talk.length !== before) this.changed("talk");
   }
 
+  // What was said since this was called last: several answers may come before the next picture.
+  takeAnswers() {
+    return this.#answers.splice(0);
+  }
+
+  addAnswer(said) {
+    this.#answers.push(said);
+    if (this.#answers.length > MOST_TALK) this.#answers.shift(); // nobody sees the page
+  }
+
   addSecond(second) {
     if (!this.seconds.has(second.camera)) this.seconds.set(second.camera, []);
     const ring = this.seconds.get(second.camera);
@@ -130,8 +141,11 @@ const TAKE = {
   snapshot({ seconds, conversation, alerts, watches, problems }) {
     this.seconds.clear();
     for (const second of seconds) this.addSecond(second);
+    // the page's own lines are not the server's: a command may have failed a moment ago
+    const own = this.hello?.replay ? [] : this.talk.filter(({ type }) => type === "system");
     this.talk = [];
-    const lines = [...conversation, ...problems.map((one) => ({ type: "problem", ...one }))];
+    const lines = [...conversation, ...own];
+    lines.push(...problems.map((one) => ({ type: "problem", ...one })));
     lines.sort((one, other) => one.at_ms - other.at_ms);
     for (const line of lines) this.addTalk(line);
     this.alerts = [];
@@ -181,6 +195,7 @@ const TAKE = {
 
   said(message) {
     this.addTalk(message);
+    this.addAnswer(message);
     this.changed("said");
   },
 

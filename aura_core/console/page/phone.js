@@ -28,19 +28,19 @@ export class Phone {
     button.setAttribute("aria-pressed", Boolean(this.#on));
     button.querySelector(".label").textContent = t(this.#on ? "phone_stop" : "phone");
     if (why || !this.#failed) this.#error(why);
-    if (this.#on && !this.connection.entered) this.#again();
   }
 
   #failed = "";
 
-  // After the connection was lost it goes on by itself.
-  async #again() {
+  #resume = null; // the stream that goes on when the connection is there again
+
+  // The connection was lost: no picture is sent before the server was told of this camera again.
+  left() {
+    if (!this.#on) return;
     const { stream } = this.#on;
     this.#end(false);
     this.#resume = stream;
   }
-
-  #resume = null;
 
   async entered() {
     const stream = this.#resume;

@@ -45,8 +45,11 @@ export class Stage {
 
   async draw(place, stamp, blob) {
     const camera = this.#model.cameras[place]?.name;
+    if (camera === undefined) return;
+    // the first picture may come before the page is drawn, and no other may follow
+    if (!this.#tiles.has(camera)) this.#build();
     const tile = this.#tiles.get(camera);
-    if (!tile) return;
+    const number = (tile.came = (tile.came ?? 0) + 1);
     let picture;
     try {
       picture = await createImageBitmap(blob);
@@ -55,6 +58,9 @@ export class Stage {
       tile.note.hidden = false;
       return;
     }
+    // a picture that took longer to decode than a newer one is of the past
+    if (number < (tile.drawn ?? 0)) return picture.close();
+    tile.drawn = number;
     tile.note.hidden = true;
     const { canvas } = tile;
     if (canvas.width !== picture.width || canvas.height !== picture.height) {

@@ -5,6 +5,7 @@ import { known, language, span, t } from "./language.js";
 
 export class StatusLine {
   #model;
+  #busy = new Set(); // commands whose answers have not come
 
   constructor(model, connection, away) {
     this.#model = model;
@@ -147,6 +148,8 @@ export class StatusLine {
 
   async #command(name, fields) {
     const why = this.#model.abilityWhy(name);
+    if (this.#busy.has(name)) return null; // what is on is not known before the answer
+    this.#busy.add(name);
     try {
       if (why) throw new Error(why);
       return await this.connection.send(name, fields);
@@ -155,6 +158,8 @@ export class StatusLine {
       this.#model.system("problem", this.#model.clock.now(), { text: words });
       announce(words, true);
       return null;
+    } finally {
+      this.#busy.delete(name);
     }
   }
 }
