@@ -331,7 +331,7 @@ def test_a_command_that_takes_settings_has_an_option_for_each() -> None:
     [
         (
             "run",
-            "aura_tiny_memory (embedded), or scripted (tests) [default: (the file's, else aura_tiny)]",
+            "(embedded), or scripted (tests) [default: (the file's, else aura_tiny)]",
         ),
         ("train tiny", "training rooms, 90 s each [default: 1400; x>=1]"),
         ("train model", "balanced, balanced_all, plain, harness [default: (the recipe's, else bal"),
