@@ -9,7 +9,7 @@ import base64
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -355,8 +355,11 @@ def serve_for_ever(robot: Robot, port: int) -> None:
         threading.Event().wait()
 
 
-def a_while(room: Room, seconds: int = 170) -> None:
-    """Some minutes of a quiet afternoon are over: seconds, a question, a watch, alerts, notes."""
+def a_while(room: Room, seconds: int = 170, settle: Callable[[], None] = lambda: None) -> None:
+    """Some minutes of a quiet afternoon are over: seconds, a question, a watch, alerts, notes.
+
+    `settle` is called now and then: it waits until the pictures so far are kept.
+    """
     begin_ms = now_ms() - seconds * 1000.0
     added = p.AddWatch("tell me every time something appears", "multi-response")
     watch = room._add(added, begin_ms)
@@ -364,6 +367,8 @@ def a_while(room: Room, seconds: int = 170) -> None:
     asked = {61: ("is the lamp on or off?", "on"), 122: ("what do you see?", "a cat and a cube")}
     window = 30
     for i in range(seconds):
+        if i % 8 == 0:
+            settle()
         at_ms = begin_ms + i * 1000.0
         room.chunk = min(58, i * 58 // seconds)
         window = 30 if window == 60 else window + 1

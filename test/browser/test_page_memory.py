@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -91,10 +92,18 @@ def test_stop_remembering(room: Room, page: Any) -> None:
     assert room.done[-1] == p.MemoryPause(True)
 
 
+def kept(server: Server) -> None:
+    """Wait until no picture waits to be encoded: more than 32 at once are not kept."""
+    deadline = time.monotonic() + 60
+    while server.hub.thumbnails._waiting:
+        assert time.monotonic() < deadline, "pictures are not encoded"
+        time.sleep(0.01)
+
+
 def test_pointing_at_a_second_shows_its_frame(
     room: Room, server: Server, open_page: Callable[..., Any]
 ) -> None:
-    a_while(room, 60)
+    a_while(room, 60, lambda: kept(server))
     page = open_page(server.url)
     expect(page.locator(".message .bubble").first).to_be_visible()
     box = page.locator("#chart").bounding_box()

@@ -64,7 +64,7 @@ export class Connection {
   // server's reason. A command that is given while the connection opens waits for it.
   async send(type, fields = {}) {
     await this.#opening?.promise;
-    if (!this.entered) throw new Away();
+    if (!this.#isOpen()) throw new Away();
     const id = (this.#count = (this.#count % 0xffffffff) + 1);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#end(id)?.reject(new Away()), ANSWER_MS);
@@ -75,7 +75,7 @@ export class Connection {
 
   // Sends sound or a picture; leaves it out where the network is behind. False: it was left out.
   sendBinary(kind, camera, content) {
-    if (!this.entered || this.#socket.bufferedAmount > 512 * 1024) return false;
+    if (!this.#isOpen() || this.#socket.bufferedAmount > 512 * 1024) return false;
     const message = new Uint8Array(HEADER + content.byteLength);
     const head = new DataView(message.buffer);
     head.setUint8(0, kind);
@@ -84,6 +84,11 @@ export class Connection {
     message.set(new Uint8Array(content), HEADER);
     this.#socket.send(message);
     return true;
+  }
+
+  // A connection that is being lost is closed before its event comes.
+  #isOpen() {
+    return this.entered && this.#socket.readyState === WebSocket.OPEN;
   }
 
   #take(data) {
