@@ -390,9 +390,9 @@ class AssistantMemory:
         if model not in self._unable:
             self._unable.add(model)
             self._complain(
-                f"memory: {model} was not trained to write notes or to answer from them"
-                + (" (aura_tiny_memory was)" if model.endswith("aura_tiny") else "")
-                + ": questions, answers and alerts are kept, for aura memory and aura/recall"
+                f"memory: {model} was not trained to write notes or to answer from them (of the"
+                " embedded models, aura_tiny_memory was): questions, answers and alerts are kept,"
+                " for aura memory and aura/recall"
             )
 
     def fail(self, problem: str) -> None:

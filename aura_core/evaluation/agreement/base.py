@@ -156,6 +156,18 @@ class Hashed:
         """See `Judge`."""
 
 
+class HashedVerdict(Hashed):
+    """The same for answers that are right or wrong: as often the one as the other."""
+
+    def right(self, truth: str, said: str) -> bool:
+        """Whether an answer is right."""
+        return self.draw(truth, said) >= 0.5
+
+    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
+        """See `Judge.grade`."""
+        return Grade(float(self.right(truth, said)))
+
+
 def words(rng: random.Random, least: int = 1, most: int = 5) -> list[str]:
     """Return words of four characters, or of two Chinese ones: no two of them run together."""
     chinese = rng.random() < 0.25

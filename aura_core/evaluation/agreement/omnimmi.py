@@ -15,8 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aura_core.evaluation.agreement.base import Hashed, Table, modules, sentence, stand_ins
-from aura_core.evaluation.judge import Grade
+from aura_core.evaluation.agreement.base import HashedVerdict, Table, modules, sentence, stand_ins
 from aura_core.evaluation.tasks import omnimmi
 from aura_core.evaluation.tasks.base import Broken, load_rows
 
@@ -27,17 +26,9 @@ SHORT = dict(
 NEEDS = {"openai": ("AzureOpenAI", "OpenAI"), "dotenv": ("load_dotenv",), "tqdm": ("tqdm",)}
 
 
-class _Judge(Hashed):
-    def right(self, truth: str, said: str) -> bool:
-        return self.draw(truth, said) >= 0.5
-
-    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        return Grade(float(self.right(truth, said)))
-
-
 def compare(checkout: Path, work: Path, n: int, seed: int) -> Table:
     """Return how far both sides agree on up to `n` items of each part, drawn from the files."""
-    rng, table, judge = random.Random(seed), Table(), _Judge(seed)
+    rng, table, judge = random.Random(seed), Table(), HashedVerdict(seed)
     data = work / "data"
     data.mkdir(parents=True, exist_ok=True)
     for part in omnimmi.PARTS:

@@ -10,23 +10,14 @@ import random
 from pathlib import Path
 from typing import Any
 
-from aura_core.evaluation.agreement.base import Hashed, Table, modules, sentence
-from aura_core.evaluation.judge import Grade
+from aura_core.evaluation.agreement.base import HashedVerdict, Table, modules, sentence
 from aura_core.evaluation.tasks import omnipro
 from aura_core.evaluation.tasks.base import Broken
 
 
-class _Judge(Hashed):
-    def right(self, truth: str, said: str) -> bool:
-        return self.draw(truth, said) >= 0.5
-
-    def grade(self, prompt: str, question: str, truth: str, said: str, later: str = "") -> Grade:
-        return Grade(float(self.right(truth, said)))
-
-
 def compare(checkout: Path, work: Path, n: int, seed: int) -> Table:
     """Return how far both sides agree on `n` items."""
-    rng, table, judge = random.Random(seed), Table(), _Judge(seed)
+    rng, table, judge = random.Random(seed), Table(), HashedVerdict(seed)
     tasks = [*omnipro.CONTENT]
     rows = [_draw(rng, f"{k}", tasks[k % len(tasks)]) for k in range(n)]
     work.mkdir(parents=True, exist_ok=True)
