@@ -36,7 +36,7 @@ setup-browser:
 demo: $(if $(findstring --voice,$(ARGS)),setup-voice,setup)
 	@$(ROS_RUN) $(PY) -m aura_ros.demo $(ARGS)
 
-# One process more than cores: a third of the time a test waits, for a node or a server.
+# One process more than cores: tests wait for nodes and servers. What it saves is not measured.
 test: setup
 	@$(ROS_RUN) $(PY) -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
 
