@@ -54,6 +54,7 @@ RETRY_S = 60.0  # after which a file that could not be opened is tried again
 MOST_ASKED = 64  # questions that may wait for the results of calls
 MOST_DELETED = 64  # deletions that are heeded so long
 MOST_SET = 8  # times that the clock was set, which are heeded so long
+SEARCH_WAIT_S = 1.0  # so long a search waits for notes that are not on disk yet
 CLOCK_S = 2.0  # so long the next chunk waits until the file knows that the clock was set
 EPOCH_NS = 10**18  # a stamp that is larger is a wall-clock time
 
@@ -312,9 +313,12 @@ class AssistantMemory:
     ) -> list[Note]:
         """Notes that match a text and lie in a span of time, see `Recall.search`; with thumbnails.
 
-        Raises `InputError` while nothing can be read.
+        What was told before the call is on disk first, where it can be written: who hears of a note
+        finds it. Raises `InputError` while nothing can be read.
         """
         store = self._open_store()
+        if self.recorder is not None and not self.recorder.trouble:
+            self.recorder.flush(SEARCH_WAIT_S)
         recall = Recall(store, self.config, PLAIN, self.embedder, self.tz)
         now_ns = time.time_ns()
         found = recall.search(text, now_ns, begin_wall_ns, end_wall_ns, limit, stream)

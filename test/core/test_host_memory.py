@@ -451,6 +451,24 @@ def test_what_a_command_forgets_is_not_before_the_next_window(tmp_path: Path) ->
     own.close()
 
 
+def test_a_search_finds_what_was_told_before_it_on_a_slow_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add = Store.add
+
+    def slow(self: Store, *args: Any, **named: Any) -> None:
+        time.sleep(0.1)
+        add(self, *args, **named)
+
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    monkeypatch.setattr(Store, "add", slow)
+    picture = Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    own.saw("", Block(0, 29, 0, 30 * NS, time.time_ns(), (picture,)), "the cat sleeps")
+    assert [n.text for n in own.search("cat")] == ["the cat sleeps"]
+    own.close()
+
+
 def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
     own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
     own.open()

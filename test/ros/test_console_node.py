@@ -199,14 +199,25 @@ class Robot:
 
         return self.rig.until(told, f"a second of {sent}")
 
-    def well(self) -> dict[str, Any]:
-        """Play seconds until the page is told that nothing is wrong."""
+    def well(self, kind: str = "status", after: int = 0, /, **fields: Any) -> dict[str, Any]:
+        """Play seconds until the page is told that nothing is wrong; see `Page.until`.
+
+        A status comes once a second. Of one second alone it may come too late, when frames have ended.
+        """
+        wanted = {"trouble": "", **fields}
         return self.rig.until(
             lambda: (
                 self.second()
-                and next((s for s in self.page.of("status") if not s["trouble"]), None)
+                and next(
+                    (
+                        m
+                        for m in list(self.page.messages[after:])
+                        if m["type"] == kind and wanted.items() <= m.items()
+                    ),
+                    None,
+                )
             ),
-            "a status without trouble",
+            f"{kind} with {wanted}",
         )
 
 
@@ -237,9 +248,9 @@ def test_a_page_sees_the_robot_asks_and_sees_the_answer_come(robot: Robot) -> No
     assert second["stamp_ns"] == said["stamp_ns"]
     assert abs(float(page.picture(said["stamp_ns"]).mean()) - 200) < 3
     robot.rig.until(lambda: any(kind == p.LIVE for kind, *_ in page.pictures), "a live picture")
-    status = page.until("status", trouble="")
+    status = robot.well("status")
     assert (status["model"], status["memory"], status["run"] != "") == ("scripted", "on", True)
-    camera = page.until("camera_status", state="silent", trouble="")
+    camera = robot.well("camera_status", state="silent")
     assert camera["window_max"] == 60 and camera["frame_age_ms"] is not None
 
 
@@ -249,7 +260,7 @@ def test_a_watch_tells_with_its_evidence_and_is_cancelled(robot: Robot) -> None:
     watch_id = added["data"]["watch_id"]
     robot.second(0)
     grey = 120
-    stamp = str(robot.rig.frames(grey)[-1])
+    stamp = robot.second(grey)["stamp_ns"]
     alert = page.until("alert", watch_id=watch_id, stamp_ns=stamp)
     assert (alert["instruction"], alert["severity"]) == (WATCH, "warning")
     assert abs(float(page.picture(stamp).mean()) - grey) < 3
@@ -409,7 +420,7 @@ def test_a_killed_assistant_is_told_and_its_return() -> None:
         robot.start_assistant()
         after = len(page.messages)
         robot.watched()
-        page.until("camera_status", after, state="silent")
+        robot.well("camera_status", after, state="silent")
         again = robot.rig.until(
             lambda: next((s for s in page.of("status") if s["run"] not in ("", run)), None),
             "the other run",
