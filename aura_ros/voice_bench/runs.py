@@ -72,10 +72,10 @@ def conversations(
 ) -> dict[str, Any]:
     """`n` questions, each answered aloud. The microphone hears the loudspeaker too."""
     user, voices, questions = BenchUser(ANSWER), users(), mixed(asked)
-    room, robot = Tap("user.monitor", audio.environment), Tap("speaker.monitor", audio.environment)
-    stages: dict[str, list[float]] = {
-        k: [] for k in ("endpoint", "asr", "end_of_speech_to_text", "tts", "output", "round_trip")
-    }
+    room, robot = Tap("microphone", audio.environment), Tap("speaker.monitor", audio.environment)
+    mouth = Tap("user.monitor", audio.environment)
+    names = ("room", "endpoint", "asr", "end_of_speech_to_text", "tts", "output", "round_trip")
+    stages: dict[str, list[float]] = {name: [] for name in names}
     unheard: list[dict[str, str]] = []
     answers = own = own_rejected = unanswered = 0
     with nodes(["voice_node"], audio, folder, {"asr_node:echo": echo, **asked.parameters}):
@@ -105,12 +105,14 @@ def conversations(
                 unanswered += 1
                 continue
             end_at = (room.loud(began, heard_at) or [heard_at])[-1]
+            said_at = (mouth.loud(began, heard_at) or [end_at])[-1]
             endpoint_at = max(
                 (t for t, speaks in user.user if not speaks and t <= heard_at + 0.05),
                 default=heard_at,
             )
             sound_at = next((t for t in user.sounds if t >= heard_at), out_at)
             for stage, seconds in (
+                ("room", end_at - said_at),  # from the user's loudspeaker to the microphone
                 ("endpoint", endpoint_at - end_at),
                 ("asr", heard_at - endpoint_at),
                 ("end_of_speech_to_text", heard_at - end_at),
@@ -123,8 +125,8 @@ def conversations(
             answers += 1
             own += len(user.texts) > texts
             own_rejected += len(user.rejected) > rejected
-    room.close()
-    robot.close()
+    for tap in (room, robot, mouth):
+        tap.close()
     user.close()
     return {
         f"round_trip_ms_{echo}": percentiles(stages.pop("round_trip")),
