@@ -5,8 +5,8 @@
 Merging is done by rule, or by the model where it can (`unmerged`): a summary is kept in the store,
 so a restart merges nothing again. Between two mergings the text only grows at its end, because what
 stands before the video is in the key-value cache: a text that begins as the one before is read from
-there on alone. A model that was trained with notes before the video gets them as it was trained: the
-newest notes word for word, as many as it has room for.
+there on alone. A model that was trained with notes before the video gets them as it was trained:
+the newest notes word for word, as many as it has room for.
 """
 
 from __future__ import annotations
@@ -325,7 +325,9 @@ class Tiers:
             once, times = _counted(fact)
             rare[_said(once)] += times
         chosen: list[_Told] = []
-        left = tokens - self._count(self._shown([_Told(now_wall_ns, "", "")], now_wall_ns, language))
+        left = tokens - self._count(
+            self._shown([_Told(now_wall_ns, "", "")], now_wall_ns, language)
+        )
         of_recent = shares[0] if middle or long else tokens
         later = []
         for told in reversed(recent):

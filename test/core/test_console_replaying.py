@@ -304,7 +304,7 @@ def test_what_a_killed_recorder_has_written_by_halves_is_taken_back(tmp_path: Pa
     tape.film.close()
 
 
-# ---- why it was silent ----------------------------------------------------------------------------
+# ---- why it was silent ---------------------------------------------------------------------------
 
 
 def test_a_robots_second_has_the_reason_for_its_silence(tmp_path: Path) -> None:

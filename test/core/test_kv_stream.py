@@ -1,4 +1,4 @@
-"""A KV stream that begins a window anew computes only what its head does not share with the one before."""
+"""A KV stream that begins a window anew reads only what its head does not share with the last."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def test_the_cache_holds_the_new_head_whatever_it_shares_with_the_old_one(heads)
     for ids, prefilled in heads:
         kv.begin(Tokens(ids), reuse=True)
         if prefilled:
-            kv.decode((7, 8))
+            kv.enter([Tokens((7, 8))])
             assert session.tokens == [*ids, 7, 8]
     ids = heads[-1][0]
     kv.begin(Tokens(ids), reuse=True)
-    kv.decode((9,))
+    kv.enter([Tokens((9,))])
     assert session.tokens == [*ids, 9] and kv.length == len(ids) + 1
 
 
 def test_only_what_is_new_in_a_head_is_prefilled() -> None:
     kv, session = stream()
     kv.begin(Tokens((1, 2, 3)))
-    kv.decode((7,))
+    kv.enter([Tokens((7,))])
     kv.begin(Tokens((1, 2, 4, 5)), reuse=True)
     assert session.tokens == [1, 2] and kv.waiting == [Tokens((4, 5))]
-    kv.decode((7,))
+    kv.enter([Tokens((7,))])
     kv.begin(Tokens((1, 2, 4, 5)), reuse=True)
     assert session.tokens == [1, 2, 4, 5] and kv.waiting == []
     kv.begin(Tokens((1, 2, 4, 5)))

@@ -234,4 +234,6 @@ class KVStream:
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:
     """With how many equal tokens both begin."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
