@@ -398,9 +398,12 @@ def heartbeat_msg(
     if step is not None:
         msg.header = header(step.stamp_ns, frame_id)
         msg.chunk = _uint32(step.chunk)
-        msg.p_silent, msg.step_ms = step.decision.p_silent, step.step_ms
+        msg.p_silent, msg.reason = step.decision.p_silent, step.decision.reason or ""
+        msg.suppressed = step.suppressed
+        msg.step_ms, msg.decide_ms = step.step_ms, step.decide_ms
         msg.prefill_tokens, msg.vision_encodes = step.prefill_tokens, step.vision_encodes
         msg.decode_tokens, msg.window_chunks = step.decode_tokens, step.window_chunks
+        msg.window_tokens, msg.switched = step.window_tokens, step.switched
     return msg
 
 

@@ -182,6 +182,7 @@ def _second(msg: Any, before: Any, at_ms: float) -> p.Second:
         """How much a counter has grown; it begins anew where the assistant was started again."""
         return max(0, int(getattr(msg, name)) - int(getattr(before, name))) if before else 0
 
+    cut = before is not None and msg.window_chunks < before.window_chunks
     return p.Second(
         camera=msg.camera,
         chunk=int(msg.chunk),
@@ -189,11 +190,16 @@ def _second(msg: Any, before: Any, at_ms: float) -> p.Second:
         at_ms=at_ms,
         state="silent" if msg.state == "silent" else "speak",
         p_silent=float(msg.p_silent),
+        # A heartbeat of an older recording lacks some of these.
+        reason=getattr(msg, "reason", ""),
+        suppressed=getattr(msg, "suppressed", ""),
         step_ms=float(msg.step_ms),
+        decide_ms=float(getattr(msg, "decide_ms", 0.0)),
         window_chunks=int(msg.window_chunks),
         window_max=int(msg.window_max),
+        window_tokens=int(getattr(msg, "window_tokens", 0)),
         decode_tokens=int(msg.decode_tokens),
-        switched=before is not None and msg.window_chunks < before.window_chunks,
+        switched=getattr(msg, "switched", cut),
         missed=more("chunks_missed"),
         dropped=more("chunks_dropped"),
     )

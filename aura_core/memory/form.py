@@ -60,6 +60,9 @@ class MemoryForm:
             `renames` this is a question about now, whose answer is the description.
         merges: how it is asked to merge notes, by language, with `{notes}` and `{words}`; None: it
             cannot, and rules do.
+        ages: each note before the video says how long ago it was ("4 minutes ago"). Such a text is
+            another one at each switch. Without, it says the time of day, and so a text that has
+            grown by a line begins as before and is not read anew.
     """
 
     note: dict[str, str]
@@ -70,12 +73,14 @@ class MemoryForm:
     merges: dict[str, str] | None = None
     describes: dict[str, str] | None = None
     uses: bool = True
+    ages: bool = True
 
 
 PLAIN = MemoryForm(
     {"en": NOTE_REQUEST, "zh": NOTE_REQUEST_ZH},
     describes={"en": NAME_REQUEST, "zh": NAME_REQUEST_ZH},
     merges={"en": MERGE_REQUEST, "zh": MERGE_REQUEST_ZH},
+    ages=False,
 )
 
 
@@ -104,11 +109,14 @@ def ago(age_s: float, language: str) -> str:
     return f"{count} {english}{'s' if count > 1 else ''} ago"
 
 
-def line(told: Line, language: str) -> str:
-    """One line as it stands in a prompt, without a mark before it."""
+def line(told: Line, language: str, age: bool = True) -> str:
+    """One line as it stands in a prompt, without a mark before it.
+
+    `age`: it says how long ago it was, and the time in brackets; else the time alone.
+    """
     colon, comma = ("：", "，") if language == "zh" else (": ", ", ")
     when = f"{told.clock}{comma}{told.camera}" if told.camera else told.clock
-    return f"{ago(told.age_s, language)} ({when}){colon}{told.text}"
+    return f"{f'{ago(told.age_s, language)} ({when})' if age else when}{colon}{told.text}"
 
 
 def recalled(lines: Sequence[Line], matches: int, language: str) -> str:
@@ -128,9 +136,16 @@ def recalled(lines: Sequence[Line], matches: int, language: str) -> str:
     return "\n- ".join([heading, *(line(told, language) for told in lines)]) + "\n"
 
 
-def remembered(lines: Sequence[Line], language: str) -> str:
-    """What stands in the system turn: the notes before the window, oldest first; "" for none."""
+def remembered(lines: Sequence[Line], language: str, now: str = "") -> str:
+    """What stands in the system turn: the notes before the window, oldest first; "" for none.
+
+    `now`: the time of day, which ends the text; the lines then have no ages. "": they have.
+    """
     if not lines:
         return ""
-    heading = "你的记忆：" if language == "zh" else "Your memory:"
-    return "\n- ".join([heading, *(line(told, language) for told in lines)])
+    zh = language == "zh"
+    heading = "你的记忆：" if zh else "Your memory:"
+    text = "\n- ".join([heading, *(line(told, language, age=not now) for told in lines)])
+    if now:
+        text += f"\n现在是{now}。" if zh else f"\nIt is {now} now."
+    return text

@@ -3,8 +3,10 @@
     now ─ recent_s: notes ─ middle_s: merged by ten minutes ─ reach_s: merged by the hour
 
 Merging is done by rule, or by the model where it can (`unmerged`): a summary is kept in the store,
-so a restart merges nothing again. A model that was trained with notes before the video gets them as
-it was trained: the newest notes word for word, as many as it has room for.
+so a restart merges nothing again. Between two mergings the text only grows at its end, because what
+stands before the video is in the key-value cache: a text that begins as the one before is read from
+there on alone. A model that was trained with notes before the video gets them as it was trained:
+the newest notes word for word, as many as it has room for.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ SETTLED_NS = 2 * MINUTE  # a block is merged when it ended so long ago: its note
 KINDS = (NoteKind.SEEN, NoteKind.ALERT, NoteKind.NAME, NoteKind.CAMERA, NoteKind.RUN)
 TRAINED = (NoteKind.SEEN, NoteKind.ALERT)
 REPEATS_NS = 30 * S  # an alert so near to a note that says the same is left out
+FILLED = 0.75  # of the budget, when the notes are merged; the rest is for those that come
 SHARES = (0.5, 0.3)  # of the budget: for the newest notes, and for the middle; the rest is for long
 SHORTEST = 12  # tokens: no merged line is made shorter
 MOST_FACTS = 40  # of a summary; the rarest stay
@@ -69,8 +72,27 @@ class _Told:
     facts: tuple[str, ...] = ()  # of a merged one
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The lines of a text, as long as it only grows.
+
+    Attributes:
+        made_wall_ns: when the notes were merged.
+        since_ns: notes that end later were not merged then.
+        known: ids of those, whether there was room for them or not.
+        deletions: `Store.deletions` before they were read.
+        lines: oldest first.
+    """
+
+    made_wall_ns: int
+    since_ns: int
+    known: frozenset[str]
+    deletions: int
+    lines: tuple[_Told, ...]
+
+
 class Tiers:
-    """Makes the text before the video. A pure function of the store and the time."""
+    """Makes the text before the video, from the store, the time, and the text before."""
 
     def __init__(
         self,
@@ -91,6 +113,7 @@ class Tiers:
             int(seconds * S) for seconds in (config.recent_s, config.middle_s, config.reach_s)
         )
         self._cached: OrderedDict[tuple[int, int, str, int, int], str] = OrderedDict()
+        self._kept: dict[tuple[str | None, str], _Kept] = {}
 
     def text(self, now_wall_ns: int, stream: str | None = None, language: str = "en") -> str:
         """What stands in the system turn, `form.remembered(...)`, of at most so many tokens as
@@ -105,12 +128,47 @@ class Tiers:
             return ""
         if self._form.prefix_tokens is not None:
             return self._newest(now_wall_ns, stream, language)
+        kept = self._kept.get((stream, language))
+        kept = self._grown(kept, now_wall_ns, stream, language) if kept is not None else None
+        if kept is None:
+            kept = self._anew(now_wall_ns, stream, language)
+        self._kept[stream, language] = kept
+        return self._shown(kept.lines, now_wall_ns, language)
+
+    def _anew(self, now_wall_ns: int, stream: str | None, language: str) -> _Kept:
+        """All notes: the recent ones, and the others merged."""
+        deletions = self._store.deletions
         long_ns, middle_ns = self._borders(now_wall_ns)
-        recent = [self._verbatim(n, now_wall_ns, language) for n in self._recent(middle_ns, stream)]
+        notes = self._recent(middle_ns, stream)
+        recent = [self._verbatim(n, now_wall_ns, language) for n in notes]
         middle = self._merged(long_ns, middle_ns, MIDDLE_NS, now_wall_ns, stream, language)
         first_ns = now_wall_ns - self._reach_ns
         long = self._merged(first_ns, long_ns, LONG_NS, now_wall_ns, stream, language)
-        return self._fitted(recent, middle, long, now_wall_ns, language)
+        lines = self._fitted(recent, middle, long, now_wall_ns, language)
+        known = frozenset(n.id for n in notes)
+        return _Kept(now_wall_ns, middle_ns, known, deletions, tuple(lines))
+
+    def _grown(
+        self, kept: _Kept, now_wall_ns: int, stream: str | None, language: str
+    ) -> _Kept | None:
+        """With the notes that came since at its end; None: it is to be made anew, because it is
+        full or old, notes were deleted, or another day has other words for the times."""
+        age_ns = now_wall_ns - kept.made_wall_ns
+        days = {local(ns, self._tz).date() for ns in (kept.made_wall_ns, now_wall_ns)}
+        if not 0 <= age_ns < LONG_NS or len(days) > 1 or kept.deletions != self._store.deletions:
+            return None
+        new = [n for n in self._recent(kept.since_ns, stream) if n.id not in kept.known]
+        newest_ns = kept.lines[-1].end_ns if kept.lines else kept.since_ns
+        if any(n.wall_ns < newest_ns for n in new):  # a late one
+            return None
+        lines = (*kept.lines, *(self._verbatim(n, now_wall_ns, language) for n in new))
+        if self._count(self._shown(lines, now_wall_ns, language)) > self._tokens:
+            return None
+        return replace(kept, known=kept.known.union(n.id for n in new), lines=lines)
+
+    def _shown(self, told: Sequence[_Told], now_wall_ns: int, language: str) -> str:
+        now = "" if self._form.ages else clock(now_wall_ns, now_wall_ns, self._tz, language)
+        return forms.remembered([_line(t, now_wall_ns) for t in told], language, now)
 
     def unmerged(
         self, now_wall_ns: int, stream: str | None = None, language: str = "en"
@@ -251,22 +309,26 @@ class Tiers:
         long: list[_Told],
         now_wall_ns: int,
         language: str,
-    ) -> str:
-        """The text of the lines that fit, the newest of each tier first. The newest notes have
-        their share, merged ones the rest; what nobody needs goes to further recent ones."""
+    ) -> list[_Told]:
+        """The lines that fit, oldest first; the newest of each tier are taken first. The newest
+        notes have their share, merged ones the rest; what nobody needs goes to further recent
+        ones."""
+        tokens = int(self._tokens * FILLED)
 
         def cost(told: _Told) -> int:
-            return self._count("\n- " + forms.line(_line(told, now_wall_ns), language))
+            line = forms.line(_line(told, now_wall_ns), language, self._form.ages)
+            return self._count("\n- " + line)
 
-        shares = (int(self._tokens * SHARES[0]), int(self._tokens * SHARES[1]))
+        shares = (int(tokens * SHARES[0]), int(tokens * SHARES[1]))
         rare: Counter[frozenset[str]] = Counter()
         for fact in (fact for told in (*middle, *long) for fact in told.facts):
             once, times = _counted(fact)
             rare[_said(once)] += times
         chosen: list[_Told] = []
-        heading = forms.remembered([Line(0.0, "", "")], language).split("\n")[0]
-        left = self._tokens - self._count(heading)
-        of_recent = shares[0] if middle or long else self._tokens
+        left = tokens - self._count(
+            self._shown([_Told(now_wall_ns, "", "")], now_wall_ns, language)
+        )
+        of_recent = shares[0] if middle or long else tokens
         later = []
         for told in reversed(recent):
             needed = cost(told)
@@ -276,7 +338,7 @@ class Tiers:
             else:
                 later.append(told)
                 of_recent = 0  # no gaps among the newest
-        of_long = self._tokens - sum(shares) if long else 0
+        of_long = tokens - sum(shares) if long else 0
         for tier, room in ((middle, left - of_long), (long, None), (later[::-1], None)):
             room = left if room is None else room
             for told in reversed(self._trimmed(tier, room, rare, cost)):
@@ -285,14 +347,13 @@ class Tiers:
                     chosen.append(told)
                     left -= needed
         if not chosen and recent:
-            chosen = [self._cut(recent[-1], self._tokens, now_wall_ns, language)]
+            chosen = [self._cut(recent[-1], tokens, now_wall_ns, language)]
         while chosen:
-            lines = [_line(t, now_wall_ns) for t in sorted(chosen, key=lambda t: t.end_ns)]
-            text = forms.remembered(lines, language)
-            if self._count(text) <= self._tokens:
-                return text
+            lines = sorted(chosen, key=lambda t: t.end_ns)
+            if self._count(self._shown(lines, now_wall_ns, language)) <= tokens:
+                return lines
             chosen.pop()
-        return ""
+        return []
 
     def _trimmed(
         self,
@@ -332,7 +393,7 @@ class Tiers:
         while low < high:
             middle = (low + high + 1) // 2
             shorter = replace(told, text=told.text[:middle] + "...")
-            if self._count(forms.remembered([_line(shorter, now_wall_ns)], language)) <= tokens:
+            if self._count(self._shown([shorter], now_wall_ns, language)) <= tokens:
                 low = middle
             else:
                 high = middle - 1

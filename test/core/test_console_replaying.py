@@ -205,8 +205,12 @@ def robots_bag(path: Path, storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
                 p_silent=0.5,
                 step_ms=100.0,
                 state="silent" if chunk in (0, 3) else "speaking",
+                reason="min_gap" if chunk == 3 else "",
+                suppressed="cooldown" if chunk == 0 else "",
                 window_chunks=3 - chunk,
                 window_max=60,
+                window_tokens=90,
+                switched=chunk > 0,
                 chunks_missed=chunk,
             )
             write("Heartbeat", late, beat)
@@ -298,6 +302,31 @@ def test_what_a_killed_recorder_has_written_by_halves_is_taken_back(tmp_path: Pa
     tape = read_tape(crashed)
     assert len(of(tape, p.Second)) == 4
     tape.film.close()
+
+
+# ---- why it was silent ---------------------------------------------------------------------------
+
+
+def test_a_robots_second_has_the_reason_for_its_silence(tmp_path: Path) -> None:
+    tape = read_tape(robots_bag(tmp_path / "bag"))
+    seconds = [e for _, e in tape.events if isinstance(e, p.Second)]
+    assert [(s.reason, s.suppressed) for s in seconds if s.state == "silent"] == [
+        ("", "cooldown"),
+        ("min_gap", ""),
+    ]
+    assert {s.window_tokens for s in seconds} == {90}
+    tape.film.close()
+
+
+def test_a_heartbeat_of_an_older_recording_lacks_what_it_did_not_tell() -> None:
+    topics = Topics()
+    newer = ("reason", "suppressed", "decide_ms", "window_tokens", "switched")
+    seconds: list[p.Second] = []
+    for window_chunks in (9, 3):
+        beat = message("Heartbeat", state="silent", window_chunks=window_chunks)
+        kept = {n: getattr(beat, n) for n in beat.__dataclass_fields__ if n not in newer}
+        seconds += topics.heartbeat(SimpleNamespace(**kept), 0.0)
+    assert [(s.reason, s.switched) for s in seconds] == [("", False), ("", True)]
 
 
 # ---- words and heartbeats come in any order ------------------------------------------------------

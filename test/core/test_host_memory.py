@@ -456,9 +456,9 @@ def test_a_search_finds_what_was_told_before_it_on_a_slow_disk(
 ) -> None:
     add = Store.add
 
-    def slow(self: Store, *args: Any, **named: Any) -> None:
+    def slow(self: Store, *args: object) -> None:
         time.sleep(0.1)
-        add(self, *args, **named)
+        add(self, *args)  # type: ignore[arg-type]
 
     own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
     own.open()

@@ -67,12 +67,14 @@ def test_the_tiers() -> None:
     )
     assert tiers(store).text(NOW) == (
         "Your memory:\n"
-        "- 5 hours ago (11:00-12:00): a parcel came 2 times\n"
-        "- 50 minutes ago (16:10-16:20): Ana came in; Ana sat down; the cat came\n"
-        "- 9 minutes ago (17:01): the cat came\n"
-        "- 5 minutes ago (17:05): the door opened"
+        "- 11:00-12:00: a parcel came 2 times\n"
+        "- 16:10-16:20: Ana came in; Ana sat down; the cat came\n"
+        "- 17:01: the cat came\n"
+        "- 17:05: the door opened\n"
+        "It is 17:10 now."
     )
-    assert tiers(store).text(NOW, language="zh").startswith("你的记忆：\n- 5小时前 (11:00-12:00)")
+    chinese = tiers(store).text(NOW, language="zh")
+    assert chinese.startswith("你的记忆：\n- 11:00-12:00：") and chinese.endswith("\n现在是17:10。")
     assert tiers(store, tokens=0).text(NOW) == ""
     assert tiers(stored([])).text(NOW) == ""
 
@@ -98,8 +100,9 @@ def test_what_is_no_event_is_left_out() -> None:
         ]
     )
     assert tiers(store).text(NOW).split("\n")[1:] == [
-        "- 5 minutes ago (17:05): the dog came!",
-        "- 3 minutes ago (17:06): the cat came",
+        "- 17:05: the dog came!",
+        "- 17:06: the cat came",
+        "It is 17:10 now.",
     ]
 
 
@@ -144,7 +147,7 @@ def test_what_the_model_is_to_merge() -> None:
     assert block.notes == "- 16:10: d\n- 16:11: e"
     store.add_summary(block.begin_wall_ns, block.end_wall_ns, block.language, "d and e")
     assert made.unmerged(NOW) is None
-    text = made.text(NOW)
+    text = tiers(store, PLAIN).text(NOW)
     assert "the model's words" in text and "d and e" in text and "single" in text
     other = stored([note(3590, "a", stream="x"), note(3570, "b", stream="x")])
     span = tiers(other, PLAIN).unmerged(NOW, "x", "zh")
@@ -201,20 +204,61 @@ def busy(hours: float = 12) -> list:
 def test_twelve_busy_hours_fit_in_the_budget() -> None:
     text = tiers(stored(busy())).text(NOW)
     assert words(text) <= 2000
-    lines = text.split("\n")[1:]
-    assert lines[0].startswith("- 11 hours ago")
-    assert lines[-1].startswith("- just now")
-    assert len([line for line in lines if "-" in line.split("(")[1][:11]]) >= 18  # merged blocks
+    lines = text.split("\n")[1:-1]
+    assert lines[0].startswith("- 05:00-06:00: ")
+    assert lines[-1].startswith("- 17:09: ")
+    assert len([line for line in lines if "-" in line[2:13]]) >= 18  # merged blocks
     assert len(lines) >= 18 + 20
     assert "4711" in text and "the vase broke" in text  # rare
     tight = tiers(stored(busy()), tokens=250).text(NOW)
     assert words(tight) <= 250
-    assert tight.split("\n")[-1] == lines[-1]
+    assert tight.split("\n")[-2] == lines[-1]
+
+
+def test_until_the_notes_are_merged_again_the_text_grows_at_its_end() -> None:
+    """What a cache holds of the text before is used again, see `KVStream.begin`."""
+    store, now = stored(busy(2)), NOW
+    made = tiers(store, tokens=400)
+    text, merged_anew, grown = made.text(NOW), 0, 0
+    for k in range(1, 60):
+        now = NOW + 30 * k * S
+        store.add([note(-30 * k, f"the cat jumped on the table, for time {k}", name=f"more {k}")])
+        before, text = text.split("\n")[:-1], made.text(now)
+        assert words(text) <= 400
+        lines = text.split("\n")
+        assert lines[-2].endswith(f"for time {k}") and lines[-1].startswith("It is 17:")
+        if lines[: len(before)] == before:
+            assert len(lines) == len(before) + 2
+            grown += 1
+        else:
+            merged_anew += 1
+    assert merged_anew >= 2 and grown >= 8 * merged_anew
+    store.forget(Wanted(substring="time 58"))
+    assert "time 58" not in made.text(now) and "time 57" in made.text(now)
+
+
+def test_a_note_that_comes_late_stands_at_its_time() -> None:
+    store = stored([note(300, "the door opened"), note(100, "the cat came")])
+    made = tiers(store)
+    made.text(NOW)
+    store.add([note(200, "the lamp went off", name="late")])
+    assert [line[9:] for line in made.text(NOW).split("\n")[1:-1]] == [
+        "the door opened",
+        "the lamp went off",
+        "the cat came",
+    ]
+
+
+def test_on_another_day_the_times_are_told_anew() -> None:
+    store = stored([note(300, "the door opened")])
+    made = tiers(store)
+    assert "- 17:05: " in made.text(NOW)
+    assert "- yesterday 17:00-18:00: the door" in made.text(NOW + 10 * HOUR)
 
 
 def test_one_note_larger_than_the_budget_is_cut() -> None:
     text = tiers(stored([note(60, "word " * 10_000)]), tokens=30).text(NOW)
-    assert words(text) <= 30 and text.endswith("...") and "word word" in text
+    assert words(text) <= 30 and "...\n" in text and "word word" in text
     assert tiers(stored([note(60, "word " * 10_000)]), tokens=3).text(NOW) == ""
 
 
@@ -274,5 +318,5 @@ def test_what_was_told_once_is_kept_before_what_was_told_often() -> None:
         note(5.5 * 3600 + 605, "the vase broke into many pieces"),
         note(5.5 * 3600, "it got dark"),
     ]
-    text = tiers(stored(hour), tokens=18).text(NOW)
+    text = tiers(stored(hour), tokens=28).text(NOW)
     assert "the vase broke into many pieces; it got dark" in text and "fan" not in text

@@ -202,7 +202,7 @@ class Robot:
     def well(self, kind: str = "status", after: int = 0, /, **fields: Any) -> dict[str, Any]:
         """Play seconds until the page is told that nothing is wrong; see `Page.until`.
 
-        A status comes once a second. Of one second alone it may come too late, when frames have ended.
+        A status comes once a second. Of one second alone it may come too late: frames have ended.
         """
         wanted = {"trouble": "", **fields}
         return self.rig.until(

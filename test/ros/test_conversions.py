@@ -184,7 +184,18 @@ def test_a_heartbeat_before_the_first_step_and_after() -> None:
         4,
         8,
     )
+    assert (beat.decide_ms, beat.window_tokens, beat.switched) == (20.5, 99, False)
     assert to.to_ns(beat.header.stamp) == STEP.stamp_ns
+
+
+def test_a_heartbeat_tells_why_it_was_silent() -> None:
+    held = replace(STEP, decision=Decision(True, 0.4, 1, "min_gap"), response=None)
+    beat = to.heartbeat_msg("silent", "", 0, held, HEALTH, 60, "", 0.0)
+    assert (beat.reason, beat.suppressed) == ("min_gap", "")
+    said = replace(STEP, response=None, suppressed="cooldown", switched=True)
+    beat = to.heartbeat_msg("silent", "", 0, said, HEALTH, 60, "", 0.0)
+    assert (beat.reason, beat.suppressed, beat.switched) == ("", "cooldown", True)
+    assert to.heartbeat_msg("waiting", "", 0, None, HEALTH, 60, "", 0.0).reason == ""
 
 
 def test_a_heartbeat_tells_its_state_as_a_number_too() -> None:

@@ -29,6 +29,7 @@ class KVStream:
         self.starts: list[int] = []  # cache length at which each turn's user part begins
         self.waiting: list[Piece] = []  # comes next in the cache, but is not in it yet
         self.prefilled = 0  # tokens of all prefills so far
+        self._head = Tokens(())  # stands before the first turn
         # Number of tokens before the thought that is in the cache; None: none is in it.
         self._before_thought: int | None = None
         # What `aside` found: the cache's length, and what waited. None: nothing stands aside.
@@ -39,14 +40,24 @@ class KVStream:
         """Number of tokens, those of `waiting` included."""
         return self.session.length + tokens_in(self.waiting)
 
-    def begin(self, head: Tokens) -> None:
-        """Begin an empty window after `head`, the tokens of the prefix."""
+    def begin(self, head: Tokens, reuse: bool = False) -> None:
+        """Begin an empty window after `head`, the tokens of the prefix.
+
+        Args:
+            head: of the new window.
+            reuse: the tokens with which the head before began too stay in the cache. Exact: a token
+                depends on those before it alone.
+        """
         self.back()
-        if self.session.length:
-            self.session.rollback(0)
+        kept = 0
+        if reuse:
+            kept = min(_common(self._head.ids, head.ids), self.session.length)
+        if self.session.length > kept:
+            self.session.rollback(kept)
         self._before_thought = None
         self.starts = []
-        self.waiting = [head]
+        self.waiting = [Tokens(head.ids[kept:])] if kept < len(head) else []
+        self._head = head
 
     def add(self, turn: Turn) -> None:
         """Add a closed turn. It waits, and is prefilled with what comes next."""
@@ -219,3 +230,10 @@ class KVStream:
         self.prefilled += tokens_in(pieces)
         self.waiting = []
         return logits
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """With how many equal tokens both begin."""
+    return next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )

@@ -175,8 +175,9 @@ class Fifo(Floating):
 class Shadow(Floating):
     """Two KV streams: one decides, the other prefills the next window in idle time.
 
-    A switch swaps them. The work is the same as with `Floating`, but spread over many steps, so
-    that a switch costs no more than another step. While the shadow is late because there was no
+    A switch swaps them. The work is that of `Floating` or less, because what two prefixes begin
+    with in common is computed once; and it is spread over many steps, so that a switch costs no
+    more than another step. While the shadow is late because there was no
     idle time, the window grows up to the hard cap. There, the switch prefills the rest of the
     shadow.
     """
@@ -252,14 +253,15 @@ class Shadow(Floating):
         self.window.switch()
         self.kv, self._shadow = self._shadow, self.kv
         self._begun = False
-        self._shadow.begin(Tokens(()))  # frees the old window's memory
+        # The old window's memory is free; what the next head shares with the old one stays.
+        self._shadow.begin(self.codec.head(self.window.prefix), reuse=True)
 
     def _missing(self) -> list[Turn]:
         plan = self.window.plan
         if plan is None:
             return []
         if not self._begun:
-            self._shadow.begin(self.codec.head(plan.prefix))
+            self._shadow.begin(self.codec.head(plan.prefix), reuse=True)
             self._begun = True
         return self.window.turns[plan.drop + len(self._shadow.starts) :]
 
