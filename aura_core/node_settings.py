@@ -117,7 +117,7 @@ class BagPlayerConfig(Settings):
 class MicrophoneConfig(Settings):
     """microphone_node: the input of a sound device, or sound of audio_common_msgs."""
 
-    audio: DeviceConfig = section(DeviceConfig, prefix="", block_ms=48)
+    audio: DeviceConfig = section(DeviceConfig, prefix="")
     audio_topic: str = setting(
         "",
         "take the sound of this topic of audio_common_msgs, 16 bits and mono with `rate` samples a"

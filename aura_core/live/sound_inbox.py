@@ -125,7 +125,9 @@ class SoundInbox:
         if sound is _WORDS:
             return ears.poll()
         if isinstance(sound, Near):
-            return ears.push(sound.audio if echo is None else echo.near(sound.audio))
+            if echo is None:
+                return ears.push(sound.audio)
+            return ears.push(echo.near(sound.audio), echo.state())
         if echo is not None:
             echo.far(sound.audio)
         return []

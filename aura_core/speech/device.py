@@ -50,6 +50,16 @@ class DeviceConfig(Settings, section="audio"):
     block_ms: int = setting(
         20, "length of one piece of sound", unit="ms", low=5, high=200, parameter="chunk_ms"
     )
+    latency_ms: float | None = setting(
+        None,
+        "sound that the device holds; a loudspeaker that stutters on a busy machine needs more,"
+        " such as 100",
+        unit="ms",
+        low=1.0,
+        high=1000.0,
+        unset=0.0,
+        null="as little as the device offers",
+    )
     queue_s: float = setting(
         5.0, "sound that may wait unread", unit="s", low=0.1, high=60.0, parameter=None
     )
@@ -242,8 +252,9 @@ class Device:
         device = self._audio.find(self.config.name, self._output)
         self._called_ns, self._samples = now_ns, SampleClock()
         block_s = self.config.block_ms / 1000
+        latency_s = None if self.config.latency_ms is None else self.config.latency_ms / 1000
         self._stream = self._audio.open(
-            device, self._output, self.config.rate, block_s, self._callback
+            device, self._output, self.config.rate, block_s, self._callback, latency_s
         )
         self._reason, self._tries, self._retry_at_ns = "", 0, 0
         self._opened += 1

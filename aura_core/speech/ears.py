@@ -46,6 +46,7 @@ from aura_core.speech.endpointing import (
     Onset,
 )
 from aura_core.speech.joining import Joiner
+from aura_core.speech.own_sound import Doubt, EchoState
 from aura_core.speech.own_voice import FOREVER_NS, KEPT_NS, OwnVoice, Windows
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
@@ -226,6 +227,7 @@ class Ears:
         complete = turn_detector or (lambda text: Completeness.UNKNOWN)
         self._joiner = Joiner(round(config.join_s * NS) if config.free else 0, complete)
         self._asides = Asides(config.asr.language)
+        self._doubt = Doubt()
         self._whole = isinstance(recognizer, BufferedUtterance)
         self._decoder = Decoder(
             recognizer.recognise
@@ -254,11 +256,12 @@ class Ears:
         """Whether an utterance is under way."""
         return self._endpointer.speaking
 
-    def push(self, audio: Audio) -> list[Event]:
+    def push(self, audio: Audio, echo: EchoState | None = None) -> list[Event]:
         """Process more sound, and return the events that it caused, in order.
 
         Args:
             audio: mono int16 samples (n,) of any rate and any length, with a stamp.
+            echo: what the echo canceller knows of it; None: there is none.
 
         Raises InputError for another shape or dtype, and for a rate that cannot be resampled.
         """
@@ -275,7 +278,7 @@ class Ears:
         self._clock_ns += audio.duration_ns
         whole = len(self._rest) // FRAME * FRAME
         for start in range(0, whole, FRAME):
-            events += self._frame(self._rest[start : start + FRAME], self._rest_ns)
+            events += self._frame(self._rest[start : start + FRAME], self._rest_ns, echo)
             self._rest_ns += FRAME_NS
         self._rest = self._rest[whole:].copy()
         return events
@@ -381,7 +384,9 @@ class Ears:
             self._clock_ns += shift_ns
         return events
 
-    def _frame(self, frame: NDArray[np.int16], stamp_ns: int) -> list[Event]:
+    def _frame(
+        self, frame: NDArray[np.int16], stamp_ns: int, echo: EchoState | None
+    ) -> list[Event]:
         self.counters.frames += 1
         if self.muted(stamp_ns):
             self.counters.muted += 1
@@ -391,6 +396,8 @@ class Ears:
         self._endpointer.over_voice = self._voice.windows.hold(stamp_ns)
         probability = self._vad(frame, self._endpointer.speaking)
         self.counters.vad_frames = self._vad.asked
+        if echo is not None and self._endpointer.over_voice and not self._endpointer.speaking:
+            probability = self._doubt.voice(probability, echo)
         happened = self._endpointer.push(frame, probability, stamp_ns)
         if isinstance(happened, Onset):
             self.counters.utterances += 1

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from aura_core.errors import ConfigError
 from aura_core.extras import how_to_install
+from aura_core.speech import own_sound
+from aura_core.speech.own_sound import EchoState, OwnSound
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio
 
@@ -24,6 +26,7 @@ _GONE_S = 0.5  # a far end that has given nothing for so long is absent: the nea
 _KEEP_S = 5  # seconds of the far end that are kept while no near end comes
 # a stamp that differs by more than this sets the position again: within sound, within silence
 _OFF_S, _OFF_SILENT_S = 0.1, 0.02
+_SETTLED_S = 1.25  # so long after a jump of the far end the canceller may not have learnt it
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class EchoCanceller(Protocol):
         """
         ...
 
+    def state(self) -> EchoState:
+        """What is known of the sound that `near` returned last."""
+        ...
+
     def reset(self) -> None:
         """Forget both ends: a device was opened again."""
         ...
@@ -116,6 +123,8 @@ class ApmEcho:
         self._near_input = _Input(self.rate)
         self._rest = np.zeros(0, dtype=np.int16)
         self._rest_at_ns = 0
+        self._own = OwnSound()
+        self._own_rate = Resampler(self.rate, own_sound.RATE), Resampler(self.rate, own_sound.RATE)
 
     def far(self, audio: Audio) -> None:
         """See `EchoCanceller.far`."""
@@ -143,7 +152,9 @@ class ApmEcho:
             at_ns = captured_ns + self.config.lead_ms * _MS
             if captured_ns > patient_ns and self._far.awaited(at_ns, self._frame):
                 break
-            self._apm.process_reverse_stream(self._audio_frame(self._far.take(at_ns, self._frame)))
+            played = self._far.take(at_ns, self._frame)
+            self._own.push(self._own_rate[0].push(samples[part]), self._own_rate[1].push(played))
+            self._apm.process_reverse_stream(self._audio_frame(played))
             self._apm.set_stream_delay_ms(self.config.lead_ms + self.config.delay_ms)
             frame = self._audio_frame(samples[part])
             self._apm.process_stream(frame)
@@ -152,6 +163,10 @@ class ApmEcho:
         # The time of the next frame: the end of the newest sound, less what is left over.
         self._rest_at_ns = audio.end_ns - len(self._rest) * NS // self.rate
         return Audio(np.concatenate([_NOTHING, *cleaned]), self.rate, start_ns)
+
+    def state(self) -> EchoState:
+        """See `EchoCanceller.state`."""
+        return EchoState(self._far.settled, self._own.share)
 
     def _audio_frame(self, samples: NDArray[np.int16]) -> Any:
         return self._rtc.AudioFrame(bytearray(samples.tobytes()), self.rate, 1, len(samples))
@@ -173,13 +188,18 @@ class FarEnd:
         self._end = 0  # number of the sample after the last one that was put
         self._next = 0  # number of the next sample to take
         self.late = 0  # samples that were put after their time had been taken
+        self._sounds = self._heard = False  # what was put last, and taken last, was no silence
+        self._jumped = -(2**62)  # number of the sample at which the newest jump in sound was taken
 
     def put(self, samples: NDArray[np.int16], stamp_ns: int) -> None:
         """Add sound that begins to play at `stamp_ns`."""
         at = self._at(stamp_ns, self._end, silent=not samples.any())
-        self._end = at + len(samples)
-        if samples.any():
-            self.late += max(0, min(self._next, self._end) - at)
+        if self._sounds and samples.any() and at != self._end:
+            self._jumped = at  # the loudspeaker had nothing to play, in the middle of its sound
+        self._end, self._sounds = at + len(samples), bool(samples.any())
+        if samples.any() and (late := max(0, min(self._next, self._end) - at)):
+            self.late += late
+            self._jumped = self._next
         if len(samples):
             self._runs.append((at, samples))
         while self._runs and self._runs[0][0] < self._end - _KEEP_S * self.rate:
@@ -192,10 +212,18 @@ class FarEnd:
         if not block.any():
             at = self._at(stamp_ns, self._next, silent=True)
             block = self._block(at, n)
-        self._next = at + n
+        sounds = bool(block.any())
+        if self._heard and sounds and at != self._next:
+            self._jumped = at
+        self._next, self._heard = at + n, sounds
         while self._runs and self._runs[0][0] + len(self._runs[0][1]) <= at:
             self._runs.popleft()
         return block
+
+    @property
+    def settled(self) -> bool:
+        """Whether for some time all that was taken followed what was taken before."""
+        return self._next - self._jumped > _SETTLED_S * self.rate
 
     def awaited(self, stamp_ns: int, n: int) -> bool:
         """Whether the n samples from `stamp_ns` on may still come.

@@ -181,7 +181,13 @@ class PortAudio:
         raise DeviceError(f"audio: there is no {what}; there is {there}")
 
     def open(
-        self, device: DeviceInfo, output: bool, rate: int, block_s: float, callback: Callback
+        self,
+        device: DeviceInfo,
+        output: bool,
+        rate: int,
+        block_s: float,
+        callback: Callback,
+        latency_s: float | None = None,
     ) -> Stream:
         """Open and start a stream of int16. Raises DeviceError.
 
@@ -189,6 +195,8 @@ class PortAudio:
             rate: wanted sample rate in Hz. The device's own rate is used if it refuses this one.
             block_s: length of a block in seconds.
             callback: gets every block, with one channel, or two if the device has no mono.
+            latency_s: length of the sound that the device holds in seconds; None: as little as it
+                offers.
         """
         channels = device.outputs if output else device.inputs
         failure = ""
@@ -198,7 +206,7 @@ class PortAudio:
                 [(rate, 1), (device.rate, 1), (rate, 2), (device.rate, min(channels, 2))]
             ):
                 try:
-                    return _Stream(self._sd, device, output, hz, n, block_s, callback)
+                    return _Stream(self._sd, device, output, hz, n, block_s, callback, latency_s)
                 except (self._sd.PortAudioError, ValueError) as error:
                     failure = _one_line(error)
         raise DeviceError(f"audio: {device.name} cannot be opened: {failure}")
@@ -216,6 +224,7 @@ class _Stream:
         channels: int,
         block_s: float,
         callback: Callback,
+        latency_s: float | None,
     ) -> None:
         def call(block: Any, frames: int, time: Any, status: Any) -> None:
             first = time.outputBufferDacTime if output else time.inputBufferAdcTime
@@ -229,7 +238,7 @@ class _Stream:
             dtype="int16",
             callback=call,
             blocksize=int(rate * block_s),
-            latency="low",
+            latency="low" if latency_s is None else latency_s,
         )
         try:
             self._stream.start()
