@@ -1,4 +1,5 @@
-"""`aura bench memory`: a month of notes is searched and measured, and what a kill costs.
+"""`aura bench memory`: a month of notes is searched and measured, and what a kill costs; and what
+stands before the video is read anew at each switch of a day.
 
 Run as a program it is the writer that is killed: it adds numbered notes and prints how many are
 committed.
@@ -7,13 +8,16 @@ committed.
 from __future__ import annotations
 
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,10 +31,14 @@ from aura_core.memory.form import PLAIN
 from aura_core.memory.notes import Note, NoteKind
 from aura_core.memory.recall import Recall
 from aura_core.memory.store import Store, Wanted
+from aura_core.memory.tiers import Tiers
 
 BATCH = 500
 OPENINGS = 5
 KILLED_WITHIN_S = (0.05, 0.5)
+DAY, SWITCHES = 1440, 240  # notes of 12 h; and switches after them, each with one more note
+BUDGET = 2000  # tokens before the video
+_TOKEN = re.compile(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]")  # a word, a sign, a character
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ def measure(asked: Asked, folder: Path, on_step: Callable[[str], None]) -> dict[
     figures["open_more_ms"] = figures["open_ms"] - figures["open_empty_ms"]
     on_step(f"asking {asked.questions} questions")
     figures |= _ask(path, asked, now_ns)
+    on_step(f"switching {SWITCHES} times after a day of {DAY} notes")
+    figures |= before_the_video(folder / "day.db")
     on_step("deleting one note, and checking")
     figures |= _forget(path)
     if asked.kills:
@@ -147,6 +157,36 @@ def _spent(name: str, search: Callable[[Any], object], asked: Sequence[Any]) -> 
         f"{name}_p95_ms": float(np.percentile(times, 95)),
         f"{name}_max_ms": max(times),
         f"{name}_cpu_p95_ms": float(np.percentile(cpu_times, 95)),
+    }
+
+
+def before_the_video(path: Path) -> dict[str, Any]:
+    """Tokens (words and signs) of the notes before the video, and how many of them a switch reads
+    anew, because the text before began otherwise; means over the switches."""
+    notes = Household().notes(0, DAY + SWITCHES, time.time_ns(), DAY + SWITCHES)
+    store = Store.open(path)
+    store.add(notes[:DAY])
+    tiers = Tiers(
+        store,
+        MemoryConfig(prefix_tokens=BUDGET),
+        replace(PLAIN, merges=None),
+        UTC,
+        lambda text: len(_TOKEN.findall(text)),
+    )
+    texts = []
+    for note in notes[DAY:]:
+        store.add([note])
+        texts.append(_TOKEN.findall(tiers.text(note.wall_ns + BLOCK_NS)))
+    store.close()
+    anew = []
+    for before, after in pairwise(texts):
+        pairs = enumerate(zip(before, after, strict=False))
+        anew.append(len(after) - next((i for i, (a, b) in pairs if a != b), len(before)))
+    return {
+        "before_video_tokens": float(np.mean([len(text) for text in texts])),
+        "before_video_tokens_max": max(len(text) for text in texts),
+        "read_anew_tokens": float(np.mean(anew)),
+        "read_anew_switches": len(anew),
     }
 
 

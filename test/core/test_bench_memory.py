@@ -39,6 +39,8 @@ def test_the_command_measures_and_writes_json(tmp_path):
     assert figures["bytes_per_hour"] == round(figures["file_bytes"] / 2.5)
     assert figures["remembered"] > 0.5
     assert figures["wrong"] == []
+    assert 0 < figures["read_anew_tokens"] < figures["before_video_tokens"] / 4
+    assert figures["before_video_tokens_max"] <= bench.BUDGET
     assert (figures["kills"], figures["kills_lost"], figures["kills_damaged"]) == (2, 0, 0)
     assert figures["load"]["cores"] >= 1 and figures["before"]["cpu"]
 
