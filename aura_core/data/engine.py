@@ -102,7 +102,7 @@ def run(
     inputs = job.before.all_done()
     media = "." if job.stage == "prepare" else os.path.relpath(job.media, job.out)
     folder = job.folder
-    with folder.lock():
+    with folder.lock() as writers:
         folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
         folder.sweep()
         missing, kept, notes = _missing(job, inputs, retry_failed)
@@ -114,7 +114,7 @@ def run(
         try:
             # closed, so that no worker is still writing when the losses are dropped
             with contextlib.closing(
-                ENGINES[engine](job, missing, processes, ray_address)
+                ENGINES[engine](job, missing, processes, ray_address, writers)
             ) as making:
                 for done in making:
                     made.append(done)

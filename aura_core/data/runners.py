@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any
 
+from aura_core.data.folder_lock import Writers
 from aura_core.data.store import Done
 from aura_core.data.worker import Job, ShardWorker
 from aura_core.errors import AuraError, ConfigError, InputError
@@ -19,7 +20,9 @@ from aura_core.extras import how_to_install
 from aura_core.orphans import end_with
 
 
-def _local(job: Job, missing: list[int], processes: int, _address: str | None) -> Iterator[Done]:
+def _local(
+    job: Job, missing: list[int], processes: int, _address: str | None, writers: Writers
+) -> Iterator[Done]:
     if not missing:
         return
     if processes == 1:
@@ -30,7 +33,7 @@ def _local(job: Job, missing: list[int], processes: int, _address: str | None) -
             worker.stage.close()
         return
     context = multiprocessing.get_context("spawn")
-    arguments = (job, os.getpid())
+    arguments = (job, os.getpid(), writers)
     with ProcessPoolExecutor(min(processes, len(missing)), context, _enter, arguments) as pool:
         try:
             yield from pool.map(_make, missing)
@@ -47,11 +50,12 @@ def _local(job: Job, missing: list[int], processes: int, _address: str | None) -
 
 _worker: ShardWorker | None = None
 _job: Job | None = None
+_writers: Writers | None = None  # this process holds it until it ends
 
 
-def _enter(job: Job, parent: int) -> None:
-    global _job
-    _job = job
+def _enter(job: Job, parent: int, writers: Writers) -> None:
+    global _job, _writers
+    _job, _writers = job, writers
     end_with(parent)
 
 
@@ -80,7 +84,9 @@ class RayWorker:
             return {"done": "", "error": str(e)}
 
 
-def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> Iterator[Done]:
+def _ray(
+    job: Job, missing: list[int], processes: int, address: str | None, _held: Writers
+) -> Iterator[Done]:
     try:
         import ray
         import ray.data
@@ -111,7 +117,7 @@ def _ray(job: Job, missing: list[int], processes: int, address: str | None) -> I
         yield Done(**json.loads(row["done"]))
 
 
-ENGINES: dict[str, Callable[[Job, list[int], int, str | None], Iterator[Done]]] = {
+ENGINES: dict[str, Callable[[Job, list[int], int, str | None, Writers], Iterator[Done]]] = {
     "local": _local,
     "ray": _ray,
 }

@@ -12,7 +12,6 @@ name, synced and renamed.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aura_core.data.costs import LOST
+from aura_core.data.folder_lock import Lock
 from aura_core.data.records import build, from_line, to_line
 from aura_core.data.schema import Rejection
 from aura_core.errors import InputError
@@ -122,7 +122,7 @@ class StageFolder:
 
     def lock(self) -> Lock:
         """Return the lock that a run holds while it writes here."""
-        return Lock(self.path / ".lock")
+        return Lock(self.path)
 
     def sweep(self) -> None:
         """Remove half-written files of a killed run."""
@@ -212,31 +212,6 @@ class StageFolder:
 
     def _done(self, index: int) -> Path:
         return self.shard(index).with_suffix(".done")
-
-
-class Lock:
-    """Keeps a second run from writing into a folder. It raises `InputError`.
-
-    The operating system frees the lock when the process ends, however it ends.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Lock:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            self._file.close()
-            raise InputError(
-                f"{self._path.parent}: another run is writing here; wait for it or end it"
-            ) from e
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 def read_lines(path: Path, cls: type[T]) -> Iterator[T]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -21,7 +22,7 @@ import pytest
 from data_rig import REPOSITORY, shards, small_run
 
 from aura_core.cli import main
-from aura_core.data import STAGES, report
+from aura_core.data import STAGES, folder_lock, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.prepare import Source, sim_sources
@@ -80,7 +81,7 @@ def test_an_interrupted_shard_ends_the_requests_of_its_threads(tmp_path):
 
 def test_a_finished_run_has_nothing_left_to_do(whole):
     out, config = whole
-    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and p.name != ".lock"}
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
     assert again(out, config) == dict.fromkeys(STAGES, ())
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
@@ -216,6 +217,55 @@ def test_two_runs_do_not_write_one_folder(whole):
         pytest.raises(InputError, match="another run is writing here"),
     ):
         run(Job("refine", out, out, config))
+
+
+LATE_WRITER = """
+import pathlib, sys, time
+time.sleep(0.7)
+pathlib.Path(sys.argv[1]).write_bytes(b"late")
+"""
+
+
+def test_a_run_waits_for_the_processes_of_a_killed_run(copy):
+    """Regression: a worker that was still alive wrote its file after the new run had cleaned up."""
+    out, config = copy
+    late = out / "refine" / "shard-00001.part-77.done"
+    with StageFolder(out, "refine").lock() as writers:
+        orphan = subprocess.Popen(
+            [sys.executable, "-c", LATE_WRITER, str(late)], pass_fds=[writers.fd]
+        )
+    assert orphan.poll() is None
+    again(out, config)
+    assert orphan.poll() is not None or orphan.wait(10) == 0
+    assert not late.exists()
+
+
+def test_worker_processes_inherit_the_lock_of_their_run(copy, monkeypatch):
+    """The lock is free only when the last of them has ended."""
+    out, _ = copy
+    folder = StageFolder(out, "refine")
+    monkeypatch.setattr(folder_lock, "WAIT_S", 0.05)
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    with folder.lock() as writers:
+        worker = context.Process(target=_holds, args=(writers, there))
+        worker.start()
+        assert here.poll(60) and here.recv() == "holds"
+    with (
+        pytest.raises(InputError, match="processes of a run that has ended still write here"),
+        folder.lock(),
+    ):
+        pass
+    here.send("end")
+    worker.join(60)
+    with folder.lock():
+        pass
+
+
+def _holds(writers: folder_lock.Writers, pipe) -> None:
+    assert writers.fd > 2
+    pipe.send("holds")
+    pipe.recv()
 
 
 def test_an_unknown_engine_is_refused(whole):
