@@ -25,6 +25,15 @@ class FrameSource(ABC):
     def frames(self) -> Iterator[Frame]:
         """The frames, in order. Raises `InputError` when the source fails."""
 
+    def begin_at(self, second: int) -> int:
+        """Leave out the frames before this second, counted from the first frame, if the source can.
+
+        Call it before iterating. Stamps do not change, and the sampling rule takes the same frames
+        as if all were read. Returns the second from which on frames come: `second`, or 0 where the
+        source does not know its frames' times before it has read them.
+        """
+        return 0
+
     def close(self) -> None:  # noqa: B027 - not every source holds something
         """Release what the source holds. May be called twice."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from aura_core.sources.encodings import decode_compressed
 from aura_core.types import NS, Frame
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+EARLY_S = 0.05  # how early a frame may come and still count for its slot, see `SamplingConfig`
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
@@ -43,9 +45,15 @@ class FolderSource(FrameSource):
             )
         self.fps = fps or 2.0
         self.description = f"{len(self.paths)} images of {folder} at {self.fps:g} FPS"
+        self._begin = 0  # index of the first picture to read
+
+    def begin_at(self, second: int) -> int:
+        """See `FrameSource.begin_at`."""
+        self._begin = _index(second, self.fps)
+        return second
 
     def frames(self) -> Iterator[Frame]:
-        for i, path in enumerate(self.paths):
+        for i, path in enumerate(self.paths[self._begin :], self._begin):
             try:
                 image = decode_compressed(path.read_bytes())
             except OSError as e:
@@ -69,7 +77,18 @@ class SimSource(FrameSource):
         self.seconds = seconds
         self._camera = Camera(self.world, width or WIDTH)
         self.description = f"simulated room, seed {seed}, {seconds} s at {self.fps:g} FPS"
+        self._begin = 0  # index of the first frame to make
+
+    def begin_at(self, second: int) -> int:
+        """See `FrameSource.begin_at`."""
+        self._begin = _index(second, self.fps)
+        return second
 
     def frames(self) -> Iterator[Frame]:
-        for i in range(round(self.seconds * self.fps)):
+        for i in range(self._begin, round(self.seconds * self.fps)):
             yield Frame(self._camera.frame(i / self.fps), round(i * NS / self.fps))
+
+
+def _index(second: int, fps: float) -> int:
+    """The first frame of a second, or of the tolerance before it: a frame may be a little early."""
+    return max(0, math.ceil((second - EARLY_S) * fps))

@@ -16,13 +16,21 @@ class Limited(FrameSource):
         self.live = source.live
         self.description = source.description
         self._limit_ns = round(duration_s * NS)
+        self._first_ns: int | None = None  # stamp of the source's first frame
+
+    def begin_at(self, second: int) -> int:
+        """See `FrameSource.begin_at`. The end does not change."""
+        begun = self.source.begin_at(second)
+        if begun:
+            self._first_ns = 0
+        return begun
 
     def frames(self) -> Iterator[Frame]:
-        first: int | None = None
         for frame in self.source:
-            first = frame.stamp_ns if first is None else first
+            if self._first_ns is None:
+                self._first_ns = frame.stamp_ns
             self.skipped = self.source.skipped
-            if frame.stamp_ns - first >= self._limit_ns:
+            if frame.stamp_ns - self._first_ns >= self._limit_ns:
                 return
             yield frame
         self.skipped = self.source.skipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -41,26 +42,32 @@ class VideoSource(FrameSource):
     ) -> None:
         self.url = url
         self._slots = Slots(fps, tolerance_s, hold_s)
-        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in url else None
         # FFmpeg's own lines say less than our one error line. The level must be None: with any
         # other one its decoder threads call into Python at each error, and a video that is closed
         # before its end can wait for them for ever.
         av.logging.set_level(None)
-        try:
-            self._container = av.open(url if "://" in url else f"file:{url}", timeout=timeout)
-        except av.FFmpegError as e:
-            raise InputError(f"{_shown(url)}: cannot open the video: {e.strerror}") from e
-        self._stream = self._chosen()
+        self._open()
         self._first: int | None = None  # time of the first picture [ns]
+        self._begin = 0  # the first slot that is wanted
+        self._sought = False  # whether what comes before it was left out
         self._packets, self._position = 0, 0  # read so far; where the newest one ended [bytes]
-        # Threads by frame are known to hang beside torch when the video is closed before its end.
-        self._stream.thread_type = "SLICE"
         context = self._stream.codec_context
         rate = self._stream.average_rate
         shown_rate = f"{float(rate):.3g} FPS" if rate else "unknown rate"
         self.description = (
             f"{_shown(url)}: {context.width}x{context.height} {context.name}, {shown_rate}"
         )
+
+    def _open(self) -> None:
+        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if "://" in self.url else None
+        name = self.url if "://" in self.url else f"file:{self.url}"
+        try:
+            self._container = av.open(name, timeout=timeout)
+        except av.FFmpegError as e:
+            raise InputError(f"{_shown(self.url)}: cannot open the video: {e.strerror}") from e
+        self._stream = self._chosen()
+        # Threads by frame are known to hang beside torch when the video is closed before its end.
+        self._stream.thread_type = "SLICE"
 
     def _chosen(self) -> av.VideoStream:
         """The stream that a player shows: not a preview of one picture before the film, and not
@@ -83,6 +90,15 @@ class VideoSource(FrameSource):
     def close(self) -> None:
         self._container.close()
 
+    def begin_at(self, second: int) -> int:
+        """See `FrameSource.begin_at`. What comes before is not decoded, but for the part behind the
+        nearest key frame."""
+        if not self._slots.period_ns:
+            return 0  # every frame is taken: there are no slots to begin with
+        self._begin = second * NS // self._slots.period_ns
+        self._slots.begin(self._begin)
+        return second
+
     def frames(self) -> Iterator[Frame]:
         """See `FrameSource`. A picture stands until the next one: a slot without a picture of its
         own gets the one before it, with the stamp of the slot's beginning."""
@@ -90,6 +106,9 @@ class VideoSource(FrameSource):
         shown = False
         for stamp, picture in self._timed():
             coming = _Picture(picture, self._stream.sample_aspect_ratio, stamp)
+            if self._begin and self._slots.slot_of(stamp) < self._begin:
+                standing = coming
+                continue
             if standing is not None:
                 yield from self._held(standing, stamp)
             if self._slots.wants(stamp):
@@ -103,7 +122,7 @@ class VideoSource(FrameSource):
                 shown = True
                 yield Frame(image, stamp)
             standing = coming
-        if not shown:
+        if not shown and (standing is None or not self._begin):
             raise InputError(f"{_shown(self.url)}: not one frame of the video could be decoded")
         if standing is not None and (end := self._end_ns()) is not None:
             yield from self._held(standing, end)
@@ -125,7 +144,7 @@ class VideoSource(FrameSource):
     @property
     def _read_whole(self) -> bool:
         """Whether the file was read to its end: every picture that it declares, or every byte."""
-        if self._stream.frames:
+        if self._stream.frames and not self._sought:
             return self._packets >= self._stream.frames
         size = self._container.size
         return size <= 0 or size - self._position <= max(INDEX_BYTES, size // 20)
@@ -143,7 +162,7 @@ class VideoSource(FrameSource):
     def _timed(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded pictures with their stamps."""
         newest = -1
-        for picture in self._decoded():
+        for picture in self._wanted():
             ns = self._time_ns(picture)
             if ns is None:  # the frame has no time: one frame period after the last
                 ns = newest + self._frame_ns() if self._first is not None else 0
@@ -162,6 +181,44 @@ class VideoSource(FrameSource):
         if self.skipped or not s.frames or not self._read_whole:
             return None
         return round(Fraction((s.start_time or 0) + s.duration) * s.time_base * NS) - self._first
+
+    def _wanted(self) -> Iterator[av.VideoFrame]:
+        """The first picture, which says when the video begins, then those from the nearest key
+        frame on that is in an earlier slot than the first one wanted."""
+        pictures = self._decoded()
+        if self._begin and (first := next(pictures, None)) is not None:
+            yield first
+            pictures = self._from_key_frame(first, pictures)
+        yield from pictures
+
+    def _from_key_frame(
+        self, first: av.VideoFrame, following: Iterator[av.VideoFrame]
+    ) -> Iterator[av.VideoFrame]:
+        start_ns, base = self._time_ns(first), first.time_base or self._stream.time_base
+        if start_ns is None or base is None:
+            return following
+        begin_ns, back_ns = self._begin * self._slots.period_ns, self._slots.period_ns
+        while back_ns < begin_ns:
+            at = round(Fraction(start_ns + begin_ns - back_ns, NS) / base)
+            try:
+                self._container.seek(at, stream=self._stream)
+            except av.FFmpegError:
+                break
+            self._sought = True
+            pictures = self._decoded()
+            key = next(pictures, None)
+            ns = None if key is None else self._time_ns(key)
+            good = key is not None and key.key_frame and ns is not None
+            if good and self._slots.slot_of(ns - start_ns) < self._begin:
+                return itertools.chain([key], pictures)
+            # An index may name key frames by the time of decoding, or only roughly.
+            back_ns *= 4
+        if not self._sought:
+            return following
+        # no key frame could be found: a stream without an index (MPEG-TS) with few of them
+        self._container.close()
+        self._open()
+        return self._decoded()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; damaged ones are counted in `skipped` and left out."""

@@ -67,6 +67,12 @@ class Slots:
         self.newest = -1  # the newest slot that is full
         self._taken: tuple[int, int | None] = 0, None  # stamp and arrival of the newest frame taken
 
+    def begin(self, slot: int) -> None:
+        """Begin with this slot of a stream whose first frame has stamp 0, and which is not read
+        from its beginning."""
+        self.start_ns, self.newest = 0, slot - 1
+        self._taken = slot * self.period_ns, None
+
     def wants(self, stamp_ns: int, arrived_ns: int | None = None) -> bool:
         """Whether a frame of this stamp is taken. Changes nothing."""
         if not self.period_ns or self.restarts(stamp_ns, arrived_ns):
@@ -151,6 +157,11 @@ class ChunkSampler:
         self.newest_ns = 0  # stamp of the newest frame taken
         self._base = 0  # index of the chunk that begins with slot 0
         self._open: dict[int, Frame] = {}  # frames of the chunk that is being filled, by place
+
+    def begin_at(self, chunk: int) -> None:
+        """Begin with this chunk of a stream that is not read from its beginning, and whose first
+        frame has stamp 0."""
+        self._slots.begin(chunk * PER_CHUNK)
 
     def push(self, frame: Frame) -> Chunk | None:
         """Take a frame. Returns the chunk that it closes, or None."""

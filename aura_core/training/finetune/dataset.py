@@ -8,13 +8,16 @@ others (`loss.weighting`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aura_core.config import SamplingConfig
 from aura_core.data.structure import turn_of
@@ -22,6 +25,7 @@ from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Seen, Tokens, Video, seen
 from aura_core.models.families import Family
 from aura_core.models.families.base import Pixels
+from aura_core.orphans import end_with
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.sampling import ChunkSampler
@@ -105,6 +109,33 @@ def raised(examples: Iterable[Example | AuraError]) -> Iterator[Example]:
         yield example
 
 
+def loader(examples: Dataset[Any], order: Iterable[int], workers: int) -> DataLoader[Any]:
+    """Return a loader of the examples, one by one and in this order.
+
+    Its processes end when this one has ended, however it ended. PyTorch's own watch is kept only
+    while a worker waits for its next index: one that decodes a long clip, or waits to hand over an
+    example, would stay.
+    """
+    return DataLoader(
+        examples,
+        batch_size=None,
+        sampler=order,
+        num_workers=workers,
+        # its own generator, so that it does not change the run's random state
+        generator=torch.Generator().manual_seed(0),
+        collate_fn=_same,
+        worker_init_fn=partial(_ends_with, os.getpid()),
+    )
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _ends_with(parent: int, _worker: int) -> None:
+    end_with(parent)
+
+
 class Order(Sampler[int]):
     """An endless sampler: each epoch is a new permutation.
 
@@ -139,13 +170,16 @@ class Order(Sampler[int]):
 def clip_chunks(record: Record) -> list[Chunk]:
     """Return the chunks that the record's window shows, from its clip at 2 FPS.
 
-    Raises `InputError` that names the record.
+    Of a long video, only the part from the nearest key frame before the window to the window's end
+    is decoded. Raises `InputError` that names the record.
     """
     sampling = ChunkSampler(SamplingConfig())
     try:
         with open_source(record.clip, fps=2.0, duration_s=float(record.stop)) as source:
             if source.live:
                 raise InputError(f"{record.clip}: a live source is no clip")
+            if begun := source.begin_at(record.first):
+                sampling.begin_at(begun)
             closed = [sampling.push(frame) for frame in source]
     except InputError as e:
         raise InputError(f"{record.where}: {e}") from e
@@ -156,9 +190,17 @@ def clip_chunks(record: Record) -> list[Chunk]:
     return [seen[i] for i in range(record.first, record.stop)]
 
 
-def build(record: Record, codec: PromptCodec, family: Family) -> Example:
-    """Return the example of one record. Raises `InputError` that names the record."""
-    chunks = clip_chunks(record)
+def build(
+    record: Record, codec: PromptCodec, family: Family, chunks: Sequence[Chunk] | None = None
+) -> Example:
+    """Return the example of one record.
+
+    Args:
+        chunks: those of its window; None: they are read from its clip.
+
+    Raises `InputError` that names the record.
+    """
+    chunks = clip_chunks(record) if chunks is None else chunks
     said = {t.chunk: t for t in record.turns}
     after_words = {t.chunk + 1 for t in record.turns}
     pieces: list[Piece] = [codec.head(codec.prefix(record.history))]

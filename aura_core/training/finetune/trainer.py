@@ -20,13 +20,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader
 
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.training.finetune.checks import check
-from aura_core.training.finetune.dataset import Ahead, Examples, Order, raised
+from aura_core.training.finetune.dataset import Ahead, Examples, Order, loader, raised
 from aura_core.training.finetune.held_out import free_running, teacher_forced
 from aura_core.training.finetune.opening import Opened, arguments, open_for_training
 from aura_core.training.finetune.packing import Row, pack
@@ -199,16 +198,8 @@ class Trainer:
 
     def _rows(self) -> Iterator[Row]:
         """Yield rows endlessly, starting where the run stopped."""
-        loader = DataLoader(
-            Ahead(self._examples),
-            batch_size=None,
-            sampler=self.order,
-            num_workers=self.recipe.data.workers,
-            # its own generator, so that it does not change the run's random state
-            generator=torch.Generator().manual_seed(0),
-            collate_fn=_same,
-        )
-        return pack(raised(loader), self.recipe.batch.tokens)
+        examples = loader(Ahead(self._examples), self.order, self.recipe.data.workers)
+        return pack(raised(examples), self.recipe.batch.tokens)
 
     def _evaluate(self, step: int) -> None:
         """Log the held-out figures.
@@ -309,10 +300,6 @@ class Trainer:
         if self.accelerator.is_main_process:
             with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _step_of(line: str) -> float:
