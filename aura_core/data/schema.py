@@ -130,7 +130,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Target:
-    """The supervised answer, which is in the last chunk of the window, and its question."""
+    """The supervised answer, which is in the last chunk of the window, and its question.
+
+    In a sample that ends in silence there is neither: `answer` and `question_id` are "".
+    """
 
     chunk: int
     question_id: str
@@ -141,14 +144,19 @@ class Target:
     answer: str
     evidence: int
 
+    @property
+    def silent(self) -> bool:
+        """Whether the window ends in silence."""
+        return not self.answer
+
 
 @dataclass(frozen=True)
 class Sample:
     """What the engine's window holds when `target` is due: one training sequence.
 
-    The target and the silent chunks in the window are supervised; other answers are context (AURA,
-    arXiv 2604.04184, section on the loss). `aura_core.data.structure.pieces_of` turns it into the
-    engine's tokens.
+    The target (which may be silence) and the silent chunks in the window are supervised; other
+    answers are context (AURA, arXiv 2604.04184, section on the loss).
+    `aura_core.data.structure.pieces_of` turns it into the engine's tokens.
     """
 
     VERSION: ClassVar[int] = 1

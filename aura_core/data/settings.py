@@ -38,6 +38,40 @@ class PrepareConfig(Settings, section="prepare"):
 
 
 @dataclass(frozen=True)
+class AskingConfig(Settings, section="asking"):
+    """Who asks the MLLM's questions: a person is drawn for each scene, a language for each clip."""
+
+    personas: tuple[str, ...] = setting(
+        (
+            "anyone who watches",
+            "somebody who is busy with something else and cannot always look",
+            "somebody who sees badly and needs to be told what is where",
+            "somebody who is responsible for safety and order",
+            "a curious child",
+        ),
+        "people who ask, in words for the MLLM",
+    )
+    languages: tuple[str, ...] = setting(("English",), "languages of questions and answers")
+    least_level: int = setting(1, "lowest difficulty of questions, 1 to 5", low=1, high=5)
+    most_level: int = setting(5, "highest difficulty of questions, 1 to 5", low=1, high=5)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.least_level <= self.most_level,
+            "asking: least_level must not be above most_level",
+        )
+        for name in ("personas", "languages"):
+            words = getattr(self, name)
+            require(bool(words) and all(w.strip() for w in words), f"asking.{name} must hold words")
+
+    @property
+    def levels(self) -> range:
+        """The difficulties that are asked for."""
+        return range(self.least_level, self.most_level + 1)
+
+
+@dataclass(frozen=True)
 class SynthesizeConfig(Settings, section="synthesize"):
     """Stage 2: scenes and questions."""
 
@@ -46,12 +80,26 @@ class SynthesizeConfig(Settings, section="synthesize"):
     )
     min_scene_s: int = setting(6, "shortest scene", unit="s", low=2)
     max_scene_s: int = setting(60, "longest scene", unit="s", low=2)
-    ask_scenes: bool = setting(False, "let the MLLM merge scenes and move cuts")
+    ask_scenes: bool = setting(True, "let the MLLM merge scenes and move cuts")
     real_time: int = setting(3, "most real-time questions of a scene", low=0)
     proactive: int = setting(1, "most proactive questions of a scene", low=0)
     multi_response: int = setting(1, "most multi-response questions of a scene", low=0)
+    never: float = setting(
+        0.25,
+        "share of the scenes for which the MLLM also writes a request whose event never happens;"
+        " 0: such requests are rejected",
+        low=0.0,
+        high=1.0,
+    )
     frames: int = setting(32, "most frames in one request", unit="frames", low=2)
     look_back_s: int = setting(8, "video that one verification shows", unit="s", low=1)
+    repair_s: int = setting(
+        2,
+        "how far from a claimed time the right one is looked for; 0: a wrong time rejects its"
+        " question",
+        unit="s",
+        low=0,
+    )
     silences: int = setting(
         2, "stretches without an answer that are checked for each standing question", low=0
     )
@@ -104,6 +152,19 @@ class StructureConfig(Settings, section="structure"):
     max_question_tokens: int = setting(
         512, "generation.max_question_tokens of the engine", unit="tokens", low=1
     )
+    after_last: float = setting(
+        0.5,
+        "share of the conversations that give one more sample, which ends in a silent second after"
+        " the last answer",
+        low=0.0,
+        high=1.0,
+    )
+    unasked: float = setting(
+        0.1,
+        "share of the conversations whose clip also gives a sample without any question",
+        low=0.0,
+        high=1.0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -140,6 +201,7 @@ class DataConfig(Settings):
     """All settings. `server` is the MLLM."""
 
     prepare: PrepareConfig = section(PrepareConfig)
+    asking: AskingConfig = section(AskingConfig)
     synthesize: SynthesizeConfig = section(SynthesizeConfig)
     refine: RefineConfig = section(RefineConfig)
     structure: StructureConfig = section(StructureConfig)

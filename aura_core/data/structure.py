@@ -1,20 +1,25 @@
-"""Stage 4: a conversation to training samples, one for each answer.
+"""Stage 4: a conversation to training samples, one for each answer, and some that end in silence.
 
 It uses the engine's own `Conversation`, window and prompt code, second by second, with the words
 that are given. A sample is what the window holds when an answer is due. Its tokens are therefore
 those that the engine feeds to the model at that step (tested).
+
+The samples that end in silence show what the others cannot: the seconds after a clip's last answer
+(`structure.after_last`), and a stream in which nobody has asked anything (`structure.unasked`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from aura_core.config import ModelConfig
+from aura_core.data.draws import drawn, one_of
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.schema import Answer, Clip, Conversation, Question, Sample, Target, Words
 from aura_core.data.settings import StructureConfig
@@ -28,6 +33,8 @@ from aura_core.stream.window import DualWindow, Turn
 from aura_core.types import Kind, Query
 
 NS = 1_000_000_000
+UNASKED = "-unasked"  # ends the id of a clip that is shown without its questions
+LEAST_S = 4  # seconds that a sample without questions shows at least, where the clip has so many
 
 
 class Shown(Protocol):
@@ -59,10 +66,10 @@ class Window(Protocol):
     def turns(self) -> Sequence[Shown]: ...
 
 
-def open_stage(config: StructureConfig) -> Stage:
+def open_stage(config: StructureConfig, seed: int) -> Stage:
     """Return the stage, with the checkpoint's tokenizer. Raises `ModelError`."""
     codec = open_codec(config.checkpoint)
-    return Stage(Conversation, lambda c: structure(c, codec, config))
+    return Stage(Conversation, lambda c: structure(c, codec, config, seed))
 
 
 def open_codec(checkpoint: str) -> PromptCodec:
@@ -94,8 +101,10 @@ def open_codec(checkpoint: str) -> PromptCodec:
     return PromptCodec(tokenizer, chat)
 
 
-def structure(conversation: Conversation, codec: PromptCodec, config: StructureConfig) -> Outcome:
-    """Return all samples of one conversation."""
+def structure(
+    conversation: Conversation, codec: PromptCodec, config: StructureConfig, seed: int = 0
+) -> Outcome:
+    """Return all samples of one conversation. `seed` draws those that end in silence."""
     out = Outcome()
     clip = conversation.clip
     questions = [
@@ -103,6 +112,43 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
         for q in conversation.questions
         if _inside(q, clip, out) and _speakable(q, codec, config, out)
     ]
+    last = max((c for q in questions for c in (q.chunk, *(a.chunk for a in q.answers))), default=-1)
+    after: Collection[int] = ()
+    if questions and last + 1 < clip.seconds and drawn(config.after_last, seed, "after", clip.id):
+        after = (one_of(range(last + 1, clip.seconds), seed, "after which", clip.id),)
+    _play(clip, questions, after, codec, config, out)
+    if not out.records:
+        out.reject(clip.id, "nothing to say")
+        return out
+    if drawn(config.unasked, seed, "unasked", clip.id):
+        # another id: to a trainer it is another conversation, with its own answers (none)
+        quiet = replace(clip, id=clip.id + UNASKED)
+        chunk = one_of(range(min(LEAST_S, clip.seconds) - 1, clip.seconds), seed, quiet.id)
+        _play(quiet, (), (chunk,), codec, config, out)
+    return out
+
+
+def kind_of(sample: Sample) -> str:
+    """Return what a sample teaches, in the words of the report."""
+    if not sample.target.silent:
+        return f"{sample.target.kind} samples"
+    return "samples without a question" if _is_unasked(sample) else "samples after the last answer"
+
+
+def _is_unasked(sample: Sample) -> bool:
+    return sample.clip.id.endswith(UNASKED)
+
+
+def _play(
+    clip: Clip,
+    questions: Sequence[Question],
+    silent: Collection[int],
+    codec: PromptCodec,
+    config: StructureConfig,
+    out: Outcome,
+) -> None:
+    """Play a conversation. Each answer gives a sample, and so do the chunks in `silent`, in which
+    nothing is said; once something has been said, if there is anything to say."""
     asked, due = {q.chunk: q for q in questions}, _due(questions)
     played = Dialogue(codec, config.window)
     spoken: dict[int, str] = {}  # chunk to words
@@ -114,6 +160,7 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
         out.counts["switches"] += played.make_room()
         turn = played.open(chunk, codec.chat.chunk.stand_in(chunk), query)
         text, owner, evidence = _said(chunk, question, due)
+        target = None
         if owner is not None:
             ids = codec.answer_ids(text.strip())
             said = played.say(turn, ids, query, chunk * NS + NS // 2)  # stamp of the newest frame
@@ -124,12 +171,13 @@ def structure(conversation: Conversation, codec: PromptCodec, config: StructureC
             else:
                 spoken[chunk] = text
                 target = _target(owner, query, chunk, text, evidence)
-                out.records.append(_sample(clip, played.window, turn, target, spoken, codec))
-                out.counts[f"{owner.kind} samples"] += 1
+        elif chunk in silent and (spoken or not questions):
+            target = Target(chunk, "", Kind.REAL_TIME, False, "", "", "", chunk)
+        if target is not None:
+            sample = _sample(clip, played.window, turn, target, spoken, codec)
+            out.records.append(sample)
+            out.counts[kind_of(sample)] += 1
         played.close(turn)
-    if not out.records:
-        out.reject(clip.id, "nothing to say")
-    return out
 
 
 def pieces_of(window: Window, codec: PromptCodec, seen: Callable[[int], Seen]) -> list[Piece]:

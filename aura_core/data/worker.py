@@ -140,7 +140,7 @@ def open_stage(job: Job) -> Stage:
     if job.stage == "prepare":
         return prepare.open_stage(job.out, c.prepare)
     if job.stage == "structure":
-        return structure.open_stage(job.structure)
+        return structure.open_stage(job.structure, c.seed)
     author = open_author(job)
     if job.stage == "synthesize":
         return synthesize.open_stage(job.media, author, c.synthesize, job.threads)
@@ -165,8 +165,10 @@ def _author_settings(job: Job) -> dict[str, Any]:
         return {"kind": "oracle"}
     prompts = Prompts.load(job.prompts).sha256
     c, usual = job.config.server, MLLMConfig()
-    known = {"kind": "mllm", "model": c.model, "prompts": prompts}
+    known: dict[str, Any] = {"kind": "mllm", "model": c.model, "prompts": prompts}
     known |= {"max_reply_tokens": c.max_tokens, "jpeg_quality": c.jpeg_quality}
+    if job.stage in ("synthesize", "refine"):
+        known["asking"] = asdict(job.config.asking)
     # only what is not as usual, so that the folders of earlier versions can be gone on with
     names = ("temperature", "extra_body", "repairs")
     return known | {n: getattr(c, n) for n in names if getattr(c, n) != getattr(usual, n)}

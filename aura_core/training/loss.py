@@ -18,9 +18,9 @@ N_silent is the number of silent tokens of a sequence, and K the number of its s
 With `balanced_all`, a sequence with K answers replaces K of the paper's samples, which share their
 silent turns.
 
-All losses but `balanced` leave out the tokens that must not be supervised (`Supervised.kept`). In
-samples of the data engine, the last answer and all silence may always be supervised, and `balanced`
-takes nothing else.
+All losses leave out the answers that must not be supervised (`Supervised.kept`), and all but
+`balanced` the silence too. In samples of the data engine all silence may be supervised, and so may
+the last answer, unless the sample ends in silence.
 
 The changes of `balanced_all` (see docs/training.md):
 
@@ -137,8 +137,8 @@ def weighting(
         w = _harness(s, rows) * _kept(s)
         return w, w.sum()  # a weighted mean, as in PyTorch's cross-entropy with class weights
     if name == "balanced":
+        mask = s.silent | (_in_last_answer(s, rows) & _kept(s))
         s = replace(s, kept=None)
-        mask = s.silent | _in_last_answer(s, rows)
         return (
             mask * weights(s, rows, torch.ones_like(answers), departures=False),
             mask.float().sum(),

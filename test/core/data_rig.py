@@ -88,9 +88,10 @@ def random_conversation(seed: int, seconds: int) -> Conversation:
 
 
 def engine_feeds(
-    conversation: Conversation, script: dict[int, str], window: WindowConfig
+    conversation: Conversation, script: dict[int, str], window: WindowConfig, silent: bool = False
 ) -> dict[int, list[int]]:
-    """Return what is in `StreamEngine`'s cache when it answers each chunk of `script`.
+    """Return what is in `StreamEngine`'s cache when it answers each chunk of `script`, and with
+    `silent` also after each silent one.
 
     A chunk of video is -1 - chunk. The model is a scripted one: it says what the script says.
     """
@@ -106,7 +107,7 @@ def engine_feeds(
                 Frame(np.full((1, 1, 3), chunk % 200, np.uint8), chunk * NS + half * NS // 2)
             )
         step = assistant.step()
-        if step is not None and step.response is not None:
+        if step is not None and (silent or step.response is not None):
             tail = assistant.engine.codec.assistant(
                 assistant.engine.window.turns[-1].answer_ids
             ).ids

@@ -20,7 +20,13 @@ from chat_double import ChatDouble, Fault, Reply, Request, completion
 from aura_core.data.engine import run, write_sources
 from aura_core.data.prepare import find_sources
 from aura_core.data.schema import Conversation
-from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig, SynthesizeConfig
+from aura_core.data.settings import (
+    AskingConfig,
+    DataConfig,
+    MLLMConfig,
+    StructureConfig,
+    SynthesizeConfig,
+)
 from aura_core.data.store import Done, StageFolder
 from aura_core.data.video import ClipWriter
 from aura_core.data.worker import Job
@@ -87,8 +93,9 @@ def settings(mllm: MLLMDouble, **server: object) -> DataConfig:
     """Return the settings of a short run that asks `mllm`."""
     known = {"read_timeout_s": 10.0, "retries": 2, "retry_wait_s": 0.01, "retry_wait_max_s": 1.0}
     return DataConfig(
-        synthesize=SynthesizeConfig(real_time=1),
-        structure=StructureConfig("scripted"),
+        asking=AskingConfig(personas=("anyone",)),
+        synthesize=SynthesizeConfig(real_time=1, ask_scenes=False, never=0.0),
+        structure=StructureConfig("scripted", after_last=0.0, unasked=0.0),
         server=MLLMConfig(url=mllm.url, model="m", **(known | server)),
     )
 

@@ -18,10 +18,15 @@ SMALL = WindowConfig(keep=6, max=11, qa_groups=3)
 CODEC = open_codec("scripted")
 
 
+def settings(window: WindowConfig, **more: float) -> StructureConfig:
+    """Return settings without samples that end in silence, unless they are asked for."""
+    return StructureConfig("scripted", window, **({"after_last": 0.0, "unasked": 0.0} | more))
+
+
 def samples_of(
-    conversation: Conversation, window: WindowConfig = SMALL, **limits: int
+    conversation: Conversation, window: WindowConfig = SMALL, **limits: float
 ) -> list[Sample]:
-    return structure(conversation, CODEC, StructureConfig("scripted", window, **limits)).records
+    return structure(conversation, CODEC, settings(window, **limits)).records
 
 
 def asked(*questions, seconds: int = 40) -> Conversation:
@@ -133,7 +138,7 @@ def test_answers_that_fall_together_are_said_together():
 
 def test_what_the_engine_would_not_say_is_rejected():
     again = standing(1, [(5, "it moved"), (6, "it moved"), (9, "it moved")], Kind.MULTI_RESPONSE)
-    out = structure(asked(again), CODEC, StructureConfig("scripted", SMALL))
+    out = structure(asked(again), CODEC, settings(SMALL))
     assert [s.target.chunk for s in out.records] == [1, 5, 9]
     assert [(r.item, r.reason) for r in out.rejections] == [
         ("clip/6", "the engine would not say it: duplicate")
@@ -148,7 +153,7 @@ def test_what_the_engine_would_not_say_is_rejected():
     ],
 )
 def test_a_question_that_the_engine_would_cut_is_rejected(limits, question, reason):
-    out = structure(asked(question), CODEC, StructureConfig("scripted", SMALL, **limits))
+    out = structure(asked(question), CODEC, settings(SMALL, **limits))
     assert out.records == [] and [r.reason for r in out.rejections] == [reason, "nothing to say"]
 
 
@@ -163,7 +168,7 @@ def test_a_question_that_the_engine_would_cut_is_rejected(limits, question, reas
 def test_what_comes_after_the_end_of_the_clip_is_rejected(late):
     """Regression: it was left out without a word, and a question lost only its last answers."""
     inside = standing(3, [(39, "it stopped")], Kind.PROACTIVE, "tell me when it stops")
-    out = structure(asked(inside, late), CODEC, StructureConfig("scripted", SMALL))
+    out = structure(asked(inside, late), CODEC, settings(SMALL))
     assert [s.target.chunk for s in out.records] == [3, 39]
     (rejection,) = out.rejections
     assert (rejection.item, rejection.reason) == (late.id, "time outside the clip")
@@ -178,6 +183,75 @@ def test_special_tokens_in_words_are_only_words():
         for i in getattr(p, "ids", ())
     ]
     assert ids.count(CODEC.chat.silent_id) == 2 and sample.turns[-1].answer == "<|silent|>"
+
+
+# ---- samples that end in silence -----------------------------------------------------------------
+
+
+def test_a_sample_after_the_last_answer_holds_what_the_engine_holds_then():
+    made = 0
+    for seed in range(40):
+        conversation = random_conversation(seed, 30 + seed % 40)
+        window = WINDOWS[seed % len(WINDOWS)]
+        plain, more = (
+            samples_of(conversation, window),
+            samples_of(conversation, window, after_last=1.0),
+        )
+        silent = [s for s in more if s.target.silent]
+        assert [s for s in more if not s.target.silent] == plain
+        made += len(silent)
+        script = {
+            c: CODEC.text(CODEC.answer_ids(t.strip())) for c, t in said_in(conversation).items()
+        }
+        for sample in silent:
+            assert max(said_in(conversation)) < sample.target.chunk == sample.stop - 1
+            fed = engine_feeds(conversation, script, window, silent=True)
+            assert sha256(fed[sample.target.chunk]) == sample.ids_sha256
+            assert rebuilt(sample) == (sample.text_tokens, sample.ids_sha256)
+    assert made > 20
+
+
+def test_the_second_after_the_last_answer_is_any_of_them():
+    ends = set()
+    for n in range(60):
+        c = asked(real_time(3))
+        c = replace(c, clip=replace(c.clip, id=f"clip{n}"))
+        ends |= {s.target.chunk for s in samples_of(c, after_last=1.0) if s.target.silent}
+    assert min(ends) < 10 and max(ends) > 33 and min(ends) > 3
+
+
+def test_no_second_is_left_after_an_answer_in_the_last_one():
+    assert [s.target.chunk for s in samples_of(asked(real_time(39)), after_last=1.0)] == [39]
+
+
+def test_a_stream_without_a_question_is_silent_and_another_conversation():
+    c = asked(real_time(3), standing(5, [(8, "it moved")], Kind.PROACTIVE))
+    answered, (quiet,) = samples_of(c), samples_of(c, unasked=1.0)[3:]
+    assert samples_of(c, unasked=1.0)[:3] == answered
+    assert quiet.turns == () == quiet.history and quiet.target.silent
+    assert quiet.clip.id != c.clip.id and quiet.clip.video == c.clip.video
+    ids = [
+        i for p in pieces_of(quiet, CODEC, CODEC.chat.chunk.stand_in) for i in getattr(p, "ids", ())
+    ]
+    assert ids.count(CODEC.chat.silent_id) == quiet.stop - quiet.first >= 4
+
+
+def test_the_shares_of_silent_samples_are_kept_and_counted():
+    counts, n = {"samples after the last answer": 0, "samples without a question": 0}, 400
+    for i in range(n):
+        c = asked(real_time(3))
+        c = replace(c, clip=replace(c.clip, id=f"clip{i}"))
+        out = structure(c, CODEC, settings(SMALL, after_last=0.5, unasked=0.1))
+        assert sum(out.counts[k] for k in counts) == sum(s.target.silent for s in out.records)
+        counts = {k: v + out.counts[k] for k, v in counts.items()}
+    for made, share in zip(counts.values(), (0.5, 0.1), strict=True):
+        assert abs(made / n - share) < 4 * (share * (1 - share) / n) ** 0.5
+
+
+def test_where_nothing_is_left_to_say_there_is_no_silence_to_teach():
+    c = asked(real_time(2, text="a long question"))
+    out = structure(c, CODEC, settings(SMALL, max_question_tokens=5, after_last=1.0, unasked=1.0))
+    assert out.records == [] and [r.reason for r in out.rejections][-1] == "nothing to say"
 
 
 @pytest.mark.slow

@@ -188,7 +188,7 @@ def test_an_unknown_name_and_missing_turns_are_refused():
 def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
     """Such tokens have no weight, and are in no divisor.
 
-    Only `balanced` has a mask of its own, and ignores this one.
+    `balanced` keeps all silence, and leaves out such answers alone.
     """
     logits, s, _ = batch(2)
     turns = s.row * 9 + s.turn
@@ -199,7 +199,12 @@ def test_what_must_not_be_supervised_is_as_if_it_were_not_there(name):
     masked = Supervised(s.row, s.target, s.silent, s.hard, s.event, s.turn, kept)
     loss = loss_of(name, logits, masked, 4, answers)
     if name == "balanced":
-        assert torch.equal(loss, loss_of(name, logits, s, 4, answers))
+        w, _ = weighting(name, s, 4, answers)
+        left = kept | s.silent
+        assert bool((w[~left] > 0).any())
+        losses = torch.nn.functional.cross_entropy(logits, s.target, reduction="none")
+        expected = (w * losses)[left].sum() / (w[left] > 0).sum()
+        assert float(loss) == pytest.approx(float(expected), rel=SUMS)
         return
     if name == "harness":  # silence also counts as repeated after a silence that is only context
         w, _ = weighting(name, s, 4, answers)

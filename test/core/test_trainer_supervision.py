@@ -37,6 +37,12 @@ def opened():
     )
 
 
+def structured(silent):
+    """Settings of stage 4, with this share of the samples that end in silence."""
+    window = WindowConfig(keep=8, max=20)
+    return StructureConfig("aura_tiny", window, after_last=silent, unasked=silent)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run with several switches of the window; one answer in four was rejected by hand.
@@ -44,8 +50,7 @@ def run(tmp_path_factory):
     Returns the pattern of its shards, the samples that were kept, and those that were not.
     """
     out = tmp_path_factory.mktemp("run")
-    window = StructureConfig("aura_tiny", WindowConfig(keep=8, max=20))
-    data_rig.small_run(out, range(1000, 1003), 70, structure=window)
+    data_rig.small_run(out, range(1000, 1003), 70, structure=structured(0.0))
     samples = list(read_samples(out))
     kept = [s for i, s in enumerate(samples) if i % 4 != 1]
     names = {s.id for s in kept}
@@ -57,7 +62,7 @@ def run(tmp_path_factory):
 
 
 def built(opened, pattern, **more):
-    """Each record with its example. An example reads its clip from the beginning: costly."""
+    """Each record with its example."""
     examples = Examples(Shards(pattern, **more), opened.codec, opened.backend.family)
     return [(examples.shards[i], examples[i]) for i in range(len(examples))]
 
@@ -169,3 +174,29 @@ def test_the_trainer_asks_for_samples_by_its_loss(run, tmp_path):
         counts[loss] = len(Trainer(recipe, tmp_path / loss, device="cpu")._examples)
     windows = len({(s.clip.id, s.first) for s in kept})
     assert counts == {"balanced": len(kept), **dict.fromkeys(OTHERS, windows)}
+
+
+# ---- samples that end in silence -----------------------------------------------------------------
+
+
+def test_a_sample_that_ends_in_silence_teaches_it_and_no_answer_twice(opened, tmp_path):
+    data_rig.small_run(tmp_path, range(1000, 1002), 50, structure=structured(1.0))
+    pattern = str(tmp_path / "verify" / "shard-*.jsonl")
+    ends = {s.id: s.target.silent for s in read_samples(tmp_path)}
+    assert sum(ends.values()) == 4
+    spoken = 0
+    for record, example in built(opened, pattern):
+        row = row_of([example])
+        weight, _ = weighting("balanced", row.supervised, 1, row.answers)
+        taught_answers = row.supervised.turn[(weight > 0) & ~row.supervised.silent].unique()
+        assert len(taught_answers) == (not ends[record.id])
+        assert bool((weight[row.supervised.silent] > 0).all())
+        spoken += ends[record.id] and any(t.answer is not None for t in record.turns)
+    assert spoken  # one of them has answers in view
+    seconds = Counter()
+    for record, example in built(opened, pattern, once=True):
+        row = row_of([example])
+        weight, _ = weighting("plain", row.supervised, 1, row.answers)
+        for turn in row.supervised.turn[weight > 0].unique().tolist():
+            seconds[record.conversation, record.first + turn] += 1
+    assert set(seconds.values()) == {1}

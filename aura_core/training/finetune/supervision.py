@@ -9,6 +9,8 @@ answer therefore contains the earlier answers again. Some of those may have been
 - With `once`, every second is supervised in one sample only. Samples of one window (between two
   switches) have the same beginning, so only the last of them is used. Seconds that were supervised
   in one window are context in the next.
+- Without `once`, a sample that ends in silence supervises silence alone, because each answer in its
+  window has a sample of its own.
 
 Records that the data engine did not write have no target; all of their turns are supervised.
 """
@@ -72,7 +74,11 @@ class Supervision:
         if record.evidence is None:
             return record
         own = self._own[record.conversation]
-        turns = tuple(replace(t, taught=_taught(own.get(t.chunk), t, record)) for t in record.turns)
+        # With one sample for each answer, a sample that ends in silence teaches silence alone.
+        spoken = self._once or own[record.stop - 1].answer is not None
+        turns = tuple(
+            replace(t, taught=spoken and _taught(own.get(t.chunk), t, record)) for t in record.turns
+        )
         before = [o.stop for o in own.values() if o.first < record.first] if self._once else []
         return replace(record, turns=turns, since=max(before, default=record.first))
 
