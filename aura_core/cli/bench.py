@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from aura_core.cli import options, output
+from aura_core.cli import bench_data, options, output
 from aura_core.cli.with_ros import PASSES_ON, run_module
 from aura_core.config import POLICIES, WindowConfig
 from aura_core.cores import cores
@@ -24,6 +24,7 @@ Busy = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", help="write the figures here")]
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+app.add_typer(bench_data.app, name="data")
 
 
 @app.callback()

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aura_core.data import mllm_replies as replies
 from aura_core.data.author import Draft, Sibling
+from aura_core.data.draws import drawn, one_of
 from aura_core.data.mllm import MLLM, picture
+from aura_core.data.mllm_replies import field, listed
 from aura_core.data.prompts import Prompts
 from aura_core.data.schema import Answer, Clip, Question, Sample, Scene
 from aura_core.data.settings import DataConfig
-from aura_core.data.video import FPS, jpeg, read_clip
-from aura_core.replies import Malformed
+from aura_core.data.video import FPS, jpeg, read_slots
 from aura_core.types import Kind
 
 LONGEST = 640  # pixels of a picture's longer side
-_STANDING = {"proactive": Kind.PROACTIVE, "multi-response": Kind.MULTI_RESPONSE}
 
 
 class MLLMAuthor:
@@ -31,14 +31,14 @@ class MLLMAuthor:
 
     @classmethod
     def open(
-        cls, config: DataConfig, media: Path, prompts: Path | None, replies: Path | None
+        cls, config: DataConfig, media: Path, prompts: Path | None, stored: Path | None
     ) -> MLLMAuthor:
         """Return an author with the prompts of the folder `prompts` (None: the package's own).
 
         No connection is opened yet. Raises `ConfigError`.
         """
         texts = Prompts.load(prompts)
-        return cls(MLLM(config.server, texts, replies), texts, config, media)
+        return cls(MLLM(config.server, texts, stored), texts, config, media)
 
     def cost(self) -> dict[str, float]:
         """See `MLLM.cost`."""
@@ -53,7 +53,7 @@ class MLLMAuthor:
         shown = ", ".join(f"{s.first}-{s.stop}" for s in cuts)
         content = self._shown(clip, 0, clip.seconds, self._config.synthesize.frames)
         content += _words(self._prompts.fill("scenes", seconds=clip.seconds, cuts=shown))
-        return self._mllm.ask(content, lambda r: [_scene(s) for s in _list(r, "scenes")])
+        return self._mllm.ask(content, lambda r: [replies.scene(s) for s in listed(r, "scenes")])
 
     def questions(self, clip: Clip, scene: Scene) -> list[Draft]:
         """See `Author.questions`.
@@ -65,18 +65,32 @@ class MLLMAuthor:
         drafts: list[Draft] = []
         if c.real_time:
             content = self._shown(clip, scene.first, scene.stop, c.frames)
-            content += _words(
-                self._prompts.fill("now", count=c.real_time, first=scene.first, last=last)
+            text = self._prompts.fill(
+                "now", count=c.real_time, first=scene.first, last=last, **self._asker(clip, scene)
             )
-            drafts += self._mllm.ask(content, lambda r: [_now(q) for q in _list(r, "questions")])[
-                : c.real_time
-            ]
-        if c.proactive or c.multi_response:
-            drafts += self._requests(clip, scene)
+            levels = self._config.asking.levels
+            drafts += self._mllm.ask(
+                [*content, *_words(text)],
+                lambda r: [replies.now(q, levels) for q in listed(r, "questions")],
+            )[: c.real_time]
+        never = int(drawn(c.never, self._config.seed, "never", clip.id, scene.first))
+        if c.proactive or c.multi_response or never:
+            drafts += self._requests(clip, scene, never)
         return [replace(d, id=f"{clip.id}/{scene.first}-{i}") for i, d in enumerate(drafts)]
 
-    def _requests(self, clip: Clip, scene: Scene) -> list[Draft]:
-        """Return standing questions with the times of their answers.
+    def _asker(self, clip: Clip, scene: Scene) -> dict[str, object]:
+        """Return the fields of a prompt that say who asks, in which language, and how hard."""
+        asking, seed = self._config.asking, self._config.seed
+        return {
+            "persona": one_of(asking.personas, seed, "persona", clip.id, scene.first),
+            "language": one_of(asking.languages, seed, "language", clip.id),
+            "least": asking.least_level,
+            "most": asking.most_level,
+        }
+
+    def _requests(self, clip: Clip, scene: Scene, never: int) -> list[Draft]:
+        """Return standing questions with the times of their answers, and at most `never` more whose
+        event does not happen.
 
         Up to `stretch_s` seconds, one request shows at least one frame a second. In longer video
         the times are only guesses, so they are asked for again, piece by piece.
@@ -87,15 +101,22 @@ class MLLMAuthor:
             "later",
             proactive=c.proactive,
             multi_response=c.multi_response,
+            never=never,
             first=scene.first,
             last=scene.stop - 1,
             end=clip.seconds - 1,
+            **self._asker(clip, scene),
         )
+        levels = self._config.asking.levels
         found = self._mllm.ask(
-            [*content, *_words(text)], lambda r: [_later(q) for q in _list(r, "requests")]
+            [*content, *_words(text)],
+            lambda r: [replies.later(q, levels) for q in listed(r, "requests")],
         )
-        once = [d for d in found if d.kind is Kind.PROACTIVE][: c.proactive]
-        requests = once + [d for d in found if d.kind is Kind.MULTI_RESPONSE][: c.multi_response]
+        spare = [d for d in found if not d.answers][:never]
+        told = [d for d in found if d not in spare]
+        once = [d for d in told if d.kind is Kind.PROACTIVE][: c.proactive]
+        often = [d for d in told if d.kind is Kind.MULTI_RESPONSE][: c.multi_response]
+        requests = [*once, *often, *spare]
         if clip.seconds - scene.first <= c.stretch_s:
             return requests
         times: list[list[Answer]] = [[] for _ in requests]
@@ -134,7 +155,7 @@ class MLLMAuthor:
 
         def parse(reply: Any) -> list[tuple[int, Answer]]:
             return sorted(
-                (_timed(t, requests, first, stop) for t in _list(reply, "times")),
+                (replies.timed(t, requests, first, stop) for t in listed(reply, "times")),
                 key=lambda found: found[1].chunk,
             )
 
@@ -150,7 +171,7 @@ class MLLMAuthor:
             "visible", question=question.draft, answer=answer.text, second=chunk
         )
         content = [*self._until(clip, first, chunk), *_words(text)]
-        return self._mllm.ask(content, lambda r: _field(r, "visible", bool))
+        return self._mllm.ask(content, lambda r: field(r, "visible", bool))
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
         """See `Author.missed`.
@@ -172,21 +193,29 @@ class MLLMAuthor:
             last=stop - 1,
         )
         content = [*self._shown(clip, before, stop, self._config.synthesize.frames), *_words(text)]
-        return self._mllm.ask(content, lambda r: _field(r, "missed", bool))
+        return self._mllm.ask(content, lambda r: field(r, "missed", bool))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """See `Author.siblings`."""
+        levels = [n for n in self._config.asking.levels if n != question.level]
+        count = min(count, len(levels))
         if count == 0:
             return []
         text = self._prompts.fill(
             "siblings",
             question=question.text,
             level=question.level,
+            levels=", ".join(map(str, levels)),
             count=count,
             second=question.chunk,
         )
         content = [*self._back(clip, question.chunk), *_words(text)]
-        found = self._mllm.ask(content, lambda r: [_sibling(q) for q in _list(r, "questions")])
+        found = self._mllm.ask(
+            content,
+            lambda r: [
+                replies.sibling(q, self._config.asking.levels) for q in listed(r, "questions")
+            ],
+        )
         return found[:count]
 
     def answer(self, clip: Clip, text: str, chunk: int) -> Answer:
@@ -197,13 +226,13 @@ class MLLMAuthor:
         ]
         return self._mllm.ask(
             content,
-            lambda r: Answer(chunk, _field(r, "answer", str), _field(r, "evidence", int, chunk)),
+            lambda r: Answer(chunk, field(r, "answer", str), field(r, "evidence", int, chunk)),
         )
 
     def rephrase(self, clip: Clip, question: Question) -> str:
         """See `Author.rephrase`. The MLLM gets no pictures."""
         content = _words(self._prompts.fill("rephrase", question=question.text))
-        return self._mllm.ask(content, lambda r: _field(r, "request", str))
+        return self._mllm.ask(content, lambda r: field(r, "request", str))
 
     def ungrounded(self, sample: Sample) -> str:
         """See `Author.ungrounded`. The MLLM gets what the model will have, and nothing else."""
@@ -229,7 +258,7 @@ class MLLMAuthor:
             *self._shown(sample.clip, sample.first, sample.stop, self._config.verify.frames),
             *_words(text),
         ]
-        return self._mllm.ask(content, _verdict)
+        return self._mllm.ask(content, replies.ungrounded)
 
     # ---- pictures --------------------------------------------------------------------------------
 
@@ -244,8 +273,7 @@ class MLLMAuthor:
 
         There are at most `most`, evenly spaced; the last second is shown completely.
         """
-        images = read_clip(self._media / clip.video)
-        slots = range(first * FPS, stop * FPS)
+        slots: Sequence[int] = range(first * FPS, stop * FPS)
         if len(slots) > most:
             earlier = len(slots) - FPS
             chosen = (
@@ -254,6 +282,7 @@ class MLLMAuthor:
                 else set()
             )
             slots = sorted(chosen | {*slots[-FPS:]})
+        images = read_slots(self._media / clip.video, slots)
         out: list[dict[str, Any]] = []
         for slot in slots:
             out += picture(
@@ -263,94 +292,5 @@ class MLLMAuthor:
         return out
 
 
-# ---- replies -------------------------------------------------------------------------------------
-
-
 def _words(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text}]
-
-
-def _list(reply: Any, name: str) -> list[Any]:
-    return _field(reply, name, list)
-
-
-def _field(data: Any, name: str, kind: type, default: Any = None) -> Any:
-    """Return a field of a reply. Raises `Malformed`."""
-    if not isinstance(data, dict):
-        raise Malformed(f"expected an object with '{name}', found {data!r:.60}")
-    value = data.get(name, default)
-    if value is None:
-        raise Malformed(f"the field '{name}' is missing")
-    if kind is int and isinstance(value, float) and math.isfinite(value) and value >= 0:
-        value = int(value)  # 1.5 s is in second 1
-    if type(value) is not kind or (kind is str and not value.strip()):
-        raise Malformed(
-            f"'{name}' must be {'a text' if kind is str else kind.__name__}, not {value!r:.60}"
-        )
-    if kind is str and not _encodes(value):
-        raise Malformed(
-            f"'{name}' holds a lone surrogate, which is not valid Unicode text: {value!r:.60}"
-        )
-    return value
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _scene(data: Any) -> Scene:
-    return Scene(
-        _field(data, "first", int), _field(data, "stop", int), _field(data, "summary", str)
-    )
-
-
-def _now(data: Any) -> Draft:
-    second = _field(data, "second", int)
-    answer = Answer(second, _field(data, "answer", str), _field(data, "evidence", int, second))
-    text = _field(data, "question", str)
-    return Draft("", Kind.REAL_TIME, second, text, (answer,), "", _field(data, "level", int))
-
-
-def _later(data: Any) -> Draft:
-    kind = _STANDING.get(_field(data, "kind", str))
-    if kind is None:
-        raise Malformed(f"'kind' must be one of {', '.join(_STANDING)}, not {data['kind']!r}")
-    answers = []
-    for a in _list(data, "answers"):
-        second = _field(a, "second", int)
-        answers.append(Answer(second, _field(a, "answer", str), second))
-    return Draft(
-        "",
-        kind,
-        _field(data, "second", int),
-        _field(data, "request", str),
-        tuple(answers),
-        _field(data, "acknowledgment", str),
-        _field(data, "level", int),
-    )
-
-
-def _timed(data: Any, requests: dict[int, Draft], first: int, stop: int) -> tuple[int, Answer]:
-    number, second = _field(data, "request", int), _field(data, "second", int)
-    if number not in requests:
-        raise Malformed(f"'request' must be one of {', '.join(map(str, requests))}, not {number}")
-    earliest = max(first, requests[number].chunk + 1)
-    if not earliest <= second < stop:
-        raise Malformed(
-            f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}"
-        )
-    return number, Answer(second, _field(data, "answer", str), second)
-
-
-def _sibling(data: Any) -> Sibling:
-    return Sibling(_field(data, "question", str), _field(data, "level", int))
-
-
-def _verdict(reply: Any) -> str:
-    return (
-        "" if _field(reply, "grounded", bool) else _field(reply, "reason", str, "no reason given")
-    )

@@ -68,12 +68,12 @@ def sim_frames(source: str, seconds: int) -> Iterator[Frame]:
 
 
 class Oracle:
-    """An `Author` that looks the answers up in the simulated episode."""
+    """An `Author` that looks the answers up in the simulated episode. `plan` makes questions."""
 
     knows_all = True
 
-    def __init__(self, seed: int = 0) -> None:
-        self._seed = seed
+    def __init__(self, seed: int = 0, plan: Plan = IDEAL_PLAN) -> None:
+        self._seed, self._plan = seed, plan
         self._episodes = functools.lru_cache(maxsize=256)(self._draw)
 
     def cost(self) -> dict[str, float]:
@@ -116,11 +116,13 @@ class Oracle:
         """Whether exactly this answer is true in this second."""
         if question.kind is Kind.REAL_TIME:
             return self._truth(clip, question.draft, chunk) == answer.text
-        return any(d.chunk == chunk and d.text == answer.text for d in self._dues(clip, question))
+        return any(
+            d.chunk == chunk and d.text == answer.text for d in self._dues(clip, question.draft)
+        )
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
         """Whether the question has an answer in these chunks."""
-        return any(first <= d.chunk < stop for d in self._dues(clip, question))
+        return any(first <= d.chunk < stop for d in self._dues(clip, question.draft))
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """Return what other draws of questions ask in that second, one for each difficulty."""
@@ -164,10 +166,10 @@ class Oracle:
         due = {d.text for d in self._episode(clip).dues if d.chunk == t.chunk}
         return "" if t.answer in due else "nothing of the kind happens in this second"
 
-    def _dues(self, clip: Clip, question: Question) -> list[Due]:
-        """Return all answers of a standing question."""
+    def _dues(self, clip: Clip, text: str) -> list[Due]:
+        """Return all answers of the standing questions with this text."""
         episode = self._episode(clip)
-        ids = {a.id for a in episode.asks if a.text == question.draft}
+        ids = {a.id for a in episode.asks if a.text == text}
         return [d for d in episode.dues if ids & set(d.ask_ids)]
 
     def _truth(self, clip: Clip, text: str, chunk: int) -> str | None:
@@ -188,7 +190,7 @@ class Oracle:
         world = World.generate(seed_of(source), seconds)
         if draw == 0:
             return Episode.generate(
-                _number(f"{self._seed} {source}"), seconds, IDEAL_PLAN, world, unseen=0.0
+                _number(f"{self._seed} {source}"), seconds, self._plan, world, unseen=0.0
             )
         first = self._episodes(source, seconds, 0)
         language = first.asks[0].language if first.asks else "en"  # one person speaks one language

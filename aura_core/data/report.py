@@ -13,6 +13,7 @@ from aura_core.data import STAGES
 from aura_core.data.costs import PAID, paid
 from aura_core.data.outcome import total
 from aura_core.data.store import StageFolder, write
+from aura_core.data.survival import survival
 from aura_core.errors import InputError
 
 
@@ -47,6 +48,7 @@ def _stage(folder: StageFolder) -> dict[str, Any]:
     cost, unreadable = paid(folder.path / "replies")
     # costs of the shards as they are now: those of earlier attempts at a shard are not included
     used = total([d.cost for d in done])
+    counts = total([d.counts for d in done])
     wall, made = sum(r["wall_s"] for r in runs), sum(r["records"] for r in runs)
     return {
         "shards": {"done": len(done), "all": shards, "faults": faults + unreadable},
@@ -54,7 +56,8 @@ def _stage(folder: StageFolder) -> dict[str, Any]:
         "records": sum(d.records for d in done),
         "failed": sum(d.failures for d in done),
         "rejected": total([d.reasons for d in done]),
-        "counts": total([d.counts for d in done]),
+        "counts": counts,
+        "survival": survival(counts),
         "cost": {k: v for k, v in used.items() if k not in PAID} | cost,
         "cost_of_last_run": runs[-1].get("cost", {}) if runs else {},
         "worker_s": round(sum(d.seconds for d in done), 3),
@@ -71,7 +74,10 @@ def _runs(path: Path) -> list[dict[str, Any]]:
 
 
 def tables(report: dict[str, Any]) -> list[Any]:
-    """Return tables for `rich`: the stages, and what was left out and why."""
+    """Return tables for `rich`: the stages, what was made, and what was left out and why.
+
+    Also how many standing questions passed stage 2, by their number of answers.
+    """
     from rich.table import Table
 
     asked = any(s["cost"] for s in report["stages"].values())
@@ -98,4 +104,31 @@ def tables(report: dict[str, Any]) -> list[Any]:
         stages.add_row(*row)
         for reason, n in sorted(s["rejected"].items(), key=lambda r: -r[1]):
             reasons.add_row(name, reason, str(n))
-    return [stages, reasons] if reasons.row_count else [stages]
+    shown = (stages, _made(report), _survived(report), reasons)
+    return [t for t in shown if t.row_count]
+
+
+def _made(report: dict[str, Any]) -> Any:
+    """The samples by what they teach, of the last stage that made any."""
+    from rich.table import Table
+
+    table = Table("stage", "made", "n")
+    for name in reversed(report["stages"]):
+        counts = report["stages"][name]["counts"]
+        kinds = {k: n for k, n in counts.items() if "samples" in k}
+        for kind, n in sorted(kinds.items(), key=lambda k: -k[1]):
+            table.add_row(name, kind, str(n))
+        if kinds:
+            break
+    return table
+
+
+def _survived(report: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("answers of a standing question", "written", "kept", "share", "95 % interval")
+    for row in report["stages"].get("synthesize", {}).get("survival", []):
+        low, high = row["ci95"]
+        counts = (str(row[k]) for k in ("answers", "written", "kept"))
+        table.add_row(*counts, f"{row['share']:.0%}", f"{low:.0%} .. {high:.0%}")
+    return table

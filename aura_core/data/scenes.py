@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,10 +16,10 @@ from aura_core.data.video import FPS
 SIDE = 32  # pixels: frames are shrunk to this, which removes noise and small motion
 
 
-def differences(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def differences(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Return the mean absolute difference of each second to the one before, in grey levels.
 
-    The result is float64 (seconds,); the first value is 0.
+    The result is float64 (seconds,); the first value is 0. Only shrunken pictures are kept.
     """
     small = [
         cv2.resize(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -35,13 +35,15 @@ def differences(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     return out
 
 
-def cut(images: Sequence[NDArray[np.uint8]], config: SynthesizeConfig) -> list[Scene]:
+def cut(images: Iterable[NDArray[np.uint8]], config: SynthesizeConfig) -> list[Scene]:
     """Return scenes of at least `min_scene_s` and at most `max_scene_s` that cover the clip.
 
     A clip shorter than that is one scene.
     """
     change = differences(images)
     seconds = len(change)
+    if not seconds:
+        return []
     starts = [0]
     for chunk in range(1, seconds):
         since = chunk - starts[-1]
@@ -51,9 +53,38 @@ def cut(images: Sequence[NDArray[np.uint8]], config: SynthesizeConfig) -> list[S
             and change[chunk] >= config.scene_cut
         ):
             starts.append(chunk)
-    scenes = []
-    for first, stop in zip(starts, [*starts[1:], seconds], strict=True):
-        parts = -(-(stop - first) // config.max_scene_s)
-        edges = [first + round(i * (stop - first) / parts) for i in range(parts + 1)]
-        scenes += [Scene(a, b, "") for a, b in itertools.pairwise(edges)]
-    return scenes
+    stops = [*starts[1:], seconds]
+    return [
+        part
+        for first, stop in zip(starts, stops, strict=True)
+        for part in _parts(Scene(first, stop, ""), config.max_scene_s)
+    ]
+
+
+def fitted(scenes: Sequence[Scene], config: SynthesizeConfig) -> list[Scene]:
+    """Return an author's scenes with the settings' limits.
+
+    A scene shorter than `min_scene_s` joins the one before (the first one: the one after), and one
+    longer than `max_scene_s` is cut into equal parts.
+    """
+    joined: list[Scene] = []
+    for s in scenes:
+        if (
+            joined
+            and min(s.stop - s.first, joined[-1].stop - joined[-1].first) < config.min_scene_s
+        ):
+            last = joined.pop()
+            told = " ".join(t for t in (last.summary, s.summary) if t)
+            joined.append(Scene(last.first, s.stop, told))
+        else:
+            joined.append(s)
+    return [part for s in joined for part in _parts(s, config.max_scene_s)]
+
+
+def _parts(scene: Scene, longest: int) -> Iterator[Scene]:
+    """Yield the scene in equal parts of at most `longest` seconds."""
+    length = scene.stop - scene.first
+    parts = -(-length // longest)
+    edges = [scene.first + round(i * length / parts) for i in range(parts + 1)]
+    for first, stop in itertools.pairwise(edges):
+        yield Scene(first, stop, scene.summary)

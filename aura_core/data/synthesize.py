@@ -1,10 +1,10 @@
 """Stage 2: scenes, and questions with verified times.
 
-Two-step verification (AURA, arXiv 2604.04184): an answer must be visible at its time, and the
-answer of a standing question must not be visible in the second before. A question with one wrong
-time is rejected as a whole, because its silences cannot be trusted either. Silence is a training
-target too. So the longest stretches without an answer are checked for events that the author
-missed.
+Every time is checked, and one that is a little off is put right (`times.py`). A question with a
+time that cannot be put right is rejected as a whole, because its silences cannot be trusted either.
+Silence is a training target too. So the longest stretches without an answer are checked for events
+that the author missed. A request whose event never happens is kept only when nothing is found in
+any stretch until the clip's end.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from aura_core.data import scenes as pictures
+from aura_core.data import survival
 from aura_core.data.author import Author, Draft
 from aura_core.data.outcome import ItemError, Outcome, Stage
 from aura_core.data.schema import Clip, Conversation, Question, Scene
 from aura_core.data.settings import SynthesizeConfig
-from aura_core.data.video import FPS, read_clip
+from aura_core.data.times import in_order, settled
+from aura_core.data.video import pictures_of
 from aura_core.types import Kind
 
 
@@ -35,7 +37,7 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     """Return the clip's conversation, with verified questions only."""
     out = Outcome()
     cuts = _cuts(clip, media, config)
-    scenes = _scenes(clip, cuts, author, out) if config.ask_scenes else cuts
+    scenes = _scenes(clip, cuts, author, config, out) if config.ask_scenes else cuts
     questions: list[Question] = []
     for scene in scenes:
         try:
@@ -44,17 +46,8 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
             out.leave_out(f"{clip.id}/{scene.first}", "questions", e)
             continue
         for draft in drafts:
-            out.counts[f"{draft.kind} drafts"] += 1
-            if draft.kind is not Kind.REAL_TIME and not draft.answers and not author.knows_all:
-                out.reject(
-                    draft.id,
-                    "no answer",
-                    f"'{draft.text}' at {draft.chunk} s: nobody checked its silence",
-                )
-                continue
-            question = _checked(draft, clip, scene, out)
-            if question is not None and _stands(question, clip, author, config, out):
-                out.counts[f"{draft.kind} verified"] += 1
+            question = verified(draft, clip, scene, author, config, out)
+            if question is not None:
                 questions.append(question)
     if not questions:
         out.reject(clip.id, "no question left")
@@ -65,20 +58,46 @@ def synthesize(clip: Clip, media: Path, author: Author, config: SynthesizeConfig
     return out
 
 
-def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
-    """Return the scenes that are found from the pictures alone.
+def verified(
+    draft: Draft, clip: Clip, scene: Scene, author: Author, config: SynthesizeConfig, out: Outcome
+) -> Question | None:
+    """Return the draft as a question with right times, or None where it was rejected.
 
-    The pictures of a long clip take a gigabyte, so they are released before the author is asked.
+    A check that cannot be made costs this question alone. Raises `ItemError` where another try may
+    succeed.
     """
-    images = read_clip(media / clip.video)
-    if len(images) != FPS * clip.seconds:
-        raise ItemError(
-            "clip changed", f"{clip.video} has {len(images)} pictures, not {FPS * clip.seconds}"
-        )
-    return pictures.cut(images, config)
+    standing = draft.kind is not Kind.REAL_TIME
+    never = standing and not draft.answers
+    out.counts[f"{draft.kind} drafts"] += 1
+    out.counts["drafts that never come true"] += never
+    if never and not author.knows_all and not config.never:
+        told = f"'{draft.text}' at {draft.chunk} s: nobody checked its silence"
+        out.reject(draft.id, "no answer", told)
+        question = None
+    else:
+        question = _checked(in_order(draft, clip.seconds, config.repair_s), clip, scene, out)
+    if question is not None:
+        question = _right(question, clip, scene, author, config, out)
+    if standing:
+        survival.count(out, len(draft.answers), question is not None)
+    if question is not None:
+        out.counts[f"{draft.kind} verified"] += 1
+        out.counts["verified that never come true"] += never
+    return question
 
 
-def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list[Scene]:
+def _cuts(clip: Clip, media: Path, config: SynthesizeConfig) -> list[Scene]:
+    """Return the scenes that are found from the pictures alone."""
+    cuts = pictures.cut(pictures_of(media / clip.video), config)
+    seconds = cuts[-1].stop if cuts else 0
+    if seconds != clip.seconds:
+        raise ItemError("clip changed", f"{clip.video} has {seconds} s, not {clip.seconds}")
+    return cuts
+
+
+def _scenes(
+    clip: Clip, cuts: list[Scene], author: Author, config: SynthesizeConfig, out: Outcome
+) -> list[Scene]:
     """Return the author's scenes, or `cuts` where these cannot be used."""
     try:
         scenes = author.scenes(clip, cuts)
@@ -89,7 +108,7 @@ def _scenes(clip: Clip, cuts: list[Scene], author: Author, out: Outcome) -> list
         out.counts["scene lists refused"] += 1
         out.reject(clip.id, "scenes: " + fault)
         return cuts
-    return scenes
+    return pictures.fitted(scenes, config)
 
 
 def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question | None:
@@ -121,42 +140,35 @@ def _checked(draft: Draft, clip: Clip, scene: Scene, out: Outcome) -> Question |
         return None
 
 
-def _stands(
-    question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
-) -> bool:
-    """Whether all checks were made and passed. A check that fails to run costs this question."""
+def _right(
+    question: Question,
+    clip: Clip,
+    scene: Scene,
+    author: Author,
+    config: SynthesizeConfig,
+    out: Outcome,
+) -> Question | None:
+    """Return the question with right times, or None where a check was not passed or not made."""
     try:
-        return _verified(question, clip, author, out) and _silent(
-            question, clip, author, config, out
-        )
+        right = settled(question, clip, scene, author, config.repair_s, out)
+        quiet = right is not None and _silent(right, clip, author, config, out)
     except ItemError as e:
         out.leave_out(question.id, "check", e)
-        return False
-
-
-def _verified(question: Question, clip: Clip, author: Author, out: Outcome) -> bool:
-    """Whether every time of the question passes both checks."""
-    for answer in question.answers:
-        out.counts["times checked"] += 1
-        if not author.visible(clip, question, answer, answer.chunk):
-            reason = "not visible at its time"
-        elif question.kind is not Kind.REAL_TIME and author.visible(
-            clip, question, answer, answer.chunk - 1
-        ):
-            reason = "visible before its time"
-        else:
-            continue
-        out.counts["times refused"] += 1
-        out.reject(question.id, reason, f"'{question.text}' -> '{answer.text}' at {answer.chunk} s")
-        return False
-    return True
+        return None
+    return right if quiet else None
 
 
 def _silent(
     question: Question, clip: Clip, author: Author, config: SynthesizeConfig, out: Outcome
 ) -> bool:
-    """Whether no event was missed in the longest stretches without an answer."""
-    for first, stop in silences(question, clip.seconds, config.stretch_s)[: config.silences]:
+    """Whether no event was missed in the longest stretches without an answer.
+
+    Where the author only believes that the event never happens, all stretches are looked at.
+    """
+    stretches = silences(question, clip.seconds, config.stretch_s)
+    if question.answers or author.knows_all:
+        stretches = stretches[: config.silences]
+    for first, stop in stretches:
         out.counts["silences checked"] += 1
         if author.missed(clip, question, first, stop):
             out.counts["silences refused"] += 1

@@ -1,24 +1,28 @@
 """Clips on disk: H.264 at two frames a second. Slot k is shown at k / 2 seconds.
 
-The same pictures give the same bytes.
+The same pictures give the same bytes. A part of a clip is decoded from the nearest key frame.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from aura_core.data.locks import Locks
 from aura_core.errors import InputError
 
 FPS = 2
+KEY_SLOTS = 20  # most slots from one key frame to the next
 Image = NDArray[np.uint8]
 
 
@@ -36,7 +40,7 @@ class ClipWriter:
         self._stream.pix_fmt = "yuv420p"
         # The macroblock tree of x264 reads uninitialised memory, so that bytes would differ from
         # run to run.
-        known = {"threads": "1", "g": "20", "x264-params": "mbtree=0"}
+        known = {"threads": "1", "g": str(KEY_SLOTS), "x264-params": "mbtree=0"}
         self._stream.options = {"crf": str(crf), "preset": "veryfast", **known}
         self.frames = 0
         self._open = True
@@ -70,62 +74,141 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
 
 
 class ClipCache:
-    """A cache of the newest decoded clips: at most `limit` bytes of pixels, but always one clip.
+    """A cache of the newest decoded pictures: at most `limit` bytes of pixels.
 
-    It may be used from any thread. Two threads that want the same clip decode it once.
+    It may be used from any thread. Two threads that want pictures of the same clip decode each of
+    them once.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.bytes = limit, 0
-        self._clips: OrderedDict[Path, tuple[Image, ...]] = OrderedDict()
+        self._images: OrderedDict[tuple[Path, int], Image] = OrderedDict()
         self._lock, self._decoding = threading.Lock(), Locks()
 
-    def get(self, path: Path) -> tuple[Image, ...]:
-        """See `read_clip`."""
+    def get(self, path: Path, slots: Iterable[int]) -> dict[int, Image]:
+        """Return the pictures of these slots of a prepared clip, RGB uint8 (height, width, 3).
+
+        Raises `InputError` when the clip is damaged or has no such slot.
+        """
+        wanted, found = sorted(set(slots)), {}
         with self._decoding.of(path):
             with self._lock:
-                if path in self._clips:
-                    self._clips.move_to_end(path)
-                    return self._clips[path]
-            images = _decoded(path)
-            with self._lock:
-                self._clips[path] = images
-                self.bytes += _bytes(images)
-                while self.bytes > self.limit and len(self._clips) > 1:
-                    self.bytes -= _bytes(self._clips.popitem(last=False)[1])
-        return images
+                for slot in wanted:
+                    if (path, slot) in self._images:
+                        self._images.move_to_end((path, slot))
+                        found[slot] = self._images[path, slot]
+            for slot, image in decoded(path, [s for s in wanted if s not in found]):
+                found[slot] = image
+                self._keep((path, slot), image)
+        return {slot: found[slot] for slot in wanted}
+
+    def _keep(self, key: tuple[Path, int], image: Image) -> None:
+        with self._lock:
+            self._images[key] = image
+            self.bytes += image.nbytes
+            while self.bytes > self.limit:
+                self.bytes -= self._images.popitem(last=False)[1].nbytes
 
 
-CACHE = ClipCache(1 << 30)  # a clip of 600 s at 640x480 is 1.1 GB
+CACHE = ClipCache(1 << 30)
 
 
-def read_clip(path: Path) -> tuple[Image, ...]:
-    """Return all pictures of a prepared clip, RGB uint8 (height, width, 3); they are cached.
+def read_slots(path: Path, slots: Iterable[int]) -> dict[int, Image]:
+    """Return pictures of a prepared clip by slot; they are cached. See `ClipCache.get`."""
+    return CACHE.get(path, slots)
+
+
+def pictures_of(path: Path) -> Iterator[Image]:
+    """Yield all pictures of a prepared clip, RGB uint8 (height, width, 3), in order.
 
     Raises `InputError` when the clip is damaged.
     """
-    return CACHE.get(path)
+    with _Clip(path) as clip:
+        for number, (slot, picture) in enumerate(clip.pictures()):
+            if slot != number:
+                raise clip.fault(f"not a prepared clip: picture {number} is at {slot / FPS:g} s")
+            yield picture.to_ndarray(format="rgb24")
 
 
-def _bytes(images: tuple[Image, ...]) -> int:
-    return sum(i.nbytes for i in images)
+def read_clip(path: Path) -> tuple[Image, ...]:
+    """Return `pictures_of` at once: ten minutes of 640x480 are 1.1 GB."""
+    return tuple(pictures_of(path))
 
 
-def _decoded(path: Path) -> tuple[Image, ...]:
-    images: list[Image] = []
-    try:
-        with av.open(str(path)) as container:
-            for picture in container.decode(video=0):
-                if picture.time != len(images) / FPS:
-                    raise InputError(
-                        f"{path}: not a prepared clip: picture {len(images)} is at {picture.time} s"
-                    )
-                images.append(picture.to_ndarray(format="rgb24"))
-    except (av.FFmpegError, IndexError) as e:
-        raise InputError(
-            f"{path}: cannot be decoded: {e}; delete it and run `aura data prepare` again"
-        ) from e
-    return tuple(images)
+def decoded(path: Path, slots: Iterable[int]) -> Iterator[tuple[int, Image]]:
+    """Yield the pictures of these slots, which must grow, each with its slot.
+
+    Each stretch of them is decoded from the nearest key frame before it, and only what is asked
+    for becomes RGB. Raises `InputError` when the clip is damaged or has no such slot.
+    """
+    wanted = list(slots)
+    if not wanted:
+        return
+    with _Clip(path) as clip:
+        pictures, at = clip.pictures(), -1
+        for slot in wanted:
+            if slot - at > KEY_SLOTS:
+                pictures = clip.before(slot)
+            at, picture = next((p for p in pictures if p[0] >= slot), (-1, None))
+            if picture is None or at != slot:
+                raise clip.fault(f"it has no picture for {slot / FPS:g} s")
+            yield slot, picture.to_ndarray(format="rgb24")
+
+
+class _Clip:
+    """An open clip."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Clip:
+        try:
+            self._container: InputContainer = av.open(str(self._path))
+            self._stream = self._container.streams.video[0]
+        except (av.FFmpegError, IndexError) as e:
+            raise self.fault(f"cannot be decoded: {e}") from e
+        # threads by frame are known to hang beside torch when a video is closed before its end
+        self._stream.thread_type = "SLICE"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def fault(self, what: str) -> InputError:
+        """Return the error of this clip."""
+        return InputError(f"{self._path}: {what}; delete it and run `aura data prepare` again")
+
+    def pictures(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield the pictures from here on, each with its slot."""
+        try:
+            for picture in self._container.decode(self._stream):
+                slot = -1.0 if picture.time is None else picture.time * FPS
+                if slot < 0 or slot != int(slot):
+                    raise self.fault(f"not a prepared clip: a picture is at {picture.time} s")
+                yield int(slot), picture
+        except av.FFmpegError as e:
+            raise self.fault(f"cannot be decoded: {e}") from e
+
+    def before(self, slot: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Go to the nearest key frame that is not behind `slot`, and yield `pictures` from it on.
+
+        A file's index names key frames by the time of decoding, which is earlier than that of
+        showing. So the first try may end behind `slot`.
+        """
+        base = self._stream.time_base or Fraction(1, FPS)
+        for target in itertools.count(slot, -KEY_SLOTS):
+            try:
+                at = max(0, target)
+                self._container.seek(round(Fraction(at, FPS) / base), stream=self._stream)
+            except av.FFmpegError as e:
+                raise self.fault(f"cannot be decoded: {e}") from e
+            pictures = self.pictures()
+            first = next(pictures, None)
+            if first is not None and first[0] <= slot:
+                return itertools.chain([first], pictures)
+            if at == 0:
+                break
+        raise self.fault(f"it has no picture for {slot / FPS:g} s")
 
 
 def jpeg(image: Image, longest: int, quality: int) -> bytes:

@@ -92,7 +92,7 @@ def test_words_that_the_tokenizer_does_not_know_are_rejected():
     talk = Conversation(
         clip(20), (Scene(0, 20, ""),), (unknown, good, watch, real_time(18, "what is it?", "☕"))
     )
-    out = structure(talk, codec, StructureConfig("aura_tiny"))
+    out = structure(talk, codec, StructureConfig("aura_tiny", after_last=0.0, unasked=0.0))
     assert [(r.item, r.reason) for r in out.rejections] == [
         (q, "words that the tokenizer does not know") for q in ("r5", "s12", "r18")
     ]
@@ -111,7 +111,8 @@ def test_a_tokenizer_that_composes_accents_loses_nothing():
     codec = open_codec("scripted")
     codec.tokenizer = Composing()
     talk = Conversation(clip(9), (), (real_time(2, "...?", "cafe\u0301 au lait"),))
-    assert len(structure(talk, codec, StructureConfig("scripted")).records) == 1
+    config = StructureConfig("scripted", after_last=0.0, unasked=0.0)
+    assert len(structure(talk, codec, config).records) == 1
 
 
 def test_samples_are_by_default_no_longer_than_the_recipes_rows():

@@ -30,7 +30,10 @@ def finished(out: Path, stage: str) -> list[str]:
 def test_a_server_that_refuses_everything_fails_the_command(mllm, tmp_path):
     """Regression: exit code 0, no samples, five stages done, and nothing left to run again."""
     light_video(tmp_path / "in" / "lamp.mp4")
-    (tmp_path / "data.yaml").write_text("structure: {checkpoint: scripted}\n")
+    (tmp_path / "data.yaml").write_text(
+        "structure: {checkpoint: scripted, after_last: 0, unasked: 0}\n"
+        "synthesize: {ask_scenes: false, never: 0}\n"
+    )
     out = tmp_path / "run"
     command = ["all", "--in", tmp_path / "in", "--out", out, "--mllm", mllm.url]
     command += ["--mllm-model", "m", "--config", tmp_path / "data.yaml", "--quiet"]

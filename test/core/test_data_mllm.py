@@ -32,7 +32,8 @@ from aura_core.data.engine import run, write_sources
 from aura_core.data.mllm_author import MLLMAuthor
 from aura_core.data.outcome import ItemError
 from aura_core.data.prepare import find_sources
-from aura_core.data.settings import DataConfig, MLLMConfig
+from aura_core.data.schema import Clip
+from aura_core.data.settings import AskingConfig, DataConfig, MLLMConfig
 from aura_core.data.store import StageFolder, read_samples
 from aura_core.data.worker import Job
 from aura_core.errors import AuraError, ConfigError, InputError
@@ -115,10 +116,10 @@ def test_the_same_request_from_two_threads_is_no_trouble(mllm, tmp_path):
 @pytest.mark.parametrize(
     ("claimed", "reason"),
     [
-        (LIGHT - 2, "not visible at its time"),
+        (LIGHT - 3, "not visible at its time"),
         (LIGHT + 3, "visible before its time"),
         (SECONDS + 5, "time outside the clip"),
-        (1, "contradicts itself"),  # before it was asked
+        (0, "contradicts itself"),  # long before it was asked
     ],
 )
 def test_a_lie_about_a_time_is_caught_and_counted(mllm, prepared, tmp_path, claimed, reason):
@@ -128,6 +129,105 @@ def test_a_lie_about_a_time_is_caught_and_counted(mllm, prepared, tmp_path, clai
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {reason: 2}
     assert all(q.kind == "real-time" for c in talks(tmp_path) for q in c.questions)
+
+
+@pytest.mark.parametrize("claimed", [LIGHT - 2, LIGHT - 1, LIGHT + 1, LIGHT + 2])
+def test_a_time_that_is_a_little_off_is_put_right(mllm, prepared, tmp_path, claimed):
+    mllm.replies["later"] = lambda t, b: {
+        "requests": [request("proactive", 2, claimed)] if "\n0 and" in t else []
+    }
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.reasons == {} and done.counts["times put right"] == 2
+    assert [[a.chunk for a in c.questions[0].answers] for c in talks(tmp_path)] == [[LIGHT]] * 2
+    (row,) = report.summarise(tmp_path)["stages"]["synthesize"]["survival"]
+    assert (row["answers"], row["written"], row["kept"]) == (1, 2, 2)
+
+
+def test_what_the_mllm_only_believes_never_to_come_true_is_found(mllm, prepared, tmp_path):
+    told: list[str] = []
+
+    def later(text: str, level: float) -> object:
+        told.append(text)
+        return {"requests": [request("multi-response", 2)] if "\n0 and" in text else []}
+
+    mllm.replies["later"] = later
+    config = settings(mllm)
+    config = replace(config, synthesize=replace(config.synthesize, never=1.0))
+    run(Job("synthesize", prepared, tmp_path, config, "mllm"))
+    (done,) = StageFolder(tmp_path, "synthesize").all_done()
+    assert all("at most 1 further requests" in t for t in told)
+    assert done.reasons == {"silent where it happens": 2}
+    assert done.counts["drafts that never come true"] == 2
+    assert done.counts["verified that never come true"] == 0
+
+
+def test_every_stretch_of_a_request_that_never_comes_true_is_looked_at(mllm, prepared, tmp_path):
+    never = request("proactive", 1) | {"request": "tell me when a cat comes"}
+    mllm.replies["later"] = lambda t, b: {"requests": [never] if "\n0 and" in t else []}
+    mllm.replies["times"] = lambda t, b: {"times": []}
+    mllm.replies["missed"] = lambda t, b: {"missed": False}
+    config = settings(mllm)
+    short = replace(config.synthesize, never=1.0, frames=6, silences=0, real_time=0)
+    run(Job("synthesize", prepared, tmp_path, replace(config, synthesize=short), "mllm"))
+    assert [[(q.text, q.answers) for q in c.questions] for c in talks(tmp_path)] == [
+        [("tell me when a cat comes", ())]
+    ] * 2
+    shown = [labels for kind, labels in mllm.pictures if kind == "missed"]
+    first = [(s[0], s[-1]) for s in shown][:4]
+    assert first == [
+        *(("second 1", "second 5.5"), ("second 5", "second 9.5")),
+        *(("second 9", "second 13.5"), ("second 13", "second 15.5")),
+    ]
+    (row,) = report.summarise(tmp_path)["stages"]["synthesize"]["survival"]
+    assert (row["answers"], row["written"], row["kept"]) == (0, 2, 2)
+
+
+def test_the_mllm_makes_the_scenes_unless_it_is_told_not_to(mllm, prepared, tmp_path):
+    config = settings(mllm)
+    asked = replace(config, synthesize=replace(config.synthesize, ask_scenes=True))
+    assert DataConfig().synthesize.ask_scenes
+    run(Job("synthesize", prepared, tmp_path, asked, "mllm"))
+    assert mllm.kinds["scenes"] == 2
+    assert [[(s.first, s.stop, s.summary) for s in c.scenes] for c in talks(tmp_path)] == [
+        [(0, SECONDS, "a lamp")]
+    ] * 2
+
+
+def test_who_asks_is_told_to_the_mllm(mllm, prepared, tmp_path):
+    told: list[str] = []
+
+    def now(text: str, level: float) -> object:
+        told.append(text)
+        return {"questions": []}
+
+    mllm.replies["now"] = now
+    asking = AskingConfig(("a cook", "a guard"), ("German", "French"), 2, 3)
+    config = replace(settings(mllm), asking=asking)
+    run(Job("synthesize", prepared, tmp_path, config, "mllm"))
+    assert {p for p in asking.personas for t in told if f"Who asks: {p}." in t} == {
+        "a cook",
+        "a guard",
+    }
+    assert any("language: German" in t or "language: French" in t for t in told)
+    assert all("difficulty from 2 to 3" in t for t in told)
+    other = replace(config, asking=AskingConfig(languages=("English",)))
+    with pytest.raises(InputError, match=r"settings\.author\.asking\.languages"):
+        run(Job("synthesize", prepared, tmp_path, other, "mllm"))
+
+
+def test_a_difficulty_that_was_not_asked_for_is_repaired(mllm, prepared, tmp_path):
+    asking = AskingConfig(("anyone",), least_level=2, most_level=3)
+    config = replace(settings(mllm), asking=asking)
+    mllm.replies["later"] = lambda t, b: {"requests": []}
+    with pytest.raises(InputError, match="'level' must be one of 2, 3, not 1"):
+        run(Job("synthesize", prepared, tmp_path, config, "mllm"))
+    assert mllm.kinds["now"] == 2 * 3  # three different requests, each with one repair
+    siblings = MLLMAuthor.open(config, prepared, None, None)
+    (c, *_) = StageFolder(prepared, "prepare").read(0, Clip)
+    mllm.replies["siblings"] = lambda t, b: {
+        "questions": [{"level": n, "question": "how?"} for n in (2,) if "difficulties: 2." in t]
+    }
+    assert [s.level for s in siblings.siblings(c, replace(real_time(3), level=3), 4)] == [2]
 
 
 def test_one_lie_among_several_times_refuses_the_request(mllm, prepared, tmp_path):

@@ -5,9 +5,12 @@ They are checked before any request is sent.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from aura_core.data.prompts import FIELDS, NAMES, Prompts
+from aura_core.data.settings import AskingConfig
 from aura_core.errors import ConfigError
 
 
@@ -35,3 +38,28 @@ def test_a_wrong_prompt_is_named(tmp_path, name, text, told):
     (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=told):
         Prompts.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("visible",) * 2, ("missed",) * 2, ("grounded",) * 2]
+)
+def test_a_check_shows_both_verdicts_each_after_its_reason(name, verdict):
+    """The MLLM imitates these replies: a verdict before its reason would be a guess."""
+    lines = [line for line in Prompts.load().texts[name].splitlines() if line.startswith("{")]
+    replies = [json.loads(line) for line in lines]
+    assert [list(r) for r in replies] == [["reason", verdict]] * 2
+    assert {r[verdict] for r in replies} == {True, False} and all(r["reason"] for r in replies)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"least_level": 4, "most_level": 2}, "least_level must not be above most_level"),
+        ({"personas": ()}, "asking.personas must hold words"),
+        ({"languages": ("English", " ")}, "asking.languages must hold words"),
+        ({"most_level": 6}, r"asking\.most_level must be in \[1, 5\], not 6"),
+    ],
+)
+def test_settings_of_who_asks_are_checked(changes, told):
+    with pytest.raises(ConfigError, match=told):
+        AskingConfig(**changes)

@@ -113,7 +113,7 @@ def test_a_draft_is_repaired_and_its_repair_remembered(mllm, prepared, tmp_path,
     not visible was kept."""
     mllm.replies["later"] = lambda t, b: {"requests": []}
     mllm.failures["visible"] = [cut]
-    mllm.replies["visible"] = lambda t, b: {"visible": "at second 3:" not in t}
+    mllm.replies["visible"] = lambda t, b: {"visible": "it is bright" in t}
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"not visible at its time": 2} and done.cost["repairs"] == 1
     before, asked = shards(tmp_path), sum(mllm.kinds.values())

@@ -38,13 +38,15 @@ def run(tmp_path_factory):
     return folder, [stage.work(s).records[0] for s in sim_sources([1008, 1024, 1026], SECONDS)]
 
 
-def conversations(run, author=None) -> list:
+def conversations(run, author=None, **settings) -> list:
     folder, clips = run
-    return [synthesize(c, folder, author or Oracle(), SynthesizeConfig()) for c in clips]
+    config = SynthesizeConfig(**settings)
+    return [synthesize(c, folder, author or Oracle(), config) for c in clips]
 
 
 def samples(run, window=None) -> list:
-    config = StructureConfig("scripted", window or StructureConfig().window)
+    window = window or StructureConfig().window
+    config = StructureConfig("scripted", window, after_last=0.0, unasked=0.0)
     talks = [o.records[0] for o in conversations(run)]
     refined = [refine(c, Oracle(), RefineConfig(), 0).records[0] for c in talks]
     return [s for c in refined for s in structure(c, open_codec("scripted"), config).records]
@@ -88,7 +90,7 @@ def test_the_truth_is_verified_and_nothing_is_rejected(run):
 def test_lies_about_times_are_caught_and_counted(run, late, reasons):
     liar = Liar(late)
     honest = [o.records[0] for o in conversations(run)]
-    lied = conversations(run, liar)
+    lied = conversations(run, liar, repair_s=0)
     waiting = [q for c in honest for q in c.questions if q.kind is not Kind.REAL_TIME and q.answers]
     assert waiting and sum(o.counts["times refused"] for o in lied) >= len(waiting) - 1
     assert {r.reason for o in lied for r in o.rejections} <= reasons
@@ -97,6 +99,15 @@ def test_lies_about_times_are_caught_and_counted(run, late, reasons):
     assert [q for q in left if q.kind is Kind.REAL_TIME] == [
         q for c in honest for q in c.questions if q.kind is Kind.REAL_TIME
     ]
+
+
+@pytest.mark.parametrize("late", [1, -1, 2])
+def test_times_that_are_a_little_off_are_put_right(run, late):
+    honest = conversations(run)
+    for told, out in zip(honest, conversations(run, Liar(late)), strict=True):
+        waiting = [q for q in told.records[0].questions if q.kind is not Kind.REAL_TIME]
+        assert out.records == told.records and out.rejections == []
+        assert out.counts["times put right"] == sum(len(q.answers) for q in waiting) > 0
 
 
 class Seer(Oracle):
@@ -114,7 +125,7 @@ def test_an_answer_that_was_visible_before_is_refused(run):
         assert [r.reason for r in out.rejections] == ["visible before its time"] * len(early)
 
 
-@pytest.mark.parametrize(("true", "kept"), [((8, 12, 20), 1), ((8, 12), 0), ((8, 12, 19), 0)])
+@pytest.mark.parametrize(("true", "kept"), [((8, 12, 20), 1), ((8, 12), 0), ((8, 12, 17), 0)])
 def test_one_wrong_time_refuses_the_whole_question(run, true, kept):
     folder, clips = run
     answers = tuple(Answer(c, "it moved", c) for c in (8, 12, 20))
@@ -172,6 +183,21 @@ def test_scenes_with_gaps_are_refused_and_the_cuts_stand(run):
     out = synthesize(clips[0], folder, Author(), SynthesizeConfig(ask_scenes=True))
     assert [r.reason for r in out.rejections] == ["scenes: gap or overlap"]
     assert out.records[0].scenes == (Scene(0, SECONDS, ""),)
+
+
+def test_an_authors_scenes_get_the_settings_limits(run):
+    folder, clips = run
+
+    class Author(Oracle):
+        def scenes(self, clip, cuts):
+            return [Scene(0, 2, "a"), Scene(2, 24, "b"), Scene(24, SECONDS, "c")]
+
+    config = SynthesizeConfig(max_scene_s=20)
+    (talk,) = synthesize(clips[0], folder, Author(), config).records
+    assert talk.scenes == (
+        *(Scene(0, 12, "a b"), Scene(12, 24, "a b")),
+        *(Scene(24, 42, "c"), Scene(42, SECONDS, "c")),
+    )
 
 
 # ---- refine --------------------------------------------------------------------------------------
@@ -285,6 +311,22 @@ def test_a_sample_whose_evidence_has_left_the_window_is_dropped(run):
     s = next(s for s in samples(run, WindowConfig(keep=10, max=20)) if s.first > 0)
     gone = replace(s, target=replace(s.target, evidence=s.first - 1))
     assert [r.reason for r in verify(gone, Oracle()).rejections] == ["the evidence is out of view"]
+
+
+def test_a_sample_that_ends_in_silence_is_not_judged(run):
+    class Judge(Oracle):
+        def ungrounded(self, sample):
+            raise AssertionError("not to be asked")
+
+    config = StructureConfig("scripted", after_last=1.0, unasked=1.0)
+    talk = conversations(run)[0].records[0]
+    silent = [s for s in structure(talk, open_codec("scripted"), config).records if s.target.silent]
+    made = [verify(s, Judge()) for s in silent]
+    assert [o.records for o in made] == [[s] for s in silent]
+    assert [dict(o.counts) for o in made] == [
+        {"samples after the last answer": 1},
+        {"samples without a question": 1},
+    ]
 
 
 # ---- the oracle ----------------------------------------------------------------------------------

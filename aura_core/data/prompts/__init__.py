@@ -27,14 +27,15 @@ NAMES = (
     "grounded",
     "repair",
 )
+ASKER = {"persona", "language", "least", "most"}  # who asks, see `AskingConfig`
 FIELDS = {
     "scenes": {"seconds", "cuts"},
-    "now": {"count", "first", "last"},
-    "later": {"proactive", "multi_response", "first", "last", "end"},
+    "now": {"count", "first", "last", *ASKER},
+    "later": {"proactive", "multi_response", "never", "first", "last", "end", *ASKER},
     "times": {"requests", "before", "first", "last"},
     "visible": {"question", "answer", "second"},
     "missed": {"question", "asked", "told", "before", "first", "last"},
-    "siblings": {"question", "level", "count", "second"},
+    "siblings": {"question", "level", "levels", "count", "second"},
     "answer": {"question", "second"},
     "rephrase": {"question"},
     "grounded": {"history", "turns", "question", "answer", "second", "first"},
