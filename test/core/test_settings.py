@@ -182,7 +182,7 @@ def test_settings_of_the_voice_nodes_reach_their_parts() -> None:
     assert (EndpointConfig().sure_level, EndpointConfig().over_voice_level) == (0.85, 0.7)
     for given, name in (("", None), (" ", None), ("3", 3), ("USB mic", "USB mic")):
         audio = from_parameters(MicrophoneConfig, {"device": given}, "").audio
-        assert (audio.name, audio.block_ms) == (name, 48)
+        assert (audio.name, audio.block_ms) == (name, 20)
 
 
 @pytest.mark.parametrize("node", NODES)
