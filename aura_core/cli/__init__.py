@@ -18,7 +18,7 @@ import typer
 from aura_core import AuraError, __version__
 
 COMMANDS = (
-    *("run", "console", "replay", "record", "eval", "calibrate", "train"),
+    *("run", "console", "replay", "record", "eval", "calibrate", "train", "model"),
     *("data", "memory", "bench", "soak", "fuzz", "fit", "params", "template", "doctor"),
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoints
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from aura_core.models.backend import Video
 from aura_core.sim.episode import DENSE_PLAN, Episode
@@ -39,6 +39,23 @@ def equal_weights(first: Path, second: Path) -> None:
     for name, weight in one.items():
         difference = float((weight - other[name]).abs().max())
         assert difference <= checkpoints.float32_steps(weight), (name, difference)
+
+
+def tied(folder: Path) -> Path:
+    """Let a checkpoint's head be its embedding, as in the smaller published ones."""
+    for file in sorted(folder.glob("*.safetensors")):
+        state = load_file(file)
+        if state.pop("lm_head.weight", None) is not None:
+            save_file(state, file, {"format": "pt"})
+    for name in ("config.json", "model.safetensors.index.json"):
+        path = folder / name
+        if path.is_file():
+            data = json.loads(path.read_text())
+            for part in (data, data.get("text_config", {})) if name == "config.json" else ():
+                part["tie_word_embeddings"] = True
+            data.get("weight_map", {}).pop("lm_head.weight", None)
+            path.write_text(json.dumps(data))
+    return folder
 
 
 def sample(seed: int, first: int, stop: int, history: tuple[QAGroup, ...] = ()) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import torch
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
-from aura_core.models import checkpoint, families
-from aura_core.models.chat import SILENT, extract
+from aura_core.models import checkpoint, families, silent_token
+from aura_core.models.chat import extract
 from aura_core.models.families import Family
 from aura_core.models.families.base import Block
 from aura_core.models.local import LocalBackend
@@ -43,6 +43,10 @@ class StreamModel(torch.nn.Module):
     def inner(self) -> Any:
         """The model for conditional generation, with the layers that peft has inserted."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def tie_weights(self) -> None:
+        """Make embedding and head one weight again where they are; FSDP separates them."""
+        self.inner.tie_weights()
 
     def forward(
         self,
@@ -106,7 +110,7 @@ def open_base(config: ModelConfig) -> tuple[LocalBackend, bool]:
     chat = backend.chat
     if chat.silent_id != chat.end_id:
         return backend, False
-    _add_silent_token(backend)
+    silent_token.add(backend.tokenizer.inner, backend.model)
     template = read_template(folder, backend.tokenizer.inner.chat_template)
     backend.chat = extract(backend.tokenizer, template, model_type, read_aura(folder), backend.name)
     return backend, True
@@ -176,29 +180,3 @@ def _with_lora(model: Any, family: Family, lora: LoraSettings, see: bool, token:
             trainable_token_indices=rows,
         ),
     )
-
-
-@torch.no_grad()
-def _add_silent_token(backend: LocalBackend) -> None:
-    """Add a silent token to a checkpoint without one.
-
-    Its embedding rows start as the mean of all words, so that it is neither likely nor unlikely at
-    first. Published checkpoints have more rows than words. The tables grow only if no row is free.
-    """
-    from tokenizers import AddedToken
-
-    inner, model = backend.tokenizer.inner, backend.model
-    inner.add_tokens([AddedToken(SILENT, special=True)], special_tokens=True)
-    token = inner.get_vocab()[SILENT]
-    tables = {
-        id(t.weight): t.weight
-        for t in (model.get_input_embeddings(), model.get_output_embeddings())
-    }
-    if token >= model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(token + 1, pad_to_multiple_of=16, mean_resizing=False)
-        tables = {
-            id(t.weight): t.weight
-            for t in (model.get_input_embeddings(), model.get_output_embeddings())
-        }
-    for table in tables.values():
-        table[token] = table[:token].float().mean(0).to(table.dtype)

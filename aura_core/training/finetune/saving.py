@@ -5,7 +5,6 @@ The checkpoint decides by its silent token.
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,13 +15,14 @@ import torch
 from aura_core.config import ModelConfig
 from aura_core.errors import ModelError
 from aura_core.extras import how_to_install
-from aura_core.models import checkpoint
+from aura_core.models import checkpoint, portable
+from aura_core.models.chat import SILENT
 from aura_core.models.grammar import FORMS
 from aura_core.models.local import LocalBackend
-from aura_core.models.sidecar import read_aura
+from aura_core.models.sidecar import read_aura, read_json
 from aura_core.training.finetune.opening import open_base
 
-_OURS = ("config.json", "aura.json", "README.md")  # written again, or valid for the base only
+_OURS = ("config.json", "aura.json", "README.md")  # written again, or true of the base alone
 
 
 def base_folder(path: str) -> Path:
@@ -40,7 +40,8 @@ def save_checkpoint(
 ) -> None:
     """Write `backend`'s model in the layout of `base`.
 
-    That is: weights in `dtype`, tokenizer, processors and `aura.json`.
+    That is: weights in `dtype`, which config.json tells, tokenizer, processors and `aura.json`.
+    transformers 4.57 and vLLM read the folder too (`models/portable.py`).
 
     Args:
         added: whether the silent token is new to the base.
@@ -48,16 +49,22 @@ def save_checkpoint(
             processes).
     """
     out.mkdir(parents=True, exist_ok=True)
-    for file in base.iterdir():
-        if file.is_file() and file.name not in _OURS and ".safetensors" not in file.name:
-            shutil.copyfile(file, out / file.name)
     state = backend.model.state_dict() if state is None else state
-    backend.model.config.dtype = dtype
     backend.model.save_pretrained(
         out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()}
     )
+    # The base's own files last: transformers has written some of them in its newest form.
+    for file in portable.small_files(base):
+        if file.name not in _OURS:
+            shutil.copyfile(file, out / file.name)
+    rows = int(backend.model.get_input_embeddings().weight.shape[0])
+    told_dtype = str(dtype).removeprefix("torch.")
+    config = portable.config(read_json(base / "config.json"), told_dtype, rows)
+    portable.write_json(out / "config.json", config)
     if added:
-        _save_tokenizer(backend, base, out)
+        portable.add_special(out, SILENT, backend.chat.silent_id)
+    else:
+        portable.tokenizer_config(out)
     told = read_aura(base)
     sidecar = {
         "trained_to_decide": True,
@@ -66,16 +73,15 @@ def save_checkpoint(
         "frame_timestamps": told.frame_timestamps,
         "max_pixels": backend.pixels.max_pixels,
     } | ({"memory": asdict(told.memory)} if told.memory else {})
-    (out / "aura.json").write_text(
-        json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    for key in ("frame_height", "frame_width", "chunk_frames"):
+        if (value := getattr(told, key)) is not None:
+            sidecar[key] = value
+    portable.write_json(out / "aura.json", sidecar)
 
 
 def save_pixels(adapter: Path, max_pixels: int) -> None:
     """Write the size of the training frames beside an adapter; `merge` reads it."""
-    (adapter / "aura.json").write_text(
-        json.dumps({"max_pixels": max_pixels}, indent=2) + "\n", encoding="utf-8"
-    )
+    portable.write_json(adapter / "aura.json", {"max_pixels": max_pixels})
 
 
 def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> None:
@@ -115,21 +121,6 @@ def merge(config: ModelConfig, adapter: Path, out: Path, dtype: torch.dtype) -> 
         )
     backend.model = model.merge_and_unload()
     save_checkpoint(backend, added, base_folder(config.path), out, dtype)
-
-
-def _save_tokenizer(backend: LocalBackend, base: Path, out: Path) -> None:
-    """Save the tokenizer with its new token.
-
-    The tokenizer class in the settings stays that of the base, because other programs use it.
-    """
-    backend.tokenizer.inner.save_pretrained(out)
-    theirs, ours = base / "tokenizer_config.json", out / "tokenizer_config.json"
-    if theirs.is_file():
-        named = json.loads(theirs.read_text(encoding="utf-8")).get("tokenizer_class")
-        settings = json.loads(ours.read_text(encoding="utf-8")) | (
-            {"tokenizer_class": named} if named else {}
-        )
-        ours.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _markers(backend: LocalBackend) -> dict[str, str]:

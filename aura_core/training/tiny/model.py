@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from aura_core.models import portable
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
-from aura_core.models.sidecar import sidecar
+from aura_core.models.sidecar import read_json, sidecar
 from aura_core.sim.memory import vocabulary as memory_words
 from aura_core.sim.talk import vocabulary as words
 from aura_core.stream.prompt import PromptCodec
@@ -217,6 +218,10 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
+    portable.write_json(
+        folder / "config.json", portable.config(read_json(folder / "config.json"), "float16")
+    )
+    portable.tokenizer_config(folder)
     preprocessor = {
         "image_processor_type": "Qwen2VLImageProcessor",
         "patch_size": PIXELS.patch,
