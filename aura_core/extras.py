@@ -32,6 +32,7 @@ EXTRAS = {
     "console": ("aiohttp>=3.9.1,<4",),
     "judge": ("httpx>=0.28,<1",),
     "train": ("aura-ros[model]", "accelerate>=1.15,<2", "peft>=0.21,<1"),
+    "tensorboard": ("tensorboard>=2.20,<3",),
     "ray": ("ray[data]>=2.60,<3",),
     "memory": ("sentence-transformers>=6,<7",),
     "voice": (
@@ -55,6 +56,7 @@ EXTRAS = {
         "jinja2>=3.1",
         "accelerate>=1.15,<2",
         "peft>=0.21,<1",
+        "tensorboard>=2.20,<3",
         "jiwer>=4,<5",
         "scikit-image>=0.24,<1",
     ),

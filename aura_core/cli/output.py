@@ -1,4 +1,7 @@
-"""Files that a command writes at its end. They are checked before a long run begins."""
+"""Files that a command writes at its end, and what it shows while it runs.
+
+The files are checked before a long run begins.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from aura_core.errors import InputError
 
@@ -80,3 +83,62 @@ def stage_bars(log: Path) -> Iterator[Callable[[str, float, str], None]]:
 
     with bars:
         yield told
+
+
+@contextmanager
+def step_bar(done: int, total: int, every_s: float = 30.0) -> Iterator[Callable[[Any], None]]:
+    """A progress bar over the steps of a training run. What is yielded takes the run's log lines.
+
+    Where the output is no terminal, such as a file, there is a line for the first and the last step
+    and at most one in `every_s` seconds between them. Figures of an evaluation are always a line.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(soft_wrap=True)
+    bar = Progress(
+        TextColumn("{task.completed}/{task.total}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task("", total=total, completed=done)
+    last = -every_s
+
+    def told(line: dict[str, Any]) -> None:
+        nonlocal last
+        if "loss" not in line:
+            _plain(console, f"step {line['step']}: {_evaluated(line)}")
+            return
+        words = _figures(line)
+        bar.update(task, completed=line["step"], description=words)
+        now = time.monotonic()
+        due = line["step"] == total or now - last >= every_s
+        if not console.is_terminal and due:
+            last = now
+            _plain(console, f"step {line['step']}/{total}: {words}")
+
+    with bar:
+        yield told
+
+
+def _plain(console: Any, text: str) -> None:
+    console.print(text, highlight=False, markup=False)
+
+
+def _figures(line: dict[str, Any]) -> str:
+    """The figures of a step, in a few words."""
+    return (
+        f"loss {line['loss']:.4f}, lr {line['lr']:.2e}, {line['tokens_per_s']:,.0f} tokens/s,"
+        f" epoch {line['epoch']:.2f}, peak {line['peak_gb']:.2f} GB"
+    )
+
+
+def _evaluated(line: dict[str, Any]) -> str:
+    """The held-out figures, in a few words."""
+    held = line.get("held_out", {})
+    parts = [f"loss of {k} {v['value']:.4f}" for k, v in held.get("loss", {}).items()]
+    parts += [f"right when {k} {v['value']:.2f}" for k, v in held.get("right", {}).items()]
+    return ", ".join(parts) or "evaluated"

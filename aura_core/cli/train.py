@@ -47,10 +47,17 @@ def tiny(
 
 @app.command()
 def model(
-    recipe: Annotated[
-        str, typer.Option(help="YAML file, or the name of a packaged recipe (docs/finetune.md)")
-    ],
     out: Annotated[Path, typer.Option(help="folder for the log, the checkpoints and the result")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="YAML file, or the name of a packaged recipe (docs/finetune.md); without it, the"
+            " defaults with --model and --data"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, options.option(TuneRecipe, "model", "--model", over="the recipe's")
+    ] = None,
     data: Annotated[str | None, options.option(DataSettings, "train", over="the recipe's")] = None,
     held_out: Annotated[
         str | None,
@@ -63,19 +70,29 @@ def model(
     device: Annotated[
         str, typer.Option(help="auto or cpu; CUDA_VISIBLE_DEVICES names a GPU")
     ] = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="also write OUT/tensorboard")
+    ] = False,
 ) -> None:
     """Fine-tune a checkpoint by a recipe.
 
-    With several GPUs: `accelerate launch -m aura_core.cli train model ...`
+    With several GPUs: `accelerate launch -m aura_core.cli train model ...` (docs/several_gpus.md)
     """
-    settings = TuneRecipe.read(recipe)
-    given = {k: v for k, v in {"train": data, "eval": held_out}.items() if v is not None}
-    settings = replace(
-        settings, data=replace(settings.data, **given), loss=settings.loss if loss is None else loss
-    )
+    named = {"train": data, "eval": held_out}
+    given = {k: v for k, v in {"model": model, "loss": loss}.items() if v is not None}
+    given["data"] = {k: v for k, v in named.items() if v is not None}
+    settings = TuneRecipe.read(recipe, given)
+    from aura_core.training.finetune.reports import Board
     from aura_core.training.finetune.trainer import Trainer
 
-    done = Trainer(settings, out, resume, device).run()
+    trainer = Trainer(settings, out, resume, device)
+    if not trainer.main:
+        trainer.run()
+        return
+    print(trainer.need.told(settings.keep), flush=True)
+    board = Board(out / "tensorboard", trainer.done) if tensorboard else None
+    with output.step_bar(trainer.done, trainer.schedule.steps or 0) as bar:
+        done = trainer.run(*([bar] if board is None else [bar, board]))
     if done.loss is None:
         print(
             f"{done.model}: the run was at its last step, {done.steps}; its result is written again"
@@ -83,7 +100,7 @@ def model(
     else:
         print(
             f"{done.model}: {done.steps} steps, {done.tokens} tokens in {done.wall_s:.0f} s, loss"
-            f" {done.loss:.4f}"
+            f" {done.loss:.4f}, peak {done.peak / 1e9:.3f} GB"
         )
 
 

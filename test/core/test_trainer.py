@@ -148,7 +148,7 @@ def test_lora_is_merged_into_what_was_trained(base, shards, tmp_path):
     assert len([n for n in trained if "trainable_tokens" in n]) == 2  # of embedding and head
     from aura_core.training.finetune.opening import open_for_training
 
-    row = next(trainer._rows())
+    row = next(trainer._batches())[0]
     again = open_for_training(
         ModelConfig(str(done.model), "float32", "cpu", "sdpa"),
         trainer.recipe.lora.__class__(),
@@ -296,7 +296,7 @@ def test_a_run_by_another_recipe_or_from_other_data_is_refused(base, shards, tmp
 
 
 def test_a_half_written_checkpoint_is_not_used(base, shards, tmp_path):
-    train(tuning_rig.recipe(base, shards), tmp_path / "run")
+    train(tuning_rig.recipe(base, shards, keep=2), tmp_path / "run")
     steps = tmp_path / "run" / "steps"
     assert sorted(p.name for p in steps.iterdir()) == ["000002", "000004"]
     (steps / "000004").rename(steps / "000004.part")

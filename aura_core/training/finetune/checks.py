@@ -22,8 +22,8 @@ SAMPLES = 8  # in each folder of shards, the ids of so many samples are computed
 
 def check(
     shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None
-) -> None:
-    """Check the first `count` samples (None: all).
+) -> list[int]:
+    """Check the first `count` samples (None: all), and return their numbers of tokens.
 
     Args:
         model: the recipe's name of the checkpoint that is `opened`.
@@ -38,7 +38,8 @@ def check(
     seen: Counter[str] = Counter()
     # by clip: size of its frames, from the record, else from the first frame
     sizes: dict[str, tuple[int, int]] = {}
-    longest, where, long, total = 0, "", 0, 0
+    lengths: list[int] = []
+    longest, where = 0, ""
     for record in islice(shards, count):
         folder = record.where.rpartition("/")[0]
         if record.ids_sha256 is not None and seen[folder] < SAMPLES:
@@ -47,14 +48,15 @@ def check(
         if record.clip not in sizes:
             sizes[record.clip] = record.size or _size_of(record)
         n = _length(record, sizes[record.clip], opened)
-        total, long = total + 1, long + (n > tokens)
+        lengths.append(n)
         longest, where = max((longest, where), (n, record.where))
-    if long:
+    if long := sum(n > tokens for n in lengths):
         raise ConfigError(
-            f"{long} of {total} samples are longer than batch.tokens ({tokens}), the longest,"
-            f" {where}, has {longest} tokens: raise batch.tokens, lower max_pixels, or make windows"
-            " shorter in the data engine"
+            f"{long} of {len(lengths)} samples are longer than batch.tokens ({tokens}), the"
+            f" longest, {where}, has {longest} tokens: raise batch.tokens, lower max_pixels, or"
+            " make windows shorter in the data engine"
         )
+    return lengths
 
 
 def _check_ids(record: Record, codec: PromptCodec, model: str) -> None:

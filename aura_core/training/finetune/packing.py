@@ -7,9 +7,9 @@ gradients equal those of unpacked examples (tested).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ import torch
 from aura_core.errors import ConfigError
 from aura_core.training.finetune.dataset import Example
 from aura_core.training.loss import Supervised
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,22 +91,32 @@ def pack(examples: Iterable[Example], tokens: int) -> Iterator[Row]:
     Raises `ConfigError` for an example that is longer than a row. It is not cut, because that would
     change what it teaches.
     """
-    waiting: list[Example] = []
-    used = 0
-    for example in examples:
+
+    def size(example: Example) -> int:
         n = len(example.ids)
         if n > tokens:
             raise ConfigError(
                 f"sample {example.id} has {n} tokens: batch.tokens ({tokens}) must be at least as"
                 " many"
             )
-        if used + n > tokens:
-            yield row_of(waiting)
+        return n
+
+    return map(row_of, grouped(examples, size, tokens))
+
+
+def grouped(items: Iterable[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Yield runs of items whose sizes add up to at most `most`. No item is larger than that."""
+    waiting: list[T] = []
+    used = 0
+    for item in items:
+        n = size(item)
+        if waiting and used + n > most:
+            yield waiting
             waiting, used = [], 0
-        waiting.append(example)
+        waiting.append(item)
         used += n
     if waiting:
-        yield row_of(waiting)
+        yield waiting
 
 
 def block_mask(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor | None:

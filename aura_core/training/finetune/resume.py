@@ -4,8 +4,8 @@
     steps/000100/weights/       trained weights and optimizer state, sharded over the processes
     steps/000100/rank-0.pt      for each process: random states and number of samples used
 
-A folder is written under another name, and renamed when it is complete. So a killed run always
-finds the last complete one.
+A folder is written under another name, and renamed when it is complete; only then the oldest one is
+deleted. So a killed run always finds the last complete one, also where `keep` is 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from torch.distributed.checkpoint.state_dict import (
 from aura_core.errors import ConfigError
 from aura_core.training.finetune.settings import TuneRecipe
 
-KEEP = 2  # number of newest folders that are kept
 _TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
 
 
@@ -101,7 +100,8 @@ class Steps:
         self._wait()
         if self._rank == 0:
             part.rename(self._at(step))
-            for old in sorted(p for p in self._folder.iterdir() if p.name.isdecimal())[:-KEEP]:
+            saved = sorted(p for p in self._folder.iterdir() if p.name.isdecimal())
+            for old in saved[: -self._recipe.keep]:
                 shutil.rmtree(old)
         self._wait()
 
@@ -119,7 +119,7 @@ class Steps:
         if not mine.is_file():
             raise ConfigError(
                 f"{mine} is missing: the checkpoint is not whole; delete its folder to go on from"
-                " the one before"
+                " the one before (keep: 2 keeps one), or begin anew"
             )
         try:
             told = torch.load(mine, weights_only=True, map_location="cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,8 @@ from aura_core.plain import build, read_yaml, require
 from aura_core.settings import REQUIRED, Settings, section, setting
 from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.training import LOSSES
+
+STEPS, ROWS = 1000, 1  # where neither epochs nor samples say it
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,54 @@ class LoraSettings(Settings, section="lora"):
 
 @dataclass(frozen=True)
 class BatchSettings(Settings, section="batch"):
-    """A step processes `rows` rows on each process, one after another."""
+    """A step processes rows of at most `tokens` tokens, one after another.
+
+    `tokens` bounds the memory. How many samples a step has is said by `rows` (on each process, so
+    it depends on the samples' lengths and on the number of processes) or by `samples` (exactly, on
+    all processes together).
+    """
 
     tokens: int = setting(16_384, "most tokens of a row, which packs samples", unit="tokens", low=1)
-    rows: int = setting(1, "rows of a step on each process", low=1)
+    rows: int | None = setting(
+        None, "rows of a step on each process", low=1, null=f"{ROWS}, or as many as samples need"
+    )
+    samples: int | None = setting(
+        None, "samples of a step, on all processes together", low=1, null="as many as rows hold"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.rows is None or self.samples is None,
+            f"batch.rows ({self.rows}) and batch.samples ({self.samples}) both say how large a step"
+            " is: give one",
+        )
 
 
 @dataclass(frozen=True)
 class ScheduleSettings(Settings, section="schedule"):
     """AdamW. The learning rate rises linearly, then falls as a cosine."""
 
-    steps: int = setting(1000, "steps of the optimizer", low=1)
+    steps: int | None = setting(
+        None, "steps of the optimizer", low=1, null=f"{STEPS}, or as many as epochs need"
+    )
+    epochs: float | None = setting(
+        None, "passes over all samples, instead of steps", above=0.0, null="steps says it"
+    )
     lr: float = setting(1e-5, "largest learning rate", above=0.0)
     warmup: float = setting(0.03, "share of the steps in which the rate rises", low=0.0, below=1.0)
     floor: float = setting(0.1, "share of lr that the rate falls to", low=0.0, below=1.0)
     weight_decay: float = setting(0.0, "weight decay")
     beta2: float = setting(0.95, "beta2 of AdamW", low=0.0, below=1.0)
     clip: float = setting(1.0, "largest norm of the gradients", above=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.steps is None or self.epochs is None,
+            f"schedule.steps ({self.steps}) and schedule.epochs ({self.epochs}) both say how long"
+            " the run is: give one",
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +131,9 @@ class TuneRecipe(Settings):
     seed: int = setting(0, "seed of the order of the samples and of new weights")
     every: int = setting(100, "steps between two evaluations", low=1)
     save_every: int = setting(100, "steps between two checkpoints to resume from", low=1)
+    keep: int = setting(
+        1, "newest checkpoints to resume from that are kept; each takes 12 bytes a weight", low=1
+    )
     result: str = setting(
         "merged",
         "merged: a checkpoint that loads by itself; adapter: the LoRA alone",
@@ -124,18 +161,22 @@ class TuneRecipe(Settings):
             require(int(end) <= FIRST_TEST_SEED, kept)
 
     @classmethod
-    def read(cls, name: str) -> TuneRecipe:
+    def read(cls, name: str | None, given: Mapping[str, Any] | None = None) -> TuneRecipe:
         """Read a YAML file, or a recipe of `finetune/recipes` by its name without .yaml.
+
+        Args:
+            name: None: the defaults.
+            given: values that come before those of the file; a section may be given in part.
 
         Raises `ConfigError`.
         """
-        packaged = resources.files("aura_core.training.finetune") / "recipes" / f"{name}.yaml"
-        source: Any = packaged if "/" not in name and packaged.is_file() else Path(name)
-        data = read_yaml(source, "recipe")
+        where = name or "without --recipe"
+        data = _over({} if name is None else read_yaml(_source(name), "recipe"), given or {})
         for key in ("model", "data"):
-            if key not in data:
-                raise ConfigError(f"{name}: '{key}' is missing in the recipe")
-        return build(cls, data, name)
+            if not data.get(key):
+                missing = f"give it, or --{key}" if name is None or key == "model" else "give it"
+                raise ConfigError(f"{where}: '{key}' is missing in the recipe: {missing}")
+        return build(cls, data, where)
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe in plain values."""
@@ -162,12 +203,28 @@ class TuneRecipe(Settings):
 _FREE = (
     "every",
     "save_every",
+    "keep",
     "result",
     "sim_seeds",
     "data.workers",
     "data.eval",
     "data.eval_samples",
 )
+
+
+def _source(name: str) -> Any:
+    packaged = resources.files("aura_core.training.finetune") / "recipes" / f"{name}.yaml"
+    return packaged if "/" not in name and packaged.is_file() else Path(name)
+
+
+def _over(data: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` with the values of `given`."""
+    made = dict(data)
+    for key, value in given.items():
+        held = made.get(key)
+        nested = isinstance(value, Mapping)
+        made[key] = _over(held if isinstance(held, dict) else {}, value) if nested else value
+    return made
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
