@@ -14,6 +14,7 @@ pytest.importorskip("accelerate")
 
 import checkpoints  # noqa: E402
 import family_checkpoints  # noqa: E402
+import numpy as np  # noqa: E402
 import tuning_rig  # noqa: E402
 from checkpoints import SILENT  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
@@ -103,6 +104,16 @@ def test_old_logits_stay_to_the_bit_and_silence_is_unlikely(kind, tmp_path, requ
     # by Jensen's inequality; the row is rounded to float32 (2^-24 of each product)
     assert float(p.max()) <= 1 / (n + 1) * (1 + 1e-4)
     assert float(p.min()) > 0
+
+
+def test_the_rows_are_the_mean_of_all_words(full, tmp_path):
+    """Of the words alone: a spare row, or one of padding, is no word."""
+    n = words(full)
+    add_silent(str(full), tmp_path / "out")
+    for name in (EMBEDDING, HEAD):
+        table = weights(tmp_path / "out")[name].double().numpy()
+        assert np.abs(table[n] - table[:n].mean(0)).max() <= 2.0**-24 * np.abs(table).max()
+        assert (table[n:] == table[n]).all() and len(table) > n + 1
 
 
 def test_only_the_tables_change_each_tensor_in_its_own_type(base, tmp_path):

@@ -104,7 +104,8 @@ def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environmen
     """
     lora = {"rank": rank, "alpha": 8}
     one = write(tmp_path / "one.yaml", base, shards, batch={"tokens": 800, "rows": 1}, lora=lora)
-    two = write(tmp_path / "two.yaml", base, shards, batch={"tokens": 400, "rows": 1}, lora=lora)
+    batch = {"tokens": 400, "rows": 1}
+    two = write(tmp_path / "two.yaml", base, shards, batch=batch, lora=lora, keep=2)
     finish(start(one, tmp_path / "one", "--float64"))
     told = finish(start(two, tmp_path / "two", "--float64", processes=2, **environment))
     assert f"kind {kind}" in told
@@ -117,6 +118,7 @@ def test_two_processes_do_what_one_does(base, shards, tmp_path, kind, environmen
     shutil.copytree(tmp_path / "two" / "model", tmp_path / "whole")
 
     shutil.rmtree(tmp_path / "two" / "steps" / "000004")
+    assert [p.name for p in (tmp_path / "two" / "steps").iterdir()] == ["000002"]
     # one finds a file of its own and all weights, and would go on from half of the data
     if kind == "MULTI_CPU":
         alone = start(two, tmp_path / "two", "--resume", "--float64")

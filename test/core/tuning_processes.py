@@ -26,7 +26,7 @@ def environment(config: str) -> dict[str, str]:
     args = launch_command_parser().parse_args([__file__])
     for name, value in told.fsdp_config.items():
         setattr(args, name, value)
-    args.use_fsdp, args.mixed_precision = True, str(told.mixed_precision)
+    args.use_fsdp, args.mixed_precision, args.dynamo_backend = True, "bf16", "no"
     args.num_processes, args.num_machines = told.num_processes, told.num_machines
     made = prepare_multi_gpu_env(args)
     return {k: v for k, v in made.items() if k.startswith("FSDP_") or k == "ACCELERATE_USE_FSDP"}
