@@ -25,8 +25,16 @@ from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.training.finetune.checks import check
-from aura_core.training.finetune.dataset import Ahead, Examples, Order, loader, raised
+from aura_core.training.finetune.dataset import (
+    Ahead,
+    Examples,
+    MixedOrder,
+    Order,
+    loader,
+    raised,
+)
 from aura_core.training.finetune.held_out import free_running, teacher_forced
+from aura_core.training.finetune.mixture import Mixture, open_data
 from aura_core.training.finetune.opening import Opened, arguments, open_for_training
 from aura_core.training.finetune.packing import Row, pack
 from aura_core.training.finetune.resume import Steps
@@ -91,7 +99,7 @@ class Trainer:
                 " CUDA_VISIBLE_DEVICES"
             )
         self.recipe, self.out = recipe, out
-        shards = Shards(recipe.data.train, once=recipe.loss != "balanced")
+        shards = open_data(recipe.data, recipe.loss != "balanced", recipe.seed)
         held = Shards(recipe.data.eval) if recipe.data.eval else None
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(
@@ -115,7 +123,8 @@ class Trainer:
         if self.done:
             self.samples = self.steps.load(self.done, self.model, self.optimizer.optimizer)
         self._examples = Examples(shards, self.opened.codec, self.opened.backend.family)
-        self.order = Order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
+        order = MixedOrder if isinstance(shards, Mixture) else Order
+        self.order = order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
         self._held = held
 
     def run(self) -> Summary:
