@@ -33,6 +33,7 @@ EXTRAS = {
     "judge": ("httpx>=0.28,<1",),
     "train": ("aura-ros[model]", "accelerate>=1.15,<2", "peft>=0.21,<1"),
     "ray": ("ray[data]>=2.60,<3",),
+    "exchange": ("pyarrow>=21,<27",),
     "memory": ("sentence-transformers>=6,<7",),
     "voice": (
         "sounddevice>=0.5,<0.6",
@@ -57,6 +58,9 @@ EXTRAS = {
         "peft>=0.21,<1",
         "jiwer>=4,<5",
         "scikit-image>=0.24,<1",
+        "pyarrow>=21,<27",
+        "datasets>=4.4,<6",
+        "webdataset>=1,<2",
     ),
 }
 OURS = re.compile(r"aura-ros\[([\w,-]+)\]")  # an extra that brings another one
