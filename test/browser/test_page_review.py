@@ -51,6 +51,7 @@ def test_samples_are_accepted_and_rejected_by_keys_and_buttons(
     shown(page, 0)
     target = desk.lines[0].sample.target
     expect(page.locator("tr.target td").nth(2)).to_have_text(target.answer)
+    expect(page.locator("#target")).to_have_text(f"{target.question} → {target.answer}")
     page.keyboard.press("a")
     shown(page, 1)
     page.keyboard.press("/")

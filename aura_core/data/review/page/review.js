@@ -55,6 +55,9 @@ const show = tried(async (index) => {
   byId("of").textContent = `of ${samples.length}`;
   byId("id").textContent = `${sample.id} (${sample.where})`;
   byId("about").textContent = sample.about;
+  byId("target").textContent = sample.answer
+    ? ` → `
+    : "nothing is said in the last second";
   byId("kind").textContent = sample.kind;
   byId("reason").value = sample.reason;
   state(sample.state, sample.by);
