@@ -16,6 +16,7 @@ from aura_core.data import STAGES
 from aura_core.data.offline import STAGE as OFFLINE
 from aura_core.data.offline import Offline
 from aura_core.data.records import from_line
+from aura_core.data.reviews import NAME as DECISIONS
 from aura_core.data.reviews import Reviews, sha256_of_line
 from aura_core.data.schema import Sample
 from aura_core.data.store import StageFolder, media_root
@@ -63,7 +64,9 @@ def shards_of(source: str) -> list[Shard]:
         return [Shard(stage.shard(i), media) for i in range(len(stage.all_done()))]
     # Half-written files of a killed run (`store.temporary_of`) have the suffix of a shard.
     found = [
-        Path(p) for p in sorted(glob.glob(source, recursive=True)) if ".part-" not in Path(p).name
+        Path(p)
+        for p in sorted(glob.glob(source, recursive=True))
+        if ".part-" not in Path(p).name and Path(p).name != DECISIONS
     ]
     media_of: dict[Path, Path | None] = {}
     for folder in {p.parent for p in found}:

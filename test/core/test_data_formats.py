@@ -221,6 +221,14 @@ def test_a_tar_file_writes_nothing_outside_its_folder(tmp_path, name):
     assert not list((tmp_path / "run").rglob("*.mp4"))
 
 
+def test_an_export_without_its_files_is_refused(offline, tmp_path):
+    pytest.importorskip("pyarrow")
+    export(str(offline), tmp_path / "out", "parquet")
+    next((tmp_path / "out" / "media").glob("*.png")).unlink()
+    with pytest.raises(InputError, match=r"\.png: there is no such file"):
+        restore(tmp_path / "out", tmp_path / "back")
+
+
 def test_what_is_no_export_is_refused(tmp_path):
     pytest.importorskip("pyarrow")
     with pytest.raises(InputError, match=r"no data/\*\.parquet there"):

@@ -194,6 +194,8 @@ def test_a_weight_says_how_often_each_record_comes(tmp_path):
     half = [p for p in places(mixture, len(mixture)) if p[0] == 1]
     other = [p for p in places(mixture, 2 * len(mixture))[len(mixture) :] if p[0] == 1]
     assert set(half).isdisjoint(other), "the other half comes in the next epoch"
+    twice = [i for s, i in (mixture.place(e) for e in range(4 * len(mixture))) if s == 1]
+    assert sorted(twice[:6]) == sorted(twice[6:]) and twice[:6] != twice[6:], "in another order"
 
 
 def test_a_resumed_run_goes_on_where_it_was(tmp_path):
