@@ -60,7 +60,7 @@ EXTRAS = {
         "scikit-image>=0.24,<1",
         "pyarrow>=21,<27",
         "datasets>=4.4,<6",
-        "webdataset>=1,<2",
+        "webdataset>=0.2.111,<2",
     ),
 }
 OURS = re.compile(r"aura-ros\[([\w,-]+)\]")  # an extra that brings another one

@@ -54,7 +54,7 @@ def import_(
     ] = None,
     question: Annotated[
         str | None,
-        typer.Option(help="what was asked at the beginning of a video; see docs/data.md"),
+        typer.Option(help="what was asked at the beginning of a clip; see docs/exchange.md"),
     ] = None,
     acknowledgment: Annotated[
         str | None,

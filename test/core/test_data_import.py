@@ -19,7 +19,7 @@ from aura_core.data.exchange.entries import BadEntry, Entry, entries
 from aura_core.data.exchange.importing import ImportConfig, Imported, import_files
 from aura_core.data.exchange.subtitles import Cue, cues
 from aura_core.data.schema import Conversation, Question, Rejection, Sample
-from aura_core.data.settings import DataConfig, StructureConfig
+from aura_core.data.settings import DataConfig, PrepareConfig, StructureConfig
 from aura_core.data.store import StageFolder
 from aura_core.data.worker import Job
 from aura_core.errors import InputError
@@ -222,7 +222,7 @@ def test_entries_of_a_list_know_their_lines(tmp_path):
 
 def lines_of(path: Path, at: str = "end") -> dict[str, list[tuple[float, str]]]:
     """The captions of a file by video: when each is said."""
-    found = list(captions.talks(path, "Describe it.", at))
+    found = list(captions.talks(path, at))
     assert not any(isinstance(t, BadEntry) for t in found)
     return {t.video: [(s.at_s, s.text) for s in t.said] for t in found}
 
@@ -314,6 +314,27 @@ def test_captions_become_one_standing_question_with_silence_between(tmp_path, vi
     ]
 
 
+def test_captions_of_a_long_video_are_asked_for_in_each_clip(tmp_path, videos):
+    rows = [{"video": "a", "time": t, "text": f"at {t}"} for t in (3, 9, 15)]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    config = DataConfig(prepare=PrepareConfig(max_seconds=8))
+    how = ImportConfig(format="captions", question="Describe it.", acknowledgment="Fine.")
+    done = import_files(tmp_path / "x.jsonl", videos, tmp_path / "run", how, config)
+    talks = list(done.folder.read(0, Conversation))
+    assert [[brief(q)[1:] for q in t.questions] for t in talks] == [
+        [(0, "Describe it.", "Fine.", [(3, "at 3")])],
+        [(0, "Describe it.", "Fine.", [(1, "at 9"), (7, "at 15")])],
+    ]
+    assert done.left == {}
+
+
+def test_a_caption_outside_its_video_is_counted(tmp_path, videos):
+    rows = [{"video": "a", "time": t, "text": "x"} for t in (3, 99)]
+    text = "".join(json.dumps(r) + "\n" for r in rows)
+    done, talks, _ = imported(tmp_path, videos, "x.jsonl", text, format="captions")
+    assert done.left == {"time outside the video": 1} and len(talks) == 1
+
+
 BROKEN = {
     "a.srt": ("1\n00:00:01,000 --> 00:00:02,000\nA\n\n2\nno time\nB\n", ":5: a line with"),
     "a.vtt": ("WEBVTT\n\n00:02.000 --> 00:01.000\nA\n", ":3: 'end' is before the start"),
@@ -330,7 +351,7 @@ def test_a_caption_that_cannot_be_read_costs_its_video(tmp_path, name):
     """The other captions would teach silence in its second. A line without a video costs itself."""
     text, why = BROKEN[name]
     (tmp_path / name).write_text(text)
-    found = list(captions.talks(tmp_path / name, "Describe it.", "end"))
+    found = list(captions.talks(tmp_path / name, "end"))
     faults = [str(t) for t in found if isinstance(t, BadEntry)]
     assert faults[0].startswith(f"{tmp_path / name}{why}")
     if name == "b.jsonl":

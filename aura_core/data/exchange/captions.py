@@ -47,14 +47,10 @@ class Caption:
         return Line(max(self.start_s, float(last)), self.text)
 
 
-def talks(path: Path, question: str, at: str) -> Iterator[Talk | BadEntry]:
-    """Yield one talk for each video in a file, and what is left out of it.
+def talks(path: Path, at: str) -> Iterator[Talk | BadEntry]:
+    """Yield one talk for each video in a file, without questions, and what is left out of it.
 
-    Args:
-        question: what was asked at the beginning of each video.
-        at: start or end, the second in which a caption is said.
-
-    Raises `InputError`.
+    `at`: start or end, the second in which a caption is said. Raises `InputError`.
     """
     read = _of_subtitles if path.suffix.lower() in (".srt", ".vtt") else _of_entries
     found: dict[str, tuple[str, list[Caption]]] = {}
@@ -70,7 +66,7 @@ def talks(path: Path, question: str, at: str) -> Iterator[Talk | BadEntry]:
             yield BadEntry(where, "", "a caption of it is left out", detail=spoiled[video])
             continue
         lines = sorted((c.line(at) for c in captions), key=lambda line: line.at_s)
-        yield Talk(where, video, (Line(0.0, question),), tuple(lines))
+        yield Talk(where, video, (), tuple(lines))
 
 
 _Read = Iterator[tuple[str, str, "list[Caption] | BadEntry"]]  # video, file and line, captions

@@ -18,7 +18,7 @@ from aura_core.data.engine import run, write_sources
 from aura_core.data.exchange import captions, conversations, joyai
 from aura_core.data.exchange.entries import BadEntry, files
 from aura_core.data.exchange.offline import Samples
-from aura_core.data.exchange.timed import Line, Part, Talk, conversation, outside, owned
+from aura_core.data.exchange.timed import Part, Talk, conversation, outside, owned
 from aura_core.data.exchange.videos import Media
 from aura_core.data.offline import STAGE
 from aura_core.data.schema import Clip, Conversation, Rejection
@@ -43,8 +43,7 @@ class ImportConfig(Settings):
     )
     question: str = setting(
         "Tell me each time something new happens.",
-        "what was asked at the beginning of a video, for captions and for words that nobody asked"
-        " for",
+        "what was asked at the beginning of a clip, for captions and words that nobody asked for",
     )
     acknowledgment: str = setting(
         "",
@@ -169,9 +168,9 @@ class _Import:
         if self.how.format == "joyai":
             found = joyai.talks(path)
         else:
-            found = captions.talks(path, self.how.question, self.how.at)
+            found = captions.talks(path, self.how.at)
         for talk in found:
-            yield talk if isinstance(talk, BadEntry) else _prompted(owned(talk), self.how.question)
+            yield talk if isinstance(talk, BadEntry) else owned(talk)
 
     def _conversations(
         self, talk: Talk, number: int, clips: Sequence[Clip]
@@ -187,7 +186,7 @@ class _Import:
         parts = [Part(c, c is ordered[-1]) for c in ordered]
         left = outside(talk, parts)
         for part in parts:
-            talked, more = conversation(talk, part, self.how.acknowledgment)
+            talked, more = conversation(talk, part, self.how.question, self.how.acknowledgment)
             left += more
             if talked is not None:
                 yield talked
@@ -248,15 +247,6 @@ class _Import:
     def _told(self, folder: StageFolder, records: int) -> Imported:
         counted = dict(Counter(r.reason for r in self.left).most_common())
         return Imported(folder, records, counted, self.left[0].detail if self.left else "")
-
-
-def _prompted(talk: Talk, question: str) -> Talk:
-    """Return the talk with a question at second 0 for the words that nobody asked for."""
-    if all(line.question is not None for line in talk.said):
-        return talk
-    last = len(talk.asked)  # at the end, so that the other indices stay
-    said = (s if s.question is not None else replace(s, question=last) for s in talk.said)
-    return replace(talk, asked=(*talk.asked, Line(0.0, question)), said=tuple(said))
 
 
 def _left(item: str, reason: str, detail: str) -> Rejection:

@@ -23,7 +23,8 @@ LEVEL = 1  # nothing is known about the difficulty of what others wrote
 class Line:
     """Words at a time of the video, in seconds from its first frame.
 
-    `question`: the index of the question that is answered; None: the file does not say.
+    `question`: the index of the question that is answered; None: the file does not say, or nobody
+    asked.
     """
 
     at_s: float
@@ -86,22 +87,29 @@ def owned(talk: Talk) -> Talk:
 
 
 def outside(talk: Talk, parts: Sequence[Part]) -> list[Left]:
-    """Return the questions of a talk that lie in no clip of its video."""
+    """Return the questions, and the words that nobody asked for, that lie in no clip."""
+    lines = [*talk.asked, *(s for s in talk.said if s.question is None)]
     return [
-        Left("time outside the video", f"{talk.where}: '{a.text}' at {a.at_s:g} s")
-        for a in talk.asked
-        if all(p.chunk(a.at_s) is None for p in parts)
+        Left("time outside the video", f"{talk.where}: '{line.text}' at {line.at_s:g} s")
+        for line in lines
+        if all(p.chunk(line.at_s) is None for p in parts)
     ]
 
 
 def conversation(
-    talk: Talk, part: Part, acknowledgment: str = ""
+    talk: Talk, part: Part, prompt: str, acknowledgment: str = ""
 ) -> tuple[Conversation | None, list[Left]]:
     """Return the part of a talk that lies in a clip, and what of that part is left out.
 
-    `talk` knows the questions of its lines (`owned`). `acknowledgment` empty: the words of
-    `ACKNOWLEDGMENTS` in the question's language. None where no question is left.
+    None where no question is left.
+
+    Args:
+        talk: knows the questions of its lines (`owned`).
+        part: the clip.
+        prompt: the question at the clip's beginning for words that nobody asked for.
+        acknowledgment: "": the words of `ACKNOWLEDGMENTS` in the question's language.
     """
+    talk = _prompted(talk, part, prompt)
     left: list[Left] = []
     questions: list[Question] = []
     for index, asked in enumerate(talk.asked):
@@ -117,6 +125,18 @@ def conversation(
         return None, left
     scene = Scene(0, part.clip.seconds, "")
     return Conversation(part.clip, (scene,), tuple(kept)), left
+
+
+def _prompted(talk: Talk, part: Part, prompt: str) -> Talk:
+    """Return the talk with a question for the words in this clip that nobody asked for."""
+    last = len(talk.asked)  # at the end, so that the other indices stay
+    said = tuple(
+        replace(s, question=last) if s.question is None and part.chunk(s.at_s) is not None else s
+        for s in talk.said
+    )
+    if said == talk.said:
+        return talk
+    return replace(talk, asked=(*talk.asked, Line(part.clip.start_s, prompt)), said=said)
 
 
 def _question(
