@@ -143,10 +143,9 @@ def stats(
     alike, twins = duplicates(lines, threshold)
     pairs = [[lines[i].sample.id, lines[kept].sample.id] for i, kept in sorted(twins.items())]
     same = {"groups": len(alike), "samples": sum(map(len, alike))}
-    found["nearly the same words"] = same
-    found["duplicates"] = pairs
     for table in tables(found):
         Console().print(table)
+    found |= {"nearly the same words": same, "duplicates": pairs}
     print(
         f"nearly the same words: {same['samples']} samples in {same['groups']} groups; duplicates,"
         f" whose newest picture is nearly the same too: {len(pairs)}"
@@ -227,8 +226,10 @@ def price(
             pricing.save(out, found)
     prices = None if input_price is None or output_price is None else (input_price, output_price)
     Console().print(pricing.table(found, out, prices))
-    for name in unknown:
+    for name in unknown[:10]:
         print(f"not counted: {name}")
+    if unknown[10:]:
+        print(f"not counted: {len(unknown) - 10} more")
 
 
 def review(

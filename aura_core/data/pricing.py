@@ -103,8 +103,11 @@ def lengths_of(sources: Sequence[Source], config: DataConfig) -> tuple[list[Leng
                 video = container.streams.video[0]
                 seconds = int((container.duration or 0) / av.time_base)
                 width, height = video.width, video.height
-        except (av.FFmpegError, IndexError, OSError) as e:
-            unknown.append(f"{source.name}: {one_line(e)}")
+        except IndexError:
+            unknown.append(f"{source.name}: no video stream")
+            continue
+        except (av.FFmpegError, OSError) as e:
+            unknown.append(f"{source.name}: {e.strerror or one_line(e)}")
             continue
         if not seconds or not width:
             unknown.append(f"{source.name}: its header tells no length")
