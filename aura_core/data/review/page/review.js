@@ -56,7 +56,7 @@ const show = tried(async (index) => {
   byId("id").textContent = `${sample.id} (${sample.where})`;
   byId("about").textContent = sample.about;
   byId("target").textContent = sample.answer
-    ? ` → `
+    ? `${sample.question} → ${sample.answer}`
     : "nothing is said in the last second";
   byId("kind").textContent = sample.kind;
   byId("reason").value = sample.reason;
