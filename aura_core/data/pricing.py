@@ -157,12 +157,14 @@ class _Clip:
         standing = c.proactive + c.multi_response
         answers = c.proactive + c.multi_response * events
         back = c.look_back_s
+        # requests whose event never happens: drawn for a share of the scenes
+        spare = float(c.never > 0) if most else c.never
         for scene in range(scenes):
             first = scene * length
             rest = clip.seconds - first
             if c.real_time:
                 self._add("synthesize", "now", 1, length)
-            if standing:
+            if standing or spare:
                 self._add("synthesize", "later", 1, rest)
                 if rest > c.stretch_s:
                     pieces = math.ceil(rest / c.stretch_s) if most else 1
@@ -170,14 +172,16 @@ class _Clip:
             self._add("synthesize", "visible", c.real_time + 2 * answers, back)
             stretches = c.silences if most else min(c.silences, math.ceil(rest / c.stretch_s))
             self._add("synthesize", "missed", standing * stretches, min(rest, c.stretch_s + 1))
+            pieces = spare * math.ceil(rest / c.stretch_s)  # all of its silence is looked at
+            self._add("synthesize", "missed", pieces, min(rest, c.stretch_s + 1))
             if self._c.refine.siblings:
                 self._add("refine", "siblings", c.real_time, back)
                 share = self._c.refine.siblings / (self._c.refine.siblings + 1)
                 chosen = c.real_time * (1.0 if most else share)
                 self._add("refine", "answer", chosen, back)
                 self._add("refine", "visible", chosen, back)
-            self._add("refine", "rephrase", standing, 0)
-            samples = c.real_time + standing + answers
+            self._add("refine", "rephrase", standing + spare, 0)
+            samples = c.real_time + standing + spare + answers
             window = self._c.structure.window
             view = min(clip.seconds, window.max if most else window.keep)
             self._add("verify", "grounded", samples, view, self._c.verify.frames)

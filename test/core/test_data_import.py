@@ -124,7 +124,7 @@ def test_several_talks_about_one_video_have_samples_of_different_names(tmp_path,
     samples = list(StageFolder(tmp_path / "run", "structure").read(0, Sample))
     spoken = [s for s in samples if s.target.answer]
     assert sorted(s.target.question for s in spoken) == ["Is it dark?", "Is it night?"]
-    assert len({s.id for s in samples}) == 2
+    assert len({s.id for s in samples}) == len(samples)
 
 
 GOOD = annotation("a.mp4", [("Is it dark?", 1)], [("Yes.", 1)])

@@ -36,7 +36,7 @@ def asks_one_scene(mllm) -> DataConfig:
     Without siblings, of which one or none is drawn, nothing depends on chance.
     """
     one = SynthesizeConfig(
-        scene_cut=300.0, min_scene_s=16, real_time=1, proactive=1, multi_response=0
+        scene_cut=300.0, min_scene_s=16, real_time=1, proactive=1, multi_response=0, never=0.0
     )
     return replace(settings(mllm), synthesize=one, refine=RefineConfig(0))
 
@@ -75,9 +75,10 @@ def test_more_scenes_and_events_ask_for_more():
         assert few.low[stage] == many.low[stage]
         assert few.low[stage].requests < few.high[stage].requests
     assert few.high["synthesize"].requests < many.high["synthesize"].requests
-    # by hand: 2 scenes of 60 s, 3 + 2 questions each, of which 2 answers come later
-    assert few.low["verify"].requests == 2 * (3 + 2 + 2)
-    assert few.low["refine"].requests == pytest.approx(2 * (3 + 3 * 0.8 * 2 + 2))
+    # by hand: 2 scenes of 60 s, 3 + 2 questions each, of which 2 answers come later, and in a
+    # fourth of the scenes a request whose event never happens
+    assert few.low["verify"].requests == 2 * (3 + 2 + 0.25 + 2)
+    assert few.low["refine"].requests == pytest.approx(2 * (3 + 3 * 0.8 * 2 + 2 + 0.25))
 
 
 def test_larger_pictures_and_longer_prompts_cost_more_tokens_and_not_more_requests():
@@ -106,7 +107,7 @@ def test_no_siblings_no_requests_for_them():
         estimate([Length(60, 64, 64)], DataConfig(refine=RefineConfig(n)), Prompts.load(), 1)
         for n in (4, 0)
     )
-    assert without.low["refine"].requests == 2 < with_.low["refine"].requests
+    assert without.low["refine"].requests == 2.25 < with_.low["refine"].requests
 
 
 def test_a_long_video_is_cut_as_prepare_cuts_it_and_what_has_no_length_is_named(tmp_path):
