@@ -34,6 +34,7 @@ EXTRAS = {
     "train": ("aura-ros[model]", "accelerate>=1.15,<2", "peft>=0.21,<1"),
     "tensorboard": ("tensorboard>=2.20,<3",),
     "ray": ("ray[data]>=2.60,<3",),
+    "exchange": ("pyarrow>=21,<27",),
     "memory": ("sentence-transformers>=6,<7",),
     "voice": (
         "sounddevice>=0.5,<0.6",
@@ -59,6 +60,9 @@ EXTRAS = {
         "tensorboard>=2.20,<3",
         "jiwer>=4,<5",
         "scikit-image>=0.24,<1",
+        "pyarrow>=21,<27",
+        "datasets>=4.4,<6",
+        "webdataset>=0.2.111,<2",
     ),
 }
 OURS = re.compile(r"aura-ros\[([\w,-]+)\]")  # an extra that brings another one

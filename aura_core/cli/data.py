@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aura_core.cli import options, output
+from aura_core.cli import data_exchange, options, output
 from aura_core.data.settings import DataConfig, MLLMConfig, StructureConfig
 from aura_core.errors import ConfigError, InputError
 
@@ -339,3 +339,6 @@ def _show(data: dict[str, object]) -> None:
 
     for table in reports.tables(data):
         Console().print(table)
+
+
+data_exchange.add(app)

@@ -69,7 +69,7 @@ def find_sources(place: Path) -> list[Source]:
             if path.is_dir()
             else path.stat().st_size
         )
-        out.append(Source(_id(name), name, str(path.resolve()), size, 0))
+        out.append(Source(id_of(name), name, str(path.resolve()), size, 0))
     return out
 
 
@@ -317,7 +317,7 @@ def _below(place: Path) -> Iterator[Path]:
             yield from _below(path)
 
 
-def _id(name: str) -> str:
+def id_of(name: str) -> str:
     """Return an id that is readable, safe as a file name, and different for different names."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "clip"
     return f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -102,6 +102,7 @@ OPTIONAL = {
     "accelerate": ("accelerate", None),
     "peft": ("peft", None),
     "ray": ("ray", None),
+    "pyarrow": ("pyarrow", None),
     "sentence_transformers": ("sentence-transformers", None),
     "sounddevice": ("sounddevice", "python3-sounddevice-pip"),
     "pocketsphinx": ("pocketsphinx", "python3-pocketsphinx-pip"),

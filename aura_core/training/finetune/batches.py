@@ -7,11 +7,11 @@ exactly, so the number of steps of some epochs is known before the first one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from aura_core.errors import ConfigError
-from aura_core.training.finetune.dataset import Example, Order
+from aura_core.training.finetune.dataset import Example, MixedOrder
 from aura_core.training.finetune.packing import Row, grouped, pack
 from aura_core.training.finetune.settings import ROWS, BatchSettings
 
@@ -53,7 +53,8 @@ def batches(
 
 def steps_of(
     epochs: float,
-    lengths: Sequence[int],
+    size: int,
+    tokens_of: Callable[[int], int],
     batch: BatchSettings,
     seed: int,
     processes: int,
@@ -62,18 +63,19 @@ def steps_of(
 
     Args:
         epochs: passes over all samples; a part of one is rounded up to whole samples.
-        lengths: number of tokens of each sample.
+        size: entries of an epoch.
+        tokens_of: tokens of an entry, by its index in `MixedOrder`.
         seed: of the order of the samples.
     """
     most = 0
     for rank in range(processes):
-        order = Order(len(lengths), seed, 0, rank, processes)
+        order = MixedOrder(size, seed, 0, rank, processes)
         count = max(1, round(epochs * order.per_epoch))
         each = share(batch, processes)
         if each is not None:
             steps = -(-count // each)
         else:
-            sizes = (lengths[i] for i in islice(order, count))
+            sizes = map(tokens_of, islice(order, count))
             rows = sum(1 for _ in grouped(sizes, int, batch.tokens))
             steps = -(-rows // (batch.rows or ROWS))
         most = max(most, steps)

@@ -13,6 +13,8 @@ from aura_core.errors import ConfigError, InputError
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.training.finetune.dataset import stand_in
+from aura_core.training.finetune.mixture import Mixture
+from aura_core.training.finetune.offline import OfflineRecord, length
 from aura_core.training.finetune.opening import Opened
 from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
@@ -21,7 +23,7 @@ SAMPLES = 8  # in each folder of shards, the ids of so many samples are computed
 
 
 def check(
-    shards: Shards, opened: Opened, model: str, tokens: int, count: int | None = None
+    shards: Shards | Mixture, opened: Opened, model: str, tokens: int, count: int | None = None
 ) -> list[int]:
     """Check the first `count` samples (None: all), and return their numbers of tokens.
 
@@ -42,12 +44,15 @@ def check(
     longest, where = 0, ""
     for record in islice(shards, count):
         folder = record.where.rpartition("/")[0]
-        if record.ids_sha256 is not None and seen[folder] < SAMPLES:
-            seen[folder] += 1
-            _check_ids(record, published, model)
-        if record.clip not in sizes:
-            sizes[record.clip] = record.size or _size_of(record)
-        n = _length(record, sizes[record.clip], opened)
+        if isinstance(record, OfflineRecord):
+            n = length(record, opened.codec, opened.backend.family)
+        else:
+            if record.ids_sha256 is not None and seen[folder] < SAMPLES:
+                seen[folder] += 1
+                _check_ids(record, published, model)
+            if record.clip not in sizes:
+                sizes[record.clip] = record.size or _size_of(record)
+            n = _length(record, sizes[record.clip], opened)
         lengths.append(n)
         longest, where = max((longest, where), (n, record.where))
     if long := sum(n > tokens for n in lengths):

@@ -29,6 +29,9 @@ from aura_core.orphans import end_with
 from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
 from aura_core.stream.sampling import ChunkSampler
+from aura_core.training.finetune import offline
+from aura_core.training.finetune.mixture import Mixture
+from aura_core.training.finetune.offline import Built, OfflineRecord
 from aura_core.training.finetune.records import Record
 from aura_core.training.finetune.shards import Shards
 from aura_core.types import Chunk
@@ -41,7 +44,8 @@ class Example:
     - `ids`, int64 (L,): 0 at visual tokens.
     - `positions`, int64 (*axes, L): see `PositionTrack.axes`.
     - `visual`, bool (L,).
-    - `pixels`: the vision encoder's inputs of all chunks, see `families.base.Pixels`.
+    - `pixels`: the vision encoder's inputs of all chunks, see `families.base.Pixels`; empty where
+      nothing is shown.
 
     Supervision, of N tokens in order:
 
@@ -71,7 +75,7 @@ class Example:
 class Examples(Dataset[Example]):
     """The records of `shards` as examples, by index."""
 
-    def __init__(self, shards: Shards, codec: PromptCodec, family: Family) -> None:
+    def __init__(self, shards: Shards | Mixture, codec: PromptCodec, family: Family) -> None:
         self.shards, self.codec, self.family = shards, codec, family
 
     def __len__(self) -> int:
@@ -167,6 +171,14 @@ class Order(Sampler[int]):
             epoch, first = epoch + 1, 0
 
 
+class MixedOrder(Order):
+    """The order of a `Mixture`, whose index also says which epoch it is."""
+
+    def __iter__(self) -> Iterator[int]:
+        for used, index in enumerate(super().__iter__(), self._skip):
+            yield used // self.per_epoch * self._length + index
+
+
 def clip_chunks(record: Record) -> list[Chunk]:
     """Return the chunks that the record's window shows, from its clip at 2 FPS.
 
@@ -191,16 +203,27 @@ def clip_chunks(record: Record) -> list[Chunk]:
 
 
 def build(
-    record: Record, codec: PromptCodec, family: Family, chunks: Sequence[Chunk] | None = None
+    record: Record | OfflineRecord,
+    codec: PromptCodec,
+    family: Family,
+    chunks: Sequence[Chunk] | None = None,
 ) -> Example:
     """Return the example of one record.
 
     Args:
-        chunks: those of its window; None: they are read from its clip.
+        chunks: those of its window; None: they are read from its clip, as those of an offline
+            sample always are.
 
     Raises `InputError` that names the record.
     """
+    if isinstance(record, OfflineRecord):
+        return _example(record.id, offline.built(record, codec, family), family)
     chunks = clip_chunks(record) if chunks is None else chunks
+    return _example(record.id, _built(record, codec, family, chunks), family)
+
+
+def _built(record: Record, codec: PromptCodec, family: Family, chunks: Sequence[Chunk]) -> Built:
+    """Return the parts of the example of a window."""
     said = {t.chunk: t for t in record.turns}
     after_words = {t.chunk + 1 for t in record.turns}
     pieces: list[Piece] = [codec.head(codec.prefix(record.history))]
@@ -222,20 +245,29 @@ def build(
             flags = (ids is None, hard, event and i == 0, asked, kept)
             supervised.append((length - 1 + i, target, turn, *flags))
         length += len(pieces[-1])
-    columns = list(zip(*supervised, strict=True))
+    answers = sum(
+        t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns
+    )
+    return Built(pieces, looks, supervised, answers)
+
+
+def _example(id: str, built: Built, family: Family) -> Example:
+    pieces, looks = built.pieces, built.looks
+    columns = list(zip(*built.supervised, strict=True))
     numbers = [np.asarray(c, np.int64) for c in columns[:3]]
     flags = [np.asarray(c, np.bool_) for c in columns[3:]]
+    names = looks[0].arrays if looks else ()  # an offline sample may show nothing
     return Example(
-        record.id,
+        id,
         np.concatenate(
             [np.asarray(p.ids if isinstance(p, Tokens) else [0] * len(p), np.int64) for p in pieces]
         ),
         family.positions().extend(pieces),
         np.concatenate([np.full(len(p), isinstance(p, Video)) for p in pieces]),
-        {k: np.concatenate([look.arrays[k] for look in looks]) for k in looks[0].arrays},
+        {k: np.concatenate([look.arrays[k] for look in looks]) for k in names},
         *numbers,
         *flags,
-        sum(t.answer is not None and t.taught and t.chunk >= record.since for t in record.turns),
+        built.answers,
     )
 
 

@@ -62,8 +62,10 @@ class StreamModel(torch.nn.Module):
         The arguments are fields of `Row`.
         """
         family, inner = self.family, self.inner
-        with contextlib.nullcontext() if self.see else torch.no_grad():
-            features = family.features(inner, pixels)
+        features = None
+        if pixels:
+            with contextlib.nullcontext() if self.see else torch.no_grad():
+                features = family.features(inner, pixels)
         attention = attention_of(
             family.text(inner).config._attn_implementation, lengths, ids.device
         )

@@ -26,7 +26,7 @@ class Row:
     """`len(lengths)` examples one after another: L tokens, N of them supervised.
 
     - `ids`, int64 (L,); `positions`, int64 (*axes, L); `visual`, bool (L,).
-    - `pixels`: the vision encoder's inputs of all chunks, by name.
+    - `pixels`: the vision encoder's inputs of all chunks, by name; empty where nothing is shown.
     - `at`, int64 (N,): positions in the row. `asked`, bool (N,).
     - `answers`, int64 (examples,). `supervised.row` is the example of a token.
     - `lengths`: number of tokens of each example.
@@ -59,6 +59,7 @@ def row_of(examples: list[Example]) -> Row:
     """Join examples to one row."""
     lengths = tuple(len(e.ids) for e in examples)
     starts = np.cumsum((0, *lengths[:-1]))
+    seeing = [e for e in examples if e.pixels]
 
     def joined(name: str) -> torch.Tensor:
         return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples], axis=-1))
@@ -74,8 +75,8 @@ def row_of(examples: list[Example]) -> Row:
         joined("positions"),
         joined("visual"),
         {
-            k: torch.from_numpy(np.concatenate([e.pixels[k] for e in examples]))
-            for k in examples[0].pixels
+            k: torch.from_numpy(np.concatenate([e.pixels[k] for e in seeing]))
+            for k in (seeing[0].pixels if seeing else ())
         },
         torch.from_numpy(np.concatenate([e.at + s for e, s in zip(examples, starts, strict=True)])),
         joined("asked"),

@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aura_core.data.offline import Offline
 from aura_core.data.schema import Sample
 from aura_core.errors import InputError
 from aura_core.stream.prefix import QAGroup
+from aura_core.training.finetune import offline
 
 VERSION = Sample.VERSION
 
@@ -70,9 +72,16 @@ class Record:
     evidence: int | None = None
     since: int = 0
 
+    @property
+    def clips(self) -> tuple[str, ...]:
+        """The clip, as a tuple: a record of another kind may have several files, or none."""
+        return (self.clip,)
 
-def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Record:
-    """Return the record of one line.
+
+def parse(
+    line: bytes, path: Path, number: int, media: Path | None = None
+) -> Record | offline.OfflineRecord:
+    """Return the record of one line; of a line of the type `Offline` an offline sample.
 
     Args:
         media: folder of a data engine's clips.
@@ -88,6 +97,9 @@ def parse(line: bytes, path: Path, number: int, media: Path | None = None) -> Re
         ) from e
     if not isinstance(data, dict):
         raise InputError(f"{where}: expected a JSON object, found {type(data).__name__}")
+    if data.get("type") == "Offline" and data.get("version") == Offline.VERSION:
+        plain = {k: v for k, v in data.items() if k not in ("type", "version")}
+        return offline.parse(plain, where, path.parent.parent if media is None else media)
     if data.get("type", "Sample") != "Sample" or data.get("version") != VERSION:
         kind = f"{data.get('type')!r} of version {data.get('version')!r}"
         raise InputError(

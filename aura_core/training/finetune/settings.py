@@ -11,11 +11,25 @@ from typing import Any
 
 from aura_core.errors import ConfigError
 from aura_core.plain import build, read_yaml, require
-from aura_core.settings import REQUIRED, Settings, section, setting
+from aura_core.settings import REQUIRED, Settings, named, section, setting
 from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.training import LOSSES
 
 STEPS, ROWS = 1000, 1  # where neither epochs nor samples say it
+
+
+@dataclass(frozen=True)
+class MixSettings(Settings):
+    """A further source of samples."""
+
+    path: str = setting("", "run folder of `aura data`, folder of a stage, or a pattern of shards")
+    weight: float = setting(
+        1.0, "how often each of its samples comes in an epoch, on average", above=0.0, high=100.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(bool(self.path), "data.mix: a source needs a path")
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,9 @@ class DataSettings(Settings, section="data"):
     )
     eval_samples: int = setting(64, "most held-out samples that are taken, the first ones", low=1)
     workers: int = setting(2, "processes that decode and tokenise ahead", low=0)
+    mix: Mapping[str, MixSettings] = named(
+        MixSettings, "further samples to train on, such as offline ones, by a name"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

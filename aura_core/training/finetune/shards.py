@@ -3,19 +3,20 @@
 The source is a run folder of the data engine, or a pattern of shards. A run folder is read as
 `aura_core.data.store` reads it: every shard must be done and undamaged, and `media_root` says where
 the clips are. A pattern names single shards. If they are in a stage's folder of the data engine,
-that stage must be finished too, and its clips are found in the same way.
+that stage must be finished too, and its clips are found in the same way. Records that a review
+rejected are left out (`aura_core.data.reviews`).
 """
 
 from __future__ import annotations
 
-import glob
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from aura_core.data import STAGES
-from aura_core.data.store import StageFolder, media_root
+from aura_core.data.reviews import Reviews
+from aura_core.data.samples import read_lines, shards_of
 from aura_core.errors import InputError
+from aura_core.training.finetune.offline import OfflineRecord
 from aura_core.training.finetune.records import Record, parse
 from aura_core.training.finetune.supervision import Supervision
 
@@ -33,27 +34,37 @@ class Shards:
 
     def __init__(self, source: str, once: bool = False) -> None:
         self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
-        self._media: dict[Path, Path | None] = {}  # by folder with shards: where its clips are
         self._supervision = Supervision(once)
         content = hashlib.sha256()
         clips: dict[str, str] = {}  # by clip: the first record that needs it
-        paths = self._found(source)
-        for path in paths:
+        self.rejected = 0  # records that a review rejected
+        found = shards_of(source)
+        self._media = {s.path.parent: s.media for s in found}
+        reviews = {folder: Reviews.read(folder) for folder in self._media}
+        for path in (s.path for s in found):
             offset = 0
-            for number, line in enumerate(_lines(path), start=1):
+            for number, line in enumerate(read_lines(path), start=1):
                 if line.strip():
-                    content.update(line.strip())
                     record = parse(line, path, number, self._media[path.parent])
-                    clips.setdefault(record.clip, record.where)
-                    self._supervision.add(len(self._lines), record)
-                    self._lines.append((path, number, offset))
+                    if reviews[path.parent].rejects(record.id, line):
+                        self.rejected += 1
+                    else:
+                        content.update(line.strip())
+                        for clip in record.clips:
+                            clips.setdefault(clip, record.where)
+                        self._supervision.add(len(self._lines), record)
+                        self._lines.append((path, number, offset))
                 offset += len(line)
         self._chosen = self._supervision.chosen(len(self._lines))
         if len(self._chosen) < len(self._lines):
             content.update(repr(self._chosen).encode())
         self.digest = content.hexdigest()[:16]  # of all records in order, wherever they lie
         if not self._lines:
-            what = "no file of this name" if not paths else "there is no record in it"
+            what = "no file of this name"
+            if found:
+                what = "there is no record in it"
+            if self.rejected:
+                what = f"a review rejected all {self.rejected} records"
             raise InputError(
                 f"{source}: {what}; expected a run of `aura data`, or JSON lines, one sample each"
             )
@@ -62,7 +73,11 @@ class Shards:
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, index: int) -> Record:
+    def by_entry(self, values: Sequence[int]) -> Callable[[int], int]:
+        """Return what gives the value of an entry of any epoch, see `Mixture.by_entry`."""
+        return lambda index: values[index % len(values)]
+
+    def __getitem__(self, index: int) -> Record | OfflineRecord:
         path, number, offset = self._lines[self._chosen[index]]
         try:
             with path.open("rb") as file:
@@ -72,48 +87,8 @@ class Shards:
             raise InputError(f"{path}:{number}: cannot be read any more: {e.strerror}") from e
         return self._supervision.of(parse(line, path, number, self._media[path.parent]))
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Record | OfflineRecord]:
         return (self[i] for i in range(len(self)))
-
-    def _found(self, source: str) -> list[Path]:
-        """Return the shards of `source`, and note where the clips of their folders are."""
-        if Path(source).is_dir():
-            stage = _stage_of(Path(source)) or StageFolder(Path(source), STAGES[-1])
-            self._media[stage.path] = media_root(stage.run, stage.stage)
-            return [stage.shard(i) for i in range(len(stage.all_done()))]
-        # Half-written files of a killed run (`store.temporary_of`) have the suffix of a shard.
-        found = [
-            Path(p)
-            for p in sorted(glob.glob(source, recursive=True))
-            if ".part-" not in Path(p).name
-        ]
-        for folder in {p.parent for p in found}:
-            stage = _stage_of(folder)
-            self._media[folder] = None
-            if stage is not None:
-                _finished(stage)
-                self._media[folder] = media_root(stage.run, stage.stage)
-        return found
-
-
-def _stage_of(folder: Path) -> StageFolder | None:
-    """Return the data engine's stage to which this folder belongs, or None."""
-    name = folder.resolve().name
-    ours = name in STAGES and (folder / "manifest.json").is_file()
-    return StageFolder(folder.resolve().parent, name) if ours else None
-
-
-def _finished(stage: StageFolder) -> None:
-    """Raise `InputError` unless every shard of the stage is done.
-
-    Their contents are not checked, because a user may have edited them.
-    """
-    count = stage.manifest()["shards"]
-    there = sum(stage.shard(i).with_suffix(".done").is_file() for i in range(count))
-    if there < count:
-        raise InputError(
-            f"{stage.path}: {there} of {count} shards are done; run `aura data {stage.stage}` again"
-        )
 
 
 def _all_there(source: str, clips: dict[str, str]) -> None:
@@ -126,10 +101,3 @@ def _all_there(source: str, clips: dict[str, str]) -> None:
         raise InputError(
             f"{source}: {len(missing)} of {len(clips)} clips are missing, the first is {first}"
         )
-
-
-def _lines(path: Path) -> Sequence[bytes]:
-    try:
-        return path.read_bytes().splitlines(keepends=True)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}") from e

@@ -46,14 +46,15 @@ def step_flops(module: StreamModel, row: Row) -> float:
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     # Causal attention is half of the square. There are two products, of two operations each.
     look = sum(2 * n * n * width * config.num_hidden_layers for n in row.lengths)
-    blocks, patches, seen = family.vision_work(inner, row.pixels)
-    return (
+    total = (
         _linear(text.layers, len(row.ids), True)
         + 3 * look
         + _linear(inner.get_output_embeddings(), len(row.at), True)
-        + _linear(blocks, patches, module.see)
-        + (3 if module.see else 1) * seen
     )
+    if not row.pixels:
+        return total
+    blocks, patches, seen = family.vision_work(inner, row.pixels)
+    return total + _linear(blocks, patches, module.see) + (3 if module.see else 1) * seen
 
 
 def _linear(part: torch.nn.Module, tokens: int, backward: bool) -> float:

@@ -27,8 +27,16 @@ from aura_core.extras import how_to_install
 from aura_core.training.finetune import memory
 from aura_core.training.finetune.batches import batches, share, steps_of
 from aura_core.training.finetune.checks import check
-from aura_core.training.finetune.dataset import Ahead, Examples, Order, loader, raised
+from aura_core.training.finetune.dataset import (
+    Ahead,
+    Examples,
+    MixedOrder,
+    Order,
+    loader,
+    raised,
+)
 from aura_core.training.finetune.held_out import free_running, teacher_forced
+from aura_core.training.finetune.mixture import Mixture, open_data
 from aura_core.training.finetune.opening import Opened, arguments, open_for_training
 from aura_core.training.finetune.packing import Row, pack
 from aura_core.training.finetune.reports import Line, Log, Told
@@ -110,7 +118,7 @@ class Trainer:
                 " with config/accelerate/fsdp2.yaml (docs/several_gpus.md)"
             )
         self.recipe, self.out = recipe, out
-        shards = Shards(recipe.data.train, once=recipe.loss != "balanced")
+        shards = open_data(recipe.data, recipe.loss != "balanced", recipe.seed)
         held = Shards(recipe.data.eval) if recipe.data.eval else None
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(
@@ -137,7 +145,8 @@ class Trainer:
             check(held, self.opened, recipe.model, recipe.batch.tokens, recipe.data.eval_samples)
         steps = recipe.schedule.steps or STEPS
         if epochs := recipe.schedule.epochs:
-            steps = steps_of(epochs, lengths, recipe.batch, recipe.seed, a.num_processes)
+            size, tokens = len(shards), shards.by_entry(lengths)
+            steps = steps_of(epochs, size, tokens, recipe.batch, recipe.seed, a.num_processes)
         self.schedule = replace(recipe.schedule, steps=steps, epochs=None)
         self.need = self._need()
         self.samples = 0  # number of samples that this process has used
@@ -145,7 +154,8 @@ class Trainer:
         if self.done:
             self.samples = self.steps.load(self.done, self.model, self.optimizer.optimizer)
         self._examples = Examples(shards, self.opened.codec, self.opened.backend.family)
-        self.order = Order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
+        order = MixedOrder if isinstance(shards, Mixture) else Order
+        self.order = order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
         self._held = held
 
     def run(self, *told: Told) -> Summary:

@@ -1,0 +1,158 @@
+"""The estimate before a run of the data engine, against what a run then asks for and pays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from data_rig import aura
+from mllm_double import USAGE, light_run, light_video, settings
+
+from aura_core.data.engine import run, write_sources
+from aura_core.data.prepare import find_sources
+from aura_core.data.pricing import (
+    STAGES,
+    Amount,
+    Length,
+    estimate,
+    lengths_of,
+    like,
+    load,
+    save,
+    spent_of,
+)
+from aura_core.data.prompts import Prompts
+from aura_core.data.settings import DataConfig, PrepareConfig, RefineConfig, SynthesizeConfig
+from aura_core.data.worker import Job
+from aura_core.errors import InputError
+
+pytest.importorskip("httpx")
+
+
+def asks_one_scene(mllm) -> DataConfig:
+    """Settings with which a clip of the double is one scene, and it writes all it may.
+
+    Without siblings, of which one or none is drawn, nothing depends on chance.
+    """
+    one = SynthesizeConfig(
+        scene_cut=300.0, min_scene_s=16, real_time=1, proactive=1, multi_response=0, never=0.0
+    )
+    return replace(settings(mllm), synthesize=one, refine=RefineConfig(0))
+
+
+def test_a_run_asks_for_what_was_estimated(mllm, tmp_path):
+    config = asks_one_scene(mllm)
+    light_video(tmp_path / "in" / "a.mp4")
+    sources = find_sources(tmp_path / "in")
+    write_sources(tmp_path, sources, config)
+    run(Job("prepare", tmp_path, tmp_path, config))
+    lengths, unknown = lengths_of(sources, config)
+    assert lengths == [Length(16, 64, 64)] and unknown == []
+    found = estimate(lengths, config, Prompts.load(), events=1)
+    for stage in STAGES:
+        before = "structure" if stage == "verify" else None
+        if before:
+            run(Job(before, tmp_path, tmp_path, config, "mllm"))
+        run(Job(stage, tmp_path, tmp_path, config, "mllm"))
+        spent = spent_of(tmp_path, stage)
+        assert spent.requests == found.low[stage].requests, stage
+        assert spent.prompt_tokens == USAGE["prompt_tokens"] * spent.requests
+    measured = like(found, tmp_path)
+    for stage in STAGES:
+        amount = measured.high[stage]
+        assert amount.requests == found.high[stage].requests
+        assert amount.prompt_tokens == pytest.approx(amount.requests * USAGE["prompt_tokens"])
+        assert amount.completion_tokens == pytest.approx(
+            amount.requests * USAGE["completion_tokens"]
+        )
+
+
+def test_more_scenes_and_events_ask_for_more():
+    clip, config = [Length(120, 640, 360)], DataConfig()
+    few, many = (estimate(clip, config, Prompts.load(), events) for events in (1, 8))
+    for stage in STAGES:
+        assert few.low[stage] == many.low[stage]
+        assert few.low[stage].requests < few.high[stage].requests
+    assert few.high["synthesize"].requests < many.high["synthesize"].requests
+    # by hand: 2 scenes of 60 s, 3 + 2 questions each, of which 2 answers come later, and in a
+    # fourth of the scenes a request whose event never happens
+    assert few.low["verify"].requests == 2 * (3 + 2 + 0.25 + 2)
+    assert few.low["refine"].requests == pytest.approx(2 * (3 + 3 * 0.8 * 2 + 2 + 0.25))
+
+
+def test_larger_pictures_and_longer_prompts_cost_more_tokens_and_not_more_requests():
+    config, prompts = DataConfig(), Prompts.load()
+    small, large = (
+        estimate(
+            [
+                Length(60, w, w),
+            ],
+            config,
+            prompts,
+            1,
+        )
+        for w in (64, 640)
+    )
+    long = Prompts({k: v * 3 for k, v in prompts.texts.items()})
+    wordy = estimate([Length(60, 64, 64)], config, long, 1)
+    for stage in STAGES:
+        assert small.low[stage].requests == large.low[stage].requests == wordy.low[stage].requests
+        assert small.low[stage].prompt_tokens < large.low[stage].prompt_tokens
+        assert small.low[stage].prompt_tokens < wordy.low[stage].prompt_tokens
+
+
+def test_no_siblings_no_requests_for_them():
+    with_, without = (
+        estimate([Length(60, 64, 64)], DataConfig(refine=RefineConfig(n)), Prompts.load(), 1)
+        for n in (4, 0)
+    )
+    assert without.low["refine"].requests == 2.25 < with_.low["refine"].requests
+
+
+def test_a_long_video_is_cut_as_prepare_cuts_it_and_what_has_no_length_is_named(tmp_path):
+    light_video(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    config = DataConfig(prepare=PrepareConfig(max_seconds=6, min_seconds=5))
+    lengths, unknown = lengths_of(find_sources(tmp_path), config)
+    assert [c.seconds for c in lengths] == [6, 6]  # the rest, 4 s, is too short
+    assert unknown == ["b.mp4: Invalid data found when processing input"]
+
+
+def test_money_is_the_price_of_a_million_tokens():
+    assert Amount(10, 2e6, 5e5).money(0.3, 1.2) == pytest.approx(0.6 + 0.6)
+
+
+def test_an_estimate_is_kept_beside_the_run(tmp_path):
+    found = estimate([Length(60, 64, 64)], DataConfig(), Prompts.load(), 2)
+    assert load(tmp_path) is None
+    save(tmp_path, found)
+    assert load(tmp_path) == found
+    (tmp_path / "price.json").write_text('{"clips": 1}')
+    with pytest.raises(InputError, match=r"price\.json: damaged; delete it"):
+        load(tmp_path)
+    with pytest.raises(InputError, match="no request was paid for"):
+        like(found, tmp_path)
+
+
+def test_the_command_estimates_and_compares_later(mllm, tmp_path):
+    config = asks_one_scene(mllm)
+    light_run(tmp_path)
+    money = ("--input-price", 0.5, "--output-price", 2)
+    told = aura("price", "--in", tmp_path / "in", "--out", tmp_path, *money)
+    assert told.returncode == 0 and "2 clips, 32 s" in told.stdout, told
+    assert "price" in told.stdout and "spent" not in told.stdout
+    run(Job("synthesize", tmp_path, tmp_path, config, "mllm"))
+    after = aura("price", "--out", tmp_path)
+    assert after.returncode == 0 and "spent" in after.stdout, after
+    assert f"{spent_of(tmp_path, 'synthesize').prompt_tokens:,.0f}" in after.stdout
+    wrong = aura("price", "--out", tmp_path, "--input-price", 1)
+    assert wrong.returncode == 1 and "or neither" in wrong.stderr
+
+
+def test_the_clips_of_a_run_are_enough(tmp_path: Path):
+    light_run(tmp_path)
+    told = aura("price", "--out", tmp_path)
+    assert told.returncode == 0 and "2 clips, 32 s" in told.stdout, told
+    none = aura("price")
+    assert none.returncode == 1 and "--in" in none.stderr
