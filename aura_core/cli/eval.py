@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aura_core.cli import benchmark, eval_agree, eval_memory, eval_table, options, output
+from aura_core.cli import (
+    benchmark,
+    eval_agree,
+    eval_memory,
+    eval_paired,
+    eval_table,
+    options,
+    output,
+)
 from aura_core.config import DeciderConfig, GateConfig
 from aura_core.errors import InputError
 
@@ -224,5 +232,6 @@ def _with_interval(m: Measured) -> str:
 
 app.command()(eval_memory.memory)
 app.command()(eval_agree.agree)
+app.command()(eval_paired.paired)
 app.command()(eval_table.table)
 benchmark.register(app)

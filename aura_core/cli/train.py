@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aura_core.cli import options, output
+from aura_core.cli import options, output, preference
 from aura_core.training.finetune.settings import DataSettings, TuneRecipe
 from aura_core.training.tiny.settings import Budget, Recipe
 
@@ -155,3 +155,6 @@ def ablation(
 
     budget = Budget(steps=steps, worlds=worlds, episodes=episodes, fresh=not warm)
     print(json.dumps(ablate(what, model, work, budget), indent=1))
+
+
+app.command()(preference.preference)

@@ -1,0 +1,75 @@
+"""`aura eval paired`: several models on the same episodes, and their differences from the first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aura_core.cli import options, output
+from aura_core.errors import InputError
+
+
+def paired(
+    models: Annotated[
+        list[str], typer.Argument(help="Checkpoints; each is compared with the first one.")
+    ],
+    seeds: Annotated[
+        str, typer.Option(help="FIRST:END, END excluded; tests use seeds from 500000 on")
+    ] = "500000:500100",
+    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    config: options.Config = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    camera: Annotated[
+        str,
+        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
+    ] = "drawn",
+    watches: Annotated[
+        int,
+        typer.Option(min=0, help="so many watches in each episode and no questions; 0: as eval sim"),
+    ] = 0,
+) -> None:
+    """Compare models on the same episodes: figures, and differences with paired intervals."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from aura_core.evaluation.paired import compare, scores
+    from aura_core.models import load
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
+
+    if len(models) < 2:
+        raise InputError("aura eval paired: name two models or more")
+    one_of("--camera", camera, CAMERAS)
+    output.check("--json", json_out)
+    console, chosen = Console(stderr=True), options.seeds(seeds)
+    played = []
+    for model in models:
+        settings = options.assistant_config(config, model, device, dtype)
+        backend = load(settings.model, settings.server)
+        episodes = track(chosen, model, console=console)
+        played.append(scores(backend, episodes, settings, seconds, camera, watches))
+    told: dict[str, object] = {}
+    for model, after in zip(models[1:], played[1:], strict=True):
+        compared = compare(played[0], after)
+        table = Table("figure", models[0], model, "difference", "95% interval", "n")
+        for name, c in compared.items():
+            table.add_row(
+                name,
+                f"{c.before.value:.3f}",
+                f"{c.after.value:.3f}",
+                f"{c.difference.value:+.3f}",
+                f"{c.difference.ci95[0]:+.3f} .. {c.difference.ci95[1]:+.3f}",
+                f"{c.before.n:g}",
+            )
+        Console().print(table)
+        told[model] = {name: c.as_json() for name, c in compared.items()}
+    print(f"{len(chosen)} episodes of {seconds} s, the same for each model")
+    if json_out is not None:
+        about = {"first": models[0], "seeds": seeds, "watches": watches, "compared": told}
+        output.write(json_out, json.dumps(about, indent=2) + "\n")

@@ -1,0 +1,76 @@
+"""Figures of two models on the same episodes, and the interval of their difference."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aura_core.evaluation.paired import FIGURES, compare
+from aura_core.evaluation.scoring import Said, score
+from aura_core.evaluation.sim import event_f1, figures
+from aura_core.sim.episode import Episode
+
+SECONDS = 40
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    return [Episode.generate(seed, SECONDS) for seed in range(2000, 2012)]
+
+
+def perfect(episode):
+    asks = {a.chunk: a.text for a in episode.asks}
+    said = [Said(c, text, asks.get(c)) for c, text in sorted(episode.script().items())]
+    return [s for s in said if s.chunk < SECONDS]
+
+
+def silent_at_events(episode):
+    asks = {a.chunk for a in episode.asks}
+    return [s for s in perfect(episode) if s.chunk in asks]
+
+
+def scored(episodes, how):
+    return [score(e, how(e), SECONDS) for e in episodes]
+
+
+def test_the_figures_are_those_of_the_benchmark(episodes) -> None:
+    mixed = [
+        score(e, (perfect if i % 3 else silent_at_events)(e), SECONDS)
+        for i, e in enumerate(episodes)
+    ]
+    theirs, ours = figures(mixed), compare(mixed, mixed)
+    assert ours["multi.event_f1"].before.value == pytest.approx(event_f1(mixed))
+    for mine, name in {
+        "proactive.recall": "proactive.recall",
+        "false_alarms_per_min": "proactive.false_alarms_per_min",
+        "realtime.exact_match": "realtime.exact_match",
+    }.items():
+        assert ours[mine].before.value == pytest.approx(theirs[name].value), name
+        assert ours[mine].before.n == pytest.approx(theirs[name].n)
+
+
+def test_a_model_does_not_differ_from_itself(episodes) -> None:
+    same = scored(episodes, perfect)
+    for c in compare(same, same).values():
+        assert c.difference.value == 0.0 and math.isnan(c.difference.ci95[0])
+
+
+def test_the_difference_is_after_minus_before_and_its_interval_is_paired(episodes) -> None:
+    before, after = scored(episodes, silent_at_events), scored(episodes, perfect)
+    recall = compare(before, after)["events.recall"]
+    assert recall.before.value == 0.0 and recall.after.value == 1.0
+    assert recall.difference.value == 1.0
+    half = [a if i % 2 else b for i, (a, b) in enumerate(zip(after, before, strict=True))]
+    c = compare(half, after)["events.recall"]
+    low, high = c.difference.ci95
+    assert 0.0 < low < c.difference.value < high < 1.0
+    back = compare(after, half)["events.recall"]
+    assert back.difference.value == pytest.approx(-c.difference.value)
+
+
+def test_every_tally_ends_with_its_number_of_samples(episodes) -> None:
+    whole = scored(episodes, perfect)
+    for name, figure in FIGURES.items():
+        rows = [figure.tally(s) for s in whole]
+        assert all(row[-1] >= 0 for row in rows) and sum(row[-1] for row in rows) > 0, name
