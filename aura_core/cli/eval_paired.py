@@ -30,7 +30,9 @@ def paired(
     ] = "drawn",
     watches: Annotated[
         int,
-        typer.Option(min=0, help="so many watches in each episode and no questions; 0: as eval sim"),
+        typer.Option(
+            min=0, help="so many watches in each episode and no questions; 0: as eval sim"
+        ),
     ] = 0,
 ) -> None:
     """Compare models on the same episodes: figures, and differences with paired intervals."""

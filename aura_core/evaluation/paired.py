@@ -142,9 +142,7 @@ def scores(
     return out
 
 
-def compare(
-    before: Sequence[EpisodeScore], after: Sequence[EpisodeScore]
-) -> dict[str, Compared]:
+def compare(before: Sequence[EpisodeScore], after: Sequence[EpisodeScore]) -> dict[str, Compared]:
     """The figures of two models that have samples; the scores are of the same episodes, in
     order."""
     out = {}

@@ -49,9 +49,7 @@ def margins(trainer, lessons):
     out = []
     for lesson in lessons:
         with torch.no_grad():
-            told, _ = module.predicted(
-                trainer.family, trainer.model, lesson.row, trainer._silent
-            )
+            told, _ = module.predicted(trainer.family, trainer.model, lesson.row, trainer._silent)
         total = torch.zeros(len(lesson.row.outputs)).index_add(0, lesson.row.owner, told)
         out += [float(total[p.chosen] - total[p.rejected]) for p in objective._pairs[id(lesson)]]
     return out
@@ -85,13 +83,16 @@ def test_updates_move_the_language_model_towards_the_better_turns_alone(taught) 
 
 
 def test_a_group_whose_turns_are_worth_the_same_is_left_out() -> None:
+    from aura_core.stream.prefix import Prefix
     from aura_core.training.preference.lessons import useful
     from aura_core.training.preference.rollouts import Choice, Output, View
-    from aura_core.stream.prefix import Prefix
 
     def choice(*rewards):
         return Choice(
-            0, 0, 0.5, tuple(Output((i,) * (i > 0), True, r, 2, -1.0) for i, r in enumerate(rewards))
+            0,
+            0,
+            0.5,
+            tuple(Output((i,) * (i > 0), True, r, 2, -1.0) for i, r in enumerate(rewards)),
         )
 
     view = View(Prefix(), (), (choice(0.0, 0.0), choice(0.0, 1.0)))

@@ -92,7 +92,7 @@ class Acting(Decider):
             told = np.full_like(logits, -np.inf)
             told[silent] = logits[silent]
         else:
-            told = draft.noisy(logits)
+            told = draft.noisy(logits).copy()
             told[silent] = -np.inf
         return told
 

@@ -91,6 +91,8 @@ class Rollouts:
         self.engine.generator = Writing(
             self.engine.codec, config.generation, self.engine.decider.silent_ids
         )
+        # A copy lives for some seconds; whose words its alerts are needs no model there.
+        self._plain = replace(config, watch=replace(config.watch, attribution="words"))
         self._rng = np.random.default_rng([recipe.seed, 71])
         self._room: list[tuple[Chunk, Query | None]] = []
 
@@ -101,8 +103,8 @@ class Rollouts:
         engine.reset()
         self._room = list(chunks_of(room))
         dues = {d.chunk: d.text for d in room.episode.dues}
-        views: list[View] = []
-        choices: list[Choice] = []
+        ends: list[tuple[Prefix, tuple[Turn, ...]]] = []  # of each window
+        choices: list[list[Choice]] = [[]]
         steps: list[Step] = []
         said: list[Said] = []
         for at, (chunk, query) in enumerate(self._room):
@@ -110,17 +112,33 @@ class Rollouts:
             prefix, turns = engine.window.prefix, tuple(engine.window.turns)
             step = self._step(engine, chunk, query)
             if step.switched:
-                views.append(View(prefix, turns, tuple(choices)))
-                choices = []
+                ends.append((prefix, turns))
+                choices.append([])
             if before is not None and self._tried(step, chunk.index in dues):
                 turn = len(engine.window.turns) - 1
-                choices.append(
+                choices[-1].append(
                     self._choice(before, room, at, turn, step, said, dues.get(chunk.index))
                 )
             said += _said(step)
             steps.append(step)
-        views.append(View(engine.window.prefix, tuple(engine.window.turns), tuple(choices)))
-        return Played(tuple(views), score(room.episode, said, room.seconds), tuple(steps))
+        ends.append((engine.window.prefix, tuple(engine.window.turns)))
+        views = tuple(
+            View(prefix, turns, tuple(self._judged(c, room, said) for c in made))
+            for (prefix, turns), made in zip(ends, choices, strict=True)
+        )
+        return Played(views, score(room.episode, said, room.seconds), tuple(steps))
+
+    def _judged(self, choice: Choice, room: Room, said: Sequence[Said]) -> Choice:
+        """The choice with the reward of the turn that the conversation itself has gone on with."""
+        at = next(i for i, (chunk, _) in enumerate(self._room) if chunk.index == choice.chunk)
+        last = self._last(at)
+        reward = worth(room.episode, [s for s in said if s.chunk <= last], last + 1)
+        outputs = (replace(o, reward=reward) if math.isnan(o.reward) else o for o in choice.outputs)
+        return replace(choice, outputs=tuple(outputs))
+
+    def _last(self, at: int) -> int:
+        """The last chunk by which the turn of the room's chunk `at` is judged."""
+        return self._room[min(at + self.recipe.horizon, len(self._room) - 1)][0].index
 
     @staticmethod
     def _step(engine: StreamEngine, chunk: Chunk, query: Query | None) -> Step:
@@ -155,12 +173,17 @@ class Rollouts:
 
         def tried(draft: Draft, count: int) -> None:
             output = self._branch(before, room, at, draft, said, outputs)
-            old = outputs.get(output.ids, output)
-            outputs[output.ids] = replace(old, count=old.count + count if old is not output else count)
+            outputs[output.ids] = replace(output, count=output.count + count)
 
         group = self.recipe.group if self.recipe.method == "grpo" else 0
         silent = int(self._rng.binomial(group, step.decision.p_silent)) if group else 0
-        tried(Draft(()), silent)
+        if step.decision.silent:  # that is how the conversation goes on; it is judged there
+            acting = self.engine.decider
+            assert isinstance(acting, Acting) and acting.logits is not None
+            own = log_p(acting.logits, acting.silent_ids)
+            outputs[()] = Output((), True, math.nan, silent, own)
+        else:
+            tried(Draft(()), silent)
         for _ in range(group - silent):
             tried(Draft(None, self._rng), 1)
         if not group:
@@ -181,6 +204,7 @@ class Rollouts:
     ) -> Output:
         """Write the turn as `draft` tells, play on greedily, and score it."""
         engine = forked(before)
+        engine.configure(self._plain)
         acting, writing = engine.decider, engine.generator
         assert isinstance(acting, Acting) and isinstance(writing, Writing)
         acting.draft = writing.draft = draft
@@ -192,8 +216,7 @@ class Rollouts:
             return known[output.ids]
         for chunk, query in self._room[at + 1 : at + 1 + self.recipe.horizon]:
             heard += _said(self._step(engine, chunk, query))
-        last = self._room[min(at + self.recipe.horizon, len(self._room) - 1)][0]
-        return replace(output, reward=worth(room.episode, heard, last.index + 1))
+        return replace(output, reward=worth(room.episode, heard, self._last(at) + 1))
 
 
 def _output(logits: Logits, silent_ids: Sequence[int], draft: Draft, writing: Writing) -> Output:

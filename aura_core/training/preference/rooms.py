@@ -50,6 +50,11 @@ def room_of(seed: int, seconds: int) -> Room:
     return Room(episode, sensor_of(seed), seconds)
 
 
+def watched(room: Room) -> bool:
+    """Whether anything is waited for, so that unasked words may come."""
+    return any(a.condition is not None for a in room.episode.asks)
+
+
 def chunks_of(room: Room) -> Iterator[tuple[Chunk, Query | None]]:
     """The room's chunks by the sampling rule, each with the question that belongs to it: those that
     `evaluation.sim.play` steps through."""

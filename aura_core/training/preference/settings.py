@@ -10,6 +10,7 @@ from aura_core.sim.world import FIRST_TEST_SEED
 
 METHODS = ("dpo", "grpo")
 
+
 @dataclass(frozen=True)
 class PreferenceRecipe(Settings):
     """How the decisions of a checkpoint are trained on what the simulator makes of them."""

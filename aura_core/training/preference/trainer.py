@@ -33,8 +33,8 @@ from aura_core.training.preference.lessons import (
     useful,
 )
 from aura_core.training.preference.rollouts import Played, Rollouts
-from aura_core.training.preference.rooms import room_of
-from aura_core.training.preference.rows import predicted, row_of
+from aura_core.training.preference.rooms import Room, room_of, watched
+from aura_core.training.preference.rows import Row, predicted, row_of
 from aura_core.training.preference.saving import save
 from aura_core.training.preference.settings import PreferenceRecipe
 
@@ -106,8 +106,7 @@ class PreferenceTrainer:
         lessons: list[Lesson] = []
         tally: Counter[str] = Counter()
         for _ in range(self.recipe.rooms):
-            played = self.rollouts.play(room_of(self.seed, self.recipe.seconds))
-            self.seed += 1
+            played = self.rollouts.play(self._next_room())
             tally += _tally(played)
             for view in played.views:
                 choices = useful(view, self.recipe)
@@ -122,8 +121,16 @@ class PreferenceTrainer:
         self._told("rollouts", min(1.0, self.used), f"{words} learned from {taught}")
         return lessons
 
+    def _next_room(self) -> Room:
+        """The next training room in which something is waited for."""
+        while True:
+            room = room_of(self.seed, self.recipe.seconds)
+            self.seed += 1
+            if watched(room):
+                return room
+
     @torch.no_grad()
-    def _lesson(self, row) -> Lesson:  # type: ignore[no-untyped-def]
+    def _lesson(self, row: Row) -> Lesson:
         old, _ = predicted(self.family, self.model, row, self._silent)
         before, taught = predicted(self.family, self._first, row, self._silent)
         return Lesson(row, old, before, taught)
@@ -154,17 +161,19 @@ class PreferenceTrainer:
     def _batches(
         self, lessons: Sequence[Lesson], objective: Pairing | Grouping
     ) -> list[list[Lesson]]:
-        """The lessons in a new order, in batches of at least `batch` decisions but for the last."""
+        """The lessons in a new order, in batches of about `batch` decisions each."""
+        total = sum(map(objective.number, lessons))
+        size = total / max(1, round(total / self.recipe.batch))
         batches: list[list[Lesson]] = [[]]
+        taken = 0
         for i in self._rng.permutation(len(lessons)):
-            if sum(map(objective.number, batches[-1])) >= self.recipe.batch:
+            if taken >= size * len(batches):
                 batches.append([])
             batches[-1].append(lessons[int(i)])
+            taken += objective.number(lessons[int(i)])
         return batches
 
-    def update(
-        self, batch: Sequence[Lesson], objective: Pairing | Grouping
-    ) -> tuple[float, float]:
+    def update(self, batch: Sequence[Lesson], objective: Pairing | Grouping) -> tuple[float, float]:
         """Do one update. Returns the mean loss of a decision, and the mean divergence of an anchor.
 
         Raises `ModelError` when the loss is not finite.
@@ -178,7 +187,7 @@ class PreferenceTrainer:
             mine = objective(lesson, log_p) / number
             apart = divergence(lesson.taught, told) / anchors
             (mine + self.recipe.anchor * apart).backward()
-            loss, anchor = loss + float(mine), anchor + float(apart)
+            loss, anchor = loss + float(mine.detach()), anchor + float(apart.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(self._trained, self.recipe.clip))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise ModelError(
