@@ -64,8 +64,8 @@ def test_the_first_loss_is_that_of_a_model_that_has_learned_nothing(taught) -> N
     for lesson in lessons:
         log_p, told = module.predicted(trainer.family, trainer.model, lesson.row, trainer._silent)
         weight = sum(objective._weight[p.kind] for p in objective._pairs[id(lesson)])
-        assert float(objective(lesson, log_p)) == pytest.approx(weight * math.log(2), rel=1e-5)
-        assert abs(float(divergence(lesson.taught, told))) < 1e-3
+        assert float(objective(lesson, log_p).detach()) == pytest.approx(weight * math.log(2), rel=1e-5)
+        assert abs(float(divergence(lesson.taught, told).detach())) < 1e-3
 
 
 def test_updates_move_the_language_model_towards_the_better_turns_alone(taught) -> None:
@@ -135,7 +135,7 @@ def test_other_families_are_trained_by_the_same_code(tmp_path, family) -> None:
     base = checkpoints.write(tmp_path / "base", family, layers=2)
     sidecar = {"trained_to_decide": True, "silent_token": checkpoints.SILENT}
     (base / "aura.json").write_text(json.dumps(sidecar | {"max_pixels": 4096}))
-    recipe = replace(QUICK, model=str(base), rooms=1, seconds=14, first=200_003, method="grpo")
+    recipe = replace(QUICK, model=str(base), rooms=1, seconds=14, first=200_003, method="dpo")
     trainer = PreferenceTrainer(recipe, tmp_path / "out")
     trainer._begun = module.time.monotonic()
     lessons = trainer.collect()
@@ -143,8 +143,9 @@ def test_other_families_are_trained_by_the_same_code(tmp_path, family) -> None:
         theirs = torch.tensor([o.log_p for o in lesson.row.outputs])
         mine = torch.zeros(len(theirs)).index_add(0, lesson.row.owner, lesson.old)
         assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-3)
+    assert lessons
     trainer.learn(lessons)
-    assert trainer.updates == (1 if lessons else 0)
+    assert trainer.updates >= 1
 
 
 @pytest.mark.parametrize(

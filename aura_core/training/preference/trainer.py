@@ -171,7 +171,7 @@ class PreferenceTrainer:
                 batches.append([])
             batches[-1].append(lessons[int(i)])
             taken += objective.number(lessons[int(i)])
-        return batches
+        return [batch for batch in batches if batch]
 
     def update(self, batch: Sequence[Lesson], objective: Pairing | Grouping) -> tuple[float, float]:
         """Do one update. Returns the mean loss of a decision, and the mean divergence of an anchor.
