@@ -64,7 +64,9 @@ def test_the_first_loss_is_that_of_a_model_that_has_learned_nothing(taught) -> N
     for lesson in lessons:
         log_p, told = module.predicted(trainer.family, trainer.model, lesson.row, trainer._silent)
         weight = sum(objective._weight[p.kind] for p in objective._pairs[id(lesson)])
-        assert float(objective(lesson, log_p).detach()) == pytest.approx(weight * math.log(2), rel=1e-5)
+        assert float(objective(lesson, log_p).detach()) == pytest.approx(
+            weight * math.log(2), rel=1e-5
+        )
         assert abs(float(divergence(lesson.taught, told).detach())) < 1e-3
 
 
@@ -135,7 +137,7 @@ def test_other_families_are_trained_by_the_same_code(tmp_path, family) -> None:
     base = checkpoints.write(tmp_path / "base", family, layers=2)
     sidecar = {"trained_to_decide": True, "silent_token": checkpoints.SILENT}
     (base / "aura.json").write_text(json.dumps(sidecar | {"max_pixels": 4096}))
-    recipe = replace(QUICK, model=str(base), rooms=1, seconds=14, first=200_003, method="dpo")
+    recipe = replace(QUICK, model=str(base), rooms=1, seconds=12, first=200_048, method="dpo")
     trainer = PreferenceTrainer(recipe, tmp_path / "out")
     trainer._begun = module.time.monotonic()
     lessons = trainer.collect()
