@@ -167,6 +167,32 @@ def test_a_row_gives_the_log_probabilities_of_the_models_own_words(backend, play
         assert np.abs(told(backend, row) - theirs)[known].max() <= limit
 
 
+@pytest.mark.parametrize("family", checkpoints.FAMILIES)
+def test_other_families_have_the_same_log_probabilities_and_finite_gradients(
+    tmp_path, family
+) -> None:
+    """Random checkpoints whose words are noise; words may come in every second."""
+    folder = checkpoints.write(tmp_path / "base", family, layers=2)
+    config = ModelConfig(str(folder), "float32", "cpu", "sdpa", max_pixels=4096)
+    backend = checkpoints.in_float64(load(config))
+    free = replace(
+        CONFIG,
+        decider=DeciderConfig(mode="token", unsolicited=True),
+        generation=GenerationConfig(max_new_tokens=4),
+    )
+    played = Rollouts(Seeing(backend), recipe("grpo", horizon=1), free).play(room_of(SEED, 10))
+    (row,) = rows(backend, played.views)
+    theirs = np.asarray([o.log_p for o in row.outputs])
+    assert len(row.choices) >= 5
+    assert np.abs(told(backend, row) - theirs).max() <= bound(row.outputs, np.abs(theirs).max())
+    silent = Acting(CONFIG.decider, backend.chat).silent_ids
+    mine, _ = predicted(backend.family, backend.model, row, silent)
+    mine.sum().backward()
+    trained = backend.model.model.language_model.layers[0].self_attn.q_proj.weight
+    assert bool(torch.isfinite(trained.grad).all()) and float(trained.grad.abs().max()) > 0
+    assert all(p.grad is None for p in backend.family.vision(backend.model).parameters())
+
+
 def test_float32_gives_the_same_up_to_its_rounding(room) -> None:
     """Each of the L layers adds sums of up to 512 products, rounded by 2^-24 each; errors of sums
     grow as a random walk. The bound is for logits of the size that is met."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from dataclasses import replace
@@ -129,25 +128,6 @@ def test_a_checkpoint_that_does_not_decide_is_refused(tmp_path) -> None:
     base = checkpoints.write(tmp_path / "base", "qwen3_vl", silent=False, layers=1)
     with pytest.raises(ConfigError, match="not trained to decide"):
         PreferenceTrainer(PreferenceRecipe(model=str(base)), tmp_path / "out")
-
-
-@pytest.mark.parametrize("family", checkpoints.FAMILIES)
-def test_other_families_are_trained_by_the_same_code(tmp_path, family) -> None:
-    """One round of a random checkpoint that is told to decide; its turns are noise."""
-    base = checkpoints.write(tmp_path / "base", family, layers=2)
-    sidecar = {"trained_to_decide": True, "silent_token": checkpoints.SILENT}
-    (base / "aura.json").write_text(json.dumps(sidecar | {"max_pixels": 4096}))
-    recipe = replace(QUICK, model=str(base), rooms=1, seconds=12, first=200_048, method="dpo")
-    trainer = PreferenceTrainer(recipe, tmp_path / "out")
-    trainer._begun = module.time.monotonic()
-    lessons = trainer.collect()
-    for lesson in lessons:
-        theirs = torch.tensor([o.log_p for o in lesson.row.outputs])
-        mine = torch.zeros(len(theirs)).index_add(0, lesson.row.owner, lesson.old)
-        assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-3)
-    assert lessons
-    trainer.learn(lessons)
-    assert trainer.updates >= 1
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ class Rollouts:
         steps: list[Step] = []
         said: list[Said] = []
         for at, (chunk, query) in enumerate(self._room):
-            before = forked(engine) if query is None and engine.conversation.expects() else None
+            before = forked(engine) if query is None and self._may_speak else None
             prefix, turns = engine.window.prefix, tuple(engine.window.turns)
             step = self._step(engine, chunk, query)
             if step.switched:
@@ -139,6 +139,12 @@ class Rollouts:
     def _last(self, at: int) -> int:
         """The last chunk by which the turn of the room's chunk `at` is judged."""
         return self._room[min(at + self.recipe.horizon, len(self._room) - 1)][0].index
+
+    @property
+    def _may_speak(self) -> bool:
+        """Whether words may come in a second without a question."""
+        engine = self.engine
+        return engine.config.decider.unsolicited or engine.conversation.expects()
 
     @staticmethod
     def _step(engine: StreamEngine, chunk: Chunk, query: Query | None) -> Step:
