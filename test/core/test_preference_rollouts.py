@@ -17,7 +17,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from aura_core.config import DeciderConfig, GenerationConfig, ModelConfig  # noqa: E402
+from aura_core.config import (  # noqa: E402
+    DeciderConfig,
+    GenerationConfig,
+    ModelConfig,
+    WindowConfig,
+)
 from aura_core.errors import InputError  # noqa: E402
 from aura_core.evaluation.sim import play  # noqa: E402
 from aura_core.models import load  # noqa: E402
@@ -62,12 +67,16 @@ def played(backend, room):
 @pytest.fixture(scope="module")
 def sampled(backend, room):
     """Turns drawn from logits of a quarter of their size, so that most are words; some reach the
-    limit, and are not ended by the model."""
+    limit, and are not ended by the model. The window switches in between."""
     flat = copy.copy(backend)
     flat.model = copy.deepcopy(backend.model)
     with torch.no_grad():
         flat.model.model.language_model.norm.weight.mul_(0.25)
-    config = replace(CONFIG, generation=GenerationConfig(max_new_tokens=8))
+    config = replace(
+        CONFIG,
+        generation=GenerationConfig(max_new_tokens=8),
+        window=WindowConfig(keep=6, max=10, policy="floating"),
+    )
     return flat, Rollouts(Seeing(flat), recipe("grpo"), config).play(room)
 
 
@@ -146,6 +155,7 @@ def told(backend, row):
 
 def test_a_row_gives_the_log_probabilities_that_the_engine_sampled_with(sampled) -> None:
     backend, played = sampled
+    assert sum(bool(v.choices) for v in played.views) >= 2
     found = 0
     for row in rows(backend, played.views):
         theirs = np.asarray([o.log_p for o in row.outputs])
