@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aura_core.cli import options, output
 from aura_core.errors import InputError
+
+if TYPE_CHECKING:
+    from aura_core.evaluation.statistics import Measured
 
 
 def paired(
@@ -66,7 +70,7 @@ def paired(
                 f"{c.before.value:.3f}",
                 f"{c.after.value:.3f}",
                 f"{c.difference.value:+.3f}",
-                f"{c.difference.ci95[0]:+.3f} .. {c.difference.ci95[1]:+.3f}",
+                _interval(c.difference),
                 f"{c.before.n:g}",
             )
         Console().print(table)
@@ -75,3 +79,8 @@ def paired(
     if json_out is not None:
         about = {"first": models[0], "seeds": seeds, "watches": watches, "compared": told}
         output.write(json_out, json.dumps(about, indent=2) + "\n")
+
+
+def _interval(m: Measured) -> str:
+    low, high = m.ci95
+    return "no episode differs" if math.isnan(low) else f"{low:+.3f} .. {high:+.3f}"
