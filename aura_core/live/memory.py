@@ -36,6 +36,7 @@ from aura_core.memory.recall import Recall
 from aura_core.memory.recorder import Recorder
 from aura_core.memory.store import PAUSED, Forgotten, Store, Wanted
 from aura_core.memory.times import clock
+from aura_core.memory.words import once
 from aura_core.models.backend import Backend
 from aura_core.stream.ids import Ids
 from aura_core.stream.notes import Block
@@ -537,7 +538,7 @@ class AssistantMemory:
         block = replace(block, wall_ns=self._by_this_clock(shown_ns))
         if any(deleted.holds(block) for deleted in list(self._deleted)):
             return
-        text = " ".join(text.split())
+        text = once(" ".join(text.split()))
         plain = text.casefold().strip(" .。!")
         quiet = not plain or plain in NOTHING_NEW
         if quiet and self.config.keyframes != "all":

@@ -106,6 +106,23 @@ def sentences(text: str) -> list[str]:
     return [part for part in (part.strip(" \t\r\"'”’“‘)") for part in parts) if part]
 
 
+def once(text: str) -> str:
+    """A note without the facts that only repeat the fact before them: a model that writes may say
+    its last fact again, and then it would count twice.
+
+    >>> once("the cat came; the cat came; the door opened; the cat came.")
+    'the cat came; the door opened; the cat came'
+    >>> once("The cat came. It jumped.")
+    'The cat came. It jumped.'
+    """
+    told = sentences(text)
+    pairs = zip(["", *told], told, strict=False)
+    kept = [fact for before, fact in pairs if fact.casefold() != before.casefold()]
+    if len(kept) == len(told):
+        return text
+    return ("；" if language_of(text) == "zh" else "; ").join(kept)
+
+
 @lru_cache(4096)
 def stem(word: str) -> str:
     """An English word in lower case without its inflection: "jumped" and "jumps" become "jump"."""

@@ -469,6 +469,24 @@ def test_a_search_finds_what_was_told_before_it_on_a_slow_disk(
     own.close()
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("a cube appeared; a cube appeared", "a cube appeared"),
+        ("A cube appeared. a cube appeared. The cat left.", "A cube appeared; The cat left"),
+        ("门开了；门开了；猫来了", "门开了；猫来了"),
+        ("the lamp went on; the lamp went off; the lamp went on",) * 2,
+    ],
+)
+def test_a_fact_that_the_model_says_again_is_noted_once(written: str, kept: str) -> None:
+    own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
+    own.open()
+    picture = Frame(np.zeros((8, 8, 3), np.uint8), 0)
+    own.saw("", Block(0, 29, 0, 30 * NS, time.time_ns(), (picture,)), written)
+    assert [n.text for n in own.search("")] == [kept]
+    own.close()
+
+
 def test_no_later_note_tells_of_a_time_that_was_forgotten() -> None:
     own = AssistantMemory(MemoryConfig(":memory:"), "run", print)
     own.open()
