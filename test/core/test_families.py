@@ -275,7 +275,7 @@ def test_the_data_engine_structures_a_chunk_of_pictures(other: Any) -> None:
     codec = PromptCodec(other.tokenizer, other.chat)
     text, answer = (codec.text(codec.tokenizer.encode(t)) for t in ("what is it?", "a cube"))
     conversation = Conversation(clip(5), (), (real_time(3, text, answer),))
-    (sample,) = structure(conversation, codec, StructureConfig("other")).records
+    (sample,) = structure(conversation, codec, StructureConfig("other", after_last=0.0)).records
     stand_ins = pieces_of(sample, codec, codec.chat.chunk.stand_in)
     assert digest(stand_ins) == (sample.text_tokens, sample.ids_sha256)
     encoded = pieces_of(sample, codec, lambda c: other.encode(chunk(c)))

@@ -1,4 +1,4 @@
-"""No file of the package loads code from data; one opens a socket that listens: the console's."""
+"""No file of the package loads code from data; two open a socket that listens: the pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ NEVER = {
 }
 METHODS = {"bind", "serve_forever"}  # of a socket or a server
 # Web sites of aiohttp are made from a socket that is bound already, so `bind` is seen here too.
-LISTENS = {"aura_core/console/server.py": ".bind()"}
+LISTENS = {
+    "aura_core/console/server.py": ".bind()",
+    "aura_core/data/review/server.py": "socket.create_server",
+}
 # keyword, and the value that it must not have
 ARGUMENTS = (("shell", True), ("trust_remote_code", True), ("allow_pickle", True))
 ARGUMENTS += (("weights_only", False), ("use_safetensors", False))

@@ -205,9 +205,10 @@ class Robot:
         A status comes once a second. Of one second alone it may come too late: frames have ended.
         """
         wanted = {"trouble": "", **fields}
+        greys = itertools.cycle((100, 105))  # black or frozen pictures would be told too
         return self.rig.until(
             lambda: (
-                self.second()
+                self.second(next(greys))
                 and next(
                     (
                         m

