@@ -91,6 +91,7 @@ def console(
         server = Server(robot, settings, _tls(settings))
         server.start()
         try:
+            stopped = _on_stop()  # before anybody knows that it runs
             print(f"console: {server.url}", flush=True)
             if https:
                 from aura_core.console.tls import certificate_of, fingerprint
@@ -100,7 +101,9 @@ def console(
                 show.warn("the token and the pictures are not encrypted; --https encrypts them")
             if browser:
                 webbrowser.open(server.url)
-            _until_stopped()
+            while not stopped.wait(1.0):  # without end it would hold signals back on some systems
+                pass
+            print("stopped", file=sys.stderr)
         finally:
             server.stop()
 
@@ -108,17 +111,20 @@ def console(
 def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
     """What https needs; None without it."""
     if not settings.https:
+        from aura_core.errors import InputError
+
+        given = [n for n in ("certificate", "key") if getattr(settings, n)]
+        if given:
+            raise InputError(f"--{' and --'.join(given)} need --https")
         return None
     from aura_core.console.tls import context
 
     return context(settings)
 
 
-def _until_stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+def _on_stop() -> threading.Event:
+    """What Ctrl-C and SIGTERM set from now on."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    while not stopped.wait(1.0):  # a wait without end would hold signals back on some systems
-        pass
-    print("stopped", file=sys.stderr)
+    return stopped

@@ -246,12 +246,12 @@ def review(
     server = ReviewServer(Desk(source), ConsoleConfig(host=host, port=port, token=token))
     server.start()
     try:
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # before anybody knows that it runs
+            signal.signal(number, lambda *_: stopped.set())
         print(f"review: {server.url}", flush=True)
         if browser:
             webbrowser.open(server.url)
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
         while not stopped.wait(1.0):  # a wait without end would hold signals back on some systems
             pass
     finally:

@@ -262,7 +262,7 @@ class Hub:
         cameras, status = self.robot.camera_status(), self.robot.status()
         worst, detail = status.trouble, status.detail
         for camera in cameras:
-            if p.TROUBLES.index(camera.trouble) < p.TROUBLES.index(worst):
+            if _rank(camera.trouble) < _rank(worst):
                 worst, detail = camera.trouble, camera.detail
         clients, server_ms = len(self.pages), now_ms()
         return (
@@ -313,3 +313,9 @@ def _kind(status: p.Status, cameras: tuple[p.CameraStatus, ...]) -> Mapping[str,
         "own": (status.trouble, status.run, status.paused, status.recording, status.memory),
         "cameras": [(c.trouble, c.state in ("silent", "speaking")) for c in cameras],
     }
+
+
+def _rank(trouble: str) -> int:
+    """How bad a trouble is, 0 the worst. One that a later version has recorded is the least."""
+    named = [t for t in p.TROUBLES if t]
+    return named.index(trouble) if trouble in named else len(named) + (trouble == "")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aura_core.console.settings import ConsoleConfig
 from aura_core.errors import ConfigError
 
-SHORTEST_TOKEN = 16  # characters
+SHORTEST_TOKEN, LONGEST_TOKEN = 16, 200  # characters
 CSP = "; ".join(
     (
         "default-src 'none'",
@@ -58,6 +58,10 @@ def token_of(config: ConsoleConfig) -> str:
         return secrets.token_urlsafe(24)
     if config.token and len(config.token) < SHORTEST_TOKEN:
         raise ConfigError(f"token must have at least {SHORTEST_TOKEN} characters, or be auto")
+    if len(config.token) > LONGEST_TOKEN or config.token != config.token.strip():
+        raise ConfigError(
+            f"token must have at most {LONGEST_TOKEN} characters, and no blanks around it"
+        )
     return config.token
 
 
@@ -85,7 +89,10 @@ class Gate:
         """
         if origin is None:
             return ""
-        split = urlsplit(origin)
+        try:
+            split = urlsplit(origin)
+        except ValueError:  # such as http://[::1
+            return "the origin of this page cannot be read"
         defaults = {"http": "80", "https": "443"}
         port = defaults.get(split.scheme)
         if port is not None and _address(split.netloc, port) == _address(host, port):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import hashlib
 import logging
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from aura_core import __version__
 from aura_core.console import protocol as p
@@ -171,8 +173,12 @@ class Server:
         except OSError as e:
             listening.close()
             raise InputError(
-                f"port {port} of {host} cannot be used: {e.strerror}; does another console run?"
-                " Choose another port (0: any that is free)"
+                f"port {port} of {host} cannot be used: {e.strerror}"
+                + (
+                    "; does another console run? Choose another port (0: any that is free)"
+                    if e.errno == errno.EADDRINUSE
+                    else ""
+                )
             ) from e
         self.port = listening.getsockname()[1]
         self.url = self._url()
@@ -184,7 +190,7 @@ class Server:
             host = own_address()
         host = f"[{host}]" if ":" in host else host
         scheme = "https" if self.tls is not None or self.config.https else "http"
-        token = f"#token={self.gate.token}" if self.gate.token else ""
+        token = f"#token={quote(self.gate.token, safe='')}" if self.gate.token else ""
         return f"{scheme}://{host}:{self.port}/{token}"
 
     # ---- on the server's thread --------------------------------------------------------------
@@ -426,6 +432,9 @@ class Connection:
         if not self._commands.take():
             self._refuse(number, "too many commands in a short time")
             return None if self._bad.take() else _BAD_PAGE
+        if isinstance(command, p.Acknowledge | p.View):  # at once: a page may send many of them
+            self._at_once(number, command)
+            return None
         if len(self._tasks) >= UNDER_WAY:
             self._refuse(number, "too many commands are under way; wait for their answers")
             return None
@@ -433,6 +442,17 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
+
+    def _at_once(self, number: int, command: p.Acknowledge | p.View) -> None:
+        try:
+            if isinstance(command, p.View):
+                self._hub.view(self.page, command)
+            elif (alert := self._hub.past.acknowledge(command.key)) is not None:
+                self._hub.broadcast(alert)
+        except AuraError as e:
+            self._refuse(number, one_line(e))
+        else:
+            self.page.send(p.Answer(number, True))
 
     def _unreadable(self, number: int | None, why: str) -> p.Bye | None:
         self._refuse(number or 0, why)
@@ -455,13 +475,8 @@ class Connection:
             self.page.send(p.Answer(number, True, data=data))
 
     async def _result(self, number: int, command: p.Command) -> Mapping[str, Any]:
-        hub, robot = self._hub, self._robot
+        robot = self._robot
         match command:
-            case p.View():
-                hub.view(self.page, command)
-            case p.Acknowledge():
-                if (alert := hub.past.acknowledge(command.key)) is not None:
-                    hub.broadcast(alert)
             case p.Picture():
                 await self._picture(number, command)
             case p.Export():
@@ -534,7 +549,8 @@ class Connection:
             try:
                 await self._call(self._robot.listen_to, command.rate)
             except BaseException:
-                hub.microphone = None
+                if hub.microphone is self.page:  # it may have left, and another one may have come
+                    hub.microphone = None
                 raise
         elif hub.microphone is self.page:
             hub.microphone = None
@@ -550,7 +566,8 @@ class Connection:
             try:
                 await self._call(self._robot.look_through, command)
             except BaseException:
-                del phones[camera]
+                if phones.get(camera) is self.page:
+                    del phones[camera]
                 raise
         elif phones.get(camera) is self.page:
             del phones[camera]

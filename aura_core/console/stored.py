@@ -48,6 +48,12 @@ def _read(kind: Any, data: Any) -> Any:
     return kind(**values)
 
 
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} must be a list of objects")
+    return value
+
+
 def _value(hint: Any, value: Any, name: str) -> Any:
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list):
@@ -55,7 +61,8 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         element = typing.get_args(hint)[0]
         if isinstance(element, types.UnionType):
             named = {p.type_name(one): one for one in typing.get_args(element)}
-            return tuple(_read(named[v["type"]], v) for v in value if v.get("type") in named)
+            listed = [v for v in value if _mapping(v, name).get("type") in named]
+            return tuple(_read(named[v["type"]], v) for v in listed)
         return tuple(_read(element, v) for v in value)
     if name.endswith("_ns") and isinstance(value, str):
         digits = value.removeprefix("-")

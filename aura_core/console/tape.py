@@ -20,6 +20,7 @@ from aura_core.errors import InputError
 from aura_core.stream.attribution import standing_kind
 from aura_core.words import shorten
 
+MOST_MS = 1e14  # milliseconds since the UNIX epoch; a later time is none (the year 5138)
 MOST_LINE = 10_000_000  # bytes; a longer line is no line of a recording
 
 
@@ -122,18 +123,26 @@ def _recording(file: Path, lines: Sequence[tuple[int, dict[str, Any]]], frames: 
     shots: dict[str, list[Shot]] = {c.name: [] for c in cameras}
     for number, line in lines[1:]:
         try:
-            written_ms = float(line.get("written_ms", 0.0))
+            written_ms = _time_ms(line.get("written_ms", 0.0))
             if line.get("type") == "frame":
                 shots[line["camera"]].append(Shot(written_ms, int(line["stamp_ns"])))
             elif (event := event_of(line)) is not None:
-                events.append((getattr(event, "at_ms", written_ms), event))
-        except (InputError, TypeError, ValueError, KeyError) as e:
+                events.append((_time_ms(getattr(event, "at_ms", written_ms)), event))
+        except (InputError, TypeError, ValueError, KeyError, OverflowError) as e:
             raise InputError(f"{file}: line {number}: {e}") from e
     events.sort(key=lambda one: one[0])
     shots = {name: _in_time(name, some, events) for name, some in shots.items()}
     cut = "" if not folder.name.endswith(PART) else "it was not finished: its end may be missing"
     title = str(head.get("title") or folder.name)
     return Tape(title, cameras, events, FolderFilm(shots, folders), cut)
+
+
+def _time_ms(value: float) -> float:
+    """A time of a recording. Raises `ValueError` for one that no clock shows."""
+    time_ms = float(value)
+    if not 0.0 <= time_ms <= MOST_MS:
+        raise ValueError(f"{time_ms:g} ms is no time")
+    return time_ms
 
 
 def _in_time(
@@ -170,7 +179,7 @@ def _run(file: Path, lines: Sequence[tuple[int, dict[str, Any]]], frames: str | 
     for number, line in lines:
         try:
             stamp_ns = _whole(line, "stamp_ns")
-            at_ms = stamp_ns / 1e6
+            at_ms = _time_ms(stamp_ns / 1e6)
             question, query_id = str(line.get("question", "")), str(line.get("query_id", ""))
             if question:
                 watch = standing_kind(question) is not None
@@ -181,7 +190,7 @@ def _run(file: Path, lines: Sequence[tuple[int, dict[str, Any]]], frames: str | 
             events.append((at_ms, _second(line, stamp_ns, at_ms)))
             if line.get("text"):
                 events += [(at_ms, one) for one in _said(line, stamp_ns, at_ms, texts, waiting)]
-        except (TypeError, ValueError, KeyError) as e:
+        except (TypeError, ValueError, KeyError, OverflowError) as e:
             raise InputError(
                 f"{file}: line {number} is no step of a run: {shorten(str(e))}; write one with"
                 " aura run --out, or aura replay --out"

@@ -527,7 +527,9 @@ class Host:
         if not stream:
             return next(iter(self.streams.values()))
         if stream not in self.streams:
-            raise InputError(f"camera must be one of {', '.join(self.streams)}, not '{stream}'")
+            named = ", ".join(name for name in self.streams if name)
+            there = f"camera must be one of {named}, not" if named else "there is no camera"
+            raise InputError(f"{there} '{stream}'")
         return self.streams[stream]
 
     # ---- on the model's thread ---------------------------------------------------------------

@@ -304,6 +304,35 @@ def test_what_a_killed_recorder_has_written_by_halves_is_taken_back(tmp_path: Pa
     tape.film.close()
 
 
+# ---- damaged recordings --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type": "snapshot", "written_ms": 1, "conversation": [5]}',
+        '{"type": "asked", "written_ms": 1' + "0" * 400 + "}",
+        '{"type": "frame", "camera": "", "stamp_ns": "1", "written_ms": NaN}',
+        '{"type": "frame", "camera": "", "stamp_ns": "1", "written_ms": 1e17}',
+    ],
+)
+def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        json.dumps({"type": "recording", "cameras": [{"name": ""}]}) + "\n" + line + "\n"
+    )
+    with pytest.raises(InputError, match="line 2: "):
+        read_tape(tmp_path / "events.jsonl")
+
+
+@pytest.mark.parametrize("field", ["stamp_ns", "p_silent"])
+def test_a_number_of_a_run_that_is_too_large_is_named(run: tuple[Path, Path], field: str) -> None:
+    file = run[0]
+    first, *rest = file.read_text().splitlines()
+    file.write_text("\n".join([json.dumps(json.loads(first) | {field: 10**400}), *rest]))
+    with pytest.raises(InputError, match="line 1 is no step of a run"):
+        read_tape(file)
+
+
 # ---- why it was silent ---------------------------------------------------------------------------
 
 

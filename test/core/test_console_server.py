@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket as sockets
 from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import aiohttp
 import cv2
@@ -16,6 +17,7 @@ from console_rig import FakeRobot, entered, picture, run, seen, serving, socket
 
 from aura_core.console import protocol as p
 from aura_core.console import server as served
+from aura_core.console.security import Gate
 from aura_core.console.server import File, Server
 from aura_core.console.settings import ConsoleConfig
 from aura_core.errors import ConfigError, InputError
@@ -171,6 +173,49 @@ def test_the_picture_of_a_second_is_found_by_its_stamp(robot: FakeRobot, server:
             assert "no camera '../x'" in answer["error"]
 
     run(test)
+
+
+def test_many_alerts_are_acknowledged_at_once(robot: FakeRobot, server: Server) -> None:
+    async def test() -> None:
+        async with entered(server) as page:
+            numbers = [await page.send("acknowledge", key=f"r{i}/w") for i in range(60)]
+            answers = [await page.until("answer") for _ in numbers]
+            assert [(a["id"], a["ok"]) for a in answers] == [(n, True) for n in numbers]
+
+    run(test)
+
+
+def test_a_trouble_of_a_later_version_is_less_than_those_that_are_known(
+    robot: FakeRobot, server: Server
+) -> None:
+    new = p.CameraStatus("", "silent", "brand_new", "unheard of")
+    robot.of_cameras = (new,)
+
+    async def test() -> None:
+        async with entered(server) as page:
+            assert (await page.until("status"))["trouble"] == "brand_new"
+            robot.of_cameras = (new, p.CameraStatus("phone", "no_frames", "no_frames"))
+            await page.until(lambda m: m.get("trouble") == "no_frames")
+
+    run(test)
+
+
+def test_the_address_holds_any_token_whole(robot: FakeRobot) -> None:
+    token = "correct horse+battery&staple#x%20"
+    with serving(robot, token=token) as server:
+        fragment = server.url.partition("#")[2]
+        assert parse_qs(fragment) == {"token": [token]}
+
+
+@pytest.mark.parametrize("token", ["x" * 201, " with blanks around it"])
+def test_a_token_that_no_page_can_give_is_refused(robot: FakeRobot, token: str) -> None:
+    with pytest.raises(ConfigError, match="at most 200 characters, and no blanks around it"):
+        Server(robot, ConsoleConfig(port=0, token=token))
+
+
+def test_an_origin_that_cannot_be_read_is_refused() -> None:
+    gate = Gate("", "127.0.0.1")
+    assert "cannot be read" in gate.refuse_origin("http://[::1", "127.0.0.1:80")
 
 
 def test_what_somebody_acknowledges_all_pages_are_told(robot: FakeRobot, server: Server) -> None:
@@ -353,7 +398,7 @@ def test_a_page_that_sends_garbage_is_closed_with_a_reason(server: Server) -> No
 def test_a_wrong_token_is_refused(robot: FakeRobot) -> None:
     async def test() -> None:
         with serving(robot, token=TOKEN) as server:
-            assert server.url.endswith(f"/#token={TOKEN}")
+            assert parse_qs(server.url.partition("#")[2]) == {"token": [TOKEN]}
             async with socket(server) as page:
                 enter = {"type": "enter", "version": p.VERSION, "token": TOKEN + "x"}
                 await page.ws.send_str(json.dumps(enter))

@@ -28,6 +28,12 @@ export class Connection {
     this.entered = false;
     setInterval(() => this.#check(), 1000);
     window.addEventListener("online", () => this.hurry());
+    window.addEventListener("hashchange", () => {
+      // the address with another token was opened in this tab
+      if (!new URLSearchParams(location.hash.slice(1)).has("token")) return;
+      this.token = takeToken();
+      this.open();
+    });
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
 

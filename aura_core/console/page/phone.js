@@ -32,6 +32,8 @@ export class Phone {
 
   #failed = "";
 
+  #starting = false;
+
   #resume = null; // the stream that goes on when the connection is there again
 
   // The connection was lost: no picture is sent before the server was told of this camera again.
@@ -50,6 +52,8 @@ export class Phone {
 
   async start() {
     if (!navigator.mediaDevices) return this.#error(t("camera_insecure"));
+    if (this.#starting) return; // a second click, before the first one has its picture
+    this.#starting = true;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         video: { width: WIDTH, height: 480, facingMode: "environment" },
@@ -57,6 +61,8 @@ export class Phone {
       await this.#send(stream);
     } catch (error) {
       this.#error(deviceWords("camera", error));
+    } finally {
+      this.#starting = false;
     }
   }
 
