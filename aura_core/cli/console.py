@@ -115,7 +115,7 @@ def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
 
         given = [n for n in ("certificate", "key") if getattr(settings, n)]
         if given:
-            raise InputError(f"--{' and --'.join(given)} need --https")
+            raise InputError(f"--{' and --'.join(given)}: only with --https")
         return None
     from aura_core.console.tls import context
 

@@ -33,7 +33,7 @@ from aura_core.errors import AuraError, ConfigError, InputError, one_line
 from aura_core.extras import how_to_install
 
 try:
-    from aiohttp import WSMsgType, web
+    from aiohttp import WSMessage, WSMsgType, web
 except ImportError:  # `Server` raises an error that names the extra
     web = None  # type: ignore[assignment]
 
@@ -123,7 +123,8 @@ class Server:
         self.port, self.url = 0, ""
         self.hub = Hub(robot)
         self._files = page_files()
-        self._sockets = 0  # that are open, of pages that have not entered too
+        # what pages that have not entered yet say first, the oldest page first
+        self._entering: dict[asyncio.Task[WSMessage], None] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -273,15 +274,6 @@ class Server:
         refused = self.gate.refuse_origin(request.headers.get("Origin"), request.host)
         if refused:
             return web.Response(status=403, text=f"{refused}\n")
-        if self._sockets >= 2 * self.config.max_clients:
-            return web.Response(status=503, text="too many pages are open\n")
-        self._sockets += 1
-        try:
-            return await self._serve_page(request)
-        finally:
-            self._sockets -= 1
-
-    async def _serve_page(self, request: web.Request) -> web.StreamResponse:
         ws = web.WebSocketResponse(
             heartbeat=ALIVE_S, max_msg_size=p.MOST_BINARY, compress=False, timeout=2.0
         )
@@ -304,10 +296,9 @@ class Server:
 
     async def _receive(self, ws: web.WebSocketResponse, connection: Connection) -> p.Bye | None:
         """Take messages until the page ends. Returns why the server ends it, where it does."""
-        try:
-            first = await asyncio.wait_for(ws.receive(), ENTER_S)
-        except TimeoutError:
-            return p.Bye("the page has not said who it is", True, "token")
+        first = await self._first(ws)
+        if isinstance(first, p.Bye):
+            return first
         if first.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
             return None
         if bye := connection.enter(first.data if first.type is WSMsgType.TEXT else ""):
@@ -322,6 +313,29 @@ class Server:
             if bye is not None:
                 return bye
         return None
+
+    async def _first(self, ws: web.WebSocketResponse) -> WSMessage | p.Bye:
+        """What a page says first, or why it is not waited for any longer.
+
+        Of more than `max_clients` that say nothing the oldest has to leave: who knows no token
+        keeps nobody out.
+        """
+        said = asyncio.ensure_future(ws.receive())
+        if len(self._entering) >= self.config.max_clients:
+            oldest = next(iter(self._entering))
+            del self._entering[oldest]
+            oldest.cancel()
+        self._entering[said] = None
+        try:
+            await asyncio.wait([said], timeout=ENTER_S)
+            if said.cancelled():
+                return p.Bye("too many pages are open", True, "many")
+            if not said.done():
+                return p.Bye("the page has not said who it is", True, "token")
+            return said.result()
+        finally:
+            self._entering.pop(said, None)
+            said.cancel()
 
     async def _send(
         self, ws: web.WebSocketResponse, page: Page, transport: asyncio.Transport | None

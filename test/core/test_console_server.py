@@ -484,14 +484,15 @@ def test_too_many_pages(robot: FakeRobot) -> None:
     run(test)
 
 
-def test_sockets_of_pages_that_do_not_enter_are_bounded(robot: FakeRobot) -> None:
+def test_pages_that_do_not_enter_are_bounded_and_keep_nobody_out(robot: FakeRobot) -> None:
     async def test() -> None:
-        with serving(robot, max_clients=1) as server:
-            async with socket(server), socket(server):
-                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                    async with socket(server):
-                        pass
-                assert refused.value.status == 503
+        with serving(robot, max_clients=2) as server:
+            async with contextlib.AsyncExitStack() as silent:
+                pages = [await silent.enter_async_context(socket(server)) for _ in range(5)]
+                for page in pages[:3]:
+                    assert (await page.closed())["code"] == "many"
+                async with entered(server), entered(server):
+                    assert (await pages[3].closed())["code"] == "many"
 
     run(test)
 
