@@ -24,7 +24,7 @@ from aura_core.sim.sensor import CAMERAS, sensor
 from aura_core.sim.showcase import showcase
 from aura_core.sim.talk import Talk
 from aura_ros.demo import memory
-from aura_ros.demo.processes import address, free_port, start, stop, wait, watch
+from aura_ros.demo.processes import address, free_port, start, stop, until_begun, wait, watch
 from aura_ros.demo.report import complete, report, table
 from aura_ros.demo.user import DemoUser
 from aura_ros.demo.voice import VoiceUser, open_devices
@@ -133,11 +133,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
             else None
         )
         try:
-            if options.console:
-                processes["console_node"] = start(folder, "console_node", f"port:={free_port()}")
-                url = address(processes["console_node"], folder)
-                console.print(f"[bold]{url}[/]", highlight=False)
-                _open(url, options)
             if voice is not None:
                 console.print(voice.description, highlight=False)
                 user = VoiceUser(episode, show, voice)
@@ -153,6 +148,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 f"duration_s:={options.seconds + 5}",
                 f"camera:={options.camera}",
             )
+            if options.console:
+                # A camera begins when somebody sees it, and that must be the assistant: while its
+                # frames go to a console alone, the first seconds pass.
+                until_begun(user, processes, folder)
+                processes["console_node"] = start(folder, "console_node", f"port:={free_port()}")
+                url = address(processes["console_node"], folder)
+                console.print(f"[bold]{url}[/]", highlight=False)
+                _open(url, options)
             watch(user, processes, folder, options.seconds)
             if options.console:
                 console.print("the page stays until Ctrl-C; then the run is compared with the room")

@@ -46,6 +46,37 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
     return codes
 
 
+def until_begun(
+    user: DemoUser, processes: Mapping[str, subprocess.Popen[bytes]], folder: Path
+) -> None:
+    """Spin the user until the first second is decided.
+
+    Raises `InputError` when a node ends, or when it takes too long.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(user)
+    deadline = time.monotonic() + START_S
+    while not user.beats:
+        executor.spin_once(timeout_sec=0.05)
+        _all_run(processes, folder)
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"no frame was decided within {START_S:.0f} s ({user.state} {user.detail}); see"
+                f" {folder}"
+            )
+    executor.remove_node(user)
+
+
+def _all_run(processes: Mapping[str, subprocess.Popen[bytes]], folder: Path) -> None:
+    """Raises `InputError` with the last line of a process that has ended."""
+    for module, process in processes.items():
+        if process.poll() is not None:
+            lines = (folder / f"{module}.log").read_text(errors="replace").splitlines() or [
+                "(no output)"
+            ]
+            raise InputError(f"{module} ended with code {process.returncode}: {lines[-1]}")
+
+
 def watch(
     user: DemoUser, processes: dict[str, subprocess.Popen[bytes]], folder: Path, seconds: int
 ) -> None:
@@ -53,27 +84,14 @@ def watch(
 
     Raises `InputError` when a node ends, or when nothing is decided.
     """
+    until_begun(user, processes, folder)
     executor = SingleThreadedExecutor()
     executor.add_node(user)
-    deadline = time.monotonic() + START_S
-    begun = False
-    while seconds - 1 not in user.beats:
+    deadline = time.monotonic() + seconds + SLACK_S
+    # of a second that is missing after that the table tells
+    while seconds - 1 not in user.beats and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.05)
-        if user.beats and not begun:
-            begun, deadline = True, time.monotonic() + seconds + SLACK_S
-        for module, process in processes.items():
-            if process.poll() is not None:
-                lines = (folder / f"{module}.log").read_text(errors="replace").splitlines() or [
-                    "(no output)"
-                ]
-                raise InputError(f"{module} ended with code {process.returncode}: {lines[-1]}")
-        if time.monotonic() > deadline:
-            if begun:
-                return  # the table will show which seconds are missing
-            raise InputError(
-                f"no frame was decided within {START_S:.0f} s ({user.state} {user.detail}); see"
-                f" {folder}"
-            )
+        _all_run(processes, folder)
     end = time.monotonic() + 0.5  # the last second's response may be behind its heartbeat
     while time.monotonic() < end:
         executor.spin_once(timeout_sec=0.05)
