@@ -25,6 +25,7 @@ from urllib.parse import quote
 from aura_core import __version__
 from aura_core.console import protocol as p
 from aura_core.console.clock import now_ms
+from aura_core.console.connections import Connections
 from aura_core.console.hub import Hub, Page
 from aura_core.console.robot import Robot
 from aura_core.console.security import CSP, HEADERS, Bucket, Gate, token_of
@@ -39,6 +40,7 @@ except ImportError:  # `Server` raises an error that names the extra
 
 log = logging.getLogger(__name__)
 ENTER_S = 10.0  # a page that has not entered after so long is closed
+CONNECTIONS_A_PAGE = 4  # that have made no request yet; a browser opens some ahead of need
 SEND_S = 20.0  # a page that takes nothing for so long is closed
 ALIVE_S = 15.0  # how often a page must show that it is there
 UNDER_WAY = 16  # commands of a page that may wait for their results
@@ -123,6 +125,7 @@ class Server:
         self.port, self.url = 0, ""
         self.hub = Hub(robot)
         self._files = page_files()
+        self._connections: Connections | None = None
         # what pages that have not entered yet say first, the oldest page first
         self._entering: dict[asyncio.Task[WSMessage], None] = {}
         self._thread: threading.Thread | None = None
@@ -219,13 +222,21 @@ class Server:
         app.router.add_get("/{name}", self._checked(self._file))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
         await runner.setup()
-        site = web.SockSite(runner, listening, ssl_context=self.tls)
-        await site.start()
+        assert runner.server is not None
+        most = CONNECTIONS_A_PAGE * self.config.max_clients
+        self._connections = Connections(runner.server, most, ENTER_S)
+        limit = {} if self.tls is None else {"ssl_handshake_timeout": ENTER_S}
+        site = await self._loop.create_server(
+            self._connections, sock=listening, ssl=self.tls, **limit
+        )
+        tending = asyncio.create_task(self._connections.tend())
         self.hub.open()
         begun.set()
         try:
             await self._stopping.wait()
         finally:
+            site.close()
+            tending.cancel()
             await self.hub.close("the console has ended", True, "stopping")
             await runner.cleanup()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -243,6 +254,8 @@ class Server:
         """The handler, for requests to one of the server's own names."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            if self._connections is not None:
+                self._connections.asked(request.protocol)
             if refused := self.gate.refuse_host(request.host):
                 return web.Response(status=403, text=f"{refused}\n")
             return await handler(request)

@@ -497,6 +497,49 @@ def test_pages_that_do_not_enter_are_bounded_and_keep_nobody_out(robot: FakeRobo
     run(test)
 
 
+def idle(server: Server, number: int) -> list[sockets.socket]:
+    """Connections that send nothing."""
+    return [sockets.create_connection(("127.0.0.1", server.port)) for _ in range(number)]
+
+
+def is_closed(connection: sockets.socket, timeout_s: float) -> bool:
+    connection.settimeout(timeout_s)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_connections_that_ask_for_nothing_keep_nobody_out(robot: FakeRobot) -> None:
+    with serving(robot, max_clients=2) as server, contextlib.ExitStack() as stack:
+        made = [stack.enter_context(one) for one in idle(server, 40)]
+        assert [is_closed(one, 10.0) for one in made[:32]] == [True] * 32
+        assert not any(is_closed(one, 0.1) for one in made[-4:])
+
+        async def test() -> None:
+            async with entered(server) as page:
+                assert (await page.do("view", cameras=[], fps=0))["ok"]
+
+        run(test)
+
+
+def test_a_connection_that_asks_for_nothing_is_closed_after_a_while(
+    robot: FakeRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "ENTER_S", 1.0)
+    with serving(robot) as server, idle(server, 1)[0] as connection:
+
+        async def test() -> None:
+            async with entered(server) as page:
+                closed = asyncio.to_thread(is_closed, connection, 30.0)
+                assert await closed
+                assert (await page.do("view", cameras=[], fps=0))["ok"]  # it stays
+
+        run(test)
+
+
 def test_no_path_of_a_client_is_opened(robot: FakeRobot) -> None:
     async def test() -> None:
         with serving(robot) as server:
