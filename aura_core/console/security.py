@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aura_core.console.settings import ConsoleConfig
 from aura_core.errors import ConfigError
@@ -74,6 +74,11 @@ class Gate:
 
     token: str
     host: str
+
+    @property
+    def fragment(self) -> str:
+        """The end of the address that is printed: it brings the token, whatever is in it."""
+        return f"#token={quote(self.token, safe='')}" if self.token else ""
 
     def refuse_host(self, host: str) -> str:
         """Why a request with this `Host` is refused; "": it is not."""

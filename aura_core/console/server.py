@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 from aura_core import __version__
 from aura_core.console import protocol as p
@@ -194,8 +193,7 @@ class Server:
             host = own_address()
         host = f"[{host}]" if ":" in host else host
         scheme = "https" if self.tls is not None or self.config.https else "http"
-        token = f"#token={quote(self.gate.token, safe='')}" if self.gate.token else ""
-        return f"{scheme}://{host}:{self.port}/{token}"
+        return f"{scheme}://{host}:{self.port}/{self.gate.fragment}"
 
     # ---- on the server's thread --------------------------------------------------------------
 

@@ -213,6 +213,11 @@ def test_a_token_that_no_page_can_give_is_refused(robot: FakeRobot, token: str) 
         Server(robot, ConsoleConfig(port=0, token=token))
 
 
+def test_every_page_gets_its_token_the_same_way() -> None:
+    assert parse_qs(Gate("a&b+c #d", "").fragment.lstrip("#")) == {"token": ["a&b+c #d"]}
+    assert Gate("", "").fragment == ""
+
+
 def test_an_origin_that_cannot_be_read_is_refused() -> None:
     gate = Gate("", "127.0.0.1")
     assert "cannot be read" in gate.refuse_origin("http://[::1", "127.0.0.1:80")

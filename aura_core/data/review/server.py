@@ -88,8 +88,7 @@ class ReviewServer:
             ) from e
         shown = own_address() if host in ("0.0.0.0", "::", "") else host
         shown = f"[{shown}]" if ":" in shown else shown
-        token = f"#token={self.gate.token}" if self.gate.token else ""
-        self.url = f"http://{shown}:{listening.getsockname()[1]}/{token}"
+        self.url = f"http://{shown}:{listening.getsockname()[1]}/{self.gate.fragment}"
         return listening
 
     # ---- on the server's thread --------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The review page. Text of samples becomes text nodes only: nothing here parses HTML.
 
 const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
+window.addEventListener("hashchange", () => location.reload()); // another token, in this tab
 const headers = token ? { Authorization: `Bearer ${token}` } : {};
 const byId = (id) => document.getElementById(id);
 
