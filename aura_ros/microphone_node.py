@@ -13,6 +13,7 @@ from typing import Any
 from aura_core.node_settings import MicrophoneConfig
 from aura_core.speech.devices import Microphone
 from aura_ros import qos
+from aura_ros.device_log import DeviceLog
 from aura_ros.msg import AudioChunk
 from aura_ros.node import AuraNode
 from aura_ros.process import run
@@ -29,7 +30,8 @@ class MicrophoneNode(AuraNode):
     def configure(self) -> None:
         """See `AuraNode`."""
         self._config = self.settings(MicrophoneConfig)
-        self._chunks, self._reason = 0, ""
+        self._chunks = 0
+        self._log = DeviceLog(self.get_logger(), "hearing")
         self._publisher = self.publish_on(AudioChunk, "microphone/audio", qos.AUDIO)
         self._kind = None
         if self._config.audio_topic:
@@ -65,18 +67,13 @@ class MicrophoneNode(AuraNode):
             message = "hearing" if self._chunks else f"no sound comes on {topic}"
             return "ok" if self._chunks else "error", message, {"chunks": self._chunks}, topic
         state = self._microphone.state
-        if state.reason != self._reason:
-            self._reason = state.reason
-            (
-                self.get_logger().error(state.reason)
-                if state.reason
-                else self.get_logger().info(f"hearing {state.device}")
-            )
+        self._log.note(state)
         values = {
             "chunks": self._chunks,
             "opened": state.opened,
             "lost": state.lost,
             "overflows": state.overflows,
+            "latency_ms": round(1000 * state.latency_s),
         }
         return "ok" if state.ok else "error", state.reason or "hearing", values, state.device
 

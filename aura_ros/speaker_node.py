@@ -17,6 +17,7 @@ from aura_core.speech.devices import Loudspeaker
 from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
+from aura_ros.device_log import DeviceLog
 from aura_ros.msg import AudioChunk, Playback
 from aura_ros.node import AuraNode
 from aura_ros.process import run
@@ -47,9 +48,8 @@ class SpeakerNode(AuraNode):
         )
         self._utterances = Utterances(self._device)
         self.undo(self._device.close)
-        self._reason = self._device.open().reason
-        if self._reason:
-            self.get_logger().error(self._reason)
+        self._log = DeviceLog(self.get_logger(), "back on")
+        self._log.note(self._device.open())
         self._robot_speaking.publish(Bool(data=False))
         self.undo(self._end_playback)
         self.subscribe(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
@@ -112,19 +112,15 @@ class SpeakerNode(AuraNode):
     def report(self) -> tuple[str, str, Mapping[str, object], str]:
         """See `AuraNode`."""
         state = self._device.state
-        if state.reason != self._reason:
-            self._reason = state.reason
-            (
-                self.get_logger().error(state.reason)
-                if state.reason
-                else self.get_logger().info(f"back on {state.device}")
-            )
+        self._log.note(state)
         values = {
             "interrupted": self._interrupted,
             "opened": state.opened,
             "lost": state.lost,
             "refused_samples": self._device.refused,
             "underruns": self._device.buffer.underruns,
+            "stutters": state.overflows,
+            "latency_ms": round(1000 * state.latency_s),
         }
         message = self.problem or state.reason or ("speaking" if self._speaking else "ready")
         return "ok" if state.ok else "error", message, values, state.device

@@ -17,6 +17,7 @@ from aura_core.errors import ConfigError
 from aura_core.settings import Settings, setting
 from aura_core.speech.portaudio import DeviceError, PortAudio, Stream
 from aura_core.speech.sample_clock import SampleClock
+from aura_core.speech.steadying import Steadying
 from aura_core.speech.types import NS
 
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
@@ -52,13 +53,12 @@ class DeviceConfig(Settings, section="audio"):
     )
     latency_ms: float | None = setting(
         None,
-        "sound that the device holds; a loudspeaker that stutters on a busy machine needs more,"
-        " such as 100",
+        "sound that the device holds, and does not let go when it is stopped",
         unit="ms",
         low=1.0,
         high=1000.0,
         unset=0.0,
-        null="as little as the device offers",
+        null="as little as the device offers, and more after it has stuttered, up to 160 ms",
     )
     queue_s: float = setting(
         5.0, "sound that may wait unread", unit="s", low=0.1, high=60.0, parameter=None
@@ -86,6 +86,8 @@ class DeviceState:
     lost: int  # how often it disappeared while it was running
     overflows: int  # blocks that were not read in time, or that the device dropped
     retry_s: float  # seconds until the next try; 0 while ok
+    latency_s: float  # sound that the open device holds [s]; 0 while it is closed
+    steadied_s: float  # what it is asked to hold because it stuttered [s]; 0 when it did not
 
 
 class BlockQueue:
@@ -138,12 +140,15 @@ class Device:
         self._clock = clock
         self._audio = audio
         self._stream: Stream | None = None
+        self._paused = False  # closed by `suspend`, and soon open again
         self._lock = threading.RLock()
         self._reason = "not opened yet"
         self._opened = self._lost = self._tries = self._device_overflows = 0
         self._retry_at_ns = 0
         self._called_ns = 0  # monotonic; when the callback last ran
         self._samples = SampleClock()
+        fixed = self.config.latency_ms
+        self._steadying = Steadying(None if fixed is None else fixed / 1000)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -196,30 +201,31 @@ class Device:
             self._lost,
             self._overflows(),
             0.0 if stream else wait_ns / NS,
+            stream.latency_s if stream else 0.0,
+            self._steadying.chosen_s,
         )
 
     def tend(self, now_ns: int) -> None:
-        """Do one round: notice a lost device, or try to open an absent one if a try is due.
+        """Do one round: notice a lost device or one that stutters, or try to open an absent one.
 
         `now_ns` is monotonic time in nanoseconds.
         """
         assert self._audio is not None
         with self._lock:
-            if self._stream is not None:
-                silent = now_ns - self._called_ns > _STALLED_S * NS
-                if self._stream.active and not silent:
-                    return
+            if self._stream is not None and not self._runs(now_ns):
                 self._lost += 1
                 name = self._stream.device
                 self._drop(f"audio: {name} {'fell silent' if self._stream.active else 'went away'}")
                 self._tries = 0
                 self._wait(now_ns)
                 return
-            if now_ns < self._retry_at_ns:
+            steady = self._stream is not None and not self._steadying.wants_more()
+            if steady or (self._stream is None and now_ns < self._retry_at_ns):
                 return
         with self._audio.lock, self._lock:
             if self._stream is not None:
-                return  # a refresh for another device has opened it meanwhile
+                self._hold_more()
+                return  # or a refresh for another device has opened it meanwhile
             try:
                 if self._tries or self._lost:
                     self._audio.refresh(self)
@@ -228,10 +234,24 @@ class Device:
                 self._reason = str(error)
                 self._wait(now_ns)
 
+    def _runs(self, now_ns: int) -> bool:
+        """Whether the open stream still calls back."""
+        stream = self._stream
+        return stream is not None and stream.active and now_ns - self._called_ns <= _STALLED_S * NS
+
+    def _hold_more(self) -> None:
+        """Open a stream that stutters again, with more sound inside; not while it is needed."""
+        if self._stream is not None and self._steadying.wants_more():
+            held_s = self._stream.latency_s
+            if self.suspend():
+                self._steadying.more(held_s)
+                self.resume()
+
     def suspend(self) -> bool:
         """See `portaudio.User.suspend`."""
         with self._lock:
             if self._stream is not None:
+                self._paused = True
                 self._stream.close()
                 self._stream = None
             return True
@@ -246,15 +266,20 @@ class Device:
                     self._reason = str(error)
                     self._lost += 1
                     self._retry_at_ns = 0
+            self._paused = False
 
     def _start(self, now_ns: int) -> None:
         assert self._audio is not None
         device = self._audio.find(self.config.name, self._output)
         self._called_ns, self._samples = now_ns, SampleClock()
         block_s = self.config.block_ms / 1000
-        latency_s = None if self.config.latency_ms is None else self.config.latency_ms / 1000
         self._stream = self._audio.open(
-            device, self._output, self.config.rate, block_s, self._callback, latency_s
+            device,
+            self._output,
+            self.config.rate,
+            block_s,
+            self._callback,
+            self._steadying.latency_s,
         )
         self._reason, self._tries, self._retry_at_ns = "", 0, 0
         self._opened += 1
@@ -294,6 +319,12 @@ class Device:
 
     def _overflows(self) -> int:
         return self._device_overflows
+
+    def _stuttered(self, lost: bool) -> None:
+        """Count that the device has lost sound, or has run dry. The callback calls this."""
+        if lost:
+            self._device_overflows += 1
+            self._steadying.stuttered(self._called_ns / NS)
 
     def _callback(
         self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool

@@ -57,7 +57,7 @@ class Microphone(Device):
         self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
     ) -> None:
         self._called_ns = time.monotonic_ns()
-        self._device_overflows += lost
+        self._stuttered(lost)
         self._blocks.put((mixed(block), rate, self._stamp(len(block), rate, first_s, now_s, lost)))
 
     def _overflows(self) -> int:
@@ -109,7 +109,7 @@ class Loudspeaker(Device):
         While the device is absent nothing is queued, so that old words are not played when it
         returns.
         """
-        if self._stream is None:
+        if self._stream is None and not self._paused:
             self.refused += len(audio.samples)
             return 0
         return self.buffer.write(audio, tag, last)
@@ -129,7 +129,7 @@ class Loudspeaker(Device):
         self, block: NDArray[np.int16], rate: int, first_s: float, now_s: float, lost: bool
     ) -> None:
         self._called_ns = time.monotonic_ns()
-        self._device_overflows += lost
+        self._stuttered(lost)
         samples = np.empty(len(block), dtype=np.int16)
         sounding = self.buffer.read_into(samples)
         block[:] = samples[:, None]

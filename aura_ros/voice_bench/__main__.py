@@ -55,7 +55,11 @@ def voice(
     out = measure(plan, names, lambda line: progress.print(line, highlight=False))
     Console().print(table(out["figures"]))
     print(f"aura {__version__}, {asr} {out['model']}; {told(out['before'], out['after'])}")
-    print(f"load: {busy} busy loops beside it; long sounds of {minutes:g} min")
+    room = "in real time" if out["load"]["room_in_real_time"] else "at ordinary priority"
+    print(
+        f"load: {busy} busy loops beside it; virtual devices run {room}; long sounds of"
+        f" {minutes:g} min"
+    )
     if json_out is not None:
         output.write(json_out, json.dumps(out, indent=2) + "\n")
     if failed := failures(out):

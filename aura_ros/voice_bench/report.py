@@ -12,6 +12,7 @@ from rich.table import Table
 
 from aura_core import __version__
 from aura_core.bench.conditions import conditions
+from aura_core.bench.speech.virtual import real_time_allowed
 from aura_core.bench.speech.wer import load_jiwer
 from aura_core.errors import AuraError, one_line
 from aura_ros.voice_bench.parts import Plan, run
@@ -47,7 +48,11 @@ def measure(plan: Plan, names: Sequence[str], tell: Callable[[str], None]) -> di
         "version": __version__,
         "asr": asr.backend,
         "model": Path(asr.model).name,
-        "load": {"busy_loops": plan.busy, "cores": before["cores"]},
+        "load": {
+            "busy_loops": plan.busy,
+            "cores": before["cores"],
+            "room_in_real_time": real_time_allowed(),
+        },
         "before": before,
         "after": conditions(),
         "run": {

@@ -5,15 +5,20 @@ Each block is timed by its arrival.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 import threading
 import time
+import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from aura_core.bench.speech.sounds import LOUD
+from aura_core.bench.speech.virtual import like_hardware
 from aura_core.speech.types import Audio
 
 RATE = 16_000
@@ -46,6 +51,7 @@ class Tap:
             env=dict(environment),
             stdout=subprocess.PIPE,
         )
+        like_hardware(self._process.pid)
         self._blocks: list[Block] = []
         self.samples: list[bytes] = []
         self._thread = threading.Thread(target=self._listen, name=f"tap {name}", daemon=True)
@@ -53,6 +59,7 @@ class Tap:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
+        like_hardware(threading.get_native_id())
         while data := self._process.stdout.read(2 * BLOCK):
             now = time.monotonic()
             peak = int(np.abs(np.frombuffer(data, np.int16).astype(np.int32)).max(initial=0))
@@ -77,25 +84,21 @@ class Tap:
 
 def play(audio: Audio, sink: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Begin to play on a virtual device, and return at once."""
-    command = [
-        "pacat",
-        "--playback",
-        f"--device={sink}",
-        "--raw",
-        "--format=s16le",
-        f"--rate={audio.rate}",
-    ]
-    process = subprocess.Popen(
-        [*command, "--channels=1", "--latency-msec=20"],
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-    )
-    assert process.stdin is not None
+    # A file: pacat loops without a pause from the end of its input to the end of the sound, which
+    # loads the machine that is measured.
+    descriptor, name = tempfile.mkstemp(suffix=".wav")
+    with os.fdopen(descriptor, "wb") as file, wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(audio.rate)
+        out.writeframes(audio.samples.tobytes())
+    command = ["paplay", f"--device={sink}", "--latency-msec=20", name]
+    process = subprocess.Popen(command, env=dict(environment))
+    like_hardware(process.pid)
 
-    def feed() -> None:
-        assert process.stdin is not None
-        process.stdin.write(audio.samples.tobytes())
-        process.stdin.close()
+    def remove() -> None:
+        process.wait()
+        Path(name).unlink()
 
-    threading.Thread(target=feed, daemon=True).start()
+    threading.Thread(target=remove, daemon=True).start()
     return process

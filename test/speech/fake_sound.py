@@ -71,7 +71,9 @@ class FakeStream:
             raise sound.PortAudioError("Invalid sample rate")
         self.callback, self.channels = options["callback"], options["channels"]
         self.open = self.active = True
-        self.latency = 0.03
+        self.latency = self.wanted = 0.03
+        if options["latency"] != "low":
+            self.latency = self.wanted = options["latency"]
         sound.streams.append(self)
 
     def start(self) -> None:

@@ -205,6 +205,55 @@ def test_looking_for_one_device_pauses_the_other_but_never_its_speech(sound: Fak
     assert speaker.state.lost == 0
 
 
+def stutter(device: Loudspeaker, sound: FakeSound, times: int) -> None:
+    for _ in range(times):
+        sound.streams[-1].call(block(960), status=True)
+
+
+def test_a_device_that_stutters_holds_more_sound(sound: FakeSound) -> None:
+    speaker = loudspeaker(sound)
+    speaker.tend(0)
+    stutter(speaker, sound, 2)
+    speaker.tend(speaker._called_ns)
+    assert sound.opens == 1  # two may happen at any time
+    held = []
+    for _ in range(4):
+        stutter(speaker, sound, 3)
+        speaker.tend(speaker._called_ns)
+        held.append(sound.streams[-1].wanted)
+    assert held == [0.06, 0.12, 0.16, 0.16] and sound.opens == 4  # the fake stream holds 0.03 s
+    assert speaker.state.ok and speaker.state.lost == 0
+
+
+def test_a_device_whose_latency_was_set_keeps_it(sound: FakeSound) -> None:
+    speaker = loudspeaker(sound, latency_ms=20.0)
+    speaker.tend(0)
+    stutter(speaker, sound, 9)
+    speaker.tend(speaker._called_ns)
+    assert [s.wanted for s in sound.streams] == [0.02]
+
+
+def test_a_loudspeaker_that_stutters_is_not_opened_again_in_a_word(sound: FakeSound) -> None:
+    speaker = loudspeaker(sound)
+    speaker.tend(0)
+    speaker.write(Audio(np.ones(4800, np.int16), 48_000, 0), "word", last=True)
+    stutter(speaker, sound, 3)
+    speaker.tend(speaker._called_ns)
+    assert sound.opens == 1
+    stutter(speaker, sound, 3)  # the word ends
+    speaker.tend(speaker._called_ns)
+    assert sound.opens == 2
+
+
+def test_a_word_that_begins_while_the_device_is_opened_again_is_not_lost(sound: FakeSound) -> None:
+    speaker = loudspeaker(sound)
+    speaker.tend(0)
+    assert speaker.suspend()
+    assert speaker.write(Audio(np.ones(480, np.int16), 48_000, 0), "word", last=True) > 0
+    speaker.resume()
+    assert not speaker.buffer.idle and speaker.refused == 0
+
+
 def test_a_sound_server_that_is_gone_is_a_reason_and_tried_again(sound: FakeSound) -> None:
     audio = PortAudio()
     (mic, _), speaker = microphone(sound, audio), loudspeaker(sound, audio)
