@@ -188,16 +188,20 @@ class FarEnd:
         self._end = 0  # number of the sample after the last one that was put
         self._next = 0  # number of the next sample to take
         self.late = 0  # samples that were put after their time had been taken
-        self._sounds = self._heard = False  # what was put last, and taken last, was no silence
+        # Whether what is put, and what is taken, has another position than before, and was silence
+        # since: the echo of the next sound comes at another time.
+        self._moved = self._shifted = True
         self._jumped = -(2**62)  # number of the sample at which the newest jump in sound was taken
 
     def put(self, samples: NDArray[np.int16], stamp_ns: int) -> None:
         """Add sound that begins to play at `stamp_ns`."""
-        at = self._at(stamp_ns, self._end, silent=not samples.any())
-        if self._sounds and samples.any() and at != self._end:
-            self._jumped = at  # the loudspeaker had nothing to play, in the middle of its sound
-        self._end, self._sounds = at + len(samples), bool(samples.any())
-        if samples.any() and (late := max(0, min(self._next, self._end) - at)):
+        sounds = bool(samples.any())
+        at = self._at(stamp_ns, self._end, silent=not sounds)
+        self._moved |= at != self._end  # in silence or, as the loudspeaker ran dry, in a word
+        if self._moved and sounds:
+            self._jumped, self._moved = at, False
+        self._end = at + len(samples)
+        if sounds and (late := max(0, min(self._next, self._end) - at)):
             self.late += late
             self._jumped = self._next
         if len(samples):
@@ -212,17 +216,17 @@ class FarEnd:
         if not block.any():
             at = self._at(stamp_ns, self._next, silent=True)
             block = self._block(at, n)
-        sounds = bool(block.any())
-        if self._heard and sounds and at != self._next:
-            self._jumped = at
-        self._next, self._heard = at + n, sounds
+        self._shifted |= at != self._next
+        if self._shifted and block.any():
+            self._jumped, self._shifted = at, False
+        self._next = at + n
         while self._runs and self._runs[0][0] + len(self._runs[0][1]) <= at:
             self._runs.popleft()
         return block
 
     @property
     def settled(self) -> bool:
-        """Whether for some time all that was taken followed what was taken before."""
+        """Whether for some time all sound came with the delay that was learnt before."""
         return self._next - self._jumped > _SETTLED_S * self.rate
 
     def awaited(self, stamp_ns: int, n: int) -> bool:

@@ -102,36 +102,62 @@ def played(far: FarEnd, first: int, n: int) -> None:
         far.take(at(i), 10)
 
 
-def test_a_loudspeaker_that_stutters_unsettles_for_a_while() -> None:
+def learnt() -> FarEnd:
+    """A far end whose sound has come steadily until number 3000, and was taken until there."""
     far, sound = FarEnd(1000), np.ones(500, np.int16)
-    far.put(sound, at(1000))
-    far.put(sound, at(1503))  # jitter
-    played(far, 1000, 600)
-    assert far.settled
-    far.put(sound, at(2200))  # 200 ms of nothing, in its voice
-    played(far, 1600, 700)
+    for begin in range(1000, 3000, 500):
+        far.put(sound, at(begin + 3))  # jitter
+    played(far, 1000, 2000)
+    return far
+
+
+def test_a_far_end_has_to_be_learnt_first() -> None:
+    far = FarEnd(1000)
+    far.put(np.ones(500, np.int16), at(1000))
+    played(far, 1000, 500)
     assert not far.settled
-    far.put(sound, at(2700))
-    far.put(sound, at(3200))
-    played(far, 2300, 1100)
+    assert learnt().settled
+
+
+def test_a_loudspeaker_that_stutters_unsettles_for_a_while() -> None:
+    far, sound = learnt(), np.ones(500, np.int16)
+    far.put(sound, at(3200))  # 200 ms of nothing, in its voice
+    played(far, 3000, 700)
     assert not far.settled
-    played(far, 3400, 200)
+    far.put(sound, at(3700))
+    far.put(sound, at(4200))
+    played(far, 3700, 700)
+    assert not far.settled
+    played(far, 4400, 200)
     assert far.settled
 
 
 def test_a_pause_between_sentences_unsettles_nothing() -> None:
-    far, sound = FarEnd(1000), np.ones(300, np.int16)
-    for begin in (1000, 2000, 3000):
-        far.put(sound, at(begin))
-        far.put(np.zeros(300, np.int16), at(begin + 300))
+    far, sound, silence = learnt(), np.ones(300, np.int16), np.zeros(300, np.int16)
+    for begin in (3000, 3600, 4200):
+        far.put(silence, at(begin + 5))
+        far.put(sound, at(begin + 304))
         played(far, begin, 600)
         assert far.settled
 
 
+@pytest.mark.parametrize("side", ["loudspeaker", "microphone"])
+def test_a_delay_that_changes_in_a_pause_unsettles_the_next_sentence(side: str) -> None:
+    far, sound, silence = learnt(), np.ones(300, np.int16), np.zeros(300, np.int16)
+    later = 80 if side == "loudspeaker" else 0  # such as a device that was opened again
+    far.put(silence, at(3000))
+    far.put(silence, at(3300 + later))
+    played(far, 3000, 300)
+    assert far.settled  # nothing sounds yet
+    far.put(sound, at(3600 + later))
+    far.put(sound, at(3900 + later))
+    played(far, 3300 + (0 if later else 80), 700)
+    assert not far.settled
+
+
 def test_sound_that_comes_too_late_unsettles() -> None:
-    far = FarEnd(1000)
-    far.put(np.ones(100, np.int16), at(1000))
-    played(far, 1000, 200)
+    far = learnt()
+    played(far, 3000, 200)
     assert far.settled
-    far.put(np.ones(200, np.int16), at(1100))
+    far.put(np.ones(200, np.int16), at(3100))
     assert far.late and not far.settled
