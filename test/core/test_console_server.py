@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from console_rig import FakeRobot, entered, picture, run, seen, serving, socket
 
+from aura_core.console import commands
 from aura_core.console import protocol as p
 from aura_core.console import server as served
 from aura_core.console.security import Gate
@@ -307,14 +308,14 @@ def test_only_some_commands_of_a_page_wait_at_a_time(robot: FakeRobot, server: S
 
     async def test() -> None:
         async with entered(server) as page, entered(server) as other:
-            numbers = [await page.send("recall") for _ in range(served.UNDER_WAY + 1)]
+            numbers = [await page.send("recall") for _ in range(commands.UNDER_WAY + 1)]
             refused = await page.until("answer")
             assert refused["id"] == numbers[-1]
             assert "under way" in refused["error"]
             robot.second(1.0)
             await other.until("second")  # nobody else waits
             robot.gate.set()
-            answers = [await page.until("answer") for _ in range(served.UNDER_WAY)]
+            answers = [await page.until("answer") for _ in range(commands.UNDER_WAY)]
             assert {a["id"] for a in answers if a["ok"]} == set(numbers[:-1])
 
     run(test)
@@ -323,7 +324,7 @@ def test_only_some_commands_of_a_page_wait_at_a_time(robot: FakeRobot, server: S
 def test_a_page_that_sends_too_many_commands_is_refused_and_then_closed(server: Server) -> None:
     async def test() -> None:
         async with entered(server) as page:
-            for _ in range(int(served.COMMANDS[1] + served.BAD[1]) + 100):
+            for _ in range(int(commands.COMMANDS[1] + commands.BAD[1]) + 100):
                 await page.send("acknowledge", key="x")
             bye = await page.closed()
             assert (bye["type"], bye["code"], bye["again"]) == ("bye", "rate", False)
@@ -388,7 +389,7 @@ def test_pictures_of_a_phone(robot: FakeRobot, server: Server) -> None:
 def test_a_page_that_sends_garbage_is_closed_with_a_reason(server: Server) -> None:
     async def test() -> None:
         async with entered(server) as page, entered(server) as other:
-            for _ in range(int(served.BAD[1]) + 5):
+            for _ in range(int(commands.BAD[1]) + 5):
                 await page.ws.send_bytes(b"\0" * 40)
             bye = await page.closed()
             assert (bye["type"], bye["code"]) == ("bye", "rate")
