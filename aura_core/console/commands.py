@@ -1,10 +1,11 @@
-"""The commands of one page: each is checked, made, and answered once."""
+"""The commands of one page: each is checked, made in its turn, and answered once."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aura_core import __version__
@@ -30,10 +31,12 @@ class Connection:
 
     def __init__(self, server: Server, page: Page) -> None:
         self._server, self._hub, self._robot = server, server.hub, server.robot
-        self.page, self._entered = page, False
+        self.page, self._entered, self._ended = page, False, False
         self._commands, self._binary = Bucket(*COMMANDS), Bucket(*BINARY)
         self._bytes, self._bad = Bucket(*BYTES), Bucket(*BAD)
         self._tasks: set[asyncio.Task[None]] = set()
+        # what ends each device that the page has begun, by the name of its turn
+        self._ends: dict[Hashable, Callable[[], Awaitable[None]]] = {}
 
     def enter(self, text: str) -> p.Bye | None:
         """Let a page in. Returns why it is not."""
@@ -67,26 +70,20 @@ class Connection:
 
     def close(self) -> None:
         """The page has ended: so have its microphone and its camera."""
+        self._ended = True
         for task in self._tasks:
             task.cancel()
-        if self._hub.microphone is self.page:
-            self._hub.microphone = None
-            self._background(self._robot.listen_to, 0)
-        for camera, owner in list(self._hub.phones.items()):
-            if owner is self.page:
-                del self._hub.phones[camera]
-                self._background(self._robot.look_through, p.Phone(False, camera))
+        for name, end in self._ends.items():  # also of a device that is being begun
+            self._server.turns.begin(name, partial(self._leave, end))
         if self._entered:
             self._hub.tell_now()
 
-    def _background(self, call: Callable[..., object], *args: object) -> None:
-        def work() -> None:
-            try:
-                call(*args)
-            except AuraError as e:
-                log.debug("a page has ended: %s", one_line(e))
-
-        self._server.pool.submit(work)
+    @staticmethod
+    async def _leave(end: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await end()
+        except AuraError as e:
+            log.debug("a page has ended: %s", one_line(e))
 
     # ---- commands ----------------------------------------------------------------------------
 
@@ -132,7 +129,7 @@ class Connection:
 
     async def _do(self, number: int, command: p.Command) -> None:
         try:
-            data = await self._result(number, command)
+            data = await self._in_turn(number, command)
         except AuraError as e:
             self._refuse(number, one_line(e))
         except asyncio.CancelledError:
@@ -142,6 +139,29 @@ class Connection:
             self._refuse(number, f"the console has a bug: {one_line(e, 200)}")
         else:
             self.page.send(p.Answer(number, True, data=data))
+
+    async def _in_turn(self, number: int, command: p.Command) -> Mapping[str, Any]:
+        """The result of a command, after those of the same thing that came before it."""
+        work = partial(self._result, number, command)
+        match command:
+            case p.Microphone():
+                name: Hashable = "microphone"
+                self._ends[name] = self._end_microphone
+            case p.Phone():
+                name = "camera", command.camera
+                if any(camera.name == command.camera for camera in self._robot.cameras):
+                    self._ends[name] = partial(self._end_phone, command.camera)
+            case p.Pause() | p.MemoryPause() | p.Record():
+                name = p.type_name(type(command))
+            case p.Seek() | p.Play():
+                name = "replay"
+            case p.Ask() | p.AddWatch() | p.Unwatch():  # it ends with the page, as the next one
+                return await self._server.turns.begin((self, "questions"), work)
+            case p.Recall() | p.Forget():
+                return await self._server.turns.begin((self, "memory"), work)
+            case _:
+                return await work()
+        return await self._server.turns.take(name, work)
 
     async def _result(self, number: int, command: p.Command) -> Mapping[str, Any]:
         robot = self._robot
@@ -211,36 +231,46 @@ class Connection:
 
     async def _microphone(self, command: p.Microphone) -> None:
         hub = self._hub
-        if command.on:
-            if hub.microphone not in (None, self.page):
+        if not command.on:
+            await self._end_microphone()
+            return
+        self._must_be_there()
+        if hub.microphone not in (None, self.page):
+            if hub.microphone in hub.pages:
                 raise InputError("another page uses its microphone already")
-            hub.microphone = self.page  # before the others are asked
-            try:
-                await self._call(self._robot.listen_to, command.rate)
-            except BaseException:
-                if hub.microphone is self.page:  # it may have left, and another one may have come
-                    hub.microphone = None
-                raise
-        elif hub.microphone is self.page:
-            hub.microphone = None
-            await self._call(self._robot.listen_to, 0)
+            await self._call(self._robot.listen_to, 0)  # its page has left a moment ago
+        await self._call(self._robot.listen_to, command.rate)
+        hub.microphone = self.page
         hub.tell_now()
 
+    async def _end_microphone(self) -> None:
+        if self._hub.microphone is self.page:
+            self._hub.microphone = None
+            await self._call(self._robot.listen_to, 0)
+            self._hub.tell_now()
+
     async def _phone(self, command: p.Phone) -> None:
-        phones, camera = self._hub.phones, command.camera
-        if command.on:
-            if phones.get(camera) not in (None, self.page):
+        hub, camera = self._hub, command.camera
+        if not command.on:
+            await self._end_phone(camera)
+            return
+        self._must_be_there()
+        if hub.phones.get(camera) not in (None, self.page):
+            if hub.phones[camera] in hub.pages:
                 raise InputError("another page is this camera already")
-            phones[camera] = self.page
-            try:
-                await self._call(self._robot.look_through, command)
-            except BaseException:
-                if phones.get(camera) is self.page:
-                    del phones[camera]
-                raise
-        elif phones.get(camera) is self.page:
-            del phones[camera]
-            await self._call(self._robot.look_through, command)
+            await self._call(self._robot.look_through, p.Phone(False, camera))
+        await self._call(self._robot.look_through, command)
+        hub.phones[camera] = self.page
+
+    async def _end_phone(self, camera: str) -> None:
+        if self._hub.phones.get(camera) is self.page:
+            del self._hub.phones[camera]
+            await self._call(self._robot.look_through, p.Phone(False, camera))
+
+    def _must_be_there(self) -> None:
+        """A device of a page that has left meanwhile is not begun."""
+        if self._ended:
+            raise InputError("the page has ended")
 
     # ---- sound and pictures ------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from aura_core.console.hub import Hub, Page
 from aura_core.console.robot import Robot
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
 from aura_core.console.settings import ConsoleConfig
+from aura_core.console.turns import Turns
 from aura_core.errors import ConfigError, InputError, one_line
 from aura_core.extras import how_to_install
 
@@ -40,7 +41,7 @@ ENTER_S = 10.0  # a page that has not entered after so long is closed
 CONNECTIONS_A_PAGE = 4  # that have made no request yet; a browser opens some ahead of need
 SEND_S = 20.0  # a page that takes nothing for so long is closed
 ALIVE_S = 15.0  # how often a page must show that it is there
-THREADS = 8  # that make commands
+THREADS = 32  # that make commands: slow ones of some pages leave room for others
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -115,7 +116,7 @@ class Server:
         self.robot, self.config, self.tls = robot, config, tls
         self.gate = Gate(token_of(config), config.host)
         self.port, self.url = 0, ""
-        self.hub = Hub(robot)
+        self.hub, self.turns = Hub(robot), Turns()
         self._files = page_files()
         self._connections: Connections | None = None
         # what pages that have not entered yet say first, the oldest page first
@@ -230,6 +231,7 @@ class Server:
             tending.cancel()
             await self.hub.close("the console has ended", True, "stopping")
             await runner.cleanup()
+            await self.turns.close()
             pool.shutdown(wait=False, cancel_futures=True)
 
     @staticmethod
