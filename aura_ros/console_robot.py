@@ -50,6 +50,7 @@ from aura_ros.msg import (
     Transcript,
     Watches,
 )
+from aura_ros.memory_services import NOTHING_KEPT
 from aura_ros.node import AuraNode
 from aura_ros.speech_conversions import audio_msg
 from aura_ros.srv import Ask, CancelWatch, Forget, Recall
@@ -389,7 +390,7 @@ class ConsoleRobot(Robot):
         if state.state == AssistantState.STATE_LOADING:
             return "model_loading", beat.detail or state.model
         if beat.state == Heartbeat.STATE_UNCONFIGURED:
-            return ("model_failed", beat.detail) if beat.detail else ("stopped", "not configured")
+            return ("model_failed", beat.detail) if beat.detail else ("stopped", "it is not configured")
         if beat.state == Heartbeat.STATE_INACTIVE:
             paused = beat.detail.startswith("paused")
             return ("paused", beat.detail) if paused else ("stopped", "it is not active")
@@ -495,7 +496,8 @@ class ConsoleRobot(Robot):
         answer = self._call("memory_pause", data=command.on)
         if not answer.success:
             raise InputError(answer.message)
-        return {"warning": "" if answer.message.startswith("nothing is rem") else answer.message}
+        unkept = answer.message.removeprefix(NOTHING_KEPT).removeprefix("; ")
+        return {"warning": unkept}
 
     def recall(self, command: p.Recall) -> Result:
         """See `Robot`."""
@@ -597,8 +599,11 @@ class ConsoleRobot(Robot):
         with self._lock:
             running = self._recording is not None and not self._recording.failed
             if command.on == running:
-                now = "is being made already" if running else "is being made"
-                raise InputError(f"{'a' if running else 'no'} recording {now}")
+                raise InputError(
+                    "a recording is being made already"
+                    if running
+                    else "no recording is being made"
+                )
             if command.on:
                 self._end_recording()  # one that has failed
                 made = self._begin_recording()

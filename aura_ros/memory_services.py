@@ -16,6 +16,7 @@ from aura_ros.waiting import in_thread
 
 NOTES = 10  # most notes of an answer where the request names no limit
 MOST_NOTES = 1000
+NOTHING_KEPT = "nothing is remembered from now on"  # what a pause is answered
 KEEP_S = 3.0  # so long a pause waits until it is in the file
 
 
@@ -72,7 +73,7 @@ class MemoryServices:
             response.message = str(e)
             return response
         response.success = True
-        response.message = "nothing is remembered from now on" if request.data else ""
+        response.message = NOTHING_KEPT if request.data else ""
         log = self._node.get_logger()
         log.info(f"the memory is {'paused' if request.data else 'on again'}")
         if not_kept:

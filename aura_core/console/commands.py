@@ -12,6 +12,7 @@ from aura_core import __version__
 from aura_core.console import protocol as p
 from aura_core.console.clock import now_ms
 from aura_core.console.hub import Page
+from aura_core.console.reasons import beside
 from aura_core.console.security import Bucket
 from aura_core.errors import AuraError, InputError, one_line
 
@@ -187,7 +188,8 @@ class Connection:
             case p.Forget():
                 return await self._call(robot.forget, command)
             case p.MemoryPause():
-                return await self._told(robot.memory_pause, command)
+                result = await self._told(robot.memory_pause, command)
+                return {**result, **beside("warning", str(result.get("warning", "")))}
             case p.Record():
                 return await self._told(robot.record, command)
             case p.Seek():

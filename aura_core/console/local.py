@@ -383,7 +383,7 @@ class LocalRobot(Robot):
     def memory_pause(self, command: p.MemoryPause) -> Result:
         """See `Robot`."""
         not_kept = self._memory().pause(command.on, KEEP_S)
-        warning = f"a restart would not know it, for it is not in the file yet: {not_kept}"
+        warning = f"a restart would not know it, because it is not in the file yet: {not_kept}"
         return {"warning": warning if not_kept else ""}
 
     def record(self, command: p.Record) -> Result:

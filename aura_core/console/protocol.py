@@ -14,6 +14,10 @@ Stamps (`stamp_ns`) do not fit into a number of JavaScript, so they are strings 
 JSON. The page compares them and calculates nothing with them. All other times are milliseconds of
 the server's clock since the UNIX epoch (`at_ms`), so that the page shows ages right on a machine
 whose clock differs. `Status` comes once a second and tells what the server's clock shows.
+
+Reasons for people (`error`, `reason`, `detail`, the `text` of `Problem`, each of `abilities`, and
+`warning` in the data of an answer) are sentences in English. Where `reasons` knows one, its code
+and values stand beside it: `error_code` and `error_values`; for `abilities`, by their names.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from aura_core.console.reasons import beside, find
 from aura_core.errors import InputError
 
 VERSION = 1  # of the protocol; the page of another version is told to load itself again
@@ -74,6 +79,11 @@ TROUBLES = (
 # ---- from the server to the page -----------------------------------------------------------------
 
 
+def _reason(**options: Any) -> Any:
+    """A field that is a reason for people."""
+    return field(metadata={"reason": True}, **options)
+
+
 @dataclass(frozen=True)
 class Camera:
     """A camera, in `Hello`."""
@@ -91,7 +101,8 @@ class Hello:
     server_ms: float  # the server's clock now
     title: str  # the source, for the title of the page
     cameras: tuple[Camera, ...]  # a picture names one by its place here
-    abilities: Mapping[str, str]  # each of ABILITIES; "" if it can be done, else why not
+    # each of ABILITIES; "" if it can be done, else why not
+    abilities: Mapping[str, str] = _reason()
     max_question_chars: int  # longest question or watch
     replay: bool = False
     marks: tuple[Mark, ...] = ()  # a replay: what happened when, for the bar to scrub on
@@ -102,7 +113,7 @@ class Hello:
 class Abilities:
     """What can be done has changed. It replaces `Hello.abilities`."""
 
-    abilities: Mapping[str, str]
+    abilities: Mapping[str, str] = _reason()
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class Status:
 
     server_ms: float  # the server's clock now
     trouble: str = ""  # one of TROUBLES: the worst one, of the assistant or of a camera
-    detail: str = ""  # more about it in one line, in English
+    detail: str = _reason(default="")  # more about it in one line
     model: str = ""  # the model in one line; "" while it loads
     device: str = ""  # where it runs, such as cpu or cuda:0
     run: str = ""  # id of the run; another one means that the assistant was started again
@@ -163,7 +174,7 @@ class CameraStatus:
     camera: str
     state: str  # silent, speaking, waiting, no_frames, error, inactive or unconfigured
     trouble: str = ""  # one of TROUBLES
-    detail: str = ""
+    detail: str = _reason(default="")
     frame_age_ms: float | None = None  # since the newest frame came; None before the first
     frames_received: int = 0  # since the start, as are the counters below
     frames_dropped: int = 0  # sampled, and never seen, because the model was too slow
@@ -268,7 +279,7 @@ class Refused:
     id: str  # of the question
     camera: str
     text: str
-    reason: str
+    reason: str = _reason()
     at_ms: float
 
 
@@ -346,7 +357,7 @@ class Problem:
     """Something went wrong, and the assistant goes on."""
 
     camera: str
-    text: str
+    text: str = _reason()
     at_ms: float
 
 
@@ -356,7 +367,7 @@ class Answer:
 
     id: int
     ok: bool
-    error: str = ""  # why not, in one line
+    error: str = _reason(default="")  # why not, in one line
     data: Mapping[str, Any] = field(default_factory=dict)  # see the command
 
 
@@ -364,7 +375,7 @@ class Answer:
 class Bye:
     """The server closes the connection. The page says why; with `again` it connects again."""
 
-    reason: str
+    reason: str = _reason()
     again: bool
     code: str = ""  # token, version, slow, many, rate or stopping; the page has words for each
 
@@ -628,7 +639,25 @@ _TYPED = (Asked, Said, Refused)
 
 
 def _fields(message: Any) -> dict[str, Any]:
-    return {name: _value(name, getattr(message, name)) for name in _names(type(message))}
+    kind = type(message)
+    found = {name: _value(name, getattr(message, name)) for name in _names(kind)}
+    for name in _reasons(kind):
+        found |= _beside(name, getattr(message, name))
+    return found
+
+
+@cache
+def _reasons(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if "reason" in f.metadata)
+
+
+def _beside(name: str, reason: str | Mapping[str, str]) -> dict[str, object]:
+    if isinstance(reason, str):
+        return beside(name, reason)
+    found = {key: one for key, text in reason.items() if (one := find(text)) is not None}
+    codes = {key: code for key, (code, _) in found.items()}
+    values = {key: dict(some) for key, (_, some) in found.items()}
+    return {f"{name}_code": codes, f"{name}_values": values}
 
 
 def _value(name: str, value: Any) -> Any:
@@ -753,8 +782,9 @@ def _number(name: str, value: Any, hint: type, bounds: Mapping[str, Any]) -> int
         value = int(value) if digits.isascii() and digits.isdecimal() else value
     allowed = int if hint is int else int | float
     if isinstance(value, bool) or not isinstance(value, allowed):
-        what = "a whole number" if hint is int else "a number"
-        raise InputError(f"{name} must be {what}, not {_short(value)}")
+        if hint is int:
+            raise InputError(f"{name} must be a whole number, not {_short(value)}")
+        raise InputError(f"{name} must be a number, not {_short(value)}")
     if not bounds["least"] <= value <= bounds["most"]:
         raise InputError(f"{name} must be from {bounds['least']:g} to {bounds['most']:g}")
     return hint(value)

@@ -3,6 +3,7 @@
 import { announce, byId, el, icon, show } from "./dom.js";
 import { frame } from "./frame.js";
 import { dayTime, language, t } from "./language.js";
+import { whyNot } from "./reasons.js";
 import { setCount } from "./tabs.js";
 
 const TOAST_MS = 20_000; // an alert that is not urgent
@@ -83,7 +84,7 @@ export class AlertList {
       await this.connection.send("acknowledge", { key: alert.key });
     } catch (problem) {
       if (button) button.disabled = false;
-      announce(problem.name === "Away" ? t("not_connected") : problem.message, true);
+      announce(whyNot(problem), true);
     }
   }
 

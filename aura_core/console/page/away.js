@@ -2,6 +2,7 @@
 
 import { byId, el, icon } from "./dom.js";
 import { known, language, t } from "./language.js";
+import { because } from "./reasons.js";
 
 export class AwayNotice {
   #state = { name: "connecting" };
@@ -54,7 +55,7 @@ export class AwayNotice {
       icon("away"),
       el("strong", {}, title),
       el("p", { class: "countdown", "aria-live": "off" }, ""),
-      bye?.reason ? el("p", {}, bye.reason) : "",
+      bye?.reason ? el("p", {}, because(bye)) : "",
       button,
     );
     this.#count();
@@ -77,7 +78,7 @@ export class AwayNotice {
     if (code === "token") lines.push(el("p", {}, t("bye_token_why")), this.#tokenForm());
     else {
       if (code === "version") lines.push(el("p", {}, t("bye_version_why")));
-      lines.push(el("p", {}, bye.reason));
+      lines.push(el("p", {}, because(bye)));
       const button = el("button", { type: "button", class: "button primary" }, t("load_again"));
       button.onclick = () => location.reload();
       lines.push(button);

@@ -105,7 +105,7 @@ export class Connection {
       const command = this.#end(message.id);
       if (!command) return;
       if (message.ok) command.resolve({ ...message.data, picture: command.picture });
-      else command.reject(new Error(message.error));
+      else command.reject(new Refusal(message));
       return;
     }
     if (message.type === "hello") {
@@ -160,6 +160,14 @@ export class Connection {
     const some = wait * (0.8 + 0.4 * Math.random()); // not all pages at the same moment
     this.#retry = setTimeout(() => this.open(), some);
     this.onState({ name: "away", wait_ms: some, bye: this.#bye, failures: this.#failures });
+  }
+}
+
+// The server has not done a command; its reason is in the answer.
+export class Refusal extends Error {
+  constructor(answer) {
+    super(answer.error);
+    this.answer = answer;
   }
 }
 

@@ -1,8 +1,10 @@
 // Questions, answers and alerts, with words as they come; and the field to ask.
 
 import { announce, byId, download, el, say, show } from "./dom.js";
-import { clockTime, dayTime, language, t } from "./language.js";
+import { clockTime, dayTime, known, language, t } from "./language.js";
 import { openPicture } from "./dialog.js";
+import { because, lineOf, whyNot } from "./reasons.js";
+import { refused } from "./text.js";
 
 const NEAR = 90; // pixels from the end: whoever is there goes on to the newest
 
@@ -28,7 +30,7 @@ export class Conversation {
     };
     field.oninput = () => {
       this.#grow();
-      byId("ask-error").hidden = true;
+      lineOf("ask-error").failed(null);
     };
     field.onkeydown = (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -89,12 +91,12 @@ export class Conversation {
     const node = el("li", { class: `message system ${entry.type}` });
     if (entry.type === "refused") {
       node.classList.add("problem");
-      node.textContent = t("was_refused", entry);
+      node.textContent = t("was_refused", { ...entry, reason: because(entry) });
     } else if (entry.type === "problem") {
-      node.textContent = `${clockTime(entry.at_ms)} ${entry.text}`;
+      node.textContent = `${clockTime(entry.at_ms)} ${because(entry, "text")}`;
     } else {
       if (entry.kind === "problem") node.classList.add("problem");
-      node.textContent = `${clockTime(entry.at_ms)} ${entry.text ?? t(entry.kind)}`;
+      node.textContent = `${clockTime(entry.at_ms)} ${entry.text?.() ?? t(entry.kind)}`;
     }
     return node;
   }
@@ -171,21 +173,20 @@ export class Conversation {
   async ask(words) {
     const text = words.trim();
     const field = byId("question");
-    const why = this.#model.abilityWhy("ask");
-    if (!text || this.#asking || why) return;
-    const most = this.#model.hello?.max_question_chars ?? 4000;
-    if (text.length > most) return this.#error(t("too_long", { n: text.length, most }));
+    if (!text || this.#asking || this.#model.abilityWhy("ask")) return;
+    const wrong = refused(text, this.#model.hello?.max_question_chars);
+    if (wrong) return this.#failed(wrong);
     this.#asking = true;
     this.#field();
     try {
       const data = await this.connection.send("ask", { text, camera: this.#model.chosen });
       if (field.value.trim() === text) field.value = "";
-      byId("ask-error").hidden = true;
+      this.#failed(null);
       if (data.watch) {
-        this.#model.system("line", this.#model.clock.now(), { text: t("watch_added") });
+        this.#model.system("watch_added", this.#model.clock.now());
       }
     } catch (error) {
-      this.#error(error.name === "Away" ? t("not_connected") : error.message);
+      this.#failed(() => whyNot(error));
       if (!field.value) field.value = text;
     } finally {
       this.#asking = false;
@@ -196,10 +197,8 @@ export class Conversation {
     }
   }
 
-  #error(words) {
-    const line = byId("ask-error");
-    line.hidden = false;
-    line.textContent = words;
+  #failed(words) {
+    lineOf("ask-error").failed(words);
   }
 
   #grow() {
@@ -214,14 +213,10 @@ export class Conversation {
     byId("question").placeholder = why || t("ask_placeholder");
     byId("send").disabled = Boolean(why) || this.#asking;
     // words in the field hide its placeholder
-    const line = byId("ask-error");
-    if (why && byId("question").value) this.#error(why);
-    else if (line.dataset.why && line.textContent === line.dataset.why) line.hidden = true;
-    line.dataset.why = why;
+    lineOf("ask-error").cannot(byId("question").value && why);
     const no = this.#model.abilityWhy("export");
     for (const form of ["markdown", "json"]) byId(`export-${form}`).disabled = Boolean(no);
-    byId("export-why").hidden = !no;
-    byId("export-why").textContent = no;
+    lineOf("export-why").cannot(no);
   }
 
   #heard() {
@@ -231,17 +226,17 @@ export class Conversation {
     const recent = heard && this.#model.clock.serverNow() - heard.at_ms < 8000;
     line.hidden = !mine && !recent;
     if (line.hidden) return;
-    say(line, recent ? t(`heard_${heard.state}`, heard) : t("heard_listening"));
+    const reason = recent && known("rejected", heard.reason);
+    say(line, recent ? t(`heard_${heard.state}`, { ...heard, reason }) : t("heard_listening"));
   }
 
   async #export(form) {
     try {
       const { name, text } = await this.connection.send("export", { form });
       download(name, text, form === "json" ? "application/json" : "text/markdown");
+      lineOf("export-why").failed(null);
     } catch (error) {
-      const words = error.name === "Away" ? t("not_connected") : error.message;
-      byId("export-why").hidden = false;
-      byId("export-why").textContent = words;
+      lineOf("export-why").failed(() => whyNot(error));
     }
   }
 }

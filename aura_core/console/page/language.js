@@ -34,9 +34,11 @@ export function keepChoice(key, value) {
 export const language = () => current;
 export const onLanguage = (listener) => listeners.add(listener);
 
-// The words of a key with its values, such as {n: 3}; {n|one note|{n} notes} chooses by number.
-export function t(key, values = {}) {
-  const words = LANGUAGES[current][key] ?? en[key] ?? key;
+// The words of a key with its values, such as {n: 3}.
+export const t = (key, values) => fill(LANGUAGES[current][key] ?? en[key] ?? key, values);
+
+// Words with values in the places of their names; {n|one note|{n} notes} chooses by number.
+export function fill(words, values = {}) {
   return words
     .replace(/\{(\w+)\|([^|{}]*)\|((?:[^|{}]|\{\w+\})*)\}/g, (_, name, one, many) =>
       values[name] === 1 ? one : many,

@@ -4,6 +4,8 @@ import { announce, byId, el, show } from "./dom.js";
 import { ask } from "./dialog.js";
 import { dayTime, known, language, t } from "./language.js";
 import { openPicture } from "./dialog.js";
+import { because, lineOf, whyNot } from "./reasons.js";
+import { refused } from "./text.js";
 
 const MOST = 50;
 const NEWER_MS = 3000; // so often at most the newest notes are asked for
@@ -16,6 +18,7 @@ export class Memory {
   #asked = 0; // searches that were sent
   #timer = 0;
   #told = ""; // what was forgotten
+  #unfound = false; // that a search has failed is shown
 
   constructor(model, connection, pictures) {
     this.#model = model;
@@ -42,11 +45,14 @@ export class Memory {
   // ---- searching ----
 
   async #recall() {
-    this.#error("");
+    const text = byId("recall-text").value.trim();
+    const wrong = text ? refused(text) : null;
+    this.#failed(wrong);
+    if (wrong) return;
     try {
-      this.#search = { text: byId("recall-text").value.trim(), ...this.#time() };
+      this.#search = { text, ...this.#time() };
     } catch (error) {
-      return this.#error(error.message);
+      return this.#failed(() => t(error.message));
     }
     this.#told = "";
     await this.#again();
@@ -70,9 +76,12 @@ export class Memory {
     try {
       const { notes } = await this.connection.send("recall", { ...this.#search, limit: MOST });
       if (number !== this.#asked) return; // a newer search is under way, or has its answer
+      if (this.#unfound) this.#failed(null);
       this.#notes = notes;
     } catch (error) {
-      return this.#error(error.name === "Away" ? t("not_connected") : error.message);
+      this.#failed(() => whyNot(error));
+      this.#unfound = true;
+      return;
     }
     const found = new Set(this.#notes.map(({ id }) => id));
     for (const id of this.#selected) if (!found.has(id)) this.#selected.delete(id);
@@ -91,15 +100,14 @@ export class Memory {
       const { value } = byId(`recall-${name}`);
       return value ? new Date(value).getTime() : null;
     });
-    if (begin_ms === null && end_ms === null) throw new Error(t("time_missing"));
-    if (begin_ms !== null && end_ms !== null && begin_ms >= end_ms) throw new Error(t("time_order"));
+    if (begin_ms === null && end_ms === null) throw new Error("time_missing");
+    if (begin_ms !== null && end_ms !== null && begin_ms >= end_ms) throw new Error("time_order");
     return { begin_ms, end_ms };
   }
 
-  #error(words) {
-    const line = byId("recall-error");
-    line.hidden = !words;
-    line.textContent = words;
+  #failed(words) {
+    this.#unfound = false;
+    lineOf("recall-error").failed(words);
   }
 
   // ---- showing ----
@@ -186,7 +194,7 @@ export class Memory {
   }
 
   async #forget(what) {
-    this.#error("");
+    this.#failed(null);
     try {
       const { count } = await this.connection.send("forget", what);
       this.#selected.clear();
@@ -195,7 +203,7 @@ export class Memory {
       if (this.#search) await this.#again();
       else this.#show();
     } catch (error) {
-      this.#error(error.name === "Away" ? t("not_connected") : error.message);
+      this.#failed(() => whyNot(error));
     }
   }
 
@@ -218,9 +226,11 @@ export class Memory {
 
   async #togglePause() {
     try {
-      await this.connection.send("memory_pause", { on: this.#model.status?.memory !== "paused" });
+      const on = this.#model.status?.memory !== "paused";
+      const data = await this.connection.send("memory_pause", { on });
+      this.#failed(data.warning ? () => because(data, "warning") : null);
     } catch (error) {
-      this.#error(error.name === "Away" ? t("not_connected") : error.message);
+      this.#failed(() => whyNot(error));
     }
   }
 }

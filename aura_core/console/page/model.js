@@ -1,5 +1,7 @@
 // What the page knows: bounded lists, changed by the server's messages, and who listens.
 
+import { because } from "./reasons.js";
+
 const MOST_SECONDS = 600; // of each camera
 const MOST_TALK = 200;
 const MOST_ALERTS = 100;
@@ -65,9 +67,15 @@ export class Model {
     return this.watches.find((watch) => watch.id === id);
   }
 
+  // Why something cannot be done now; "": it can.
   abilityWhy(name) {
-    if (!this.hello) return "";
-    return this.hello.abilities[name] ?? "";
+    return because(this.refusal(name), "error");
+  }
+
+  // The same as the answer to a command.
+  refusal(name) {
+    const { abilities, abilities_code: codes, abilities_values: values } = this.hello ?? {};
+    return { error: abilities?.[name], error_code: codes?.[name], error_values: values?.[name] };
   }
 
   system(kind, at_ms, fields = {}) {
@@ -133,8 +141,8 @@ const TAKE = {
   },
 
   // What can be done has changed: an assistant or a speech recognition has come or gone.
-  abilities({ abilities }) {
-    this.hello = { ...this.hello, abilities };
+  abilities({ type, ...message }) {
+    this.hello = { ...this.hello, ...message };
     this.changed("hello");
   },
 

@@ -2,6 +2,7 @@
 
 import { byId, setIcon } from "./dom.js";
 import { position, t } from "./language.js";
+import { whyNot } from "./reasons.js";
 
 const COLOURS = {
   question: "--blue",
@@ -138,7 +139,6 @@ export class Replay {
   }
 
   #failed(error) {
-    const text = error.name === "Away" ? t("not_connected") : error.message;
-    this.#model.system("problem", this.#model.clock.now(), { text });
+    this.#model.system("problem", this.#model.clock.now(), { text: () => whyNot(error) });
   }
 }

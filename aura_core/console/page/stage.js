@@ -2,6 +2,7 @@
 
 import { byId, el, icon, say, show } from "./dom.js";
 import { language, span, t } from "./language.js";
+import { because } from "./reasons.js";
 
 const OLD_MS = 3000;
 const CAPTION_MS = 7000;
@@ -177,7 +178,7 @@ export class Stage {
     for (const [name, tile] of this.#tiles) {
       const own = this.#model.cameraStatus.get(name);
       const code = own?.trouble || (status?.trouble && this.#wholly(status) ? status.trouble : "");
-      const detail = own?.trouble ? own.detail : status?.detail;
+      const detail = because((own?.trouble ? own : status) ?? {}, "detail");
       fillTrouble(tile.trouble, code, detail);
     }
   }

@@ -1,7 +1,9 @@
 // The header, the decision of the newest second, and the gauges.
 
+import { Refusal } from "./connection.js";
 import { announce, byId, el, say, setIcon } from "./dom.js";
 import { known, language, span, t } from "./language.js";
+import { whyNot } from "./reasons.js";
 
 export class StatusLine {
   #model;
@@ -139,11 +141,9 @@ export class StatusLine {
     const on = !this.#model.status?.recording;
     const data = await this.#command("record", { on });
     if (!data) return;
-    const words = on
-      ? t("recording_began", { name: data.name })
-      : t("recording_ended", { place: data.place });
-    this.#model.system("line", this.#model.clock.now(), { text: words });
-    announce(words);
+    const text = () => t(on ? "recording_began" : "recording_ended", data);
+    this.#model.system("line", this.#model.clock.now(), { text });
+    announce(text());
   }
 
   async #command(name, fields) {
@@ -151,12 +151,12 @@ export class StatusLine {
     if (this.#busy.has(name)) return null; // what is on is not known before the answer
     this.#busy.add(name);
     try {
-      if (why) throw new Error(why);
+      if (why) throw new Refusal(this.#model.refusal(name));
       return await this.connection.send(name, fields);
     } catch (error) {
-      const words = error.name === "Away" ? t("not_connected") : error.message;
-      this.#model.system("problem", this.#model.clock.now(), { text: words });
-      announce(words, true);
+      const text = () => whyNot(error);
+      this.#model.system("problem", this.#model.clock.now(), { text });
+      announce(text(), true);
       return null;
     } finally {
       this.#busy.delete(name);

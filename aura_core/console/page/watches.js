@@ -3,7 +3,9 @@
 import { byId, el, show } from "./dom.js";
 import { frame } from "./frame.js";
 import { dayTime, language, t } from "./language.js";
+import { lineOf, whyNot } from "./reasons.js";
 import { setCount } from "./tabs.js";
+import { refused } from "./text.js";
 
 const MOST_SAID = 5;
 
@@ -22,14 +24,17 @@ export class WatchList {
   }
 
   async #add() {
-    const error = byId("watch-error");
+    const line = lineOf("watch-error");
+    const text = byId("watch-text").value.trim();
+    const wrong = refused(text, this.#model.hello?.max_question_chars);
+    line.failed(wrong);
+    if (wrong) return;
     const button = byId("watch-form").querySelector("button[type=submit]");
     const number = (id) => (byId(id).value === "" ? null : Number(byId(id).value));
-    error.hidden = true;
     button.disabled = true;
     try {
       await this.connection.send("add_watch", {
-        text: byId("watch-text").value.trim(),
+        text,
         kind: byId("watch-kind").value,
         cooldown_s: number("watch-cooldown"),
         limit: number("watch-limit"),
@@ -39,9 +44,8 @@ export class WatchList {
       });
       byId("watch-form").reset();
       byId("watch-more").open = false;
-    } catch (problem) {
-      error.hidden = false;
-      error.textContent = problem.name === "Away" ? t("not_connected") : problem.message;
+    } catch (error) {
+      line.failed(() => whyNot(error));
     } finally {
       button.disabled = false;
     }
@@ -72,9 +76,7 @@ export class WatchList {
     );
     const why = this.#model.abilityWhy("watch");
     for (const field of byId("watch-form").elements) field.disabled = Boolean(why);
-    if (why) byId("watch-error").textContent = why;
-    if (why || byId("watch-error").dataset.why) byId("watch-error").hidden = !why;
-    byId("watch-error").dataset.why = why;
+    lineOf("watch-error").cannot(why);
   }
 
   #items = new Map();
@@ -137,11 +139,10 @@ export class WatchList {
       button.disabled = true;
       try {
         await this.connection.send("unwatch", { watch_id: watch.id });
-      } catch (problem) {
+        lineOf("watch-error").failed(null);
+      } catch (error) {
         button.disabled = false;
-        const error = byId("watch-error");
-        error.hidden = false;
-        error.textContent = problem.name === "Away" ? t("not_connected") : problem.message;
+        lineOf("watch-error").failed(() => whyNot(error));
       }
     };
     return button;
