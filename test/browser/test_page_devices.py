@@ -107,3 +107,31 @@ def test_a_device_that_the_browser_refuses(page: Any) -> None:
     page.click("#menu-button")
     page.click("#phone")
     expect(page.locator("#phone-why")).to_contain_text("does not let this page use the camera")
+
+
+# Counts the audio contexts that the page has made and not closed.
+CONTEXTS = """() => {
+    window.contexts = [];
+    const Made = window.AudioContext;
+    window.AudioContext = class extends Made {
+        constructor(...given) {
+            super(...given);
+            contexts.push(this);
+        }
+    };
+}"""
+OPEN = "contexts.filter(one => one.state !== 'closed').length"
+
+
+def test_a_microphone_that_is_refused_leaves_nothing_open(room: Room, page: Any) -> None:
+    page.evaluate(CONTEXTS)
+    room.fails["microphone"] = "another page uses its microphone already"
+    for tried in range(1, 9):  # a browser gives a page only some
+        page.click("#microphone")
+        page.wait_for_function(f"contexts.length === {tried}")
+        expect(page.locator("#ask-error")).to_contain_text("another page uses its microphone")
+        page.wait_for_function(f"{OPEN} === 0")
+    room.fails.clear()
+    page.click("#microphone")
+    expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(OPEN) == 1

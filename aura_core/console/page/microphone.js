@@ -3,11 +3,13 @@
 import { SOUND } from "./connection.js";
 import { byId } from "./dom.js";
 import { t } from "./language.js";
+import { lineOf, whyNot } from "./reasons.js";
 
 export class Microphone {
   #model;
   #on = null; // {stream, context}
   #starting = false;
+  #refused = false; // that it cannot be used is shown
 
   constructor(model, connection) {
     this.#model = model;
@@ -25,6 +27,7 @@ export class Microphone {
     button.setAttribute("aria-disabled", Boolean(why) || taken);
     button.setAttribute("aria-label", words);
     button.title = why || (taken ? t("microphone_other") : words);
+    if (this.#refused && !why) this.#failed(null);
   }
 
   // The connection was lost: no sound is sent before the server was told of it again.
@@ -34,28 +37,37 @@ export class Microphone {
 
   async start() {
     const why = this.#model.abilityWhy("microphone");
-    if (why) return this.#error(why);
-    if (!navigator.mediaDevices) return this.#error(t("microphone_insecure"));
+    if (why) {
+      this.#failed(() => this.#model.abilityWhy("microphone"));
+      this.#refused = true;
+      return;
+    }
+    if (!navigator.mediaDevices) return this.#failed(() => t("microphone_insecure"));
     if (this.#starting) return;
     this.#starting = true;
-    let stream;
+    let stream, context;
+    let told = false;
     try {
       stream = await navigator.mediaDevices.getUserMedia({
         audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
       });
-      const context = new AudioContext();
+      context = new AudioContext();
       await context.audioWorklet.addModule(new URL("sampler.js", import.meta.url));
       await this.connection.send("microphone", { on: true, rate: context.sampleRate });
+      told = true;
       const sampler = new AudioWorkletNode(context, "aura-sampler", { numberOfOutputs: 0 });
       sampler.port.onmessage = ({ data }) => this.connection.sendBinary(SOUND, 0, data);
       context.createMediaStreamSource(stream).connect(sampler);
       stream.getTracks()[0].onended = () => this.stop();
       this.#on = { stream, context };
-      byId("ask-error").hidden = true;
+      this.#failed(null);
       await context.resume();
     } catch (error) {
+      this.#on = null;
       stream?.getTracks().forEach((track) => track.stop());
-      this.#error(deviceWords("microphone", error));
+      if (context && context.state !== "closed") context.close(); // a page may have only some
+      if (told) this.connection.send("microphone", { on: false }).catch(() => {});
+      this.#failed(() => deviceWords("microphone", error));
     } finally {
       this.#starting = false;
     }
@@ -78,10 +90,9 @@ export class Microphone {
     return true;
   }
 
-  #error(words) {
-    const line = byId("ask-error");
-    line.hidden = false;
-    line.textContent = words;
+  #failed(words) {
+    this.#refused = false;
+    lineOf("ask-error").failed(words);
   }
 }
 
@@ -89,5 +100,5 @@ export class Microphone {
 export function deviceWords(device, error) {
   if (error.name === "NotAllowedError") return t(`${device}_denied`);
   if (error.name === "NotFoundError") return t(`${device}_none`);
-  return error.name === "Away" ? t("not_connected") : error.message;
+  return whyNot(error);
 }
