@@ -135,3 +135,35 @@ def test_a_microphone_that_is_refused_leaves_nothing_open(room: Room, page: Any)
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate(OPEN) == 1
+
+
+def test_a_reason_that_is_over_is_shown_no_more(room: Room, server: Server, page: Any) -> None:
+    room.cannot["camera"] = "no camera takes it: start with the source phone"
+    room.cannot["microphone"] = "no speech recognition runs here"
+    page.click("#menu-button")
+    expect(page.locator("#phone-why")).to_have_text(re.compile("no camera takes it"))
+    expect(page.locator("#phone")).to_be_disabled()
+    page.keyboard.press("Escape")
+    page.click("#microphone", force=True)
+    expect(page.locator("#ask-error")).to_contain_text("no speech recognition")
+    del room.cannot["camera"], room.cannot["microphone"]
+    expect(page.locator("#ask-error")).to_be_hidden()
+    page.click("#menu-button")
+    expect(page.locator("#phone")).to_be_enabled()
+    expect(page.locator("#phone-why")).to_be_hidden()
+
+
+def test_a_reason_keeps_up_with_the_language(room: Room, page: Any) -> None:
+    page.evaluate(DENY)
+    page.click("#menu-button")
+    page.click("#phone")
+    expect(page.locator("#phone-why")).to_contain_text("does not let this page use the camera")
+    page.keyboard.press("Escape")
+    room.fails["ask"] = "the model is still loading; ask again when it is ready"
+    page.fill("#question", "what?")
+    page.press("#question", "Enter")
+    expect(page.locator("#ask-error")).to_have_text(room.fails["ask"])
+    page.click("#language")
+    expect(page.locator("#ask-error")).to_have_text("模型还在加载，请在就绪后再问")
+    page.click("#menu-button")
+    expect(page.locator("#phone-why")).to_have_text("浏览器不允许本页使用摄像头。")

@@ -4,6 +4,7 @@ import { SEEN } from "./connection.js";
 import { byId, el } from "./dom.js";
 import { t } from "./language.js";
 import { deviceWords } from "./microphone.js";
+import { lineOf } from "./reasons.js";
 
 const FPS = 4; // the assistant uses two; more makes the picture of now newer
 const WIDTH = 640;
@@ -12,6 +13,9 @@ const QUALITY = 0.8;
 export class Phone {
   #model;
   #on = null; // {stream, video, timer, place, camera}
+  #starting = false;
+  #sending = null; // the stream of which the server is being told
+  #resume = null; // the stream that goes on when the connection is there again
 
   constructor(model, connection) {
     this.#model = model;
@@ -27,21 +31,19 @@ export class Phone {
     button.disabled = Boolean(why) && !this.#on;
     button.setAttribute("aria-pressed", Boolean(this.#on));
     button.querySelector(".label").textContent = t(this.#on ? "phone_stop" : "phone");
-    if (why || !this.#failed) this.#error(why);
+    lineOf("phone-why").cannot(why);
   }
 
-  #failed = "";
-
-  #starting = false;
-
-  #resume = null; // the stream that goes on when the connection is there again
+  #failed(words) {
+    lineOf("phone-why").failed(words);
+  }
 
   // The connection was lost: no picture is sent before the server was told of this camera again.
   left() {
-    if (!this.#on) return;
-    const { stream } = this.#on;
-    this.#end(false);
+    const stream = this.#on?.stream ?? this.#sending;
+    if (!stream) return;
     this.#resume = stream;
+    this.#end(false);
   }
 
   async entered() {
@@ -51,7 +53,7 @@ export class Phone {
   }
 
   async start() {
-    if (!navigator.mediaDevices) return this.#error(t("camera_insecure"));
+    if (!navigator.mediaDevices) return this.#failed(() => t("camera_insecure"));
     if (this.#starting) return; // a second click, before the first one has its picture
     this.#starting = true;
     try {
@@ -60,7 +62,7 @@ export class Phone {
       });
       await this.#send(stream);
     } catch (error) {
-      this.#error(deviceWords("camera", error));
+      this.#failed(() => deviceWords("camera", error));
     } finally {
       this.#starting = false;
     }
@@ -70,21 +72,28 @@ export class Phone {
     const cameras = this.#model.cameras;
     const place = Math.max(0, cameras.findIndex(({ phone }) => phone));
     const camera = cameras[place]?.name ?? "";
+    const video = el("video", { muted: true, playsinline: true });
+    this.#sending = stream;
     try {
       await this.connection.send("phone", { on: true, camera });
+      video.muted = true;
+      video.srcObject = stream;
+      await video.play();
     } catch (error) {
-      stream.getTracks().forEach((track) => track.stop());
-      return this.#error(deviceWords("camera", error));
+      if (this.#resume !== stream) {
+        stream.getTracks().forEach((track) => track.stop());
+        this.#failed(() => deviceWords("camera", error));
+      }
+      return;
+    } finally {
+      this.#sending = null;
     }
-    const video = el("video", { muted: true, playsinline: true });
-    video.muted = true;
-    video.srcObject = stream;
-    await video.play();
+    if (this.#resume === stream) return; // the connection was lost meanwhile
     stream.getTracks()[0].onended = () => this.stop();
     const canvas = el("canvas");
     const timer = setInterval(() => this.#frame(video, canvas, place), 1000 / FPS);
     this.#on = { stream, video, timer, place, camera };
-    this.#error("");
+    this.#failed(null);
     this.#show();
     this.#keepAwake();
   }
@@ -124,11 +133,5 @@ export class Phone {
     } catch {
       // the battery is low, or the browser does not want to
     }
-  }
-
-  #error(words) {
-    this.#failed = words;
-    byId("phone-why").hidden = !words;
-    byId("phone-why").textContent = words;
   }
 }
