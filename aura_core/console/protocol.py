@@ -37,7 +37,7 @@ from aura_core.console.reasons import beside, find
 from aura_core.errors import InputError
 
 VERSION = 1  # of the protocol; the page of another version is told to load itself again
-MOST_TEXT = 64 * 1024  # bytes of a text message from the page
+MOST_TEXT = 64 * 1024  # characters of a text message from the page
 MOST_BINARY = 4 * 1024 * 1024  # bytes of a binary message from the page
 KEPT_S = 600  # seconds of the past that a page gets and keeps
 

@@ -367,3 +367,16 @@ def test_foreign_words_are_no_markup(room: Room, page: Any) -> None:
     expect(page.locator(".trouble p").last).to_have_text(evil)
     assert page.locator("b:not(.count, #decision b)").count() == 0
     assert page.locator('img[src="x"]').count() == 0
+
+
+def test_an_emoji_is_one_character(room: Room, page: Any) -> None:
+    page.fill("#question", "\U0001f600" * 401)
+    page.press("#question", "Enter")
+    expect(page.locator("#ask-error")).to_contain_text("401 characters; at most 400")
+    page.fill("#question", "\U0001f600" * 400)
+    page.press("#question", "Enter")
+    expect(page.locator(".message.user .bubble")).to_have_text("\U0001f600" * 400)
+    page.click("#tab-watches")
+    page.fill("#watch-text", "\U0001f600" * 401)
+    page.click("#watch-form button[type=submit]")
+    expect(page.locator("#watch-error")).to_contain_text("401 characters; at most 400")

@@ -135,3 +135,11 @@ def test_binary_messages() -> None:
         p.parse_binary(b"\x04" * 16)
     with pytest.raises(InputError, match="not 1"):
         p.parse_binary(p.Binary(p.LIVE, 0, 0, b"x").encode())
+
+
+def test_a_character_is_a_character_however_it_is_written() -> None:
+    """The page counts in the same way: test_page_live.py."""
+    text = "\U0001f600" * 4000  # each has two units of UTF-16 and four bytes of UTF-8
+    assert p.parse(json.dumps({"id": 1, "type": "ask", "text": text}, ensure_ascii=False))[1]
+    with pytest.raises(p.BadCommand, match="4001 characters; at most 4000"):
+        p.parse(json.dumps({"id": 1, "type": "ask", "text": text + "!"}))

@@ -2,8 +2,9 @@
 
 import { t } from "./language.js";
 
-// Why the server would refuse a text, as a function that gives the words; null: it would not.
+// Why the server would refuse a text, as a function that gives the words; null: it would not. An
+// emoji is one character, as for the server.
 export function refused(text, most = 4000) {
-  const n = text.length;
+  const n = [...text].length;
   return n > most ? () => t("too_long", { n, most }) : null;
 }
