@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _CJK = r"\u3040-\u30ff\u3400-\u9fff"  # scripts without spaces: each character counts as a word
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
@@ -41,3 +42,21 @@ def shorten(text: str, limit: int = 60) -> str:
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+# What Unicode calls ignorable besides controls and formats, and blanks that are called letters.
+_IGNORABLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    r"\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of `text` can be seen: it has blanks, controls and invisible characters only.
+
+    >>> is_blank(" \\u200b\\ufeff"), is_blank("\\u200b?")
+    (True, False)
+    """
+    rest = _IGNORABLE.sub("", text)
+    return all(unicodedata.category(c) in _UNSEEN for c in rest)

@@ -35,6 +35,7 @@ from typing import Any
 
 from aura_core.console.reasons import beside, find
 from aura_core.errors import InputError
+from aura_core.words import is_blank
 
 VERSION = 1  # of the protocol; the page of another version is told to load itself again
 MOST_TEXT = 64 * 1024  # characters of a text message from the page
@@ -770,7 +771,7 @@ def _text(name: str, value: Any, bounds: Mapping[str, Any]) -> str:
         return value
     if len(value) > bounds["most"]:
         raise InputError(f"{name} has {len(value)} characters; at most {bounds['most']} may be")
-    if len(value.strip()) < bounds.get("least", 0):
+    if is_blank(value) and (bounds.get("least") or value.strip()):
         raise InputError(f"{name} is empty")
     # halves of surrogate pairs cannot be written anywhere
     return value.encode(errors="replace").decode().replace("\0", " ")

@@ -85,6 +85,7 @@ REASONS: Mapping[str, str] = {
     "forget_slow": "the notes are still being deleted",
     "memory_ended": "the notes are closed",
     "search_long": "the text has {n} characters, more than {most}",
+    "search_blank": "nothing of the words to search for can be seen",
     "recordings_off": "recordings are off",
     "recording_on": "a recording is being made already",
     "recording_not": "no recording is being made",

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from aura_core.config import MemoryConfig
+from aura_core.errors import InputError
 from aura_core.memory import form as forms
 from aura_core.memory.cameras import in_words, mentioned
 from aura_core.memory.embedder import Embedder
@@ -37,6 +38,7 @@ from aura_core.memory.words import (
     stem,
     terms,
 )
+from aura_core.words import is_blank
 
 EVENTS = (NoteKind.SEEN, NoteKind.ALERT, NoteKind.NAME, NoteKind.CAMERA, NoteKind.RUN)
 TRAINED = (NoteKind.SEEN, NoteKind.ALERT)  # what a model is shown that was trained with facts
@@ -151,7 +153,11 @@ class Recall:
         A time expression in the text counts where neither `begin_wall_ns` nor `end_wall_ns` is
         given. Notes with all words come first, the newest of them first, and among them those of
         which one fact has all; then those with some, with a part of a word, or of a like meaning.
+
+        Raises `InputError` for a text of invisible characters.
         """
+        if text.strip() and is_blank(text):
+            raise InputError("nothing of the words to search for can be seen")
         said = text
         if begin_wall_ns is None and end_wall_ns is None:
             span = span_in(text, local(now_wall_ns, self._tz))

@@ -18,7 +18,7 @@ from aura_core.stream.intake import Intake
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.tools import UNAVAILABLE, error, result_of
 from aura_core.types import NS, Frame, Query, Step
-from aura_core.words import shorten
+from aura_core.words import is_blank, shorten
 
 OnRefused = Callable[[Query, InputError], None]
 OnLost = Callable[[Lost], None]
@@ -44,7 +44,7 @@ class Asked:
                 f"--ask '{shorten(spec)}': expected SECONDS:QUESTION, as in '3.0:what is on the"
                 " table?'"
             )
-        if not text.strip():
+        if is_blank(text):
             raise InputError(f"--ask '{shorten(spec)}': the question is empty")
         return cls(text.strip(), at_s)
 

@@ -16,6 +16,7 @@ from aura_core.errors import InputError
 from aura_core.stream.attribution import stands
 from aura_core.stream.sampling import PER_CHUNK, ChunkSampler
 from aura_core.types import NS, Chunk, Frame, Query
+from aura_core.words import is_blank
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def check_text(text: str, max_chars: int = 0) -> None:
 
     `max_chars`: most characters; 0: no limit.
     """
-    if not text.strip():
+    if is_blank(text):
         raise InputError("the question is empty")
     if 0 < max_chars < len(text):
         raise InputError(

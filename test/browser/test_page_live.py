@@ -16,6 +16,7 @@ from page_rig import Room, a_while, entered, look, now_ms, serving
 from aura_core.console import protocol as p
 from aura_core.console.robot import Seen
 from aura_core.console.server import Server
+from aura_core.words import is_blank
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
 expect = sync_api.expect
@@ -380,3 +381,37 @@ def test_an_emoji_is_one_character(room: Room, page: Any) -> None:
     page.fill("#watch-text", "\U0001f600" * 401)
     page.click("#watch-form button[type=submit]")
     expect(page.locator("#watch-error")).to_contain_text("401 characters; at most 400")
+
+
+# The characters, as ranges, of which a text is refused because nothing of it can be seen.
+UNSEEN = """async ([begin, end]) => {
+    const { refused } = await import("./text.js");
+    const unseen = [];
+    for (let code = begin; code < end; code++) {
+        if (code >= 0xd800 && code < 0xe000) continue;
+        if (refused(String.fromCodePoint(code))) unseen.push(code);
+    }
+    return unseen;
+}"""
+
+
+def test_page_and_server_agree_on_what_cannot_be_seen(page: Any) -> None:
+    for begin, end in ((0, 0x10000), (0xE0000, 0xE1100)):
+        codes = [code for code in range(begin, end) if not 0xD800 <= code < 0xE000]
+        seen_here = [code for code in codes if is_blank(chr(code))]
+        assert page.evaluate(UNSEEN, [begin, end]) == seen_here
+
+
+def test_words_that_nobody_can_see_are_refused(room: Room, page: Any) -> None:
+    page.fill("#question", "\u200b\u200b")
+    page.press("#question", "Enter")
+    expect(page.locator("#ask-error")).to_contain_text("Nothing of it can be seen")
+    page.click("#tab-watches")
+    page.fill("#watch-text", "\u3164")
+    page.click("#watch-form button[type=submit]")
+    expect(page.locator("#watch-error")).to_contain_text("Nothing of it can be seen")
+    page.click("#tab-memory")
+    page.fill("#recall-text", "\u2800")
+    page.press("#recall-text", "Enter")
+    expect(page.locator("#recall-error")).to_contain_text("Nothing of it can be seen")
+    assert not [one for one in room.done if isinstance(one, p.Ask | p.AddWatch)]

@@ -143,3 +143,28 @@ def test_a_character_is_a_character_however_it_is_written() -> None:
     assert p.parse(json.dumps({"id": 1, "type": "ask", "text": text}, ensure_ascii=False))[1]
     with pytest.raises(p.BadCommand, match="4001 characters; at most 4000"):
         p.parse(json.dumps({"id": 1, "type": "ask", "text": text + "!"}))
+
+
+BLANKS = ("\u200b", " \u200b\ufeff\u2060 ", "\u00ad\u061c", "\u3164\uffa0\u115f", "\u2800", "\ufe0f")
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("ask", "text"),
+        ("add_watch", "text"),
+        ("recall", "text"),
+        ("unwatch", "watch_id"),
+        ("acknowledge", "key"),
+        ("forget", "ids"),
+    ],
+)
+def test_a_text_of_which_nothing_can_be_seen_is_empty(kind: str, field: str, blank: str) -> None:
+    def sent(text: str) -> str:
+        value = [text] if field == "ids" else text
+        return json.dumps({"id": 1, "type": kind, field: value})
+
+    with pytest.raises(p.BadCommand, match=f"{field} is empty"):
+        p.parse(sent(blank))
+    assert p.parse(sent(f"{blank}?"))[0] == 1

@@ -41,6 +41,7 @@ REFUSING = (
     "aura_core/stream/conversation.py",
     "aura_core/stream/intake.py",
     "aura_core/memory/recorder.py",
+    "aura_core/memory/recall.py",
     "aura_ros/bag_recording.py",
     "aura_ros/services.py",
     "aura_ros/memory_services.py",

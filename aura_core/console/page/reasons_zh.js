@@ -68,6 +68,7 @@ export const REASONS = {
   forget_begin: "开始必须早于结束",
   forget_slow: "仍在删除记录",
   search_long: "文字有 {n} 个字符，最多 {most} 个",
+  search_blank: "要搜索的词里没有可见的文字",
   recordings_off: "录制功能已关闭",
   recording_on: "已经在录制",
   recording_not: "没有正在进行的录制",

@@ -212,6 +212,7 @@ export const WORDS = {
   phone_stop: "Stop sending this camera",
   phone_sending: "This device sends its camera",
   too_long: "The text has {n} characters; at most {most} may be.",
+  nothing_written: "Nothing of it can be seen: write some words.",
   not_connected: "Not connected: try again when the server is back.",
 
   // ---- watches ----

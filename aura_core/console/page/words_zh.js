@@ -205,6 +205,7 @@ export const WORDS = {
   phone_stop: "停止发送本设备的画面",
   phone_sending: "本设备正在发送画面",
   too_long: "文字有 {n} 个字符，最多 {most} 个。",
+  nothing_written: "里面没有可见的文字：请写几个字。",
   not_connected: "未连接：请在服务器恢复后重试。",
 
   watches: "守望",
