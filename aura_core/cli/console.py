@@ -60,19 +60,42 @@ def console(
     Files are played in real time. It runs until Ctrl-C.
     """
     from aura_core.cli.show import showing
-    from aura_core.console.feed import Source
+    from aura_core.console.feed import PHONE, Source
     from aura_core.console.local import LocalRobot
     from aura_core.console.recording import recordings_folder
     from aura_core.console.robot import Robot
     from aura_core.console.security import is_loopback
     from aura_core.console.server import Server
-    from aura_core.errors import InputError
     from aura_core.live.events import Stepped
     from aura_core.models import foreign
 
-    settings = ConsoleConfig(host, port, token, https, certificate, key, max_clients, recordings)
+    given = {
+        "--config": config,
+        "--model": model,
+        "--device": device,
+        "--dtype": dtype,
+        "--memory": memory,
+        "--seconds": seconds,
+        "--out": out,
+        "--loop": loop or None,
+        "--recordings": None if recordings == ConsoleConfig.recordings else recordings,
+    }
     if (replay is None) == (not source):
-        raise InputError("name a SOURCE, or a recording with --replay, and not both")
+        options.misused("name a SOURCE, or a recording with --replay, and not both")
+    if replay is not None:
+        options.refuse(given, "only with a SOURCE; --replay shows a recording as it was")
+    elif frames is not None:
+        options.misused("--frames: only with --replay, for the lines of a run")
+    if not https:
+        options.refuse({"--certificate": certificate, "--key": key}, "only with --https")
+    elif key and not certificate:
+        options.misused("--key: only with --certificate")
+    sources = Source.parse_all(source or ())
+    if loop and all(one.is_live for one in sources):
+        options.misused("--loop: a camera has no end at which it could begin again")
+    if seconds is not None and all(one.spec == PHONE for one in sources):
+        options.misused("--seconds: a phone sends pictures until its page ends")
+    settings = ConsoleConfig(host, port, token, https, certificate, key, max_clients, recordings)
     with showing(out, quiet=True) as show:
         robot: Robot
         if replay is not None:
@@ -80,7 +103,6 @@ def console(
 
             robot = open_replay(replay, frames)
         else:
-            sources = Source.parse_all(source or ())
             engine = options.assistant_config(config, model, device, dtype)
             engine = options.remembering(engine, memory)
             for one in sources:
@@ -111,11 +133,6 @@ def console(
 def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
     """What https needs; None without it."""
     if not settings.https:
-        from aura_core.errors import InputError
-
-        given = [n for n in ("certificate", "key") if getattr(settings, n)]
-        if given:
-            raise InputError(f"--{' and --'.join(given)}: only with --https")
         return None
     from aura_core.console.tls import context
 

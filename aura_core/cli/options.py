@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -71,6 +72,19 @@ def takes(cls: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., 
         return run
 
     return decorate
+
+
+def misused(line: str) -> NoReturn:
+    """End the command, because its options do not go together: one line, and exit code 2."""
+    print(f"error: {line}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def refuse(given: Mapping[str, object], why: str) -> None:
+    """End the command where one of these options was given, by names; it would have no effect."""
+    named = [name for name, value in given.items() if value not in (None, "", False)]
+    if named:
+        misused(f"{' and '.join(named)}: {why}")
 
 
 Ask = Annotated[

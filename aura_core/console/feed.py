@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError, one_line
 from aura_core.replay.lockstep import paced, shifted, until
-from aura_core.sources import open_source
+from aura_core.sources import is_device, open_source
 from aura_core.sources.address import shown
 from aura_core.types import NS, Frame, Query
 
@@ -52,6 +52,11 @@ class Source:
     def _parse(cls, spec: str) -> Source:
         named = None if Path(spec).exists() else _NAMED.fullmatch(spec)
         return cls(spec) if named is None else cls(named[2], named[1])
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is known before it is opened that it has no end."""
+        return self.spec == PHONE or is_device(self.spec) or self.spec.startswith(("rtsp://", "rtsps://"))
 
     @property
     def title(self) -> str:

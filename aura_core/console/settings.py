@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aura_core.errors import ConfigError
 from aura_core.settings import Settings, setting
 
 
@@ -32,3 +33,10 @@ class ConsoleConfig(Settings):
         "auto",
         "folder for recordings; auto: aura/recordings in $ROS_HOME (~/.ros)",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.certificate or self.key) and not self.https:
+            raise ConfigError("certificate and key have no effect without https")
+        if self.key and not self.certificate:
+            raise ConfigError("key has no effect without certificate")
