@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from aura_core.console.recording import recordings_folder
 from aura_core.console.security import is_loopback
 from aura_core.console.server import Server
+from aura_core.lines import say
 from aura_core.node_settings import ConsoleNodeConfig
 from aura_ros.console_robot import ConsoleRobot
 from aura_ros.node import AuraNode
@@ -43,9 +44,9 @@ class ConsoleNode(AuraNode):
         self.server = server
         self.undo(self._stop)
         # Only here: /rosout is heard by everybody in the ROS domain, and kept in bags.
-        print(f"console: {server.url}", flush=True)
+        say(f"console: {server.url}")
         if self._fingerprint:
-            print(f"certificate: SHA-256 {self._fingerprint}", flush=True)
+            say(f"certificate: SHA-256 {self._fingerprint}")
         if server.gate.token and not (self._tls or is_loopback(self._config.console.host)):
             self.get_logger().warning(
                 "the console's token and pictures are not encrypted; https: true encrypts them"

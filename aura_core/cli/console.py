@@ -14,6 +14,7 @@ import typer
 
 from aura_core.cli import options
 from aura_core.console.settings import ConsoleConfig
+from aura_core.lines import say
 
 
 def console(
@@ -114,18 +115,18 @@ def console(
         server.start()
         try:
             stopped = _on_stop()  # before anybody knows that it runs
-            print(f"console: {server.url}", flush=True)
+            say(f"console: {server.url}")
             if https:
                 from aura_core.console.tls import certificate_of, fingerprint
 
-                print(f"certificate: SHA-256 {fingerprint(certificate_of(settings))}", flush=True)
+                say(f"certificate: SHA-256 {fingerprint(certificate_of(settings))}")
             if server.gate.token and not is_loopback(host) and not https:
                 show.warn("the token and the pictures are not encrypted; --https encrypts them")
             if browser:
                 webbrowser.open(server.url)
             while not stopped.wait(1.0):  # without end it would hold signals back on some systems
                 pass
-            print("stopped", file=sys.stderr)
+            say("stopped", sys.stderr)
         finally:
             server.stop()
 

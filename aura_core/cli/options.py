@@ -15,6 +15,7 @@ import typer
 
 from aura_core.config import AssistantConfig, ModelConfig
 from aura_core.errors import InputError
+from aura_core.lines import say
 from aura_core.settings import Settings, find
 
 FILE = "the file's"  # the value in the file of --config
@@ -76,7 +77,7 @@ def takes(cls: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., 
 
 def misused(line: str) -> NoReturn:
     """End the command, because its options do not go together: one line, and exit code 2."""
-    print(f"error: {line}", file=sys.stderr)
+    say(f"error: {line}", sys.stderr)
     raise typer.Exit(2)
 
 

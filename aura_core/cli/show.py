@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aura_core.cli import output
+from aura_core.lines import say
 from aura_core.types import Response, Step
 
 
@@ -34,7 +35,7 @@ class Show:
 
     def warn(self, text: str) -> None:
         """Print a line on stderr, also when quiet."""
-        print(f"warning: {' '.join(text.split())}", file=sys.stderr)
+        say(f"warning: {' '.join(text.split())}", sys.stderr)
 
     def warn_of(self, text: str) -> None:
         """The same with its remedy on the command line; nothing where there is nothing to say."""
