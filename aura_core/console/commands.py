@@ -46,7 +46,7 @@ class Connection:
         except InputError as e:
             return p.Bye(str(e), False, "version")
         if not self._server.gate.knows(enter.token):
-            log.warning("a page with a wrong token was refused")
+            self._server.complaints.warn("token", "a page with a wrong token was refused")
             return p.Bye("the token is wrong: open the address that was printed", False, "token")
         if enter.version != p.VERSION:
             return p.Bye("the page is of another version: load it again", False, "version")

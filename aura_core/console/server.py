@@ -22,6 +22,7 @@ from importlib import resources
 
 from aura_core.console import protocol as p
 from aura_core.console.commands import Connection
+from aura_core.console.complaints import Complaints, RequestLog
 from aura_core.console.connections import Connections
 from aura_core.console.hub import Hub, Page
 from aura_core.console.robot import Robot
@@ -33,6 +34,7 @@ from aura_core.extras import how_to_install
 
 try:
     from aiohttp import WSMessage, WSMsgType, web
+    from aiohttp.http import HttpProcessingError
 except ImportError:  # `Server` raises an error that names the extra
     web = None  # type: ignore[assignment]
 
@@ -116,7 +118,7 @@ class Server:
         self.robot, self.config, self.tls = robot, config, tls
         self.gate = Gate(token_of(config), config.host)
         self.port, self.url = 0, ""
-        self.hub, self.turns = Hub(robot), Turns()
+        self.hub, self.turns, self.complaints = Hub(robot), Turns(), Complaints(log)
         self._files = page_files()
         self._connections: Connections | None = None
         # what pages that have not entered yet say first, the oldest page first
@@ -212,7 +214,10 @@ class Server:
         app.router.add_get("/", self._checked(self._index))
         app.router.add_get("/socket", self._checked(self._socket))
         app.router.add_get("/{name}", self._checked(self._file))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+        requests = RequestLog(log, self.complaints, HttpProcessingError)
+        runner = web.AppRunner(
+            app, access_log=None, logger=requests, shutdown_timeout=2.0, handle_signals=False
+        )
         await runner.setup()
         assert runner.server is not None
         most = CONNECTIONS_A_PAGE * self.config.max_clients
@@ -221,17 +226,21 @@ class Server:
         site = await self._loop.create_server(
             self._connections, sock=listening, ssl=self.tls, **limit
         )
-        tending = asyncio.create_task(self._connections.tend())
+        tending = [
+            asyncio.create_task(one.tend()) for one in (self._connections, self.complaints)
+        ]
         self.hub.open()
         begun.set()
         try:
             await self._stopping.wait()
         finally:
             site.close()
-            tending.cancel()
+            for task in tending:
+                task.cancel()
             await self.hub.close("the console has ended", True, "stopping")
             await runner.cleanup()
             await self.turns.close()
+            self.complaints.tell(at_once=True)
             pool.shutdown(wait=False, cancel_futures=True)
 
     @staticmethod
@@ -358,7 +367,8 @@ class Server:
         except TimeoutError:
             page.outgoing.overflowed = True
         if page.outgoing.overflowed:
-            log.warning("a page of the console did not read what it was sent, and was closed")
+            line = "a page of the console did not read what it was sent, and was closed"
+            self.complaints.warn("slow", line)
             self.hub.leave(page)
             await self._slow(ws, transport)
         elif page.outgoing.closed and not ws.closed:
