@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from aura_core.console import protocol as p
 
 _LOCAL = None  # `astimezone` takes it for the time zone of this machine
+_FIRST_DAY_MS = 1e11  # a run counts by the stamps of its frames: an earlier time is none of a day
+_NO_DAY = "times are by the stamps of the frames: the recording has no time of day"
 
 
 def export(
@@ -25,24 +27,41 @@ def export(
     """
     entries = _entries(snapshot)
     name = f"conversation-{_time(now_ms, zone):%Y-%m-%d-%H-%M-%S}"
+    dated = all(entry.at_ms >= _FIRST_DAY_MS for entry in entries)
     if form == "json":
-        listed = [_as_json(entry, zone) for entry in entries]
-        document = {"title": title, "exported": _iso(now_ms, zone), "entries": listed}
+        at: Callable[[float], str] = (lambda ms: _iso(ms, zone)) if dated else _span
+        document = {
+            "title": title,
+            "exported": _iso(now_ms, zone),
+            **({} if dated else {"times": _NO_DAY}),
+            "entries": [{"at": at(entry.at_ms), **p.as_json(entry)} for entry in entries],
+        }
         return f"{name}.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     lines = [f"# {_line(title) or 'Conversation'}", ""]
-    day = ""
-    for entry in entries:
-        at = _time(entry.at_ms, zone)
-        if (date := f"{at:%Y-%m-%d}") != day:
-            day = date
-            lines += [*([""] if lines[-1] else []), f"## {date}", ""]
-        lines.append(f"- {at:%H:%M:%S} {_words(entry)}")
+    if dated:
+        lines += _by_days(entries, zone)
+    else:
+        lines += [f"{_NO_DAY.capitalize()}.", ""]
+        lines += [f"- {_span(entry.at_ms)} {_words(entry)}" for entry in entries]
     if not entries:
         lines.append("Nothing was asked or said.")
     return f"{name}.md", "\n".join(lines) + "\n"
 
 
 Entry = p.Asked | p.Said | p.Refused | p.Alert
+
+
+def _by_days(entries: Sequence[Entry], zone: tzinfo | None) -> list[str]:
+    """A line for each entry, under the day on which it was."""
+    lines: list[str] = []
+    day = ""
+    for entry in entries:
+        at = _time(entry.at_ms, zone)
+        if (date := f"{at:%Y-%m-%d}") != day:
+            day = date
+            lines += [*([""] if lines else []), f"## {date}", ""]
+        lines.append(f"- {at:%H:%M:%S} {_words(entry)}")
+    return lines
 
 
 def _entries(snapshot: p.Snapshot) -> list[Entry]:
@@ -74,16 +93,18 @@ def _words(entry: Entry) -> str:
             )
 
 
-def _as_json(entry: Entry, zone: tzinfo | None) -> dict[str, object]:
-    return {"at": _iso(entry.at_ms, zone), **p.as_json(entry)}
-
-
 def _time(at_ms: float, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(at_ms / 1e3, UTC).astimezone(zone)
 
 
 def _iso(at_ms: float, zone: tzinfo | None) -> str:
     return _time(at_ms, zone).isoformat(timespec="milliseconds")
+
+
+def _span(at_ms: float) -> str:
+    """A time that counts from no day: 0:01:02.500."""
+    whole = timedelta(seconds=int(at_ms // 1000))
+    return f"{whole}.{int(at_ms % 1000):03d}"
 
 
 def _line(text: str) -> str:

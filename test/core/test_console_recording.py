@@ -280,3 +280,20 @@ def test_the_conversation_is_exported_as_json() -> None:
 def test_nothing_to_export_is_said() -> None:
     _, text = export(p.Snapshot(), "markdown", "", 0.0, UTC)
     assert text == "# Conversation\n\nNothing was asked or said.\n"
+
+
+def test_an_export_of_a_run_without_a_time_of_day_says_so() -> None:
+    asked = p.Asked("q", "", "what is it?", "run", False, 62_500.0)
+    said = p.Said("r", "", "a cup", 63_000_000_000, 63_000.0, "q", "real-time")
+    shot = p.Snapshot(conversation=(asked, said))
+    name, text = export(shot, "markdown", "steps.jsonl", WHEN_S * 1e3, UTC)
+    assert name.startswith("conversation-20") and "1970" not in name + text
+    assert "the recording has no time of day" in text
+    assert text.splitlines()[-2:] == [
+        "- 0:01:02.500 **Question**: what is it?",
+        "- 0:01:03.000 **Answer**: a cup",
+    ]
+    document = json.loads(export(shot, "json", "steps.jsonl", WHEN_S * 1e3, UTC)[1])
+    assert "no time of day" in document["times"]
+    assert [entry["at"] for entry in document["entries"]] == ["0:01:02.500", "0:01:03.000"]
+    assert "1970" not in json.dumps(document)

@@ -1,7 +1,7 @@
 // Questions, answers and alerts, with words as they come; and the field to ask.
 
 import { announce, byId, download, el, say, show } from "./dom.js";
-import { clockTime, dayTime, known, language, t } from "./language.js";
+import { clockTime, dayTime, isoTime, known, language, t } from "./language.js";
 import { openPicture } from "./dialog.js";
 import { because, lineOf, whyNot } from "./reasons.js";
 import { refused } from "./text.js";
@@ -148,7 +148,7 @@ export class Conversation {
 
   #time({ at_ms }) {
     const words = dayTime(at_ms, this.#model.clock.serverNow());
-    return el("time", { class: "number", datetime: new Date(at_ms).toISOString() }, words);
+    return el("time", { class: "number", datetime: isoTime(at_ms) }, words);
   }
 
   #question(id) {

@@ -89,6 +89,9 @@ export function clockTime(ms, withDay = false) {
   return new Date(ms).toLocaleString(locale(), form);
 }
 
+// For programs; null where a recording has no time of day.
+export const isoTime = (ms) => (ms < FIRST_DAY_MS ? null : new Date(ms).toISOString());
+
 export function dayTime(ms, now) {
   const [day, today] = [new Date(ms), new Date(now)].map((date) => date.toDateString());
   return clockTime(ms, day !== today);
