@@ -41,6 +41,8 @@ VERSION = 1  # of the protocol; the page of another version is told to load itse
 MOST_TEXT = 64 * 1024  # characters of a text message from the page
 MOST_BINARY = 4 * 1024 * 1024  # bytes of a binary message from the page
 KEPT_S = 600  # seconds of the past that a page gets and keeps
+MOST_CAMERAS = 256  # that the header of a picture can tell apart
+MOST_SHOWN = 16  # cameras of which a page shows pictures
 
 # ---- what both sides name ------------------------------------------------------------------------
 
@@ -108,6 +110,7 @@ class Hello:
     replay: bool = False
     marks: tuple[Mark, ...] = ()  # a replay: what happened when, for the bar to scrub on
     aura_version: str = ""
+    most_shown: int = MOST_SHOWN  # of the cameras: the first ones
 
 
 @dataclass(frozen=True)
@@ -419,7 +422,7 @@ class Enter:
 class View:
     """Which cameras this page shows, and how often. A page that is not visible asks for none."""
 
-    cameras: tuple[str, ...] = field(default=(), **_bounds(most=200, many=16))
+    cameras: tuple[str, ...] = field(default=(), **_bounds(most=200, many=MOST_SHOWN))
     fps: float = field(default=2.0, **_bounds(least=0.0, most=10.0))  # 0: no pictures
 
 

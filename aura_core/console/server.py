@@ -106,6 +106,10 @@ class Server:
         config: see there.
         tls: for https; None: made from the settings.
 
+    Raises:
+        ConfigError: without aiohttp.
+        InputError: the robot has too many cameras.
+
     Attributes:
         url: the address to open; with the token, where one is needed. After `start`.
     """
@@ -115,6 +119,10 @@ class Server:
     ) -> None:
         if web is None:
             raise ConfigError(f"aiohttp is not installed: {how_to_install('console')}")
+        if (count := len(robot.cameras)) > p.MOST_CAMERAS:
+            raise InputError(
+                f"{robot.title}: it has {count} cameras; the console takes at most {p.MOST_CAMERAS}"
+            )
         self.robot, self.config, self.tls = robot, config, tls
         self.gate = Gate(token_of(config), config.host)
         self.port, self.url = 0, ""
@@ -140,6 +148,8 @@ class Server:
         if failed:
             self._thread.join()
             raise failed[0]
+        if (count := len(self.robot.cameras)) > p.MOST_SHOWN:
+            log.warning("a page shows the first %d of %d cameras", p.MOST_SHOWN, count)
         end = self.robot.listen(self.hub.take)
         try:
             self.robot.open()

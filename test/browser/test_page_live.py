@@ -415,3 +415,18 @@ def test_words_that_nobody_can_see_are_refused(room: Room, page: Any) -> None:
     page.press("#recall-text", "Enter")
     expect(page.locator("#recall-error")).to_contain_text("Nothing of it can be seen")
     assert not [one for one in room.done if isinstance(one, p.Ask | p.AddWatch)]
+
+
+def test_of_many_cameras_the_page_says_that_it_shows_some(open_page: Callable[..., Any]) -> None:
+    with serving(Room(*(f"camera{i}" for i in range(18)))) as server:
+        page = open_page(server.url)
+        expect(page.locator("#more-cameras")).to_have_text("16 of 18 cameras are shown")
+        expect(page.locator(".tile")).to_have_count(16)
+        last = page.locator('.tile[data-camera="camera15"] canvas')
+        expect(last).to_have_attribute("data-stamp", re.compile(r"\d+"))
+        page.click("#language")
+        expect(page.locator("#more-cameras")).to_have_text("显示 18 个摄像头中的 16 个")
+    with serving(Room(*(f"camera{i}" for i in range(16)))) as server:
+        page = open_page(server.url)
+        expect(page.locator(".tile")).to_have_count(16)
+        expect(page.locator("#more-cameras")).to_be_hidden()

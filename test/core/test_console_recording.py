@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aura_core.cli import main
 from aura_core.console import protocol as p
 from aura_core.console import recording as module
 from aura_core.console.export import export
@@ -297,3 +298,17 @@ def test_an_export_of_a_run_without_a_time_of_day_says_so() -> None:
     assert "no time of day" in document["times"]
     assert [entry["at"] for entry in document["entries"]] == ["0:01:02.500", "0:01:03.000"]
     assert "1970" not in json.dumps(document)
+
+
+def test_a_recording_of_too_many_cameras_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: struct.error, when the picture of camera 256 was sent."""
+    cameras = [{"name": f"c{i}", "title": f"c{i}"} for i in range(300)]
+    head = {"type": "recording", "version": 1, "title": "a mall", "cameras": cameras}
+    (tmp_path / "run.jsonl").write_text(json.dumps(head) + "\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["console", "--replay", str(tmp_path), "--port", "0"])
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: a mall: it has 300 cameras; the console takes at most 256"

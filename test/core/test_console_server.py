@@ -660,3 +660,44 @@ def test_without_aiohttp_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(served, "web", None)
     with pytest.raises(ConfigError, match="aiohttp"):
         Server(FakeRobot(), ConsoleConfig())
+
+
+# ---- many cameras --------------------------------------------------------------------------------
+
+
+def of_cameras(count: int) -> FakeRobot:
+    robot = FakeRobot()
+    robot.cameras = tuple(p.Camera(f"c{i}", f"c{i}") for i in range(count))
+    return robot
+
+
+def test_more_cameras_than_a_page_shows_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    robot = of_cameras(17)
+
+    async def test() -> None:
+        with serving(robot) as server:
+            async with entered(server) as page:
+                hello = page.messages[0]
+                assert (hello["most_shown"], len(hello["cameras"])) == (16, 17)
+                names = [c["name"] for c in hello["cameras"]]
+                assert (await page.do("view", cameras=names[:16], fps=10))["ok"]
+                robot.tell(seen(5, 50, camera="c15"))
+                assert (await page.picture(p.LIVE))[1] == 15
+                answer = await page.do("view", cameras=names, fps=10)
+                assert answer["error"] == "cameras must be a list of at most 16"
+
+    run(test)
+    assert [one.getMessage() for one in caplog.records] == [
+        "a page shows the first 16 of 17 cameras"
+    ]
+    caplog.clear()
+    with serving(of_cameras(16)):
+        pass
+    assert not caplog.records
+
+
+def test_more_cameras_than_pictures_can_name_are_refused() -> None:
+    with serving(of_cameras(256)) as server:
+        assert server.port
+    with pytest.raises(InputError, match="it has 257 cameras; the console takes at most 256"):
+        Server(of_cameras(257), ConsoleConfig(port=0))

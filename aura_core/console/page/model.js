@@ -59,6 +59,11 @@ export class Model {
     this.changed("chosen");
   }
 
+  // The cameras whose pictures are shown: a page takes only so many.
+  get shown() {
+    return this.cameras.slice(0, this.hello?.most_shown);
+  }
+
   secondsOf(camera) {
     return this.seconds.get(camera) ?? [];
   }

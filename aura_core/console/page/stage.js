@@ -38,7 +38,7 @@ export class Stage {
 
   // A page that nobody sees asks for no pictures.
   askPictures() {
-    const cameras = this.#model.cameras.map(({ name }) => name).slice(0, 16);
+    const cameras = this.#model.shown.map(({ name }) => name);
     this.connection
       .send("view", { cameras, fps: document.hidden ? 0 : cameras.length > 4 ? 1 : 2 })
       .catch(() => {}); // it is asked again at the next hello
@@ -77,7 +77,7 @@ export class Stage {
   }
 
   #build() {
-    const { cameras, chosen } = this.#model;
+    const { shown: cameras, chosen } = this.#model;
     const many = cameras.length > 1;
     byId("tiles").style.setProperty("--columns", Math.ceil(Math.sqrt(cameras.length)) || 1);
     show(
@@ -93,6 +93,9 @@ export class Stage {
       tile.node.classList.toggle("chosen", many && name === chosen);
       tile.name.setAttribute?.("aria-pressed", String(name === chosen));
     }
+    const all = this.#model.cameras.length;
+    byId("more-cameras").hidden = cameras.length === all;
+    say(byId("more-cameras"), t("cameras_shown", { n: cameras.length, all }));
     this.#troubles();
   }
 

@@ -35,6 +35,7 @@ export const WORDS = {
   camera_picture: "Newest picture of {name}",
   the_camera: "the camera",
   choose_camera: "Show {name} in the timeline and ask it",
+  cameras_shown: "{n} of {all} cameras are shown",
   age: "{age} old",
   age_none: "no picture yet",
   bad_picture: "A picture cannot be read",

@@ -33,6 +33,7 @@ export const WORDS = {
   camera_picture: "{name} 的最新画面",
   the_camera: "摄像头",
   choose_camera: "在时间线中显示 {name} 并向它提问",
+  cameras_shown: "显示 {all} 个摄像头中的 {n} 个",
   age: "{age}前",
   age_none: "还没有画面",
   bad_picture: "有一幅画面无法读取",
