@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -11,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
@@ -255,3 +257,13 @@ def test_the_command_serves_until_it_is_ended_and_counts(run):
 def test_a_source_without_samples_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file of this name"):
         Desk(str(tmp_path / "*.jsonl"))
+
+
+def test_a_malformed_request_costs_one_line(server, caplog):
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as raw:
+            raw.settimeout(20.0)
+            raw.sendall(b"GET / HTTP/9.x\r\n\r\n")
+            assert b" 400 " in raw.recv(4096)
+    lines = [line for r in caplog.records for line in logging.Formatter().format(r).splitlines()]
+    assert len(lines) == 1 and lines[0].startswith("a malformed request from 127.0.0.1")

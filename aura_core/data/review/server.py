@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import Any
 
+from aura_core.console.complaints import Complaints, RequestLog
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
 from aura_core.console.server import File, own_address
 from aura_core.console.settings import ConsoleConfig
@@ -25,9 +27,11 @@ from aura_core.extras import how_to_install
 
 try:
     from aiohttp import web
+    from aiohttp.http import HttpProcessingError
 except ImportError:  # `ReviewServer` raises an error that names the extra
     web = None  # type: ignore[assignment]
 
+log = logging.getLogger(__name__)
 MOST_BYTES = 4096  # of what a page sends
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
@@ -106,14 +110,21 @@ class ReviewServer:
         app.router.add_post("/api/decide", self._entered(self._decide))
         app.router.add_get("/", self._checked(self._file))
         app.router.add_get("/{name}", self._checked(self._file))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+        complaints = Complaints(log)
+        requests = RequestLog(log, complaints, HttpProcessingError)
+        runner = web.AppRunner(
+            app, access_log=None, logger=requests, shutdown_timeout=2.0, handle_signals=False
+        )
         await runner.setup()
         await web.SockSite(runner, listening).start()
+        tending = asyncio.create_task(complaints.tend())
         begun.set()
         try:
             await self._stopping.wait()
         finally:
+            tending.cancel()
             await runner.cleanup()
+            complaints.tell(at_once=True)
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     @staticmethod
