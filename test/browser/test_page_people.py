@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from page_rig import Room, a_while
+from page_rig import Room, a_while, serving
 
 from aura_core.console import protocol as p
 from aura_core.console.server import Server, page_files
@@ -193,3 +193,52 @@ def test_the_theme_can_be_chosen_and_is_kept(page: Any) -> None:
 
 def test_the_page_is_small() -> None:
     assert sum(len(file.content) for file in page_files().values()) <= 200_000
+
+
+# What can be touched and is smaller than a finger needs. A box to tick is as large as its label.
+TOO_SMALL = """() => [...document.querySelectorAll(
+    "button, select, summary, input, textarea, [role=slider]")].filter(node => {
+    if (!node.checkVisibility() || node.closest(".hidden")) return false;
+    const box = (node.type === "checkbox" ? node.closest("label") : node).getBoundingClientRect();
+    return box.width > 0 && (box.width < 43.9 || box.height < 43.9);
+}).map(node => `${node.id || node.className || node.outerHTML} ${
+    Math.round(node.getBoundingClientRect().width)}x${
+    Math.round(node.getBoundingClientRect().height)}`)"""
+PHONE: dict[str, Any] = {"width": 375, "height": 812}
+TABLET: dict[str, Any] = {"width": 1280, "height": 800, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize("device", [PHONE, TABLET], ids=["phone", "tablet"])
+def test_what_can_be_touched_is_large_enough(
+    open_page: Callable[..., Any], device: dict[str, Any]
+) -> None:
+    room = Room("kitchen", "door")
+    with serving(room) as server:
+        room._add(p.AddWatch("tell me when it burns", severity="critical", urgent=True))
+        room.alert(room.watches[-1], "it burns")
+        room.note("a red cone", 32)
+        room.second(0.9, camera="kitchen")
+        page = open_page(server.url, **device)
+        expect(page.locator(".message").first).to_be_attached()
+        expect(page.locator(".tile")).to_have_count(2)
+        room.alert(room.watches[-1], "it burns still")
+        expect(page.locator(".toast")).to_be_visible()
+        assert page.evaluate(TOO_SMALL) == []
+        for tab in (*TABS, *(["timeline"] if device is PHONE else [])):
+            page.click(f"#tab-{tab}")
+            if tab == "watches":
+                page.click("#watch-more summary")
+            elif tab == "memory":
+                expect(page.locator("#note-list .card")).to_have_count(1)
+                page.select_option("#recall-when", "own")
+            elif tab == "timeline":
+                page.click("#table-button")
+            assert page.evaluate(TOO_SMALL) == [], tab
+            if device is PHONE:
+                assert page.evaluate(OUTSIDE) == [], tab
+        page.click("#menu-button")
+        assert page.evaluate(TOO_SMALL) == []
+        page.keyboard.press("Escape")
+        page.click("#tab-memory")
+        page.click("#forget-more")
+        assert page.evaluate(TOO_SMALL) == []

@@ -103,3 +103,15 @@ def test_every_decision_has_its_frame(replayed: Callable[[str], Any]) -> None:
     page.keyboard.press("Home")
     expect(page.locator("#hover")).to_contain_text("50 % for")
     expect(page.locator("#hover-picture")).to_have_attribute("src", re.compile("^blob:"))
+
+
+def test_a_finger_finds_the_bar_on_a_phone(
+    recorded: Path, open_page: Callable[..., Any]
+) -> None:
+    with serving(open_replay(recorded)) as server:
+        page = open_page(server.url, width=375, height=760)
+        expect(page.locator("#replay")).to_be_visible()
+        for name in ("play", "mark-before", "mark-after", "seek", "speed"):
+            box = page.locator(f"#{name}").bounding_box()
+            assert min(box["width"], box["height"]) >= 43.9, name
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 375, name

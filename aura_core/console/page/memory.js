@@ -152,7 +152,8 @@ export class Memory {
     if (note.camera) kinds.append(el("span", { class: "chip" }, note.camera));
     kinds.append(el("span", { class: "chip number" }, time));
     words.append(kinds);
-    const card = el("li", { class: `card ${note.thumbnail ? "" : "bare"}` }, check);
+    const pick = el("label", { class: "pick" }, check);
+    const card = el("li", { class: `card ${note.thumbnail ? "" : "bare"}` }, pick);
     if (note.thumbnail) {
       const address = `data:image/jpeg;base64,${note.thumbnail}`;
       const button = el("button", { type: "button", class: "frame", "aria-label": t("enlarge") });
