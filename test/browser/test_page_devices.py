@@ -128,9 +128,9 @@ def test_a_microphone_that_is_refused_leaves_nothing_open(room: Room, page: Any)
     room.fails["microphone"] = "another page uses its microphone already"
     for tried in range(1, 9):  # a browser gives a page only some
         page.click("#microphone")
-        page.wait_for_function(f"contexts.length === {tried}")
+        page.wait_for_function(f"() => contexts.length === {tried}")
         expect(page.locator("#ask-error")).to_contain_text("another page uses its microphone")
-        page.wait_for_function(f"{OPEN} === 0")
+        page.wait_for_function(f"() => {OPEN} === 0")
     room.fails.clear()
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")

@@ -234,7 +234,7 @@ def test_what_can_be_touched_is_large_enough(
             elif tab == "timeline":
                 page.click("#table-button")
             assert page.evaluate(TOO_SMALL) == [], tab
-            if device is PHONE:
+            if device is PHONE and tab != "timeline":  # its table can be moved
                 assert page.evaluate(OUTSIDE) == [], tab
         page.click("#menu-button")
         assert page.evaluate(TOO_SMALL) == []
