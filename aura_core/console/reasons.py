@@ -141,6 +141,27 @@ REASONS: Mapping[str, str] = {
     "assistant_unconfigured": "it is not configured",
     "assistant_inactive": "it is not active",
     "paused_by": "paused by {service}",
+    # ---- what goes wrong meanwhile ----
+    "step_lost": "chunk {n} is lost: {why}",
+    "step_ahead": "working ahead failed: {why}",
+    "step_emptied": "the model failed at chunk {n}, its window is emptied: {why}",
+    "step_ahead_emptied": "the model failed while it worked ahead, its window is emptied: {why}",
+    "thread_bug": "the model's thread ended by a bug; its traceback is above",
+    "fallback_once": "the model {model} failed once, {other} goes on: {why}",
+    "fallback_times": "the model {model} failed {n} times in a row, {other} goes on: {why}",
+    "fallback_since": "on the fallback model {other} since {time}: {why}",
+    "fallback_over": "the model {model} answers again and goes on, after {s} s on {other}",
+    "fallback_idle": "the fallback model {model} does not work now: {why}",
+    "fallback_both": "{why}; the fallback model fails too: {other}",
+    "fallback_cannot": "{model} cannot take over: {why}",
+    "window_unforgotten": "deleted notes may still be in the window: {why}",
+    "heard_lost": "what was said aloud could not be remembered: {why}",
+    "memory_untrained": "memory: {model} was not trained to write notes or to answer from them (of"
+    " the embedded models, aura_tiny_memory was): questions, answers and alerts are kept, for aura"
+    " memory and aura/recall",
+    "memory_paused_before": "memory: nothing is remembered: it was paused at {time} and is until"
+    " somebody ends it (aura/memory_pause with false)",
+    "memory_fails": "memory: {why}",
     # ---- recordings that are played back ----
     "tape_cut": "it was not finished: its end may be missing",
     "tape_no_frames": "it has no frames: name the bag or file with --frames",

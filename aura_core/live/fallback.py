@@ -146,8 +146,9 @@ class Models:
         threading.Thread(
             target=self._probe, args=(self._stop,), name="aura probe", daemon=True
         ).start()
-        times = "once" if count == 1 else f"{count} times in a row"
-        return f"the model {model} failed {times}, {other} goes on: {self._reason}"
+        if count == 1:
+            return f"the model {model} failed once, {other} goes on: {self._reason}"
+        return f"the model {model} failed {count} times in a row, {other} goes on: {self._reason}"
 
     def _name(self, other: bool) -> str:
         backend = self._other if other else self._model

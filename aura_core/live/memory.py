@@ -185,7 +185,7 @@ class AssistantMemory:
             self._paused_ns = _kept_pause(store)
             if self._paused_ns is not None:
                 self._complain(
-                    f"memory: nothing is remembered: it was paused {self._told_pause()} and is"
+                    f"memory: nothing is remembered: it was paused at {self._told_pause()} and is"
                     " until somebody ends it (aura/memory_pause with false)"
                 )
         if self.paused:
@@ -300,7 +300,7 @@ class AssistantMemory:
 
     def _told_pause(self) -> str:
         assert self._paused_ns is not None
-        return f"at {clock(self._paused_ns, self._now_ns() or self._paused_ns, self.tz)}"
+        return clock(self._paused_ns, self._now_ns() or self._paused_ns, self.tz)
 
     # ---- out: from any thread ----------------------------------------------------------------
 

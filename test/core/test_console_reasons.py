@@ -20,10 +20,12 @@ from aura_core.console.feed import Source
 from aura_core.console.local import LocalRobot
 from aura_core.console.reasons import REASONS, find, values_of
 from aura_core.console.server import page_files
+from aura_core.errors import InputError
 from aura_core.live.host import Health
 from aura_core.live.inbox import RESTING, STOPPING
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.speech.types import REASONS as REJECTED
+from aura_core.stream.recovery import Lost
 
 ROOT = Path(__file__).parents[2]
 # What refuses a command, or tells why something is as it is. Its reasons are the literals in the
@@ -48,7 +50,7 @@ REFUSING = (
     "aura_ros/conversions.py::forgotten",
 )
 CALLS = {"InputError", "StoreError", "BadCommand", "Bye", "Problem", "Refused", "_tell"}
-CALLS |= {"_refuse", "_unreadable", "close"}
+CALLS |= {"_refuse", "_unreadable", "_report", "_complain", "close"}
 # What a page is shown: all its sentences are reasons, but those that are logged.
 SHOWING = (
     "aura_core/console/robot.py",
@@ -57,6 +59,7 @@ SHOWING = (
     "aura_core/console/tape.py::_recording,_run",
     "aura_core/console/bag_tape.py::_notice",
     "aura_core/live/pulse.py",
+    "aura_core/live/fallback.py::load,changed,check",
     "aura_ros/console_robot.py",
     "aura_ros/services.py::_cancel",
     "aura_ros/memory_services.py::_pause",
@@ -142,13 +145,20 @@ def test_no_code_is_left_over() -> None:
     named += ["at most 3 questions a minute are taken from asr (generation.questions_per_minute);"]
     named[-1] += " ask again in 7 s"
     named += [idle_state(_health(phase), _QUIET, 2.0, "m", "t")[1] for phase in PHASES]
-    named += ["not JSON: 7", "paused by aura/pause", "the notes are closed"]
+    named += ["not JSON: 7", "paused by aura/pause", "the notes are closed", "memory: 7"]
+    named += [one.message for one in LOST]
     made |= {found[0] for text in named if (found := find(text)) is not None}
     assert set(REASONS) - made == set()
 
 
 PHASES = ("new", "loading", "failed", "stopped")
 _QUIET = Quiet(None, 0.0)
+
+LOST = [
+    Lost(7, InputError("why"), emptied=emptied, ahead=ahead)
+    for emptied in (False, True)
+    for ahead in (False, True)
+]
 
 
 def _health(phase: str) -> Health:
