@@ -59,7 +59,7 @@ SHOWING = (
     "aura_core/console/tape.py::_recording,_run",
     "aura_core/console/bag_tape.py::_notice",
     "aura_core/live/pulse.py",
-    "aura_core/live/fallback.py::load,changed,check",
+    "aura_core/live/fallback.py::begin,changed,check",
     "aura_ros/console_robot.py",
     "aura_ros/services.py::_cancel",
     "aura_ros/memory_services.py::_pause",
