@@ -50,7 +50,7 @@ REFUSING = (
     "aura_ros/conversions.py::forgotten",
 )
 CALLS = {"InputError", "StoreError", "BadCommand", "Bye", "Problem", "Refused", "_tell"}
-CALLS |= {"_refuse", "_unreadable", "_report", "_complain", "close"}
+CALLS |= {"_refuse", "_refuse_task", "_unreadable", "_report", "_complain", "close"}
 # What a page is shown: all its sentences are reasons, but those that are logged.
 SHOWING = (
     "aura_core/console/robot.py",
@@ -116,7 +116,7 @@ def parsed(where: str) -> Iterator[ast.AST]:
 
 
 def words(text: str) -> int:
-    return len(re.findall(r"[A-Za-z]{2,}", text))
+    return sum(bool(re.search("[A-Za-z]{2}", word)) for word in text.split())
 
 
 def reasons_in_code() -> Iterator[tuple[str, str]]:
