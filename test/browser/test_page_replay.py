@@ -115,3 +115,16 @@ def test_a_finger_finds_the_bar_on_a_phone(
             box = page.locator(f"#{name}").bounding_box()
             assert min(box["width"], box["height"]) >= 43.9, name
             assert box["x"] >= 0 and box["x"] + box["width"] <= 375, name
+
+
+def test_what_is_missing_in_a_recording_is_said(
+    recorded: Path, tmp_path: Path, open_page: Callable[..., Any]
+) -> None:
+    cut = tmp_path / "cut.part"
+    recorded.rename(cut)
+    with serving(open_replay(cut)) as server:
+        page = open_page(server.url)
+        notice = page.locator("#replay-notice")
+        expect(notice).to_have_text("it was not finished: its end may be missing")
+        page.click("#language")
+        expect(notice).to_have_text("录制没有完成，结尾可能缺失")

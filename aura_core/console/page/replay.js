@@ -2,7 +2,7 @@
 
 import { byId, setIcon } from "./dom.js";
 import { position, t } from "./language.js";
-import { whyNot } from "./reasons.js";
+import { because, lineOf, whyNot } from "./reasons.js";
 
 const COLOURS = {
   question: "--blue",
@@ -22,6 +22,7 @@ export class Replay {
     this.#model = model;
     this.connection = connection;
     model.on("hello playback language", () => this.#show());
+    model.on("hello status language", () => this.#notice());
     byId("play").onclick = () => this.#play(!this.#model.playback?.playing);
     byId("speed").onchange = () => this.#play(this.#model.playback?.playing ?? false);
     byId("seek").oninput = () => this.seek(this.#begin + Number(byId("seek").value) * 1000);
@@ -59,6 +60,13 @@ export class Replay {
       this.#jumped = true;
       this.#jump();
     }
+  }
+
+  // What is missing in the recording.
+  #notice() {
+    const { hello, status } = this.#model;
+    const told = hello?.replay && status && !status.trouble;
+    lineOf("replay-notice").cannot(told ? because(status, "detail") : "");
   }
 
   // `#at=SECONDS` in the address: a report links to a moment.
