@@ -39,6 +39,7 @@ from aura_core.stream.attribution import standing_kind
 from aura_core.types import NS, Kind
 from aura_ros import conversions as to
 from aura_ros import qos
+from aura_ros.memory_services import NOTHING_KEPT
 from aura_ros.msg import (
     Alert,
     Asked,
@@ -50,7 +51,6 @@ from aura_ros.msg import (
     Transcript,
     Watches,
 )
-from aura_ros.memory_services import NOTHING_KEPT
 from aura_ros.node import AuraNode
 from aura_ros.speech_conversions import audio_msg
 from aura_ros.srv import Ask, CancelWatch, Forget, Recall
@@ -390,7 +390,11 @@ class ConsoleRobot(Robot):
         if state.state == AssistantState.STATE_LOADING:
             return "model_loading", beat.detail or state.model
         if beat.state == Heartbeat.STATE_UNCONFIGURED:
-            return ("model_failed", beat.detail) if beat.detail else ("stopped", "it is not configured")
+            return (
+                ("model_failed", beat.detail)
+                if beat.detail
+                else ("stopped", "it is not configured")
+            )
         if beat.state == Heartbeat.STATE_INACTIVE:
             paused = beat.detail.startswith("paused")
             return ("paused", beat.detail) if paused else ("stopped", "it is not active")
@@ -600,9 +604,7 @@ class ConsoleRobot(Robot):
             running = self._recording is not None and not self._recording.failed
             if command.on == running:
                 raise InputError(
-                    "a recording is being made already"
-                    if running
-                    else "no recording is being made"
+                    "a recording is being made already" if running else "no recording is being made"
                 )
             if command.on:
                 self._end_recording()  # one that has failed

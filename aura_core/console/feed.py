@@ -56,7 +56,11 @@ class Source:
     @property
     def is_live(self) -> bool:
         """Whether it is known before it is opened that it has no end."""
-        return self.spec == PHONE or is_device(self.spec) or self.spec.startswith(("rtsp://", "rtsps://"))
+        return (
+            self.spec == PHONE
+            or is_device(self.spec)
+            or self.spec.startswith(("rtsp://", "rtsps://"))
+        )
 
     @property
     def title(self) -> str:

@@ -162,6 +162,11 @@ REASONS: Mapping[str, str] = {
     "memory_paused_before": "memory: nothing is remembered: it was paused at {time} and is until"
     " somebody ends it (aura/memory_pause with false)",
     "memory_fails": "memory: {why}",
+    "notes_unwritten": "notes are not written: {why}",
+    "notes_written": "notes are written again{lost}",
+    "notes_lost": "{n} notes are lost: {why}",
+    "note_lost": "a note is lost: {why}",
+    "notes_vectorless": "notes are kept without vectors: {why}",
     # ---- recordings that are played back ----
     "tape_cut": "it was not finished: its end may be missing",
     "tape_no_frames": "it has no frames: name the bag or file with --frames",
@@ -208,7 +213,7 @@ def _pattern(words: str) -> str:
 
 
 def _any(name: str) -> str:
-    if name == "of":  # may be nothing
+    if name in ("of", "lost"):  # may be nothing
         return ".*?"
     return r"\S+" if name in _WORDS else ".+?"
 

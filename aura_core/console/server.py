@@ -236,9 +236,7 @@ class Server:
         site = await self._loop.create_server(
             self._connections, sock=listening, ssl=self.tls, **limit
         )
-        tending = [
-            asyncio.create_task(one.tend()) for one in (self._connections, self.complaints)
-        ]
+        tending = [asyncio.create_task(one.tend()) for one in (self._connections, self.complaints)]
         self.hub.open()
         begun.set()
         try:

@@ -105,9 +105,7 @@ def test_every_decision_has_its_frame(replayed: Callable[[str], Any]) -> None:
     expect(page.locator("#hover-picture")).to_have_attribute("src", re.compile("^blob:"))
 
 
-def test_a_finger_finds_the_bar_on_a_phone(
-    recorded: Path, open_page: Callable[..., Any]
-) -> None:
+def test_a_finger_finds_the_bar_on_a_phone(recorded: Path, open_page: Callable[..., Any]) -> None:
     with serving(open_replay(recorded)) as server:
         page = open_page(server.url, width=375, height=760)
         expect(page.locator("#replay")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Commands of the same thing are made in the order in which they were sent, and others meanwhile."""
+"""Commands of one thing are made in the order in which they were sent, and others meanwhile."""
 
 from __future__ import annotations
 
@@ -93,7 +93,6 @@ def test_what_is_sent_second_does_not_overtake(
         assert pair[:2] == [(made, True), (made, False)]
 
     run(test)
-
 
 
 def test_the_microphone_of_a_page_that_leaves_ends_before_another_one_begins() -> None:

@@ -145,7 +145,14 @@ def test_a_character_is_a_character_however_it_is_written() -> None:
         p.parse(json.dumps({"id": 1, "type": "ask", "text": text + "!"}))
 
 
-BLANKS = ("\u200b", " \u200b\ufeff\u2060 ", "\u00ad\u061c", "\u3164\uffa0\u115f", "\u2800", "\ufe0f")
+BLANKS = (
+    "\u200b",
+    " \u200b\ufeff\u2060 ",
+    "\u00ad\u061c",
+    "\u3164\uffa0\u115f",
+    "\u2800",
+    "\ufe0f",
+)
 
 
 @pytest.mark.parametrize("blank", BLANKS)

@@ -145,7 +145,13 @@ def test_no_code_is_left_over() -> None:
     named += ["at most 3 questions a minute are taken from asr (generation.questions_per_minute);"]
     named[-1] += " ask again in 7 s"
     named += [idle_state(_health(phase), _QUIET, 2.0, "m", "t")[1] for phase in PHASES]
-    named += ["not JSON: 7", "paused by aura/pause", "the notes are closed", "memory: 7"]
+    named += [
+        "the_node publishes /image_raw already",
+        "not JSON: 7",
+        "paused by aura/pause",
+        "the notes are closed",
+        "memory: 7",
+    ]
     named += [one.message for one in LOST]
     made |= {found[0] for text in named if (found := find(text)) is not None}
     assert set(REASONS) - made == set()
@@ -170,7 +176,9 @@ def _health(phase: str) -> Health:
 def test_a_sentence_is_found_with_its_values(code: str) -> None:
     values = {name: f"x{i}" for i, name in enumerate(sorted(values_of(REASONS[code])))}
     assert find(REASONS[code].format(**values)) == (code, values)
-    longer = {name: f"{v}: is, not" if name in ("why", "place") else v for name, v in values.items()}
+    longer = {
+        name: f"{v}: is, not" if name in ("why", "place") else v for name, v in values.items()
+    }
     found = find(REASONS[code].format(**longer))
     assert found is not None and found[0] == code
 

@@ -21,7 +21,9 @@ def test_nothing_of_it_can_be_seen(text: str) -> None:
         Asked.parse(f"3:{text}")
 
 
-@pytest.mark.parametrize("text", ["?", "\u200b?", "é", "e\u0301", "\u0301", "杯", "👩\u200d🚀", "❤\ufe0f", "_"])
+@pytest.mark.parametrize(
+    "text", ["?", "\u200b?", "é", "e\u0301", "\u0301", "杯", "👩\u200d🚀", "❤\ufe0f", "_"]
+)
 def test_something_can_be_seen(text: str) -> None:
     assert not is_blank(text)
     check_text(text)

@@ -138,6 +138,11 @@ export const REASONS = {
   memory_untrained: "记忆：{model} 没有学过写记录或根据记录回答（内置模型中 aura_tiny_memory 学过）。问题、回答和提醒会保留，供 aura memory 和 aura/recall 使用",
   memory_paused_before: "记忆：现在不记任何事。它在 {time} 暂停，直到有人结束暂停（aura/memory_pause，false）",
   memory_fails: "记忆：{why}",
+  notes_unwritten: "记录无法写入：{why}",
+  notes_written: "记录又能写入",
+  notes_lost: "{n} 条记录丢失：{why}",
+  note_lost: "一条记录丢失：{why}",
+  notes_vectorless: "记录保存时没有向量：{why}",
 
   tape_cut: "录制没有完成，结尾可能缺失",
   tape_no_frames: "没有画面：请用 --frames 指定 bag 或文件",
