@@ -88,8 +88,9 @@ def search(
     """Print the notes that match words or a question, the best match first."""
     from aura_core.config import MemoryConfig
     from aura_core.memory.form import PLAIN
-    from aura_core.memory.recall import Recall
+    from aura_core.memory.recall import Recall, check_search
 
+    check_search(text)
     begin, end = _span(since, until)
     with _opened(file) as store:
         recall = Recall(store, MemoryConfig(), PLAIN)

@@ -32,7 +32,7 @@ from aura_core.memory.embedder import Embedder, load_embedder
 from aura_core.memory.form import NOTHING_NEW, PLAIN
 from aura_core.memory.names import Naming, name_text
 from aura_core.memory.notes import Note, NoteKind
-from aura_core.memory.recall import Recall
+from aura_core.memory.recall import Recall, check_search
 from aura_core.memory.recorder import Recorder
 from aura_core.memory.store import PAUSED, Forgotten, Store, Wanted
 from aura_core.memory.times import clock
@@ -315,8 +315,9 @@ class AssistantMemory:
         """Notes that match a text and lie in a span of time, see `Recall.search`; with thumbnails.
 
         What was told before the call is on disk first, where it can be written: who hears of a note
-        finds it. Raises `InputError` while nothing can be read.
+        finds it. Raises `InputError` while nothing can be read, and see `check_search`.
         """
+        check_search(text)
         store = self._open_store()
         if self.recorder is not None and not self.recorder.trouble:
             self.recorder.flush(SEARCH_WAIT_S)

@@ -153,11 +153,7 @@ class Recall:
         A time expression in the text counts where neither `begin_wall_ns` nor `end_wall_ns` is
         given. Notes with all words come first, the newest of them first, and among them those of
         which one fact has all; then those with some, with a part of a word, or of a like meaning.
-
-        Raises `InputError` for a text of invisible characters.
         """
-        if text.strip() and is_blank(text):
-            raise InputError("nothing of the words to search for can be seen")
         said = text
         if begin_wall_ns is None and end_wall_ns is None:
             span = span_in(text, local(now_wall_ns, self._tz))
@@ -514,3 +510,12 @@ def _fused(ranked: Sequence[Sequence[Note]]) -> list[Note]:
             notes[note.id] = note
             scores[note.id] = scores.get(note.id, 0.0) + 1 / (RANK + place)
     return [notes[i] for i in sorted(scores, key=lambda i: -scores[i])]
+
+
+def check_search(text: str) -> None:
+    """Raise `InputError` for words to search for that have invisible characters only.
+
+    A text without words is none of them: it finds the newest notes.
+    """
+    if text.strip() and is_blank(text):
+        raise InputError("nothing of the words to search for can be seen")
