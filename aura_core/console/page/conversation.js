@@ -52,7 +52,7 @@ export class Conversation {
 
   #toEnd() {
     const scroll = byId("talk-scroll");
-    scroll.scrollTop = scroll.scrollHeight;
+    scroll.scrollTop = this.#model.talk.length ? scroll.scrollHeight : 0;
     this.#stick = true;
     byId("newest").hidden = true;
   }
