@@ -22,6 +22,12 @@ expect = sync_api.expect
 pytestmark = pytest.mark.browser
 MOST_BYTES = 150_000
 DRAWN = re.compile(r"\d+")
+# The timeline is drawn a few times a second: whether the row of p(silent) is filled at its end.
+FILLED = """() => {
+    const canvas = document.querySelector("#canvas");
+    const [x, y] = [canvas.width * 0.94, canvas.height * 0.4];
+    return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3] > 0;
+}"""
 
 
 def save(page: Any, path: Path) -> None:
@@ -83,4 +89,5 @@ def test_pictures_of_several_cameras(open_page: Callable[..., Any], pictures: Pa
         for ago in range(150, 0, -1):
             room.second(0.97, now_ms() - 1000.0 * ago, "kitchen")
         expect(page.locator("#decision")).to_be_visible()
+        page.wait_for_function(FILLED)
         save(page, pictures / "console_cameras.png")
