@@ -95,22 +95,32 @@ def test_what_is_sent_second_does_not_overtake(
     run(test)
 
 
-def test_the_microphone_of_a_page_that_leaves_ends_before_another_one_begins() -> None:
+@pytest.mark.parametrize("kind", ["microphone", "phone"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_device_of_a_page_that_leaves_ends_before_another_one_begins(
+    kind: str, waits: bool
+) -> None:
+    """`waits`: whether the other page asks for it before the first one leaves, or after that."""
     robot = Slow()
+    fields = {"on": True, **({"camera": "phone"} if kind == "phone" else {})}
 
     async def test() -> None:
         with serving(robot) as server:
             async with entered(server) as other:
                 async with entered(server) as page:
-                    await page.send("microphone", on=True)
+                    await page.send(kind, **fields)
                     await asyncio.to_thread(robot.begun.wait, WAIT_S)
-                number = await other.send("microphone", on=True)
+                    if waits:
+                        number = await other.send(kind, **fields)
+                        await other.do("add_watch", text="tell me")  # the one before has come, too
+                if not waits:
+                    number = await other.send(kind, **fields)
                 while len(server.hub.pages) > 1:
                     await other.until("status")
                 robot.go.set()
-                answer = await other.until(lambda m: m.get("id") == number)
-                assert answer["ok"]
-                assert robot.done == [("listen_to", on) for on in (True, False, True)]
+                assert (await other.until(lambda m: m.get("id") == number))["ok"]
+                made = [on for name, on in robot.done if name in ("listen_to", "look_through")]
+                assert made == [True, False, True]
 
     run(test)
 
