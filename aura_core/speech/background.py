@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 OVER_DB = 8.0  # a voice that is louder by this is another one
 LEARN_FRAMES = 250  # 8 s: talk without a pause for so long may be background
+# The same for a shorter time. Nobody becomes so much louder within a sentence, but a user near the
+# microphone is so much louder than talk in the next room.
+FAR_OVER_DB, SOON_FRAMES = 14.0, 48
 NEWEST_FRAMES = 16  # 0.5 s: may already be the louder voice, and are not learnt from
 KEPT_FRAMES = 940  # 30 s
 FORGET_FRAMES = 47  # 1.5 s without a voice: the talk has ended
@@ -16,7 +19,7 @@ SMOOTHED = 4  # frames of 32 ms whose mean power is compared
 # Percentile of the levels that stands for the talk: its pauses do not count, nor do words of a user
 # that are among it already.
 LOUD = 70
-EVERY = 32  # frames after which the level of the talk under way is computed again
+EVERY = 16  # frames after which the level of the talk under way is computed again
 
 
 class Background:
@@ -52,8 +55,13 @@ class Background:
     def learn(self, level: float) -> None:
         """Take the level of a frame with a voice, of the utterance under way."""
         self._levels.append(level)
-        if len(self._levels) >= LEARN_FRAMES and len(self._levels) % EVERY == 0:
-            self._maybe = self._loudness(list(self._levels)[:-NEWEST_FRAMES])
+        if len(self._levels) < SOON_FRAMES or len(self._levels) % EVERY:
+            return
+        levels = list(self._levels)
+        talk = self._loudness(levels[:-NEWEST_FRAMES])
+        # A louder voice that has begun already would be cut: it is too late to tell the two apart.
+        if self._loudness(levels[-NEWEST_FRAMES:]) < talk + self._margin:
+            self._maybe = talk
 
     def settle(self) -> None:
         """The utterance under way is talk, and goes on."""
@@ -68,7 +76,13 @@ class Background:
     def is_over(self, level: float) -> bool:
         """Whether a voice of this level is another one than the talk under way."""
         talk = self.under_way
-        return talk is None or level >= talk + OVER_DB
+        return talk is None or level >= talk + self._margin
+
+    @property
+    def _margin(self) -> float:
+        """How much louder another voice is [dB]."""
+        known = self.level is not None or len(self._levels) >= LEARN_FRAMES
+        return OVER_DB if known else FAR_OVER_DB
 
     def is_still_over(self, level: float) -> bool:
         """The same for the quieter parts of a voice that was louder."""

@@ -85,6 +85,22 @@ def test_a_short_question_that_grows_louder_is_not_divided() -> None:
     assert [type(e) for e in events] == [Onset, End]
 
 
+def test_a_voice_that_is_much_louder_divides_talk_that_has_just_begun() -> None:
+    """Regression: talk in the next room that was heard some seconds before a question was the
+    beginning of that question, which then fitted no sentence."""
+    near = USER * 2  # 18 dB above the talk
+    talk, question = (
+        e
+        for e in play(Endpointer(), (TELEVISION, 2.0), (near, 2.0), (0, 1.0))
+        if isinstance(e, End)
+    )
+    assert talk.more and not question.more
+    assert talk.end_ns < 2 * NS < question.end_ns
+    assert question.start_ns == pytest.approx(2 * NS, abs=0.2 * NS)
+    events = play(Endpointer(), (TELEVISION, 1.0), (near, 2.0), (0, 1.0))
+    assert [type(e) for e in events] == [Onset, End]  # too short to tell
+
+
 def test_after_a_short_pause_the_television_is_no_user() -> None:
     endpointer = Endpointer()
     play(endpointer, (TELEVISION, 17.0), (0, 0.8))
