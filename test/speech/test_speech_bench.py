@@ -293,3 +293,10 @@ def test_sentences_of_others_are_rejected_and_questions_kept(
     assert (figures["rejection"]["hits"], figures["rejection"]["n"]) == (1, 2)
     assert figures["rejection_with_wake_phrase"]["value"] == 1.0
     assert figures["questions_kept"]["hits"] == 2
+    assert figures["fast_questions_kept"]["hits"] == 2
+
+
+@voice
+def test_a_voice_may_speak_faster() -> None:
+    usual, fast = (len(spoken("where is the cat", "slt", speed=s)) for s in (1.0, 1.5))
+    assert fast == pytest.approx(usual / 1.5, rel=0.1)

@@ -19,6 +19,7 @@ from aura_core.speech.wake import WakeMode
 
 SNRS_DB = (30, 20)
 SNR_DB = 30  # of sentences that are to be rejected
+FAST = 1.5  # times the usual speed of the voices: some 260 words a minute
 
 
 def wer(subject: Subject, sentences: int) -> dict[str, Any]:
@@ -55,26 +56,29 @@ def wer(subject: Subject, sentences: int) -> dict[str, Any]:
 def rejection(subject: Subject) -> dict[str, Any]:
     """How often the speech input rejects sentences that are no question for the assistant.
 
-    Also how often it keeps those that are one. Free speech cannot tell the two apart: there only
-    the wake phrase helps.
+    Also how often it keeps those that are one, at the usual speed and said fast. Free speech cannot
+    tell the two apart: there only the wake phrase helps.
     """
     texts = (*FAR, *NEAR)
     plain = _sent(subject, WakeMode.OFF, texts)
     called = _sent(subject, WakeMode.REQUIRED, texts)
-    kept: Figure = share(_sent(subject, WakeMode.OFF, subject.questions), len(subject.questions))
+    questions = subject.questions
+    kept: Figure = share(_sent(subject, WakeMode.OFF, questions), len(questions))
+    fast: Figure = share(_sent(subject, WakeMode.OFF, questions, FAST), len(questions))
     return {
         "rejection": share(len(texts) - plain, len(texts)),
         "rejection_with_wake_phrase": share(len(texts) - called, len(texts)),
         "questions_kept": kept,
+        "fast_questions_kept": fast | {"speed": FAST},
     }
 
 
-def _sent(subject: Subject, mode: WakeMode, texts: tuple[str, ...]) -> int:
+def _sent(subject: Subject, mode: WakeMode, texts: tuple[str, ...], speed: float = 1.0) -> int:
     """How many of the sentences become a question."""
     voices, sent = users(), 0
     with Listener(subject.ears(mode)) as listener:
         for i, text in enumerate(texts):
-            said = spoken(text, voices[i % len(voices)])
+            said = spoken(text, voices[i % len(voices)], speed=speed)
             sound = Audio(np.concatenate([pause(0.8), said, pause(1.5)]), RATE)
             heard = listener.hear(mix_noise(sound, SNR_DB, seed=i).samples)
             sent += any(t.state is TranscriptState.FINAL for t in heard)

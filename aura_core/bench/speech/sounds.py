@@ -19,9 +19,9 @@ PAUSES_S = (0.1, 0.4)  # shortest and longest pause between the sentences of one
 
 
 @functools.lru_cache(maxsize=2_000)
-def spoken(text: str, voice: str, level_db: float = SPEECH_DB) -> Samples:
+def spoken(text: str, voice: str, level_db: float = SPEECH_DB, speed: float = 1.0) -> Samples:
     """`text` as sound of this level. It is made once in a run."""
-    samples = at_level(say(text, voice, RATE).samples, level_db)
+    samples = at_level(say(text, voice, RATE, speed).samples, level_db)
     samples.flags.writeable = False
     return samples
 

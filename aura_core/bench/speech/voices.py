@@ -20,6 +20,7 @@ from aura_core.speech.types import Audio
 FLITE_VOICES = ("kal", "slt", "awb", "rms")
 # the voices of the benchmark
 USERS = (*FLITE_VOICES, "en-us", "en-gb", "en-us+f3", "en-us+m3")
+ESPEAK_WPM = 175  # words a minute of espeak-ng's voices
 TIMEOUT_S = 30
 
 
@@ -41,13 +42,14 @@ def users() -> list[str]:
     return found
 
 
-def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
+def say(text: str, voice: str = "slt", rate: int = 16_000, speed: float = 1.0) -> Audio:
     """`text` as sound.
 
     Args:
         text: what to say.
         voice: a voice of flite (`FLITE_VOICES`) or of espeak-ng (en-us, en-gb, en-us+f3, ...).
         rate: samples per second.
+        speed: how many times as fast as usual the voice speaks.
 
     Returns:
         Mono int16 sound.
@@ -63,9 +65,11 @@ def say(text: str, voice: str = "slt", rate: int = 16_000) -> Audio:
         raise ConfigError(f"voices: '{voice}' needs {program}: apt-get install {program}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        command = [program, "-voice", voice, "-t", text, "-o", str(path)]
+        pace = ["--setf", f"duration_stretch={1.0 / speed:.4g}"] if speed != 1.0 else []
+        command = [program, "-voice", voice, *pace, "-t", text, "-o", str(path)]
         if program == "espeak-ng":
-            command = [program, "-v", voice, "-w", str(path), "--", text]
+            pace = ["-s", str(round(ESPEAK_WPM * speed))] if speed != 1.0 else []
+            command = [program, "-v", voice, *pace, "-w", str(path), "--", text]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
