@@ -10,6 +10,7 @@ rejected are left out (`aura_core.data.reviews`).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Shards:
         self._supervision = Supervision(once)
         content = hashlib.sha256()
         clips: dict[str, str] = {}  # by clip: the first record that needs it
-        self.rejected = 0  # records that a review rejected
+        self.rejected: Counter[str] = Counter()  # records by why a review rejected them
         found = shards_of(source)
         self._media = {s.path.parent: s.media for s in found}
         reviews = {folder: Reviews.read(folder) for folder in self._media}
@@ -46,8 +47,9 @@ class Shards:
             for number, line in enumerate(read_lines(path), start=1):
                 if line.strip():
                     record = parse(line, path, number, self._media[path.parent])
-                    if reviews[path.parent].rejects(record.id, line):
-                        self.rejected += 1
+                    rejection = reviews[path.parent].rejection(record.id, line)
+                    if rejection is not None:
+                        self.rejected[rejection.why] += 1
                     else:
                         content.update(line.strip())
                         for clip in record.clips:
@@ -64,7 +66,7 @@ class Shards:
             if found:
                 what = "there is no record in it"
             if self.rejected:
-                what = f"a review rejected all {self.rejected} records"
+                what = f"a review rejected all {self.rejected.total()} records"
             raise InputError(
                 f"{source}: {what}; expected a run of `aura data`, or JSON lines, one sample each"
             )

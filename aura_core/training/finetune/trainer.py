@@ -100,6 +100,8 @@ class Trainer:
         schedule: the recipe's, with the number of steps that its epochs need.
         need: the memory and the disk that the run needs.
         main: this is process 0, which writes and tells.
+        rejected: by setting (`data.train` with `data.mix`, and `data.eval`): samples that a review
+            rejected, by why (`reviews.told`).
 
     Raises `ConfigError`, `InputError` and `ModelError`.
     """
@@ -120,6 +122,9 @@ class Trainer:
         self.recipe, self.out = recipe, out
         shards = open_data(recipe.data, recipe.loss != "balanced", recipe.seed)
         held = Shards(recipe.data.eval) if recipe.data.eval else None
+        self.rejected = {"data.train": shards.rejected}
+        if held is not None:
+            self.rejected["data.eval"] = held.rejected
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(
             mixed_precision="bf16" if bf16 else "no",
