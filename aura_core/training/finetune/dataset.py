@@ -8,6 +8,7 @@ others (`loss.weighting`).
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,11 @@ def loader(examples: Dataset[Any], order: Iterable[int], workers: int) -> DataLo
     Its processes end when this one has ended, however it ended. PyTorch's own watch is kept only
     while a worker waits for its next index: one that decodes a long clip, or waits to hand over an
     example, would stay.
+
+    Decoders that this process has used and dropped are freed first, and workers free none that they
+    inherit: a decoder waits for its threads then, and these are not in a worker.
     """
+    gc.collect()
     return DataLoader(
         examples,
         batch_size=None,
@@ -137,6 +142,7 @@ def _same(value: Any) -> Any:
 
 
 def _ends_with(parent: int, _worker: int) -> None:
+    gc.freeze()
     end_with(parent)
 
 
