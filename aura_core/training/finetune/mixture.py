@@ -75,6 +75,11 @@ class Mixture:
 
         return of
 
+    def window_of(self, index: int) -> tuple[str, int]:
+        """See `Shards.window_of`."""
+        source, record = self.place(index)
+        return self._sources[source].window_of(record)
+
     def place(self, index: int) -> tuple[int, int]:
         """Return the source of an entry, and the index of its record there."""
         epoch, entry = divmod(index, len(self))

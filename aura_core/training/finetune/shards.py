@@ -10,6 +10,7 @@ rejected are left out (`aura_core.data.reviews`).
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class Shards:
 
     def __init__(self, source: str, once: bool = False) -> None:
         self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
+        self._windows: list[tuple[str, int]] = []  # of each line: clip, and first second
         self._supervision = Supervision(once)
         content = hashlib.sha256()
         clips: dict[str, str] = {}  # by clip: the first record that needs it
@@ -56,6 +58,7 @@ class Shards:
                             clips.setdefault(clip, record.where)
                         self._supervision.add(len(self._lines), record)
                         self._lines.append((path, number, offset))
+                        self._windows.append(_window(record))
                 offset += len(line)
         self._chosen = self._supervision.chosen(len(self._lines))
         if len(self._chosen) < len(self._lines):
@@ -79,8 +82,16 @@ class Shards:
         """Return what gives the value of an entry of any epoch, see `Mixture.by_entry`."""
         return lambda index: values[index % len(values)]
 
+    def window_of(self, index: int) -> tuple[str, int]:
+        """Return the clip of an entry of any epoch, and the first second that it shows.
+
+        An offline sample has a clip to itself.
+        """
+        return self._windows[self._chosen[index % len(self)]]
+
     def __getitem__(self, index: int) -> Record | OfflineRecord:
-        path, number, offset = self._lines[self._chosen[index]]
+        """Return the record of an entry of any epoch. Raises `InputError`."""
+        path, number, offset = self._lines[self._chosen[index % len(self)]]
         try:
             with path.open("rb") as file:
                 file.seek(offset)
@@ -91,6 +102,12 @@ class Shards:
 
     def __iter__(self) -> Iterator[Record | OfflineRecord]:
         return (self[i] for i in range(len(self)))
+
+
+def _window(record: Record | OfflineRecord) -> tuple[str, int]:
+    if isinstance(record, OfflineRecord):
+        return record.where, 0
+    return sys.intern(record.clip), record.first
 
 
 def _all_there(source: str, clips: dict[str, str]) -> None:
